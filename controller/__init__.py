@@ -1,0 +1,1 @@
+"""The accounts' side: lifecycle, managers, registry, driver. Knows nothing of Telegram."""

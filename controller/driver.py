@@ -1,0 +1,159 @@
+"""What a WhatsApp client reports and can be told: the seam between a manager and whatever drives the page.
+
+Everything that crosses it is plain data (numbers, words, bytes), so that a driver may live in another process or on
+another host. No object of a browser library crosses it, and no exception but `DriverError`.
+What never lives here: how a page is read (`controller.playwright`), and what a report leads to (`controller.lifecycle`).
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import StrEnum, unique
+from typing import Protocol
+
+from controller.reasons import Reason
+
+# --- what a session reports -------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Code:
+    """A linking code that the page shows now, to be scanned with the phone. It is a credential: never log or store it."""
+
+    text: str = field(repr=False)
+    """What the QR picture must decode to: five comma-separated parts, 230–300 characters."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scanned:
+    """A phone has answered the code; the page is pairing."""
+
+
+@dataclass(frozen=True, slots=True)
+class PasskeyAsked:
+    """The page waits for a WebAuthn assertion, which a server's browser cannot give."""
+
+
+@dataclass(frozen=True, slots=True)
+class Authenticated:
+    """The page knows who it is, after a scan or from its saved session. number: E.164, None where not told yet."""
+
+    number: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Syncing:
+    """The page loads the account's chats. percent: 0–100, None where not told."""
+
+    percent: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """Linked, synced, socket open, and *durable*: a kill of the browser from now on keeps the session.
+
+    number: who is linked, E.164, None where the page does not tell.
+    """
+
+    number: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """A message came in or went out: the server is there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """The session is over; it is to be closed, and reports nothing after this.
+
+    detail: one line for people, with no credential in it. block_ends_in: seconds, for a ban whose end is known.
+    picture: PNG of a page that was not recognised.
+    """
+
+    reason: Reason
+    detail: str = ""
+    block_ends_in: float | None = None
+    picture: bytes | None = field(default=None, repr=False)
+
+
+Report = Code | Scanned | PasskeyAsked | Authenticated | Syncing | Ready | Heard | Ended
+
+# --- what a session can be asked --------------------------------------------------------------------------------
+
+
+@unique
+class Layer(StrEnum):
+    """The layers of a session, in the order in which a probe walks them (L8)."""
+
+    PROCESS = "process"
+    BROWSER = "browser"
+    PAGE = "page script"
+    SOCKET = "WhatsApp socket"
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """A probe's finding: the first layer that fails, or None where all are well. detail: one line for people."""
+
+    failed: Layer | None = None
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """What to open.
+
+    account: whose profile, E.164. fresh: drop the page's caches first (never its keys). takeover: if WhatsApp says that the session is
+    open elsewhere, take it back here instead of ending.
+    """
+
+    account: str
+    fresh: bool = False
+    takeover: bool = False
+
+
+class Session(Protocol):
+    """One open browser of one account. Its reports come through the callback that `Driver.open` was given."""
+
+    async def probe(self) -> Health:
+        """Walk the layers once. Needs no deadline of its own: the caller sets one, and names what hung by `reached`."""
+
+    @property
+    def reached(self) -> Layer:
+        """The layer that the probe now under way (or the last one) is at: what hangs when a probe does not return."""
+
+    async def heartbeat(self, *, ask: bool) -> bool:
+        """Read the live socket state; with `ask`, also ask the server one light question about our own number.
+
+        Returns whether the server is known to have answered: reading alone is no answer, except where
+        the page offers no such question, and then a live CONNECTED is.
+        """
+
+    async def log_out(self) -> None:
+        """Remove this linked device from the phone's account."""
+
+    async def close(self) -> None:
+        """Close page, browser and process group, gracefully first. Never raises; when it returns nothing is left running."""
+
+
+class Driver(Protocol):
+    """Opens sessions. One for the whole program."""
+
+    async def open(self, opening: Opening, report: Callable[[Report], None]) -> Session:
+        """Open a browser for an account and begin to load the page.
+
+        Returns as soon as there is something to close; all that follows comes by `report`, in order, on the event loop's
+        thread. If cancelled or failed, nothing is left running. Raises DriverError.
+        """
+
+    async def stop(self) -> None:
+        """End what the sessions share. All sessions must have been closed."""
+
+
+class DriverError(Exception):
+    """A browser could not be opened or asked. Its text is one line for people."""
+
+    def __init__(self, reason: Reason, detail: str) -> None:
+        super().__init__(detail)
+        self.reason = reason
+        self.detail = detail
