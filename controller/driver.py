@@ -2,7 +2,7 @@
 
 Everything that crosses it is plain data (numbers, words, bytes), so that a driver may live in another process or on
 another host. No object of a browser library crosses it, and no exception but `DriverError`.
-What never lives here: how a page is read (`controller.playwright`), and what a report leads to (`controller.lifecycle`).
+What never lives here: how a page is read (`controller.chromium`), what a report leads to (`controller.lifecycle`).
 """
 
 from collections.abc import Callable
@@ -17,7 +17,7 @@ from controller.reasons import Reason
 
 @dataclass(frozen=True, slots=True)
 class Code:
-    """A linking code that the page shows now, to be scanned with the phone. It is a credential: never log or store it."""
+    """A linking code that the page shows now. It is a credential: never log or store it."""
 
     text: str = field(repr=False)
     """What the QR picture must decode to: five comma-separated parts, 230–300 characters."""
@@ -103,8 +103,8 @@ class Health:
 class Opening:
     """What to open.
 
-    account: whose profile, E.164. fresh: drop the page's caches first (never its keys). takeover: if WhatsApp says that the session is
-    open elsewhere, take it back here instead of ending.
+    account: whose profile, E.164. fresh: drop the page's caches first (never its keys).
+    takeover: if WhatsApp says that the session is open elsewhere, take it back here instead of ending.
     """
 
     account: str
@@ -133,7 +133,7 @@ class Session(Protocol):
         """Remove this linked device from the phone's account."""
 
     async def close(self) -> None:
-        """Close page, browser and process group, gracefully first. Never raises; when it returns nothing is left running."""
+        """Close page, browser and process group, gracefully first. Never raises; afterwards nothing is left running."""
 
 
 class Driver(Protocol):
@@ -142,8 +142,8 @@ class Driver(Protocol):
     async def open(self, opening: Opening, report: Callable[[Report], None]) -> Session:
         """Open a browser for an account and begin to load the page.
 
-        Returns as soon as there is something to close; all that follows comes by `report`, in order, on the event loop's
-        thread. If cancelled or failed, nothing is left running. Raises DriverError.
+        Returns as soon as there is something to close; all that follows comes by `report`, in order, on the event
+        loop's thread. If cancelled or failed, nothing is left running. Raises DriverError.
         """
 
     async def stop(self) -> None:
