@@ -21,6 +21,8 @@ class Code:
 
     text: str = field(repr=False)
     """What the QR picture must decode to: five comma-separated parts, 230–300 characters."""
+    lives: float | None = field(default=None, compare=False)
+    """Seconds until WhatsApp replaces it, where known."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,546 @@
+"""The lifecycle of one account: every move there is, as one table, and the pure step over it.
+
+This file owns every transition: nothing else changes a link's state. `TABLE` says, for each phase and each thing that
+can happen in it, which row acts and where the link may be afterwards; what has no row there changes nothing.
+No I/O, no clock, no asyncio: `controller.manager` performs the effects and feeds their results back as events.
+The rules L1 to L15 that rows name are those of `docs/lifecycle.md`, whose diagram is drawn from `TABLE`.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+from controller.driver import Authenticated, Code, Ended, Health, Heard, Layer, PasskeyAsked, Ready, Scanned, Syncing
+from controller.link import (
+    Alert,
+    Arm,
+    Beat,
+    Boot,
+    Breaker,
+    Browser,
+    Close,
+    Closed,
+    Disarm,
+    Effect,
+    Event,
+    Fired,
+    FromSession,
+    Heartbeat,
+    HideCode,
+    Link,
+    Next,
+    Open,
+    Phase,
+    Policy,
+    Probe,
+    Recovered,
+    Refuse,
+    ShowCode,
+    SlotGranted,
+    Stage,
+    Start,
+    Stop,
+    Suspend,
+    Takeover,
+    Timer,
+    Wanted,
+)
+from controller.numbers import mask
+from controller.reasons import NEEDS_PERSON, VERDICTS, Reason, State, Then, Verdict
+
+
+def step(link: Link, event: Event, policy: Policy) -> tuple[Link, tuple[Effect, ...]]:
+    """Return the link after `event`, and what is to be done, in order. The same input gives the same output, always."""
+    what: Any = event
+    if isinstance(event, FromSession):
+        if event.session != link.session:
+            return link, ()  # what an earlier browser still reports (L1)
+        what = event.said
+    key = what.timer if isinstance(what, Fired) else type(what)
+    row = TABLE[link.phase].get(key)
+    if row is None or (isinstance(what, Fired) and what.timer not in link.armed):
+        return link, ()
+    move = _Move(link, policy)
+    if isinstance(what, Fired):
+        move.set(armed=link.armed - {what.timer})
+    row.do(move, what)
+    return move.link, tuple(move.effects)
+
+
+class _Move:
+    """One step in the making: the link as it changes, and the effects as they gather."""
+
+    def __init__(self, link: Link, policy: Policy) -> None:
+        self.link = link
+        self.policy = policy
+        self.effects: list[Effect] = []
+
+    def set(self, **changes: Any) -> None:
+        self.link = replace(self.link, **changes)
+
+    def go(self, phase: Phase, reason: Reason, *, detail: str = "", cause: Reason | None = None) -> None:
+        """Enter a phase: the timers of the one before are forgotten, the row arms those of the new one."""
+        self.disarm()
+        stage = phase if isinstance(phase, Stage) else None
+        state = State.CONNECTING if isinstance(phase, Stage) else phase
+        self.set(state=state, stage=stage, reason=reason, detail=detail, cause=cause)
+
+    def stage(self, stage: Stage, deadline: float | None) -> None:
+        """Go on to a stage of the same attempt, which may take `deadline` seconds."""
+        assert self.link.reason is not None
+        self.go(stage, self.link.reason)
+        if deadline is not None:
+            self.arm(Timer.DEADLINE, deadline)
+
+    def arm(self, timer: Timer, seconds: float) -> None:
+        self.set(armed=self.link.armed | {timer})
+        self.effects.append(Arm(timer, seconds))
+
+    def disarm(self) -> None:
+        if self.link.armed:
+            self.effects.append(Disarm(self.link.armed))
+            self.set(armed=frozenset())
+
+    def reset(self) -> None:
+        """Counters to zero (L3)."""
+        self.set(attempts=0, errors=0, waits=0, refreshed=False, alerted=None, resting=None, breaker=Breaker.CLOSED)
+
+    def alert(self, reason: Reason, picture: bytes | None = None, *, loss: bool = True) -> None:
+        if self.link.alerted is not reason:
+            self.set(alerted=reason, loss_told=self.link.loss_told or loss)
+            self.effects.append(Alert(reason, picture))
+
+    def attempt(self, to: Next) -> None:
+        """Begin an attempt, or wait for the earlier browser to be gone: two never share a profile (L1)."""
+        if self.link.browser is not Browser.NONE:
+            self.disarm()
+            self.set(due=to)
+            return
+        session = self.link.session + 1
+        self.go(Stage.QUEUED, to.reason)
+        self.set(
+            session=session, browser=Browser.OPEN, due=None,
+            shown=None, held=None, percent=None, quiet=False, probing=False, failed_probes=0,
+        )  # fmt: skip
+        self.effects.append(Open(session, fresh=to.fresh, takeover=to.takeover))
+
+    def put_away(self, *, log_out: bool = False) -> None:
+        """Take the code from the chat and the browser from the machine."""
+        self.hide_code()
+        self.set(due=None)
+        if self.link.browser is Browser.OPEN:
+            self.effects.append(Close(self.link.session, log_out=log_out))
+            self.set(browser=Browser.CLOSING)
+
+    def show_code(self, code: Code) -> None:
+        self.set(shown=code, held=None)
+        self.effects.append(ShowCode(code))
+        self.arm(Timer.DEBOUNCE, self.policy.qr_debounce)
+
+    def hide_code(self) -> None:
+        if self.link.shown is not None:
+            self.effects.append(HideCode())
+            self.set(shown=None, held=None)
+
+
+# --- rows: what an operator or the controller says ------------------------------------------------------------------
+
+
+def _boot(move: _Move, boot: Boot) -> None:
+    move.set(linked=boot.linked)
+    if boot.wanted is Wanted.IDLE:
+        return
+    if boot.wanted is Wanted.SUSPENDED:
+        move.go(State.SUSPENDED, Reason.SUSPENDED_BY_OPERATOR)
+    elif boot.reason in NEEDS_PERSON:
+        assert boot.reason is not None
+        move.go(boot.state, boot.reason, detail=boot.detail)
+        if boot.block_ends_in is not None:
+            move.arm(Timer.COOLDOWN, boot.block_ends_in)
+    elif boot.linked:
+        move.attempt(Next(Reason.RESUMED))
+    else:
+        move.go(State.DISCONNECTED, Reason.NOT_LINKED)
+
+
+def _start(move: _Move, start: Start) -> None:
+    move.reset()
+    move.set(asked=True)
+    move.attempt(Next(Reason.ASKED, takeover=start.takeover))
+
+
+def _refuse(move: _Move, _: object) -> None:
+    move.effects.append(Refuse())
+
+
+def _suspend(move: _Move, _: Suspend) -> None:
+    if move.link.reason is Reason.SUSPENDED_BY_OPERATOR and move.link.due is None:
+        _refuse(move, None)
+        return
+    move.put_away()
+    move.reset()
+    move.go(State.SUSPENDED, Reason.SUSPENDED_BY_OPERATOR)
+
+
+def _stop(move: _Move, _: Stop) -> None:
+    move.put_away()
+    move.go(State.IDLE, Reason.SHUTDOWN)
+
+
+# --- rows: an attempt, stage by stage -------------------------------------------------------------------------------
+
+
+def _slot_granted(move: _Move, _: SlotGranted) -> None:
+    move.stage(Stage.LAUNCHING, move.policy.connect_timeout)
+
+
+def _first_code(move: _Move, code: Code) -> None:
+    if move.link.linked and not move.link.asked:
+        _end(move, Ended(Reason.RESTORE_FAILED))
+        return
+    move.stage(Stage.AWAITING_SCAN, move.policy.qr_timeout)
+    move.show_code(code)
+
+
+def _next_code(move: _Move, code: Code) -> None:
+    if Timer.DEBOUNCE in move.link.armed:
+        move.set(held=code)
+    elif code != move.link.shown:
+        move.show_code(code)
+
+
+def _debounced(move: _Move, _: Fired) -> None:
+    held = move.link.held
+    move.set(held=None)
+    if held is not None and held != move.link.shown:
+        move.show_code(held)
+
+
+def _scanned(move: _Move, _: Scanned) -> None:
+    move.hide_code()
+    move.stage(Stage.PAIRING, move.policy.connect_timeout)
+
+
+def _passkey(move: _Move, _: PasskeyAsked) -> None:
+    move.hide_code()
+    move.stage(Stage.PASSKEY, move.policy.passkey_timeout)
+    move.alert(Reason.PASSKEY, loss=False)
+
+
+def _is_stranger(move: _Move, number: str | None) -> bool:
+    """End the attempt if somebody else's phone was linked (L11)."""
+    ours = move.link.number
+    if number is None or number == ours:
+        return False
+    _end(move, Ended(Reason.WRONG_NUMBER, f"{mask(number)} was linked instead of {mask(ours)}"))
+    return True
+
+
+def _authenticated(move: _Move, who: Authenticated) -> None:
+    if not _is_stranger(move, who.number):
+        move.hide_code()
+        move.stage(Stage.SYNCING, move.policy.sync_timeout)
+
+
+def _authenticated_again(move: _Move, who: Authenticated) -> None:
+    _is_stranger(move, who.number)
+
+
+def _first_syncing(move: _Move, syncing: Syncing) -> None:
+    _authenticated(move, Authenticated())
+    _syncing(move, syncing)
+
+
+def _syncing(move: _Move, syncing: Syncing) -> None:
+    move.set(percent=syncing.percent)
+
+
+def _ready(move: _Move, ready: Ready) -> None:
+    if _is_stranger(move, ready.number):
+        return
+    move.hide_code()
+    move.go(State.CONNECTED, Reason.LINKED)
+    move.set(linked=True, asked=False, breaker=Breaker.CLOSED, resting=None, alerted=None)
+    for timer, seconds in (
+        (Timer.HEALTH, move.policy.health_check),
+        (Timer.KEEP_ALIVE, move.policy.keep_alive),
+        (Timer.STABLE, move.policy.stable_after),
+    ):
+        move.arm(timer, seconds)
+    _heard(move, None)
+    if move.link.loss_told:
+        move.set(loss_told=False)
+        move.effects.append(Recovered())
+
+
+# --- rows: a connection ---------------------------------------------------------------------------------------------
+
+
+def _heard(move: _Move, _: object) -> None:
+    move.set(quiet=False)
+    move.arm(Timer.QUIET, move.policy.stale_after / 2)
+    move.arm(Timer.STALE, move.policy.stale_after)
+
+
+def _quiet(move: _Move, _: Fired) -> None:
+    move.set(quiet=True)
+
+
+def _keep_alive(move: _Move, _: Fired) -> None:
+    move.arm(Timer.KEEP_ALIVE, move.policy.keep_alive)
+    move.effects.append(Heartbeat(move.link.session, ask=move.link.quiet))
+
+
+def _beat(move: _Move, beat: Beat) -> None:
+    if beat.answered:
+        _heard(move, beat)
+
+
+def _stable(move: _Move, _: Fired) -> None:
+    move.reset()
+
+
+def _health_due(move: _Move, _: Fired) -> None:
+    move.arm(Timer.HEALTH, move.policy.health_check)
+    if not move.link.probing:
+        move.set(probing=True)
+        move.effects.append(Probe(move.link.session))
+
+
+_LOST_AT = {
+    Layer.PROCESS: Reason.SESSION_CLOSED,
+    Layer.BROWSER: Reason.UNRESPONSIVE,
+    Layer.PAGE: Reason.UNRESPONSIVE,
+    Layer.SOCKET: Reason.CONNECTION_LOST,
+}
+
+
+def _health(move: _Move, health: Health) -> None:
+    failed = 0 if health.failed is None else move.link.failed_probes + 1
+    move.set(probing=False, failed_probes=failed)
+    if health.failed is not None and failed >= move.policy.failed_probes:
+        _end(
+            move,
+            Ended(_LOST_AT[health.failed], f"{health.failed}: {health.detail}" if health.detail else health.failed),
+        )
+
+
+def _unlinked(move: _Move, _: Code) -> None:
+    """Take a connected page that asks for a scan as what it is: logged out without a word."""
+    _end(move, Ended(Reason.LOGGED_OUT))
+
+
+# --- rows: ends, and what follows (L2, L4, L5, L11) -----------------------------------------------------------------
+
+
+def _deadline(move: _Move, _: Fired) -> None:
+    _end(move, Ended(Reason.DEADLINE, f"{move.link.stage} took too long"))
+
+
+def _qr_expired(move: _Move, _: Fired) -> None:
+    _end(move, Ended(Reason.QR_EXPIRED))
+
+
+def _stale(move: _Move, _: Fired) -> None:
+    _end(move, Ended(Reason.STALE))
+
+
+def _end(move: _Move, ended: Ended) -> None:
+    """Put the session away and count its end; then the table of reasons says what follows."""
+    link = move.link
+    verdict = VERDICTS[ended.reason]
+    if ended.reason is Reason.CONFLICT and move.policy.takeover is Takeover.ALWAYS:
+        verdict = Verdict(State.DISCONNECTED, Then.BACKOFF)
+    state = verdict.state_after(connected=link.state is State.CONNECTED)
+    move.put_away(log_out=ended.reason is Reason.WRONG_NUMBER)
+    if ended.reason in {Reason.LOGGED_OUT, Reason.WRONG_NUMBER}:
+        move.set(linked=False, asked=False)
+    if state is State.ERROR:
+        move.set(errors=link.errors + 1)
+    on_trial = link.breaker is Breaker.HALF_OPEN
+    if on_trial and link.resting is None:
+        move.set(alerted=None)  # whatever ends a trial is told, also what was told before
+
+    _follow(move, ended, verdict, state, on_trial=on_trial)
+
+
+def _follow(move: _Move, ended: Ended, verdict: Verdict, state: State, *, on_trial: bool) -> None:
+    """Go where the end leads. A trial is the last word; so is the last attempt; then the breaker; else a retry."""
+    link = move.link
+    if verdict.then in {Then.PERSON, Then.BLOCK_END}:
+        _rest(move, State.SUSPENDED if on_trial else state, ended)
+        if ended.block_ends_in is not None and not on_trial:
+            move.arm(Timer.COOLDOWN, ended.block_ends_in)
+    elif on_trial:
+        _give_up(move, link.resting or Reason.TRIAL_FAILED, ended)
+    elif link.attempts >= move.policy.max_attempts:
+        _give_up(move, Reason.EXHAUSTED, ended)
+    elif link.errors >= move.policy.breaker_threshold:
+        _trip(move, ended)
+    else:
+        move.go(state, ended.reason, detail=ended.detail)
+        _arm_retry(move, verdict, at_once=state is State.DISCONNECTED)
+        if verdict.alert:
+            move.alert(ended.reason, ended.picture)
+
+
+def _trip(move: _Move, ended: Ended) -> None:
+    """Open the breaker: cool down, then one trial."""
+    move.go(State.SUSPENDED, Reason.BREAKER_OPEN, detail=ended.detail, cause=ended.reason)
+    move.set(breaker=Breaker.OPEN)
+    move.arm(Timer.COOLDOWN, move.policy.breaker_cooldown)
+    move.alert(Reason.BREAKER_OPEN, ended.picture)
+
+
+def _rest(move: _Move, state: State, ended: Ended) -> None:
+    """Stop trying: only a person can mend what ended it."""
+    move.go(state, ended.reason, detail=ended.detail)
+    move.set(breaker=Breaker.CLOSED, resting=None)
+    move.alert(ended.reason, ended.picture)
+
+
+def _give_up(move: _Move, reason: Reason, ended: Ended) -> None:
+    """Stop trying: enough was tried. Only the slow silent probe may follow, where it is wanted (L5)."""
+    silent = move.link.resting is not None
+    move.go(State.SUSPENDED, reason, detail=ended.detail, cause=ended.reason)
+    move.set(breaker=Breaker.CLOSED, resting=None)
+    if not silent:
+        move.alert(reason, ended.picture)
+    if move.policy.suspended_retry > 0:
+        move.arm(Timer.COOLDOWN, move.policy.suspended_retry)
+
+
+def _arm_retry(move: _Move, verdict: Verdict, *, at_once: bool) -> None:
+    link, delays = move.link, move.policy.delays
+    if verdict.then is Then.REFRESH and not link.refreshed:
+        move.set(refreshed=True)
+        move.arm(Timer.RETRY, 0)
+    elif verdict.then is Then.AT_ONCE and at_once and link.attempts == 0:
+        move.arm(Timer.RETRY, 0)
+    else:
+        move.set(waits=link.waits + 1)
+        move.arm(Timer.RETRY, delays[min(link.waits, len(delays) - 1)])
+
+
+def _retry(move: _Move, _: Fired) -> None:
+    reason = move.link.reason
+    move.set(attempts=move.link.attempts + 1)
+    move.attempt(Next(Reason.RETRY, fresh=reason is Reason.OUTDATED, takeover=reason is Reason.CONFLICT))
+
+
+def _trial(move: _Move, _: Fired) -> None:
+    reason = move.link.reason
+    move.set(
+        breaker=Breaker.HALF_OPEN,
+        errors=0,
+        resting=reason if reason in {Reason.TRIAL_FAILED, Reason.EXHAUSTED} else None,
+    )
+    move.attempt(Next(Reason.TRIAL))
+
+
+def _closed(move: _Move, _: Closed) -> None:
+    move.set(browser=Browser.NONE)
+    if move.link.due is not None:
+        move.attempt(move.link.due)
+
+
+# --- the table ------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """What one thing that happens in one phase does, and the phases in which the link may be afterwards."""
+
+    do: Callable[[_Move, Any], None]
+    to: tuple[Phase, ...]
+
+
+_ENDS = (State.DISCONNECTED, State.ERROR, State.SUSPENDED)
+
+_ALWAYS: dict[Any, Row] = {
+    Stop: Row(_stop, (State.IDLE,)),
+    Suspend: Row(_suspend, (State.SUSPENDED,)),
+}
+
+_CLOSED = Row(_closed, (Stage.QUEUED,))
+
+_AT_REST: dict[Any, Row] = _ALWAYS | {
+    Start: Row(_start, (Stage.QUEUED,)),
+    Closed: _CLOSED,
+}
+
+_RUNNING: dict[Any, Row] = _ALWAYS | {
+    Start: Row(_refuse, ()),
+    Ended: Row(_end, _ENDS),
+}
+
+_TO_SYNCING = (Stage.SYNCING, State.DISCONNECTED, State.SUSPENDED)
+_TO_CONNECTED = (State.CONNECTED, State.DISCONNECTED, State.SUSPENDED)
+
+_LOADED: dict[Any, Row] = _RUNNING | {
+    Authenticated: Row(_authenticated, _TO_SYNCING),
+    Syncing: Row(_first_syncing, (Stage.SYNCING,)),
+    Ready: Row(_ready, _TO_CONNECTED),
+    Code: Row(_first_code, (Stage.AWAITING_SCAN, State.ERROR, State.SUSPENDED)),
+    Timer.DEADLINE: Row(_deadline, (State.ERROR, State.SUSPENDED)),
+}
+
+_PASSKEY = Row(_passkey, (Stage.PASSKEY,))
+
+TABLE: dict[Phase, dict[Any, Row]] = {
+    State.IDLE: _AT_REST
+    | {
+        Boot: Row(_boot, (Stage.QUEUED, State.DISCONNECTED, State.SUSPENDED)),
+    },
+    Stage.QUEUED: _RUNNING
+    | {
+        SlotGranted: Row(_slot_granted, (Stage.LAUNCHING,)),
+    },
+    Stage.LAUNCHING: _LOADED
+    | {
+        PasskeyAsked: _PASSKEY,
+    },
+    Stage.AWAITING_SCAN: _LOADED
+    | {
+        PasskeyAsked: _PASSKEY,
+        Code: Row(_next_code, ()),
+        Timer.DEBOUNCE: Row(_debounced, ()),
+        Scanned: Row(_scanned, (Stage.PAIRING,)),
+        Timer.DEADLINE: Row(_qr_expired, (State.DISCONNECTED, State.SUSPENDED)),
+    },
+    Stage.PAIRING: _LOADED
+    | {
+        PasskeyAsked: _PASSKEY,
+    },
+    Stage.PASSKEY: _LOADED,
+    Stage.SYNCING: _LOADED
+    | {
+        Authenticated: Row(_authenticated_again, (State.DISCONNECTED, State.SUSPENDED)),
+        Syncing: Row(_syncing, ()),
+    },
+    State.CONNECTED: _RUNNING
+    | {
+        Heard: Row(_heard, ()),
+        Beat: Row(_beat, ()),
+        Health: Row(_health, _ENDS),
+        Code: Row(_unlinked, (State.DISCONNECTED, State.SUSPENDED)),
+        Timer.HEALTH: Row(_health_due, ()),
+        Timer.KEEP_ALIVE: Row(_keep_alive, ()),
+        Timer.QUIET: Row(_quiet, ()),
+        Timer.STABLE: Row(_stable, ()),
+        Timer.STALE: Row(_stale, (State.DISCONNECTED, State.SUSPENDED)),
+    },
+    State.DISCONNECTED: _AT_REST
+    | {
+        Timer.RETRY: Row(_retry, (Stage.QUEUED,)),
+    },
+    State.ERROR: _AT_REST
+    | {
+        Timer.RETRY: Row(_retry, (Stage.QUEUED,)),
+    },
+    State.SUSPENDED: _AT_REST
+    | {
+        Timer.COOLDOWN: Row(_trial, (Stage.QUEUED,)),
+    },
+}
+"""phase → what happens → row. What is not listed changes nothing: it is late, or already true."""

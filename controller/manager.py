@@ -1,0 +1,453 @@
+"""The manager of one account: the thin asyncio shell around `controller.lifecycle`.
+
+One owner task takes events from one inbox, lets `step` decide, records the new link in the one setter, and performs
+the effects. Here live deadlines, tasks and the clock; what never lives here is a decision about what follows what.
+"""
+
+import asyncio
+import logging
+import random
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import Any, assert_never
+
+from controller.driver import Driver, DriverError, Ended, Health, Layer, Opening, Session
+from controller.lifecycle import step
+from controller.link import (
+    Alert,
+    Arm,
+    Beat,
+    Boot,
+    Breaker,
+    Browser,
+    Close,
+    Closed,
+    Disarm,
+    Effect,
+    Event,
+    Fired,
+    FromSession,
+    Heartbeat,
+    HideCode,
+    Link,
+    Open,
+    Policy,
+    Probe,
+    Recovered,
+    Refuse,
+    Said,
+    ShowCode,
+    SlotGranted,
+    Stage,
+    Start,
+    Stop,
+    Suspend,
+    Timer,
+)
+from controller.notices import CodeHidden, CodeShown, Listener, Transition
+from controller.numbers import mask
+from controller.reasons import Reason, State
+
+log = logging.getLogger("switchboard.account")
+
+CLOSE_DEADLINE = 20.0
+"""Seconds that ending a browser may take in all (L15)."""
+LOG_OUT_DEADLINE = 10.0
+"""Seconds that telling WhatsApp about a logout may take, before the browser is closed all the same."""
+JITTER = 0.1
+"""Retries wait up to this much longer, so that accounts lost together do not come back together (L2)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """What a manager answers. Seconds are floats; `since` and `last_activity` are aware UTC."""
+
+    phone_number: str
+    state: State
+    is_connected: bool
+    reconnect_attempts: int
+    error_count: int
+    uptime: float
+    """Seconds since CONNECTED, 0 otherwise."""
+    reason: Reason | None
+    cause: Reason | None
+    detail: str
+    stage: Stage | None
+    percent: int | None
+    since: datetime
+    next_retry_in: float | None
+    last_activity: datetime | None
+    breaker: Breaker
+    linked: bool
+
+
+class _Run:
+    """One browser's life in the manager: what is opening it, and the session once it is open."""
+
+    __slots__ = ("opening", "session", "settled")
+
+    def __init__(self) -> None:
+        self.opening: asyncio.Task[None] | None = None
+        self.session: Session | None = None
+        self.settled: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def settle(self) -> None:
+        """Give the launch slot free: the page has found out who it is, or never will."""
+        if not self.settled.done():
+            self.settled.set_result(None)
+
+
+def utc_now() -> datetime:
+    """Return the wall clock's time, aware, UTC."""
+    return datetime.now(UTC)
+
+
+class Manager:
+    """Keeps one account's link as it should be. Make it inside a running loop; end it with `stop`."""
+
+    __slots__ = (
+        "_clock", "_connected_at", "_driver", "_heard_at", "_inbox", "_label", "_link", "_listener", "_loop", "_owner",
+        "_path", "_policy", "_run", "_since", "_slots", "_stopped", "_tasks", "_timers", "_wake",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        number: str,
+        *,
+        driver: Driver,
+        slots: asyncio.Semaphore,
+        policy: Policy,
+        listener: Listener,
+        clock: Callable[[], datetime] = utc_now,
+        full_numbers: bool = False,
+    ) -> None:
+        self._driver, self._slots, self._policy, self._listener, self._clock = driver, slots, policy, listener, clock
+        self._link = Link(number)
+        self._label = number if full_numbers else mask(number)
+        self._loop = asyncio.get_running_loop()
+        self._inbox: list[tuple[Event, asyncio.Future[bool] | None]] = []
+        self._wake: asyncio.Future[None] | None = None
+        self._timers: dict[Timer, asyncio.TimerHandle] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._run: _Run | None = None
+        self._stopped: asyncio.Future[None] | None = None
+        self._path: tuple[State, ...] = (State.IDLE,)
+        self._since = clock()
+        self._connected_at: float | None = None
+        self._heard_at: float | None = None
+        self._owner = self._loop.create_task(self._own(), name=f"manager {self._label}")
+
+    def __repr__(self) -> str:
+        return f"<Manager {self._label} {self._link.phase}>"
+
+    # --- what others ask ----------------------------------------------------------------------------------------------
+
+    @property
+    def link(self) -> Link:
+        """The link as it stands. Immutable."""
+        return self._link
+
+    def boot(self, boot: Boot) -> None:
+        """Take up the account as the database remembers it."""
+        self._post(boot)
+
+    async def start(self, *, takeover: bool = False) -> bool:
+        """Connect now, with counters at zero. Returns False if it is connected or on its way already (L1)."""
+        return await self._command(Start(takeover=takeover))
+
+    async def suspend(self) -> bool:
+        """Close the browser and stay so (L12). Returns False if it was so already."""
+        return await self._command(Suspend())
+
+    async def stop(self) -> None:
+        """End the account's browser and this manager. Bounded by the deadline for closing."""
+        self._stopped = self._loop.create_future()
+        self._post(Stop())
+        await self._stopped
+        await _end_tasks({self._owner, *self._tasks})
+
+    def get_status(self) -> Status:
+        """Return what is to be known about the account now."""
+        link, now = self._link, self._loop.time()
+        retry = self._timers.get(Timer.RETRY) or self._timers.get(Timer.COOLDOWN)
+        return Status(
+            phone_number=link.number,
+            state=link.state,
+            is_connected=link.state is State.CONNECTED,
+            reconnect_attempts=link.attempts,
+            error_count=link.errors,
+            uptime=0.0 if self._connected_at is None else now - self._connected_at,
+            reason=link.reason,
+            cause=link.cause,
+            detail=link.detail,
+            stage=link.stage,
+            percent=link.percent,
+            since=self._since,
+            next_retry_in=None if retry is None else max(0.0, retry.when() - now),
+            last_activity=None if self._heard_at is None else self._clock() - timedelta(seconds=now - self._heard_at),
+            breaker=link.breaker,
+            linked=link.linked,
+        )
+
+    # --- the owner and its inbox --------------------------------------------------------------------------------------
+
+    def _post(self, event: Event, reply: asyncio.Future[bool] | None = None) -> None:
+        self._inbox.append((event, reply))
+        if self._wake is not None and not self._wake.done():
+            self._wake.set_result(None)
+
+    async def _command(self, event: Event) -> bool:
+        reply: asyncio.Future[bool] = self._loop.create_future()
+        self._post(event, reply)
+        return await reply
+
+    async def _own(self) -> None:
+        while True:
+            while self._inbox:
+                event, reply = self._inbox.pop(0)
+                try:
+                    changed = self._take(event)
+                except Exception as error:
+                    log.exception("%s An event could not be handled", self._label)
+                    if reply is not None:
+                        reply.set_exception(error)
+                else:
+                    if reply is not None and not reply.done():
+                        reply.set_result(changed)
+            if self._stopped is not None and self._link.browser is Browser.NONE:
+                self._stopped.set_result(None)
+                return
+            self._wake = self._loop.create_future()
+            await self._wake
+
+    def _take(self, event: Event) -> bool:
+        """Decide, record and perform, with no await between. Returns False if a command was refused."""
+        link, effects = step(self._link, event, self._policy)
+        self._set(link, event, effects)
+        for effect in effects:
+            self._perform(effect)
+        return Refuse() not in effects
+
+    def _set(self, link: Link, event: Event, effects: tuple[Effect, ...]) -> None:
+        """Record the new link: the only place where it changes, is logged and is told."""
+        before, self._link = self._link, link
+        if any(isinstance(effect, Arm) and effect.timer is Timer.STALE for effect in effects):
+            self._heard_at = self._loop.time()
+        alert = next((effect for effect in effects if isinstance(effect, Alert)), None)
+        if (link.phase, link.reason) == (before.phase, before.reason) and alert is None:
+            return
+        if self._run is not None and link.stage not in {Stage.QUEUED, Stage.LAUNCHING}:
+            self._run.settle()
+        if link.state is not before.state:
+            self._since = self._clock()
+            self._connected_at = self._loop.time() if link.state is State.CONNECTED else None
+        self._log_change(before, effects)
+        if link.reason is not None:
+            self._tell_transition(before, effects, alert)
+
+    def _log_change(self, before: Link, effects: tuple[Effect, ...]) -> None:
+        link = self._link
+        if link.state is before.state and link.reason is before.reason:
+            log.debug("%s Stage: %s", self._label, link.stage)
+            return
+        if link.state is State.CONNECTING:
+            self._path = (before.state, link.state)
+        elif link.state is not before.state:
+            self._path = (*self._path, link.state)
+        why = (
+            f"{link.reason}"
+            + (f" after {link.cause}" if link.cause else "")
+            + (f": {link.detail}" if link.detail else "")
+        )
+        log.info("%s State: %s (%s)", self._label, " → ".join(self._path), why)
+        for effect in effects:
+            if isinstance(effect, Arm) and effect.timer is Timer.RETRY:
+                log.info(
+                    "%s Reconnect in %gs (attempt %d/%d)",
+                    self._label, effect.seconds, link.attempts + 1, self._policy.max_attempts,
+                )  # fmt: skip
+            elif isinstance(effect, Arm) and link.reason is Reason.BREAKER_OPEN:
+                log.warning(
+                    "%s Circuit breaker activated (%d errors), suspended for %gs",
+                    self._label, link.errors, effect.seconds,
+                )  # fmt: skip
+
+    def _tell_transition(self, before: Link, effects: tuple[Effect, ...], alert: Alert | None) -> None:
+        link, now = self._link, self._clock()
+        assert link.reason is not None
+        waits = {effect.timer: now + timedelta(seconds=effect.seconds) for effect in effects if isinstance(effect, Arm)}
+        self._listener(
+            Transition(
+                number=link.number,
+                at=now,
+                before=before.state,
+                state=link.state,
+                stage=link.stage,
+                reason=link.reason,
+                cause=link.cause,
+                detail=link.detail,
+                attempts=link.attempts,
+                max_attempts=self._policy.max_attempts,
+                errors=link.errors,
+                linked=link.linked,
+                next_retry_at=waits.get(Timer.RETRY) or waits.get(Timer.COOLDOWN),
+                block_ends_at=waits.get(Timer.COOLDOWN) if link.reason is Reason.BANNED else None,
+                alert=None if alert is None else alert.reason,
+                recovered=any(isinstance(effect, Recovered) for effect in effects),
+                within_state=link.state is before.state and link.reason is before.reason,
+                picture=None if alert is None else alert.picture,
+            )
+        )
+
+    # --- effects ------------------------------------------------------------------------------------------------------
+
+    def _perform(self, effect: Effect) -> None:  # noqa: C901 - one case for each effect there is
+        match effect:
+            case Arm():
+                self._arm(effect.timer, effect.seconds)
+            case Disarm():
+                for timer in effect.timers:
+                    self._disarm(timer)
+            case Open():
+                self._run = _Run()
+                self._run.opening = self._spawn(self._open(self._run, effect))
+            case Close():
+                self._spawn(self._close(self._current, effect))
+            case Probe():
+                self._spawn(self._probe(self._current, effect.session))
+            case Heartbeat():
+                log.info("%s Keep-alive heartbeat", self._label)
+                self._spawn(self._heartbeat(self._current, effect))
+            case ShowCode():
+                self._show(effect)
+            case HideCode():
+                self._listener(CodeHidden(self._link.number))
+            case Alert() | Recovered() | Refuse():
+                pass  # told with the transition, or as the command's answer
+            case _:
+                assert_never(effect)
+
+    @property
+    def _current(self) -> _Run:
+        assert self._run is not None
+        return self._run
+
+    def _show(self, effect: ShowCode) -> None:
+        now = self._clock()
+        deadline = self._timers[Timer.DEADLINE].when() - self._loop.time()
+        lives = effect.code.lives
+        self._listener(
+            CodeShown(
+                self._link.number,
+                effect.code,
+                ends_at=None if lives is None else now + timedelta(seconds=lives),
+                window_ends_at=now + timedelta(seconds=deadline),
+            )
+        )
+
+    def _arm(self, timer: Timer, seconds: float) -> None:
+        self._disarm(timer)
+        if timer is Timer.RETRY:
+            seconds *= 1 + JITTER * random.random()  # noqa: S311 - spreads load, guards nothing
+        self._timers[timer] = self._loop.call_later(seconds, self._ring, timer)
+
+    def _ring(self, timer: Timer) -> None:
+        del self._timers[timer]
+        self._post(_FIRED[timer])
+
+    def _disarm(self, timer: Timer) -> None:
+        """Forget a timer, also one that has fired and still waits in the inbox."""
+        handle = self._timers.pop(timer, None)
+        if handle is not None:
+            handle.cancel()
+        elif self._inbox:
+            self._inbox = [item for item in self._inbox if item[0] is not _FIRED[timer]]
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        task = self._loop.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._reap)
+        return task
+
+    def _reap(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("%s A task of the account failed", self._label, exc_info=error)
+
+    def _say(self, session: int, said: Said) -> None:
+        self._post(FromSession(session, said))
+
+    async def _open(self, run: _Run, effect: Open) -> None:
+        """Hold a launch slot while the browser starts and the page finds out who it is."""
+        say = partial(self._say, effect.session)
+        opening = Opening(self._link.number, fresh=effect.fresh, takeover=effect.takeover)
+        try:
+            async with self._slots:
+                say(SlotGranted())
+                run.session = await self._driver.open(opening, say)
+                await run.settled
+        except DriverError as error:
+            say(Ended(error.reason, error.detail))
+        except Exception as error:
+            log.exception("%s The browser could not be opened", self._label)
+            say(Ended(Reason.LAUNCH_FAILED, type(error).__name__))
+
+    async def _close(self, run: _Run, effect: Close) -> None:
+        try:
+            async with asyncio.timeout(CLOSE_DEADLINE + LOG_OUT_DEADLINE):
+                if run.opening is not None:
+                    await _end_tasks({run.opening})
+                if run.session is not None:
+                    if effect.log_out:
+                        await self._log_out(run.session)
+                    await run.session.close()
+        except Exception:
+            log.exception("%s The browser could not be closed", self._label)
+        finally:
+            self._say(effect.session, Closed())
+
+    async def _log_out(self, session: Session) -> None:
+        try:
+            async with asyncio.timeout(LOG_OUT_DEADLINE):
+                await session.log_out()
+        except (DriverError, TimeoutError) as error:
+            log.warning("%s The wrong device could not be logged out: %s", self._label, error or "no answer")
+
+    async def _probe(self, run: _Run, session: int) -> None:
+        health = Health(Layer.BROWSER, "it is not open yet")
+        try:
+            if run.session is not None:
+                async with asyncio.timeout(self._policy.probe_timeout):
+                    health = await run.session.probe()
+        except TimeoutError:
+            assert run.session is not None
+            health = Health(run.session.reached, f"no answer in {self._policy.probe_timeout:g} s")
+        except DriverError as error:
+            assert run.session is not None
+            health = Health(run.session.reached, error.detail)
+        finally:
+            self._say(session, health)
+        if health.failed is not None:
+            log.warning("%s Health check failed: %s, %s", self._label, health.failed, health.detail)
+
+    async def _heartbeat(self, run: _Run, effect: Heartbeat) -> None:
+        answered = False
+        try:
+            if run.session is not None:
+                async with asyncio.timeout(self._policy.probe_timeout):
+                    answered = await run.session.heartbeat(ask=effect.ask)
+        except (TimeoutError, DriverError) as error:
+            log.debug("%s The heartbeat was not answered: %s", self._label, error or "time is over")
+        self._say(effect.session, Beat(answered))
+
+
+_FIRED = {timer: Fired(timer) for timer in Timer}
+
+
+async def _end_tasks(tasks: set[asyncio.Task[None]]) -> None:
+    """Cancel and await tasks of ours; their own errors have been told where they arose."""
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)

@@ -1,0 +1,82 @@
+"""Between the managers and the world: what they tell is stored first, in batches, and told to the listeners afterwards.
+
+One task, one queue. Codes pass by at once: they are credentials, never stored, and a person is waiting for them.
+"""
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from typing import Protocol
+
+from controller.notices import Listener, Notice, Transition
+
+log = logging.getLogger("switchboard.recorder")
+
+BATCH = 500
+"""Transitions written in one transaction, at most."""
+STORE_DEADLINE = 30.0
+"""Seconds that one transaction may take."""
+RETRY_SECONDS = 5.0
+"""Between two tries to store what could not be stored."""
+
+
+class TransitionStore(Protocol):
+    """Where transitions are kept."""
+
+    async def record(self, transitions: Sequence[Transition]) -> None:
+        """Append them and bring their accounts up to date, all in one transaction. Raises OSError if it cannot."""
+
+
+class Recorder:
+    """Takes notices from managers (it is their `Listener`); stores and passes them on in order."""
+
+    def __init__(self, store: TransitionStore, listener: Listener) -> None:
+        self._store = store
+        self._listener = listener
+        self._waiting: list[Transition] = []
+        self._more = asyncio.Event()
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self._owner = asyncio.get_running_loop().create_task(self._run(), name="recorder")
+
+    def __call__(self, notice: Notice) -> None:
+        """Take one notice."""
+        if not isinstance(notice, Transition) or notice.within_state:
+            self._listener(notice)
+            return
+        self._waiting.append(notice)
+        self._idle.clear()
+        self._more.set()
+
+    async def stop(self, deadline: float) -> None:
+        """Store and tell what is still waiting, for at most `deadline` seconds, and end."""
+        try:
+            async with asyncio.timeout(deadline):
+                await self._idle.wait()
+        except TimeoutError:
+            log.error("%d transitions could not be stored before the end", len(self._waiting))
+        self._owner.cancel()
+        await asyncio.gather(self._owner, return_exceptions=True)
+
+    async def _run(self) -> None:
+        while True:
+            await self._more.wait()
+            self._more.clear()
+            while self._waiting:
+                batch = self._waiting[:BATCH]
+                await self._keep(batch)
+                del self._waiting[: len(batch)]
+                for transition in batch:
+                    self._listener(transition)
+            self._idle.set()
+
+    async def _keep(self, batch: Sequence[Transition]) -> None:
+        while True:
+            try:
+                async with asyncio.timeout(STORE_DEADLINE):
+                    await self._store.record(batch)
+            except (OSError, TimeoutError) as error:
+                log.error("Transitions could not be stored, trying again: %s", error or "no answer in time")
+                await asyncio.sleep(RETRY_SECONDS)
+            else:
+                return

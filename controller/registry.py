@@ -1,0 +1,199 @@
+"""The registry: number → manager, and what concerns all accounts at once.
+
+Here live look-up, the order of starting and stopping, and the launch slots. What an account does by itself is its
+manager's; what must outlive the process is kept through `AccountStore`.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Protocol
+
+from controller.driver import Driver
+from controller.link import Boot, Policy, Wanted
+from controller.manager import Manager, Status, utc_now
+from controller.notices import Listener
+from controller.reasons import Reason, State
+
+log = logging.getLogger("switchboard.registry")
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """An account as the database remembers it.
+
+    number: E.164. name: what people call it, may be empty. owner: the id of the operator whose it is.
+    wanted: what it should be. linked: its phone has linked it. state, reason, detail, since: where it was last.
+    """
+
+    number: str
+    name: str
+    owner: int
+    wanted: Wanted = Wanted.IDLE
+    linked: bool = False
+    state: State = State.IDLE
+    reason: Reason | None = None
+    detail: str = ""
+    since: datetime | None = None
+    block_ends_at: datetime | None = None
+
+
+class AccountStore(Protocol):
+    """Where accounts are kept. Every method raises OSError if it cannot keep or read."""
+
+    async def accounts(self) -> Sequence[Account]:
+        """All accounts, the longest-served first."""
+
+    async def add_account(self, account: Account) -> None:
+        """Keep a new account."""
+
+    async def want(self, number: str, wanted: Wanted) -> None:
+        """Keep what the account should be."""
+
+    async def rename(self, number: str, name: str) -> None:
+        """Keep what people call the account."""
+
+    async def remove_account(self, number: str) -> None:
+        """Forget the account. Its transitions stay."""
+
+
+class UnknownAccountError(LookupError):
+    """No such account. Its text is the number or name that was asked for."""
+
+
+class AmbiguousAccountError(LookupError):
+    """More than one account has that name."""
+
+
+class ShuttingDownError(RuntimeError):
+    """The controller is stopping and takes no new commands."""
+
+
+class Registry:
+    """All accounts and their managers. Make it inside a running loop, `boot` it once, end it with `stop`."""
+
+    def __init__(
+        self,
+        store: AccountStore,
+        *,
+        driver: Driver,
+        policy: Policy,
+        listener: Listener,
+        launch_slots: int,
+        clock: Callable[[], datetime] = utc_now,
+        full_numbers: bool = False,
+    ) -> None:
+        self._store, self._driver, self._policy, self._listener = store, driver, policy, listener
+        self._slots = asyncio.Semaphore(launch_slots)
+        self._clock = clock
+        self._full_numbers = full_numbers
+        self._accounts: dict[str, Account] = {}
+        self._managers: dict[str, Manager] = {}
+        self._stopping = False
+
+    async def boot(self) -> None:
+        """Take up every account as it should be; those to be connected wait in turn for a launch slot (L14)."""
+        for account in await self._store.accounts():
+            ends = account.block_ends_at
+            self._adopt(account).boot(
+                Boot(
+                    wanted=account.wanted,
+                    linked=account.linked,
+                    state=account.state,
+                    reason=account.reason,
+                    detail=account.detail,
+                    block_ends_in=None if ends is None else max(0.0, (ends - self._clock()).total_seconds()),
+                )
+            )
+
+    def accounts(self) -> list[Account]:
+        """All accounts, the longest-served first."""
+        return list(self._accounts.values())
+
+    def account(self, number: str) -> Account:
+        """Look an account up by its number. Raises UnknownAccountError."""
+        try:
+            return self._accounts[number]
+        except KeyError:
+            raise UnknownAccountError(number) from None
+
+    def named(self, name: str) -> Account:
+        """Look an account up by what people call it. Raises UnknownAccountError, AmbiguousAccountError."""
+        wanted = name.casefold()
+        found = [account for account in self._accounts.values() if account.name.casefold() == wanted]
+        if not found:
+            raise UnknownAccountError(name)
+        if len(found) > 1:
+            raise AmbiguousAccountError(name)
+        return found[0]
+
+    def status(self, number: str) -> Status:
+        """Return where an account is now. Raises UnknownAccountError."""
+        return self._manager(number).get_status()
+
+    async def add(self, number: str, *, name: str, owner: int) -> Account:
+        """Register a new account, or return the one that is there."""
+        self._refuse_if_stopping()
+        if number in self._accounts:
+            return self._accounts[number]
+        account = Account(number, name, owner)
+        await self._store.add_account(account)
+        self._adopt(account)
+        return account
+
+    async def rename(self, number: str, name: str) -> None:
+        """Give an account another name. Raises UnknownAccountError."""
+        account = self.account(number)
+        await self._store.rename(number, name)
+        self._accounts[number] = replace(account, name=name)
+
+    async def start(self, number: str, *, takeover: bool = False) -> bool:
+        """Connect an account now, with counters at zero. Returns False if it is connected or on its way already."""
+        self._refuse_if_stopping()
+        manager = self._manager(number)
+        await self._store.want(number, Wanted.CONNECTED)
+        return await manager.start(takeover=takeover)
+
+    async def suspend(self, number: str) -> bool:
+        """Close an account until somebody says otherwise. Returns False if it was suspended by an operator already."""
+        self._refuse_if_stopping()
+        manager = self._manager(number)
+        await self._store.want(number, Wanted.SUSPENDED)
+        return await manager.suspend()
+
+    async def remove(self, number: str) -> None:
+        """Take an account out of service and forget it. Its profile and its history stay."""
+        self._refuse_if_stopping()
+        await self._manager(number).stop()
+        await self._store.remove_account(number)
+        del self._managers[number], self._accounts[number]
+
+    async def stop(self) -> None:
+        """Take no new commands and end every manager side by side; each is bounded by its own deadline (L15)."""
+        self._stopping = True
+        await asyncio.gather(*(manager.stop() for manager in self._managers.values()))
+
+    def _adopt(self, account: Account) -> Manager:
+        self._accounts[account.number] = account
+        manager = self._managers[account.number] = Manager(
+            account.number,
+            driver=self._driver,
+            slots=self._slots,
+            policy=self._policy,
+            listener=self._listener,
+            clock=self._clock,
+            full_numbers=self._full_numbers,
+        )
+        return manager
+
+    def _manager(self, number: str) -> Manager:
+        try:
+            return self._managers[number]
+        except KeyError:
+            raise UnknownAccountError(number) from None
+
+    def _refuse_if_stopping(self) -> None:
+        if self._stopping:
+            raise ShuttingDownError("the controller is stopping")
