@@ -225,12 +225,12 @@ class Manager:
     def _take(self, event: Event) -> bool:
         """Decide, record and perform, with no await between. Returns False if a command was refused."""
         link, effects = step(self._link, event, self._policy)
-        self._set(link, event, effects)
+        self._set(link, effects)
         for effect in effects:
             self._perform(effect)
         return Refuse() not in effects
 
-    def _set(self, link: Link, event: Event, effects: tuple[Effect, ...]) -> None:
+    def _set(self, link: Link, effects: tuple[Effect, ...]) -> None:
         """Record the new link: the only place where it changes, is logged and is told."""
         before, self._link = self._link, link
         if any(isinstance(effect, Arm) and effect.timer is Timer.STALE for effect in effects):
