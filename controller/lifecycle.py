@@ -187,6 +187,12 @@ def _stop(move: _Move, _: Stop) -> None:
     move.go(State.IDLE, Reason.SHUTDOWN)
 
 
+def _stop_at_rest(move: _Move, _: Stop) -> None:
+    """Stay as it is, with its reason, so that the next start knows it."""
+    move.put_away()
+    move.disarm()
+
+
 # --- rows: an attempt, stage by stage -------------------------------------------------------------------------------
 
 
@@ -457,19 +463,20 @@ class Row:
 
 _ENDS = (State.DISCONNECTED, State.ERROR, State.SUSPENDED)
 
-_ALWAYS: dict[Any, Row] = {
-    Stop: Row(_stop, (State.IDLE,)),
-    Suspend: Row(_suspend, (State.SUSPENDED,)),
-}
+_SUSPEND = Row(_suspend, (State.SUSPENDED,))
 
 _CLOSED = Row(_closed, (Stage.QUEUED,))
 
-_AT_REST: dict[Any, Row] = _ALWAYS | {
+_AT_REST: dict[Any, Row] = {
+    Stop: Row(_stop_at_rest, ()),
+    Suspend: _SUSPEND,
     Start: Row(_start, (Stage.QUEUED,)),
     Closed: _CLOSED,
 }
 
-_RUNNING: dict[Any, Row] = _ALWAYS | {
+_RUNNING: dict[Any, Row] = {
+    Stop: Row(_stop, (State.IDLE,)),
+    Suspend: _SUSPEND,
     Start: Row(_refuse, ()),
     Ended: Row(_end, _ENDS),
 }
