@@ -1,0 +1,29 @@
+"""`python -m sandbox whatsapp|telegram`: starts one stand-in. Each lives in its own package; this only dispatches."""
+
+import argparse
+import asyncio
+import importlib
+import sys
+
+PARTS = {
+    "whatsapp": "a stand-in for WhatsApp Web, with phones to play with",
+    "telegram": "a stand-in for Telegram's Bot API, with users to play with",
+}
+
+
+def main(argv: list[str]) -> int:
+    """Parse the command line and run the part it names; return the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m sandbox", description=__doc__)
+    commands = parser.add_subparsers(dest="part", required=True, metavar="|".join(PARTS))
+    for name, text in PARTS.items():
+        command = commands.add_parser(name, help=text, description=text)
+        if name in argv[:1]:  # only the part that is asked for is imported
+            importlib.import_module(f"sandbox.{name}.cli").add_arguments(command)
+    args = parser.parse_args(argv)
+    part = importlib.import_module(f"sandbox.{args.part}.cli")
+    code: int = asyncio.run(part.run(args)) or 0
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

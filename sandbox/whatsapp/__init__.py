@@ -1,0 +1,22 @@
+"""A stand-in for WhatsApp Web: page, server and phones, for tests and for the sandbox; never imported by the product.
+
+Judged by others' unmodified clients (tests/peers). What it does like the real thing and what it simplifies is listed
+in docs/stand-ins-whatsapp.md.
+"""
+
+from sandbox.whatsapp.options import Options, Timings
+from sandbox.whatsapp.phones import PhoneError, Phones
+from sandbox.whatsapp.server import WhatsAppStandIn
+from sandbox.whatsapp.switches import TABLE, Switch, SwitchError, Switches
+
+__all__ = [
+    "TABLE",
+    "Options",
+    "PhoneError",
+    "Phones",
+    "Switch",
+    "SwitchError",
+    "Switches",
+    "Timings",
+    "WhatsAppStandIn",
+]

@@ -1,0 +1,69 @@
+// The module loader and the first seconds: `__d`, `require` and the progress bar, then the bundle.
+// Nothing of WhatsApp's own is defined here.
+'use strict';
+(() => {
+  const config = JSON.parse(document.getElementById('stand-in').textContent);
+  const nonce = document.currentScript.nonce;
+  const { timings, switches } = config;
+  const modules = Object.create(null);
+  // An unknown build names everything of WhatsApp's differently; the same build always in the same way.
+  const disguised = (id) =>
+    switches.unknown_build !== 'off' && id.startsWith('WA') ? `XQ${[...id].map((c) => c.charCodeAt(0).toString(36)).join('')}` : id;
+
+  const load = (id) => {
+    const module = modules[id];
+    if (!module) throw new Error(`Requiring unknown module "${id}"`);
+    if (!module.loaded) {
+      module.loaded = true;
+      module.factory(inner, module.exports);
+    }
+    return module.exports;
+  };
+  const inner = (id) => load(disguised(id)); // what the page's own modules use
+
+  modules.__debug = { exports: { modulesMap: modules }, loaded: true };
+  modules.ErrorGuard = { exports: { skipGuardGlobal() {} }, loaded: true };
+  // A debugging aid is no module: whoever waits for modules must not see one before the bundle is there.
+  for (const id of ['__debug', 'ErrorGuard']) Object.defineProperty(modules, id, { enumerable: false });
+
+  window.__d = (id, factory) => {
+    modules[disguised(id)] = { factory, exports: {}, loaded: false };
+  };
+  window.require = (id) => load(id);
+  window.importNamespace = (id) => load(id);
+  window.ErrorGuard = modules.ErrorGuard.exports;
+
+  __d('StandInConfig', (_, exports) => Object.assign(exports, config));
+  Object.defineProperty(modules, 'StandInConfig', { enumerable: false });
+
+  const restored = localStorage.getItem('last-wid-md') !== null;
+  const early = restored && switches.synced_early;
+  const wait = early ? 0 : (restored ? timings.load_restored : timings.load_cold) + switches.slow_load;
+  const bar = document.querySelector('progress');
+  const started = performance.now();
+  const ticking = setInterval(() => {
+    bar.value = Math.min(99, (100 * (performance.now() - started)) / 1000 / Math.max(wait, 0.1));
+  }, 100);
+  if (switches.endless_load) return;
+
+  setTimeout(async () => {
+    for (const name of config.bundle) {
+      const script = document.createElement('script');
+      script.src = `/assets/${name}`;
+      script.nonce = nonce;
+      const loaded = new Promise((resolve, reject) => {
+        script.onload = resolve;
+        script.onerror = reject;
+      });
+      document.head.append(script);
+      await loaded;
+    }
+    clearInterval(ticking);
+    await inner('StandInStart').start();
+    if (!switches.debug_never) {
+      setTimeout(() => {
+        window.Debug = { VERSION: switches.unknown_build === 'off' ? config.version : '9.9999.0' };
+      }, 1000 * timings.debug);
+    }
+  }, 1000 * wait);
+})();

@@ -1,0 +1,75 @@
+// The page's socket to its server: frames, requests with answers, and the ping that notices silence.
+// What frames mean stands in socket.js and linking.js.
+'use strict';
+__d('StandInWire', (require, exports) => {
+  const { timings } = require('StandInConfig');
+  const { Emitter } = require('StandInBase');
+  const page = crypto.randomUUID().slice(0, 8);
+
+  // Events: 'open', 'frame' (frame), 'lost' (why). 'lost' comes once; a wire is never used again.
+  class Wire extends Emitter {
+    #socket;
+    #waiting = new Map();
+    #next = 1;
+    #over = false;
+    #timers = [];
+
+    constructor() {
+      super();
+      this.#socket = new WebSocket(`${location.origin.replace(/^http/, 'ws')}/ws/chat?page=${page}`);
+      this.#socket.onopen = () => {
+        this.#timers.push(setInterval(() => this.#ping(), 1000 * timings.ping_every));
+        this.trigger('open');
+      };
+      this.#socket.onmessage = ({ data }) => this.#take(JSON.parse(data));
+      this.#socket.onclose = () => this.#end('closed');
+    }
+
+    send(frame) {
+      if (this.#socket.readyState === WebSocket.OPEN) this.#socket.send(JSON.stringify(frame));
+    }
+
+    // Resolves with the server's answer; stays open for as long as the server is silent, as the real page's do.
+    request(frame) {
+      const id = this.#next++;
+      this.send({ ...frame, id });
+      return new Promise((resolve) => this.#waiting.set(id, resolve));
+    }
+
+    close() {
+      this.#over = true;
+      this.#end('left');
+    }
+
+    #ping() {
+      const deadline = setTimeout(() => this.#end('silent'), 1000 * timings.ping_timeout);
+      this.#timers.push(deadline);
+      this.request({ type: 'ping' }).then(() => clearTimeout(deadline));
+    }
+
+    #take(frame) {
+      if (this.#over) return;
+      if (frame.type === 'pong' || frame.type === 'result') {
+        this.#waiting.get(frame.id)?.(frame);
+        this.#waiting.delete(frame.id);
+      } else {
+        this.trigger('frame', frame);
+      }
+    }
+
+    #end(why) {
+      for (const timer of this.#timers.splice(0)) {
+        clearTimeout(timer);
+        clearInterval(timer);
+      }
+      this.#socket.onclose = null;
+      this.#socket.close();
+      if (!this.#over) {
+        this.#over = true;
+        this.trigger('lost', why);
+      }
+    }
+  }
+
+  Object.assign(exports, { Wire, page });
+});

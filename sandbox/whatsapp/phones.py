@@ -1,0 +1,249 @@
+"""What people do with their phones, and what happens to their network: the actions behind the control's HTTP.
+
+Each method is one action; all answer a JSON object and raise PhoneError with an HTTP status when it cannot be done.
+"""
+
+import asyncio
+import time
+import uuid
+from typing import Any
+
+from sandbox.whatsapp.devices import Device
+from sandbox.whatsapp.hub import Hub
+from sandbox.whatsapp.session import PageSession
+
+STATES = (
+    "OPENING",
+    "PAIRING",
+    "UNPAIRED",
+    "UNPAIRED_IDLE",
+    "CONNECTED",
+    "TIMEOUT",
+    "CONFLICT",
+    "UNLAUNCHED",
+    "PROXYBLOCK",
+    "TOS_BLOCK",
+    "SMB_TOS_BLOCK",
+    "DEPRECATED_VERSION",
+)
+QR_PREFIX = "https://wa.me/settings/linked_devices#"
+QR_SUFFIX = ",https://faq.whatsapp.com/r/ld"
+QR_PARTS = (4, 5)  # wa-js leaves out the last one
+SHORTEST, LONGEST = 8, 15  # digits of a number
+
+Answer = dict[str, Any]
+
+
+class PhoneError(Exception):
+    """An action that cannot be done; `status` is the HTTP status that fits."""
+
+    def __init__(self, status: int, text: str) -> None:
+        super().__init__(text)
+        self.status = status
+
+
+def normalised(number: object) -> str:
+    """Return a number as +digits, or raise PhoneError 400."""
+    digits = "".join(filter(str.isdigit, str(number)))
+    if not SHORTEST <= len(digits) <= LONGEST:
+        raise PhoneError(400, f"{number!r} is no phone number; write one like +4915112345678")
+    return f"+{digits}"
+
+
+class Phones:
+    """Everybody's phones at once; a number needs no set-up."""
+
+    def __init__(self, hub: Hub) -> None:
+        self._hub = hub
+
+    # ---- linking
+
+    def scan(self, qr: str, as_: str) -> Answer:
+        """Scan a code as a number: links the page that shows it; 404 for a dead or unknown code."""
+        number = normalised(as_)
+        parts = qr.strip().removeprefix(QR_PREFIX).removesuffix(QR_SUFFIX).split(",")
+        if len(parts) not in QR_PARTS:
+            raise PhoneError(400, f"a code has five parts with commas between, this one has {len(parts)}")
+        ref, static, identity = parts[:3]
+        page = next((page for page in self._hub.pages.values() if page.ref == ref), None)
+        if page is None or page.keys is None:
+            raise PhoneError(404, "this code is dead or was never shown")
+        if (page.keys.static, page.keys.identity) != (static, identity):
+            raise PhoneError(400, "the code's keys are not those of the page that shows it")
+        return self._linked_by(page, number)
+
+    def link_code(self, number: str, code: str) -> Answer:
+        """Type a pairing code in on the phone; 404 for a wrong or dead one."""
+        owner = normalised(number)
+        plain = code.replace("-", "").replace(",", "").upper()
+        now = asyncio.get_running_loop().time()
+        for each in self._hub.link_codes:
+            page = self._hub.pages.get(each.page)
+            if (each.code, each.number) == (plain, owner) and each.ends > now and page is not None:
+                self._hub.link_codes.remove(each)
+                return self._linked_by(page, owner)
+        raise PhoneError(404, "this pairing code is dead, wrong, or for another number")
+
+    def passkey(self, number: str, action: str = "require") -> Answer:
+        """Make the number's next scan ask for a passkey, or not, or give the assertion that a page waits for."""
+        owner = normalised(number)
+        if action == "require":
+            self._hub.passkeys.add(owner)
+        elif action == "forget":
+            self._hub.passkeys.discard(owner)
+        elif action == "approve":
+            waiting = [page for page in self._hub.pages.values() if page.passkey_for == owner]
+            if not waiting:
+                raise PhoneError(409, f"no page waits for a passkey of {owner}")
+            self._hub.passkeys.discard(owner)
+            return self._as_json(waiting[-1].link(owner))
+        else:
+            raise PhoneError(400, f"action is require, forget or approve, not {action!r}")
+        return {"number": owner, "passkey": owner in self._hub.passkeys}
+
+    def codes(self) -> list[Answer]:
+        """Return what can be scanned now: page, the string on its canvas, seconds left; and pairing codes."""
+        now = asyncio.get_running_loop().time()
+        shown = [
+            {"page": page.page, "qr": page.drawn, "ref": page.ref, "ends_in": round(page.ref_ends - now, 1)}
+            for page in self._hub.pages.values()
+            if page.ref
+        ]
+        typed = [
+            {"page": each.page, "number": each.number, "link_code": each.code, "ends_in": round(each.ends - now, 1)}
+            for each in self._hub.link_codes
+            if each.ends > now and each.page in self._hub.pages
+        ]
+        return shown + typed
+
+    def _linked_by(self, page: PageSession, number: str) -> Answer:
+        if number in self._hub.passkeys or self._hub.switches.flag("passkey"):
+            page.ask_for_passkey(number)
+            return {"number": number, "passkey": True, "page": page.page, "says": "Continue on WhatsApp Web"}
+        return self._as_json(page.link(number))
+
+    # ---- a linked device
+
+    def devices(self) -> list[Answer]:
+        """Return every linked device with what was last seen of it."""
+        return [self._as_json(device) for device in self._hub.devices.all()]
+
+    def logout(self, number: str) -> Answer:
+        """Log every device of the number out on the phone."""
+        devices = self._devices_of(number)
+        for page in self._hub.pages_of(devices[0].number):
+            page.log_out("primary_initiated")
+        for device in devices:
+            self._hub.devices.forget(device)
+        return {"number": devices[0].number, "logged_out": len(devices)}
+
+    def state(self, state: str, *, number: str | None = None, page: str | None = None) -> Answer:
+        """End pages' streams with a state, e.g. PROXYBLOCK; of a number, of one page, or of all."""
+        if state not in STATES:
+            raise PhoneError(400, f"no state {state!r}; there are {', '.join(STATES)}")
+        pages = self._pages(number, page)
+        for each in pages:
+            each.stream_error(state)
+        return {"state": state, "pages": [each.page for each in pages]}
+
+    def conflict(self, number: str) -> Answer:
+        """Let another web client take the session: the page shows CONFLICT until its takeover()."""
+        return self.state("CONFLICT", number=number)
+
+    def message(
+        self, number: str, body: str = "Hello", sender: str = "+4915112345678", *, from_me: bool = False
+    ) -> Answer:
+        """Let somebody write to the number, or (from_me) its owner write on the phone; waits for an offline device."""
+        other = normalised(sender).removeprefix("+") + "@c.us"
+        message = {
+            "id": uuid.uuid4().hex[:20].upper(),
+            "remote": other,
+            "from_me": from_me,
+            "body": body,
+            "t": int(time.time()),
+        }
+        for device in self._devices_of(number):
+            pages = [page for page in self._hub.pages_of(device.number) if page.device is device]
+            if not pages or self._hub.is_silent(device.number):
+                device.waiting.append(message)
+            for page in pages:
+                page.tell({"type": "message", **message})
+        return {"id": message["id"], "from": other}
+
+    # ---- the network and the page
+
+    def silence(self, number: str | None = None, *, on: bool = True) -> Answer:
+        """Let the server stop answering a number (None: everybody), the socket stays open."""
+        if number is None:
+            self._hub.switches.set("silence", on)
+        else:
+            self._toggle(self._hub.silenced, normalised(number), on=on)
+        return {"number": number, "silence": on}
+
+    def network(self, number: str, *, lost: bool = True, how: str = "quiet") -> Answer:
+        """Lose a number's network: `quiet` lets the socket die unheard, `reset` breaks it at once."""
+        if how not in {"quiet", "reset"}:
+            raise PhoneError(400, f"how is quiet or reset, not {how!r}")
+        owner = normalised(number)
+        self._toggle(self._hub.cut_off, owner, on=lost)
+        for page in self._hub.pages_of(owner):
+            if how == "reset":
+                page.reset()
+        return {"number": owner, "lost": lost}
+
+    def reload(self, number: str | None = None, page: str | None = None, *, post_logout: bool = False) -> Answer:
+        """Reload pages; with post_logout the URL says so although nobody was logged out."""
+        pages = self._pages(number, page)
+        for each in pages:
+            each.order("reload", post_logout=post_logout)
+        return {"pages": [each.page for each in pages]}
+
+    def crash(self, number: str | None = None, page: str | None = None) -> Answer:
+        """Crash the renderer of pages."""
+        pages = self._pages(number, page)
+        for each in pages:
+            each.order("crash")
+        return {"pages": [each.page for each in pages]}
+
+    # ---- helpers
+
+    def _pages(self, number: str | None, page: str | None) -> list[PageSession]:
+        if page is not None:
+            found = [each for each in self._hub.pages.values() if each.page == page]
+        elif number is not None:
+            found = self._hub.pages_of(normalised(number))
+        else:
+            found = list(self._hub.pages.values())
+        if not found:
+            raise PhoneError(404, f"no open page of {page or number or 'anybody'}")
+        return found
+
+    def _devices_of(self, number: str) -> list[Device]:
+        devices = self._hub.devices.of_number(normalised(number))
+        if not devices:
+            raise PhoneError(404, f"no device is linked to {normalised(number)}")
+        return devices
+
+    @staticmethod
+    def _toggle(numbers: set[str], number: str, *, on: bool) -> None:
+        if on:
+            numbers.add(number)
+        else:
+            numbers.discard(number)
+
+    def _as_json(self, device: Device) -> Answer:
+        pages = [page.page for page in self._hub.pages_of(device.number) if page.device is device]
+        return {
+            "number": device.number,
+            "device_id": device.device_id,
+            "wid": device.wid,
+            "lid": device.lid,
+            "linked_at": device.linked_at,
+            "online": device.seen.online and bool(pages),
+            "state": device.seen.state,
+            "synced": device.seen.synced,
+            "since": device.seen.since,
+            "page": pages[-1] if pages else None,
+            "queries": device.seen.queries,
+            "presences": device.seen.presences,
+        }

@@ -1,0 +1,194 @@
+"""The stand-in for web.whatsapp.com: serves the page, its socket and the control, on loopback only.
+
+    async with WhatsAppStandIn(Options(timings=Timings().scaled(20))) as wa:
+        await page.goto(wa.url)
+        wa.phones.scan(code, "+4915112345678")
+
+What the page does stands in its scripts (page/), what the server answers in session.py.
+"""
+
+import asyncio
+import json
+import secrets
+import ssl
+from contextlib import AsyncExitStack
+from dataclasses import asdict
+from importlib import resources
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import qrcode
+import trustme
+from aiohttp import WSCloseCode, web
+
+from sandbox.whatsapp import control
+from sandbox.whatsapp.devices import Devices
+from sandbox.whatsapp.hub import Hub
+from sandbox.whatsapp.options import Options
+from sandbox.whatsapp.phones import Phones
+from sandbox.whatsapp.session import PageSession
+from sandbox.whatsapp.switches import Switches, Value
+
+HOST = "127.0.0.1"
+REAL_HOST = "web.whatsapp.com"
+NOWHERE = "https://web.whatsapp.invalid/"  # a name that can never resolve (RFC 2606)
+PAGE = resources.files("sandbox.whatsapp") / "page"
+BUNDLE = ("base.js", "store.js", "wire.js", "models.js", "account.js", "socket.js", "linking.js", "surface.js")
+KINDS = {".js": "text/javascript", ".css": "text/css"}
+LONGEST_QR = 1000
+SHUTDOWN_DEADLINE = 2.0
+
+
+class WhatsAppStandIn:
+    """One stand-in; an async context manager. `url` is the page's address while it runs."""
+
+    def __init__(self, options: Options | None = None) -> None:
+        self.options = options or Options()
+        self.switches = Switches(self.options.switches)
+        self.devices = Devices(self.options.state_file)
+        self.hub = Hub(self.options, self.switches, self.devices)
+        self.phones = Phones(self.hub)
+        self.port = self.options.port
+        self._stack = AsyncExitStack()
+        self.switches.watch(self._switched)
+
+    @property
+    def url(self) -> str:
+        """Return the page's address."""
+        return f"{'https' if self.options.tls else 'http'}://{HOST}:{self.port}/"
+
+    async def __aenter__(self) -> Self:
+        app = web.Application(middlewares=[self._network, control.errors_and_cors])
+        app.add_routes(control.routes(self.phones, self.switches))
+        app.add_routes(
+            [
+                web.route("OPTIONS", "/{any:.*}", _no_content),
+                web.get("/", self._page),
+                web.get("/assets/{name}", self._asset),
+                web.get("/qr", self._qr),
+                web.get("/frame", self._frame),
+                web.get("/favicon.ico", _no_content),
+                web.get("/ws/chat", self._socket),
+            ]
+        )
+        app.on_shutdown.append(self._hang_up)
+        runner = web.AppRunner(app, access_log=None, shutdown_timeout=SHUTDOWN_DEADLINE)
+        await runner.setup()
+        self._stack.push_async_callback(runner.cleanup)
+        try:
+            site = web.TCPSite(runner, HOST, self.port, ssl_context=_certificate() if self.options.tls else None)
+            await site.start()
+        except BaseException:
+            await self._stack.aclose()
+            raise
+        self.port = runner.addresses[0][1]
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._stack.aclose()
+
+    # ---- the page
+
+    async def _page(self, _: web.Request) -> web.StreamResponse:
+        if status := int(self.switches.number("http_error")):
+            return web.Response(status=status, text=f"{status}: this server is not well.\n")
+        nonce = secrets.token_urlsafe(16)
+        html = (PAGE / "index.html").read_text().replace("{{nonce}}", nonce).replace("{{config}}", self._config())
+        if self.switches.choice("unknown_build") == "all":
+            html = html.replace("data-testid=", "data-tid=").replace("wa_web_initial_startup", "startup")
+        response = web.Response(text=html, content_type="text/html", headers={"Cache-Control": "no-store"})
+        if not self.switches.flag("no_csp"):
+            response.headers["Content-Security-Policy"] = (
+                f"default-src 'self'; script-src 'nonce-{nonce}'; style-src 'self' 'unsafe-inline'; "
+                "img-src 'self' data: blob:; connect-src 'self' ws: wss:; frame-src 'self'; object-src 'none'"
+            )
+        return response
+
+    def _config(self) -> str:
+        config = {
+            "version": self.options.version,
+            "timings": asdict(self.options.timings),
+            "switches": {row.name: value for row, value in self.switches},
+            "bundle": BUNDLE,
+        }
+        return json.dumps(config).replace("<", "\\u003c")
+
+    async def _asset(self, request: web.Request) -> web.StreamResponse:
+        name = request.match_info["name"]
+        kind = KINDS.get(Path(name).suffix)
+        if kind is None or not (PAGE / name).is_file():
+            raise web.HTTPNotFound
+        return web.Response(text=(PAGE / name).read_text(), content_type=kind)
+
+    async def _qr(self, request: web.Request) -> web.StreamResponse:
+        """Answer the modules of a QR code as rows of 0 and 1, so that the page need not bring an encoder."""
+        text = request.query.get("text", "")
+        if not 0 < len(text) <= LONGEST_QR:
+            raise web.HTTPBadRequest
+        code = qrcode.QRCode(error_correction=qrcode.constants.ERROR_CORRECT_L, border=0)
+        code.add_data(text)
+        code.make(fit=True)
+        return web.json_response(["".join("1" if dark else "0" for dark in row) for row in code.get_matrix()])
+
+    async def _frame(self, _: web.Request) -> web.StreamResponse:
+        return web.Response(text="<!doctype html><title>frame</title>", content_type="text/html")
+
+    # ---- its socket
+
+    async def _socket(self, request: web.Request) -> web.StreamResponse:
+        if self.switches.flag("opening_forever"):
+            raise web.HTTPServiceUnavailable
+        socket = web.WebSocketResponse()
+        await socket.prepare(request)
+
+        def reset() -> None:
+            if request.transport is not None:
+                request.transport.abort()
+
+        await PageSession(self.hub, request.query.get("page") or secrets.token_hex(4), socket, reset).run()
+        return socket
+
+    async def _hang_up(self, _: web.Application) -> None:
+        for page in list(self.hub.pages.values()):
+            async with asyncio.timeout(SHUTDOWN_DEADLINE):
+                await page.hang_up(WSCloseCode.GOING_AWAY)
+
+    # ---- the network between
+
+    @web.middleware
+    async def _network(self, request: web.Request, handler: control.Handler) -> web.StreamResponse:
+        """Be unreachable for the page where the switch says so, never for the control."""
+        controlled = request.path.startswith(("/phone/", "/switches"))
+        if controlled or not self.switches.flag("dns_gone"):
+            return await handler(request)
+        if request.headers.get("Sec-Fetch-Mode") == "navigate":  # the browser fails with ERR_NAME_NOT_RESOLVED
+            raise web.HTTPFound(NOWHERE)
+        if request.transport is not None:
+            request.transport.abort()
+        return web.Response(status=503)
+
+    def _switched(self, name: str, value: Value) -> None:
+        """Let open pages feel what is switched."""
+        for page in list(self.hub.pages.values()):
+            if name in {"opening_forever", "dns_gone"} and value:
+                page.reset()
+            elif name == "memory_growth":
+                page.order("leak", megabytes=value)
+            elif name == "outdated" and value:
+                page.stream_error("DEPRECATED_VERSION")
+            elif name == "ban" and value and page.device:
+                page.ban(float(value))
+
+
+async def _no_content(_: web.Request) -> web.StreamResponse:
+    return web.Response(status=204)
+
+
+def _certificate() -> ssl.SSLContext:
+    """Make a certificate for the real host's name; clients are told to ignore who signed it."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    trustme.CA().issue_cert(REAL_HOST, "localhost", HOST).configure_cert(context)
+    return context

@@ -1,0 +1,161 @@
+"""The nasty cases of the real page, each one switch: the table, its values and their checks.
+
+The table is what the command line, `GET/POST /switches` and the page for people are made from. What a switch
+*does* stands where the thing itself is done (server.py, session.py, the page's scripts), never here.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+Value: TypeAlias = bool | float | str
+Takes: TypeAlias = Literal["next load", "at once"]  # when a page that is already open feels a change
+
+
+class SwitchError(ValueError):
+    """A switch that does not exist, or a value that it cannot take; the text says which and what would do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Switch:
+    """One row of the table."""
+
+    name: str
+    kind: Literal["flag", "number", "choice"]
+    default: Value
+    help: str
+    takes: Takes
+    choices: tuple[str, ...] = ()
+
+    def parse(self, value: object) -> Value:
+        """Return `value` (a JSON value or a command line's word) as this switch keeps it, or raise SwitchError."""
+        if self.kind == "flag":
+            words: dict[object, bool] = {"true": True, "on": True, "1": True, "false": False, "off": False, "0": False}
+            if isinstance(value, bool):
+                return value
+            if isinstance(value, str) and value.lower() in words:
+                return words[value.lower()]
+            raise SwitchError(f"{self.name} is on or off, not {value!r}")
+        if self.kind == "number":
+            try:
+                number = float(value) if isinstance(value, int | float | str) else -1.0
+            except ValueError:
+                number = -1.0
+            if isinstance(value, bool) or not 0 <= number < float("inf"):
+                raise SwitchError(f"{self.name} is a number from 0 on, not {value!r}")
+            return number
+        if value not in self.choices:
+            raise SwitchError(f"{self.name} is one of {', '.join(self.choices)}, not {value!r}")
+        return str(value)
+
+
+def _flag(name: str, text: str, takes: Takes = "next load") -> Switch:
+    return Switch(name, "flag", default=False, help=text, takes=takes)
+
+
+def _number(name: str, text: str, takes: Takes = "next load") -> Switch:
+    return Switch(name, "number", default=0, help=f"{text}; 0 = off", takes=takes)
+
+
+TABLE: tuple[Switch, ...] = (
+    _flag("dns_gone", "The host's name does not resolve (other requests are reset)", "at once"),
+    _number("http_error", "The page answers with this HTTP status, say 500"),
+    _number("slow_load", "The page's scripts arrive this many seconds later"),
+    _flag("endless_load", "Loading never ends: the progress bar stays, no module appears"),
+    Switch(
+        "unknown_build",
+        "choice",
+        "off",
+        "A build nobody knows: its modules, or modules and DOM ids, have other names",
+        "next load",
+        ("off", "modules", "all"),
+    ),
+    _flag("debug_never", "window.Debug.VERSION is never set"),
+    _flag("synced_early", "A restored session is synced before anyone can listen"),
+    Switch(
+        "refresh_qr",
+        "choice",
+        "both",
+        "Where refreshQR is to be had: Cmd (older builds), LaunchSocketUtils (newer), both, or only the button",
+        "next load",
+        ("cmd", "launch", "both", "button"),
+    ),
+    _flag("qr_prefix", "The page's own QR is a link: https://wa.me/settings/linked_devices#…"),
+    _flag("qr_suffix", "The page's own QR ends in ,https://faq.whatsapp.com/r/ld"),
+    _flag("opening_forever", "No socket opens: state OPENING for ever, the chat list still there", "at once"),
+    _flag("silence", "The server answers nothing, sockets stay open", "at once"),
+    _flag("refuse_restore", "A saved session is refused: logged out with post_logout=1", "at once"),
+    _number("ban", "Temporary ban: logins are refused, and so many seconds are said to be left", "at once"),
+    _flag("outdated", "The server calls this build too old: DEPRECATED_VERSION", "at once"),
+    _flag("passkey", "Every scan is answered by a WebAuthn request in the page", "at once"),
+    _flag("quiet_logout", "Logout emits no event: only the reload with post_logout=1 tells"),
+    _flag("no_exists_query", "The module that answers the light query is missing"),
+    _flag("iframes", "Frames come, navigate and go all the time"),
+    _flag("no_csp", "Serve the page without its Content-Security-Policy"),
+    _number("memory_growth", "The page leaks this many MB each second", "at once"),
+    _number("page_crash", "The renderer crashes so many seconds after the page's scripts ran"),
+)
+
+
+class Switches:
+    """The present value of each switch; `watch` tells what changed."""
+
+    def __init__(self, given: dict[str, object] | None = None) -> None:
+        self._rows = {row.name: row for row in TABLE}
+        self._values: dict[str, Value] = {row.name: row.default for row in TABLE}
+        self._watchers: list[Callable[[str, Value], None]] = []
+        for name, value in (given or {}).items():
+            self.set(name, value)
+
+    def __iter__(self) -> Iterator[tuple[Switch, Value]]:
+        return ((row, self._values[row.name]) for row in TABLE)
+
+    def set(self, name: str, value: object) -> Value:
+        """Turn one switch and tell the watchers; SwitchError when there is no such switch or value."""
+        row = self._rows.get(name)
+        if row is None:
+            raise SwitchError(f"no switch {name!r}; there are {', '.join(self._rows)}")
+        parsed = row.parse(value)
+        if parsed != self._values[name]:
+            self._values[name] = parsed
+            for watcher in self._watchers:
+                watcher(name, parsed)
+        return parsed
+
+    def reset(self) -> None:
+        """Turn every switch to its default."""
+        for row in TABLE:
+            self.set(row.name, row.default)
+
+    def flag(self, name: str) -> bool:
+        """Return a flag's value."""
+        return self._values[name] is True
+
+    def number(self, name: str) -> float:
+        """Return a number's value."""
+        value = self._values[name]
+        assert isinstance(value, int | float)
+        return float(value)
+
+    def choice(self, name: str) -> str:
+        """Return a choice's value."""
+        return str(self._values[name])
+
+    def watch(self, watcher: Callable[[str, Value], None]) -> None:
+        """Call `watcher(name, value)` after each change."""
+        self._watchers.append(watcher)
+
+    def as_json(self) -> list[dict[str, object]]:
+        """Return the table with present values, as `GET /switches` answers."""
+        return [
+            {
+                "name": row.name,
+                "kind": row.kind,
+                "value": value,
+                "default": row.default,
+                "help": row.help,
+                "takes": row.takes,
+                "choices": list(row.choices),
+            }
+            for row, value in self
+        ]
