@@ -1,0 +1,132 @@
+"""What goes wrong on purpose: rules that turn the next calls, or those of some seconds, into failures.
+
+What lives here: the rules and which call each hits. What never does: carrying a failure out (`server`).
+"""
+
+import itertools
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any
+
+from sandbox.telegram.errors import ApiError, DroppedConnectionError, other_poller, too_many_requests, unauthorized
+
+POLLING = "getupdates"
+ACTIONS = frozenset({"hang", "drop", "lost", "slow"})
+_DEFAULT_DELAY = 3.0
+
+
+@dataclass(slots=True)
+class Fault:
+    """One rule.
+
+    `kind` is an HTTP status as text ("429", "500", "401", "409" …), or "hang" (no answer until the fault ends or
+    the client leaves), "drop" (the connection closes before the call does anything), "lost" (the call is done, then
+    the connection closes: "delivered but the answer lost") or "slow" (answered `delay` seconds late).
+    `delivered` makes a hang or a status come after the call was done. It hits the next `count` calls, or all calls of
+    `seconds` from its start, or all until it is removed; only of `method` and `chat_id` where these are given.
+    A rule that counts and names no method spares getUpdates, which would use it up unseen.
+    """
+
+    kind: str
+    count: int | None = None
+    seconds: float | None = None
+    method: str | None = None
+    chat_id: int | None = None
+    retry_after: int = 1
+    description: str | None = None
+    delay: float = _DEFAULT_DELAY
+    delivered: bool = False
+    html: bool = False
+    number: int = 0
+    until: float | None = None
+    hits: int = 0
+    lifted: bool = False
+
+    @property
+    def status(self) -> int | None:
+        """The HTTP status to answer with, None for the other kinds."""
+        return int(self.kind) if self.kind.isdigit() else None
+
+    def error(self) -> ApiError | DroppedConnectionError:
+        """Return what ends a call that this rule hits."""
+        status = self.status
+        if status is None:
+            return DroppedConnectionError()
+        if self.description is not None:
+            return ApiError(status, self.description)
+        if status == HTTPStatus.TOO_MANY_REQUESTS:
+            return too_many_requests(self.retry_after)
+        if status == HTTPStatus.CONFLICT:
+            return other_poller()
+        if status == HTTPStatus.UNAUTHORIZED:
+            return unauthorized()
+        return ApiError(status, HTTPStatus(status).phrase, {"html": True} if self.html else None)
+
+    def matches(self, method: str, chat_id: int | None, now: float) -> bool:
+        """Tell whether a call of `method` (lower case) about `chat_id` at `now` is hit."""
+        if self.until is not None and now >= self.until:
+            return False
+        if self.count is not None and self.count <= 0:
+            return False
+        if self.method is not None:
+            if self.method.lower() != method:
+                return False
+        elif method == POLLING and self.count is not None and self.chat_id is None:
+            return False
+        return self.chat_id is None or self.chat_id == chat_id
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the rule as the control interface shows it."""
+        return {
+            "number": self.number, "kind": self.kind, "count": self.count, "until": self.until, "method": self.method,
+            "chat_id": self.chat_id, "retry_after": self.retry_after, "delay": self.delay,
+            "delivered": self.delivered, "hits": self.hits,
+        }  # fmt: skip
+
+
+class Faults:
+    """The rules in force, oldest first; the first that matches a call wins."""
+
+    def __init__(self) -> None:
+        self._numbers = itertools.count(1)
+        self.rules: list[Fault] = []
+        self._hung: list[Fault] = []  # used up, but calls may still hang by them
+
+    def add(self, fault: Fault, now: float) -> Fault:
+        """Put `fault` in force; raises ValueError for a kind nobody knows."""
+        status = fault.status
+        if status is None and fault.kind not in ACTIONS:
+            raise ValueError(f"unknown kind of fault {fault.kind!r}: an HTTP status, {', '.join(sorted(ACTIONS))}")
+        if status is not None and status < HTTPStatus.BAD_REQUEST:
+            raise ValueError(f"status {status} is no failure")
+        fault.number = next(self._numbers)
+        if fault.seconds is not None:
+            fault.until = now + fault.seconds
+        self.rules.append(fault)
+        return fault
+
+    def take(self, method: str, chat_id: int | None, now: float) -> Fault | None:
+        """Return the rule that hits this call, counting it, or None."""
+        self.rules = [rule for rule in self.rules if rule.until is None or rule.until > now]
+        for rule in self.rules:
+            if rule.matches(method, chat_id, now):
+                rule.hits += 1
+                if rule.count is not None:
+                    rule.count -= 1
+                    if rule.count == 0:
+                        self.rules.remove(rule)
+                        self._hung.append(rule)
+                return rule
+        return None
+
+    def in_force(self, fault: Fault, now: float) -> bool:
+        """Tell whether a hang that `fault` began still holds."""
+        return not fault.lifted and (fault.until is None or now < fault.until)
+
+    def clear(self, number: int | None = None) -> None:
+        """Remove one rule, or all; calls that hang by it go on."""
+        for rule in (*self.rules, *self._hung):
+            if number is None or rule.number == number:
+                rule.lifted = True
+        self.rules = [rule for rule in self.rules if not rule.lifted]
+        self._hung = [rule for rule in self._hung if not rule.lifted]

@@ -1,0 +1,98 @@
+"""What happens, told to whoever listens: the stand-in's event stream.
+
+What lives here: numbered events, listeners, and waiting until something is true. What never does: what the events mean.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+KEPT = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One thing that happened: its number, kind, time (seconds) and data that JSON can carry."""
+
+    number: int
+    kind: str
+    at: float
+    data: dict[str, Any]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the event as the HTTP stream sends it."""
+        return {"number": self.number, "kind": self.kind, "at": self.at, **self.data}
+
+
+class Feed:
+    """Publishes events; keeps the last thousand for listeners that reconnect."""
+
+    def __init__(self, now: Callable[[], float]) -> None:
+        self._now = now
+        self._number = 0
+        self._kept: deque[Event] = deque(maxlen=KEPT)
+        self._changed: set[asyncio.Event] = set()
+        self.closed = False
+
+    @property
+    def last(self) -> int:
+        """The number of the newest event, 0 before the first."""
+        return self._number
+
+    def publish(self, kind: str, **data: Any) -> None:
+        """Tell everybody; never blocks."""
+        self._number += 1
+        self._kept.append(Event(self._number, kind, self._now(), data))
+        self._wake()
+
+    def close(self) -> None:
+        """End every listener's iteration."""
+        self.closed = True
+        self._wake()
+
+    def since(self, number: int) -> list[Event]:
+        """Return the kept events after `number`."""
+        return [event for event in self._kept if event.number > number]
+
+    async def listen(self, after: int | None = None) -> AsyncIterator[Event]:
+        """Yield each event after number `after` (default: from now on) until the feed closes."""
+        seen = self._number if after is None else after
+        changed = asyncio.Event()
+        self._changed.add(changed)
+        try:
+            while not self.closed:
+                changed.clear()
+                for event in self.since(seen):
+                    seen = event.number
+                    yield event
+                if self._number == seen and not self.closed:
+                    await changed.wait()
+        finally:
+            self._changed.discard(changed)
+
+    async def wait_for(self, predicate: Callable[[], T | None], deadline: float = 10.0) -> T:
+        """Return the first truthy result of `predicate`, asked now and after each event.
+
+        Raises TimeoutError `deadline` seconds from now, naming the predicate.
+        """
+        changed = asyncio.Event()
+        self._changed.add(changed)
+        try:
+            async with asyncio.timeout(deadline):
+                while True:
+                    changed.clear()
+                    if found := predicate():
+                        return found
+                    await changed.wait()
+        except TimeoutError:
+            name = getattr(predicate, "__qualname__", repr(predicate))
+            raise TimeoutError(f"not true within {deadline} s: {name}") from None
+        finally:
+            self._changed.discard(changed)
+
+    def _wake(self) -> None:
+        for changed in self._changed:
+            changed.set()

@@ -1,0 +1,10 @@
+"""The Bot API's methods, one function each, registered by name.
+
+What lives here: reading a call's parameters and answering with JSON. What never does: HTTP, and the rules of state
+(`posting`, `world`, `updates`).
+"""
+
+from sandbox.telegram.methods import bot, chats, messages
+from sandbox.telegram.methods.registry import METHODS, Call, canonical_name
+
+__all__ = ["METHODS", "Call", "bot", "canonical_name", "chats", "messages"]

@@ -1,0 +1,264 @@
+"""Messages coming, changing and going, from either side, with the rules that the server holds them to.
+
+What lives here: the rules of sending, editing, deleting and pressing. What never does: reading parameters (`methods`),
+HTTP, long polling.
+"""
+
+from dataclasses import replace
+
+from sandbox.telegram.errors import bad_request, message_not_found, not_modified, stale_query
+from sandbox.telegram.model import GENERAL_TOPIC, Chat, Content, Json, Message, User
+from sandbox.telegram.text import RichText, normalise
+from sandbox.telegram.views import message_view
+from sandbox.telegram.world import World
+
+MAX_TEXT = 4096
+MAX_CAPTION = 1024
+DELETABLE_SECONDS = 48 * 3600.0
+MAX_ANSWER = 200
+
+
+def check_length(content: Content, *, edit: bool) -> None:
+    """Refuse what is too long after entity parsing; sending and editing are told in different words."""
+    if content.media is None and content.text.length > MAX_TEXT:
+        raise bad_request("MESSAGE_TOO_LONG" if edit else "message is too long")
+    if content.media is not None and content.text.length > MAX_CAPTION:
+        raise bad_request("MEDIA_CAPTION_TOO_LONG" if edit else "message caption is too long")
+
+
+def check_thread(chat: Chat, thread_id: int | None) -> None:
+    """Refuse a thread that a chat does not have, or one that is closed to this bot."""
+    if thread_id is None:
+        return
+    topic = chat.topics.get(thread_id)
+    if topic is None:
+        raise bad_request("message thread not found")
+    if topic.closed and chat.bot_status != "administrator":
+        raise bad_request("TOPIC_CLOSED")
+
+
+def send(
+    world: World,
+    chat: Chat,
+    content: Content,
+    *,
+    thread_id: int | None = None,
+    reply_to: Message | None = None,
+    silent: bool = False,
+    protected: bool = False,
+) -> Message:
+    """Let the bot say something; raises ApiError for what the server refuses, budgets included."""
+    check_length(content, edit=False)
+    if thread_id == GENERAL_TOPIC and chat.is_forum:
+        thread_id = None
+    check_thread(chat, thread_id)
+    world.charge(chat)
+    return add(
+        world, chat, world.bot, content, thread_id=thread_id, reply_to=reply_to, silent=silent, protected=protected
+    )
+
+
+def add(
+    world: World,
+    chat: Chat,
+    sender: User,
+    content: Content,
+    *,
+    thread_id: int | None = None,
+    reply_to: Message | None = None,
+    silent: bool = False,
+    protected: bool = False,
+    service: Json | None = None,
+) -> Message:
+    """Put a message into a chat without asking any rule, and tell the feed."""
+    message = Message(
+        world.next_message_id(chat), chat, sender, world.now(), content, thread_id, reply_to, silent, protected
+    )
+    message.service = service
+    chat.messages[message.id] = message
+    world.feed.publish("message", chat_id=chat.id, message=message_view(message))
+    return message
+
+
+def person_says(
+    world: World, chat: Chat, user: User, text: str, *, thread_id: int | None = None, reply_to: Message | None = None
+) -> Message:
+    """Let a person write; the bot gets the update, unless privacy or a block keeps it away."""
+    if chat.type == "private" and chat.blocked:
+        unblock(world, chat)
+    message = add(world, chat, user, Content(normalise(text, [])), thread_id=thread_id, reply_to=reply_to)
+    if chat.bot_status in {"member", "administrator"} and chat.migrated_to is None and _bot_sees(world, chat, message):
+        world.updates.push("message", message.to_json())
+    return message
+
+
+def _bot_sees(world: World, chat: Chat, message: Message) -> bool:
+    """Apply privacy mode: in groups a plain member bot gets commands, mentions and replies to it."""
+    if chat.type == "private" or chat.bot_status == "administrator":
+        return True
+    if message.reply_to is not None and message.reply_to.sender.is_bot:
+        return True
+    text = message.content.text.text
+    return text.startswith("/") or f"@{world.bot.username}" in text
+
+
+def edit(world: World, message: Message, content: Content) -> Message:
+    """Let the bot change one of its messages; raises ApiError where the server does."""
+    if message.sender.id != world.bot.id or message.service is not None:
+        raise bad_request("message can't be edited")
+    check_length(content, edit=True)
+    world.charge(message.chat)
+    if content == message.content:
+        raise not_modified()
+    message.replace(content, world.now())
+    world.feed.publish("edit", chat_id=message.chat.id, message=message_view(message))
+    return message
+
+
+def editable(world: World, chat: Chat, message_id: int) -> Message:
+    """Return the message an edit names."""
+    found = world.message(chat, message_id)
+    if found is None:
+        raise message_not_found("to edit")
+    return found
+
+
+def delete(world: World, chat: Chat, message_id: int) -> None:
+    """Let the bot delete a message for everyone; raises ApiError where the server does.
+
+    In a private chat it may delete either side's, in a group its own and, as administrator, everybody's; in private
+    chats and without the right, only for 48 hours (core.telegram.org/bots/api#deletemessage).
+    """
+    message = world.message(chat, message_id)
+    if message is None:
+        raise message_not_found("to delete")
+    ours = message.sender.id == world.bot.id
+    administrator = chat.bot_status == "administrator" and chat.type == "supergroup"
+    if chat.type != "private" and not ours and chat.bot_status != "administrator":
+        raise bad_request("message can't be deleted")
+    if not administrator and world.now() - message.date >= DELETABLE_SECONDS:
+        raise bad_request("message can't be deleted for everyone")
+    remove(world, message, by="bot")
+
+
+def remove(world: World, message: Message, *, by: str) -> None:
+    """Take a message out of sight and tell the feed who did it ("bot" or "person")."""
+    message.deleted_at, message.deleted_by = world.now(), by
+    if message.id in message.chat.pinned:
+        message.chat.pinned.remove(message.id)
+    world.feed.publish("delete", chat_id=message.chat.id, message_id=message.id, by=by)
+
+
+def press(world: World, message: Message, user: User, data: str) -> str:
+    """Let a person press a button; returns the callback query's id.
+
+    Raises LookupError where the message, as it is now, has no such button.
+    """
+    buttons = [button for row in message.content.keyboard() for button in row]
+    if message.deleted_at is not None:
+        raise LookupError(f"message {message.id} is deleted")
+    if not any(button.get("callback_data") == data for button in buttons):
+        offered = [button.get("callback_data") for button in buttons]
+        raise LookupError(f"message {message.id} has no button {data!r}, only {offered}")
+    query_id = world.next_query_id()
+    world.queries[query_id] = {
+        "at": world.now(), "chat_id": message.chat.id, "message_id": message.id, "user_id": user.id, "answer": None,
+    }  # fmt: skip
+    world.feed.publish(
+        "press", chat_id=message.chat.id, message_id=message.id, user_id=user.id, data=data, query_id=query_id
+    )
+    body = {
+        "id": query_id, "from": user.to_json(), "message": message.to_json(),
+        "chat_instance": str(message.chat.id), "data": data,
+    }  # fmt: skip
+    world.updates.push("callback_query", body)
+    return query_id
+
+
+def answer(world: World, query_id: str, text: str, *, alert: bool, url: str) -> None:
+    """Let the bot answer a press once, while it is young enough; free of any budget."""
+    query = world.queries.get(query_id)
+    if query is None or query["answer"] is not None or world.now() - query["at"] > world.callback_seconds:
+        raise stale_query()
+    if len(text) > MAX_ANSWER:
+        raise bad_request("MESSAGE_TOO_LONG")
+    query["answer"] = {"text": text, "show_alert": alert, "url": url}
+    world.feed.publish("answer", query_id=query_id, **{key: query[key] for key in ("chat_id", "message_id", "user_id")},
+                       text=text, show_alert=alert)  # fmt: skip
+
+
+def unblock(world: World, chat: Chat) -> None:
+    """Let the person start the bot again."""
+    _membership(world, chat, "kicked", "member")
+    chat.blocked = False
+    world.feed.publish("unblocked", chat_id=chat.id)
+
+
+def block(world: World, chat: Chat) -> None:
+    """Let the person stop the bot."""
+    if not chat.blocked:
+        chat.blocked = True
+        _membership(world, chat, "member", "kicked")
+        world.feed.publish("blocked", chat_id=chat.id)
+
+
+def set_bot_status(world: World, chat: Chat, status: str) -> None:
+    """Make the bot of a group a member, an administrator, or put it out ("left", "kicked")."""
+    if status not in {"member", "administrator", "left", "kicked"}:
+        raise ValueError(f"no such status: {status}")
+    was, chat.bot_status = chat.bot_status, status  # type: ignore[assignment]  # checked one line above
+    _membership(world, chat, was, status)
+    world.feed.publish("chat", chat=chat.to_json())
+
+
+def _membership(world: World, chat: Chat, old: str, new: str) -> None:
+    actor = chat.person or next((world.users[member] for member in chat.members if member in world.users), world.bot)
+    world.updates.push(
+        "my_chat_member",
+        {
+            "chat": chat.to_json(), "from": actor.to_json(), "date": int(world.now()),
+            "old_chat_member": member_json(world.bot, old), "new_chat_member": member_json(world.bot, new),
+        },
+    )  # fmt: skip
+
+
+ADMIN_RIGHTS = (
+    "can_be_edited", "is_anonymous", "can_manage_chat", "can_delete_messages", "can_manage_video_chats",
+    "can_restrict_members", "can_promote_members", "can_change_info", "can_invite_users", "can_post_stories",
+    "can_edit_stories", "can_delete_stories", "can_pin_messages", "can_manage_topics",
+)  # fmt: skip
+
+
+def member_json(user: User, status: str) -> Json:
+    """Return the Bot API's ChatMember."""
+    found: Json = {"user": user.to_json(), "status": status}
+    if status == "creator":
+        found["is_anonymous"] = False
+    elif status == "administrator":
+        found.update({right: right not in {"can_be_edited", "is_anonymous"} for right in ADMIN_RIGHTS})
+    elif status == "kicked":
+        found["until_date"] = 0
+    return found
+
+
+def migrate(world: World, chat: Chat, *, forum: bool = False) -> Chat:
+    """Make a supergroup of a group: a new id, the old one refers to it, both chats get their service message."""
+    if chat.type != "group" or chat.migrated_to is not None:
+        raise ValueError(f"chat {chat.id} is no group that could migrate")
+    large = world.add_group(
+        chat.title, supergroup=True, forum=forum, members=chat.members, admin=chat.bot_status == "administrator"
+    )
+    actor = next((world.users[member] for member in chat.members), world.bot)
+    farewell = add(world, chat, actor, Content(), service={"migrate_to_chat_id": large.id})
+    chat.migrated_to = large.id
+    chat.deactivated = True
+    world.updates.push("message", farewell.to_json())
+    greeting = add(world, large, actor, Content(), service={"migrate_from_chat_id": chat.id})
+    world.updates.push("message", greeting.to_json())
+    world.feed.publish("migrated", chat_id=chat.id, to_chat_id=large.id)
+    return large
+
+
+def with_text(content: Content, text: RichText) -> Content:
+    """Return `content` saying something else."""
+    return replace(content, text=text)
