@@ -1,0 +1,88 @@
+"""A driver behind the production protocol: opens nothing, reports what the test says, and watches for two at once."""
+
+import asyncio
+from collections.abc import Callable
+
+from controller.driver import DriverError, Health, Layer, Opening, Report
+
+
+class FakeSession:
+    """One session. Set its attributes to say how it behaves from now on."""
+
+    def __init__(self, driver: "FakeDriver", opening: Opening, report: Callable[[Report], None]) -> None:
+        self.driver = driver
+        self.opening = opening
+        self.report = report
+        self.reached = Layer.PROCESS
+        self.health = Health()
+        self.probe_hangs = False
+        self.answers = True
+        self.close_takes = 0.0
+        self.probes = 0
+        self.beats: list[bool] = []
+        self.logged_out = False
+        self.closed = False
+
+    async def probe(self) -> Health:
+        self.probes += 1
+        if self.probe_hangs:
+            self.reached = Layer.PAGE
+            await asyncio.Event().wait()
+        return self.health
+
+    async def heartbeat(self, *, ask: bool) -> bool:
+        self.beats.append(ask)
+        return ask and self.answers
+
+    async def log_out(self) -> None:
+        self.logged_out = True
+
+    async def close(self) -> None:
+        await asyncio.sleep(self.close_takes)
+        self.closed = True
+        self.driver.open_now.discard(self.opening.account)
+
+
+class FakeDriver:
+    """Opens fake sessions; `fails` makes the next openings raise, `opening_takes` and `hangs` make them slow."""
+
+    def __init__(self) -> None:
+        self.sessions: list[FakeSession] = []
+        self.openings = 0
+        self.at_once = 0
+        self.most_at_once = 0
+        self.fails: DriverError | None = None
+        self.hangs = False
+        self.opening_takes = 0.0
+        self.open_now: set[str] = set()
+        self.script: Callable[[FakeSession], None] | None = None
+
+    @property
+    def newest(self) -> FakeSession:
+        return self.sessions[-1]
+
+    async def open(self, opening: Opening, report: Callable[[Report], None]) -> FakeSession:
+        self.openings += 1
+        assert opening.account not in self.open_now, "two browsers on one profile"
+        self.open_now.add(opening.account)
+        self.at_once += 1
+        self.most_at_once = max(self.most_at_once, self.at_once)
+        try:
+            await asyncio.sleep(self.opening_takes)
+            if self.hangs:
+                await asyncio.Event().wait()
+            if self.fails is not None:
+                raise self.fails
+        except BaseException:
+            self.open_now.discard(opening.account)
+            raise
+        finally:
+            self.at_once -= 1
+        session = FakeSession(self, opening, report)
+        self.sessions.append(session)
+        if self.script is not None:
+            self.script(session)
+        return session
+
+    async def stop(self) -> None:
+        assert not self.open_now

@@ -1,0 +1,149 @@
+"""An event loop whose clock jumps: hours of lifecycle pass in milliseconds, and never in the middle of a query.
+
+When nothing is ready to run, the clock moves straight to the next timer. While work is under way in a thread (an
+aiosqlite query, an executor's job) the loop waits for it in real time and the clock stands still.
+"""
+
+import asyncio
+import functools
+import selectors
+from collections.abc import Callable, Coroutine
+from datetime import UTC, datetime, timedelta
+from typing import Any, TypeVar
+
+from aiosqlite import core as aiosqlite_core
+
+T = TypeVar("T")
+
+EPOCH = datetime(2026, 1, 1, 12, 0, tzinfo=UTC)
+STUCK_SECONDS = 20.0
+"""Real seconds after which a thread's work that never ends, or a loop with nothing to wait for, is called a deadlock."""
+
+
+class DeadlockError(AssertionError):
+    """Nothing will ever happen again, and the test still waits."""
+
+
+class _JumpingSelector(selectors.DefaultSelector):  # type: ignore[misc, valid-type]
+    """Asks the real selector without waiting, and turns the wait that was asked for into a jump of the clock."""
+
+    def __init__(self, loop: "VirtualLoop") -> None:
+        super().__init__()
+        self._virtual = loop
+
+    def select(self, timeout: float | None = None) -> Any:
+        ready = super().select(0)
+        if ready or timeout == 0:
+            return ready
+        if self._virtual.outstanding:
+            return super().select(STUCK_SECONDS)
+        if timeout is None:
+            ready = super().select(0.5)
+            if not ready:
+                raise DeadlockError("nothing is scheduled and nothing is under way")
+            return ready
+        self._virtual.jump(timeout)
+        return ready
+
+
+class VirtualLoop(asyncio.SelectorEventLoop):
+    """The loop. `outstanding` counts what is under way in threads."""
+
+    def __init__(self) -> None:
+        self._now = 0.0
+        self.outstanding = 0
+        super().__init__(_JumpingSelector(self))
+
+    def time(self) -> float:
+        return self._now
+
+    def jump(self, seconds: float) -> None:
+        self._now += seconds
+
+    def clock(self) -> datetime:
+        """The wall clock of this loop: aware, UTC."""
+        return EPOCH + timedelta(seconds=self._now)
+
+    def run_in_executor(self, executor: Any, func: Any, *args: Any) -> Any:
+        future = super().run_in_executor(executor, func, *args)
+        self.hold(future)
+        return future
+
+    def hold(self, future: asyncio.Future[Any]) -> None:
+        self.outstanding += 1
+        future.add_done_callback(self._release)
+
+    def _release(self, _: object) -> None:
+        self.outstanding -= 1
+
+
+def _hold_for_sqlite() -> None:
+    """Make whatever waits for aiosqlite's thread hold the clock of a virtual loop."""
+    for name in ("_execute", "_connect", "close"):
+        setattr(aiosqlite_core.Connection, name, _holding(getattr(aiosqlite_core.Connection, name)))
+
+
+def _holding(method: Any) -> Any:
+    @functools.wraps(method)
+    async def holding(*args: Any, **kwargs: Any) -> Any:
+        loop = asyncio.get_running_loop()
+        if not isinstance(loop, VirtualLoop):
+            return await method(*args, **kwargs)
+        loop.outstanding += 1
+        try:
+            return await method(*args, **kwargs)
+        finally:
+            loop.outstanding -= 1
+
+    return holding
+
+
+_hold_for_sqlite()
+
+
+def run_virtual(main: Coroutine[Any, Any, T]) -> T:
+    """Run a coroutine to its end in virtual time."""
+    with asyncio.Runner(loop_factory=VirtualLoop) as runner:
+        return runner.run(main)
+
+
+def virtual(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., None]:
+    """Decorate an async test so that it runs in virtual time."""
+
+    @functools.wraps(test)
+    def run(*args: Any, **kwargs: Any) -> None:
+        run_virtual(test(*args, **kwargs))
+
+    return run
+
+
+def virtual_loop() -> VirtualLoop:
+    """Return the running virtual loop."""
+    loop = asyncio.get_running_loop()
+    assert isinstance(loop, VirtualLoop)
+    return loop
+
+
+async def settle(rounds: int = 50) -> None:
+    """Let everything that is ready now run, without letting time pass."""
+    for _ in range(rounds):
+        await asyncio.sleep(0)
+
+
+async def pass_time(seconds: float) -> None:
+    """Let so much time pass, and all that it brings."""
+    await asyncio.sleep(seconds)
+    await settle()
+
+
+async def until(condition: Callable[[], bool], within: float = 3600.0) -> None:
+    """Let time pass in small steps until the condition holds; fail if it does not within so many virtual seconds."""
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + within
+    await settle()
+    while not condition():
+        if loop.time() > deadline:
+            raise AssertionError("the condition was never met")
+        await asyncio.sleep(0.05)
+
+
