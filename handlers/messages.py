@@ -1,0 +1,60 @@
+"""What a message is here, as plain data: where it goes, what it says, its buttons. Telegram's classes stay in `chat`.
+
+Texts are HTML as Telegram reads it; whatever comes from people or from pages has passed `escape`.
+"""
+
+import hashlib
+from dataclasses import dataclass
+from enum import IntEnum, unique
+from html import escape as _escape
+
+TEXT_LIMIT = 4096
+"""Characters that a message may have, counted as people see them: without the tags."""
+CAPTION_LIMIT = 1024
+
+
+@unique
+class Lane(IntEnum):
+    """What goes first where a chat's budget is short: a lower number."""
+
+    QR = 0
+    ANSWERS = 1
+    ALERTS = 2
+    CARDS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A chat, or one topic of a forum. chat: Telegram's id, negative for groups."""
+
+    chat: int
+    topic: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Button:
+    """A button under a message. code: what a press sends back, 1 to 64 bytes."""
+
+    label: str
+    code: str
+
+
+Keyboard = tuple[tuple[Button, ...], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """What a message says. html: Telegram's HTML, at most `TEXT_LIMIT` characters as rendered."""
+
+    html: str
+    keyboard: Keyboard = ()
+
+    @property
+    def digest(self) -> str:
+        """A short fingerprint: equal texts look equal in the chat."""
+        return hashlib.sha256(repr((self.html, self.keyboard)).encode()).hexdigest()[:16]
+
+
+def escape(text: str) -> str:
+    """Return text that can stand in HTML as it is."""
+    return _escape(text, quote=False)

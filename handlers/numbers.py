@@ -1,0 +1,131 @@
+"""Phone numbers as people type them: read, checked, kept as E.164, and written back for people.
+
+Every refusal says what was wrong and shows one right example. What never lives here: which accounts exist.
+"""
+
+import re
+import unicodedata
+
+import phonenumbers
+from phonenumbers import NumberParseException, PhoneNumberFormat, ValidationResult
+
+EXAMPLE = "+491511234567"
+NAME_LIMIT = 40
+"""Characters that a name may have."""
+
+_NUMBER_WORD = re.compile(r"^[+(]?[\d().\-–/+]+$")
+_DIGITS = 4
+_WHOLE = 11
+"""Digits from which on a first word is the whole number, and digits after it begin the name."""
+
+
+class WrongNumberError(ValueError):
+    """What was typed is no phone number that could be linked. Its text is for people: what is wrong, and an example."""
+
+
+class WrongNameError(ValueError):
+    """The name cannot be taken. Its text is for people."""
+
+
+def parse_number(text: str, region: str | None) -> str:
+    """Return the number as E.164. region: the two-letter country that national numbers belong to, if any.
+
+    Raises WrongNumberError.
+    """
+    typed = tidy(text)
+    example = _example(region)
+    if not typed:
+        raise WrongNumberError(f"The phone number is missing. Send it like {example}.")
+    if not any(character.isdigit() for character in typed):
+        raise WrongNumberError(f"“{_short(typed)}” is not a phone number. Send it like {example}.")
+    typed = re.sub(r"^00(?=\d)", "+", re.sub(r"[\s().\-–/]", "", typed))
+    try:
+        number = phonenumbers.parse(typed, region)
+    except NumberParseException as error:
+        raise WrongNumberError(_parse_problem(error, typed, example, region)) from None
+    problem = {
+        ValidationResult.TOO_SHORT: "is too short",
+        ValidationResult.TOO_LONG: "is too long",
+        ValidationResult.INVALID_LENGTH: "has the wrong length",
+        ValidationResult.INVALID_COUNTRY_CODE: "has no country code that exists",
+        ValidationResult.IS_POSSIBLE_LOCAL_ONLY: "lacks its area code",
+    }.get(phonenumbers.is_possible_number_with_reason(number))
+    if problem is not None:
+        raise WrongNumberError(f"{_short(typed)} {problem}. Send the whole number, like {example}.")
+    return phonenumbers.format_number(number, PhoneNumberFormat.E164)
+
+
+def split_number_and_name(text: str, region: str | None) -> tuple[str, str]:
+    """Return the number (E.164) that `text` begins with, and the name that follows, "" if none.
+
+    The number may be typed with spaces. Raises WrongNumberError, WrongNameError.
+    """
+    words = tidy(text).split()
+    count = next((at for at, word in enumerate(words) if not _NUMBER_WORD.match(word)), len(words))
+    if count > 1 and sum(character.isdigit() for character in words[0]) >= _WHOLE:
+        count = 1
+    found = [(end, number) for end in range(count, 0, -1) if (number := _possible(words[:end], region))]
+    if not found:
+        return parse_number(" ".join(words[: max(count, 1)]), region), ""
+    valid = (pair for pair in found if phonenumbers.is_valid_number(phonenumbers.parse(pair[1])))
+    end, number = next(valid, found[0])
+    return number, check_name(" ".join(words[end:]))
+
+
+def check_name(name: str) -> str:
+    """Return the name with its spaces tidied. Raises WrongNameError."""
+    name = " ".join(tidy(name).split())
+    if len(name) > NAME_LIMIT:
+        raise WrongNameError(f"That name has {len(name)} characters; {NAME_LIMIT} are allowed. Try “Support Berlin”.")
+    return name
+
+
+def show_number(number: str) -> str:
+    """Return an E.164 number as people read it: `+49 1511 234567`."""
+    try:
+        return phonenumbers.format_number(phonenumbers.parse(number), PhoneNumberFormat.INTERNATIONAL)
+    except NumberParseException:
+        return number
+
+
+def ending(text: str) -> str | None:
+    """Return the digits of text that may be the last ones of a number (four or more), else None."""
+    digits = re.sub(r"[\s•…().\-/]", "", tidy(text))
+    return digits if digits.isdecimal() and len(digits) >= _DIGITS else None
+
+
+def tidy(text: str) -> str:
+    """Return text without the invisible characters that phones paste along with numbers, and with plain digits."""
+    kept = (sign for sign in text if sign in "\n\t" or unicodedata.category(sign) not in {"Cf", "Cc"})
+    return unicodedata.normalize("NFKC", "".join(kept)).strip()
+
+
+def _possible(words: list[str], region: str | None) -> str | None:
+    try:
+        return parse_number(" ".join(words), region)
+    except WrongNumberError:
+        return None
+
+
+def _parse_problem(error: NumberParseException, typed: str, example: str, region: str | None) -> str:
+    if error.error_type == NumberParseException.INVALID_COUNTRY_CODE:
+        if region is None and not typed.startswith("+"):
+            return f"{_short(typed)} has no country code. Send the whole number, like {example}."
+        return f"{_short(typed)} has no country code that exists. Send the whole number, like {example}."
+    words = {
+        NumberParseException.TOO_SHORT_AFTER_IDD: "is too short",
+        NumberParseException.TOO_SHORT_NSN: "is too short",
+        NumberParseException.TOO_LONG: "is too long",
+    }
+    problem = words.get(error.error_type, "is not a phone number")
+    return f"“{_short(typed)}” {problem}. Send the whole number, like {example}."
+
+
+def _example(region: str | None) -> str:
+    number = phonenumbers.example_number_for_type(region, phonenumbers.PhoneNumberType.MOBILE) if region else None
+    return phonenumbers.format_number(number, PhoneNumberFormat.E164) if number else EXAMPLE
+
+
+def _short(text: str) -> str:
+    text = " ".join(text.split())
+    return text if len(text) <= NAME_LIMIT else text[: NAME_LIMIT - 1] + "…"

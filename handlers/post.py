@@ -1,0 +1,164 @@
+"""The post: whatever is said on Telegram waits here for its turn, and is said again where that is right.
+
+A turn comes by lane (QR, answers, alerts, cards), within each chat's budget and that of all; within a lane of a chat
+the order is kept. What is said is made when its turn has come, so that what was superseded meanwhile is never sent.
+429 pauses that chat alone; where Telegram cannot be reached everybody waits, and one message tries whether it is back.
+"""
+
+import asyncio
+import heapq
+import itertools
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from handlers.budgets import Budgets
+from handlers.chat import Chat, ChatError, NotSentError, OutcomeUnknownError, TooManyError
+from handlers.messages import Lane
+
+T = TypeVar("T")
+log = logging.getLogger("switchboard.telegram")
+
+FIRST_BACK_OFF = 1.0
+LONGEST_BACK_OFF = 30.0
+"""Seconds between two tries to reach a Telegram that is away."""
+CLEAN_UP_AT = 1000
+"""Chats with a queue after which idle ones are forgotten."""
+
+
+@dataclass(slots=True)
+class _Queue:
+    """Who waits for a turn in one chat: (lane, order, free, turn)."""
+
+    waiting: list[tuple[Lane, int, bool, asyncio.Future[None]]] = field(default_factory=list)
+    busy: set[Lane] = field(default_factory=set)
+    timer: asyncio.TimerHandle | None = None
+
+
+class Post:
+    """Gives turns. Make it inside a running loop; it owns no task: work runs in its caller's."""
+
+    def __init__(self, chat: Chat, budgets: Budgets | None = None) -> None:
+        self.chat = chat
+        self._budgets = budgets or Budgets()
+        self._loop = asyncio.get_running_loop()
+        self._queues: dict[int, _Queue] = {}
+        self._order = itertools.count()
+        self._under_way = 0
+        self._back_off = 0.0
+        self._closed_until = 0.0
+
+    @property
+    def reachable(self) -> bool:
+        """Whether Telegram answered the last time it was asked."""
+        return self._back_off == 0
+
+    async def deliver(
+        self, lane: Lane, chat: int, say: Callable[[Chat], Awaitable[T]], *, free: bool = False, repeat: bool = False
+    ) -> T:
+        """Wait for a turn, then `say`; again and again while Telegram asks to wait or is away.
+
+        free: this costs no budget (a deletion). repeat: say it again also where it may have been said already.
+        Raises OutcomeUnknownError (without `repeat`), and every other ChatError as it comes.
+        """
+        first = next(self._order)
+        while True:
+            await self._turn(chat, lane, first, free=free)
+            try:
+                said = await say(self.chat)
+            except TooManyError as error:
+                log.warning("Telegram asks for %g s of silence in chat %d", error.seconds, chat)
+                self._budgets.pause(chat, self._loop.time() + error.seconds)
+                self._is_back()
+            except (NotSentError, OutcomeUnknownError) as error:
+                self._is_away(error)
+                if isinstance(error, OutcomeUnknownError) and not repeat:
+                    raise
+            except ChatError:
+                self._is_back()
+                raise
+            else:
+                self._is_back()
+                return said
+            finally:
+                self._done(chat, lane)
+
+    async def _turn(self, chat: int, lane: Lane, order: int, *, free: bool) -> None:
+        queue = self._queues.get(chat)
+        if queue is None:
+            queue = self._queues[chat] = _Queue()
+        turn: asyncio.Future[None] = self._loop.create_future()
+        heapq.heappush(queue.waiting, (lane, order, free, turn))
+        self._advance(chat)
+        try:
+            await turn
+        except asyncio.CancelledError:
+            if turn.done() and not turn.cancelled():
+                self._done(chat, lane)
+            raise
+
+    def _advance(self, chat: int) -> None:
+        """Give the turns of a chat that can be given now, and see to it that the next is given in time."""
+        queue = self._queues[chat]
+        if queue.timer is not None:
+            queue.timer.cancel()
+            queue.timer = None
+        held: list[tuple[Lane, int, bool, asyncio.Future[None]]] = []
+        while queue.waiting:
+            lane, _, free, turn = queue.waiting[0]
+            if turn.done():
+                heapq.heappop(queue.waiting)
+                continue
+            if lane in queue.busy:
+                held.append(heapq.heappop(queue.waiting))
+                continue
+            now = self._loop.time()
+            wait = max(0.0 if free else self._budgets.wait(chat, lane, now), self._closed_until - now)
+            if wait > 0:
+                queue.timer = self._loop.call_later(wait, self._advance, chat)
+                break
+            if not self.reachable and self._under_way:
+                break  # one tries for all; what comes of it calls everybody
+            heapq.heappop(queue.waiting)
+            if not free:
+                self._budgets.take(chat, now)
+            queue.busy.add(lane)
+            self._under_way += 1
+            turn.set_result(None)
+        for item in held:
+            heapq.heappush(queue.waiting, item)
+        if not queue.waiting and not queue.busy:
+            del self._queues[chat]
+
+    def _done(self, chat: int, lane: Lane) -> None:
+        self._under_way -= 1
+        self._queues[chat].busy.discard(lane)
+        self._advance(chat)
+        if not self.reachable and not self._under_way:
+            self._call_everybody()
+        if len(self._queues) > CLEAN_UP_AT:
+            self._budgets.forget_idle(self._loop.time())
+
+    def _is_away(self, error: ChatError) -> None:
+        if self.reachable:
+            log.warning("Telegram is away (%s): messages wait", error)
+        now = self._loop.time()
+        if now >= self._closed_until:  # what was under way when the first one failed tells nothing new
+            self._back_off = min(max(FIRST_BACK_OFF, self._back_off * 2), LONGEST_BACK_OFF)
+            self._closed_until = now + self._back_off
+
+    def _is_back(self) -> None:
+        if not self.reachable:
+            log.info("Telegram is back: messages go out")
+            self._back_off = self._closed_until = 0.0
+            self._call_everybody()
+
+    def _call_everybody(self) -> None:
+        for chat in list(self._queues):
+            if chat in self._queues:
+                self._advance(chat)
+
+
+Say = Callable[[Chat], Awaitable[Any]]
+"""What is done when a turn has come."""
