@@ -1,0 +1,166 @@
+"""Opens WhatsApp Web in real Chromium through Playwright: implements `controller.driver.Driver`.
+
+Here a browser, a page and our scripts become one session. What never lives here: what the page says (`session`),
+how a browser is started (`launch`) and ended (`processes`).
+"""
+
+import asyncio
+import logging
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from playwright.async_api import BrowserContext
+
+from controller.chromium import flags
+from controller.chromium.errors import GONE, translated
+from controller.chromium.find import Browser, find_executable, identify
+from controller.chromium.host import PlaywrightHost
+from controller.chromium.launch import Launch
+from controller.chromium.orphans import end_orphans, make_free
+from controller.chromium.processes import ProcessId
+from controller.chromium.profile import Profile
+from controller.chromium.script import watcher
+from controller.chromium.session import ChromiumSession, Parts, Timing
+from controller.chromium.waiting import uncancelled
+from controller.driver import DriverError, Opening, Report
+from controller.reasons import Reason
+
+log = logging.getLogger(__name__)
+
+_UNDO_SECONDS = 5.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChromiumOptions:
+    """Settings of the driver (names of their variables in brackets). All durations in seconds.
+
+    page_url: the page that is driven (WHATSAPP_WEB_URL). executable: the browser, found where None (CHROMIUM_PATH).
+    extra_args: for the browser's command line (BROWSER_ARGS). connect_timeout: what a launch to its first code may
+    take (CONNECT_TIMEOUT_SECONDS): the shorter deadlines in here are parts of it. presence: send presence with each
+    heartbeat (KEEP_ALIVE_PRESENCE).
+    """
+
+    page_url: str
+    data_dir: Path
+    executable: Path | None = None
+    extra_args: tuple[str, ...] = ()
+    connect_timeout: float = 60.0
+    close_timeout: float = 15.0
+    presence: bool = False
+
+    @property
+    def launch_timeout(self) -> float:
+        """Until the browser must be there."""
+        return min(30.0, self.connect_timeout * 0.5)
+
+    @property
+    def timing(self) -> Timing:
+        """The deadlines of a session: together shorter than a connect, so that the better reason is told."""
+        return Timing(
+            load=self.connect_timeout * 0.55,
+            settle=min(15.0, self.connect_timeout * 0.25),
+            close=self.close_timeout,
+        )
+
+
+class ChromiumDriver:
+    """Implements `controller.driver.Driver`. To be made and used on one event loop."""
+
+    def __init__(self, options: ChromiumOptions) -> None:
+        self._options = options
+        self._host = PlaywrightHost(options.data_dir)
+
+    def find(self) -> Path:
+        """Tell which browser will be used, without starting it. Raises DriverError with a line for people."""
+        return find_executable(self._options.executable)
+
+    async def end_orphans(self) -> int:
+        """End what a killed controller left running under DATA_DIR; to be called once at start. Returns how many."""
+        return await end_orphans(self._options.data_dir)
+
+    async def open(self, opening: Opening, report: Callable[[Report], None]) -> ChromiumSession:
+        """Open a browser for an account and begin to load the page; see `controller.driver.Driver.open`."""
+        browser = await identify(self.find())
+        profile = Profile.of(self._options.data_dir, opening.account)
+        try:
+            profile.prepare()
+        except OSError as error:
+            raise DriverError(Reason.LAUNCH_FAILED, f"the profile folder cannot be used: {error.strerror}") from error
+        await make_free(profile)
+        if opening.fresh:
+            await asyncio.to_thread(profile.drop_caches)
+        launch = Launch(profile, browser, self._options.extra_args)
+        try:
+            with translated("start the browser"):
+                async with asyncio.timeout(self._options.launch_timeout):
+                    session = await self._open(launch, browser, profile, opening, report)
+        except BaseException:
+            await uncancelled(launch.undo(_UNDO_SECONDS))
+            raise
+        session.begin()
+        return session
+
+    async def stop(self) -> None:
+        """End Playwright's driver process."""
+        await uncancelled(self._host.stop())
+
+    async def _open(
+        self,
+        launch: Launch,
+        browser: Browser,
+        profile: Profile,
+        opening: Opening,
+        report: Callable[[Report], None],
+    ) -> ChromiumSession:
+        playwright, node = await self._host.get()
+        context, process = await launch.start(playwright, node, self._options.launch_timeout)
+        parts = await _parts(context, profile, process, node, browser)
+        session = ChromiumSession(
+            parts,
+            opening=opening,
+            page_url=self._options.page_url,
+            presence=self._options.presence,
+            timing=self._options.timing,
+            report=report,
+        )
+        binding = f"_{secrets.token_hex(6)}"
+
+        def receive(source: dict[str, Any], told: Any) -> None:
+            if source["frame"] == parts.page.main_frame:
+                session.receive(told)
+
+        await context.expose_binding(binding, receive)
+        await context.add_init_script(watcher(binding))
+        if opening.fresh:
+            await parts.page_cdp.send("Network.setBypassServiceWorker", {"bypass": True})
+            await parts.page_cdp.send("Network.setCacheDisabled", {"cacheDisabled": True})
+        await asyncio.to_thread(profile.put_stamp, browser.version)
+        return session
+
+
+async def _parts(
+    context: BrowserContext, profile: Profile, process: ProcessId, node: ProcessId, browser: Browser
+) -> Parts:
+    """Take hold of everything that a session needs of an open browser."""
+    if context.browser is None:
+        raise DriverError(Reason.SESSION_CLOSED, GONE)
+    page = context.pages[0] if context.pages else await context.new_page()
+    for other in context.pages:
+        if other is not page:
+            await other.close()
+    page_cdp = await context.new_cdp_session(page)
+    await page_cdp.send("Page.enable")
+    await page_cdp.send("Network.enable")
+    await page_cdp.send("Emulation.setUserAgentOverride", flags.user_agent_override(browser))
+    return Parts(
+        context=context,
+        page=page,
+        browser_cdp=await context.browser.new_browser_cdp_session(),
+        page_cdp=page_cdp,
+        process=process,
+        node=node,
+        profile=profile,
+    )

@@ -1,0 +1,154 @@
+"""The one Playwright driver process (Node.js) that all sessions share: started when needed, replaced when dead or hung.
+
+It runs under `launcher`, so that it has a group of its own, ends with us and is known by a pid file.
+What never lives here: browsers and pages.
+"""
+
+import asyncio
+import contextlib
+import logging
+import os
+import secrets
+import shlex
+import shutil
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import playwright
+from playwright.async_api import Playwright, async_playwright
+
+from controller.chromium import launcher
+from controller.chromium.errors import translated
+from controller.chromium.processes import PidFile, ProcessId, end_tree, this_process
+from controller.chromium.profile import run_folder
+from controller.driver import DriverError
+from controller.reasons import Reason
+
+log = logging.getLogger(__name__)
+
+_START_SECONDS = 20.0
+_PING_SECONDS = 5.0
+_STOP_SECONDS = 5.0
+_NODE = "PLAYWRIGHT_NODEJS_PATH"
+"""Playwright's documented variable for another Node.js; so we can put `launcher` before it."""
+
+
+def write_ticket(ticket: Path, pid_file: Path, parent: int, command: Path, *more: str) -> None:
+    """Write the script that runs `launcher` for a command; whoever is given it as an executable starts the command."""
+    told = [
+        sys.executable, "-I", "-S", launcher.__file__,
+        "--parent", str(parent), "--pid-file", str(pid_file), "--owner", str(this_process()), "--ticket", str(ticket),
+        *more, "--", str(command),
+    ]  # fmt: skip
+    descriptor = os.open(ticket, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o700)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.write(f'#!/bin/sh\nexec {shlex.join(told)} "$@"\n')
+
+
+class PlaywrightHost:
+    """Hands out the shared Playwright."""
+
+    def __init__(self, data_dir: Path) -> None:
+        self._run = run_folder(data_dir)
+        self._lock = asyncio.Lock()
+        self._playwright: Playwright | None = None
+        self._process: ProcessId | None = None
+        self._name = ""
+
+    @property
+    def process(self) -> ProcessId | None:
+        """The driver process now in use."""
+        return self._process
+
+    async def get(self) -> tuple[Playwright, ProcessId]:
+        """Give a Playwright that answers, and its process. Raises DriverError."""
+        async with self._lock:
+            if self._playwright is not None and not await self._answers(self._playwright):
+                log.warning("Playwright's driver process is dead or hangs: it is replaced")
+                await self._end()
+            if self._playwright is None or self._process is None:
+                return await self._start()
+            return self._playwright, self._process
+
+    async def stop(self) -> None:
+        """End it."""
+        async with self._lock:
+            await self._end()
+
+    async def _answers(self, given: Playwright) -> bool:
+        if self._process is None or not self._process.is_alive():
+            return False
+        try:
+            with translated("ask Playwright's driver"):
+                async with asyncio.timeout(_PING_SECONDS):
+                    request = await given.request.new_context()
+                    await request.dispose()
+        except DriverError:
+            return False
+        return True
+
+    async def _start(self) -> tuple[Playwright, ProcessId]:
+        self._name = f"playwright.{secrets.token_hex(4)}"
+        self._temporary.mkdir(mode=0o700, parents=True)
+        node = Path(os.environ.get(_NODE) or Path(playwright.__file__).parent / "driver" / "node")
+        write_ticket(self._ticket, self._pid_file, os.getpid(), node, "--temporary", str(self._temporary))
+        try:
+            with translated("start Playwright's driver"), _environment(_NODE, str(self._ticket)):
+                async with asyncio.timeout(_START_SECONDS):
+                    self._playwright = await async_playwright().start()
+            self._process = self._started()
+        except BaseException:
+            await self._end()
+            raise
+        return self._playwright, self._process
+
+    def _started(self) -> ProcessId:
+        found = PidFile.read(self._pid_file)
+        if found is None:
+            raise DriverError(Reason.LAUNCH_FAILED, "Playwright's driver did not tell its process")
+        return found.process
+
+    async def _end(self) -> None:
+        given, self._playwright, self._process = self._playwright, None, None
+        if not self._name:
+            return
+        self._ticket.unlink(missing_ok=True)  # from here on none can be born: see `launcher`
+        found = PidFile.read(self._pid_file)
+        if given is not None and found is not None and not found.process.is_stopped():
+            await self._stop(given)
+        if found is not None:
+            await end_tree(found.process, grace=1.0, timeout=_STOP_SECONDS)
+        self._pid_file.unlink(missing_ok=True)
+        await asyncio.to_thread(shutil.rmtree, self._temporary, ignore_errors=True)
+
+    @staticmethod
+    async def _stop(given: Playwright) -> None:
+        with contextlib.suppress(DriverError), translated("stop Playwright"):
+            async with asyncio.timeout(_STOP_SECONDS):
+                await given.stop()
+
+    @property
+    def _ticket(self) -> Path:
+        return self._run / f"{self._name}.sh"
+
+    @property
+    def _pid_file(self) -> Path:
+        return self._run / f"{self._name}.json"
+
+    @property
+    def _temporary(self) -> Path:
+        return self._run / f"{self._name}.tmp"
+
+
+@contextlib.contextmanager
+def _environment(name: str, value: str) -> Iterator[None]:
+    before = os.environ.get(name)
+    os.environ[name] = value
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[name]
+        else:
+            os.environ[name] = before

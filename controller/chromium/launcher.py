@@ -1,0 +1,171 @@
+"""The program between Playwright and what it starts: it takes the lock, leaves its identity, and becomes the browser.
+
+It is run by path with `python -I -S`, before the browser exists, so it needs the standard library alone. Run order is
+its whole point: lock first, then the pid file, then the look at the ticket, then `exec`; so whoever removes the
+ticket and reads the pid file afterwards has either prevented the browser or knows which process to end.
+What never lives here: which flags a browser gets (`flags`), and how processes are ended (`processes`).
+"""
+
+import argparse
+import ctypes
+import fcntl
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+
+REFUSAL = "switchboard launcher: "
+"""What every line of refusal on stderr begins with: Playwright hands the browser's stderr on in its error's text."""
+IN_USE = REFUSAL + "profile in use"
+
+_PR_SET_PDEATHSIG = 1
+_MERGED = ("--disable-features=", "--enable-features=")
+_PASSED_ON = re.compile(
+    r"PATH|HOME|USER|LOGNAME|SHELL|LANG|LANGUAGE|LC_\w+|TZ|TMPDIR|XDG_\w+|LD_LIBRARY_PATH|FONTCONFIG_\w+|DISPLAY"
+    r"|DBUS_SESSION_BUS_ADDRESS|SSL_CERT_\w+|(?i:https?_proxy|no_proxy|all_proxy)|NODE_EXTRA_CA_CERTS"
+    r"|PW_\w+|PLAYWRIGHT_\w+|CHROME_\w+|CHROMIUM_FLAGS|GOOGLE_API_KEY"
+)
+
+
+def start_ticks(pid: int | str = "self") -> int | None:
+    """When a process started, in clock ticks since boot; None if there is none. Unlike a date it never changes."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return None
+    return int(stat.rpartition(")")[2].split()[19])
+
+
+def boot_id() -> str:
+    """Name this boot of this machine: pids and ticks of another one mean nothing here."""
+    return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+
+
+def merged_features(arguments: Iterable[str]) -> Iterator[str]:
+    """Join repeated feature lists, since a browser obeys only the last: Playwright's, ours and the operator's."""
+    kept: list[str] = []
+    lists: dict[str, list[str]] = {}
+    for argument in arguments:
+        name = next((prefix for prefix in _MERGED if argument.startswith(prefix)), None)
+        if name is None:
+            kept.append(argument)
+        else:
+            lists.setdefault(name, []).extend(argument.removeprefix(name).split(","))
+    for name, features in lists.items():
+        yield name + ",".join(dict.fromkeys(filter(None, features)))
+    yield from kept
+
+
+def passed_on(environment: Mapping[str, str]) -> dict[str, str]:
+    """Pick the part of our environment that a browser needs; the rest holds our secrets."""
+    return {name: value for name, value in environment.items() if _PASSED_ON.fullmatch(name)}
+
+
+def clear_singleton(profile: Path) -> str | None:
+    """Remove Chromium's own lock, which a kill or a move of the container leaves behind. Needs our lock held.
+
+    Returns who holds it, if a living process on this host does.
+    """
+    lock = profile / "SingletonLock"
+    if lock.is_symlink():
+        host, _, pid = lock.readlink().name.rpartition("-")
+        if host == socket.gethostname() and pid.isdigit() and _uses(int(pid), profile):
+            return f"process {pid}"
+    stale_socket = profile / "SingletonSocket"
+    if stale_socket.is_symlink():
+        folder = stale_socket.readlink().parent
+        if "chrom" in folder.name.lower() and folder != profile:
+            shutil.rmtree(folder, ignore_errors=True)
+    for name in ("SingletonLock", "SingletonCookie", "SingletonSocket"):
+        (profile / name).unlink(missing_ok=True)
+    return None
+
+
+def _uses(pid: int, profile: Path) -> bool:
+    try:
+        arguments = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+    except OSError:
+        return False
+    return b"--user-data-dir=" + os.fsencode(profile) in arguments
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Become the program after `--`, or say on stderr why not and leave."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--parent", type=int, required=True, help="with whose end the program must end")
+    parser.add_argument("--pid-file", type=Path, required=True)
+    parser.add_argument("--owner", required=True, help="the controller, as <pid>:<start ticks>")
+    parser.add_argument("--ticket", type=Path, required=True, help="without this file nothing is started any more")
+    parser.add_argument("--lock", type=Path, help="flock to take and to hand on")
+    parser.add_argument("--profile", type=Path)
+    parser.add_argument("--temporary", help="TMPDIR for the program")
+    parser.add_argument("command", nargs=argparse.REMAINDER)
+    told = parser.parse_args(argv)
+    command = told.command[1:] if told.command[:1] == ["--"] else told.command
+
+    _own_group()
+    _end_with(told.parent)
+    if told.lock is not None:
+        _take(told.lock, told.pid_file)
+    if told.profile is not None and (holder := clear_singleton(told.profile)):
+        sys.exit(f"{IN_USE} by {holder}")
+    _leave_identity(told.pid_file, told.owner, told.ticket.name)
+    if not told.ticket.exists():
+        told.pid_file.unlink(missing_ok=True)
+        sys.exit(f"{REFUSAL}not wanted any more")
+    environment = passed_on(os.environ)
+    if told.temporary:
+        environment["TMPDIR"] = told.temporary
+    try:
+        os.execvpe(command[0], [command[0], *merged_features(command[1:])], environment)  # noqa: S606 - no shell is the point
+    except OSError as error:
+        told.pid_file.unlink(missing_ok=True)
+        sys.exit(f"{REFUSAL}cannot run {command[0]}: {error.strerror}")
+
+
+def _own_group() -> None:
+    # A Ctrl-C in the terminal is for the controller alone, and one signal must reach the whole tree.
+    if os.getpgrp() != os.getpid():
+        os.setsid()
+
+
+def _end_with(parent: int) -> None:
+    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
+    if os.getppid() != parent:  # it ended before we could ask
+        sys.exit(f"{REFUSAL}its parent is gone")
+
+
+def _take(lock: Path, pid_file: Path) -> None:
+    descriptor = os.open(lock, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        try:
+            holder = f" by process {json.loads(pid_file.read_text(encoding='ascii'))['pid']}"
+        except (OSError, ValueError, KeyError):
+            holder = ""
+        sys.exit(IN_USE + holder)
+    os.set_inheritable(descriptor, True)  # noqa: FBT003 - positional only; so the browser holds it while it lives
+
+
+def _leave_identity(pid_file: Path, owner: str, ticket: str) -> None:
+    pid, start = owner.split(":")
+    identity = {
+        "boot": boot_id(),
+        "pid": os.getpid(),
+        "start": start_ticks(),
+        "ticket": ticket,
+        "owner": {"pid": int(pid), "start": int(start)},
+    }
+    new = pid_file.with_suffix(".new")
+    new.write_text(json.dumps(identity), encoding="ascii")
+    new.replace(pid_file)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,332 @@
+"""One open browser of one account: what its page and its processes tell becomes reports, and it is closed for good.
+
+The page's messages are read by `sight`; here they get their time: loading, settling, becoming durable, ending.
+What never lives here: where things are in the page (`surfaces.js`), and what follows from a report.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+from playwright.async_api import BrowserContext, CDPSession, Page
+from playwright.async_api import Error as PlaywrightError
+
+from controller.chromium.durable import until_durable
+from controller.chromium.errors import is_interrupted, translated
+from controller.chromium.processes import ExitWatch, ProcessId, end_tree
+from controller.chromium.profile import Profile
+from controller.chromium.script import ask
+from controller.chromium.sight import Finding, Reader
+from controller.chromium.waiting import Tasks, uncancelled
+from controller.driver import DriverError, Ended, Health, Layer, Opening, Ready, Report
+from controller.reasons import Reason
+
+log = logging.getLogger(__name__)
+
+_LOG_OUT_SECONDS = 3.0
+_CLIENT_ERROR = 400
+_PICTURE_SECONDS = 5.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timing:
+    """Seconds. load: until the page has loaded; settle: after that, until it must have been recognised.
+
+    close: until nothing is left of the browser.
+    """
+
+    load: float
+    settle: float
+    close: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """What `driver` has opened for a session. node: Playwright's driver process."""
+
+    context: BrowserContext
+    page: Page
+    browser_cdp: CDPSession
+    page_cdp: CDPSession
+    process: ProcessId
+    node: ProcessId
+    profile: Profile
+
+
+class ChromiumSession:
+    """Implements `controller.driver.Session`."""
+
+    def __init__(
+        self,
+        parts: Parts,
+        *,
+        opening: Opening,
+        page_url: str,
+        presence: bool,
+        timing: Timing,
+        report: Callable[[Report], None],
+    ) -> None:
+        self._parts = parts
+        self._fresh = opening.fresh
+        self._page_url = page_url
+        self._presence = presence
+        self._timing = timing
+        self._report = report
+        self._reader = Reader(takeover=opening.takeover)
+        self._tasks = Tasks("chromium session")
+        self._watches: list[ExitWatch] = []
+        self._recognised = asyncio.Event()
+        self._ended = asyncio.Event()
+        self._log_out_seen = False
+        self._silent = True
+        self._closing: asyncio.Task[None] | None = None
+        self._reached = Layer.PROCESS
+
+    # --- what happens -------------------------------------------------------------------------------------------
+
+    def begin(self) -> None:
+        """Listen to everything that can end, and begin to load the page. From here on there are reports."""
+        parts = self._parts
+        self._silent = False
+        self._watches = [
+            ExitWatch(parts.process, lambda: self._close_down("the browser's process ended")),
+            ExitWatch(parts.node, lambda: self._close_down("Playwright's driver process ended")),
+        ]
+        parts.page.on("crash", lambda _: self._close_down("the page crashed"))
+        parts.page.on("close", lambda _: self._close_down("the page was closed"))
+        parts.context.on("close", lambda _: self._close_down("the browser was closed"))
+        parts.page_cdp.on("Page.frameNavigated", self._navigated)
+        self._tasks.start(self._load())
+
+    def receive(self, told: Any) -> None:
+        """Take a message of the watcher."""
+        if self._silent:
+            return
+        for meant in self._reader.read(told):
+            match meant:
+                case Finding.RECOGNISED:
+                    self._recognised.set()
+                case Finding.TAKE_OVER:
+                    self._tasks.start(self._take_over())
+                case Finding.LINKED:
+                    self._tasks.start(self._become_ready())
+                case Finding.LOGGED_OUT:
+                    if not self._log_out_seen:
+                        self._log_out_seen = True
+                        self._tasks.start(self._await_log_out())
+                case _:
+                    self._tell(meant)
+
+    def _tell(self, report: Report) -> None:
+        if self._silent:
+            return
+        if isinstance(report, Ended):
+            self._silent = True
+            self._ended.set()
+        self._report(report)
+
+    def _end(self, reason: Reason, detail: str) -> None:
+        self._tell(Ended(reason, detail))
+
+    def _close_down(self, detail: str) -> None:
+        self._end(Reason.SESSION_CLOSED, detail)
+
+    def _navigated(self, event: dict[str, Any]) -> None:
+        frame = event["frame"]
+        if "parentId" in frame:
+            return
+        url = urlsplit(frame.get("unreachableUrl") or frame["url"])
+        query = parse_qs(url.query)
+        if query.get("post_logout") == ["1"]:
+            self._end(Reason.LOGGED_OUT, _log_out_detail(query.get("logout_reason", [""])[0]))
+        elif self._log_out_seen:
+            self._end(Reason.LOGGED_OUT, _log_out_detail(""))
+        elif self._recognised.is_set():
+            self._end(Reason.NAVIGATED, f"the page went to {url.scheme}://{url.netloc}")
+
+    # --- stages ---------------------------------------------------------------------------------------------------
+
+    async def _load(self) -> None:
+        try:
+            await self._go()
+        except DriverError as error:
+            if not self._recognised.is_set():  # a page that works may load for ever
+                self._end(error.reason, error.detail)
+            return
+        if self._fresh:
+            await self._keep_caches()
+        try:
+            async with asyncio.timeout(self._timing.settle):
+                await self._recognised.wait()
+        except TimeoutError:
+            picture = await self._picture()
+            if not self._recognised.is_set():
+                self._tell(Ended(Reason.PAGE_UNKNOWN, "the page is none that we know", picture=picture))
+
+    async def _go(self) -> None:
+        doing = "load the page"
+        try:
+            with translated(doing):
+                # Playwright's own deadline is the first; ours is for a Playwright that hangs.
+                async with asyncio.timeout(self._timing.load + 1):
+                    response = await self._goto()
+        except DriverError as error:
+            if error.detail.endswith("no answer in time"):
+                error = DriverError(error.reason, f"the page did not load within {self._timing.load:g} s")
+            raise error from error.__cause__
+        if response is not None and response >= _CLIENT_ERROR:
+            raise DriverError(Reason.LAUNCH_FAILED, f"the page answered HTTP {response}")
+
+    async def _goto(self) -> int | None:
+        try:
+            response = await self._parts.page.goto(self._page_url, wait_until="load", timeout=self._timing.load * 1000)
+        except PlaywrightError as error:
+            if is_interrupted(error):
+                return None  # the page itself went on: whether to a known one is told by its settling
+            raise
+        return None if response is None else response.status
+
+    async def _keep_caches(self) -> None:
+        """Let the caches and the service worker serve again: the fresh page is there."""
+        try:
+            with translated("end the fresh load"):
+                async with asyncio.timeout(_PICTURE_SECONDS):
+                    await self._parts.page_cdp.send("Network.setBypassServiceWorker", {"bypass": False})
+                    await self._parts.page_cdp.send("Network.setCacheDisabled", {"cacheDisabled": False})
+        except DriverError as error:
+            log.debug("%s", error)
+
+    async def _picture(self) -> bytes | None:
+        try:
+            with translated("take a picture"):
+                async with asyncio.timeout(_PICTURE_SECONDS):
+                    return await self._parts.page.screenshot(type="png", timeout=_PICTURE_SECONDS * 1000)
+        except DriverError:
+            return None
+
+    async def _take_over(self) -> None:
+        try:
+            if await ask(self._parts.page, "takeOver()"):
+                return
+            detail = "this page offers no way to take the session back"
+        except DriverError as error:
+            detail = error.detail
+        self._end(Reason.CONFLICT, detail)
+
+    async def _become_ready(self) -> None:
+        """Report Ready: a restored session at once, a fresh link when it is on the disk."""
+        if self._reader.asked_for_scan and not await until_durable(self._evaluate, self._parts.profile.folder):
+            log.info("The fresh link was not seen on the disk: it counts as stored after the longest wait")
+        self._tell(Ready(self._reader.number))
+
+    async def _evaluate(self, function: str, argument: Any) -> Any:
+        with translated("ask the page"):
+            return await self._parts.page.evaluate(function, argument)
+
+    async def _await_log_out(self) -> None:
+        """Let the page remove its keys and go to its log-out address, which tells the reason."""
+        await asyncio.sleep(_LOG_OUT_SECONDS)
+        self._end(Reason.LOGGED_OUT, _log_out_detail(""))
+
+    # --- what it can be asked -----------------------------------------------------------------------------------
+
+    @property
+    def reached(self) -> Layer:
+        """The layer that a probe is at."""
+        return self._reached
+
+    async def probe(self) -> Health:
+        """Walk the layers once, from the process to WhatsApp's socket."""
+        parts = self._parts
+        self._reached = Layer.PROCESS
+        if not parts.process.is_alive():
+            return Health(Layer.PROCESS, "the browser's process is gone")
+        if parts.process.is_stopped():
+            return Health(Layer.PROCESS, "the browser's process is stopped")
+        self._reached = Layer.BROWSER
+        if not parts.node.is_alive() or parts.node.is_stopped():
+            return Health(Layer.BROWSER, "Playwright's driver process is gone or stopped")
+        try:
+            with translated("ask the browser"):
+                await parts.browser_cdp.send("Browser.getVersion")
+            self._reached = Layer.PAGE
+            live = await ask(parts.page, "live()")
+        except DriverError as error:
+            return Health(self._reached, error.detail)
+        self._reached = Layer.SOCKET
+        state, chats = live.get("state"), live.get("chats")
+        if state == "CONNECTED":
+            return Health()
+        if state is None and chats is True:
+            return Health(detail="the socket cannot be read; the chat list is there")
+        return Health(Layer.SOCKET, f"it is {state if isinstance(state, str) else 'not to be found'}")
+
+    async def heartbeat(self, *, ask: bool) -> bool:
+        """Read the live state and, if asked to, let the server answer."""
+        if self._presence:
+            await self._ask("sendPresence()")
+        live = await self._ask("live()")
+        if live.get("state") != "CONNECTED":
+            return False
+        if not ask:
+            return not await self._ask("canAsk()")
+        return await self._ask("serverAnswers()") is not False
+
+    async def log_out(self) -> None:
+        """Remove this linked device from the phone's account; returns when the page has said so."""
+        if not await self._ask("logOut()"):
+            raise DriverError(Reason.UNKNOWN, "this page offers no way to log out")
+        await self._ended.wait()
+
+    async def _ask(self, call: str) -> Any:
+        return await ask(self._parts.page, call)
+
+    # --- the end ------------------------------------------------------------------------------------------------
+
+    async def close(self) -> None:
+        """Close page, browser and process group; see `controller.driver.Session.close`."""
+        self._silent = True
+        if self._closing is None:
+            self._closing = asyncio.create_task(self._close(), name="close of a chromium session")
+        closing = self._closing
+        await uncancelled(_awaited(closing))
+
+    async def _close(self) -> None:
+        parts = self._parts
+        loop = asyncio.get_running_loop()
+        ends_at = loop.time() + self._timing.close
+        for watch in self._watches:
+            watch.cancel()
+        try:
+            await self._tasks.end()
+            if parts.process.is_alive() and not parts.process.is_stopped() and not parts.node.is_stopped():
+                await self._close_gracefully(self._timing.close * 0.5)
+        except Exception:
+            log.exception("A browser could not be closed gracefully")
+        left = max(1.0, ends_at - loop.time())
+        try:
+            if not await end_tree(parts.process, grace=left * 0.4, timeout=left):
+                log.error("The browser's processes cannot be ended (pid %d)", parts.process.pid)
+            parts.profile.clear_leftovers()
+        except OSError:
+            log.exception("A browser's leftovers could not be removed")
+
+    async def _close_gracefully(self, seconds: float) -> None:
+        try:
+            with translated("close the browser"):
+                async with asyncio.timeout(seconds):
+                    await self._parts.context.close()
+        except DriverError as error:
+            log.debug("%s", error)
+
+
+async def _awaited(task: asyncio.Task[None]) -> None:
+    await asyncio.wait([task])
+
+
+def _log_out_detail(code: str) -> str:
+    told = f" (reason {code})" if code.isascii() and code.isalnum() else ""
+    return f"WhatsApp removed this linked device{told}"
