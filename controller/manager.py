@@ -46,7 +46,7 @@ from controller.link import (
     Suspend,
     Timer,
 )
-from controller.notices import CodeHidden, CodeShown, Listener, Transition
+from controller.notices import CodeHidden, CodeShown, Listener, Notice, Transition
 from controller.numbers import mask
 from controller.reasons import Reason, State
 
@@ -163,8 +163,9 @@ class Manager:
 
     async def stop(self) -> None:
         """End the account's browser and this manager. Bounded by the deadline for closing."""
-        self._stopped = self._loop.create_future()
-        self._post(Stop())
+        if self._stopped is None:
+            self._stopped = self._loop.create_future()
+            self._post(Stop())
         await self._stopped
         await _end_tasks({self._owner, *self._tasks})
 
@@ -199,6 +200,8 @@ class Manager:
             self._wake.set_result(None)
 
     async def _command(self, event: Event) -> bool:
+        if self._owner.done():
+            raise RuntimeError("the manager has been stopped")
         reply: asyncio.Future[bool] = self._loop.create_future()
         self._post(event, reply)
         return await reply
@@ -278,7 +281,7 @@ class Manager:
         link, now = self._link, self._clock()
         assert link.reason is not None
         waits = {effect.timer: now + timedelta(seconds=effect.seconds) for effect in effects if isinstance(effect, Arm)}
-        self._listener(
+        self._tell(
             Transition(
                 number=link.number,
                 at=now,
@@ -300,6 +303,13 @@ class Manager:
                 picture=None if alert is None else alert.picture,
             )
         )
+
+    def _tell(self, notice: Notice) -> None:
+        """Tell the listener; if it breaks its promise not to raise, the account goes on all the same."""
+        try:
+            self._listener(notice)
+        except Exception:
+            log.exception("%s A notice could not be told", self._label)
 
     # --- effects ------------------------------------------------------------------------------------------------------
 
@@ -323,7 +333,7 @@ class Manager:
             case ShowCode():
                 self._show(effect)
             case HideCode():
-                self._listener(CodeHidden(self._link.number))
+                self._tell(CodeHidden(self._link.number))
             case Alert() | Recovered() | Refuse():
                 pass  # told with the transition, or as the command's answer
             case _:
@@ -338,7 +348,7 @@ class Manager:
         now = self._clock()
         deadline = self._timers[Timer.DEADLINE].when() - self._loop.time()
         lives = effect.code.lives
-        self._listener(
+        self._tell(
             CodeShown(
                 self._link.number,
                 effect.code,

@@ -145,5 +145,3 @@ async def until(condition: Callable[[], bool], within: float = 3600.0) -> None:
         if loop.time() > deadline:
             raise AssertionError("the condition was never met")
         await asyncio.sleep(0.05)
-
-

@@ -127,7 +127,13 @@ def test_a_start_opens_one_browser_with_counters_at_zero(phase):
     )  # fmt: skip
     after, effects = do(link, Start())
     assert after == Link(
-        OURS, state=State.CONNECTING, stage=Stage.QUEUED, reason=Reason.ASKED, asked=True, browser=Browser.OPEN, session=7
+        OURS,
+        state=State.CONNECTING,
+        stage=Stage.QUEUED,
+        reason=Reason.ASKED,
+        asked=True,
+        browser=Browser.OPEN,
+        session=7,
     )
     assert effects == ((disarm(phase),) if ARMED[phase] else ()) + (Open(7),)
 
