@@ -375,7 +375,7 @@ def _follow(move: _Move, ended: Ended, verdict: Verdict, state: State, *, on_tri
     link = move.link
     if verdict.then in {Then.PERSON, Then.BLOCK_END}:
         _rest(move, State.SUSPENDED if on_trial else state, ended)
-        if ended.block_ends_in is not None and not on_trial:
+        if verdict.then is Then.BLOCK_END and ended.block_ends_in is not None and not on_trial:
             move.arm(Timer.COOLDOWN, ended.block_ends_in)
     elif on_trial:
         _give_up(move, link.resting or Reason.TRIAL_FAILED, ended)

@@ -8,8 +8,8 @@ from controller.driver import (
     Authenticated,
     Code,
     Ended,
-    Heard,
     Health,
+    Heard,
     Layer,
     PasskeyAsked,
     Ready,
@@ -425,8 +425,9 @@ def test_l11_a_ban_whose_end_is_known_gets_one_trial_then():
 
 
 def test_only_a_ban_has_an_end():
-    link, effects = do(at(State.CONNECTED), Ended(Reason.BANNED))
-    assert not link.armed
+    for reason in (Reason.BANNED, Reason.CONFLICT):
+        link, _ = do(at(State.CONNECTED), Ended(reason, block_ends_in=None if reason is Reason.BANNED else 60))
+        assert not link.armed
 
 
 # --- L2, L3: attempts -------------------------------------------------------------------------------------------------

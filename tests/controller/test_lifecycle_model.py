@@ -8,8 +8,8 @@ from controller.driver import (
     Authenticated,
     Code,
     Ended,
-    Heard,
     Health,
+    Heard,
     Layer,
     PasskeyAsked,
     Ready,
@@ -86,7 +86,7 @@ class Lifecycle(RuleBasedStateMachine):
         self.booted = False
         self.stopped = False
 
-    def happen(self, event):
+    def happen(self, event):  # noqa: C901 - one case for each effect that is watched
         before = self.link
         self.link, effects = step(before, event, self.policy)
         what = event.said if isinstance(event, FromSession) else event
