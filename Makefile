@@ -1,0 +1,102 @@
+# Everything that people and CI run. The first call makes .venv and installs what constraints.txt pins, hashes checked;
+# later calls find it done and need no network.
+
+VENV := .venv
+PY := $(VENV)/bin/python
+PACKAGES := $(VENV)/.packages
+PEERS := tests/peers
+PEER_PACKAGES := $(PEERS)/node_modules/.package-lock.json
+
+# What a person may set: make PYTHON=/opt/python/bin/python3 setup
+PYTHON ?=
+PYTHONS := $(PYTHON) python3 python3.14 python3.13 python3.12 python3.11 python
+
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+export PUPPETEER_SKIP_DOWNLOAD := 1
+
+.DEFAULT_GOAL := help
+.PHONY: help setup browser peers run test check format diagram bench mutants lock upgrade clean
+
+help:  ## Show this list
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | awk -F '\t' '{ printf "make %-10s%s\n", $$1, $$2 }'
+
+run: setup  ## Start the bot; without TELEGRAM_BOT_TOKEN, the sandbox
+	@part=$$($(PY) -c 'from controller.settings import has_token; print("controller" if has_token() else "sandbox")') \
+	    && exec $(PY) -m "$$part"
+
+test: setup peers  ## Run every test
+	$(PY) -m pytest
+
+check: $(PACKAGES)  ## Check format, lint, types and that the diagram is current
+	$(PY) -m ruff format --check .
+	$(PY) -m ruff check .
+	$(PY) -m mypy
+	$(PY) -m controller.diagram --check
+
+format: $(PACKAGES)  ## Format the code and mend what the linter can
+	$(PY) -m ruff format .
+	$(PY) -m ruff check --fix .
+
+diagram: $(PACKAGES)  ## Draw the lifecycle into the docs and the README
+	$(PY) -m controller.diagram
+
+bench: setup  ## Measure speed and size
+	$(PY) -m bench
+
+mutants: $(PACKAGES)  ## Break each row of the lifecycle in turn; name those that no test misses
+	$(PY) -m bench.mutants
+
+setup: $(PACKAGES) browser  ## Install what is needed: Python packages and a Chromium
+
+browser: $(PACKAGES)
+	@$(PY) -m controller.chromium.install
+
+$(PY):
+	@for python in $(PYTHONS); do \
+	    "$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 || continue; \
+	    found="$$python"; \
+	    "$$python" -c 'import ensurepip, venv' >/dev/null 2>&1 || continue; \
+	    echo "Making $(VENV) with $$("$$python" --version)"; \
+	    "$$python" -m venv --clear $(VENV) && exit 0; \
+	    rm -rf $(VENV); exit 1; \
+	done; \
+	if [ -n "$$found" ]; then \
+	    echo "$$found has no venv module: install it (on Debian and Ubuntu: apt-get install python3-venv)" >&2; \
+	else \
+	    echo "Python 3.11 or newer is needed, and none was found: install one, or say make PYTHON=/path/to/python3" >&2; \
+	fi; \
+	exit 1
+
+# The project itself is installed as a link to this folder: it gives $(VENV)/bin/switchboard and copies nothing.
+$(PACKAGES): constraints.txt pyproject.toml | $(PY)
+	@echo "Installing Python packages (once; a minute or two)"
+	@$(PY) -m ensurepip >/dev/null 2>&1; \
+	$(PY) -m pip install --quiet --require-hashes --requirement constraints.txt \
+	    && $(PY) -m pip install --quiet --no-index --no-deps --no-build-isolation --editable . \
+	    || { echo "The Python packages could not be installed: the lines above say why. Only this first time needs the network." >&2; exit 1; }
+	@touch $@
+
+peers:
+	@if [ ! -f $(PEERS)/package-lock.json ]; then :; \
+	elif command -v npm >/dev/null 2>&1; then $(MAKE) --no-print-directory $(PEER_PACKAGES); \
+	else echo "npm is not installed: the tests with other people's WhatsApp clients are skipped"; fi
+
+$(PEER_PACKAGES): $(PEERS)/package-lock.json
+	@echo "Installing npm packages for $(PEERS) (once)"
+	@npm ci --prefix $(PEERS) --no-audit --no-fund --loglevel=error \
+	    || { echo "The npm packages could not be installed: the lines above say why. Only this first time needs the network." >&2; exit 1; }
+	@touch $@
+
+lock: $(PY)  ## Bring constraints.txt in line with pyproject.toml; pins that still fit stay
+	@tools=$$(mktemp -d) && trap 'rm -rf "$$tools"' EXIT \
+	    && $(PY) -m venv "$$tools" && "$$tools/bin/pip" install --quiet pip-tools \
+	    && "$$tools/bin/pip-compile" --quiet --all-extras --generate-hashes --strip-extras --no-header --no-annotate \
+	        --no-emit-index-url --no-emit-find-links --no-emit-trusted-host $(LOCK) \
+	        --output-file constraints.txt pyproject.toml
+
+upgrade:  ## Pin the newest versions of everything
+	@$(MAKE) --no-print-directory lock LOCK=--upgrade
+
+clean:  ## Remove what can be made again; never data/
+	rm -rf $(VENV) $(PEERS)/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis htmlcov .coverage
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
