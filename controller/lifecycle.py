@@ -154,7 +154,8 @@ def _boot(move: _Move, boot: Boot) -> None:
         move.go(State.SUSPENDED, Reason.SUSPENDED_BY_OPERATOR)
     elif boot.reason in NEEDS_PERSON:
         assert boot.reason is not None
-        move.go(boot.state, boot.reason, detail=boot.detail)
+        state = State.SUSPENDED if boot.state is State.SUSPENDED else VERDICTS[boot.reason].state
+        move.go(state, boot.reason, detail=boot.detail)
         if boot.block_ends_in is not None:
             move.arm(Timer.COOLDOWN, boot.block_ends_in)
     elif boot.linked:

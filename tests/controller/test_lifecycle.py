@@ -721,10 +721,16 @@ def test_l12_a_suspended_account_stays_so_through_restarts():
         assert (after.phase, after.reason, effects) == (State.SUSPENDED, Reason.SUSPENDED_BY_OPERATOR, ())
 
 
+def test_l14_a_trial_that_only_a_person_can_mend_stays_suspended():
+    after, _ = do(at(State.IDLE), boot(state=State.SUSPENDED, reason=Reason.LOGGED_OUT, linked=False))
+    assert (after.phase, after.reason) == (State.SUSPENDED, Reason.LOGGED_OUT)
+
+
 @pytest.mark.parametrize("reason", sorted(NEEDS_PERSON))
-def test_l14_what_needs_a_person_still_does(reason):
+@pytest.mark.parametrize("kept", [None, State.CONNECTING, State.IDLE])
+def test_l14_what_needs_a_person_still_does(reason, kept):
     state = VERDICTS[reason].state
-    after, effects = do(at(State.IDLE), boot(state=state, reason=reason, detail="why", linked=False))
+    after, effects = do(at(State.IDLE), boot(state=kept or state, reason=reason, detail="why", linked=False))
     assert (after.phase, after.reason, after.detail, effects) == (state, reason, "why", ())
 
 
