@@ -1,0 +1,110 @@
+"""What the repository promises beside its code: settings that are documented, and nothing of anybody's machine."""
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from controller.settings import Settings, read_settings
+
+ROOT = Path(__file__).parent.parent
+EXAMPLE = ROOT / ".env.example"
+SETTING = re.compile(r"^(# )?([A-Z][A-Z0-9_]*)=(.*)$")
+NEEDED = {"TELEGRAM_BOT_TOKEN": "123456:not-a-token", "TELEGRAM_ADMIN_IDS": "1001"}
+
+INSTALLED_AT = Path("/opt/switchboard")  # where docs/deploy.md puts it: there its own path is no secret
+PLACES = "|".join(["/root/", r"/home/\w", r"/Users/\w", *([f"{ROOT}/"] if ROOT != INSTALLED_AT else [])])
+MACHINE_PATH = re.compile(rf"(?<![\w.])(?:{PLACES})")
+REGISTRY = re.compile(
+    r"https?://(?:registry\.|pypi\.|files\.pythonhosted)|https?://[^\s\"]*(?:/simple/|\.(?:whl|tgz|tar\.gz|deb)\b)"
+)
+
+
+@pytest.fixture
+def bare_environment(monkeypatch):
+    for name in Settings.model_fields:
+        monkeypatch.delenv(name.upper(), raising=False)
+
+
+def documented() -> dict[str, str]:
+    found = (SETTING.match(line) for line in EXAMPLE.read_text("utf-8").splitlines())
+    return {match[2]: match[3] for match in found if match}
+
+
+def test_each_setting_is_documented_and_nothing_else():
+    assert set(documented()) == {name.upper() for name in Settings.model_fields}
+
+
+def test_documented_defaults_are_the_real_ones(bare_environment, tmp_path):
+    as_documented, as_built = tmp_path / "documented", tmp_path / "built"
+    needed = [f"{name}={value}" for name, value in NEEDED.items()]
+    as_documented.write_text("\n".join([*(f"{name}={value}" for name, value in documented().items()), *needed]))
+    as_built.write_text("\n".join(needed))
+
+    assert read_settings(as_documented) == read_settings(as_built)
+
+
+def test_documented_defaults_are_shown_wherever_there_is_one():
+    empty = {name for name, value in documented().items() if not value}
+
+    assert empty == {
+        name.upper() for name, field in Settings.model_fields.items() if field.is_required() or not _has_default(field)
+    }
+
+
+def _has_default(field) -> bool:
+    return field.default is not None and field.default != ()
+
+
+def test_each_setting_follows_a_line_of_explanation():
+    block: list[str] = []
+    bare = []
+    for line in [*EXAMPLE.read_text("utf-8").splitlines(), ""]:
+        if line.strip():
+            block.append(line)
+            continue
+        names = [match[2] for row in block if (match := SETTING.match(row))]
+        if names and SETTING.match(block[0]):
+            bare += names
+        block = []
+
+    assert not bare
+
+
+def tracked() -> list[Path]:
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=False)
+    if listed.returncode:
+        pytest.skip("not a git checkout: nobody says which files are tracked")
+    return [path for name in listed.stdout.decode().split("\0") if name and (path := ROOT / name).is_file()]
+
+
+@pytest.mark.parametrize("forbidden", [MACHINE_PATH, REGISTRY], ids=["machine paths", "registry addresses"])
+def test_tracked_files_hold_nothing_of_a_machine(forbidden):
+    found = []
+    for path in tracked():
+        lines = path.read_text("utf-8", errors="replace").splitlines()
+        found += [
+            f"{path.relative_to(ROOT)}:{i}: {line[:100]}" for i, line in enumerate(lines, 1) if forbidden.search(line)
+        ]
+
+    assert not [one for one in found if not one.startswith("tests/test_repository.py:")]
+
+
+@pytest.mark.parametrize(
+    ("pattern", "text"),
+    [
+        (MACHINE_PATH, "see /home/ada/notes"),
+        (MACHINE_PATH, '"/root/.cache"'),
+        (REGISTRY, '"resolved": "https://registry.example/x"'),
+        (REGISTRY, "https://mirror.example/a/b-1.0.whl"),
+    ],
+)
+def test_patterns_catch_what_they_are_for(pattern, text):
+    assert pattern.search(text)
+
+
+def test_secrets_are_never_tracked():
+    names = {path.relative_to(ROOT).as_posix() for path in tracked()}
+
+    assert not [name for name in names if name == ".env" or name.startswith(("data/", ".venv/"))]
