@@ -13,7 +13,7 @@ class DataDirError(OSError):
 
 @contextmanager
 def held(data_dir: Path) -> Iterator[Path]:
-    """Make DATA_DIR where need be and hold it. Raises DataDirError if another program has it or it cannot be written."""
+    """Make DATA_DIR where need be and hold it. Raises DataDirError: another program has it, or no way to write."""
     try:
         data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         data_dir.chmod(0o700)

@@ -41,16 +41,15 @@ class Database:
         """Everything or nothing: committed when the block ends, rolled back if it raises."""
         async with self._turn:
             try:
-                await self._connection.execute("BEGIN IMMEDIATE")
                 try:
+                    await _finish(self._connection.execute("BEGIN IMMEDIATE"))
                     yield self._connection
+                    await _finish(self._connection.commit())
                 except BaseException:
-                    await _finish(self._connection.rollback())
+                    if self._connection.in_transaction:
+                        await _finish(self._connection.rollback())
                     raise
-                await _finish(self._connection.commit())
             except sqlite3.Error as error:
-                if self._connection.in_transaction:
-                    await _finish(self._connection.rollback())
                 raise StorageError(f"{self.path}: {error}") from error
 
     async def rows(self, sql: str, parameters: Sequence[Any] = ()) -> list[sqlite3.Row]:
@@ -63,7 +62,7 @@ class Database:
 
 
 async def _finish(ending: Any) -> None:
-    """Let a commit or a rollback end, also when the task that began it is cancelled meanwhile."""
+    """Let the begin or the end of a transaction end, also when the task that waits for it is cancelled meanwhile."""
     task = asyncio.ensure_future(ending)
     try:
         await asyncio.shield(task)
@@ -83,7 +82,9 @@ async def open_database(path: Path, migrations: Sequence[Sequence[str]] = MIGRAT
         os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
         os.chmod(path, 0o600)  # noqa: PTH101 - one system call, on a file that is ours
         connection = await aiosqlite.connect(path, isolation_level=None, timeout=BUSY_SECONDS)
-    except (OSError, sqlite3.Error) as error:
+    except OSError as error:
+        raise StorageError(f"{path}: {error.strerror}") from error
+    except sqlite3.Error as error:
         raise StorageError(f"{path}: {error}") from error
     try:
         try:

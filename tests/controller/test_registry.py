@@ -1,0 +1,251 @@
+"""The registry, with what it keeps in a real database: look-up, boot, launch slots, ordered shutdown."""
+
+import asyncio
+from contextlib import asynccontextmanager
+from datetime import timedelta
+
+import pytest
+
+from controller.driver import Ended, Ready
+from controller.link import Policy, Stage
+from controller.notices import CodeShown, Transition
+from controller.persistence import Memory
+from controller.reasons import Reason, State
+from controller.recorder import Recorder
+from controller.registry import AmbiguousAccountError, Registry, ShuttingDownError, UnknownAccountError
+from storage.accounts import Accounts
+from storage.database import open_database
+from tests.controller.fakes import FakeDriver
+from tests.virtual_time import pass_time, settle, until, virtual, virtual_loop
+
+BERLIN, BONN = "+491511234567", "+4915112345999"
+
+
+@asynccontextmanager
+async def running(path, driver=None, *, slots=2, policy=None):
+    """A registry as the program runs it: booted, recording, and stopped in order at the end."""
+    driver = driver or FakeDriver()
+    told = []
+    async with open_database(path) as database:
+        memory = Memory(database, Accounts(database))
+        recorder = Recorder(memory, told.append)
+        registry = Registry(
+            memory, driver=driver, policy=policy or Policy(), listener=recorder, launch_slots=slots,
+            clock=virtual_loop().clock,
+        )  # fmt: skip
+        registry.driver, registry.told, registry.rows = driver, told, database.rows
+        await registry.boot()
+        await settle()
+        try:
+            yield registry
+        finally:
+            await registry.stop()
+            await recorder.stop(5)
+            await driver.stop()
+
+
+def ready(driver):
+    driver.script = lambda session: session.report(Ready())
+
+
+@virtual
+async def test_look_up_by_number_and_name(tmp_path):
+    async with running(tmp_path / "db") as registry:
+        account = await registry.add(BERLIN, name="Support Berlin", owner=42)
+        assert registry.account(BERLIN) == registry.named("support berlin") == account
+        assert await registry.add(BERLIN, name="another", owner=43) == account
+        with pytest.raises(UnknownAccountError):
+            registry.account(BONN)
+        with pytest.raises(UnknownAccountError):
+            registry.status(BONN)
+        with pytest.raises(UnknownAccountError):
+            await registry.start(BONN)
+        await registry.add(BONN, name="SUPPORT BERLIN", owner=42)
+        with pytest.raises(AmbiguousAccountError):
+            registry.named("Support Berlin")
+        await registry.rename(BONN, "Bonn")
+        assert registry.named("bonn").number == BONN
+        assert [a.number for a in registry.accounts()] == [BERLIN, BONN]
+
+
+@virtual
+async def test_l14_a_connected_account_comes_back_after_a_stop_and_after_a_kill(tmp_path):
+    driver = FakeDriver()
+    ready(driver)
+    async with running(tmp_path / "db", driver) as registry:
+        await registry.add(BERLIN, name="", owner=42)
+        await registry.start(BERLIN)
+        await until(lambda: registry.status(BERLIN).is_connected)
+    assert driver.newest.closed
+    for _ in range(2):
+        async with running(tmp_path / "db", driver) as registry:
+            await until(lambda: registry.status(BERLIN).is_connected)
+            assert registry.status(BERLIN).reason is Reason.LINKED
+            assert registry.account(BERLIN).owner == 42
+    assert driver.openings == 3
+
+
+@virtual
+async def test_l12_suspended_stays_so_through_restarts(tmp_path):
+    driver = FakeDriver()
+    ready(driver)
+    async with running(tmp_path / "db", driver) as registry:
+        await registry.add(BERLIN, name="", owner=42)
+        await registry.start(BERLIN)
+        await settle()
+        assert await registry.suspend(BERLIN)
+    async with running(tmp_path / "db", driver) as registry:
+        await pass_time(3600)
+        assert registry.status(BERLIN).state is State.SUSPENDED
+        assert driver.openings == 1
+        assert await registry.start(BERLIN)
+        await until(lambda: registry.status(BERLIN).is_connected)
+
+
+@virtual
+async def test_l14_a_ban_is_remembered_with_its_end(tmp_path):
+    driver = FakeDriver()
+    async with running(tmp_path / "db", driver) as registry:
+        await registry.add(BERLIN, name="", owner=42)
+        await registry.start(BERLIN)
+        await settle()
+        driver.newest.report(Ready())
+        driver.newest.report(Ended(Reason.BANNED, "spam", block_ends_in=7200))
+        await settle()
+    async with running(tmp_path / "db", driver) as registry:
+        assert registry.status(BERLIN).detail == "spam"
+        assert registry.status(BERLIN).next_retry_in == pytest.approx(7200, abs=60)
+        assert driver.openings == 1
+
+
+@virtual
+async def test_l13_no_more_launch_at_once_than_there_are_slots(tmp_path):
+    driver = FakeDriver()
+    driver.opening_takes = 5
+    ready(driver)
+    async with running(tmp_path / "db", driver, slots=2) as registry:
+        numbers = [f"+4915112345{n:03}" for n in range(10)]
+        for number in numbers:
+            await registry.add(number, name="", owner=42)
+        for number in numbers:
+            await registry.start(number)
+        await pass_time(6)
+        stages = [registry.status(number).stage for number in numbers]
+        assert stages.count(Stage.LAUNCHING) == 2
+        assert stages.count(Stage.QUEUED) == 6
+        await until(lambda: all(registry.status(number).is_connected for number in numbers), within=30)
+        assert driver.most_at_once == 2
+        assert [session.opening.account for session in driver.sessions] == numbers, "in turn"
+
+
+@virtual
+async def test_l15_all_are_destroyed_side_by_side_and_no_command_is_taken(tmp_path):
+    driver = FakeDriver()
+    ready(driver)
+    async with running(tmp_path / "db", driver) as registry:
+        for n in range(20):
+            await registry.add(f"+4915112345{n:03}", name="", owner=42)
+            await registry.start(f"+4915112345{n:03}")
+        await settle()
+        for session in driver.sessions:
+            session.close_takes = 10
+        began = virtual_loop().time()
+        stopping = asyncio.create_task(registry.stop())
+        await settle()
+        with pytest.raises(ShuttingDownError):
+            await registry.start(f"+4915112345{0:03}")
+        with pytest.raises(ShuttingDownError):
+            await registry.add(BERLIN, name="", owner=42)
+        with pytest.raises(ShuttingDownError):
+            await registry.suspend(f"+4915112345{0:03}")
+        await stopping
+        assert virtual_loop().time() - began == pytest.approx(10, abs=1)
+        assert all(session.closed for session in driver.sessions)
+
+
+@virtual
+async def test_removal_closes_and_forgets_but_keeps_the_history(tmp_path):
+    driver = FakeDriver()
+    ready(driver)
+    async with running(tmp_path / "db", driver) as registry:
+        await registry.add(BERLIN, name="", owner=42)
+        await registry.start(BERLIN)
+        await settle()
+        await registry.remove(BERLIN)
+        assert driver.newest.closed
+        assert registry.accounts() == []
+    async with running(tmp_path / "db") as registry:
+        assert registry.accounts() == []
+        assert len(await registry.rows("SELECT * FROM transitions")) > 1
+
+
+@virtual
+async def test_transitions_are_stored_before_they_are_told_and_stages_are_not(tmp_path):
+    driver = FakeDriver()
+    ready(driver)
+    async with running(tmp_path / "db", driver) as registry:
+        await registry.add(BERLIN, name="", owner=42)
+        await registry.start(BERLIN)
+        await until(lambda: registry.status(BERLIN).is_connected)
+        await pass_time(1)
+        told = [n for n in registry.told if isinstance(n, Transition) and not n.within_state]
+        rows = await registry.rows("SELECT from_state, to_state, reason FROM transitions ORDER BY id")
+        assert [tuple(row) for row in rows] == [(t.before, t.state, t.reason) for t in told]
+        assert [row["to_state"] for row in rows] == ["CONNECTING", "CONNECTED"]
+
+
+class BrokenStore:
+    """Refuses so many times, then keeps."""
+
+    def __init__(self, refusals):
+        self.refusals = refusals
+        self.kept = []
+
+    async def record(self, transitions):
+        if self.refusals:
+            self.refusals -= 1
+            raise OSError("disk full")
+        self.kept += transitions
+
+
+def transition(n):
+    return Transition(
+        BERLIN, virtual_loop().clock() + timedelta(seconds=n), State.IDLE, State.CONNECTING, None, Reason.ASKED, None, "",
+        n, 10, 0, linked=False,
+    )  # fmt: skip
+
+
+@virtual
+async def test_what_cannot_be_stored_is_stored_when_it_can_be_again(caplog):
+    told, store = [], BrokenStore(3)
+    recorder = Recorder(store, told.append)
+    for n in range(3):
+        recorder(transition(n))
+    await pass_time(1)
+    assert store.kept == []
+    await pass_time(60)
+    assert [t.attempts for t in store.kept] == [0, 1, 2]
+    assert [t.attempts for t in told] == [0, 1, 2]
+    assert "disk full" in caplog.text
+    await recorder.stop(1)
+
+
+@virtual
+async def test_a_stop_waits_for_what_is_not_stored_yet_but_not_for_ever(caplog):
+    recorder = Recorder(BrokenStore(10**9), lambda notice: None)
+    recorder(transition(1))
+    began = virtual_loop().time()
+    await recorder.stop(7)
+    assert virtual_loop().time() - began == pytest.approx(7)
+    assert "1 transitions could not be stored" in caplog.text
+
+
+@virtual
+async def test_codes_pass_by_at_once_and_are_never_stored():
+    told, store = [], BrokenStore(10**9)
+    recorder = Recorder(store, told.append)
+    recorder(transition(1))
+    shown = CodeShown(BERLIN, None, None, virtual_loop().clock())  # type: ignore[arg-type]
+    recorder(shown)
+    assert told == [shown]
+    await recorder.stop(0)

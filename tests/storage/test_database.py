@@ -1,0 +1,146 @@
+"""The database file: its modes, its migrations, its transactions, and what it refuses."""
+
+import asyncio
+import os
+import sqlite3
+import stat
+
+import pytest
+
+from storage.database import NewerDatabaseError, StorageError, open_database
+from storage.migrations import MIGRATIONS
+
+TWO = (("CREATE TABLE one (n INTEGER)",), ("CREATE TABLE two (n INTEGER)", "INSERT INTO two VALUES (2)"))
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "data" / "switchboard.sqlite"
+
+
+async def test_folder_and_files_are_for_their_owner_only(path):
+    before = os.umask(0)
+    try:
+        async with open_database(path) as database:
+            async with database.transaction() as connection:
+                await connection.execute("INSERT INTO audit (at, user_id, command, outcome) VALUES ('', 1, '', '')")
+            files = sorted(file.name for file in path.parent.iterdir())
+            assert files == ["switchboard.sqlite", "switchboard.sqlite-shm", "switchboard.sqlite-wal"]
+            assert {stat.S_IMODE(file.stat().st_mode) for file in path.parent.iterdir()} == {0o600}
+            assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
+    finally:
+        os.umask(before)
+
+
+async def test_its_settings(path):
+    async with open_database(path) as database:
+        assert [row[0] for row in await database.rows("PRAGMA journal_mode")] == ["wal"]
+        assert [row[0] for row in await database.rows("PRAGMA foreign_keys")] == [1]
+
+
+async def test_migrations_are_applied_in_order_and_once(path):
+    async with open_database(path, TWO[:1]) as database:
+        assert (await database.rows("PRAGMA user_version"))[0][0] == 1
+    for _ in range(2):
+        async with open_database(path, TWO) as database:
+            assert (await database.rows("PRAGMA user_version"))[0][0] == 2
+            assert [row[0] for row in await database.rows("SELECT n FROM two")] == [2]
+
+
+async def test_a_migration_that_fails_leaves_the_version_before(path):
+    broken = (*TWO, ("CREATE TABLE three (n INTEGER)", "NONSENSE"))
+    with pytest.raises(StorageError, match="NONSENSE"):
+        async with open_database(path, broken):
+            pass
+    async with open_database(path, TWO) as database:
+        tables = [row[0] for row in await database.rows("SELECT name FROM sqlite_master ORDER BY name")]
+        assert tables == ["one", "two"]
+
+
+async def test_a_newer_database_is_refused_and_left_as_it_is(path):
+    async with open_database(path, (*MIGRATIONS, ("CREATE TABLE later (n INTEGER)",))):
+        pass
+    with pytest.raises(NewerDatabaseError, match="newer version of Switchboard"):
+        async with open_database(path):
+            pass
+    connection = sqlite3.connect(path)
+    assert connection.execute("PRAGMA user_version").fetchone() == (len(MIGRATIONS) + 1,)
+    assert connection.execute("SELECT count(*) FROM later").fetchone() == (0,)
+    connection.close()
+
+
+async def test_a_file_that_is_no_database_is_one_clear_line(path):
+    path.parent.mkdir()
+    path.write_bytes(b"x" * 5000)
+    with pytest.raises(StorageError, match="not a database") as caught:
+        async with open_database(path):
+            pass
+    assert "\n" not in str(caught.value)
+    assert path.read_bytes() == b"x" * 5000
+
+
+async def test_a_folder_that_cannot_be_made_is_one_clear_line(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StorageError, match="db: File exists$"):
+        async with open_database(tmp_path / "file" / "db"):
+            pass
+
+
+async def test_a_transaction_is_everything_or_nothing(path):
+    async with open_database(path, TWO) as database:
+        with pytest.raises(ZeroDivisionError):
+            async with database.transaction() as connection:
+                await connection.execute("INSERT INTO one VALUES (1)")
+                raise ZeroDivisionError
+        with pytest.raises(StorageError, match="no such table"):
+            async with database.transaction() as connection:
+                await connection.execute("INSERT INTO one VALUES (1)")
+                await connection.execute("INSERT INTO nowhere VALUES (1)")
+        assert await database.rows("SELECT * FROM one") == []
+        async with database.transaction() as connection:
+            await connection.execute("INSERT INTO one VALUES (3)")
+        assert [row[0] for row in await database.rows("SELECT n FROM one")] == [3]
+
+
+async def test_transactions_run_one_after_another(path):
+    async with open_database(path, TWO) as database:
+
+        async def add() -> None:
+            async with database.transaction() as connection:
+                ((n,),) = await connection.execute_fetchall("SELECT count(*) FROM one")
+                await asyncio.sleep(0)
+                await connection.execute("INSERT INTO one VALUES (?)", (n,))
+
+        await asyncio.gather(*(add() for _ in range(20)))
+        assert [row[0] for row in await database.rows("SELECT n FROM one ORDER BY n")] == list(range(20))
+
+
+async def test_a_cancelled_transaction_leaves_the_next_one_a_clean_connection(path):
+    async with open_database(path, TWO) as database:
+
+        async def hang() -> None:
+            async with database.transaction() as connection:
+                await connection.execute("INSERT INTO one VALUES (1)")
+                await asyncio.Event().wait()
+
+        task = asyncio.create_task(hang())
+        while not database._turn.locked():
+            await asyncio.sleep(0)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        async with database.transaction() as connection:
+            await connection.execute("INSERT INTO one VALUES (2)")
+        assert [row[0] for row in await database.rows("SELECT n FROM one")] == [2]
+
+
+async def test_another_programs_lock_is_told(path, monkeypatch):
+    monkeypatch.setattr("storage.database.BUSY_SECONDS", 0.05)
+    async with open_database(path, TWO) as database:
+        other = sqlite3.connect(path, isolation_level=None)
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(StorageError, match="locked"):
+            async with database.transaction():
+                pass
+        other.close()
+        async with database.transaction() as connection:
+            await connection.execute("INSERT INTO one VALUES (1)")
