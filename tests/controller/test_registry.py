@@ -209,8 +209,9 @@ class BrokenStore:
 
 
 def transition(n):
+    at = virtual_loop().clock() + timedelta(seconds=n)
     return Transition(
-        BERLIN, virtual_loop().clock() + timedelta(seconds=n), State.IDLE, State.CONNECTING, None, Reason.ASKED, None, "",
+        BERLIN, at, State.IDLE, State.CONNECTING, None, Reason.ASKED, None, "",
         n, 10, 0, linked=False,
     )  # fmt: skip
 

@@ -81,7 +81,7 @@ async def test_a_file_that_is_no_database_is_one_clear_line(path):
 
 async def test_a_folder_that_cannot_be_made_is_one_clear_line(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(StorageError, match="db: File exists$"):
+    with pytest.raises(StorageError, match=r"db: File exists$"):
         async with open_database(tmp_path / "file" / "db"):
             pass
 
@@ -124,8 +124,8 @@ async def test_a_cancelled_transaction_leaves_the_next_one_a_clean_connection(pa
                 await asyncio.Event().wait()
 
         task = asyncio.create_task(hang())
-        while not database._turn.locked():
-            await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        assert database._turn.locked()
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
         async with database.transaction() as connection:
