@@ -45,7 +45,8 @@ class _Bucket:
 class _ChatBudget:
     bucket: _Bucket
     minute: deque[float] = field(default_factory=deque)
-    barred_until: float = 0.0
+    barred_at: float = 0.0
+    barred_for: int = 0
 
 
 class Budgets:
@@ -71,9 +72,9 @@ class Budgets:
         if chat is None:
             chat = _ChatBudget(_Bucket(limits.chat_rate, limits.chat_burst, limits.chat_burst, now))
             self._chats[chat_id] = chat
-        if chat.barred_until > now:
-            return math.ceil(chat.barred_until - now)
-        while chat.minute and chat.minute[0] <= now - MINUTE:
+        if 0 <= now - chat.barred_at < chat.barred_for:
+            return math.ceil(chat.barred_at + chat.barred_for - now)
+        while chat.minute and not 0 <= now - chat.minute[0] < MINUTE:  # too old, or the clock jumped back
             chat.minute.popleft()
         of_chat = chat.bucket.wait(now)
         if len(chat.minute) >= limits.chat_per_minute:
@@ -82,7 +83,7 @@ class Budgets:
         if of_chat > 0 or of_all > 0:
             seconds = max(1, math.ceil(max(of_chat, of_all))) + limits.penalty
             if of_chat > 0:
-                chat.barred_until = now + seconds
+                chat.barred_at, chat.barred_for = now, seconds
             return seconds
         chat.bucket.take()
         chat.minute.append(now)

@@ -5,6 +5,7 @@ What lives here: arguments and the life of the command. What never does: the sta
 
 import argparse
 import asyncio
+import os
 import sys
 
 from sandbox.telegram.budgets import Limits
@@ -26,7 +27,7 @@ async def run(args: argparse.Namespace) -> int:
     try:
         await stand_in.start()
     except OSError as error:
-        print(f"port {args.port} cannot be used: {error.strerror}", file=sys.stderr)
+        print(f"port {args.port} cannot be used: {os.strerror(error.errno or 0).lower()}", file=sys.stderr)
         return 2
     print(f"Telegram stand-in: {stand_in.url}/bot{stand_in.token}/getMe", flush=True)
     try:

@@ -7,14 +7,14 @@ links and commands, the other mark-up language.
 import string
 from dataclasses import dataclass
 
-from sandbox.telegram.links import checked_link, linked_user
+from sandbox.telegram.links import checked_link, checked_time_format, linked_user
 from sandbox.telegram.text import Entity, TextBuilder, sort_entities
 
 _SIMPLE = {
     "b": "bold", "strong": "bold", "i": "italic", "em": "italic", "u": "underline", "ins": "underline",
     "s": "strikethrough", "strike": "strikethrough", "del": "strikethrough", "tg-spoiler": "spoiler", "span": "spoiler",
 }  # fmt: skip
-_TAGS = frozenset({*_SIMPLE, "a", "tg-emoji", "pre", "code", "blockquote"})
+_TAGS = frozenset({*_SIMPLE, "a", "tg-emoji", "tg-time", "pre", "code", "blockquote"})
 _NAMED = {"lt": "<", "gt": ">", "amp": "&", "quot": '"'}
 _TOKEN = frozenset(string.ascii_letters + string.digits + ".-")
 _LARGEST_CODE_POINT = 0x10FFFF
@@ -31,12 +31,13 @@ class _Open:
     tag: str
     argument: str
     offset: int
+    time_format: str = ""
 
 
 def _argument(tag: str, attribute: str, value: str) -> str | None:
     """Return what an attribute says about its tag, None where it says nothing."""
     match tag, attribute:
-        case ("a", "href") | ("tg-emoji", "emoji-id"):
+        case ("a", "href") | ("tg-emoji", "emoji-id") | ("tg-time", "unix"):
             return value
         case ("code", "class") if value.startswith("language-"):
             return value.removeprefix("language-")
@@ -135,16 +136,19 @@ class _HtmlParser:
             raise MarkupError(f"Unclosed start tag {where}")
         if name not in _TAGS:
             raise MarkupError(f'Unsupported start tag "{name}" {where}')
-        argument = ""
+        argument = time_format = ""
         while self._peek() != ">":
             self._skip_spaces()
             if self._peek() == ">":
                 break
-            argument = _argument(name, *self._attribute(name, where)) or argument
+            attribute, value = self._attribute(name, where)
+            if (name, attribute) == ("tg-time", "format"):
+                time_format = value
+            argument = _argument(name, attribute, value) or argument
         if name == "span" and argument != "spoiler":
             raise MarkupError(f'Tag "span" must have class "tg-spoiler" {where}')
         self._at += 1
-        self._open.append(_Open(name, argument, self._out.length))
+        self._open.append(_Open(name, argument, self._out.length, time_format))
 
     def _attribute(self, tag: str, where: str) -> tuple[str, str]:
         attribute = self._until("=>")
@@ -205,14 +209,14 @@ class _HtmlParser:
 
     def _finish(self, opened: _Open) -> None:
         offset, length = opened.offset, self._out.length - opened.offset
-        last = self._entities[-1] if self._entities else None
-        same_span = last is not None and (last.offset, last.length) == (offset, length)
         if opened.tag in _SIMPLE:
             self._entities.append(Entity(_SIMPLE[opened.tag], offset, length))
         elif opened.tag == "tg-emoji":
             if not opened.argument.lstrip("-").isdigit() or int(opened.argument) == 0:
                 raise MarkupError("Invalid custom emoji identifier specified")
             self._entities.append(Entity("custom_emoji", offset, length, custom_emoji_id=opened.argument))
+        elif opened.tag == "tg-time":
+            self._date(opened, length)
         elif opened.tag == "a":
             url = opened.argument or self._out.since(offset)
             if (user := linked_user(url)) is not None:
@@ -222,12 +226,30 @@ class _HtmlParser:
         elif opened.tag == "blockquote":
             kind = "expandable_blockquote" if opened.argument == "expandable" else "blockquote"
             self._entities.append(Entity(kind, offset, length))
-        elif opened.tag == "pre" and same_span and last is not None and last.type == "code" and last.language:
-            self._entities[-1] = Entity("pre", offset, length, language=last.language)
-        elif opened.tag == "code" and same_span and last is not None and last.type == "pre" and opened.argument:
-            self._entities[-1] = Entity("pre", offset, length, language=opened.argument)
         else:
-            self._entities.append(Entity(opened.tag, offset, length, language=opened.argument or None))
+            self._code(opened, length)
+
+    def _code(self, opened: _Open, length: int) -> None:
+        """Add code or pre; the two around the very same text are one block, with the code's language."""
+        last = self._entities[-1] if self._entities else None
+        if last is not None and (last.offset, last.length) == (opened.offset, length):
+            language = last.language if opened.tag == "pre" and last.type == "code" else None
+            if opened.tag == "code" and last.type == "pre":
+                language = opened.argument
+            if language:
+                self._entities[-1] = Entity("pre", opened.offset, length, language=language)
+                return
+        self._entities.append(Entity(opened.tag, opened.offset, length, language=opened.argument or None))
+
+    def _date(self, opened: _Open, length: int) -> None:
+        if not opened.argument.isdigit():
+            raise MarkupError("Invalid Unix time specified")
+        try:
+            shape = checked_time_format(opened.time_format) or None
+        except ValueError as error:
+            raise MarkupError(str(error)) from None
+        moment = int(opened.argument)
+        self._entities.append(Entity("date_time", opened.offset, length, unix_time=moment, time_format=shape))
 
 
 def parse_html(source: str) -> tuple[str, list[Entity]]:

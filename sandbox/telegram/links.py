@@ -8,12 +8,13 @@ import re
 from urllib.parse import parse_qs, urlsplit
 
 _DOMAIN = re.compile(r"(?:[^\s./:?#@]+\.)+[^\s./:?#@\d]{2,}|\d{1,3}(?:\.\d{1,3}){3}|localhost")
+_NUMBER = re.compile(r"[1-9]\d{0,18}")
+_TIME_FORMAT = re.compile(r"[rR]|[tTdDwW]*")
 _USER = re.compile(r"tg:(?://)?user/?\?(.*)", re.IGNORECASE | re.DOTALL)
 
 
 def checked_link(url: str) -> str:
     """Return `url` as the server keeps it (scheme added, an empty path made `/`), or "" where it is none."""
-    url = url.strip()
     if re.match(r"(?i)(tg|ton|tonsite):", url):
         return url
     if not re.match(r"(?i)https?://", url):
@@ -44,17 +45,23 @@ def linked_user(url: str) -> int | None:
     return int(numbers[0]) if numbers and numbers[0].isdigit() and int(numbers[0]) > 0 else None
 
 
-def linked_emoji(url: str) -> str:
-    """Return the identifier of a `tg://emoji?id=…` link; raise ValueError with the server's reason."""
+def linked_mark(url: str) -> tuple[str, str, str]:
+    """Return what a `tg://emoji?id=…` or `tg://time?unix=…&format=…` link names: kind, number, format.
+
+    Raises ValueError with the server's reason.
+    """
     scheme, _, rest = url.partition(":")
-    if scheme.lower() != "tg":
-        raise ValueError("Custom emoji URL must have scheme tg")
     host, _, query = rest.removeprefix("//").split("#", 1)[0].partition("?")
-    if host.rstrip("/").lower() != "emoji":
-        raise ValueError('Custom emoji URL must have host "emoji"')
-    numbers = parse_qs(query).get("id", [])
-    if not numbers:
-        raise ValueError("Custom emoji URL must have an emoji identifier")
-    if not numbers[0].isdigit() or numbers[0].startswith("0"):
-        raise ValueError("Invalid custom emoji identifier specified")
-    return numbers[0]
+    kind = host.rstrip("/").lower()
+    arguments = parse_qs(query)
+    number = arguments.get({"emoji": "id", "time": "unix"}.get(kind, ""), [""])[0]
+    if scheme.lower() != "tg" or not _NUMBER.fullmatch(number):
+        raise ValueError("Invalid tg://emoji or tg://time URL specified")
+    return kind, number, checked_time_format(arguments.get("format", [""])[0])
+
+
+def checked_time_format(given: str) -> str:
+    """Return a date's format; raise ValueError with the server's reason."""
+    if not _TIME_FORMAT.fullmatch(given):
+        raise ValueError("Invalid date format used")
+    return given

@@ -7,7 +7,7 @@ does: limits, detection of links and commands, the other mark-up language.
 from dataclasses import dataclass
 
 from sandbox.telegram.html_markup import MarkupError
-from sandbox.telegram.links import checked_link, linked_emoji, linked_user
+from sandbox.telegram.links import checked_link, linked_mark, linked_user
 from sandbox.telegram.text import Entity, TextBuilder, sort_entities
 
 _RESERVED = frozenset("_*[]()~`>#+-=|{}.!\n")
@@ -165,7 +165,7 @@ class _MarkdownV2Parser:
         self._at += len(_CLOSING.get(opened.kind, "_"))
         entity: Entity | None
         if opened.kind == "TextUrl":
-            url = self._parenthesised("a URL") if self._next() == "(" else self._out.since(offset)
+            url = self._parenthesised() if self._next() == "(" else self._out.since(offset)
             if (user := linked_user(url)) is not None:
                 entity = Entity("text_mention", offset, length, user_id=user)
             else:
@@ -173,18 +173,21 @@ class _MarkdownV2Parser:
                 entity = Entity("text_link", offset, length, url=link) if link else None
         elif opened.kind == "CustomEmoji":
             if self._next() != "(":
-                raise MarkupError("Custom emoji entity must contain a tg://emoji URL")
-            url = self._parenthesised("a custom emoji URL")
+                raise MarkupError("The entity must contain a tg://emoji or tg://time URL")
             try:
-                entity = Entity("custom_emoji", offset, length, custom_emoji_id=linked_emoji(url))
+                kind, number, shape = linked_mark(self._parenthesised())
             except ValueError as error:
                 raise MarkupError(str(error)) from None
+            if kind == "emoji":
+                entity = Entity("custom_emoji", offset, length, custom_emoji_id=number)
+            else:
+                entity = Entity("date_time", offset, length, unix_time=int(number), time_format=shape or None)
         else:
             entity = Entity(_ENTITY[opened.kind], offset, length, language=opened.argument or None)
         if entity is not None and length:
             self._entities.append(entity)
 
-    def _parenthesised(self, what: str) -> str:
+    def _parenthesised(self) -> str:
         self._at += 1
         start = self._at
         url = []
@@ -195,7 +198,7 @@ class _MarkdownV2Parser:
             url.append(self._next())
             self._at += 1
         if self._next() != ")":
-            raise MarkupError(f"Can't find end of {what} at byte offset {self._byte(start)}")
+            raise MarkupError(f"Can't find end of a URL at byte offset {self._byte(start)}")
         self._at += 1
         return "".join(url)
 

@@ -215,7 +215,7 @@ class Chat:
     pinned: list[int] = field(default_factory=list)
     topics: dict[int, Topic] = field(default_factory=dict)
     person: User | None = None
-    next_message_id: int = 1
+    next_message_id: int = 2  # 1 is the supergroup's own beginning
 
     def to_json(self) -> Json:
         """Return the Bot API's Chat."""

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from sandbox.telegram.errors import bad_request, message_not_found, not_modified, stale_query
 from sandbox.telegram.model import GENERAL_TOPIC, Chat, Content, Json, Message, User
-from sandbox.telegram.text import RichText, normalise
+from sandbox.telegram.text import normalise
 from sandbox.telegram.views import message_view
 from sandbox.telegram.world import World
 
@@ -108,11 +108,18 @@ def edit(world: World, message: Message, content: Content) -> Message:
         raise bad_request("message can't be edited")
     check_length(content, edit=True)
     world.charge(message.chat)
-    if content == message.content:
+    if _shown(content) == _shown(message.content):
         raise not_modified()
     message.replace(content, world.now())
     world.feed.publish("edit", chat_id=message.chat.id, message=message_view(message))
     return message
+
+
+def _shown(content: Content) -> Content:
+    """Return the content without what makes no difference: link options where there is no link."""
+    if any(entity.type in {"url", "text_link"} for entity in content.text.entities):
+        return content
+    return replace(content, link_preview=None)
 
 
 def editable(world: World, chat: Chat, message_id: int) -> Message:
@@ -257,8 +264,3 @@ def migrate(world: World, chat: Chat, *, forum: bool = False) -> Chat:
     world.updates.push("message", greeting.to_json())
     world.feed.publish("migrated", chat_id=chat.id, to_chat_id=large.id)
     return large
-
-
-def with_text(content: Content, text: RichText) -> Content:
-    """Return `content` saying something else."""
-    return replace(content, text=text)

@@ -39,6 +39,8 @@ class Entity:
     language: str | None = None
     user_id: int | None = None
     custom_emoji_id: str | None = None
+    unix_time: int | None = None
+    time_format: str | None = None
 
     @property
     def end(self) -> int:
@@ -56,6 +58,10 @@ class Entity:
             found["user"] = {"id": self.user_id, "is_bot": False, "first_name": str(self.user_id)}
         if self.custom_emoji_id is not None:
             found["custom_emoji_id"] = self.custom_emoji_id
+        if self.unix_time is not None:
+            found["unix_time"] = self.unix_time
+        if self.time_format is not None:
+            found["date_time_format"] = self.time_format
         return found
 
 
