@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 import httpx
 import telegram
-from telegram import Bot, InlineKeyboardButton, InlineKeyboardMarkup, InputMediaPhoto, LinkPreviewOptions
+from telegram import Bot, ForceReply, InlineKeyboardButton, InlineKeyboardMarkup, InputMediaPhoto, LinkPreviewOptions
 from telegram.constants import ParseMode
 
 from handlers.messages import Keyboard, Place, Text
@@ -71,7 +71,7 @@ class TokenRefusedError(ChatError):
 
     def __init__(self) -> None:
         super().__init__(
-            "TELEGRAM_BOT_TOKEN: Telegram does not accept it; it was revoked or mistyped. @BotFather has the current one."
+            "TELEGRAM_BOT_TOKEN: Telegram refuses it; it was revoked or mistyped. @BotFather knows the current one."
         )
 
 
@@ -88,7 +88,7 @@ class Chat:
                 place.chat,
                 text.html,
                 parse_mode=ParseMode.HTML,
-                reply_markup=_markup(text.keyboard),
+                reply_markup=ForceReply(selective=True) if text.asks else _markup(text.keyboard),
                 message_thread_id=place.topic,
                 disable_notification=silent,
                 link_preview_options=_NO_PREVIEW,

@@ -48,6 +48,8 @@ class Text:
 
     html: str
     keyboard: Keyboard = ()
+    asks: bool = False
+    """The chat's app opens the keyboard for an answer to this."""
 
     @property
     def digest(self) -> str:

@@ -1,4 +1,4 @@
-"""Owned tasks: each piece of background work belongs to one `Tasks`, which cancels and awaits what is left at its end."""
+"""Owned tasks: background work belongs to one `Tasks`, which cancels and awaits what is left of it at its end."""
 
 import asyncio
 import logging

@@ -49,4 +49,19 @@ MIGRATIONS: Sequence[Sequence[str]] = (
         ) STRICT
         """,
     ),
+    (
+        """
+        CREATE TABLE messages (
+            id INTEGER PRIMARY KEY,
+            kind TEXT NOT NULL,
+            key TEXT NOT NULL,
+            chat INTEGER NOT NULL,
+            topic INTEGER,
+            message INTEGER NOT NULL,
+            shown TEXT NOT NULL,
+            UNIQUE (kind, key, chat)
+        ) STRICT
+        """,
+        "CREATE TABLE strangers (user_id INTEGER PRIMARY KEY, at TEXT NOT NULL) STRICT",
+    ),
 )

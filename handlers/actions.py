@@ -1,0 +1,162 @@
+"""What changes something, asked for by a command or by a button: done, kept in the audit, and answered.
+
+The one place that tells the registry to start or suspend. Every method answers the person, whatever comes of it.
+"""
+
+import logging
+from collections import OrderedDict
+from collections.abc import Callable
+from datetime import datetime
+from typing import Protocol
+
+from controller.reasons import Reason, State
+from controller.registry import Account, UnknownAccountError
+from handlers import wording
+from handlers.access import People
+from handlers.answers import Answers
+from handlers.codes import Codes
+from handlers.live import LiveMessage
+from handlers.messages import Place
+from handlers.ports import Accounts, Records
+from handlers.tasks import Tasks
+
+log = logging.getLogger("switchboard.telegram")
+
+NAMES = 1000
+"""How many people's names are remembered."""
+
+
+class Asker(Protocol):
+    """Who asks for something, and where."""
+
+    @property
+    def user(self) -> int:
+        """Telegram's id of the person."""
+
+    @property
+    def name(self) -> str:
+        """What the person is called."""
+
+    @property
+    def place(self) -> Place:
+        """Where they are answered."""
+
+    @property
+    def private(self) -> bool:
+        """Whether nobody else reads there."""
+
+
+class Actions:
+    """Start, link and suspend, for people."""
+
+    def __init__(
+        self,
+        *,
+        people: People,
+        accounts: Accounts,
+        answers: Answers,
+        codes: Codes,
+        records: Records,
+        tasks: Tasks,
+        clock: Callable[[], datetime],
+    ) -> None:
+        self._people, self._accounts, self._answers, self._codes = people, accounts, answers, codes
+        self._records, self._tasks, self._clock = records, tasks, clock
+        self._names: OrderedDict[int, str] = OrderedDict()
+
+    async def link(self, asker: Asker, number: str, name: str = "", *, message: int | None = None) -> None:
+        """Register the account if it is new, give it the name, start it, and bring the code to the asker.
+
+        message: of a pressed button, which becomes the answer.
+        """
+        self._remember(asker)
+        account = self._existing(number)
+        if account is not None and not self._people.may(asker.user, account):
+            await self._answer(asker, message, wording.NOT_YOURS)
+            return
+        new = account is None
+        if account is None:
+            account = await self._accounts.add(number, name=name, owner=asker.user)
+        elif name and name != account.name:
+            await self._accounts.rename(number, name)
+            account = self._accounts.account(number)
+        if (other := self._linking_by_other(asker, number)) is not None:
+            await self._answer(asker, message, wording.taken_by(account, other))
+            return
+        await self._start(asker, account, "link", message, lambda: wording.linking(account, new=new))
+
+    async def reconnect(
+        self, asker: Asker, account: Account, *, takeover: bool = False, message: int | None = None
+    ) -> None:
+        """Connect an account now, with counters at zero. takeover: also if its session is open elsewhere."""
+        self._remember(asker)
+        command = "use here" if takeover else "reconnect"
+        await self._start(asker, account, command, message, lambda: wording.starting(account), takeover=takeover)
+
+    async def suspend(self, asker: Asker, account: Account, *, message: int | None = None) -> None:
+        """Close an account until somebody says otherwise."""
+        changed = await self._accounts.suspend(account.number)
+        await self.keep(asker.user, "suspend", account.number, "suspended" if changed else "was suspended already")
+        await self._answer(asker, message, wording.suspended(account, changed=changed))
+
+    async def keep(self, user: int, command: str, number: str | None, outcome: str) -> None:
+        """Keep in the audit what a person changed, and what came of it."""
+        try:
+            await self._records.audit(self._clock(), user, command, number, outcome)
+        except OSError as error:
+            log.error("That user %d said %s could not be kept: %s", user, command, error)
+
+    # --- parts --------------------------------------------------------------------------------------------------------
+
+    async def _start(
+        self,
+        asker: Asker,
+        account: Account,
+        command: str,
+        message: int | None,
+        words: Callable[[], str],
+        *,
+        takeover: bool = False,
+    ) -> None:
+        number = account.number
+        if self._accounts.status(number).state not in {State.CONNECTING, State.CONNECTED}:
+            self._codes.ask(number, asker.user, lambda: self._unreachable(asker, account))
+        began = await self._accounts.start(number, takeover=takeover)
+        await self.keep(asker.user, command, number, "started" if began else "was running already")
+        if not began:
+            status = self._accounts.status(number)
+            await self._answer(asker, message, wording.already_running(account, status, self._clock()))
+            return
+        text = words() if asker.private or command != "link" else wording.sent_privately(account)
+        live = await self._answer(asker, message, text)
+        self._answers.follow(number, live)
+
+    def _linking_by_other(self, asker: Asker, number: str) -> str | None:
+        """Return the name of the other person who is linking the account at this moment."""
+        person = self._codes.asker(number)
+        if person is None or person == asker.user:
+            return None
+        status = self._accounts.status(number)
+        waiting = status.state is State.CONNECTING or status.reason is Reason.QR_EXPIRED
+        return self._names.get(person, "Somebody else") if waiting and not status.linked else None
+
+    def _unreachable(self, asker: Asker, account: Account) -> None:
+        if not asker.private:
+            text = wording.cannot_write_privately(account)
+            self._tasks.start(self._answers.say(asker.place, text), "telling that a code cannot be brought")
+
+    async def _answer(self, asker: Asker, message: int | None, html: str) -> LiveMessage | None:
+        if message is None:
+            return await self._answers.say(asker.place, html)
+        return await self._answers.edit(asker.place, message, html)
+
+    def _existing(self, number: str) -> Account | None:
+        try:
+            return self._accounts.account(number)
+        except UnknownAccountError:
+            return None
+
+    def _remember(self, asker: Asker) -> None:
+        self._names[asker.user] = asker.name
+        if len(self._names) > NAMES:
+            self._names.popitem(last=False)

@@ -1,0 +1,166 @@
+"""Linking codes on their way to the one person who asked: one photo message for each linking, edited as codes change.
+
+A code is a credential. It is drawn, shown in that person's private chat, and taken away when it is of no more use;
+never logged, never stored. What is stored is where the photo is, so that the next start removes what a crash left.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from controller.notices import CodeHidden, CodeShown
+from controller.registry import UnknownAccountError
+from handlers import wording
+from handlers.chat import Chat, ChatError, ChatGoneError, MessageGoneError, OutcomeUnknownError
+from handlers.messages import Lane, Place, Text
+from handlers.pictures import draw
+from handlers.ports import Accounts, Messages
+from handlers.post import Post
+from handlers.tasks import Tasks
+
+log = logging.getLogger("switchboard.telegram")
+
+KIND = "code"
+"""Of the references that are kept."""
+
+
+@dataclass(slots=True)
+class _Linking:
+    """One account being linked. person: whose private chat has the code. newest: the code to show, None for none."""
+
+    number: str
+    person: int
+    unreachable: Callable[[], None] | None = None
+    newest: CodeShown | None = None
+    shown: CodeShown | None = None
+    message: int | None = None
+    busy: bool = False
+
+
+class Codes:
+    """Brings codes to people. `show` and `hide` return at once."""
+
+    def __init__(
+        self, post: Post, tasks: Tasks, *, accounts: Accounts, messages: Messages, clock: Callable[[], datetime]
+    ) -> None:
+        self._post, self._tasks, self._accounts, self._messages, self._clock = post, tasks, accounts, messages, clock
+        self._linkings: dict[str, _Linking] = {}
+
+    def ask(self, number: str, person: int, unreachable: Callable[[], None] | None = None) -> None:
+        """Remember who asked for the account's code. unreachable: called if they cannot be written to."""
+        linking = self._linkings.get(number)
+        if linking is None or linking.message is None:
+            self._linkings[number] = _Linking(number, person, unreachable)
+
+    def asker(self, number: str) -> int | None:
+        """Return who asked for the account's code, while it is theirs to scan."""
+        linking = self._linkings.get(number)
+        return None if linking is None else linking.person
+
+    def forget(self, number: str) -> None:
+        """Forget who asked: the account is linked, or nobody waits any more."""
+        linking = self._linkings.get(number)
+        if linking is not None and not linking.busy and linking.message is None:
+            del self._linkings[number]
+
+    def show(self, notice: CodeShown) -> None:
+        """Put a code before the person who asked, or before the account's owner where nobody is known to have."""
+        linking = self._linkings.get(notice.number)
+        if linking is None:
+            try:
+                owner = self._accounts.account(notice.number).owner
+            except UnknownAccountError:
+                return
+            linking = self._linkings[notice.number] = _Linking(notice.number, owner)
+        linking.newest = notice
+        self._wake(linking)
+
+    def hide(self, notice: CodeHidden) -> None:
+        """Take the account's code away."""
+        linking = self._linkings.get(notice.number)
+        if linking is not None:
+            linking.newest = None
+            self._wake(linking)
+
+    async def clear_left(self) -> None:
+        """Take away the codes that an earlier run left in chats."""
+        for kept in await self._messages.kept(KIND):
+            await self._delete(kept.key, kept.chat, kept.message)
+
+    def hide_all(self) -> None:
+        """Take every code away: the program ends."""
+        for linking in self._linkings.values():
+            linking.newest = None
+            self._wake(linking)
+
+    def _wake(self, linking: _Linking) -> None:
+        if not linking.busy:
+            linking.busy = True
+            self._tasks.start(self._bring(linking), "bringing a code")
+
+    async def _bring(self, linking: _Linking) -> None:
+        """Make the chat show the newest code, whatever comes meanwhile."""
+        try:
+            while linking.newest is not linking.shown or (linking.newest is None and linking.message is not None):
+                if linking.newest is None:
+                    await self._take_away(linking)
+                else:
+                    await self._put(linking, linking.newest)
+        finally:
+            linking.busy = False
+
+    async def _put(self, linking: _Linking, code: CodeShown) -> None:
+        account = self._accounts.account(linking.number)
+        picture = await asyncio.to_thread(draw, code.code.text)
+
+        async def say(chat: Chat) -> None:
+            if linking.newest is not code:
+                return  # superseded or hidden while it waited
+            caption = Text(wording.code_caption(account, code, self._clock()))
+            if linking.message is None:
+                place = Place(linking.person)
+                linking.message = await chat.send_picture(place, picture, caption, protect=True)
+            else:
+                await chat.edit_picture(linking.person, linking.message, picture, caption)
+            linking.shown = code
+
+        fresh = linking.message is None
+        try:
+            await self._post.deliver(Lane.QR, linking.person, say)
+        except MessageGoneError:
+            linking.message = None  # the person deleted it: the code is sent anew
+        except OutcomeUnknownError:
+            log.warning("A code may have been sent without our knowing; it is sent again")
+        except ChatError as error:
+            log.warning("The code cannot be brought to user %d: %s", linking.person, error)
+            linking.shown = code
+            if isinstance(error, ChatGoneError) and linking.unreachable is not None:
+                linking.unreachable()
+        if fresh and linking.message is not None:
+            await self._keep(linking)
+
+    async def _take_away(self, linking: _Linking) -> None:
+        message, linking.message, linking.shown = linking.message, None, None
+        if message is not None:
+            await self._delete(linking.number, linking.person, message)
+
+    async def _keep(self, linking: _Linking) -> None:
+        assert linking.message is not None
+        try:
+            await self._messages.keep(
+                KIND, linking.number, chat=linking.person, topic=None, message=linking.message, shown=""
+            )
+        except OSError as error:
+            log.error("Where the code is could not be kept: %s", error)
+
+    async def _delete(self, number: str, chat_id: int, message: int) -> None:
+        try:
+            await self._post.deliver(Lane.QR, chat_id, lambda chat: chat.delete(chat_id, message), free=True)
+        except ChatError as error:
+            log.warning("A code could not be taken away from chat %d: %s", chat_id, error)
+        try:
+            await self._messages.forget(KIND, number, chat=chat_id)
+        except OSError as error:
+            log.error("That the code is gone could not be kept: %s", error)

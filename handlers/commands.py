@@ -1,0 +1,169 @@
+"""What the commands do. Each checks, acts, answers and returns; what takes time goes on in the answer that was given.
+
+Nothing of python-telegram-bot is here: `handlers.bot` makes a `Request` of an update, and has checked that the person
+is known. What buttons do is in `handlers.presses`, and shares `Actions` with this.
+"""
+
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from controller.link import Stage
+from controller.reasons import Reason, State
+from controller.registry import Account
+from handlers import keyboards, wording
+from handlers.access import People
+from handlers.actions import Actions
+from handlers.answers import Answers
+from handlers.callbacks import Verb
+from handlers.lookup import NoAccountError, SeveralAccountsError, find_account, visible
+from handlers.messages import Place
+from handlers.numbers import WrongNameError, WrongNumberError, parse_number, split_number_and_name
+from handlers.ports import Accounts
+
+ASK_SECONDS = 300.0
+"""How long the question for a number may be answered by the number alone."""
+ASKED_AT_ONCE = 1000
+"""Questions remembered at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A person's message. words: what follows the command, or the whole text where there is none."""
+
+    user: int
+    name: str
+    place: Place
+    private: bool
+    words: str = ""
+
+
+class Commands:
+    """The commands of chat.md."""
+
+    def __init__(
+        self,
+        *,
+        people: People,
+        accounts: Accounts,
+        actions: Actions,
+        answers: Answers,
+        region: str | None,
+        clock: Callable[[], datetime],
+    ) -> None:
+        self._people, self._accounts, self._actions, self._answers = people, accounts, actions, answers
+        self._region, self._clock = region, clock
+        self._asked: OrderedDict[tuple[int, int], float] = OrderedDict()
+
+    async def help(self, request: Request) -> None:
+        """Answer /start and /help."""
+        own = visible(self._accounts, self._people, request.user)
+        text = wording.help_text(request.user, admin=self._people.is_admin(request.user), accounts=len(own))
+        await self._answers.say(request.place, text)
+
+    async def link(self, request: Request) -> None:
+        """Register the account if it is new, start it, and bring its code to the person's private chat."""
+        if not request.words.strip():
+            self._remember_question(request)
+            await self._answers.say(request.place, wording.ask_number(), asks=True)
+            return
+        try:
+            number, name = split_number_and_name(request.words, self._region)
+        except (WrongNumberError, WrongNameError) as error:
+            await self._answers.say(request.place, wording.refused(error))
+            return
+        await self._actions.link(request, number, name)
+
+    async def status(self, request: Request) -> None:
+        """Tell of all accounts, or all of one."""
+        if request.words.strip():
+            account = await self._find(request, Verb.DETAIL)
+            if account is not None:
+                text = wording.detail(account, self._accounts.status(account.number), self._clock())
+                await self._answers.say(request.place, text, keyboards.detail(account.number))
+            return
+        lines = [(each, self._accounts.status(each.number)) for each in self._visible(request)]
+        await self._answers.say(
+            request.place, wording.overview(lines, self._clock()), keyboards.refresh_all() if lines else ()
+        )
+
+    async def reconnect(self, request: Request) -> None:
+        """Start an account with counters at zero."""
+        if not request.words.strip():
+            await self._offer(request, Verb.RECONNECT, "reconnect")
+        elif (account := await self._find(request, Verb.RECONNECT)) is not None:
+            await self._actions.reconnect(request, account)
+
+    async def suspend(self, request: Request) -> None:
+        """Close an account until somebody says otherwise."""
+        if not request.words.strip():
+            await self._offer(request, Verb.SUSPEND, "suspend")
+        elif (account := await self._find(request, Verb.SUSPEND)) is not None:
+            await self._actions.suspend(request, account)
+
+    async def plain(self, request: Request) -> None:
+        """Take text without a command: the number that was asked for, or nothing that is understood."""
+        if self._was_asked(request):
+            await self.link(request)
+        elif request.private:
+            await self._answers.say(request.place, self._hint(request.words))
+
+    async def unknown(self, request: Request) -> None:
+        """Answer a command that does not exist."""
+        if request.private:
+            await self._answers.say(request.place, wording.unknown_command(request.words.split(maxsplit=1)[0]))
+
+    # --- parts --------------------------------------------------------------------------------------------------------
+
+    async def _find(self, request: Request, verb: Verb) -> Account | None:
+        """Return the account that is meant, or answer why not."""
+        try:
+            return find_account(self._accounts, self._people, request.user, request.words, self._region)
+        except NoAccountError:
+            await self._answers.say(request.place, wording.unknown_account(request.words))
+        except SeveralAccountsError as error:
+            candidates = [(each, self._accounts.status(each.number)) for each in error.accounts]
+            await self._answers.say(
+                request.place,
+                wording.ambiguous(request.words),
+                keyboards.picker(verb, candidates, request.user, self._clock()),
+            )
+        return None
+
+    async def _offer(self, request: Request, verb: Verb, what: str) -> None:
+        """Offer the accounts for which the command changes something."""
+        offered = []
+        for account in self._visible(request):
+            status = self._accounts.status(account.number)
+            under_way = status.is_connected or (status.state is State.CONNECTING and status.stage is not Stage.PASSKEY)
+            asleep = status.reason is Reason.SUSPENDED_BY_OPERATOR
+            if asleep if verb is Verb.SUSPEND else under_way:
+                continue
+            offered.append((account, status))
+        if offered:
+            await self._answers.say(
+                request.place, wording.pick(what), keyboards.picker(verb, offered, request.user, self._clock())
+            )
+        else:
+            none = not self._visible(request)
+            await self._answers.say(request.place, wording.NO_ACCOUNTS if none else wording.NOTHING_TO_PICK)
+
+    def _visible(self, request: Request) -> list[Account]:
+        return visible(self._accounts, self._people, request.user)
+
+    def _remember_question(self, request: Request) -> None:
+        self._asked[request.place.chat, request.user] = time.monotonic() + ASK_SECONDS
+        if len(self._asked) > ASKED_AT_ONCE:
+            self._asked.popitem(last=False)
+
+    def _was_asked(self, request: Request) -> bool:
+        return self._asked.pop((request.place.chat, request.user), 0.0) > time.monotonic()
+
+    def _hint(self, words: str) -> str:
+        try:
+            number = parse_number(words, self._region)
+        except WrongNumberError:
+            return wording.ONLY_COMMANDS
+        return wording.did_you_mean_link(number)

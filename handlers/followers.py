@@ -1,0 +1,28 @@
+"""Who is told what: the chats that get an account's card, and those that get its alerts."""
+
+from controller.registry import Account
+from handlers.access import People
+from handlers.messages import Place
+
+
+class Followers:
+    """alert_chat: where admins get all alerts; None means each admin's private chat."""
+
+    def __init__(self, people: People, alert_chat: int | None = None) -> None:
+        self._people = people
+        self._alert_chats = (alert_chat,) if alert_chat is not None else people.admins
+
+    def of_card(self, account: Account) -> tuple[Place, ...]:
+        """Return where the account's card is: with its operator, as long as they are known."""
+        return (Place(account.owner),) if self._people.is_known(account.owner) else ()
+
+    def of_alerts(self, account: Account) -> tuple[Place, ...]:
+        """Return where the account's alerts go: to the admins, and to its operator."""
+        chats = dict.fromkeys(self._alert_chats)
+        if self._people.is_known(account.owner):
+            chats[account.owner] = None
+        return tuple(Place(chat) for chat in chats)
+
+    def of_admins(self) -> tuple[Place, ...]:
+        """Return where admins are told what concerns no single account."""
+        return tuple(Place(chat) for chat in self._alert_chats)

@@ -1,0 +1,128 @@
+"""What pressed buttons do. Whoever presses is checked again; a question is answered by the one it was put to, once."""
+
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from controller.registry import Account, UnknownAccountError
+from handlers import keyboards, wording
+from handlers.access import People
+from handlers.actions import Actions
+from handlers.answers import Answers
+from handlers.callbacks import Press, StaleButtonError, Verb, read_code
+from handlers.lookup import visible
+from handlers.messages import Keyboard, Place
+from handlers.ports import Accounts, Records
+
+HISTORY = 20
+"""Transitions that History shows."""
+REMEMBERED = 1000
+"""Answered questions that are remembered, so that a double tap does nothing twice."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pressed:
+    """A press of a button by a person, on one of our messages. code: what the button says."""
+
+    user: int
+    name: str
+    place: Place
+    private: bool
+    message: int
+    code: str
+
+
+class Presses:
+    """The buttons. `take` returns what is shown over the chat for a moment, "" for nothing."""
+
+    def __init__(
+        self,
+        *,
+        people: People,
+        accounts: Accounts,
+        actions: Actions,
+        answers: Answers,
+        records: Records,
+        clock: Callable[[], datetime],
+    ) -> None:
+        self._people, self._accounts, self._actions, self._answers = people, accounts, actions, answers
+        self._records, self._clock = records, clock
+        self._done: OrderedDict[str, None] = OrderedDict()
+
+    async def take(self, pressed: Pressed) -> str:
+        """Do what the button says."""
+        try:
+            press = read_code(pressed.code)
+        except StaleButtonError:
+            return wording.STALE_BUTTON
+        if (problem := self._problem(pressed, press)) is not None:
+            return problem
+        if press.verb is Verb.ALL:
+            await self._show_all(pressed)
+            return ""
+        if press.verb is Verb.CANCEL:
+            await self._answers.edit(pressed.place, pressed.message, wording.CANCELLED)
+            return ""
+        try:
+            account = self._accounts.account(press.number)
+        except UnknownAccountError:
+            return wording.STALE_BUTTON
+        if not self._people.may(pressed.user, account):
+            return wording.NOT_YOURS
+        return await self._act(pressed, press, account)
+
+    def _problem(self, pressed: Pressed, press: Press) -> str | None:
+        """Return why a confirmation does not count, and remember it as answered if it does."""
+        if press.presser is None or press.until is None:
+            return None
+        if press.presser != pressed.user:
+            return wording.NOT_YOUR_BUTTON
+        if self._clock().timestamp() > press.until:
+            return wording.TOO_LATE
+        if pressed.code in self._done:
+            return wording.DONE_ALREADY
+        self._done[pressed.code] = None
+        if len(self._done) > REMEMBERED:
+            self._done.popitem(last=False)
+        return None
+
+    async def _act(self, pressed: Pressed, press: Press, account: Account) -> str:
+        confirmed = press.presser is not None
+        match press.verb:
+            case Verb.DETAIL:
+                await self._show(pressed, self._detail(account), keyboards.detail(account.number))
+            case Verb.HISTORY:
+                past = await self._records.history(account.number, HISTORY)
+                await self._show(pressed, wording.history(account, past, self._clock()), keyboards.back(account.number))
+            case Verb.RECONNECT:
+                await self._actions.reconnect(pressed, account, message=pressed.message)
+            case Verb.LINK:
+                await self._actions.link(pressed, account.number, message=pressed.message)
+            case Verb.SUSPEND if confirmed:
+                await self._actions.suspend(pressed, account, message=pressed.message)
+            case Verb.USE_HERE if confirmed:
+                await self._actions.reconnect(pressed, account, takeover=True, message=pressed.message)
+            case Verb.SUSPEND:
+                await self._ask(pressed, press, wording.confirm_suspend(account), "Yes, suspend")
+            case Verb.USE_HERE:
+                await self._ask(pressed, press, wording.confirm_use_here(account), "Yes, use here")
+            case _:
+                return wording.STALE_BUTTON
+        return ""
+
+    async def _ask(self, pressed: Pressed, press: Press, question: str, yes: str) -> None:
+        """Ask once more, below: the message whose button was pressed stays as it is."""
+        keyboard = keyboards.confirm(press.verb, press.subject, yes, pressed.user, self._clock())
+        await self._answers.say(pressed.place, question, keyboard)
+
+    async def _show_all(self, pressed: Pressed) -> None:
+        accounts = visible(self._accounts, self._people, pressed.user)
+        lines = [(account, self._accounts.status(account.number)) for account in accounts]
+        await self._show(pressed, wording.overview(lines, self._clock()), keyboards.refresh_all())
+
+    async def _show(self, pressed: Pressed, html: str, keyboard: Keyboard) -> None:
+        await self._answers.edit(pressed.place, pressed.message, html, keyboard)
+
+    def _detail(self, account: Account) -> str:
+        return wording.detail(account, self._accounts.status(account.number), self._clock())

@@ -1,0 +1,372 @@
+"""All that the bot says outside of alerts, as whole messages in HTML. Short, warm, exact; no jargon.
+
+Pure: statuses and moments come in, text goes out. The words for states and reasons are in `handlers.words`,
+buttons in `handlers.keyboards`, alerts in `handlers.incident_text`.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from controller.link import Breaker, Stage
+from controller.manager import Status
+from controller.notices import CodeShown, Transition
+from controller.reasons import VERDICTS, Reason, State, Then
+from controller.registry import Account
+from handlers.messages import escape
+from handlers.numbers import EXAMPLE, show_number
+from handlers.ports import PastTransition
+from handlers.words import ICONS, STAGES, WHY, clock, count, span, told
+
+COMMANDS: tuple[tuple[str, str], ...] = (
+    ("link", "link an account by QR code"),
+    ("status", "how the accounts are"),
+    ("reconnect", "connect an account now"),
+    ("suspend", "close an account, keep its session"),
+    ("help", "what I can do"),
+)
+"""The bot's menu for people it knows."""
+STRANGERS_COMMANDS: tuple[tuple[str, str], ...] = (("start", "who are you?"),)
+
+WORKING_ON_IT = "⏳ "
+
+
+def title(account: Account) -> str:
+    """Return the account's name for a line: its name, or its number where it has none."""
+    return escape(account.name) if account.name else show_number(account.number)
+
+
+def title_and_number(account: Account) -> str:
+    """Return the account's name in bold, and its number."""
+    number = show_number(account.number)
+    return f"<b>{escape(account.name)}</b> · {number}" if account.name else f"<b>{number}</b>"
+
+
+# --- who you are ----------------------------------------------------------------------------------------------------
+
+
+def help_text(user: int, *, admin: bool, accounts: int) -> str:
+    """Answer /start and /help for somebody known."""
+    role = "an admin: you can act on every account" if admin else "an operator: you can act on the accounts you linked"
+    have = f"You have {count(accounts, 'account')}." if accounts else "There is no account yet; begin with /link."
+    return (
+        f"👋 <b>Switchboard</b> keeps WhatsApp accounts linked, and tells you when one needs you.\n"
+        f"You are {role}. {have}\n\n"
+        f"<b>/link {EXAMPLE} Support Berlin</b>\nlinks an account: I send a code, you scan it with its phone\n"
+        f"<b>/status</b>\nall accounts; with a number or a name, one of them\n"
+        f"<b>/reconnect</b> · <b>/suspend</b>\nconnect an account now, or close it until you say otherwise\n\n"
+        f"An account can be named by its number, its last four digits, or its name.\n"
+        f"Your Telegram id is <code>{user}</code>."
+    )
+
+
+def stranger(user: int) -> str:
+    """Answer /start of somebody unknown: their own id and nothing more."""
+    return f"Your Telegram id is <code>{user}</code>."
+
+
+def stranger_came(user: int, name: str) -> str:
+    """Tell admins of a stranger."""
+    return (
+        f"👤 {escape(name) or 'Somebody'} (id <code>{user}</code>) wrote to me, and I do not know them.\n"
+        f"To let them in, add the id to TELEGRAM_OPERATOR_IDS and restart. I will not tell you of them again."
+    )
+
+
+# --- answers to commands --------------------------------------------------------------------------------------------
+
+
+def ask_number(example: str = EXAMPLE) -> str:
+    """Answer /link alone."""
+    return f"Which number shall I link? Send it like <code>{example}</code>; a name may follow."
+
+
+def linking(account: Account, *, new: bool) -> str:
+    """Answer /link while the browser starts."""
+    return (
+        f"{WORKING_ON_IT}{'Added' if new else 'Linking'} {title_and_number(account)}.\n"
+        f"The code comes to you in a moment. Keep the account’s phone at hand."
+    )
+
+
+def sent_privately(account: Account) -> str:
+    """Answer /link in a group."""
+    return f"🔒 The code for {title_and_number(account)} is not for a group: I sent it to you privately."
+
+
+def cannot_write_privately(account: Account) -> str:
+    """Tell in a group that the asker cannot be written to."""
+    return (
+        f"I cannot write to you privately yet, so the code for {title_and_number(account)} waits.\n"
+        f"Open a chat with me, press Start, and send /link {account.number} there."
+    )
+
+
+def taken_by(account: Account, name: str) -> str:
+    """Tell the second operator who is at it."""
+    return (
+        f"{escape(name)} is linking {title_and_number(account)} right now, and has the code.\n"
+        f"Ask them, or send /link again when they are done."
+    )
+
+
+def already_running(account: Account, status: Status, now: datetime) -> str:
+    """Answer a start that changes nothing."""
+    if status.is_connected:
+        return f"{title_and_number(account)} is connected already, for {span(status.uptime)}. Nothing to do."
+    return f"{title_and_number(account)} is on its way already: {_stage(status)}. {_since(status, now)}"
+
+
+def starting(account: Account) -> str:
+    """Answer /reconnect."""
+    return f"{WORKING_ON_IT}Connecting {title_and_number(account)}, with all counters at zero."
+
+
+def suspended(account: Account, *, changed: bool) -> str:
+    """Answer /suspend."""
+    if not changed:
+        return f"⏸ {title_and_number(account)} was suspended already."
+    return (
+        f"⏸ {title_and_number(account)} is suspended: its browser is closed, its session is kept.\n"
+        f"It stays so until /reconnect, also through restarts."
+    )
+
+
+def progress(account: Account, status: Status, now: datetime) -> str | None:
+    """Return what the answer to a start says now; None where it says what it said."""
+    name = title_and_number(account)
+    match status.state:
+        case State.CONNECTED:
+            return f"✅ {name} is connected."
+        case State.CONNECTING:
+            if status.stage is Stage.AWAITING_SCAN:
+                return f"{WORKING_ON_IT}{name}: scan the code that I sent you."
+            return f"{WORKING_ON_IT}{name}: {_stage(status)} …"
+        case State.IDLE:
+            return None
+        case _:
+            return f"{ICONS[status.state]} {name}: {_why(status)}.\n{_next(status, now)}"
+
+
+def is_settled(status: Status) -> bool:
+    """Tell whether a start has come to its end: connected, or nothing more is tried."""
+    return status.state not in {State.CONNECTING, State.IDLE} and status.next_retry_in is None
+
+
+def pick(what: str) -> str:
+    """Ask which account is meant."""
+    return f"Which account shall I {what}?"
+
+
+NO_ACCOUNTS = f"There is no account yet. Begin with /link {EXAMPLE}"
+NOTHING_TO_PICK = "No account needs that now. /status shows them all."
+ONLY_COMMANDS = "I understand commands. /status shows the accounts, /help what else I can do."
+NOT_YOURS = "That account is somebody else’s. Its operator or an admin can do that."
+ACCOUNT_GONE = "That account is not there any more. /status shows those that are."
+SHUTTING_DOWN = "Switchboard is stopping right now. Send that again in a minute."
+NOT_KEPT = (
+    "I could not keep that: the database cannot be written. Nothing was changed; an admin should look at the disk."
+)
+FAILED = "That did not work, for a reason I did not expect. It is in the log; please try again."
+STALE_BUTTON = "This button is from an older message. Send /status for a fresh one."
+NOT_YOUR_BUTTON = "This question was put to somebody else."
+TOO_LATE = "That question has expired. Press the button again."
+DONE_ALREADY = "That is done already."
+CANCELLED = "Cancelled. Nothing was changed."
+
+
+def unknown_account(asked: str) -> str:
+    """Answer a number or name that no account has."""
+    return f"No account is called “{escape(_clip(asked))}”. /status lists them; /link {EXAMPLE} adds one."
+
+
+def refused(error: Exception) -> str:
+    """Answer a number or a name that cannot be taken; the error says why, for people."""
+    return escape(str(error))
+
+
+def did_you_mean_link(number: str) -> str:
+    """Answer a bare number that nobody asked for."""
+    return f"To link that number, send <code>/link {number}</code>"
+
+
+def unknown_command(word: str) -> str:
+    """Answer a command that does not exist."""
+    return f"I do not know {escape(_clip(word))}. /help shows what I can do."
+
+
+def ambiguous(asked: str) -> str:
+    """Ask which of several accounts is meant."""
+    return f"More than one account fits “{escape(_clip(asked))}”. Which one?"
+
+
+def confirm_suspend(account: Account) -> str:
+    """Ask once more before an account is closed."""
+    return f"Suspend {title_and_number(account)}? Its browser is closed; its session is kept. (60 s to answer)"
+
+
+def confirm_use_here(account: Account) -> str:
+    """Ask once more before a session is taken from where it is open."""
+    return f"Use {title_and_number(account)} here? WhatsApp Web closes where it is open now. (60 s to answer)"
+
+
+# --- status, cards, codes -------------------------------------------------------------------------------------------
+
+
+def overview(lines: Sequence[tuple[Account, Status]], now: datetime) -> str:
+    """Tell of all accounts in one text; it may need splitting."""
+    if not lines:
+        return NO_ACCOUNTS
+    connected = sum(status.is_connected for _, status in lines)
+    head = f"<b>{count(len(lines), 'account')}</b>, {connected} connected · {clock(now, now)}"
+    return "\n".join([head, *(_overview_line(account, status, now) for account, status in lines)])
+
+
+def _overview_line(account: Account, status: Status, now: datetime) -> str:
+    words = [f"{ICONS[status.state]} <b>{title(account)}</b> {status.state} {span(_age(status, now))}"]
+    if status.state is State.CONNECTING:
+        words.append(_stage(status))
+    elif not status.is_connected and status.reason is not None:
+        words.append(_why(status))
+    if status.reconnect_attempts:
+        words.append(count(status.reconnect_attempts, "attempt"))
+    if status.error_count:
+        words.append(count(status.error_count, "error"))
+    if status.next_retry_in is not None:
+        words.append(f"next try in {span(status.next_retry_in)}")
+    return " · ".join(words)
+
+
+def detail(account: Account, status: Status, now: datetime) -> str:
+    """Tell all of one account."""
+    rows = [f"{ICONS[status.state]} {title_and_number(account)}", f"<b>{status.state}</b>, {_since(status, now)}"]
+    if status.state is State.CONNECTING:
+        rows.append(f"Now: {_stage(status)}")
+    elif status.reason is not None:
+        rows.append(f"Why: {_why(status)}")
+    if status.is_connected:
+        rows.append(f"Connected for {span(status.uptime)}")
+    rows.append(f"Attempts: {status.reconnect_attempts} · errors: {status.error_count}")
+    if status.breaker is not Breaker.CLOSED:
+        rows.append(
+            "Pause after errors: " + ("running" if status.breaker is Breaker.OPEN else "over, one trial under way")
+        )
+    if status.next_retry_in is not None:
+        rows.append(f"Next try in {span(status.next_retry_in)}")
+    if status.last_activity is not None:
+        rows.append(f"Last heard from WhatsApp {span((now - status.last_activity).total_seconds())} ago")
+    if not status.linked:
+        rows.append(f"Not linked: /link {account.number} sends a code")
+    return "\n".join(rows)
+
+
+def history(account: Account, past: Sequence[PastTransition], now: datetime) -> str:
+    """Tell the account's newest transitions, the newest first."""
+    if not past:
+        return f"{title_and_number(account)}\nNothing has happened to it yet."
+    rows = [f"{title_and_number(account)}, the newest first:"]
+    for one in past:
+        why = WHY.get(one.reason, one.reason)  # type: ignore[call-overload]  # a StrEnum's members are its words
+        rows.append(f"{clock(one.at, now, seconds=True)} {one.from_state} → <b>{one.to_state}</b>, {escape(why)}")
+    return "\n".join(rows)
+
+
+def card(account: Account, status: Status, now: datetime) -> str:
+    """Tell one account's state in two or three lines that stay true until it changes: moments, no lengths of time."""
+    rows = [
+        f"{ICONS[status.state]} {title_and_number(account)}",
+        f"<b>{status.state}</b> since {clock(status.since, now)}",
+    ]
+    if status.state is State.CONNECTING:
+        rows[1] += f": {_stage(status, percent=False)}"
+    elif not status.is_connected and status.reason is not None:
+        rows[1] += f": {_why(status)}"
+    if (following := _next(status, now)) and not status.is_connected:
+        rows.append(following)
+    return "\n".join(rows)
+
+
+def card_line(account: Account, status: Status, now: datetime) -> str:
+    """Tell one account's state in one line of a card that many share. Stays true until it changes."""
+    line = f"{ICONS[status.state]} <b>{title(account)}</b> {status.state} {clock(status.since, now)}"
+    if status.state is State.CONNECTING or status.is_connected or status.reason is None:
+        return line
+    return f"{line}, {WHY[status.reason]}"
+
+
+def code_caption(account: Account, shown: CodeShown, now: datetime) -> str:
+    """Tell beside a QR picture whose it is and when it ends."""
+    window = clock(shown.window_ends_at, now, seconds=True)
+    if shown.ends_at is None:
+        ends = "When it ends, the next one appears here by itself."
+    elif shown.ends_at < shown.window_ends_at:
+        ends = f"This code ends at {clock(shown.ends_at, now, seconds=True)}; the next one appears here by itself."
+    else:
+        ends = "This is the last code."
+    return (
+        f"📱 {title_and_number(account)}\n"
+        f"On its phone: WhatsApp → Settings → Linked devices → Link a device.\n"
+        f"{ends} Linking waits until {window}."
+    )
+
+
+def alert(account: Account, reason: Reason, transition: Transition, now: datetime) -> str:
+    """Tell with sound: what happened, what it means, what to do."""
+    words = told(reason)
+    cause = f" ({WHY[transition.cause]})" if transition.cause is not None else ""
+    return (
+        f"🚨 {title_and_number(account)}: <b>{words.title}</b>{cause}, {clock(transition.at, now)}\n"
+        f"{words.means}\n➡️ {words.todo}"
+    )
+
+
+def recovered(account: Account, lasted: float | None) -> str:
+    """Tell that a loss has mended."""
+    took = "" if lasted is None else f", after {span(lasted)}"
+    return f"✅ {title_and_number(account)} is connected again{took}."
+
+
+# --- parts ----------------------------------------------------------------------------------------------------------
+
+
+def _age(status: Status, now: datetime) -> float:
+    return max(0.0, (now - status.since).total_seconds())
+
+
+def _since(status: Status, now: datetime) -> str:
+    return f"for {span(_age(status, now))}, since {clock(status.since, now)}"
+
+
+def _stage(status: Status, *, percent: bool = True) -> str:
+    if status.stage is None:
+        return "starting"
+    known = percent and status.stage is Stage.SYNCING and status.percent is not None
+    return STAGES[status.stage] + (f", {status.percent} %" if known else "")
+
+
+def _why(status: Status) -> str:
+    assert status.reason is not None
+    cause = status.cause or status.reason
+    words = WHY[status.reason] + (f" ({WHY[cause]})" if cause is not status.reason else "")
+    if status.detail and cause in {Reason.LAUNCH_FAILED, Reason.UNRESPONSIVE, Reason.WRONG_NUMBER, Reason.UNKNOWN}:
+        words += f" – {escape(_clip(status.detail, 120))}"
+    return words
+
+
+def _next(status: Status, now: datetime) -> str:
+    """Return what follows, in one sentence."""
+    if status.next_retry_in is not None:
+        at = clock(now + timedelta(seconds=round(status.next_retry_in)), now, seconds=True)
+        return f"Next try at {at}."
+    verdict = VERDICTS.get(status.reason) if status.reason is not None else None
+    if status.state is State.SUSPENDED and status.reason is Reason.SUSPENDED_BY_OPERATOR:
+        return "/reconnect opens it again."
+    if status.reason in {Reason.LOGGED_OUT, Reason.WRONG_NUMBER, Reason.NOT_LINKED}:
+        return "/link sends a new code."
+    if status.state is State.SUSPENDED or (verdict is not None and verdict.then is Then.PERSON):
+        return "It is not tried again by itself; /reconnect does."
+    return ""
+
+
+def _clip(text: str, limit: int = 60) -> str:
+    text = " ".join(text.split())
+    return text if len(text) <= limit else text[: limit - 1] + "…"
