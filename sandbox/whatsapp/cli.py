@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import os
 import signal
 from dataclasses import fields
 from pathlib import Path
@@ -47,7 +48,7 @@ async def run(args: argparse.Namespace) -> int:
             print(f"WhatsApp Web stand-in on {stand_in.url} (control: /phone/…, /switches)", flush=True)
             await stop.wait()
     except OSError as error:
-        print(f"error: {HOST}:{args.port} cannot be used: {error.strerror}")
+        print(f"error: {HOST}:{args.port} cannot be used: {os.strerror(error.errno)}")
         return 1
     return 0
 

@@ -32,7 +32,6 @@ class Keys:
 class Seen:
     """What the server last saw of a device; gone with the process."""
 
-    online: bool = False
     state: str | None = None  # as the page last told it; None where no socket is and none told why
     synced: bool = False
     since: float = field(default_factory=time.time)  # unix seconds of the last change of `state`

@@ -163,7 +163,7 @@ class Phones:
             "t": int(time.time()),
         }
         for device in self._devices_of(number):
-            pages = [page for page in self._hub.pages_of(device.number) if page.device is device]
+            pages = self._online(device)
             if not pages or self._hub.is_silent(device.number):
                 device.waiting.append(message)
             for page in pages:
@@ -224,6 +224,10 @@ class Phones:
             raise PhoneError(404, f"no device is linked to {normalised(number)}")
         return devices
 
+    def _online(self, device: Device) -> list[PageSession]:
+        pages = self._hub.pages_of(device.number)
+        return [page for page in pages if page.device is device and page.state == "CONNECTED"]
+
     @staticmethod
     def _toggle(numbers: set[str], number: str, *, on: bool) -> None:
         if on:
@@ -239,7 +243,7 @@ class Phones:
             "wid": device.wid,
             "lid": device.lid,
             "linked_at": device.linked_at,
-            "online": device.seen.online and bool(pages),
+            "online": bool(self._online(device)),
             "state": device.seen.state,
             "synced": device.seen.synced,
             "since": device.seen.since,

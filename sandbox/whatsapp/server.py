@@ -17,6 +17,7 @@ from importlib import resources
 from pathlib import Path
 from types import TracebackType
 from typing import Self
+from weakref import WeakSet
 
 import qrcode
 import trustme
@@ -51,6 +52,7 @@ class WhatsAppStandIn:
         self.phones = Phones(self.hub)
         self.port = self.options.port
         self._stack = AsyncExitStack()
+        self._transports: WeakSet[asyncio.BaseTransport] = WeakSet()
         self.switches.watch(self._switched)
 
     @property
@@ -63,7 +65,6 @@ class WhatsAppStandIn:
         app.add_routes(control.routes(self.phones, self.switches))
         app.add_routes(
             [
-                web.route("OPTIONS", "/{any:.*}", _no_content),
                 web.get("/", self._page),
                 web.get("/assets/{name}", self._asset),
                 web.get("/qr", self._qr),
@@ -75,7 +76,7 @@ class WhatsAppStandIn:
         app.on_shutdown.append(self._hang_up)
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=SHUTDOWN_DEADLINE)
         await runner.setup()
-        self._stack.push_async_callback(runner.cleanup)
+        self._stack.push_async_callback(self._stop, runner)
         try:
             site = web.TCPSite(runner, HOST, self.port, ssl_context=_certificate() if self.options.tls else None)
             await site.start()
@@ -89,6 +90,16 @@ class WhatsAppStandIn:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self._stack.aclose()
+
+    async def _stop(self, runner: web.AppRunner) -> None:
+        """Stop serving; a browser that never answers a TLS goodbye is not waited for."""
+        if runner.server is not None:
+            self._transports.update(each.transport for each in runner.server.connections if each.transport)
+        await runner.cleanup()
+        for transport in self._transports:
+            if isinstance(transport, asyncio.WriteTransport):
+                transport.abort()
+        await asyncio.sleep(0)  # lets the loop close what was aborted
 
     # ---- the page
 
@@ -161,6 +172,8 @@ class WhatsAppStandIn:
     @web.middleware
     async def _network(self, request: web.Request, handler: control.Handler) -> web.StreamResponse:
         """Be unreachable for the page where the switch says so, never for the control."""
+        if request.transport is not None:
+            self._transports.add(request.transport)
         controlled = request.path.startswith(("/phone/", "/switches"))
         if controlled or not self.switches.flag("dns_gone"):
             return await handler(request)

@@ -13,7 +13,6 @@ import secrets
 import time
 from base64 import b64encode
 from collections.abc import Callable
-from contextlib import suppress
 from typing import Any
 
 from aiohttp import WSMsgType, web
@@ -26,7 +25,7 @@ Frame = dict[str, Any]
 LOGGED_OUT = 401
 TEMPORARILY_BANNED = 402
 OUTDATED = 405
-BAN_REASON = 101  # sent to too many people
+BAN_CODE = 101  # sent to too many people
 LINK_CODE_LETTERS = "123456789ABCDEFGHJKLMNPQRSTVWXYZ"
 SEND_DEADLINE = 10.0
 
@@ -46,7 +45,7 @@ class PageSession:
         self.passkey_for: str | None = None  # the number whose scan waits for an assertion
         self._hub = hub
         self._socket = socket
-        self._out: asyncio.Queue[Frame | None] = asyncio.Queue()
+        self._out: asyncio.Queue[Frame] = asyncio.Queue()
         self._tasks: asyncio.TaskGroup
         self._challenge: Challenge | None = None
         self._handlers: dict[str, Callable[[Frame], None]] = {
@@ -59,8 +58,7 @@ class PageSession:
             "drawn": self._note_drawn,
             "presence": self._presence,
             "passkey-answer": lambda _: self._passkey_answered(),
-            "send": lambda frame: self._result(frame, {"t": int(time.time())}),
-            "logout": lambda _: self.log_out("user_initiated"),
+            "logout": self._leave,
         }
 
     @property
@@ -93,22 +91,18 @@ class PageSession:
         """Make the page do what no server can (reload, crash, leak): passes any silence."""
         self._out.put_nowait({"type": "order", "action": action, **more})
 
-    def close(self) -> None:
-        """End the socket after what is still to be sent."""
-        self._out.put_nowait(None)
-
     async def hang_up(self, code: int) -> None:
         """Close the socket from the server's side, as on a restart."""
         await self._socket.close(code=code)
 
     async def _write(self) -> None:
-        while (frame := await self._out.get()) is not None:
-            async with asyncio.timeout(SEND_DEADLINE):
-                with suppress(ConnectionError):
+        try:
+            while True:
+                frame = await self._out.get()
+                async with asyncio.timeout(SEND_DEADLINE):
                     await self._socket.send_json(frame)
-        with suppress(TimeoutError):
-            async with asyncio.timeout(SEND_DEADLINE):
-                await self._socket.close()
+        except (TimeoutError, ConnectionError):
+            self.reset()  # the page is gone or does not read; the reader ends with it
 
     def _take(self, text: str, background: list[asyncio.Task[None]]) -> None:
         frame = json.loads(text)
@@ -123,7 +117,6 @@ class PageSession:
             del self._hub.pages[self.page]
         if self.device is not None and not self._hub.pages_of(self.device.number):
             seen = self.device.seen
-            seen.online = False
             if seen.state in {"CONNECTED", "OPENING", "PAIRING"}:
                 seen.state, seen.since = None, time.time()
 
@@ -132,7 +125,7 @@ class PageSession:
     def _hello(self, frame: Frame) -> None:
         self.keys = Keys(static=str(frame["static"]), identity=str(frame["identity"]))
         if self._hub.switches.flag("outdated"):
-            self.tell({"type": "failure", "code": OUTDATED})
+            self.tell({"type": "failure", "reason": OUTDATED})
         elif frame.get("wid") is None:
             self.tell({"type": "pair-device"})
         else:
@@ -194,12 +187,12 @@ class PageSession:
         hub = self._hub
         device = hub.devices.find(self.keys) if self.keys else None
         if device is None or self._challenge is None or self.keys is None:
-            self.tell({"type": "failure", "code": LOGGED_OUT})
+            self.tell({"type": "failure", "reason": LOGGED_OUT})
             return
         self.device = device  # from here on silence for the number counts
         if hub.switches.flag("refuse_restore") or not self._challenge.is_answered_by(self.keys, frame):
             hub.devices.forget(device)
-            self.tell({"type": "failure", "code": LOGGED_OUT})
+            self.tell({"type": "failure", "reason": LOGGED_OUT})
         elif seconds := hub.switches.number("ban"):
             self.ban(seconds)
         else:
@@ -207,7 +200,6 @@ class PageSession:
                 if other is not self and other.device is device:
                     other.stream_error("CONFLICT")
             self.tell({"type": "success", "wid": device.wid, "lid": device.lid, "pushname": "Sandbox phone"})
-            device.seen.online = True
             for message in device.waiting:
                 self.tell({"type": "message", **message})
             if not hub.is_silent(device.number):
@@ -233,6 +225,10 @@ class PageSession:
         if self.device is not None and frame.get("available") is True:
             self.device.seen.presences += 1
 
+    def _leave(self, frame: Frame) -> None:
+        self._result(frame, {})
+        self.log_out("user_initiated")
+
     def _result(self, frame: Frame, result: Frame) -> None:
         self.tell({"type": "result", "id": frame.get("id"), **result})
 
@@ -243,12 +239,11 @@ class PageSession:
         self.tell({"type": "stream-error", "state": state})
 
     def ban(self, seconds: float) -> None:
-        """Refuse the account for a while; the stanza's members are the real protocol's."""
-        self.tell({"type": "failure", "code": TEMPORARILY_BANNED, "reason": BAN_REASON, "expire": seconds})
+        """Refuse the account for a while; the stanza's members are the real protocol's, `expire` is seconds left."""
+        self.tell({"type": "failure", "reason": TEMPORARILY_BANNED, "code": BAN_CODE, "expire": seconds})
 
     def log_out(self, reason: str) -> None:
         """Revoke the device; the page clears itself and navigates to post_logout=1."""
         if self.device is not None:
             self._hub.devices.forget(self.device)
-            self.device.seen.online = False
         self.tell({"type": "logout", "reason": reason})

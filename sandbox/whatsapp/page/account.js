@@ -122,13 +122,13 @@ if (!JSON.parse(document.getElementById('stand-in').textContent).switches.no_exi
 // WAWebTemporaryBan.TemporaryBan.expiresAt (unix seconds) and [data-testid=temporary-ban][data-expires-at].
 __d('WAWebTemporaryBan', (require, exports) => {
   const { Model } = require('StandInBase');
-  exports.TemporaryBan = new Model({ expiresAt: undefined, reason: undefined });
+  exports.TemporaryBan = new Model({ expiresAt: undefined, code: undefined });
 });
 
 __d('StandInBan', (require, exports) => {
-  exports.begin = ({ expire, reason }, block) => {
+  exports.begin = ({ expire, code }, block) => {
     const { TemporaryBan } = require('WAWebTemporaryBan');
-    TemporaryBan.set({ reason, expiresAt: Math.floor(Date.now() / 1000) + Math.ceil(expire) });
+    TemporaryBan.set({ code, expiresAt: Math.floor(Date.now() / 1000) + Math.ceil(expire) });
     block();
   };
 });

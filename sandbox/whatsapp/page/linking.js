@@ -71,6 +71,7 @@ __d('WAWebLinkDeviceEvents', (require, exports) => {
 __d('StandInPasskey', (require, exports) => {
   const { Model, pause } = require('StandInBase');
   const { decodeB64 } = require('WABase64');
+  const REFUSED = ['SecurityError', 'NotSupportedError'];
   exports.passkey = new Model({ asked: false });
 
   exports.ask = async ({ challenge, rpId, timeout }, { send, giveUp }) => {
@@ -83,8 +84,9 @@ __d('StandInPasskey', (require, exports) => {
       send({ type: 'passkey-answer', id: credential.id });
       return;
     } catch (error) {
-      // Away from whatsapp.com a browser refuses the rpId at once; there the request pends like on the real origin.
-      if (error.name === 'SecurityError') await pause((ends - performance.now()) / 1000);
+      // A browser refuses at once away from whatsapp.com (SecurityError), and the headless shell everywhere
+      // (NotSupportedError). There the request pends all the same, as it does in a whole Chromium.
+      if (REFUSED.includes(error.name)) await pause((ends - performance.now()) / 1000);
     }
     passkey.asked = false;
     if (require('WAWebSocketModel').Socket.state === 'PAIRING' && require('StandInStore').me() === null) giveUp();

@@ -95,6 +95,7 @@ __d('WAWebStreamModel', (require, exports) => {
     stream.displayInfo = stream.info;
   };
   Socket.on('change:state change:hasSynced', follow);
+  exports.Stream.on('change:info', (_, info) => require('WAWebBackendEventBus').BackendEventBus.trigger('socket_stream', info));
 });
 
 __d('WAWebCmd', (require, exports) => {
@@ -126,6 +127,12 @@ __d('WAWebNetworkStatus', (require, exports) => {
   exports.default = new NetworkStatus();
 });
 
+// Clients that miss window.Debug take the version from here.
+__d('WAWebBuildConstants', (require, exports) => {
+  const { version } = require('StandInConfig');
+  Object.assign(exports, { VERSION_STR: version, SANITIZED_VERSION_STR: version });
+});
+
 __d('WAWebOfflineHandler', (require, exports) => {
   let progress = 0;
   exports.OfflineMessageHandler = {
@@ -144,4 +151,10 @@ __d('WAWebLogoutReasonConstants', (_, exports) => {
 __d('WAWebLogoutReason', (_, exports) => {
   const codes = { user_initiated: 0, primary_initiated: 1, account_invalid: 2 };
   exports.getErrorCodeFromLogoutReason = (reason) => codes[reason] ?? 0;
+});
+
+__d('WAWebBackendEventBus', (require, exports) => {
+  const { Emitter } = require('StandInBase');
+  exports.BackendEvent = { LOGOUT: 'logout', SOCKET_STREAM: 'socket_stream' };
+  exports.BackendEventBus = new Emitter();
 });

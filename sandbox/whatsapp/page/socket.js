@@ -85,8 +85,8 @@ __d('StandInSession', (require, exports) => {
     challenge: async (frame, mine) => mine.send({ type: 'answer', signature: await store.answer(frame) }),
     success: (frame) => connected(frame),
     failure: (frame) => {
-      if (frame.code === 405) end('DEPRECATED_VERSION');
-      else if (frame.code === 402) require('StandInBan').begin(frame, () => end('TOS_BLOCK'));
+      if (frame.reason === 405) end('DEPRECATED_VERSION');
+      else if (frame.reason === 402) require('StandInBan').begin(frame, () => end('TOS_BLOCK'));
       else leave('account_invalid');
     },
     'stream-error': ({ state }) => {

@@ -168,8 +168,12 @@ __d('StandInOrders', (require, exports) => {
   const hoard = [];
   let leaking = null;
 
+  // Asks for a text longer than the renderer can hold: it dies of that at once, without filling the memory first.
   const crash = () => {
-    for (const heap = []; ; ) heap.push(heap.concat(heap, [0]));
+    const text = document.createTextNode('a'.repeat(2 ** 26));
+    const box = document.createElement('div');
+    for (let i = 0; i < 40; i++) box.append(text.cloneNode());
+    return box.textContent;
   };
   const leak = ({ megabytes }) => {
     clearInterval(leaking);
@@ -192,6 +196,7 @@ __d('StandInOrders', (require, exports) => {
       frame.src = '/frame?post_logout=1';
       await pause(1);
       frame.remove();
+      await pause(1);
     }
   };
 
