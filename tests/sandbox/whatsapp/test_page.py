@@ -11,15 +11,20 @@ from typing import Any
 
 import psutil
 import pytest
+import pytest_asyncio
 import zxingcpp
 from PIL import Image
-from playwright.async_api import Error, Page, async_playwright
+from playwright.async_api import BrowserType, Error, Page, async_playwright
 
 from sandbox.whatsapp import Options, Timings, WhatsAppStandIn
 from tests.waiting import until
 
 BROWSER = shutil.which("chromium-headless-shell") or shutil.which("chromium")
-pytestmark = [pytest.mark.chromium, pytest.mark.skipif(BROWSER is None, reason="needs Chromium, not found on PATH")]
+pytestmark = [
+    pytest.mark.asyncio(loop_scope="module"),
+    pytest.mark.chromium,
+    pytest.mark.skipif(BROWSER is None, reason="needs Chromium, not found on PATH"),
+]
 
 NUMBER = "+4915112345678"
 QR = "[data-testid=link-device-qr-code]"
@@ -40,33 +45,39 @@ const looking = setInterval(() => {
 """
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def chromium():
+    """Playwright, started once for all tests; each opens profiles of its own with it."""
+    async with async_playwright() as playwright:
+        yield playwright.chromium
+
+
+@pytest_asyncio.fixture(loop_scope="module")
 async def whatsapp():
     async with WhatsAppStandIn(Options(timings=Timings().scaled(25))) as stand_in:
         yield stand_in
 
 
 @asynccontextmanager
-async def opened(profile: Path, url: str | None = None, *arguments: str):
-    async with async_playwright() as playwright:
-        context = await playwright.chromium.launch_persistent_context(
-            profile, executable_path=BROWSER, args=["--no-sandbox", *arguments]
-        )
-        try:
-            await context.add_init_script(WATCH)
-            page = context.pages[0]
-            page.set_default_timeout(15_000)
-            if url is not None:
-                await page.goto(url)
-            yield page
-        finally:
-            with contextlib.suppress(Error):
-                await context.close()
+async def opened(chromium: BrowserType, profile: Path, url: str | None = None, *arguments: str):
+    context = await chromium.launch_persistent_context(
+        profile, executable_path=BROWSER, args=["--no-sandbox", *arguments]
+    )
+    try:
+        await context.add_init_script(WATCH)
+        page = context.pages[0]
+        page.set_default_timeout(15_000)
+        if url is not None:
+            await page.goto(url)
+        yield page
+    finally:
+        with contextlib.suppress(Error):
+            await context.close()
 
 
-@pytest.fixture
-async def page(whatsapp, tmp_path):
-    async with opened(tmp_path, whatsapp.url) as found:
+@pytest_asyncio.fixture(loop_scope="module")
+async def page(chromium, whatsapp, tmp_path):
+    async with opened(chromium, tmp_path, whatsapp.url) as found:
         yield found
 
 
@@ -93,7 +104,11 @@ async def reaches(page: Page, state: str) -> None:
 async def events_of(page: Page, target: str, names: str) -> Callable[[], Any]:
     """Collect a page's events outside it, so that a navigation does not lose them."""
     told: list[str] = []
-    await page.expose_function("told", lambda name: told.append(name))
+
+    def tell(name: str) -> None:  # Playwright takes no builtin
+        told.append(name)
+
+    await page.expose_function("told", tell)
     await page.evaluate(f"for (const name of '{names}'.split(' ')) {target}.on(name, () => told(name))")
     return lambda: told
 
@@ -101,8 +116,8 @@ async def events_of(page: Page, target: str, names: str) -> Callable[[], Any]:
 # ---- link, restore, forget
 
 
-async def test_a_cold_start_links_and_the_next_one_restores(whatsapp, tmp_path):
-    async with opened(tmp_path, whatsapp.url) as page:
+async def test_a_cold_start_links_and_the_next_one_restores(chromium, whatsapp, tmp_path):
+    async with opened(chromium, tmp_path, whatsapp.url) as page:
         code = await code_of(page)
         picture = Image.open(io.BytesIO(await page.locator(f"{QR} canvas").screenshot()))
         assert zxingcpp.read_barcodes(picture)[0].text == code
@@ -123,7 +138,7 @@ async def test_a_cold_start_links_and_the_next_one_restores(whatsapp, tmp_path):
         await until(lambda: whatsapp.phones.devices()[0]["online"], "online")
     await until(lambda: not whatsapp.phones.devices()[0]["online"], "offline")
 
-    async with opened(tmp_path, whatsapp.url) as page:
+    async with opened(chromium, tmp_path, whatsapp.url) as page:
         await page.locator(CHATS).wait_for()
         assert await page.evaluate("seen") == ["UNLAUNCHED", "OPENING", "CONNECTED"]
         me = await page.evaluate("window.require('WAWebUserPrefsMeUser').getMaybeMePnUser()")
@@ -161,14 +176,14 @@ async def test_a_page_without_all_of_its_keys_is_not_restored(whatsapp, page, lo
     assert await page.evaluate("window.require('WAWebUserPrefsMultiDevice').getADVSecretKey()") != before
 
 
-async def test_killed_right_after_the_link_the_session_is_lost(whatsapp, tmp_path):
-    async with opened(tmp_path, whatsapp.url) as page:
+async def test_killed_right_after_the_link_the_session_is_lost(chromium, whatsapp, tmp_path):
+    async with opened(chromium, tmp_path, whatsapp.url) as page:
         await link(whatsapp, page)
         for process in psutil.Process().children(recursive=True):
             with contextlib.suppress(psutil.Error):
                 if str(tmp_path) in " ".join(process.cmdline()):
                     process.kill()
-    async with opened(tmp_path, whatsapp.url) as page:
+    async with opened(chromium, tmp_path, whatsapp.url) as page:
         await reaches(page, "UNPAIRED")
 
 
@@ -196,14 +211,14 @@ async def test_a_reload_may_say_post_logout_although_nobody_was_logged_out(whats
 
 
 @pytest.mark.parametrize("by", ["cmd", "launch", "button"])
-async def test_after_the_last_code_the_dead_one_stays_until_new_ones_are_asked_for(tmp_path, by):
+async def test_after_the_last_code_the_dead_one_stays_until_new_ones_are_asked_for(chromium, tmp_path, by):
     timings = Timings().scaled(25).with_given({"first_ref": 1.0, "next_ref": 0.1})
     options = Options(timings=timings, switches={"refresh_qr": by})
     calls = {
         "cmd": "window.require('WAWebCmd').Cmd.refreshQR()",
         "launch": "window.require('WAWebLaunchSocketUtils').refreshQR()",
     }
-    async with WhatsAppStandIn(options) as whatsapp, opened(tmp_path, whatsapp.url) as page:
+    async with WhatsAppStandIn(options) as whatsapp, opened(chromium, tmp_path, whatsapp.url) as page:
         await reaches(page, "UNPAIRED_IDLE")
         button = page.locator(EXPIRED)
         await button.wait_for()
@@ -384,11 +399,11 @@ async def test_a_passkey_is_asked_for_on_the_pages_own_origin(whatsapp, page):
     await page.locator(CHATS).wait_for()
 
 
-async def test_without_an_authenticator_the_link_waits_for_the_passkey(tmp_path):
+async def test_without_an_authenticator_the_link_waits_for_the_passkey(chromium, tmp_path):
     """Chromium lets the request pend, its headless shell refuses it at once; the page waits in both."""
     async with WhatsAppStandIn(Options(tls=True, timings=Timings().scaled(25))) as whatsapp:
         mapped = f"--host-resolver-rules=MAP web.whatsapp.com 127.0.0.1:{whatsapp.port}"
-        async with opened(tmp_path, None, mapped, "--ignore-certificate-errors") as page:
+        async with opened(chromium, tmp_path, None, mapped, "--ignore-certificate-errors") as page:
             await page.goto("https://web.whatsapp.com/")
             whatsapp.phones.passkey(NUMBER)
             whatsapp.phones.scan(await code_of(page), NUMBER)
