@@ -70,13 +70,17 @@ class TelegramBot:
     def __init__(self, token: str, api_url: str) -> None:
         base = api_url.rstrip("/")
         self._token_refused: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._requests = (
+            _WatchedRequest(self._refuse, connection_pool_size=32, pool_timeout=10, read_timeout=15),
+            _WatchedRequest(self._refuse, connection_pool_size=2, read_timeout=POLL_SECONDS + 10),
+        )
         self._app: Application[Any, Any, Any, Any, Any, Any] = (
             Application.builder()
             .token(token)
             .base_url(f"{base}/bot")
             .base_file_url(f"{base}/file/bot")
-            .request(_WatchedRequest(self._refuse, connection_pool_size=32, pool_timeout=10, read_timeout=15))
-            .get_updates_request(_WatchedRequest(self._refuse, connection_pool_size=2, read_timeout=POLL_SECONDS + 10))
+            .request(self._requests[0])
+            .get_updates_request(self._requests[1])
             .concurrent_updates(SIDE_BY_SIDE)
             .build()
         )
@@ -127,22 +131,17 @@ class TelegramBot:
     async def stop(self) -> None:
         """Take no more updates; let the handlers that run come to their end."""
         await self._tasks.stop()
-        try:
-            async with asyncio.timeout(STOP_DEADLINE):
-                if self._app.updater is not None and self._app.updater.running:
-                    await self._app.updater.stop()
-                if self._app.running:
-                    await self._app.stop()
-        except (TimeoutError, telegram.error.TelegramError) as error:
-            log.debug("The polling did not end in good order: %s", type(error).__name__)
+        updater = self._app.updater
+        if updater is not None and updater.running:
+            await _in_good_order(updater.stop())
+        if self._app.running:
+            await _in_good_order(self._app.stop())
 
     async def close(self) -> None:
         """Close the connections to Telegram: nothing can be said afterwards."""
-        try:
-            async with asyncio.timeout(STOP_DEADLINE):
-                await self._app.shutdown()
-        except (TimeoutError, RuntimeError, telegram.error.TelegramError) as error:
-            log.debug("The connections did not close in good order: %s", type(error).__name__)
+        await _in_good_order(self._app.shutdown())
+        for request in self._requests:  # an Application whose start was cut short forgets them
+            await _in_good_order(request.shutdown())
 
     async def _poll(self) -> None:
         assert self._app.updater is not None
@@ -234,6 +233,8 @@ class TelegramBot:
             if message is None or user is None:
                 return
             words = message.text or ""
+            if words.startswith("/start"):  # before somebody's first word their chat takes no menu
+                self._tasks.start(self._try_menu(wording.COMMANDS, BotCommandScopeChat(user.id)), "setting a menu")
             if drop_first:
                 words = words.partition(" ")[2] if " " in words else words.partition("\n")[2]
             request = Request(user.id, user.full_name, _place(message), message.chat.type == "private", words)
@@ -283,3 +284,12 @@ async def _guarded(handling: Awaitable[str | None]) -> str | None:
     except Exception:
         log.exception("A command failed")
         return wording.FAILED
+
+
+async def _in_good_order(ending: Awaitable[None]) -> None:
+    """Await one step of the end; one that fails or hangs does not keep the others from being taken."""
+    try:
+        async with asyncio.timeout(STOP_DEADLINE):
+            await ending
+    except (TimeoutError, RuntimeError, telegram.error.TelegramError) as error:
+        log.debug("A step of the end failed: %s", type(error).__name__)

@@ -61,6 +61,7 @@ class Cards:
         self._post, self._tasks, self._accounts, self._clock = post, tasks, accounts, clock
         self._followers, self._messages = followers, messages
         self._pages: dict[Place, list[_Page]] = {}
+        self._early: set[str] | None = set()
 
     async def load(self) -> None:
         """Take up the messages that an earlier run left. Raises OSError."""
@@ -73,9 +74,15 @@ class Cards:
                 pages.append(page)
             page.numbers.append(kept.key)
             page.shared = page.shared or len(page.numbers) > 1
+        early, self._early = self._early or set(), None
+        for number in early:
+            self.refresh(number)
 
     def refresh(self, number: str) -> None:
-        """Let the account's cards say what it is now."""
+        """Let the account's cards say what it is now. What comes before `load` is not lost."""
+        if self._early is not None:
+            self._early.add(number)
+            return
         try:
             account = self._accounts.account(number)
         except UnknownAccountError:

@@ -16,6 +16,7 @@ from handlers.actions import Actions
 from handlers.alerts import Alerts
 from handlers.answers import Answers
 from handlers.bot import TelegramBot
+from handlers.budgets import Budgets, Limits
 from handlers.cards import Cards
 from handlers.chat import ChatError
 from handlers.codes import Codes
@@ -60,10 +61,11 @@ class Desk:
         records: Records,
         messages: Messages,
         clock: Callable[[], datetime] = utc_now,
+        limits: Limits | None = None,
     ) -> None:
         self._bot, self._accounts, self._messages, self._clock = bot, accounts, messages, clock
         self._tasks = Tasks()
-        self._post = Post(bot.chat)
+        self._post = Post(bot.chat, Budgets(limits))
         people = People(options.admins, options.operators)
         self._followers = Followers(people, options.alert_chat)
         post, tasks = self._post, self._tasks

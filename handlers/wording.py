@@ -144,7 +144,7 @@ def progress(account: Account, status: Status, now: datetime) -> str | None:
         case State.IDLE:
             return None
         case _:
-            return f"{ICONS[status.state]} {name}: {_why(status)}.\n{_next(status, now)}"
+            return f"{ICONS[status.state]} {name}: {_why(status)}.\n{_next(status, now)}".rstrip()
 
 
 def is_settled(status: Status) -> bool:

@@ -1,0 +1,107 @@
+"""The Telegram side over HTTP against the Bot API stand-in, with the rest of the program faked behind its protocols."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from handlers.bot import TelegramBot
+from handlers.budgets import Limits
+from handlers.desk import Desk, DeskOptions
+from handlers.messages import Lane
+from sandbox.telegram import TelegramStandIn
+from tests.handlers.fakes import ADMIN, OPERATOR, SECOND_ADMIN, FakeAccounts, FakeMessages, FakeRecords
+
+WITHIN = 10.0
+"""Seconds that a test waits for something to be seen in a chat."""
+
+
+UNLIMITED = Limits(burst=1e6, per_second=1e6, per_minute=dict.fromkeys(Lane, 10**6), overall=1e6)
+"""For tests of what is said; those of when are in test_post and test_storms."""
+
+
+@dataclass
+class Rig:
+    """A running desk, and what is around it."""
+
+    telegram: TelegramStandIn
+    desk: Desk
+    accounts: FakeAccounts
+    records: FakeRecords
+    messages: FakeMessages
+    running: "asyncio.Task[None]"
+
+    @property
+    def client(self) -> Any:
+        return self.telegram.client
+
+    async def say(self, user: int, text: str, chat: int | None = None) -> None:
+        await self.client.send(user, text, chat_id=chat)
+
+    async def seen(self, chat: int, condition: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
+        """Wait until a message of the bot that stands in the chat meets the condition, and return it."""
+
+        def found() -> Any:
+            return next((m for m in reversed(self.client.from_bot(chat)) if not m["deleted"] and condition(m)), None)
+
+        message: dict[str, Any] = await self.client.wait_for(found, WITHIN)
+        return message
+
+    async def answer(self, user: int, text: str, part: str, chat: int | None = None) -> dict[str, Any]:
+        """Say something, and wait for a message of the bot with this part in it."""
+        before = {m["message_id"] for m in self.client.from_bot(chat or user)} if self.knows(chat or user) else set()
+        await self.say(user, text, chat)
+        return await self.seen(chat or user, lambda m: part in m["text"] and m["message_id"] not in before)
+
+    async def press(self, message: dict[str, Any], part: str, user: int = ADMIN) -> dict[str, Any] | None:
+        """Press the button whose label has this part; return what is shown over the chat, if anything."""
+        now = self.client.message(message["chat_id"], message["message_id"])
+        data = next(b["data"] for row in now["buttons"] for b in row if part in b["text"])
+        pressed = await self.client.press(now["message_id"], data, user_id=user, chat_id=now["chat_id"], wait=5)
+        answer: dict[str, Any] | None = pressed["answer"]
+        return answer
+
+    def knows(self, chat: int) -> bool:
+        return any(each["id"] == chat for each in self.client.chats())
+
+    def bot_texts(self, chat: int) -> list[str]:
+        return [m["text"] for m in self.client.from_bot(chat) if not m["deleted"]] if self.knows(chat) else []
+
+
+@asynccontextmanager
+async def running_rig(
+    telegram: TelegramStandIn,
+    messages: FakeMessages | None = None,
+    accounts: FakeAccounts | None = None,
+    limits: Limits | None = UNLIMITED,
+    **options: Any,
+) -> AsyncIterator[Rig]:
+    accounts, records, messages = accounts or FakeAccounts(), FakeRecords(), messages or FakeMessages()
+    bot = TelegramBot(telegram.token, telegram.url)
+    given = DeskOptions(**({"admins": (ADMIN, SECOND_ADMIN), "operators": (OPERATOR,)} | options))
+    desk = Desk(bot, given, accounts=accounts, records=records, messages=messages, limits=limits)
+    accounts.tell = desk.tell
+    running = asyncio.create_task(desk.run())
+    try:
+        yield Rig(telegram, desk, accounts, records, messages, running)
+    finally:
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+        await desk.stop(2.0)
+
+
+@pytest.fixture
+async def telegram() -> AsyncIterator[TelegramStandIn]:
+    async with TelegramStandIn() as stand_in:
+        for user, name in ((ADMIN, "Ada"), (SECOND_ADMIN, "Bob"), (OPERATOR, "Olga")):
+            stand_in.client.add_user(user, name)
+        yield stand_in
+
+
+@pytest.fixture
+async def rig(telegram: TelegramStandIn) -> AsyncIterator[Rig]:
+    async with running_rig(telegram) as running:
+        yield running

@@ -1,0 +1,186 @@
+"""The rest of the program as the Telegram side sees it, behind the production protocols."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from controller.driver import Code
+from controller.link import Breaker, Stage
+from controller.manager import Status
+from controller.notices import CodeHidden, CodeShown, Notice, Transition
+from controller.reasons import Reason, State
+from controller.registry import Account, UnknownAccountError
+
+ADMIN, SECOND_ADMIN, OPERATOR, STRANGER = 1001, 1002, 2001, 3001
+BERLIN, PARIS = "+4915112345678", "+33612345678"
+
+
+def code(mark: str = "a") -> Code:
+    """A linking code as the page shows them: five parts, some 230 characters."""
+    return Code(f"2@{mark * 120},{'k' * 43}=,{'i' * 43}=,{'s' * 20}=,1")
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+class FakeAccounts:
+    """A registry whose accounts move when the test says so. `tell` gets the notices."""
+
+    def __init__(self, clock: Callable[[], datetime] = utc_now) -> None:
+        self.clock = clock
+        self.tell: Callable[[Notice], None] = lambda notice: None
+        self.known: dict[str, Account] = {}
+        self.statuses: dict[str, Status] = {}
+        self.retries: dict[str, datetime | None] = {}
+        self.calls: list[tuple[Any, ...]] = []
+        self.failing: Exception | None = None
+
+    def put(self, number: str = BERLIN, name: str = "Support Berlin", owner: int = ADMIN, **status: Any) -> Account:
+        account = self.known[number] = Account(number, name, owner)
+        defaults = {
+            "phone_number": number, "state": State.IDLE, "is_connected": False, "reconnect_attempts": 0,
+            "error_count": 0, "uptime": 0.0, "reason": None, "cause": None, "detail": "", "stage": None,
+            "percent": None, "since": self.clock(), "next_retry_in": None, "last_activity": None, "breaker": Breaker.CLOSED,
+            "linked": False,
+        }  # fmt: skip
+        self.statuses[number] = Status(**(defaults | status))
+        return account
+
+    def move(
+        self,
+        number: str,
+        state: State,
+        reason: Reason,
+        *,
+        stage: Stage | None = None,
+        alert: Reason | None = None,
+        recovered: bool = False,
+        retry_in: float | None = None,
+        cause: Reason | None = None,
+        detail: str = "",
+        attempts: int = 0,
+    ) -> Transition:
+        """Let the account move, and tell it."""
+        before, now = self.statuses[number], self.clock()
+        linked = before.linked or state is State.CONNECTED
+        self.retries[number] = None if retry_in is None else now + timedelta(seconds=retry_in)
+        self.statuses[number] = replace(
+            before, state=state, reason=reason, stage=stage, cause=cause, detail=detail, next_retry_in=retry_in,
+            is_connected=state is State.CONNECTED, reconnect_attempts=attempts, linked=linked,
+            since=now if state is not before.state else before.since,
+        )  # fmt: skip
+        transition = Transition(
+            number, now, before.state, state, stage, reason, cause, detail, attempts, 10, 0, linked,
+            next_retry_at=self.retries[number], alert=alert, recovered=recovered,
+            within_state=state is before.state and reason is before.reason,
+        )  # fmt: skip
+        self.tell(transition)
+        return transition
+
+    def show_code(self, number: str = BERLIN, shown: Code | None = None, lives: float | None = 60) -> None:
+        now = self.clock()
+        ends = None if lives is None else now + timedelta(seconds=lives)
+        self.tell(CodeShown(number, shown or code(), ends, now + timedelta(seconds=120)))
+
+    def hide_code(self, number: str = BERLIN) -> None:
+        self.tell(CodeHidden(number))
+
+    # --- the protocol -------------------------------------------------------------------------------------------------
+
+    def accounts(self) -> list[Account]:
+        return list(self.known.values())
+
+    def account(self, number: str) -> Account:
+        try:
+            return self.known[number]
+        except KeyError:
+            raise UnknownAccountError(number) from None
+
+    def status(self, number: str) -> Status:
+        status = self.statuses[self.account(number).number]
+        at = self.retries.get(number)
+        return status if at is None else replace(status, next_retry_in=(at - self.clock()).total_seconds())
+
+    async def add(self, number: str, *, name: str, owner: int) -> Account:
+        self._call("add", number, name, owner)
+        return self.put(number, name, owner)
+
+    async def rename(self, number: str, name: str) -> None:
+        self._call("rename", number, name)
+        self.known[number] = replace(self.known[number], name=name)
+
+    async def start(self, number: str, *, takeover: bool = False) -> bool:
+        self._call("start", number, takeover)
+        if self.status(number).state in {State.CONNECTING, State.CONNECTED}:
+            return False
+        self.move(number, State.CONNECTING, Reason.ASKED, stage=Stage.QUEUED)
+        return True
+
+    async def suspend(self, number: str) -> bool:
+        self._call("suspend", number)
+        if self.status(number).reason is Reason.SUSPENDED_BY_OPERATOR:
+            return False
+        self.move(number, State.SUSPENDED, Reason.SUSPENDED_BY_OPERATOR)
+        return True
+
+    def _call(self, *call: Any) -> None:
+        if self.failing is not None:
+            raise self.failing
+        self.calls.append(call)
+
+
+@dataclass
+class Past:
+    at: datetime
+    from_state: str
+    to_state: str
+    reason: str
+    cause: str | None = None
+    detail: str = ""
+
+
+class FakeRecords:
+    """History and audit in memory."""
+
+    def __init__(self) -> None:
+        self.past: dict[str, list[Past]] = {}
+        self.audited: list[tuple[int, str, str | None, str]] = []
+
+    async def history(self, number: str, limit: int) -> Sequence[Past]:
+        return self.past.get(number, [])[:limit]
+
+    async def audit(self, at: datetime, user_id: int, command: str, number: str | None, outcome: str) -> None:
+        self.audited.append((user_id, command, number, outcome))
+
+
+@dataclass
+class Kept:
+    key: str
+    chat: int
+    topic: int | None
+    message: int
+    shown: str
+
+
+@dataclass
+class FakeMessages:
+    """Message references in memory; they outlive a desk as the database does."""
+
+    rows: dict[tuple[str, str, int], Kept] = field(default_factory=dict)
+    strangers: set[int] = field(default_factory=set)
+
+    async def kept(self, kind: str) -> Sequence[Kept]:
+        return [row for (of, _, _), row in self.rows.items() if of == kind]
+
+    async def keep(self, kind: str, key: str, *, chat: int, topic: int | None, message: int, shown: str) -> None:
+        self.rows[kind, key, chat] = Kept(key, chat, topic, message, shown)
+
+    async def forget(self, kind: str, key: str, *, chat: int) -> None:
+        self.rows.pop((kind, key, chat), None)
+
+    async def first_meeting(self, user: int, at: datetime) -> bool:
+        met = user in self.strangers
+        self.strangers.add(user)
+        return not met
