@@ -1,0 +1,43 @@
+"""One figure, its aim, and the table of all. What never lives here: how a figure is measured."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Figure:
+    """What was measured. aim: the least that is good enough, or with `at_most` the most."""
+
+    what: str
+    value: float
+    unit: str
+    aim: float | None = None
+    at_most: bool = False
+
+    @property
+    def ratio(self) -> float | None:
+        """How many times as good as the aim; 1 is just enough."""
+        if self.aim is None:
+            return None
+        return self.aim / self.value if self.at_most else self.value / self.aim
+
+
+def table(figures: Sequence[Figure]) -> str:
+    """Return the figures as a Markdown table."""
+    rows = [("figure", "measured", "aim", "as good as the aim"), ("---", "--:", "--:", "--:")]
+    for one in figures:
+        aim = "" if one.aim is None else f"{'≤' if one.at_most else '≥'} {_number(one.aim)} {one.unit}"
+        ratio = "" if one.ratio is None else f"{one.ratio:.1f} times" + ("" if one.ratio >= 1 else ": missed")
+        rows.append((one.what, f"{_number(one.value)} {one.unit}", aim, ratio))
+    widths = [max(len(row[i]) for row in rows) for i in range(4)]
+    lines = []
+    for i, row in enumerate(rows):
+        cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=True)]
+        if i == 1:
+            cells = ["-" * widths[0], *("-" * (width - 1) + ":" for width in widths[1:])]
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def _number(value: float) -> str:
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"

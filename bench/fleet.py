@@ -1,0 +1,132 @@
+"""10,000 managers in one process on a driver that does nothing: what each weighs, what is stored, what idling costs.
+
+Everything but the browsers is the product: registry, managers, recorder and SQLite on a real disk, logging included.
+"""
+
+import asyncio
+import gc
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+
+from bench.figures import Figure
+from controller.driver import Driver, Ended, Health, Layer, Opening, Ready, Report
+from controller.link import Policy, Wanted
+from controller.notices import Notice, Transition
+from controller.persistence import Memory
+from controller.reasons import Reason, State
+from controller.recorder import Recorder
+from controller.registry import Account, Registry
+from storage.accounts import Accounts
+from storage.database import open_database
+
+MANAGERS = 10_000
+LAUNCH_SLOTS = 100
+BOOTED = 2
+"""Transitions for each account: to CONNECTING, to CONNECTED."""
+LOST_AND_BACK = 3
+"""To DISCONNECTED, to CONNECTING, to CONNECTED."""
+PATIENCE = 300.0
+
+
+class NullSession:
+    """Always well, always answered."""
+
+    reached = Layer.SOCKET
+
+    async def probe(self) -> Health:
+        return Health()
+
+    async def heartbeat(self, *, ask: bool) -> bool:  # noqa: ARG002 - the protocol's
+        return True
+
+    async def log_out(self) -> None: ...
+
+    async def close(self) -> None: ...
+
+
+class NullDriver:
+    """Opens at once, ready at once; keeps how to speak to each manager."""
+
+    def __init__(self) -> None:
+        self.says: dict[str, Callable[[Report], None]] = {}
+
+    async def open(self, opening: Opening, report: Callable[[Report], None]) -> NullSession:
+        self.says[opening.account] = report
+        report(Ready(opening.account))
+        return NullSession()
+
+    async def stop(self) -> None: ...
+
+
+class Told:
+    """The last listener: counts the transitions that have been stored, after which they are told."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def __call__(self, notice: Notice) -> None:
+        self.count += isinstance(notice, Transition) and not notice.within_state
+
+
+async def measure(folder: Path, idle_seconds: float) -> list[Figure]:
+    """Boot the fleet from the database, lose every account at once, then let it idle; figures of each."""
+    me = psutil.Process()
+    async with open_database(folder / "bench.db") as database:
+        memory = Memory(database, Accounts(database))
+        numbers = [f"+4915{i:08}" for i in range(MANAGERS)]
+        for number in numbers:
+            await memory.add_account(Account(number, "", 1, wanted=Wanted.CONNECTED, linked=True))
+        told = Told()
+        recorder = Recorder(memory, told)
+        driver = NullDriver()
+        typed: Driver = driver
+        registry = Registry(memory, driver=typed, policy=Policy(), listener=recorder, launch_slots=LAUNCH_SLOTS)
+
+        gc.collect()
+        before = me.memory_info().rss
+        await registry.boot()
+        await _until(lambda: told.count == BOOTED * MANAGERS)
+        gc.collect()
+        weight = (me.memory_info().rss - before) / MANAGERS / 1024
+
+        stored = told.count
+        begun = time.perf_counter()
+        for say in list(driver.says.values()):
+            say(Ended(Reason.SESSION_CLOSED))
+        await _until(lambda: told.count == stored + LOST_AND_BACK * MANAGERS)
+        seconds = time.perf_counter() - begun
+        assert _connected(registry) == MANAGERS
+        rate = (told.count - stored) / seconds
+
+        idle = await _idle(idle_seconds)
+        assert _connected(registry) == MANAGERS
+        begun = time.perf_counter()
+        await registry.stop()
+        await recorder.stop(PATIENCE)
+        stopped = time.perf_counter() - begun
+    return [
+        Figure(f"memory for each of {MANAGERS:,} managers", weight, "KiB", aim=8, at_most=True),
+        Figure("transitions stored, all accounts lost at once and back", rate, "/s", aim=2_000),
+        Figure(f"a core's share, {MANAGERS:,} idle accounts", idle, "%", aim=5, at_most=True),
+        Figure(f"ordered stop of {MANAGERS:,} accounts", stopped, "s"),
+    ]
+
+
+def _connected(registry: Registry) -> int:
+    return sum(registry.status(account.number).state is State.CONNECTED for account in registry.accounts())
+
+
+async def _until(reached: Callable[[], bool]) -> None:
+    async with asyncio.timeout(PATIENCE):
+        while not reached():  # noqa: ASYNC110 - seen from outside, as an operator would: the fleet has no such event
+            await asyncio.sleep(0.05)
+
+
+async def _idle(seconds: float) -> float:
+    """Return the share of a core that a wait of so many seconds took, in per cent."""
+    begun, used = time.perf_counter(), time.process_time()
+    await asyncio.sleep(seconds)
+    return 100 * (time.process_time() - used) / (time.perf_counter() - begun)

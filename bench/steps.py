@@ -1,0 +1,56 @@
+"""How many pure steps a second: one account's day in short, over and over, through `lifecycle.step` alone."""
+
+import time
+
+from bench.figures import Figure
+from controller.driver import Authenticated, Code, Ended, Health, Layer, Ready, Scanned, Syncing
+from controller.lifecycle import step
+from controller.link import (
+    Beat,
+    Closed,
+    Event,
+    Fired,
+    FromSession,
+    Link,
+    Policy,
+    Said,
+    SlotGranted,
+    Start,
+    Suspend,
+    Timer,
+)
+from controller.reasons import Reason, State
+
+NUMBER = "+4915112345678"
+REPEATS = 5_000
+
+FIRST: tuple[Said, ...] = (
+    SlotGranted(), Code("a,b,c,d,1"), Code("a,b,c,d,2"), Scanned(), Authenticated(NUMBER), Syncing(50), Ready(NUMBER),
+    Health(), Beat(answered=True), Health(), Health(Layer.SOCKET), Health(Layer.SOCKET), Closed(),
+)  # fmt: skip
+SECOND: tuple[Said, ...] = (SlotGranted(), Authenticated(NUMBER), Ready(NUMBER), Ended(Reason.CONFLICT), Closed())
+
+
+def day(first: int) -> tuple[Event, ...]:
+    """Return the events of one round, whose first browser is session number `first`."""
+    return (
+        Start(),
+        *(FromSession(first, said) for said in FIRST),
+        Fired(Timer.RETRY),
+        *(FromSession(first + 1, said) for said in SECOND),
+        Suspend(),
+    )
+
+
+def measure() -> list[Figure]:
+    """Run the rounds; each must end as it should, so that what is timed is what it claims to be."""
+    policy, link = Policy(), Link(NUMBER)
+    rounds = [day(2 * i + 1) for i in range(REPEATS)]
+    begun = time.perf_counter()
+    for events in rounds:
+        for event in events:
+            link, _ = step(link, event, policy)
+        assert (link.state, link.reason) == (State.SUSPENDED, Reason.SUSPENDED_BY_OPERATOR)
+    seconds = time.perf_counter() - begun
+    assert link.session == 2 * REPEATS
+    return [Figure("pure steps of the lifecycle", REPEATS * len(rounds[0]) / seconds, "/s", aim=20_000)]
