@@ -92,11 +92,15 @@ class ChromiumDriver:
         await make_free(profile)
         if opening.fresh:
             await asyncio.to_thread(profile.drop_caches)
+        playwright, node = await self._host.get()
         launch = Launch(profile, browser, self._options.extra_args)
         try:
             with translated("start the browser"):
                 async with asyncio.timeout(self._options.launch_timeout):
-                    session = await self._open(launch, browser, profile, opening, report)
+                    context, process = await launch.start(playwright, node, self._options.launch_timeout)
+                    parts = await _parts(context, profile, process, node, browser)
+                    session = await self._session(parts, opening, report)
+                    await asyncio.to_thread(profile.put_stamp, browser.version)
         except BaseException:
             await uncancelled(launch.undo(_UNDO_SECONDS))
             raise
@@ -107,17 +111,8 @@ class ChromiumDriver:
         """End Playwright's driver process."""
         await uncancelled(self._host.stop())
 
-    async def _open(
-        self,
-        launch: Launch,
-        browser: Browser,
-        profile: Profile,
-        opening: Opening,
-        report: Callable[[Report], None],
-    ) -> ChromiumSession:
-        playwright, node = await self._host.get()
-        context, process = await launch.start(playwright, node, self._options.launch_timeout)
-        parts = await _parts(context, profile, process, node, browser)
+    async def _session(self, parts: Parts, opening: Opening, report: Callable[[Report], None]) -> ChromiumSession:
+        """Make a session of an open browser and put our script before everything that its page will load."""
         session = ChromiumSession(
             parts,
             opening=opening,
@@ -132,12 +127,11 @@ class ChromiumDriver:
             if source["frame"] == parts.page.main_frame:
                 session.receive(told)
 
-        await context.expose_binding(binding, receive)
-        await context.add_init_script(watcher(binding))
+        await parts.context.expose_binding(binding, receive)
+        await parts.context.add_init_script(watcher(binding))
         if opening.fresh:
             await parts.page_cdp.send("Network.setBypassServiceWorker", {"bypass": True})
             await parts.page_cdp.send("Network.setCacheDisabled", {"cacheDisabled": True})
-        await asyncio.to_thread(profile.put_stamp, browser.version)
         return session
 
 

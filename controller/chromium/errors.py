@@ -1,6 +1,7 @@
 """The one place where Playwright's errors become ours (`DriverError`), worded for people.
 
-Only the first line of a message is ever looked at: what follows is a log of calls, which may hold anything.
+Of a message's many lines only the first is handed on, and what a browser that did not start said last: the rest is a
+log of calls, which may hold anything.
 What never lives here: what follows from an error.
 """
 
@@ -13,7 +14,10 @@ from playwright.async_api import TimeoutError as PlaywrightTimeoutError
 
 from controller.chromium.launcher import IN_USE, REFUSAL
 from controller.driver import DriverError
+from controller.numbers import mask
 from controller.reasons import Reason
+
+_LONGEST = 200
 
 GONE = "the page or its browser is gone"
 
@@ -34,6 +38,8 @@ _NET = {
 }
 _NET_ERROR = re.compile(r"net::(ERR_[A-Z0-9_]+)")
 _LOG_LINE = re.compile(r"^(?:\s*- )?\[pid=\d+\]\[err\] (.*)$", re.MULTILINE)
+_EXIT = re.compile(r"<process did exit: exitCode=(\w+), signal=(\w+)>")
+_NUMBER = re.compile(r"\d{7,}")
 _GONE = re.compile(r"has been closed|Target crashed|Target closed|Connection closed|Browser closed|was detached")
 _INTERRUPTED = re.compile(r"ERR_ABORTED|interrupted by another navigation|frame was detached", re.IGNORECASE)
 
@@ -51,17 +57,21 @@ def translated(doing: str, reason: Reason = Reason.LAUNCH_FAILED) -> Iterator[No
 
 def translate(error: PlaywrightError, doing: str, reason: Reason) -> DriverError:
     """Say in one line what one of Playwright's errors means."""
-    refusal = next((line for line in _LOG_LINE.findall(error.message) if line.startswith(REFUSAL)), None)
-    if refusal is not None:
+    told = [line for line in _LOG_LINE.findall(error.message) if line.strip()]
+    if refusal := next((line for line in told if line.startswith(REFUSAL)), None):
         detail = refusal.removeprefix(REFUSAL)
         return DriverError(Reason.PROFILE_IN_USE if refusal.startswith(IN_USE) else reason, detail)
+    if ended := _EXIT.search(error.message):
+        code, signal = ended.groups()
+        how = f"exit code {code}" if signal == "null" else signal
+        return DriverError(reason, _line(f"could not {doing}: it ended ({how}) {told[-1] if told else ''}"))
     if net := _NET_ERROR.search(error.message):
         return DriverError(reason, f"could not {doing}: {_NET.get(net[1], 'network error')} (net::{net[1]})")
     if isinstance(error, PlaywrightTimeoutError):
         return DriverError(reason, f"could not {doing}: no answer in time")
     if _GONE.search(error.message):
         return DriverError(Reason.SESSION_CLOSED, GONE)
-    return DriverError(reason, f"could not {doing}: {_first_line(error.message)}")
+    return DriverError(reason, _line(f"could not {doing}: {error.message}"))
 
 
 def is_interrupted(error: PlaywrightError) -> bool:
@@ -69,6 +79,7 @@ def is_interrupted(error: PlaywrightError) -> bool:
     return _INTERRUPTED.search(error.message) is not None
 
 
-def _first_line(message: str) -> str:
-    lines = [line.strip() for line in message.splitlines() if line.strip()]
-    return (lines[0] if lines else "unknown error")[:200]
+def _line(text: str) -> str:
+    """Keep one line of a text, with any account's number in a path of it hidden."""
+    first = next((line.strip() for line in text.splitlines() if line.strip()), "")
+    return _NUMBER.sub(lambda found: mask(found[0]), first)[:_LONGEST]

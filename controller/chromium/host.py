@@ -22,6 +22,7 @@ from controller.chromium import launcher
 from controller.chromium.errors import translated
 from controller.chromium.processes import PidFile, ProcessId, end_tree, this_process
 from controller.chromium.profile import run_folder
+from controller.chromium.waiting import uncancelled
 from controller.driver import DriverError
 from controller.reasons import Reason
 
@@ -66,7 +67,7 @@ class PlaywrightHost:
         async with self._lock:
             if self._playwright is not None and not await self._answers(self._playwright):
                 log.warning("Playwright's driver process is dead or hangs: it is replaced")
-                await self._end()
+                await uncancelled(self._end())
             if self._playwright is None or self._process is None:
                 return await self._start()
             return self._playwright, self._process
@@ -77,7 +78,7 @@ class PlaywrightHost:
             await self._end()
 
     async def _answers(self, given: Playwright) -> bool:
-        if self._process is None or not self._process.is_alive():
+        if self._process is None or not self._process.is_alive() or self._process.is_stopped():
             return False
         try:
             with translated("ask Playwright's driver"):
@@ -99,7 +100,7 @@ class PlaywrightHost:
                     self._playwright = await async_playwright().start()
             self._process = self._started()
         except BaseException:
-            await self._end()
+            await uncancelled(self._end())
             raise
         return self._playwright, self._process
 

@@ -1,0 +1,144 @@
+"""A rig for the driver: a DATA_DIR of its own, the reports as they came, and a look for anything left behind."""
+
+import asyncio
+import os
+import signal
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import psutil
+import pytest
+
+from controller.chromium import ChromiumDriver, ChromiumOptions
+from controller.chromium import session as session_module
+from controller.chromium.processes import ProcessId, tree
+from controller.chromium.session import ChromiumSession
+from controller.driver import Code, Ended, Opening, Ready, Report
+from sandbox.whatsapp import Options, Timings, WhatsAppStandIn
+
+ACCOUNT = "+4915112345678"
+DIGITS = ACCOUNT.removeprefix("+")
+SPEED = 20
+
+R = TypeVar("R")
+
+
+async def eventually(condition: Callable[[], Any], seconds: float = 10.0) -> Any:
+    """Wait for a condition with a deadline."""
+    async with asyncio.timeout(seconds):
+        while not (found := condition()):
+            await asyncio.sleep(0.02)
+    return found
+
+
+def left_behind(data_dir: Path) -> list[str]:
+    """Processes that know the DATA_DIR, from their command line or their environment."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            words = [*process.cmdline(), *process.environ().values()]
+        except psutil.Error:
+            continue
+        if any(str(data_dir) in word for word in words):
+            found.append(" ".join(process.cmdline())[:200])
+    return found
+
+
+class Rig:
+    def __init__(self, data_dir: Path, url: str) -> None:
+        self.data_dir = data_dir
+        self.url = url
+        self.reports: list[Report] = []
+        self.sessions: list[ChromiumSession] = []
+        self.driver = self.make()
+
+    def make(self, **options: Any) -> ChromiumDriver:
+        told = {"page_url": self.url, "data_dir": self.data_dir, **options}
+        self.driver = ChromiumDriver(ChromiumOptions(**told))
+        return self.driver
+
+    async def open(self, account: str = ACCOUNT, **opening: bool) -> ChromiumSession:
+        session = await self.driver.open(Opening(account, **opening), self.reports.append)
+        self.sessions.append(session)
+        return session
+
+    async def seen(self, kind: type[R], seconds: float = 10.0, *, after: int = 0) -> R:
+        """The first report of a kind, waited for; any end that comes instead fails."""
+
+        def look() -> R | None:
+            for report in self.reports[after:]:
+                if isinstance(report, kind):
+                    return report
+                assert not isinstance(report, Ended), report
+            return None
+
+        return await eventually(look, seconds)
+
+    async def linked(self, stand_in: WhatsAppStandIn, account: str = ACCOUNT, **opening: bool) -> ChromiumSession:
+        """A session that has been linked by a scan."""
+        session = await self.open(account, **opening)
+        code = await self.seen(Code)
+        stand_in.phones.scan(code.text, account)
+        await self.seen(Ready, 20)
+        return session
+
+    def processes(self, kind: str | None = None) -> list[psutil.Process]:
+        """Of the browsers on this DATA_DIR the processes of one --type, None for the first ones."""
+        first = [
+            process
+            for process in psutil.process_iter(["cmdline"])
+            if any(f"--user-data-dir={self.data_dir}" in word for word in process.info["cmdline"] or [])
+        ]
+        leaders = [process for process in first if not _type(process)]
+        if kind is None:
+            return leaders
+        family = [child for leader in leaders for child in leader.children(recursive=True)]
+        return [process for process in family if _type(process) == kind]
+
+    @staticmethod
+    def kill_tree(leader: ProcessId) -> None:
+        """Kill -9 everything of a browser at once."""
+        for process in tree(leader):
+            os.kill(process.pid, signal.SIGKILL)
+
+    def node(self) -> psutil.Process:
+        found = self.driver._host.process
+        assert found is not None
+        return psutil.Process(found.pid)
+
+
+def _type(process: psutil.Process) -> str | None:
+    try:
+        words = process.cmdline()
+    except psutil.Error:
+        return "gone"
+    return next((word.removeprefix("--type=") for word in words if word.startswith("--type=")), None)
+
+
+@pytest.fixture
+async def stand_in() -> AsyncIterator[WhatsAppStandIn]:
+    async with WhatsAppStandIn(Options(timings=Timings().scaled(SPEED))) as running:
+        yield running
+
+
+@pytest.fixture
+async def rig(tmp_path: Path, stand_in: WhatsAppStandIn) -> AsyncIterator[Rig]:
+    made = Rig(tmp_path / "data", stand_in.url)
+    try:
+        yield made
+    finally:
+        for session in made.sessions:
+            await session.close()
+        await made.driver.stop()
+        assert left_behind(made.data_dir) == []
+
+
+@pytest.fixture
+def soon_durable(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Spare the tests of other things the seconds until a link is on the disk."""
+
+    async def at_once(*_: object) -> bool:
+        return True
+
+    monkeypatch.setattr(session_module, "until_durable", at_once)

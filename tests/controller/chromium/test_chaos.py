@@ -1,0 +1,259 @@
+"""Everything that can be killed or stopped under a session: it is told at once, and nothing is left behind."""
+
+import asyncio
+import signal
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import psutil
+import pytest
+
+from controller.chromium import driver as driver_module
+from controller.driver import Code, DriverError, Ended, Health, Layer, Opening, Ready
+from controller.reasons import Reason
+from sandbox.whatsapp import WhatsAppStandIn
+from tests.controller.chromium.conftest import ACCOUNT, Rig, eventually, left_behind
+
+pytestmark = [pytest.mark.chromium, pytest.mark.usefixtures("soon_durable")]
+
+AT_ONCE = 1.0
+
+
+async def timed_close(rig: Rig) -> float:
+    loop = asyncio.get_running_loop()
+    begun = loop.time()
+    await rig.sessions[-1].close()
+    assert rig.processes() == []
+    return loop.time() - begun
+
+
+async def test_the_browser_is_killed(rig: Rig, stand_in: WhatsAppStandIn) -> None:
+    await rig.linked(stand_in)
+    rig.processes()[0].kill()
+    assert (await rig.seen(Ended, AT_ONCE)).reason is Reason.SESSION_CLOSED
+    assert await timed_close(rig) < 3
+
+
+async def test_the_renderer_is_killed(rig: Rig, stand_in: WhatsAppStandIn) -> None:
+    session = await rig.linked(stand_in)
+    for renderer in rig.processes("renderer"):
+        renderer.kill()
+    assert (await rig.seen(Ended, AT_ONCE)).reason is Reason.SESSION_CLOSED
+    assert (await session.probe()).failed is Layer.PAGE
+    assert await timed_close(rig) < 3
+
+
+async def test_gpu_and_network_processes_are_replaced(rig: Rig, stand_in: WhatsAppStandIn) -> None:
+    session = await rig.linked(stand_in)
+    for kind in ("gpu-process", "utility"):
+        for process in rig.processes(kind):
+            process.kill()
+
+    async def healthy() -> None:
+        while await session.probe() != Health():
+            await asyncio.sleep(0.05)
+
+    await asyncio.wait_for(healthy(), 20)
+    assert not any(isinstance(report, Ended) for report in rig.reports)
+
+
+async def test_the_page_is_closed(rig: Rig, stand_in: WhatsAppStandIn) -> None:
+    session = await rig.linked(stand_in)
+    await session._parts.page.close()
+    assert (await rig.seen(Ended, AT_ONCE)).reason is Reason.SESSION_CLOSED
+    assert await timed_close(rig) < 3
+
+
+async def test_the_page_hangs_in_a_loop(rig: Rig, stand_in: WhatsAppStandIn) -> None:
+    rig.make(close_timeout=4.0)
+    session = await rig.linked(stand_in)
+    hanging = asyncio.create_task(session._evaluate("() => { for (;;); }", None))
+    await asyncio.sleep(0.1)
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(session.probe(), 1)
+    assert session.reached is Layer.PAGE
+    assert await timed_close(rig) < 5
+    with pytest.raises(DriverError):
+        await hanging
+
+
+async def test_the_browser_is_stopped(rig: Rig, stand_in: WhatsAppStandIn) -> None:
+    session = await rig.linked(stand_in)
+    rig.processes()[0].suspend()
+    assert (await session.probe()).failed is Layer.PROCESS
+    assert await timed_close(rig) < 3
+
+
+async def test_playwrights_driver_is_killed_under_two_accounts(rig: Rig, stand_in: WhatsAppStandIn) -> None:
+    await rig.linked(stand_in)
+    others: list[object] = []
+    other = await rig.driver.open(Opening("+491511234567"), others.append)
+    rig.sessions.insert(0, other)
+    await eventually(lambda: any(isinstance(report, Code) for report in others))
+    rig.node().kill()
+    ended = await rig.seen(Ended, AT_ONCE)
+    assert ended.reason is Reason.SESSION_CLOSED
+    await eventually(lambda: any(isinstance(report, Ended) for report in others), AT_ONCE)
+    await asyncio.gather(*(session.close() for session in rig.sessions))
+    assert rig.processes() == []
+
+    rig.reports.clear()
+    await rig.open()
+    await rig.seen(Ready)
+
+
+async def test_playwrights_driver_is_stopped(rig: Rig, stand_in: WhatsAppStandIn) -> None:
+    session = await rig.linked(stand_in)
+    node = rig.node()
+    node.suspend()
+    assert (await session.probe()).failed is Layer.BROWSER
+    assert await timed_close(rig) < 6
+    assert node.is_running()
+
+    rig.reports.clear()
+    await rig.open()
+    await rig.seen(Ready)
+    assert rig.node().pid != node.pid
+    await eventually(lambda: not node.is_running() or node.status() == psutil.STATUS_ZOMBIE)
+
+
+async def test_playwrights_driver_is_stopped_during_a_launch(rig: Rig) -> None:
+    rig.make(connect_timeout=6.0)
+    session = await rig.open()
+    await session.close()
+    opening = asyncio.create_task(rig.open())
+    await eventually(lambda: list((rig.data_dir / "run").glob("4*.sh")))
+    node = rig.node()
+    node.suspend()
+    with pytest.raises(DriverError) as raised:
+        await opening
+    assert raised.value.reason is Reason.LAUNCH_FAILED
+    assert rig.processes() == []
+    await rig.open()
+    await rig.seen(Code)
+    assert rig.node().pid != node.pid
+
+
+async def test_a_cancelled_launch_leaves_nothing(rig: Rig) -> None:
+    cancelled = 0
+    for hundredths in (0, 2, 6, 10, 15, 20, 25, 30, 40, 50):
+        opening = asyncio.create_task(rig.open())
+        await asyncio.sleep(hundredths / 100)
+        cancelled += opening.cancel()
+        await asyncio.wait([opening])
+        if not opening.cancelled():  # it was faster
+            await rig.sessions[-1].close()
+        assert rig.processes() == []
+        assert not list((rig.data_dir / "run").glob("4*.sh"))
+        assert not list((rig.data_dir / "run").glob("4*.json"))
+    assert cancelled > 3
+    await rig.open()
+    await rig.seen(Code)
+
+
+async def test_a_cancelled_close_finishes(rig: Rig, stand_in: WhatsAppStandIn) -> None:
+    session = await rig.linked(stand_in)
+    closing = asyncio.create_task(session.close())
+    await asyncio.sleep(0)
+    closing.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await closing
+    assert rig.processes() == []
+
+
+async def test_a_profile_in_use(rig: Rig, stand_in: WhatsAppStandIn) -> None:
+    await rig.linked(stand_in)
+    with pytest.raises(DriverError, match=r"^profile in use by process \d+$") as raised:
+        await rig.open()
+    assert raised.value.reason is Reason.PROFILE_IN_USE
+    assert len(rig.processes()) == 1
+    assert (await rig.sessions[0].probe()).failed is None, "the one that was there stays"
+
+
+async def test_the_launcher_itself_refuses_a_profile_in_use(
+    rig: Rig, stand_in: WhatsAppStandIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await rig.linked(stand_in)
+
+    async def look_away(_: object) -> None:
+        return
+
+    monkeypatch.setattr(driver_module, "make_free", look_away)
+    with pytest.raises(DriverError, match=r"^profile in use by process \d+$") as raised:
+        await rig.open()
+    assert raised.value.reason is Reason.PROFILE_IN_USE
+    assert (await rig.sessions[0].probe()).failed is None
+
+
+CONTROLLER = """
+    import asyncio, sys
+    from pathlib import Path
+    from controller.chromium import ChromiumDriver, ChromiumOptions
+    from controller.driver import Opening
+
+    async def main():
+        driver = ChromiumDriver(ChromiumOptions(page_url=sys.argv[1], data_dir=Path(sys.argv[2])))
+        await driver.open(Opening(sys.argv[3]), lambda report: print(type(report).__name__, flush=True))
+        await asyncio.Event().wait()
+
+    asyncio.run(main())
+"""
+
+
+async def another_controller(rig: Rig, tmp_path: Path) -> asyncio.subprocess.Process:
+    program = tmp_path / "another_controller.py"
+    program.write_text(textwrap.dedent(CONTROLLER))
+    started = await asyncio.create_subprocess_exec(
+        sys.executable, program, rig.url, rig.data_dir, ACCOUNT,
+        stdout=subprocess.PIPE, env={"PYTHONPATH": str(Path(__file__).parents[3]), "PATH": "/usr/bin:/bin"},
+    )  # fmt: skip
+    assert started.stdout is not None
+    async with asyncio.timeout(20):
+        assert await started.stdout.readline() == b"Code\n"
+    return started
+
+
+async def test_orphans_of_a_killed_controller_are_ended(rig: Rig, tmp_path: Path) -> None:
+    another = await another_controller(rig, tmp_path)
+    try:
+        with pytest.raises(DriverError, match="profile in use"):
+            await rig.open()
+        assert await rig.driver.end_orphans() == 0, "a living controller's browsers are its own"
+    finally:
+        # The worst case: nothing of it can react any more.
+        (browser,) = rig.processes()
+        node = browser.parent()
+        assert node is not None
+        browser.suspend()
+        node.suspend()
+        another.kill()
+        await another.wait()
+    assert rig.processes() == [browser]
+    assert await rig.driver.end_orphans() == 2
+    assert left_behind(rig.data_dir) == []
+    await rig.open()
+    await rig.seen(Code)
+
+
+async def test_an_orphan_is_ended_by_the_next_open(rig: Rig, tmp_path: Path) -> None:
+    another = await another_controller(rig, tmp_path)
+    (browser,) = rig.processes()
+    node = browser.parent()
+    assert node is not None
+    browser.suspend()
+    another.kill()
+    await another.wait()
+    (rig.data_dir / "run" / f"{ACCOUNT[1:]}.json").unlink()  # nothing but its command line tells
+    await eventually(lambda: not node.is_running() or node.status() == psutil.STATUS_ZOMBIE)
+    await rig.open()
+    await rig.seen(Code)
+    assert browser not in rig.processes()
+
+
+async def test_everything_ends_with_a_killed_controller(rig: Rig, tmp_path: Path) -> None:
+    another = await another_controller(rig, tmp_path)
+    another.send_signal(signal.SIGKILL)
+    await another.wait()
+    await eventually(lambda: left_behind(rig.data_dir) == [])

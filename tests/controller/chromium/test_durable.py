@@ -1,0 +1,87 @@
+"""Ready means that a kill -9 keeps the link, and the wait before it is what makes it so."""
+
+import asyncio
+
+import pytest
+
+from controller.chromium import durable
+from controller.chromium import session as session_module
+from controller.chromium.session import ChromiumSession
+from controller.driver import Code, Opening, Ready, Report
+from sandbox.whatsapp import WhatsAppStandIn
+from tests.controller.chromium.conftest import ACCOUNT, Rig, eventually
+
+pytestmark = pytest.mark.chromium
+
+ACCOUNTS = [f"+49151123456{number}" for number in range(10, 13)]
+
+
+async def link_and_kill(rig: Rig, stand_in: WhatsAppStandIn, account: str) -> float:
+    """Link, kill -9 the whole tree as soon as Ready is told, close. Returns how long Ready took, in seconds."""
+    reports: list[Report] = []
+    killed = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    session: ChromiumSession
+
+    def report(told: Report) -> None:
+        reports.append(told)
+        if isinstance(told, Ready):
+            rig.kill_tree(session._parts.process)
+            killed.set()
+
+    session = await rig.driver.open(Opening(account), report)
+    rig.sessions.append(session)
+    code = await eventually(lambda: next((told for told in reports if isinstance(told, Code)), None))
+    begun = loop.time()
+    stand_in.phones.scan(code.text, account)
+    await asyncio.wait_for(killed.wait(), 30)
+    took = loop.time() - begun
+    await session.close()
+    return took
+
+
+async def is_restored(rig: Rig, account: str) -> bool:
+    reports: list[Report] = []
+    session = await rig.driver.open(Opening(account), reports.append)
+    rig.sessions.append(session)
+    told = await eventually(lambda: next((told for told in reports if isinstance(told, Code | Ready)), None), 20)
+    await session.close()
+    return isinstance(told, Ready)
+
+
+async def test_a_kill_right_after_ready_keeps_the_link(rig: Rig, stand_in: WhatsAppStandIn) -> None:
+    took = await asyncio.gather(*(link_and_kill(rig, stand_in, account) for account in ACCOUNTS))
+    assert max(took) < durable.LONGEST_WAIT, "the marker was not found on the disk, which is what this is about"
+    for account in ACCOUNTS:
+        assert await is_restored(rig, account)
+
+
+async def test_without_the_wait_the_same_kill_loses_it(
+    rig: Rig, stand_in: WhatsAppStandIn, soon_durable: None
+) -> None:
+    await link_and_kill(rig, stand_in, ACCOUNT)
+    assert not await is_restored(rig, ACCOUNT)
+
+
+async def test_nothing_of_ours_stays_in_the_page(rig: Rig, stand_in: WhatsAppStandIn) -> None:
+    session = await rig.linked(stand_in)
+    keys = await session._evaluate("() => Object.keys(localStorage)", None)
+    databases = await session._evaluate("async () => (await indexedDB.databases()).map((each) => each.name)", None)
+    assert durable._NAME not in [*keys, *databases]
+
+
+async def test_where_the_page_cannot_store_the_longest_wait_is_waited(
+    rig: Rig, stand_in: WhatsAppStandIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(durable, "LONGEST_WAIT", 0.3)
+    monkeypatch.setattr(durable, "_PUT", "() => { throw new Error('no storage') }")
+    waits: list[bool] = []
+    real = durable.until_durable
+
+    async def noted(*given: object) -> bool:
+        waits.append(await real(*given))  # type: ignore[arg-type]
+        return waits[-1]
+
+    monkeypatch.setattr(session_module, "until_durable", noted)
+    await rig.linked(stand_in)
+    assert waits == [False]

@@ -1,0 +1,279 @@
+"""From the first code to the log-out, as real Chromium reports it."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from controller.driver import (
+    Authenticated,
+    Code,
+    Ended,
+    Health,
+    Heard,
+    Layer,
+    PasskeyAsked,
+    Ready,
+    Scanned,
+    Syncing,
+)
+from controller.reasons import Reason
+from sandbox.whatsapp import Options, Timings, WhatsAppStandIn
+from tests.controller.chromium.conftest import ACCOUNT, DIGITS, SPEED, Rig, eventually, left_behind
+
+pytestmark = [pytest.mark.chromium, pytest.mark.usefixtures("soon_durable")]
+
+OTHER = "+491511234567"
+
+
+async def test_a_link_and_its_restore_are_told_in_order(rig: Rig, stand_in: WhatsAppStandIn) -> None:
+    session = await rig.linked(stand_in)
+    kinds = [type(report) for report in rig.reports]
+    assert list(dict.fromkeys(kinds)) == [Code, Scanned, Authenticated, Syncing, Ready]
+    assert next(r for r in rig.reports if isinstance(r, Authenticated)).number == ACCOUNT
+    assert rig.reports[-1] == Ready(ACCOUNT)
+    await session.close()
+
+    rig.reports.clear()
+    await rig.open()
+    await rig.seen(Ready)
+    assert list(dict.fromkeys(map(type, rig.reports))) == [Authenticated, Syncing, Ready]
+
+
+async def test_the_code_is_the_one_that_the_page_draws(rig: Rig, stand_in: WhatsAppStandIn) -> None:
+    await rig.open()
+    code = await rig.seen(Code)
+    drawn = await eventually(lambda: next((row for row in stand_in.phones.codes() if row.get("qr")), None))
+    assert drawn["qr"] == code.text
+    assert len(code.text.split(",")) == 5
+    assert "undefined" not in code.text
+
+
+async def test_after_the_sixth_ref_there_are_new_codes(tmp_path: Path) -> None:
+    timings = Timings().scaled(SPEED).with_given({"first_ref": 0.6, "next_ref": 0.2})
+    async with WhatsAppStandIn(Options(timings=timings)) as stand_in:
+        rig = Rig(tmp_path / "data", stand_in.url)
+        for way in ("cmd", "launch", "button"):
+            stand_in.switches.set("refresh_qr", way)
+            rig.reports.clear()
+            session = await rig.open()
+            await eventually(lambda: len([r for r in rig.reports if isinstance(r, Code)]) >= 8, 15)
+            codes = [report.text for report in rig.reports if isinstance(report, Code)]
+            assert len(set(codes)) == len(codes), "a dead code was shown again"
+            await session.close()
+        await rig.driver.stop()
+
+
+async def test_a_healthy_session_answers(rig: Rig, stand_in: WhatsAppStandIn) -> None:
+    session = await rig.linked(stand_in)
+    assert await session.probe() == Health()
+    assert session.reached is Layer.SOCKET
+    queries = stand_in.phones.devices()[0]["queries"]
+    assert not await session.heartbeat(ask=False), "reading is no answer where the server can be asked"
+    assert stand_in.phones.devices()[0]["queries"] == queries
+    assert await session.heartbeat(ask=True)
+    assert stand_in.phones.devices()[0]["queries"] == queries + 1
+    assert stand_in.phones.devices()[0]["presences"] == 0
+    stand_in.phones.message(ACCOUNT, "hello", OTHER)
+    await rig.seen(Heard)
+
+
+async def test_where_the_server_cannot_be_asked_a_live_socket_is_the_answer(
+    rig: Rig, stand_in: WhatsAppStandIn
+) -> None:
+    stand_in.switches.set("no_exists_query", value=True)
+    session = await rig.linked(stand_in)
+    assert await session.heartbeat(ask=False)
+    assert await session.heartbeat(ask=True)
+
+
+async def test_presence_is_sent_where_wanted(rig: Rig, stand_in: WhatsAppStandIn) -> None:
+    rig.make(presence=True)
+    session = await rig.linked(stand_in)
+    await session.heartbeat(ask=False)
+    await eventually(lambda: stand_in.phones.devices()[0]["presences"] > 0)
+
+
+async def test_a_silent_server_does_not_answer_and_then_the_socket_fails(rig: Rig, stand_in: WhatsAppStandIn) -> None:
+    session = await rig.linked(stand_in)
+    stand_in.switches.set("silence", value=True)
+    asking = asyncio.create_task(session.heartbeat(ask=True))
+    async with asyncio.timeout(10):
+        while (health := await session.probe()).failed is None:
+            await asyncio.sleep(0.05)
+    assert health.failed is Layer.SOCKET
+    assert not await session.heartbeat(ask=False)
+    asking.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        assert not await asking  # or never answered, which is the caller's deadline
+
+
+@pytest.mark.parametrize("quiet", [False, True])
+async def test_a_log_out_on_the_phone(rig: Rig, stand_in: WhatsAppStandIn, quiet: bool) -> None:
+    stand_in.switches.set("quiet_logout", value=quiet)
+    await rig.linked(stand_in)
+    stand_in.phones.logout(ACCOUNT)
+    ended = await rig.seen(Ended)
+    assert ended.reason is Reason.LOGGED_OUT
+    assert "reason" in ended.detail
+
+
+async def test_our_own_log_out(rig: Rig, stand_in: WhatsAppStandIn) -> None:
+    session = await rig.linked(stand_in)
+    await asyncio.wait_for(session.log_out(), 10)
+    assert stand_in.phones.devices() == []
+    assert (await rig.seen(Ended)).reason is Reason.LOGGED_OUT
+
+
+async def test_a_refused_session_is_a_log_out(rig: Rig, stand_in: WhatsAppStandIn) -> None:
+    session = await rig.linked(stand_in)
+    await session.close()
+    rig.reports.clear()
+    stand_in.switches.set("refuse_restore", value=True)
+    await rig.open()
+    assert (await rig.seen(Ended)).reason is Reason.LOGGED_OUT
+
+
+async def test_a_conflict_is_told_or_taken_over(rig: Rig, stand_in: WhatsAppStandIn) -> None:
+    session = await rig.linked(stand_in)
+    stand_in.phones.conflict(ACCOUNT)
+    assert (await rig.seen(Ended)).reason is Reason.CONFLICT
+    await session.close()
+
+    rig.reports.clear()
+    session = await rig.open(takeover=True)
+    await rig.seen(Ready)
+    states: list[str] = []
+    receive = session.receive
+    session.receive = lambda told: (states.append(told.get("state")), receive(told))  # type: ignore[method-assign]
+    stand_in.phones.conflict(ACCOUNT)
+    await eventually(lambda: "CONFLICT" in states and states[-1] == "CONNECTED")
+    assert not any(isinstance(report, Ended) for report in rig.reports)
+
+
+async def test_a_ban_tells_its_end(rig: Rig, stand_in: WhatsAppStandIn) -> None:
+    session = await rig.linked(stand_in)
+    await session.close()
+    rig.reports.clear()
+    stand_in.switches.set("ban", 3600)
+    await rig.open()
+    ended = await rig.seen(Ended)
+    assert ended.reason is Reason.BANNED
+    assert ended.block_ends_in == pytest.approx(3600, abs=30)
+
+
+async def test_a_block_ends_the_session(rig: Rig, stand_in: WhatsAppStandIn) -> None:
+    await rig.linked(stand_in)
+    stand_in.phones.state("TOS_BLOCK", number=ACCOUNT)
+    ended = await rig.seen(Ended)
+    assert (ended.reason, ended.block_ends_in) == (Reason.BANNED, None)
+
+
+async def test_an_outdated_page(rig: Rig, stand_in: WhatsAppStandIn) -> None:
+    stand_in.switches.set("outdated", value=True)
+    await rig.open()
+    assert (await rig.seen(Ended)).reason is Reason.OUTDATED
+
+
+async def test_a_reload_of_a_page_that_worked(rig: Rig, stand_in: WhatsAppStandIn) -> None:
+    await rig.linked(stand_in)
+    stand_in.phones.reload(ACCOUNT)
+    assert (await rig.seen(Ended)).reason is Reason.NAVIGATED
+
+
+async def test_frames_that_come_and_go_are_no_navigation(rig: Rig, stand_in: WhatsAppStandIn) -> None:
+    stand_in.switches.set("iframes", value=True)
+    session = await rig.linked(stand_in)
+    await session._evaluate("() => history.pushState({}, '', '/chat')", None)
+    await asyncio.sleep(0.5)  # for frames to come and go: nothing is awaited that could be seen
+    assert (await session.probe()).failed is None
+    assert not any(isinstance(report, Ended) for report in rig.reports)
+
+
+async def test_a_passkey_is_told(rig: Rig, stand_in: WhatsAppStandIn) -> None:
+    stand_in.switches.set("passkey", value=True)
+    await rig.open()
+    code = await rig.seen(Code)
+    stand_in.phones.scan(code.text, ACCOUNT)
+    await rig.seen(PasskeyAsked)
+    stand_in.phones.passkey(ACCOUNT, "approve")
+    await rig.seen(Ready)
+
+
+async def test_another_number_is_told_as_it_is(rig: Rig, stand_in: WhatsAppStandIn) -> None:
+    await rig.open()
+    stand_in.phones.scan((await rig.seen(Code)).text, OTHER)
+    assert (await rig.seen(Authenticated)).number == OTHER
+
+
+async def test_builds_that_differ(rig: Rig, stand_in: WhatsAppStandIn) -> None:
+    for switch in ("synced_early", "debug_never", "qr_prefix", "qr_suffix", "no_csp"):
+        stand_in.switches.set(switch, value=True)
+    session = await rig.linked(stand_in)
+    await session.close()
+    rig.reports.clear()
+    await rig.open()
+    await rig.seen(Ready)
+
+
+async def test_without_its_modules_the_dom_is_read(rig: Rig, stand_in: WhatsAppStandIn) -> None:
+    stand_in.switches.set("unknown_build", "modules")
+    session = await rig.open()
+    code = await rig.seen(Code)
+    stand_in.phones.scan(code.text, ACCOUNT)
+    assert (await rig.seen(Ready)).number is None
+    assert (await session.probe()).failed is None
+    assert not await session.heartbeat(ask=True)
+
+
+async def test_a_fresh_page_keeps_its_keys(rig: Rig, stand_in: WhatsAppStandIn) -> None:
+    session = await rig.linked(stand_in)
+    await session.close()
+    rig.reports.clear()
+    await rig.open(fresh=True)
+    await rig.seen(Ready)
+
+
+async def test_close_leaves_nothing_and_can_be_repeated(rig: Rig, stand_in: WhatsAppStandIn) -> None:
+    session = await rig.linked(stand_in)
+    count = len(rig.reports)
+    await asyncio.gather(session.close(), session.close())
+    await session.close()
+    assert rig.processes() == []
+    assert len(rig.reports) == count, "a closed session reports nothing"
+    run = rig.data_dir / "run"
+    assert {path.name for path in run.iterdir() if not path.name.startswith("playwright.")} == {f"{DIGITS}.lock"}
+    await rig.driver.stop()
+    assert [path.name for path in run.iterdir()] == [f"{DIGITS}.lock"]
+    assert left_behind(rig.data_dir) == []
+    assert (rig.data_dir / "profiles" / DIGITS).stat().st_mode & 0o777 == 0o700
+
+
+async def test_what_the_page_and_the_network_see_is_not_headless(rig: Rig, stand_in: WhatsAppStandIn) -> None:
+    session = await rig.linked(stand_in)
+    said = await session._evaluate("() => navigator.userAgent + JSON.stringify(navigator.userAgentData)", None)
+    assert "Chrome/" in said
+    assert "Headless" not in said
+    names = await session._evaluate("() => Object.getOwnPropertyNames(window)", None)
+    assert not [name for name in names if name.startswith("_") and "playwright" not in name and len(name) == 13]
+
+
+async def test_the_browser_is_told_what_it_needs(rig: Rig, stand_in: WhatsAppStandIn) -> None:
+    rig.make(extra_args=("--disable-features=OfTheOperator", "--lang=de"))
+    await rig.linked(stand_in)
+    (process,) = rig.processes()
+    words = process.cmdline()
+    lists = [word.partition("=")[2].split(",") for word in words if word.startswith("--disable-features=")]
+    assert len(lists) == 1, "a browser obeys the last list alone"
+    assert {"OfTheOperator", "WebUIOmniboxPopup", "PaintHolding"} <= set(lists[0]), "one of three lists was lost"
+    assert "--disable-background-networking" in words
+    assert "--lang=de" in words
+
+
+async def test_our_environment_stays_ours(
+    rig: Rig, stand_in: WhatsAppStandIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TELEGRAM_BOT_TOKEN", "123:secret")
+    await rig.linked(stand_in)
+    for process in (*rig.processes(), rig.node()):
+        assert "TELEGRAM_BOT_TOKEN" not in process.environ()

@@ -1,0 +1,113 @@
+"""Saved profiles come back as they were, encrypted where a key is set, and nothing is lost when something fails."""
+
+import stat
+
+import pytest
+
+from controller.chromium.profile import Profile
+from controller.chromium.vault import KEEP, Vault, VaultError, new_key
+
+SECRET = b"the session's key" * 1000
+
+
+@pytest.fixture
+def profile(tmp_path):
+    profile = Profile.of(tmp_path, "+491511234567")
+    profile.prepare()
+    default = profile.folder / "Default"
+    for name in ("IndexedDB", "Local Storage", "Cache"):
+        (default / name / "deep").mkdir(parents=True)
+        (default / name / "deep" / "000003.log").write_bytes(SECRET)
+    (default / "Network").mkdir()
+    (default / "Network" / "Cookies").write_bytes(SECRET)
+    return profile
+
+
+def restored(profile):
+    return {
+        str(file.relative_to(profile.folder)): file.read_bytes() for file in profile.folder.rglob("*") if file.is_file()
+    }
+
+
+KEPT = {
+    "Default/IndexedDB/deep/000003.log": SECRET,
+    "Default/Local Storage/deep/000003.log": SECRET,
+    "Default/Network/Cookies": SECRET,
+}
+
+
+@pytest.mark.parametrize("key", [None, new_key()], ids=["plain", "encrypted"])
+def test_a_copy_restores_what_a_session_needs_and_moves_the_present_aside(tmp_path, profile, key):
+    vault = Vault(tmp_path, key)
+    copy = vault.save(profile)
+    assert copy == vault.copies(profile)[0]
+    assert stat.S_IMODE(copy.path.stat().st_mode) == 0o600
+    assert stat.S_IMODE(copy.path.parent.stat().st_mode) == 0o700
+    assert copy.is_encrypted == (key is not None)
+    (profile.folder / "Default" / "IndexedDB" / "deep" / "000003.log").write_bytes(b"broken")
+    aside = vault.restore(profile, copy)
+    assert restored(profile) == KEPT
+    assert stat.S_IMODE(profile.folder.stat().st_mode) == 0o700
+    assert (aside / "Default" / "IndexedDB" / "deep" / "000003.log").read_bytes() == b"broken"
+
+
+def test_a_copy_restores_where_nothing_is_left(tmp_path, profile):
+    vault = Vault(tmp_path)
+    copy = vault.save(profile)
+    profile.folder.rename(tmp_path / "lost")
+    assert vault.restore(profile, copy) is None
+    assert restored(profile) == KEPT
+
+
+def test_an_encrypted_copy_holds_nothing_readable_and_needs_its_key(tmp_path, profile):
+    copy = Vault(tmp_path, new_key()).save(profile)
+    data = copy.path.read_bytes()
+    assert data.startswith(b"age-encryption.org/")
+    assert b"000003.log" not in data
+    before = restored(profile)
+    for wrong, why in ((None, "PROFILE_KEY is needed"), (new_key(), "could not be restored")):
+        with pytest.raises(VaultError, match=why):
+            Vault(tmp_path, wrong).restore(profile, copy)
+    assert restored(profile) == before
+
+
+def test_a_broken_copy_leaves_the_profile_in_its_place(tmp_path, profile):
+    vault = Vault(tmp_path)
+    copy = vault.save(profile)
+    copy.path.write_bytes(copy.path.read_bytes()[:200])
+    before = restored(profile)
+    with pytest.raises(VaultError, match="could not be restored"):
+        vault.restore(profile, copy)
+    assert restored(profile) == before
+    assert sorted(path.name for path in profile.folder.parent.iterdir()) == [profile.digits]
+
+
+def test_only_the_newest_copies_are_kept(tmp_path, profile):
+    vault = Vault(tmp_path)
+    made = [vault.save(profile) for _ in range(KEEP + 2)]
+    assert [copy.path for copy in vault.copies(profile)] == [copy.path for copy in reversed(made[-KEEP:])]
+
+
+def test_a_failed_save_leaves_no_file_and_the_copies_before(tmp_path, profile, monkeypatch):
+    vault = Vault(tmp_path)
+    first = vault.save(profile)
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("controller.chromium.vault.shutil.copyfileobj", full)
+    with pytest.raises(VaultError, match="No space left"):
+        vault.save(profile)
+    assert list(first.path.parent.iterdir()) == [first.path]
+
+
+def test_a_profile_that_holds_no_session_is_not_saved(tmp_path):
+    profile = Profile.of(tmp_path, "+491511234567")
+    profile.prepare()
+    assert Vault(tmp_path).save(profile) is None
+    assert Vault(tmp_path).copies(profile) == []
+
+
+def test_a_wrong_key_is_one_clear_line(tmp_path):
+    with pytest.raises(VaultError, match="PROFILE_KEY is no age identity"):
+        Vault(tmp_path, "hunter2")
