@@ -4,6 +4,9 @@ Chromium collects what a page writes to localStorage and commits it some 5 s lat
 then it is in memory only. So we write a marker of our own behind the page's keys and look for its bytes in the
 profile's files: once they are there, so is everything before them. IndexedDB reaches the disk when a transaction
 completes; one of our own with strict durability, behind the page's, tells that theirs have been synced too.
+Those 5 s hold for the first commit only: Chromium grants an origin 60 an hour (components/services/storage/dom_storage,
+StorageAreaImpl's commit rate limiter), so that a page which waited long for its scan may wait a minute more. What no
+page holds open any more is committed at once; so then the page is left, and loaded again as a restored session.
 What never lives here: when a link is fresh (`session`).
 """
 
@@ -19,8 +22,10 @@ from controller.driver import DriverError
 
 log = logging.getLogger(__name__)
 
+SOON = 6.5
+"""Seconds within which an origin's first commit has come: longer, and Chromium has put it off."""
 LONGEST_WAIT = 10.0
-"""Seconds after which a link counts as durable where the marker is never found: twice what was ever measured."""
+"""Seconds after which a link counts as durable where the marker is never found: many times what was ever measured."""
 _POLL_SECONDS = 0.1
 _ASK_SECONDS = 3.0
 
@@ -53,34 +58,44 @@ Evaluate = Callable[[str, Any], Awaitable[Any]]
 """Runs a function in the page with one argument. Raises DriverError."""
 
 
-async def until_durable(evaluate: Evaluate, profile: Path) -> bool:
+Leave = Callable[[], Awaitable[None]]
+"""Leaves the page, so that nothing of its origin is open. Raises DriverError."""
+
+
+async def until_durable(evaluate: Evaluate, profile: Path, leave: Leave) -> bool:
     """Wait until what the page has stored is on the disk. profile: --user-data-dir.
 
-    Returns whether that was seen; if not, the longest wait has passed.
+    Returns whether the page is still there; if not, it had to be left, and is to be loaded again. Raises DriverError.
     """
     nonce = secrets.token_hex(16)
     try:
-        async with asyncio.timeout(LONGEST_WAIT):
-            await _seen_on_disk(evaluate, profile / "Default", nonce)
-            seen = True
-    except TimeoutError:
-        seen = False
+        await evaluate(_PUT, [_NAME, nonce])
+    except DriverError as error:
+        log.warning("The page's storage cannot be checked (%s): it is loaded anew instead", error)
+    else:
+        if await _seen_on_disk(profile / "Default", nonce, SOON):
+            await remove_marker(evaluate)
+            return True
+    await leave()
+    if not await _seen_on_disk(profile / "Default", nonce, LONGEST_WAIT):
+        log.warning("The fresh link was not seen on the disk: it counts as stored after the longest wait")
+    return False
+
+
+async def remove_marker(evaluate: Evaluate) -> None:
+    """Leave nothing of ours in the page's storage."""
     with contextlib.suppress(DriverError, TimeoutError):
         async with asyncio.timeout(_ASK_SECONDS):
             await evaluate(_REMOVE, _NAME)
-    return seen
 
 
-async def _seen_on_disk(evaluate: Evaluate, folder: Path, nonce: str) -> None:
-    try:
-        await evaluate(_PUT, [_NAME, nonce])
-    except DriverError as error:
-        log.warning("The page's storage cannot be checked (%s): waiting instead", error)
-        await asyncio.sleep(LONGEST_WAIT)
-    while True:
+async def _seen_on_disk(folder: Path, nonce: str, seconds: float) -> bool:
+    ends_at = asyncio.get_running_loop().time() + seconds
+    while asyncio.get_running_loop().time() < ends_at:
         if await asyncio.to_thread(_is_stored, folder, nonce.encode("ascii")):
-            return
+            return True
         await asyncio.sleep(_POLL_SECONDS)
+    return False
 
 
 def _is_stored(folder: Path, nonce: bytes) -> bool:

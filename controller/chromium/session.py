@@ -5,6 +5,7 @@ What never lives here: where things are in the page (`surfaces.js`), and what fo
 """
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from urllib.parse import parse_qs, urlsplit
 from playwright.async_api import BrowserContext, CDPSession, Page
 from playwright.async_api import Error as PlaywrightError
 
-from controller.chromium.durable import until_durable
+from controller.chromium.durable import remove_marker, until_durable
 from controller.chromium.errors import is_interrupted, translated
 from controller.chromium.processes import ExitWatch, ProcessId, end_tree
 from controller.chromium.profile import Profile
@@ -29,6 +30,10 @@ log = logging.getLogger(__name__)
 _LOG_OUT_SECONDS = 3.0
 _CLIENT_ERROR = 400
 _PICTURE_SECONDS = 5.0
+_LEAVE_SECONDS = 5.0
+_NOWHERE = "http://127.0.0.1:9/"
+"""An address that Chromium refuses without asking any network: its error page shares no process with any origin, while
+about:blank and data: may stay in the process of the page before, with what that one holds open."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +76,7 @@ class ChromiumSession:
     ) -> None:
         self._parts = parts
         self._fresh = opening.fresh
+        self._takeover = opening.takeover
         self._page_url = page_url
         self._presence = presence
         self._timing = timing
@@ -82,6 +88,8 @@ class ChromiumSession:
         self._ended = asyncio.Event()
         self._log_out_seen = False
         self._silent = True
+        self._away = False
+        self._deaf = False
         self._closing: asyncio.Task[None] | None = None
         self._reached = Layer.PROCESS
 
@@ -103,7 +111,7 @@ class ChromiumSession:
 
     def receive(self, told: Any) -> None:
         """Take a message of the watcher."""
-        if self._silent:
+        if self._silent or self._deaf:
             return
         for meant in self._reader.read(told):
             match meant:
@@ -144,7 +152,7 @@ class ChromiumSession:
             self._end(Reason.LOGGED_OUT, _log_out_detail(query.get("logout_reason", [""])[0]))
         elif self._log_out_seen:
             self._end(Reason.LOGGED_OUT, _log_out_detail(""))
-        elif self._recognised.is_set():
+        elif self._recognised.is_set() and not self._away:
             self._end(Reason.NAVIGATED, f"the page went to {url.scheme}://{url.netloc}")
 
     # --- stages ---------------------------------------------------------------------------------------------------
@@ -218,9 +226,33 @@ class ChromiumSession:
 
     async def _become_ready(self) -> None:
         """Report Ready: a restored session at once, a fresh link when it is on the disk."""
-        if self._reader.asked_for_scan and not await until_durable(self._evaluate, self._parts.profile.folder):
-            log.info("The fresh link was not seen on the disk: it counts as stored after the longest wait")
+        if self._reader.asked_for_scan:
+            try:
+                stays = await until_durable(self._evaluate, self._parts.profile.folder, self._leave)
+                if not stays:
+                    await self._return()  # the page will say again that it is linked, now from what is stored
+                    return
+            except DriverError as error:
+                self._end(error.reason, error.detail)
+                return
         self._tell(Ready(self._reader.number))
+
+    async def _leave(self) -> None:
+        """Go elsewhere: what the page says on its way out, and that it went, means nothing."""
+        self._away = self._deaf = True
+        with translated("leave the page"):
+            async with asyncio.timeout(_LEAVE_SECONDS):
+                with contextlib.suppress(PlaywrightError):  # it is refused, which is how we get the error page
+                    await self._parts.page.goto(_NOWHERE)
+
+    async def _return(self) -> None:
+        self._reader = Reader(takeover=self._takeover)
+        self._deaf = False
+        try:
+            await self._go()
+        finally:
+            self._away = False
+        await remove_marker(self._evaluate)
 
     async def _evaluate(self, function: str, argument: Any) -> Any:
         with translated("ask the page"):

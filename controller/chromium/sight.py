@@ -16,6 +16,8 @@ _PARTS = 5
 _LONGEST_CODE = 1000
 _LONGEST_NUMBER = 15
 _PERCENT = 100
+_FIRST_LIVES, _NEXT_LIVES = 60.0, 20.0
+"""Seconds that WhatsApp lets its codes live: the first of a page, and those that follow."""
 
 _UNPAIRED = {"UNPAIRED", "UNPAIRED_IDLE"}
 _STATES = _UNPAIRED | {
@@ -92,6 +94,7 @@ class Reader:
         self._takeover = takeover
         self._recognised = False
         self._code: str | None = None
+        self._codes = 0
         self._code_answered_next = False
         self._authenticated: str | None = None
         self._percent: int | None = None
@@ -122,6 +125,8 @@ class Reader:
             yield Finding.RECOGNISED
         yield from self._pass(sight.state)
         yield from self._end(sight)
+        if sight.state == "UNPAIRED_IDLE":
+            self._codes = 0  # the codes are used up; a refresh brings new ones
         if sight.state in _UNPAIRED:
             self.asked_for_scan = True
             self._authenticated = None
@@ -133,7 +138,8 @@ class Reader:
             if sight.code != self._code:
                 self._code = sight.code
                 self.asked_for_scan = True
-                yield Code(sight.code)
+                yield Code(sight.code, lives=_NEXT_LIVES if self._codes else _FIRST_LIVES)
+                self._codes += 1
         if self._authenticated is not None and not self._linked and sight.percent not in {None, self._percent}:
             self._percent = sight.percent
             yield Syncing(sight.percent)

@@ -1,0 +1,122 @@
+"""The composition root: makes every part, ties the ends together, runs them, and ends them in order.
+
+The only place that knows the accounts' side, the operators' side and the database at once. Here is no rule of its own.
+"""
+
+import asyncio
+import logging
+import signal
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from controller.chromium import ChromiumDriver, ChromiumOptions
+from controller.datadir import held
+from controller.manager import utc_now
+from controller.persistence import Memory
+from controller.recorder import Recorder
+from controller.registry import Registry
+from controller.settings import Settings
+from handlers.bot import TelegramBot
+from handlers.desk import Desk, DeskOptions
+from storage.accounts import Accounts
+from storage.chats import Chats
+from storage.database import open_database
+
+log = logging.getLogger("switchboard")
+
+DATABASE = "switchboard.sqlite"
+STORE_DEADLINE = 10.0
+"""Seconds that storing the last transitions may take at the end."""
+TELL_DEADLINE = 10.0
+"""Seconds that telling the last words in the chat may take at the end."""
+
+
+async def serve(settings: Settings) -> None:
+    """Run the program until SIGINT or SIGTERM, and stop it in order (L15). A second signal ends it at once.
+
+    Raises DataDirError, StorageError, DriverError or TokenRefusedError, each with one line for people.
+    """
+    signalled = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, _on_signal, signalled, number)
+    with held(settings.data_dir):
+        driver = ChromiumDriver(
+            ChromiumOptions(
+                page_url=settings.whatsapp_web_url,
+                data_dir=settings.data_dir,
+                executable=settings.chromium_path,
+                extra_args=settings.browser_args,
+                connect_timeout=settings.connect_timeout_seconds,
+                presence=settings.keep_alive_presence,
+            )
+        )
+        log.info("Browser: %s", driver.find())
+        async with open_database(settings.data_dir / DATABASE) as database:
+            orphans = await driver.end_orphans()
+            if orphans:
+                log.warning("Ended %d browsers that an earlier run had left", orphans)
+            accounts = Accounts(database)
+            memory = Memory(database, accounts)
+            recorder = Recorder(memory, lambda notice: desk.tell(notice))  # noqa: PLW0108 - the desk is made last
+            registry = Registry(
+                memory,
+                driver=driver,
+                policy=settings.policy(),
+                listener=recorder,
+                launch_slots=settings.launch_slots,
+                full_numbers=settings.log_full_numbers,
+            )
+            desk = Desk(
+                TelegramBot(settings.telegram_bot_token.get_secret_value(), settings.telegram_api_url),
+                DeskOptions(
+                    admins=settings.telegram_admin_ids,
+                    operators=settings.telegram_operator_ids,
+                    alert_chat=settings.telegram_alert_chat_id,
+                    region=settings.default_region,
+                ),
+                accounts=registry,
+                records=accounts,
+                messages=Chats(database),
+                clock=utc_now,
+            )
+            async with _running(desk) as serving:
+                try:
+                    await registry.boot()
+                    await _first(serving, signalled)
+                finally:
+                    log.info("Stopping")
+                    await registry.stop()
+                    await recorder.stop(STORE_DEADLINE)
+                    await desk.stop(TELL_DEADLINE)
+                    await driver.stop()
+    log.info("Stopped")
+
+
+@asynccontextmanager
+async def _running(desk: Desk) -> AsyncIterator["asyncio.Task[None]"]:
+    task = asyncio.create_task(desk.run(), name="Telegram")
+    try:
+        yield task
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+async def _first(serving: "asyncio.Task[None]", signalled: asyncio.Event) -> None:
+    """Wait for a signal, or for the Telegram side to fail; raises what it failed with."""
+    waiting = asyncio.ensure_future(signalled.wait())
+    try:
+        await asyncio.wait({serving, waiting}, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        waiting.cancel()
+    if serving.done():
+        serving.result()
+
+
+def _on_signal(signalled: asyncio.Event, number: signal.Signals) -> None:
+    if signalled.is_set():
+        log.warning("A second signal: ending at once")
+        signal.signal(number, signal.SIG_DFL)
+        signal.raise_signal(number)
+    log.info("%s: stopping; once more ends at once", number.name)
+    signalled.set()

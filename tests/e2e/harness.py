@@ -1,0 +1,216 @@
+"""The whole program as it is run: a process of its own, real Chromium, real HTTP, between both stand-ins.
+
+Nothing of the product is imported here; it is seen through the chat, the phones, its exit code and what it leaves.
+"""
+
+import asyncio
+import io
+import os
+import signal
+import sqlite3
+import sys
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import psutil
+import zxingcpp
+from PIL import Image
+
+from sandbox.telegram import TelegramStandIn
+from sandbox.whatsapp import Options, Timings, WhatsAppStandIn
+
+ROOT = Path(__file__).resolve().parents[2]
+ADMIN, OPERATOR, STRANGER = 1001, 1002, 1003
+NUMBER = "+491511234567"
+
+FAST = {
+    "RECONNECT_DELAYS": "0.2,0.4,0.8,1.6",
+    "BREAKER_COOLDOWN_SECONDS": "3",
+    "HEALTH_CHECK_SECONDS": "1",
+    "PROBE_TIMEOUT_SECONDS": "1",
+    "KEEP_ALIVE_SECONDS": "2",
+    "STALE_AFTER_SECONDS": "8",
+    "STABLE_AFTER_SECONDS": "5",
+    "QR_DEBOUNCE_SECONDS": "0.3",
+    "CONNECT_TIMEOUT_SECONDS": "20",
+    "SYNC_TIMEOUT_SECONDS": "20",
+}
+"""The program on short durations: what takes minutes in earnest takes seconds."""
+
+
+class Program:
+    """The product's process. `lines` is what it has written so far."""
+
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        self.process = process
+        self.lines: list[str] = []
+        self._reader = asyncio.ensure_future(self._read())
+
+    async def _read(self) -> None:
+        assert self.process.stderr is not None
+        async for line in self.process.stderr:
+            self.lines.append(line.decode(errors="replace").rstrip())
+
+    @property
+    def text(self) -> str:
+        return "\n".join(self.lines)
+
+    def send(self, number: signal.Signals) -> None:
+        self.process.send_signal(number)
+
+    async def ended(self, within: float = 40) -> int:
+        """Its exit code, once it has ended by itself."""
+        code = await asyncio.wait_for(self.process.wait(), within)
+        await asyncio.wait_for(self._reader, 5)
+        return code
+
+    def family(self) -> list[psutil.Process]:
+        """Its processes: itself and whatever it has started."""
+        try:
+            me = psutil.Process(self.process.pid)
+            return [me, *me.children(recursive=True)]
+        except psutil.NoSuchProcess:
+            return []
+
+
+class World:
+    """Both stand-ins, and programs between them on one DATA_DIR."""
+
+    def __init__(self, telegram: TelegramStandIn, whatsapp: WhatsAppStandIn, data_dir: Path) -> None:
+        self.telegram, self.whatsapp, self.data_dir = telegram, whatsapp, data_dir
+        self.client, self.phones = telegram.client, whatsapp.phones
+
+    @asynccontextmanager
+    async def program(self, **settings: str) -> AsyncIterator[Program]:
+        """Run the product; at the end of the block nothing of it is left, whatever happened."""
+        kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "TMPDIR") if name in os.environ}
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "controller",
+            cwd=self.data_dir.parent,
+            env=kept | {
+                "PYTHONPATH": str(ROOT),
+                "TELEGRAM_BOT_TOKEN": self.telegram.token,
+                "TELEGRAM_API_URL": self.telegram.url,
+                "TELEGRAM_ADMIN_IDS": str(ADMIN),
+                "TELEGRAM_OPERATOR_IDS": str(OPERATOR),
+                "WHATSAPP_WEB_URL": self.whatsapp.url,
+                "DATA_DIR": str(self.data_dir),
+            } | FAST | settings,
+            stderr=asyncio.subprocess.PIPE,
+            start_new_session=True,
+        )  # fmt: skip
+        program = Program(process)
+        try:
+            yield program
+        except BaseException:
+            sys.stdout.write(program.text)
+            raise
+        finally:
+            family = program.family()
+            if process.returncode is None:
+                process.send_signal(signal.SIGTERM)
+                try:
+                    await asyncio.wait_for(process.wait(), 40)
+                except TimeoutError:
+                    os.killpg(process.pid, signal.SIGKILL)
+            psutil.wait_procs(family, timeout=5)
+
+    # --- what a person sees and does ----------------------------------------------------------------------------------
+
+    def chat(self, user: int = ADMIN) -> list[dict[str, Any]]:
+        """What the bot has in a person's chat now, the oldest first."""
+        return self.client.from_bot(user)
+
+    def qr(self, user: int = ADMIN) -> dict[str, Any] | None:
+        """The QR picture's message in the chat, if there is one now."""
+        return next((message for message in self.chat(user) if message["photo"]), None)
+
+    def says(self, *words: str, user: int = ADMIN) -> dict[str, Any] | None:
+        """The newest message of the bot that holds all these words."""
+        for message in reversed(self.chat(user)):
+            text = message["text"] or ""
+            if all(word in text for word in words):
+                return message
+        return None
+
+    async def until(self, condition: Callable[[], Any], within: float = 30) -> Any:
+        """Wait until something is so; fail, showing the chat, if it does not come."""
+        deadline = time.monotonic() + within
+        while not (found := condition()):
+            if time.monotonic() > deadline:
+                shown = "\n".join(f"- {m['text']!r} {'[photo]' if m['photo'] else ''}" for m in self.chat())
+                raise AssertionError(f"it did not come within {within} s; the chat:\n{shown}")
+            await asyncio.sleep(0.02)
+        return found
+
+    async def until_connected(self, number: str = NUMBER, within: float = 30) -> None:
+        """Wait until the account's newest transition is CONNECTED, as the database has it."""
+        await self.until(lambda: self.newest_state(number) == "CONNECTED", within)
+
+    async def link(self, number: str = NUMBER, name: str = "Support Berlin", user: int = ADMIN) -> None:
+        """Link an account as a person does: /link, look at the picture, scan it, see it connected."""
+        await self.client.send(user, f"/link {number} {name}")
+        message = await self.until(lambda: self.qr(user))
+        self.phones.scan(self.decode(message), number)
+        await self.until_connected(number)
+
+    def drawn(self) -> str | None:
+        """What the one page that shows a code has drawn; None while it draws."""
+        (page,) = self.phones.codes()
+        return page["qr"]
+
+    def decode(self, message: dict[str, Any]) -> str:
+        """What a phone reads from the picture in the chat (re-encoded as JPEG, as Telegram does)."""
+        return decode(self.client.picture(message))
+
+    # --- what it has kept ---------------------------------------------------------------------------------------------
+
+    def rows(self, sql: str, *parameters: Any) -> list[tuple[Any, ...]]:
+        path = self.data_dir / "switchboard.sqlite"
+        if not path.exists():
+            return []
+        connection = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
+        try:
+            return connection.execute(sql, parameters).fetchall()
+        finally:
+            connection.close()
+
+    def transitions(self, number: str = NUMBER) -> list[tuple[str, str, str]]:
+        return self.rows("SELECT from_state, to_state, reason FROM transitions WHERE number = ? ORDER BY id", number)
+
+    def newest_state(self, number: str = NUMBER) -> str | None:
+        try:
+            rows = self.transitions(number)
+        except sqlite3.OperationalError:
+            return None
+        return rows[-1][1] if rows else None
+
+
+def decode(picture: bytes) -> str:
+    """Read the one QR code in a picture."""
+    with Image.open(io.BytesIO(picture)) as image:
+        (found,) = zxingcpp.read_barcodes(image)
+    return found.text
+
+
+def left_behind(data_dir: Path) -> list[str]:
+    """Processes, of anybody, that still work on this DATA_DIR."""
+    return [
+        " ".join(process.info["cmdline"])[:200]
+        for process in psutil.process_iter(["cmdline"])
+        if process.pid != os.getpid() and any(str(data_dir) in part for part in process.info["cmdline"] or [])
+    ]
+
+
+@asynccontextmanager
+async def world(tmp_path: Path, *, speed: float = 10, **timings: float) -> AsyncIterator[World]:
+    """Both stand-ins, ready, with an admin, an operator and a stranger."""
+    durations = Timings().scaled(speed).with_given({"first_ref": 60.0, "next_ref": 20.0} | timings)
+    async with TelegramStandIn(0) as telegram, WhatsAppStandIn(Options(timings=durations)) as whatsapp:
+        telegram.client.add_user(ADMIN, "Ada")
+        telegram.client.add_user(OPERATOR, "Otto")
+        telegram.client.add_user(STRANGER, "Sam")
+        yield World(telegram, whatsapp, tmp_path / "data")

@@ -1,0 +1,179 @@
+"""The main job, end to end: link, keep and report an account from Telegram, with nothing faked but the two services."""
+
+import os
+import signal
+import sqlite3
+import stat
+import subprocess
+import sys
+
+import psutil
+import pytest
+
+from tests.e2e.harness import ADMIN, NUMBER, ROOT, left_behind, world
+
+pytestmark = [pytest.mark.e2e, pytest.mark.chromium]
+
+
+@pytest.mark.timeout(180)
+async def test_an_operator_links_keeps_breaks_and_loses_an_account(tmp_path):
+    async with world(tmp_path, first_ref=6, next_ref=20) as here, here.program() as program:
+        # /link → exactly one photo, whose QR is the page's string
+        await here.client.send(ADMIN, f"/link {NUMBER} Support Berlin")
+        photo = await here.until(here.qr)
+        first = here.decode(photo)
+        await here.until(lambda: here.drawn() is not None)
+        assert first == here.drawn()
+        assert photo["protected"]
+        assert "Support Berlin" in photo["text"]
+
+        # the next ref edits that photo
+        def edited():
+            now = here.qr()
+            return now and here.decode(now) != first and now
+
+        now = await here.until(edited)
+        assert now["message_id"] == photo["message_id"]
+        await here.until(lambda: here.drawn() != first)
+        assert here.decode(now) == here.drawn()
+        assert [m["message_id"] for m in here.chat() if m["photo"]] == [photo["message_id"]]
+
+        # scan → the code is gone, the card says CONNECTED
+        here.phones.scan(here.decode(now), NUMBER)
+        await here.until(lambda: here.qr() is None)
+        await here.until(lambda: here.says("Support Berlin", "CONNECTED"))
+        assert [step[1] for step in here.transitions()] == ["CONNECTING", "CONNECTED"]
+        (device,) = here.phones.devices()
+        assert device["online"]
+
+        # the browser is killed → back without a code, without a sound
+        sounding = [m["message_id"] for m in here.chat() if not m["silent"]]
+        browser = next(p for p in program.family() if any("--user-data-dir" in part for part in p.cmdline()))
+        browser.send_signal(signal.SIGKILL)
+        await here.until(lambda: len(here.transitions()) >= 5 and here.newest_state() == "CONNECTED")
+        assert [step[1] for step in here.transitions()][2:] == ["DISCONNECTED", "CONNECTING", "CONNECTED"]
+        await here.until(lambda: here.says("Support Berlin", "CONNECTED"))
+        assert here.qr() is None
+        assert [m["message_id"] for m in here.chat() if not m["silent"]] == sounding
+        assert here.phones.devices()[0]["device_id"] == device["device_id"], "the same linked device"
+
+        # /suspend → /reconnect
+        await here.client.send(ADMIN, f"/suspend {NUMBER}")
+        await here.until(lambda: here.newest_state() == "SUSPENDED")
+        await here.until(lambda: here.says("Support Berlin", "SUSPENDED"))
+        await here.until(lambda: not here.phones.devices()[0]["online"])
+        await here.client.send(ADMIN, "/reconnect support berlin")
+        await here.until_connected()
+
+        # logged out on the phone → DISCONNECTED, no retry, an alert
+        here.phones.logout(NUMBER)
+        await here.until(lambda: here.newest_state() == "DISCONNECTED")
+        alert = await here.until(lambda: here.says("Support Berlin", "logged out"))
+        assert not alert["silent"]
+        count = len(here.transitions())
+
+        # SIGTERM → exit 0, no Chromium left, database sound
+        family = program.family()
+        program.send(signal.SIGTERM)
+        assert await program.ended() == 0
+        assert len(here.transitions()) == count, "nothing was tried again"
+    assert not [p for p in family if p.is_running() and p.status() != psutil.STATUS_ZOMBIE]
+    assert left_behind(here.data_dir) == []
+    assert here.rows("PRAGMA integrity_check") == [("ok",)]
+    assert stat.S_IMODE(here.data_dir.stat().st_mode) == 0o700
+    assert stat.S_IMODE((here.data_dir / "switchboard.sqlite").stat().st_mode) == 0o600
+    assert "Traceback" not in program.text
+    assert here.telegram.token not in program.text
+    assert NUMBER not in program.text
+
+
+@pytest.mark.timeout(120)
+async def test_two_restarts_in_a_row_restore_a_linked_account_without_a_code(tmp_path):
+    async with world(tmp_path) as here:
+        async with here.program():
+            await here.link()
+        photos = len([r for r in here.client.requests("sendPhoto")])
+        for end in (signal.SIGTERM, signal.SIGKILL):
+            async with here.program() as program:
+                await here.until(lambda: here.phones.devices()[0]["online"])
+                await here.until_connected()
+                program.send(end)
+                await program.ended()
+        async with here.program():
+            await here.until(lambda: here.phones.devices()[0]["online"])
+            await here.until_connected()
+        assert len([r for r in here.client.requests("sendPhoto")]) == photos
+    assert left_behind(here.data_dir) == []
+
+
+@pytest.mark.timeout(120)
+async def test_a_kill_right_after_the_bot_said_connected_keeps_the_session(tmp_path):
+    async with world(tmp_path) as here:
+        async with here.program() as program:
+            await here.client.send(ADMIN, f"/link {NUMBER} Support Berlin")
+            here.phones.scan(here.decode(await here.until(here.qr)), NUMBER)
+            await here.until(lambda: here.says("Support Berlin", "CONNECTED"))
+            for process in program.family():
+                process.kill()
+            await program.ended()
+        async with here.program():
+            await here.until(lambda: here.phones.devices()[0]["online"])
+            await here.until_connected()
+            assert here.qr() is None
+
+
+@pytest.mark.timeout(120)
+async def test_sigterm_in_mid_launch_and_with_a_code_in_the_chat(tmp_path):
+    async with world(tmp_path) as here:
+        async with here.program() as program:
+            await here.client.send(ADMIN, f"/link {NUMBER}")
+            await here.until(lambda: len(program.family()) > 3)
+            program.send(signal.SIGTERM)
+            assert await program.ended() == 0
+        assert left_behind(here.data_dir) == []
+        async with here.program() as program:
+            await here.client.send(ADMIN, f"/link {NUMBER}")
+            await here.until(here.qr)
+            program.send(signal.SIGTERM)
+            assert await program.ended() == 0
+            assert here.qr() is None, "no dead code is left"
+    assert left_behind(here.data_dir) == []
+
+
+@pytest.mark.timeout(120)
+async def test_a_code_that_a_crash_left_is_taken_away_by_the_next_start(tmp_path):
+    async with world(tmp_path) as here:
+        async with here.program() as program:
+            await here.client.send(ADMIN, f"/link {NUMBER}")
+            await here.until(here.qr)
+            program.send(signal.SIGKILL)
+            await program.ended()
+        assert here.qr() is not None
+        async with here.program():
+            await here.until(lambda: here.qr() is None)
+
+
+def test_a_database_of_a_newer_version_a_wrong_setting_and_no_browser_are_one_clear_line(tmp_path):
+    def run(**settings):
+        env = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "TELEGRAM_BOT_TOKEN": "12345:" + "x" * 35,
+               "TELEGRAM_API_URL": "http://127.0.0.1:9", "TELEGRAM_ADMIN_IDS": "1", "DATA_DIR": str(tmp_path / "data")}
+        done = subprocess.run([sys.executable, "-m", "controller"], env=env | settings, cwd=tmp_path, text=True,
+                              capture_output=True, timeout=30)
+        assert "Traceback" not in done.stderr
+        return done.returncode, done.stderr.strip().splitlines()
+
+    assert run(TELEGRAM_BOT_TOKEN="") == (2, ["TELEGRAM_BOT_TOKEN: is not set"])
+    code, (line,) = run(HEALTH_CHECK_SECONDS="soon")
+    assert (code, line.split(":")[0]) == (2, "HEALTH_CHECK_SECONDS")
+    code, lines = run(CHROMIUM_PATH=str(tmp_path / "nowhere"))
+    assert code == 2
+    assert len(lines) == 1
+    assert "CHROMIUM_PATH" in lines[0]
+    (tmp_path / "data").mkdir(exist_ok=True)
+    connection = sqlite3.connect(tmp_path / "data" / "switchboard.sqlite")
+    connection.execute("PRAGMA user_version = 999")
+    connection.close()
+    code, lines = run()
+    assert code == 2
+    assert len(lines) == 1
+    assert "newer version" in lines[0]
