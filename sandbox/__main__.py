@@ -1,4 +1,4 @@
-"""`python -m sandbox whatsapp|telegram`: starts one stand-in. Each lives in its own package; this only dispatches."""
+"""`python -m sandbox whatsapp|telegram|people`: starts one part. Each has its own package; this only dispatches."""
 
 import argparse
 import asyncio
@@ -8,6 +8,7 @@ import sys
 PARTS = {
     "whatsapp": "a stand-in for WhatsApp Web, with phones to play with",
     "telegram": "a stand-in for Telegram's Bot API, with users to play with",
+    "people": "one page for people, on top of both",
 }
 
 

@@ -93,24 +93,26 @@ def to_html(rich: RichText) -> str:
     """Render a text and its entities as HTML that is safe to show: nothing of the text is taken as a tag."""
     units = rich.text.encode("utf-16-le")
     marks = sorted({0, len(units) // 2, *(e.offset for e in rich.entities), *(e.end for e in rich.entities)})
-    html = []
+    html: list[str] = []
+    opened: list[Entity] = []
     for start, stop in itertools.pairwise(marks):
         around = [entity for entity in rich.entities if entity.offset <= start and stop <= entity.end]
-        piece = escape(units[start * 2 : stop * 2].decode("utf-16-le", errors="replace"))
-        for entity in reversed(around):
-            piece = _wrap(entity, piece)
-        html.append(piece)
+        kept = 0
+        while kept < min(len(opened), len(around)) and opened[kept] is around[kept]:
+            kept += 1
+        html += [_tag(entity)[1] for entity in reversed(opened[kept:])]
+        html += [_tag(entity)[0] for entity in around[kept:]]
+        html.append(escape(units[start * 2 : stop * 2].decode("utf-16-le", errors="replace")))
+        opened = around
+    html += [_tag(entity)[1] for entity in reversed(opened)]
     return "".join(html)
 
 
-def _wrap(entity: Entity, piece: str) -> str:
+def _tag(entity: Entity) -> tuple[str, str]:
+    """Return the tags before and after an entity's text."""
     if entity.type in _TAGS:
         tag = _TAGS[entity.type]
-        return f"<{tag}>{piece}</{tag}>"
-    if entity.type == "spoiler":
-        return f'<span class="spoiler">{piece}</span>'
+        return f"<{tag}>", f"</{tag}>"
     if entity.type == "text_link" and entity.url:
-        return f'<a href="{escape(entity.url)}" target="_blank" rel="noreferrer">{piece}</a>'
-    if entity.type in {"bot_command", "mention", "hashtag", "url", "text_mention", "phone_number", "email"}:
-        return f'<span class="{entity.type}">{piece}</span>'
-    return piece
+        return f'<a href="{escape(entity.url)}" target="_blank" rel="noreferrer">', "</a>"
+    return f'<span class="{escape(entity.type)}">', "</span>"

@@ -152,3 +152,8 @@ def test_length_counts_utf16_units():
 
 def test_a_view_shows_text_as_text():
     assert to_html(normalise("<script>&", [Entity("bold", 0, 8)])) == "<b>&lt;script&gt;</b>&amp;"
+
+
+def test_a_view_keeps_a_quote_in_one_piece():
+    rich = normalise("one two", [Entity("blockquote", 0, 7), Entity("bold", 4, 3), Entity("italic", 2, 4)])
+    assert to_html(rich) == "<blockquote>on<i>e <b>tw</b></i><b>o</b></blockquote>"

@@ -1,0 +1,106 @@
+// Puts the page together. What lives here: the order of things, the people on top, the lights. What never does: details.
+
+import { get } from "./api.js";
+import { avatar, h, icon, iconButton } from "./dom.js";
+import { mountChat, openChat } from "./chat.js";
+import { mountGuide } from "./guide.js";
+import { known, mountPhones } from "./phones.js";
+import { soundIsOn, toggleSound } from "./sound.js";
+import { chatsOf, load, state, watch } from "./store.js";
+import { mountTrouble } from "./trouble.js";
+
+const EVERY_MS = 2000;
+const ROLES = { admin: "admin", operator: "operator", stranger: "a stranger" };
+const byId = (id) => document.getElementById(id);
+const lights = { bot: null, stream: true };
+
+function drawPeople() {
+  byId("people").replaceChildren(
+    ...state.cast.people.map((person) => {
+      const unread = chatsOf(person)
+        .map((chat) => state.unread.get(chat.id))
+        .filter(Boolean);
+      const count = unread.reduce((total, each) => total + each.count, 0);
+      return h(
+        "button",
+        {
+          type: "button",
+          class: "person",
+          "aria-pressed": String(person === state.me),
+          onclick: () => openChat(person, person.user_id),
+        },
+        avatar(person.first_name, "small"),
+        h("span", {}, h("strong", {}, person.first_name), h("small", {}, ROLES[person.role] || person.role)),
+        count > 0 && h("span", { class: `badge ${unread.some((each) => each.loud) ? "loud" : ""}` }, String(count)),
+      );
+    }),
+  );
+}
+
+function drawTools() {
+  const dark = document.documentElement.dataset.theme === "dark";
+  byId("tools").replaceChildren(
+    iconButton(
+      soundIsOn() ? "sound" : "mute",
+      soundIsOn() ? "Sound is on" : "Sound is off",
+      () => {
+        toggleSound();
+        drawTools();
+      },
+      { "aria-pressed": String(soundIsOn()) },
+    ),
+    iconButton(dark ? "sun" : "moon", dark ? "Light" : "Dark", () => {
+      document.documentElement.dataset.theme = dark ? "light" : "dark";
+      localStorage.setItem("theme", document.documentElement.dataset.theme);
+      drawTools();
+    }),
+  );
+}
+
+function drawLights() {
+  const light = (good, text) => h("span", { class: `status ${good ? "good" : "bad"}` }, h("i"), text);
+  const listening = lights.bot && (lights.bot.polling || lights.bot.webhook);
+  byId("lights").replaceChildren(
+    light(listening, listening ? "Bot is listening" : "Bot is not listening"),
+    light(known.reachable, known.reachable ? "WhatsApp stand-in" : "WhatsApp stand-in is away"),
+    lights.stream ? "" : light(false, "The sandbox has stopped"),
+  );
+}
+
+async function pollLights() {
+  lights.bot = await get("/telegram/client/me").catch(() => null);
+  drawLights();
+  setTimeout(pollLights, EVERY_MS);
+}
+
+async function main() {
+  drawTools();
+  try {
+    await load();
+  } catch (error) {
+    byId("device").replaceChildren(
+      h(
+        "div",
+        { class: "empty" },
+        icon("crash"),
+        h("strong", {}, "The sandbox does not answer"),
+        h("span", {}, error.message),
+      ),
+    );
+    return;
+  }
+  watch((kind, data) => {
+    if (kind === "stream") lights.stream = data.open;
+    if (["message", "opened", "user"].includes(kind)) drawPeople();
+    if (["stream", "devices"].includes(kind)) drawLights();
+  });
+  mountChat(byId("device"));
+  openChat(state.cast.people[0], state.cast.people[0].user_id);
+  mountPhones(byId("phones"));
+  mountTrouble(byId("panels"));
+  mountGuide(byId("guide"));
+  pollLights();
+  document.documentElement.dataset.ready = "true";
+}
+
+main();

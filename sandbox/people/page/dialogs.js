@@ -1,0 +1,51 @@
+// Boxes above the page. What lives here: the bot's alert, and what a message said before. What never does: requests.
+
+import { clock, h } from "./dom.js";
+
+const alertDialog = h("dialog", { class: "alert" });
+const historyDialog = h("dialog", {
+  class: "history",
+  onclick: (event) => event.target === historyDialog && historyDialog.close(),
+});
+document.body.append(alertDialog, historyDialog);
+
+/** Shows what the bot answered a button with, where it must be read. */
+export function alertBox(text) {
+  alertDialog.replaceChildren(
+    h("p", {}, text),
+    h("button", { type: "button", onclick: () => alertDialog.close() }, "OK"),
+  );
+  alertDialog.showModal();
+}
+
+/** Shows every version of a message with its time, the newest last. */
+export function showHistory(message) {
+  const versions = [...message.history, { ...message, at: message.edited }];
+  historyDialog.replaceChildren(
+    h("h3", {}, "What it said before"),
+    h(
+      "ol",
+      {},
+      versions.map((version, place) =>
+        h(
+          "li",
+          { class: place === versions.length - 1 ? "now" : "" },
+          h("time", {}, clock(version.at, { withSeconds: true })),
+          version.photo && h("img", { src: `/telegram${version.photo.url}`, alt: "" }),
+          h("div", { class: "text", html: version.html }),
+          version.buttons.length > 0 &&
+            h(
+              "small",
+              {},
+              version.buttons
+                .flat()
+                .map((button) => `[${button.text}]`)
+                .join(" "),
+            ),
+        ),
+      ),
+    ),
+    h("button", { type: "button", onclick: () => historyDialog.close() }, "Close"),
+  );
+  historyDialog.showModal();
+}

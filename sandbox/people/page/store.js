@@ -1,0 +1,97 @@
+// What the page knows of Telegram. What lives here: chats, messages, who is looking. What never does: drawing.
+
+import { get, listen } from "./api.js";
+
+export const state = {
+  cast: null,
+  me: null, // the person that the page is looking through
+  chatId: null,
+  thread: null, // the forum topic that is shown alone
+  chats: new Map(),
+  messages: new Map(), // chat id → Map of message id → message, deleted ones included
+  unread: new Map(),
+  seen: 0,
+};
+
+const watchers = new Set();
+
+/** Calls `watcher(kind, data)` for every event, after the state took it on. */
+export function watch(watcher) {
+  watchers.add(watcher);
+}
+
+export function tell(kind, data = {}) {
+  for (const watcher of watchers) watcher(kind, data);
+}
+
+export const isPrivate = () => state.chatId === state.me.user_id;
+
+export function messagesOf(chatId) {
+  if (!state.messages.has(chatId)) state.messages.set(chatId, new Map());
+  return state.messages.get(chatId);
+}
+
+/** The chats a person has: their own with the bot, and the groups they are in. */
+export function chatsOf(person) {
+  const groups = [...state.chats.values()].filter(
+    (chat) =>
+      chat.type !== "private" && chat.migrated_to === null && chat.members.some((m) => m.user_id === person.user_id),
+  );
+  return [{ id: person.user_id, private: true, name: "Switchboard" }, ...groups];
+}
+
+/** The newest picture that is still to be seen, in any chat; the open chat's comes first. */
+export function newestPicture() {
+  let best = null;
+  for (const [chatId, messages] of state.messages) {
+    for (const message of messages.values()) {
+      if (!message.photo || message.deleted !== null) continue;
+      const rank = (chatId === state.chatId ? 1e12 : 0) + (message.edited || message.date);
+      if (!best || rank > best.rank) best = { rank, message };
+    }
+  }
+  return best ? best.message : null;
+}
+
+export async function load() {
+  state.cast = await get("/cast");
+  await refreshChats();
+  for (const chatId of new Set([...state.chats.keys(), ...state.cast.people.map((person) => person.user_id)])) {
+    await loadMessages(chatId);
+  }
+  listen(state.seen, take, (open) => tell("stream", { open }));
+}
+
+export async function refreshChats() {
+  const found = await get("/telegram/client/chats");
+  state.seen = Math.max(state.seen, found.event);
+  state.chats = new Map(found.chats.map((chat) => [chat.id, chat]));
+}
+
+async function loadMessages(chatId) {
+  const found = await get(`/telegram/client/messages?chat_id=${chatId}`);
+  const messages = messagesOf(chatId);
+  for (const message of [...found.deleted, ...found.messages]) messages.set(message.message_id, message);
+}
+
+async function take(event) {
+  if (event.kind === "message" || event.kind === "edit") {
+    messagesOf(event.chat_id).set(event.message.message_id, event.message);
+    if (event.kind === "message" && event.message.from.is_bot && event.chat_id !== state.chatId) {
+      const unread = state.unread.get(event.chat_id) || { count: 0, loud: false };
+      state.unread.set(event.chat_id, { count: unread.count + 1, loud: unread.loud || !event.message.silent });
+    }
+  } else if (event.kind === "delete") {
+    const message = messagesOf(event.chat_id).get(event.message_id);
+    if (message) Object.assign(message, { deleted: event.at, deleted_by: event.by });
+  } else if (event.kind === "pins") {
+    for (const message of messagesOf(event.chat_id).values())
+      message.pinned = event.pinned.includes(message.message_id);
+  } else if (event.kind === "reaction") {
+    const message = messagesOf(event.chat_id).get(event.message_id);
+    if (message) message.reactions = event.reactions;
+  } else if (["chat", "topics", "blocked", "unblocked", "migrated"].includes(event.kind)) {
+    await refreshChats();
+  }
+  tell(event.kind, event);
+}
