@@ -1,0 +1,274 @@
+"""`python -m bench.mutants`: break the lifecycle in every small way, one at a time, and name what no test misses.
+
+A mutant is a copy of the project with one change: a row of `TABLE` dropped, redirected, added, or its `to` narrowed or
+widened; a field of a verdict changed; a comparison, a number, a word or a statement of `lifecycle.py` other than it
+was. Each copy runs the lifecycle's tests; a copy that passes them all survives. Some survivors are no faults: they
+mean the same as the original. The checkout itself is never touched.
+"""
+
+import argparse
+import ast
+import copy
+import os
+import queue
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+from controller.lifecycle import TABLE, Row
+from controller.link import Phase, Policy, Stage, Timer
+from controller.reasons import VERDICTS, State, Then
+
+ROOT = Path(__file__).parent.parent
+NEEDED = ("controller", "tests/__init__.py", "tests/controller", "tests/virtual_time.py", "pyproject.toml")
+TESTS = ("tests/controller/test_lifecycle.py", "tests/controller/test_lifecycle_model.py")
+LIFECYCLE, REASONS = "controller/lifecycle.py", "controller/reasons.py"
+SECONDS = 180.0
+"""A mutant whose tests take longer hangs somewhere: that is noticed too."""
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """says: what is other than it was. file: which file of the copy is replaced by text."""
+
+    says: str
+    file: str
+    text: str
+
+
+Undo = Callable[[], None]
+
+
+# --- rows of the table ------------------------------------------------------------------------------------------------
+
+
+def of_rows(source: str) -> Iterator[Mutant]:
+    """Change the finished table by a line at the end of the file, row by row."""
+    every_phase: tuple[Phase, ...] = tuple(TABLE)
+    keys = {key: (phase, row) for phase, rows in TABLE.items() for key, row in rows.items()}
+    for phase, rows in TABLE.items():
+        at = f"TABLE[{_name(phase)}]"
+        names = list(rows)
+        for key, row in rows.items():
+            place = f"{at}[{_name(key)}]"
+            other = next(
+                (rows[k] for k in names[names.index(key) + 1 :] + names if rows[k].do is not row.do), Row(row.do, ())
+            )
+            changes = [
+                ("dropped", f"del {place}"),
+                (f"does {other.do.__name__} instead", f"{place} = Row({other.do.__name__}, {place}.to)"),
+            ]
+            for target in row.to:
+                fewer = ", ".join(_name(one) for one in row.to if one is not target)
+                changes.append((f"may not lead to {_name(target)}", f"{place} = Row({place}.do, ({fewer},))"))
+            more = next(one for one in every_phase if one not in row.to and one is not phase)
+            changes.append((f"may lead to {_name(more)}", f"{place} = Row({place}.do, (*{place}.to, {_name(more)}))"))
+            for says, line in changes:
+                yield Mutant(
+                    f"row {_name(phase)} × {_name(key)}: {says}", LIFECYCLE, _with(source, line.replace("(,)", "()"))
+                )
+        for key, (origin, _) in keys.items():
+            if key not in rows:
+                line = f"{at}[{_name(key)}] = TABLE[{_name(origin)}][{_name(key)}]"
+                yield Mutant(f"row {_name(phase)} × {_name(key)}: added", LIFECYCLE, _with(source, line))
+
+
+def _name(word: object) -> str:
+    if isinstance(word, State | Stage | Timer | Then):
+        return f"{type(word).__name__}.{word.name}"
+    assert isinstance(word, type)
+    return word.__name__
+
+
+def _with(source: str, line: str) -> str:
+    return f"{source}\n{line}\n"
+
+
+# --- verdicts ---------------------------------------------------------------------------------------------------------
+
+
+def of_verdicts(source: str) -> Iterator[Mutant]:
+    """Change each field of each verdict to each other value, and what is derived from it."""
+    needs_person = source[source.index("NEEDS_PERSON") :].split('"""', maxsplit=1)[0]
+    for reason, verdict in VERDICTS.items():
+        ends = (State.DISCONNECTED, State.ERROR, State.SUSPENDED)
+        values: dict[str, Sequence[object]] = {
+            "state": [one for one in ends if one is not verdict.state],
+            "connecting": [one for one in (None, *ends) if one not in {verdict.connecting, verdict.state}],
+            "then": [one for one in Then if one is not verdict.then],
+            "alert": [not verdict.alert],
+        }
+        for field, others in values.items():
+            for other in others:
+                told = _name(other) if isinstance(other, State | Then) else repr(other)
+                place = f"VERDICTS[Reason.{reason.name}]"
+                line = f"import dataclasses\n{place} = dataclasses.replace({place}, {field}={told})\n{needs_person}"
+                yield Mutant(f"verdict {reason.name}: {field} is {told}", REASONS, _with(source, line))
+
+
+# --- the code ---------------------------------------------------------------------------------------------------------
+
+_SWAPPED: dict[type, type] = {
+    ast.Eq: ast.NotEq, ast.NotEq: ast.Eq, ast.Is: ast.IsNot, ast.IsNot: ast.Is, ast.In: ast.NotIn, ast.NotIn: ast.In,
+    ast.GtE: ast.Gt, ast.Gt: ast.GtE, ast.LtE: ast.Lt, ast.Lt: ast.LtE, ast.And: ast.Or, ast.Or: ast.And,
+    ast.Add: ast.Sub, ast.Sub: ast.Add, ast.Mult: ast.Div, ast.Div: ast.Mult,
+    ast.BitOr: ast.BitAnd, ast.BitAnd: ast.BitOr,
+}  # fmt: skip
+_NUMBERS = [field.name for field in fields(Policy)]
+
+
+def of_code(source: str) -> Iterator[Mutant]:
+    """Change each small thing within the functions of the lifecycle."""
+    tree = ast.parse(source)
+    functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]
+    for function in functions:
+        for node in ast.walk(ast.Module(function.body, [])):
+            for says, undo in _changes(node):
+                line = getattr(node, "lineno", function.lineno)
+                text = ast.unparse(tree)
+                undo()
+                yield Mutant(f"line {line}, {function.name}: {says}", LIFECYCLE, text)
+
+
+def _changes(node: ast.AST) -> Iterator[tuple[str, Undo]]:
+    """Make one change after the other to a node; each must be undone before the next."""
+    before = copy.copy(node.__dict__)
+
+    def undo() -> None:
+        node.__dict__.clear()
+        node.__dict__.update(before)
+
+    match node:
+        case ast.Compare(ops=[op]) if type(op) in _SWAPPED:
+            node.ops = [_SWAPPED[type(op)]()]
+            yield f"`{_SWAPPED[type(op)].__name__}` for `{type(op).__name__}` in `{_text(before, node)}`", undo
+        case ast.BoolOp(op=op) | ast.BinOp(op=op) if type(op) in _SWAPPED:
+            node.op = _SWAPPED[type(op)]()
+            yield f"`{ast.unparse(node)}`", undo
+        case ast.UnaryOp(op=ast.Not(), operand=operand):
+            node.operand = ast.UnaryOp(ast.Not(), operand)
+            yield f"no `not` before `{ast.unparse(operand)}`", undo
+        case ast.Constant(value=bool(value)):
+            node.value = not value
+            yield f"{not value} for {value}", undo
+        case ast.Constant(value=int(value) | float(value)):
+            node.value = value + 1
+            yield f"{value + 1} for {value}", undo
+        case ast.Attribute(value=ast.Attribute(attr="policy") | ast.Name(id="policy"), attr=name) if name in _NUMBERS:
+            node.attr = _NUMBERS[(_NUMBERS.index(name) + 1) % len(_NUMBERS)]
+            yield f"policy.{node.attr} for policy.{name}", undo
+        case ast.If(test=test) | ast.IfExp(test=test):
+            for value in (True, False):
+                node.test = ast.Constant(value)
+                yield f"{value} for the condition `{ast.unparse(test)}`", undo
+    yield from _deletions(node)
+
+
+def _deletions(node: ast.AST) -> Iterator[tuple[str, Undo]]:
+    """Leave out one statement after the other; the asserts and docstrings change nothing."""
+    for name in ("body", "orelse"):
+        block = getattr(node, name, None)
+        if not isinstance(block, list):
+            continue
+        for i, statement in enumerate(block):
+            if isinstance(statement, ast.Assert | ast.FunctionDef) or _is_docstring(statement):
+                continue
+            if isinstance(statement, ast.Assign) or (isinstance(statement, ast.If | ast.For) and len(block) > 1):
+                continue  # a name that is missing fails of itself; a condition is forced either way
+            block[i] = ast.Pass()
+
+            def undo(block: list[ast.stmt] = block, i: int = i, statement: ast.stmt = statement) -> None:
+                block[i] = statement
+
+            yield f"without `{ast.unparse(statement).splitlines()[0]}`", undo
+
+
+def _is_docstring(statement: ast.stmt) -> bool:
+    return isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant)
+
+
+def _text(attributes: dict[str, object], node: ast.AST) -> str:
+    return ast.unparse(type(node)(**{name: attributes[name] for name in node._fields}))
+
+
+# --- running them -----------------------------------------------------------------------------------------------------
+
+
+def survives(mutant: Mutant, folder: Path, tests: Sequence[str]) -> bool:
+    """Run the tests on the copy in `folder`, which is as before afterwards."""
+    path = folder / mutant.file
+    original = path.read_text("utf-8")
+    path.write_text(mutant.text, "utf-8")
+    try:
+        return passes(folder, tests)
+    finally:
+        path.write_text(original, "utf-8")
+
+
+def passes(folder: Path, tests: Sequence[str]) -> bool:
+    """Whether a copy's tests pass in time."""
+    command = (sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *tests)
+    environment = os.environ | {"PYTHONDONTWRITEBYTECODE": "1"}
+    try:
+        ended = subprocess.run(command, cwd=folder, env=environment, capture_output=True, timeout=SECONDS, check=False)
+    except subprocess.TimeoutExpired:
+        return False
+    return ended.returncode == 0
+
+
+def make_copy(folder: Path) -> Path:
+    """Copy what the tests need."""
+    for name in NEEDED:
+        source, target = ROOT / name, folder / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if source.is_dir():
+            shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy(source, target)
+    return folder
+
+
+def main() -> int:
+    """Try every mutant; print the survivors. Returns 1 if the tests do not even pass unchanged."""
+    parser = argparse.ArgumentParser(prog="python -m bench.mutants", description=__doc__)
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
+    parser.add_argument("--only", default="", help="only mutants whose description holds this word")
+    parser.add_argument("tests", nargs="*", default=TESTS)
+    told = parser.parse_args()
+    lifecycle, reasons = ((ROOT / name).read_text("utf-8") for name in (LIFECYCLE, REASONS))
+    mutants = [*of_rows(lifecycle), *of_verdicts(reasons), *of_code(lifecycle)]
+    mutants = [mutant for mutant in mutants if told.only in mutant.says]
+    with tempfile.TemporaryDirectory(prefix="switchboard-mutants-") as top:
+        folders: queue.Queue[Path] = queue.Queue()
+        for i in range(told.jobs):
+            folders.put(make_copy(Path(top) / str(i)))
+        if not passes(Path(top) / "0", told.tests):
+            print("the tests do not pass as they are", file=sys.stderr)
+            return 1
+
+        def run(mutant: Mutant) -> bool:
+            folder = folders.get()
+            try:
+                return survives(mutant, folder, told.tests)
+            finally:
+                folders.put(folder)
+
+        survivors = []
+        with ThreadPoolExecutor(told.jobs) as pool:
+            for i, (mutant, alive) in enumerate(zip(mutants, pool.map(run, mutants), strict=True), 1):
+                if alive:
+                    survivors.append(mutant)
+                    print(f"survived: {mutant.says}", flush=True)
+                if sys.stderr.isatty():
+                    print(f"\r{i} of {len(mutants)}", end="\r", file=sys.stderr, flush=True)
+    print(f"{len(mutants)} mutants, {len(survivors)} survived")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
