@@ -48,7 +48,7 @@ async def run(args: argparse.Namespace) -> int:
             print(f"WhatsApp Web stand-in on {stand_in.url} (control: /phone/…, /switches)", flush=True)
             await stop.wait()
     except OSError as error:
-        print(f"error: {HOST}:{args.port} cannot be used: {os.strerror(error.errno)}")
+        print(f"error: {HOST}:{args.port} cannot be used: {os.strerror(error.errno or 0)}")
         return 1
     return 0
 

@@ -10,14 +10,15 @@ What the page does stands in its scripts (page/), what the server answers in ses
 import asyncio
 import json
 import secrets
+import socket
 import ssl
-from contextlib import AsyncExitStack
+from asyncio.trsock import TransportSocket
+from contextlib import AsyncExitStack, suppress
 from dataclasses import asdict
 from importlib import resources
 from pathlib import Path
 from types import TracebackType
 from typing import Self
-from weakref import WeakSet
 
 import qrcode
 import trustme
@@ -39,6 +40,7 @@ BUNDLE = ("base.js", "store.js", "wire.js", "models.js", "account.js", "socket.j
 KINDS = {".js": "text/javascript", ".css": "text/css"}
 LONGEST_QR = 1000
 SHUTDOWN_DEADLINE = 2.0
+GOODBYE_TURNS = 5  # of the loop: an end is seen in the first, TLS closes some later
 
 
 class WhatsAppStandIn:
@@ -52,7 +54,7 @@ class WhatsAppStandIn:
         self.phones = Phones(self.hub)
         self.port = self.options.port
         self._stack = AsyncExitStack()
-        self._transports: WeakSet[asyncio.BaseTransport] = WeakSet()
+        self._sockets: set[TransportSocket] = set()
         self.switches.watch(self._switched)
 
     @property
@@ -93,13 +95,16 @@ class WhatsAppStandIn:
 
     async def _stop(self, runner: web.AppRunner) -> None:
         """Stop serving; a browser that never answers a TLS goodbye is not waited for."""
-        if runner.server is not None:
-            self._transports.update(each.transport for each in runner.server.connections if each.transport)
         await runner.cleanup()
-        for transport in self._transports:
-            if isinstance(transport, asyncio.WriteTransport):
-                transport.abort()
-        await asyncio.sleep(0)  # lets the loop close what was aborted
+        for each in self._open_sockets():
+            with suppress(OSError):  # the other end was faster
+                each.shutdown(socket.SHUT_RDWR)
+        for _ in range(GOODBYE_TURNS):
+            await asyncio.sleep(0)  # lets the loop see the end of each connection and close it
+
+    def _open_sockets(self) -> set[TransportSocket]:
+        self._sockets = {each for each in self._sockets if each.fileno() >= 0}
+        return self._sockets
 
     # ---- the page
 
@@ -152,15 +157,15 @@ class WhatsAppStandIn:
     async def _socket(self, request: web.Request) -> web.StreamResponse:
         if self.switches.flag("opening_forever"):
             raise web.HTTPServiceUnavailable
-        socket = web.WebSocketResponse()
-        await socket.prepare(request)
+        channel = web.WebSocketResponse()
+        await channel.prepare(request)
 
         def reset() -> None:
             if request.transport is not None:
                 request.transport.abort()
 
-        await PageSession(self.hub, request.query.get("page") or secrets.token_hex(4), socket, reset).run()
-        return socket
+        await PageSession(self.hub, request.query.get("page") or secrets.token_hex(4), channel, reset).run()
+        return channel
 
     async def _hang_up(self, _: web.Application) -> None:
         for page in list(self.hub.pages.values()):
@@ -173,7 +178,7 @@ class WhatsAppStandIn:
     async def _network(self, request: web.Request, handler: control.Handler) -> web.StreamResponse:
         """Be unreachable for the page where the switch says so, never for the control."""
         if request.transport is not None:
-            self._transports.add(request.transport)
+            self._open_sockets().add(request.transport.get_extra_info("socket"))
         controlled = request.path.startswith(("/phone/", "/switches"))
         if controlled or not self.switches.flag("dns_gone"):
             return await handler(request)

@@ -29,6 +29,7 @@ __d('StandInSession', (require, exports) => {
     report();
   };
 
+  // Always in OPENING: until CONNECTED nothing is asked on the new wire.
   const connect = () => {
     clearTimeout(retrying);
     wire?.close();
@@ -50,7 +51,8 @@ __d('StandInSession', (require, exports) => {
 
   const lost = () => {
     wire = null;
-    if (!ended) Socket.state = 'OPENING';
+    if (ended) return; // CONFLICT, a block, codes used up: the page does not come back by itself
+    Socket.state = 'OPENING';
     const wait = timings.reconnect * Math.min(2 ** tries++, MOST_RETRIES);
     if (navigator.onLine) retrying = setTimeout(connect, 1000 * wait);
   };
@@ -72,7 +74,7 @@ __d('StandInSession', (require, exports) => {
       Conn.set({ refTTL: life, ref });
       if (Socket.state !== 'UNPAIRED') move('UNPAIRED');
     },
-    'refs-over': () => move('UNPAIRED_IDLE'), // Conn.ref keeps the dead code
+    'refs-over': () => end('UNPAIRED_IDLE'), // Conn.ref keeps the dead code
     'pair-success': async ({ wid, lid }, mine) => {
       store.remember(wid, lid);
       justLinked = true;
@@ -90,8 +92,12 @@ __d('StandInSession', (require, exports) => {
       else leave('account_invalid');
     },
     'stream-error': ({ state }) => {
-      if (state === 'CONNECTED') connect();
-      else end(state);
+      if (state !== 'CONNECTED') {
+        end(state);
+        return;
+      }
+      move('OPENING');
+      connect();
     },
     logout: ({ reason }) => leave(reason),
     message: (frame) => require('StandInInbox').deliver(frame),
@@ -142,12 +148,14 @@ __d('StandInSession', (require, exports) => {
   exports.start = () => {
     addEventListener('offline', () => {
       setTimeout(() => {
-        if (navigator.onLine || Socket.state === 'UNPAIRED_IDLE') return;
+        if (navigator.onLine || ended) return;
         wire?.close();
         lost();
       }, 1000 * timings.offline_grace);
     });
-    addEventListener('online', connect);
+    addEventListener('online', () => {
+      if (wire === null && !ended) connect();
+    });
     Socket.state = 'OPENING';
     connect();
   };

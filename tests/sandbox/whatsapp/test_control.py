@@ -6,6 +6,7 @@ import re
 import socket
 import ssl
 import sys
+from pathlib import Path
 
 import pytest
 from aiohttp import ClientConnectionError, ClientSession
@@ -214,3 +215,8 @@ def test_speed_shortens_defaults_and_leaves_what_is_given_alone():
     assert (options.timings.first_ref, options.timings.next_ref) == (3.0, 2.0)
     assert options.switches == {"passkey": True, "ban": "60"}
     assert cli._options(arguments()).timings == Timings()
+
+
+def test_the_documentation_names_each_switch():
+    text = (Path(__file__).parents[3] / "docs" / "stand-ins-whatsapp.md").read_text()
+    assert [row.name for row in TABLE if f"`{row.name}`" not in text] == []

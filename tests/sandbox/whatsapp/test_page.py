@@ -298,6 +298,11 @@ async def test_conflict_lasts_until_takeover(whatsapp, page):
     await reaches(page, "CONFLICT")
     await until(lambda: whatsapp.phones.devices()[0]["state"] == "CONFLICT", "the server knows")
     assert not whatsapp.phones.devices()[0]["online"]
+    whatsapp.phones.network(NUMBER, how="reset")
+    whatsapp.phones.network(NUMBER, lost=False)
+    await until(lambda: whatsapp.hub.pages == {}, "the socket is gone")
+    await asyncio.sleep(0.5)  # a page that came back by itself would be back
+    assert await page.evaluate(f"{SOCKET}.state") == "CONFLICT"
     await page.evaluate(f"{SOCKET}.takeover()")
     await reaches(page, "CONNECTED")
 
@@ -434,11 +439,16 @@ async def test_the_light_query_may_be_missing(whatsapp, page):
         await page.evaluate(query)
 
 
-async def test_the_renderer_may_crash(whatsapp, page):
-    await link(whatsapp, page)
+@pytest.mark.parametrize("by", ["phone", "switch"])
+async def test_the_renderer_may_crash(whatsapp, page, by):
+    await reaches(page, "UNPAIRED")
     crashed = asyncio.Event()
     page.on("crash", lambda _: crashed.set())
-    whatsapp.phones.crash(NUMBER)
+    if by == "phone":
+        whatsapp.phones.crash()
+    else:
+        whatsapp.switches.set("page_crash", 0.2)
+        await page.reload()
     async with asyncio.timeout(15):
         await crashed.wait()
 
