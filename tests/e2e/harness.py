@@ -146,9 +146,11 @@ class World:
             await asyncio.sleep(0.02)
         return found
 
-    async def until_connected(self, number: str = NUMBER, within: float = 30) -> None:
-        """Wait until the account's newest transition is CONNECTED, as the database has it."""
-        await self.until(lambda: self.newest_state(number) == "CONNECTED", within)
+    async def until_connected(self, number: str = NUMBER, *, after: int = 0, within: float = 30) -> None:
+        """Wait until the account's newest transition, which must come after so many, is CONNECTED."""
+        await self.until(
+            lambda: len(self.transitions(number)) > after and self.newest_state(number) == "CONNECTED", within
+        )
 
     async def link(self, number: str = NUMBER, name: str = "Support Berlin", user: int = ADMIN) -> None:
         """Link an account as a person does: /link, look at the picture, scan it, see it connected."""
