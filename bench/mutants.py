@@ -1,40 +1,37 @@
 """`python -m bench.mutants`: break the lifecycle in every small way, one at a time, and name what no test misses.
 
-A mutant is a copy of the project with one change: a row of `TABLE` dropped, redirected, added, or its `to` narrowed or
+A mutant is the lifecycle with one change: a row of `TABLE` dropped, redirected, added, or its `to` narrowed or
 widened; a field of a verdict changed; a comparison, a number, a word or a statement of `lifecycle.py` other than it
-was. Each copy runs the lifecycle's tests; a copy that passes them all survives. Some survivors are no faults: they
-mean the same as the original. The checkout itself is never touched.
+was. Each runs the lifecycle's tests; one that passes them all survives. Some survivors are no faults: they mean the
+same as the original. Mutants live in memory only: no file is touched.
 """
 
 import argparse
 import ast
 import copy
+import importlib.util
+import multiprocessing
 import os
-import queue
-import shutil
-import subprocess
 import sys
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, fields
 from pathlib import Path
+
+import hypothesis.stateful  # noqa: F401 - imported once, for every mutant's process
+import pytest
 
 from controller.lifecycle import TABLE, Row
 from controller.link import Phase, Policy, Stage, Timer
 from controller.reasons import VERDICTS, State, Then
 
 ROOT = Path(__file__).parent.parent
-NEEDED = ("controller", "tests/__init__.py", "tests/controller", "tests/virtual_time.py", "pyproject.toml")
 TESTS = ("tests/controller/test_lifecycle.py", "tests/controller/test_lifecycle_model.py")
 LIFECYCLE, REASONS = "controller/lifecycle.py", "controller/reasons.py"
-SECONDS = 180.0
-"""A mutant whose tests take longer hangs somewhere: that is noticed too."""
 
 
 @dataclass(frozen=True)
 class Mutant:
-    """says: what is other than it was. file: which file of the copy is replaced by text."""
+    """says: what is other than it was. text: what stands in the place of file."""
 
     says: str
     file: str
@@ -199,38 +196,29 @@ def _text(attributes: dict[str, object], node: ast.AST) -> str:
 # --- running them -----------------------------------------------------------------------------------------------------
 
 
-def survives(mutant: Mutant, folder: Path, tests: Sequence[str]) -> bool:
-    """Run the tests on the copy in `folder`, which is as before afterwards."""
-    path = folder / mutant.file
-    original = path.read_text("utf-8")
-    path.write_text(mutant.text, "utf-8")
+def passes(text: str, file: str, tests: Sequence[str]) -> bool:
+    """Whether the tests pass when `text` stands in the place of a file. Only for a process that then ends."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 1)
+    os.dup2(nowhere, 2)
+    for name in [name for name in sys.modules if name.partition(".")[0] in {"controller", "tests"}]:
+        del sys.modules[name]
+    name = file.removesuffix(".py").replace("/", ".")
+    spec = importlib.util.find_spec(name)
+    assert spec is not None
+    module = sys.modules[name] = importlib.util.module_from_spec(spec)
     try:
-        return passes(folder, tests)
-    finally:
-        path.write_text(original, "utf-8")
-
-
-def passes(folder: Path, tests: Sequence[str]) -> bool:
-    """Whether a copy's tests pass in time."""
-    command = (sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *tests)
-    environment = os.environ | {"PYTHONDONTWRITEBYTECODE": "1"}
-    try:
-        ended = subprocess.run(command, cwd=folder, env=environment, capture_output=True, timeout=SECONDS, check=False)
-    except subprocess.TimeoutExpired:
+        exec(compile(text, file, "exec"), module.__dict__)
+    except Exception:  # noqa: BLE001 - a change that cannot even be imported is noticed
         return False
-    return ended.returncode == 0
+    setattr(sys.modules["controller"], name.rpartition(".")[2], module)
+    return pytest.main(["-x", "-q", "-p", "no:cacheprovider", "--assert=plain", *tests]) is pytest.ExitCode.OK
 
 
-def make_copy(folder: Path) -> Path:
-    """Copy what the tests need."""
-    for name in NEEDED:
-        source, target = ROOT / name, folder / name
-        target.parent.mkdir(parents=True, exist_ok=True)
-        if source.is_dir():
-            shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__"))
-        else:
-            shutil.copy(source, target)
-    return folder
+def survives(task: tuple[Mutant, Sequence[str]]) -> bool:
+    """Run the tests on one mutant."""
+    mutant, tests = task
+    return passes(mutant.text, mutant.file, tests)
 
 
 def main() -> int:
@@ -243,30 +231,21 @@ def main() -> int:
     lifecycle, reasons = ((ROOT / name).read_text("utf-8") for name in (LIFECYCLE, REASONS))
     mutants = [*of_rows(lifecycle), *of_verdicts(reasons), *of_code(lifecycle)]
     mutants = [mutant for mutant in mutants if told.only in mutant.says]
-    with tempfile.TemporaryDirectory(prefix="switchboard-mutants-") as top:
-        folders: queue.Queue[Path] = queue.Queue()
-        for i in range(told.jobs):
-            folders.put(make_copy(Path(top) / str(i)))
-        if not passes(Path(top) / "0", told.tests):
+    os.chdir(ROOT)
+    survivors = 0
+    # Each mutant has a process of its own, forked from this one, which has everything slow imported already.
+    with multiprocessing.get_context("fork").Pool(told.jobs, maxtasksperchild=1) as pool:
+        if not pool.apply(passes, (lifecycle, LIFECYCLE, told.tests)):
             print("the tests do not pass as they are", file=sys.stderr)
             return 1
-
-        def run(mutant: Mutant) -> bool:
-            folder = folders.get()
-            try:
-                return survives(mutant, folder, told.tests)
-            finally:
-                folders.put(folder)
-
-        survivors = []
-        with ThreadPoolExecutor(told.jobs) as pool:
-            for i, (mutant, alive) in enumerate(zip(mutants, pool.map(run, mutants), strict=True), 1):
-                if alive:
-                    survivors.append(mutant)
-                    print(f"survived: {mutant.says}", flush=True)
-                if sys.stderr.isatty():
-                    print(f"\r{i} of {len(mutants)}", end="\r", file=sys.stderr, flush=True)
-    print(f"{len(mutants)} mutants, {len(survivors)} survived")
+        tasks = [(mutant, told.tests) for mutant in mutants]
+        for i, (mutant, alive) in enumerate(zip(mutants, pool.imap(survives, tasks), strict=True), 1):
+            if alive:
+                survivors += 1
+                print(f"survived: {mutant.says}", flush=True)
+            if i % 50 == 0:
+                print(f"{i} of {len(mutants)} tried", file=sys.stderr, flush=True)
+    print(f"{len(mutants)} mutants, {survivors} survived")
     return 0
 
 
