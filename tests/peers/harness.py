@@ -4,14 +4,16 @@ No scenario stands here. Everything a test waits for has a deadline.
 """
 
 import asyncio
+import contextlib
 import json
 import os
 import shutil
-import signal
 import subprocess
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
+
+import psutil
 
 HERE = Path(__file__).parent
 MODULES = HERE / "node_modules"
@@ -50,7 +52,7 @@ def browser() -> str | None:
 
 
 class Node:
-    """A running script in its own process group; `wait_for` reads its events in order."""
+    """A running script, ended with all its children; `wait_for` reads its events in order."""
 
     def __init__(self, script: str, arguments: dict[str, Any]) -> None:
         self._command = ["node", str(HERE / script), json.dumps(arguments)]
@@ -64,7 +66,6 @@ class Node:
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.DEVNULL,
-            start_new_session=True,
         )
         return self
 
@@ -78,7 +79,10 @@ class Node:
                     await self._process.wait()
         finally:
             if self._process.returncode is None:
-                os.killpg(self._process.pid, signal.SIGKILL)
+                node = psutil.Process(self._process.pid)
+                for process in [*node.children(recursive=True), node]:  # puppeteer's browser has a group of its own
+                    with contextlib.suppress(psutil.NoSuchProcess):
+                        process.kill()
                 await self._process.wait()
 
     async def tell(self, command: str) -> None:
