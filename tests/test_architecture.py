@@ -4,14 +4,18 @@ A rule is data, and carries a breach of itself: each is shown to catch what it f
 """
 
 import ast
+import re
 import sys
+import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parent.parent
+DISTRIBUTIONS = packages_distributions()
 PRODUCT = ("controller", "handlers", "storage")
 COMPOSITION_ROOT = tuple(f"controller/{name}.py" for name in ("__main__", "app", "persistence", "settings"))
 PURE = tuple(f"controller/{name}.py" for name in ("driver", "lifecycle", "link", "numbers", "reasons"))
@@ -134,13 +138,21 @@ RULES = (
 
 
 def files() -> list[str]:
-    found = (path for top in (*PRODUCT, "sandbox") for path in (ROOT / top).rglob("*.py"))
-    return sorted(path.relative_to(ROOT).as_posix() for path in found)
+    return [path for top in (*PRODUCT, "sandbox") for path in files_in(top)]
+
+
+def files_in(top: str) -> list[str]:
+    found = (path.relative_to(ROOT) for path in (ROOT / top).rglob("*.py"))
+    return sorted(path.as_posix() for path in found if "node_modules" not in path.parts)
+
+
+def _source(path: str) -> str:
+    return (ROOT / path).read_text("utf-8")
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.says)
 def test_rule_holds(rule):
-    broken = {path: names for path in files() if (names := rule.broken_by(path, (ROOT / path).read_text("utf-8")))}
+    broken = {path: names for path in files() if (names := rule.broken_by(path, _source(path)))}
 
     assert not broken, f"{rule.says}, but: {broken}"
 
@@ -174,6 +186,27 @@ def test_imports_are_found_wherever_and_however_they_are_written(source, names):
     assert list(imported(source, "p/q/r.py")) == names
 
 
+@pytest.mark.parametrize(
+    ("tops", "extras"), [(PRODUCT, ()), (("sandbox",), ("sandbox",)), (("tests", "bench"), ("sandbox", "dev"))]
+)
+def test_each_import_is_of_a_declared_dependency(tops, extras):
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    wanted = [*project["dependencies"], *(one for extra in extras for one in project["optional-dependencies"][extra])]
+    declared = {_plain(re.split(r"[<>=!~\[; ]", one)[0]) for one in wanted}
+    ours = {*PRODUCT, "sandbox", "tests", "bench", *sys.stdlib_module_names}
+    used = {
+        name.split(".")[0] for top in tops for path in files_in(top) for name in imported(_source(path), path)
+    } - ours
+
+    undeclared = {name for name in used if not declared & {_plain(one) for one in DISTRIBUTIONS.get(name, [name])}}
+
+    assert not undeclared
+
+
+def _plain(distribution: str) -> str:
+    return distribution.lower().replace("_", "-")
+
+
 def test_every_module_says_what_lives_there():
     silent = [path for path in files() if path.startswith(PRODUCT) and not _docstring(path)]
 
@@ -181,4 +214,4 @@ def test_every_module_says_what_lives_there():
 
 
 def _docstring(path: str) -> str | None:
-    return ast.get_docstring(ast.parse((ROOT / path).read_text("utf-8")))
+    return ast.get_docstring(ast.parse(_source(path)))
