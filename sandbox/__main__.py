@@ -1,4 +1,4 @@
-"""`python -m sandbox whatsapp|telegram|people`: starts one part. Each has its own package; this only dispatches."""
+"""`python -m sandbox [demo|whatsapp|telegram|people]`: starts one part, or all of it. Only dispatches."""
 
 import argparse
 import asyncio
@@ -6,6 +6,7 @@ import importlib
 import sys
 
 PARTS = {
+    "demo": "the whole product against the stand-ins (what runs when nothing is named)",
     "whatsapp": "a stand-in for WhatsApp Web, with phones to play with",
     "telegram": "a stand-in for Telegram's Bot API, with users to play with",
     "people": "one page for people, on top of both",
@@ -14,6 +15,8 @@ PARTS = {
 
 def main(argv: list[str]) -> int:
     """Parse the command line and run the part it names; return the exit code."""
+    if not argv or (argv[0].startswith("--") and argv[0] != "--help"):
+        argv = ["demo", *argv]
     parser = argparse.ArgumentParser(prog="python -m sandbox", description=__doc__)
     commands = parser.add_subparsers(dest="part", required=True, metavar="|".join(PARTS))
     for name, text in PARTS.items():

@@ -12,12 +12,10 @@ import sys
 from contextlib import AsyncExitStack
 from pathlib import Path
 
-from sandbox.people import PeoplePage
+from sandbox.people.cast import ADMIN, OPERATOR
+from sandbox.people.server import PeoplePage
 from sandbox.telegram import TelegramStandIn
 from sandbox.whatsapp import Options, Timings, WhatsAppStandIn
-
-ADMIN, OPERATOR, STRANGER = 1001, 1002, 1003
-"""Who is in the demo's chats."""
 
 STOP_SECONDS = 40.0
 """How long the product may take to stop: longer than its own limits, so that it is never cut short."""
@@ -43,9 +41,6 @@ async def run(args: argparse.Namespace) -> int:
             telegram = await stack.enter_async_context(TelegramStandIn(args.telegram_port))
             options = _whatsapp(args)
             whatsapp = await stack.enter_async_context(WhatsAppStandIn(options))
-            telegram.client.add_user(ADMIN, "You (admin)")
-            telegram.client.add_user(OPERATOR, "Second operator")
-            telegram.client.add_user(STRANGER, "A stranger")
             page = await stack.enter_async_context(PeoplePage(telegram.url, whatsapp.url, port=args.port))
             print(f"\n    Open {page.url} in your browser, and send /start.\n    Ctrl-C ends it.\n", flush=True)
             product = await _start(args, telegram, whatsapp.url)
@@ -59,7 +54,7 @@ async def run(args: argparse.Namespace) -> int:
 
 
 def _whatsapp(args: argparse.Namespace) -> Options:
-    """Loads a little faster than the real page, but its codes live as long as the real ones."""
+    """Make the page load a little faster than the real one, and its codes live as long as those."""
     true = Timings()
     timings = true.scaled(args.speed).with_given({"first_ref": true.first_ref, "next_ref": true.next_ref})
     return Options(port=args.whatsapp_port, timings=timings, state_file=args.data_dir / "phones.json")
