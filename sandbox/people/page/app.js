@@ -50,11 +50,18 @@ function drawTools() {
       { "aria-pressed": String(soundIsOn()) },
     ),
     iconButton(dark ? "sun" : "moon", dark ? "Light" : "Dark", () => {
-      document.documentElement.dataset.theme = dark ? "light" : "dark";
-      localStorage.setItem("theme", document.documentElement.dataset.theme);
+      setTheme(dark ? "light" : "dark");
       drawTools();
     }),
   );
+}
+
+function setTheme(theme) {
+  const root = document.documentElement;
+  root.classList.add("switching"); // no colour fades from one theme to the other
+  root.dataset.theme = theme;
+  localStorage.setItem("theme", theme);
+  requestAnimationFrame(() => requestAnimationFrame(() => root.classList.remove("switching")));
 }
 
 function drawLights() {

@@ -217,7 +217,7 @@ function onEvent(kind, data) {
   if (kind === "grown") toBottom(false);
   if (kind === "message" && data.message.from.is_bot && !data.message.silent && !data.message.service) ring(data);
   if (["chat", "topics", "blocked", "unblocked", "migrated", "message", "user"].includes(kind) && state.me) drawTabs();
-  if (data.chat_id !== state.chatId || !state.me) {
+  if ((data.chat_id ?? data.chat?.id) !== state.chatId || !state.me) {
     if (kind === "commands") refreshCommands();
     return;
   }

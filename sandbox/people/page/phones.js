@@ -15,7 +15,10 @@ export function mountPhones(root) {
   for (const phone of state.cast.phones) addPhone(phone.number, phone.name);
   for (const phone of JSON.parse(localStorage.getItem("phones") || "[]")) addPhone(phone.number, phone.name);
   root.append(adder());
-  watch((kind) => ["message", "edit", "delete", "opened"].includes(kind) && drawPicture());
+  watch((kind, data) => {
+    if (kind === "message" && !data.message.from.is_bot) addLinked(data.message.text);
+    if (["message", "edit", "delete", "opened"].includes(kind)) drawPicture();
+  });
   drawPicture();
   poll();
 }
@@ -29,6 +32,15 @@ function addPhone(number, name) {
   cards.set(number, card);
   parts.root.insertBefore(card.node, parts.root.querySelector(".phone-adder"));
   draw(card);
+}
+
+/** Puts the phone on the desk whose number somebody links. */
+function addLinked(text) {
+  const found = /^\/link(?:@\w+)?\s+(\+|00)([\d ()/.-]{7,24})(.*)$/.exec(text);
+  if (!found) return;
+  const digits = found[2].replace(/\D/g, "");
+  if (digits.length < 8 || digits.length > 15) return;
+  addPhone(`+${digits}`, found[3].trim() || `Phone ${digits.slice(-4)}`);
 }
 
 function adder() {
@@ -196,9 +208,13 @@ async function togglePasskey(number, card) {
 /** Tells on each phone whether there is a code to scan. */
 function drawPicture() {
   const picture = newestPicture();
+  const wanted = picture && /\+\d[\d ]{7,20}/.exec(picture.text)?.[0].replaceAll(" ", "");
   for (const card of cards.values()) {
     card.scan.disabled = !picture;
-    card.scan.classList.toggle("ready", Boolean(picture) && !card.device);
+    card.scan.classList.toggle(
+      "ready",
+      Boolean(picture) && (cards.has(wanted) ? card.number === wanted : !card.device),
+    );
     card.scan.title = picture
       ? "Hold this phone in front of the chat"
       : "There is no code in the chat. Ask the bot for one: /link";
