@@ -95,6 +95,9 @@ class WhatsAppStandIn:
 
     async def _stop(self, runner: web.AppRunner) -> None:
         """Stop serving; a browser that never answers a TLS goodbye is not waited for."""
+        if runner.server is not None:  # those that never asked for anything too
+            idle = (each.transport for each in runner.server.connections if each.transport)
+            self._sockets.update(transport.get_extra_info("socket") for transport in idle)
         await runner.cleanup()
         for each in self._open_sockets():
             with suppress(OSError):  # the other end was faster
