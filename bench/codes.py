@@ -1,0 +1,69 @@
+"""From the page's new code to the picture in the chat: the whole program, real Chromium, real HTTP, both stand-ins.
+
+Begun is when the stand-in hands a new code to the page, ended when the chat shows a picture that decodes to it. So what
+is measured holds the page's own work too. Codes come as seldom as Telegram's limit of 20 a minute asks.
+"""
+
+import asyncio
+import statistics
+import time
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from bench.figures import Figure
+from sandbox.telegram import TelegramStandIn
+from sandbox.whatsapp import Options, Timings, WhatsAppStandIn
+from tests.e2e.harness import ADMIN, NUMBER, World
+
+PERIOD = 3.5
+"""Seconds that each code lives."""
+LOOK_EVERY = 0.001
+PATIENCE = 60.0
+
+
+async def measure(folder: Path, codes: int) -> list[Figure]:
+    """Let the page renew its code so many times; figures of how long each took to reach the chat."""
+    settings = {"QR_TIMEOUT_SECONDS": str(codes * PERIOD + PATIENCE), "QR_DEBOUNCE_SECONDS": "0.3"}
+    timings = Timings().scaled(10).with_given({"first_ref": PERIOD, "next_ref": PERIOD})
+    page = WhatsAppStandIn(Options(timings=timings, refs=codes + 20))
+    async with TelegramStandIn(0) as telegram, page as whatsapp:
+        telegram.client.add_user(ADMIN, "Ada")
+        here = World(telegram, whatsapp, folder / "data")
+        async with here.program(**settings):
+            await here.client.send(ADMIN, f"/link {NUMBER}")
+            await here.client.wait_for(here.qr, PATIENCE)
+            taken = [await _renewal(here) for _ in range(codes)]
+    spread = statistics.quantiles(taken, n=100, method="inclusive")
+    return [
+        Figure(f"code to chat, median of {codes}", 1000 * statistics.median(taken), "ms"),
+        Figure(
+            f"code to chat, 99 of 100 (longest {1000 * max(taken):.0f} ms)", 1000 * spread[98], "ms", 150, at_most=True
+        ),
+    ]
+
+
+async def _renewal(here: World) -> float:
+    """Return the seconds from the next code to its picture."""
+    before = ref = _ref(here)
+    async with asyncio.timeout(PATIENCE):
+        while ref == before:
+            await asyncio.sleep(LOOK_EVERY)
+            ref = _ref(here)
+    begun = time.perf_counter()
+    shown = here.qr()
+    while True:
+        shown = await here.client.wait_for(partial(_newer, here, shown), PATIENCE)
+        taken = time.perf_counter() - begun
+        if here.decode(shown).startswith(f"{ref},"):
+            return taken
+
+
+def _ref(here: World) -> Any:
+    return next((code["ref"] for code in here.phones.codes()), None)
+
+
+def _newer(here: World, shown: dict[str, Any] | None) -> dict[str, Any] | None:
+    """Return the picture in the chat, if it is another than the one shown."""
+    now = here.qr()
+    return now if now is not None and (shown is None or now["photo"] != shown["photo"]) else None
