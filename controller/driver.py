@@ -102,6 +102,14 @@ class Health:
 
 
 @dataclass(frozen=True, slots=True)
+class Usage:
+    """What a session's processes use. memory: bytes, shared pages counted by their share (PSS)."""
+
+    memory: int
+    processes: int
+
+
+@dataclass(frozen=True, slots=True)
 class Opening:
     """What to open.
 
@@ -130,6 +138,9 @@ class Session(Protocol):
         Returns whether the server is known to have answered: reading alone is no answer, except where
         the page offers no such question, and then a live CONNECTED is.
         """
+
+    async def usage(self) -> Usage:
+        """Measure the browser with all its processes. Raises DriverError."""
 
     async def log_out(self) -> None:
         """Remove this linked device from the phone's account."""

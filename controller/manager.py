@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any, assert_never
 
-from controller.driver import Driver, DriverError, Ended, Health, Layer, Opening, Session
+from controller.driver import Driver, DriverError, Ended, Health, Heard, Layer, Opening, Session, Usage
 from controller.lifecycle import step
 from controller.link import (
     Alert,
@@ -49,6 +49,7 @@ from controller.link import (
 from controller.notices import CodeHidden, CodeShown, Listener, Notice, Transition
 from controller.numbers import mask
 from controller.reasons import Reason, State
+from controller.slots import LaunchSlots
 
 log = logging.getLogger("switchboard.account")
 
@@ -79,6 +80,9 @@ class Status:
     since: datetime
     next_retry_in: float | None
     last_activity: datetime | None
+    """When the server was last known to be there: a message, or an answered heartbeat."""
+    last_message: datetime | None
+    """When a message last came in or went out."""
     breaker: Breaker
     linked: bool
 
@@ -108,8 +112,9 @@ class Manager:
     """Keeps one account's link as it should be. Make it inside a running loop; end it with `stop`."""
 
     __slots__ = (
-        "_clock", "_connected_at", "_driver", "_heard_at", "_inbox", "_label", "_link", "_listener", "_loop", "_owner",
-        "_path", "_policy", "_run", "_since", "_slots", "_stopped", "_tasks", "_timers", "_wake",
+        "_clock", "_connected_at", "_driver", "_heard_at", "_inbox", "_label", "_link", "_listener", "_loop",
+        "_message_at", "_owner", "_path", "_policy", "_run", "_since", "_slots", "_stopped", "_tasks", "_timers",
+        "_wake",
     )  # fmt: skip
 
     def __init__(
@@ -117,7 +122,7 @@ class Manager:
         number: str,
         *,
         driver: Driver,
-        slots: asyncio.Semaphore,
+        slots: LaunchSlots,
         policy: Policy,
         listener: Listener,
         clock: Callable[[], datetime] = utc_now,
@@ -137,6 +142,7 @@ class Manager:
         self._since = clock()
         self._connected_at: float | None = None
         self._heard_at: float | None = None
+        self._message_at: float | None = None
         self._owner = self._loop.create_task(self._own(), name=f"manager {self._label}")
 
     def __repr__(self) -> str:
@@ -160,6 +166,22 @@ class Manager:
     async def suspend(self) -> bool:
         """Close the browser and stay so (L12). Returns False if it was so already."""
         return await self._command(Suspend())
+
+    def recycle(self, why: str) -> None:
+        """Close the browser gracefully and open it again at once, if the account is connected. why: one line."""
+        if self._link.state is State.CONNECTED:
+            self._say(self._link.session, Ended(Reason.RECYCLED, why))
+
+    async def usage(self) -> Usage | None:
+        """Measure what the account's browser uses; None where none is open, or it cannot be told in time."""
+        session = None if self._run is None else self._run.session
+        if session is None or self._link.browser is not Browser.OPEN:
+            return None
+        try:
+            async with asyncio.timeout(self._policy.probe_timeout):
+                return await session.usage()
+        except (TimeoutError, DriverError):
+            return None
 
     async def stop(self) -> None:
         """End the account's browser and this manager. Bounded by the deadline for closing."""
@@ -187,10 +209,15 @@ class Manager:
             percent=link.percent,
             since=self._since,
             next_retry_in=None if retry is None else max(0.0, retry.when() - now),
-            last_activity=None if self._heard_at is None else self._clock() - timedelta(seconds=now - self._heard_at),
+            last_activity=self._when(self._heard_at),
+            last_message=self._when(self._message_at),
             breaker=link.breaker,
             linked=link.linked,
         )
+
+    def _when(self, at: float | None) -> datetime | None:
+        """Tell the loop's time as the wall clock's."""
+        return None if at is None else self._clock() - timedelta(seconds=self._loop.time() - at)
 
     # --- the owner and its inbox --------------------------------------------------------------------------------------
 
@@ -387,6 +414,8 @@ class Manager:
             log.error("%s A task of the account failed", self._label, exc_info=error)
 
     def _say(self, session: int, said: Said) -> None:
+        if isinstance(said, Heard):
+            self._message_at = self._loop.time()
         self._post(FromSession(session, said))
 
     async def _open(self, run: _Run, effect: Open) -> None:

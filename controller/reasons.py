@@ -81,6 +81,8 @@ class Reason(StrEnum):
     """WhatsApp says that this version of the page is too old."""
     WRONG_NUMBER = "wrong_number"
     """Another number than the account's scanned the code."""
+    RECYCLED = "recycled"
+    """The controller closed the browser to free what it had piled up; it opens again at once."""
     UNKNOWN = "unknown"
     """None of the above: treated as transient."""
 
@@ -144,6 +146,7 @@ VERDICTS: dict[Reason, Verdict] = {
     Reason.BANNED: Verdict(State.SUSPENDED, Then.BLOCK_END, alert=True),
     Reason.OUTDATED: Verdict(_DOWN, Then.REFRESH),
     Reason.WRONG_NUMBER: Verdict(_DOWN, Then.PERSON, alert=True),
+    Reason.RECYCLED: Verdict(_DOWN, Then.AT_ONCE),
     Reason.UNKNOWN: Verdict(_DOWN, Then.BACKOFF),
 }
 """The table of rule L11: every way in which an attempt or a connection ends, and what follows."""

@@ -11,11 +11,12 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Protocol
 
-from controller.driver import Driver
+from controller.driver import Driver, Usage
 from controller.link import Boot, Policy, Wanted
 from controller.manager import Manager, Status, utc_now
 from controller.notices import Listener
 from controller.reasons import Reason, State
+from controller.slots import LaunchSlots
 
 log = logging.getLogger("switchboard.registry")
 
@@ -86,7 +87,7 @@ class Registry:
         full_numbers: bool = False,
     ) -> None:
         self._store, self._driver, self._policy, self._listener = store, driver, policy, listener
-        self._slots = asyncio.Semaphore(launch_slots)
+        self.slots = LaunchSlots(launch_slots)
         self._clock = clock
         self._full_numbers = full_numbers
         self._accounts: dict[str, Account] = {}
@@ -132,6 +133,14 @@ class Registry:
     def status(self, number: str) -> Status:
         """Return where an account is now. Raises UnknownAccountError."""
         return self._manager(number).get_status()
+
+    async def usage(self, number: str) -> Usage | None:
+        """Measure what an account's browser uses; None where none is open. Raises UnknownAccountError."""
+        return await self._manager(number).usage()
+
+    def recycle(self, number: str, why: str) -> None:
+        """Close a connected account's browser gracefully and open it again at once. Raises UnknownAccountError."""
+        self._manager(number).recycle(why)
 
     async def add(self, number: str, *, name: str, owner: int) -> Account:
         """Register a new account, or return the one that is there."""
@@ -180,7 +189,7 @@ class Registry:
         manager = self._managers[account.number] = Manager(
             account.number,
             driver=self._driver,
-            slots=self._slots,
+            slots=self.slots,
             policy=self._policy,
             listener=self._listener,
             clock=self._clock,

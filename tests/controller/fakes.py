@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable
 
-from controller.driver import DriverError, Health, Layer, Opening, Report
+from controller.driver import DriverError, Health, Layer, Opening, Report, Usage
 
 
 class FakeSession:
@@ -21,6 +21,7 @@ class FakeSession:
         self.probes = 0
         self.beats: list[bool] = []
         self.logged_out = False
+        self.used = Usage(memory=200 << 20, processes=5)
         self.closed = False
 
     async def probe(self) -> Health:
@@ -33,6 +34,9 @@ class FakeSession:
     async def heartbeat(self, *, ask: bool) -> bool:
         self.beats.append(ask)
         return ask and self.answers
+
+    async def usage(self) -> Usage:
+        return self.used
 
     async def log_out(self) -> None:
         self.logged_out = True

@@ -353,6 +353,7 @@ PINNED = {
     Reason.BANNED: (("SUSPENDED", None, True), ("SUSPENDED", None, True)),
     Reason.OUTDATED: (("DISCONNECTED", 0, False), ("DISCONNECTED", 0, False)),
     Reason.WRONG_NUMBER: (("DISCONNECTED", None, True), ("DISCONNECTED", None, True)),
+    Reason.RECYCLED: (("DISCONNECTED", 0, False), ("DISCONNECTED", 0, False)),
     Reason.UNKNOWN: (("DISCONNECTED", 1, False), ("DISCONNECTED", 1, False)),
 }
 

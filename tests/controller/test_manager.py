@@ -24,6 +24,7 @@ from controller.link import Boot, Breaker, Policy, Stage, Wanted
 from controller.manager import Manager
 from controller.notices import CodeHidden, CodeShown, Transition
 from controller.reasons import Reason, State
+from controller.slots import LaunchSlots
 from tests.controller.fakes import FakeDriver
 from tests.virtual_time import EPOCH, pass_time, settle, until, virtual, virtual_loop
 
@@ -40,7 +41,7 @@ class Bench:
     def __init__(self, policy: Policy, slots: int = 2) -> None:
         self.driver = FakeDriver()
         self.notices = []
-        self.slots = asyncio.Semaphore(slots)
+        self.slots = LaunchSlots(slots)
         self.manager = Manager(
             NUMBER,
             driver=self.driver,
@@ -595,12 +596,12 @@ async def test_l13_a_failed_launch_frees_its_slot():
 @virtual
 async def test_l13_a_launch_waits_for_its_slot_without_a_deadline():
     async with bench(slots=1) as here:
-        await here.slots.acquire()
+        here.slots.hold("a test")
         await here.manager.start()
         await pass_time(3600)
         assert here.status.stage is Stage.QUEUED
         assert here.driver.openings == 0
-        here.slots.release()
+        here.slots.release("a test")
         await settle()
         assert here.status.stage is Stage.LAUNCHING
 

@@ -1,0 +1,180 @@
+"""Budgets: what accounts' browsers and the host may use, and what is done above it.
+
+An account above its budget is recycled at a quiet moment, at most once an hour; so is one whose browser has been open
+for a day. A host that runs out of memory or disk holds new launches, and people are told once. Decisions are pure
+(`Verge`, `why_too_much`, `is_due`); measuring is the driver's, or the host's own figures.
+"""
+
+import asyncio
+import logging
+import shutil
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Protocol
+
+import psutil
+
+from controller.driver import Usage
+from controller.manager import Status, utc_now
+from controller.registry import Registry
+
+log = logging.getLogger("switchboard.resources")
+
+RECYCLE_EVERY = 3600.0
+"""Seconds at least between two recycles of one account."""
+QUIET_FOR = 30.0
+"""Seconds without a message that make a moment quiet."""
+PATIENCE = 900.0
+"""Seconds that a quiet moment is waited for before a recycle comes all the same."""
+MARGIN = 1.25
+"""How much more than its limit must be free again before a shortage is over, so that it does not flap."""
+MIB = 1 << 20
+
+MEMORY, DISK = "memory_short", "disk_full"
+"""The host's troubles, as they are told."""
+
+
+class Troubles(Protocol):
+    """Tells people of what is wrong with the controller or its host."""
+
+    async def tell_trouble(self, reason: str, detail: str = "") -> None:
+        """Tell that something is wrong. detail: one line."""
+
+    async def tell_trouble_over(self, reason: str) -> None:
+        """Tell that it is well again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """Limits in bytes, 0 for none. account_memory: of one account's browser. free_memory, free_disk: of the host.
+
+    check_every: seconds. daily: seconds after which a browser that has been open all the time is recycled; 0 = never.
+    """
+
+    account_memory: int = 1500 * MIB
+    account_processes: int = 60
+    free_memory: int = 300 * MIB
+    free_disk: int = 500 * MIB
+    check_every: float = 60.0
+    daily: float = 86400.0
+
+
+@dataclass(slots=True)
+class Verge:
+    """Whether something that is measured is short, with a margin before it counts as enough again."""
+
+    limit: int
+    short: bool = False
+
+    def look(self, free: int) -> bool:
+        """Take a measure; return whether this changed the answer."""
+        before = self.short
+        self.short = free < self.limit * (MARGIN if before else 1)
+        return self.short is not before
+
+
+@dataclass(slots=True)
+class _Watch:
+    """What is remembered of one account. Times are the loop's."""
+
+    above_since: float | None = None
+    recycled_at: float | None = None
+
+
+def why_too_much(usage: Usage, uptime: float, budget: Budget) -> str | None:
+    """Say in one line what is above the budget; None if nothing is."""
+    if budget.account_memory and usage.memory > budget.account_memory:
+        return f"its browser used {usage.memory // MIB} MiB, its budget is {budget.account_memory // MIB} MiB"
+    if budget.account_processes and usage.processes > budget.account_processes:
+        return f"its browser had {usage.processes} processes, its budget is {budget.account_processes}"
+    if budget.daily and uptime > budget.daily:
+        return "its browser has been open for a day"
+    return None
+
+
+def is_due(watch: _Watch, now: float, quiet_for: float | None) -> bool:
+    """Decide whether an account that is above its budget is recycled now."""
+    if watch.recycled_at is not None and now - watch.recycled_at < RECYCLE_EVERY:
+        return False
+    assert watch.above_since is not None
+    return quiet_for is None or quiet_for >= QUIET_FOR or now - watch.above_since >= PATIENCE
+
+
+class Resources:
+    """Watches accounts and host. `run` it as a task."""
+
+    def __init__(
+        self,
+        registry: Registry,
+        troubles: Troubles,
+        budget: Budget,
+        data_dir: Path,
+        *,
+        clock: Callable[[], datetime] = utc_now,
+        free_memory: Callable[[], int] = lambda: int(psutil.virtual_memory().available),
+        free_disk: Callable[[Path], int] = lambda path: shutil.disk_usage(path).free,
+    ) -> None:
+        self._registry, self._troubles, self._budget, self._data_dir = registry, troubles, budget, data_dir
+        self._clock, self._free_memory, self._free_disk = clock, free_memory, free_disk
+        self._watches: dict[str, _Watch] = {}
+        self._memory = Verge(budget.free_memory)
+        self._disk = Verge(budget.free_disk)
+
+    async def run(self) -> None:
+        """Check again and again until cancelled."""
+        while True:
+            try:
+                await self.check_host()
+                await self.check_accounts()
+            except Exception:
+                log.exception("The budgets could not be checked")
+            await asyncio.sleep(self._budget.check_every)
+
+    async def check_host(self) -> None:
+        """Hold launches while memory or disk is short; tell people when that begins and when it ends."""
+        for kind, verge, free in (
+            (MEMORY, self._memory, self._free_memory()),
+            (DISK, self._disk, self._free_disk(self._data_dir)),
+        ):
+            if not verge.look(free):
+                continue
+            detail = f"{free // MIB} MiB are free"
+            if verge.short:
+                self._registry.slots.hold(kind)
+                log.error("The host is in trouble (%s): %s; no browser is started until more is", kind, detail)
+                await self._troubles.tell_trouble(kind, detail)
+            else:
+                self._registry.slots.release(kind)
+                log.info("The host is well again (%s): %s", kind, detail)
+                await self._troubles.tell_trouble_over(kind)
+
+    async def check_accounts(self) -> None:
+        """Recycle what is above its budget."""
+        numbers = {account.number for account in self._registry.accounts()}
+        self._forget(self._watches.keys() - numbers)
+        for number in numbers:
+            status = self._registry.status(number)
+            if status.is_connected:
+                await self._check_account(number, status)
+
+    async def _check_account(self, number: str, status: Status) -> None:
+        usage = await self._registry.usage(number)
+        if usage is None:
+            return
+        watch, now = self._watches.setdefault(number, _Watch()), asyncio.get_running_loop().time()
+        why = why_too_much(usage, status.uptime, self._budget)
+        if why is None:
+            watch.above_since = None
+            return
+        if watch.above_since is None:
+            watch.above_since = now
+        heard = status.last_message
+        if is_due(watch, now, None if heard is None else (self._clock() - heard).total_seconds()):
+            watch.recycled_at, watch.above_since = now, None
+            self._registry.recycle(number, why)
+
+    def _forget(self, numbers: Iterable[str]) -> None:
+        for number in list(numbers):
+            del self._watches[number]
