@@ -1,6 +1,7 @@
-"""Between the managers and the world: what they tell is stored first, in batches, and told to the listeners afterwards.
+"""Between the managers and the world: what they tell is stored first, in batches, and told to the listener afterwards.
 
 One task, one queue. Codes pass by at once: they are credentials, never stored, and a person is waiting for them.
+While the database refuses, transitions are told at once and kept here until they can be stored; people are told of it.
 """
 
 import asyncio
@@ -9,6 +10,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from controller.notices import Listener, Notice, Transition
+from controller.troubles import DATABASE, Troubles
 
 log = logging.getLogger("switchboard.recorder")
 
@@ -31,9 +33,14 @@ class Recorder:
     """Takes notices from managers (it is their `Listener`); stores and passes them on in order."""
 
     def __init__(self, store: TransitionStore, listener: Listener) -> None:
+        self.troubles: Troubles | None = None
+        """Who is told when nothing can be stored. Set before the first notice."""
         self._store = store
         self._listener = listener
         self._waiting: list[Transition] = []
+        self._told = 0
+        """How many of those waiting have been told already."""
+        self._failing = False
         self._more = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
@@ -47,6 +54,8 @@ class Recorder:
         self._waiting.append(notice)
         self._idle.clear()
         self._more.set()
+        if self._failing:
+            self._tell_waiting()
 
     async def stop(self, deadline: float) -> None:
         """Store and tell what is still waiting, for at most `deadline` seconds, and end."""
@@ -58,6 +67,11 @@ class Recorder:
         self._owner.cancel()
         await asyncio.gather(self._owner, return_exceptions=True)
 
+    def _tell_waiting(self) -> None:
+        for transition in self._waiting[self._told :]:
+            self._listener(transition)
+        self._told = len(self._waiting)
+
     async def _run(self) -> None:
         while True:
             await self._more.wait()
@@ -65,8 +79,10 @@ class Recorder:
             while self._waiting:
                 batch = self._waiting[:BATCH]
                 await self._keep(batch)
+                untold = batch[self._told :]
                 del self._waiting[: len(batch)]
-                for transition in batch:
+                self._told = max(0, self._told - len(batch))
+                for transition in untold:
                     self._listener(transition)
             self._idle.set()
 
@@ -76,7 +92,21 @@ class Recorder:
                 async with asyncio.timeout(STORE_DEADLINE):
                     await self._store.record(batch)
             except (OSError, TimeoutError) as error:
-                log.error("Transitions could not be stored, trying again: %s", error or "no answer in time")
+                await self._refused(str(error) or "no answer in time")
                 await asyncio.sleep(RETRY_SECONDS)
             else:
+                if self._failing:
+                    self._failing = False
+                    log.info("Transitions can be stored again")
+                    if self.troubles is not None:
+                        await self.troubles.tell_trouble_over(DATABASE)
                 return
+
+    async def _refused(self, why: str) -> None:
+        if self._failing:
+            return
+        self._failing = True
+        log.error("Transitions cannot be stored, trying on: %s", why)
+        self._tell_waiting()
+        if self.troubles is not None:
+            await self.troubles.tell_trouble(DATABASE, why)

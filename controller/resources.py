@@ -12,13 +12,13 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Protocol
 
 import psutil
 
 from controller.driver import Usage
 from controller.manager import Status, utc_now
 from controller.registry import Registry
+from controller.troubles import DISK, MEMORY, Troubles
 
 log = logging.getLogger("switchboard.resources")
 
@@ -31,19 +31,6 @@ PATIENCE = 900.0
 MARGIN = 1.25
 """How much more than its limit must be free again before a shortage is over, so that it does not flap."""
 MIB = 1 << 20
-
-MEMORY, DISK = "memory_short", "disk_full"
-"""The host's troubles, as they are told."""
-
-
-class Troubles(Protocol):
-    """Tells people of what is wrong with the controller or its host."""
-
-    async def tell_trouble(self, reason: str, detail: str = "") -> None:
-        """Tell that something is wrong. detail: one line."""
-
-    async def tell_trouble_over(self, reason: str) -> None:
-        """Tell that it is well again."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from controller.persistence import Memory
 from controller.reasons import Reason, State
 from controller.recorder import Recorder
 from controller.registry import AmbiguousAccountError, Registry, ShuttingDownError, UnknownAccountError
+from controller.troubles import DATABASE
 from storage.accounts import Accounts
 from storage.database import open_database
 from tests.controller.fakes import FakeDriver
@@ -216,17 +217,39 @@ def transition(n):
     )  # fmt: skip
 
 
+class Told:
+    """Listens to everything a recorder says."""
+
+    def __init__(self):
+        self.transitions, self.troubles = [], []
+
+    async def tell_trouble(self, reason, detail=""):
+        self.troubles.append((reason, detail))
+
+    async def tell_trouble_over(self, reason):
+        self.troubles.append((reason, "over"))
+
+
 @virtual
-async def test_what_cannot_be_stored_is_stored_when_it_can_be_again(caplog):
-    told, store = [], BrokenStore(3)
-    recorder = Recorder(store, told.append)
+async def test_what_cannot_be_stored_is_told_at_once_and_stored_when_it_can_be_again(caplog):
+    told, store = Told(), BrokenStore(3)
+    recorder = Recorder(store, told.transitions.append)
+    recorder.troubles = told
     for n in range(3):
         recorder(transition(n))
     await pass_time(1)
+    assert [t.attempts for t in told.transitions] == [0, 1, 2]
+    recorder(transition(3))
+    await pass_time(1)
+    assert [t.attempts for t in told.transitions] == [0, 1, 2, 3]
     assert store.kept == []
+    assert told.troubles == [(DATABASE, "disk full")], "once"
     await pass_time(60)
-    assert [t.attempts for t in store.kept] == [0, 1, 2]
-    assert [t.attempts for t in told] == [0, 1, 2]
+    recorder(transition(4))
+    await pass_time(1)
+    assert [t.attempts for t in store.kept] == [0, 1, 2, 3, 4]
+    assert [t.attempts for t in told.transitions] == [0, 1, 2, 3, 4], "each once"
+    assert told.troubles == [(DATABASE, "disk full"), (DATABASE, "over")]
     assert "disk full" in caplog.text
     await recorder.stop(1)
 

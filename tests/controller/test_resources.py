@@ -9,8 +9,9 @@ from controller.link import Policy, Stage
 from controller.notices import Transition
 from controller.reasons import Reason, State
 from controller.registry import Registry
-from controller.resources import DISK, MEMORY, MIB, PATIENCE, RECYCLE_EVERY, Budget, Resources, Verge, why_too_much
+from controller.resources import MIB, PATIENCE, RECYCLE_EVERY, Budget, Resources, Verge, why_too_much
 from controller.slots import LaunchSlots
+from controller.troubles import DISK, MEMORY
 from tests.controller.fakes import FakeDriver
 from tests.virtual_time import pass_time, settle, virtual, virtual_loop
 
