@@ -22,10 +22,22 @@ class SettingsError(ValueError):
     """A setting is wrong. Its text is one line naming the variable."""
 
 
-class Settings(BaseSettings):
-    """All settings, with their defaults. Durations are seconds and take fractions."""
+class ProfileSettings(BaseSettings):
+    """Where sessions are kept: all that the commands for saved profiles need."""
 
     model_config = SettingsConfigDict(env_file=".env", env_ignore_empty=True, extra="ignore", frozen=True)
+
+    data_dir: Path = Path("data")
+    profile_key: SecretStr | None = None
+
+    @property
+    def vault_key(self) -> str | None:
+        """PROFILE_KEY as it is, for the vault alone."""
+        return None if self.profile_key is None else self.profile_key.get_secret_value()
+
+
+class Settings(ProfileSettings):
+    """All settings, with their defaults. Durations are seconds and take fractions, sizes are MiB."""
 
     telegram_bot_token: SecretStr
     telegram_api_url: str = "https://api.telegram.org"
@@ -34,7 +46,6 @@ class Settings(BaseSettings):
     telegram_alert_chat_id: int | None = None
     default_region: str | None = None
     whatsapp_web_url: str = "https://web.whatsapp.com/"
-    data_dir: Path = Path("data")
     chromium_path: Path | None = None
     browser_args: Annotated[tuple[str, ...], NoDecode] = ()
     launch_slots: int = Field(default=2, ge=1)
@@ -54,6 +65,11 @@ class Settings(BaseSettings):
     connect_timeout_seconds: Period = 60
     sync_timeout_seconds: Period = 180
     takeover: Takeover = Takeover.ASK
+    alert_repeat_seconds: Seconds = 14400
+    account_memory_mib: int = Field(default=1500, ge=0)
+    host_free_memory_mib: int = Field(default=300, ge=0)
+    host_free_disk_mib: int = Field(default=500, ge=0)
+    recycle_after_seconds: Seconds = 86400
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     log_format: Literal["console", "json"] = "console"
     log_full_numbers: bool = False
@@ -141,6 +157,6 @@ def _told(problem: Any) -> str:
     message = str(problem["msg"]).removeprefix("Value error, ")
     if not name:
         return message
-    secret = name == "TELEGRAM_BOT_TOKEN"
+    secret = name in {"TELEGRAM_BOT_TOKEN", "PROFILE_KEY"}
     given = "" if secret else f" (it is {os.environ.get(name, problem.get('input'))!r})"
     return f"{name}: {message[:1].lower()}{message[1:]}{given}"

@@ -55,6 +55,11 @@ class Copy:
     size: int
 
     @property
+    def name(self) -> str:
+        """What it is called in lists and commands: its time."""
+        return self.path.name.split(".tar.")[0]
+
+    @property
     def is_encrypted(self) -> bool:
         """Whether a key is needed to restore it."""
         return self.path.name.endswith(_ENCRYPTED)
@@ -79,6 +84,13 @@ class Vault:
     def copies(self, profile: Profile) -> list[Copy]:
         """Return what is saved of an account, the newest first."""
         return sorted(self._copies(profile), key=lambda copy: copy.at, reverse=True)
+
+    def find(self, profile: Profile, name: str | None) -> Copy:
+        """Look a copy up by its name, or the newest one. Raises VaultError if there is none such."""
+        for copy in self.copies(profile):
+            if name is None or copy.name == name:
+                return copy
+        raise VaultError(f"no copy {name} of this account is saved" if name else "no copy of this account is saved")
 
     def save(self, profile: Profile) -> Copy | None:
         """Save a profile that no browser has open. Returns None where there is nothing to save yet."""
@@ -107,11 +119,13 @@ class Vault:
         return Copy(path, _time(path), path.stat().st_size)
 
     def restore(self, profile: Profile, copy: Copy) -> Path | None:
-        """Put a copy in the profile's place; no browser may have it open.
+        """Put a copy in the profile's place; a browser that has it open is an error.
 
         Returns where the profile that was there lies now, or None if there was none. If anything fails, that one stays
         in its place. Raises VaultError.
         """
+        if profile.is_locked():
+            raise VaultError("a browser has the profile open: suspend the account first")
         coming = profile.folder.with_name(f".{profile.digits}.restoring")
         shutil.rmtree(coming, ignore_errors=True)
         aside = profile.folder.with_name(f".{profile.digits}.before-{datetime.now(UTC):{_TIME}}")

@@ -1,12 +1,18 @@
 """Saved profiles come back as they were, encrypted where a key is set, and nothing is lost when something fails."""
 
+import fcntl
 import stat
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
 from controller.chromium.profile import Profile
 from controller.chromium.vault import KEEP, Vault, VaultError, new_key
+from controller.datadir import held
 
+ROOT = Path(__file__).resolve().parents[3]
 SECRET = b"the session's key" * 1000
 
 
@@ -111,3 +117,45 @@ def test_a_profile_that_holds_no_session_is_not_saved(tmp_path):
 def test_a_wrong_key_is_one_clear_line(tmp_path):
     with pytest.raises(VaultError, match="PROFILE_KEY is no age identity"):
         Vault(tmp_path, "hunter2")
+
+
+def test_an_open_profile_is_not_replaced(tmp_path, profile):
+    vault = Vault(tmp_path)
+    copy = vault.save(profile)
+    with profile.lock.open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        with pytest.raises(VaultError, match="suspend the account first"):
+            vault.restore(profile, copy)
+
+
+def run(tmp_path, *args, **settings):
+    env = {"PYTHONPATH": str(ROOT), "DATA_DIR": str(tmp_path)} | settings
+    command = [sys.executable, "-m", "controller", *args]
+    done = subprocess.run(command, env=env, cwd=tmp_path, capture_output=True, text=True, timeout=30, check=False)
+    return done.returncode, done.stdout, done.stderr
+
+
+def test_the_commands_for_saved_profiles(tmp_path, profile):
+    code, key, _ = run(tmp_path, "new-key")
+    assert (code, key[:16]) == (0, "AGE-SECRET-KEY-1")
+    assert run(tmp_path, "saved", "+491511234567")[1] == "No copy of +491511234567 is saved.\n"
+    assert run(tmp_path, "restore", "+491511234567") == (2, "", "no copy of this account is saved\n")
+    vault = Vault(tmp_path, key)
+    older, newer = vault.save(profile), vault.save(profile)
+    code, out, _ = run(tmp_path, "saved", "+491511234567", PROFILE_KEY=key)
+    assert [line.split("  ")[0] for line in out.splitlines()] == [newer.name, older.name]
+    assert "encrypted" in out
+    code, out, _ = run(tmp_path, "restore", "+491511234567", older.name, PROFILE_KEY=key)
+    assert (code, out.startswith("Restored +491511234567")) == (0, True)
+    assert restored(profile) == KEPT
+    assert run(tmp_path, "restore", "+491511234567")[2].startswith("the copy is encrypted")
+    assert run(tmp_path, "restore", "+491511234567", "nonsense")[2] == "no copy nonsense of this account is saved\n"
+    assert run(tmp_path, "saved", "../../etc")[0] == 2
+
+
+def test_nothing_is_restored_under_a_running_program(tmp_path, profile):
+    Vault(tmp_path).save(profile)
+    with held(tmp_path):
+        code, _, problem = run(tmp_path, "restore", "+491511234567")
+    assert (code, problem.count("\n")) == (2, 1)
+    assert "in use by another Switchboard" in problem
