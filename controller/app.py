@@ -6,12 +6,16 @@ The only place that knows the accounts' side, the operators' side and the databa
 import asyncio
 import logging
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from datetime import timedelta
+
+import aiosqlite
 
 from controller.chromium import ChromiumDriver, ChromiumOptions
 from controller.datadir import held
 from controller.manager import utc_now
+from controller.notices import Transition
 from controller.persistence import Memory
 from controller.recorder import Recorder
 from controller.registry import Registry
@@ -21,6 +25,7 @@ from handlers.desk import Desk, DeskOptions
 from storage.accounts import Accounts
 from storage.chats import Chats
 from storage.database import open_database
+from storage.outbox import Outbox
 
 log = logging.getLogger("switchboard")
 
@@ -55,8 +60,12 @@ async def serve(settings: Settings) -> None:
             orphans = await driver.end_orphans()
             if orphans:
                 log.warning("Ended %d browsers that an earlier run had left", orphans)
-            accounts = Accounts(database)
-            memory = Memory(database, accounts)
+            accounts, outbox = Accounts(database), Outbox(database)
+
+            async def owed(connection: aiosqlite.Connection, transitions: Sequence[Transition]) -> None:
+                await outbox.write(connection, [one for each in transitions for one in desk.owed(each)])
+
+            memory = Memory(database, accounts, owed)
             recorder = Recorder(memory, lambda notice: desk.tell(notice))  # noqa: PLW0108 - the desk is made last
             registry = Registry(
                 memory,
@@ -73,10 +82,12 @@ async def serve(settings: Settings) -> None:
                     operators=settings.telegram_operator_ids,
                     alert_chat=settings.telegram_alert_chat_id,
                     region=settings.default_region,
+                    repeat_after=timedelta(seconds=settings.alert_repeat_seconds),
                 ),
                 accounts=registry,
                 records=accounts,
                 messages=Chats(database),
+                outbox=outbox,
                 clock=utc_now,
             )
             async with _running(desk) as serving:

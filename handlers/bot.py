@@ -47,7 +47,7 @@ _UPDATES = ["message", "callback_query", "my_chat_member"]
 
 Handle = Callable[[Request], Awaitable[None]]
 StrangerCame = Callable[[int, str, Place], Awaitable[None]]
-Moved = Callable[[int, int], Awaitable[None]]
+Moved = Callable[[int, int], None]
 
 
 class _WatchedRequest(HTTPXRequest):
@@ -98,10 +98,11 @@ class TelegramBot:
         presses: Presses,
         stranger_came: StrangerCame,
         moved: Moved,
+        heard_from: Callable[[int], None],
     ) -> None:
         """Say what handles what. Once, before `run`."""
         self._people, self._presses, self._answers = people, presses, answers
-        self._stranger_came, self._moved = stranger_came, moved
+        self._stranger_came, self._moved, self._heard_from = stranger_came, moved, heard_from
         fresh = filters.UpdateType.MESSAGE
         self._app.add_handler(TypeHandler(Update, self._admit), group=-1)
         for names, handle in (
@@ -110,6 +111,8 @@ class TelegramBot:
             (("status",), commands.status),
             (("reconnect",), commands.reconnect),
             (("suspend",), commands.suspend),
+            (("silence",), commands.silence),
+            (("alerts",), commands.alerts),
         ):
             self._app.add_handler(CommandHandler(names, self._handler(handle, drop_first=True), filters=fresh))
         self._app.add_handler(MessageHandler(fresh & filters.COMMAND, self._handler(commands.unknown)))
@@ -212,12 +215,14 @@ class TelegramBot:
         self._polling_in_trouble = False
         message = update.message
         if message is not None and message.migrate_to_chat_id is not None:
-            await self._moved(message.chat_id, message.migrate_to_chat_id)
+            self._moved(message.chat_id, message.migrate_to_chat_id)
             raise ApplicationHandlerStop
         user = update.effective_user
         if user is None or user.is_bot:
             raise ApplicationHandlerStop
         if self._people.is_known(user.id):
+            if update.effective_chat is not None:
+                self._heard_from(update.effective_chat.id)
             return
         words = (message.text or "") if message is not None else ""
         now = asyncio.get_running_loop().time()

@@ -49,7 +49,8 @@ class StaleButtonError(ValueError):
 class Press:
     """A pressed button.
 
-    subject: the account's number without its +, or another id in digits, "" for none. presser, until: the user
+    subject: the account's number without its +, then a dot and an incident's or a silence's id; each may be missing.
+    presser, until: the user
     who alone may press it, and the epoch second until which, on a button that confirms.
     """
 
@@ -64,9 +65,20 @@ class Press:
         """The account that is meant, E.164."""
         return f"+{self.subject.partition('.')[0]}"
 
+    @property
+    def about_account(self) -> bool:
+        """Whether an account is meant at all."""
+        return not self.subject.startswith(".")
+
+    @property
+    def item(self) -> int | None:
+        """The incident or the silence that is meant, if any."""
+        digits = self.subject.partition(".")[2]
+        return int(digits) if digits.isdecimal() else None
+
 
 def button_code(verb: Verb, subject: str = "", *, presser: int | None = None, until: int | None = None) -> str:
-    """Return a button's code, with a fresh nonce. subject: an E.164 number or digits (a dot may part two)."""
+    """Return a button's code, with a fresh nonce. subject: an E.164 number or digits, a dot parting two."""
     code = f"{VERSION}:{verb}:{subject.removeprefix('+')}:{secrets.token_urlsafe(3)}"
     if presser is not None and until is not None:
         code += f":{_base36(presser)}.{_base36(until)}"

@@ -16,6 +16,7 @@ from controller.registry import Account
 from handlers import keyboards, wording
 from handlers.access import People
 from handlers.actions import Actions
+from handlers.alert_actions import AlertActions
 from handlers.answers import Answers
 from handlers.callbacks import Verb
 from handlers.lookup import NoAccountError, SeveralAccountsError, find_account, visible
@@ -49,12 +50,13 @@ class Commands:
         people: People,
         accounts: Accounts,
         actions: Actions,
+        alert_actions: AlertActions,
         answers: Answers,
         region: str | None,
         clock: Callable[[], datetime],
     ) -> None:
         self._people, self._accounts, self._actions, self._answers = people, accounts, actions, answers
-        self._region, self._clock = region, clock
+        self._alert_actions, self._region, self._clock = alert_actions, region, clock
         self._asked: OrderedDict[tuple[int, int], float] = OrderedDict()
 
     async def help(self, request: Request) -> None:
@@ -102,6 +104,14 @@ class Commands:
             await self._offer(request, Verb.SUSPEND, "suspend")
         elif (account := await self._find(request, Verb.SUSPEND)) is not None:
             await self._actions.suspend(request, account)
+
+    async def silence(self, request: Request) -> None:
+        """Silence an account or all, or list the silences."""
+        await self._alert_actions.silence_command(request, request.words)
+
+    async def alerts(self, request: Request) -> None:
+        """List what stands in this chat, and the silences."""
+        await self._alert_actions.list_alerts(request)
 
     async def plain(self, request: Request) -> None:
         """Take text without a command: the number that was asked for, or nothing that is understood."""

@@ -3,16 +3,19 @@
 The composition root makes it, gives it what the controller tells (`tell`), runs it (`run`) and ends it (`stop`).
 """
 
+import asyncio
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from controller.notices import CodeHidden, CodeShown, Notice, Transition
 from controller.reasons import State
-from handlers import wording
+from handlers import alert_wording, wording
 from handlers.access import People
 from handlers.actions import Actions
+from handlers.alert_actions import AlertActions
+from handlers.alert_worker import Context
 from handlers.alerts import Alerts
 from handlers.answers import Answers
 from handlers.bot import TelegramBot
@@ -22,26 +25,34 @@ from handlers.chat import ChatError
 from handlers.codes import Codes
 from handlers.commands import Commands
 from handlers.followers import Followers
+from handlers.incidents import Kind
 from handlers.messages import Lane, Place, Text
+from handlers.owed import OutboxStore, Owed, Owing, trouble
 from handlers.ports import Accounts, Messages, Records
 from handlers.post import Post
 from handlers.presses import Presses
+from handlers.silencing import Silencing
 from handlers.tasks import Tasks
 
 log = logging.getLogger("switchboard.telegram")
+
+GONE = "gone"
+"""Of the references that are kept: chats of which admins were told that they cannot be written to."""
 
 
 @dataclass(frozen=True, slots=True)
 class DeskOptions:
     """What is set. admins, operators: Telegram user ids. alert_chat: None for each admin's private chat.
 
-    region: the country that national numbers belong to, ISO 3166 alpha-2.
+    region: the country that national numbers belong to, ISO 3166 alpha-2. repeat_after: how long a critical alert
+    may stay unacknowledged before it sounds again, zero for ever.
     """
 
     admins: tuple[int, ...]
     operators: tuple[int, ...] = ()
     alert_chat: int | None = None
     region: str | None = None
+    repeat_after: timedelta = timedelta(hours=4)
 
 
 def utc_now() -> datetime:
@@ -60,11 +71,15 @@ class Desk:
         accounts: Accounts,
         records: Records,
         messages: Messages,
+        outbox: OutboxStore,
         clock: Callable[[], datetime] = utc_now,
         limits: Limits | None = None,
     ) -> None:
         self._bot, self._accounts, self._messages, self._clock = bot, accounts, messages, clock
-        self._tasks = Tasks()
+        self._tasks, self._lasting = Tasks(), Tasks()
+        self._gone: set[int] = set()
+        self._told_straight: set[str] = set()
+        self._outbox = outbox
         self._post = Post(bot.chat, Budgets(limits))
         people = People(options.admins, options.operators)
         self._followers = Followers(people, options.alert_chat)
@@ -72,7 +87,22 @@ class Desk:
         self._answers = Answers(post, tasks, accounts=accounts, clock=clock)
         self._codes = Codes(post, tasks, accounts=accounts, messages=messages, clock=clock)
         self._cards = Cards(post, tasks, accounts=accounts, followers=self._followers, messages=messages, clock=clock)
-        self._alerts = Alerts(post, tasks, accounts=accounts, followers=self._followers, clock=clock)
+        self._owing = Owing(accounts, self._followers)
+        self._silencing = Silencing(outbox, clock)
+        self._alerts = Alerts(
+            Context(
+                post,
+                accounts,
+                outbox,
+                self._silencing.lasting,
+                clock,
+                options.repeat_after,
+                on_gone=self._chat_is_gone,
+                on_moved=self._chat_moved,
+            ),
+            self._lasting,
+        )
+        self._silencing.changed = self._alerts.wake_all
         actions = Actions(
             people=people,
             accounts=accounts,
@@ -82,6 +112,16 @@ class Desk:
             tasks=tasks,
             clock=clock,
         )
+        alert_actions = AlertActions(
+            people=people,
+            accounts=accounts,
+            actions=actions,
+            answers=self._answers,
+            alerts=self._alerts,
+            silencing=self._silencing,
+            region=options.region,
+            clock=clock,
+        )
         bot.attach(
             people=people,
             answers=self._answers,
@@ -89,6 +129,7 @@ class Desk:
                 people=people,
                 accounts=accounts,
                 actions=actions,
+                alert_actions=alert_actions,
                 answers=self._answers,
                 region=options.region,
                 clock=clock,
@@ -97,12 +138,14 @@ class Desk:
                 people=people,
                 accounts=accounts,
                 actions=actions,
+                alert_actions=alert_actions,
                 answers=self._answers,
                 records=records,
                 clock=clock,
             ),
             stranger_came=self._stranger_came,
-            moved=self._moved,
+            moved=self._chat_moved,
+            heard_from=self._heard_from,
         )
 
     def tell(self, notice: Notice) -> None:
@@ -116,12 +159,27 @@ class Desk:
                 self._take(notice)
         self._answers.refresh(notice.number)
 
+    def owed(self, transition: Transition) -> list[Owed]:
+        """Return what a transition owes to people, to be stored in the transaction that stores it."""
+        return self._owing.plan(transition)
+
+    async def tell_trouble(self, reason: str, detail: str = "") -> None:
+        """Tell admins of a trouble of the controller itself (`handlers.incidents`), or of how it goes on."""
+        await self._put_trouble(Kind.ALERT, reason, detail)
+
+    async def tell_trouble_over(self, reason: str) -> None:
+        """Tell admins that a trouble of the controller is over."""
+        await self._put_trouble(Kind.OVER, reason)
+
     async def run(self) -> None:
         """Serve until cancelled.
 
         Raises TokenRefusedError when Telegram does not accept the token, OSError at the start if what was kept cannot
         be read.
         """
+        self._followers.moved.update(await self._outbox.moved())
+        await self._silencing.load()
+        self._owing.told |= await self._alerts.load(place.chat for place in self._followers.of_admins())
         await self._cards.load()
         self._tasks.start(self._codes.clear_left(), "taking away codes that were left")
         await self._bot.run()
@@ -133,16 +191,43 @@ class Desk:
         """
         await self._bot.stop()
         self._codes.hide_all()
-        if not await self._tasks.drain(deadline if self._post.reachable else 0):
+        deadline = deadline if self._post.reachable else 0
+        alerted, said = await asyncio.gather(self._alerts.drain(deadline), self._tasks.drain(deadline))
+        if not alerted:
+            log.warning("Not all alerts could be told before the end: they are kept, and told after the next start")
+        if not said:
             log.warning("Not all could be said on Telegram before the end")
+        await self._lasting.stop()
         await self._tasks.stop()
         await self._bot.close()
 
     def _take(self, transition: Transition) -> None:
         self._cards.refresh(transition.number)
-        self._alerts.take(transition)
+        self._alerts.wake(place.chat for place in self._owing.stored(transition))
         if transition.state is State.CONNECTED:
             self._codes.forget(transition.number)
+
+    async def _put_trouble(self, kind: Kind, reason: str, detail: str = "") -> None:
+        """Let admins be told through the outbox; where that cannot be written, straight away."""
+        places = self._followers.of_admins()
+        try:
+            await self._outbox.put(trouble(places, kind, reason, self._clock(), detail))
+        except OSError as error:
+            log.error("A trouble could not be kept: %s", error)
+            if kind is Kind.ALERT and reason not in self._told_straight:
+                self._told_straight.add(reason)
+                text = Text(alert_wording.straight(reason, detail))
+                for place in places:
+                    self._tasks.start(self._say_straight(place, text), "a trouble")
+            return
+        self._told_straight.discard(reason)
+        self._alerts.wake(place.chat for place in places)
+
+    async def _say_straight(self, place: Place, text: Text) -> None:
+        try:
+            await self._post.deliver(Lane.ALERTS, place.chat, lambda chat: chat.send(place, text), repeat=True)
+        except ChatError as error:
+            log.error("A trouble could not be told in chat %d: %s", place.chat, error)
 
     async def _stranger_came(self, user: int, name: str, place: Place) -> None:
         await self._answers.say(place, wording.stranger(user))
@@ -152,16 +237,47 @@ class Desk:
             log.error("A stranger could not be remembered: %s", error)
             return
         if first:
-            for admins in self._followers.of_admins():
-                self._tasks.start(self._tell_admins(admins, Text(wording.stranger_came(user, name))), "a stranger")
+            await self._tell_admins(wording.stranger_came(user, name))
 
-    async def _tell_admins(self, place: Place, text: Text) -> None:
+    async def _tell_admins(self, html: str, *, but: int | None = None) -> None:
+        """Let admins be told one line, silently and for certain."""
+        places = [place for place in self._followers.of_admins() if place.chat != but]
+        owed = trouble(places, Kind.NOTE, "", self._clock(), html)
         try:
-            await self._post.deliver(Lane.ALERTS, place.chat, lambda chat: chat.send(place, text, silent=True))
-        except ChatError as error:
-            log.warning("Admins could not be told in chat %d: %s", place.chat, error)
+            await self._outbox.put(owed)
+        except OSError as error:
+            log.error("What admins are to be told could not be kept: %s", error)
+        self._alerts.wake(place.chat for place in places)
 
-    async def _moved(self, chat: int, to: int) -> None:
-        log.warning(
-            "The group %d has become the supergroup %d: set TELEGRAM_ALERT_CHAT_ID=%d if alerts go there", chat, to, to
-        )
+    # --- chats that go and move ---------------------------------------------------------------------------------------
+
+    def _chat_is_gone(self, chat: int, why: str) -> None:
+        log.warning("Chat %d cannot be written to: %s", chat, why)
+        self._gone.add(chat)
+        self._tasks.start(self._tell_gone(chat, why), "telling that a chat is gone")
+
+    async def _tell_gone(self, chat: int, why: str) -> None:
+        try:
+            if any(kept.chat == chat for kept in await self._messages.kept(GONE)):
+                return
+            await self._messages.keep(GONE, str(chat), chat=chat, topic=None, message=0, shown="")
+        except OSError as error:
+            log.error("That a chat is gone could not be kept: %s", error)
+        await self._tell_admins(alert_wording.chat_is_gone(chat, why), but=chat)
+
+    def _heard_from(self, chat: int) -> None:
+        """Somebody wrote in a chat: if it was gone, it is back."""
+        if chat in self._gone:
+            self._gone.discard(chat)
+            self._alerts.wake([chat])
+            self._tasks.start(self._messages.forget(GONE, str(chat), chat=chat), "a chat is back")
+
+    def _chat_moved(self, chat: int, to: int) -> None:
+        if self._followers.moved.get(chat) != to:
+            self._followers.moved[chat] = to
+            log.warning("The group %d has become the supergroup %d", chat, to)
+            self._tasks.start(self._move(chat, to), "moving to a supergroup")
+
+    async def _move(self, chat: int, to: int) -> None:
+        await self._alerts.move(chat, to)
+        await self._tell_admins(alert_wording.chat_moved(chat, to))

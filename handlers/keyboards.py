@@ -1,6 +1,6 @@
 """The buttons under messages. Labels and layout only: what a press does is in `handlers.presses`."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from controller.manager import Status
@@ -13,6 +13,8 @@ from handlers.words import ICONS
 
 PICKER_LIMIT = 90
 """Accounts that a keyboard offers; Telegram allows 100 buttons."""
+SILENCES = 10
+"""Silences that can be ended by a button."""
 PICK_SECONDS = 600
 """How long a choice may take."""
 _TWO_COLUMNS_FROM = 8
@@ -63,6 +65,15 @@ def confirm(verb: Verb, subject: str, label: str, presser: int, now: datetime) -
             Button(label, button_code(verb, subject, presser=presser, until=until)),
             Button("Cancel", button_code(Verb.CANCEL, subject, presser=presser, until=until)),
         ),
+    )
+
+
+def end_silences(silences: Sequence[int]) -> Keyboard:
+    """Offer to end silences, in the order in which they are listed."""
+    many = len(silences) > 1
+    return tuple(
+        (Button(f"End silence {place}" if many else "End silence", button_code(Verb.END_SILENCE, f".{silence}")),)
+        for place, silence in enumerate(silences[:SILENCES], start=1)
     )
 
 

@@ -3,12 +3,13 @@
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from controller.registry import Account, UnknownAccountError
-from handlers import keyboards, wording
+from handlers import alert_wording, keyboards, wording
 from handlers.access import People
 from handlers.actions import Actions
+from handlers.alert_actions import AlertActions
 from handlers.answers import Answers
 from handlers.callbacks import Press, StaleButtonError, Verb, read_code
 from handlers.lookup import visible
@@ -17,6 +18,8 @@ from handlers.ports import Accounts, Records
 
 HISTORY = 20
 """Transitions that History shows."""
+_SILENCES = {Verb.SILENCE: timedelta(hours=1), Verb.LONG_SILENCE: timedelta(hours=8)}
+_PRESSED = {Verb.RECONNECT: "Reconnect", Verb.LINK: "Link again", Verb.USE_HERE: "Use here"}
 REMEMBERED = 1000
 """Answered questions that are remembered, so that a double tap does nothing twice."""
 
@@ -42,12 +45,13 @@ class Presses:
         people: People,
         accounts: Accounts,
         actions: Actions,
+        alert_actions: AlertActions,
         answers: Answers,
         records: Records,
         clock: Callable[[], datetime],
     ) -> None:
         self._people, self._accounts, self._actions, self._answers = people, accounts, actions, answers
-        self._records, self._clock = records, clock
+        self._alert_actions, self._records, self._clock = alert_actions, records, clock
         self._done: OrderedDict[str, None] = OrderedDict()
 
     async def take(self, pressed: Pressed) -> str:
@@ -64,6 +68,8 @@ class Presses:
         if press.verb is Verb.CANCEL:
             await self._answers.edit(pressed.place, pressed.message, wording.CANCELLED)
             return ""
+        if not press.about_account:
+            return await self._act_on_item(pressed, press)
         try:
             account = self._accounts.account(press.number)
         except UnknownAccountError:
@@ -87,6 +93,37 @@ class Presses:
             self._done.popitem(last=False)
         return None
 
+    async def _act_on_item(self, pressed: Pressed, press: Press) -> str:
+        """Act on an incident or on a silence."""
+        if press.item is None:
+            return wording.STALE_BUTTON
+        if press.verb is Verb.END_SILENCE:
+            return await self._alert_actions.end_silence(pressed, press.item, pressed.message)
+        incident = self._alert_actions.find(pressed.place.chat, press.item)
+        if incident is None:
+            return alert_wording.OVER_ALREADY
+        match press.verb:
+            case Verb.ACKNOWLEDGE:
+                return await self._alert_actions.acknowledge(pressed, incident)
+            case Verb.SILENCE | Verb.LONG_SILENCE:
+                return await self._alert_actions.silence(pressed, incident, _SILENCES[press.verb])
+            case Verb.RECONNECT if press.presser is not None:
+                await self._answers.edit(pressed.place, pressed.message, wording.ON_IT)
+                return await self._alert_actions.reconnect_all(pressed, incident)
+            case Verb.RECONNECT:
+                await self._ask(pressed, press, alert_wording.confirm_all(len(incident.open_entries)), "Yes, reconnect")
+                return ""
+        return wording.STALE_BUTTON
+
+    async def _tell_incident(self, pressed: Pressed, press: Press) -> int | None:
+        """Show in the incident who pressed; returns the message that becomes the answer, None for a new one."""
+        if press.item is None:
+            return pressed.message
+        incident = self._alert_actions.find(pressed.place.chat, press.item)
+        if incident is not None:
+            await self._alert_actions.tell_done(pressed, incident, _PRESSED[press.verb])
+        return pressed.message if press.presser is not None else None
+
     async def _act(self, pressed: Pressed, press: Press, account: Account) -> str:
         confirmed = press.presser is not None
         match press.verb:
@@ -96,13 +133,14 @@ class Presses:
                 past = await self._records.history(account.number, HISTORY)
                 await self._show(pressed, wording.history(account, past, self._clock()), keyboards.back(account.number))
             case Verb.RECONNECT:
-                await self._actions.reconnect(pressed, account, message=pressed.message)
+                await self._actions.reconnect(pressed, account, message=await self._tell_incident(pressed, press))
             case Verb.LINK:
-                await self._actions.link(pressed, account.number, message=pressed.message)
+                await self._actions.link(pressed, account.number, message=await self._tell_incident(pressed, press))
             case Verb.SUSPEND if confirmed:
                 await self._actions.suspend(pressed, account, message=pressed.message)
             case Verb.USE_HERE if confirmed:
-                await self._actions.reconnect(pressed, account, takeover=True, message=pressed.message)
+                message = await self._tell_incident(pressed, press)
+                await self._actions.reconnect(pressed, account, takeover=True, message=message)
             case Verb.SUSPEND:
                 await self._ask(pressed, press, wording.confirm_suspend(account), "Yes, suspend")
             case Verb.USE_HERE:

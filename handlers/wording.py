@@ -6,22 +6,25 @@ buttons in `handlers.keyboards`, alerts in `handlers.incident_text`.
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from html import unescape
 
 from controller.link import Breaker, Stage
 from controller.manager import Status
-from controller.notices import CodeShown, Transition
+from controller.notices import CodeShown
 from controller.reasons import VERDICTS, Reason, State, Then
 from controller.registry import Account
 from handlers.messages import escape
 from handlers.numbers import EXAMPLE, show_number
 from handlers.ports import PastTransition
-from handlers.words import ICONS, STAGES, WHY, clock, count, span, told
+from handlers.words import ICONS, STAGES, WHY, clock, count, span
 
 COMMANDS: tuple[tuple[str, str], ...] = (
     ("link", "link an account by QR code"),
     ("status", "how the accounts are"),
     ("reconnect", "connect an account now"),
     ("suspend", "close an account, keep its session"),
+    ("alerts", "what needs somebody, and what is silenced"),
+    ("silence", "no alerts from an account, or from all, for a while"),
     ("help", "what I can do"),
 )
 """The bot's menu for people it knows."""
@@ -33,6 +36,16 @@ WORKING_ON_IT = "⏳ "
 def title(account: Account) -> str:
     """Return the account's name for a line: its name, or its number where it has none."""
     return escape(account.name) if account.name else show_number(account.number)
+
+
+def number_title(number: str) -> str:
+    """Return a number for a line, where its account is not there any more."""
+    return show_number(number)
+
+
+def topic_name(name: str) -> str:
+    """Return how a forum's topic of an account is called: plain text, at most 128 characters."""
+    return unescape(name)[:128]
 
 
 def title_and_number(account: Account) -> str:
@@ -53,7 +66,9 @@ def help_text(user: int, *, admin: bool, accounts: int) -> str:
         f"You are {role}. {have}\n\n"
         f"<b>/link {EXAMPLE} Support Berlin</b>\nlinks an account: I send a code, you scan it with its phone\n"
         f"<b>/status</b>\nall accounts; with a number or a name, one of them\n"
-        f"<b>/reconnect</b> · <b>/suspend</b>\nconnect an account now, or close it until you say otherwise\n\n"
+        f"<b>/reconnect</b> · <b>/suspend</b>\nconnect an account now, or close it until you say otherwise\n"
+        f"<b>/alerts</b> · <b>/silence all 2h maintenance</b>\n"
+        f"what needs somebody now; no alerts for a while\n\n"
         f"An account can be named by its number, its last four digits, or its name.\n"
         f"Your Telegram id is <code>{user}</code>."
     )
@@ -171,6 +186,7 @@ STALE_BUTTON = "This button is from an older message. Send /status for a fresh o
 NOT_YOUR_BUTTON = "This question was put to somebody else."
 TOO_LATE = "That question has expired. Press the button again."
 DONE_ALREADY = "That is done already."
+ON_IT = "🔄 Starting them, one after the other."
 CANCELLED = "Cancelled. Nothing was changed."
 
 
@@ -309,20 +325,9 @@ def code_caption(account: Account, shown: CodeShown, now: datetime) -> str:
     )
 
 
-def alert(account: Account, reason: Reason, transition: Transition, now: datetime) -> str:
-    """Tell with sound: what happened, what it means, what to do."""
-    words = told(reason)
-    cause = f" ({WHY[transition.cause]})" if transition.cause is not None else ""
-    return (
-        f"🚨 {title_and_number(account)}: <b>{words.title}</b>{cause}, {clock(transition.at, now)}\n"
-        f"{words.means}\n➡️ {words.todo}"
-    )
-
-
-def recovered(account: Account, lasted: float | None) -> str:
-    """Tell that a loss has mended."""
-    took = "" if lasted is None else f", after {span(lasted)}"
-    return f"✅ {title_and_number(account)} is connected again{took}."
+def page_picture(number: str) -> str:
+    """Tell beside a picture of a page that was not recognised whose it is."""
+    return f"What {show_number(number)}’s page looked like."
 
 
 # --- parts ----------------------------------------------------------------------------------------------------------

@@ -54,6 +54,7 @@ WHY: dict[Reason, str] = {
     Reason.BANNED: "WhatsApp has blocked the account",
     Reason.OUTDATED: "WhatsApp called its page out of date",
     Reason.WRONG_NUMBER: "a phone with another number scanned the code",
+    Reason.RECYCLED: "its browser was closed to free memory, and opens again at once",
     Reason.UNKNOWN: "something unexpected happened",
     Reason.BREAKER_OPEN: "too many errors in a row",
     Reason.TRIAL_FAILED: "the trial after the pause failed too",
@@ -120,10 +121,34 @@ ALERTS: dict[Reason, Told] = {
 }
 """Every reason that `controller.reasons` and `controller.lifecycle` alert on."""
 
+TROUBLES: dict[str, Told] = {
+    "whatsapp_unreachable": Told(
+        "WhatsApp cannot be reached",
+        "The accounts wait, and use up no attempts meanwhile.",
+        "Nothing to do: they connect again by themselves, in turn, when it is back.",
+    ),
+    "disk_full": Told(
+        "the server’s disk is full",
+        "What happens to the accounts cannot be kept any more.",
+        "Make room on the disk that holds DATA_DIR.",
+    ),
+    "database_read_only": Told(
+        "the database cannot be written",
+        "What happens to the accounts cannot be kept any more.",
+        "Look at the disk and the permissions of DATA_DIR.",
+    ),
+}
+"""What can be wrong with the controller itself, or with the world around it."""
+
 
 def told(reason: Reason) -> Told:
     """Return how an alert tells a reason, in plain words where it has none of its own."""
     return ALERTS.get(reason) or Told(WHY[reason], "It is not connected.", "Press Reconnect to try again.")
+
+
+def told_of(reason: str) -> Told:
+    """Return how an alert tells an account's reason or a trouble of the controller, from its word."""
+    return TROUBLES[reason] if reason in TROUBLES else told(Reason(reason))
 
 
 def span(seconds: float) -> str:

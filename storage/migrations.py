@@ -64,4 +64,44 @@ MIGRATIONS: Sequence[Sequence[str]] = (
         """,
         "CREATE TABLE strangers (user_id INTEGER PRIMARY KEY, at TEXT NOT NULL) STRICT",
     ),
+    (
+        """
+        CREATE TABLE outbox (
+            id INTEGER PRIMARY KEY AUTOINCREMENT,
+            chat INTEGER NOT NULL,
+            kind TEXT NOT NULL,
+            number TEXT NOT NULL,
+            body TEXT NOT NULL,
+            at TEXT NOT NULL,
+            due_at TEXT NOT NULL,
+            claimed_until TEXT,
+            tries INTEGER NOT NULL DEFAULT 0,
+            waited INTEGER NOT NULL DEFAULT 0,
+            picture BLOB
+        ) STRICT
+        """,
+        "CREATE INDEX outbox_of_chat ON outbox (chat, id)",
+        "CREATE TABLE incidents (id INTEGER PRIMARY KEY, chat INTEGER NOT NULL, body TEXT NOT NULL) STRICT",
+        """
+        CREATE TABLE silences (
+            id INTEGER PRIMARY KEY AUTOINCREMENT,
+            chat INTEGER,
+            numbers TEXT NOT NULL,
+            until TEXT NOT NULL,
+            at TEXT NOT NULL,
+            user_id INTEGER NOT NULL,
+            name TEXT NOT NULL,
+            reason TEXT NOT NULL
+        ) STRICT
+        """,
+        """
+        CREATE TABLE topics (
+            chat INTEGER NOT NULL,
+            number TEXT NOT NULL,
+            topic INTEGER NOT NULL,
+            PRIMARY KEY (chat, number)
+        ) STRICT
+        """,
+        "CREATE TABLE moved_chats (chat INTEGER PRIMARY KEY, moved_to INTEGER NOT NULL) STRICT",
+    ),
 )

@@ -1,18 +1,23 @@
 """The Telegram side over HTTP against the Bot API stand-in, with the rest of the program faked behind its protocols."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from controller.notices import Transition
+from controller.recorder import Recorder
 from handlers.bot import TelegramBot
 from handlers.budgets import Limits
 from handlers.desk import Desk, DeskOptions
 from handlers.messages import Lane
 from sandbox.telegram import TelegramStandIn
+from storage.database import Database, open_database
+from storage.outbox import Outbox
 from tests.handlers.fakes import ADMIN, OPERATOR, SECOND_ADMIN, FakeAccounts, FakeMessages, FakeRecords
 
 WITHIN = 10.0
@@ -32,6 +37,7 @@ class Rig:
     accounts: FakeAccounts
     records: FakeRecords
     messages: FakeMessages
+    outbox: Outbox
     running: "asyncio.Task[None]"
 
     @property
@@ -71,25 +77,48 @@ class Rig:
         return [m["text"] for m in self.client.from_bot(chat) if not m["deleted"]] if self.knows(chat) else []
 
 
+class Transitions:
+    """The recorder's store, reduced to what transitions owe."""
+
+    def __init__(self, outbox: Outbox, desk: Desk) -> None:
+        self._outbox, self._desk = outbox, desk
+
+    async def record(self, transitions: Sequence[Transition]) -> None:
+        await self._outbox.put([owed for each in transitions for owed in self._desk.owed(each)])
+
+
 @asynccontextmanager
 async def running_rig(
     telegram: TelegramStandIn,
+    database: Database,
     messages: FakeMessages | None = None,
     accounts: FakeAccounts | None = None,
     limits: Limits | None = UNLIMITED,
     **options: Any,
 ) -> AsyncIterator[Rig]:
     accounts, records, messages = accounts or FakeAccounts(), FakeRecords(), messages or FakeMessages()
+    outbox = Outbox(database)
     bot = TelegramBot(telegram.token, telegram.url)
     given = DeskOptions(**({"admins": (ADMIN, SECOND_ADMIN), "operators": (OPERATOR,)} | options))
-    desk = Desk(bot, given, accounts=accounts, records=records, messages=messages, limits=limits)
-    accounts.tell = desk.tell
+    desk = Desk(
+        bot,
+        given,
+        accounts=accounts,
+        records=records,
+        messages=messages,
+        outbox=outbox,
+        clock=accounts.clock,
+        limits=limits,
+    )
+    recorder = Recorder(Transitions(outbox, desk), desk.tell)
+    accounts.tell = recorder
     running = asyncio.create_task(desk.run())
     try:
-        yield Rig(telegram, desk, accounts, records, messages, running)
+        yield Rig(telegram, desk, accounts, records, messages, outbox, running)
     finally:
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
+        await recorder.stop(2.0)
         await desk.stop(2.0)
 
 
@@ -102,6 +131,12 @@ async def telegram() -> AsyncIterator[TelegramStandIn]:
 
 
 @pytest.fixture
-async def rig(telegram: TelegramStandIn) -> AsyncIterator[Rig]:
-    async with running_rig(telegram) as running:
+async def database(tmp_path: Path) -> AsyncIterator[Database]:
+    async with open_database(tmp_path / "switchboard.sqlite") as opened:
+        yield opened
+
+
+@pytest.fixture
+async def rig(telegram: TelegramStandIn, database: Database) -> AsyncIterator[Rig]:
+    async with running_rig(telegram, database) as running:
         yield running

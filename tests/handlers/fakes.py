@@ -42,8 +42,8 @@ class FakeAccounts:
         defaults = {
             "phone_number": number, "state": State.IDLE, "is_connected": False, "reconnect_attempts": 0,
             "error_count": 0, "uptime": 0.0, "reason": None, "cause": None, "detail": "", "stage": None,
-            "percent": None, "since": self.clock(), "next_retry_in": None, "last_activity": None, "breaker": Breaker.CLOSED,
-            "linked": False,
+            "percent": None, "since": self.clock(), "next_retry_in": None, "last_activity": None, "last_message": None,
+            "breaker": Breaker.CLOSED, "linked": False,
         }  # fmt: skip
         self.statuses[number] = Status(**(defaults | status))
         return account

@@ -9,6 +9,8 @@ from handlers.bot import TelegramBot
 from handlers.chat import TokenRefusedError
 from handlers.desk import Desk, DeskOptions
 from sandbox.telegram import TelegramStandIn
+from storage.database import Database
+from storage.outbox import Outbox
 from tests.handlers.conftest import Rig, running_rig
 from tests.handlers.fakes import ADMIN, BERLIN, FakeAccounts, FakeMessages, FakeRecords
 from tests.waiting import until
@@ -22,9 +24,9 @@ def short_waits(monkeypatch):
     monkeypatch.setattr("handlers.post.LONGEST_BACK_OFF", 0.05)
 
 
-async def test_telegram_away_at_the_start_is_waited_for(telegram: TelegramStandIn):
+async def test_telegram_away_at_the_start_is_waited_for(telegram: TelegramStandIn, database: Database):
     telegram.client.fail("500")
-    async with running_rig(telegram) as rig:
+    async with running_rig(telegram, database) as rig:
         await until(lambda: len(telegram.client.requests("getMe")) >= 3, "it tries again and again")
         assert not rig.running.done()
         rig.accounts.put(owner=ADMIN)
@@ -42,10 +44,16 @@ async def test_what_happened_while_telegram_was_away_is_told_afterwards(rig: Rig
     await rig.seen(ADMIN, lambda m: "logged out" in m["text"] and "🚨" in m["text"])
 
 
-async def test_a_token_that_is_refused_at_the_start_ends_it(telegram: TelegramStandIn):
+async def test_a_token_that_is_refused_at_the_start_ends_it(telegram: TelegramStandIn, database: Database):
+    outbox = Outbox(database)
     bot = TelegramBot("7000000001:AAwrong_token_that_nobody_knows_here_x", telegram.url)
     desk = Desk(
-        bot, DeskOptions(admins=(ADMIN,)), accounts=FakeAccounts(), records=FakeRecords(), messages=FakeMessages()
+        bot,
+        DeskOptions(admins=(ADMIN,)),
+        accounts=FakeAccounts(),
+        records=FakeRecords(),
+        messages=FakeMessages(),
+        outbox=outbox,
     )
     with pytest.raises(TokenRefusedError, match="TELEGRAM_BOT_TOKEN") as error:
         await asyncio.wait_for(desk.run(), 10)
@@ -53,8 +61,8 @@ async def test_a_token_that_is_refused_at_the_start_ends_it(telegram: TelegramSt
     await desk.stop(1)
 
 
-async def test_a_token_that_is_refused_in_mid_run_ends_it(telegram: TelegramStandIn):
-    async with running_rig(telegram) as rig:
+async def test_a_token_that_is_refused_in_mid_run_ends_it(telegram: TelegramStandIn, database: Database):
+    async with running_rig(telegram, database) as rig:
         await rig.answer(ADMIN, "/help", "Switchboard")
         telegram.client.fail("401", method="getUpdates")
         with pytest.raises(TokenRefusedError):
@@ -79,8 +87,8 @@ async def test_a_slow_command_does_not_hold_up_the_next(rig: Rig):
     await rig.seen(ADMIN, lambda m: "Nothing has happened" in m["text"])
 
 
-async def test_the_stop_waits_for_the_last_words_but_not_for_ever(telegram: TelegramStandIn):
-    async with running_rig(telegram) as rig:
+async def test_the_stop_waits_for_the_last_words_but_not_for_ever(telegram: TelegramStandIn, database: Database):
+    async with running_rig(telegram, database) as rig:
         rig.accounts.put(owner=ADMIN)
         await rig.answer(ADMIN, "/help", "Switchboard")
         rig.accounts.move(BERLIN, State.IDLE, Reason.SHUTDOWN)

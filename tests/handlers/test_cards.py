@@ -4,6 +4,7 @@ from controller.link import Stage
 from controller.reasons import Reason, State
 from handlers.cards import OWN_MESSAGE
 from sandbox.telegram import TelegramStandIn
+from storage.database import Database
 from tests.handlers.conftest import Rig, running_rig
 from tests.handlers.fakes import ADMIN, BERLIN, OPERATOR, FakeAccounts, FakeMessages
 from tests.waiting import until
@@ -64,14 +65,14 @@ async def test_a_card_that_was_deleted_comes_back(rig: Rig):
     assert again["message_id"] != card["message_id"]
 
 
-async def test_cards_outlive_a_restart_and_unchanged_ones_cost_nothing(telegram: TelegramStandIn):
+async def test_cards_outlive_a_restart_and_unchanged_ones_cost_nothing(telegram: TelegramStandIn, database: Database):
     messages, accounts = FakeMessages(), FakeAccounts()
-    async with running_rig(telegram, messages, accounts) as rig:
+    async with running_rig(telegram, database, messages, accounts) as rig:
         await greet(rig)
         accounts.put()
         accounts.move(BERLIN, State.CONNECTED, Reason.LINKED)
         card = await rig.seen(ADMIN, lambda m: "CONNECTED since" in m["text"])
-    async with running_rig(telegram, messages, accounts) as rig:
+    async with running_rig(telegram, database, messages, accounts) as rig:
         before = sent(rig)
         rig.desk._cards.refresh(BERLIN)
         await greet(rig)

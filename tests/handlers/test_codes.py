@@ -9,6 +9,7 @@ from PIL import Image
 from controller.reasons import Reason, State
 from handlers.pictures import draw
 from sandbox.telegram import TelegramStandIn
+from storage.database import Database
 from tests.handlers.conftest import Rig, running_rig
 from tests.handlers.fakes import ADMIN, BERLIN, OPERATOR, SECOND_ADMIN, FakeMessages, code
 from tests.waiting import until
@@ -103,22 +104,22 @@ async def test_a_photo_that_the_person_deleted_is_sent_anew_with_the_next_code(r
     assert decoded(rig.client.picture(again)) == code("b").text
 
 
-async def test_the_next_start_takes_away_what_a_crash_left(telegram: TelegramStandIn):
+async def test_the_next_start_takes_away_what_a_crash_left(telegram: TelegramStandIn, database: Database):
     messages = FakeMessages()
-    async with running_rig(telegram, messages) as rig:
+    async with running_rig(telegram, database, messages) as rig:
         await linking(rig)
         rig.accounts.show_code()
         await rig.seen(ADMIN, lambda m: bool(m["photo"]))
-        await rig.client.wait_for(lambda: messages.rows, 5)
+        await until(lambda: ("code", BERLIN, ADMIN) in messages.rows, "the reference is kept")
         left = dict(messages.rows)
         rig.desk._codes.hide_all = lambda: None  # a crash takes nothing away
     messages.rows.update(left)
-    async with running_rig(telegram, messages) as rig:
+    async with running_rig(telegram, database, messages) as rig:
         await rig.client.wait_for(lambda: not photos(rig, ADMIN), 5)
 
 
-async def test_codes_are_taken_away_at_the_stop(telegram: TelegramStandIn):
-    async with running_rig(telegram) as rig:
+async def test_codes_are_taken_away_at_the_stop(telegram: TelegramStandIn, database: Database):
+    async with running_rig(telegram, database) as rig:
         await linking(rig)
         rig.accounts.show_code()
         await rig.seen(ADMIN, lambda m: bool(m["photo"]))

@@ -1,0 +1,403 @@
+"""One chat's alerts on their way: from what is owed, through incidents, to messages that sound.
+
+In its turn the worker takes up all that is owed by then, keeps the incidents that this makes, and performs one duty; so
+what goes out is the truth of that moment, also after hours without Telegram. A message is marked in the database before
+it is sent: a crash in between makes it sent again, which is counted, and never lost.
+"""
+
+import asyncio
+import logging
+import re
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from functools import partial
+
+from pydantic import TypeAdapter
+
+from controller.registry import UnknownAccountError
+from handlers import duties, wording
+from handlers.chat import (
+    Chat,
+    ChatError,
+    ChatGoneError,
+    ChatMovedError,
+    MessageGoneError,
+    OutcomeUnknownError,
+    RefusedError,
+    TopicGoneError,
+)
+from handlers.duties import Duty, Edit, OpenTopic, Remind, Reply, Send
+from handlers.incidents import Book, Fact, Incident, Kind
+from handlers.messages import Lane, Place, Text
+from handlers.owed import OutboxStore, OwedRow, fact_of
+from handlers.ports import Accounts
+from handlers.post import Post
+from handlers.silences import Silence, silenced_until
+
+log = logging.getLogger("switchboard.telegram")
+
+FIRST_GATHERS = 1.0
+"""Seconds that the first alert of an incident waits for those that come with it."""
+LEASE = timedelta(minutes=2)
+BATCH = 500
+"""Rows taken up at once."""
+STORE_RETRY = 5.0
+GONE_RETRY = 600.0
+"""Seconds until a chat that cannot be written to is tried again."""
+
+_FACTS = (Kind.ALERT, Kind.OVER, Kind.HANDLED)
+_LINES = (Kind.NOTE, Kind.PICTURE)
+_AS_JSON = TypeAdapter(Incident)
+
+
+@dataclass(slots=True)
+class Counts:
+    """What happened since the start. maybe_twice: sent again because it was not known whether it had been sent."""
+
+    sent: int = 0
+    maybe_twice: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What all workers share. on_gone: a chat cannot be written to, and why; on_moved: a group has a new id."""
+
+    post: Post
+    accounts: Accounts
+    outbox: OutboxStore
+    silences: Callable[[], Iterable[Silence]]
+    clock: Callable[[], datetime]
+    repeat_after: timedelta
+    on_gone: Callable[[int, str], None]
+    on_moved: Callable[[int, int], None]
+    counts: Counts = field(default_factory=Counts)
+
+
+class Worker:
+    """One chat's alerts."""
+
+    def __init__(self, context: Context, book: Book) -> None:
+        self.book = book
+        self.task: asyncio.Task[None] | None = None
+        self._context = context
+        self.idle = asyncio.Event()
+        self._woken = asyncio.Event()
+        self._unfinished = {each.id for each in book.incidents}
+        self._topics: dict[str, int] | None = None
+        self._gone = False
+
+    def wake(self) -> None:
+        """Look at what is owed."""
+        self.idle.clear()
+        self._woken.set()
+
+    def retire(self) -> None:
+        """End: the chat is another now."""
+        if self.task is not None:
+            self.task.cancel()
+
+    async def change(self, incident: Incident) -> None:
+        """Keep a changed incident and show it. Raises OSError."""
+        self.book.put(incident)
+        self._unfinished.add(incident.id)
+        await self._keep((), {incident.id})
+        self.wake()
+
+    async def run(self) -> None:
+        """Serve for ever."""
+        for each in self.book.incidents:
+            if duties.is_uncertain(each):
+                self._context.counts.maybe_twice += 1
+                log.warning("An alert of chat %d may have been sent before the end: it is sent again", self.book.chat)
+        await self._look_at_chat()
+        while True:
+            pause: float | None
+            try:
+                pause = await self._serve()
+            except OSError as error:
+                log.error("What is owed could not be read or kept, trying again: %s", error)
+                pause = STORE_RETRY
+            except ChatMovedError as error:
+                self._context.on_moved(self.book.chat, error.chat)
+                return
+            except ChatGoneError as error:
+                if not self._gone:
+                    self._context.on_gone(self.book.chat, str(error))
+                self._gone = True
+                pause = GONE_RETRY
+            except ChatError as error:
+                log.error("An alert could not be told in chat %d: %s", self.book.chat, error)
+                pause = STORE_RETRY
+            except Exception:
+                log.exception("The alerts of chat %d met what should not happen, going on", self.book.chat)
+                pause = STORE_RETRY
+            await self._sleep(pause)
+
+    async def _sleep(self, seconds: float | None) -> None:
+        try:
+            async with asyncio.timeout(seconds):
+                await self._woken.wait()
+        except TimeoutError:
+            return
+
+    async def _serve(self) -> float | None:
+        """Perform all that is owed now. Returns the seconds until something is owed by the clock."""
+        while True:
+            self._woken.clear()
+            fresh = await self._take_up()
+            if fresh and not self._unfinished_told():
+                await asyncio.sleep(FIRST_GATHERS)
+                await self._take_up()
+            duty, at = self._next_duty()
+            if duty is not None:
+                await self._deliver(self._perform_next)
+                self._gone = False
+            elif not await self._tell_line():
+                due = [moment for moment in (at, self._silence_ends()) if moment is not None]
+                if not self._woken.is_set():
+                    self.idle.set()
+                if gone := self.book.forget(self._context.clock()):
+                    await self._context.outbox.settle((), (), gone)
+                return (min(due) - self._context.clock()).total_seconds() if due else None
+
+    def _unfinished_told(self) -> bool:
+        """Tell whether what has just been taken up went to an incident that has been told already."""
+        return all(
+            each is None or each.told_at is not None for each in (self.book.get(number) for number in self._unfinished)
+        )
+
+    async def _deliver(self, say: Callable[[Chat], Awaitable[None]]) -> None:
+        try:
+            await self._context.post.deliver(Lane.ALERTS, self.book.chat, say)
+        except OutcomeUnknownError:
+            self._context.counts.maybe_twice += 1
+            log.warning("An alert may have been sent to chat %d without our knowing: again", self.book.chat)
+
+    # --- what is owed -------------------------------------------------------------------------------------------------
+
+    async def _take_up(self) -> bool:
+        """Make incidents of all that is owed by now, and keep them. Returns whether there was anything."""
+        any_rows = False
+        while rows := await self._claim(_FACTS, BATCH):
+            any_rows = True
+            now = self._context.clock()
+            held = await self._held_back([fact_of(row) for row in rows])
+            facts = [fact for fact in map(fact_of, rows) if fact.id not in held]
+            changed = self.book.absorb(facts, now)
+            await self._keep((fact.id for fact in facts), changed)
+            self._unfinished |= changed
+            for until, ids in _by_end(held).items():
+                await self._context.outbox.postpone(ids, until)
+            if len(rows) < BATCH:
+                break
+        return any_rows
+
+    async def _held_back(self, facts: list[Fact]) -> dict[int, datetime]:
+        """Return the facts that a silence holds back, with its end."""
+        silences, now, chat = list(self._context.silences()), self._context.clock(), self.book.chat
+        held: dict[int, datetime] = {}
+        numbers: set[str] = set()
+        for fact in facts if silences else ():
+            until = silenced_until(silences, chat, fact.number, now)
+            if until is None:
+                continue
+            if fact.kind is Kind.ALERT:
+                numbers.add(fact.number)
+                held[fact.id] = until
+            elif not self.book.is_open(fact.number) and (
+                fact.number in numbers or await self._context.outbox.has_waiting(chat, fact.number, Kind.ALERT)
+            ):
+                held[fact.id] = until
+        return held
+
+    async def _claim(self, kinds: tuple[Kind, ...], limit: int) -> list[OwedRow]:
+        now = self._context.clock()
+        rows = await self._context.outbox.claim(self.book.chat, kinds, now=now, until=now + LEASE, limit=limit)
+        return list(rows)
+
+    async def _keep(self, done: Iterable[int], changed: Iterable[int]) -> None:
+        incidents = [each for number in changed if (each := self.book.get(number)) is not None]
+        await self._context.outbox.settle(list(done), [incident_row(each) for each in incidents])
+
+    def _silence_ends(self) -> datetime | None:
+        now, chat = self._context.clock(), self.book.chat
+        ends = [each.until for each in self._context.silences() if each.chat in {None, chat} and each.until > now]
+        return min(ends, default=None)
+
+    def _next_duty(self) -> tuple[tuple[Incident, Duty] | None, datetime | None]:
+        """Return the next duty, what has never been told first; and the next moment when something is owed."""
+        now = self._context.clock()
+        later: list[datetime] = []
+        found: list[tuple[Incident, Duty]] = []
+        for number in sorted(self._unfinished):
+            incident = self.book.get(number)
+            if incident is None:
+                self._unfinished.discard(number)
+                continue
+            duty = duties.next_duty(incident, self._name, now, quiet_until=self._quiet_until(incident, now))
+            if isinstance(duty, datetime):
+                later.append(duty)
+            elif duty is None:
+                self._unfinished.discard(number)
+            else:
+                found.append((incident, duty))
+        first = next((each for each in found if isinstance(each[1], Send | OpenTopic)), found[0] if found else None)
+        return first, min(later, default=None)
+
+    def _quiet_until(self, incident: Incident, now: datetime) -> datetime | None:
+        silences = list(self._context.silences())
+        ends = [silenced_until(silences, self.book.chat, entry.number, now) for entry in incident.open_entries]
+        return min((end for end in ends if end is not None), default=None) if ends and None not in ends else None
+
+    def _name(self, number: str) -> str:
+        try:
+            return wording.title(self._context.accounts.account(number))
+        except UnknownAccountError:
+            return wording.number_title(number)
+
+    # --- performing ---------------------------------------------------------------------------------------------------
+
+    async def _perform_next(self, chat: Chat) -> None:
+        """In our turn: take up what came meanwhile, and perform the one duty that is first then."""
+        await self._take_up()
+        found, _ = self._next_duty()
+        if found is None:
+            return
+        incident, duty = found
+        match duty:
+            case Send():
+                await self._send(chat, incident, duty)
+            case Edit():
+                await self._edit(chat, incident, duty)
+            case Reply():
+                await self._reply(chat, incident, duty)
+            case Remind():
+                await self._put(duties.reminded(incident, self._context.clock(), self._context.repeat_after))
+                await _plainly(partial(self._say, chat, incident, silent=False), duty.text)
+            case OpenTopic():
+                await self._open_topic(chat, incident, duty)
+
+    async def _send(self, chat: Chat, incident: Incident, duty: Send) -> None:
+        place = Place(self.book.chat, incident.topic)
+        await self._put(duties.sending(incident, duty))
+        try:
+            message = await _plainly(lambda text: chat.send(place, text, silent=duty.silent), duty.text)
+        except TopicGoneError:
+            await self._forget_topic(incident)
+            return
+        now = self._context.clock()
+        self._context.counts.sent += 1
+        await self._put(duties.sent(self._fresh(incident), duty, message, now, self._context.repeat_after))
+
+    async def _edit(self, chat: Chat, incident: Incident, duty: Edit) -> None:
+        try:
+            if duty.text.html:
+                await chat.edit(self.book.chat, duty.message, duty.text)
+            else:
+                await chat.delete(self.book.chat, duty.message)
+        except (MessageGoneError, RefusedError) as error:
+            log.info("A part of an incident in chat %d cannot be edited: %s", self.book.chat, error)
+        await self._put(duties.edited(self._fresh(incident), duty, self._context.clock(), self._context.repeat_after))
+
+    async def _reply(self, chat: Chat, incident: Incident, duty: Reply) -> None:
+        message = duty.message
+        if message is None:
+            await self._put(duties.replying(incident))
+            message = await _plainly(partial(self._say, chat, incident, silent=True), duty.text)
+        else:
+            try:
+                await chat.edit(self.book.chat, message, duty.text)
+            except (MessageGoneError, RefusedError) as error:
+                log.info("A reply in chat %d cannot be edited: %s", self.book.chat, error)
+        await self._put(duties.replied(self._fresh(incident), duty, message))
+
+    async def _say(self, chat: Chat, incident: Incident, text: Text, *, silent: bool) -> int:
+        place = Place(self.book.chat, incident.topic)
+        first = incident.parts[0].message if incident.parts else None
+        return await chat.send(place, text, silent=silent, reply_to=first)
+
+    async def _open_topic(self, chat: Chat, incident: Incident, duty: OpenTopic) -> None:
+        if self._topics is None:
+            self._topics = await self._context.outbox.topics(self.book.chat)
+        topic = self._topics.get(duty.number)
+        if topic is None:
+            try:
+                topic = await chat.open_topic(self.book.chat, wording.topic_name(self._name(duty.number)))
+            except (ChatGoneError, RefusedError):
+                await self._put(replace(self._fresh(incident), about=""))
+                return
+            self._topics[duty.number] = topic
+            await self._context.outbox.set_topic(self.book.chat, duty.number, topic)
+        await self._put(replace(self._fresh(incident), topic=topic))
+
+    async def _forget_topic(self, incident: Incident) -> None:
+        if self._topics is not None:
+            self._topics.pop(incident.about, None)
+        await self._context.outbox.set_topic(self.book.chat, incident.about, None)
+        await self._put(replace(self._fresh(incident), topic=None, parts=()))
+
+    async def _tell_line(self) -> bool:
+        """Tell one line that is owed beside the incidents, if there is one."""
+        if not (rows := await self._claim(_LINES, 1)):
+            return False
+        (row,) = rows
+        fact = fact_of(row)
+        if row.tries:
+            self._context.counts.maybe_twice += 1
+        place = Place(self.book.chat)
+
+        async def say(chat: Chat) -> None:
+            if row.picture is not None:
+                await chat.send_picture(place, row.picture, Text(fact.detail), silent=True)
+            else:
+                await chat.send(place, Text(fact.detail), silent=True)
+            await self._context.outbox.settle([row.id])
+
+        await self._deliver(say)
+        return True
+
+    async def _look_at_chat(self) -> None:
+        """Find out whether the chat is a forum, where each account has a topic."""
+        if self.book.chat < 0:
+            chat_id = self.book.chat
+            try:
+                self.book.forum = await self._context.post.deliver(
+                    Lane.ALERTS, chat_id, lambda chat: chat.is_forum(chat_id), free=True
+                )
+            except ChatError as error:
+                log.info("Chat %d could not be looked at: %s", chat_id, error)
+
+    async def _put(self, incident: Incident) -> None:
+        self.book.put(incident)
+        await self._keep((), {incident.id})
+
+    def _fresh(self, incident: Incident) -> Incident:
+        """Return the incident as it is now: it may have changed while a message was under way."""
+        return self.book.get(incident.id) or incident
+
+
+async def _plainly(send: Callable[[Text], Awaitable[int]], text: Text) -> int:
+    """Send a text; where Telegram does not take its markup, without: an alert is not lost for a tag."""
+    try:
+        return await send(text)
+    except RefusedError as error:
+        log.error("Telegram refused an alert, it goes out plainly: %s", error)
+        return await send(Text(re.sub(r"<[^>]*>", "", text.html)))
+
+
+def incident_row(incident: Incident) -> tuple[int, int, str]:
+    """Return an incident as it is kept: id, chat, body."""
+    return incident.id, incident.chat, _AS_JSON.dump_json(incident).decode()
+
+
+def incident_of(body: str) -> Incident:
+    """Return a kept incident."""
+    return _AS_JSON.validate_json(body)
+
+
+def _by_end(held: dict[int, datetime]) -> dict[datetime, list[int]]:
+    ends: dict[datetime, list[int]] = {}
+    for fact, until in held.items():
+        ends.setdefault(until, []).append(fact)
+    return ends

@@ -1,0 +1,202 @@
+"""What a transition owes to people, decided before it is stored, so that both are stored together.
+
+Pure but for one memory: whose trouble has been told and is not over. `handlers.alerts` delivers what is owed here;
+cards owe nothing that must be stored, since what they say is read from the account itself.
+"""
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Protocol
+
+from controller.notices import Transition
+from controller.reasons import Reason, State
+from controller.registry import UnknownAccountError
+from handlers import wording
+from handlers.followers import Followers
+from handlers.incidents import Fact, Kind
+from handlers.messages import Place
+from handlers.ports import Accounts
+from handlers.silences import SilenceRow
+
+
+@dataclass(frozen=True, slots=True)
+class Owed:
+    """One thing that is owed to one chat. picture: PNG."""
+
+    chat: int
+    kind: str
+    number: str
+    body: str
+    at: datetime
+    picture: bytes | None = field(default=None, repr=False)
+
+
+class OwedRow(Protocol):
+    """What is owed, as it comes back from where it was kept."""
+
+    @property
+    def id(self) -> int:
+        """What it is settled by."""
+
+    @property
+    def kind(self) -> str:
+        """A `Kind`."""
+
+    @property
+    def number(self) -> str:
+        """The account, "" for the controller itself."""
+
+    @property
+    def body(self) -> str:
+        """What `Owed.body` was."""
+
+    @property
+    def at(self) -> datetime:
+        """When it came about."""
+
+    @property
+    def waited(self) -> bool:
+        """Whether a silence held it back."""
+
+    @property
+    def tries(self) -> int:
+        """Claims before this one that came to nothing."""
+
+    @property
+    def picture(self) -> bytes | None:
+        """A PNG."""
+
+
+def fact_of(row: OwedRow) -> Fact:
+    """Return what a row says."""
+    said: dict[str, Any] = json.loads(row.body)
+    return Fact(
+        row.id,
+        Kind(row.kind),
+        row.number,
+        said.get("reason", ""),
+        row.at,
+        said.get("cause"),
+        said.get("detail", ""),
+        waited=row.waited,
+    )
+
+
+class Owing:
+    """Plans what is owed. `told` are the accounts whose trouble was told before the start."""
+
+    def __init__(self, accounts: Accounts, followers: Followers) -> None:
+        self._accounts, self._followers = accounts, followers
+        self.told: set[str] = set()
+
+    def plan(self, transition: Transition) -> list[Owed]:
+        """Return what the transition owes. The same again if it is asked again before `stored`."""
+        if transition.alert is not None:
+            self.told.add(transition.number)
+            return self._alerts(transition, transition.alert)
+        if transition.number in self.told:
+            if transition.state is State.CONNECTED:
+                return self._to_all(transition, Kind.OVER)
+            if transition.reason is Reason.SUSPENDED_BY_OPERATOR:
+                return self._to_all(transition, Kind.HANDLED)
+        return []
+
+    def stored(self, transition: Transition) -> Sequence[Place]:
+        """Take note that a transition is stored with what it owes; returns the places that something is owed to."""
+        if transition.alert is not None:
+            return self._places(transition.number)
+        over = transition.state is State.CONNECTED or transition.reason is Reason.SUSPENDED_BY_OPERATOR
+        if over and transition.number in self.told:
+            self.told.discard(transition.number)
+            return self._places(transition.number)
+        return ()
+
+    def _alerts(self, transition: Transition, reason: Reason) -> list[Owed]:
+        said = {"reason": reason, "cause": transition.cause, "detail": transition.detail}
+        owed = self._to_all(transition, Kind.ALERT, said)
+        if transition.picture is not None:
+            caption = {"detail": wording.page_picture(transition.number)}
+            owed += self._to_all(transition, Kind.PICTURE, caption, transition.picture)
+        return owed
+
+    def _to_all(
+        self, transition: Transition, kind: Kind, said: dict[str, Any] | None = None, picture: bytes | None = None
+    ) -> list[Owed]:
+        body = json.dumps(said or {})
+        places = self._places(transition.number)
+        return [Owed(place.chat, kind, transition.number, body, transition.at, picture) for place in places]
+
+    def _places(self, number: str) -> Sequence[Place]:
+        try:
+            return self._followers.of_alerts(self._accounts.account(number))
+        except UnknownAccountError:
+            return self._followers.of_admins()
+
+
+def trouble(places: Iterable[Place], kind: Kind, reason: str, at: datetime, detail: str = "") -> list[Owed]:
+    """Return what a trouble of the controller itself, or its end, owes to these places."""
+    body = json.dumps({"reason": reason, "detail": detail})
+    return [Owed(place.chat, kind, "", body, at) for place in places]
+
+
+class OutboxStore(Protocol):
+    """Where what is owed is kept until it is delivered. Every method raises OSError if it cannot."""
+
+    async def put(self, owed: Iterable[Owed]) -> None:
+        """Write what is owed."""
+
+    async def release(self) -> int:
+        """Take every claim back, at the start. Returns how many there were."""
+
+    async def waiting(self) -> Sequence[int]:
+        """Return the chats that something is owed to."""
+
+    async def numbers(self, kind: str) -> Sequence[str]:
+        """Return the accounts that rows of this kind wait about."""
+
+    async def claim(
+        self, chat: int, kinds: Sequence[str], *, now: datetime, until: datetime, limit: int
+    ) -> Sequence[OwedRow]:
+        """Take the chat's oldest due rows of these kinds, for nobody else to take before `until`."""
+
+    async def settle(
+        self, done: Iterable[int], incidents: Iterable[tuple[int, int, str]] = (), gone: Iterable[int] = ()
+    ) -> None:
+        """Keep incidents (id, chat, body), and drop the rows that became them and the incidents that are gone."""
+
+    async def postpone(self, rows: Iterable[int], until: datetime) -> None:
+        """Let claimed rows wait until a silence ends."""
+
+    async def hasten(self, now: datetime) -> None:
+        """Let whatever a silence holds back be due now."""
+
+    async def has_waiting(self, chat: int, number: str, kind: str) -> bool:
+        """Tell whether a row about the account is held back by a silence."""
+
+    async def incidents(self) -> Sequence[tuple[int, int, str]]:
+        """Return all incidents that are kept as (id, chat, body), the oldest first."""
+
+    async def silences(self, now: datetime) -> Sequence[SilenceRow]:
+        """Return the silences that last."""
+
+    async def add_silence(
+        self, *, chat: int | None, numbers: str, until: datetime, at: datetime, user: int, name: str, reason: str
+    ) -> int:
+        """Keep a silence; returns its id."""
+
+    async def end_silence(self, silence: int) -> None:
+        """Drop a silence before its time."""
+
+    async def topics(self, chat: int) -> dict[str, int]:
+        """Return the forum's topics by account."""
+
+    async def set_topic(self, chat: int, number: str, topic: int | None) -> None:
+        """Keep which topic is the account's; None if it has none any more."""
+
+    async def moved(self) -> dict[int, int]:
+        """Return the groups that became supergroups, by their old ids."""
+
+    async def move(self, chat: int, to: int) -> None:
+        """Let all that is owed to a chat be owed to the one that it has become."""
