@@ -5,6 +5,7 @@ Exit codes: 0 after a stop that was asked for, 2 for something that a person mus
 
 import argparse
 import asyncio
+import logging
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -15,6 +16,7 @@ from controller.logs import set_up_logging
 from controller.settings import ProfileSettings, SettingsError, read_settings
 
 EXIT_MEND = 2
+EXIT_BUG = 1
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -95,8 +97,14 @@ def _restore(args: argparse.Namespace) -> int:
             aside = vault.restore(profile, copy)
     except (VaultError, ValueError) as error:
         return _mend(error)
+<<<<<<< ours
     kept = f" The profile that was there is kept as {aside.name}." if aside else ""
     sys.stdout.write(f"Restored {args.number} as of {copy.at:%Y-%m-%d %H:%M} UTC.{kept}\n")
+=======
+    except Exception:
+        logging.getLogger("switchboard").exception("A bug ended the program")  # the log takes secrets out
+        return EXIT_BUG
+>>>>>>> theirs
     return 0
 
 

@@ -1,10 +1,16 @@
-"""DATA_DIR is one program's at a time: made 0700, and held by a lock that ends with the process, however it ends."""
+"""DATA_DIR is one program's at a time: made 0700, and held by a lock that ends with the process, however it ends.
+
+It is ours alone: one that belongs to another user, or in which another has put something (a link that leads our
+writing elsewhere, a database of theirs), is refused before anything in it is opened.
+"""
 
 import fcntl
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+_LOCK = "switchboard.lock"
 
 
 class DataDirError(OSError):
@@ -16,8 +22,13 @@ def held(data_dir: Path) -> Iterator[Path]:
     """Make DATA_DIR where need be and hold it. Raises DataDirError: another program has it, or no way to write."""
     try:
         data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-        data_dir.chmod(0o700)
-        lock = os.open(data_dir / "switchboard.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        _refuse_others(data_dir, data_dir.stat())
+        data_dir.chmod(0o700)  # from here on nobody can put anything there any more
+        for path in _entries(data_dir):
+            _refuse_others(path, path.lstat())
+        lock = os.open(data_dir / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    except DataDirError:
+        raise
     except OSError as error:
         raise DataDirError(f"DATA_DIR {data_dir} cannot be used: {error.strerror}") from error
     try:
@@ -34,3 +45,19 @@ def held(data_dir: Path) -> Iterator[Path]:
         yield data_dir
     finally:
         os.close(lock)
+
+
+def _entries(data_dir: Path) -> Iterator[Path]:
+    """Walk what we ourselves put into it; what lies in a browser's profile is the browser's."""
+    for path in data_dir.iterdir():
+        yield path
+        if path.is_dir():
+            yield from path.iterdir()
+
+
+def _refuse_others(path: Path, found: os.stat_result) -> None:
+    if found.st_uid not in {os.geteuid(), 0}:
+        raise DataDirError(
+            f"DATA_DIR: {path} belongs to another user (uid {found.st_uid}):"
+            f" run as that user, or give this one (uid {os.geteuid()}) a DATA_DIR of its own"
+        )

@@ -79,8 +79,11 @@ async def open_database(path: Path, migrations: Sequence[Sequence[str]] = MIGRAT
     """
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
-        os.chmod(path, 0o600)  # noqa: PTH101 - one system call, on a file that is ours
+        file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)  # a link could lead anywhere
+        try:
+            os.fchmod(file, 0o600)
+        finally:
+            os.close(file)
         connection = await aiosqlite.connect(path, isolation_level=None, timeout=BUSY_SECONDS)
     except OSError as error:
         raise StorageError(f"{path}: {error.strerror}") from error

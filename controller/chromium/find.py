@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
+from controller.chromium.launcher import passed_on
 from controller.driver import DriverError
 from controller.reasons import Reason
 
@@ -93,8 +94,9 @@ async def identify(path: Path) -> Browser:
 def _identify(path: Path, _changed: int) -> Browser:
     try:
         told = subprocess.run(
-            [path, "--version"], capture_output=True, text=True, timeout=_VERSION_SECONDS, check=False
-        )
+            [path, "--version"], capture_output=True, text=True, timeout=_VERSION_SECONDS, check=False,
+            env=passed_on(os.environ),
+        )  # fmt: skip
     except (OSError, subprocess.TimeoutExpired) as error:
         raise DriverError(Reason.LAUNCH_FAILED, f"{path} does not tell its version: {type(error).__name__}") from error
     found = re.search(r"\d+(\.\d+){3}", told.stdout)
