@@ -22,12 +22,16 @@ EXIT_BUG = 1
 def main(argv: Sequence[str] | None = None) -> int:
     """Run what the command line asks for; return the exit code."""
     os.umask(0o077)
+    set_up_logging("INFO", "console")  # until the settings say otherwise
     args = _parser().parse_args(argv)
     command: Callable[[argparse.Namespace], int] = args.run
     try:
         return command(args)
     except (SettingsError, DataDirError, DriverError) as error:
         return _mend(error)
+    except Exception:
+        logging.getLogger("switchboard").exception("A bug ended the program")  # the log takes secrets out
+        return EXIT_BUG
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -97,14 +101,8 @@ def _restore(args: argparse.Namespace) -> int:
             aside = vault.restore(profile, copy)
     except (VaultError, ValueError) as error:
         return _mend(error)
-<<<<<<< ours
     kept = f" The profile that was there is kept as {aside.name}." if aside else ""
     sys.stdout.write(f"Restored {args.number} as of {copy.at:%Y-%m-%d %H:%M} UTC.{kept}\n")
-=======
-    except Exception:
-        logging.getLogger("switchboard").exception("A bug ended the program")  # the log takes secrets out
-        return EXIT_BUG
->>>>>>> theirs
     return 0
 
 
