@@ -17,6 +17,11 @@ Seconds = Annotated[float, Field(ge=0, le=366 * 86400, allow_inf_nan=False)]
 Period = Annotated[float, Field(gt=0, le=366 * 86400, allow_inf_nan=False)]
 Ids = Annotated[tuple[int, ...], NoDecode]
 
+_NOT_FOR_OPERATORS = ("remote-debugging", "remote-allow-origins", "user-data-dir")
+"""Of the browser's arguments: an open port without a password on a linked account, or a profile that is not ours."""
+_SECRETS = {"TELEGRAM_BOT_TOKEN", "TELEGRAM_API_URL", "BROWSER_ARGS", "PROFILE_KEY"}
+"""Never shown when they are wrong: they are a secret, or may hold one (a proxy's password)."""
+
 
 class SettingsError(ValueError):
     """A setting is wrong. Its text is one line naming the variable."""
@@ -83,6 +88,14 @@ class Settings(ProfileSettings):
     @classmethod
     def _shell_split(cls, value: Any) -> Any:
         return shlex.split(value) if isinstance(value, str) else value
+
+    @field_validator("browser_args")
+    @classmethod
+    def _ours_alone(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        taken = next((arg for arg in value if arg.lower().lstrip("-").startswith(_NOT_FOR_OPERATORS)), None)
+        if taken is not None:
+            raise ValueError(f"cannot take {taken.partition('=')[0]}: it would open the accounts' browsers to others")
+        return value
 
     @field_validator("log_level", "log_format", "takeover", mode="before")
     @classmethod
@@ -157,6 +170,5 @@ def _told(problem: Any) -> str:
     message = str(problem["msg"]).removeprefix("Value error, ")
     if not name:
         return message
-    secret = name in {"TELEGRAM_BOT_TOKEN", "PROFILE_KEY"}
-    given = "" if secret else f" (it is {os.environ.get(name, problem.get('input'))!r})"
+    given = "" if name in _SECRETS else f" (it is {os.environ.get(name, problem.get('input'))!r})"
     return f"{name}: {message[:1].lower()}{message[1:]}{given}"
