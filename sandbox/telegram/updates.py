@@ -49,10 +49,11 @@ class _Poll:
 
 
 class Updates:
-    """The queue of one bot."""
+    """The queue of one bot; `on_poll` is called whenever a getUpdates request begins to wait."""
 
-    def __init__(self, now: Callable[[], float]) -> None:
+    def __init__(self, now: Callable[[], float], on_poll: Callable[[], None]) -> None:
         self._now = now
+        self._on_poll = on_poll
         self._next = FIRST_UPDATE_ID
         self._poll: _Poll | None = None
         self._next_conflict = 0.0
@@ -111,6 +112,7 @@ class Updates:
         if self.pending or timeout <= 0:
             return self.pending[:limit]
         poll = self._poll = _Poll()
+        self._on_poll()
         try:
             async with asyncio.timeout(min(timeout, MAX_TIMEOUT)):
                 while not self.pending and poll.end is None:

@@ -33,7 +33,7 @@ class World:
         self.chats: dict[int, Chat] = {}
         self.files = FileStore()
         self.feed = Feed(now)
-        self.updates = Updates(now)
+        self.updates = Updates(now, lambda: self.feed.publish("polling"))
         self.budgets = Budgets(limits)
         self.faults = Faults()
         self.journal = Journal()

@@ -88,9 +88,7 @@ async def test_an_outage_ends_the_poll_that_waits(tg: TelegramStandIn, call: Cal
     await call("getUpdates", offset=-1)
     tg.world.updates.drop()
     poll = asyncio.create_task(call("getUpdates", timeout=20))  # type: ignore[arg-type]
-    async with asyncio.timeout(5):
-        while not tg.world.updates.polling:  # noqa: ASYNC110 - nothing is published when a poll begins
-            await asyncio.sleep(0.005)
+    await tg.client.wait_for(lambda: tg.world.updates.polling)
     tg.client.fail(kind, seconds=60)
     assert (await asyncio.wait_for(poll, 5))["description"] == description
 

@@ -21,9 +21,7 @@ async def start_poll(tg: TelegramStandIn, call: Caller, **parameters: int) -> as
     """Begin a long poll and return once the server holds it."""
     before = len(tg.client.requests("getUpdates"))
     task = asyncio.create_task(call("getUpdates", timeout=10, **parameters))  # type: ignore[arg-type]
-    async with asyncio.timeout(5):
-        while len(tg.client.requests("getUpdates")) == before or not tg.world.updates.polling:  # noqa: ASYNC110
-            await asyncio.sleep(0.005)
+    await tg.client.wait_for(lambda: len(tg.client.requests("getUpdates")) > before and tg.world.updates.polling)
     return task
 
 
