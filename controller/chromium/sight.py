@@ -4,6 +4,7 @@ The page is somebody else's program, so every value that comes from it is checke
 What never lives here: where things are in the page (`surfaces.js`) and what follows in time (`session`).
 """
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum, unique
@@ -13,8 +14,11 @@ from controller.driver import Authenticated, Code, Ended, Heard, PasskeyAsked, R
 from controller.reasons import Reason
 
 _PARTS = 5
-_LONGEST_CODE = 1000
+_CODE = re.compile(r"[!-~]{1,1000}")
+"""What a code is made of: anything else could not be drawn, or is none."""
 _LONGEST_NUMBER = 15
+_LONGEST_BLOCK = 10 * 366 * 86400.0
+"""Seconds. A page that tells of a longer one does not know its end."""
 _PERCENT = 100
 _FIRST_LIVES, _NEXT_LIVES = 60.0, 20.0
 """Seconds that WhatsApp lets its codes live: the first of a page, and those that follow."""
@@ -175,13 +179,18 @@ class Reader:
         return self._authenticated or None
 
 
+def worded(state: Any) -> str:
+    """Word what the page says of its socket, without handing its own words on."""
+    return state if isinstance(state, str) and state in _STATES else "in no state that we know"
+
+
 def _state(told: Any) -> str | None:
     # An unknown word is still a word of the socket: the page is known, its state is none of ours.
     return (told if told in _STATES else "") if isinstance(told, str) else None
 
 
 def _code(told: Any) -> str | None:
-    if not isinstance(told, str) or len(told) > _LONGEST_CODE:
+    if not isinstance(told, str) or _CODE.fullmatch(told) is None:
         return None
     parts = told.split(",")
     whole = len(parts) == _PARTS and all(part not in {"", "undefined", "null"} for part in parts)
@@ -198,10 +207,10 @@ def _number(told: Any) -> str | None:
 def _percent(told: Any) -> int | None:
     if isinstance(told, bool) or not isinstance(told, int | float):
         return None
-    return min(_PERCENT, max(0, int(told)))
+    return int(min(_PERCENT, max(0, told)))  # in this order: it may be NaN or infinite
 
 
 def _seconds(told: Any) -> float | None:
-    if isinstance(told, bool) or not isinstance(told, int | float) or not told >= 0:
+    if isinstance(told, bool) or not isinstance(told, int | float) or not 0 <= told <= _LONGEST_BLOCK:
         return None
     return float(told)
