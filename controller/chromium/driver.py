@@ -130,6 +130,7 @@ class ChromiumDriver:
         await parts.context.expose_binding(binding, receive)
         await parts.context.add_init_script(watcher(binding))
         if opening.fresh:
+            await parts.page_cdp.send("Network.enable")
             await parts.page_cdp.send("Network.setBypassServiceWorker", {"bypass": True})
             await parts.page_cdp.send("Network.setCacheDisabled", {"cacheDisabled": True})
         return session
@@ -147,7 +148,6 @@ async def _parts(
             await other.close()
     page_cdp = await context.new_cdp_session(page)
     await page_cdp.send("Page.enable")
-    await page_cdp.send("Network.enable")
     await page_cdp.send("Emulation.setUserAgentOverride", flags.user_agent_override(browser))
     return Parts(
         context=context,

@@ -17,7 +17,10 @@ from controller.driver import DriverError
 from controller.numbers import mask
 from controller.reasons import Reason
 
+_NO_SANDBOX = re.compile(r"No usable sandbox|crbug\.com/638180|crbug\.com/357670|sandboxing failed")
 _LONGEST = 200
+
+NO_SANDBOX = "Chromium's sandbox cannot be used here: allow user namespaces, or set BROWSER_ARGS=--no-sandbox"
 
 GONE = "the page or its browser is gone"
 
@@ -61,6 +64,8 @@ def translate(error: PlaywrightError, doing: str, reason: Reason) -> DriverError
     if refusal := next((line for line in told if line.startswith(REFUSAL)), None):
         detail = refusal.removeprefix(REFUSAL)
         return DriverError(Reason.PROFILE_IN_USE if refusal.startswith(IN_USE) else reason, detail)
+    if _NO_SANDBOX.search(error.message):
+        return DriverError(reason, NO_SANDBOX)
     if ended := _EXIT.search(error.message):
         code, signal = ended.groups()
         how = f"exit code {code}" if signal == "null" else signal

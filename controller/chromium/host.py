@@ -9,19 +9,17 @@ import contextlib
 import logging
 import os
 import secrets
-import shlex
 import shutil
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import playwright
 from playwright.async_api import Playwright, async_playwright
 
-from controller.chromium import launcher
 from controller.chromium.errors import translated
-from controller.chromium.processes import PidFile, ProcessId, end_tree, this_process
+from controller.chromium.processes import PidFile, ProcessId, end_tree
 from controller.chromium.profile import run_folder
+from controller.chromium.tickets import write_ticket
 from controller.chromium.waiting import uncancelled
 from controller.driver import DriverError
 from controller.reasons import Reason
@@ -33,18 +31,6 @@ _PING_SECONDS = 5.0
 _STOP_SECONDS = 5.0
 _NODE = "PLAYWRIGHT_NODEJS_PATH"
 """Playwright's documented variable for another Node.js; so we can put `launcher` before it."""
-
-
-def write_ticket(ticket: Path, pid_file: Path, parent: int, command: Path, *more: str) -> None:
-    """Write the script that runs `launcher` for a command; whoever is given it as an executable starts the command."""
-    told = [
-        sys.executable, "-I", "-S", launcher.__file__,
-        "--parent", str(parent), "--pid-file", str(pid_file), "--owner", str(this_process()), "--ticket", str(ticket),
-        *more, "--", str(command),
-    ]  # fmt: skip
-    descriptor = os.open(ticket, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o700)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.write(f'#!/bin/sh\nexec {shlex.join(told)} "$@"\n')
 
 
 class PlaywrightHost:

@@ -8,15 +8,16 @@ What never lives here: the page, and what a session does with the browser.
 import asyncio
 import logging
 import secrets
+import tempfile
 
 from playwright.async_api import BrowserContext, Playwright
 
 from controller.chromium import flags
 from controller.chromium.errors import translated
 from controller.chromium.find import Browser
-from controller.chromium.host import write_ticket
 from controller.chromium.processes import PidFile, ProcessId, end_tree
 from controller.chromium.profile import Profile
+from controller.chromium.tickets import write_ticket
 from controller.driver import DriverError
 from controller.reasons import Reason
 
@@ -43,6 +44,7 @@ class Launch:
         write_ticket(
             self._ticket, self._profile.pid_file, parent.pid, self._browser.path,
             "--lock", str(self._profile.lock), "--profile", str(self._profile.folder),
+            "--temporary", tempfile.gettempdir(),  # Playwright's may have too long a path for Chromium's socket
         )  # fmt: skip
         # Its own task: Playwright goes on with a launch whose caller was cancelled, and `undo` waits for its end.
         self._starting = asyncio.create_task(self._start(playwright, seconds), name="launch of a browser")

@@ -4,12 +4,14 @@ They are known by our pid files and by our profile folders in their command line
 What never lives here: how a tree is ended (`processes`).
 """
 
+import asyncio
 import logging
 import shutil
 from pathlib import Path
 
 from controller.chromium.processes import PidFile, ProcessId, end_tree, find_users
 from controller.chromium.profile import Profile, run_folder
+from controller.chromium.tickets import ticket_owner
 from controller.driver import DriverError
 from controller.reasons import Reason
 
@@ -26,7 +28,7 @@ async def make_free(profile: Profile) -> None:
         if not holder.is_orphaned():
             raise DriverError(Reason.PROFILE_IN_USE, f"profile in use by process {holder.process.pid}")
         await _end(holder.process)
-    for user in find_users(profile.folder):
+    for user in await asyncio.to_thread(find_users, profile.folder):
         # No pid file tells of it: if it holds our lock we started it, and its controller must have died in between.
         if not (profile.is_locked() and user.parent_is_gone()):
             raise DriverError(Reason.PROFILE_IN_USE, f"profile in use by process {user.pid}")
@@ -45,9 +47,11 @@ async def end_orphans(data_dir: Path) -> int:
             await _end(found.process)
             ended += 1
         path.unlink(missing_ok=True)
-        if path.name.startswith("playwright."):
-            path.with_suffix(".sh").unlink(missing_ok=True)
-            shutil.rmtree(path.with_suffix(".tmp"), ignore_errors=True)
+    for ticket in run.glob("*.sh"):
+        owner = ticket_owner(ticket)
+        if owner is None or not owner.is_alive():
+            ticket.unlink(missing_ok=True)
+            await asyncio.to_thread(shutil.rmtree, ticket.with_suffix(".tmp"), ignore_errors=True)
     return ended
 
 

@@ -17,6 +17,7 @@ from pathlib import Path
 from controller.chromium.launcher import boot_id, start_ticks
 
 _POLL_SECONDS = 0.02
+_RESCAN_SECONDS = 0.5
 _DEAD = "ZX"
 _STOPPED = "Tt"
 
@@ -139,27 +140,33 @@ def _signal(processes: list[ProcessId], number: signal.Signals) -> None:
                 os.kill(process.pid, number)
 
 
-async def end_tree(leader: ProcessId, *, grace: float, timeout: float) -> bool:  # noqa: ASYNC109 - a figure of ours, not a deadline of the caller's
+async def end_tree(leader: ProcessId, *, grace: float, timeout: float) -> bool:  # noqa: ASYNC109 - not the caller's
     """End a tree: SIGTERM to its leader, after `grace` seconds SIGKILL to all. Returns whether nothing is left.
 
-    It takes at most `timeout` seconds, more only where the kernel cannot end a process.
+    It takes at most some `timeout` seconds, even where the kernel cannot end a process.
     """
     loop = asyncio.get_running_loop()
     begun = loop.time()
     killing = grace <= 0 or leader.is_stopped()  # a stopped process heeds nothing but SIGKILL
     if not killing:
         _signal([leader], signal.SIGTERM)
-    while left := tree(leader):
-        passed = loop.time() - begun
-        if passed >= timeout:
+        await _gone([leader], grace)
+    while left := await asyncio.to_thread(tree, leader):
+        if loop.time() - begun >= timeout:
             return False
-        if killing or passed >= grace:
-            _signal(left, signal.SIGKILL)
-        elif not leader.is_alive():
-            killing = True  # what outlives its leader has no better end to wait for
-            continue
-        await asyncio.sleep(_POLL_SECONDS)
+        _signal(left, signal.SIGKILL)
+        await _gone(left, _RESCAN_SECONDS)  # a process may have been born between the look and the kill
     return True
+
+
+async def _gone(processes: list[ProcessId], seconds: float) -> None:
+    """Wait until these have ended, for some seconds at most: far cheaper than to look at all processes again."""
+    loop = asyncio.get_running_loop()
+    ends_at = loop.time() + seconds
+    while any(process.is_alive() for process in processes):
+        if loop.time() >= ends_at:
+            return
+        await asyncio.sleep(_POLL_SECONDS)
 
 
 def find_users(profile: Path) -> list[ProcessId]:

@@ -21,8 +21,9 @@ from controller.chromium.processes import ExitWatch, ProcessId, end_tree
 from controller.chromium.profile import Profile
 from controller.chromium.script import ask
 from controller.chromium.sight import Finding, Reader
+from controller.chromium.usage import measure
 from controller.chromium.waiting import Tasks, uncancelled
-from controller.driver import DriverError, Ended, Health, Layer, Opening, Ready, Report
+from controller.driver import DriverError, Ended, Health, Layer, Opening, Ready, Report, Usage
 from controller.reasons import Reason
 
 log = logging.getLogger(__name__)
@@ -31,6 +32,7 @@ _LOG_OUT_SECONDS = 3.0
 _CLIENT_ERROR = 400
 _PICTURE_SECONDS = 5.0
 _LEAVE_SECONDS = 5.0
+_ANSWER_SECONDS = 10.0
 _NOWHERE = "http://127.0.0.1:9/"
 """An address that Chromium refuses without asking any network: its error page shares no process with any origin, while
 about:blank and data: may stay in the process of the page before, with what that one holds open."""
@@ -204,6 +206,7 @@ class ChromiumSession:
                 async with asyncio.timeout(_PICTURE_SECONDS):
                     await self._parts.page_cdp.send("Network.setBypassServiceWorker", {"bypass": False})
                     await self._parts.page_cdp.send("Network.setCacheDisabled", {"cacheDisabled": False})
+                    await self._parts.page_cdp.send("Network.disable")
         except DriverError as error:
             log.debug("%s", error)
 
@@ -217,11 +220,14 @@ class ChromiumSession:
 
     async def _take_over(self) -> None:
         try:
-            if await ask(self._parts.page, "takeOver()"):
-                return
+            async with asyncio.timeout(_ANSWER_SECONDS):
+                if await self._ask("takeOver()"):
+                    return
             detail = "this page offers no way to take the session back"
         except DriverError as error:
             detail = error.detail
+        except TimeoutError:
+            detail = "the page did not answer when the session was to be taken back"
         self._end(Reason.CONFLICT, detail)
 
     async def _become_ready(self) -> None:
@@ -256,7 +262,8 @@ class ChromiumSession:
 
     async def _evaluate(self, function: str, argument: Any) -> Any:
         with translated("ask the page"):
-            return await self._parts.page.evaluate(function, argument)
+            async with asyncio.timeout(_ANSWER_SECONDS):
+                return await self._parts.page.evaluate(function, argument)
 
     async def _await_log_out(self) -> None:
         """Let the page remove its keys and go to its log-out address, which tells the reason."""
@@ -306,6 +313,10 @@ class ChromiumSession:
         if not ask:
             return not await self._ask("canAsk()")
         return await self._ask("serverAnswers()") is not False
+
+    async def usage(self) -> Usage:
+        """Measure the browser with all its processes."""
+        return await asyncio.to_thread(measure, self._parts.process.pid)
 
     async def log_out(self) -> None:
         """Remove this linked device from the phone's account; returns when the page has said so."""

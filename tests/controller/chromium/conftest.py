@@ -14,7 +14,7 @@ from controller.chromium import ChromiumDriver, ChromiumOptions
 from controller.chromium import session as session_module
 from controller.chromium.processes import ProcessId, tree
 from controller.chromium.session import ChromiumSession
-from controller.driver import Code, Ended, Opening, Ready, Report
+from controller.driver import Code, Ended, Health, Opening, Ready, Report
 from sandbox.whatsapp import Options, Timings, WhatsAppStandIn
 
 ACCOUNT = "+4915112345678"
@@ -27,9 +27,19 @@ R = TypeVar("R")
 async def eventually(condition: Callable[[], Any], seconds: float = 10.0) -> Any:
     """Wait for a condition with a deadline."""
     async with asyncio.timeout(seconds):
-        while not (found := condition()):
+        while True:
+            if found := condition():
+                return found
             await asyncio.sleep(0.02)
-    return found
+
+
+async def until_health(session: ChromiumSession, wanted: Callable[[Health], bool], seconds: float = 10.0) -> Health:
+    """Probe until it finds what is wanted."""
+    async with asyncio.timeout(seconds):
+        while True:
+            if wanted(health := await session.probe()):
+                return health
+            await asyncio.sleep(0.05)
 
 
 def left_behind(data_dir: Path) -> list[str]:

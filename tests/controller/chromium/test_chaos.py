@@ -14,7 +14,7 @@ from controller.chromium import driver as driver_module
 from controller.driver import Code, DriverError, Ended, Health, Layer, Opening, Ready
 from controller.reasons import Reason
 from sandbox.whatsapp import WhatsAppStandIn
-from tests.controller.chromium.conftest import ACCOUNT, Rig, eventually, left_behind
+from tests.controller.chromium.conftest import ACCOUNT, Rig, eventually, left_behind, until_health
 
 pytestmark = [pytest.mark.chromium, pytest.mark.usefixtures("soon_durable")]
 
@@ -27,6 +27,11 @@ async def timed_close(rig: Rig) -> float:
     await rig.sessions[-1].close()
     assert rig.processes() == []
     return loop.time() - begun
+
+
+async def stop(process: psutil.Process) -> None:
+    process.suspend()
+    await eventually(lambda: process.status() == psutil.STATUS_STOPPED)
 
 
 async def test_the_browser_is_killed(rig: Rig, stand_in: WhatsAppStandIn) -> None:
@@ -50,12 +55,7 @@ async def test_gpu_and_network_processes_are_replaced(rig: Rig, stand_in: WhatsA
     for kind in ("gpu-process", "utility"):
         for process in rig.processes(kind):
             process.kill()
-
-    async def healthy() -> None:
-        while await session.probe() != Health():
-            await asyncio.sleep(0.05)
-
-    await asyncio.wait_for(healthy(), 20)
+    await until_health(session, lambda health: health == Health(), 20)
     assert not any(isinstance(report, Ended) for report in rig.reports)
 
 
@@ -81,7 +81,7 @@ async def test_the_page_hangs_in_a_loop(rig: Rig, stand_in: WhatsAppStandIn) -> 
 
 async def test_the_browser_is_stopped(rig: Rig, stand_in: WhatsAppStandIn) -> None:
     session = await rig.linked(stand_in)
-    rig.processes()[0].suspend()
+    await stop(rig.processes()[0])
     assert (await session.probe()).failed is Layer.PROCESS
     assert await timed_close(rig) < 3
 
@@ -107,7 +107,7 @@ async def test_playwrights_driver_is_killed_under_two_accounts(rig: Rig, stand_i
 async def test_playwrights_driver_is_stopped(rig: Rig, stand_in: WhatsAppStandIn) -> None:
     session = await rig.linked(stand_in)
     node = rig.node()
-    node.suspend()
+    await stop(node)
     assert (await session.probe()).failed is Layer.BROWSER
     assert await timed_close(rig) < 6
     assert node.is_running()
@@ -126,7 +126,7 @@ async def test_playwrights_driver_is_stopped_during_a_launch(rig: Rig) -> None:
     opening = asyncio.create_task(rig.open())
     await eventually(lambda: list((rig.data_dir / "run").glob("4*.sh")))
     node = rig.node()
-    node.suspend()
+    await stop(node)
     with pytest.raises(DriverError) as raised:
         await opening
     assert raised.value.reason is Reason.LAUNCH_FAILED
@@ -226,8 +226,8 @@ async def test_orphans_of_a_killed_controller_are_ended(rig: Rig, tmp_path: Path
         (browser,) = rig.processes()
         node = browser.parent()
         assert node is not None
-        browser.suspend()
-        node.suspend()
+        await stop(browser)
+        await stop(node)
         another.kill()
         await another.wait()
     assert rig.processes() == [browser]
@@ -242,7 +242,7 @@ async def test_an_orphan_is_ended_by_the_next_open(rig: Rig, tmp_path: Path) -> 
     (browser,) = rig.processes()
     node = browser.parent()
     assert node is not None
-    browser.suspend()
+    await stop(browser)
     another.kill()
     await another.wait()
     (rig.data_dir / "run" / f"{ACCOUNT[1:]}.json").unlink()  # nothing but its command line tells

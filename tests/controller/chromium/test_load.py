@@ -109,7 +109,9 @@ async def test_a_page_that_goes_on_to_another_while_loading(rig: Rig, stand_in: 
 async def test_a_browser_that_is_none(rig: Rig, stand_in: WhatsAppStandIn) -> None:
     folder = rig.data_dir.parent
     broken = folder / "broken"
-    broken.write_text('#!/bin/sh\n[ "$1" = --version ] && echo "Chromium 156.0.0.1" && exit 0\necho no luck >&2\nexit 3\n')
+    broken.write_text(
+        '#!/bin/sh\n[ "$1" = --version ] && echo "Chromium 156.0.0.1" && exit 0\necho no luck >&2\nexit 3\n'
+    )
     broken.chmod(0o700)
     silent = folder / "silent"
     silent.write_text("#!/bin/sh\nexit 1\n")

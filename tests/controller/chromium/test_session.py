@@ -19,7 +19,7 @@ from controller.driver import (
 )
 from controller.reasons import Reason
 from sandbox.whatsapp import Options, Timings, WhatsAppStandIn
-from tests.controller.chromium.conftest import ACCOUNT, DIGITS, SPEED, Rig, eventually, left_behind
+from tests.controller.chromium.conftest import ACCOUNT, DIGITS, SPEED, Rig, eventually, left_behind, until_health
 
 pytestmark = [pytest.mark.chromium, pytest.mark.usefixtures("soon_durable")]
 
@@ -98,9 +98,7 @@ async def test_a_silent_server_does_not_answer_and_then_the_socket_fails(rig: Ri
     session = await rig.linked(stand_in)
     stand_in.switches.set("silence", value=True)
     asking = asyncio.create_task(session.heartbeat(ask=True))
-    async with asyncio.timeout(10):
-        while (health := await session.probe()).failed is None:
-            await asyncio.sleep(0.05)
+    health = await until_health(session, lambda health: health.failed is not None)
     assert health.failed is Layer.SOCKET
     assert not await session.heartbeat(ask=False)
     asking.cancel()
@@ -270,9 +268,7 @@ async def test_the_browser_is_told_what_it_needs(rig: Rig, stand_in: WhatsAppSta
     assert "--lang=de" in words
 
 
-async def test_our_environment_stays_ours(
-    rig: Rig, stand_in: WhatsAppStandIn, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_our_environment_stays_ours(rig: Rig, stand_in: WhatsAppStandIn, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TELEGRAM_BOT_TOKEN", "123:secret")
     await rig.linked(stand_in)
     for process in (*rig.processes(), rig.node()):

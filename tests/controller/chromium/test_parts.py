@@ -1,0 +1,272 @@
+"""The smaller parts of the driver, without a browser: finding one, profiles, processes, errors, waiting."""
+
+import asyncio
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from playwright.async_api import Error as PlaywrightError
+from playwright.async_api import TimeoutError as PlaywrightTimeoutError
+
+from controller.chromium import find
+from controller.chromium.errors import NO_SANDBOX, translated
+from controller.chromium.flags import arguments, user_agent_override
+from controller.chromium.launcher import start_ticks
+from controller.chromium.processes import ExitWatch, ProcessId, end_tree, find_users, this_process, tree
+from controller.chromium.profile import Profile
+from controller.chromium.waiting import Tasks, uncancelled
+from controller.driver import DriverError
+from controller.reasons import Reason
+from tests.controller.chromium.conftest import ACCOUNT, eventually
+
+# --- finding a browser ----------------------------------------------------------------------------------------------
+
+
+def executable(path: Path) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("#!/bin/sh\necho Chromium 156.1.2.3\n")
+    path.chmod(0o700)
+    return path
+
+
+def test_the_smaller_browser_comes_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    downloads, binaries = tmp_path / "downloads", tmp_path / "bin"
+    monkeypatch.setenv("PLAYWRIGHT_BROWSERS_PATH", str(downloads))
+    monkeypatch.setenv("PATH", str(binaries))
+    with pytest.raises(DriverError, match="no Chromium found: set CHROMIUM_PATH"):
+        find.find_executable()
+    for path in (
+        downloads / "chromium-1255" / "chrome-linux64" / "chrome",
+        binaries / "google-chrome",
+        binaries / "chromium",
+        binaries / "chromium-headless-shell",
+        downloads / "chromium_headless_shell-999" / "chrome-linux" / "headless_shell",
+        downloads / "chromium_headless_shell-1255" / "chrome-headless-shell-linux64" / "chrome-headless-shell",
+    ):
+        executable(path)
+        assert find.find_executable() == path
+
+
+def test_a_chosen_browser_is_taken_or_refused(tmp_path: Path) -> None:
+    chosen = executable(tmp_path / "mine")
+    assert find.find_executable(chosen) == chosen
+    chosen.chmod(0o600)
+    for wrong in (chosen, tmp_path / "missing", tmp_path):
+        with pytest.raises(DriverError, match="CHROMIUM_PATH is no executable"):
+            find.find_executable(wrong)
+
+
+async def test_a_browser_tells_its_version(tmp_path: Path) -> None:
+    browser = await find.identify(executable(tmp_path / "browser"))
+    assert (browser.version, browser.major) == ("156.1.2.3", "156")
+    told = str(user_agent_override(browser)) + str(arguments(browser))
+    assert "Chrome/156.0.0.0" in told
+    assert "Headless" not in told
+
+
+# --- profiles -------------------------------------------------------------------------------------------------------
+
+
+def test_a_profile_is_ours_alone_and_keeps_its_keys(tmp_path: Path) -> None:
+    profile = Profile.of(tmp_path / "data", ACCOUNT)
+    profile.prepare()
+    for folder in (profile.folder, profile.run, profile.folder.parent):
+        assert folder.stat().st_mode & 0o777 == 0o700
+    default = profile.folder / "Default"
+    kept = ["Local Storage/leveldb/1.log", "IndexedDB/x/1.log", "Service Worker/CacheStorage/x/1", "Cookies"]
+    dropped = ["Cache/Cache_Data/1", "Code Cache/js/1", "Service Worker/ScriptCache/1"]
+    for name in (*kept, *dropped):
+        (default / name).parent.mkdir(parents=True, exist_ok=True)
+        (default / name).touch()
+    profile.drop_caches()
+    assert all((default / name).exists() for name in kept)
+    assert not any((default / name).exists() for name in dropped)
+
+
+def test_a_profile_is_stamped(tmp_path: Path) -> None:
+    profile = Profile.of(tmp_path, ACCOUNT)
+    profile.prepare()
+    assert profile.stamp() is None
+    profile.put_stamp("156.0.0.1")
+    profile.put_stamp("157.0.0.1")
+    assert profile.stamp() == "157.0.0.1"
+    assert [path.name for path in profile.folder.iterdir()] == ["switchboard.json"]
+
+
+@pytest.mark.parametrize("account", ["+49/../1", "..", "", "+", "+٤٩"])
+def test_only_digits_become_a_path(tmp_path: Path, account: str) -> None:
+    with pytest.raises(ValueError, match="digits"):
+        Profile.of(tmp_path, account)
+
+
+# --- processes ------------------------------------------------------------------------------------------------------
+
+STUBBORN = """
+import os, signal, subprocess, sys, time
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+child = subprocess.Popen([sys.executable, "-c", '''
+import os, time
+os.setpgid(0, 0)
+print(os.getpid(), flush=True)
+os.close(1)
+time.sleep(60)
+'''])
+time.sleep(60)
+"""
+
+
+async def stubborn_tree() -> tuple[asyncio.subprocess.Process, ProcessId, int]:
+    """A leader that ignores SIGTERM, with a child that has left its group."""
+    started = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", STUBBORN, start_new_session=True, stdout=subprocess.PIPE
+    )
+    assert started.stdout is not None
+    child = int(await asyncio.wait_for(started.stdout.readline(), 10))
+    start = start_ticks(started.pid)
+    assert start is not None
+    return started, ProcessId(started.pid, start), child
+
+
+async def test_a_tree_is_ended_to_its_last_child() -> None:
+    started, leader, child = await stubborn_tree()
+    assert {process.pid for process in tree(leader)} == {started.pid, child}
+    assert await end_tree(leader, grace=0.2, timeout=5)
+    assert await started.wait() == -signal.SIGKILL
+    assert tree(leader) == []
+
+
+async def test_a_tree_without_its_leader_is_ended_too() -> None:
+    started, leader, child = await stubborn_tree()
+    started.kill()
+    await started.wait()
+    assert {process.pid for process in tree(leader)} == {child}
+    assert await end_tree(leader, grace=5, timeout=10)
+    assert tree(leader) == []
+
+
+async def test_a_stopped_tree_is_not_waited_for() -> None:
+    started, leader, _ = await stubborn_tree()
+    started.send_signal(signal.SIGSTOP)
+    await eventually(leader.is_stopped)
+    async with asyncio.timeout(2):
+        assert await end_tree(leader, grace=30, timeout=60)
+    await started.wait()
+
+
+async def test_a_pid_that_was_given_again_is_not_touched() -> None:
+    mine = this_process()
+    another = ProcessId(mine.pid, mine.start - 1)
+    assert mine.is_alive()
+    assert not another.is_alive()
+    assert tree(another) == []
+    assert await end_tree(another, grace=0, timeout=1)
+
+
+async def test_an_exit_is_told_once_and_at_once() -> None:
+    ends: list[str] = []
+    started, leader, _ = await stubborn_tree()
+    watch = ExitWatch(leader, lambda: ends.append("seen"))
+    unwatched = ExitWatch(leader, lambda: ends.append("never"))
+    unwatched.cancel()
+    started.kill()
+    await eventually(lambda: ends, 1)
+    await started.wait()
+    watch.cancel()
+    late = ExitWatch(leader, lambda: ends.append("late"))
+    await eventually(lambda: len(ends) == 2, 1)
+    late.cancel()
+    assert ends == ["seen", "late"]
+    await end_tree(leader, grace=0, timeout=5)
+
+
+def test_users_of_a_profile_are_known_by_the_exact_folder(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", "import time; time.sleep(60)"]
+    user = subprocess.Popen([*command, f"--user-data-dir={tmp_path}/1"])
+    neighbour = subprocess.Popen([*command, f"--user-data-dir={tmp_path}/12"])
+    child = subprocess.Popen([*command, "--type=renderer", f"--user-data-dir={tmp_path}/1"])
+    try:
+        asyncio.run(eventually(lambda: [each.pid for each in find_users(tmp_path / "1")] == [user.pid]))
+    finally:
+        for process in (user, neighbour, child):
+            process.kill()
+            process.wait()
+
+
+# --- errors ---------------------------------------------------------------------------------------------------------
+
+ERR = "[pid=7][err]"
+EXIT = "<process did exit: exitCode=null, signal=SIGTRAP>"
+
+
+@pytest.mark.parametrize(
+    ("raised", "reason", "detail"),
+    [
+        (
+            PlaywrightError("Page.goto: net::ERR_NAME_NOT_RESOLVED at https://x/\nCall log:\n  - secret"),
+            Reason.LAUNCH_FAILED,
+            "could not do it: its host name is not known (DNS) (net::ERR_NAME_NOT_RESOLVED)",
+        ),
+        (PlaywrightError("x: net::ERR_ODD"), Reason.LAUNCH_FAILED, "could not do it: network error (net::ERR_ODD)"),
+        (PlaywrightTimeoutError("Timeout 1ms"), Reason.LAUNCH_FAILED, "could not do it: no answer in time"),
+        (TimeoutError(), Reason.LAUNCH_FAILED, "could not do it: no answer in time"),
+        (PlaywrightError("Page.evaluate: Target crashed "), Reason.SESSION_CLOSED, "the page or its browser is gone"),
+        (
+            PlaywrightError(f"y: closed\nBrowser logs:\n  - {ERR} switchboard launcher: profile in use by process 9"),
+            Reason.PROFILE_IN_USE,
+            "profile in use by process 9",
+        ),
+        (
+            PlaywrightError(f"y: has been closed\n  - {ERR} no /data/profiles/4915112345678\n  - {EXIT}"),
+            Reason.LAUNCH_FAILED,
+            "could not do it: it ended (SIGTRAP) no /data/profiles/•••5678",
+        ),
+        (PlaywrightError(f"y: closed\n  - {ERR} No usable sandbox! …\n - {EXIT}"), Reason.LAUNCH_FAILED, NO_SANDBOX),
+        (PlaywrightError("odd\nsecret"), Reason.LAUNCH_FAILED, "could not do it: odd"),
+    ],
+)  # fmt: skip
+def test_errors_are_one_line_for_people(raised: Exception, reason: Reason, detail: str) -> None:
+    with pytest.raises(DriverError) as caught, translated("do it"):
+        raise raised
+    assert (caught.value.reason, caught.value.detail) == (reason, detail)
+
+
+# --- waiting --------------------------------------------------------------------------------------------------------
+
+
+async def test_clean_up_outlives_a_cancellation() -> None:
+    done: list[str] = []
+    go_on = asyncio.Event()
+
+    async def clean_up() -> None:
+        await go_on.wait()
+        done.append("clean")
+
+    task = asyncio.create_task(uncancelled(clean_up()))
+    for _ in range(3):
+        await asyncio.sleep(0)
+        task.cancel()
+    await asyncio.sleep(0)
+    assert not task.done()
+    go_on.set()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert done == ["clean"]
+
+
+async def test_an_owner_ends_its_tasks() -> None:
+    ended: list[str] = []
+
+    async def work() -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            await asyncio.sleep(0)
+            ended.append("ended")
+
+    tasks = Tasks("test")
+    tasks.start(work())
+    await asyncio.sleep(0)
+    await tasks.end()
+    assert ended == ["ended"]
