@@ -12,7 +12,7 @@ from pathlib import Path
 import psutil
 
 from bench.figures import Figure
-from controller.driver import Driver, Ended, Health, Layer, Opening, Ready, Report
+from controller.driver import Driver, Ended, Health, Layer, Opening, Ready, Report, Usage
 from controller.link import Policy, Wanted
 from controller.notices import Notice, Transition
 from controller.persistence import Memory
@@ -41,6 +41,9 @@ class NullSession:
 
     async def heartbeat(self, *, ask: bool) -> bool:  # noqa: ARG002 - the protocol's
         return True
+
+    async def usage(self) -> Usage:
+        return Usage(0, 0)
 
     async def log_out(self) -> None: ...
 
