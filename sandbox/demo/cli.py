@@ -14,7 +14,7 @@ from pathlib import Path
 
 from sandbox.people.cast import ADMIN, OPERATOR
 from sandbox.people.server import PeoplePage
-from sandbox.telegram import TelegramStandIn
+from sandbox.telegram import Limits, TelegramStandIn
 from sandbox.whatsapp import Options, Timings, WhatsAppStandIn
 
 STOP_SECONDS = 40.0
@@ -38,7 +38,7 @@ async def run(args: argparse.Namespace) -> int:
     args.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     try:
         async with AsyncExitStack() as stack:
-            telegram = await stack.enter_async_context(TelegramStandIn(args.telegram_port))
+            telegram = await stack.enter_async_context(TelegramStandIn(args.telegram_port, limits=Limits()))
             options = _whatsapp(args)
             whatsapp = await stack.enter_async_context(WhatsAppStandIn(options))
             page = await stack.enter_async_context(PeoplePage(telegram.url, whatsapp.url, port=args.port))

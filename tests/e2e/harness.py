@@ -21,6 +21,7 @@ from PIL import Image
 
 from sandbox.telegram import TelegramStandIn
 from sandbox.whatsapp import Options, Timings, WhatsAppStandIn
+from tests.sandbox.telegram.validation import all_problems
 
 ROOT = Path(__file__).resolve().parents[2]
 ADMIN, OPERATOR, STRANGER = 1001, 1002, 1003
@@ -216,3 +217,4 @@ async def world(tmp_path: Path, *, speed: float = 10, **timings: float) -> Async
         telegram.client.add_user(OPERATOR, "Otto")
         telegram.client.add_user(STRANGER, "Sam")
         yield World(telegram, whatsapp, tmp_path / "data")
+        assert all_problems(telegram.client.requests()) == [], "a request that Telegram would not understand"
