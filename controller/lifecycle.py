@@ -402,7 +402,7 @@ def _trip(move: _Move, ended: Ended) -> None:
 def _rest(move: _Move, state: State, ended: Ended) -> None:
     """Stop trying: only a person can mend what ended it."""
     move.go(state, ended.reason, detail=ended.detail)
-    move.set(breaker=Breaker.CLOSED, resting=None)
+    move.set(attempts=0, errors=0, waits=0, breaker=Breaker.CLOSED, resting=None)
     move.alert(ended.reason, ended.picture)
 
 

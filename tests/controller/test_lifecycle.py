@@ -368,9 +368,9 @@ def test_every_verdict_is_pinned():
 def test_l11_why_it_ended_decides_what_follows(phase, reason):
     state, delay, alert = PINNED[reason][0 if phase is State.CONNECTED else 1]
     picture = b"png" if reason is Reason.PAGE_UNKNOWN else None
-    after, effects = do(at(phase, linked=True), Ended(reason, "why", picture=picture))
+    after, effects = do(at(phase, linked=True, errors=3), Ended(reason, "why", picture=picture))
     assert (after.state, after.stage, after.reason, after.detail) == (state, None, reason, "why")
-    assert after.errors == (1 if state == "ERROR" else 0)
+    assert after.errors == (0 if reason in NEEDS_PERSON else 4 if state == "ERROR" else 3)
     assert after.browser is Browser.CLOSING
     assert Close(7, log_out=reason is Reason.WRONG_NUMBER) in effects
     assert [effect.seconds for effect in effects if isinstance(effect, Arm)] == ([] if delay is None else [delay])
@@ -378,6 +378,12 @@ def test_l11_why_it_ended_decides_what_follows(phase, reason):
     assert ([effect for effect in effects if isinstance(effect, Alert)]) == ([Alert(reason, picture)] if alert else [])
     assert after.linked == (reason not in {Reason.LOGGED_OUT, Reason.WRONG_NUMBER})
     assert after.loss_told == alert
+
+
+@pytest.mark.parametrize("reason", sorted(NEEDS_PERSON))
+def test_l11_counters_are_zero_where_nothing_is_tried_any_more(reason):
+    after, _ = do(at(State.CONNECTED, attempts=3, errors=2, waits=4), Ended(reason))
+    assert (after.attempts, after.errors, after.waits) == (0, 0, 0)
 
 
 def test_a_connected_page_that_asks_for_a_scan_was_logged_out():

@@ -169,6 +169,7 @@ def test_a_database_of_a_newer_version_a_wrong_setting_and_no_browser_are_one_cl
             env=env | settings,
             cwd=tmp_path,
             text=True,
+            check=False,
             capture_output=True,
             timeout=30,
         )
