@@ -49,15 +49,15 @@ async def test_the_code_is_the_one_that_the_page_draws(rig: Rig, stand_in: Whats
     assert "undefined" not in code.text
 
 
-async def test_after_the_sixth_ref_there_are_new_codes(tmp_path: Path) -> None:
-    timings = Timings().scaled(SPEED).with_given({"first_ref": 0.6, "next_ref": 0.2})
-    async with WhatsAppStandIn(Options(timings=timings)) as stand_in:
+async def test_after_the_last_ref_there_are_new_codes(tmp_path: Path) -> None:
+    timings = Timings().scaled(SPEED).with_given({"first_ref": 0.5, "next_ref": 0.3})
+    async with WhatsAppStandIn(Options(timings=timings, refs=2)) as stand_in:
         rig = Rig(tmp_path / "data", stand_in.url)
         for way in ("cmd", "launch", "button"):
             stand_in.switches.set("refresh_qr", way)
             rig.reports.clear()
             session = await rig.open()
-            await eventually(lambda: len([r for r in rig.reports if isinstance(r, Code)]) >= 8, 15)
+            await eventually(lambda: len([r for r in rig.reports if isinstance(r, Code)]) >= 4, 15)
             codes = [report.text for report in rig.reports if isinstance(report, Code)]
             assert len(set(codes)) == len(codes), "a dead code was shown again"
             await session.close()
