@@ -44,6 +44,9 @@ _LOG_LINE = re.compile(r"^(?:\s*- )?\[pid=\d+\]\[err\] (.*)$", re.MULTILINE)
 _EXIT = re.compile(r"<process did exit: exitCode=(\w+), signal=(\w+)>")
 _NUMBER = re.compile(r"\d{7,}")
 _GONE = re.compile(r"has been closed|Target crashed|Target closed|Connection closed|Browser closed|was detached")
+_BY_PAGE = ("Page.evaluate: ", "Frame.evaluate: ")
+_MOVED = "Execution context was destroyed"
+"""What follows the first is the page's own text (it may hold anything), unless it is the second."""
 _INTERRUPTED = re.compile(r"ERR_ABORTED|interrupted by another navigation|frame was detached", re.IGNORECASE)
 
 
@@ -60,9 +63,11 @@ def translated(doing: str, reason: Reason = Reason.LAUNCH_FAILED) -> Iterator[No
 
 def translate(error: PlaywrightError, doing: str, reason: Reason) -> DriverError:
     """Say in one line what one of Playwright's errors means."""
+    if error.message.startswith(_BY_PAGE) and not _GONE.search(error.message) and _MOVED not in error.message:
+        return DriverError(reason, f"could not {doing}: its script failed")
     told = [line for line in _LOG_LINE.findall(error.message) if line.strip()]
     if refusal := next((line for line in told if line.startswith(REFUSAL)), None):
-        detail = refusal.removeprefix(REFUSAL)
+        detail = _line(refusal.removeprefix(REFUSAL))
         return DriverError(Reason.PROFILE_IN_USE if refusal.startswith(IN_USE) else reason, detail)
     if _NO_SANDBOX.search(error.message):
         return DriverError(reason, NO_SANDBOX)
@@ -85,6 +90,7 @@ def is_interrupted(error: PlaywrightError) -> bool:
 
 
 def _line(text: str) -> str:
-    """Keep one line of a text, with any account's number in a path of it hidden."""
+    """Keep one line of a text, with any account's number in a path of it hidden, and nothing that cannot be seen."""
     first = next((line.strip() for line in text.splitlines() if line.strip()), "")
+    first = "".join(sign if sign.isprintable() else " " for sign in first)
     return _NUMBER.sub(lambda found: mask(found[0]), first)[:_LONGEST]
