@@ -106,7 +106,7 @@ def test_without_rights_no_package_is_tried_and_one_line_says_what_to_do(machine
         put(machine, "sudo", sudo)
 
     assert install.main() == 1
-    assert not [call for call in calls(machine) if call.startswith("apt-get")]
+    assert not [call for call in calls(machine) if "apt-get" in call]
     assert "apt-get install chromium-headless-shell" in capsys.readouterr().err
 
 
