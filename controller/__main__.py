@@ -54,12 +54,13 @@ def _serve(_: argparse.Namespace) -> int:
     settings = read_settings()
     set_up_logging(settings.log_level, settings.log_format)
     from controller.app import serve  # the rest of the program is loaded only when it can run
+    from controller.chromium.vault import VaultError
     from handlers.chat import TokenRefusedError
     from storage.database import StorageError
 
     try:
         asyncio.run(serve(settings))
-    except (StorageError, TokenRefusedError) as error:
+    except (StorageError, VaultError, TokenRefusedError) as error:
         return _mend(error)
     return 0
 

@@ -6,9 +6,10 @@ The only place that knows the accounts' side, the operators' side and the databa
 import asyncio
 import logging
 import signal
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from typing import Any
 
 import aiosqlite
 
@@ -19,6 +20,7 @@ from controller.notices import Transition
 from controller.persistence import Memory
 from controller.recorder import Recorder
 from controller.registry import Registry
+from controller.resources import MIB, Budget, Resources
 from controller.settings import Settings
 from handlers.bot import TelegramBot
 from handlers.desk import Desk, DeskOptions
@@ -39,7 +41,7 @@ TELL_DEADLINE = 10.0
 async def serve(settings: Settings) -> None:
     """Run the program until SIGINT or SIGTERM, and stop it in order (L15). A second signal ends it at once.
 
-    Raises DataDirError, StorageError, DriverError or TokenRefusedError, each with one line for people.
+    Raises DataDirError, StorageError, VaultError, DriverError or TokenRefusedError, each with one line for people.
     """
     signalled = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -53,6 +55,7 @@ async def serve(settings: Settings) -> None:
                 extra_args=settings.browser_args,
                 connect_timeout=settings.connect_timeout_seconds,
                 presence=settings.keep_alive_presence,
+                vault_key=settings.vault_key,
             )
         )
         log.info("Browser: %s", driver.find())
@@ -90,7 +93,9 @@ async def serve(settings: Settings) -> None:
                 outbox=outbox,
                 clock=utc_now,
             )
-            async with _running(desk) as serving:
+            recorder.troubles = desk
+            resources = Resources(registry, desk, _budget(settings), settings.data_dir)
+            async with _running(desk.run(), "Telegram") as serving, _running(resources.run(), "budgets"):
                 try:
                     await registry.boot()
                     await _first(serving, signalled)
@@ -103,9 +108,18 @@ async def serve(settings: Settings) -> None:
     log.info("Stopped")
 
 
+def _budget(settings: Settings) -> Budget:
+    return Budget(
+        account_memory=settings.account_memory_mib * MIB,
+        free_memory=settings.host_free_memory_mib * MIB,
+        free_disk=settings.host_free_disk_mib * MIB,
+        daily=settings.recycle_after_seconds,
+    )
+
+
 @asynccontextmanager
-async def _running(desk: Desk) -> AsyncIterator["asyncio.Task[None]"]:
-    task = asyncio.create_task(desk.run(), name="Telegram")
+async def _running(work: Coroutine[Any, Any, None], name: str) -> AsyncIterator["asyncio.Task[None]"]:
+    task = asyncio.create_task(work, name=name)
     try:
         yield task
     finally:

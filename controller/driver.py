@@ -5,8 +5,9 @@ another host. No object of a browser library crosses it, and no exception but `D
 What never lives here: how a page is read (`controller.chromium`), what a report leads to (`controller.lifecycle`).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum, unique
 from typing import Protocol
 
@@ -122,6 +123,15 @@ class Opening:
     takeover: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class SavedSession:
+    """A saved copy of an account's session. name: what to call it by. at: aware UTC. size: bytes."""
+
+    name: str
+    at: datetime
+    size: int
+
+
 class Session(Protocol):
     """One open browser of one account. Its reports come through the callback that `Driver.open` was given."""
 
@@ -158,6 +168,12 @@ class Driver(Protocol):
         Returns as soon as there is something to close; all that follows comes by `report`, in order, on the event
         loop's thread. If cancelled or failed, nothing is left running. Raises DriverError.
         """
+
+    async def saved(self, account: str) -> Sequence[SavedSession]:
+        """Return the saved copies of an account's session, the newest first. Raises DriverError."""
+
+    async def restore(self, account: str, name: str) -> None:
+        """Put a saved copy in the place of the account's session, which must not be open. Raises DriverError."""
 
     async def stop(self) -> None:
         """End what the sessions share. All sessions must have been closed."""

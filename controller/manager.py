@@ -114,7 +114,7 @@ class Manager:
     __slots__ = (
         "_clock", "_connected_at", "_driver", "_heard_at", "_inbox", "_label", "_link", "_listener", "_loop",
         "_message_at", "_owner", "_path", "_policy", "_run", "_since", "_slots", "_stopped", "_tasks", "_timers",
-        "_wake",
+        "_vacant", "_wake",
     )  # fmt: skip
 
     def __init__(
@@ -138,6 +138,7 @@ class Manager:
         self._tasks: set[asyncio.Task[None]] = set()
         self._run: _Run | None = None
         self._stopped: asyncio.Future[None] | None = None
+        self._vacant: asyncio.Future[None] | None = None
         self._path: tuple[State, ...] = (State.IDLE,)
         self._since = clock()
         self._connected_at: float | None = None
@@ -182,6 +183,12 @@ class Manager:
                 return await session.usage()
         except (TimeoutError, DriverError):
             return None
+
+    async def vacated(self) -> None:
+        """Wait until nothing is left of the account's browser. It does not close it: `suspend` does."""
+        if self._link.browser is not Browser.NONE:
+            self._vacant = self._vacant or self._loop.create_future()
+            await asyncio.shield(self._vacant)
 
     async def stop(self) -> None:
         """End the account's browser and this manager. Bounded by the deadline for closing."""
@@ -246,9 +253,13 @@ class Manager:
                 else:
                     if reply is not None and not reply.done():
                         reply.set_result(changed)
-            if self._stopped is not None and self._link.browser is Browser.NONE:
-                self._stopped.set_result(None)
-                return
+            if self._link.browser is Browser.NONE:
+                if self._vacant is not None:
+                    self._vacant.set_result(None)
+                    self._vacant = None
+                if self._stopped is not None:
+                    self._stopped.set_result(None)
+                    return
             self._wake = self._loop.create_future()
             await self._wake
 

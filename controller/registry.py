@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Protocol
 
-from controller.driver import Driver, Usage
+from controller.driver import Driver, SavedSession, Usage
 from controller.link import Boot, Policy, Wanted
 from controller.manager import Manager, Status, utc_now
 from controller.notices import Listener
@@ -171,6 +171,25 @@ class Registry:
         manager = self._manager(number)
         await self._store.want(number, Wanted.SUSPENDED)
         return await manager.suspend()
+
+    async def saved(self, number: str) -> Sequence[SavedSession]:
+        """Return the saved copies of an account's session, newest first. Raises UnknownAccountError, DriverError."""
+        return await self._driver.saved(self.account(number).number)
+
+    async def restore(self, number: str, name: str) -> None:
+        """Put a saved copy in the place of an account's session and connect with it.
+
+        Whatever happens, the session that was there is kept, and the account is started again. Raises
+        UnknownAccountError, DriverError.
+        """
+        self._refuse_if_stopping()
+        manager = self._manager(number)
+        await manager.suspend()
+        await manager.vacated()
+        try:
+            await self._driver.restore(number, name)
+        finally:
+            await self.start(number)
 
     async def remove(self, number: str) -> None:
         """Take an account out of service and forget it. Its profile and its history stay."""

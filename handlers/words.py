@@ -6,6 +6,7 @@ Plain text without HTML. Whole messages are put together in `handlers.wording`.
 from dataclasses import dataclass
 from datetime import datetime
 
+from controller import troubles
 from controller.link import Stage
 from controller.reasons import Reason, State
 
@@ -127,12 +128,17 @@ TROUBLES: dict[str, Told] = {
         "The accounts wait, and use up no attempts meanwhile.",
         "Nothing to do: they connect again by themselves, in turn, when it is back.",
     ),
-    "disk_full": Told(
-        "the server’s disk is full",
-        "What happens to the accounts cannot be kept any more.",
+    troubles.DISK: Told(
+        "the server’s disk is nearly full",
+        "Accounts that are connected stay so, but no browser is started until there is room.",
         "Make room on the disk that holds DATA_DIR.",
     ),
-    "database_read_only": Told(
+    troubles.MEMORY: Told(
+        "the server is short of memory",
+        "Accounts that are connected stay so, but no browser is started until there is more.",
+        "End what else runs there, or give the server more memory.",
+    ),
+    troubles.DATABASE: Told(
         "the database cannot be written",
         "What happens to the accounts cannot be kept any more.",
         "Look at the disk and the permissions of DATA_DIR.",

@@ -9,6 +9,7 @@ import logging
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +25,9 @@ from controller.chromium.processes import ProcessId
 from controller.chromium.profile import Profile
 from controller.chromium.script import watcher
 from controller.chromium.session import ChromiumSession, Parts, Timing
+from controller.chromium.vault import Vault, VaultError
 from controller.chromium.waiting import uncancelled
-from controller.driver import DriverError, Opening, Report
+from controller.driver import DriverError, Opening, Report, SavedSession
 from controller.reasons import Reason
 
 log = logging.getLogger(__name__)
@@ -40,7 +42,8 @@ class ChromiumOptions:
     page_url: the page that is driven (WHATSAPP_WEB_URL). executable: the browser, found where None (CHROMIUM_PATH).
     extra_args: for the browser's command line (BROWSER_ARGS). connect_timeout: what a launch to its first code may
     take (CONNECT_TIMEOUT_SECONDS): the shorter deadlines in here are parts of it. presence: send presence with each
-    heartbeat (KEEP_ALIVE_PRESENCE).
+    heartbeat (KEEP_ALIVE_PRESENCE). vault_key: what saved profiles are encrypted to, None for not at all (PROFILE_KEY).
+    save_every: how old the newest saved copy of a profile may be when its browser opens.
     """
 
     page_url: str
@@ -50,6 +53,8 @@ class ChromiumOptions:
     connect_timeout: float = 60.0
     close_timeout: float = 15.0
     presence: bool = False
+    vault_key: str | None = None
+    save_every: float = 86400.0
 
     @property
     def launch_timeout(self) -> float:
@@ -67,10 +72,11 @@ class ChromiumOptions:
 
 
 class ChromiumDriver:
-    """Implements `controller.driver.Driver`. To be made and used on one event loop."""
+    """Implements `controller.driver.Driver`. For one event loop. Raises VaultError for a wrong key."""
 
     def __init__(self, options: ChromiumOptions) -> None:
         self._options = options
+        self._vault = Vault(options.data_dir, options.vault_key)
         self._host = PlaywrightHost(options.data_dir)
 
     def find(self) -> Path:
@@ -90,6 +96,7 @@ class ChromiumDriver:
         except OSError as error:
             raise DriverError(Reason.LAUNCH_FAILED, f"the profile folder cannot be used: {error.strerror}") from error
         await make_free(profile)
+        await asyncio.to_thread(self._save_if_due, profile, browser.version)
         if opening.fresh:
             await asyncio.to_thread(profile.drop_caches)
         playwright, node = await self._host.get()
@@ -106,6 +113,33 @@ class ChromiumDriver:
             raise
         session.begin()
         return session
+
+    async def saved(self, account: str) -> list[SavedSession]:
+        """Return the saved copies of an account's profile, the newest first."""
+        profile = Profile.of(self._options.data_dir, account)
+        copies = await asyncio.to_thread(self._vault.copies, profile)
+        return [SavedSession(copy.name, copy.at, copy.size) for copy in copies]
+
+    async def restore(self, account: str, name: str) -> None:
+        """Put a saved copy in the place of an account's profile; the one that was there is kept beside it."""
+        profile = Profile.of(self._options.data_dir, account)
+        try:
+            copy = self._vault.find(profile, name)
+            await asyncio.to_thread(self._vault.restore, profile, copy)
+        except VaultError as error:
+            raise DriverError(Reason.RESTORE_FAILED, str(error)) from error
+
+    def _save_if_due(self, profile: Profile, version: str) -> None:
+        """Save a profile that was closed in good order: once a day, and before another browser opens it."""
+        try:
+            if not profile.take_clean_mark():
+                return
+            newest = next(iter(self._vault.copies(profile)), None)
+            age = None if newest is None else (datetime.now(UTC) - newest.at).total_seconds()
+            if age is None or age >= self._options.save_every or profile.stamp() != version:
+                self._vault.save(profile)
+        except OSError as error:
+            log.warning("A profile could not be saved; it opens all the same: %s", error)
 
     async def stop(self) -> None:
         """End Playwright's driver process."""

@@ -3,6 +3,7 @@
     DATA_DIR/profiles/<digits>/          the browser's own folder, with our stamp in it
     DATA_DIR/run/<digits>.lock           held (flock) by the browser for as long as it lives
     DATA_DIR/run/<digits>.json           who holds it: see `processes.PidFile`
+    DATA_DIR/run/<digits>.clean          a linked session was last closed in good order: it may be saved
     DATA_DIR/run/<digits>.<nonce>.sh     the ticket of one launch: see `launch`
 
 A profile is never deleted here. What never lives here: the processes that use it.
@@ -78,6 +79,22 @@ class Profile:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             if folder != self.data_dir:
                 folder.chmod(0o700)
+
+    @property
+    def _clean(self) -> Path:
+        return self.run / f"{self.digits}.clean"
+
+    def mark_clean(self) -> None:
+        """Note that a linked session has been closed in good order, so that all it knows is on the disk."""
+        self._clean.touch(mode=0o600)
+
+    def take_clean_mark(self) -> bool:
+        """Tell whether the session was last closed so, and forget it: a browser is about to open."""
+        try:
+            self._clean.unlink()
+        except FileNotFoundError:
+            return False
+        return True
 
     def drop_caches(self) -> None:
         """Make the next load a fresh one; the keys stay. No browser may be open."""

@@ -89,6 +89,7 @@ class ChromiumSession:
         self._recognised = asyncio.Event()
         self._ended = asyncio.Event()
         self._log_out_seen = False
+        self._linked = False
         self._silent = True
         self._away = False
         self._deaf = False
@@ -133,7 +134,10 @@ class ChromiumSession:
     def _tell(self, report: Report) -> None:
         if self._silent:
             return
+        if isinstance(report, Ready):
+            self._linked = True
         if isinstance(report, Ended):
+            self._linked = self._linked and report.reason is not Reason.LOGGED_OUT
             self._silent = True
             self._ended.set()
         self._report(report)
@@ -343,10 +347,11 @@ class ChromiumSession:
         ends_at = loop.time() + self._timing.close
         for watch in self._watches:
             watch.cancel()
+        in_good_order = False
         try:
             await self._tasks.end()
             if parts.process.is_alive() and not parts.process.is_stopped() and not parts.node.is_stopped():
-                await self._close_gracefully(self._timing.close * 0.5)
+                in_good_order = await self._close_gracefully(self._timing.close * 0.5)
         except Exception:
             log.exception("A browser could not be closed gracefully")
         left = max(1.0, ends_at - loop.time())
@@ -354,16 +359,20 @@ class ChromiumSession:
             if not await end_tree(parts.process, grace=left * 0.4, timeout=left):
                 log.error("The browser's processes cannot be ended (pid %d)", parts.process.pid)
             parts.profile.clear_leftovers()
+            if in_good_order and self._linked:
+                parts.profile.mark_clean()
         except OSError:
             log.exception("A browser's leftovers could not be removed")
 
-    async def _close_gracefully(self, seconds: float) -> None:
+    async def _close_gracefully(self, seconds: float) -> bool:
         try:
             with translated("close the browser"):
                 async with asyncio.timeout(seconds):
                     await self._parts.context.close()
         except DriverError as error:
             log.debug("%s", error)
+            return False
+        return True
 
 
 async def _awaited(task: asyncio.Task[None]) -> None:

@@ -3,7 +3,8 @@
 import asyncio
 from collections.abc import Callable
 
-from controller.driver import DriverError, Health, Layer, Opening, Report, Usage
+from controller.driver import DriverError, Health, Layer, Opening, Report, SavedSession, Usage
+from controller.reasons import Reason
 
 
 class FakeSession:
@@ -59,6 +60,8 @@ class FakeDriver:
         self.hangs = False
         self.opening_takes = 0.0
         self.open_now: set[str] = set()
+        self.copies: list[SavedSession] = []
+        self.restored: list[tuple[str, str]] = []
         self.script: Callable[[FakeSession], None] | None = None
 
     @property
@@ -87,6 +90,15 @@ class FakeDriver:
         if self.script is not None:
             self.script(session)
         return session
+
+    async def saved(self, account: str) -> list[SavedSession]:
+        return self.copies
+
+    async def restore(self, account: str, name: str) -> None:
+        assert account not in self.open_now, "restored under an open browser"
+        if name not in {copy.name for copy in self.copies}:
+            raise DriverError(Reason.RESTORE_FAILED, f"no copy {name}")
+        self.restored.append((account, name))
 
     async def stop(self) -> None:
         assert not self.open_now

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from controller.driver import Ended, Ready
+from controller.driver import DriverError, Ended, Ready, SavedSession
 from controller.link import Policy, Stage
 from controller.notices import CodeShown, Transition
 from controller.persistence import Memory
@@ -17,7 +17,7 @@ from controller.troubles import DATABASE
 from storage.accounts import Accounts
 from storage.database import open_database
 from tests.controller.fakes import FakeDriver
-from tests.virtual_time import pass_time, settle, until, virtual, virtual_loop
+from tests.virtual_time import EPOCH, pass_time, settle, until, virtual, virtual_loop
 
 BERLIN, BONN = "+491511234567", "+4915112345999"
 
@@ -162,6 +162,26 @@ async def test_l15_all_are_destroyed_side_by_side_and_no_command_is_taken(tmp_pa
         await stopping
         assert virtual_loop().time() - began == pytest.approx(10, abs=1)
         assert all(session.closed for session in driver.sessions)
+
+
+@virtual
+async def test_a_saved_session_is_restored_under_a_closed_browser_and_connected(tmp_path):
+    driver = FakeDriver()
+    ready(driver)
+    driver.copies = [SavedSession("20260101T000000", EPOCH, 1000)]
+    async with running(tmp_path / "db", driver) as registry:
+        await registry.add(BERLIN, name="", owner=42)
+        await registry.start(BERLIN)
+        await settle()
+        driver.newest.close_takes = 5
+        assert await registry.saved(BERLIN) == driver.copies
+        await registry.restore(BERLIN, "20260101T000000")
+        assert driver.restored == [(BERLIN, "20260101T000000")]
+        await until(lambda: registry.status(BERLIN).is_connected)
+        with pytest.raises(DriverError, match="no copy"):
+            await registry.restore(BERLIN, "another")
+        await until(lambda: registry.status(BERLIN).is_connected)
+        assert driver.openings == 3
 
 
 @virtual
