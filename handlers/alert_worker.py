@@ -310,7 +310,7 @@ class Worker:
                 await chat.edit(self.book.chat, message, duty.text)
             except (MessageGoneError, RefusedError) as error:
                 log.info("A reply in chat %d cannot be edited: %s", self.book.chat, error)
-        await self._put(duties.replied(self._fresh(incident), duty, message))
+        await self._put(duties.replied(self._fresh(incident), duty, message, self._context.clock()))
 
     async def _say(self, chat: Chat, incident: Incident, text: Text, *, silent: bool) -> int:
         place = Place(self.book.chat, incident.topic)

@@ -28,7 +28,7 @@ from controller.registry import ShuttingDownError, UnknownAccountError
 from handlers import wording
 from handlers.access import People, Strangers
 from handlers.answers import Answers
-from handlers.chat import Chat, ChatError, NotSentError, TokenRefusedError, TooManyError
+from handlers.chat import Chat, ChatError, NotSentError, TokenRefusedError, TooManyError, translate
 from handlers.commands import Commands, Request
 from handlers.messages import Place
 from handlers.presses import Pressed, Presses
@@ -160,13 +160,12 @@ class TelegramBot:
                 await step()
             except telegram.error.InvalidToken:
                 raise TokenRefusedError from None
-            except telegram.error.RetryAfter as error:
-                await asyncio.sleep(float(str(error.retry_after)))
             except telegram.error.TelegramError as error:
                 if not told:
                     log.warning("Telegram cannot be reached (%s): trying on; accounts run meanwhile", error.message)
                 told = True
-                await asyncio.sleep(wait)
+                asked = translate(error)
+                await asyncio.sleep(asked.seconds if isinstance(asked, TooManyError) else wait)
                 wait = min(wait * 2, RETRY_LONGEST)
             else:
                 return

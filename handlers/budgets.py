@@ -13,6 +13,9 @@ from handlers.messages import Lane
 MINUTE = 61.0
 """A minute as we count it: a second longer, since our messages do not all take the same time to arrive."""
 
+_DUST = 1e-6
+"""What rounding leaves of a message."""
+
 
 @dataclass(frozen=True, slots=True)
 class Limits:
@@ -40,7 +43,7 @@ class _Bucket:
     def wait(self, now: float, need: float = 1.0) -> float:
         self.level = min(self.size, self.level + max(0.0, now - self.at) * self.rate)
         self.at = max(self.at, now)
-        return max(0.0, (need - self.level) / self.rate)
+        return 0.0 if self.level > need - _DUST else (need - self.level) / self.rate
 
 
 @dataclass(slots=True)

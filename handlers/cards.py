@@ -26,10 +26,10 @@ log = logging.getLogger("switchboard.telegram")
 
 KIND = "card"
 """Of the references that are kept."""
-OWN_MESSAGE = 8
+OWN_MESSAGE = 5
 """Accounts of one chat that have a message each."""
-SHARED = 40
-"""Accounts in one message from then on: each a line of at most ~100 characters."""
+SHARED = 50
+"""Accounts in one message from then on: a line of some 60 characters each, and why where there is room."""
 
 
 @dataclass(slots=True)
@@ -173,17 +173,22 @@ class Cards:
 
     def _text(self, page: _Page) -> Text | None:
         now = self._clock()
-        cards: list[str] = []
+        shown = []
         for number in page.numbers:
             try:
                 account, status = self._accounts.account(number), self._accounts.status(number)
             except UnknownAccountError:
                 continue
             if self._follows(account, page.place):
-                cards.append((wording.card_line if page.shared else wording.card)(account, status, now))
-        while cards and rendered_length("\n".join(cards)) > TEXT_LIMIT:
-            cards.pop()
-        return Text("\n".join(cards)) if cards else None
+                shown.append((account, status))
+        if not shown:
+            return None
+        if not page.shared:
+            return Text(wording.card(*shown[0], now))
+        lines = "\n".join(wording.card_line(*each, now) for each in shown)
+        if rendered_length(lines) > TEXT_LIMIT:
+            lines = "\n".join(wording.card_line(*each, now, short=True) for each in shown)
+        return Text(lines)
 
     def _follows(self, account: Account, place: Place) -> bool:
         return place in self._followers.of_card(account)

@@ -5,6 +5,7 @@ Nothing of python-telegram-bot leaves it. When a message may go, and what is don
 """
 
 import asyncio
+import os
 from collections.abc import Awaitable, Sequence
 from datetime import timedelta
 from typing import Any, TypeVar
@@ -15,6 +16,8 @@ from telegram import Bot, ForceReply, InlineKeyboardButton, InlineKeyboardMarkup
 from telegram.constants import ParseMode
 
 from handlers.messages import Keyboard, Place, Text
+
+os.environ.setdefault("PTB_TIMEDELTA", "true")  # the library's way to get durations as what they will be
 
 T = TypeVar("T")
 

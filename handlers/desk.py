@@ -203,7 +203,7 @@ class Desk:
 
     def _take(self, transition: Transition) -> None:
         self._cards.refresh(transition.number)
-        self._alerts.wake(place.chat for place in self._owing.stored(transition))
+        self._alerts.wake(place.chat for place in self._owing.places(transition))
         if transition.state is State.CONNECTED:
             self._codes.forget(transition.number)
 
@@ -221,7 +221,7 @@ class Desk:
                     self._tasks.start(self._say_straight(place, text), "a trouble")
             return
         self._told_straight.discard(reason)
-        self._alerts.wake(place.chat for place in places)
+        self._alerts.wake(await self._outbox.waiting())
 
     async def _say_straight(self, place: Place, text: Text) -> None:
         try:

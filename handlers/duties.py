@@ -16,7 +16,9 @@ from handlers.messages import Text
 
 YOUNG = timedelta(seconds=60)
 SPACING_YOUNG, SPACING_OLD = timedelta(seconds=4), timedelta(seconds=12)
-"""Between two edits of an incident, for each of its messages: while it is young, and later."""
+"""Between two edits of an incident: while it is young, and later."""
+STEADY, SPACING_FLAPPING = 2, timedelta(minutes=5)
+"""What came more often than this is flapping, and is edited ever more rarely, down to this."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,14 +77,12 @@ def next_duty(
     for number, text in enumerate(texts):
         if number >= len(incident.parts) or incident.parts[number].message is None:
             return Send(number, text, silent=number > 0 or incident.over_at is not None)
-    if (reply := _reply(incident, names)) is not None:
-        return reply
     later: list[datetime] = []
-    edit = _edit(incident, texts)
-    if edit is not None:
+    change = _edit(incident, texts) or _reply(incident, names)
+    if change is not None:
         due = _edit_due(incident)
         if due <= now:
-            return edit
+            return change
         later.append(due)
     if incident.repeat_at is not None and incident.critical and not incident.acknowledged_by:
         due = max(incident.repeat_at, quiet_until or incident.repeat_at)
@@ -124,9 +124,9 @@ def replying(incident: Incident) -> Incident:
     return replace(incident, reply=Part(sending=True))
 
 
-def replied(incident: Incident, duty: Reply, message: int) -> Incident:
+def replied(incident: Incident, duty: Reply, message: int, now: datetime) -> Incident:
     """Record what the reply says."""
-    return replace(incident, reply=Part(message, digest(duty.text)))
+    return replace(incident, reply=Part(message, digest(duty.text)), edited_at=now)
 
 
 def reminded(incident: Incident, now: datetime, repeat_after: timedelta) -> Incident:
@@ -158,7 +158,12 @@ def _edit(incident: Incident, texts: Sequence[Text]) -> Edit | None:
 
 def _edit_due(incident: Incident) -> datetime:
     """Return from when on the incident may be edited again."""
-    if incident.over_at is not None or incident.edited_at is None or incident.told_at is None:
+    if incident.edited_at is None or incident.told_at is None:
+        return incident.opened_at
+    times = max(entry.times for entry in incident.entries)
+    if times > STEADY:
+        return incident.edited_at + min(SPACING_OLD * times, SPACING_FLAPPING)
+    if incident.over_at is not None:
         return incident.opened_at
     young = incident.edited_at - incident.told_at <= YOUNG
     return incident.edited_at + (SPACING_YOUNG if young else SPACING_OLD)

@@ -85,33 +85,31 @@ def fact_of(row: OwedRow) -> Fact:
 
 
 class Owing:
-    """Plans what is owed. `told` are the accounts whose trouble was told before the start."""
+    """Plans what is owed. `told` are the accounts whose trouble has been told, or is owed to be."""
 
     def __init__(self, accounts: Accounts, followers: Followers) -> None:
         self._accounts, self._followers = accounts, followers
         self.told: set[str] = set()
+        self._over: dict[str, datetime] = {}
 
     def plan(self, transition: Transition) -> list[Owed]:
-        """Return what the transition owes. The same again if it is asked again before `stored`."""
+        """Return what the transition owes; the same again if it is asked again, because it could not be stored."""
+        number, at = transition.number, transition.at
         if transition.alert is not None:
-            self.told.add(transition.number)
+            self.told.add(number)
+            if number in self._over and self._over[number] < at:
+                del self._over[number]
             return self._alerts(transition, transition.alert)
-        if transition.number in self.told:
-            if transition.state is State.CONNECTED:
-                return self._to_all(transition, Kind.OVER)
-            if transition.reason is Reason.SUSPENDED_BY_OPERATOR:
-                return self._to_all(transition, Kind.HANDLED)
-        return []
+        if (kind := _ends(transition)) is None or number not in self.told or at > self._over.get(number, at):
+            return []
+        self._over.setdefault(number, at)
+        return self._to_all(transition, kind)
 
-    def stored(self, transition: Transition) -> Sequence[Place]:
-        """Take note that a transition is stored with what it owes; returns the places that something is owed to."""
-        if transition.alert is not None:
-            return self._places(transition.number)
-        over = transition.state is State.CONNECTED or transition.reason is Reason.SUSPENDED_BY_OPERATOR
-        if over and transition.number in self.told:
-            self.told.discard(transition.number)
-            return self._places(transition.number)
-        return ()
+    def places(self, transition: Transition) -> Sequence[Place]:
+        """Return whom the transition may owe something to."""
+        if transition.alert is None and (_ends(transition) is None or transition.number not in self.told):
+            return ()
+        return self._places(transition.number)
 
     def _alerts(self, transition: Transition, reason: Reason) -> list[Owed]:
         said = {"reason": reason, "cause": transition.cause, "detail": transition.detail}
@@ -133,6 +131,13 @@ class Owing:
             return self._followers.of_alerts(self._accounts.account(number))
         except UnknownAccountError:
             return self._followers.of_admins()
+
+
+def _ends(transition: Transition) -> Kind | None:
+    """Return what ends an account's trouble by this transition, if it does."""
+    if transition.state is State.CONNECTED:
+        return Kind.OVER
+    return Kind.HANDLED if transition.reason is Reason.SUSPENDED_BY_OPERATOR else None
 
 
 def trouble(places: Iterable[Place], kind: Kind, reason: str, at: datetime, detail: str = "") -> list[Owed]:

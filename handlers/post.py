@@ -23,6 +23,8 @@ log = logging.getLogger("switchboard.telegram")
 FIRST_BACK_OFF = 1.0
 LONGEST_BACK_OFF = 30.0
 """Seconds between two tries to reach a Telegram that is away."""
+TICK = 0.001
+"""Seconds that a wait takes at least."""
 CLEAN_UP_AT = 1000
 """Chats with a queue after which idle ones are forgotten."""
 
@@ -116,7 +118,7 @@ class Post:
             now = self._loop.time()
             wait = max(0.0 if free else self._budgets.wait(chat, lane, now), self._closed_until - now)
             if wait > 0:
-                queue.timer = self._loop.call_later(wait, self._advance, chat)
+                queue.timer = self._loop.call_later(max(wait, TICK), self._advance, chat)
                 break
             if not self.reachable and self._under_way:
                 break  # one tries for all; what comes of it calls everybody

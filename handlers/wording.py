@@ -301,10 +301,10 @@ def card(account: Account, status: Status, now: datetime) -> str:
     return "\n".join(rows)
 
 
-def card_line(account: Account, status: Status, now: datetime) -> str:
-    """Tell one account's state in one line of a card that many share. Stays true until it changes."""
+def card_line(account: Account, status: Status, now: datetime, *, short: bool = False) -> str:
+    """Tell one account's state in one line of a card that many share. Stays true until it changes. short: not why."""
     line = f"{ICONS[status.state]} <b>{title(account)}</b> {status.state} {clock(status.since, now)}"
-    if status.state is State.CONNECTING or status.is_connected or status.reason is None:
+    if short or status.state is State.CONNECTING or status.is_connected or status.reason is None:
         return line
     return f"{line}, {WHY[status.reason]}"
 
