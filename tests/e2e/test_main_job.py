@@ -147,6 +147,8 @@ async def test_a_code_that_a_crash_left_is_taken_away_by_the_next_start(tmp_path
         async with here.program() as program:
             await here.client.send(ADMIN, f"/link {NUMBER}")
             await here.until(here.qr)
+            # Telegram tells a message's id only when it is sent: a kill before that is noted leaves it for good.
+            await here.until(lambda: here.rows("SELECT message FROM messages WHERE kind = 'code'"))
             program.send(signal.SIGKILL)
             await program.ended()
         assert here.qr() is not None
