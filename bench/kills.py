@@ -1,0 +1,35 @@
+"""`python -m bench.kills [N]`: kill the process N times (200) in the middle of a storm of alerts, and count."""
+
+import argparse
+import asyncio
+import tempfile
+import time
+from pathlib import Path
+
+from bench.figures import Figure, table
+from tests.handlers.kills import kill_again_and_again
+
+
+def main() -> None:
+    """Kill, count and print."""
+    parser = argparse.ArgumentParser(prog="python -m bench.kills", description=__doc__)
+    parser.add_argument("kills", nargs="?", type=int, default=200)
+    kills = parser.parse_args().kills
+    began = time.perf_counter()
+    with tempfile.TemporaryDirectory(prefix="switchboard-kills-") as folder:
+        toll = asyncio.run(kill_again_and_again(Path(folder), kills, seed=time.time_ns()))
+    figures = [
+        Figure("kill -9 in a storm", toll.kills, "times"),
+        Figure("alerts stored, for each of three chats", toll.alerts, "alerts"),
+        Figure("alerts lost", toll.lost, "alerts"),
+        Figure("messages under way when killed: outcome unknown", toll.uncertain, "messages"),
+        Figure("messages that came twice", toll.twice, "messages"),
+        Figure("took", time.perf_counter() - began, "s"),
+    ]
+    print(table(figures))
+    if toll.lost or toll.twice > toll.uncertain:
+        raise SystemExit("An alert was lost, or came twice without cause.")
+
+
+if __name__ == "__main__":
+    main()
