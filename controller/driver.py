@@ -7,7 +7,6 @@ What never lives here: how a page is read (`controller.chromium`), what a report
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 from enum import StrEnum, unique
 from typing import Protocol
 
@@ -125,10 +124,10 @@ class Opening:
 
 @dataclass(frozen=True, slots=True)
 class SavedSession:
-    """A saved copy of an account's session. name: what to call it by. at: aware UTC. size: bytes."""
+    """A saved copy of an account's session. name: what to call it by. at: Unix time in seconds. size: bytes."""
 
     name: str
-    at: datetime
+    at: float
     size: int
 
 

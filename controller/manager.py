@@ -13,17 +13,15 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any, assert_never
 
-from controller.driver import Driver, DriverError, Ended, Health, Heard, Layer, Opening, Session, Usage
+from controller.driver import Driver, Ended, Heard, Opening, Usage
 from controller.lifecycle import step
 from controller.link import (
     Alert,
     Arm,
-    Beat,
     Boot,
     Breaker,
     Browser,
     Close,
-    Closed,
     Disarm,
     Effect,
     Event,
@@ -39,7 +37,6 @@ from controller.link import (
     Refuse,
     Said,
     ShowCode,
-    SlotGranted,
     Stage,
     Start,
     Stop,
@@ -49,14 +46,11 @@ from controller.link import (
 from controller.notices import CodeHidden, CodeShown, Listener, Notice, Transition
 from controller.numbers import mask
 from controller.reasons import Reason, State
+from controller.run import Run, end_tasks
 from controller.slots import LaunchSlots
 
 log = logging.getLogger("switchboard.account")
 
-CLOSE_DEADLINE = 20.0
-"""Seconds that ending a browser may take in all (L15)."""
-LOG_OUT_DEADLINE = 10.0
-"""Seconds that telling WhatsApp about a logout may take, before the browser is closed all the same."""
 JITTER = 0.1
 """Retries wait up to this much longer, so that accounts lost together do not come back together (L2)."""
 
@@ -85,22 +79,6 @@ class Status:
     """When a message last came in or went out."""
     breaker: Breaker
     linked: bool
-
-
-class _Run:
-    """One browser's life in the manager: what is opening it, and the session once it is open."""
-
-    __slots__ = ("opening", "session", "settled")
-
-    def __init__(self) -> None:
-        self.opening: asyncio.Task[None] | None = None
-        self.session: Session | None = None
-        self.settled: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-
-    def settle(self) -> None:
-        """Give the launch slot free: the page has found out who it is, or never will."""
-        if not self.settled.done():
-            self.settled.set_result(None)
 
 
 def utc_now() -> datetime:
@@ -136,7 +114,7 @@ class Manager:
         self._wake: asyncio.Future[None] | None = None
         self._timers: dict[Timer, asyncio.TimerHandle] = {}
         self._tasks: set[asyncio.Task[None]] = set()
-        self._run: _Run | None = None
+        self._run: Run | None = None
         self._stopped: asyncio.Future[None] | None = None
         self._vacant: asyncio.Future[None] | None = None
         self._path: tuple[State, ...] = (State.IDLE,)
@@ -175,14 +153,9 @@ class Manager:
 
     async def usage(self) -> Usage | None:
         """Measure what the account's browser uses; None where none is open, or it cannot be told in time."""
-        session = None if self._run is None else self._run.session
-        if session is None or self._link.browser is not Browser.OPEN:
+        if self._run is None or self._link.browser is not Browser.OPEN:
             return None
-        try:
-            async with asyncio.timeout(self._policy.probe_timeout):
-                return await session.usage()
-        except (TimeoutError, DriverError):
-            return None
+        return await self._run.usage()
 
     async def vacated(self) -> None:
         """Wait until nothing is left of the account's browser. It does not close it: `suspend` does."""
@@ -196,7 +169,7 @@ class Manager:
             self._stopped = self._loop.create_future()
             self._post(Stop())
         await self._stopped
-        await _end_tasks({self._owner, *self._tasks})
+        await end_tasks({self._owner, *self._tasks})
 
     def get_status(self) -> Status:
         """Return what is to be known about the account now."""
@@ -359,15 +332,14 @@ class Manager:
                 for timer in effect.timers:
                     self._disarm(timer)
             case Open():
-                self._run = _Run()
-                self._run.opening = self._spawn(self._open(self._run, effect))
+                self._open(effect)
             case Close():
-                self._spawn(self._close(self._current, effect))
+                self._spawn(self._current.close(log_out=effect.log_out))
             case Probe():
-                self._spawn(self._probe(self._current, effect.session))
+                self._spawn(self._current.probe())
             case Heartbeat():
                 log.info("%s Keep-alive heartbeat", self._label)
-                self._spawn(self._heartbeat(self._current, effect))
+                self._spawn(self._current.heartbeat(ask=effect.ask))
             case ShowCode():
                 self._show(effect)
             case HideCode():
@@ -377,8 +349,13 @@ class Manager:
             case _:
                 assert_never(effect)
 
+    def _open(self, effect: Open) -> None:
+        run = self._run = Run(self._label, self._policy.probe_timeout, partial(self._say, effect.session))
+        opening = Opening(self._link.number, fresh=effect.fresh, takeover=effect.takeover)
+        run.opening = self._spawn(run.open(self._driver, self._slots, opening))
+
     @property
-    def _current(self) -> _Run:
+    def _current(self) -> Run:
         assert self._run is not None
         return self._run
 
@@ -429,75 +406,5 @@ class Manager:
             self._message_at = self._loop.time()
         self._post(FromSession(session, said))
 
-    async def _open(self, run: _Run, effect: Open) -> None:
-        """Hold a launch slot while the browser starts and the page finds out who it is."""
-        say = partial(self._say, effect.session)
-        opening = Opening(self._link.number, fresh=effect.fresh, takeover=effect.takeover)
-        try:
-            async with self._slots:
-                say(SlotGranted())
-                run.session = await self._driver.open(opening, say)
-                await run.settled
-        except DriverError as error:
-            say(Ended(error.reason, error.detail))
-        except Exception as error:
-            log.exception("%s The browser could not be opened", self._label)
-            say(Ended(Reason.LAUNCH_FAILED, type(error).__name__))
-
-    async def _close(self, run: _Run, effect: Close) -> None:
-        try:
-            async with asyncio.timeout(CLOSE_DEADLINE + LOG_OUT_DEADLINE):
-                if run.opening is not None:
-                    await _end_tasks({run.opening})
-                if run.session is not None:
-                    if effect.log_out:
-                        await self._log_out(run.session)
-                    await run.session.close()
-        except Exception:
-            log.exception("%s The browser could not be closed", self._label)
-        finally:
-            self._say(effect.session, Closed())
-
-    async def _log_out(self, session: Session) -> None:
-        try:
-            async with asyncio.timeout(LOG_OUT_DEADLINE):
-                await session.log_out()
-        except (DriverError, TimeoutError) as error:
-            log.warning("%s The wrong device could not be logged out: %s", self._label, error or "no answer")
-
-    async def _probe(self, run: _Run, session: int) -> None:
-        health = Health(Layer.BROWSER, "it is not open yet")
-        try:
-            if run.session is not None:
-                async with asyncio.timeout(self._policy.probe_timeout):
-                    health = await run.session.probe()
-        except TimeoutError:
-            assert run.session is not None
-            health = Health(run.session.reached, f"no answer in {self._policy.probe_timeout:g} s")
-        except DriverError as error:
-            assert run.session is not None
-            health = Health(run.session.reached, error.detail)
-        finally:
-            self._say(session, health)
-        if health.failed is not None:
-            log.warning("%s Health check failed: %s, %s", self._label, health.failed, health.detail)
-
-    async def _heartbeat(self, run: _Run, effect: Heartbeat) -> None:
-        answered = False
-        try:
-            if run.session is not None:
-                async with asyncio.timeout(self._policy.probe_timeout):
-                    answered = await run.session.heartbeat(ask=effect.ask)
-        except (TimeoutError, DriverError) as error:
-            log.debug("%s The heartbeat was not answered: %s", self._label, error or "time is over")
-        self._say(effect.session, Beat(answered))
-
 
 _FIRED = {timer: Fired(timer) for timer in Timer}
-
-
-async def _end_tasks(tasks: set[asyncio.Task[None]]) -> None:
-    """Cancel and await tasks of ours; their own errors have been told where they arose."""
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)

@@ -118,7 +118,7 @@ class ChromiumDriver:
         """Return the saved copies of an account's profile, the newest first."""
         profile = Profile.of(self._options.data_dir, account)
         copies = await asyncio.to_thread(self._vault.copies, profile)
-        return [SavedSession(copy.name, copy.at, copy.size) for copy in copies]
+        return [SavedSession(copy.name, copy.at.timestamp(), copy.size) for copy in copies]
 
     async def restore(self, account: str, name: str) -> None:
         """Put a saved copy in the place of an account's profile; the one that was there is kept beside it."""

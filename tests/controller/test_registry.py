@@ -168,7 +168,7 @@ async def test_l15_all_are_destroyed_side_by_side_and_no_command_is_taken(tmp_pa
 async def test_a_saved_session_is_restored_under_a_closed_browser_and_connected(tmp_path):
     driver = FakeDriver()
     ready(driver)
-    driver.copies = [SavedSession("20260101T000000", EPOCH, 1000)]
+    driver.copies = [SavedSession("20260101T000000", EPOCH.timestamp(), 1000)]
     async with running(tmp_path / "db", driver) as registry:
         await registry.add(BERLIN, name="", owner=42)
         await registry.start(BERLIN)
