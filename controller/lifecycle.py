@@ -7,35 +7,28 @@ The rules L1 to L15 that rows name are those of `docs/lifecycle.md`, whose diagr
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from controller.driver import Authenticated, Code, Ended, Health, Heard, Layer, PasskeyAsked, Ready, Scanned, Syncing
 from controller.link import (
-    Alert,
-    Arm,
     Beat,
     Boot,
     Breaker,
     Browser,
-    Close,
     Closed,
-    Disarm,
     Effect,
     Event,
     Fired,
     FromSession,
     Heartbeat,
-    HideCode,
     Link,
     Next,
-    Open,
     Phase,
     Policy,
     Probe,
     Recovered,
     Refuse,
-    ShowCode,
     SlotGranted,
     Stage,
     Start,
@@ -45,6 +38,7 @@ from controller.link import (
     Timer,
     Wanted,
 )
+from controller.move import Move
 from controller.numbers import mask
 from controller.reasons import NEEDS_PERSON, VERDICTS, Reason, State, Then, Verdict
 
@@ -60,93 +54,17 @@ def step(link: Link, event: Event, policy: Policy) -> tuple[Link, tuple[Effect, 
     row = TABLE[link.phase].get(key)
     if row is None or (isinstance(what, Fired) and what.timer not in link.armed):
         return link, ()
-    move = _Move(link, policy)
+    move = Move(link, policy)
     if isinstance(what, Fired):
         move.set(armed=link.armed - {what.timer})
     row.do(move, what)
     return move.link, tuple(move.effects)
 
 
-class _Move:
-    """One step in the making: the link as it changes, and the effects as they gather."""
-
-    def __init__(self, link: Link, policy: Policy) -> None:
-        self.link = link
-        self.policy = policy
-        self.effects: list[Effect] = []
-
-    def set(self, **changes: Any) -> None:
-        self.link = replace(self.link, **changes)
-
-    def go(self, phase: Phase, reason: Reason, *, detail: str = "", cause: Reason | None = None) -> None:
-        """Enter a phase: the timers of the one before are forgotten, the row arms those of the new one."""
-        self.disarm()
-        stage = phase if isinstance(phase, Stage) else None
-        state = State.CONNECTING if isinstance(phase, Stage) else phase
-        self.set(state=state, stage=stage, reason=reason, detail=detail, cause=cause)
-
-    def stage(self, stage: Stage, deadline: float | None) -> None:
-        """Go on to a stage of the same attempt, which may take `deadline` seconds."""
-        assert self.link.reason is not None
-        self.go(stage, self.link.reason)
-        if deadline is not None:
-            self.arm(Timer.DEADLINE, deadline)
-
-    def arm(self, timer: Timer, seconds: float) -> None:
-        self.set(armed=self.link.armed | {timer})
-        self.effects.append(Arm(timer, seconds))
-
-    def disarm(self) -> None:
-        if self.link.armed:
-            self.effects.append(Disarm(self.link.armed))
-            self.set(armed=frozenset())
-
-    def reset(self) -> None:
-        """Counters to zero (L3)."""
-        self.set(attempts=0, errors=0, waits=0, refreshed=False, alerted=None, resting=None, breaker=Breaker.CLOSED)
-
-    def alert(self, reason: Reason, picture: bytes | None = None, *, loss: bool = True) -> None:
-        if self.link.alerted is not reason:
-            self.set(alerted=reason, loss_told=self.link.loss_told or loss)
-            self.effects.append(Alert(reason, picture))
-
-    def attempt(self, to: Next) -> None:
-        """Begin an attempt, or wait for the earlier browser to be gone: two never share a profile (L1)."""
-        if self.link.browser is not Browser.NONE:
-            self.disarm()
-            self.set(due=to)
-            return
-        session = self.link.session + 1
-        self.go(Stage.QUEUED, to.reason)
-        self.set(
-            session=session, browser=Browser.OPEN, due=None,
-            shown=None, held=None, percent=None, quiet=False, probing=False, failed_probes=0,
-        )  # fmt: skip
-        self.effects.append(Open(session, fresh=to.fresh, takeover=to.takeover))
-
-    def put_away(self, *, log_out: bool = False) -> None:
-        """Take the code from the chat and the browser from the machine."""
-        self.hide_code()
-        self.set(due=None)
-        if self.link.browser is Browser.OPEN:
-            self.effects.append(Close(self.link.session, log_out=log_out))
-            self.set(browser=Browser.CLOSING)
-
-    def show_code(self, code: Code) -> None:
-        self.set(shown=code, held=None)
-        self.effects.append(ShowCode(code))
-        self.arm(Timer.DEBOUNCE, self.policy.qr_debounce)
-
-    def hide_code(self) -> None:
-        if self.link.shown is not None:
-            self.effects.append(HideCode())
-            self.set(shown=None, held=None)
-
-
 # --- rows: what an operator or the controller says ------------------------------------------------------------------
 
 
-def _boot(move: _Move, boot: Boot) -> None:
+def _boot(move: Move, boot: Boot) -> None:
     move.set(linked=boot.linked)
     if boot.wanted is Wanted.IDLE:
         return
@@ -164,17 +82,17 @@ def _boot(move: _Move, boot: Boot) -> None:
         move.go(State.DISCONNECTED, Reason.NOT_LINKED)
 
 
-def _start(move: _Move, start: Start) -> None:
+def _start(move: Move, start: Start) -> None:
     move.reset()
     move.set(asked=True)
     move.attempt(Next(Reason.ASKED, takeover=start.takeover))
 
 
-def _refuse(move: _Move, _: object) -> None:
+def _refuse(move: Move, _: object) -> None:
     move.effects.append(Refuse())
 
 
-def _suspend(move: _Move, _: Suspend) -> None:
+def _suspend(move: Move, _: Suspend) -> None:
     if move.link.reason is Reason.SUSPENDED_BY_OPERATOR and move.link.due is None:
         _refuse(move, None)
         return
@@ -183,12 +101,12 @@ def _suspend(move: _Move, _: Suspend) -> None:
     move.go(State.SUSPENDED, Reason.SUSPENDED_BY_OPERATOR)
 
 
-def _stop(move: _Move, _: Stop) -> None:
+def _stop(move: Move, _: Stop) -> None:
     move.put_away()
     move.go(State.IDLE, Reason.SHUTDOWN)
 
 
-def _stop_at_rest(move: _Move, _: Stop) -> None:
+def _stop_at_rest(move: Move, _: Stop) -> None:
     """Stay as it is, with its reason, so that the next start knows it."""
     move.put_away()
     move.disarm()
@@ -197,11 +115,11 @@ def _stop_at_rest(move: _Move, _: Stop) -> None:
 # --- rows: an attempt, stage by stage -------------------------------------------------------------------------------
 
 
-def _slot_granted(move: _Move, _: SlotGranted) -> None:
+def _slot_granted(move: Move, _: SlotGranted) -> None:
     move.stage(Stage.LAUNCHING, move.policy.connect_timeout)
 
 
-def _first_code(move: _Move, code: Code) -> None:
+def _first_code(move: Move, code: Code) -> None:
     if move.link.linked and not move.link.asked:
         _end(move, Ended(Reason.RESTORE_FAILED))
         return
@@ -209,32 +127,32 @@ def _first_code(move: _Move, code: Code) -> None:
     move.show_code(code)
 
 
-def _next_code(move: _Move, code: Code) -> None:
+def _next_code(move: Move, code: Code) -> None:
     if Timer.DEBOUNCE in move.link.armed:
         move.set(held=code)
     elif code != move.link.shown:
         move.show_code(code)
 
 
-def _debounced(move: _Move, _: Fired) -> None:
+def _debounced(move: Move, _: Fired) -> None:
     held = move.link.held
     move.set(held=None)
     if held is not None and held != move.link.shown:
         move.show_code(held)
 
 
-def _scanned(move: _Move, _: Scanned) -> None:
+def _scanned(move: Move, _: Scanned) -> None:
     move.hide_code()
     move.stage(Stage.PAIRING, move.policy.connect_timeout)
 
 
-def _passkey(move: _Move, _: PasskeyAsked) -> None:
+def _passkey(move: Move, _: PasskeyAsked) -> None:
     move.hide_code()
     move.stage(Stage.PASSKEY, move.policy.passkey_timeout)
     move.alert(Reason.PASSKEY, loss=False)
 
 
-def _is_stranger(move: _Move, number: str | None) -> bool:
+def _is_stranger(move: Move, number: str | None) -> bool:
     """End the attempt if somebody else's phone was linked (L11)."""
     ours = move.link.number
     if number is None or number == ours:
@@ -243,26 +161,26 @@ def _is_stranger(move: _Move, number: str | None) -> bool:
     return True
 
 
-def _authenticated(move: _Move, who: Authenticated) -> None:
+def _authenticated(move: Move, who: Authenticated) -> None:
     if not _is_stranger(move, who.number):
         move.hide_code()
         move.stage(Stage.SYNCING, move.policy.sync_timeout)
 
 
-def _authenticated_again(move: _Move, who: Authenticated) -> None:
+def _authenticated_again(move: Move, who: Authenticated) -> None:
     _is_stranger(move, who.number)
 
 
-def _first_syncing(move: _Move, syncing: Syncing) -> None:
+def _first_syncing(move: Move, syncing: Syncing) -> None:
     _authenticated(move, Authenticated())
     _syncing(move, syncing)
 
 
-def _syncing(move: _Move, syncing: Syncing) -> None:
+def _syncing(move: Move, syncing: Syncing) -> None:
     move.set(percent=syncing.percent)
 
 
-def _ready(move: _Move, ready: Ready) -> None:
+def _ready(move: Move, ready: Ready) -> None:
     if _is_stranger(move, ready.number):
         return
     move.hide_code()
@@ -283,31 +201,31 @@ def _ready(move: _Move, ready: Ready) -> None:
 # --- rows: a connection ---------------------------------------------------------------------------------------------
 
 
-def _heard(move: _Move, _: object) -> None:
+def _heard(move: Move, _: object) -> None:
     move.set(quiet=False)
     move.arm(Timer.QUIET, move.policy.stale_after / 2)
     move.arm(Timer.STALE, move.policy.stale_after)
 
 
-def _quiet(move: _Move, _: Fired) -> None:
+def _quiet(move: Move, _: Fired) -> None:
     move.set(quiet=True)
 
 
-def _keep_alive(move: _Move, _: Fired) -> None:
+def _keep_alive(move: Move, _: Fired) -> None:
     move.arm(Timer.KEEP_ALIVE, move.policy.keep_alive)
     move.effects.append(Heartbeat(move.link.session, ask=move.link.quiet))
 
 
-def _beat(move: _Move, beat: Beat) -> None:
+def _beat(move: Move, beat: Beat) -> None:
     if beat.answered:
         _heard(move, beat)
 
 
-def _stable(move: _Move, _: Fired) -> None:
+def _stable(move: Move, _: Fired) -> None:
     move.reset()
 
 
-def _health_due(move: _Move, _: Fired) -> None:
+def _health_due(move: Move, _: Fired) -> None:
     move.arm(Timer.HEALTH, move.policy.health_check)
     if not move.link.probing:
         move.set(probing=True)
@@ -322,7 +240,7 @@ _LOST_AT = {
 }
 
 
-def _health(move: _Move, health: Health) -> None:
+def _health(move: Move, health: Health) -> None:
     failed = 0 if health.failed is None else move.link.failed_probes + 1
     move.set(probing=False, failed_probes=failed)
     if health.failed is not None and failed >= move.policy.failed_probes:
@@ -332,7 +250,7 @@ def _health(move: _Move, health: Health) -> None:
         )
 
 
-def _unlinked(move: _Move, _: Code) -> None:
+def _unlinked(move: Move, _: Code) -> None:
     """Take a connected page that asks for a scan as what it is: logged out without a word."""
     _end(move, Ended(Reason.LOGGED_OUT))
 
@@ -340,19 +258,19 @@ def _unlinked(move: _Move, _: Code) -> None:
 # --- rows: ends, and what follows (L2, L4, L5, L11) -----------------------------------------------------------------
 
 
-def _deadline(move: _Move, _: Fired) -> None:
+def _deadline(move: Move, _: Fired) -> None:
     _end(move, Ended(Reason.DEADLINE, f"{move.link.stage} took too long"))
 
 
-def _qr_expired(move: _Move, _: Fired) -> None:
+def _qr_expired(move: Move, _: Fired) -> None:
     _end(move, Ended(Reason.QR_EXPIRED))
 
 
-def _stale(move: _Move, _: Fired) -> None:
+def _stale(move: Move, _: Fired) -> None:
     _end(move, Ended(Reason.STALE))
 
 
-def _end(move: _Move, ended: Ended) -> None:
+def _end(move: Move, ended: Ended) -> None:
     """Put the session away and count its end; then the table of reasons says what follows."""
     link = move.link
     verdict = VERDICTS[ended.reason]
@@ -371,7 +289,7 @@ def _end(move: _Move, ended: Ended) -> None:
     _follow(move, ended, verdict, state, on_trial=on_trial)
 
 
-def _follow(move: _Move, ended: Ended, verdict: Verdict, state: State, *, on_trial: bool) -> None:
+def _follow(move: Move, ended: Ended, verdict: Verdict, state: State, *, on_trial: bool) -> None:
     """Go where the end leads. A trial is the last word; so is the last attempt; then the breaker; else a retry."""
     link = move.link
     if verdict.then in {Then.PERSON, Then.BLOCK_END}:
@@ -391,7 +309,7 @@ def _follow(move: _Move, ended: Ended, verdict: Verdict, state: State, *, on_tri
             move.alert(ended.reason, ended.picture)
 
 
-def _trip(move: _Move, ended: Ended) -> None:
+def _trip(move: Move, ended: Ended) -> None:
     """Open the breaker: cool down, then one trial."""
     move.go(State.SUSPENDED, Reason.BREAKER_OPEN, detail=ended.detail, cause=ended.reason)
     move.set(breaker=Breaker.OPEN)
@@ -399,14 +317,14 @@ def _trip(move: _Move, ended: Ended) -> None:
     move.alert(Reason.BREAKER_OPEN, ended.picture)
 
 
-def _rest(move: _Move, state: State, ended: Ended) -> None:
+def _rest(move: Move, state: State, ended: Ended) -> None:
     """Stop trying: only a person can mend what ended it."""
     move.go(state, ended.reason, detail=ended.detail)
     move.set(attempts=0, errors=0, waits=0, breaker=Breaker.CLOSED, resting=None)
     move.alert(ended.reason, ended.picture)
 
 
-def _give_up(move: _Move, reason: Reason, ended: Ended) -> None:
+def _give_up(move: Move, reason: Reason, ended: Ended) -> None:
     """Stop trying: enough was tried. Only the slow silent probe may follow, where it is wanted (L5)."""
     silent = move.link.resting is not None
     move.go(State.SUSPENDED, reason, detail=ended.detail, cause=ended.reason)
@@ -417,7 +335,7 @@ def _give_up(move: _Move, reason: Reason, ended: Ended) -> None:
         move.arm(Timer.COOLDOWN, move.policy.suspended_retry)
 
 
-def _arm_retry(move: _Move, verdict: Verdict, *, at_once: bool) -> None:
+def _arm_retry(move: Move, verdict: Verdict, *, at_once: bool) -> None:
     link, delays = move.link, move.policy.delays
     if verdict.then is Then.REFRESH and not link.refreshed:
         move.set(refreshed=True)
@@ -429,13 +347,13 @@ def _arm_retry(move: _Move, verdict: Verdict, *, at_once: bool) -> None:
         move.arm(Timer.RETRY, delays[min(link.waits, len(delays) - 1)])
 
 
-def _retry(move: _Move, _: Fired) -> None:
+def _retry(move: Move, _: Fired) -> None:
     reason = move.link.reason
     move.set(attempts=move.link.attempts + 1)
     move.attempt(Next(Reason.RETRY, fresh=reason is Reason.OUTDATED, takeover=reason is Reason.CONFLICT))
 
 
-def _trial(move: _Move, _: Fired) -> None:
+def _trial(move: Move, _: Fired) -> None:
     reason = move.link.reason
     move.set(
         breaker=Breaker.HALF_OPEN,
@@ -445,7 +363,7 @@ def _trial(move: _Move, _: Fired) -> None:
     move.attempt(Next(Reason.TRIAL))
 
 
-def _closed(move: _Move, _: Closed) -> None:
+def _closed(move: Move, _: Closed) -> None:
     move.set(browser=Browser.NONE)
     if move.link.due is not None:
         move.attempt(move.link.due)
@@ -458,7 +376,7 @@ def _closed(move: _Move, _: Closed) -> None:
 class Row:
     """What one thing that happens in one phase does, and the phases in which the link may be afterwards."""
 
-    do: Callable[[_Move, Any], None]
+    do: Callable[[Move, Any], None]
     to: tuple[Phase, ...]
 
 

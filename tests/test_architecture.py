@@ -18,7 +18,7 @@ ROOT = Path(__file__).parent.parent
 DISTRIBUTIONS = packages_distributions()
 PRODUCT = ("controller", "handlers", "storage")
 COMPOSITION_ROOT = tuple(f"controller/{name}.py" for name in ("__main__", "app", "persistence", "settings"))
-PURE = tuple(f"controller/{name}.py" for name in ("driver", "lifecycle", "link", "numbers", "reasons"))
+PURE = tuple(f"controller/{name}.py" for name in ("driver", "lifecycle", "link", "move", "numbers", "reasons"))
 
 
 @dataclass(frozen=True)
@@ -118,7 +118,7 @@ RULES = (
         where=PURE,
         only=(
             "collections.abc", "dataclasses", "enum", "typing",
-            "controller.driver", "controller.link", "controller.numbers", "controller.reasons",
+            "controller.driver", "controller.link", "controller.move", "controller.numbers", "controller.reasons",
         ),
         breach=("controller/lifecycle.py", "from time import monotonic"),
     ),
