@@ -71,7 +71,7 @@ class Move:
         self.set(attempts=0, errors=0, waits=0, refreshed=False, alerted=None, resting=None, breaker=Breaker.CLOSED)
 
     def alert(self, reason: Reason, picture: bytes | None = None, *, loss: bool = True) -> None:
-        """Tell people with sound, but not the same reason twice in one struggle. loss: its mending is to be told too."""
+        """Tell people with sound, but not the same reason twice in a struggle. loss: its mending is to be told too."""
         if self.link.alerted is not reason:
             self.set(alerted=reason, loss_told=self.link.loss_told or loss)
             self.effects.append(Alert(reason, picture))
