@@ -7,10 +7,11 @@ What never lives here: where things are in the page (`surfaces.js`), and what fo
 import asyncio
 import contextlib
 import logging
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import SplitResult, parse_qs, urlsplit
 
 from playwright.async_api import BrowserContext, CDPSession, Page
 from playwright.async_api import Error as PlaywrightError
@@ -20,7 +21,7 @@ from controller.chromium.errors import is_interrupted, translated
 from controller.chromium.processes import ExitWatch, ProcessId, end_tree
 from controller.chromium.profile import Profile
 from controller.chromium.script import ask
-from controller.chromium.sight import Finding, Reader
+from controller.chromium.sight import Finding, Reader, worded
 from controller.chromium.usage import measure
 from controller.chromium.waiting import Tasks, uncancelled
 from controller.driver import DriverError, Ended, Health, Layer, Opening, Ready, Report, Usage
@@ -33,6 +34,9 @@ _CLIENT_ERROR = 400
 _PICTURE_SECONDS = 5.0
 _LEAVE_SECONDS = 5.0
 _ANSWER_SECONDS = 10.0
+_LOG_OUT_CODE = re.compile(r"[0-9]{1,4}|[A-Za-z]{1,30}")
+_HOST = re.compile(r"(?!.*\d{7})[a-z0-9.-]{1,60}")
+"""A host worth naming: one with a long number in it might be somebody's."""
 _NOWHERE = "http://127.0.0.1:9/"
 """An address that Chromium refuses without asking any network: its error page shares no process with any origin, while
 about:blank and data: may stay in the process of the page before, with what that one holds open."""
@@ -152,14 +156,14 @@ class ChromiumSession:
         frame = event["frame"]
         if "parentId" in frame:
             return
-        url = urlsplit(frame.get("unreachableUrl") or frame["url"])
+        url = _address(frame.get("unreachableUrl") or frame["url"])
         query = parse_qs(url.query)
         if query.get("post_logout") == ["1"]:
             self._end(Reason.LOGGED_OUT, _log_out_detail(query.get("logout_reason", [""])[0]))
         elif self._log_out_seen:
             self._end(Reason.LOGGED_OUT, _log_out_detail(""))
         elif self._recognised.is_set() and not self._away:
-            self._end(Reason.NAVIGATED, f"the page went to {url.scheme}://{url.netloc}")
+            self._end(Reason.NAVIGATED, f"the page went to {_host(url)}")
 
     # --- stages ---------------------------------------------------------------------------------------------------
 
@@ -296,7 +300,7 @@ class ChromiumSession:
             with translated("ask the browser"):
                 await parts.browser_cdp.send("Browser.getVersion")
             self._reached = Layer.PAGE
-            live = await ask(parts.page, "live()")
+            live = await self._live()
         except DriverError as error:
             return Health(self._reached, error.detail)
         self._reached = Layer.SOCKET
@@ -305,13 +309,13 @@ class ChromiumSession:
             return Health()
         if state is None and chats is True:
             return Health(detail="the socket cannot be read; the chat list is there")
-        return Health(Layer.SOCKET, f"it is {state if isinstance(state, str) else 'not to be found'}")
+        return Health(Layer.SOCKET, f"it is {'not to be found' if state is None else worded(state)}")
 
     async def heartbeat(self, *, ask: bool) -> bool:
         """Read the live state and, if asked to, let the server answer."""
         if self._presence:
             await self._ask("sendPresence()")
-        live = await self._ask("live()")
+        live = await self._live()
         if live.get("state") != "CONNECTED":
             return False
         if not ask:
@@ -327,6 +331,10 @@ class ChromiumSession:
         if not await self._ask("logOut()"):
             raise DriverError(Reason.UNKNOWN, "this page offers no way to log out")
         await self._ended.wait()
+
+    async def _live(self) -> dict[str, Any]:
+        live = await self._ask("live()")
+        return live if isinstance(live, dict) else {}
 
     async def _ask(self, call: str) -> Any:
         return await ask(self._parts.page, call)
@@ -379,6 +387,20 @@ async def _awaited(task: asyncio.Task[None]) -> None:
     await asyncio.wait([task])
 
 
+def _address(told: str) -> SplitResult:
+    """Take an address apart; one that cannot be is as good as none."""
+    try:
+        return urlsplit(told)
+    except ValueError:
+        return urlsplit("")
+
+
+def _host(url: SplitResult) -> str:
+    """Name the host of an address that a page chose: without names, passwords and ports, and not at any length."""
+    host = url.hostname or ""
+    return f"{url.scheme}://{host}" if _HOST.fullmatch(host) else "elsewhere"
+
+
 def _log_out_detail(code: str) -> str:
-    told = f" (reason {code})" if code.isascii() and code.isalnum() else ""
+    told = f" (reason {code})" if _LOG_OUT_CODE.fullmatch(code) else ""
     return f"WhatsApp removed this linked device{told}"
