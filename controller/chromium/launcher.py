@@ -7,12 +7,12 @@ What never lives here: which flags a browser gets (`flags`), and how processes a
 """
 
 import argparse
+import contextlib
 import ctypes
 import fcntl
 import json
 import os
 import re
-import shutil
 import signal
 import socket
 import sys
@@ -80,10 +80,18 @@ def clear_singleton(profile: Path) -> str | None:
     if stale_socket.is_symlink():
         folder = stale_socket.readlink().parent
         if "chrom" in folder.name.lower() and folder != profile:
-            shutil.rmtree(folder, ignore_errors=True)
+            _remove_socket(folder)
     for name in ("SingletonLock", "SingletonCookie", "SingletonSocket"):
         (profile / name).unlink(missing_ok=True)
     return None
+
+
+def _remove_socket(folder: Path) -> None:
+    """Remove the folder of Chromium's own socket, and nothing that is not Chromium's: a link may lead anywhere."""
+    with contextlib.suppress(OSError):
+        for name in ("SingletonSocket", "SingletonCookie"):
+            (folder / name).unlink(missing_ok=True)
+        folder.rmdir()
 
 
 def _uses(pid: int, profile: Path) -> bool:

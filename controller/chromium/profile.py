@@ -31,6 +31,7 @@ _CACHES = (
     "DawnWebGPUCache",
     "Service Worker/ScriptCache",
 )
+_LONGEST_NUMBER = 15
 _STAMP = "switchboard.json"
 
 
@@ -45,8 +46,8 @@ class Profile:
     def of(cls, data_dir: Path, account: str) -> "Profile":
         """Locate the profile of an account. account: E.164, of which the digits become names of files."""
         digits = account.removeprefix("+")
-        if not (digits.isascii() and digits.isdigit()):
-            raise ValueError("an account is a + and digits")
+        if not (digits.isascii() and digits.isdigit() and len(digits) <= _LONGEST_NUMBER):
+            raise ValueError(f"an account is a + and at most {_LONGEST_NUMBER} digits")
         return cls(data_dir.absolute(), digits)
 
     @property

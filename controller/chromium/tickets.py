@@ -23,14 +23,14 @@ def write_ticket(ticket: Path, pid_file: Path, parent: int, command: Path, *more
         *more, "--", str(command),
     ]  # fmt: skip
     descriptor = os.open(ticket, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o700)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+    with os.fdopen(descriptor, "w", encoding="utf-8", errors="surrogateescape") as file:
         file.write(f'#!/bin/sh\nexec {shlex.join(told)} "$@"\n')
 
 
 def ticket_owner(ticket: Path) -> ProcessId | None:
     """Tell which controller wrote one; None where that cannot be read."""
     try:
-        found = _OWNER.search(ticket.read_text(encoding="utf-8"))
+        found = _OWNER.search(ticket.read_text(encoding="utf-8", errors="surrogateescape"))
     except OSError:
         return None
     return ProcessId(int(found[1]), int(found[2])) if found else None
