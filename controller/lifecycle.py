@@ -22,6 +22,7 @@ from controller.link import (
     Fired,
     FromSession,
     Heartbeat,
+    Hold,
     Link,
     Next,
     Phase,
@@ -29,6 +30,7 @@ from controller.link import (
     Probe,
     Recovered,
     Refuse,
+    Release,
     SlotGranted,
     Stage,
     Start,
@@ -110,6 +112,17 @@ def _stop_at_rest(move: Move, _: Stop) -> None:
     """Stay as it is, with its reason, so that the next start knows it."""
     move.put_away()
     move.disarm()
+
+
+def _hold(move: Move, _: Hold) -> None:
+    move.set(on_hold=True)
+
+
+def _release(move: Move, _: Release) -> None:
+    waiting = move.link.waiting
+    move.set(on_hold=False, waiting=None)
+    if waiting is not None:
+        move.arm(waiting, 0)
 
 
 # --- rows: an attempt, stage by stage -------------------------------------------------------------------------------
@@ -280,6 +293,9 @@ def _end(move: Move, ended: Ended) -> None:
     move.put_away(log_out=ended.reason is Reason.WRONG_NUMBER)
     if ended.reason in {Reason.LOGGED_OUT, Reason.WRONG_NUMBER}:
         move.set(linked=False, asked=False)
+    if link.on_hold and verdict.then not in {Then.PERSON, Then.BLOCK_END}:
+        _wait_for_whatsapp(move, ended, state)
+        return
     if state is State.ERROR:
         move.set(errors=link.errors + 1)
     on_trial = link.breaker is Breaker.HALF_OPEN
@@ -307,6 +323,19 @@ def _follow(move: Move, ended: Ended, verdict: Verdict, state: State, *, on_tria
         _arm_retry(move, verdict, at_once=state is State.DISCONNECTED)
         if verdict.alert:
             move.alert(ended.reason, ended.picture)
+
+
+def _wait_for_whatsapp(move: Move, ended: Ended, state: State) -> None:
+    """Give back what the attempt has used up, and try again when WhatsApp can be reached (L13)."""
+    link = move.link
+    if link.breaker is Breaker.HALF_OPEN:
+        move.go(State.SUSPENDED, link.resting or Reason.BREAKER_OPEN, detail=ended.detail, cause=ended.reason)
+        move.set(breaker=Breaker.CLOSED if link.resting else Breaker.OPEN, resting=None, waiting=Timer.COOLDOWN)
+        return
+    if link.state is State.CONNECTING and link.reason is Reason.RETRY:
+        move.set(attempts=link.attempts - 1)
+    move.go(state, ended.reason, detail=ended.detail)
+    move.set(waiting=Timer.RETRY)
 
 
 def _trip(move: Move, ended: Ended) -> None:
@@ -347,13 +376,19 @@ def _arm_retry(move: Move, verdict: Verdict, *, at_once: bool) -> None:
         move.arm(Timer.RETRY, delays[min(link.waits, len(delays) - 1)])
 
 
-def _retry(move: Move, _: Fired) -> None:
+def _retry(move: Move, fired: Fired) -> None:
+    if move.link.on_hold:
+        move.set(waiting=fired.timer)
+        return
     reason = move.link.reason
     move.set(attempts=move.link.attempts + 1)
     move.attempt(Next(Reason.RETRY, fresh=reason is Reason.OUTDATED, takeover=reason is Reason.CONFLICT))
 
 
-def _trial(move: Move, _: Fired) -> None:
+def _trial(move: Move, fired: Fired) -> None:
+    if move.link.on_hold:
+        move.set(waiting=fired.timer)
+        return
     reason = move.link.reason
     move.set(
         breaker=Breaker.HALF_OPEN,
@@ -386,14 +421,19 @@ _SUSPEND = Row(_suspend, (State.SUSPENDED,))
 
 _CLOSED = Row(_closed, (Stage.QUEUED,))
 
-_AT_REST: dict[Any, Row] = {
+_HELD: dict[Any, Row] = {
+    Hold: Row(_hold, ()),
+    Release: Row(_release, ()),
+}
+
+_AT_REST: dict[Any, Row] = _HELD | {
     Stop: Row(_stop_at_rest, ()),
     Suspend: _SUSPEND,
     Start: Row(_start, (Stage.QUEUED,)),
     Closed: _CLOSED,
 }
 
-_RUNNING: dict[Any, Row] = {
+_RUNNING: dict[Any, Row] = _HELD | {
     Stop: Row(_stop, (State.IDLE,)),
     Suspend: _SUSPEND,
     Start: Row(_refuse, ()),

@@ -139,6 +139,11 @@ class Link:
     loss_told: bool = False
     """A loss was told with sound, so that its recovery is to be told too."""
 
+    on_hold: bool = False
+    """WhatsApp cannot be reached: nothing is tried, and what ends meanwhile is not counted (L13)."""
+    waiting: Timer | None = None
+    """What would have been tried while on hold, and is as soon as that is over."""
+
     linked: bool = False
     """The phone has linked this account, so a page that asks for a scan has lost its session."""
     asked: bool = False
@@ -182,6 +187,16 @@ class Suspend:
 @dataclass(frozen=True, slots=True)
 class Stop:
     """The controller stops, or the account is removed (L15)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """WhatsApp itself cannot be reached (L13)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """WhatsApp can be reached again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,7 +246,7 @@ class FromSession:
     said: Said
 
 
-Event = Start | Suspend | Stop | Boot | Fired | FromSession
+Event = Start | Suspend | Stop | Hold | Release | Boot | Fired | FromSession
 
 # --- effects ----------------------------------------------------------------------------------------------------------
 

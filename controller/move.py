@@ -46,7 +46,7 @@ class Move:
         self.disarm()
         stage = phase if isinstance(phase, Stage) else None
         state = State.CONNECTING if isinstance(phase, Stage) else phase
-        self.set(state=state, stage=stage, reason=reason, detail=detail, cause=cause)
+        self.set(state=state, stage=stage, reason=reason, detail=detail, cause=cause, waiting=None)
 
     def stage(self, stage: Stage, deadline: float | None) -> None:
         """Go on to a stage of the same attempt, which may take `deadline` seconds."""

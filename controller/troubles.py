@@ -5,6 +5,7 @@ from typing import Protocol
 MEMORY = "memory_short"
 DISK = "disk_full"
 DATABASE = "database_read_only"
+UNREACHABLE = "whatsapp_unreachable"
 
 
 class Troubles(Protocol):

@@ -212,6 +212,7 @@ class Desk:
         places = self._followers.of_admins()
         try:
             await self._outbox.put(trouble(places, kind, reason, self._clock(), detail))
+            waiting = await self._outbox.waiting()
         except OSError as error:
             log.error("A trouble could not be kept: %s", error)
             if kind is Kind.ALERT and reason not in self._told_straight:
@@ -221,7 +222,7 @@ class Desk:
                     self._tasks.start(self._say_straight(place, text), "a trouble")
             return
         self._told_straight.discard(reason)
-        self._alerts.wake(await self._outbox.waiting())
+        self._alerts.wake(waiting)
 
     async def _say_straight(self, place: Place, text: Text) -> None:
         try:

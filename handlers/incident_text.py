@@ -10,11 +10,12 @@ from datetime import datetime
 from html import unescape
 
 from controller.reasons import Reason
+from controller.troubles import UNREACHABLE
 from handlers.callbacks import Verb, button_code
-from handlers.incidents import UNREACHABLE, Entry, Incident
+from handlers.incidents import Entry, Incident
 from handlers.markup import split
 from handlers.messages import Button, Keyboard, Text, escape
-from handlers.words import TROUBLES, WHY, Told, clock, count, span, told
+from handlers.words import WHY, Told, clock, count, span, told_of
 
 Names = Callable[[str], str]
 """An account's name for a line, as HTML; its number where it has none."""
@@ -161,12 +162,10 @@ def _name(entry: Entry, names: Names) -> str:
 
 
 def _words(entry: Entry) -> Told:
-    if entry.reason in TROUBLES:
-        words = TROUBLES[entry.reason]
-        if entry.reason == UNREACHABLE and entry.detail:
-            return Told(f"{words.title}: {escape(entry.detail)}", words.means, words.todo)
-        return words
-    return told(Reason(entry.reason))
+    words = told_of(entry.reason)
+    if entry.reason == UNREACHABLE and entry.detail:
+        return Told(f"{words.title}: {escape(entry.detail)}", words.means, words.todo)
+    return words
 
 
 def _verb(entry: Entry) -> Verb:

@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum, unique
 
 from controller.reasons import Reason
+from controller.troubles import DATABASE, DISK
 
 GATHER = timedelta(seconds=5)
 """An incident takes up what comes so soon after its last growth (chat.md)."""
@@ -22,11 +23,6 @@ SOUNDS_FOR_SAME, SOUNDS_FOR_ACCOUNT = 2, 3
 """How often an account may sound within `FLAPPING`, for the same reason and in all; then it is told by edits only."""
 KEPT = timedelta(hours=2)
 """How long an incident that is over is remembered: for its reply, and to know what flaps."""
-
-UNREACHABLE = "whatsapp_unreachable"
-DISK = "disk_full"
-DATABASE = "database_read_only"
-"""Troubles of the controller itself, beside the reasons of accounts."""
 
 CRITICAL: frozenset[str] = frozenset({
     Reason.TRIAL_FAILED,

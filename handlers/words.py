@@ -123,7 +123,7 @@ ALERTS: dict[Reason, Told] = {
 """Every reason that `controller.reasons` and `controller.lifecycle` alert on."""
 
 TROUBLES: dict[str, Told] = {
-    "whatsapp_unreachable": Told(
+    troubles.UNREACHABLE: Told(
         "WhatsApp cannot be reached",
         "The accounts wait, and use up no attempts meanwhile.",
         "Nothing to do: they connect again by themselves, in turn, when it is back.",
@@ -154,7 +154,11 @@ def told(reason: Reason) -> Told:
 
 def told_of(reason: str) -> Told:
     """Return how an alert tells an account's reason or a trouble of the controller, from its word."""
-    return TROUBLES[reason] if reason in TROUBLES else told(Reason(reason))
+    if reason in TROUBLES:
+        return TROUBLES[reason]
+    if reason in WHY:
+        return told(Reason(reason))
+    return Told(reason.replace("_", " "), "The server tells no more about it.", "Look at its log.")
 
 
 def span(seconds: float) -> str:
