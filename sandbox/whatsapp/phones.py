@@ -200,10 +200,15 @@ class Phones:
 
     def crash(self, number: str | None = None, page: str | None = None) -> Answer:
         """Crash the renderer of pages."""
-        pages = self._pages(number, page)
-        for each in pages:
-            each.order("crash")
-        return {"pages": [each.page for each in pages]}
+        return self._order("crash", number, page)
+
+    def hang(self, number: str | None = None, page: str | None = None) -> Answer:
+        """Let pages loop for ever: their renderer answers nobody any more."""
+        return self._order("hang", number, page)
+
+    def leave(self, number: str | None = None, page: str | None = None) -> Answer:
+        """Let pages go to another address, where nothing of WhatsApp is."""
+        return self._order("leave", number, page)
 
     # ---- helpers
 
@@ -217,6 +222,12 @@ class Phones:
         if not found:
             raise PhoneError(404, f"no open page of {page or number or 'anybody'}")
         return found
+
+    def _order(self, action: str, number: str | None, page: str | None) -> Answer:
+        pages = self._pages(number, page)
+        for each in pages:
+            each.order(action)
+        return {"pages": [each.page for each in pages]}
 
     def _devices_of(self, number: str) -> list[Device]:
         devices = self._hub.devices.of_number(normalised(number))

@@ -183,7 +183,11 @@ __d('StandInOrders', (require, exports) => {
     if (postLogout) location.replace('/?post_logout=1&logout_reason=0');
     else location.reload();
   };
-  exports.obey = (frame) => ({ crash, leak, reload })[frame.action]?.(frame);
+  const hang = () => {
+    for (;;);
+  };
+  const leave = () => location.assign('/frame');
+  exports.obey = (frame) => ({ crash, leak, reload, hang, leave })[frame.action]?.(frame);
 
   // Frames that come and go, as the real page's do; who takes each navigation for the page's own is wrong.
   const frames = async () => {

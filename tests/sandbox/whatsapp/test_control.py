@@ -27,6 +27,8 @@ async def test_each_action_over_http(whatsapp, http):
             ("conflict", {"number": NUMBER}, "stream-error"),
             ("reload", {"number": NUMBER, "post_logout": True}, "order"),
             ("crash", {}, "order"),
+            ("hang", {"number": NUMBER}, "order"),
+            ("leave", {"number": NUMBER}, "order"),
             ("silence", {"number": NUMBER, "on": False}, None),
             ("network", {"number": NUMBER, "lost": False}, None),
             ("passkey", {"number": NUMBER, "action": "forget"}, None),

@@ -453,6 +453,19 @@ async def test_the_renderer_may_crash(whatsapp, page, by):
         await crashed.wait()
 
 
+async def test_the_page_may_go_elsewhere_and_may_hang(whatsapp, page):
+    await reaches(page, "UNPAIRED")
+    whatsapp.phones.leave()
+    await until(lambda: page.url.endswith("/frame"), "another address")
+    await page.goto(whatsapp.url)
+    await reaches(page, "UNPAIRED")
+    whatsapp.phones.hang()
+    await asyncio.sleep(0.2)
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(1):
+            await page.evaluate("1")
+
+
 async def test_memory_may_grow(whatsapp, page, tmp_path):
     def used() -> int:
         renderers = [p for p in psutil.Process().children(recursive=True) if "--type=renderer" in p.cmdline()]
