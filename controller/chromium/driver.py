@@ -89,12 +89,16 @@ class ChromiumDriver:
 
     async def open(self, opening: Opening, report: Callable[[Report], None]) -> ChromiumSession:
         """Open a browser for an account and begin to load the page; see `controller.driver.Driver.open`."""
+        try:
+            return await self._open(opening, report)
+        except OSError as error:  # a disk that is full, a folder that is not ours, too many processes
+            detail = f"could not start the browser: {error.strerror or 'no answer in time'}"
+            raise DriverError(Reason.LAUNCH_FAILED, detail) from error
+
+    async def _open(self, opening: Opening, report: Callable[[Report], None]) -> ChromiumSession:
         browser = await identify(self.find())
         profile = Profile.of(self._options.data_dir, opening.account)
-        try:
-            profile.prepare()
-        except OSError as error:
-            raise DriverError(Reason.LAUNCH_FAILED, f"the profile folder cannot be used: {error.strerror}") from error
+        profile.prepare()
         await make_free(profile)
         await asyncio.to_thread(self._save_if_due, profile, browser.version)
         if opening.fresh:

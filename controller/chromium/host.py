@@ -15,6 +15,7 @@ from pathlib import Path
 
 import playwright
 from playwright.async_api import Playwright, async_playwright
+from playwright.async_api._context_manager import PlaywrightContextManager
 
 from controller.chromium.errors import translated
 from controller.chromium.processes import PidFile, ProcessId, end_tree
@@ -83,7 +84,9 @@ class PlaywrightHost:
         try:
             with translated("start Playwright's driver"), _environment(_NODE, str(self._ticket)):
                 async with asyncio.timeout(_START_SECONDS):
-                    self._playwright = await async_playwright().start()
+                    starting = async_playwright()
+                    self._playwright = await starting.start()
+            _read_its_end(starting)
             self._process = self._started()
         except BaseException:
             await uncancelled(self._end())
@@ -126,6 +129,13 @@ class PlaywrightHost:
     @property
     def _temporary(self) -> Path:
         return self._run / f"{self._name}.tmp"
+
+
+def _read_its_end(started: PlaywrightContextManager) -> None:
+    """Read the error that Playwright keeps when its driver dies: nobody else does, and asyncio logs what is unread."""
+    assert started._client is not None  # noqa: SLF001 - it has no public name
+    ended = started._client._transport.on_error_future  # noqa: SLF001 - likewise
+    ended.add_done_callback(lambda future: future.cancelled() or future.exception())
 
 
 @contextlib.contextmanager

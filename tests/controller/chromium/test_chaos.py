@@ -1,16 +1,20 @@
 """Everything that can be killed or stopped under a session: it is told at once, and nothing is left behind."""
 
 import asyncio
+import errno
+import os
 import signal
 import subprocess
 import sys
 import textwrap
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
 
 from controller.chromium import driver as driver_module
+from controller.chromium import launch as launch_module
 from controller.driver import Code, DriverError, Ended, Health, Layer, Opening, Ready
 from controller.reasons import Reason
 from sandbox.whatsapp import WhatsAppStandIn
@@ -104,6 +108,16 @@ async def test_playwrights_driver_is_killed_under_two_accounts(rig: Rig, stand_i
     await rig.seen(Ready)
 
 
+async def test_the_error_that_playwright_keeps_of_a_dead_driver_is_read(rig: Rig, stand_in: WhatsAppStandIn) -> None:
+    await rig.linked(stand_in)
+    started: Any = rig.driver._host._playwright
+    kept = started.stop.__self__._client._transport.on_error_future
+    rig.node().kill()
+    await eventually(kept.done)
+    await asyncio.sleep(0)
+    assert not kept._log_traceback, "asyncio would log it as an error that nobody has read"
+
+
 async def test_playwrights_driver_is_stopped(rig: Rig, stand_in: WhatsAppStandIn) -> None:
     session = await rig.linked(stand_in)
     node = rig.node()
@@ -170,6 +184,20 @@ async def test_a_profile_in_use(rig: Rig, stand_in: WhatsAppStandIn) -> None:
     assert raised.value.reason is Reason.PROFILE_IN_USE
     assert len(rig.processes()) == 1
     assert (await rig.sessions[0].probe()).failed is None, "the one that was there stays"
+
+
+async def test_a_full_disk_is_one_line_and_leaves_nothing(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(launch_module, "write_ticket", full)
+        with pytest.raises(DriverError, match=r"^could not start the browser: No space left on device$") as raised:
+            await rig.open()
+    assert raised.value.reason is Reason.LAUNCH_FAILED
+    assert rig.processes() == []
+    await rig.open()
+    await rig.seen(Code)
 
 
 async def test_the_launcher_itself_refuses_a_profile_in_use(
