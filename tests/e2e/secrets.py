@@ -1,0 +1,114 @@
+"""What must never be written, and a search for it in everything that was: shared by whoever runs the whole program."""
+
+import stat
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import psutil
+
+SHORTEST_PART = 17
+"""Characters from which on a part of a code is one of its keys, not a mere word."""
+
+
+@dataclass
+class Secrets:
+    """What is looked for. words: never anywhere; numbers: E.164, never in the log."""
+
+    words: dict[str, str] = field(default_factory=dict)
+    numbers: tuple[str, ...] = ()
+
+    def add(self, name: str, word: str) -> None:
+        self.words[word] = name
+
+    def add_token(self, token: str) -> None:
+        self.add("the bot's token", token)
+        self.add("the secret half of the bot's token", token.partition(":")[2])
+
+    def add_code(self, code: str) -> None:
+        self.add("a code", code)
+        for part in code.split(","):
+            if len(part) >= SHORTEST_PART:
+                self.add("a part of a code", part)
+
+    def found_in(self, data: bytes) -> list[str]:
+        """Name the secrets that stand in some bytes, as they are or as an address, UTF-16 or a dump writes them."""
+        return sorted({name for word, name in self.words.items() if any(form in data for form in _forms(word))})
+
+    def found_in_log(self, text: str) -> list[str]:
+        """Name what stands in a log, whole phone numbers among it, however they are spaced."""
+        digits = "".join(sign for sign in text if sign not in " -.()")
+        return self.found_in(text.encode()) + [
+            "a whole phone number" for number in self.numbers if number.removeprefix("+") in digits
+        ]
+
+
+def _forms(word: str) -> Iterator[bytes]:
+    for form in (word, quote(word, safe=""), word.encode().hex()):
+        yield form.encode()
+        yield form.encode("utf-16-le")
+
+
+def files(data_dir: Path) -> Iterator[Path]:
+    """Give every file under DATA_DIR but the browsers' own: of a profile only what we have put there."""
+    for path in sorted(data_dir.rglob("*")):
+        parts = path.relative_to(data_dir).parts
+        is_browsers = len(parts) > 2 and parts[0] == "profiles" and not parts[2].startswith("switchboard")
+        if not is_browsers and path.is_file() and not path.is_symlink():
+            yield path
+
+
+def search_files(data_dir: Path, secrets: Secrets) -> list[str]:
+    """Name each file of ours with each secret in it, in its contents or in its name."""
+    found = []
+    for path in files(data_dir):
+        try:
+            data = path.read_bytes()
+        except FileNotFoundError:
+            continue  # a ticket, used meanwhile
+        found += [f"{path}: {name}" for name in secrets.found_in(data + b"\0" + str(path).encode())]
+    return found
+
+
+def open_to_others(data_dir: Path) -> list[str]:
+    """Name whatever under DATA_DIR somebody else may read, write or enter, browsers' files among it."""
+    found = []
+    for path in (data_dir, *data_dir.rglob("*")):
+        try:
+            mode = path.lstat().st_mode
+        except FileNotFoundError:
+            continue
+        if not stat.S_ISLNK(mode) and stat.S_IMODE(mode) & 0o077:
+            found.append(f"{path}: {stat.filemode(mode)}")
+    return found
+
+
+def search_processes(processes: Iterable[psutil.Process], secrets: Secrets) -> list[str]:
+    """Name each process that carries a secret on its command line or in its environment."""
+    found = []
+    for process in processes:
+        try:
+            told = "\0".join([*process.cmdline(), *(f"{k}={v}" for k, v in process.environ().items())])
+        except psutil.Error:
+            continue
+        found += [f"{process.name()} ({process.pid}): {name}" for name in secrets.found_in(told.encode())]
+    return found
+
+
+def listening(processes: Iterable[psutil.Process]) -> list[str]:
+    """Name every open door of these processes: a TCP port that listens, a UDP port that is bound and has no peer."""
+    found = []
+    for process in processes:
+        try:
+            sockets = process.net_connections("inet")
+        except psutil.Error:
+            continue
+        doors = (each for each in sockets if each.status == psutil.CONN_LISTEN or _is_bound(each))
+        found += [f"{process.name()} ({process.pid}): {each.laddr}" for each in doors]
+    return found
+
+
+def _is_bound(each: Any) -> bool:
+    return each.status == psutil.CONN_NONE and bool(each.laddr) and not each.raddr
