@@ -15,7 +15,6 @@ from handlers import wording
 from handlers.access import People
 from handlers.answers import Answers
 from handlers.codes import Codes
-from handlers.live import LiveMessage
 from handlers.messages import Place
 from handlers.ports import Accounts, Records
 from handlers.tasks import Tasks
@@ -72,7 +71,7 @@ class Actions:
         self._remember(asker)
         account = self._existing(number)
         if account is not None and not self._people.may(asker.user, account):
-            await self._answer(asker, message, wording.NOT_YOURS)
+            await self._answers.put(asker.place, message, wording.NOT_YOURS)
             return
         new = account is None
         if account is None:
@@ -81,7 +80,7 @@ class Actions:
             await self._accounts.rename(number, name)
             account = self._accounts.account(number)
         if (other := self._linking_by_other(asker, number)) is not None:
-            await self._answer(asker, message, wording.taken_by(account, other))
+            await self._answers.put(asker.place, message, wording.taken_by(account, other))
             return
         await self._start(asker, account, "link", message, lambda: wording.linking(account, new=new))
 
@@ -97,7 +96,7 @@ class Actions:
         """Close an account until somebody says otherwise."""
         changed = await self._accounts.suspend(account.number)
         await self.keep(asker.user, "suspend", account.number, "suspended" if changed else "was suspended already")
-        await self._answer(asker, message, wording.suspended(account, changed=changed))
+        await self._answers.put(asker.place, message, wording.suspended(account, changed=changed))
 
     async def keep(self, user: int, command: str, number: str | None, outcome: str) -> None:
         """Keep in the audit what a person changed, and what came of it."""
@@ -125,10 +124,10 @@ class Actions:
         await self.keep(asker.user, command, number, "started" if began else "was running already")
         if not began:
             status = self._accounts.status(number)
-            await self._answer(asker, message, wording.already_running(account, status, self._clock()))
+            await self._answers.put(asker.place, message, wording.already_running(account, status, self._clock()))
             return
         text = words() if asker.private or command != "link" else wording.sent_privately(account)
-        live = await self._answer(asker, message, text)
+        live = await self._answers.put(asker.place, message, text)
         self._answers.follow(number, live)
 
     def _linking_by_other(self, asker: Asker, number: str) -> str | None:
@@ -144,11 +143,6 @@ class Actions:
         if not asker.private:
             text = wording.cannot_write_privately(account)
             self._tasks.start(self._answers.say(asker.place, text), "telling that a code cannot be brought")
-
-    async def _answer(self, asker: Asker, message: int | None, html: str) -> LiveMessage | None:
-        if message is None:
-            return await self._answers.say(asker.place, html)
-        return await self._answers.edit(asker.place, message, html)
 
     def _existing(self, number: str) -> Account | None:
         try:

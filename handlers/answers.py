@@ -53,6 +53,12 @@ class Answers:
             await self._send(place, Text(part, keyboard if number == len(more) else ()))
         return live
 
+    async def put(self, place: Place, message: int | None, html: str, keyboard: Keyboard = ()) -> LiveMessage | None:
+        """Answer in the message whose button was pressed, or in a new one where there is none."""
+        if message is None:
+            return await self.say(place, html, keyboard)
+        return await self.edit(place, message, html, keyboard)
+
     def follow(self, number: str, live: LiveMessage | None) -> None:
         """Let the answer tell how the account's start goes on, until it has settled."""
         if live is not None:

@@ -111,6 +111,7 @@ class TelegramBot:
             (("status",), commands.status),
             (("reconnect",), commands.reconnect),
             (("suspend",), commands.suspend),
+            (("restore",), commands.restore),
             (("silence",), commands.silence),
             (("alerts",), commands.alerts),
         ):

@@ -31,6 +31,7 @@ class Verb(StrEnum):
     SUSPEND = "s"
     USE_HERE = "u"
     LINK = "k"
+    RESTORE = "o"
     CANCEL = "c"
     ACKNOWLEDGE = "a"
     SILENCE = "q"
@@ -49,9 +50,9 @@ class StaleButtonError(ValueError):
 class Press:
     """A pressed button.
 
-    subject: the account's number without its +, then a dot and an incident's or a silence's id; each may be missing.
-    presser, until: the user
-    who alone may press it, and the epoch second until which, on a button that confirms.
+    subject: the account's number without its +, then a dot and the id of an incident or a silence, or
+    the epoch second of a saved session; each may be missing. presser, until: the user who alone may press it, and the
+    epoch second until which, on a button that confirms.
     """
 
     verb: Verb

@@ -23,6 +23,7 @@ from handlers.lookup import NoAccountError, SeveralAccountsError, find_account, 
 from handlers.messages import Place
 from handlers.numbers import WrongNameError, WrongNumberError, parse_number, split_number_and_name
 from handlers.ports import Accounts
+from handlers.restoring import Restoring
 
 ASK_SECONDS = 300.0
 """How long the question for a number may be answered by the number alone."""
@@ -51,12 +52,14 @@ class Commands:
         accounts: Accounts,
         actions: Actions,
         alert_actions: AlertActions,
+        restoring: Restoring,
         answers: Answers,
         region: str | None,
         clock: Callable[[], datetime],
     ) -> None:
         self._people, self._accounts, self._actions, self._answers = people, accounts, actions, answers
-        self._alert_actions, self._region, self._clock = alert_actions, region, clock
+        self._alert_actions, self._restoring = alert_actions, restoring
+        self._region, self._clock = region, clock
         self._asked: OrderedDict[tuple[int, int], float] = OrderedDict()
 
     async def help(self, request: Request) -> None:
@@ -105,6 +108,13 @@ class Commands:
         elif (account := await self._find(request, Verb.SUSPEND)) is not None:
             await self._actions.suspend(request, account)
 
+    async def restore(self, request: Request) -> None:
+        """Offer an account's saved sessions."""
+        if not request.words.strip():
+            await self._offer(request, Verb.RESTORE, "restore")
+        elif (account := await self._find(request, Verb.RESTORE)) is not None:
+            await self._restoring.offer(request, account)
+
     async def silence(self, request: Request) -> None:
         """Silence an account or all, or list the silences."""
         await self._alert_actions.silence_command(request, request.words)
@@ -149,7 +159,7 @@ class Commands:
             status = self._accounts.status(account.number)
             under_way = status.is_connected or (status.state is State.CONNECTING and status.stage is not Stage.PASSKEY)
             asleep = status.reason is Reason.SUSPENDED_BY_OPERATOR
-            if asleep if verb is Verb.SUSPEND else under_way:
+            if (verb is Verb.SUSPEND and asleep) or (verb is Verb.RECONNECT and under_way):
                 continue
             offered.append((account, status))
         if offered:

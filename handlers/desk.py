@@ -31,6 +31,7 @@ from handlers.owed import OutboxStore, Owed, Owing, trouble
 from handlers.ports import Accounts, Messages, Records
 from handlers.post import Post
 from handlers.presses import Presses
+from handlers.restoring import Restoring
 from handlers.silencing import Silencing
 from handlers.tasks import Tasks
 
@@ -122,6 +123,7 @@ class Desk:
             region=options.region,
             clock=clock,
         )
+        restoring = Restoring(accounts=accounts, actions=actions, answers=self._answers, tasks=tasks, clock=clock)
         bot.attach(
             people=people,
             answers=self._answers,
@@ -130,6 +132,7 @@ class Desk:
                 accounts=accounts,
                 actions=actions,
                 alert_actions=alert_actions,
+                restoring=restoring,
                 answers=self._answers,
                 region=options.region,
                 clock=clock,
@@ -139,6 +142,7 @@ class Desk:
                 accounts=accounts,
                 actions=actions,
                 alert_actions=alert_actions,
+                restoring=restoring,
                 answers=self._answers,
                 records=records,
                 clock=clock,

@@ -52,6 +52,11 @@ def back(number: str) -> Keyboard:
     return ((Button("« Back", button_code(Verb.DETAIL, number)),),)
 
 
+def copies(number: str, saved: Iterable[tuple[float, str]]) -> Keyboard:
+    """Offer saved sessions, each by the Unix time when it was saved, and its label."""
+    return tuple((Button(label, button_code(Verb.RESTORE, f"{number}.{int(at)}")),) for at, label in saved)
+
+
 def refresh_all() -> Keyboard:
     """Offer the list of all accounts anew."""
     return ((Button("Refresh", button_code(Verb.ALL)),),)

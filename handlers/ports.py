@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Protocol
 
+from controller.driver import SavedSession
 from controller.manager import Status
 from controller.registry import Account
 
@@ -36,6 +37,12 @@ class Accounts(Protocol):
 
     async def suspend(self, number: str) -> bool:
         """Close it until somebody says otherwise. Returns False if it was so already."""
+
+    async def saved(self, number: str) -> Sequence[SavedSession]:
+        """Return the saved copies of an account's session, the newest first."""
+
+    async def restore(self, number: str, name: str) -> None:
+        """Put a saved copy in the place of an account's session and connect with it. Raises DriverError."""
 
 
 class PastTransition(Protocol):

@@ -15,6 +15,7 @@ from handlers.callbacks import Press, StaleButtonError, Verb, read_code
 from handlers.lookup import visible
 from handlers.messages import Keyboard, Place
 from handlers.ports import Accounts, Records
+from handlers.restoring import Restoring
 
 HISTORY = 20
 """Transitions that History shows."""
@@ -46,12 +47,14 @@ class Presses:
         accounts: Accounts,
         actions: Actions,
         alert_actions: AlertActions,
+        restoring: Restoring,
         answers: Answers,
         records: Records,
         clock: Callable[[], datetime],
     ) -> None:
         self._people, self._accounts, self._actions, self._answers = people, accounts, actions, answers
-        self._alert_actions, self._records, self._clock = alert_actions, records, clock
+        self._alert_actions, self._restoring = alert_actions, restoring
+        self._records, self._clock = records, clock
         self._done: OrderedDict[str, None] = OrderedDict()
 
     async def take(self, pressed: Pressed) -> str:
@@ -141,12 +144,25 @@ class Presses:
             case Verb.USE_HERE if confirmed:
                 message = await self._tell_incident(pressed, press)
                 await self._actions.reconnect(pressed, account, takeover=True, message=message)
+            case Verb.RESTORE:
+                return await self._restore(pressed, press, account)
             case Verb.SUSPEND:
                 await self._ask(pressed, press, wording.confirm_suspend(account), "Yes, suspend")
             case Verb.USE_HERE:
                 await self._ask(pressed, press, wording.confirm_use_here(account), "Yes, use here")
             case _:
                 return wording.STALE_BUTTON
+        return ""
+
+    async def _restore(self, pressed: Pressed, press: Press, account: Account) -> str:
+        if press.item is None:
+            await self._restoring.offer(pressed, account, message=pressed.message)
+        elif press.presser is not None:
+            await self._restoring.restore(pressed, account, press.item, message=pressed.message)
+        elif (question := await self._restoring.question(account, press.item)) is not None:
+            await self._ask(pressed, press, question, "Yes, restore it")
+        else:
+            return wording.STALE_BUTTON
         return ""
 
     async def _ask(self, pressed: Pressed, press: Press, question: str, yes: str) -> None:

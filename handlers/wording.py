@@ -23,6 +23,7 @@ COMMANDS: tuple[tuple[str, str], ...] = (
     ("status", "how the accounts are"),
     ("reconnect", "connect an account now"),
     ("suspend", "close an account, keep its session"),
+    ("restore", "go back to a saved session"),
     ("alerts", "what needs somebody, and what is silenced"),
     ("silence", "no alerts from an account, or from all, for a while"),
     ("help", "what I can do"),
@@ -164,7 +165,8 @@ def progress(account: Account, status: Status, now: datetime) -> str | None:
 
 def is_settled(status: Status) -> bool:
     """Tell whether a start has come to its end: connected, or nothing more is tried."""
-    return status.state not in {State.CONNECTING, State.IDLE} and status.next_retry_in is None
+    waits = status.next_retry_in is not None or (status.on_hold and not status.is_connected)
+    return status.state not in {State.CONNECTING, State.IDLE} and not waits
 
 
 def pick(what: str) -> str:
@@ -223,6 +225,47 @@ def confirm_suspend(account: Account) -> str:
 def confirm_use_here(account: Account) -> str:
     """Ask once more before a session is taken from where it is open."""
     return f"Use {title_and_number(account)} here? WhatsApp Web closes where it is open now. (60 s to answer)"
+
+
+# --- saved sessions -------------------------------------------------------------------------------------------------
+
+
+def copy_label(at: datetime, size: int, now: datetime) -> str:
+    """Return how a saved session is told from others: when it was saved, and how large it is."""
+    return f"{clock(at, now)}, {size / 1e6:.1f} MB"
+
+
+def saved_sessions(account: Account, copies: int) -> str:
+    """Offer the saved sessions, whose buttons stand below."""
+    if not copies:
+        return f"No session of {title_and_number(account)} is saved yet. One is saved each day while it is linked."
+    return (
+        f"{count(copies, 'saved session')} of {title_and_number(account)}. Choose one to put in the place of the"
+        " present one, when that does not connect any more."
+    )
+
+
+def confirm_restore(account: Account, label: str) -> str:
+    """Ask once more before a session is replaced."""
+    return (
+        f"Put the session of {label} in the place of {title_and_number(account)}’s present one? It is closed for that;"
+        " the present one is kept on the server. (60 s to answer)"
+    )
+
+
+def restoring(account: Account, label: str) -> str:
+    """Tell that a session is being replaced."""
+    return f"{WORKING_ON_IT}{title_and_number(account)}: restoring the session of {label} …"
+
+
+def restored(account: Account, label: str) -> str:
+    """Tell that a session has been replaced."""
+    return f"{WORKING_ON_IT}{title_and_number(account)}: the session of {label} is in place, connecting …"
+
+
+def restore_failed(account: Account, why: str) -> str:
+    """Tell that a session could not be replaced."""
+    return f"⚠️ {title_and_number(account)}: {escape(why)}. Its present session is as it was."
 
 
 # --- status, cards, codes -------------------------------------------------------------------------------------------
@@ -359,6 +402,8 @@ def _why(status: Status) -> str:
 
 def _next(status: Status, now: datetime) -> str:
     """Return what follows, in one sentence."""
+    if status.on_hold and not status.is_connected:
+        return "WhatsApp cannot be reached; it goes on when it can."
     if status.next_retry_in is not None:
         at = clock(now + timedelta(seconds=round(status.next_retry_in)), now, seconds=True)
         return f"Next try at {at}."

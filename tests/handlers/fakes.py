@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from controller.driver import Code
+from controller.driver import Code, SavedSession
 from controller.link import Breaker, Stage
 from controller.manager import Status
 from controller.notices import CodeHidden, CodeShown, Notice, Transition
@@ -36,6 +36,7 @@ class FakeAccounts:
         self.retries: dict[str, datetime | None] = {}
         self.calls: list[tuple[Any, ...]] = []
         self.failing: Exception | None = None
+        self.copies: list[SavedSession] = []
 
     def put(self, number: str = BERLIN, name: str = "Support Berlin", owner: int = ADMIN, **status: Any) -> Account:
         account = self.known[number] = Account(number, name, owner)
@@ -124,6 +125,13 @@ class FakeAccounts:
             return False
         self.move(number, State.SUSPENDED, Reason.SUSPENDED_BY_OPERATOR)
         return True
+
+    async def saved(self, number: str) -> list[SavedSession]:
+        return self.copies
+
+    async def restore(self, number: str, name: str) -> None:
+        self._call("restore", number, name)
+        self.move(number, State.CONNECTING, Reason.ASKED, stage=Stage.QUEUED)
 
     def _call(self, *call: Any) -> None:
         if self.failing is not None:
