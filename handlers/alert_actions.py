@@ -13,7 +13,7 @@ from handlers.incidents import Incident
 from handlers.lookup import NoAccountError, SeveralAccountsError, find_account, visible
 from handlers.messages import escape
 from handlers.ports import Accounts
-from handlers.silences import WrongDurationError, parse_duration
+from handlers.silences import Silence, WrongDurationError, parse_duration
 from handlers.silencing import Silencing
 
 
@@ -47,6 +47,8 @@ class AlertActions:
             return alert_wording.OVER_ALREADY
         if incident.acknowledged_by:
             return alert_wording.TAKEN_ALREADY
+        if not self._people.is_admin(asker.user) and not self._own({e.number for e in incident.open_entries}, asker):
+            return wording.NOT_YOURS
         line = alert_wording.is_on_it(asker.name, self._clock())
         await self._alerts.acknowledge(incident, line)
         await self._actions.keep(asker.user, "acknowledge", None, f"incident {incident.id}")
@@ -57,9 +59,7 @@ class AlertActions:
         numbers = {entry.number for entry in incident.open_entries}
         if not numbers:
             return alert_wording.OVER_ALREADY
-        if not self._people.is_admin(asker.user):
-            numbers &= {account.number for account in visible(self._accounts, self._people, asker.user)}
-        if not numbers:
+        if not self._people.is_admin(asker.user) and not (numbers := self._own(numbers, asker)):
             return wording.NOT_YOURS
         silence = await self._silencing.begin(asker.place.chat, numbers, lasts, user=asker.user, name=asker.name)
         await self._alerts.add_line(incident, alert_wording.silenced_by(silence, self._clock()))
@@ -89,7 +89,7 @@ class AlertActions:
         lasting = next((each for each in self._silencing.here(asker.place.chat) if each.id == silence), None)
         if lasting is None:
             return alert_wording.NO_SUCH_SILENCE
-        if lasting.chat is None and not self._people.is_admin(asker.user):
+        if not self._people.is_admin(asker.user) and not self._is_own(lasting, asker):
             return alert_wording.ONLY_ADMINS_END_IT
         await self._silencing.end(silence)
         await self._actions.keep(asker.user, "end silence", None, f"silence {silence}")
@@ -117,6 +117,12 @@ class AlertActions:
         numbers: tuple[str, ...] = ()
         if who.casefold() == "all":
             chat = None if self._people.is_admin(asker.user) else chat
+            if chat is not None and not asker.private:  # others' alerts come here too
+                own = visible(self._accounts, self._people, asker.user)
+                numbers = tuple(account.number for account in own)
+                if not numbers:
+                    await self._answers.say(asker.place, wording.NO_ACCOUNTS)
+                    return
         else:
             try:
                 account = find_account(self._accounts, self._people, asker.user, who, self._region)
@@ -150,6 +156,17 @@ class AlertActions:
             await self._answers.say(asker.place, text, keyboard)
         else:
             await self._answers.edit(asker.place, message, text, keyboard)
+
+    def _own(self, numbers: set[str], asker: Asker) -> set[str]:
+        """Return those of the accounts that this person may act on."""
+        return numbers & {account.number for account in visible(self._accounts, self._people, asker.user)}
+
+    def _is_own(self, silence: Silence, asker: Asker) -> bool:
+        """Tell whether a silence holds nothing back but what is this person's, or only in their own chat."""
+        if silence.chat is None:
+            return False
+        numbers = set(silence.numbers)
+        return asker.private or (bool(numbers) and self._own(numbers, asker) == numbers)
 
     def _names(self, numbers: frozenset[str]) -> list[str]:
         return [self._name(number) for number in sorted(numbers)]

@@ -14,7 +14,7 @@ TAKEN_ALREADY = "Somebody is on it already."
 OVER_ALREADY = "That is over already."
 NO_SUCH_SILENCE = "That silence has ended."
 SILENCE_ENDED = "The silence has ended."
-ONLY_ADMINS_END_IT = "This silence holds everywhere: an admin can end it."
+ONLY_ADMINS_END_IT = "This silence is not yours alone: an admin can end it."
 HOW_TO_SILENCE = (
     "Say whom to silence and for how long, up to 30 days:\n"
     "<code>/silence Support Berlin 2h phone is in repair</code>\n"
