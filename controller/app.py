@@ -9,14 +9,16 @@ import signal
 from collections.abc import AsyncIterator, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import aiosqlite
 
 from controller.chromium import ChromiumDriver, ChromiumOptions
 from controller.datadir import held
+from controller.fleet import Fleet, Reach, reach
 from controller.manager import utc_now
-from controller.notices import Transition
+from controller.notices import Notice, Transition
 from controller.persistence import Memory
 from controller.recorder import Recorder
 from controller.registry import Registry
@@ -36,6 +38,10 @@ STORE_DEADLINE = 10.0
 """Seconds that storing the last transitions may take at the end."""
 TELL_DEADLINE = 10.0
 """Seconds that telling the last words in the chat may take at the end."""
+
+
+_OTHER_WAYS = ("--proxy", "--host-resolver-rules", "--host-rules")
+"""Arguments of Chromium by which it reaches hosts otherwise than this process does."""
 
 
 async def serve(settings: Settings) -> None:
@@ -69,7 +75,12 @@ async def serve(settings: Settings) -> None:
                 await outbox.write(connection, [one for each in transitions for one in desk.owed(each)])
 
             memory = Memory(database, accounts, owed)
-            recorder = Recorder(memory, lambda notice: desk.tell(notice))  # noqa: PLW0108 - the desk is made last
+
+            def tell(notice: Notice) -> None:
+                desk.tell(notice)
+                fleet.note(notice)
+
+            recorder = Recorder(memory, tell)
             registry = Registry(
                 memory,
                 driver=driver,
@@ -94,8 +105,13 @@ async def serve(settings: Settings) -> None:
                 clock=utc_now,
             )
             recorder.troubles = desk
+            fleet = Fleet(registry, desk, _reach(settings))
             resources = Resources(registry, desk, _budget(settings), settings.data_dir)
-            async with _running(desk.run(), "Telegram") as serving, _running(resources.run(), "budgets"):
+            async with (
+                _running(desk.run(), "Telegram") as serving,
+                _running(resources.run(), "budgets"),
+                _running(fleet.run(), "fleet"),
+            ):
                 try:
                     await registry.boot()
                     await _first(serving, signalled)
@@ -106,6 +122,13 @@ async def serve(settings: Settings) -> None:
                     await desk.stop(TELL_DEADLINE)
                     await driver.stop()
     log.info("Stopped")
+
+
+def _reach(settings: Settings) -> Reach | None:
+    """Return how WhatsApp's host is asked; None where the browsers go another way than we would."""
+    if any(argument.startswith(_OTHER_WAYS) for argument in settings.browser_args):
+        return None
+    return partial(reach, settings.whatsapp_web_url)
 
 
 def _budget(settings: Settings) -> Budget:

@@ -29,12 +29,14 @@ from controller.link import (
     FromSession,
     Heartbeat,
     HideCode,
+    Hold,
     Link,
     Open,
     Policy,
     Probe,
     Recovered,
     Refuse,
+    Release,
     Said,
     ShowCode,
     Stage,
@@ -79,6 +81,8 @@ class Status:
     """When a message last came in or went out."""
     breaker: Breaker
     linked: bool
+    on_hold: bool = False
+    """WhatsApp cannot be reached: what would be tried waits until it can be (L13)."""
 
 
 def utc_now() -> datetime:
@@ -146,6 +150,14 @@ class Manager:
         """Close the browser and stay so (L12). Returns False if it was so already."""
         return await self._command(Suspend())
 
+    def hold(self) -> None:
+        """Try nothing and count nothing until `release`: WhatsApp itself cannot be reached (L13)."""
+        self._post(Hold())
+
+    def release(self) -> None:
+        """Go on after `hold`: what waited is tried at once, when its launch slot is free."""
+        self._post(Release())
+
     def recycle(self, why: str) -> None:
         """Close the browser gracefully and open it again at once, if the account is connected. why: one line."""
         if self._link.state is State.CONNECTED:
@@ -193,6 +205,7 @@ class Manager:
             last_message=self._when(self._message_at),
             breaker=link.breaker,
             linked=link.linked,
+            on_hold=link.on_hold,
         )
 
     def _when(self, at: float | None) -> datetime | None:

@@ -20,6 +20,9 @@ from controller.slots import LaunchSlots
 
 log = logging.getLogger("switchboard.registry")
 
+OUTAGE = "WhatsApp cannot be reached"
+"""The name under which launches are held while it is so."""
+
 
 @dataclass(frozen=True, slots=True)
 class Account:
@@ -142,6 +145,18 @@ class Registry:
         """Close a connected account's browser gracefully and open it again at once. Raises UnknownAccountError."""
         self._manager(number).recycle(why)
 
+    def hold(self) -> None:
+        """Try nothing and count nothing: WhatsApp itself cannot be reached (L13)."""
+        self.slots.hold(OUTAGE)
+        for manager in self._managers.values():
+            manager.hold()
+
+    def release(self) -> None:
+        """Go on after `hold`, in turn: the longest-served first, as launch slots come free."""
+        for manager in self._managers.values():
+            manager.release()
+        self.slots.release(OUTAGE)
+
     async def add(self, number: str, *, name: str, owner: int) -> Account:
         """Register a new account, or return the one that is there."""
         self._refuse_if_stopping()
@@ -214,6 +229,8 @@ class Registry:
             clock=self._clock,
             full_numbers=self._full_numbers,
         )
+        if OUTAGE in self.slots.holds:
+            manager.hold()
         return manager
 
     def _manager(self, number: str) -> Manager:

@@ -23,7 +23,7 @@ class Alerts:
         self._context, self._tasks = context, tasks
         self._workers: dict[int, Worker] = {}
         self._last_id = 0
-        self._loaded = False
+        self.loaded = False
 
     async def load(self, chats: Iterable[int]) -> set[str]:
         """Take up what an earlier run left. chats: those that alerts will go to, whatever they are owed.
@@ -37,7 +37,7 @@ class Alerts:
             kept.setdefault(chat, []).append(incident)
             self._last_id = max(self._last_id, number)
         waiting = await self._context.outbox.waiting()
-        self._loaded = True
+        self.loaded = True
         for chat in {*chats, *kept, *waiting}:
             self._worker(chat, kept.get(chat, ())).wake()
         told = {entry.number for each in kept.values() for incident in each for entry in incident.open_entries}
@@ -45,7 +45,7 @@ class Alerts:
 
     def wake(self, chats: Iterable[int]) -> None:
         """Something is owed to these chats, or has changed for them."""
-        if self._loaded:
+        if self.loaded:
             for chat in chats:
                 self._worker(chat).wake()
 

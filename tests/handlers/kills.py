@@ -19,7 +19,7 @@ from typing import Any
 from controller.persistence import Memory
 from controller.reasons import Reason, State
 from controller.recorder import Recorder
-from handlers import duties, incidents
+from handlers import alert_worker, duties, incidents
 from handlers.alert_worker import incident_of
 from handlers.bot import TelegramBot
 from handlers.desk import Desk, DeskOptions
@@ -48,6 +48,7 @@ async def serve(path: Path, url: str, token: str, seconds: float) -> None:
     # Small incidents, many messages: what takes seconds in the program takes moments here.
     incidents.GATHER, incidents.GROWS_FOR = timedelta(seconds=0.1), timedelta(seconds=0.3)
     duties.SPACING_YOUNG = duties.SPACING_OLD = timedelta(seconds=0.05)
+    alert_worker.FIRST_GATHERS = 0.02
     async with open_database(path) as database:
         outbox = Outbox(database)
         accounts = FakeAccounts()
@@ -96,7 +97,7 @@ def _put(accounts: FakeAccounts, number: int) -> str:
 
 
 async def _is_delivered(desk: Desk, outbox: Outbox) -> bool:
-    return not await outbox.waiting() and await desk._alerts.drain(1)
+    return desk._alerts.loaded and not await outbox.waiting() and await desk._alerts.drain(1)
 
 
 def _unlimited() -> Any:
