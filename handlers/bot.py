@@ -36,8 +36,8 @@ from handlers.tasks import Tasks
 
 log = logging.getLogger("switchboard.telegram")
 
-SIDE_BY_SIDE = 64
-"""Updates handled at once."""
+SIDE_BY_SIDE = 1000
+"""Updates handled at once: many wait for their chat's turn to be answered, and those of other chats must not."""
 POLL_SECONDS = 25
 RETRY_FIRST, RETRY_LONGEST = 1.0, 30.0
 """Seconds between two tries to reach Telegram at the start."""
@@ -224,10 +224,10 @@ class TelegramBot:
             if update.effective_chat is not None:
                 self._heard_from(update.effective_chat.id)
             return
-        words = (message.text or "") if message is not None else ""
-        now = asyncio.get_running_loop().time()
-        if message is not None and words.startswith("/start") and self._strangers.may_answer(user.id, now):
-            await self._stranger_came(user.id, user.full_name, _place(message))
+        if message is not None and message.chat.type == "private" and (message.text or "").startswith("/start"):
+            now = asyncio.get_running_loop().time()
+            if self._strangers.may_answer(user.id, now):  # beside the handlers: strangers hold up nobody
+                self._tasks.start(self._stranger_came(user.id, user.full_name, _place(message)), "a stranger")
         raise ApplicationHandlerStop
 
     def _handler(
@@ -241,7 +241,7 @@ class TelegramBot:
             if words.startswith("/start"):  # before somebody's first word their chat takes no menu
                 self._tasks.start(self._try_menu(wording.COMMANDS, BotCommandScopeChat(user.id)), "setting a menu")
             if drop_first:
-                words = words.partition(" ")[2] if " " in words else words.partition("\n")[2]
+                words = "".join(words.split(maxsplit=1)[1:])
             request = Request(user.id, user.full_name, _place(message), message.chat.type == "private", words)
             if problem := await _guarded(handle(request)):
                 await self._answers.say(request.place, problem)

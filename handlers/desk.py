@@ -278,7 +278,8 @@ class Desk:
             self._tasks.start(self._messages.forget(GONE, str(chat), chat=chat), "a chat is back")
 
     def _chat_moved(self, chat: int, to: int) -> None:
-        if self._followers.moved.get(chat) != to:
+        ours = any(place.chat == chat for place in self._followers.of_admins())  # anybody may add the bot to a group
+        if ours and self._followers.moved.get(chat) != to:
             self._followers.moved[chat] = to
             log.warning("The group %d has become the supergroup %d", chat, to)
             self._tasks.start(self._move(chat, to), "moving to a supergroup")
