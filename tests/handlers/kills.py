@@ -36,6 +36,8 @@ EVERY = 0.02
 """Seconds between two transitions of the storm."""
 LATENCY = 0.1
 """Seconds that each call of the Bot API takes, so that a kill meets messages under way."""
+TAKEN_UNANSWERED = 0.3
+"""How often the last message before a kill is one that the chat has and the process never hears of."""
 UP_WITHIN = 30.0
 CAUGHT_UP_WITHIN = 120.0
 
@@ -131,8 +133,13 @@ async def kill_again_and_again(folder: Path, kills: int, seed: int = 1) -> Toll:
         for _ in range(kills):
             async with _process(path, telegram, seconds=60) as process:
                 await asyncio.sleep(chance.uniform(0.05, 0.9))
+                if chance.random() < TAKEN_UNANSWERED:
+                    telegram.client.fail("hang", delivered=True, method="sendMessage", count=1)
+                    await asyncio.sleep(chance.uniform(0.05, 0.4))
                 process.kill()
                 await process.wait()
+            telegram.client.heal()
+            telegram.client.fail("slow", delay=LATENCY, method="sendMessage")
             toll.kills += 1
             toll.uncertain += _under_way(path)
         async with _process(path, telegram, seconds=0) as process:
