@@ -76,7 +76,7 @@ def _boot(move: Move, boot: Boot) -> None:
         assert boot.reason is not None
         state = State.SUSPENDED if boot.state is State.SUSPENDED else VERDICTS[boot.reason].state
         move.go(state, boot.reason, detail=boot.detail)
-        if boot.block_ends_in is not None:
+        if VERDICTS[boot.reason].then is Then.BLOCK_END and boot.block_ends_in is not None:
             move.arm(Timer.COOLDOWN, boot.block_ends_in)
     elif boot.linked:
         move.attempt(Next(Reason.RESUMED))
@@ -310,6 +310,8 @@ def _follow(move: Move, ended: Ended, verdict: Verdict, state: State, *, on_tria
     link = move.link
     if verdict.then in {Then.PERSON, Then.BLOCK_END}:
         _rest(move, State.SUSPENDED if on_trial else state, ended)
+        if verdict.alert:
+            move.alert(ended.reason, ended.picture)
         if verdict.then is Then.BLOCK_END and ended.block_ends_in is not None and not on_trial:
             move.arm(Timer.COOLDOWN, ended.block_ends_in)
     elif on_trial:
@@ -350,16 +352,13 @@ def _rest(move: Move, state: State, ended: Ended) -> None:
     """Stop trying: only a person can mend what ended it."""
     move.go(state, ended.reason, detail=ended.detail)
     move.set(attempts=0, errors=0, waits=0, breaker=Breaker.CLOSED, resting=None)
-    move.alert(ended.reason, ended.picture)
 
 
 def _give_up(move: Move, reason: Reason, ended: Ended) -> None:
     """Stop trying: enough was tried. Only the slow silent probe may follow, where it is wanted (L5)."""
-    silent = move.link.resting is not None
     move.go(State.SUSPENDED, reason, detail=ended.detail, cause=ended.reason)
     move.set(breaker=Breaker.CLOSED, resting=None)
-    if not silent:
-        move.alert(reason, ended.picture)
+    move.alert(reason, ended.picture)  # after a slow probe that was told already
     if move.policy.suspended_retry > 0:
         move.arm(Timer.COOLDOWN, move.policy.suspended_retry)
 
@@ -488,7 +487,7 @@ TABLE: dict[Phase, dict[Any, Row]] = {
     | {
         Heard: Row(_heard, ()),
         Beat: Row(_beat, ()),
-        Health: Row(_health, _ENDS),
+        Health: Row(_health, (State.DISCONNECTED, State.SUSPENDED)),
         Code: Row(_unlinked, (State.DISCONNECTED, State.SUSPENDED)),
         Timer.HEALTH: Row(_health_due, ()),
         Timer.KEEP_ALIVE: Row(_keep_alive, ()),

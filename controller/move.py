@@ -48,12 +48,11 @@ class Move:
         state = State.CONNECTING if isinstance(phase, Stage) else phase
         self.set(state=state, stage=stage, reason=reason, detail=detail, cause=cause, waiting=None)
 
-    def stage(self, stage: Stage, deadline: float | None) -> None:
+    def stage(self, stage: Stage, deadline: float) -> None:
         """Go on to a stage of the same attempt, which may take `deadline` seconds."""
         assert self.link.reason is not None
         self.go(stage, self.link.reason)
-        if deadline is not None:
-            self.arm(Timer.DEADLINE, deadline)
+        self.arm(Timer.DEADLINE, deadline)
 
     def arm(self, timer: Timer, seconds: float) -> None:
         """Wait so many seconds for this timer, anew if it was armed."""

@@ -29,10 +29,12 @@ from controller.link import (
     Fired,
     FromSession,
     HideCode,
+    Hold,
     Link,
     Open,
     Policy,
     Refuse,
+    Release,
     ShowCode,
     SlotGranted,
     Stage,
@@ -120,7 +122,9 @@ class Lifecycle(RuleBasedStateMachine):
             self.retries_since_rest = self.errors_since_rest = 0
         if isinstance(event, Fired) and event.timer is Timer.RETRY:
             self.retries_since_rest += 1
-        if self.link.state is State.ERROR and before.state is not State.ERROR:
+        if before.on_hold and self.link.waiting and before.stage and before.reason is Reason.RETRY:
+            self.retries_since_rest -= 1  # given back (L13)
+        elif self.link.state is State.ERROR and before.state is not State.ERROR and not before.on_hold:
             self.errors_since_rest += 1
         return before, effects
 
@@ -162,6 +166,13 @@ class Lifecycle(RuleBasedStateMachine):
         assert self.link.state not in {State.CONNECTING, State.CONNECTED}
         assert not self.timers
 
+    @precondition(lambda self: self.booted)
+    @rule(event=st.sampled_from([Hold(), Release()]))
+    def reach(self, event):
+        before = self.link
+        self.happen(event)
+        assert (self.link.phase, self.link.attempts, self.link.errors) == (before.phase, before.attempts, before.errors)
+
     @precondition(lambda self: self.browsers and not self.granted and not self.closing)
     @rule()
     def grant(self):
@@ -202,7 +213,7 @@ class Lifecycle(RuleBasedStateMachine):
         timer = data.draw(st.sampled_from(sorted(self.timers)))
         self.timers.discard(timer)
         before, effects = self.happen(Fired(timer))
-        moved = self.link.phase != before.phase or self.link.due is not None or effects
+        moved = self.link.phase != before.phase or self.link.due is not None or self.link.waiting or effects
         assert moved or timer in {Timer.QUIET, Timer.STABLE, Timer.DEBOUNCE}, "an armed timer always moves"
 
     @invariant()
@@ -216,7 +227,7 @@ class Lifecycle(RuleBasedStateMachine):
     @invariant()
     def never_stuck_without_a_timer_unless_a_person_is_needed(self):
         link = self.link
-        if link.armed or link.due is not None or link.stage is Stage.QUEUED:
+        if link.armed or link.due is not None or link.stage is Stage.QUEUED or (link.on_hold and link.waiting):
             return
         at_rest = {Reason.SUSPENDED_BY_OPERATOR, Reason.SHUTDOWN, Reason.NOT_LINKED, Reason.EXHAUSTED,
                    Reason.TRIAL_FAILED} | NEEDS_PERSON  # fmt: skip
