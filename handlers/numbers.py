@@ -48,7 +48,7 @@ def parse_number(text: str, region: str | None) -> str:
         ValidationResult.TOO_LONG: "is too long",
         ValidationResult.INVALID_LENGTH: "has the wrong length",
         ValidationResult.INVALID_COUNTRY_CODE: "has no country code that exists",
-        ValidationResult.IS_POSSIBLE_LOCAL_ONLY: "lacks its area code",
+        ValidationResult.IS_POSSIBLE_LOCAL_ONLY: "is too short",
     }.get(phonenumbers.is_possible_number_with_reason(number))
     if problem is not None:
         raise WrongNumberError(f"{_short(typed)} {problem}. Send the whole number, like {example}.")
