@@ -33,6 +33,8 @@ _LOG_OUT_SECONDS = 3.0
 _CLIENT_ERROR = 400
 _PICTURE_SECONDS = 5.0
 _LEAVE_SECONDS = 5.0
+_BENEATH_SECONDS = 0.2
+"""Until a death of the process has been noticed: it comes another way than the page's, and sometimes after it."""
 _ANSWER_SECONDS = 10.0
 _LOG_OUT_CODE = re.compile(r"[0-9]{1,4}|[A-Za-z]{1,30}")
 _HOST = re.compile(r"(?!.*\d{7})[a-z0-9.-]{1,60}")
@@ -111,8 +113,8 @@ class ChromiumSession:
             ExitWatch(parts.node, lambda: self._close_down("Playwright's driver process ended")),
         ]
         parts.page.on("crash", lambda _: self._close_down("the page crashed"))
-        parts.page.on("close", lambda _: self._close_down("the page was closed"))
-        parts.context.on("close", lambda _: self._close_down("the browser was closed"))
+        parts.page.on("close", lambda _: self._tasks.start(self._closed("the page was closed")))
+        parts.context.on("close", lambda _: self._tasks.start(self._closed("the browser was closed")))
         parts.page_cdp.on("Page.frameNavigated", self._navigated)
         self._tasks.start(self._load())
 
@@ -151,6 +153,11 @@ class ChromiumSession:
 
     def _close_down(self, detail: str) -> None:
         self._end(Reason.SESSION_CLOSED, detail)
+
+    async def _closed(self, detail: str) -> None:
+        """Let what lies beneath speak first: a process that dies takes browser and page along."""
+        await asyncio.sleep(_BENEATH_SECONDS)
+        self._close_down(detail)
 
     def _navigated(self, event: dict[str, Any]) -> None:
         frame = event["frame"]

@@ -41,7 +41,7 @@ async def stop(process: psutil.Process) -> None:
 async def test_the_browser_is_killed(rig: Rig, stand_in: WhatsAppStandIn) -> None:
     await rig.linked(stand_in)
     rig.processes()[0].kill()
-    assert (await rig.seen(Ended, AT_ONCE)).reason is Reason.SESSION_CLOSED
+    assert await rig.seen(Ended, AT_ONCE) == Ended(Reason.SESSION_CLOSED, "the browser's process ended")
     assert await timed_close(rig) < 3
 
 
@@ -66,7 +66,7 @@ async def test_gpu_and_network_processes_are_replaced(rig: Rig, stand_in: WhatsA
 async def test_the_page_is_closed(rig: Rig, stand_in: WhatsAppStandIn) -> None:
     session = await rig.linked(stand_in)
     await session._parts.page.close()
-    assert (await rig.seen(Ended, AT_ONCE)).reason is Reason.SESSION_CLOSED
+    assert await rig.seen(Ended, AT_ONCE) == Ended(Reason.SESSION_CLOSED, "the page was closed")
     assert await timed_close(rig) < 3
 
 
