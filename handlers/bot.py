@@ -46,7 +46,7 @@ STOP_DEADLINE = 10.0
 _UPDATES = ["message", "callback_query", "my_chat_member"]
 
 Handle = Callable[[Request], Awaitable[None]]
-StrangerCame = Callable[[int, str, Place], Awaitable[None]]
+StrangerCame = Callable[[int, str, Place], Coroutine[Any, Any, None]]
 Moved = Callable[[int, int], None]
 
 

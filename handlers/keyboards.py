@@ -32,7 +32,7 @@ def picker(verb: Verb, accounts: Iterable[tuple[Account, Status]], presser: int,
     ][:PICKER_LIMIT]
     columns = 2 if len(buttons) >= _TWO_COLUMNS_FROM else 1
     rows = [tuple(buttons[start : start + columns]) for start in range(0, len(buttons), columns)]
-    return (*rows, (Button("Cancel", button_code(Verb.CANCEL)),))
+    return (*rows, (Button("Cancel", button_code(Verb.CANCEL, presser=presser, until=until)),))
 
 
 def detail(number: str) -> Keyboard:

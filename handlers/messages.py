@@ -57,6 +57,12 @@ class Text:
         return hashlib.sha256(repr((self.html, self.keyboard)).encode()).hexdigest()[:16]
 
 
+_UNSEEN = dict.fromkeys(
+    (*range(9), *range(11, 32), 0x7F, 0x61C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A))
+)
+"""Control characters but for tabs and ends of lines, and those that turn the direction of writing."""
+
+
 def escape(text: str) -> str:
-    """Return text that can stand in HTML as it is."""
-    return _escape(text, quote=False)
+    """Return text that can stand in HTML as it is, without signs that are not seen and change how the rest is read."""
+    return _escape(text.translate(_UNSEEN), quote=False)

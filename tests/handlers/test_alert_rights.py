@@ -70,3 +70,11 @@ async def test_an_operator_ends_their_own_silence(shared):
     said = await rig.answer(OPERATOR, f"/silence {PARIS} 2h", "Sales Paris", chat=group)
     await rig.press(said, "End", OPERATOR)
     assert rig.desk._silencing.lasting() == []
+
+
+async def test_anothers_choice_is_not_cancelled(shared):
+    rig, group = shared
+    picker = await rig.answer(ADMIN, "/suspend", "Which account", chat=group)
+    assert "somebody else" in (await rig.press(picker, "Cancel", OPERATOR))["text"]
+    assert await rig.press(picker, "Cancel", ADMIN) is not None
+    await rig.seen(group, lambda m: m["message_id"] == picker["message_id"] and "Cancelled" in m["text"])
