@@ -19,6 +19,7 @@ from sandbox.telegram import TelegramStandIn
 from storage.database import Database, open_database
 from storage.outbox import Outbox
 from tests.handlers.fakes import ADMIN, OPERATOR, SECOND_ADMIN, FakeAccounts, FakeMessages, FakeRecords
+from tests.sandbox.telegram.validation import all_problems
 
 WITHIN = 10.0
 """Seconds that a test waits for something to be seen in a chat."""
@@ -128,6 +129,7 @@ async def telegram() -> AsyncIterator[TelegramStandIn]:
         for user, name in ((ADMIN, "Ada"), (SECOND_ADMIN, "Bob"), (OPERATOR, "Olga")):
             stand_in.client.add_user(user, name)
         yield stand_in
+        assert all_problems(stand_in.client.requests()) == [], "a request that Telegram would not understand"
 
 
 @pytest.fixture

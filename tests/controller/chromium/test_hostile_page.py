@@ -1,7 +1,6 @@
 """The page is somebody else's program: whatever it says, no report fails, forges a line or carries a secret on."""
 
 import math
-import secrets
 from base64 import b64encode
 from collections.abc import AsyncIterator
 
@@ -18,8 +17,8 @@ from controller.driver import Code, Ended
 from controller.reasons import Reason
 from tests.controller.chromium.conftest import Rig, eventually
 
-KEY = b64encode(secrets.token_bytes(32)).decode()
-CODE = f"2@{b64encode(secrets.token_bytes(96)).decode()},{KEY},{KEY},{KEY},1"
+KEY = b64encode(bytes(range(32))).decode()
+CODE = f"2@{b64encode(bytes(range(100, 196))).decode()},{KEY},{KEY},{KEY},1"
 FORGED = f"x\n2026-01-01 00:00:00,000 INFO    State: IDLE → CONNECTED\r\x1b[31m\u202e {CODE} +491511234567"
 
 numbers = st.one_of(st.integers(), st.floats(), st.booleans())
