@@ -9,6 +9,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Protocol
 
+from controller.link import Stage
 from controller.reasons import Reason, State
 from controller.registry import Account, UnknownAccountError
 from handlers import wording
@@ -118,6 +119,8 @@ class Actions:
         takeover: bool = False,
     ) -> None:
         number = account.number
+        if self._accounts.status(number).stage is Stage.PASSKEY:
+            await self._accounts.suspend(number)  # the page waits for what it will not get: begin anew
         if self._accounts.status(number).state not in {State.CONNECTING, State.CONNECTED}:
             self._codes.ask(number, asker.user, lambda: self._unreachable(asker, account))
         began = await self._accounts.start(number, takeover=takeover)

@@ -78,6 +78,12 @@ class Cards:
         for number in early:
             self.refresh(number)
 
+    def refresh_all(self) -> None:
+        """Let every card say what is true: what changed while the program was away, or as it was killed."""
+        for pages in self._pages.values():
+            for page in pages:
+                self._wake(page)
+
     def refresh(self, number: str) -> None:
         """Let the account's cards say what it is now. What comes before `load` is not lost."""
         if self._early is not None:

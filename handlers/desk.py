@@ -37,6 +37,8 @@ from handlers.tasks import Tasks
 
 log = logging.getLogger("switchboard.telegram")
 
+CARDS_AFTER = 15.0
+"""Seconds after the start when every card is compared with the truth."""
 GONE = "gone"
 """Of the references that are kept: chats of which admins were told that they cannot be written to."""
 
@@ -186,6 +188,7 @@ class Desk:
         self._owing.told |= await self._alerts.load(place.chat for place in self._followers.of_admins())
         await self._cards.load()
         self._tasks.start(self._codes.clear_left(), "taking away codes that were left")
+        self._lasting.start(self._refresh_cards(), "looking at all cards once")
         await self._bot.run()
 
     async def stop(self, deadline: float) -> None:
@@ -233,6 +236,11 @@ class Desk:
             await self._post.deliver(Lane.ALERTS, place.chat, lambda chat: chat.send(place, text), repeat=True)
         except ChatError as error:
             log.error("A trouble could not be told in chat %d: %s", place.chat, error)
+
+    async def _refresh_cards(self) -> None:
+        """Look at every card once the accounts have been taken up: most have been edited by then, and cost nothing."""
+        await asyncio.sleep(CARDS_AFTER)
+        self._cards.refresh_all()
 
     async def _stranger_came(self, user: int, name: str, place: Place) -> None:
         await self._answers.say(place, wording.stranger(user))

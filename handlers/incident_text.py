@@ -12,7 +12,7 @@ from html import unescape
 from controller.reasons import Reason
 from controller.troubles import UNREACHABLE
 from handlers.callbacks import Verb, button_code
-from handlers.incidents import Entry, Incident
+from handlers.incidents import CRITICAL, Entry, Incident
 from handlers.markup import split
 from handlers.messages import Button, Keyboard, Text, escape
 from handlers.words import WHY, Told, clock, count, span, told_of
@@ -54,7 +54,7 @@ def recovery(incident: Incident, names: Names) -> Text | None:
         assert entry.over_at is not None
         lasted = span((entry.over_at - entry.at).total_seconds())
         if not entry.number:
-            return Text(f"✅ {_words(entry).title[:1].upper()}{_words(entry).title[1:]}: over, after {lasted}.")
+            return Text(f"✅ {_words(entry).over}, after {lasted}.")
         return Text(f"✅ {names(entry.number)} is connected again, after {lasted}.")
     lasted = span((over_at - min(entry.at for entry in mended)).total_seconds())
     accounts = len({entry.number for entry in mended if entry.number})
@@ -68,7 +68,7 @@ def lost_again() -> Text:
 
 def reminder(incident: Incident, names: Names, now: datetime) -> Text:
     """Return what sounds when nobody has acknowledged for long."""
-    entries = incident.open_entries
+    entries = [entry for entry in incident.open_entries if entry.reason in CRITICAL]
     who = ", ".join(dict.fromkeys(_name(entry, names) for entry in entries[:NAMES_IN_A_LINE]))
     more = f" and {len(entries) - NAMES_IN_A_LINE} more" if len(entries) > NAMES_IN_A_LINE else ""
     since = span((now - min(entry.at for entry in entries)).total_seconds())
@@ -112,10 +112,12 @@ def _one(incident: Incident, entry: Entry, names: Names) -> list[str]:
         assert entry.over_at is not None
         if entry.handled:
             return [f"▪️ {subject}, {at}", "Closed by an operator."]
+        if not entry.number:
+            return [f"✅ <b>{words.over}</b>, {clock(entry.over_at, incident.opened_at)}; it began {at}."]
         return [f"✅ {subject}, {at}. Over since {clock(entry.over_at, incident.opened_at)}.", *_times(entry)]
     cause = f" ({WHY[Reason(entry.cause)]})" if entry.cause in WHY else ""
     lines = [f"🚨 {subject}{cause}, {at}", f"{words.means}", f"➡️ {words.todo}"]
-    if entry.detail:
+    if entry.detail and entry.reason != UNREACHABLE:
         lines.insert(1, f"<i>{escape(entry.detail)}</i>")
     return lines + _times(entry)
 
@@ -134,7 +136,8 @@ def _many(incident: Incident, entries: list[Entry], names: Names) -> list[str]:
         those = [entry for entry in standing if entry.reason == reason]
         words = _words(those[0])
         if not those[0].number:
-            lines.append(f"<b>{words.title}</b>: {escape(those[0].detail)}")
+            more = f": {escape(those[0].detail)}" if those[0].detail and reason != UNREACHABLE else ""
+            lines.append(f"<b>{words.title[:1].upper()}{words.title[1:]}</b>{more}")
             continue
         lines.append(f"<b>{words.title[:1].upper()}{words.title[1:]}</b> ({len(those)})")
         lines.extend(_names(those, names))

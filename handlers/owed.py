@@ -112,7 +112,10 @@ class Owing:
         return self._places(transition.number)
 
     def _alerts(self, transition: Transition, reason: Reason) -> list[Owed]:
-        said = {"reason": reason, "cause": transition.cause, "detail": transition.detail}
+        detail = transition.detail
+        if transition.block_ends_at is not None:
+            detail = wording.block_ends(transition.block_ends_at, transition.at)
+        said = {"reason": reason, "cause": transition.cause, "detail": detail}
         owed = self._to_all(transition, Kind.ALERT, said)
         if transition.picture is not None:
             caption = {"detail": wording.page_picture(transition.number)}

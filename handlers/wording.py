@@ -356,7 +356,7 @@ def code_caption(account: Account, shown: CodeShown, now: datetime) -> str:
     """Tell beside a QR picture whose it is and when it ends."""
     window = clock(shown.window_ends_at, now, seconds=True)
     if shown.ends_at is None:
-        ends = "When it ends, the next one appears here by itself."
+        ends = "When this code ends, the next one appears here by itself."
     elif shown.ends_at < shown.window_ends_at:
         ends = f"This code ends at {clock(shown.ends_at, now, seconds=True)}; the next one appears here by itself."
     else:
@@ -366,6 +366,11 @@ def code_caption(account: Account, shown: CodeShown, now: datetime) -> str:
         f"On its phone: WhatsApp → Settings → Linked devices → Link a device.\n"
         f"{ends} Linking waits until {window}."
     )
+
+
+def block_ends(at: datetime, now: datetime) -> str:
+    """Tell when a ban ends; plain text."""
+    return f"The block ends at {clock(at, now)}; it is tried once then."
 
 
 def page_picture(number: str) -> str:
@@ -413,7 +418,7 @@ def _next(status: Status, now: datetime) -> str:
     if status.reason in {Reason.LOGGED_OUT, Reason.WRONG_NUMBER, Reason.NOT_LINKED}:
         return "/link sends a new code."
     if status.state is State.SUSPENDED or (verdict is not None and verdict.then is Then.PERSON):
-        return "It is not tried again by itself; /reconnect does."
+        return "It is not tried again by itself; /reconnect starts it."
     return ""
 
 

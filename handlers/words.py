@@ -66,11 +66,12 @@ WHY: dict[Reason, str] = {
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """How an alert tells a reason. title: what happened. means: what it means. todo: what to do."""
+    """How an alert tells a reason: what happened, what it means, what to do, and, once it has passed, that it has."""
 
     title: str
     means: str
     todo: str
+    over: str = "That is over"
 
 
 ALERTS: dict[Reason, Told] = {
@@ -111,7 +112,7 @@ ALERTS: dict[Reason, Told] = {
     ),
     Reason.PAGE_UNKNOWN: Told(
         "page not recognised",
-        "WhatsApp showed something new; the picture was kept. It is tried again meanwhile.",
+        "WhatsApp showed something new; its picture is below. It is tried again meanwhile.",
         "If it stays so, Switchboard needs an update.",
     ),
     Reason.PASSKEY: Told(
@@ -127,21 +128,25 @@ TROUBLES: dict[str, Told] = {
         "WhatsApp cannot be reached",
         "The accounts wait, and use up no attempts meanwhile.",
         "Nothing to do: they connect again by themselves, in turn, when it is back.",
+        "WhatsApp can be reached again",
     ),
     troubles.DISK: Told(
         "the server’s disk is nearly full",
         "Accounts that are connected stay so, but no browser is started until there is room.",
         "Make room on the disk that holds DATA_DIR.",
+        "There is room on the disk again",
     ),
     troubles.MEMORY: Told(
         "the server is short of memory",
         "Accounts that are connected stay so, but no browser is started until there is more.",
         "End what else runs there, or give the server more memory.",
+        "There is memory again",
     ),
     troubles.DATABASE: Told(
         "the database cannot be written",
         "What happens to the accounts cannot be kept any more.",
         "Look at the disk and the permissions of DATA_DIR.",
+        "The database can be written again",
     ),
 }
 """What can be wrong with the controller itself, or with the world around it."""
