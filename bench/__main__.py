@@ -20,7 +20,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("--idle", type=float, default=60.0, metavar="SECONDS", help="how long to watch the idle fleet")
     parser.add_argument(
-        "--codes", type=int, default=60, metavar="N", help="how many codes to follow; 0 needs no Chromium"
+        "--codes", type=int, default=40, metavar="N", help="how many codes to follow; 0 needs no Chromium"
     )
     told = parser.parse_args()
     # The log is written as ever, and to nowhere: its cost belongs to what is measured.

@@ -6,13 +6,13 @@ Everything but the browsers is the product: registry, managers, recorder and SQL
 import asyncio
 import gc
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import psutil
 
 from bench.figures import Figure
-from controller.driver import Driver, Ended, Health, Layer, Opening, Ready, Report, Usage
+from controller.driver import Driver, Ended, Health, Layer, Opening, Ready, Report, SavedSession, Usage
 from controller.link import Policy, Wanted
 from controller.notices import Notice, Transition
 from controller.persistence import Memory
@@ -60,6 +60,11 @@ class NullDriver:
         self.says[opening.account] = report
         report(Ready(opening.account))
         return NullSession()
+
+    async def saved(self, account: str) -> Sequence[SavedSession]:  # noqa: ARG002 - the protocol's
+        return ()
+
+    async def restore(self, account: str, name: str) -> None: ...
 
     async def stop(self) -> None: ...
 

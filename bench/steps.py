@@ -1,6 +1,7 @@
 """How many pure steps a second: one account's day in short, over and over, through `lifecycle.step` alone."""
 
 import time
+from collections.abc import Sequence
 
 from bench.figures import Figure
 from controller.driver import Authenticated, Code, Ended, Health, Layer, Ready, Scanned, Syncing
@@ -22,7 +23,9 @@ from controller.link import (
 from controller.reasons import Reason, State
 
 NUMBER = "+4915112345678"
-REPEATS = 5_000
+REPEATS = 2_000
+TRIES = 5
+"""The fastest counts: what else the machine does only ever makes it slower."""
 
 FIRST: tuple[Said, ...] = (
     SlotGranted(), Code("a,b,c,d,1"), Code("a,b,c,d,2"), Scanned(), Authenticated(NUMBER), Syncing(50), Ready(NUMBER),
@@ -44,13 +47,17 @@ def day(first: int) -> tuple[Event, ...]:
 
 def measure() -> list[Figure]:
     """Run the rounds; each must end as it should, so that what is timed is what it claims to be."""
-    policy, link = Policy(), Link(NUMBER)
     rounds = [day(2 * i + 1) for i in range(REPEATS)]
-    begun = time.perf_counter()
+    fastest = min(_seconds(rounds) for _ in range(TRIES))
+    return [Figure("pure steps of the lifecycle", REPEATS * len(rounds[0]) / fastest, "/s", aim=20_000)]
+
+
+def _seconds(rounds: Sequence[Sequence[Event]]) -> float:
+    policy, link = Policy(), Link(NUMBER)
+    begun = time.process_time()
     for events in rounds:
         for event in events:
             link, _ = step(link, event, policy)
         assert (link.state, link.reason) == (State.SUSPENDED, Reason.SUSPENDED_BY_OPERATOR)
-    seconds = time.perf_counter() - begun
-    assert link.session == 2 * REPEATS
-    return [Figure("pure steps of the lifecycle", REPEATS * len(rounds[0]) / seconds, "/s", aim=20_000)]
+    assert link.session == 2 * len(rounds)
+    return time.process_time() - begun
