@@ -17,7 +17,8 @@ INSTALLED_AT = Path("/opt/switchboard")  # where docs/deploy.md puts it: there i
 PLACES = "|".join(["/root/", r"/home/\w", r"/Users/\w", *([f"{ROOT}/"] if ROOT != INSTALLED_AT else [])])
 MACHINE_PATH = re.compile(rf"(?<![\w.])(?:{PLACES})")
 REGISTRY = re.compile(
-    r"https?://(?:registry\.|pypi\.|files\.pythonhosted)|https?://[^\s\"]*(?:/simple/|\.(?:whl|tgz|tar\.gz|deb)\b)"
+    r"https?://(?![\w.-]+\.example/)"  # such a host is nobody's
+    r"(?:registry\.|pypi\.|files\.pythonhosted|[^\s\"]*(?:/simple/|\.(?:whl|tgz|tar\.gz|deb)\b))"
 )
 
 
@@ -96,8 +97,8 @@ def test_tracked_files_hold_nothing_of_a_machine(forbidden):
     [
         (MACHINE_PATH, "see /home/ada/notes"),
         (MACHINE_PATH, '"/root/.cache"'),
-        (REGISTRY, '"resolved": "https://registry.example/x"'),
-        (REGISTRY, "https://mirror.example/a/b-1.0.whl"),
+        (REGISTRY, '"resolved": "https://registry.acme.test/x"'),
+        (REGISTRY, "https://mirror.acme.test/a/b-1.0.whl"),
     ],
 )
 def test_patterns_catch_what_they_are_for(pattern, text):
