@@ -65,14 +65,18 @@ class Memory:
         await self._accounts.remove(number)
 
     async def record(self, transitions: Sequence[Transition]) -> None:
-        """Append transitions, bring their accounts up to date, and write what they owe: in one transaction."""
-        newest = {t.number: t for t in transitions}
+        """Append transitions, bring their accounts up to date, and write what they owe: in one transaction.
+
+        One within a state is no row, but what it owes is owed all the same.
+        """
+        moves = [t for t in transitions if not t.within_state]
+        newest = {t.number: t for t in moves}
         async with self._database.transaction() as connection:
             await self._accounts.record(
                 connection,
                 (
                     TransitionRow(t.number, t.at, t.before, t.state, t.reason, t.cause, t.detail, t.attempts, t.errors)
-                    for t in transitions
+                    for t in moves
                 ),
                 (
                     Standing(t.number, t.state, t.reason, t.detail, t.at, t.linked, t.block_ends_at)

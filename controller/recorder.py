@@ -48,7 +48,7 @@ class Recorder:
 
     def __call__(self, notice: Notice) -> None:
         """Take one notice."""
-        if not isinstance(notice, Transition) or notice.within_state:
+        if not isinstance(notice, Transition) or (notice.within_state and notice.alert is None):
             self._listener(notice)
             return
         self._waiting.append(notice)

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from controller.driver import DriverError, Ended, Ready, SavedSession
+from controller.driver import DriverError, Ended, PasskeyAsked, Ready, SavedSession
 from controller.link import Policy, Stage
 from controller.notices import CodeShown, Transition
 from controller.persistence import Memory
@@ -293,3 +293,26 @@ async def test_codes_pass_by_at_once_and_are_never_stored():
     recorder(shown)
     assert told == [shown]
     await recorder.stop(0)
+
+
+@virtual
+async def test_an_alert_within_a_state_is_owed_although_it_is_no_row(tmp_path):
+    owed, driver = [], FakeDriver()
+
+    async def owe(_, transitions):
+        owed.extend(transitions)
+
+    async with open_database(tmp_path / "db") as database:
+        recorder = Recorder(Memory(database, Accounts(database), owe), lambda _: None)
+        registry = Registry(
+            Memory(database, Accounts(database)), driver=driver, policy=Policy(), listener=recorder, launch_slots=2
+        )
+        driver.script = lambda session: session.report(PasskeyAsked())
+        await registry.add(BERLIN, name="", owner=1)
+        await registry.start(BERLIN)
+        await until(lambda: any(each.alert is Reason.PASSKEY for each in owed))
+        assert [each.within_state for each in owed] == [False, True], "the way to it: the attempt, then the alert"
+        rows = await database.rows("SELECT to_state FROM transitions")
+        assert [row[0] for row in rows] == [State.CONNECTING]
+        await registry.stop()
+        await recorder.stop(5)
