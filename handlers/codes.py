@@ -14,6 +14,7 @@ from controller.notices import CodeHidden, CodeShown
 from controller.registry import UnknownAccountError
 from handlers import wording
 from handlers.chat import Chat, ChatError, ChatGoneError, MessageGoneError, OutcomeUnknownError
+from handlers.followers import Followers
 from handlers.messages import Lane, Place, Text
 from handlers.pictures import draw
 from handlers.ports import Accounts, Messages
@@ -43,8 +44,16 @@ class Codes:
     """Brings codes to people. `show` and `hide` return at once."""
 
     def __init__(
-        self, post: Post, tasks: Tasks, *, accounts: Accounts, messages: Messages, clock: Callable[[], datetime]
+        self,
+        post: Post,
+        tasks: Tasks,
+        *,
+        accounts: Accounts,
+        followers: Followers,
+        messages: Messages,
+        clock: Callable[[], datetime],
     ) -> None:
+        self._followers = followers
         self._post, self._tasks, self._accounts, self._messages, self._clock = post, tasks, accounts, messages, clock
         self._linkings: dict[str, _Linking] = {}
 
@@ -66,14 +75,19 @@ class Codes:
             del self._linkings[number]
 
     def show(self, notice: CodeShown) -> None:
-        """Put a code before the person who asked, or before the account's owner where nobody is known to have."""
+        """Put a code before the person who asked, or before the account's owner where nobody is known to have.
+
+        An owner who is an operator no longer gets none.
+        """
         linking = self._linkings.get(notice.number)
         if linking is None:
             try:
-                owner = self._accounts.account(notice.number).owner
+                places = self._followers.of_card(self._accounts.account(notice.number))
             except UnknownAccountError:
                 return
-            linking = self._linkings[notice.number] = _Linking(notice.number, owner)
+            if not places:
+                return
+            linking = self._linkings[notice.number] = _Linking(notice.number, places[0].chat)
         linking.newest = notice
         self._wake(linking)
 

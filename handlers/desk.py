@@ -88,7 +88,7 @@ class Desk:
         self._followers = Followers(people, options.alert_chat)
         post, tasks = self._post, self._tasks
         self._answers = Answers(post, tasks, accounts=accounts, clock=clock)
-        self._codes = Codes(post, tasks, accounts=accounts, messages=messages, clock=clock)
+        self._codes = Codes(post, tasks, accounts=accounts, followers=self._followers, messages=messages, clock=clock)
         self._cards = Cards(post, tasks, accounts=accounts, followers=self._followers, messages=messages, clock=clock)
         self._owing = Owing(accounts, self._followers)
         self._silencing = Silencing(outbox, clock)

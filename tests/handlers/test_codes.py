@@ -11,7 +11,7 @@ from handlers.pictures import draw
 from sandbox.telegram import TelegramStandIn
 from storage.database import Database
 from tests.handlers.conftest import Rig, running_rig
-from tests.handlers.fakes import ADMIN, BERLIN, OPERATOR, SECOND_ADMIN, FakeMessages, code
+from tests.handlers.fakes import ADMIN, BERLIN, OPERATOR, PARIS, SECOND_ADMIN, STRANGER, FakeMessages, code
 from tests.waiting import until
 
 
@@ -165,3 +165,15 @@ def test_pictures_decode_also_after_a_messengers_compression():
         jpeg = io.BytesIO()
         image.save(jpeg, format="JPEG", quality=80)
         assert decoded(png) == decoded(jpeg.getvalue()) == code(mark).text
+
+
+async def test_a_code_goes_to_nobody_who_is_an_operator_no_longer(rig: Rig):
+    rig.accounts.put(owner=STRANGER)
+    rig.accounts.show_code()
+    await rig.answer(ADMIN, "/help", "Switchboard")
+    assert rig.client.requests("sendPhoto") == []
+    await rig.answer(OPERATOR, "/help", "Switchboard")
+    rig.accounts.put(PARIS, owner=OPERATOR)
+    rig.accounts.show_code(PARIS)
+    await rig.seen(OPERATOR, lambda m: m["photo"])
+    assert len(rig.client.requests("sendPhoto")) == 1
