@@ -1,5 +1,6 @@
 """What must never be written, and a search for it in everything that was: shared by whoever runs the whole program."""
 
+import contextlib
 import stat
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -11,6 +12,8 @@ import psutil
 
 SHORTEST_PART = 17
 """Characters from which on a part of a code is one of its keys, not a mere word."""
+
+_LISTENS = 0x10000  # __SO_ACCEPTCON of the kernel
 
 
 @dataclass
@@ -98,7 +101,10 @@ def search_processes(processes: Iterable[psutil.Process], secrets: Secrets) -> l
 
 
 def listening(processes: Iterable[psutil.Process]) -> list[str]:
-    """Name every open door of these processes: a TCP port that listens, a UDP port that is bound and has no peer."""
+    """Name every open door of these processes: a TCP port that listens, a UDP port that is bound and has no peer.
+
+    So is a local socket with a name in no folder (an abstract one), which every user of the machine may knock at.
+    """
     found = []
     for process in processes:
         try:
@@ -107,8 +113,23 @@ def listening(processes: Iterable[psutil.Process]) -> list[str]:
             continue
         doors = (each for each in sockets if each.status == psutil.CONN_LISTEN or _is_bound(each))
         found += [f"{process.name()} ({process.pid}): {each.laddr}" for each in doors]
+        found += [f"{process.name()} ({process.pid}): {name}" for name in _local_doors(process.pid)]
     return found
 
 
 def _is_bound(each: Any) -> bool:
     return each.status == psutil.CONN_NONE and bool(each.laddr) and not each.raddr
+
+
+def _local_doors(pid: int) -> list[str]:
+    """Give the names of the local sockets of a process that are listening and lie in no folder."""
+    inodes = set()
+    for path in Path(f"/proc/{pid}/fd").glob("*"):
+        with contextlib.suppress(OSError):
+            inodes.add(path.readlink().name.removeprefix("socket:[").removesuffix("]"))
+    rows = (
+        line.split() for line in Path("/proc/net/unix").read_text(encoding="utf-8", errors="replace").splitlines()[1:]
+    )
+    return [
+        row[7] for row in rows if len(row) > 7 and row[6] in inodes and int(row[3], 16) & _LISTENS and row[7][0] == "@"
+    ]

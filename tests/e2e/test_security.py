@@ -222,3 +222,7 @@ def test_the_search_finds_open_files_secret_environments_and_doors(tmp_path):
                 door.listen()
             (found,) = set(listening([me])) - set(before)
             assert str(door.getsockname()[1]) in found
+    with socket.socket(socket.AF_UNIX) as door:
+        door.bind("\0switchboard-test-of-doors")
+        door.listen()
+        assert "switchboard-test-of-doors" in "".join(set(listening([me])) - set(before))
