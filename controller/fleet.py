@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 from controller.manager import Status
 from controller.notices import Notice, Transition
-from controller.reasons import VERDICTS, State, Then
+from controller.reasons import VERDICTS, Reason, State, Then
 from controller.registry import Account
 from controller.troubles import UNREACHABLE, Troubles
 
@@ -33,6 +33,9 @@ GOOD_PROBES = 2
 """Answers in a row after which WhatsApp counts as reachable again."""
 LONGEST_BLIND = 900.0
 """Seconds for which accounts are held by a probe that has never once succeeded: it may be the probe that is wrong."""
+
+_OURS = {Reason.SESSION_CLOSED, Reason.UNRESPONSIVE, Reason.NAVIGATED, Reason.RECYCLED}
+"""What ends in our own processes, all at once where they share one: it tells nothing of WhatsApp."""
 
 Reach = Callable[[], Awaitable[None]]
 """Reaches WhatsApp's host. Raises OSError (TimeoutError is one) if it does not answer."""
@@ -106,12 +109,16 @@ class Fleet:
 
     def note(self, notice: Notice) -> None:
         """Take a notice; returns at once."""
-        if not isinstance(notice, Transition) or notice.state not in {State.DISCONNECTED, State.ERROR, State.SUSPENDED}:
+        if not isinstance(notice, Transition):
+            return
+        if notice.state is State.CONNECTED:  # it is lost no more
+            self._lost = deque(each for each in self._lost if each[1] != notice.number)
+        if notice.state not in {State.DISCONNECTED, State.ERROR, State.SUSPENDED}:
             return
         verdict = VERDICTS.get(notice.cause or notice.reason)
         if verdict is None or verdict.then in {Then.PERSON, Then.BLOCK_END}:
             return
-        if notice.before is State.CONNECTED:
+        if notice.before is State.CONNECTED and notice.reason not in _OURS:
             self._lost.append((asyncio.get_running_loop().time(), notice.number))
         self._woken.set()
 

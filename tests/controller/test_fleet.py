@@ -136,6 +136,32 @@ async def test_most_accounts_lost_within_moments_are_held_although_the_host_answ
 
 
 @virtual
+async def test_accounts_that_are_back_are_not_lost():
+    world = World(ask=False)
+    await world.connect(NUMBERS[:6])
+    await pass_time(120)
+    for number in NUMBERS[:6]:
+        world.lose([number])
+        await until(lambda: world.connected() == 6, within=4)
+    assert world.told.said == []
+    await world.end()
+
+
+@virtual
+@pytest.mark.parametrize("reason", [Reason.SESSION_CLOSED, Reason.UNRESPONSIVE])
+async def test_the_death_of_what_all_browsers_share_is_no_word_about_whatsapp(reason):
+    world = World()
+    await world.connect(NUMBERS[:6])
+    await pass_time(120)
+    for session in world.driver.sessions:
+        session.report(Ended(reason, "Playwright's driver process ended"))
+    await until(lambda: world.connected() == 6, within=10)
+    await pass_time(60)
+    assert world.told.said == []
+    await world.end()
+
+
+@virtual
 async def test_one_lost_account_holds_nobody():
     world = World()
     await world.connect(NUMBERS[:10])
