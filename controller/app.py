@@ -15,6 +15,7 @@ from typing import Any
 import aiosqlite
 
 from controller.chromium import ChromiumDriver, ChromiumOptions
+from controller.collector import tune_collector
 from controller.datadir import held
 from controller.fleet import Fleet, Reach, reach
 from controller.manager import utc_now
@@ -36,6 +37,8 @@ log = logging.getLogger("switchboard")
 DATABASE = "switchboard.sqlite"
 STORE_DEADLINE = 10.0
 """Seconds that storing the last transitions may take at the end."""
+SAME_SIGNAL = 1.0
+"""Seconds within which a repeated signal is the same one: a make or a shell passes on what its group got as well."""
 TELL_DEADLINE = 10.0
 """Seconds that telling the last words in the chat may take at the end."""
 
@@ -49,9 +52,8 @@ async def serve(settings: Settings) -> None:
 
     Raises DataDirError, StorageError, VaultError, DriverError or TokenRefusedError, each with one line for people.
     """
-    signalled = asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, _on_signal, signalled, number)
+    tune_collector()
+    signals = _Signals()
     with held(settings.data_dir):
         driver = ChromiumDriver(
             ChromiumOptions(
@@ -114,7 +116,7 @@ async def serve(settings: Settings) -> None:
             ):
                 try:
                     await registry.boot()
-                    await _first(serving, signalled)
+                    await _first(serving, signals.stop)
                 finally:
                     log.info("Stopping")
                     await registry.stop()
@@ -150,9 +152,9 @@ async def _running(work: Coroutine[Any, Any, None], name: str) -> AsyncIterator[
         await asyncio.gather(task, return_exceptions=True)
 
 
-async def _first(serving: "asyncio.Task[None]", signalled: asyncio.Event) -> None:
+async def _first(serving: "asyncio.Task[None]", stop: asyncio.Event) -> None:
     """Wait for a signal, or for the Telegram side to fail; raises what it failed with."""
-    waiting = asyncio.ensure_future(signalled.wait())
+    waiting = asyncio.ensure_future(stop.wait())
     try:
         await asyncio.wait({serving, waiting}, return_when=asyncio.FIRST_COMPLETED)
     finally:
@@ -161,10 +163,22 @@ async def _first(serving: "asyncio.Task[None]", signalled: asyncio.Event) -> Non
         serving.result()
 
 
-def _on_signal(signalled: asyncio.Event, number: signal.Signals) -> None:
-    if signalled.is_set():
-        log.warning("A second signal: ending at once")
-        signal.signal(number, signal.SIG_DFL)
-        signal.raise_signal(number)
-    log.info("%s: stopping; once more ends at once", number.name)
-    signalled.set()
+class _Signals:
+    """SIGINT and SIGTERM: the first asks for a stop in order, a second one ends the program at once (L15)."""
+
+    def __init__(self) -> None:
+        self.stop = asyncio.Event()
+        self._loop = asyncio.get_running_loop()
+        self._first_at = 0.0
+        for number in (signal.SIGINT, signal.SIGTERM):
+            self._loop.add_signal_handler(number, self._take, number)
+
+    def _take(self, number: signal.Signals) -> None:
+        if not self.stop.is_set():
+            log.info("%s: stopping; once more ends at once", number.name)
+            self._first_at = self._loop.time()
+            self.stop.set()
+        elif self._loop.time() - self._first_at >= SAME_SIGNAL:
+            log.warning("A second signal: ending at once")
+            signal.signal(number, signal.SIG_DFL)
+            signal.raise_signal(number)

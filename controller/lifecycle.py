@@ -215,7 +215,8 @@ def _ready(move: Move, ready: Ready) -> None:
 
 
 def _heard(move: Move, _: object) -> None:
-    move.set(quiet=False)
+    if move.link.quiet:
+        move.set(quiet=False)
     move.arm(Timer.QUIET, move.policy.stale_after / 2)
     move.arm(Timer.STALE, move.policy.stale_after)
 

@@ -56,7 +56,8 @@ class Move:
 
     def arm(self, timer: Timer, seconds: float) -> None:
         """Wait so many seconds for this timer, anew if it was armed."""
-        self.set(armed=self.link.armed | {timer})
+        if timer not in self.link.armed:
+            self.set(armed=self.link.armed | {timer})
         self.effects.append(Arm(timer, seconds))
 
     def disarm(self) -> None:

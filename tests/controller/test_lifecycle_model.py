@@ -88,7 +88,7 @@ class Lifecycle(RuleBasedStateMachine):
         self.booted = False
         self.stopped = False
 
-    def happen(self, event):  # noqa: C901 - one case for each effect that is watched
+    def happen(self, event):  # noqa: C901, PLR0912 - one case for each effect that is watched
         before = self.link
         self.link, effects = step(before, event, self.policy)
         what = event.said if isinstance(event, FromSession) else event

@@ -195,7 +195,7 @@ class World:
 def decode(picture: bytes) -> str:
     """Read the one QR code in a picture."""
     with Image.open(io.BytesIO(picture)) as image:
-        (found,) = zxingcpp.read_barcodes(image)
+        (found,) = zxingcpp.read_barcodes(image, formats=zxingcpp.BarcodeFormats(zxingcpp.BarcodeFormat.QRCode))
     return found.text
 
 

@@ -1,5 +1,6 @@
 """The main job, end to end: link, keep and report an account from Telegram, with nothing faked but the two services."""
 
+import asyncio
 import os
 import signal
 import sqlite3
@@ -193,3 +194,23 @@ def test_a_database_of_a_newer_version_a_wrong_setting_and_no_browser_are_one_cl
     assert code == 2
     assert "newer version" in lines.pop()
     assert all(" INFO " in line for line in lines)
+
+
+@pytest.mark.timeout(60)
+async def test_a_signal_that_comes_twice_at_once_is_one_and_a_later_one_ends_it_at_once(tmp_path):
+    async with world(tmp_path) as here:
+        async with here.program() as program:
+            await here.link()
+            program.send(signal.SIGTERM)
+            program.send(signal.SIGTERM)
+            assert await program.ended() == 0
+        async with here.program() as program:
+            await here.until(lambda: "Telegram: I am" in program.text)
+            here.client.fail("hang", seconds=30)
+            await here.client.send(ADMIN, "/status")
+            program.send(signal.SIGTERM)
+            await here.until(lambda: "Stopping" in program.text)
+            await asyncio.sleep(1.1)
+            program.send(signal.SIGTERM)
+            assert await program.ended(within=5) == -signal.SIGTERM
+        await here.until(lambda: left_behind(here.data_dir) == [], within=5)
