@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 
 from controller.datadir import DataDirError, held
 from controller.driver import DriverError
-from controller.logs import set_up_logging
+from controller.logs import redacted, set_up_logging
 from controller.settings import ProfileSettings, SettingsError, read_settings
 
 EXIT_MEND = 2
@@ -108,7 +108,7 @@ def _restore(args: argparse.Namespace) -> int:
 
 
 def _mend(error: Exception) -> int:
-    sys.stderr.write(f"{error}\n")
+    sys.stderr.write(f"{redacted(str(error))}\n")
     return EXIT_MEND
 
 

@@ -20,6 +20,8 @@ _SECRETS = (
     # A linking code: its ref with all that follows, and each of its keys by itself (32 bytes in base64).
     (re.compile(r"\d@[A-Za-z0-9+/=_-]{16,}(?:,[^\s,]+)*"), "<code>"),
     (re.compile(r"(?<![A-Za-z0-9+/])[A-Za-z0-9+/]{43}="), "<key>"),
+    # An account's number as the name of its folder or file, which the system's own errors tell.
+    (re.compile(r"((?:profiles|saved|run)/\.?)\d{3,11}(\d{4})(?!\d)"), r"\1•••\2"),
 )
 _UNSEEN = (*range(0x20), *range(0x7F, 0xA0), 0x61C, 0x200E, 0x200F, *range(0x2028, 0x202F), *range(0x2066, 0x206A))
 """Control characters of terminals, ends of lines, and those that turn the direction of writing."""
@@ -35,7 +37,7 @@ _Raised: TypeAlias = (
 
 
 def redacted(text: str) -> str:
-    """Return text with every token and linking code taken out."""
+    """Return text with every token and linking code taken out, and numbers in the paths of accounts masked."""
     for secret, instead in _SECRETS:
         text = secret.sub(instead, text)
     return text

@@ -7,6 +7,7 @@ age's own format, so that `age --decrypt` reads it too. Restoring moves the prof
 deleted here but the oldest copies. What never lives here: when to save (`controller.chromium.driver`).
 """
 
+import contextlib
 import os
 import shutil
 import tarfile
@@ -112,8 +113,9 @@ class Vault:
                 self._write(plain, new)
             new.rename(path)
         except (OSError, tarfile.TarError, pyrage.EncryptError) as error:
-            new.unlink(missing_ok=True)
-            raise VaultError(f"the profile could not be saved: {error}") from error
+            with contextlib.suppress(OSError):
+                new.unlink()
+            raise VaultError(f"the profile could not be saved: {_why(error)}") from error
         for old in self.copies(profile)[KEEP:]:
             old.path.unlink(missing_ok=True)
         return Copy(path, _time(path), path.stat().st_size)
@@ -141,7 +143,7 @@ class Vault:
             shutil.rmtree(coming, ignore_errors=True)
             if isinstance(error, VaultError):
                 raise
-            raise VaultError(f"the copy could not be restored: {error}") from error
+            raise VaultError(f"the copy could not be restored: {_why(error)}") from error
         return aside if existed else None
 
     def _copies(self, profile: Profile) -> Iterator[Copy]:
@@ -174,6 +176,12 @@ class Vault:
                 pyrage.decrypt_io(file, plain, [self._identity])
                 plain.seek(0)
                 yield plain
+
+
+def _why(error: Exception) -> str:
+    """Say what went wrong without the path, which is nobody's business in a chat."""
+    told = error.strerror if isinstance(error, OSError) else None
+    return told or str(error)
 
 
 def _time(path: Path) -> datetime:

@@ -61,6 +61,14 @@ def test_a_linking_code_is_taken_out_whole_and_in_parts(text):
     assert not [part for part in CODE.split(",") if len(part) > 16 and part in left]
 
 
+@pytest.mark.parametrize("folder", ["profiles/", "saved/", "run/", "profiles/."])
+def test_numbers_in_the_paths_of_accounts_are_masked(folder):
+    text = redacted(f"[Errno 2] No such file: '/data/{folder}491511234567/x' and /data/{folder}491511234567.json")
+
+    assert "1511234567" not in text
+    assert text.count("•••4567") == 2
+
+
 def test_what_is_no_secret_stays():
     line = "2026-11-23 12:00:00,000 INFO    •••4567 Reconnect in 4s (attempt 3/10), pid 1234567: 12345:67 https://x/a=b"
 

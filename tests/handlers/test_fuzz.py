@@ -60,6 +60,7 @@ commands = st.sampled_from(
         "/status",
         "/reconnect",
         "/suspend",
+        "/restore",
         "/silence",
         "/alerts",
         "/STATUS",
@@ -292,7 +293,9 @@ async def test_no_button_shows_or_moves_anothers_account(fuzz: Fuzz, verb):
             assert await press(fuzz, OPERATOR, OPERATOR, newest(fuzz, OPERATOR), code) == ""
 
 
-@pytest.mark.parametrize("command", ["link", "status", "reconnect", "suspend", "silence", "alerts", "help", "start"])
+@pytest.mark.parametrize(
+    "command", ["link", "status", "reconnect", "suspend", "restore", "silence", "alerts", "help", "start"]
+)
 async def test_no_command_shows_or_moves_anothers_account(fuzz: Fuzz, command):
     for asked in (BERLIN, NAMES[BERLIN], BERLIN[-4:], LONDON, f"{LONDON} Mine now", "all", ""):
         text = f"/{command} {asked}" + (" 1h" if command == "silence" and asked else "")

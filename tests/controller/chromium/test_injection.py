@@ -12,6 +12,7 @@ from controller.chromium.launcher import clear_singleton
 from controller.chromium.processes import this_process
 from controller.chromium.profile import Profile
 from controller.chromium.tickets import ticket_owner, write_ticket
+from controller.chromium.vault import Vault, VaultError
 
 NASTY = [
     "two words", "it's", 'a"b', "$(touch pwned)", "`touch pwned`", "x; touch pwned #", "a\nb; touch pwned", "-rf", "*",
@@ -57,6 +58,24 @@ def test_a_ticket_is_never_written_through_what_lies_in_its_place(tmp_path):
 def test_a_number_is_never_a_path(tmp_path, account):
     with pytest.raises(ValueError, match="digits"):
         Profile.of(tmp_path, account)
+
+
+def test_what_the_system_says_of_a_copy_is_told_without_its_path(tmp_path):
+    profile = Profile.of(tmp_path, "+491511234567")
+    (profile.folder / "Default" / "IndexedDB").mkdir(parents=True)
+    vault = Vault(tmp_path)
+    copy = vault.save(profile)
+    assert copy is not None
+    copy.path.unlink()
+
+    with pytest.raises(VaultError) as error:
+        vault.restore(profile, copy)
+    assert str(error.value) == "the copy could not be restored: No such file or directory"
+    (tmp_path / "saved" / "491511234567").rmdir()
+    (tmp_path / "saved" / "491511234567").touch()
+    with pytest.raises(VaultError) as error:
+        vault.save(profile)
+    assert "491511234567" not in str(error.value)
 
 
 def test_a_stale_socket_is_removed_and_nothing_else_that_it_may_point_to(tmp_path):
