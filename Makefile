@@ -25,7 +25,7 @@ run: setup  ## Start the bot; without TELEGRAM_BOT_TOKEN, the sandbox
 	    && exec $(PY) -m "$$part"
 
 test: setup peers  ## Run every test
-	$(PY) -m pytest
+	$(PY) -m pytest -n 3 --dist loadfile
 
 check: $(PACKAGES)  ## Check format, lint, types and that the diagram is current
 	$(PY) -m ruff format --check .

@@ -58,7 +58,7 @@ def test_everything_is_pinned_with_hashes_and_without_addresses():
         "aiohttp==3.14.5",
         "aiohttp==3.* --hash=sha256:" + "0" * 64,
         "aiohttp==3.14.5 --hash=md5:" + "0" * 32,
-        "aiohttp @ https://mirror.example/aiohttp.tar.gz",
+        "aiohttp @ https://mirror.example/aiohttp.zip",
         "--index-url https://mirror.example/simple",
         "-e .",
         "./aiohttp",

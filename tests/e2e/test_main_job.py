@@ -1,6 +1,7 @@
 """The main job, end to end: link, keep and report an account from Telegram, with nothing faked but the two services."""
 
 import asyncio
+import contextlib
 import os
 import signal
 import sqlite3
@@ -116,7 +117,8 @@ async def test_a_kill_right_after_the_bot_said_connected_keeps_the_session(tmp_p
             here.phones.scan(here.decode(await here.until(here.qr)), NUMBER)
             await here.until(lambda: here.says("Support Berlin", "CONNECTED"))
             for process in program.family():
-                process.kill()
+                with contextlib.suppress(psutil.NoSuchProcess):  # one goes down with another
+                    process.kill()
             await program.ended()
         before = len(here.transitions())
         async with here.program():

@@ -240,9 +240,10 @@ async def test_close_leaves_nothing_and_can_be_repeated(rig: Rig, stand_in: What
     assert rig.processes() == []
     assert len(rig.reports) == count, "a closed session reports nothing"
     run = rig.data_dir / "run"
-    assert {path.name for path in run.iterdir() if not path.name.startswith("playwright.")} == {f"{DIGITS}.lock"}
+    kept = {f"{DIGITS}.lock", f"{DIGITS}.clean"}
+    assert {path.name for path in run.iterdir() if not path.name.startswith("playwright.")} == kept
     await rig.driver.stop()
-    assert [path.name for path in run.iterdir()] == [f"{DIGITS}.lock"]
+    assert {path.name for path in run.iterdir()} == kept
     assert left_behind(rig.data_dir) == []
     assert (rig.data_dir / "profiles" / DIGITS).stat().st_mode & 0o777 == 0o700
 
