@@ -10,7 +10,7 @@ __d('StandInSurface', (require, exports) => {
   const linking = require('WAWebAltDeviceLinkingApi').standInLinking;
   const { passkey } = require('StandInPasskey');
   const ban = require('WAWebTemporaryBan').TemporaryBan;
-  const testId = switches.unknown_build === 'all' ? 'data-tid' : 'data-testid';
+  const names = switches.unknown_build === 'all' ? { testid: 'data-tid', id: 'data-id' } : { testid: 'data-testid' };
   const app = document.getElementById('app');
   let shown = null; // 'landing' | 'main' | 'blocked'
   let firstQr = null;
@@ -19,7 +19,7 @@ __d('StandInSurface', (require, exports) => {
     const made = document.createElement(tag);
     for (const [name, value] of Object.entries(attributes)) {
       if (name.startsWith('on')) made.addEventListener(name.slice(2), value);
-      else made.setAttribute(name === 'testid' ? testId : name, value);
+      else made.setAttribute(names[name] ?? name, value);
     }
     made.append(...children);
     return made;
@@ -28,7 +28,7 @@ __d('StandInSurface', (require, exports) => {
     shown = name;
     app.replaceChildren(...children);
   };
-  const find = (id) => app.querySelector(`[${testId}="${id}"]`);
+  const find = (id) => app.querySelector(`[${names.testid}="${id}"]`);
 
   const landing = () => {
     if (shown === 'landing') return;

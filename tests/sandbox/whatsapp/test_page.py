@@ -345,7 +345,15 @@ async def test_an_unknown_build_has_other_names(whatsapp, page):
     whatsapp.switches.set("unknown_build", "all")
     await page.reload()
     await page.locator("canvas").wait_for()
-    assert await page.locator("[data-testid], #wa_web_initial_startup").count() == 0
+    known = page.locator("[data-testid], #wa_web_initial_startup, #pane-side")
+    assert await known.count() == 0
+    whatsapp.switches.set("unknown_build", "off")
+    await page.reload()
+    await link(whatsapp, page)
+    whatsapp.switches.set("unknown_build", "all")
+    await page.reload()
+    await page.get_by_role("grid").wait_for(state="attached")
+    assert await known.count() == 0, "a linked page has other names too"
 
 
 async def test_debug_may_never_come_and_csp_refuses_script_tags(whatsapp, page):
