@@ -15,7 +15,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PUPPETEER_SKIP_DOWNLOAD := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup browser peers run test check format diagram bench mutants lock upgrade clean
+.PHONY: help setup browser peers run test check format diagram bench chaos mutants lock upgrade clean
 
 help:  ## Show this list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | awk -F '\t' '{ printf "make %-10s%s\n", $$1, $$2 }'
@@ -42,6 +42,9 @@ diagram: $(PACKAGES)  ## Draw the lifecycle into the docs and the README
 
 bench: setup  ## Measure speed and size
 	$(PY) -m bench
+
+chaos: setup  ## Break the whole program, fault by fault, and write what came of it into docs/chaos.md
+	$(PY) -m tests.chaos --markdown docs/chaos.md
 
 mutants: $(PACKAGES)  ## Break each row of the lifecycle in turn; name those that no test misses
 	$(PY) -m bench.mutants
@@ -83,7 +86,7 @@ peers:
 
 $(PEER_PACKAGES): $(PEERS)/package-lock.json
 	@echo "Installing npm packages for $(PEERS) (once)"
-	@npm ci --prefix $(PEERS) --no-audit --no-fund --loglevel=error \
+	@npm ci --prefix $(PEERS) --ignore-scripts --omit=optional --no-audit --no-fund --loglevel=error \
 	    || { echo "The npm packages could not be installed: the lines above say why. Only this first time needs the network." >&2; exit 1; }
 	@touch $@
 
