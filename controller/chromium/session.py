@@ -18,6 +18,7 @@ from playwright.async_api import Error as PlaywrightError
 
 from controller.chromium.durable import remove_marker, until_durable
 from controller.chromium.errors import is_interrupted, translated
+from controller.chromium.picture import take_picture
 from controller.chromium.processes import ExitWatch, ProcessId, end_tree
 from controller.chromium.profile import Profile
 from controller.chromium.script import ask
@@ -31,7 +32,7 @@ log = logging.getLogger(__name__)
 
 _LOG_OUT_SECONDS = 3.0
 _CLIENT_ERROR = 400
-_PICTURE_SECONDS = 5.0
+_CACHES_SECONDS = 5.0
 _LEAVE_SECONDS = 5.0
 _BENEATH_SECONDS = 0.2
 """Until a death of the process has been noticed: it comes another way than the page's, and sometimes after it."""
@@ -187,7 +188,7 @@ class ChromiumSession:
             async with asyncio.timeout(self._timing.settle):
                 await self._recognised.wait()
         except TimeoutError:
-            picture = await self._picture()
+            picture = await take_picture(self._parts.page)
             if not self._recognised.is_set():
                 self._tell(Ended(Reason.PAGE_UNKNOWN, "the page is none that we know", picture=picture))
 
@@ -218,20 +219,12 @@ class ChromiumSession:
         """Let the caches and the service worker serve again: the fresh page is there."""
         try:
             with translated("end the fresh load"):
-                async with asyncio.timeout(_PICTURE_SECONDS):
+                async with asyncio.timeout(_CACHES_SECONDS):
                     await self._parts.page_cdp.send("Network.setBypassServiceWorker", {"bypass": False})
                     await self._parts.page_cdp.send("Network.setCacheDisabled", {"cacheDisabled": False})
                     await self._parts.page_cdp.send("Network.disable")
         except DriverError as error:
             log.debug("%s", error)
-
-    async def _picture(self) -> bytes | None:
-        try:
-            with translated("take a picture"):
-                async with asyncio.timeout(_PICTURE_SECONDS):
-                    return await self._parts.page.screenshot(type="png", timeout=_PICTURE_SECONDS * 1000)
-        except DriverError:
-            return None
 
     async def _take_over(self) -> None:
         try:
