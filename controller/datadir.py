@@ -7,7 +7,7 @@ writing elsewhere, a database of theirs), is refused before anything in it is op
 import fcntl
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 _LOCK = "switchboard.lock"
@@ -25,7 +25,8 @@ def held(data_dir: Path) -> Iterator[Path]:
         _refuse_others(data_dir, data_dir.stat())
         data_dir.chmod(0o700)  # from here on nobody can put anything there any more
         for path in _entries(data_dir):
-            _refuse_others(path, path.lstat())
+            with suppress(FileNotFoundError):  # a browser that an earlier run left is tidying up
+                _refuse_others(path, path.lstat())
         lock = os.open(data_dir / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     except DataDirError:
         raise
