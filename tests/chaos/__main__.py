@@ -1,0 +1,179 @@
+"""`python -m tests.chaos`: every fault, one table, exit code 1 if any row is not as the contract says."""
+
+import argparse
+import asyncio
+import platform
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+
+from tests.chaos import faults, outages, pairs, trial
+from tests.chaos.stage import DEFAULTS, QUICK_PINGS, SHORT, TRUE_PINGS, Stage, StageError, left_behind, stage
+from tests.chaos.table import Row, line, markdown
+from tests.chaos.trial import Fault
+from tests.e2e.harness import ROOT
+
+QUICK = (
+    "page hangs in a loop",
+    "renderer killed",
+    "browser killed (-9)",
+    "logged out on the phone",
+    "Playwright's driver killed",
+    "controller killed (-9), restarted",
+)
+
+HEAD = """# What it survives
+
+    {command}
+
+runs the whole program with {accounts} accounts in real Chromium between both stand-ins, breaks one thing after another,
+and judges each row by [the lifecycle](lifecycle.md). This is the table of one such run: {when}, {cores} cores,
+{system}, Python {python}, Playwright {playwright}, {browser}, with {settings}.
+
+- *layer named*: what the transition's detail says. *detected*: from the fault until the product's own word of it.
+- *back*: until CONNECTED again, from the moment where the cause was gone and, where one was needed, a person had acted.
+- *attempts*, *errors*: the most that stood in the log. *alerts*: messages that sounded in the alert chat.
+- *left behind*: processes, locks, files and tasks that should not be there, a few seconds later.
+
+"""
+
+
+def say(text: str) -> None:
+    """Print at once: somebody is watching."""
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
+
+
+async def _side_by_side(here: Stage, chosen: list[Fault], done: Callable[[Row], None]) -> None:
+    """Each fault on an account of its own, all at once: hangs take a minute each, in which nothing else happens."""
+    size = len(here.accounts)
+    for first in range(0, len(chosen), size):
+        batch = chosen[first : first + size]
+        pairs_of = zip(batch, here.accounts, strict=False)
+        rows = await asyncio.gather(*(trial.run(here, fault, account, alone=False) for fault, account in pairs_of))
+        await trial.look_for_rest(here, rows)
+        for row in rows:
+            done(row)
+
+
+async def _everything(here: Stage, told: argparse.Namespace, done: Callable[[Row], None]) -> None:
+    wanted = lambda name: any(part in name for part in told.only) if told.only else not told.quick or name in QUICK
+    picked = lambda table: [each for each in table if wanted(each.name)]
+    await _side_by_side(here, picked(faults.hangs(here)), done)
+    serial = [*faults.crashes(), *faults.survived(), *faults.people(), *faults.pages(here), *faults.shared(here)]
+    for place, fault in enumerate(picked(serial)):
+        done(await trial.run(here, fault, here.accounts[place % len(here.accounts)]))
+    for name, outage in outages.outages(here):
+        if wanted(name):
+            done(await outages.perform(here, name, outage))
+    if wanted("two at a time") and told.minutes > 0:
+        done(await pairs.run(here, told.minutes, told.seed, say))
+
+
+async def chaos(told: argparse.Namespace) -> list[Row]:
+    """Run it all and return the rows; the last one is about the end of the program."""
+    rows: list[Row] = []
+
+    def done(row: Row) -> None:
+        rows.append(row)
+        say(line(row))
+
+    settings, pings = (SHORT, QUICK_PINGS) if told.quick else (DEFAULTS, TRUE_PINGS)
+    with tempfile.TemporaryDirectory(prefix="sb") as folder:
+        async with stage(Path(folder), accounts=told.accounts, settings=settings, pings=pings) as here:
+            try:
+                await _everything(here, told, done)
+                done(await _end(here))
+            except StageError as error:
+                done(Row("the run itself", wrong=[f"given up: {error}"]))
+            finally:
+                if here.running is not None:
+                    await here.stop()
+                if told.log:
+                    here.logs += ["", "The alert chat:", *map(str, here.here.client.from_bot(here.alert_chat))]
+                    told.log.write_text("\n".join(here.logs) + "\n", encoding="utf-8")
+    return rows
+
+
+async def _end(here: Stage) -> Row:
+    """SIGTERM at last: exit 0, nothing left at all, the database sound."""
+    row = Row("SIGTERM at the end", layer="controller")
+    began = time.monotonic()
+    code = await here.stop()
+    row.detected = time.monotonic() - began
+    if code != 0 or row.detected > outages.STOP_LIMIT:
+        row.wrong.append(f"it ended with {code} after {row.detected:.0f} s")
+    deadline = time.monotonic() + 5
+    while left_behind(here.here.data_dir) and time.monotonic() < deadline:  # noqa: ASYNC110 - processes tell nobody
+        await asyncio.sleep(0.1)
+    census = here.census()
+    row.left = str(census)
+    if not census.clean:
+        row.wrong.append("something is left behind")
+    if here.here.rows("PRAGMA integrity_check") != [("ok",)]:
+        row.wrong.append("the database is damaged")
+    row.note = "detected: until exit 0"
+    return row
+
+
+def _head(told: argparse.Namespace) -> str:
+    return HEAD.format(
+        command=f"python -m tests.chaos --minutes {told.minutes:g} --seed {told.seed}",
+        accounts=told.accounts,
+        when=datetime.now(UTC).strftime("%d %B %Y"),
+        cores=len(_cores()),
+        system=f"Linux {platform.release().split('-')[0]}",
+        python=platform.python_version(),
+        playwright=version("playwright"),
+        browser=_browser(),
+        settings="short settings" if told.quick else "the default settings",
+    )
+
+
+def _cores() -> set[int]:
+    import os
+
+    return os.sched_getaffinity(0)
+
+
+def _browser() -> str:
+    command = [
+        sys.executable,
+        "-c",
+        "from controller.chromium.find import find_executable; print(find_executable(None))",
+    ]
+    path = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False).stdout.strip()
+    named = subprocess.run([path, "--version"], capture_output=True, text=True, check=False).stdout.strip()
+    return f"{Path(path).name} ({named})" if named else Path(path).name
+
+
+def main(argv: list[str] | None = None, run: Callable[..., Awaitable[list[Row]]] = chaos) -> int:
+    """Run, print, and return the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m tests.chaos", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="a handful of rows on short settings, under a minute")
+    parser.add_argument(
+        "--accounts", type=int, choices=range(1, 7), metavar="1–6", help="how many (default 6, quick 3)"
+    )
+    parser.add_argument("--minutes", type=float, default=10, help="of two faults at a time (default 10)")
+    parser.add_argument("--seed", type=int, default=1, help="of their choice (default 1)")
+    parser.add_argument("--only", action="append", default=[], metavar="TEXT", help="rows whose name has this in it")
+    parser.add_argument("--markdown", type=Path, metavar="FILE", help="write the table there too")
+    parser.add_argument("--log", type=Path, metavar="FILE", help="keep what the program wrote")
+    told = parser.parse_args(argv)
+    told.accounts = told.accounts or (3 if told.quick else 6)
+    rows = asyncio.run(run(told))
+    say("\n" + markdown(rows))
+    wrong = [row for row in rows if row.wrong]
+    say(f"\n{len(rows)} rows, {len(wrong)} WRONG")
+    if told.markdown:
+        told.markdown.write_text(_head(told) + markdown(rows) + "\n", encoding="utf-8")
+    return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,372 @@
+"""The faults that hit accounts, each with what docs/lifecycle.md says of it.
+
+What never lives here: how a fault is tried and judged (`trial`), and faults of the program or its host (`outages`).
+"""
+
+import asyncio
+import signal
+import time
+from dataclasses import replace
+
+from sandbox.whatsapp import PhoneError
+from tests.chaos.stage import Account, Stage, StageError
+from tests.chaos.trial import AT_ONCE, Act, Expected, Fault
+from tests.e2e.harness import ADMIN
+
+STRANGER = "+4915119999999"
+_BAN_SECONDS = 12.0
+_INCIDENT_SECONDS = 7.0
+"""Alerts of a chat within 5 s are one message: what comes now is to be one of its own."""
+
+
+def hang_limit(stage: Stage) -> float:
+    """A hang is told by two health checks in a row, the second of which may wait for its time-out (L8)."""
+    return 2 * stage.setting("HEALTH_CHECK_SECONDS") + stage.setting("PROBE_TIMEOUT_SECONDS") + 5
+
+
+# --- acts -------------------------------------------------------------------------------------------------------------
+
+
+def kill(*kinds: str, number: signal.Signals = signal.SIGKILL) -> Act:
+    """Signal parts of the account's browser; without kinds its first process."""
+
+    async def act(stage: Stage, account: Account) -> float:
+        found = stage.parts(account, *kinds) if kinds else [stage.browser(account)]
+        if not found:
+            raise StageError(f"{account.name} has no {' or '.join(kinds)}")
+        began = time.time()
+        for process in found:
+            process.send_signal(number)
+        return began
+
+    return act
+
+
+def phone(action: str, **more: object) -> Act:
+    """Let the account's phone, or WhatsApp, do something."""
+
+    async def act(stage: Stage, account: Account) -> float:
+        began = time.time()
+        getattr(stage.here.phones, action)(number=account.number, **more)
+        return began
+
+    return act
+
+
+def switch(name: str, value: object, then: Act | None = None) -> Act:
+    """Turn a switch of the page's stand-in; then do something that makes the page feel it."""
+
+    async def act(stage: Stage, account: Account) -> float | None:
+        stage.here.whatsapp.switches.set(name, value)
+        return time.time() if then is None else await then(stage, account)
+
+    return act
+
+
+def cured(name: str) -> Act:
+    """Turn a switch back."""
+
+    async def act(stage: Stage, _: Account) -> None:
+        switches = stage.here.whatsapp.switches
+        default = next(row.default for row, _ in switches if row.name == name)
+        switches.set(name, default)
+
+    return act
+
+
+def node(number: signal.Signals) -> Act:
+    async def act(stage: Stage, _: Account) -> float:
+        found = stage.node()
+        began = time.time()
+        found.send_signal(number)
+        return began
+
+    return act
+
+
+def both(*acts: Act) -> Act:
+    async def act(stage: Stage, account: Account) -> float | None:
+        moments = [await each(stage, account) for each in acts]
+        return moments[0]
+
+    return act
+
+
+async def _close_page(stage: Stage, account: Account) -> float:
+    began = time.time()
+    await stage.peep(f"close {account.digits}")
+    return began
+
+
+async def _ban(stage: Stage, account: Account) -> None:
+    for page in stage.here.whatsapp.hub.pages_of(account.number):
+        page.ban(_BAN_SECONDS)
+
+
+async def _suspend(stage: Stage, account: Account) -> None:
+    await stage.says(account, f"/suspend {account.number}")
+    await stage.until(lambda: stage.state(account) == "SUSPENDED", f"{account.name} suspended", 30)
+
+
+async def _reconnect(stage: Stage, account: Account) -> None:
+    await stage.says(account, f"/reconnect {account.number}")
+
+
+async def _link_again(stage: Stage, account: Account) -> None:
+    await stage.says(account, f"/link {account.number} {account.name}")
+    await stage.scan(account)
+
+
+async def _use_here(stage: Stage, account: Account) -> None:
+    """Press what the alert offers, and mean it."""
+
+    def offered(label: str) -> int | None:
+        for message in reversed(stage.here.client.from_bot(stage.alert_chat)):
+            labels = [button["text"] for row in message["buttons"] or [] for button in row]
+            if label in labels and account.name in (message["text"] or ""):
+                return int(message["message_id"])
+        return None
+
+    for label in ("Use here", "Yes, use here"):
+        message = await stage.until(lambda label=label: offered(label), f"a button {label!r}", 15)
+        await stage.here.client.press_text(message, label, chat_id=stage.alert_chat, user_id=ADMIN)
+
+
+async def _killed_while_syncing(stage: Stage, account: Account) -> float:
+    await stage.says(account, f"/reconnect {account.number}")
+    pages = stage.here.whatsapp.hub.pages_of
+
+    def syncing() -> bool:
+        return any(page.state == "CONNECTED" and page.device and not page.device.seen.synced
+                   for page in pages(account.number))  # fmt: skip
+
+    await stage.until(syncing, "a page that syncs", 30)
+    return await kill()(stage, account) or time.time()
+
+
+async def _unlinked(stage: Stage, account: Account) -> None:
+    stage.here.phones.logout(account.number)
+    await stage.until(lambda: stage.state(account) == "DISCONNECTED", f"{account.name} logged out", 15)
+
+
+async def _shows_code(stage: Stage, account: Account) -> None:
+    await _unlinked(stage, account)
+    await asyncio.sleep(_INCIDENT_SECONDS)
+    await stage.says(account, f"/link {account.number} {account.name}")
+    await stage.until(lambda: stage.here.qr(account.operator), f"a code in {account.name}'s chat", 30)
+
+
+async def _wrong_number(stage: Stage, account: Account) -> float:
+    began = time.time()
+    await stage.scan(account, as_=STRANGER)
+    return began
+
+
+async def _logged_out_again(stage: Stage, account: Account) -> None:
+    gone = lambda: not any(d["number"] == STRANGER for d in stage.here.phones.devices())
+    await stage.until(gone, "the stranger's link is taken away again", 20)
+    await _link_again(stage, account)
+
+
+async def _refs_expire(stage: Stage, account: Account) -> float:
+    """Let six codes die before the eyes of the operator, then scan what the chat shows."""
+    hub = stage.here.whatsapp.hub
+    true = hub.options
+    hub.options = replace(true, timings=true.timings.with_given({"first_ref": 6.0, "next_ref": 2.0}))
+    try:
+        await _shows_code(stage, account)
+        began = time.time()
+        seen: set[str] = set()
+
+        def more_than_six() -> bool:
+            seen.update(page.ref for page in hub.pages.values() if page.ref)
+            return len(seen) > true.refs
+
+        await stage.until(more_than_six, "a seventh code", 40)
+        await stage.scan(account)
+    finally:
+        hub.options = true
+    return began
+
+
+async def _asked_for_passkey(stage: Stage, account: Account) -> float:
+    stage.here.phones.passkey(account.number, "require")
+    began = time.time()
+    await stage.scan(account)
+    asked = lambda: any("passkey" in str(m["text"]).lower() and account.name in str(m["text"])
+                        for m in stage.here.client.from_bot(stage.alert_chat))  # fmt: skip
+    await stage.until(asked, "word of the passkey", 15)
+    await asyncio.sleep(1)
+    stage.here.phones.passkey(account.number, "approve")
+    return began
+
+
+async def _silent(stage: Stage, account: Account) -> float:
+    began = time.time()
+    stage.here.phones.silence(account.number)
+    return began
+
+
+async def _answers(stage: Stage, account: Account) -> None:
+    stage.here.phones.silence(account.number, on=False)
+    stage.here.phones.network(account.number, lost=False)
+
+
+# --- the tables -------------------------------------------------------------------------------------------------------
+
+_CLOSED = Expected(reason="session_closed")
+_GONE = frozenset({"session_closed"})
+
+
+def crashes() -> list[Fault]:
+    """Deaths of one account's parts: told at once, back by themselves."""
+    return [
+        Fault(name="renderer killed", do=kill("renderer"), expected=replace(_CLOSED, layer="page")),
+        Fault(name="page crashes", do=phone("crash"), expected=replace(_CLOSED, layer="page", within=3)),
+        Fault(name="browser killed (-9)", do=kill(), expected=replace(_CLOSED, layer="browser")),
+        Fault(name="page closed", do=_close_page, expected=replace(_CLOSED, layer="page")),
+        Fault(name="navigation away", do=phone("leave"), expected=Expected(reason="navigated", layer="page")),
+        Fault(name="reload", do=phone("reload"), expected=Expected(reason="navigated", layer="page")),
+        Fault(
+            name="crash while syncing", prepare=_suspend, do=_killed_while_syncing,
+            expected=Expected(reason="session_closed", state="ERROR", layer="browser", errors=(1, 1)),
+        ),
+    ]  # fmt: skip
+
+
+def survived() -> list[Fault]:
+    """What Chromium and the page mend by themselves: nothing is to be told."""
+    nothing = Expected(reason=None, attempts=(0, 0))
+    return [
+        Fault(name="GPU process killed", do=kill("gpu-process"), expected=nothing),
+        Fault(name="network service killed", do=kill("network.mojom.NetworkService"), expected=nothing),
+        Fault(name="network reset", do=_reset, expected=nothing),
+    ]
+
+
+async def _reset(stage: Stage, account: Account) -> None:
+    stage.here.phones.network(account.number, how="reset")
+    stage.here.phones.network(account.number, lost=False)
+
+
+def hangs(stage: Stage) -> list[Fault]:
+    """What only a health check can see, one account each."""
+    limit = hang_limit(stage)
+    # The page pings its server each 20 s and waits 13 s for an answer before its socket says so.
+    ping = 33.0 if stage.setting("HEALTH_CHECK_SECONDS") > 10 else 3.0
+    lost = Expected(reason="connection_lost", layer="WhatsApp socket", within=limit + ping, back=20)
+    return [
+        Fault(
+            name="browser stopped (-STOP)", do=kill(number=signal.SIGSTOP),
+            expected=Expected(reason="session_closed", layer="process", within=limit, back=25),
+        ),
+        Fault(
+            name="renderer stopped (-STOP)", do=kill("renderer", number=signal.SIGSTOP),
+            expected=Expected(reason="unresponsive", layer="page script", within=limit, back=25),
+        ),
+        Fault(
+            name="page hangs in a loop", do=phone("hang"),
+            expected=Expected(reason="unresponsive", layer="page script", within=limit, back=25),
+        ),
+        Fault(name="server silent, socket open", do=_silent, cure=_answers, expected=lost),
+        Fault(name="network lost, unheard", do=phone("network"), cure=_answers, expected=lost),
+        Fault(
+            name="socket OPENING for ever", do=phone("state", state="OPENING"),
+            expected=replace(lost, within=limit),
+        ),
+    ]  # fmt: skip
+
+
+def people() -> list[Fault]:
+    """What WhatsApp or a person decides: one alert; only then a person, where one is needed."""
+    alone = Expected(reason="logged_out", layer="removed", within=5, attempts=(0, 0), alerts=(1, 1), back=25)
+    return [
+        Fault(name="logged out on the phone", do=phone("logout"), person=_link_again, expected=alone),
+        Fault(
+            name="saved session refused", do=switch("refuse_restore", True, kill()), cure=cured("refuse_restore"),
+            person=_link_again, expected=replace(alone, also=_GONE, within=10, attempts=(0, 1)),
+        ),
+        Fault(
+            name="open elsewhere (conflict)", do=phone("conflict"), person=_use_here,
+            expected=replace(alone, reason="conflict", layer="elsewhere", within=2),
+        ),
+        Fault(
+            name="ban with an end", do=_ban,
+            expected=Expected(reason="banned", state="SUSPENDED", layer="blocks", within=2, attempts=(0, 0),
+                              alerts=(1, 1), back=_BAN_SECONDS + 10),
+        ),
+        Fault(
+            name="terms-of-service block", do=phone("state", state="TOS_BLOCK"), person=_reconnect,
+            expected=replace(alone, reason="banned", state="SUSPENDED", layer="blocks", within=2),
+        ),
+        Fault(
+            name="version too old", do=phone("state", state="DEPRECATED_VERSION"),
+            expected=Expected(reason="outdated", layer="too old", within=2),
+        ),
+        Fault(
+            name="another number scans", prepare=_shows_code, do=_wrong_number, person=_logged_out_again,
+            expected=replace(alone, reason="wrong_number", layer="", within=8, back=45),
+        ),
+        Fault(
+            name="passkey asked for", prepare=_shows_code, do=_asked_for_passkey,
+            expected=Expected(reason=None, attempts=(0, 0), alerts=(1, 1), back=20),
+        ),
+        Fault(
+            name="six codes expire", do=_refs_expire,
+            expected=Expected(reason=None, also=frozenset({"logged_out"}), attempts=(0, 0), alerts=(0, 1), back=20),
+        ),
+    ]  # fmt: skip
+
+
+def pages(stage: Stage) -> list[Fault]:
+    """What the page answers when it is loaded; felt by a browser that has to start again."""
+    connect = stage.setting("CONNECT_TIMEOUT_SECONDS")
+    failed = Expected(reason="launch_failed", state="ERROR", also=_GONE, within=8, attempts=(1, 3), errors=(1, 2))
+    reached = 15.0  # until WhatsApp's host has been asked again, twice, and its accounts go on
+    return [
+        Fault(
+            name="HTTP 500", do=switch("http_error", 500, kill()), cure=cured("http_error"),
+            expected=replace(failed, layer="HTTP 500", alerts=(0, 1), back=15 + reached),
+        ),
+        Fault(
+            name="slow load", do=switch("slow_load", connect / 3, kill()), cure=cured("slow_load"),
+            expected=replace(_CLOSED, layer="browser", back=connect / 3 + 15),
+        ),
+        Fault(
+            name="load that never ends", do=switch("endless_load", True, kill()), cure=cured("endless_load"),
+            expected=replace(failed, reason="deadline", layer="launching", within=connect + 8, errors=(1, 1)),
+        ),
+        Fault(
+            name="page not recognised", do=switch("unknown_build", "all", kill()), cure=cured("unknown_build"),
+            expected=replace(failed, reason="page_unknown", layer="none that we know", within=25, errors=(1, 1),
+                             alerts=(1, 1)),
+        ),
+    ]  # fmt: skip
+
+
+def shared(stage: Stage) -> list[Fault]:
+    """What hits every account at once. One incident at most, and all come back by themselves (L13)."""
+    limit = hang_limit(stage)
+    count = len(stage.accounts)
+    slow = 10 + 5 * count
+    return [
+        Fault(
+            name="Playwright's driver killed", whole=True, do=node(signal.SIGKILL),
+            expected=replace(_CLOSED, layer="driver", within=AT_ONCE, back=slow, attempts=(1, 2), errors=(0, 1),
+                             alerts=(0, 1), also=frozenset({"launch_failed"})),
+        ),
+        Fault(
+            name="Playwright's driver stopped", whole=True, do=node(signal.SIGSTOP),
+            expected=Expected(reason="unresponsive", mended="session_closed", layer="browser", within=limit,
+                              back=slow + 20, attempts=(1, 2), errors=(0, 1), alerts=(0, 1),
+                              also=frozenset({"launch_failed"})),
+        ),
+        Fault(
+            name="DNS gone, all accounts", whole=True, do=switch("dns_gone", True), cure=cured("dns_gone"),
+            expected=Expected(reason="connection_lost", layer="WhatsApp socket", within=limit, back=slow + 30,
+                              attempts=(0, 2), errors=(0, 1), alerts=(0, 1), also=frozenset({"launch_failed"})),
+        ),
+    ]  # fmt: skip
+
+
+__all__ = ["PhoneError", "crashes", "hang_limit", "hangs", "pages", "people", "shared", "survived"]

@@ -1,0 +1,65 @@
+"""The program as it is, with a peephole: it tells its asyncio tasks, and closes a page as nothing outside it could.
+
+Run as `python -m tests.chaos.inside` in the place of `python -m controller`. One line of text in, one of JSON out, over
+a Unix socket named by CHAOS_PEEPHOLE. What never lives here: anything that the program itself would notice.
+"""
+
+import asyncio
+import gc
+import json
+import os
+import sys
+from collections import Counter
+
+import controller.app
+from controller.__main__ import main
+from controller.chromium.session import ChromiumSession
+from controller.settings import Settings
+
+_serve = controller.app.serve
+
+
+async def _with_peephole(settings: Settings) -> None:
+    mine: set[asyncio.Task[None]] = set()
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        this = asyncio.current_task()
+        mine.add(this)
+        try:
+            words = (await reader.readline()).decode().split()
+            told = await _close(words[1]) if words[:1] == ["close"] else _tasks(mine)
+            writer.write(json.dumps(told).encode() + b"\n")
+            await writer.drain()
+        finally:
+            writer.close()
+            mine.discard(this)
+
+    server = await asyncio.start_unix_server(answer, os.environ["CHAOS_PEEPHOLE"])
+    try:
+        await _serve(settings)
+    finally:
+        server.close()
+
+
+def _tasks(mine: set) -> dict[str, int]:
+    """Count the tasks by what they run."""
+    return Counter(getattr(task.get_coro(), "__qualname__", "?") for task in asyncio.all_tasks() - mine)
+
+
+async def _close(digits: str) -> int:
+    """Close the page of an account's open session."""
+    found = [
+        each
+        for each in gc.get_objects()
+        if isinstance(each, ChromiumSession) and each._parts.profile.digits == digits and each._closing is None
+    ]
+    for session in found:
+        async with asyncio.timeout(5):
+            await session._parts.page.close()
+    return len(found)
+
+
+controller.app.serve = _with_peephole
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,406 @@
+"""The stage: the whole program with its accounts in real Chromium between both stand-ins, and what can be seen of it.
+
+Nothing of the product is imported: facts come from its database, the chat as people see it, the phones and /proc.
+What never lives here: faults, and what is expected of them.
+"""
+
+import asyncio
+import contextlib
+import json
+import os
+import subprocess
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from sandbox.whatsapp import PhoneError
+from tests.e2e.harness import ADMIN, Program, World, left_behind, world
+
+DEFAULTS = {
+    "RECONNECT_DELAYS": "1,2,4,8,16,30",
+    "BREAKER_COOLDOWN_SECONDS": "60",
+    "HEALTH_CHECK_SECONDS": "30",
+    "PROBE_TIMEOUT_SECONDS": "10",
+    "KEEP_ALIVE_SECONDS": "60",
+    "STALE_AFTER_SECONDS": "300",
+    "STABLE_AFTER_SECONDS": "60",
+    "QR_DEBOUNCE_SECONDS": "2",
+    "CONNECT_TIMEOUT_SECONDS": "60",
+    "SYNC_TIMEOUT_SECONDS": "180",
+}
+"""The product's own settings, as docs and .env.example tell them."""
+
+SHORT = DEFAULTS | {
+    "RECONNECT_DELAYS": "0.2,0.4,0.8,1.6",
+    "HEALTH_CHECK_SECONDS": "1.5",
+    "PROBE_TIMEOUT_SECONDS": "1",
+    "KEEP_ALIVE_SECONDS": "2",
+    "STALE_AFTER_SECONDS": "12",
+    "CONNECT_TIMEOUT_SECONDS": "20",
+}
+"""For the short form."""
+
+CITIES = ("Berlin", "Paris", "Rome", "Oslo", "Vienna", "Madrid")
+PAGE_SPEED = 10
+TRUE_PINGS = {"ping_every": 20.0, "ping_timeout": 13.0, "sync": 1.0}
+QUICK_PINGS = {"ping_every": 1.0, "ping_timeout": 1.0, "sync": 1.0}
+_POLL = 0.05
+_ALARM = "🚨"
+_CALM_SECONDS = 3.0
+_WAIT_THEIR_TURN = ("Cards.", "LiveMessage.", "Answers.", "Codes.", "AlertWorker.", "Worker.")
+"""Tasks with something to say in a chat that has had its share of this minute: they wait on purpose."""
+_TROUBLE = ("Traceback (most", "could not be handled", "Task was destroyed", "never retrieved", "cannot be ended")
+
+
+class StageError(Exception):
+    """Something did not come. Its text is one line."""
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """One account of the stage, with an operator of its own whose private chat nobody else uses."""
+
+    number: str
+    name: str
+    operator: int
+
+    @property
+    def digits(self) -> str:
+        return self.number.removeprefix("+")
+
+
+@dataclass(frozen=True, slots=True)
+class Transition:
+    """One row of the product's own log. at: unix seconds, by the controller's clock."""
+
+    id: int
+    at: float
+    state: str
+    reason: str
+    cause: str | None
+    detail: str
+    attempts: int
+    errors: int
+
+
+@dataclass(frozen=True, slots=True)
+class Census:
+    """What there is of the program now, as far as it may be left behind."""
+
+    processes: tuple[str, ...] = ()
+    files: tuple[str, ...] = ()
+    tasks: tuple[str, ...] = ()
+    trouble: tuple[str, ...] = ()
+
+    @property
+    def clean(self) -> bool:
+        return not (self.processes or self.files or self.tasks or self.trouble)
+
+    def __str__(self) -> str:
+        return "; ".join((*self.processes, *self.files, *self.tasks, *self.trouble)) or "0"
+
+
+@dataclass
+class Stage:
+    """A running program and its accounts."""
+
+    here: World
+    accounts: list[Account]
+    settings: dict[str, str]
+    alert_chat: int
+    on_tmpfs: bool
+    program: Program = field(init=False)
+    running: AsyncExitStack | None = None
+    read_lines: int = 0
+    logs: list[str] = field(default_factory=list)
+    """What earlier runs of the program wrote."""
+    calm: Counter[str] = field(default_factory=Counter)
+    """The program's tasks while all accounts are CONNECTED and nothing happens."""
+
+    # --- the program --------------------------------------------------------------------------------------------------
+
+    async def start(self, **more: str) -> None:
+        self.running = AsyncExitStack()
+        self.program = await self.running.enter_async_context(
+            self.here.program("tests.chaos.inside", **(self.settings | more))
+        )
+        self.read_lines = 0
+
+    async def stop(self) -> int:
+        """SIGTERM, where it still runs. Returns the exit code."""
+        assert self.running is not None
+        await self.running.aclose()
+        self.running = None
+        self.logs += self.program.lines
+        code = self.program.process.returncode
+        return -1 if code is None else code
+
+    def setting(self, name: str) -> float:
+        return float(self.settings[name])
+
+    async def peep(self, question: str = "tasks") -> Any:
+        """Ask the peephole (see `inside`)."""
+        try:
+            async with asyncio.timeout(10):
+                reader, writer = await asyncio.open_unix_connection(self.settings["CHAOS_PEEPHOLE"])
+                writer.write(question.encode() + b"\n")
+                told = json.loads(await reader.readline())
+                writer.close()
+        except (OSError, ValueError, TimeoutError) as error:
+            raise StageError(f"the program does not answer: {error or 'no answer in 10 s'}") from error
+        return told
+
+    # --- people -------------------------------------------------------------------------------------------------------
+
+    async def says(self, account: Account, text: str) -> None:
+        """Let the account's operator say something to the bot."""
+        await self.here.client.send(account.operator, text)
+
+    async def scan(self, account: Account, *, as_: str | None = None, within: float = 45) -> None:
+        """Look at the picture in the operator's chat and scan it; look again where the code has died meanwhile."""
+
+        def scanned() -> bool:
+            photo = self.here.qr(account.operator)
+            if photo is None:
+                return False
+            try:
+                self.here.phones.scan(self.here.decode(photo), as_ or account.number)
+            except PhoneError:
+                return False
+            return True
+
+        await self.until(scanned, f"a living code in {account.name}'s chat", within)
+
+    async def link(self, account: Account) -> None:
+        mark = self.mark(account)
+        await self.says(account, f"/link {account.number} {account.name}")
+        await self.scan(account)
+        await self.until_back(account, mark, 60)
+
+    async def reset(self, account: Account) -> None:
+        """Bring the counters to zero, as only an operator's word or a minute's peace does."""
+        newest = self.newest(account)
+        if newest is not None and newest.state == "CONNECTED" and (newest.attempts, newest.errors) == (0, 0):
+            return
+        mark = self.mark(account)
+        await self.says(account, f"/suspend {account.number}")
+        await self.until(lambda: self.state(account) == "SUSPENDED", f"{account.name} suspended", 30)
+        await self.says(account, f"/reconnect {account.number}")
+        await self.until_back(account, mark, 60)
+
+    # --- facts --------------------------------------------------------------------------------------------------------
+
+    def log(self, account: Account, after: int = 0) -> list[Transition]:
+        rows = self.here.rows(
+            "SELECT id, at, to_state, reason, cause, detail, attempt, errors FROM transitions"
+            " WHERE number = ? AND id > ? ORDER BY id",
+            account.number,
+            after,
+        )
+        return [Transition(row[0], datetime.fromisoformat(row[1]).timestamp(), *row[2:]) for row in rows]
+
+    def newest(self, account: Account) -> Transition | None:
+        with contextlib.suppress(Exception):  # the database may be in the middle of its first start
+            if found := self.log(account):
+                return found[-1]
+        return None
+
+    def mark(self, account: Account) -> int:
+        newest = self.newest(account)
+        return 0 if newest is None else newest.id
+
+    def state(self, account: Account) -> str:
+        newest = self.newest(account)
+        return "" if newest is None else newest.state
+
+    def is_online(self, account: Account) -> bool:
+        """Whether the phone sees its linked device at work."""
+        return any(each["number"] == account.number and each["online"] for each in self.here.phones.devices())
+
+    def alerts(self, after: int) -> list[dict[str, Any]]:
+        """Alerts in their chat: what sounded there, but for answers to whoever pressed something."""
+
+        def first_words(message: dict[str, Any]) -> str:
+            return str((message["history"] or [message])[0]["text"])
+
+        return [
+            message
+            for message in self.here.client.from_bot(self.alert_chat)
+            if message["message_id"] > after and not message["silent"] and first_words(message).startswith(_ALARM)
+        ]
+
+    def last_message(self) -> int:
+        return max((m["message_id"] for m in self.here.client.from_bot(self.alert_chat)), default=0)
+
+    async def until(self, met: Callable[[], Any], what: str, within: float) -> Any:
+        deadline = time.monotonic() + within
+        while not (found := met()):
+            if time.monotonic() > deadline:
+                raise StageError(f"not within {within:g} s: {what}")
+            if self.running is not None and self.program.process.returncode is not None:
+                raise StageError(f"the program ended ({self.program.process.returncode}) instead of: {what}")
+            await asyncio.sleep(_POLL)
+        return found
+
+    async def until_back(self, account: Account, after: int, within: float) -> Transition:
+        """Wait until it is CONNECTED anew, for the product and for the phone."""
+
+        def back() -> Transition | None:
+            newest = self.newest(account)
+            fresh = newest is not None and newest.id > after and newest.state == "CONNECTED"
+            return newest if fresh and self.is_online(account) else None
+
+        found: Transition = await self.until(back, f"{account.name} connected", within)
+        return found
+
+    # --- processes and files ------------------------------------------------------------------------------------------
+
+    def browser(self, account: Account) -> psutil.Process:
+        """The account's browser, its first process."""
+        folder = f"--user-data-dir={self.here.data_dir / 'profiles' / account.digits}"
+        found = [
+            process
+            for process in psutil.process_iter(["cmdline"])
+            if folder in (words := process.info["cmdline"] or []) and not any(w.startswith("--type=") for w in words)
+        ]
+        if len(found) != 1:
+            raise StageError(f"{account.name} has {len(found)} browsers")
+        return found[0]
+
+    def parts(self, account: Account, *kinds: str) -> list[psutil.Process]:
+        """Processes of the account's browser by --type or --utility-sub-type."""
+        wanted = {f"--type={kind}" for kind in kinds} | {f"--utility-sub-type={kind}" for kind in kinds}
+        return [each for each in self.browser(account).children(recursive=True) if wanted & set(_words(each))]
+
+    def node(self) -> psutil.Process:
+        """Playwright's driver process."""
+        return next(each for each in self.program.family() if "run-driver" in _words(each))
+
+    def census(self) -> Census:
+        """Everything that should not be there. Accounts that are CONNECTED or CONNECTING have one browser each."""
+        open_now = {a.digits for a in self.accounts if self.state(a) in {"CONNECTED", "CONNECTING"}}
+        family = {each.pid for each in self.program.family()} if self.running is not None else set()
+        processes, leaders = [], []
+        for process in psutil.process_iter(["cmdline", "status", "ppid"]):
+            words = process.info["cmdline"] or []
+            if process.info["status"] == psutil.STATUS_ZOMBIE:
+                if process.info["ppid"] == self.program.process.pid and self.running is not None:
+                    processes.append(f"zombie {process.pid}")
+                continue
+            if process.pid == os.getpid() or not any(str(self.here.data_dir) in word for word in words):
+                continue
+            folder = next((w for w in words if w.startswith("--user-data-dir=")), None)
+            if folder is not None and not any(word.startswith("--type=") for word in words):
+                leaders.append(Path(folder).name)
+            if process.pid not in family:
+                processes.append(f"orphan {process.pid}")
+        processes += [f"browser of …{d[-4:]} ×{leaders.count(d)}" for d in sorted(set(leaders)) if leaders.count(d) > 1]
+        processes += [f"browser of …{digits[-4:]}" for digits in sorted(set(leaders) - open_now)]
+        return Census(tuple(processes), tuple(self._files(open_now)), trouble=tuple(self._trouble()))
+
+    def _files(self, open_now: set[str]) -> list[str]:
+        run = self.here.data_dir / "run"
+        names = {path.name for path in run.iterdir()} if run.exists() else set()
+        wanted = {f"{a.digits}.{kind}" for a in self.accounts for kind in ("lock", "clean")}
+        wanted |= {f"{digits}.json" for digits in open_now}
+        drivers = {name.split(".")[1] for name in names if name.startswith("playwright.")}
+        found = sorted(name for name in names if not name.startswith("playwright.") and name not in wanted)
+        if len(drivers) > (1 if self.running is not None else 0):
+            found.append(f"{len(drivers)} × playwright.*")
+        profiles = self.here.data_dir / "profiles"
+        if self.running is None and profiles.exists():
+            found += [f"{path.name} of …{path.parent.name[-4:]}" for path in profiles.glob("*/Singleton*")]
+        left = [path.name for path in self._temporary.iterdir()]
+        if self.running is None:
+            found += left
+        elif len(left) > 4 * len(self.accounts) + 4:
+            found.append(f"{len(left)} temporary files")
+        return found
+
+    def _trouble(self) -> list[str]:
+        """What the program wrote that only a fault of its own makes it write."""
+        lines, self.read_lines = self.program.lines[self.read_lines :], len(self.program.lines)
+        return [line[:160] for line in lines if any(word in line for word in _TROUBLE)]
+
+    async def settled(self, within: float = 12) -> Census:
+        """The census once it is clean, or what there still is after a while. Trouble in the log stays trouble."""
+        deadline = time.monotonic() + within
+        trouble: tuple[str, ...] = ()
+        while True:
+            tasks = Counter[str]()
+            if self.calm and self.running is not None:
+                tasks = Counter(await self.peep()) - self.calm
+                for name in [name for name in tasks if name.startswith(_WAIT_THEIR_TURN)]:
+                    del tasks[name]
+            census = self.census()
+            trouble += census.trouble
+            left = replace(census, tasks=tuple(f"{n} × task {name}" for name, n in tasks.items()), trouble=trouble)
+            if not (left.processes or left.files or left.tasks) or time.monotonic() > deadline:
+                return left
+            await asyncio.sleep(0.3)
+
+    @property
+    def _temporary(self) -> Path:
+        return self.here.data_dir.parent / "t"
+
+
+def _words(process: psutil.Process) -> list[str]:
+    try:
+        return process.cmdline()
+    except psutil.Error:
+        return []
+
+
+@asynccontextmanager
+async def stage(
+    folder: Path, *, accounts: int, settings: Mapping[str, str], pings: Mapping[str, float]
+) -> AsyncIterator[Stage]:
+    """Both stand-ins, the program, and so many linked accounts."""
+    cast = [Account(f"+491511234560{n}", name, 2000 + n) for n, name in enumerate(CITIES[:accounts], start=1)]
+    temporary = folder / "t"
+    temporary.mkdir()
+    async with world(folder, speed=PAGE_SPEED, **pings) as here:
+        for account in cast:
+            here.client.add_user(account.operator, f"Operator {account.name}")
+        group = here.client.add_group("Alerts", [ADMIN], admin=True)
+        given = dict(settings) | {
+            "TELEGRAM_OPERATOR_IDS": ",".join(str(account.operator) for account in cast),
+            "TELEGRAM_ALERT_CHAT_ID": str(group["id"]),
+            "TMPDIR": str(temporary),
+            "CHAOS_PEEPHOLE": str(folder / "peephole"),
+        }
+        with _tmpfs(here.data_dir, megabytes=1500) as on_tmpfs:
+            made = Stage(here, cast, given, group["id"], on_tmpfs)
+            await made.start()
+            try:
+                await asyncio.gather(*(made.link(account) for account in cast))
+                await asyncio.sleep(_CALM_SECONDS)
+                made.calm = Counter(await made.peep())
+                yield made
+            finally:
+                if made.running is not None:
+                    await made.stop()
+
+
+@contextlib.contextmanager
+def _tmpfs(folder: Path, megabytes: int) -> Any:
+    """Put a small file system of its own there, where this user may: only so can the disk be full."""
+    folder.mkdir(mode=0o700)
+    command = ["mount", "-t", "tmpfs", "-o", f"size={megabytes}m,mode=700", "tmpfs", str(folder)]
+    mounted = os.geteuid() == 0 and subprocess.run(command, check=False, capture_output=True).returncode == 0
+    try:
+        yield mounted
+    finally:
+        if mounted:
+            subprocess.run(["umount", "--lazy", str(folder)], check=False, capture_output=True)
+
+
+__all__ = ["DEFAULTS", "QUICK_PINGS", "SHORT", "TRUE_PINGS", "Account", "Census", "Stage", "StageError", "Transition",
+           "left_behind", "stage"]  # fmt: skip

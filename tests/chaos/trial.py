@@ -1,0 +1,214 @@
+"""One trial of one fault: what is done, what the contract expects, and the row that comes of both.
+
+What never lives here: any fault by name (`faults`, `outages`).
+"""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+
+from tests.chaos.stage import Account, Stage, StageError, Transition
+from tests.chaos.table import Row
+
+AT_ONCE = 1.0
+"""Seconds within which a death is noticed, from its own event (L8)."""
+
+_ON_THE_WAY = {"asked", "resumed", "retry", "trial", "linked", "suspended_by_operator", "shutdown"}
+_CALM_SECONDS = 2.0
+_ALERT_SECONDS = 40.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Expected:
+    """What docs/lifecycle.md says of a fault.
+
+    reason, state: of the transition that tells it; None where nothing is to be told. layer: what its detail names.
+    mended: where the first account's recovery ends the others' sessions, the reason that these tell instead.
+    also: reasons of further ends that may come before it or on the way back. within: seconds until it is told.
+    back: seconds until CONNECTED, from when the cause is gone (and the person has acted, where one is needed).
+    attempts, errors, alerts: the least and the most.
+    """
+
+    reason: str | None
+    state: str = "DISCONNECTED"
+    layer: str = ""
+    mended: str = ""
+    also: frozenset[str] = frozenset()
+    within: float = AT_ONCE
+    back: float = 15.0
+    attempts: tuple[int, int] = (1, 1)
+    errors: tuple[int, int] = (0, 0)
+    alerts: tuple[int, int] = (0, 0)
+
+
+Act = Callable[[Stage, Account], Awaitable[float | None]]
+"""Does something to one account, or to all by it; may return the moment at which the fault came (time.time())."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fault:
+    """One thing that goes wrong. whole: it hits every account.
+
+    prepare: before it; do: it; cure: takes its cause away once it was told; person: what a person does about it,
+    after the account has rested for a while.
+    """
+
+    name: str
+    do: Act
+    expected: Expected
+    prepare: Act | None = None
+    cure: Act | None = None
+    person: Act | None = None
+    whole: bool = False
+
+
+async def run(stage: Stage, fault: Fault, account: Account, *, alone: bool = True) -> Row:
+    """Let it happen, wait for what the contract says, and judge. Never raises for what the product does.
+
+    alone: nothing else happens meanwhile, so that whatever is left is of this fault.
+    """
+    row = Row(fault.name)
+    hit = stage.accounts if fault.whole else [account]
+    try:
+        for each in hit:
+            await stage.reset(each)
+        if alone:
+            await stage.settled()
+        await _run(stage, fault, account, hit, row, alone=alone)
+    except StageError as error:
+        row.wrong.append(str(error))
+        await repair(stage, hit)
+    if alone:
+        await look_for_rest(stage, [row])
+    return row
+
+
+async def look_for_rest(stage: Stage, rows: Sequence[Row]) -> None:
+    """Take the census after what these rows are about."""
+    census = await stage.settled()
+    for row in rows:
+        row.left = str(census)
+        if not census.clean:
+            row.wrong.append("something is left behind")
+
+
+async def _run(stage: Stage, fault: Fault, account: Account, hit: Sequence[Account], row: Row, *, alone: bool) -> None:
+    expected = fault.expected
+    if fault.prepare is not None:
+        await fault.prepare(stage, account)
+    message = stage.last_message()
+    marks = {each: stage.mark(each) for each in hit}
+    began = time.time()
+    began = await fault.do(stage, account) or began
+
+    found: dict[Account, Transition] = {}
+    if expected.reason is not None:
+        reasons = {expected.reason, expected.mended}
+        deadline = expected.within + 5
+        for each in hit:
+            found[each] = await stage.until(
+                lambda each=each: next((t for t in stage.log(each, marks[each]) if t.reason in reasons), None),
+                f"{each.name} {expected.reason}",
+                max(1.0, began + deadline - time.time()),
+            )
+        row.detected = max(t.at for t in found.values()) - began
+        row.layer = min(found.values(), key=lambda told: told.at).detail or expected.reason
+        row.wrong += _told(found, expected, row.detected)
+    cured = time.time()
+    if fault.cure is not None:
+        await fault.cure(stage, account)
+        cured = time.time()
+    if fault.person is not None:
+        await asyncio.sleep(_CALM_SECONDS)
+        before = {each: stage.mark(each) for each in hit}
+        row.wrong += [f"{each.name} was tried again" for each in hit if found and before[each] != found[each].id]
+        cured = time.time()
+        await fault.person(stage, account)
+    if expected.reason is None:
+        await asyncio.sleep(_CALM_SECONDS)
+        for each in hit:
+            await stage.until(lambda each=each: stage.is_online(each), f"{each.name} online", expected.back)
+    else:
+        ends = [await stage.until_back(each, found[each].id, expected.back + 20) for each in hit]
+        row.back = max(max(end.at for end in ends) - cured, 0.0)
+        if row.back > expected.back:
+            row.wrong.append(f"back only after {row.back:.0f} s, at most {expected.back:.0f}")
+    judge(row, expected, {each: stage.log(each, marks[each]) for each in hit})
+    row.alerts = await count_alerts(stage, message, hit, expected.alerts, alone=alone)
+    between(row, "alerts", row.alerts, expected.alerts)
+
+
+def _told(found: dict[Account, Transition], expected: Expected, detected: float) -> list[str]:
+    wrong = []
+    for told in found.values():
+        if told.reason != expected.reason and len(found) > 1:
+            continue
+        if told.state != expected.state:
+            wrong.append(f"{told.reason} led to {told.state}, not {expected.state}")
+        if expected.layer not in told.detail:
+            wrong.append(f"it named {told.detail!r}, not {expected.layer!r}")
+    if detected > expected.within:
+        wrong.append(f"detected only after {detected:.1f} s, at most {expected.within:g}")
+    return wrong
+
+
+def judge(row: Row, expected: Expected, logs: dict[Account, list[Transition]]) -> None:
+    """Look at all that was told: no other reasons, and counters as the contract counts."""
+    allowed = _ON_THE_WAY | expected.also | {expected.reason, expected.mended}
+    for account, log in logs.items():
+        for each in log:
+            row.attempts, row.errors = max(row.attempts, each.attempts), max(row.errors, each.errors)
+            if each.reason not in allowed:
+                row.wrong.append(f"{account.name} went to {each.state} by {each.reason}: {each.detail}")
+    between(row, "attempts", row.attempts, expected.attempts)
+    between(row, "errors", row.errors, expected.errors)
+
+
+def between(row: Row, what: str, value: int, limits: tuple[int, int]) -> None:
+    """Note a figure that is not what the contract says."""
+    low, high = limits
+    if not low <= value <= high:
+        row.wrong.append(f"{value} {what}, not {low if low == high else f'{low} to {high}'}")
+
+
+async def count_alerts(
+    stage: Stage, after: int, hit: Sequence[Account], limits: tuple[int, int], *, alone: bool = True
+) -> int:
+    """Sounding messages, unless alone only those about these accounts.
+
+    They are waited for where some are due: a chat takes 20 messages a minute, and this one has had many.
+    """
+
+    def count() -> int:
+        about = stage.alerts(after)
+        if alone or len(hit) == len(stage.accounts):
+            return len(about)
+        # An alert may have been edited since: what it said at any time counts.
+        return sum(any(a.name in str(m["text"]) + str(m["history"])
+                       for a in hit) for m in about)  # fmt: skip
+
+    deadline = time.monotonic() + _ALERT_SECONDS
+    while count() < limits[0] and time.monotonic() < deadline:  # noqa: ASYNC110 - it may never come
+        await asyncio.sleep(0.1)
+    return count()
+
+
+async def repair(stage: Stage, hit: Sequence[Account]) -> None:
+    """After a row that went wrong: make the stage whole again, as a person would, so that the next row is fair."""
+    stage.here.whatsapp.switches.reset()
+    stage.here.whatsapp.hub.silenced.clear()
+    stage.here.whatsapp.hub.cut_off.clear()
+    stage.here.whatsapp.hub.passkeys.clear()
+    stage.here.client.heal()
+    for account in hit:
+        if stage.state(account) == "CONNECTED" and stage.is_online(account):
+            continue
+        await stage.says(account, f"/suspend {account.number}")
+        await stage.until(lambda account=account: stage.state(account) == "SUSPENDED", "a suspension", 60)
+        mark = stage.mark(account)
+        linked = any(each["number"] == account.number for each in stage.here.phones.devices())
+        await stage.says(account, f"/link {account.number} {account.name}")
+        if not linked:
+            await stage.scan(account)
+        await stage.until_back(account, mark, 90)
