@@ -1,0 +1,180 @@
+"""A stand-in, the real driver in real Chromium, and managers on short durations: for the tests of nasty cases.
+
+What is looked at is what people would be told. What never lives here: any case.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from controller.chromium import ChromiumDriver, ChromiumOptions
+from controller.link import Policy
+from controller.manager import Manager
+from controller.notices import CodeShown, Notice, Transition
+from controller.reasons import Reason, State
+from controller.slots import LaunchSlots
+from sandbox.whatsapp import Options, PhoneError, Timings, WhatsAppStandIn
+from tests.controller.chromium.conftest import left_behind
+
+A, B, C = "+4915112345671", "+4915112345672", "+4915112345673"
+STRANGER = "+4915119999999"
+POLICY = Policy(
+    delays=(0.2, 0.4, 0.8, 1.6),
+    breaker_cooldown=1.5,
+    qr_debounce=0.1,
+    health_check=0.5,
+    probe_timeout=1.0,
+    keep_alive=0.5,
+    stale_after=4.0,
+    stable_after=60.0,
+    connect_timeout=10.0,
+    sync_timeout=3.0,
+    passkey_timeout=20.0,
+)
+WITHIN = 25.0
+
+MET: dict[str, set[str]] = {}
+"""Switch → the tests that show how the product meets it."""
+
+
+def meets(*switches: str) -> Callable[[Any], Any]:
+    """Say which switches a test turns; the fixture makes sure that it does."""
+
+    def mark(test: Any) -> Any:
+        for switch in switches:
+            MET.setdefault(switch, set()).add(test.__name__)
+        return test
+
+    return mark
+
+
+class Account:
+    """A manager, and everything that it has told."""
+
+    def __init__(self, number: str, driver: ChromiumDriver, slots: LaunchSlots, policy: Policy) -> None:
+        self.number = number
+        self.told: list[Notice] = []
+        self.manager = Manager(number, driver=driver, slots=slots, policy=policy, listener=self.told.append)
+
+    @property
+    def link(self) -> Any:
+        return self.manager.link
+
+    @property
+    def moves(self) -> list[Transition]:
+        return [each for each in self.told if isinstance(each, Transition) and not each.within_state]
+
+    @property
+    def alerts(self) -> list[Reason]:
+        return [each.alert for each in self.told if isinstance(each, Transition) and each.alert is not None]
+
+    @property
+    def codes(self) -> list[str]:
+        return [each.code.text for each in self.told if isinstance(each, CodeShown)]
+
+    def ends(self) -> list[tuple[State, Reason]]:
+        """Every state in which something was over, with its reason, in order."""
+        over = {State.DISCONNECTED, State.ERROR, State.SUSPENDED}
+        return [(each.state, each.reason) for each in self.moves if each.state in over]
+
+    async def until(self, met: Callable[[], Any], within: float = WITHIN) -> Any:
+        deadline = asyncio.get_running_loop().time() + within
+        while not (found := met()):
+            if asyncio.get_running_loop().time() > deadline:
+                path = [f"{m.state} ({m.reason}: {m.detail})" for m in self.moves]
+                raise AssertionError(f"not within {within} s; it is {self.link.phase} after {path}")
+            await asyncio.sleep(0.02)
+        return found
+
+    async def until_ended(self, reason: Reason, after: int = 0) -> Transition:
+        """The first of its moves, after so many, that has this reason."""
+        found: Transition = await self.until(lambda: next((m for m in self.moves[after:] if m.reason is reason), None))
+        return found
+
+    async def until_connected(self, after: int = 0) -> None:
+        await self.until(lambda: len(self.moves) > after and self.link.state is State.CONNECTED)
+
+    async def rests(self) -> None:
+        """Nothing is going to happen by itself, and no browser is open."""
+        await self.until(lambda: self.link.browser.name == "NONE")
+        count = len(self.moves)
+        await asyncio.sleep(3 * POLICY.delays[0])
+        assert len(self.moves) == count
+        assert self.link.armed == frozenset()
+
+    async def counters(self) -> tuple[int, int]:
+        return self.link.attempts, self.link.errors
+
+
+class World:
+    """A stand-in, its driver, and accounts."""
+
+    def __init__(self, stand_in: WhatsAppStandIn, data_dir: Path, policy: Policy, **options: Any) -> None:
+        self.stand_in, self.policy = stand_in, policy
+        self.phones, self.switches = stand_in.phones, stand_in.switches
+        told: dict[str, Any] = {"page_url": stand_in.url, "data_dir": data_dir, "connect_timeout": 10.0, **options}
+        self.driver = ChromiumDriver(ChromiumOptions(**told))
+        self.slots = LaunchSlots(3)
+        self.accounts: list[Account] = []
+
+    def account(self, number: str = A, **policy: Any) -> Account:
+        made = Account(number, self.driver, self.slots, replace(self.policy, **policy))
+        self.accounts.append(made)
+        return made
+
+    async def scan(self, account: Account, number: str | None = None) -> None:
+        """Scan the newest code that was shown, again where it has died meanwhile."""
+
+        def scanned() -> bool:
+            try:
+                self.phones.scan(account.codes[-1], number or account.number)
+            except (PhoneError, IndexError):
+                return False
+            return True
+
+        await account.until(scanned)
+
+    async def linked(self, number: str = A, **policy: Any) -> Account:
+        account = self.account(number, **policy)
+        assert await account.manager.start()
+        await self.scan(account)
+        await account.until_connected()
+        return account
+
+    async def reopen(self, account: Account) -> None:
+        """Suspend and start: the next load is that of a saved session, with counters at zero."""
+        await account.manager.suspend()
+        await account.manager.start()
+
+    async def stop(self) -> None:
+        await asyncio.gather(*(each.manager.stop() for each in self.accounts))
+        await self.driver.stop()
+
+
+@asynccontextmanager
+async def a_world(
+    tmp_path: Path,
+    *,
+    policy: Policy = POLICY,
+    tls: bool = False,
+    speed: float = 20,
+    timings: Any = None,
+    **options: Any,
+) -> AsyncIterator[World]:
+    durations = Timings().scaled(speed).with_given(timings or {})
+    async with WhatsAppStandIn(Options(timings=durations, tls=tls)) as stand_in:
+        if tls:
+            options["page_url"] = "https://web.whatsapp.com/"
+            options["extra_args"] = (
+                f"--host-resolver-rules=MAP web.whatsapp.com 127.0.0.1:{stand_in.port}",
+                "--ignore-certificate-errors",
+            )
+        world = World(stand_in, tmp_path / "data", policy, **options)
+        try:
+            yield world
+        finally:
+            await world.stop()
+            assert left_behind(tmp_path / "data") == []
