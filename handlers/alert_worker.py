@@ -6,6 +6,7 @@ it is sent: a crash in between makes it sent again, which is counted, and never 
 """
 
 import asyncio
+import contextlib
 import logging
 import re
 from collections.abc import Awaitable, Callable, Iterable
@@ -74,6 +75,16 @@ class Context:
     counts: Counts = field(default_factory=Counts)
 
 
+@dataclass(frozen=True, slots=True)
+class _Hand:
+    """One of a worker's two hands: its lane, and what it does. What sounds never waits behind an edit."""
+
+    lane: Lane
+    does: tuple[type[Duty], ...]
+    woken: asyncio.Event = field(default_factory=asyncio.Event)
+    idle: asyncio.Event = field(default_factory=asyncio.Event)
+
+
 class Worker:
     """One chat's alerts."""
 
@@ -81,16 +92,23 @@ class Worker:
         self.book = book
         self.task: asyncio.Task[None] | None = None
         self._context = context
-        self.idle = asyncio.Event()
-        self._woken = asyncio.Event()
+        self._sounding = _Hand(Lane.ALERTS, (Send, Remind, OpenTopic))
+        self._updating = _Hand(Lane.UPDATES, (Edit, Reply))
+        self._taking = asyncio.Lock()
         self._unfinished = {each.id for each in book.incidents}
         self._topics: dict[str, int] | None = None
         self._gone = False
 
     def wake(self) -> None:
         """Look at what is owed."""
-        self.idle.clear()
-        self._woken.set()
+        for hand in (self._sounding, self._updating):
+            hand.idle.clear()
+            hand.woken.set()
+
+    async def until_idle(self) -> None:
+        """Wait until nothing is owed that could be told now."""
+        for hand in (self._sounding, self._updating):
+            await hand.idle.wait()
 
     def retire(self) -> None:
         """End: the chat is another now."""
@@ -111,10 +129,13 @@ class Worker:
                 self._context.counts.maybe_twice += 1
                 log.warning("An alert of chat %d may have been sent before the end: it is sent again", self.book.chat)
         await self._look_at_chat()
+        await asyncio.gather(self._use(self._sounding), self._use(self._updating))
+
+    async def _use(self, hand: _Hand) -> None:
         while True:
             pause: float | None
             try:
-                pause = await self._serve()
+                pause = await self._serve(hand)
             except OSError as error:
                 log.error("What is owed could not be read or kept, trying again: %s", error)
                 pause = STORE_RETRY
@@ -132,33 +153,29 @@ class Worker:
             except Exception:
                 log.exception("The alerts of chat %d met what should not happen, going on", self.book.chat)
                 pause = STORE_RETRY
-            await self._sleep(pause)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(pause):
+                    await hand.woken.wait()
 
-    async def _sleep(self, seconds: float | None) -> None:
-        try:
-            async with asyncio.timeout(seconds):
-                await self._woken.wait()
-        except TimeoutError:
-            return
-
-    async def _serve(self) -> float | None:
+    async def _serve(self, hand: _Hand) -> float | None:
         """Perform all that is owed now. Returns the seconds until something is owed by the clock."""
         while True:
-            self._woken.clear()
+            hand.woken.clear()
             fresh = await self._take_up()
             if fresh and not self._unfinished_told():
                 await asyncio.sleep(FIRST_GATHERS)
                 await self._take_up()
-            duty, at = self._next_duty()
+            duty, at = self._next_duty(hand)
             if duty is not None:
-                await self._deliver(self._perform_next)
+                await self._deliver(hand.lane, partial(self._perform_next, hand))
                 self._gone = False
-            elif not await self._tell_line():
+                self.wake()  # what one hand has done may be what the other waits for
+            elif hand is self._sounding or not await self._tell_line():
                 due = [moment for moment in (at, self._silence_ends()) if moment is not None]
-                if not self._woken.is_set():
-                    self.idle.set()
                 if gone := self.book.forget(self._context.clock()):
                     await self._context.outbox.settle((), (), gone)
+                if not hand.woken.is_set():
+                    hand.idle.set()
                 return (min(due) - self._context.clock()).total_seconds() if due else None
 
     def _unfinished_told(self) -> bool:
@@ -167,9 +184,9 @@ class Worker:
             each is None or each.told_at is not None for each in (self.book.get(number) for number in self._unfinished)
         )
 
-    async def _deliver(self, say: Callable[[Chat], Awaitable[None]]) -> None:
+    async def _deliver(self, lane: Lane, say: Callable[[Chat], Awaitable[None]]) -> None:
         try:
-            await self._context.post.deliver(Lane.ALERTS, self.book.chat, say)
+            await self._context.post.deliver(lane, self.book.chat, say)
         except OutcomeUnknownError:
             self._context.counts.maybe_twice += 1
             log.warning("An alert may have been sent to chat %d without our knowing: again", self.book.chat)
@@ -178,6 +195,10 @@ class Worker:
 
     async def _take_up(self) -> bool:
         """Make incidents of all that is owed by now, and keep them. Returns whether there was anything."""
+        async with self._taking:
+            return await self._take_up_all()
+
+    async def _take_up_all(self) -> bool:
         any_rows = False
         while rows := await self._claim(_FACTS, BATCH):
             any_rows = True
@@ -225,11 +246,11 @@ class Worker:
         ends = [each.until for each in self._context.silences() if each.chat in {None, chat} and each.until > now]
         return min(ends, default=None)
 
-    def _next_duty(self) -> tuple[tuple[Incident, Duty] | None, datetime | None]:
-        """Return the next duty, what has never been told first; and the next moment when something is owed."""
+    def _next_duty(self, hand: _Hand) -> tuple[tuple[Incident, Duty] | None, datetime | None]:
+        """Return the hand's next duty, and the next moment when something is owed."""
         now = self._context.clock()
         later: list[datetime] = []
-        found: list[tuple[Incident, Duty]] = []
+        found: tuple[Incident, Duty] | None = None
         for number in sorted(self._unfinished):
             incident = self.book.get(number)
             if incident is None:
@@ -240,10 +261,9 @@ class Worker:
                 later.append(duty)
             elif duty is None:
                 self._unfinished.discard(number)
-            else:
-                found.append((incident, duty))
-        first = next((each for each in found if isinstance(each[1], Send | OpenTopic)), found[0] if found else None)
-        return first, min(later, default=None)
+            elif found is None and isinstance(duty, hand.does):
+                found = incident, duty
+        return found, min(later, default=None)
 
     def _quiet_until(self, incident: Incident, now: datetime) -> datetime | None:
         silences = list(self._context.silences())
@@ -258,10 +278,10 @@ class Worker:
 
     # --- performing ---------------------------------------------------------------------------------------------------
 
-    async def _perform_next(self, chat: Chat) -> None:
+    async def _perform_next(self, hand: _Hand, chat: Chat) -> None:
         """In our turn: take up what came meanwhile, and perform the one duty that is first then."""
         await self._take_up()
-        found, _ = self._next_duty()
+        found, _ = self._next_duty(hand)
         if found is None:
             return
         incident, duty = found
@@ -354,7 +374,7 @@ class Worker:
                 await chat.send(place, Text(fact.detail), silent=True)
             await self._context.outbox.settle([row.id])
 
-        await self._deliver(say)
+        await self._deliver(Lane.UPDATES, say)
         return True
 
     async def _look_at_chat(self) -> None:

@@ -56,7 +56,7 @@ class Alerts:
     async def drain(self, seconds: float) -> bool:
         """Let all that is owed now be told, for at most so long. Returns whether it was."""
         self.wake_all()
-        waiting = [asyncio.ensure_future(worker.idle.wait()) for worker in self._workers.values()]
+        waiting = [asyncio.ensure_future(worker.until_idle()) for worker in self._workers.values()]
         if not waiting:
             return True
         _, late = await asyncio.wait(waiting, timeout=seconds)

@@ -96,4 +96,4 @@ class Answers:
         except ChatError as error:
             log.warning("An answer could not be given in chat %d: %s", place.chat, error)
             return None
-        return LiveMessage(self._post, self._tasks, Lane.ANSWERS, chat=place.chat, message=message, shown=text)
+        return LiveMessage(self._post, self._tasks, Lane.UPDATES, chat=place.chat, message=message, shown=text)

@@ -28,7 +28,7 @@ class Limits:
     burst: float = 2.5
     per_second: float = 0.9
     per_minute: Mapping[Lane, int] = field(
-        default_factory=lambda: {Lane.QR: 19, Lane.ANSWERS: 18, Lane.ALERTS: 16, Lane.CARDS: 13}
+        default_factory=lambda: {Lane.QR: 19, Lane.ANSWERS: 18, Lane.ALERTS: 17, Lane.UPDATES: 16, Lane.CARDS: 12}
     )
     overall: float = 25.0
 
@@ -68,8 +68,8 @@ class Budgets:
             budget.sent.popleft()
         room = self.limits.per_minute[lane] - len(budget.sent)
         minute = 0.0 if room > 0 else budget.sent[-room] + MINUTE - now
-        # A card leaves one message of the burst to whatever is more urgent and comes next.
-        second = budget.bucket.wait(now, 2.0 if lane is Lane.CARDS else 1.0)
+        # What is not urgent leaves one message of the burst to whatever is, and comes next.
+        second = budget.bucket.wait(now, 2.0 if lane >= Lane.UPDATES else 1.0)
         return max(0.0, budget.paused_until - now, minute, second, self._all.wait(now))
 
     def take(self, chat: int, now: float) -> None:

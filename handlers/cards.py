@@ -5,6 +5,7 @@ edits a minute: two hundred accounts that are lost and come back together are to
 What a card says is read when its turn has come, so that what was superseded is never sent.
 """
 
+import asyncio
 import hashlib
 import logging
 from collections.abc import Callable, Iterable
@@ -32,15 +33,23 @@ SHARED = 50
 """Accounts in one message from then on: a line of some 60 characters each, and why where there is room."""
 
 
+SPACING = 2.0
+"""Seconds between two edits of a card: what lasts no longer than that is not worth one."""
+
+
 @dataclass(slots=True)
 class _Page:
-    """One message with one account's card, or with the lines of many. shown: the digest of what it says now."""
+    """One message with one account's card, or with the lines of many.
+
+    shown: the digest of what it says now. said_at: when it last changed, by the loop's clock.
+    """
 
     place: Place
     shared: bool
     numbers: list[str] = field(default_factory=list)
     message: int | None = None
     shown: str = ""
+    said_at: float = float("-inf")
     stale: bool = False
     busy: bool = False
 
@@ -126,6 +135,7 @@ class Cards:
         """Make the message say what is true, whatever changes meanwhile."""
         try:
             while page.stale:
+                await asyncio.sleep(max(0.0, page.said_at + SPACING - asyncio.get_running_loop().time()))
                 await self._bring_once(page)
         except OSError as error:
             log.error("Where a card is could not be kept: %s", error)
@@ -165,6 +175,7 @@ class Cards:
         elif digest != page.shown:
             await chat.edit(page.place.chat, page.message, text)
         page.shown = digest
+        page.said_at = asyncio.get_running_loop().time()
 
     async def _keep(self, page: _Page) -> None:
         if page.message is None:

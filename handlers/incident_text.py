@@ -6,6 +6,7 @@ Moments are told from the incident's own day on, so that a text stays as it is u
 
 import hashlib
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from datetime import datetime
 from html import unescape
 
@@ -167,7 +168,7 @@ def _name(entry: Entry, names: Names) -> str:
 def _words(entry: Entry) -> Told:
     words = told_of(entry.reason)
     if entry.reason == UNREACHABLE and entry.detail:
-        return Told(f"{words.title}: {escape(entry.detail)}", words.means, words.todo)
+        return replace(words, title=f"{words.title}: {escape(entry.detail)}")
     return words
 
 

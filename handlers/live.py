@@ -31,6 +31,7 @@ class LiveMessage:
         try:
             while self._newest != self._shown:
                 await self._post.deliver(self._lane, self.chat, self._edit)
+                self._lane = Lane.UPDATES  # the answer to a press is waited for; what follows is not
         except ChatError as error:
             self.gone = True
             log.info("Message %d in chat %d is not kept up to date any more: %s", self.message, self.chat, error)

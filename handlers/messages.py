@@ -20,7 +20,9 @@ class Lane(IntEnum):
     QR = 0
     ANSWERS = 1
     ALERTS = 2
-    CARDS = 3
+    UPDATES = 3
+    """Edits of alerts and of answers that go on: after whatever sounds, or is waited for."""
+    CARDS = 4
 
 
 @dataclass(frozen=True, slots=True)

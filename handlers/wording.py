@@ -154,13 +154,24 @@ def progress(account: Account, status: Status, now: datetime) -> str | None:
         case State.CONNECTED:
             return f"✅ {name} is connected."
         case State.CONNECTING:
-            if status.stage is Stage.AWAITING_SCAN:
-                return f"{WORKING_ON_IT}{name}: scan the code that I sent you."
-            return f"{WORKING_ON_IT}{name}: {_stage(status)} …"
+            return _progress_of_attempt(name, status)
         case State.IDLE:
             return None
         case _:
             return f"{ICONS[status.state]} {name}: {_why(status)}.\n{_next(status, now)}".rstrip()
+
+
+def _progress_of_attempt(name: str, status: Status) -> str | None:
+    """Say only what a person waits for: an answer that is edited at every step would use up the chat's budget."""
+    match status.stage:
+        case Stage.AWAITING_SCAN:
+            return f"{WORKING_ON_IT}{name}: scan the code that I sent you."
+        case Stage.PASSKEY:
+            return f"{WORKING_ON_IT}{name}: {STAGES[Stage.PASSKEY]}."
+        case Stage.PAIRING | Stage.SYNCING:
+            return f"{WORKING_ON_IT}{name}: almost there, {STAGES[Stage.SYNCING]} …"
+        case _:
+            return f"{WORKING_ON_IT}{name}: trying again …" if status.reconnect_attempts else None
 
 
 def is_settled(status: Status) -> bool:
@@ -330,14 +341,17 @@ def history(account: Account, past: Sequence[PastTransition], now: datetime) -> 
 
 
 def card(account: Account, status: Status, now: datetime) -> str:
-    """Tell one account's state in two or three lines that stay true until it changes: moments, no lengths of time."""
+    """Tell one account's state in two or three lines that stay true until it changes: moments, no lengths of time.
+
+    Of an attempt's steps it tells those that last: each edit costs the chat's budget.
+    """
     rows = [
         f"{ICONS[status.state]} {title_and_number(account)}",
         f"<b>{status.state}</b> since {clock(status.since, now)}",
     ]
-    if status.state is State.CONNECTING:
-        rows[1] += f": {_stage(status, percent=False)}"
-    elif not status.is_connected and status.reason is not None:
+    if status.stage in {Stage.AWAITING_SCAN, Stage.PASSKEY}:
+        rows[1] += f": {STAGES[status.stage]}"
+    elif status.state not in {State.CONNECTING, State.CONNECTED} and status.reason is not None:
         rows[1] += f": {_why(status)}"
     if (following := _next(status, now)) and not status.is_connected:
         rows.append(following)
@@ -389,10 +403,10 @@ def _since(status: Status, now: datetime) -> str:
     return f"for {span(_age(status, now))}, since {clock(status.since, now)}"
 
 
-def _stage(status: Status, *, percent: bool = True) -> str:
+def _stage(status: Status) -> str:
     if status.stage is None:
         return "starting"
-    known = percent and status.stage is Stage.SYNCING and status.percent is not None
+    known = status.stage is Stage.SYNCING and status.percent is not None
     return STAGES[status.stage] + (f", {status.percent} %" if known else "")
 
 

@@ -273,4 +273,4 @@ async def test_troubles_of_the_controller_are_told_and_ended(rig: Rig):
     await rig.desk.tell_trouble("whatsapp_unreachable", "190 accounts waiting")
     await rig.seen(ADMIN, lambda m: "190 accounts waiting" in m["text"] and m["message_id"] == alert["message_id"])
     await rig.desk.tell_trouble_over("whatsapp_unreachable")
-    await rig.seen(ADMIN, lambda m: "over, after" in m["text"])
+    await rig.seen(ADMIN, lambda m: "WhatsApp can be reached again, after" in m["text"])

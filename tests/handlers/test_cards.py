@@ -24,7 +24,8 @@ async def test_a_card_is_one_silent_message_that_is_edited(rig: Rig):
     rig.accounts.move(BERLIN, State.CONNECTING, Reason.ASKED, stage=Stage.LAUNCHING)
     first = await rig.seen(ADMIN, lambda m: "CONNECTING since" in m["text"])
     assert first["silent"]
-    assert "starting the browser" in first["text"]
+    rig.accounts.move(BERLIN, State.CONNECTING, Reason.ASKED, stage=Stage.AWAITING_SCAN)
+    await rig.seen(ADMIN, lambda m: "waiting for the code to be scanned" in m["text"])
     rig.accounts.move(BERLIN, State.CONNECTED, Reason.LINKED)
     card = await rig.seen(ADMIN, lambda m: "CONNECTED since" in m["text"])
     assert card["message_id"] == first["message_id"]

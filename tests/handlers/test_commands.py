@@ -100,7 +100,9 @@ async def test_suspend_and_reconnect_through_pickers(rig: Rig):
     await rig.answer(ADMIN, "/suspend", "No account needs that now")
     picker = await rig.answer(ADMIN, "/reconnect", "Which account")
     await rig.press(picker, "Support Berlin")
-    await rig.seen(ADMIN, lambda m: m["message_id"] == picker["message_id"] and "waiting for its turn" in m["text"])
+    await rig.seen(
+        ADMIN, lambda m: m["message_id"] == picker["message_id"] and "Connecting Support Berlin" in m["text"]
+    )
     assert [entry[1] for entry in rig.records.audited] == ["suspend", "reconnect"]
 
 

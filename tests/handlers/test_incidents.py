@@ -153,6 +153,9 @@ def test_a_trouble_of_the_controller_is_updated_in_place_and_ends():
     assert one.open_entries
     of.absorb([over("", seconds(70), reason=UNREACHABLE)], seconds(70))
     assert not of.incidents[0].open_entries
+    reply = incident_text.recovery(of.incidents[0], str)
+    assert reply is not None
+    assert reply.html == "✅ WhatsApp can be reached again, after 1 min."
 
 
 def test_in_a_forum_one_account_has_its_topic_and_many_have_none():

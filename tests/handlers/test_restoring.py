@@ -33,7 +33,7 @@ async def test_a_saved_session_is_chosen_confirmed_and_put_in_place(linked: Rig)
     assert ("restore", BERLIN, COPIES[0].name) not in linked.accounts.calls, "not before it is confirmed"
     await linked.press(question, "Yes, restore it")
     await until(lambda: ("restore", BERLIN, COPIES[0].name) in linked.accounts.calls, "it is done")
-    await linked.seen(ADMIN, lambda m: m["message_id"] == question["message_id"] and "its turn to start" in m["text"])
+    await linked.seen(ADMIN, lambda m: m["message_id"] == question["message_id"] and "⏳" in m["text"])
     assert (ADMIN, "restore", BERLIN, f"restored {COPIES[0].name}") in linked.records.audited
 
 
