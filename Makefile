@@ -15,7 +15,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PUPPETEER_SKIP_DOWNLOAD := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup browser peers run test check format diagram bench chaos mutants lock upgrade clean
+.PHONY: help setup browser peers run test check format diagram bench chaos audit mutants lock upgrade clean
 
 help:  ## Show this list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | awk -F '\t' '{ printf "make %-10s%s\n", $$1, $$2 }'
@@ -46,6 +46,13 @@ bench: setup  ## Measure speed and size
 chaos: setup  ## Break the whole program, fault by fault, and write what came of it into docs/chaos.md
 	$(PY) -m tests.chaos --markdown docs/chaos.md
 
+audit: setup  ## Look for known vulnerabilities in what is pinned (needs the network)
+	$(PY) -m pytest -q tests/test_dependencies.py
+	@tools=$$(mktemp -d) && trap 'rm -rf "$$tools"' EXIT \
+	    && $(PY) -m venv "$$tools" && "$$tools/bin/pip" install --quiet --only-binary :all: pip-audit \
+	    && "$$tools/bin/pip-audit" --disable-pip --require-hashes --strict --requirement constraints.txt
+	npm audit --prefix $(PEERS)
+
 mutants: $(PACKAGES)  ## Break each row of the lifecycle in turn; name those that no test misses
 	$(PY) -m bench.mutants
 
@@ -74,7 +81,7 @@ $(PY):
 $(PACKAGES): constraints.txt pyproject.toml | $(PY)
 	@echo "Installing Python packages (once; a minute or two)"
 	@$(PY) -m ensurepip >/dev/null 2>&1; \
-	$(PY) -m pip install --quiet --require-hashes --requirement constraints.txt \
+	$(PY) -m pip install --quiet --only-binary :all: --require-hashes --requirement constraints.txt \
 	    && $(PY) -m pip install --quiet --no-index --no-deps --no-build-isolation --editable . \
 	    || { echo "The Python packages could not be installed: the lines above say why. Only this first time needs the network." >&2; exit 1; }
 	@touch $@

@@ -8,6 +8,7 @@ import logging
 import signal
 from collections.abc import AsyncIterator, Coroutine, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 from typing import Any
@@ -29,7 +30,7 @@ from handlers.bot import TelegramBot
 from handlers.desk import Desk, DeskOptions
 from storage.accounts import Accounts
 from storage.chats import Chats
-from storage.database import open_database
+from storage.database import Database, open_database
 from storage.outbox import Outbox
 
 log = logging.getLogger("switchboard")
@@ -47,6 +48,17 @@ _OTHER_WAYS = ("--proxy", "--host-resolver-rules", "--host-rules")
 """Arguments of Chromium by which it reaches hosts otherwise than this process does."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Program:
+    """The parts that run."""
+
+    registry: Registry
+    recorder: Recorder
+    desk: Desk
+    fleet: Fleet
+    resources: Resources
+
+
 async def serve(settings: Settings) -> None:
     """Run the program until SIGINT or SIGTERM, and stop it in order (L15). A second signal ends it at once.
 
@@ -55,75 +67,83 @@ async def serve(settings: Settings) -> None:
     tune_collector()
     signals = _Signals()
     with held(settings.data_dir):
-        driver = ChromiumDriver(
-            ChromiumOptions(
-                page_url=settings.whatsapp_web_url,
-                data_dir=settings.data_dir,
-                executable=settings.chromium_path,
-                extra_args=settings.browser_args,
-                connect_timeout=settings.connect_timeout_seconds,
-                presence=settings.keep_alive_presence,
-                vault_key=settings.vault_key,
-            )
-        )
+        driver = _driver(settings)
         log.info("Browser: %s", driver.find())
         async with open_database(settings.data_dir / DATABASE) as database:
-            orphans = await driver.end_orphans()
-            if orphans:
+            if orphans := await driver.end_orphans():
                 log.warning("Ended %d browsers that an earlier run had left", orphans)
-            accounts, outbox = Accounts(database), Outbox(database)
-
-            async def owed(connection: aiosqlite.Connection, transitions: Sequence[Transition]) -> None:
-                await outbox.write(connection, [one for each in transitions for one in desk.owed(each)])
-
-            memory = Memory(database, accounts, owed)
-
-            def tell(notice: Notice) -> None:
-                desk.tell(notice)
-                fleet.note(notice)
-
-            recorder = Recorder(memory, tell)
-            registry = Registry(
-                memory,
-                driver=driver,
-                policy=settings.policy(),
-                listener=recorder,
-                launch_slots=settings.launch_slots,
-                full_numbers=settings.log_full_numbers,
-            )
-            desk = Desk(
-                TelegramBot(settings.telegram_bot_token.get_secret_value(), settings.telegram_api_url),
-                DeskOptions(
-                    admins=settings.telegram_admin_ids,
-                    operators=settings.telegram_operator_ids,
-                    alert_chat=settings.telegram_alert_chat_id,
-                    region=settings.default_region,
-                    repeat_after=timedelta(seconds=settings.alert_repeat_seconds),
-                ),
-                accounts=registry,
-                records=accounts,
-                messages=Chats(database),
-                outbox=outbox,
-                clock=utc_now,
-            )
-            recorder.troubles = desk
-            fleet = Fleet(registry, desk, _reach(settings))
-            resources = Resources(registry, desk, _budget(settings), settings.data_dir)
+            parts = _assemble(settings, database, driver)
             async with (
-                _running(desk.run(), "Telegram") as serving,
-                _running(resources.run(), "budgets"),
-                _running(fleet.run(), "fleet"),
+                _running(parts.desk.run(), "Telegram") as serving,
+                _running(parts.resources.run(), "budgets"),
+                _running(parts.fleet.run(), "fleet"),
             ):
                 try:
-                    await registry.boot()
+                    await parts.registry.boot()
                     await _first(serving, signals.stop)
                 finally:
                     log.info("Stopping")
-                    await registry.stop()
-                    await recorder.stop(STORE_DEADLINE)
-                    await desk.stop(TELL_DEADLINE)
+                    await parts.registry.stop()
+                    await parts.recorder.stop(STORE_DEADLINE)
+                    await parts.desk.stop(TELL_DEADLINE)
                     await driver.stop()
     log.info("Stopped")
+
+
+def _driver(settings: Settings) -> ChromiumDriver:
+    return ChromiumDriver(
+        ChromiumOptions(
+            page_url=settings.whatsapp_web_url,
+            data_dir=settings.data_dir,
+            executable=settings.chromium_path,
+            extra_args=settings.browser_args,
+            connect_timeout=settings.connect_timeout_seconds,
+            presence=settings.keep_alive_presence,
+            vault_key=settings.vault_key,
+        )
+    )
+
+
+def _assemble(settings: Settings, database: Database, driver: ChromiumDriver) -> _Program:
+    """Make the parts and tie them: what managers tell is stored with what it owes, and then told to all who listen."""
+    accounts, outbox = Accounts(database), Outbox(database)
+
+    async def owed(connection: aiosqlite.Connection, transitions: Sequence[Transition]) -> None:
+        await outbox.write(connection, [one for each in transitions for one in desk.owed(each)])
+
+    def tell(notice: Notice) -> None:
+        for listener in (desk.tell, fleet.note, resources.note):
+            listener(notice)
+
+    memory = Memory(database, accounts, owed)
+    recorder = Recorder(memory, tell)
+    registry = Registry(
+        memory,
+        driver=driver,
+        policy=settings.policy(),
+        listener=recorder,
+        launch_slots=settings.launch_slots,
+        full_numbers=settings.log_full_numbers,
+    )
+    desk = Desk(
+        TelegramBot(settings.telegram_bot_token.get_secret_value(), settings.telegram_api_url),
+        DeskOptions(
+            admins=settings.telegram_admin_ids,
+            operators=settings.telegram_operator_ids,
+            alert_chat=settings.telegram_alert_chat_id,
+            region=settings.default_region,
+            repeat_after=timedelta(seconds=settings.alert_repeat_seconds),
+        ),
+        accounts=registry,
+        records=accounts,
+        messages=Chats(database),
+        outbox=outbox,
+        clock=utc_now,
+    )
+    recorder.troubles = desk
+    fleet = Fleet(registry, desk, _reach(settings))
+    resources = Resources(registry, desk, _budget(settings), settings.data_dir)
+    return _Program(registry, recorder, desk, fleet, resources)
 
 
 def _reach(settings: Settings) -> Reach | None:

@@ -2,10 +2,11 @@
 
 An account above its budget is recycled at a quiet moment, at most once an hour; so is one whose browser has been open
 for a day. A host that runs out of memory or disk holds new launches, and people are told once. Decisions are pure
-(`Verge`, `why_too_much`, `is_due`); measuring is the driver's, or the host's own figures.
+(`Verge`, `why_too_much`, `may_recycle`); measuring is the driver's, or the host's own figures.
 """
 
 import asyncio
+import contextlib
 import logging
 import shutil
 from collections.abc import Callable, Iterable
@@ -17,6 +18,8 @@ import psutil
 
 from controller.driver import Usage
 from controller.manager import Status, utc_now
+from controller.notices import Notice, Transition
+from controller.reasons import Reason
 from controller.registry import Registry
 from controller.troubles import DISK, MEMORY, Troubles
 
@@ -81,7 +84,7 @@ def why_too_much(usage: Usage, uptime: float, budget: Budget) -> str | None:
     return None
 
 
-def is_due(watch: _Watch, now: float, quiet_for: float | None) -> bool:
+def may_recycle(watch: _Watch, now: float, quiet_for: float | None) -> bool:
     """Decide whether an account that is above its budget is recycled now."""
     if watch.recycled_at is not None and now - watch.recycled_at < RECYCLE_EVERY:
         return False
@@ -106,18 +109,33 @@ class Resources:
         self._registry, self._troubles, self._budget, self._data_dir = registry, troubles, budget, data_dir
         self._clock, self._free_memory, self._free_disk = clock, free_memory, free_disk
         self._watches: dict[str, _Watch] = {}
+        self._look = asyncio.Event()
         self._memory = Verge(budget.free_memory)
         self._disk = Verge(budget.free_disk)
 
+    def note(self, notice: Notice) -> None:
+        """Take what managers tell: a browser that did not start may be the host's trouble, so look at once."""
+        if isinstance(notice, Transition) and Reason.LAUNCH_FAILED in {notice.reason, notice.cause}:
+            self._look.set()
+
     async def run(self) -> None:
         """Check again and again until cancelled."""
+        loop = asyncio.get_running_loop()
+        next_at = loop.time()
         while True:
+            is_due = loop.time() >= next_at
+            if is_due:
+                next_at = loop.time() + self._budget.check_every
             try:
                 await self.check_host()
-                await self.check_accounts()
+                if is_due:
+                    await self.check_accounts()
             except Exception:
                 log.exception("The budgets could not be checked")
-            await asyncio.sleep(self._budget.check_every)
+            self._look.clear()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout_at(next_at):
+                    await self._look.wait()
 
     async def check_host(self) -> None:
         """Hold launches while memory or disk is short; tell people when that begins and when it ends."""
@@ -158,7 +176,7 @@ class Resources:
         if watch.above_since is None:
             watch.above_since = now
         heard = status.last_message
-        if is_due(watch, now, None if heard is None else (self._clock() - heard).total_seconds()):
+        if may_recycle(watch, now, None if heard is None else (self._clock() - heard).total_seconds()):
             watch.recycled_at, watch.above_since = now, None
             self._registry.recycle(number, why)
 

@@ -4,7 +4,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from controller.driver import Ended, Heard, Ready, Usage
+from controller.driver import DriverError, Ended, Heard, Ready, Usage
 from controller.link import Policy, Stage
 from controller.notices import Transition
 from controller.reasons import Reason, State
@@ -41,12 +41,16 @@ class House:
         self.memory = self.disk = 10_000 * MIB
         self.registry = Registry(
             NoStore(), driver=self.driver, policy=Policy(stale_after=10**9), launch_slots=2,
-            listener=self.notices.append, clock=virtual_loop().clock,
+            listener=self.hear, clock=virtual_loop().clock,
         )  # fmt: skip
         self.resources = Resources(
             self.registry, self, budget, tmp_path, clock=virtual_loop().clock,
             free_memory=lambda: self.memory, free_disk=lambda _: self.disk,
         )  # fmt: skip
+
+    def hear(self, notice):
+        self.notices.append(notice)
+        self.resources.note(notice)
 
     async def tell_trouble(self, reason, detail=""):
         self.told.append(reason)
@@ -171,6 +175,19 @@ async def test_a_host_that_runs_out_holds_launches_and_tells_it_once(tmp_path):
         here.disk = 10_000 * MIB
         await pass_time(61)
         assert here.registry.status(NUMBER).is_connected
+
+
+@virtual
+async def test_a_launch_that_fails_makes_it_look_at_once(tmp_path):
+    async with house(tmp_path) as here:
+        await pass_time(1)
+        here.disk = 0
+        here.driver.fails = DriverError(Reason.LAUNCH_FAILED, "No space left on device")
+        here.driver.newest.report(Ended(Reason.SESSION_CLOSED))
+        await pass_time(20)
+        assert here.told == [DISK]
+        assert here.registry.status(NUMBER).error_count == 1, "one launch failed, and no other was tried"
+        assert here.registry.status(NUMBER).stage is Stage.QUEUED
 
 
 @virtual
