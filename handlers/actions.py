@@ -12,7 +12,7 @@ from typing import Protocol
 from controller.link import Stage
 from controller.reasons import Reason, State
 from controller.registry import Account, UnknownAccountError
-from handlers import wording
+from handlers import status_wording, wording
 from handlers.access import People
 from handlers.answers import Answers
 from handlers.codes import Codes
@@ -127,7 +127,9 @@ class Actions:
         await self.keep(asker.user, command, number, "started" if began else "was running already")
         if not began:
             status = self._accounts.status(number)
-            await self._answers.put(asker.place, message, wording.already_running(account, status, self._clock()))
+            await self._answers.put(
+                asker.place, message, status_wording.already_running(account, status, self._clock())
+            )
             return
         text = words() if asker.private or command != "link" else wording.sent_privately(account)
         live = await self._answers.put(asker.place, message, text)

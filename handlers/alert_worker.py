@@ -8,33 +8,25 @@ it is sent: a crash in between makes it sent again, which is counted, and never 
 import asyncio
 import contextlib
 import logging
-import re
-from collections.abc import Awaitable, Callable, Iterable
-from dataclasses import dataclass, field, replace
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
 
-from pydantic import TypeAdapter
-
-from controller.registry import UnknownAccountError
-from handlers import duties, wording
+from handlers import duties
+from handlers.alert_teller import Context, Teller
 from handlers.chat import (
     Chat,
     ChatError,
     ChatGoneError,
     ChatMovedError,
-    MessageGoneError,
     OutcomeUnknownError,
-    RefusedError,
-    TopicGoneError,
 )
 from handlers.duties import Duty, Edit, OpenTopic, Remind, Reply, Send
 from handlers.incidents import Book, Fact, Incident, Kind
 from handlers.messages import Lane, Place, Text
-from handlers.owed import OutboxStore, OwedRow, fact_of
-from handlers.ports import Accounts
-from handlers.post import Post
-from handlers.silences import Silence, silenced_until
+from handlers.owed import OwedRow, fact_of
+from handlers.silences import silenced_until
 
 log = logging.getLogger("switchboard.telegram")
 
@@ -49,30 +41,6 @@ GONE_RETRY = 600.0
 
 _FACTS = (Kind.ALERT, Kind.OVER, Kind.HANDLED)
 _LINES = (Kind.NOTE, Kind.PICTURE)
-_AS_JSON = TypeAdapter(Incident)
-
-
-@dataclass(slots=True)
-class Counts:
-    """What happened since the start. maybe_twice: sent again because it was not known whether it had been sent."""
-
-    sent: int = 0
-    maybe_twice: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Context:
-    """What all workers share. on_gone: a chat cannot be written to, and why; on_moved: a group has a new id."""
-
-    post: Post
-    accounts: Accounts
-    outbox: OutboxStore
-    silences: Callable[[], Iterable[Silence]]
-    clock: Callable[[], datetime]
-    repeat_after: timedelta
-    on_gone: Callable[[int, str], None]
-    on_moved: Callable[[int, int], None]
-    counts: Counts = field(default_factory=Counts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +64,7 @@ class Worker:
         self._updating = _Hand(Lane.UPDATES, (Edit, Reply))
         self._taking = asyncio.Lock()
         self._unfinished = {each.id for each in book.incidents}
-        self._topics: dict[str, int] | None = None
+        self._teller = Teller(context, book)
         self._gone = False
 
     def wake(self) -> None:
@@ -119,7 +87,7 @@ class Worker:
         """Keep a changed incident and show it. Raises OSError."""
         self.book.put(incident)
         self._unfinished.add(incident.id)
-        await self._keep((), {incident.id})
+        await self._teller.keep((), {incident.id})
         self.wake()
 
     async def run(self) -> None:
@@ -206,7 +174,7 @@ class Worker:
             held = await self._held_back([fact_of(row) for row in rows])
             facts = [fact for fact in map(fact_of, rows) if fact.id not in held]
             changed = self.book.absorb(facts, now)
-            await self._keep((fact.id for fact in facts), changed)
+            await self._teller.keep((fact.id for fact in facts), changed)
             self._unfinished |= changed
             for until, ids in _by_end(held).items():
                 await self._context.outbox.postpone(ids, until)
@@ -237,10 +205,6 @@ class Worker:
         rows = await self._context.outbox.claim(self.book.chat, kinds, now=now, until=now + LEASE, limit=limit)
         return list(rows)
 
-    async def _keep(self, done: Iterable[int], changed: Iterable[int]) -> None:
-        incidents = [each for number in changed if (each := self.book.get(number)) is not None]
-        await self._context.outbox.settle(list(done), [incident_row(each) for each in incidents])
-
     def _silence_ends(self) -> datetime | None:
         now, chat = self._context.clock(), self.book.chat
         ends = [each.until for each in self._context.silences() if each.chat in {None, chat} and each.until > now]
@@ -256,7 +220,7 @@ class Worker:
             if incident is None:
                 self._unfinished.discard(number)
                 continue
-            duty = duties.next_duty(incident, self._name, now, quiet_until=self._quiet_until(incident, now))
+            duty = duties.next_duty(incident, self._teller.name, now, quiet_until=self._quiet_until(incident, now))
             if isinstance(duty, datetime):
                 later.append(duty)
             elif duty is None:
@@ -270,12 +234,6 @@ class Worker:
         ends = [silenced_until(silences, self.book.chat, entry.number, now) for entry in incident.open_entries]
         return min((end for end in ends if end is not None), default=None) if ends and None not in ends else None
 
-    def _name(self, number: str) -> str:
-        try:
-            return wording.title(self._context.accounts.account(number))
-        except UnknownAccountError:
-            return wording.number_title(number)
-
     # --- performing ---------------------------------------------------------------------------------------------------
 
     async def _perform_next(self, hand: _Hand, chat: Chat) -> None:
@@ -284,78 +242,7 @@ class Worker:
         found, _ = self._next_duty(hand)
         if found is None:
             return
-        incident, duty = found
-        match duty:
-            case Send():
-                await self._send(chat, incident, duty)
-            case Edit():
-                await self._edit(chat, incident, duty)
-            case Reply():
-                await self._reply(chat, incident, duty)
-            case Remind():
-                await self._put(duties.reminded(incident, self._context.clock(), self._context.repeat_after))
-                await _plainly(partial(self._say, chat, incident, silent=False), duty.text)
-            case OpenTopic():
-                await self._open_topic(chat, incident, duty)
-
-    async def _send(self, chat: Chat, incident: Incident, duty: Send) -> None:
-        place = Place(self.book.chat, incident.topic)
-        await self._put(duties.sending(incident, duty))
-        try:
-            message = await _plainly(lambda text: chat.send(place, text, silent=duty.silent), duty.text)
-        except TopicGoneError:
-            await self._forget_topic(incident)
-            return
-        now = self._context.clock()
-        self._context.counts.sent += 1
-        await self._put(duties.sent(self._fresh(incident), duty, message, now, self._context.repeat_after))
-
-    async def _edit(self, chat: Chat, incident: Incident, duty: Edit) -> None:
-        try:
-            if duty.text.html:
-                await chat.edit(self.book.chat, duty.message, duty.text)
-            else:
-                await chat.delete(self.book.chat, duty.message)
-        except (MessageGoneError, RefusedError) as error:
-            log.info("A part of an incident in chat %d cannot be edited: %s", self.book.chat, error)
-        await self._put(duties.edited(self._fresh(incident), duty, self._context.clock(), self._context.repeat_after))
-
-    async def _reply(self, chat: Chat, incident: Incident, duty: Reply) -> None:
-        message = duty.message
-        if message is None:
-            await self._put(duties.replying(incident))
-            message = await _plainly(partial(self._say, chat, incident, silent=True), duty.text)
-        else:
-            try:
-                await chat.edit(self.book.chat, message, duty.text)
-            except (MessageGoneError, RefusedError) as error:
-                log.info("A reply in chat %d cannot be edited: %s", self.book.chat, error)
-        await self._put(duties.replied(self._fresh(incident), duty, message, self._context.clock()))
-
-    async def _say(self, chat: Chat, incident: Incident, text: Text, *, silent: bool) -> int:
-        place = Place(self.book.chat, incident.topic)
-        first = incident.parts[0].message if incident.parts else None
-        return await chat.send(place, text, silent=silent, reply_to=first)
-
-    async def _open_topic(self, chat: Chat, incident: Incident, duty: OpenTopic) -> None:
-        if self._topics is None:
-            self._topics = await self._context.outbox.topics(self.book.chat)
-        topic = self._topics.get(duty.number)
-        if topic is None:
-            try:
-                topic = await chat.open_topic(self.book.chat, wording.topic_name(self._name(duty.number)))
-            except (ChatGoneError, RefusedError):
-                await self._put(replace(self._fresh(incident), about=""))
-                return
-            self._topics[duty.number] = topic
-            await self._context.outbox.set_topic(self.book.chat, duty.number, topic)
-        await self._put(replace(self._fresh(incident), topic=topic))
-
-    async def _forget_topic(self, incident: Incident) -> None:
-        if self._topics is not None:
-            self._topics.pop(incident.about, None)
-        await self._context.outbox.set_topic(self.book.chat, incident.about, None)
-        await self._put(replace(self._fresh(incident), topic=None, parts=()))
+        await self._teller.perform(chat, *found)
 
     async def _tell_line(self) -> bool:
         """Tell one line that is owed beside the incidents, if there is one."""
@@ -387,33 +274,6 @@ class Worker:
                 )
             except ChatError as error:
                 log.info("Chat %d could not be looked at: %s", chat_id, error)
-
-    async def _put(self, incident: Incident) -> None:
-        self.book.put(incident)
-        await self._keep((), {incident.id})
-
-    def _fresh(self, incident: Incident) -> Incident:
-        """Return the incident as it is now: it may have changed while a message was under way."""
-        return self.book.get(incident.id) or incident
-
-
-async def _plainly(send: Callable[[Text], Awaitable[int]], text: Text) -> int:
-    """Send a text; where Telegram does not take its markup, without: an alert is not lost for a tag."""
-    try:
-        return await send(text)
-    except RefusedError as error:
-        log.error("Telegram refused an alert, it goes out plainly: %s", error)
-        return await send(Text(re.sub(r"<[^>]*>", "", text.html)))
-
-
-def incident_row(incident: Incident) -> tuple[int, int, str]:
-    """Return an incident as it is kept: id, chat, body."""
-    return incident.id, incident.chat, _AS_JSON.dump_json(incident).decode()
-
-
-def incident_of(body: str) -> Incident:
-    """Return a kept incident."""
-    return _AS_JSON.validate_json(body)
 
 
 def _by_end(held: dict[int, datetime]) -> dict[datetime, list[int]]:

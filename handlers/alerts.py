@@ -7,7 +7,8 @@ import asyncio
 from collections.abc import Iterable
 from dataclasses import replace
 
-from handlers.alert_worker import Context, Worker, incident_of, incident_row
+from handlers.alert_teller import Context, incident_of, incident_row
+from handlers.alert_worker import Worker
 from handlers.incidents import Book, Incident, Kind
 from handlers.tasks import Tasks
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from controller.registry import UnknownAccountError
-from handlers import keyboards, wording
+from handlers import keyboards, status_wording
 from handlers.chat import ChatError
 from handlers.live import LiveMessage
 from handlers.markup import split
@@ -77,10 +77,10 @@ class Answers:
         except UnknownAccountError:
             del self._followed[number]
             return
-        html = wording.progress(account, status, now)
+        html = status_wording.progress(account, status, now)
         if html is None:
             return
-        settled = wording.is_settled(status)
+        settled = status_wording.is_settled(status)
         buttons = keyboards.next_step(number, status.state, status.reason) if settled else ()
         for one in followed:
             one.live.show(Text(html, buttons))

@@ -14,7 +14,7 @@ from datetime import datetime
 from functools import partial
 
 from controller.registry import Account, UnknownAccountError
-from handlers import wording
+from handlers import status_wording
 from handlers.chat import Chat, ChatError, ChatGoneError, ChatMovedError, MessageGoneError, OutcomeUnknownError
 from handlers.followers import Followers
 from handlers.markup import rendered_length
@@ -201,10 +201,10 @@ class Cards:
         if not shown:
             return None
         if not page.shared:
-            return Text(wording.card(*shown[0], now))
-        lines = "\n".join(wording.card_line(*each, now) for each in shown)
+            return Text(status_wording.card(*shown[0], now))
+        lines = "\n".join(status_wording.card_line(*each, now) for each in shown)
         if rendered_length(lines) > TEXT_LIMIT:
-            lines = "\n".join(wording.card_line(*each, now, short=True) for each in shown)
+            lines = "\n".join(status_wording.card_line(*each, now, short=True) for each in shown)
         return Text(lines)
 
     def _follows(self, account: Account, place: Place) -> bool:

@@ -12,7 +12,7 @@ from datetime import datetime
 
 from controller.notices import CodeHidden, CodeShown
 from controller.registry import UnknownAccountError
-from handlers import wording
+from handlers import status_wording
 from handlers.chat import Chat, ChatError, ChatGoneError, MessageGoneError, OutcomeUnknownError
 from handlers.followers import Followers
 from handlers.messages import Lane, Place, Text
@@ -132,7 +132,7 @@ class Codes:
         async def say(chat: Chat) -> None:
             if linking.newest is not code:
                 return  # superseded or hidden while it waited
-            caption = Text(wording.code_caption(account, code, self._clock()))
+            caption = Text(status_wording.code_caption(account, code, self._clock()))
             if linking.message is None:
                 place = Place(linking.person)
                 linking.message = await chat.send_picture(place, picture, caption, protect=True)

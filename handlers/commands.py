@@ -13,7 +13,7 @@ from datetime import datetime
 from controller.link import Stage
 from controller.reasons import Reason, State
 from controller.registry import Account
-from handlers import keyboards, wording
+from handlers import keyboards, status_wording, wording
 from handlers.access import People
 from handlers.actions import Actions
 from handlers.alert_actions import AlertActions
@@ -86,12 +86,12 @@ class Commands:
         if request.words.strip():
             account = await self._find(request, Verb.DETAIL)
             if account is not None:
-                text = wording.detail(account, self._accounts.status(account.number), self._clock())
+                text = status_wording.detail(account, self._accounts.status(account.number), self._clock())
                 await self._answers.say(request.place, text, keyboards.detail(account.number))
             return
         lines = [(each, self._accounts.status(each.number)) for each in self._visible(request)]
         await self._answers.say(
-            request.place, wording.overview(lines, self._clock()), keyboards.refresh_all() if lines else ()
+            request.place, status_wording.overview(lines, self._clock()), keyboards.refresh_all() if lines else ()
         )
 
     async def reconnect(self, request: Request) -> None:

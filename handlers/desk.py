@@ -15,7 +15,7 @@ from handlers import alert_wording, wording
 from handlers.access import People
 from handlers.actions import Actions
 from handlers.alert_actions import AlertActions
-from handlers.alert_worker import Context
+from handlers.alert_teller import Context
 from handlers.alerts import Alerts
 from handlers.answers import Answers
 from handlers.bot import TelegramBot

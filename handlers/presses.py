@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from controller.registry import Account, UnknownAccountError
-from handlers import alert_wording, keyboards, wording
+from handlers import alert_wording, keyboards, status_wording, wording
 from handlers.access import People
 from handlers.actions import Actions
 from handlers.alert_actions import AlertActions
@@ -134,7 +134,9 @@ class Presses:
                 await self._show(pressed, self._detail(account), keyboards.detail(account.number))
             case Verb.HISTORY:
                 past = await self._records.history(account.number, HISTORY)
-                await self._show(pressed, wording.history(account, past, self._clock()), keyboards.back(account.number))
+                await self._show(
+                    pressed, status_wording.history(account, past, self._clock()), keyboards.back(account.number)
+                )
             case Verb.RECONNECT:
                 await self._actions.reconnect(pressed, account, message=await self._tell_incident(pressed, press))
             case Verb.LINK:
@@ -173,10 +175,10 @@ class Presses:
     async def _show_all(self, pressed: Pressed) -> None:
         accounts = visible(self._accounts, self._people, pressed.user)
         lines = [(account, self._accounts.status(account.number)) for account in accounts]
-        await self._show(pressed, wording.overview(lines, self._clock()), keyboards.refresh_all())
+        await self._show(pressed, status_wording.overview(lines, self._clock()), keyboards.refresh_all())
 
     async def _show(self, pressed: Pressed, html: str, keyboard: Keyboard) -> None:
         await self._answers.edit(pressed.place, pressed.message, html, keyboard)
 
     def _detail(self, account: Account) -> str:
-        return wording.detail(account, self._accounts.status(account.number), self._clock())
+        return status_wording.detail(account, self._accounts.status(account.number), self._clock())

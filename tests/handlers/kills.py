@@ -20,7 +20,7 @@ from controller.persistence import Memory
 from controller.reasons import Reason, State
 from controller.recorder import Recorder
 from handlers import alert_worker, duties, incidents
-from handlers.alert_worker import incident_of
+from handlers.alert_teller import incident_of
 from handlers.bot import TelegramBot
 from handlers.desk import Desk, DeskOptions
 from sandbox.telegram import TelegramStandIn
