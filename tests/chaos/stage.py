@@ -53,6 +53,7 @@ TRUE_PINGS = {"ping_every": 20.0, "ping_timeout": 13.0, "sync": 1.0}
 QUICK_PINGS = {"ping_every": 1.0, "ping_timeout": 1.0, "sync": 1.0}
 _POLL = 0.05
 _ALARM = "🚨"
+_INCIDENT_SECONDS = 6.0
 _CALM_SECONDS = 3.0
 _WAIT_THEIR_TURN = ("Cards.", "LiveMessage.", "Answers.", "Codes.", "AlertWorker.", "Worker.")
 """Tasks with something to say in a chat that has had its share of this minute: they wait on purpose."""
@@ -235,6 +236,15 @@ class Stage:
             for message in self.here.client.from_bot(self.alert_chat)
             if message["message_id"] > after and not message["silent"] and first_words(message).startswith(_ALARM)
         ]
+
+    async def incident_over(self) -> None:
+        """Alerts of a chat within 5 s are one message: wait until the next one is to be a message of its own."""
+
+        def age() -> float:
+            newest = max((m["edited"] or m["date"] for m in self.here.client.from_bot(self.alert_chat)), default=0.0)
+            return time.time() - float(newest)
+
+        await self.until(lambda: age() > _INCIDENT_SECONDS, "an end of the incident before", 60)
 
     def last_message(self) -> int:
         return max((m["message_id"] for m in self.here.client.from_bot(self.alert_chat)), default=0)

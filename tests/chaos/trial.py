@@ -51,7 +51,7 @@ class Fault:
     """One thing that goes wrong. whole: it hits every account.
 
     prepare: before it; do: it; cure: takes its cause away once it was told; person: what a person does about it,
-    after the account has rested for a while.
+    after the account has rested for a while; after: takes away what it met and was to get over.
     """
 
     name: str
@@ -60,6 +60,7 @@ class Fault:
     prepare: Act | None = None
     cure: Act | None = None
     person: Act | None = None
+    after: Act | None = None
     whole: bool = False
 
 
@@ -97,24 +98,14 @@ async def _run(stage: Stage, fault: Fault, account: Account, hit: Sequence[Accou
     expected = fault.expected
     if fault.prepare is not None:
         await fault.prepare(stage, account)
+    if expected.alerts[0]:
+        await stage.incident_over()
     message = stage.last_message()
     marks = {each: stage.mark(each) for each in hit}
     began = time.time()
     began = await fault.do(stage, account) or began
 
-    found: dict[Account, Transition] = {}
-    if expected.reason is not None:
-        reasons = {expected.reason, expected.mended}
-        deadline = expected.within + 5
-        for each in hit:
-            found[each] = await stage.until(
-                lambda each=each: next((t for t in stage.log(each, marks[each]) if t.reason in reasons), None),
-                f"{each.name} {expected.reason}",
-                max(1.0, began + deadline - time.time()),
-            )
-        row.detected = max(t.at for t in found.values()) - began
-        row.layer = min(found.values(), key=lambda told: told.at).detail or expected.reason
-        row.wrong += _told(found, expected, row.detected)
+    found = await _until_told(stage, expected, marks, began, row)
     cured = time.time()
     if fault.cure is not None:
         await fault.cure(stage, account)
@@ -125,18 +116,40 @@ async def _run(stage: Stage, fault: Fault, account: Account, hit: Sequence[Accou
         row.wrong += [f"{each.name} was tried again" for each in hit if found and before[each] != found[each].id]
         cured = time.time()
         await fault.person(stage, account)
-    if expected.reason is None:
-        await asyncio.sleep(_CALM_SECONDS)
-        for each in hit:
-            await stage.until(lambda each=each: stage.is_online(each), f"{each.name} online", expected.back)
-    else:
-        ends = [await stage.until_back(each, found[each].id, expected.back + 20) for each in hit]
+    if found:
+        ends = [await stage.until_back(each, told.id, expected.back + 20) for each, told in found.items()]
         row.back = max(max(end.at for end in ends) - cured, 0.0)
         if row.back > expected.back:
             row.wrong.append(f"back only after {row.back:.0f} s, at most {expected.back:.0f}")
+    else:
+        await asyncio.sleep(_CALM_SECONDS)
+        for each in hit:
+            await stage.until(lambda each=each: stage.is_online(each), f"{each.name} online", expected.back)
+    if fault.after is not None:
+        await fault.after(stage, account)
     judge(row, expected, {each: stage.log(each, marks[each]) for each in hit})
     row.alerts = await count_alerts(stage, message, hit, expected.alerts, alone=alone)
     between(row, "alerts", row.alerts, expected.alerts)
+
+
+async def _until_told(
+    stage: Stage, expected: Expected, marks: dict[Account, int], began: float, row: Row
+) -> dict[Account, Transition]:
+    """Wait until the product has said of each account what is expected, and judge it. Empty for nothing to say."""
+    found: dict[Account, Transition] = {}
+    if expected.reason is None:
+        return found
+    reasons = {expected.reason, expected.mended}
+    for each, mark in marks.items():
+        found[each] = await stage.until(
+            lambda each=each, mark=mark: next((t for t in stage.log(each, mark) if t.reason in reasons), None),
+            f"{each.name} {expected.reason}",
+            max(1.0, began + expected.within + 5 - time.time()),
+        )
+    row.detected = max(told.at for told in found.values()) - began
+    row.layer = min(found.values(), key=lambda told: told.at).detail or expected.reason
+    row.wrong += _told(found, expected, row.detected)
+    return found
 
 
 def _told(found: dict[Account, Transition], expected: Expected, detected: float) -> list[str]:
