@@ -108,8 +108,8 @@ class Worker:
                 log.error("What is owed could not be read or kept, trying again: %s", error)
                 pause = STORE_RETRY
             except ChatMovedError as error:
-                self._context.on_moved(self.book.chat, error.chat)
-                return
+                self._context.on_moved(self.book.chat, error.chat)  # which ends this worker, once it has been kept
+                pause = STORE_RETRY
             except ChatGoneError as error:
                 if not self._gone:
                     self._context.on_gone(self.book.chat, str(error))

@@ -286,12 +286,16 @@ class Desk:
             self._tasks.start(self._messages.forget(GONE, str(chat), chat=chat), "a chat is back")
 
     def _chat_moved(self, chat: int, to: int) -> None:
-        ours = any(place.chat == chat for place in self._followers.of_admins())  # anybody may add the bot to a group
-        if ours and self._followers.moved.get(chat) != to:
-            self._followers.moved[chat] = to
+        moved = self._followers.moved
+        if chat not in moved and all(place.chat != chat for place in self._followers.of_admins()):
+            return  # anybody may add the bot to a group
+        new = moved.get(chat) != to
+        moved[chat] = to
+        if new:
             log.warning("The group %d has become the supergroup %d", chat, to)
-            self._tasks.start(self._move(chat, to), "moving to a supergroup")
+        self._tasks.start(self._move(chat, to, tell=new), "moving to a supergroup")
 
-    async def _move(self, chat: int, to: int) -> None:
+    async def _move(self, chat: int, to: int, *, tell: bool) -> None:
         await self._alerts.move(chat, to)
-        await self._tell_admins(alert_wording.chat_moved(chat, to))
+        if tell:
+            await self._tell_admins(alert_wording.chat_moved(chat, to))
