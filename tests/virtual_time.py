@@ -17,7 +17,7 @@ T = TypeVar("T")
 
 EPOCH = datetime(2026, 1, 1, 12, 0, tzinfo=UTC)
 STUCK_SECONDS = 20.0
-"""Real seconds after which a thread's work that never ends, or a loop with nothing to wait for, is called a deadlock."""
+"""Real seconds that a thread's work may take before the loop looks again."""
 
 
 class DeadlockError(AssertionError):
