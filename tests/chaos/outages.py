@@ -13,9 +13,10 @@ from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.chaos.stage import Stage, StageError, left_behind
+from tests.chaos.stage import Stage, StageError
 from tests.chaos.table import Row
 from tests.chaos.trial import between, count_alerts, repair
+from tests.e2e.harness import left_behind
 
 Outage = Callable[[Stage], Awaitable[Row]]
 
@@ -220,7 +221,8 @@ async def _full(stage: Stage) -> Row:
 async def _telegram_gone(stage: Stage) -> Row:
     """Accounts do not care; the alert that was owed meanwhile comes afterwards, once."""
     row = Row("", layer="Telegram")
-    lost, killed = stage.accounts[0], stage.accounts[-1]
+    lost = stage.calmest()
+    killed = next(each for each in stage.accounts if each != lost)
     marks, message = _marks(stage), stage.last_message()
     stage.here.client.fail("drop")
     try:

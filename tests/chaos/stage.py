@@ -21,36 +21,10 @@ from typing import Any
 import psutil
 
 from sandbox.whatsapp import PhoneError
-from tests.e2e.harness import ADMIN, Program, World, left_behind, world
-
-DEFAULTS = {
-    "RECONNECT_DELAYS": "1,2,4,8,16,30",
-    "BREAKER_COOLDOWN_SECONDS": "60",
-    "HEALTH_CHECK_SECONDS": "30",
-    "PROBE_TIMEOUT_SECONDS": "10",
-    "KEEP_ALIVE_SECONDS": "60",
-    "STALE_AFTER_SECONDS": "300",
-    "STABLE_AFTER_SECONDS": "60",
-    "QR_DEBOUNCE_SECONDS": "2",
-    "CONNECT_TIMEOUT_SECONDS": "60",
-    "SYNC_TIMEOUT_SECONDS": "180",
-}
-"""The product's own settings, as docs and .env.example tell them."""
-
-SHORT = DEFAULTS | {
-    "RECONNECT_DELAYS": "0.2,0.4,0.8,1.6",
-    "HEALTH_CHECK_SECONDS": "1.5",
-    "PROBE_TIMEOUT_SECONDS": "1",
-    "KEEP_ALIVE_SECONDS": "2",
-    "STALE_AFTER_SECONDS": "12",
-    "CONNECT_TIMEOUT_SECONDS": "20",
-}
-"""For the short form."""
+from tests.e2e.harness import ADMIN, Program, World, world
 
 CITIES = ("Berlin", "Paris", "Rome", "Oslo", "Vienna", "Madrid")
 PAGE_SPEED = 10
-TRUE_PINGS = {"ping_every": 20.0, "ping_timeout": 13.0, "sync": 1.0}
-QUICK_PINGS = {"ping_every": 1.0, "ping_timeout": 1.0, "sync": 1.0}
 _POLL = 0.05
 _ALARM = "🚨"
 _INCIDENT_SECONDS = 6.0
@@ -120,6 +94,8 @@ class Stage:
     program: Program = field(init=False)
     running: AsyncExitStack | None = None
     read_lines: int = 0
+    noted: int = 0
+    """The newest message of the alert chat before the fault now on trial."""
     logs: list[str] = field(default_factory=list)
     """What earlier runs of the program wrote."""
     calm: Counter[str] = field(default_factory=Counter)
@@ -228,14 +204,16 @@ class Stage:
     def alerts(self, after: int) -> list[dict[str, Any]]:
         """Alerts in their chat: what sounded there, but for answers to whoever pressed something."""
 
-        def first_words(message: dict[str, Any]) -> str:
-            return str((message["history"] or [message])[0]["text"])
-
         return [
             message
             for message in self.here.client.from_bot(self.alert_chat)
-            if message["message_id"] > after and not message["silent"] and first_words(message).startswith(_ALARM)
+            if message["message_id"] > after and not message["silent"] and _first_words(message).startswith(_ALARM)
         ]
+
+    def calmest(self) -> Account:
+        """The account that has sounded least: one that sounds often is told by edits alone for an hour."""
+        heard = Counter(a for message in self.alerts(0) for a in self.accounts if a.name in _first_words(message))
+        return min(self.accounts, key=lambda account: heard[account])
 
     async def incident_over(self) -> None:
         """Alerts of a chat within 5 s are one message: wait until the next one is to be a message of its own."""
@@ -361,6 +339,10 @@ class Stage:
         return self.here.data_dir.parent / "t"
 
 
+def _first_words(message: dict[str, Any]) -> str:
+    return str((message["history"] or [message])[0]["text"])
+
+
 def _words(process: psutil.Process) -> list[str]:
     try:
         return process.cmdline()
@@ -410,7 +392,3 @@ def _tmpfs(folder: Path, megabytes: int) -> Any:
     finally:
         if mounted:
             subprocess.run(["umount", "--lazy", str(folder)], check=False, capture_output=True)
-
-
-__all__ = ["DEFAULTS", "QUICK_PINGS", "SHORT", "TRUE_PINGS", "Account", "Census", "Stage", "StageError", "Transition",
-           "left_behind", "stage"]  # fmt: skip

@@ -100,7 +100,7 @@ async def _run(stage: Stage, fault: Fault, account: Account, hit: Sequence[Accou
         await fault.prepare(stage, account)
     if expected.alerts[0]:
         await stage.incident_over()
-    message = stage.last_message()
+    message = stage.noted = stage.last_message()
     marks = {each: stage.mark(each) for each in hit}
     began = time.time()
     began = await fault.do(stage, account) or began

@@ -1,0 +1,29 @@
+"""How long things take on the stage: the product's own settings, short ones, and the page's pings. Plain values."""
+
+DEFAULTS = {
+    "RECONNECT_DELAYS": "1,2,4,8,16,30",
+    "BREAKER_COOLDOWN_SECONDS": "60",
+    "HEALTH_CHECK_SECONDS": "30",
+    "PROBE_TIMEOUT_SECONDS": "10",
+    "KEEP_ALIVE_SECONDS": "60",
+    "STALE_AFTER_SECONDS": "300",
+    "STABLE_AFTER_SECONDS": "60",
+    "QR_DEBOUNCE_SECONDS": "2",
+    "CONNECT_TIMEOUT_SECONDS": "60",
+    "SYNC_TIMEOUT_SECONDS": "180",
+}
+"""The product's own settings, as docs and .env.example tell them."""
+
+SHORT = DEFAULTS | {
+    "RECONNECT_DELAYS": "0.2,0.4,0.8,1.6",
+    "HEALTH_CHECK_SECONDS": "1.5",
+    "PROBE_TIMEOUT_SECONDS": "1",
+    "KEEP_ALIVE_SECONDS": "2",
+    "STALE_AFTER_SECONDS": "12",
+    "CONNECT_TIMEOUT_SECONDS": "20",
+}
+"""For the short form."""
+
+# The page pings its server and waits so long for an answer; a restored session syncs for a moment that can be hit.
+TRUE_PINGS = {"ping_every": 20.0, "ping_timeout": 13.0, "sync": 1.0}
+QUICK_PINGS = {"ping_every": 1.0, "ping_timeout": 1.0, "sync": 1.0}
