@@ -56,11 +56,9 @@ def step(link: Link, event: Event, policy: Policy) -> tuple[Link, tuple[Effect, 
     row = TABLE[link.phase].get(key)
     if row is None or (isinstance(what, Fired) and what.timer not in link.armed):
         return link, ()
-    move = Move(link, policy)
-    if isinstance(what, Fired):
-        move.set(armed=link.armed - {what.timer})
+    move = Move(link, policy, what.timer if isinstance(what, Fired) else None)
     row.do(move, what)
-    return move.link, tuple(move.effects)
+    return move.end()
 
 
 # --- rows: what an operator or the controller says ------------------------------------------------------------------

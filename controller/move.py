@@ -30,12 +30,23 @@ from controller.reasons import Reason, State
 
 
 class Move:
-    """One step in the making: the link as it changes, and the effects as they gather."""
+    """One step in the making: the link as it changes, and the effects as they gather.
 
-    def __init__(self, link: Link, policy: Policy) -> None:
+    fired: the timer whose time has come. It stays among the armed ones until the end of the step, and then is taken out
+    unless it was armed anew: most that fire are, and a link is not copied twice for that.
+    """
+
+    def __init__(self, link: Link, policy: Policy, fired: Timer | None) -> None:
         self.link = link
         self.policy = policy
         self.effects: list[Effect] = []
+        self._fired = fired
+
+    def end(self) -> tuple[Link, tuple[Effect, ...]]:
+        """Return what has come of the step."""
+        if self._fired is not None:
+            self.set(armed=self.link.armed - {self._fired})
+        return self.link, tuple(self.effects)
 
     def set(self, **changes: Any) -> None:
         """Change fields of the link."""
@@ -56,15 +67,20 @@ class Move:
 
     def arm(self, timer: Timer, seconds: float) -> None:
         """Wait so many seconds for this timer, anew if it was armed."""
-        if timer not in self.link.armed:
+        if timer is self._fired:
+            self._fired = None
+        elif timer not in self.link.armed:
             self.set(armed=self.link.armed | {timer})
         self.effects.append(Arm(timer, seconds))
 
     def disarm(self) -> None:
         """Forget every timer."""
+        armed = self.link.armed if self._fired is None else self.link.armed - {self._fired}
+        if armed:
+            self.effects.append(Disarm(armed))
         if self.link.armed:
-            self.effects.append(Disarm(self.link.armed))
             self.set(armed=frozenset())
+        self._fired = None
 
     def reset(self) -> None:
         """Counters to zero (L3)."""
