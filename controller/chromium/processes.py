@@ -20,6 +20,7 @@ _POLL_SECONDS = 0.02
 _RESCAN_SECONDS = 0.5
 _DEAD = "ZX"
 _STOPPED = "Tt"
+_EXITING = 0x4  # PF_EXITING of linux/sched.h
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +34,11 @@ class ProcessId:
         """Whether it still runs (a stopped one does, a zombie does not)."""
         found = _stat(self.pid)
         return found is not None and found.start == self.start and found.state not in _DEAD
+
+    def is_ending(self) -> bool:
+        """Whether it has ended, or is about to: its files are closed before it is seen as gone."""
+        found = _stat(self.pid)
+        return found is None or found.start != self.start or found.state in _DEAD or bool(found.flags & _EXITING)
 
     def is_stopped(self) -> bool:
         """Whether a SIGSTOP holds it."""
@@ -92,6 +98,7 @@ class _Stat:
     parent: int
     group: int
     session: int
+    flags: int
     start: int
 
 
@@ -101,7 +108,7 @@ def _stat(pid: int) -> _Stat | None:
     except OSError:
         return None
     fields = text.rpartition(")")[2].split()
-    return _Stat(pid, fields[0], int(fields[1]), int(fields[2]), int(fields[3]), int(fields[19]))
+    return _Stat(pid, fields[0], int(fields[1]), int(fields[2]), int(fields[3]), int(fields[6]), int(fields[19]))
 
 
 def _command(pid: int) -> list[bytes]:

@@ -110,8 +110,8 @@ class ChromiumSession:
         parts = self._parts
         self._silent = False
         self._watches = [
-            ExitWatch(parts.process, lambda: self._close_down("the browser's process ended")),
-            ExitWatch(parts.node, lambda: self._close_down("Playwright's driver process ended")),
+            ExitWatch(parts.process, self._process_ended),
+            ExitWatch(parts.node, self._process_ended),
         ]
         parts.page.on("crash", lambda _: self._close_down("the page crashed"))
         parts.page.on("close", lambda _: self._tasks.start(self._closed("the page was closed")))
@@ -154,6 +154,11 @@ class ChromiumSession:
 
     def _close_down(self, detail: str) -> None:
         self._end(Reason.SESSION_CLOSED, detail)
+
+    def _process_ended(self) -> None:
+        """Name what died first: a browser ends with the driver process that started it, and may be noticed before."""
+        first = "Playwright's driver process" if self._parts.node.is_ending() else "the browser's process"
+        self._close_down(f"{first} ended")
 
     async def _closed(self, detail: str) -> None:
         """Let what lies beneath speak first: a process that dies takes browser and page along."""

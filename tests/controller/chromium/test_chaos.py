@@ -97,15 +97,16 @@ async def test_playwrights_driver_is_killed_under_two_accounts(rig: Rig, stand_i
     rig.sessions.insert(0, other)
     await eventually(lambda: any(isinstance(report, Code) for report in others))
     rig.node().kill()
-    ended = await rig.seen(Ended, AT_ONCE)
-    assert ended.reason is Reason.SESSION_CLOSED
-    await eventually(lambda: any(isinstance(report, Ended) for report in others), AT_ONCE)
+    died = Ended(Reason.SESSION_CLOSED, "Playwright's driver process ended")
+    assert await rig.seen(Ended, AT_ONCE) == died
+    await eventually(lambda: died in others, AT_ONCE)
     await asyncio.gather(*(session.close() for session in rig.sessions))
     assert rig.processes() == []
 
     rig.reports.clear()
     await rig.open()
-    await rig.seen(Ready)
+    # Ready, or a code where the link was not on the disk yet, which these tests do not wait for: another driver serves.
+    await eventually(lambda: any(isinstance(report, Ready | Code) for report in rig.reports))
 
 
 async def test_the_error_that_playwright_keeps_of_a_dead_driver_is_read(rig: Rig, stand_in: WhatsAppStandIn) -> None:
