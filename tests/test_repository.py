@@ -13,6 +13,7 @@ EXAMPLE = ROOT / ".env.example"
 SETTING = re.compile(r"^(# )?([A-Z][A-Z0-9_]*)=(.*)$")
 NEEDED = {"TELEGRAM_BOT_TOKEN": "123456:not-a-token", "TELEGRAM_ADMIN_IDS": "1001"}
 
+SLASH, WHEEL = "/", ".whl"  # so that the examples below are not what they are examples of
 INSTALLED_AT = Path("/opt/switchboard")  # where docs/deploy.md puts it: there its own path is no secret
 PLACES = "|".join([r"/[r]oot/", r"/home/\w", r"/Users/\w", *([f"{ROOT}/"] if ROOT != INSTALLED_AT else [])])
 MACHINE_PATH = re.compile(rf"(?<![\w.])(?:{PLACES})")
@@ -96,9 +97,9 @@ def test_tracked_files_hold_nothing_of_a_machine(forbidden):
     ("pattern", "text"),
     [
         (MACHINE_PATH, "see /home/ada/notes"),
-        (MACHINE_PATH, "/".join(('"', "root", '.cache"'))),
+        (MACHINE_PATH, f'"{SLASH}root{SLASH}.cache"'),
         (REGISTRY, '"resolved": "https://registry.acme.test/x"'),
-        (REGISTRY, ".".join(("https://mirror.acme.test/a/b-1", "0", "whl"))),
+        (REGISTRY, f"https://mirror.acme.test/a/b-1.0{WHEEL}"),
     ],
 )
 def test_patterns_catch_what_they_are_for(pattern, text):
