@@ -18,7 +18,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--tls", action="store_true", help=f"https, with a certificate for {REAL_HOST}")
     parser.add_argument("--refs", type=int, default=Options().refs, help="codes before UNPAIRED_IDLE (default 6)")
     parser.add_argument("--state", type=Path, metavar="FILE", help="keep the linked devices there")
-    parser.add_argument("--speed", type=float, default=1.0, help="make every default duration so many times shorter")
+    speed = "make what one waits for so many times shorter; codes live, and pings wait, as long as ever"
+    parser.add_argument("--speed", type=float, default=1.0, help=speed)
     durations = parser.add_argument_group("durations in seconds, taken literally whatever --speed says")
     for each in fields(Timings):
         flag = "--" + each.name.replace("_", "-")

@@ -1,11 +1,14 @@
 """How fast the stand-in's WhatsApp is and how it is started: plain values, no behaviour.
 
 Times are seconds and the true ones by default, as measured on the real page by others (docs/stand-ins-whatsapp.md
-names each source). `Timings.scaled` makes all of them shorter at once for tests.
+names each source). `Timings.scaled` shortens what one waits for, and leaves alone what somebody has to be in time for.
 """
 
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
+
+LIMITS = frozenset({"first_ref", "next_ref", "ping_timeout", "link_code_life", "passkey_life"})
+"""The durations within which somebody must act or answer: made shorter, they would only be missed on a busy machine."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +36,8 @@ class Timings:
     logout: float = 0.5  # Cmd 'logout' → the page navigates away
 
     def scaled(self, speed: float) -> "Timings":
-        """Return the same timings `speed` times faster."""
-        return Timings(**{name: seconds / speed for name, seconds in asdict(self).items()})
+        """Return the same timings `speed` times faster, the LIMITS as they are."""
+        return replace(self, **{name: each / speed for name, each in asdict(self).items() if name not in LIMITS})
 
     def with_given(self, given: dict[str, float | None]) -> "Timings":
         """Return a copy in which every duration that is not None in `given` is taken literally."""

@@ -382,16 +382,18 @@ async def test_another_number_is_logged_out_again_and_told_masked(world):
 
 @meets("memory_growth")
 async def test_a_page_that_grows_is_measured_and_recycled_without_an_alert(world):
+    # What it shares with another test's browser is counted by halves (PSS), and alone when that one ends: ~100 MiB.
+    shared = 150 << 20
     account = await world.linked()
     before = await account.manager.usage()
     assert before is not None
-    world.switches.set("memory_growth", 40)
+    world.switches.set("memory_growth", 80)
 
     async def grown() -> bool:
         usage = await account.manager.usage()
-        return usage is not None and usage.memory > before.memory + (60 << 20)
+        return usage is not None and usage.memory > before.memory + 2 * shared
 
-    await until(grown, "60 MiB more", WITHIN)
+    await until(grown, "300 MiB more", WITHIN)
     assert account.link.state is State.CONNECTED, "it goes on working meanwhile"
     world.switches.set("memory_growth", 0)
     count = len(account.moves)
@@ -399,7 +401,7 @@ async def test_a_page_that_grows_is_measured_and_recycled_without_an_alert(world
     await account.until_connected(after=count)
     after = await account.manager.usage()
     assert after is not None
-    assert after.memory < before.memory + (60 << 20)
+    assert after.memory < before.memory + shared
     assert account.moves[count].reason is Reason.RECYCLED
     assert account.alerts == []
 

@@ -211,7 +211,7 @@ def left_behind(data_dir: Path) -> list[str]:
 @asynccontextmanager
 async def world(tmp_path: Path, *, speed: float = 10, **timings: float) -> AsyncIterator[World]:
     """Both stand-ins, ready, with an admin, an operator and a stranger."""
-    durations = Timings().scaled(speed).with_given({"first_ref": 60.0, "next_ref": 20.0} | timings)
+    durations = Timings().scaled(speed).with_given(timings)
     async with TelegramStandIn(0) as telegram, WhatsAppStandIn(Options(timings=durations)) as whatsapp:
         telegram.client.add_user(ADMIN, "Ada")
         telegram.client.add_user(OPERATOR, "Otto")

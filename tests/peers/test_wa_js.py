@@ -62,8 +62,9 @@ class Wpp:
 
 
 @pytest.fixture
-async def whatsapp():
-    timings = Timings().scaled(15).with_given({"logout": 0.5})
+async def whatsapp(request):
+    given = request.node.get_closest_marker("timings")
+    timings = Timings().scaled(15).with_given({"logout": 0.5} | (given.kwargs if given else {}))
     async with WhatsAppStandIn(Options(timings=timings)) as stand_in:
         yield stand_in
 
@@ -134,6 +135,7 @@ async def test_pairing_code_links(whatsapp, wpp):
     assert await wpp.call("conn.isAuthenticated()") is True
 
 
+@pytest.mark.timings(first_ref=8.0, next_ref=0.5)
 async def test_codes_run_out_and_are_refreshed(whatsapp, wpp):
     await wpp.full_ready()
     await wpp.heard("qrcode_idle")

@@ -22,8 +22,10 @@ def peers() -> None:
 
 
 @pytest.fixture
-async def whatsapp():
-    async with WhatsAppStandIn(Options(tls=True, timings=FAST)) as stand_in:
+async def whatsapp(request):
+    given = request.node.get_closest_marker("timings")
+    timings = FAST.with_given(given.kwargs if given else {})
+    async with WhatsAppStandIn(Options(tls=True, timings=timings)) as stand_in:
         yield stand_in
 
 
@@ -40,6 +42,7 @@ async def linked(whatsapp: WhatsAppStandIn, profile: Path) -> None:
         await node.wait_for("ready")
 
 
+@pytest.mark.timings(first_ref=5.0)
 async def test_link_by_qr_then_message_then_restore_then_logout_on_the_phone(whatsapp, tmp_path):
     async with client(whatsapp, tmp_path) as node:
         (first,) = await node.wait_for("qr")
@@ -96,9 +99,9 @@ async def test_pairing_code(whatsapp, tmp_path):
         await node.wait_for("ready")
 
 
-async def test_six_codes_and_then_none(tmp_path):
-    timings = FAST.with_given({"first_ref": 2.0, "next_ref": 0.5})
-    async with WhatsAppStandIn(Options(tls=True, timings=timings)) as whatsapp, client(whatsapp, tmp_path) as node:
+@pytest.mark.timings(first_ref=5.0, next_ref=0.5)
+async def test_six_codes_and_then_none(whatsapp, tmp_path):
+    async with client(whatsapp, tmp_path) as node:
         codes = {(await node.wait_for("qr"))[0] for _ in range(6)}
         assert len(codes) == 6
         with pytest.raises(AssertionError, match="no 'qr' within"):

@@ -128,7 +128,7 @@ def _type(process: psutil.Process) -> str | None:
 
 @pytest.fixture
 async def stand_in() -> AsyncIterator[WhatsAppStandIn]:
-    async with WhatsAppStandIn(Options(timings=Timings().scaled(SPEED))) as running:
+    async with WhatsAppStandIn(Options(timings=Timings().scaled(SPEED).with_given({"ping_timeout": 2.0}))) as running:
         yield running
 
 

@@ -51,7 +51,7 @@ class Desk:
 
 @pytest_asyncio.fixture(loop_scope="module")
 async def desk() -> AsyncIterator[Desk]:
-    options = Options(timings=Timings().scaled(25).with_given({"first_ref": 60.0}))
+    options = Options(timings=Timings().scaled(25))
     async with (
         TelegramStandIn() as telegram,
         WhatsAppStandIn(options) as whatsapp,

@@ -212,9 +212,11 @@ async def test_a_busy_port_is_one_clear_line():
     assert out.decode() == f"error: 127.0.0.1:{port} cannot be used: Address already in use\n"
 
 
-def test_speed_shortens_defaults_and_leaves_what_is_given_alone():
-    options = cli._options(arguments("--speed", "10", "--first-ref", "3", "--passkey", "--ban", "60"))
-    assert (options.timings.first_ref, options.timings.next_ref) == (3.0, 2.0)
+def test_speed_shortens_waits_and_leaves_limits_and_what_is_given_alone():
+    options = cli._options(arguments("--speed", "10", "--first-ref", "3", "--sync", "2", "--passkey", "--ban", "60"))
+    timings = options.timings
+    assert (timings.first_ref, timings.sync, timings.load_cold) == (3.0, 2.0, 0.5)
+    assert (timings.next_ref, timings.ping_timeout) == (Timings().next_ref, Timings().ping_timeout)
     assert options.switches == {"passkey": True, "ban": "60"}
     assert cli._options(arguments()).timings == Timings()
 

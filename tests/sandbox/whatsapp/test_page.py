@@ -54,7 +54,8 @@ async def chromium():
 
 @pytest_asyncio.fixture(loop_scope="module")
 async def whatsapp():
-    async with WhatsAppStandIn(Options(timings=Timings().scaled(25))) as stand_in:
+    timings = Timings().scaled(25).with_given({"ping_timeout": 1.0})
+    async with WhatsAppStandIn(Options(timings=timings)) as stand_in:
         yield stand_in
 
 
