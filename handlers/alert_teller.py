@@ -86,6 +86,11 @@ class Teller:
             case OpenTopic():
                 await self._open_topic(chat, incident, duty)
 
+    async def show_picture(self, chat: Chat, incident: Incident, picture: bytes, caption: str) -> None:
+        """Show below an incident what a page looked like. caption: HTML."""
+        place, first = self._below(incident)
+        await chat.send_picture(place, picture, Text(caption), silent=True, reply_to=first)
+
     async def _send(self, chat: Chat, incident: Incident, duty: Send) -> None:
         place = Place(self._book.chat, incident.topic)
         await self._put(duties.sending(incident, duty))
@@ -121,9 +126,12 @@ class Teller:
         await self._put(duties.replied(self._fresh(incident), duty, message, self._context.clock()))
 
     async def _say(self, chat: Chat, incident: Incident, text: Text, *, silent: bool) -> int:
-        place = Place(self._book.chat, incident.topic)
-        first = incident.parts[0].message if incident.parts else None
+        place, first = self._below(incident)
         return await chat.send(place, text, silent=silent, reply_to=first)
+
+    def _below(self, incident: Incident) -> tuple[Place, int | None]:
+        """Return where the incident is told, and the message to reply to there."""
+        return Place(self._book.chat, incident.topic), incident.parts[0].message if incident.parts else None
 
     async def _open_topic(self, chat: Chat, incident: Incident, duty: OpenTopic) -> None:
         if self._topics is None:

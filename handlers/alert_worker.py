@@ -130,7 +130,7 @@ class Worker:
         while True:
             hand.woken.clear()
             fresh = await self._take_up()
-            if fresh and not self._unfinished_told():
+            if fresh and self._untold():
                 await asyncio.sleep(FIRST_GATHERS)
                 await self._take_up()
             duty, at = self._next_duty(hand)
@@ -138,7 +138,7 @@ class Worker:
                 await self._deliver(hand.lane, partial(self._perform_next, hand))
                 self._gone = False
                 self.wake()  # what one hand has done may be what the other waits for
-            elif hand is self._sounding or not await self._tell_line():
+            elif hand is self._sounding or self._untold() or not await self._tell_line():
                 due = [moment for moment in (at, self._silence_ends()) if moment is not None]
                 if gone := self.book.forget(self._context.clock()):
                     await self._context.outbox.settle((), (), gone)
@@ -146,10 +146,10 @@ class Worker:
                     hand.idle.set()
                 return (min(due) - self._context.clock()).total_seconds() if due else None
 
-    def _unfinished_told(self) -> bool:
-        """Tell whether what has just been taken up went to an incident that has been told already."""
-        return all(
-            each is None or each.told_at is not None for each in (self.book.get(number) for number in self._unfinished)
+    def _untold(self) -> bool:
+        """Tell whether an incident waits for its first message."""
+        return any(
+            each is not None and each.told_at is None for each in (self.book.get(number) for number in self._unfinished)
         )
 
     async def _deliver(self, lane: Lane, say: Callable[[Chat], Awaitable[None]]) -> None:
@@ -250,15 +250,19 @@ class Worker:
             return False
         (row,) = rows
         fact = fact_of(row)
+        incident = self.book.about(fact.number, fact.reason) if row.picture is not None else None
+        if row.picture is not None and incident is None:  # its alert is silenced, or was over before that ended
+            until = silenced_until(list(self._context.silences()), self.book.chat, fact.number, self._context.clock())
+            await (self._context.outbox.postpone([row.id], until) if until else self._context.outbox.settle([row.id]))
+            return True
         if row.tries:
             self._context.counts.maybe_twice += 1
-        place = Place(self.book.chat)
 
         async def say(chat: Chat) -> None:
-            if row.picture is not None:
-                await chat.send_picture(place, row.picture, Text(fact.detail), silent=True)
+            if row.picture is not None and incident is not None:
+                await self._teller.show_picture(chat, incident, row.picture, fact.detail)
             else:
-                await chat.send(place, Text(fact.detail), silent=True)
+                await chat.send(Place(self.book.chat), Text(fact.detail), silent=True)
             await self._context.outbox.settle([row.id])
 
         await self._deliver(Lane.UPDATES, say)

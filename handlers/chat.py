@@ -115,7 +115,14 @@ class Chat:
         )
 
     async def send_picture(
-        self, place: Place, picture: bytes, caption: Text, *, protect: bool = False, silent: bool = False
+        self,
+        place: Place,
+        picture: bytes,
+        caption: Text,
+        *,
+        protect: bool = False,
+        silent: bool = False,
+        reply_to: int | None = None,
     ) -> int:
         """Send a PNG with a caption and return the message's id. protect: it cannot be forwarded or saved."""
         sent = await _call(
@@ -128,6 +135,8 @@ class Chat:
                 message_thread_id=place.topic,
                 disable_notification=silent,
                 protect_content=protect or None,
+                reply_to_message_id=reply_to,
+                allow_sending_without_reply=None if reply_to is None else True,
                 filename=_FILE_NAME,
             )
         )

@@ -49,7 +49,7 @@ class Kind(StrEnum):
     NOTE = "note"
     """A silent line of its own, told once. Its text is `detail`, as HTML."""
     PICTURE = "picture"
-    """What a page looked like, told beside its incident. Its caption is `detail`, as HTML."""
+    """What a page looked like, told below its incident. Its caption is `detail`, as HTML."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +168,13 @@ class Book:
     def put(self, incident: Incident) -> None:
         """Take a changed incident."""
         self._incidents[incident.id] = incident
+
+    def about(self, number: str, reason: str) -> Incident | None:
+        """Return the newest incident that tells this of the account."""
+        for each in reversed(self.incidents):
+            if any((entry.number, entry.reason) == (number, reason) for entry in each.entries):
+                return each
+        return None
 
     def is_open(self, number: str) -> bool:
         """Whether something about the account stands."""

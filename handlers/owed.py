@@ -118,7 +118,7 @@ class Owing:
         said = {"reason": reason, "cause": transition.cause, "detail": detail}
         owed = self._to_all(transition, Kind.ALERT, said)
         if transition.picture is not None:
-            caption = {"detail": wording.page_picture(transition.number)}
+            caption = {"reason": reason, "detail": wording.page_picture(transition.number)}
             owed += self._to_all(transition, Kind.PICTURE, caption, transition.picture)
         return owed
 

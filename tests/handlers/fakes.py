@@ -62,6 +62,7 @@ class FakeAccounts:
         cause: Reason | None = None,
         detail: str = "",
         attempts: int = 0,
+        picture: bytes | None = None,
     ) -> Transition:
         """Let the account move, and tell it."""
         before, now = self.statuses[number], self.clock()
@@ -74,7 +75,7 @@ class FakeAccounts:
         )  # fmt: skip
         transition = Transition(
             number, now, before.state, state, stage, reason, cause, detail, attempts, 10, 0, linked,
-            next_retry_at=self.retries[number], alert=alert, recovered=recovered,
+            next_retry_at=self.retries[number], alert=alert, recovered=recovered, picture=picture,
             within_state=state is before.state and reason is before.reason,
         )  # fmt: skip
         self.tell(transition)

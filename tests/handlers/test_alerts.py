@@ -6,6 +6,7 @@ from datetime import timedelta
 import pytest
 
 from controller.reasons import Reason, State
+from handlers.pictures import draw
 from sandbox.telegram import TelegramStandIn
 from storage.database import Database
 from tests.handlers.conftest import Rig, running_rig
@@ -133,6 +134,39 @@ async def test_a_silence_holds_alerts_back_until_it_ends(rig: Rig):
     alert = await rig.seen(ADMIN, lambda m: "🚨 Support Berlin: logged out" in m["text"])
     assert "Sales Paris" not in alert["text"]
     await rig.seen(SECOND_ADMIN, lambda m: "🚨 Support Berlin: logged out" in m["text"])
+
+
+def show_unknown_page(rig: Rig) -> None:
+    rig.accounts.move(BERLIN, State.ERROR, Reason.PAGE_UNKNOWN, alert=Reason.PAGE_UNKNOWN, picture=draw("a page"))
+
+
+async def test_the_picture_of_an_unknown_page_is_a_silent_reply_to_its_alert(
+    telegram: TelegramStandIn, database: Database
+):
+    forum = telegram.client.add_group("Ops", [ADMIN], forum=True)["id"]
+    async with running_rig(telegram, database, alert_chat=forum) as rig:
+        await greet(rig, ADMIN)
+        await until(lambda: rig.client.requests("getChat"), "the chat is looked at")
+        rig.accounts.put()
+        show_unknown_page(rig)
+        picture = await rig.seen(forum, lambda m: m["photo"] is not None)
+        alert = await rig.seen(forum, lambda m: "page not recognised" in m["text"])
+        assert picture["reply_to"] == alert["message_id"] < picture["message_id"]
+        assert picture["thread_id"] == alert["thread_id"] is not None
+        assert (picture["silent"], alert["silent"]) == (True, False)
+
+
+async def test_a_picture_waits_as_long_as_its_alert_is_silenced(rig: Rig):
+    await greet(rig)
+    rig.accounts.put()
+    await rig.answer(ADMIN, "/silence all 2h moving house", "All accounts: no alerts until")
+    show_unknown_page(rig)
+    await greet(rig)
+    await asyncio.sleep(0.5)
+    assert not [m for m in rig.client.from_bot(ADMIN) if m["photo"]]
+    await rig.press(await rig.answer(ADMIN, "/alerts", "1 silence"), "End silence")
+    picture = await rig.seen(ADMIN, lambda m: m["photo"] is not None)
+    assert "page not recognised" in rig.client.message(ADMIN, picture["reply_to"])["text"]
 
 
 async def test_silence_on_an_alert_covers_its_accounts_here_alone(rig: Rig):
