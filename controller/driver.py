@@ -65,6 +65,11 @@ class Heard:
 
 
 @dataclass(frozen=True, slots=True)
+class SocketDown:
+    """The page itself says that its socket is not connected any more: it may mend that, or a probe will find it."""
+
+
+@dataclass(frozen=True, slots=True)
 class Ended:
     """The session is over; it is to be closed, and reports nothing after this.
 
@@ -78,7 +83,7 @@ class Ended:
     picture: bytes | None = field(default=None, repr=False)
 
 
-Report = Code | Scanned | PasskeyAsked | Authenticated | Syncing | Ready | Heard | Ended
+Report = Code | Scanned | PasskeyAsked | Authenticated | Syncing | Ready | Heard | SocketDown | Ended
 
 # --- what a session can be asked --------------------------------------------------------------------------------
 

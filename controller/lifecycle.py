@@ -10,7 +10,19 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from controller.driver import Authenticated, Code, Ended, Health, Heard, Layer, PasskeyAsked, Ready, Scanned, Syncing
+from controller.driver import (
+    Authenticated,
+    Code,
+    Ended,
+    Health,
+    Heard,
+    Layer,
+    PasskeyAsked,
+    Ready,
+    Scanned,
+    SocketDown,
+    Syncing,
+)
 from controller.link import (
     Beat,
     Boot,
@@ -242,6 +254,12 @@ def _health_due(move: Move, _: Fired) -> None:
     if not move.link.probing:
         move.set(probing=True)
         move.effects.append(Probe(move.link.session))
+
+
+def _socket_down(move: Move, _: SocketDown) -> None:
+    """Probe now instead of at the next round, so that the second failed probe is not a minute away."""
+    if not move.link.probing and not move.link.failed_probes:
+        _health_due(move, Fired(Timer.HEALTH))
 
 
 _LOST_AT = {
@@ -486,6 +504,7 @@ TABLE: dict[Phase, dict[Any, Row]] = {
     | {
         Heard: Row(_heard, ()),
         Beat: Row(_beat, ()),
+        SocketDown: Row(_socket_down, ()),
         Health: Row(_health, (State.DISCONNECTED, State.SUSPENDED)),
         Code: Row(_unlinked, (State.DISCONNECTED, State.SUSPENDED)),
         Timer.HEALTH: Row(_health_due, ()),

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import Enum, unique
 from typing import Any
 
-from controller.driver import Authenticated, Code, Ended, Heard, PasskeyAsked, Report, Scanned, Syncing
+from controller.driver import Authenticated, Code, Ended, Heard, PasskeyAsked, Report, Scanned, SocketDown, Syncing
 from controller.reasons import Reason
 
 _PARTS = 5
@@ -103,6 +103,7 @@ class Reader:
         self._authenticated: str | None = None
         self._percent: int | None = None
         self._linked = False
+        self._socket_up = True
         self._in_conflict = False
         self.asked_for_scan = False
         """Whether this page has not been linked from its start: then what it stores is new."""
@@ -162,6 +163,10 @@ class Reader:
             yield Scanned()
         elif state == "OPENING":
             self._code_answered_next = False
+        if self._linked and state is not None and state not in _ENDS:
+            if self._socket_up and state != "CONNECTED":
+                yield SocketDown()
+            self._socket_up = state == "CONNECTED"
 
     def _end(self, sight: Sight) -> Iterator[Report | Finding]:
         is_conflict = sight.state == "CONFLICT"

@@ -15,6 +15,7 @@ from controller.driver import (
     PasskeyAsked,
     Ready,
     Scanned,
+    SocketDown,
     Syncing,
 )
 from controller.lifecycle import TABLE, step
@@ -132,7 +133,7 @@ LISTED = {
     Stage.PASSKEY: IN_PAGE,
     Stage.SYNCING: IN_PAGE,
     State.CONNECTED: ALWAYS
-    | {Ended, Heard, Beat, Health, Code}
+    | {Ended, Heard, SocketDown, Beat, Health, Code}
     | {Timer.HEALTH, Timer.KEEP_ALIVE, Timer.QUIET, Timer.STABLE, Timer.STALE},
     State.DISCONNECTED: ALWAYS | {Closed, Timer.RETRY},
     State.ERROR: ALWAYS | {Closed, Timer.RETRY},
@@ -251,8 +252,8 @@ def test_l1_a_closed_browser_leads_to_nothing_where_nothing_is_due(phase):
 @pytest.mark.parametrize("phase", list(TABLE))
 @pytest.mark.parametrize(
     "said",
-    [CODE, Scanned(), PasskeyAsked(), Authenticated(OURS), Syncing(3), Ready(OURS), Heard(), Ended(Reason.UNKNOWN),
-     SlotGranted(), Closed(), Health(Layer.PAGE), Beat(answered=True)],
+    [CODE, Scanned(), PasskeyAsked(), Authenticated(OURS), Syncing(3), Ready(OURS), Heard(), SocketDown(),
+     Ended(Reason.UNKNOWN), SlotGranted(), Closed(), Health(Layer.PAGE), Beat(answered=True)],
     ids=lambda said: type(said).__name__,
 )  # fmt: skip
 def test_l1_what_an_earlier_browser_reports_is_dropped(phase, said):
@@ -270,8 +271,8 @@ def test_a_timer_that_is_not_armed_does_nothing(phase, timer):
 @pytest.mark.parametrize("phase", list(TABLE))
 def test_what_is_not_listed_changes_nothing(phase):
     link = at(phase)
-    for said in (CODE, Scanned(), PasskeyAsked(), Authenticated(), Syncing(), Ready(), Heard(), SlotGranted(), Closed(),
-                 Health(), Beat(answered=True), Ended(Reason.UNKNOWN)):  # fmt: skip
+    for said in (CODE, Scanned(), PasskeyAsked(), Authenticated(), Syncing(), Ready(), Heard(), SocketDown(),
+                 SlotGranted(), Closed(), Health(), Beat(answered=True), Ended(Reason.UNKNOWN)):  # fmt: skip
         if type(said) not in TABLE[phase]:
             assert do(link, said) == (link, ())
 
@@ -716,6 +717,17 @@ def test_l8_two_failed_probes_in_a_row_lose_the_session_at_the_layer_named(layer
     assert (link.phase, link.failed_probes, effects) == (State.CONNECTED, 1, ())
     link, effects = do(link, Health(layer, "silent"))
     assert (link.phase, link.reason, link.detail) == (State.DISCONNECTED, reason, f"{layer}: silent")
+
+
+def test_l8_a_socket_that_goes_down_is_probed_at_once_and_then_in_turn():
+    link, effects = do(at(State.CONNECTED), SocketDown())
+    assert (link.phase, link.probing) == (State.CONNECTED, True)
+    assert effects == (Arm(Timer.HEALTH, 30), Probe(7))
+    assert do(link, SocketDown()) == (link, ()), "one probe at a time"
+    link, _ = do(link, Health(Layer.SOCKET, "it is OPENING"))
+    assert do(link, SocketDown()) == (link, ()), "a second failed probe is not hurried: the page may mend it"
+    link, _ = do(link, Health())
+    assert do(link, SocketDown())[1] == (Arm(Timer.HEALTH, 30), Probe(7))
 
 
 def test_l8_a_good_probe_between_forgives():

@@ -14,6 +14,7 @@ from controller.driver import (
     PasskeyAsked,
     Ready,
     Scanned,
+    SocketDown,
     Syncing,
 )
 from controller.lifecycle import TABLE, step
@@ -57,6 +58,7 @@ SAID = st.one_of(
     st.builds(Syncing, st.none() | st.integers(0, 100)),
     st.sampled_from([Ready(NUMBER), Ready(), Ready("+4915112345999")]),
     st.just(Heard()),
+    st.just(SocketDown()),
     st.builds(Ended, st.sampled_from(sorted(VERDICTS)), block_ends_in=st.none() | st.floats(0, 1e6)),
     st.builds(Health, st.none() | st.sampled_from(list(Layer))),
     st.builds(Beat, st.booleans()),

@@ -15,6 +15,7 @@ from controller.driver import (
     PasskeyAsked,
     Ready,
     Scanned,
+    SocketDown,
     Syncing,
 )
 from controller.reasons import Reason
@@ -96,8 +97,10 @@ async def test_presence_is_sent_where_wanted(rig: Rig, stand_in: WhatsAppStandIn
 
 async def test_a_silent_server_does_not_answer_and_then_the_socket_fails(rig: Rig, stand_in: WhatsAppStandIn) -> None:
     session = await rig.linked(stand_in)
+    assert not [each for each in rig.reports if isinstance(each, SocketDown)]
     stand_in.switches.set("silence", value=True)
     asking = asyncio.create_task(session.heartbeat(ask=True))
+    await rig.seen(SocketDown)
     health = await until_health(session, lambda health: health.failed is not None)
     assert health.failed is Layer.SOCKET
     assert not await session.heartbeat(ask=False)

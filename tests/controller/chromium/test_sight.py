@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from controller.chromium.sight import Finding, Reader
-from controller.driver import Authenticated, Code, Ended, Heard, PasskeyAsked, Report, Scanned, Syncing
+from controller.driver import Authenticated, Code, Ended, Heard, PasskeyAsked, Report, Scanned, SocketDown, Syncing
 from controller.reasons import Reason
 
 CODE = "2@ref,static,identity,secret,1"
@@ -139,6 +139,22 @@ def test_a_page_is_known_by_any_mark(mark: str) -> None:
 
 def test_a_page_without_any_is_not_known() -> None:
     assert read(sight(None, marks={"else": True}), {"kind": "sight"}) == []
+
+
+def test_a_socket_that_goes_down_is_told_once_each_time() -> None:
+    up = sight("CONNECTED", me=ME, synced=True)
+    opening = {"kind": "state", "state": "OPENING"}
+    told = read(up, opening, sight("OPENING", me=ME, synced=True), up, sight("TIMEOUT", me=ME, synced=True))
+    assert told[-3:] == [Finding.LINKED, SocketDown(), SocketDown()]
+
+
+@pytest.mark.parametrize("state", ["CONFLICT", "TOS_BLOCK"])
+def test_what_ends_it_is_no_socket_that_goes_down(state: str) -> None:
+    assert SocketDown() not in read(sight("CONNECTED", me=ME, synced=True), sight(state, me=ME))
+
+
+def test_a_socket_that_has_never_been_up_does_not_go_down() -> None:
+    assert SocketDown() not in read(sight("OPENING", me=ME), sight("CONNECTED", me=ME, synced=False), sight("OPENING"))
 
 
 def test_single_events() -> None:
