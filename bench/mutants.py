@@ -1,9 +1,9 @@
 """`python -m bench.mutants`: break the lifecycle in every small way, one at a time, and name what no test misses.
 
 A mutant is the lifecycle with one change: a row of `TABLE` dropped, redirected, added, or its `to` narrowed or
-widened; a field of a verdict changed; a comparison, a number, a word or a statement of `lifecycle.py` other than it
-was. Each runs the lifecycle's tests; one that passes them all survives. Some survivors are no faults: they mean the
-same as the original. Mutants live in memory only: no file is touched.
+widened; a field of a verdict changed; a comparison, a number, a word or a statement of `lifecycle.py` or `move.py`
+other than it was. Each runs the lifecycle's tests; one that passes them all survives. Some survivors are no faults:
+they mean the same as the original. Mutants live in memory only: no file is touched.
 """
 
 import argparse
@@ -28,7 +28,7 @@ from controller.reasons import VERDICTS, State, Then
 
 ROOT = Path(__file__).parent.parent
 TESTS = ("tests/controller/test_lifecycle.py", "tests/controller/test_lifecycle_model.py")
-LIFECYCLE, REASONS = "controller/lifecycle.py", "controller/reasons.py"
+LIFECYCLE, MOVE, REASONS = "controller/lifecycle.py", "controller/move.py", "controller/reasons.py"
 
 
 @dataclass(frozen=True)
@@ -121,8 +121,8 @@ _SWAPPED: dict[type, type] = {
 _NUMBERS = [field.name for field in fields(Policy)]
 
 
-def of_code(source: str) -> Iterator[Mutant]:
-    """Change each small thing within the functions of the lifecycle."""
+def of_code(file: str, source: str) -> Iterator[Mutant]:
+    """Change each small thing within the functions of a file."""
     tree = ast.parse(source)
     functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]
     for function in functions:
@@ -131,7 +131,7 @@ def of_code(source: str) -> Iterator[Mutant]:
                 line = getattr(node, "lineno", function.lineno)
                 text = ast.unparse(tree)
                 undo()
-                yield Mutant(f"line {line}, {function.name}: {says}", LIFECYCLE, text)
+                yield Mutant(f"{Path(file).name} line {line}, {function.name}: {says}", file, text)
 
 
 def _changes(node: ast.AST) -> Iterator[tuple[str, Undo]]:
@@ -231,8 +231,8 @@ def main() -> int:
     parser.add_argument("--only", default="", help="only mutants whose description holds this word")
     parser.add_argument("tests", nargs="*", default=TESTS)
     told = parser.parse_args()
-    lifecycle, reasons = ((ROOT / name).read_text("utf-8") for name in (LIFECYCLE, REASONS))
-    mutants = [*of_rows(lifecycle), *of_verdicts(reasons), *of_code(lifecycle)]
+    lifecycle, move, reasons = ((ROOT / name).read_text("utf-8") for name in (LIFECYCLE, MOVE, REASONS))
+    mutants = [*of_rows(lifecycle), *of_verdicts(reasons), *of_code(LIFECYCLE, lifecycle), *of_code(MOVE, move)]
     mutants = [mutant for mutant in mutants if told.only in mutant.says]
     os.chdir(ROOT)
     with tempfile.TemporaryDirectory(prefix="switchboard-mutants-") as home:
