@@ -17,7 +17,7 @@ DEFAULTS = {
 SHORT = DEFAULTS | {
     "RECONNECT_DELAYS": "0.2,0.4,0.8,1.6",
     "HEALTH_CHECK_SECONDS": "1.5",
-    "PROBE_TIMEOUT_SECONDS": "1",
+    "PROBE_TIMEOUT_SECONDS": "3",
     "KEEP_ALIVE_SECONDS": "2",
     "STALE_AFTER_SECONDS": "12",
     "CONNECT_TIMEOUT_SECONDS": "20",
@@ -26,4 +26,4 @@ SHORT = DEFAULTS | {
 
 # The page pings its server and waits so long for an answer; a restored session syncs for a moment that can be hit.
 TRUE_PINGS = {"ping_every": 20.0, "ping_timeout": 13.0, "sync": 1.0}
-QUICK_PINGS = {"ping_every": 1.0, "ping_timeout": 1.0, "sync": 1.0}
+QUICK_PINGS = {"ping_every": 2.0, "ping_timeout": 3.0, "sync": 1.0}

@@ -67,6 +67,7 @@ async def perform(stage: Stage, name: str, outage: Outage) -> Row:
 
 
 async def _all_back(stage: Stage, marks: dict[str, int], since: float, limit: float, row: Row) -> None:
+    limit *= stage.patience
     ends = [await stage.until_back(each, marks[each.number], limit + 30) for each in stage.accounts]
     row.back = max(end.at for end in ends) - since
     if row.back > limit:

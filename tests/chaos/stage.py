@@ -91,6 +91,8 @@ class Stage:
     settings: dict[str, str]
     alert_chat: int
     on_tmpfs: bool
+    patience: float
+    """By what the contract's seconds are multiplied: 1 for figures, more where the machine has other things to do."""
     program: Program = field(init=False)
     running: AsyncExitStack | None = None
     read_lines: int = 0
@@ -352,7 +354,7 @@ def _words(process: psutil.Process) -> list[str]:
 
 @asynccontextmanager
 async def stage(
-    folder: Path, *, accounts: int, settings: Mapping[str, str], pings: Mapping[str, float]
+    folder: Path, *, accounts: int, settings: Mapping[str, str], pings: Mapping[str, float], patience: float = 1.0
 ) -> AsyncIterator[Stage]:
     """Both stand-ins, the program, and so many linked accounts."""
     cast = [Account(f"+491511234560{n}", name, 2000 + n) for n, name in enumerate(CITIES[:accounts], start=1)]
@@ -369,7 +371,7 @@ async def stage(
             "CHAOS_PEEPHOLE": str(folder / "peephole"),
         }
         with _tmpfs(here.data_dir, megabytes=1500) as on_tmpfs:
-            made = Stage(here, cast, given, group["id"], on_tmpfs)
+            made = Stage(here, cast, given, group["id"], on_tmpfs, patience)
             await made.start()
             try:
                 await asyncio.gather(*(made.link(account) for account in cast))

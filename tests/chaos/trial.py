@@ -6,7 +6,7 @@ What never lives here: any fault by name (`faults`, `outages`).
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tests.chaos.stage import Account, Stage, StageError, Transition
 from tests.chaos.table import Row
@@ -40,6 +40,10 @@ class Expected:
     attempts: tuple[int, int] = (1, 1)
     errors: tuple[int, int] = (0, 0)
     alerts: tuple[int, int] = (0, 0)
+
+    def patiently(self, patience: float) -> "Expected":
+        """The same, with so many times the seconds."""
+        return replace(self, within=self.within * patience, back=self.back * patience)
 
 
 Act = Callable[[Stage, Account], Awaitable[float | None]]
@@ -95,7 +99,7 @@ async def look_for_rest(stage: Stage, rows: Sequence[Row]) -> None:
 
 
 async def _run(stage: Stage, fault: Fault, account: Account, hit: Sequence[Account], row: Row, *, alone: bool) -> None:
-    expected = fault.expected
+    expected = fault.expected.patiently(stage.patience)
     if fault.prepare is not None:
         await fault.prepare(stage, account)
     if expected.alerts[0]:

@@ -31,15 +31,17 @@ FAST = {
     "RECONNECT_DELAYS": "0.2,0.4,0.8,1.6",
     "BREAKER_COOLDOWN_SECONDS": "3",
     "HEALTH_CHECK_SECONDS": "1",
-    "PROBE_TIMEOUT_SECONDS": "1",
+    "PROBE_TIMEOUT_SECONDS": "3",
     "KEEP_ALIVE_SECONDS": "2",
-    "STALE_AFTER_SECONDS": "8",
+    "STALE_AFTER_SECONDS": "20",
     "STABLE_AFTER_SECONDS": "5",
     "QR_DEBOUNCE_SECONDS": "0.3",
     "CONNECT_TIMEOUT_SECONDS": "20",
     "SYNC_TIMEOUT_SECONDS": "20",
 }
 """The program on short durations: what takes minutes in earnest takes seconds."""
+PATIENCE = 90.0
+"""Seconds until what does not come is given up: a chat whose budget is used up is told the rest a minute later."""
 
 
 class Program:
@@ -137,7 +139,7 @@ class World:
                 return message
         return None
 
-    async def until(self, condition: Callable[[], Any], within: float = 30) -> Any:
+    async def until(self, condition: Callable[[], Any], within: float = PATIENCE) -> Any:
         """Wait until something is so; fail, showing the chat, if it does not come."""
         deadline = time.monotonic() + within
         while not (found := condition()):
@@ -147,7 +149,7 @@ class World:
             await asyncio.sleep(0.02)
         return found
 
-    async def until_connected(self, number: str = NUMBER, *, after: int = 0, within: float = 30) -> None:
+    async def until_connected(self, number: str = NUMBER, *, after: int = 0, within: float = PATIENCE) -> None:
         """Wait until the account's newest transition, which must come after so many, is CONNECTED."""
         await self.until(
             lambda: len(self.transitions(number)) > after and self.newest_state(number) == "CONNECTED", within

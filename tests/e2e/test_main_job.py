@@ -17,7 +17,7 @@ from tests.e2e.harness import ADMIN, NUMBER, ROOT, left_behind, world
 pytestmark = [pytest.mark.e2e, pytest.mark.chromium]
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(300)
 async def test_an_operator_links_keeps_breaks_and_loses_an_account(tmp_path):
     async with world(tmp_path, first_ref=6, next_ref=20) as here, here.program() as program:
         # /link → exactly one photo, whose QR is the page's string
@@ -89,7 +89,7 @@ async def test_an_operator_links_keeps_breaks_and_loses_an_account(tmp_path):
     assert NUMBER not in program.text
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(300)
 @pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGKILL])
 async def test_two_restarts_in_a_row_restore_a_linked_account_without_a_code(tmp_path, end):
     async with world(tmp_path) as here:
@@ -105,11 +105,11 @@ async def test_two_restarts_in_a_row_restore_a_linked_account_without_a_code(tmp
                 assert here.phones.devices()[0]["online"]
                 program.send(end)
                 await program.ended()
-            await here.until(lambda: left_behind(here.data_dir) == [], within=5)
+            await here.until(lambda: left_behind(here.data_dir) == [], within=20)
         assert len(here.client.requests("sendPhoto")) == photos
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(300)
 async def test_a_kill_right_after_the_bot_said_connected_keeps_the_session(tmp_path):
     async with world(tmp_path) as here:
         async with here.program() as program:
@@ -126,7 +126,7 @@ async def test_a_kill_right_after_the_bot_said_connected_keeps_the_session(tmp_p
             assert here.qr() is None
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(300)
 async def test_sigterm_in_mid_launch_and_with_a_code_in_the_chat(tmp_path):
     async with world(tmp_path) as here:
         async with here.program() as program:
@@ -144,7 +144,7 @@ async def test_sigterm_in_mid_launch_and_with_a_code_in_the_chat(tmp_path):
     assert left_behind(here.data_dir) == []
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(300)
 async def test_a_code_that_a_crash_left_is_taken_away_by_the_next_start(tmp_path):
     async with world(tmp_path) as here:
         async with here.program() as program:
@@ -198,7 +198,7 @@ def test_a_database_of_a_newer_version_a_wrong_setting_and_no_browser_are_one_cl
     assert all(" INFO " in line for line in lines)
 
 
-@pytest.mark.timeout(60)
+@pytest.mark.timeout(300)
 async def test_a_signal_that_comes_twice_at_once_is_one_and_a_later_one_ends_it_at_once(tmp_path):
     async with world(tmp_path) as here:
         async with here.program() as program:
@@ -214,5 +214,5 @@ async def test_a_signal_that_comes_twice_at_once_is_one_and_a_later_one_ends_it_
             await here.until(lambda: "Stopping" in program.text)
             await asyncio.sleep(1.1)
             program.send(signal.SIGTERM)
-            assert await program.ended(within=5) == -signal.SIGTERM
-        await here.until(lambda: left_behind(here.data_dir) == [], within=5)
+            assert await program.ended(within=10) == -signal.SIGTERM
+        await here.until(lambda: left_behind(here.data_dir) == [], within=20)

@@ -68,13 +68,13 @@ async def press(here: World, user: int, text: str, label: str) -> None:
 
 @pytest.mark.e2e
 @pytest.mark.chromium
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(300)
 async def test_a_whole_run_leaves_no_secret_anywhere_and_no_door_open(tmp_path, capfd):
     secrets = Secrets(numbers=(NUMBER,))
     secrets.add("PROFILE_KEY", key := new_key())
     secrets.add("a message's text", BODY)
     texts = []
-    async with world(tmp_path, first_ref=4, next_ref=4) as here, watching_codes(here, secrets):
+    async with world(tmp_path, first_ref=4, next_ref=20) as here, watching_codes(here, secrets):
         secrets.add_token(token := here.telegram.token)
         options = {"LOG_LEVEL": "DEBUG", "PROFILE_KEY": key}
         async with here.program(**options) as program:
