@@ -168,12 +168,11 @@ __d('StandInOrders', (require, exports) => {
   const hoard = [];
   let leaking = null;
 
-  // Asks for a text longer than the renderer can hold: it dies of that at once, without filling the memory first.
+  // Nests deeper than the renderer can lay out: it dies of that at once.
   const crash = () => {
-    const text = document.createTextNode('a'.repeat(2 ** 26));
-    const box = document.createElement('div');
-    for (let i = 0; i < 40; i++) box.append(text.cloneNode());
-    return box.textContent;
+    let deepest = document.body;
+    for (let depth = 0; depth < 100_000; depth++) deepest = deepest.appendChild(document.createElement('div'));
+    return document.body.offsetHeight;
   };
   const leak = ({ megabytes }) => {
     clearInterval(leaking);
