@@ -92,8 +92,7 @@ def _with(source: str, line: str) -> str:
 
 
 def of_verdicts(source: str) -> Iterator[Mutant]:
-    """Change each field of each verdict to each other value, and what is derived from it."""
-    needs_person = source[source.index("NEEDS_PERSON") :].split('"""', maxsplit=1)[0]
+    """Change each field of each verdict to each other value."""
     for reason, verdict in VERDICTS.items():
         ends = (State.DISCONNECTED, State.ERROR, State.SUSPENDED)
         values: dict[str, Sequence[object]] = {
@@ -106,7 +105,7 @@ def of_verdicts(source: str) -> Iterator[Mutant]:
             for other in others:
                 told = _name(other) if isinstance(other, State | Then) else repr(other)
                 place = f"VERDICTS[Reason.{reason.name}]"
-                line = f"import dataclasses\n{place} = dataclasses.replace({place}, {field}={told})\n{needs_person}"
+                line = f"import dataclasses\n{place} = dataclasses.replace({place}, {field}={told})"
                 yield Mutant(f"verdict {reason.name}: {field} is {told}", REASONS, _with(source, line))
 
 

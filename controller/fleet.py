@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 from controller.manager import Status
 from controller.notices import Notice, Transition
-from controller.reasons import VERDICTS, Reason, State, Then
+from controller.reasons import VERDICTS, Reason, State
 from controller.registry import Account
 from controller.troubles import UNREACHABLE, Troubles
 
@@ -116,7 +116,7 @@ class Fleet:
         if notice.state not in {State.DISCONNECTED, State.ERROR, State.SUSPENDED}:
             return
         verdict = VERDICTS.get(notice.cause or notice.reason)
-        if verdict is None or verdict.then in {Then.PERSON, Then.BLOCK_END}:
+        if verdict is None or verdict.needs_person:
             return
         if notice.before is State.CONNECTED and notice.reason not in _OURS:
             self._lost.append((asyncio.get_running_loop().time(), notice.number))
@@ -206,4 +206,4 @@ def _waits(status: Status) -> bool:
         return True
     verdict = VERDICTS.get(status.cause or status.reason) if status.reason is not None else None
     resting = status.state not in {State.DISCONNECTED, State.ERROR}
-    return not resting and verdict is not None and verdict.then not in {Then.PERSON, Then.BLOCK_END}
+    return not resting and verdict is not None and not verdict.needs_person

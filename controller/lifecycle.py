@@ -54,7 +54,7 @@ from controller.link import (
 )
 from controller.move import Move
 from controller.numbers import mask
-from controller.reasons import NEEDS_PERSON, VERDICTS, Reason, State, Then, Verdict
+from controller.reasons import VERDICTS, Reason, State, Then, Verdict
 
 
 def step(link: Link, event: Event, policy: Policy) -> tuple[Link, tuple[Effect, ...]]:
@@ -82,11 +82,10 @@ def _boot(move: Move, boot: Boot) -> None:
         return
     if boot.wanted is Wanted.SUSPENDED:
         move.go(State.SUSPENDED, Reason.SUSPENDED_BY_OPERATOR)
-    elif boot.reason in NEEDS_PERSON:
-        assert boot.reason is not None
-        state = State.SUSPENDED if boot.state is State.SUSPENDED else VERDICTS[boot.reason].state
+    elif boot.reason in VERDICTS and (verdict := _verdict(boot.reason, move.policy)).needs_person:
+        state = State.SUSPENDED if boot.state is State.SUSPENDED else verdict.state
         move.go(state, boot.reason, detail=boot.detail)
-        if VERDICTS[boot.reason].then is Then.BLOCK_END and boot.block_ends_in is not None:
+        if verdict.then is Then.BLOCK_END and boot.block_ends_in is not None:
             move.arm(Timer.COOLDOWN, boot.block_ends_in)
     elif boot.linked:
         move.attempt(Next(Reason.RESUMED))
@@ -300,17 +299,22 @@ def _stale(move: Move, _: Fired) -> None:
     _end(move, Ended(Reason.STALE))
 
 
+def _verdict(reason: Reason, policy: Policy) -> Verdict:
+    """Return what a reason means to this policy: where the session is always taken back, a conflict is retried."""
+    if reason is Reason.CONFLICT and policy.takeover is Takeover.ALWAYS:
+        return Verdict(State.DISCONNECTED, Then.BACKOFF)
+    return VERDICTS[reason]
+
+
 def _end(move: Move, ended: Ended) -> None:
     """Put the session away and count its end; then the table of reasons says what follows."""
     link = move.link
-    verdict = VERDICTS[ended.reason]
-    if ended.reason is Reason.CONFLICT and move.policy.takeover is Takeover.ALWAYS:
-        verdict = Verdict(State.DISCONNECTED, Then.BACKOFF)
+    verdict = _verdict(ended.reason, move.policy)
     state = verdict.state_after(connected=link.state is State.CONNECTED)
     move.put_away(log_out=ended.reason is Reason.WRONG_NUMBER)
     if ended.reason in {Reason.LOGGED_OUT, Reason.WRONG_NUMBER}:
         move.set(linked=False, asked=False)
-    if link.on_hold and verdict.then not in {Then.PERSON, Then.BLOCK_END}:
+    if link.on_hold and not verdict.needs_person:
         _wait_for_whatsapp(move, ended, state)
         return
     if state is State.ERROR:
@@ -325,7 +329,7 @@ def _end(move: Move, ended: Ended) -> None:
 def _follow(move: Move, ended: Ended, verdict: Verdict, state: State, *, on_trial: bool) -> None:
     """Go where the end leads. A trial is the last word; so is the last attempt; then the breaker; else a retry."""
     link = move.link
-    if verdict.then in {Then.PERSON, Then.BLOCK_END}:
+    if verdict.needs_person:
         _rest(move, State.SUSPENDED if on_trial else state, ended)
         if verdict.alert:
             move.alert(ended.reason, ended.picture)
@@ -351,8 +355,8 @@ def _wait_for_whatsapp(move: Move, ended: Ended, state: State) -> None:
         move.go(State.SUSPENDED, link.resting or Reason.BREAKER_OPEN, detail=ended.detail, cause=ended.reason)
         move.set(breaker=Breaker.CLOSED if link.resting else Breaker.OPEN, resting=None, waiting=Timer.COOLDOWN)
         return
-    if link.state is State.CONNECTING and link.reason is Reason.RETRY:
-        move.set(attempts=link.attempts - 1)
+    spent = link.state is State.CONNECTING and link.reason is Reason.RETRY
+    move.set(attempts=min(link.attempts - spent, move.policy.max_attempts - 1))  # one is left for when it is back
     move.go(state, ended.reason, detail=ended.detail)
     move.set(waiting=Timer.RETRY)
 

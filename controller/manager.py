@@ -373,15 +373,16 @@ class Manager:
         return self._run
 
     def _show(self, effect: ShowCode) -> None:
-        now = self._clock()
-        deadline = self._timers[Timer.DEADLINE].when() - self._loop.time()
-        lives = effect.code.lives
+        deadline = self._timers.get(Timer.DEADLINE)
+        if deadline is None:
+            return  # it has rung, and waits in the inbox behind this code: the window is over
+        now, lives = self._clock(), effect.code.lives
         self._tell(
             CodeShown(
                 self._link.number,
                 effect.code,
                 ends_at=None if lives is None else now + timedelta(seconds=lives),
-                window_ends_at=now + timedelta(seconds=deadline),
+                window_ends_at=now + timedelta(seconds=deadline.when() - self._loop.time()),
             )
         )
 

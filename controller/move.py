@@ -96,7 +96,7 @@ class Move:
         """Begin an attempt, or wait for the earlier browser to be gone: two never share a profile (L1)."""
         if self.link.browser is not Browser.NONE:
             self.disarm()
-            self.set(due=to)
+            self.set(due=to, waiting=None)
             return
         session = self.link.session + 1
         self.go(Stage.QUEUED, to.reason)

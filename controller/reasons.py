@@ -122,6 +122,11 @@ class Verdict:
     connecting: State | None = None
     alert: bool = False
 
+    @property
+    def needs_person(self) -> bool:
+        """Whether nothing is tried any more until a person acts, or until the block ends."""
+        return self.then in {Then.PERSON, Then.BLOCK_END}
+
     def state_after(self, *, connected: bool) -> State:
         """Where the account goes, given whether it had reached CONNECTED."""
         return self.state if connected or self.connecting is None else self.connecting
@@ -150,8 +155,3 @@ VERDICTS: dict[Reason, Verdict] = {
     Reason.UNKNOWN: Verdict(_DOWN, Then.BACKOFF),
 }
 """The table of rule L11: every way in which an attempt or a connection ends, and what follows."""
-
-NEEDS_PERSON: frozenset[Reason] = frozenset(
-    reason for reason, verdict in VERDICTS.items() if verdict.then in {Then.PERSON, Then.BLOCK_END}
-)
-"""Reasons that a restart of the controller does not undo: the account stays as it was (L14)."""

@@ -85,7 +85,6 @@ class ChromiumSession:
     ) -> None:
         self._parts = parts
         self._fresh = opening.fresh
-        self._takeover = opening.takeover
         self._page_url = page_url
         self._presence = presence
         self._timing = timing
@@ -265,7 +264,7 @@ class ChromiumSession:
                     await self._parts.page.goto(_NOWHERE)
 
     async def _return(self) -> None:
-        self._reader = Reader(takeover=self._takeover)
+        self._reader = Reader(takeover=False)
         self._deaf = False
         try:
             await self._go()

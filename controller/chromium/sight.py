@@ -150,6 +150,7 @@ class Reader:
             yield Syncing(sight.percent)
         if sight.is_linked and not self._linked:
             self._linked = True
+            self._takeover = False  # it was for this opening: a later conflict is told, and followed by the policy
             if self._authenticated is None:
                 self._authenticated = ""
                 yield Authenticated()

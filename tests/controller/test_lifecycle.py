@@ -53,7 +53,7 @@ from controller.link import (
     Timer,
     Wanted,
 )
-from controller.reasons import NEEDS_PERSON, VERDICTS, Reason, State
+from controller.reasons import VERDICTS, Reason, State
 
 OURS, OTHER = "+491511234567", "+4915112345999"
 POLICY = Policy(stable_after=61, keep_alive=62, breaker_cooldown=63)
@@ -414,6 +414,7 @@ def test_l11_another_number_is_logged_out_again(phase, said):
 
 
 # reason → (state when it was connected, first delay, alert), (state when it was not, first delay, alert)
+NEEDS_PERSON = {Reason.LOGGED_OUT, Reason.CONFLICT, Reason.BANNED, Reason.WRONG_NUMBER}
 PINNED = {
     Reason.LAUNCH_FAILED: (("ERROR", 1, False), ("ERROR", 1, False)),
     Reason.PROFILE_IN_USE: (("ERROR", 1, False), ("ERROR", 1, False)),
@@ -438,7 +439,7 @@ PINNED = {
 
 def test_every_verdict_is_pinned():
     assert set(PINNED) == set(VERDICTS)
-    assert {Reason.LOGGED_OUT, Reason.CONFLICT, Reason.BANNED, Reason.WRONG_NUMBER} == NEEDS_PERSON
+    assert {reason for reason, verdict in VERDICTS.items() if verdict.needs_person} == NEEDS_PERSON
 
 
 @pytest.mark.parametrize("phase", RUNNING)
@@ -498,6 +499,15 @@ def test_l11_a_conflict_is_taken_over_only_where_that_is_wanted():
         link, effects = do(at(State.CONNECTED), Ended(Reason.CONFLICT), Policy(takeover=never))
         assert not link.armed
         assert effects[-1] == Alert(Reason.CONFLICT)
+
+
+def test_l11_a_conflict_that_a_restart_finds_is_taken_up_again_only_where_it_is_always_taken_back():
+    found = boot(state=State.DISCONNECTED, reason=Reason.CONFLICT)
+    link, effects = do(at(State.IDLE), found, Policy(takeover=Takeover.ALWAYS))
+    assert (link.phase, effects) == (Stage.QUEUED, (Open(7),))
+    for never in (Takeover.ASK, Takeover.NEVER):
+        link, effects = do(at(State.IDLE), found, Policy(takeover=never))
+        assert (link.phase, link.reason, link.armed) == (State.DISCONNECTED, Reason.CONFLICT, frozenset())
 
 
 def test_l11_a_ban_whose_end_is_known_gets_one_trial_then():
@@ -831,6 +841,22 @@ def test_l13_what_needs_a_person_is_told_also_while_held(reason):
     link, effects = do(at(State.CONNECTED, on_hold=True), Ended(reason))
     assert Alert(reason) in effects
     assert link.waiting is None
+
+
+def test_l13_a_connection_lost_after_its_last_attempt_has_one_left_when_it_is_over():
+    link, _ = do(at(State.CONNECTED, on_hold=True, attempts=10), Ended(Reason.CONNECTION_LOST))
+    link, _ = do(link, Closed())
+    link, _ = do(link, Release())
+    link, _ = do(link, Fired(Timer.RETRY))
+    assert link.attempts == 10
+
+
+def test_l13_what_an_operator_asks_for_is_not_overtaken_by_what_waited():
+    link = at(State.DISCONNECTED, on_hold=True, waiting=Timer.RETRY, armed=frozenset(), browser=Browser.CLOSING)
+    link, _ = do(link, Start(takeover=True))
+    assert do(link, Release())[1] == ()
+    _, effects = do(link, Closed())
+    assert effects == (Open(7, takeover=True),)
 
 
 def test_l13_an_operator_may_try_all_the_same():

@@ -46,7 +46,7 @@ from controller.link import (
     Timer,
     Wanted,
 )
-from controller.reasons import NEEDS_PERSON, VERDICTS, Reason, State
+from controller.reasons import VERDICTS, Reason, State
 
 NUMBER = "+491511234567"
 CODES = st.sampled_from([Code(f"ref{n},a,b,c,1") for n in range(4)])
@@ -232,7 +232,10 @@ class Lifecycle(RuleBasedStateMachine):
         if link.armed or link.due is not None or link.stage is Stage.QUEUED or (link.on_hold and link.waiting):
             return
         at_rest = {Reason.SUSPENDED_BY_OPERATOR, Reason.SHUTDOWN, Reason.NOT_LINKED, Reason.EXHAUSTED,
-                   Reason.TRIAL_FAILED} | NEEDS_PERSON  # fmt: skip
+                   Reason.TRIAL_FAILED}  # fmt: skip
+        at_rest |= {reason for reason, verdict in VERDICTS.items() if verdict.needs_person}
+        if self.policy.takeover is Takeover.ALWAYS:
+            at_rest.discard(Reason.CONFLICT)
         assert link.state is State.IDLE or link.reason in at_rest or self.stopped
 
     @invariant()

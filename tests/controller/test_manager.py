@@ -20,7 +20,7 @@ from controller.driver import (
     Ready,
     Scanned,
 )
-from controller.link import Boot, Breaker, Policy, Stage, Wanted
+from controller.link import Boot, Breaker, Policy, Stage, Timer, Wanted
 from controller.manager import Manager
 from controller.notices import CodeHidden, CodeShown, Transition
 from controller.reasons import Reason, State
@@ -352,6 +352,22 @@ async def test_l6_two_minutes_without_a_scan_end_the_attempt():
         assert delays(here) == [1]
         await pass_time(2)
         assert here.driver.openings == 2
+
+
+@virtual
+async def test_l6_a_code_in_the_same_moment_as_the_end_of_its_window_is_not_shown(caplog):
+    async with bench() as here:
+        await here.manager.start()
+        await settle()
+        here.session.report(code(1))
+        await settle()
+        ends = here.manager._timers[Timer.DEADLINE].when()
+        # Both come due in one turn of the loop, and the code is taken first.
+        virtual_loop().call_at(ends - 5e-10, here.session.report, code(2))
+        await pass_time(120.5)
+        assert here.shown == [code(1)]
+        assert here.status.reason in {Reason.QR_EXPIRED, Reason.RETRY}
+        assert "could not be handled" not in caplog.text
 
 
 # --- L7 ---------------------------------------------------------------------------------------------------------------

@@ -118,7 +118,14 @@ def test_states_that_end_it(state: str, reason: Reason) -> None:
     assert ended.block_ends_in == (90.5 if reason is Reason.BANNED else None)
 
 
-def test_a_conflict_is_taken_over_once_each_time() -> None:
+def test_use_here_is_for_one_opening_and_a_later_conflict_is_told() -> None:
+    linked = sight("CONNECTED", me=ME, synced=True)
+    told = read(sight("CONFLICT", me=ME), linked, sight("CONFLICT", me=ME), takeover=True)
+    assert told.count(Finding.TAKE_OVER) == 1
+    assert [meant.reason for meant in told if isinstance(meant, Ended)] == [Reason.CONFLICT]
+
+
+def test_a_conflict_before_it_is_linked_is_taken_over_each_time() -> None:
     told = read(
         sight("CONFLICT", me=ME), sight("CONFLICT", me=ME, percent=3), sight("CONNECTED", me=ME), sight("CONFLICT"),
         takeover=True,
