@@ -53,7 +53,7 @@ from controller.link import (
     Wanted,
 )
 from controller.move import Move
-from controller.numbers import mask
+from controller.numbers import is_same_account, mask
 from controller.reasons import VERDICTS, Reason, State, Then, Verdict
 
 
@@ -177,7 +177,7 @@ def _passkey(move: Move, _: PasskeyAsked) -> None:
 def _is_stranger(move: Move, number: str | None) -> bool:
     """End the attempt if somebody else's phone was linked (L11)."""
     ours = move.link.number
-    if number is None or number == ours:
+    if number is None or is_same_account(number, ours):
         return False
     _end(move, Ended(Reason.WRONG_NUMBER, f"{mask(number)} was linked instead of {mask(ours)}"))
     return True
@@ -226,8 +226,10 @@ def _ready(move: Move, ready: Ready) -> None:
 def _heard(move: Move, _: object) -> None:
     if move.link.quiet:
         move.set(quiet=False)
-    move.arm(Timer.QUIET, move.policy.stale_after / 2)
-    move.arm(Timer.STALE, move.policy.stale_after)
+    policy = move.policy
+    in_time = policy.stale_after - policy.keep_alive - policy.probe_timeout  # for one question and its answer
+    move.arm(Timer.QUIET, max(0.0, min(policy.stale_after / 2, in_time)))
+    move.arm(Timer.STALE, policy.stale_after)
 
 
 def _quiet(move: Move, _: Fired) -> None:

@@ -117,7 +117,7 @@ RULES = (
         "the lifecycle and its words are pure: no I/O, no clock, no asyncio",
         where=PURE,
         only=(
-            "collections.abc", "dataclasses", "enum", "typing",
+            "collections.abc", "dataclasses", "enum", "re", "typing",
             "controller.driver", "controller.link", "controller.move", "controller.numbers", "controller.reasons",
         ),
         breach=("controller/lifecycle.py", "from time import monotonic"),

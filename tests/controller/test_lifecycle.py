@@ -99,7 +99,7 @@ def at(phase: Phase, **changes) -> Link:
         "armed": frozenset(ARMED[phase]),
         "shown": CODE if phase is Stage.AWAITING_SCAN else None,
     }
-    return Link(OURS, **(usual | changes))
+    return Link(**({"number": OURS} | usual | changes))
 
 
 def do(link: Link, event, policy: Policy = POLICY):
@@ -857,6 +857,13 @@ def test_l13_what_an_operator_asks_for_is_not_overtaken_by_what_waited():
     assert do(link, Release())[1] == ()
     _, effects = do(link, Closed())
     assert effects == (Open(7, takeover=True),)
+
+
+@pytest.mark.parametrize("said", [Authenticated("+553188887777"), Ready("+553188887777")])
+def test_l11_the_accounts_own_number_in_whatsapps_form_is_no_stranger(said):
+    link, effects = do(at(Stage.PAIRING, number="+5531988887777"), said)
+    assert link.state in {State.CONNECTING, State.CONNECTED}
+    assert not [effect for effect in effects if isinstance(effect, Close)]
 
 
 def test_l13_an_operator_may_try_all_the_same():
