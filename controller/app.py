@@ -18,7 +18,7 @@ import aiosqlite
 from controller.chromium import ChromiumDriver, ChromiumOptions
 from controller.collector import tune_collector
 from controller.datadir import held
-from controller.fleet import Fleet, Reach, reach
+from controller.fleet import Fleet, Reach, by_proxy, reach
 from controller.manager import utc_now
 from controller.notices import Notice, Transition
 from controller.persistence import Memory
@@ -27,6 +27,7 @@ from controller.registry import Registry
 from controller.resources import MIB, Budget, Resources
 from controller.settings import Settings
 from handlers.bot import TelegramBot
+from handlers.chat import TokenRefusedError
 from handlers.desk import Desk, DeskOptions
 from storage.accounts import Accounts
 from storage.chats import Chats
@@ -148,7 +149,9 @@ def _assemble(settings: Settings, database: Database, driver: ChromiumDriver) ->
 
 def _reach(settings: Settings) -> Reach | None:
     """Return how WhatsApp's host is asked; None where the browsers go another way than we would."""
-    if any(argument.startswith(_OTHER_WAYS) for argument in settings.browser_args):
+    if any(argument.startswith(_OTHER_WAYS) for argument in settings.browser_args) or by_proxy(
+        settings.whatsapp_web_url
+    ):
         return None
     return partial(reach, settings.whatsapp_web_url)
 
@@ -165,11 +168,18 @@ def _budget(settings: Settings) -> Budget:
 @asynccontextmanager
 async def _running(work: Coroutine[Any, Any, None], name: str) -> AsyncIterator["asyncio.Task[None]"]:
     task = asyncio.create_task(work, name=name)
+    task.add_done_callback(_tell_if_failed)
     try:
         yield task
     finally:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
+
+
+def _tell_if_failed(task: "asyncio.Task[None]") -> None:
+    """Log at once what nobody waits for: whatever else runs goes on without it."""
+    if not task.cancelled() and (error := task.exception()) is not None and not isinstance(error, TokenRefusedError):
+        log.error("%s ended by a bug", task.get_name(), exc_info=error)
 
 
 async def _first(serving: "asyncio.Task[None]", stop: asyncio.Event) -> None:

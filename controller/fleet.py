@@ -11,10 +11,12 @@ import logging
 import ssl
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime
 from typing import Protocol
 from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
 
-from controller.manager import Status
+from controller.manager import Status, utc_now
 from controller.notices import Notice, Transition
 from controller.reasons import VERDICTS, Reason, State
 from controller.registry import Account
@@ -32,7 +34,12 @@ FEWEST = 3
 GOOD_PROBES = 2
 """Answers in a row after which WhatsApp counts as reachable again."""
 LONGEST_BLIND = 900.0
-"""Seconds for which accounts are held by a probe that has never once succeeded: it may be the probe that is wrong."""
+"""Seconds for which accounts are held by a probe that has never once succeeded, or that connected accounts belie.
+
+It may be the probe that is wrong."""
+
+_LOCAL = {"localhost", "::1"}
+"""What no browser asks a proxy for, beside 127.0.0.0/8."""
 
 _OURS = {Reason.SESSION_CLOSED, Reason.UNRESPONSIVE, Reason.NAVIGATED, Reason.RECYCLED}
 """What ends in our own processes, all at once where they share one: it tells nothing of WhatsApp."""
@@ -79,6 +86,15 @@ async def reach(url: str) -> None:
         raise ConnectionError(f"{parts.hostname} answers {answer[:40]!r}")
 
 
+def by_proxy(url: str) -> bool:
+    """Tell whether browsers, which heed the environment, reach this host through a proxy, as `reach` does not."""
+    parts = urlsplit(url)
+    host = parts.hostname or ""
+    if host in _LOCAL or host.startswith("127.") or proxy_bypass(host):
+        return False
+    return bool({parts.scheme, "all"} & getproxies().keys())
+
+
 def _any_certificate() -> ssl.SSLContext:
     """Nothing secret is said: whether anybody answers is all that is asked. Browsers check who it is."""
     context = ssl.create_default_context()
@@ -94,11 +110,13 @@ class Fleet:
     only the loss of most accounts tells.
     """
 
-    def __init__(self, accounts: Accounts, troubles: Troubles, reach: Reach | None) -> None:
-        self._accounts, self._troubles, self._reach = accounts, troubles, reach
+    def __init__(
+        self, accounts: Accounts, troubles: Troubles, reach: Reach | None, clock: Callable[[], datetime] = utc_now
+    ) -> None:
+        self._accounts, self._troubles, self._reach, self._clock = accounts, troubles, reach, clock
         self._lost: deque[tuple[float, str]] = deque()
         self._woken = asyncio.Event()
-        self._answered_once = False
+        self._trusted = False
         self._held_since: float | None = None
         self._told = ""
 
@@ -153,16 +171,38 @@ class Fleet:
                 await self._tell()
                 await asyncio.sleep(PROBE_EVERY)
                 good = good + 1 if await self._answers() else 0
-                if not self._answered_once and loop.time() - began > LONGEST_BLIND:
-                    log.warning("WhatsApp's host was never reached from here; the browsers may know a way: they go on")
-                    self._reach = None
+                if not good and self._is_belied(loop.time() - began):
                     break
         finally:
             self._held_since = None
             self._accounts.release()
-        log.info("WhatsApp can be reached again, after %.0f s: accounts go on in turn", loop.time() - began)
+        if good:
+            log.info("WhatsApp can be reached again, after %.0f s: accounts go on in turn", loop.time() - began)
         self._told = ""
         await self._troubles.tell_trouble_over(UNREACHABLE)
+
+    def _is_belied(self, seconds: float) -> bool:
+        """Tell whether the probe, which has failed for so long, is not to be believed; then it is not, from now on."""
+        if seconds <= LONGEST_BLIND:
+            return False
+        if not self._trusted:
+            log.warning("WhatsApp's host was never reached from here; the browsers may know a way: they go on")
+            self._reach = None
+            return True
+        if not self._heard_within(seconds):
+            return False
+        log.warning("WhatsApp's host does not answer us, but accounts are connected: all go on")
+        self._trusted = False  # until it answers again
+        return True
+
+    def _heard_within(self, seconds: float) -> bool:
+        now = self._clock()
+        for account in self._accounts.accounts():
+            status = self._accounts.status(account.number)
+            heard = status.last_activity
+            if status.is_connected and heard is not None and (now - heard).total_seconds() < seconds:
+                return True
+        return False
 
     async def _tell(self) -> None:
         waiting = self._waiting()
@@ -186,17 +226,17 @@ class Fleet:
 
     def _may_judge(self) -> bool:
         """Tell whether the probe's failure means anything: not while accounts are connected that it cannot reach."""
-        return self._reach is not None and (self._answered_once or not self._connected())
+        return self._reach is not None and (self._trusted or not self._connected())
 
     async def _answers(self) -> bool:
         if self._reach is None:
             return True
         try:
             await self._reach()
-        except OSError as error:
+        except (OSError, ValueError) as error:  # ValueError: an address that is none
             log.debug("WhatsApp's host does not answer: %s", error or "no answer in time")
             return False
-        self._answered_once = True
+        self._trusted = True
         return True
 
 

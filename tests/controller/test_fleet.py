@@ -1,13 +1,15 @@
 """L13 in virtual time: an outage of WhatsApp is one incident, is not counted against accounts, and ends in turn."""
 
 import asyncio
+import os
 import ssl
+from functools import partial
 
 import pytest
 import trustme
 
-from controller.driver import Authenticated, Ended, Ready
-from controller.fleet import MOST_WITHIN, Fleet, reach
+from controller.driver import Authenticated, Ended, Heard, Ready
+from controller.fleet import MOST_WITHIN, Fleet, by_proxy, reach
 from controller.link import Policy
 from controller.manager import utc_now
 from controller.notices import Notice
@@ -195,6 +197,67 @@ async def test_a_probe_that_never_answers_holds_accounts_only_so_long():
     world.away = False
     await until(lambda: world.connected() == 1, within=1200)
     await world.end()
+
+
+@virtual
+async def test_a_probe_that_connected_accounts_belie_holds_the_others_only_so_long():
+    world = World()
+    await world.connect(NUMBERS[:10])
+    await pass_time(120)
+    world.answers = False
+    world.lose(NUMBERS[:1])
+    await until(lambda: world.fleet.held, within=30)
+    for _ in range(10):
+        await pass_time(100)
+        for session in world.driver.sessions:
+            session.report(Heard())
+    await until(lambda: world.connected() == 10, within=60)
+    assert world.told.said[-1] == (UNREACHABLE, "over")
+    world.lose(NUMBERS[:1])
+    await pass_time(60)
+    assert world.connected() == 10, "it is not believed again, until it has answered"
+    world.answers = True
+    world.lose(NUMBERS[1:2])
+    await pass_time(60)
+    world.answers = False
+    world.lose(NUMBERS[2:3])
+    await until(lambda: world.fleet.held, within=30)
+    await world.end()
+
+
+@virtual
+async def test_an_address_that_is_none_is_an_answer_that_does_not_come():
+    world = World()
+    world.reach = partial(reach, "https://a..b:99999/")
+    world.fleet = Fleet(world.registry, world.told, world.reach)
+    watching = asyncio.create_task(world.fleet.run())
+    await world.connect(NUMBERS[:1])
+    world.lose(NUMBERS[:1])
+    await pass_time(60)
+    assert not watching.done()
+    watching.cancel()
+    await world.end()
+
+
+@pytest.mark.parametrize(
+    ("environment", "url", "by"),
+    [
+        ({}, "https://web.whatsapp.com/", False),
+        ({"https_proxy": "http://proxy:3128"}, "https://web.whatsapp.com/", True),
+        ({"HTTPS_PROXY": "http://proxy:3128"}, "https://web.whatsapp.com/", True),
+        ({"all_proxy": "socks5://proxy:1080"}, "https://web.whatsapp.com/", True),
+        ({"http_proxy": "http://proxy:3128"}, "https://web.whatsapp.com/", False),
+        ({"https_proxy": "http://proxy:3128", "no_proxy": "whatsapp.com"}, "https://web.whatsapp.com/", False),
+        ({"http_proxy": "http://proxy:3128"}, "http://127.0.0.1:8082/", False),
+    ],
+)
+def test_a_proxy_of_the_environment_is_the_browsers_way(monkeypatch, environment, url, by):
+    for name in list(os.environ):
+        if name.lower().endswith("_proxy"):
+            monkeypatch.delenv(name)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    assert by_proxy(url) is by
 
 
 @virtual
