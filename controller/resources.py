@@ -10,7 +10,7 @@ import contextlib
 import logging
 import shutil
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -156,7 +156,9 @@ class Resources:
                 await self._troubles.tell_trouble_over(kind)
 
     async def check_accounts(self) -> None:
-        """Recycle what is above its budget."""
+        """Recycle what is above its budget; nothing that could not be opened again, since launches are held."""
+        if self._registry.slots.holds - {MEMORY}:
+            return
         numbers = {account.number for account in self._registry.accounts()}
         self._forget(self._watches.keys() - numbers)
         for number in numbers:
@@ -169,7 +171,10 @@ class Resources:
         if usage is None:
             return
         watch, now = self._watches.setdefault(number, _Watch()), asyncio.get_running_loop().time()
-        why = why_too_much(usage, status.uptime, self._budget)
+        budget = self._budget
+        if self._registry.slots.holds:  # for want of memory, and it is the only thing that its end would give back
+            budget = replace(budget, account_processes=0, daily=0)
+        why = why_too_much(usage, status.uptime, budget)
         if why is None:
             watch.above_since = None
             return

@@ -136,6 +136,30 @@ async def test_a_browser_that_has_been_open_for_a_day_is_renewed(tmp_path):
         assert [t.detail for t in here.recycled] == ["its browser has been open for a day"]
 
 
+@virtual
+async def test_nothing_is_closed_that_could_not_be_opened_again(tmp_path):
+    async with house(tmp_path) as here:
+        here.disk = 400 * MIB
+        here.driver.newest.used = FAT
+        await pass_time(3 * 86400)
+        assert here.recycled == []
+        assert here.registry.status(NUMBER).is_connected
+        here.disk = 10_000 * MIB
+        await pass_time(120)
+        assert len(here.recycled) == 1
+
+
+@virtual
+async def test_where_memory_is_short_only_what_takes_too_much_of_it_is_closed(tmp_path):
+    async with house(tmp_path) as here:
+        here.memory = 100 * MIB
+        await pass_time(2 * 86400)
+        assert here.recycled == [], "to close it for its age would leave it closed"
+        here.driver.newest.used = FAT
+        await pass_time(120)
+        assert len(here.recycled) == 1
+
+
 @pytest.mark.parametrize(
     ("usage", "uptime", "budget", "says"),
     [
