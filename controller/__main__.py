@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from controller.datadir import DataDirError, held
 from controller.driver import DriverError
 from controller.logs import redacted, set_up_logging
-from controller.settings import ProfileSettings, SettingsError, read_settings
+from controller.settings import SettingsError, read_profile_settings, read_settings
 
 EXIT_MEND = 2
 EXIT_BUG = 1
@@ -76,7 +76,7 @@ def _saved(args: argparse.Namespace) -> int:
     from controller.chromium.profile import Profile
     from controller.chromium.vault import Vault, VaultError
 
-    settings = ProfileSettings()
+    settings = read_profile_settings()
     try:
         copies = Vault(settings.data_dir, settings.vault_key).copies(Profile.of(settings.data_dir, args.number))
     except (VaultError, ValueError) as error:
@@ -93,7 +93,7 @@ def _restore(args: argparse.Namespace) -> int:
     from controller.chromium.profile import Profile
     from controller.chromium.vault import Vault, VaultError
 
-    settings = ProfileSettings()
+    settings = read_profile_settings()
     try:
         profile = Profile.of(settings.data_dir, args.number)
         vault = Vault(settings.data_dir, settings.vault_key)

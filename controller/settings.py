@@ -6,7 +6,8 @@ A wrong value is one clear line naming the variable. Part of the composition roo
 import os
 import shlex
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, TypeVar
+from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -16,6 +17,7 @@ from controller.link import Policy, Takeover
 Seconds = Annotated[float, Field(ge=0, le=366 * 86400, allow_inf_nan=False)]
 Period = Annotated[float, Field(gt=0, le=366 * 86400, allow_inf_nan=False)]
 Ids = Annotated[tuple[int, ...], NoDecode]
+S = TypeVar("S", bound=BaseSettings)
 
 _NOT_FOR_OPERATORS = ("remote-debugging", "remote-allow-origins", "user-data-dir")
 """Of the browser's arguments: an open port without a password on a linked account, or a profile that is not ours."""
@@ -34,6 +36,11 @@ class ProfileSettings(BaseSettings):
 
     data_dir: Path = Path("data")
     profile_key: SecretStr | None = None
+
+    @field_validator("data_dir", "chromium_path", check_fields=False)
+    @classmethod
+    def _at_home(cls, value: Path | None) -> Path | None:
+        return None if value is None else value.expanduser()
 
     @property
     def vault_key(self) -> str | None:
@@ -114,6 +121,13 @@ class Settings(ProfileSettings):
     def _address(cls, value: str) -> str:
         if not value.startswith(("http://", "https://")):
             raise ValueError("takes an address that begins with http:// or https://")
+        try:
+            parts = urlsplit(value)
+            is_whole = bool(parts.hostname and parts.hostname.encode("idna")) and parts.port != 0
+        except ValueError:
+            is_whole = False
+        if not is_whole:
+            raise ValueError("takes an address with a host, such as https://web.whatsapp.com/")
         return value
 
     @model_validator(mode="after")
@@ -122,6 +136,11 @@ class Settings(ProfileSettings):
             raise SettingsError("TELEGRAM_ADMIN_IDS: at least one Telegram user id is needed, e.g. 123456789")
         if not self.reconnect_delays:
             raise SettingsError("RECONNECT_DELAYS: at least one number of seconds is needed, e.g. 1,2,4,8,16,30")
+        if self.keep_alive_seconds + self.probe_timeout_seconds >= self.stale_after_seconds:
+            raise SettingsError(
+                "STALE_AFTER_SECONDS: must be more than KEEP_ALIVE_SECONDS and PROBE_TIMEOUT_SECONDS together, or "
+                "accounts that are well would be taken for stale"
+            )
         return self
 
     def policy(self) -> Policy:
@@ -147,10 +166,22 @@ class Settings(ProfileSettings):
 
 def read_settings(env_file: Path | None = Path(".env")) -> Settings:
     """Read the settings. Raises SettingsError with one line, naming every variable that is wrong."""
+    return _read(Settings, env_file)
+
+
+def read_profile_settings() -> ProfileSettings:
+    """Read where sessions are kept. Raises SettingsError."""
+    return _read(ProfileSettings, Path(".env"))
+
+
+def _read(kind: type[S], env_file: Path | None) -> S:
     try:
-        return Settings(_env_file=env_file)  # type: ignore[call-arg]
+        return kind(_env_file=env_file)
     except ValidationError as error:
         raise SettingsError("; ".join(_told(problem) for problem in error.errors())) from None
+    except (OSError, UnicodeDecodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+        raise SettingsError(f"{env_file} cannot be read: {why}") from None
 
 
 def has_token() -> bool:
@@ -160,7 +191,10 @@ def has_token() -> bool:
         model_config = SettingsConfigDict(env_file=".env", env_ignore_empty=True, extra="ignore")
         telegram_bot_token: str = ""
 
-    return bool(_Token().telegram_bot_token.strip())
+    try:
+        return bool(_Token().telegram_bot_token.strip())
+    except (OSError, UnicodeDecodeError):
+        return True  # there is a `.env`, which the program itself will say more about
 
 
 def _told(problem: Any) -> str:

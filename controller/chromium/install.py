@@ -52,7 +52,7 @@ class _Chosen(BaseSettings):
 
 def main() -> int:
     """Find or install a browser, and say which it is or what to do. Returns the exit code."""
-    chosen = _Chosen().chromium_path
+    chosen = _chosen()
     try:
         browser: Browser | None = _find(chosen)
     except DriverError as error:
@@ -65,6 +65,14 @@ def main() -> int:
         return 1
     print(f"Browser: {browser.path} ({browser.version})")
     return 0
+
+
+def _chosen() -> Path | None:
+    try:
+        path = _Chosen().chromium_path
+    except (OSError, UnicodeDecodeError):
+        return None  # the `.env` cannot be read, which the program itself will say
+    return None if path is None else path.expanduser()
 
 
 def _find(chosen: Path | None = None) -> Browser:

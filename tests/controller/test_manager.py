@@ -461,6 +461,15 @@ async def test_l9_l10_a_quiet_account_whose_heartbeats_are_answered_is_never_rec
 
 
 @virtual
+@pytest.mark.parametrize(("keep_alive", "stale"), [(60, 300), (60, 90), (60, 71), (200, 300)])
+async def test_l10_an_account_that_answers_is_not_stale_however_the_limits_are_set(keep_alive, stale):
+    async with bench(Policy(keep_alive=keep_alive, stale_after=stale)) as here:
+        await here.connect()
+        await pass_time(3600)
+        assert here.driver.openings == 1
+
+
+@virtual
 async def test_l10_a_sent_heartbeat_is_no_activity():
     async with bench() as here:
         await here.connect()
