@@ -14,6 +14,9 @@ PYTHONS := $(PYTHON) python3 python3.14 python3.13 python3.12 python3.11 python
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PUPPETEER_SKIP_DOWNLOAD := 1
 
+# A newer Python behind .venv has none of its packages: then they are installed anew.
+$(shell [ ! -f $(PACKAGES) ] || $(PY) -c 'import importlib.util as u, sys; sys.exit(not u.find_spec("playwright"))' || rm -f $(PACKAGES))
+
 .DEFAULT_GOAL := help
 .PHONY: help setup browser peers run test check format diagram bench chaos audit mutants lock upgrade clean
 
