@@ -19,7 +19,7 @@ SHORT = DEFAULTS | {
     "HEALTH_CHECK_SECONDS": "1.5",
     "PROBE_TIMEOUT_SECONDS": "3",
     "KEEP_ALIVE_SECONDS": "2",
-    "STALE_AFTER_SECONDS": "12",
+    "STALE_AFTER_SECONDS": "30",
     "CONNECT_TIMEOUT_SECONDS": "20",
 }
 """For the short form."""
