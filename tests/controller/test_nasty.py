@@ -377,6 +377,17 @@ async def test_another_number_is_logged_out_again_and_told_masked(world):
     await account.rests()
 
 
+async def test_an_id_without_brazils_ninth_digit_is_the_accounts_own(world):
+    account = world.account("+5531988887777")
+    await account.manager.start()
+    await world.scan(account, "+553188887777")
+    await account.until_connected()
+    await world.reopen(account)
+    await account.until_connected(after=len(account.moves))
+    assert Reason.WRONG_NUMBER not in [reason for _, reason in account.ends()]
+    assert len(world.phones.devices()) == 1
+
+
 # --- what a page takes ------------------------------------------------------------------------------------------------
 
 
