@@ -6,7 +6,8 @@ manager's; what must outlive the process is kept through `AccountStore`.
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Protocol
@@ -95,6 +96,7 @@ class Registry:
         self._full_numbers = full_numbers
         self._accounts: dict[str, Account] = {}
         self._managers: dict[str, Manager] = {}
+        self._turns: dict[str, asyncio.Lock] = {}
         self._stopping = False
 
     async def boot(self) -> None:
@@ -174,18 +176,22 @@ class Registry:
         self._accounts[number] = replace(account, name=name)
 
     async def start(self, number: str, *, takeover: bool = False) -> bool:
-        """Connect an account now, with counters at zero. Returns False if it is connected or on its way already."""
-        self._refuse_if_stopping()
-        manager = self._manager(number)
-        await self._store.want(number, Wanted.CONNECTED)
-        return await manager.start(takeover=takeover)
+        """Connect an account now, with counters at zero. Returns False if it is connected or on its way already.
+
+        While a saved session is put in the account's place, this waits for that to end.
+        """
+        async with self._turn(number) as manager:
+            await self._store.want(number, Wanted.CONNECTED)
+            return await manager.start(takeover=takeover)
 
     async def suspend(self, number: str) -> bool:
-        """Close an account until somebody says otherwise. Returns False if it was suspended by an operator already."""
-        self._refuse_if_stopping()
-        manager = self._manager(number)
-        await self._store.want(number, Wanted.SUSPENDED)
-        return await manager.suspend()
+        """Close an account until somebody says otherwise. Returns False if it was suspended by an operator already.
+
+        While a saved session is put in the account's place, this waits for that to end.
+        """
+        async with self._turn(number) as manager:
+            await self._store.want(number, Wanted.SUSPENDED)
+            return await manager.suspend()
 
     async def saved(self, number: str) -> Sequence[SavedSession]:
         """Return the saved copies of an account's session, newest first. Raises UnknownAccountError, DriverError."""
@@ -194,24 +200,26 @@ class Registry:
     async def restore(self, number: str, name: str) -> None:
         """Put a saved copy in the place of an account's session and connect with it.
 
-        Whatever happens, the session that was there is kept, and the account is started again. Raises
+        Whatever happens, the session that was there is kept, and the account is started again. What else is told to
+        the account meanwhile waits its turn: a browser must not be opened on what is being replaced. Raises
         UnknownAccountError, DriverError.
         """
-        self._refuse_if_stopping()
-        manager = self._manager(number)
-        await manager.suspend()
-        await manager.vacated()
-        try:
-            await self._driver.restore(number, name)
-        finally:
-            await self.start(number)
+        async with self._turn(number) as manager:
+            await manager.suspend()
+            await manager.vacated()
+            try:
+                await self._driver.restore(number, name)
+            finally:
+                self._refuse_if_stopping()
+                await self._store.want(number, Wanted.CONNECTED)
+                await manager.start()
 
     async def remove(self, number: str) -> None:
         """Take an account out of service and forget it. Its profile and its history stay."""
-        self._refuse_if_stopping()
-        await self._manager(number).stop()
-        await self._store.remove_account(number)
-        del self._managers[number], self._accounts[number]
+        async with self._turn(number) as manager:
+            await manager.stop()
+            await self._store.remove_account(number)
+            del self._managers[number], self._accounts[number], self._turns[number]
 
     async def stop(self) -> None:
         """Take no new commands and end every manager side by side; each is bounded by its own deadline (L15)."""
@@ -220,6 +228,7 @@ class Registry:
 
     def _adopt(self, account: Account) -> Manager:
         self._accounts[account.number] = account
+        self._turns[account.number] = asyncio.Lock()
         manager = self._managers[account.number] = Manager(
             account.number,
             driver=self._driver,
@@ -232,6 +241,15 @@ class Registry:
         if OUTAGE in self.slots.holds:
             manager.hold()
         return manager
+
+    @asynccontextmanager
+    async def _turn(self, number: str) -> AsyncIterator[Manager]:
+        """Wait until nothing else is being told to the account. Raises UnknownAccountError, ShuttingDownError."""
+        self._refuse_if_stopping()
+        self._manager(number)
+        async with self._turns[number]:
+            self._refuse_if_stopping()  # much may have happened meanwhile
+            yield self._manager(number)
 
     def _manager(self, number: str) -> Manager:
         try:

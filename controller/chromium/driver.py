@@ -18,6 +18,7 @@ from playwright.async_api import BrowserContext
 from controller.chromium import flags
 from controller.chromium.errors import GONE, translated
 from controller.chromium.find import Browser, find_executable, identify
+from controller.chromium.holds import Hold, Holds
 from controller.chromium.host import PlaywrightHost
 from controller.chromium.launch import Launch
 from controller.chromium.orphans import end_orphans, make_free
@@ -25,7 +26,7 @@ from controller.chromium.processes import ProcessId
 from controller.chromium.profile import Profile
 from controller.chromium.script import watcher
 from controller.chromium.session import ChromiumSession, Parts, Timing
-from controller.chromium.vault import Vault, VaultError
+from controller.chromium.vault import OPEN, Vault, VaultError
 from controller.chromium.waiting import uncancelled
 from controller.driver import DriverError, Opening, Report, SavedSession
 from controller.reasons import Reason
@@ -77,6 +78,7 @@ class ChromiumDriver:
     def __init__(self, options: ChromiumOptions) -> None:
         self._options = options
         self._vault = Vault(options.data_dir, options.vault_key)
+        self._holds = Holds()
         self._host = PlaywrightHost(options.data_dir)
 
     def find(self) -> Path:
@@ -98,11 +100,20 @@ class ChromiumDriver:
     async def _open(self, opening: Opening, report: Callable[[Report], None]) -> ChromiumSession:
         browser = await identify(self.find())
         profile = Profile.of(self._options.data_dir, opening.account)
+        async with self._holds.held(profile.digits) as hold:
+            session = await self._open_held(hold, profile, browser, opening, report)
+            hold.keep(session.pid)
+        return session
+
+    async def _open_held(
+        self, hold: Hold, profile: Profile, browser: Browser, opening: Opening, report: Callable[[Report], None]
+    ) -> ChromiumSession:
+        """Open a browser on a profile that nobody else may touch; the session gives it back when it is closed."""
         profile.prepare()
         await make_free(profile)
-        await asyncio.to_thread(self._save_if_due, profile, browser.version)
+        await hold.in_thread(self._save_if_due, profile, browser.version)
         if opening.fresh:
-            await asyncio.to_thread(profile.drop_caches)
+            await hold.in_thread(profile.drop_caches)
         playwright, node = await self._host.get()
         launch = Launch(profile, browser, self._options.extra_args)
         try:
@@ -110,8 +121,8 @@ class ChromiumDriver:
                 async with asyncio.timeout(self._options.launch_timeout):
                     context, process = await launch.start(playwright, node, self._options.launch_timeout)
                     parts = await _parts(context, profile, process, node, browser)
-                    session = await self._session(parts, opening, report)
-                    await asyncio.to_thread(profile.put_stamp, browser.version)
+                    session = await self._session(parts, hold, opening, report)
+                    await hold.in_thread(profile.put_stamp, browser.version)
         except BaseException:
             await uncancelled(launch.undo(_UNDO_SECONDS))
             raise
@@ -129,9 +140,12 @@ class ChromiumDriver:
         profile = Profile.of(self._options.data_dir, account)
         try:
             copy = self._vault.find(profile, name)
-            await asyncio.to_thread(self._vault.restore, profile, copy)
+            async with self._holds.held(profile.digits) as hold:
+                await hold.in_thread(self._vault.restore, profile, copy)
         except VaultError as error:
             raise DriverError(Reason.RESTORE_FAILED, str(error)) from error
+        except DriverError as error:
+            raise DriverError(Reason.RESTORE_FAILED, OPEN) from error
 
     def _save_if_due(self, profile: Profile, version: str) -> None:
         """Save a profile that was closed in good order: once a day, and before another browser opens it."""
@@ -149,7 +163,9 @@ class ChromiumDriver:
         """End Playwright's driver process."""
         await uncancelled(self._host.stop())
 
-    async def _session(self, parts: Parts, opening: Opening, report: Callable[[Report], None]) -> ChromiumSession:
+    async def _session(
+        self, parts: Parts, hold: Hold, opening: Opening, report: Callable[[Report], None]
+    ) -> ChromiumSession:
         """Make a session of an open browser and put our script before everything that its page will load."""
         session = ChromiumSession(
             parts,
@@ -158,6 +174,7 @@ class ChromiumDriver:
             presence=self._options.presence,
             timing=self._options.timing,
             report=report,
+            released=hold.release,
         )
         binding = f"_{secrets.token_hex(6)}"
 

@@ -71,7 +71,7 @@ class Parts:
 
 
 class ChromiumSession:
-    """Implements `controller.driver.Session`."""
+    """Implements `controller.driver.Session`. released: called once closed, when others may touch the profile."""
 
     def __init__(
         self,
@@ -82,6 +82,7 @@ class ChromiumSession:
         presence: bool,
         timing: Timing,
         report: Callable[[Report], None],
+        released: Callable[[], None],
     ) -> None:
         self._parts = parts
         self._fresh = opening.fresh
@@ -89,6 +90,7 @@ class ChromiumSession:
         self._presence = presence
         self._timing = timing
         self._report = report
+        self._released = released
         self._reader = Reader(takeover=opening.takeover)
         self._tasks = Tasks("chromium session")
         self._watches: list[ExitWatch] = []
@@ -285,6 +287,11 @@ class ChromiumSession:
     # --- what it can be asked -----------------------------------------------------------------------------------
 
     @property
+    def pid(self) -> int:
+        """The browser's process."""
+        return self._parts.process.pid
+
+    @property
     def reached(self) -> Layer:
         """The layer that a probe is at."""
         return self._reached
@@ -350,6 +357,7 @@ class ChromiumSession:
         self._silent = True
         if self._closing is None:
             self._closing = asyncio.create_task(self._close(), name="close of a chromium session")
+            self._closing.add_done_callback(lambda _: self._released())
         closing = self._closing
         await uncancelled(_awaited(closing))
 

@@ -39,6 +39,8 @@ _PARTS = (
 )
 """What restores a session; the rest of a profile is caches, and made anew."""
 
+OPEN = "a browser has the profile open: suspend the account first"
+
 _TIME = "%Y%m%dT%H%M%S.%fZ"
 _PLAIN, _ENCRYPTED = ".tar.gz", ".tar.gz.age"
 
@@ -127,7 +129,7 @@ class Vault:
         in its place. Raises VaultError.
         """
         if profile.is_locked():
-            raise VaultError("a browser has the profile open: suspend the account first")
+            raise VaultError(OPEN)
         coming = profile.folder.with_name(f".{profile.digits}.restoring")
         shutil.rmtree(coming, ignore_errors=True)
         aside = profile.folder.with_name(f".{profile.digits}.before-{datetime.now(UTC):{_TIME}}")

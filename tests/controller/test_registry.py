@@ -184,6 +184,69 @@ async def test_a_saved_session_is_restored_under_a_closed_browser_and_connected(
         assert driver.openings == 3
 
 
+@asynccontextmanager
+async def restoring(path):
+    """A registry of one linked account, of whose session a copy is being put in place for ten seconds."""
+    driver = FakeDriver()
+    ready(driver)
+    copies = driver.copies = [SavedSession("first", EPOCH.timestamp(), 1), SavedSession("second", EPOCH.timestamp(), 1)]
+    at_once, restore = set(), driver.restore
+
+    async def slow(account, name):
+        assert not at_once, "two copies in one place"
+        at_once.add(name)
+        await asyncio.sleep(10)
+        await restore(account, name)
+        at_once.discard(name)
+
+    driver.restore = slow
+    async with running(path, driver) as registry:
+        await registry.add(BERLIN, name="", owner=42)
+        await registry.start(BERLIN)
+        await settle()
+        registry.restoring = asyncio.create_task(registry.restore(BERLIN, copies[0].name))
+        await settle()
+        assert registry.status(BERLIN).state is State.SUSPENDED
+        yield registry
+
+
+@virtual
+async def test_a_start_waits_until_a_restore_has_ended(tmp_path):
+    async with restoring(tmp_path / "db") as registry:
+        starting = asyncio.create_task(registry.start(BERLIN))
+        await pass_time(9)
+        assert registry.driver.openings == 1, "no browser on a profile that is about to be replaced"
+        assert not await starting, "the restore itself has started the account"
+        await registry.restoring
+        await until(lambda: registry.status(BERLIN).is_connected)
+        assert registry.driver.openings == 2
+
+
+@virtual
+async def test_who_suspends_during_a_restore_or_restores_another_copy_has_the_last_word(tmp_path):
+    async with restoring(tmp_path / "db") as registry:
+        another = asyncio.create_task(registry.restore(BERLIN, "second"))
+        suspending = asyncio.create_task(registry.suspend(BERLIN))
+        await asyncio.gather(registry.restoring, another, suspending)
+        assert registry.driver.restored == [(BERLIN, "first"), (BERLIN, "second")]
+        await pass_time(60)
+        assert registry.status(BERLIN).reason is Reason.SUSPENDED_BY_OPERATOR
+    async with running(tmp_path / "db") as registry:
+        assert registry.status(BERLIN).state is State.SUSPENDED
+
+
+@virtual
+async def test_who_waits_for_a_restore_while_the_controller_stops_is_told_so(tmp_path):
+    async with restoring(tmp_path / "db") as registry:
+        starting = asyncio.create_task(registry.start(BERLIN))
+        await settle()
+        await registry.stop()
+        for waiting in (registry.restoring, starting):
+            with pytest.raises(ShuttingDownError):
+                await waiting
+        assert registry.driver.openings == 1
+
+
 @virtual
 async def test_removal_closes_and_forgets_but_keeps_the_history(tmp_path):
     driver = FakeDriver()
