@@ -1,8 +1,9 @@
 """The post: whatever is said on Telegram waits here for its turn, and is said again where that is right.
 
 A turn comes by lane (QR, answers, alerts, cards), within each chat's budget and that of all; within a lane of a chat
-the order is kept. What is said is made when its turn has come, so that what was superseded meanwhile is never sent.
-429 pauses that chat alone; where Telegram cannot be reached everybody waits, and one message tries whether it is back.
+the order is kept. What costs no budget (a deletion) overtakes what waits for it. What is said is made when its turn has
+come, so that what was superseded meanwhile is never sent. 429 pauses that chat alone, and a deletion only where it was
+told so itself; where Telegram cannot be reached everybody waits, and one message tries whether it is back.
 """
 
 import asyncio
@@ -29,12 +30,23 @@ CLEAN_UP_AT = 1000
 """Chats with a queue after which idle ones are forgotten."""
 
 
+@dataclass(slots=True, order=True)
+class _Waiter:
+    """One who waits for a turn. after: not before this moment, by the loop's clock."""
+
+    lane: Lane
+    order: int
+    after: float = field(compare=False)
+    turn: asyncio.Future[None] = field(compare=False)
+
+
 @dataclass(slots=True)
 class _Queue:
-    """Who waits for a turn in one chat: (lane, order, free, turn)."""
+    """Who waits for a turn in one chat, apart where it costs nothing. busy: (lane, free) with one under way."""
 
-    waiting: list[tuple[Lane, int, bool, asyncio.Future[None]]] = field(default_factory=list)
-    busy: set[Lane] = field(default_factory=set)
+    waiting: list[_Waiter] = field(default_factory=list)
+    free: list[_Waiter] = field(default_factory=list)
+    busy: set[tuple[Lane, bool]] = field(default_factory=set)
     timer: asyncio.TimerHandle | None = None
 
 
@@ -61,17 +73,18 @@ class Post:
     ) -> T:
         """Wait for a turn, then `say`; again and again while Telegram asks to wait or is away.
 
-        free: this costs no budget (a deletion). repeat: say it again also where it may have been said already.
-        Raises OutcomeUnknownError (without `repeat`), and every other ChatError as it comes.
+        free: this costs no budget (a deletion), and overtakes what does. repeat: say it again also where it may have
+        been said already. Raises OutcomeUnknownError (without `repeat`), and every other ChatError as it comes.
         """
-        first = next(self._order)
+        first, after = next(self._order), 0.0
         while True:
-            await self._turn(chat, lane, first, free=free)
+            await self._turn(chat, lane, first, after, free=free)
             try:
                 said = await say(self.chat)
             except TooManyError as error:
                 log.warning("Telegram asks for %g s of silence in chat %d", error.seconds, chat)
-                self._budgets.pause(chat, self._loop.time() + error.seconds)
+                after = self._loop.time() + error.seconds  # the budget is not asked for what is free
+                self._budgets.pause(chat, after)
                 self._is_back()
             except (NotSentError, OutcomeUnknownError) as error:
                 self._is_away(error)
@@ -84,20 +97,20 @@ class Post:
                 self._is_back()
                 return said
             finally:
-                self._done(chat, lane)
+                self._done(chat, lane, free=free)
 
-    async def _turn(self, chat: int, lane: Lane, order: int, *, free: bool) -> None:
+    async def _turn(self, chat: int, lane: Lane, order: int, after: float, *, free: bool) -> None:
         queue = self._queues.get(chat)
         if queue is None:
             queue = self._queues[chat] = _Queue()
         turn: asyncio.Future[None] = self._loop.create_future()
-        heapq.heappush(queue.waiting, (lane, order, free, turn))
+        heapq.heappush(queue.free if free else queue.waiting, _Waiter(lane, order, after, turn))
         self._advance(chat)
         try:
             await turn
         except asyncio.CancelledError:
             if turn.done() and not turn.cancelled():
-                self._done(chat, lane)
+                self._done(chat, lane, free=free)
             raise
 
     def _advance(self, chat: int) -> None:
@@ -106,36 +119,46 @@ class Post:
         if queue.timer is not None:
             queue.timer.cancel()
             queue.timer = None
-        held: list[tuple[Lane, int, bool, asyncio.Future[None]]] = []
-        while queue.waiting:
-            lane, _, free, turn = queue.waiting[0]
-            if turn.done():
-                heapq.heappop(queue.waiting)
+        waits = [self._give(chat, queue, free=free) for free in (True, False)]
+        if any(waits):
+            soonest = min(wait for wait in waits if wait)
+            queue.timer = self._loop.call_later(max(soonest, TICK), self._advance, chat)
+        if not queue.waiting and not queue.free and not queue.busy:
+            del self._queues[chat]
+
+    def _give(self, chat: int, queue: _Queue, *, free: bool) -> float:
+        """Give the turns that can be given now; return the seconds until the next, 0 where time alone gives none."""
+        line = queue.free if free else queue.waiting
+        held: list[_Waiter] = []
+        wait = 0.0
+        while line:
+            waiter = line[0]
+            if waiter.turn.done():
+                heapq.heappop(line)
                 continue
-            if lane in queue.busy:
-                held.append(heapq.heappop(queue.waiting))
+            if (waiter.lane, free) in queue.busy:
+                held.append(heapq.heappop(line))
                 continue
             now = self._loop.time()
-            wait = max(0.0 if free else self._budgets.wait(chat, lane, now), self._closed_until - now)
+            own = 0.0 if free else self._budgets.wait(chat, waiter.lane, now)
+            wait = max(0.0, own, waiter.after - now, self._closed_until - now)
             if wait > 0:
-                queue.timer = self._loop.call_later(max(wait, TICK), self._advance, chat)
                 break
             if not self.reachable and self._under_way:
                 break  # one tries for all; what comes of it calls everybody
-            heapq.heappop(queue.waiting)
+            heapq.heappop(line)
             if not free:
                 self._budgets.take(chat, now)
-            queue.busy.add(lane)
+            queue.busy.add((waiter.lane, free))
             self._under_way += 1
-            turn.set_result(None)
-        for item in held:
-            heapq.heappush(queue.waiting, item)
-        if not queue.waiting and not queue.busy:
-            del self._queues[chat]
+            waiter.turn.set_result(None)
+        for waiter in held:
+            heapq.heappush(line, waiter)
+        return wait
 
-    def _done(self, chat: int, lane: Lane) -> None:
+    def _done(self, chat: int, lane: Lane, *, free: bool) -> None:
         self._under_way -= 1
-        self._queues[chat].busy.discard(lane)
+        self._queues[chat].busy.discard((lane, free))
         self._advance(chat)
         if not self.reachable and not self._under_way:
             self._call_everybody()

@@ -149,6 +149,46 @@ async def test_a_deletion_costs_no_budget():
 
 
 @virtual
+async def test_a_deletion_that_was_told_to_wait_waits():
+    post, said = office()
+    said.fails = [TooManyError(3), TooManyError(3)]
+    await begin(post, Lane.QR, "delete", free=True)
+    assert said.log == [(6, "delete")]
+
+
+@virtual
+async def test_a_deletion_overtakes_what_waits_for_the_end_of_a_pause():
+    post, said = office()
+    said.fails = [TooManyError(30)]
+    edit = begin(post, Lane.QR, "edit")
+    await pass_time(1)
+    assert await begin(post, Lane.QR, "delete", free=True) == "delete"
+    assert virtual_loop().time() < 2
+    await edit
+    assert [what for at, what in said.log if at >= 30] == ["edit"]
+
+
+@virtual
+async def test_a_deletion_does_not_wait_for_a_slow_lane():
+    post, said = office()
+    said.takes = 20
+    slow = begin(post, Lane.QR, "slow picture")
+    await pass_time(0.1)
+    said.takes = 0
+    assert await begin(post, Lane.QR, "delete", free=True) == "delete"
+    assert virtual_loop().time() < 5
+    await slow
+
+
+@virtual
+async def test_deletions_go_one_by_one():
+    post, said = office()
+    said.takes = 1
+    await asyncio.gather(*[begin(post, Lane.QR, f"delete {n}", free=True) for n in range(3)])
+    assert said.log == [(1, "delete 0"), (2, "delete 1"), (3, "delete 2")]
+
+
+@virtual
 async def test_who_is_cancelled_while_waiting_gives_the_turn_on_and_nothing_is_left():
     post, _said = office()
     tasks = [begin(post, Lane.ALERTS, f"{n}") for n in range(10)]
