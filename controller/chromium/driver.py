@@ -116,6 +116,7 @@ class ChromiumDriver:
             await hold.in_thread(profile.drop_caches)
         playwright, node = await self._host.get()
         launch = Launch(profile, browser, self._options.extra_args)
+        session: ChromiumSession | None = None
         try:
             with translated("start the browser"):
                 async with asyncio.timeout(self._options.launch_timeout):
@@ -123,10 +124,12 @@ class ChromiumDriver:
                     parts = await _parts(context, profile, process, node, browser)
                     session = await self._session(parts, hold, opening, report)
                     await hold.in_thread(profile.put_stamp, browser.version)
+            session.begin()
         except BaseException:
+            if session is not None:
+                session.give_up()
             await uncancelled(launch.undo(_UNDO_SECONDS))
             raise
-        session.begin()
         return session
 
     async def saved(self, account: str) -> list[SavedSession]:

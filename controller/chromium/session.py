@@ -107,18 +107,25 @@ class ChromiumSession:
     # --- what happens -------------------------------------------------------------------------------------------
 
     def begin(self) -> None:
-        """Listen to everything that can end, and begin to load the page. From here on there are reports."""
+        """Listen to everything that can end, and begin to load the page. From here on there are reports.
+
+        Raises OSError where the processes cannot be watched.
+        """
         parts = self._parts
+        for process in (parts.process, parts.node):
+            self._watches.append(ExitWatch(process, self._process_ended))
         self._silent = False
-        self._watches = [
-            ExitWatch(parts.process, self._process_ended),
-            ExitWatch(parts.node, self._process_ended),
-        ]
         parts.page.on("crash", lambda _: self._close_down("the page crashed"))
         parts.page.on("close", lambda _: self._tasks.start(self._closed("the page was closed")))
         parts.context.on("close", lambda _: self._tasks.start(self._closed("the browser was closed")))
         parts.page_cdp.on("Page.frameNavigated", self._navigated)
         self._tasks.start(self._load())
+
+    def give_up(self) -> None:
+        """Hear nothing more: it could not begin, and its browser is ended by whoever started that."""
+        self._silent = True
+        for watch in self._watches:
+            watch.cancel()
 
     def receive(self, told: Any) -> None:
         """Take a message of the watcher."""

@@ -15,6 +15,7 @@ import pytest
 
 from controller.chromium import driver as driver_module
 from controller.chromium import launch as launch_module
+from controller.chromium import processes as processes_module
 from controller.driver import Code, DriverError, Ended, Health, Layer, Opening, Ready
 from controller.reasons import Reason
 from sandbox.whatsapp import WhatsAppStandIn
@@ -197,6 +198,31 @@ async def test_a_full_disk_is_one_line_and_leaves_nothing(rig: Rig, monkeypatch:
             await rig.open()
     assert raised.value.reason is Reason.LAUNCH_FAILED
     assert rig.processes() == []
+    await rig.open()
+    await rig.seen(Code)
+
+
+@pytest.mark.parametrize("watched_before", [0, 1], ids=["the browser", "Playwright's driver"])
+async def test_a_browser_that_cannot_be_watched_is_ended_and_the_next_one_opens(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch, watched_before: int
+) -> None:
+    watch, watched = os.pidfd_open, []
+
+    def scarce(pid: int, flags: int = 0) -> int:
+        if len(watched) == watched_before:
+            raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+        watched.append(watch(pid, flags))
+        return watched[-1]
+
+    with monkeypatch.context() as patch:
+        patch.setattr(processes_module.os, "pidfd_open", scarce)
+        with pytest.raises(DriverError, match=r"^could not start the browser: Too many open files$"):
+            await rig.open()
+    assert rig.processes() == []
+    assert rig.reports == [], "nothing is told of a session that never was"
+    for descriptor in watched:
+        with pytest.raises(OSError, match="Bad file descriptor"):
+            os.fstat(descriptor)
     await rig.open()
     await rig.seen(Code)
 
