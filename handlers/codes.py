@@ -175,6 +175,7 @@ class Codes:
         except ChatError as error:
             log.warning("A code could not be taken away from chat %d: %s", chat_id, error)
         try:
-            await self._messages.forget(KIND, number, chat=chat_id)
+            # While it was taken away, another code may have come into this chat: its reference stays.
+            await self._messages.forget(KIND, number, chat=chat_id, message=message)
         except OSError as error:
             log.error("That the code is gone could not be kept: %s", error)

@@ -96,8 +96,8 @@ class Messages(Protocol):
     async def keep(self, kind: str, key: str, *, chat: int, topic: int | None, message: int, shown: str) -> None:
         """Keep one, in the place of what was kept for this kind, key and chat."""
 
-    async def forget(self, kind: str, key: str, *, chat: int) -> None:
-        """Keep it no longer."""
+    async def forget(self, kind: str, key: str, *, chat: int, message: int | None = None) -> None:
+        """Keep it no longer. message: only if it is this one that is kept."""
 
     async def first_meeting(self, user: int, at: datetime) -> bool:
         """Tell whether this stranger was never met before, and remember that now they were."""

@@ -41,10 +41,13 @@ class Chats:
                 (kind, key, chat, topic, message, shown),
             )
 
-    async def forget(self, kind: str, key: str, *, chat: int) -> None:
-        """Keep it no longer."""
+    async def forget(self, kind: str, key: str, *, chat: int, message: int | None = None) -> None:
+        """Keep it no longer. message: only if it is this one that is kept."""
         async with self._database.transaction() as connection:
-            await connection.execute("DELETE FROM messages WHERE kind = ? AND key = ? AND chat = ?", (kind, key, chat))
+            await connection.execute(
+                "DELETE FROM messages WHERE kind = ? AND key = ? AND chat = ? AND message = coalesce(?, message)",
+                (kind, key, chat, message),
+            )
 
     async def first_meeting(self, user: int, at: datetime) -> bool:
         """Tell whether this stranger was never met before, and remember that now they were."""

@@ -186,8 +186,10 @@ class FakeMessages:
     async def keep(self, kind: str, key: str, *, chat: int, topic: int | None, message: int, shown: str) -> None:
         self.rows[kind, key, chat] = Kept(key, chat, topic, message, shown)
 
-    async def forget(self, kind: str, key: str, *, chat: int) -> None:
-        self.rows.pop((kind, key, chat), None)
+    async def forget(self, kind: str, key: str, *, chat: int, message: int | None = None) -> None:
+        row = self.rows.get((kind, key, chat))
+        if row is not None and message in {None, row.message}:
+            del self.rows[kind, key, chat]
 
     async def first_meeting(self, user: int, at: datetime) -> bool:
         met = user in self.strangers

@@ -118,6 +118,23 @@ async def test_the_next_start_takes_away_what_a_crash_left(telegram: TelegramSta
         await rig.client.wait_for(lambda: not photos(rig, ADMIN), 5)
 
 
+async def test_a_new_code_is_not_forgotten_with_one_that_a_crash_left(telegram: TelegramStandIn, database: Database):
+    messages = FakeMessages()
+    await telegram.client.send(ADMIN, "/start")
+    left = 999
+    await messages.keep("code", BERLIN, chat=ADMIN, topic=None, message=left, shown="")
+    telegram.client.fail("slow", count=1, method="deleteMessage", delay=2.0)
+    async with running_rig(telegram, database, messages) as rig:
+        await rig.seen(ADMIN, lambda m: "Switchboard" in m["text"])
+        rig.accounts.put(owner=ADMIN)
+        rig.accounts.show_code()
+        photo = await rig.seen(ADMIN, lambda m: bool(m["photo"]))
+        await until(lambda: messages.rows["code", BERLIN, ADMIN].message == photo["message_id"], "it is kept")
+        await until(lambda: rig.client.requests("deleteMessage")[0].outcome != "pending", "the old one is taken away")
+        await rig.answer(ADMIN, "/status", "1 account")
+        assert messages.rows["code", BERLIN, ADMIN].message == photo["message_id"]
+
+
 async def test_codes_are_taken_away_at_the_stop(telegram: TelegramStandIn, database: Database):
     async with running_rig(telegram, database) as rig:
         await linking(rig)

@@ -22,6 +22,16 @@ async def test_references_are_kept_by_kind_key_and_chat(tmp_path):
         assert await Chats(database).kept("code") == [MessageRow("a", 1, None, 12, "")]
 
 
+async def test_a_reference_is_forgotten_only_while_it_is_that_message(tmp_path):
+    async with open_database(tmp_path / "db") as database:
+        chats = Chats(database)
+        await chats.keep("code", "a", chat=1, topic=None, message=11, shown="")
+        await chats.forget("code", "a", chat=1, message=10)
+        assert await chats.kept("code") == [MessageRow("a", 1, None, 11, "")]
+        await chats.forget("code", "a", chat=1, message=11)
+        assert await chats.kept("code") == []
+
+
 async def test_a_stranger_is_met_for_the_first_time_once(tmp_path):
     async with open_database(tmp_path / "db") as database:
         assert await Chats(database).first_meeting(1, NOW)
