@@ -8,10 +8,12 @@ deleted here but the oldest copies. What never lives here: when to save (`contro
 """
 
 import contextlib
+import gzip
 import os
 import shutil
 import tarfile
 import tempfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -41,6 +43,7 @@ _PARTS = (
 
 OPEN = "a browser has the profile open: suspend the account first"
 
+_CHUNK = 1 << 20
 _TIME = "%Y%m%dT%H%M%S.%fZ"
 _PLAIN, _ENCRYPTED = ".tar.gz", ".tar.gz.age"
 
@@ -135,13 +138,20 @@ class Vault:
         aside = profile.folder.with_name(f".{profile.digits}.before-{datetime.now(UTC):{_TIME}}")
         try:
             coming.mkdir(mode=0o700, parents=True)
-            with self._read(copy) as plain, tarfile.open(fileobj=plain, mode="r:gz") as archive:
-                archive.extractall(coming, filter="data")
+            with self._read(copy) as plain:
+                _refuse_damaged(plain)
+                with tarfile.open(fileobj=plain, mode="r:gz") as archive:
+                    archive.extractall(coming, filter="data")
             existed = profile.folder.exists()
             if existed:
                 profile.folder.rename(aside)
-            coming.rename(profile.folder)
-        except (OSError, tarfile.TarError, pyrage.DecryptError, EOFError) as error:
+            try:
+                coming.rename(profile.folder)
+            except OSError:
+                if existed:
+                    aside.rename(profile.folder)
+                raise
+        except (OSError, tarfile.TarError, pyrage.DecryptError) as error:
             shutil.rmtree(coming, ignore_errors=True)
             if isinstance(error, VaultError):
                 raise
@@ -178,6 +188,17 @@ class Vault:
                 pyrage.decrypt_io(file, plain, [self._identity])
                 plain.seek(0)
                 yield plain
+
+
+def _refuse_damaged(plain: IO[bytes]) -> None:
+    """Read an archive to its checksum: who only unpacks it stops before that, and takes what is wrong for right."""
+    try:
+        with gzip.open(plain) as archive:
+            while archive.read(_CHUNK):
+                pass
+    except (gzip.BadGzipFile, zlib.error, EOFError) as error:
+        raise VaultError("the copy could not be restored: its file is damaged, choose another one") from error
+    plain.seek(0)
 
 
 def _why(error: Exception) -> str:

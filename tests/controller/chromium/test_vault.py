@@ -5,6 +5,7 @@ import stat
 import subprocess
 import sys
 from pathlib import Path
+from random import Random
 
 import pytest
 
@@ -86,6 +87,48 @@ def test_a_broken_copy_leaves_the_profile_in_its_place(tmp_path, profile):
         vault.restore(profile, copy)
     assert restored(profile) == before
     assert sorted(path.name for path in profile.folder.parent.iterdir()) == [profile.digits]
+
+
+@pytest.mark.parametrize("key", [None, new_key()], ids=["plain", "encrypted"])
+def test_a_copy_with_one_wrong_bit_is_refused_or_harmless(tmp_path, profile, key):
+    (profile.folder / "Default" / "IndexedDB" / "deep" / "000004.ldb").write_bytes(Random(1).randbytes(100_000))
+    wanted = restored(profile) | KEPT
+    del wanted["Default/Cache/deep/000003.log"]
+    vault = Vault(tmp_path, key)
+    copy = vault.save(profile)
+    whole = copy.path.read_bytes()
+    refused = 0
+    for at in range(0, len(whole) * 8, len(whole) * 8 // 40):
+        damaged = bytearray(whole)
+        damaged[at // 8] ^= 1 << at % 8
+        copy.path.write_bytes(damaged)
+        before = restored(profile)
+        try:
+            vault.restore(profile, copy)
+        except VaultError as error:
+            assert str(error).startswith("the copy could not be restored: ")
+            assert restored(profile) == before
+            refused += 1
+        else:
+            assert restored(profile) == wanted
+    assert refused > 30
+
+
+def test_the_profile_is_put_back_where_the_copy_cannot_take_its_place(tmp_path, profile, monkeypatch):
+    vault = Vault(tmp_path)
+    copy = vault.save(profile)
+    before, rename = restored(profile), Path.rename
+
+    def refuse(path, to):
+        if path.name.endswith(".restoring"):
+            raise OSError(28, "No space left on device")
+        return rename(path, to)
+
+    monkeypatch.setattr(Path, "rename", refuse)
+    with pytest.raises(VaultError, match="No space left"):
+        vault.restore(profile, copy)
+    assert restored(profile) == before
+    assert [path.name for path in profile.folder.parent.iterdir()] == [profile.digits]
 
 
 def test_only_the_newest_copies_are_kept(tmp_path, profile):
