@@ -110,6 +110,8 @@ class Vault:
         try:
             for each in (self._folder, folder):
                 each.mkdir(mode=0o700, parents=True, exist_ok=True)
+            for left in folder.glob(".*.new"):  # of a save that was killed: nobody else saves here
+                left.unlink()
             with tempfile.TemporaryFile(dir=folder) as plain:
                 with tarfile.open(fileobj=plain, mode="w:gz", compresslevel=1) as archive:
                     for name in parts:

@@ -150,6 +150,15 @@ def test_a_failed_save_leaves_no_file_and_the_copies_before(tmp_path, profile, m
     assert list(first.path.parent.iterdir()) == [first.path]
 
 
+def test_what_a_killed_save_has_left_is_removed_by_the_next(tmp_path, profile):
+    vault = Vault(tmp_path, new_key())
+    left = vault.save(profile).path.with_name(".20250101T000000.000000Z.tar.gz.new")
+    left.write_bytes(SECRET)
+    vault.save(profile)
+    assert not left.exists()
+    assert len(list(left.parent.iterdir())) == 2
+
+
 def test_a_profile_that_holds_no_session_is_not_saved(tmp_path):
     profile = Profile.of(tmp_path, "+491511234567")
     profile.prepare()
