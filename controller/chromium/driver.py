@@ -155,9 +155,10 @@ class ChromiumDriver:
         try:
             if not profile.take_clean_mark():
                 return
-            newest = next(iter(self._vault.copies(profile)), None)
-            age = None if newest is None else (datetime.now(UTC) - newest.at).total_seconds()
-            if age is None or age >= self._options.save_every or profile.stamp() != version:
+            now = datetime.now(UTC)
+            ages = [(now - copy.at).total_seconds() for copy in self._vault.copies(profile)]
+            # A negative age is of a clock that was ahead, and says nothing about when this session was saved.
+            if not any(0 <= age < self._options.save_every for age in ages) or profile.stamp() != version:
                 self._vault.save(profile)
         except OSError as error:
             log.warning("A profile could not be saved; it opens all the same: %s", error)

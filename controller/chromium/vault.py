@@ -123,9 +123,11 @@ class Vault:
             with contextlib.suppress(OSError):
                 new.unlink()
             raise VaultError(f"the profile could not be saved: {_why(error)}") from error
-        for old in self.copies(profile)[KEEP:]:
+        made = Copy(path, _time(path), path.stat().st_size)
+        # A copy of the future was made by a clock that was ahead: it goes first, the one just made never.
+        for old in sorted(self._copies(profile), key=lambda copy: (copy.at <= made.at, copy.at), reverse=True)[KEEP:]:
             old.path.unlink(missing_ok=True)
-        return Copy(path, _time(path), path.stat().st_size)
+        return made
 
     def restore(self, profile: Profile, copy: Copy) -> Path | None:
         """Put a copy in the profile's place; a browser that has it open is an error.

@@ -4,11 +4,13 @@ import fcntl
 import stat
 import subprocess
 import sys
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from random import Random
 
 import pytest
 
+from controller.chromium.driver import ChromiumDriver, ChromiumOptions
 from controller.chromium.profile import Profile
 from controller.chromium.vault import KEEP, Vault, VaultError, new_key
 from controller.datadir import held
@@ -135,6 +137,29 @@ def test_only_the_newest_copies_are_kept(tmp_path, profile):
     vault = Vault(tmp_path)
     made = [vault.save(profile) for _ in range(KEEP + 2)]
     assert [copy.path for copy in vault.copies(profile)] == [copy.path for copy in reversed(made[-KEEP:])]
+
+
+def test_copies_of_the_future_go_first_and_the_one_just_made_stays(tmp_path, profile):
+    vault = Vault(tmp_path)
+    for year in range(2101, 2101 + KEEP):
+        vault.save(profile).path.rename(tmp_path / "saved" / profile.digits / f"{year}0101T000000.000000Z.tar.gz")
+    made = [vault.save(profile) for _ in range(KEEP - 1)]
+    assert [copy for copy in vault.copies(profile) if copy.at.year < 2101] == made[::-1]
+    assert [copy.at.year for copy in vault.copies(profile)[: 1 - KEEP]] == [2100 + KEEP]
+    made.append(vault.save(profile))
+    assert vault.copies(profile) == made[::-1]
+
+
+@pytest.mark.parametrize(("ages", "due"), [([0.5], False), ([1.5], True), ([-365], True), ([-365, 0.5], False)])
+def test_a_session_is_saved_each_day_by_copies_of_the_past_alone(tmp_path, profile, ages, due):
+    vault = Vault(tmp_path)
+    for age in ages:
+        at = datetime.now(UTC) - timedelta(days=age)
+        vault.save(profile).path.rename(tmp_path / "saved" / profile.digits / f"{at:%Y%m%dT%H%M%S.%fZ}.tar.gz")
+    profile.put_stamp("1.2.3.4")
+    profile.mark_clean()
+    ChromiumDriver(ChromiumOptions(page_url="", data_dir=tmp_path))._save_if_due(profile, "1.2.3.4")
+    assert len(vault.copies(profile)) == len(ages) + due
 
 
 def test_a_failed_save_leaves_no_file_and_the_copies_before(tmp_path, profile, monkeypatch):
