@@ -11,6 +11,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 _LOCK = "switchboard.lock"
+_FOLDERS = ("profiles", "run", "saved")
+"""Those that we make. What else lies there (lost+found, where a disk is mounted) need not be ours to read."""
 
 
 class DataDirError(OSError):
@@ -31,7 +33,8 @@ def held(data_dir: Path) -> Iterator[Path]:
     except DataDirError:
         raise
     except OSError as error:
-        raise DataDirError(f"DATA_DIR {data_dir} cannot be used: {error.strerror}") from error
+        where = "" if error.filename is None or Path(error.filename) == data_dir else f"{error.filename}: "
+        raise DataDirError(f"DATA_DIR {data_dir} cannot be used: {where}{error.strerror}") from error
     try:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -52,7 +55,7 @@ def _entries(data_dir: Path) -> Iterator[Path]:
     """Walk what we ourselves put into it; what lies in a browser's profile is the browser's."""
     for path in data_dir.iterdir():
         yield path
-        if path.is_dir():
+        if path.name in _FOLDERS and path.is_dir():
             yield from path.iterdir()
 
 

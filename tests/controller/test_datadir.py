@@ -1,7 +1,9 @@
 """DATA_DIR is ours alone: nobody else's, and nothing that somebody else put there is followed or opened."""
 
+import errno
 import os
 import stat
+from pathlib import Path
 
 import pytest
 
@@ -70,6 +72,36 @@ def test_what_another_user_planted_is_refused_and_not_followed(tmp_path, give_aw
     with pytest.raises(DataDirError, match="belongs to another user"), held(data_dir):
         pass
     assert victim.read_text() == "precious"
+
+
+@pytest.fixture
+def forbid(monkeypatch):
+    """Let the contents of one folder be refused, as those of root's are to others."""
+    listed = Path.iterdir
+
+    def lists(folder):
+        def refuse(path):
+            if path == folder:
+                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+            return listed(path)
+
+        folder.mkdir(parents=True)
+        monkeypatch.setattr(Path, "iterdir", refuse)
+
+    return lists
+
+
+def test_a_disk_of_its_own_is_used_although_lost_and_found_is_closed_to_us(tmp_path, forbid):
+    forbid(tmp_path / "lost+found")
+    with held(tmp_path):
+        pass
+
+
+def test_what_cannot_be_read_is_named(tmp_path, forbid):
+    forbid(tmp_path / "profiles")
+    with pytest.raises(DataDirError) as raised, held(tmp_path):
+        pass
+    assert str(raised.value) == f"DATA_DIR {tmp_path} cannot be used: {tmp_path / 'profiles'}: Permission denied"
 
 
 async def test_a_link_in_the_place_of_the_lock_or_the_database_is_never_followed(tmp_path):
