@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from controller.notices import CodeHidden, CodeShown
-from controller.registry import UnknownAccountError
+from controller.registry import Account, UnknownAccountError
 from handlers import status_wording
 from handlers.chat import Chat, ChatError, ChatGoneError, MessageGoneError, OutcomeUnknownError
 from handlers.followers import Followers
@@ -29,7 +29,10 @@ KIND = "code"
 
 @dataclass(slots=True)
 class _Linking:
-    """One account being linked. person: whose private chat has the code. newest: the code to show, None for none."""
+    """One account being linked. person: whose private chat has the code. newest: the code to show, None for none.
+
+    waiting: what puts the newest before the person, while it waits for its turn.
+    """
 
     number: str
     person: int
@@ -38,6 +41,7 @@ class _Linking:
     shown: CodeShown | None = None
     message: int | None = None
     busy: bool = False
+    waiting: asyncio.Task[None] | None = None
 
 
 class Codes:
@@ -95,8 +99,7 @@ class Codes:
         """Take the account's code away."""
         linking = self._linkings.get(notice.number)
         if linking is not None:
-            linking.newest = None
-            self._wake(linking)
+            self._hide(linking)
 
     async def clear_left(self) -> None:
         """Take away the codes that an earlier run left in chats."""
@@ -106,8 +109,14 @@ class Codes:
     def hide_all(self) -> None:
         """Take every code away: the program ends."""
         for linking in self._linkings.values():
-            linking.newest = None
-            self._wake(linking)
+            self._hide(linking)
+
+    def _hide(self, linking: _Linking) -> None:
+        """Let no code be shown: one that waits for its turn does not hold up the end of the one that is seen."""
+        linking.newest = None
+        if linking.waiting is not None:
+            linking.waiting.cancel()
+        self._wake(linking)
 
     def _wake(self, linking: _Linking) -> None:
         if not linking.busy:
@@ -128,10 +137,32 @@ class Codes:
     async def _put(self, linking: _Linking, code: CodeShown) -> None:
         account = self._accounts.account(linking.number)
         picture = await asyncio.to_thread(draw, code.code.text)
+        if linking.newest is not code:
+            return  # superseded or hidden while it was drawn
+        fresh = linking.message is None
+        putting = linking.waiting = self._tasks.start(self._deliver(linking, code, account, picture), "putting a code")
+        await asyncio.wait({putting})
+        linking.waiting = None
+        if not putting.cancelled():
+            putting.result()
+        if fresh and linking.message is not None:
+            await self._keep(linking)
+
+    async def _deliver(self, linking: _Linking, code: CodeShown, account: Account, picture: bytes) -> None:
+        """Put a picture before the person. May be cancelled while it waits for its turn."""
 
         async def say(chat: Chat) -> None:
             if linking.newest is not code:
-                return  # superseded or hidden while it waited
+                return  # superseded while it waited
+            linking.waiting = None  # cancelled under way, it might be in the chat without our knowing where
+            try:
+                await put(chat)
+            finally:
+                linking.waiting = asyncio.current_task()
+                if linking.newest is not code and linking.waiting is not None:
+                    linking.waiting.cancel()  # hidden meanwhile: it is not said again
+
+        async def put(chat: Chat) -> None:
             caption = Text(status_wording.code_caption(account, code, self._clock()))
             if linking.message is None:
                 place = Place(linking.person)
@@ -140,7 +171,6 @@ class Codes:
                 await chat.edit_picture(linking.person, linking.message, picture, caption)
             linking.shown = code
 
-        fresh = linking.message is None
         try:
             await self._post.deliver(Lane.QR, linking.person, say)
         except MessageGoneError:
@@ -152,8 +182,6 @@ class Codes:
             linking.shown = code
             if isinstance(error, ChatGoneError) and linking.unreachable is not None:
                 linking.unreachable()
-        if fresh and linking.message is not None:
-            await self._keep(linking)
 
     async def _take_away(self, linking: _Linking) -> None:
         message, linking.message, linking.shown = linking.message, None, None

@@ -1,17 +1,38 @@
 """QR codes: one photo for each linking, in the private chat of who asked, edited in place, gone when of no more use."""
 
+import asyncio
 import io
 import time
+from datetime import timedelta
+from typing import Any
 
 import zxingcpp
 from PIL import Image
 
+from controller.notices import CodeHidden, CodeShown
 from controller.reasons import Reason, State
+from handlers.access import People
+from handlers.chat import TooManyError
+from handlers.codes import Codes
+from handlers.followers import Followers
 from handlers.pictures import draw
+from handlers.post import Post
+from handlers.tasks import Tasks
 from sandbox.telegram import TelegramStandIn
 from storage.database import Database
 from tests.handlers.conftest import Rig, running_rig
-from tests.handlers.fakes import ADMIN, BERLIN, OPERATOR, PARIS, SECOND_ADMIN, STRANGER, FakeMessages, code
+from tests.handlers.fakes import (
+    ADMIN,
+    BERLIN,
+    OPERATOR,
+    PARIS,
+    SECOND_ADMIN,
+    STRANGER,
+    FakeAccounts,
+    FakeMessages,
+    code,
+)
+from tests.virtual_time import pass_time, virtual, virtual_loop
 from tests.waiting import until
 
 
@@ -116,6 +137,73 @@ async def test_the_next_start_takes_away_what_a_crash_left(telegram: TelegramSta
     messages.rows.update(left)
     async with running_rig(telegram, database, messages) as rig:
         await rig.client.wait_for(lambda: not photos(rig, ADMIN), 5)
+
+
+async def test_a_picture_goes_at_its_codes_end_also_where_the_next_waits_for_its_turn(rig: Rig):
+    await linking(rig)
+    rig.accounts.show_code(shown=code("a"))
+    await rig.seen(ADMIN, lambda m: bool(m["photo"]))
+    pause = rig.client.fail("429", count=1, method="editMessageMedia", retry_after=20)
+    rig.accounts.show_code(shown=code("b"))
+    await until(lambda: pause.hits, "the pause begins")
+    rig.accounts.hide_code()
+    await rig.client.wait_for(lambda: not photos(rig, ADMIN), 5)
+    await until(lambda: ("code", BERLIN, ADMIN) not in rig.messages.rows, "the reference is forgotten")
+
+
+async def test_a_picture_goes_also_where_another_accounts_waits_in_its_chat(rig: Rig):
+    await linking(rig)
+    rig.accounts.show_code()
+    await rig.seen(ADMIN, lambda m: bool(m["photo"]))
+    pause = rig.client.fail("429", count=1, method="sendPhoto", retry_after=20)
+    rig.accounts.put(PARIS, owner=ADMIN)
+    rig.accounts.show_code(PARIS)
+    await until(lambda: pause.hits, "the pause begins")
+    rig.accounts.hide_code()
+    await rig.client.wait_for(lambda: not photos(rig, ADMIN), 5)
+    rig.accounts.hide_code(PARIS)  # so that the end of the test does not wait for the pause either
+
+
+async def test_a_picture_that_is_under_way_as_its_code_ends_is_taken_away(rig: Rig):
+    await linking(rig)
+    slow = rig.client.fail("slow", count=1, method="sendPhoto", delay=1.0)
+    rig.accounts.show_code()
+    await until(lambda: slow.hits, "it is under way")
+    rig.accounts.hide_code()
+    await until(lambda: rig.client.requests("deleteMessage"), "it is taken away")
+    await rig.client.wait_for(lambda: not photos(rig, ADMIN), 5)
+    await until(lambda: ("code", BERLIN, ADMIN) not in rig.messages.rows, "the reference is forgotten")
+
+
+@virtual
+async def test_a_code_that_ended_as_telegram_asked_to_wait_waits_no_more():
+    class Slow:
+        async def send_picture(self, *args: Any, **how: Any) -> int:
+            await asyncio.sleep(1)
+            raise TooManyError(30)
+
+    accounts, followers = FakeAccounts(virtual_loop().clock), Followers(People([ADMIN]), None)
+    accounts.put(owner=ADMIN)
+    tasks, post = Tasks(), Post(Slow())  # type: ignore[arg-type]
+    codes = Codes(post, tasks, accounts=accounts, followers=followers, messages=FakeMessages(), clock=accounts.clock)
+    now = accounts.clock()
+    codes.show(CodeShown(BERLIN, code(), None, now + timedelta(seconds=60)))
+    await pass_time(0.5)
+    codes.hide(CodeHidden(BERLIN))
+    await pass_time(1)
+    assert await tasks.drain(0)
+
+
+async def test_a_code_that_comes_after_one_that_waited_in_vain_is_shown(rig: Rig):
+    await linking(rig)
+    pause = rig.client.fail("429", count=1, method="sendPhoto", retry_after=1)
+    rig.accounts.show_code(shown=code("a"))
+    await until(lambda: pause.hits, "the pause begins")
+    rig.accounts.hide_code()
+    rig.accounts.show_code(shown=code("b"))
+    photo = await rig.seen(ADMIN, lambda m: bool(m["photo"]))
+    assert decoded(rig.client.picture(photo)) == code("b").text
+    assert len(photos(rig, ADMIN)) == 1
 
 
 async def test_a_new_code_is_not_forgotten_with_one_that_a_crash_left(telegram: TelegramStandIn, database: Database):
