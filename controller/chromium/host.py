@@ -14,7 +14,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import playwright
-from playwright.async_api import Playwright, async_playwright
+from playwright._impl.out_of_process import PlaywrightClient
+from playwright.async_api import Playwright
 from playwright.async_api._context_manager import PlaywrightContextManager
 
 from controller.chromium.errors import translated
@@ -78,15 +79,14 @@ class PlaywrightHost:
 
     async def _start(self) -> tuple[Playwright, ProcessId]:
         self._name = f"playwright.{secrets.token_hex(4)}"
-        self._temporary.mkdir(mode=0o700, parents=True)
         node = Path(os.environ.get(_NODE) or Path(playwright.__file__).parent / "driver" / "node")
-        write_ticket(self._ticket, self._pid_file, os.getpid(), node, "--temporary", str(self._temporary))
         try:
+            self._run.mkdir(mode=0o700, parents=True, exist_ok=True)
+            write_ticket(self._ticket, self._pid_file, os.getpid(), node, "--temporary", str(self._temporary))
+            self._temporary.mkdir(mode=0o700)  # after its ticket, so that `orphans` knows it by that
             with translated("start Playwright's driver"), _environment(_NODE, str(self._ticket)):
                 async with asyncio.timeout(_START_SECONDS):
-                    starting = async_playwright()
-                    self._playwright = await starting.start()
-            _read_its_end(starting)
+                    self._playwright = await _Starting().start()
             self._process = self._started()
         except BaseException:
             await uncancelled(self._end())
@@ -131,11 +131,20 @@ class PlaywrightHost:
         return self._run / f"{self._name}.tmp"
 
 
-def _read_its_end(started: PlaywrightContextManager) -> None:
-    """Read the error that Playwright keeps when its driver dies: nobody else does, and asyncio logs what is unread."""
-    assert started._client is not None  # noqa: SLF001 - it has no public name
-    ended = started._client._transport.on_error_future  # noqa: SLF001 - likewise
-    ended.add_done_callback(lambda future: future.cancelled() or future.exception())
+class _Starting(PlaywrightContextManager):
+    """Playwright's own start, but for the error that it keeps when its driver does not start, or dies later.
+
+    Nobody reads that error, and asyncio logs at length what is unread; so it is read here. Where the start fails
+    Playwright lets go of what keeps it.
+    """
+
+    async def __aenter__(self) -> Playwright:
+        self._client = PlaywrightClient()
+        kept = self._client._transport.on_error_future  # noqa: SLF001 - it has no public name
+        kept.add_done_callback(lambda future: future.cancelled() or future.exception())
+        started = Playwright(await self._client._playwright)  # noqa: SLF001 - likewise
+        started.stop = self.__aexit__  # type: ignore[method-assign]
+        return started
 
 
 @contextlib.contextmanager

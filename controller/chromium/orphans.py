@@ -51,7 +51,9 @@ async def end_orphans(data_dir: Path) -> int:
         owner = ticket_owner(ticket)
         if owner is None or not owner.is_alive():
             ticket.unlink(missing_ok=True)
-            await asyncio.to_thread(shutil.rmtree, ticket.with_suffix(".tmp"), ignore_errors=True)
+    for temporary in run.glob("*.tmp"):
+        if not temporary.with_suffix(".sh").exists():
+            await asyncio.to_thread(shutil.rmtree, temporary, ignore_errors=True)
     return ended
 
 

@@ -11,12 +11,19 @@ from pathlib import Path
 
 from controller.chromium import launcher
 from controller.chromium.processes import ProcessId, this_process
+from controller.driver import DriverError
+from controller.reasons import Reason
+
+NOT_RUNNABLE = "DATA_DIR must allow programs to be run: mount it without the option noexec"
 
 _OWNER = re.compile(r"--owner (\d+):(\d+) ")
 
 
 def write_ticket(ticket: Path, pid_file: Path, parent: int, command: Path, *more: str) -> None:
-    """Write one. parent: the pid that will start it; command: what to become; more: further options of `launcher`."""
+    """Write one. parent: the pid that will start it; command: what to become; more: further options of `launcher`.
+
+    Raises OSError, and DriverError where nothing that lies there can be run.
+    """
     told = [
         sys.executable, "-I", "-S", launcher.__file__,
         "--parent", str(parent), "--pid-file", str(pid_file), "--owner", str(this_process()), "--ticket", str(ticket),
@@ -25,6 +32,9 @@ def write_ticket(ticket: Path, pid_file: Path, parent: int, command: Path, *more
     descriptor = os.open(ticket, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o700)
     with os.fdopen(descriptor, "w", encoding="utf-8", errors="surrogateescape") as file:
         file.write(f'#!/bin/sh\nexec {shlex.join(told)} "$@"\n')
+    if not os.access(ticket, os.X_OK):
+        ticket.unlink()
+        raise DriverError(Reason.LAUNCH_FAILED, NOT_RUNNABLE)
 
 
 def ticket_owner(ticket: Path) -> ProcessId | None:

@@ -1,6 +1,9 @@
 """The smaller parts of the driver, without a browser: finding one, profiles, processes, errors, waiting."""
 
 import asyncio
+import errno
+import gc
+import os
 import signal
 import subprocess
 import sys
@@ -11,11 +14,16 @@ from playwright.async_api import Error as PlaywrightError
 from playwright.async_api import TimeoutError as PlaywrightTimeoutError
 
 from controller.chromium import find
+from controller.chromium import host as host_module
+from controller.chromium import tickets as tickets_module
 from controller.chromium.errors import NO_SANDBOX, translated
 from controller.chromium.flags import arguments, user_agent_override
+from controller.chromium.host import PlaywrightHost
 from controller.chromium.launcher import start_ticks
+from controller.chromium.orphans import end_orphans
 from controller.chromium.processes import ExitWatch, ProcessId, end_tree, find_users, this_process, tree
-from controller.chromium.profile import Profile
+from controller.chromium.profile import Profile, run_folder
+from controller.chromium.tickets import write_ticket
 from controller.chromium.waiting import Tasks, uncancelled
 from controller.driver import DriverError
 from controller.reasons import Reason
@@ -192,6 +200,52 @@ def test_users_of_a_profile_are_known_by_the_exact_folder(tmp_path: Path) -> Non
         for process in (user, neighbour, child):
             process.kill()
             process.wait()
+
+
+# --- Playwright's driver, where it does not come to be ----------------------------------------------------------------
+
+
+async def test_a_disk_too_full_for_a_ticket_leaves_no_folder_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(host_module, "write_ticket", full)
+    host = PlaywrightHost(tmp_path)
+    for _ in range(3):
+        with pytest.raises(OSError, match="No space left"):
+            await host.get()
+    assert list(run_folder(tmp_path).iterdir()) == []
+
+
+async def test_a_folder_whose_ticket_is_gone_is_cleared_at_the_next_start(tmp_path: Path) -> None:
+    run = run_folder(tmp_path)
+    for name in ("playwright.left", "playwright.used"):
+        (run / f"{name}.tmp" / "deep").mkdir(parents=True)
+    write_ticket(run / "playwright.used.sh", run / "playwright.used.json", os.getpid(), Path("/bin/true"))
+    assert await end_orphans(tmp_path) == 0
+    assert sorted(path.name for path in run.iterdir()) == ["playwright.used.sh", "playwright.used.tmp"]
+
+
+async def test_where_no_program_may_be_run_that_is_said_in_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tickets_module.os, "access", lambda path, _: Path(path).suffix != ".sh")
+    with pytest.raises(DriverError, match=r"^DATA_DIR must allow programs to be run: .* noexec$"):
+        await PlaywrightHost(tmp_path).get()
+    assert list(run_folder(tmp_path).iterdir()) == []
+
+
+async def test_a_start_that_fails_is_not_told_again_by_asyncio(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(host_module, "write_ticket", lambda ticket, *_: ticket.touch(0o600))
+    with pytest.raises(DriverError, match="could not start Playwright's driver"):
+        await PlaywrightHost(tmp_path).get()
+    gc.collect()
+    await asyncio.sleep(0)
+    assert "never retrieved" not in caplog.text
 
 
 # --- errors ---------------------------------------------------------------------------------------------------------
