@@ -22,7 +22,8 @@ HISTORY = 20
 _SILENCES = {Verb.SILENCE: timedelta(hours=1), Verb.LONG_SILENCE: timedelta(hours=8)}
 _PRESSED = {Verb.RECONNECT: "Reconnect", Verb.LINK: "Link again", Verb.USE_HERE: "Use here"}
 REMEMBERED = 1000
-"""Answered questions that are remembered, so that a double tap does nothing twice."""
+"""Answered questions that are remembered, each by its message: the one answer counts, whatever is pressed until the
+message shows it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +56,7 @@ class Presses:
         self._people, self._accounts, self._actions, self._answers = people, accounts, actions, answers
         self._alert_actions, self._restoring = alert_actions, restoring
         self._records, self._clock = records, clock
-        self._done: OrderedDict[str, None] = OrderedDict()
+        self._answered: OrderedDict[tuple[int, int], Verb] = OrderedDict()
 
     async def take(self, pressed: Pressed) -> str:
         """Do what the button says."""
@@ -65,6 +66,19 @@ class Presses:
             return wording.STALE_BUTTON
         if (problem := self._problem(pressed, press)) is not None:
             return problem
+        if press.presser is None:
+            return await self._do(pressed, press)
+        question = pressed.place.chat, pressed.message
+        self._answered[question] = press.verb
+        if len(self._answered) > REMEMBERED:
+            self._answered.popitem(last=False)
+        try:
+            return await self._do(pressed, press)
+        except Exception:
+            self._answered.pop(question, None)  # it was not done: whoever presses again tries again
+            raise
+
+    async def _do(self, pressed: Pressed, press: Press) -> str:
         if press.verb is Verb.ALL:
             await self._show_all(pressed)
             return ""
@@ -73,28 +87,25 @@ class Presses:
             return ""
         if not press.about_account:
             return await self._act_on_item(pressed, press)
+        return await self._act(pressed, press, self._accounts.account(press.number))
+
+    def _problem(self, pressed: Pressed, press: Press) -> str | None:
+        """Return why a press does not count."""
+        if press.presser is not None and press.until is not None:
+            if press.presser != pressed.user:
+                return wording.NOT_YOUR_BUTTON
+            if self._clock().timestamp() > press.until:
+                return wording.TOO_LATE
+            answer = self._answered.get((pressed.place.chat, pressed.message))
+            if answer is not None:
+                return wording.CANCELLED if answer is Verb.CANCEL else wording.DONE_ALREADY
+        if press.verb in {Verb.ALL, Verb.CANCEL} or not press.about_account:
+            return None
         try:
             account = self._accounts.account(press.number)
         except UnknownAccountError:
             return wording.STALE_BUTTON
-        if not self._people.may(pressed.user, account):
-            return wording.NOT_YOURS
-        return await self._act(pressed, press, account)
-
-    def _problem(self, pressed: Pressed, press: Press) -> str | None:
-        """Return why a confirmation does not count, and remember it as answered if it does."""
-        if press.presser is None or press.until is None:
-            return None
-        if press.presser != pressed.user:
-            return wording.NOT_YOUR_BUTTON
-        if self._clock().timestamp() > press.until:
-            return wording.TOO_LATE
-        if pressed.code in self._done:
-            return wording.DONE_ALREADY
-        self._done[pressed.code] = None
-        if len(self._done) > REMEMBERED:
-            self._done.popitem(last=False)
-        return None
+        return None if self._people.may(pressed.user, account) else wording.NOT_YOURS
 
     async def _act_on_item(self, pressed: Pressed, press: Press) -> str:
         """Act on an incident or on a silence."""
@@ -111,8 +122,9 @@ class Presses:
             case Verb.SILENCE | Verb.LONG_SILENCE:
                 return await self._alert_actions.silence(pressed, incident, _SILENCES[press.verb])
             case Verb.RECONNECT if press.presser is not None:
+                told = await self._alert_actions.reconnect_all(pressed, incident)
                 await self._answers.edit(pressed.place, pressed.message, wording.ON_IT)
-                return await self._alert_actions.reconnect_all(pressed, incident)
+                return told
             case Verb.RECONNECT:
                 await self._ask(pressed, press, alert_wording.confirm_all(len(incident.open_entries)), "Yes, reconnect")
                 return ""
