@@ -17,7 +17,8 @@ CONFIRM_SECONDS = 60
 """How long the question “are you sure?” may be answered."""
 
 _DIGITS = string.digits + string.ascii_lowercase
-_SHAPE = re.compile(r"1:([a-z0-9]{1,2}):([0-9.]{0,24}):([A-Za-z0-9_-]{4})(?::([0-9a-z]{1,11})\.([0-9a-z]{1,8}))?")
+# 32 digits of a subject are what the rest leaves of 64 bytes; a number of 15 and a moment in seconds need 26.
+_SHAPE = re.compile(r"1:([a-z0-9]{1,2}):([0-9.]{0,32}):([A-Za-z0-9_-]{4})(?::([0-9a-z]{1,11})\.([0-9a-z]{1,8}))?")
 
 
 @unique
