@@ -71,6 +71,7 @@ class Cards:
         self._followers, self._messages = followers, messages
         self._pages: dict[Place, list[_Page]] = {}
         self._early: set[str] | None = set()
+        self._unwritable: set[int] = set()
 
     async def load(self) -> None:
         """Take up the messages that an earlier run left. Raises OSError."""
@@ -92,6 +93,19 @@ class Cards:
         for pages in self._pages.values():
             for page in pages:
                 self._wake(page)
+
+    def came_back(self, chat: int) -> None:
+        """Bring a chat's cards up to date, if it could not be written to: somebody is heard there again.
+
+        Returns at once.
+        """
+        if chat not in self._unwritable:
+            return
+        self._unwritable.discard(chat)
+        for place, pages in self._pages.items():
+            if place.chat == chat:
+                for page in pages:
+                    self._wake(page)
 
     def refresh(self, number: str) -> None:
         """Let the account's cards say what it is now. What comes before `load` is not lost."""
@@ -156,6 +170,8 @@ class Cards:
             return
         except (ChatGoneError, ChatMovedError) as error:
             log.info("Cards cannot be shown in chat %d: %s", page.place.chat, error)
+            if isinstance(error, ChatGoneError):
+                self._unwritable.add(page.place.chat)
             return
         except ChatError as error:
             log.error("A card could not be shown: %s", error)

@@ -3,6 +3,7 @@
 from controller.link import Stage
 from controller.reasons import Reason, State
 from handlers.cards import OWN_MESSAGE
+from handlers.messages import Place
 from sandbox.telegram import TelegramStandIn
 from storage.database import Database
 from tests.handlers.conftest import Rig, running_rig
@@ -96,6 +97,25 @@ async def test_many_accounts_share_messages(rig: Rig):
         rig.accounts.move(number, State.DISCONNECTED, Reason.CONNECTION_LOST)
     await rig.client.wait_for(lambda: sum(text.count("DISCONNECTED") for text in rig.bot_texts(ADMIN)) == 200, 10)
     assert len([text for text in rig.bot_texts(ADMIN) if "CONNECTED" in text]) == OWN_MESSAGE + 4
+
+
+async def test_a_chat_that_was_blocked_for_a_while_shows_what_is_true(rig: Rig):
+    await greet(rig)
+    await greet(rig, OPERATOR)
+    rig.accounts.put(owner=OPERATOR)
+    rig.accounts.move(BERLIN, State.CONNECTED, Reason.LINKED)
+    card = await rig.seen(OPERATOR, lambda m: "CONNECTED since" in m["text"])
+    rig.client.block(OPERATOR)
+    rig.accounts.move(BERLIN, State.SUSPENDED, Reason.SUSPENDED_BY_OPERATOR)
+    await until(lambda: OPERATOR in rig.desk._cards._unwritable, "the refusal")
+    rig.client.unblock(OPERATOR)
+    rig.desk._cards.came_back(ADMIN)
+    rig.desk._cards.came_back(OPERATOR)
+    again = await rig.seen(OPERATOR, lambda m: "SUSPENDED since" in m["text"])
+    assert again["message_id"] == card["message_id"]
+    await until(lambda: not any(page.busy for page in rig.desk._cards._pages[Place(OPERATOR)]), "all is said")
+    rig.desk._cards.came_back(OPERATOR)  # of a chat that can be written to nothing is done
+    assert not any(page.busy for page in rig.desk._cards._pages[Place(OPERATOR)])
 
 
 async def test_a_blocked_chat_is_left_alone(rig: Rig):
