@@ -91,7 +91,9 @@ class Recorder:
             try:
                 async with asyncio.timeout(STORE_DEADLINE):
                     await self._store.record(batch)
-            except (OSError, TimeoutError) as error:
+            except Exception as error:
+                if not isinstance(error, OSError):  # TimeoutError is one; anything else is a bug, and no end of telling
+                    log.exception("Transitions could not be stored")
                 await self._refused(str(error) or "no answer in time")
                 await asyncio.sleep(RETRY_SECONDS)
             else:

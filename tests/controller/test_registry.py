@@ -281,14 +281,14 @@ async def test_transitions_are_stored_before_they_are_told_and_stages_are_not(tm
 class BrokenStore:
     """Refuses so many times, then keeps."""
 
-    def __init__(self, refusals):
-        self.refusals = refusals
+    def __init__(self, refusals, error=None):
+        self.refusals, self.error = refusals, error or OSError("disk full")
         self.kept = []
 
     async def record(self, transitions):
         if self.refusals:
             self.refusals -= 1
-            raise OSError("disk full")
+            raise self.error
         self.kept += transitions
 
 
@@ -334,6 +334,19 @@ async def test_what_cannot_be_stored_is_told_at_once_and_stored_when_it_can_be_a
     assert [t.attempts for t in told.transitions] == [0, 1, 2, 3, 4], "each once"
     assert told.troubles == [(DATABASE, "disk full"), (DATABASE, "over")]
     assert "disk full" in caplog.text
+    await recorder.stop(1)
+
+
+@virtual
+async def test_a_bug_in_the_storing_is_no_end_of_the_telling(caplog):
+    told, store = Told(), BrokenStore(1, UnicodeEncodeError("utf-8", "\ud83d", 0, 1, "surrogates not allowed"))
+    recorder = Recorder(store, told.transitions.append)
+    recorder(transition(0))
+    await pass_time(60)
+    recorder(transition(1))
+    await pass_time(1)
+    assert [t.attempts for t in store.kept] == [t.attempts for t in told.transitions] == [0, 1]
+    assert "surrogates not allowed" in caplog.text
     await recorder.stop(1)
 
 
