@@ -9,6 +9,7 @@ from handlers.access import People
 from handlers.actions import Actions, Asker
 from handlers.alerts import Alerts
 from handlers.answers import Answers
+from handlers.incident_text import restartable
 from handlers.incidents import Incident
 from handlers.lookup import NoAccountError, SeveralAccountsError, find_account, visible
 from handlers.messages import escape
@@ -47,7 +48,8 @@ class AlertActions:
             return alert_wording.OVER_ALREADY
         if incident.acknowledged_by:
             return alert_wording.TAKEN_ALREADY
-        if not self._people.is_admin(asker.user) and not self._own({e.number for e in incident.open_entries}, asker):
+        about = {entry.number for entry in incident.open_entries}
+        if not self._people.is_admin(asker.user) and self._own(about, asker) != about:
             return wording.NOT_YOURS
         line = alert_wording.is_on_it(asker.name, self._clock())
         await self._alerts.acknowledge(incident, line)
@@ -67,9 +69,9 @@ class AlertActions:
         return ""
 
     async def reconnect_all(self, asker: Asker, incident: Incident) -> str:
-        """Start every account that stands in the incident and that this person may start."""
+        """Start every account of the incident that a start may mend and that this person may start."""
         started = 0
-        for entry in incident.open_entries:
+        for entry in restartable(incident):
             try:
                 account = self._accounts.account(entry.number)
             except UnknownAccountError:
@@ -172,6 +174,8 @@ class AlertActions:
         return [self._name(number) for number in sorted(numbers)]
 
     def _name(self, number: str) -> str:
+        if not number:
+            return alert_wording.CONTROLLER
         try:
             return wording.title(self._accounts.account(number))
         except UnknownAccountError:

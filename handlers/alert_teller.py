@@ -81,8 +81,9 @@ class Teller:
             case Reply():
                 await self._reply(chat, incident, duty)
             case Remind():
-                await self._put(duties.reminded(incident, self._context.clock(), self._context.repeat_after))
                 await _plainly(partial(self._say, chat, incident, silent=False), duty.text)
+                now = self._context.clock()
+                await self._put(duties.reminded(self._fresh(incident), now, self._context.repeat_after))
             case OpenTopic():
                 await self._open_topic(chat, incident, duty)
 
@@ -111,6 +112,9 @@ class Teller:
                 await chat.delete(self._book.chat, duty.message)
         except (MessageGoneError, RefusedError) as error:
             log.info("A part of an incident in chat %d cannot be edited: %s", self._book.chat, error)
+            if isinstance(error, MessageGoneError) and duties.is_news(incident):
+                await self._put(duties.gone(self._fresh(incident), duty))
+                return
         await self._put(duties.edited(self._fresh(incident), duty, self._context.clock(), self._context.repeat_after))
 
     async def _reply(self, chat: Chat, incident: Incident, duty: Reply) -> None:

@@ -20,6 +20,7 @@ HOW_TO_SILENCE = (
     "<code>/silence Support Berlin 2h phone is in repair</code>\n"
     "<code>/silence all 30m maintenance</code>"
 )
+CONTROLLER = "Switchboard itself"
 NAMES = 5
 
 
@@ -96,6 +97,11 @@ def straight(reason: str, detail: str) -> str:
     words = told_of(reason)
     more = f"<i>{escape(detail)}</i>\n" if detail else ""
     return f"🚨 <b>{words.title}</b>\n{more}{words.means}\n➡️ {words.todo}"
+
+
+def straight_over(reason: str) -> str:
+    """Tell that a trouble which was told without an incident is over."""
+    return f"✅ {told_of(reason).over}."
 
 
 def chat_is_gone(chat: int, why: str) -> str:

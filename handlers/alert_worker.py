@@ -64,6 +64,12 @@ class Worker:
         self._updating = _Hand(Lane.UPDATES, (Edit, Reply))
         self._taking = asyncio.Lock()
         self._unfinished = {each.id for each in book.incidents}
+        self._absorbed: set[int] = set()
+        """Facts that are in the book, and not yet known to be kept there."""
+        self._changed: set[int] = set()
+        """Incidents that they have changed."""
+        self._look_again: datetime | None = None
+        """When claims that came to nothing have ended."""
         self._teller = Teller(context, book)
         self._gone = False
 
@@ -106,6 +112,7 @@ class Worker:
                 pause = await self._serve(hand)
             except OSError as error:
                 log.error("What is owed could not be read or kept, trying again: %s", error)
+                self._look_again = self._context.clock() + LEASE
                 pause = STORE_RETRY
             except ChatMovedError as error:
                 self._context.on_moved(self.book.chat, error.chat)  # which ends this worker, once it has been kept
@@ -114,6 +121,7 @@ class Worker:
                 if not self._gone:
                     self._context.on_gone(self.book.chat, str(error))
                 self._gone = True
+                hand.idle.set()  # nothing can be told now
                 pause = GONE_RETRY
             except ChatError as error:
                 log.error("An alert could not be told in chat %d: %s", self.book.chat, error)
@@ -139,7 +147,7 @@ class Worker:
                 self._gone = False
                 self.wake()  # what one hand has done may be what the other waits for
             elif hand is self._sounding or self._untold() or not await self._tell_line():
-                due = [moment for moment in (at, self._silence_ends()) if moment is not None]
+                due = [moment for moment in (at, self._silence_ends(), self._claims_end()) if moment is not None]
                 if gone := self.book.forget(self._context.clock()):
                     await self._context.outbox.settle((), (), gone)
                 if not hand.woken.is_set():
@@ -156,6 +164,7 @@ class Worker:
         try:
             await self._context.post.deliver(lane, self.book.chat, say)
         except OutcomeUnknownError:
+            self._look_again = self._context.clock() + LEASE  # a line is claimed until then
             self._context.counts.maybe_twice += 1
             log.warning("An alert may have been sent to chat %d without our knowing: again", self.book.chat)
 
@@ -167,20 +176,29 @@ class Worker:
             return await self._take_up_all()
 
     async def _take_up_all(self) -> bool:
-        any_rows = False
+        any_rows = bool(self._absorbed)
+        await self._settle_absorbed()
         while rows := await self._claim(_FACTS, BATCH):
             any_rows = True
             now = self._context.clock()
             held = await self._held_back([fact_of(row) for row in rows])
             facts = [fact for fact in map(fact_of, rows) if fact.id not in held]
-            changed = self.book.absorb(facts, now)
-            await self._teller.keep((fact.id for fact in facts), changed)
-            self._unfinished |= changed
+            self._changed |= self.book.absorb(facts, now)
+            self._absorbed |= {fact.id for fact in facts}
+            await self._settle_absorbed()
             for until, ids in _by_end(held).items():
                 await self._context.outbox.postpone(ids, until)
             if len(rows) < BATCH:
                 break
         return any_rows
+
+    async def _settle_absorbed(self) -> None:
+        """Keep what has been absorbed. Raises OSError; then it is kept the next time, and not absorbed again."""
+        self._unfinished |= self._changed
+        if self._absorbed:
+            await self._teller.keep(self._absorbed, self._changed)
+            self._absorbed, self._changed = set(), set()
+            self.wake()  # what one hand has taken up may be for the other
 
     async def _held_back(self, facts: list[Fact]) -> dict[int, datetime]:
         """Return the facts that a silence holds back, with its end."""
@@ -204,6 +222,12 @@ class Worker:
         now = self._context.clock()
         rows = await self._context.outbox.claim(self.book.chat, kinds, now=now, until=now + LEASE, limit=limit)
         return list(rows)
+
+    def _claims_end(self) -> datetime | None:
+        if self._look_again is not None and self._look_again <= self._context.clock():
+            self._look_again = None
+            self.wake()
+        return self._look_again
 
     def _silence_ends(self) -> datetime | None:
         now, chat = self._context.clock(), self.book.chat
@@ -250,11 +274,13 @@ class Worker:
             return False
         (row,) = rows
         fact = fact_of(row)
-        incident = self.book.about(fact.number, fact.reason) if row.picture is not None else None
-        if row.picture is not None and incident is None:  # its alert is silenced, or was over before that ended
-            until = silenced_until(list(self._context.silences()), self.book.chat, fact.number, self._context.clock())
-            await (self._context.outbox.postpone([row.id], until) if until else self._context.outbox.settle([row.id]))
-            return True
+        incident = None
+        if row.picture is not None:
+            await self._take_up()  # its alert came with it
+            incident = self.book.about(fact.number, fact.reason)
+            if incident is None or incident.told_at is None:
+                await self._put_off(row, fact, untold=incident is not None)
+                return True
         if row.tries:
             self._context.counts.maybe_twice += 1
 
@@ -267,6 +293,12 @@ class Worker:
 
         await self._deliver(Lane.UPDATES, say)
         return True
+
+    async def _put_off(self, row: OwedRow, fact: Fact, *, untold: bool) -> None:
+        """Let a picture wait until its alert is told; drop it where that was over before its silence ended."""
+        now = self._context.clock()
+        until = now if untold else silenced_until(list(self._context.silences()), self.book.chat, fact.number, now)
+        await (self._context.outbox.postpone([row.id], until) if until else self._context.outbox.settle([row.id]))
 
     async def _look_at_chat(self) -> None:
         """Find out whether the chat is a forum, where each account has a topic."""

@@ -228,7 +228,10 @@ class Desk:
                 for place in places:
                     self._tasks.start(self._say_straight(place, text), "a trouble")
             return
+        if reason in self._told_straight and kind is Kind.OVER:  # that alert is no incident, which this would end
+            await self._tell_admins(alert_wording.straight_over(reason))
         self._told_straight.discard(reason)
+        self._cards.refresh_all()  # what all accounts wait for may have begun or ended
         self._alerts.wake(waiting)
 
     async def _say_straight(self, place: Place, text: Text) -> None:
@@ -283,6 +286,7 @@ class Desk:
         if chat in self._gone:
             self._gone.discard(chat)
             self._alerts.wake([chat])
+            self._cards.came_back(chat)
             self._tasks.start(self._messages.forget(GONE, str(chat), chat=chat), "a chat is back")
 
     def _chat_moved(self, chat: int, to: int) -> None:
@@ -297,5 +301,6 @@ class Desk:
 
     async def _move(self, chat: int, to: int, *, tell: bool) -> None:
         await self._alerts.move(chat, to)
+        await self._silencing.load()
         if tell:
             await self._tell_admins(alert_wording.chat_moved(chat, to))

@@ -119,6 +119,16 @@ def edited(incident: Incident, duty: Edit, now: datetime, repeat_after: timedelt
     return _with_repeat(replace(incident, edited_at=now), now, repeat_after)
 
 
+def is_news(incident: Incident) -> bool:
+    """Tell whether the next edit says that something more has come: then somebody is to see it."""
+    return incident.edited_at is not None and incident.grown_at > incident.edited_at and bool(incident.open_entries)
+
+
+def gone(incident: Incident, duty: Edit) -> Incident:
+    """Record that somebody has deleted a part: it and what follows are to be sent anew."""
+    return replace(incident, parts=incident.parts[: duty.part])
+
+
 def replying(incident: Incident) -> Incident:
     """Record that the reply is about to be sent."""
     return replace(incident, reply=Part(sending=True))
@@ -148,9 +158,12 @@ def _reply(incident: Incident, names: Names) -> Reply | None:
 
 
 def _edit(incident: Incident, texts: Sequence[Text]) -> Edit | None:
-    for number, part in enumerate(incident.parts):
+    if len(incident.parts) > len(texts):
+        last = incident.parts[-1].message
+        assert last is not None
+        return Edit(len(incident.parts) - 1, last, Text(""))
+    for number, (part, text) in enumerate(zip(incident.parts, texts, strict=False)):
         assert part.message is not None
-        text = texts[number] if number < len(texts) else Text("")
         if part.shown != digest(text):
             return Edit(number, part.message, text)
     return None

@@ -76,6 +76,11 @@ def reminder(incident: Incident, names: Names, now: datetime) -> Text:
     return Text(f"⏰ Still open after {since}, and nobody is on it: {who}{more}.", keyboard(incident, names))
 
 
+def restartable(incident: Incident) -> list[Entry]:
+    """Return what stands in the incident and may be mended by a start: what "Reconnect all" is about."""
+    return [entry for entry in incident.open_entries if entry.number and _verb(entry) is Verb.RECONNECT]
+
+
 def keyboard(incident: Incident, names: Names) -> Keyboard:
     """Offer what can be done about what stands."""
     entries = incident.open_entries
@@ -88,8 +93,8 @@ def keyboard(incident: Incident, names: Names) -> Keyboard:
     if len(accounts) <= EACH_WITH_BUTTONS:
         for entry in accounts:
             rows.extend(_account_row(entry, incident.id, names if plain_names else None))
-    elif restartable := [entry for entry in accounts if _verb(entry) is Verb.RECONNECT]:
-        label = f"Reconnect {len(restartable)} accounts" if len(restartable) > 1 else "Reconnect 1 account"
+    elif those := restartable(incident):
+        label = f"Reconnect {count(len(those), 'account')}"
         rows.append((Button(label, button_code(Verb.RECONNECT, subject)),))
     silences = (
         Button("Silence 1 h", button_code(Verb.SILENCE, subject)),

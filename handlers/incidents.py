@@ -137,8 +137,8 @@ class Incident:
         return any(entry.reason in CRITICAL for entry in self.open_entries)
 
     def joinable(self, number: str, now: datetime) -> bool:
-        """Whether what comes now about this account is told in it."""
-        if self.about and self.about != number:
+        """Whether what comes now about this account is told in it: not where somebody is on what came before."""
+        if (self.about and self.about != number) or self.acknowledged_by:
             return False
         if self.told_at is None:
             return True
@@ -244,7 +244,8 @@ class Book:
             if entry.number == fact.number and now - each.opened_at <= FLAPPING
         ]
         same = [each for each, entry in of_late if entry.reason == fact.reason]
-        enough = len(same) >= SOUNDS_FOR_SAME or len(of_late) >= SOUNDS_FOR_ACCOUNT
+        # The controller's own troubles have nothing in common but that they are its own.
+        enough = len(same) >= SOUNDS_FOR_SAME or (bool(fact.number) and len(of_late) >= SOUNDS_FOR_ACCOUNT)
         return (same or [each for each, _ in of_late])[-1] if enough else None
 
     def _supersede(self, fact: Fact) -> set[int]:
@@ -271,17 +272,18 @@ class Book:
 
 
 def _again(incident: Incident, fact: Fact, now: datetime) -> Incident:
-    """Count another time of what the incident tells already; it stands again."""
+    """Count another time of what the incident tells already; if it was over it stands again, and nobody is on it."""
     key = (fact.number, fact.reason)
     entries = list(incident.entries)
     at = next((at for at, each in enumerate(entries) if (each.number, each.reason) == key), None)
+    by = incident.acknowledged_by if at is not None and entries[at].open else ""
     if at is None:
         entries.append(Entry(fact.number, fact.reason, fact.at, fact.cause, fact.detail))
     else:
         once = entries[at]
         times = once.times + 1 if fact.number else 1  # a trouble that tells its newest figures has not come again
         entries[at] = replace(once, times=times, over_at=None, handled=False, detail=fact.detail or once.detail)
-    return replace(incident, entries=tuple(entries), grown_at=now)
+    return replace(incident, entries=tuple(entries), grown_at=now, acknowledged_by=by)
 
 
 def _mended_in_silence(facts: Sequence[Fact]) -> set[int]:

@@ -12,6 +12,7 @@ from handlers.actions import Actions
 from handlers.alert_actions import AlertActions
 from handlers.answers import Answers
 from handlers.callbacks import Press, StaleButtonError, Verb, read_code
+from handlers.incident_text import restartable
 from handlers.lookup import visible
 from handlers.messages import Keyboard, Place
 from handlers.ports import Accounts, Records
@@ -126,7 +127,7 @@ class Presses:
                 await self._answers.edit(pressed.place, pressed.message, wording.ON_IT)
                 return told
             case Verb.RECONNECT:
-                await self._ask(pressed, press, alert_wording.confirm_all(len(incident.open_entries)), "Yes, reconnect")
+                await self._ask(pressed, press, alert_wording.confirm_all(len(restartable(incident))), "Yes, reconnect")
                 return ""
         return wording.STALE_BUTTON
 

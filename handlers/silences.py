@@ -10,13 +10,18 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 LONGEST = timedelta(days=30)
+_CONTROLLER = "controller"
+"""How the controller itself, whose number is "", is written among the accounts of a kept silence."""
 _UNITS = {"m": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1)}
 _DURATION = re.compile(r"^(\d{1,4})\s?(m|min|h|d)$", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
 class Silence:
-    """One silence. chat: None for everywhere. numbers: the accounts, empty for all. name: who asked for it."""
+    """One silence. chat: None for everywhere. name: who asked for it.
+
+    numbers: the accounts, "" among them for the controller's own troubles; none for all.
+    """
 
     id: int
     chat: int | None
@@ -50,7 +55,7 @@ def silenced_until(silences: Iterable[Silence], chat: int, number: str, now: dat
 
 
 class SilenceRow(Protocol):
-    """A silence as it is kept. numbers: comma-separated."""
+    """A silence as it is kept."""
 
     @property
     def id(self) -> int:
@@ -62,7 +67,7 @@ class SilenceRow(Protocol):
 
     @property
     def numbers(self) -> str:
-        """The accounts, "" for all."""
+        """The accounts, as `written` gives them."""
 
     @property
     def until(self) -> datetime:
@@ -77,9 +82,14 @@ class SilenceRow(Protocol):
         """Why, in their words."""
 
 
+def written(numbers: Iterable[str]) -> str:
+    """Return the numbers of a silence as they are kept: "" for all."""
+    return ",".join(sorted(number or _CONTROLLER for number in numbers))
+
+
 def silence_of(row: SilenceRow) -> Silence:
     """Return a kept silence."""
-    numbers = frozenset(number for number in row.numbers.split(",") if number)
+    numbers = frozenset("" if each == _CONTROLLER else each for each in row.numbers.split(",") if each)
     return Silence(row.id, row.chat, numbers, row.until, row.name, row.reason)
 
 

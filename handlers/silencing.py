@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 
 from handlers.owed import OutboxStore
-from handlers.silences import Silence, silences_of
+from handlers.silences import Silence, silences_of, written
 
 
 class Silencing:
@@ -37,7 +37,7 @@ class Silencing:
         now = self._clock()
         until, those = now + lasts, frozenset(numbers)
         number = await self._outbox.add_silence(
-            chat=chat, numbers=",".join(sorted(those)), until=until, at=now, user=user, name=name, reason=reason
+            chat=chat, numbers=written(those), until=until, at=now, user=user, name=name, reason=reason
         )
         silence = Silence(number, chat, those, until, name, reason)
         self._lasting = [*self._lasting, silence]

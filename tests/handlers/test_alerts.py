@@ -1,11 +1,14 @@
 """Alerts, from a transition to the message that sounds, and what people do about it."""
 
 import asyncio
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
 from controller.reasons import Reason, State
+from controller.troubles import DATABASE, DISK
+from handlers.incidents import Kind
 from handlers.pictures import draw
 from sandbox.telegram import TelegramStandIn
 from storage.database import Database
@@ -154,6 +157,26 @@ async def test_the_picture_of_an_unknown_page_is_a_silent_reply_to_its_alert(
         assert picture["reply_to"] == alert["message_id"] < picture["message_id"]
         assert picture["thread_id"] == alert["thread_id"] is not None
         assert (picture["silent"], alert["silent"]) == (True, False)
+
+
+async def test_a_picture_that_is_come_upon_before_its_alert_waits_for_it(rig: Rig):
+    await greet(rig)
+    rig.accounts.put()
+    claim, came = rig.outbox.claim, []
+
+    async def claim_with_what_came_just_now(chat, kinds, **more):
+        if chat == ADMIN and Kind.PICTURE in kinds and not came:
+            rig.accounts.tell = came.append  # it is stored, and nobody has been woken yet
+            show_unknown_page(rig)
+            await rig.outbox.put(rig.desk.owed(came[0]))
+            more["now"] = rig.accounts.clock()
+        return await claim(chat, kinds, **more)
+
+    rig.outbox.claim = claim_with_what_came_just_now  # type: ignore[method-assign]
+    rig.desk._alerts.wake([ADMIN])
+    picture = await rig.seen(ADMIN, lambda m: m["photo"] is not None)
+    assert came
+    assert "page not recognised" in rig.client.message(ADMIN, picture["reply_to"])["text"]
 
 
 async def test_a_picture_waits_as_long_as_its_alert_is_silenced(rig: Rig):
@@ -308,3 +331,158 @@ async def test_troubles_of_the_controller_are_told_and_ended(rig: Rig):
     await rig.seen(ADMIN, lambda m: "190 accounts waiting" in m["text"] and m["message_id"] == alert["message_id"])
     await rig.desk.tell_trouble_over("whatsapp_unreachable")
     await rig.seen(ADMIN, lambda m: "WhatsApp can be reached again, after" in m["text"])
+
+
+async def test_a_silenced_trouble_of_the_controller_silences_no_account(telegram: TelegramStandIn, database: Database):
+    messages = FakeMessages()
+    async with running_rig(telegram, database, messages) as rig:
+        await greet(rig)
+        await rig.desk.tell_trouble(DISK, "90 MiB are free")
+        alert = await rig.seen(ADMIN, lambda m: "90 MiB are free" in m["text"])
+        await rig.press(alert, "Silence 8 h")
+        await rig.answer(ADMIN, "/alerts", "🔕 Switchboard itself, 8 h left, by Ada")
+    async with running_rig(telegram, database, messages) as rig:
+        await rig.answer(ADMIN, "/silence", "🔕 Switchboard itself")
+        rig.accounts.put()
+        log_out(rig)
+        await rig.seen(ADMIN, lambda m: "🚨" in m["text"] and "ogged out" in m["text"])
+
+
+async def test_what_joins_an_alert_that_somebody_deleted_is_told_anew(rig: Rig):
+    await greet(rig)
+    rig.accounts.put()
+    rig.accounts.put(PARIS, "Sales Paris")
+    log_out(rig)
+    alert = await rig.seen(ADMIN, lambda m: "🚨" in m["text"])
+    rig.client.delete(ADMIN, alert["message_id"])
+    log_out(rig, PARIS)
+    again = await rig.seen(ADMIN, lambda m: "2 accounts need you" in m["text"])
+    assert not again["silent"]
+
+
+async def test_what_could_not_be_kept_at_once_is_told_once_it_can_be(rig: Rig, monkeypatch):
+    monkeypatch.setattr("handlers.alert_worker.STORE_RETRY", 0.2)
+    await greet(rig)
+    rig.accounts.put()
+    settle, refused = rig.outbox.settle, []
+
+    async def settle_later(done, incidents=(), gone=()):
+        done = list(done)
+        if done and len(refused) < 4:
+            refused.append(done)
+            raise OSError("disk I/O error")
+        await settle(done, incidents, gone)
+
+    rig.outbox.settle = settle_later  # type: ignore[method-assign]
+    log_out(rig)
+    alert = await rig.seen(ADMIN, lambda m: "🚨 Support Berlin: logged out" in m["text"])
+    assert "times" not in alert["text"]
+    assert len(refused) == 4
+    await until(lambda: not rig.desk._alerts._workers[ADMIN]._absorbed, "it is kept")
+    assert ADMIN not in await rig.outbox.waiting()
+
+
+async def test_a_line_whose_outcome_is_unknown_is_said_again(rig: Rig, monkeypatch):
+    monkeypatch.setattr("handlers.alert_worker.LEASE", timedelta(seconds=1))
+    await greet(rig)
+    lost = rig.client.fail("drop", count=1, method="sendMessage", chat_id=ADMIN)
+    await rig.say(3001, "/start")
+    for admin in (ADMIN, SECOND_ADMIN):
+        await rig.seen(admin, lambda m: "do not know them" in m["text"])
+    assert lost.hits == 1
+
+
+async def test_a_reminder_that_telegram_puts_off_is_sounded_later(telegram: TelegramStandIn, database: Database):
+    async with running_rig(telegram, database, repeat_after=timedelta(seconds=3)) as rig:
+        await greet(rig)
+        rig.accounts.put()
+        log_out(rig)
+        await rig.seen(ADMIN, lambda m: "🚨" in m["text"])
+        refused = rig.client.fail("429", count=1, method="sendMessage", chat_id=ADMIN, retry_after=1)
+        reminder = await rig.seen(ADMIN, lambda m: "Still open after" in m["text"])
+        assert refused.hits == 1
+        assert not reminder["silent"]
+
+
+async def test_reconnect_all_is_about_those_that_a_start_may_mend(rig: Rig):
+    await greet(rig)
+    for number in range(6):
+        rig.accounts.put(f"+49151123{number:05}", f"Account {number}")
+        if number < 2:
+            rig.accounts.move(f"+49151123{number:05}", State.SUSPENDED, Reason.EXHAUSTED, alert=Reason.EXHAUSTED)
+        else:
+            log_out(rig, f"+49151123{number:05}")
+    alert = await rig.seen(ADMIN, lambda m: "6 accounts need you" in m["text"])
+    await rig.press(alert, "Reconnect 2 accounts")
+    question = await rig.seen(ADMIN, lambda m: "Reconnect 2 accounts, one after" in m["text"])
+    answer = await rig.press(question, "Yes, reconnect")
+    assert answer is not None
+    assert answer["text"] == "2 accounts started."
+    assert len([call for call in rig.accounts.calls if call[0] == "start"]) == 2
+
+
+async def test_an_operator_is_not_on_it_for_the_accounts_of_others(telegram: TelegramStandIn, database: Database):
+    group = telegram.client.add_group("Ops", [ADMIN, OPERATOR])["id"]
+    async with running_rig(telegram, database, alert_chat=group) as rig:
+        await rig.answer(ADMIN, "/help", "Switchboard", group)
+        rig.accounts.put(owner=OPERATOR)
+        rig.accounts.put(PARIS, "Sales Paris", owner=ADMIN)
+        log_out(rig)
+        log_out(rig, PARIS)
+        alert = await rig.seen(group, lambda m: "2 accounts need you" in m["text"])
+        refusal = await rig.press(alert, "Acknowledge", OPERATOR)
+        assert refusal is not None
+        assert "somebody else’s" in refusal["text"]
+        await rig.press(alert, "Acknowledge", ADMIN)
+        await rig.seen(group, lambda m: "Ada is on it" in m["text"])
+
+
+async def test_a_silence_moves_with_its_group(telegram: TelegramStandIn, database: Database):
+    group = telegram.client.add_group("Ops", [ADMIN, SECOND_ADMIN])["id"]
+    async with running_rig(telegram, database, alert_chat=group) as rig:
+        await rig.answer(ADMIN, "/help", "Switchboard", group)
+        rig.accounts.put()
+        await rig.answer(ADMIN, "/silence Support Berlin 2h", "no alerts until", group)
+        to = rig.client.migrate(group)["id"]
+        await rig.seen(to, lambda m: f"set that to {to}" in m["text"])
+        await rig.answer(ADMIN, "/silence", "🔕 Support Berlin", to)
+
+
+async def test_a_trouble_that_could_not_be_kept_is_told_over_too(rig: Rig):
+    await greet(rig)
+    put = rig.outbox.put
+
+    async def refused(_):
+        raise OSError("attempt to write a readonly database")
+
+    rig.outbox.put = refused  # type: ignore[method-assign]
+    await rig.desk.tell_trouble(DATABASE, "readonly")
+    await rig.seen(ADMIN, lambda m: "the database cannot be written" in m["text"])
+    rig.outbox.put = put  # type: ignore[method-assign]
+    await rig.desk.tell_trouble_over(DATABASE)
+    for admin in (ADMIN, SECOND_ADMIN):
+        await rig.seen(admin, lambda m: "can be written again" in m["text"])
+
+
+async def test_a_card_tells_that_all_wait_for_whatsapp(rig: Rig):
+    await greet(rig)
+    rig.accounts.put(linked=True)
+    rig.accounts.move(BERLIN, State.CONNECTED, Reason.LINKED)
+    rig.accounts.move(BERLIN, State.DISCONNECTED, Reason.CONNECTION_LOST, retry_in=2)
+    await rig.seen(ADMIN, lambda m: "Next try at" in m["text"])
+    rig.accounts.retries[BERLIN] = None  # no transition tells of a hold
+    rig.accounts.statuses[BERLIN] = replace(rig.accounts.statuses[BERLIN], on_hold=True, next_retry_in=None)
+    await rig.desk.tell_trouble("whatsapp_unreachable", "1 account is waiting")
+    await until(lambda: not any("Next try at" in text for text in rig.bot_texts(ADMIN)), "the card says so")
+
+
+async def test_a_chat_that_cannot_be_written_to_does_not_keep_the_program_from_stopping(
+    telegram: TelegramStandIn, database: Database
+):
+    async with running_rig(telegram, database) as rig:
+        await greet(rig)
+        rig.client.block(SECOND_ADMIN)
+        rig.accounts.put()
+        log_out(rig)
+        await rig.seen(ADMIN, lambda m: "cannot write to chat" in m["text"])
+        assert await rig.desk._alerts.drain(30)

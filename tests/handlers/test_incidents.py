@@ -199,6 +199,65 @@ def test_a_critical_alert_is_repeated_until_somebody_is_on_it():
     assert duties.next_duty(taken, str, T0 + 2 * HOURS, quiet_until=None) is None
 
 
+def test_what_comes_after_somebody_was_on_it_sounds_and_is_repeated():
+    of = book()
+    of.absorb([alert(A)], T0)
+    tell(of, T0)
+    of.put(replace(of.incidents[0], acknowledged_by="Ada is on it", repeat_at=None))
+    of.absorb([alert(B)], seconds(4))
+    duty = duties.next_duty(of.incidents[1], str, seconds(5), quiet_until=None)
+    assert isinstance(duty, Send)
+    assert not duty.silent
+    tell(of, seconds(5))
+    assert of.incidents[1].repeat_at == seconds(5) + HOURS
+
+
+def test_who_was_on_it_is_not_any_more_when_it_comes_back():
+    of = book()
+    for start in (0, 600, 1200):
+        of.absorb([alert(A, at=seconds(start))], seconds(start))
+        tell(of, seconds(start))
+        if start < 1200:
+            of.put(replace(of.incidents[-1], acknowledged_by="Ada is on it", repeat_at=None))
+            of.absorb([over(A, seconds(start + 300))], seconds(start + 300))
+            tell(of, seconds(start + 300))
+    flapping = of.incidents[-1]
+    assert len(of.incidents) == 2, "the third time is told by an edit"
+    assert flapping.acknowledged_by == ""
+    assert isinstance(duties.next_duty(told(flapping, seconds(4000)), str, T0 + 4 * HOURS, quiet_until=None), Remind)
+
+
+def test_the_controllers_troubles_are_not_one_account_that_flaps():
+    of = book()
+    for start, reason in ((0, UNREACHABLE), (600, MEMORY), (1200, DISK)):
+        of.absorb([alert("", reason, seconds(start))], seconds(start))
+        tell(of, seconds(start))
+        of.absorb([over("", seconds(start + 300), reason=reason)], seconds(start + 300))
+        tell(of, seconds(start + 300))
+    of.absorb([alert("", DATABASE, seconds(1800))], seconds(1800))
+    duty = duties.next_duty(of.incidents[-1], str, seconds(1801), quiet_until=None)
+    assert isinstance(duty, Send)
+    assert not duty.silent
+
+
+def test_an_incident_that_shrinks_leaves_none_of_its_messages_behind():
+    of = book()
+    numbers = [f"+49151123{number:05}" for number in range(1000)]
+    of.absorb([alert(number, Reason.BREAKER_OPEN) for number in numbers], T0)
+    tell(of, T0)
+    shown = {part.message for part in of.incidents[0].parts}
+    assert len(shown) > 2
+    of.absorb([over(number, seconds(60)) for number in numbers[1:]], seconds(60))
+    one = replace(of.incidents[0], entries=of.incidents[0].entries[:1])
+    while isinstance(duty := duties.next_duty(one, str, T0 + HOURS, quiet_until=None), Edit):
+        if not duty.text.html:
+            shown.discard(duty.message)
+        one = duties.edited(replace(one, edited_at=None), duty, T0 + HOURS, HOURS)
+        one = replace(one, edited_at=None)
+    assert shown == {one.parts[0].message}
+    assert len(one.parts) == 1
+
+
 def test_what_mends_itself_is_not_repeated():
     of = book()
     of.absorb([alert(A, Reason.BREAKER_OPEN)], T0)
