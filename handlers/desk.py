@@ -283,10 +283,10 @@ class Desk:
 
     def _heard_from(self, chat: int) -> None:
         """Somebody wrote in a chat: if it was gone, it is back."""
+        self._cards.came_back(chat)
         if chat in self._gone:
             self._gone.discard(chat)
             self._alerts.wake([chat])
-            self._cards.came_back(chat)
             self._tasks.start(self._messages.forget(GONE, str(chat), chat=chat), "a chat is back")
 
     def _chat_moved(self, chat: int, to: int) -> None:

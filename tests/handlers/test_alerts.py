@@ -291,6 +291,21 @@ async def test_a_chat_that_blocks_the_bot_is_told_to_admins_once_and_caught_up(r
     assert len([text for text in rig.bot_texts(ADMIN) if "cannot write" in text]) == 1
 
 
+async def test_a_chat_that_lets_the_bot_in_again_has_true_cards(rig: Rig):
+    await rig.answer(OPERATOR, "/help", "Switchboard")
+    rig.accounts.put(owner=OPERATOR, linked=True)
+    rig.accounts.move(BERLIN, State.CONNECTED, Reason.LINKED)
+    await rig.seen(OPERATOR, lambda m: "CONNECTED since" in m["text"])
+    rig.client.block(OPERATOR)
+    rig.accounts.move(BERLIN, State.DISCONNECTED, Reason.CONNECTION_LOST)
+    await until(
+        lambda: any(r.error_code == 403 for r in rig.client.requests("editMessageText")), "the card could not be edited"
+    )
+    rig.client.unblock(OPERATOR)
+    await rig.say(OPERATOR, "/help")
+    await rig.seen(OPERATOR, lambda m: "DISCONNECTED since" in m["text"])
+
+
 async def test_a_group_that_became_a_supergroup_is_followed(telegram: TelegramStandIn, database: Database):
     group = telegram.client.add_group("Ops", [ADMIN, SECOND_ADMIN])["id"]
     async with running_rig(telegram, database, alert_chat=group) as rig:
