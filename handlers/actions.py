@@ -63,6 +63,7 @@ class Actions:
         self._people, self._accounts, self._answers, self._codes = people, accounts, answers, codes
         self._records, self._tasks, self._clock = records, tasks, clock
         self._names: OrderedDict[int, str] = OrderedDict()
+        self._starting: dict[str, int] = {}
 
     async def link(self, asker: Asker, number: str, name: str = "", *, message: int | None = None) -> None:
         """Register the account if it is new, give it the name, start it, and bring the code to the asker.
@@ -71,13 +72,13 @@ class Actions:
         """
         self._remember(asker)
         account = self._existing(number)
-        if account is not None and not self._people.may(asker.user, account):
-            await self._answers.put(asker.place, message, wording.NOT_YOURS)
-            return
         new = account is None
         if account is None:
             account = await self._accounts.add(number, name=name, owner=asker.user)
-        elif name and name != account.name:
+        if not self._people.may(asker.user, account):  # also where somebody else has added it meanwhile
+            await self._answers.put(asker.place, message, wording.NOT_YOURS)
+            return
+        if name and name != account.name:
             await self._accounts.rename(number, name)
             account = self._accounts.account(number)
         if (other := self._linking_by_other(asker, number)) is not None:
@@ -119,11 +120,15 @@ class Actions:
         takeover: bool = False,
     ) -> None:
         number = account.number
-        if self._accounts.status(number).stage is Stage.PASSKEY:
-            await self._accounts.suspend(number)  # the page waits for what it will not get: begin anew
-        if self._accounts.status(number).state not in {State.CONNECTING, State.CONNECTED}:
-            self._codes.ask(number, asker.user, lambda: self._unreachable(asker, account))
-        began = await self._accounts.start(number, takeover=takeover)
+        if number in self._starting and (other := self._linking_by_other(asker, number)) is not None:
+            await self._answers.put(asker.place, message, wording.taken_by(account, other))
+            return
+        first = self._starting.setdefault(number, asker.user) == asker.user  # until the account's state tells it
+        try:
+            began = await self._begin(asker, account, takeover=takeover, asks=first)
+        finally:
+            if first:
+                self._starting.pop(number, None)
         await self.keep(asker.user, command, number, "started" if began else "was running already")
         if not began:
             status = self._accounts.status(number)
@@ -135,13 +140,23 @@ class Actions:
         live = await self._answers.put(asker.place, message, text)
         self._answers.follow(number, live)
 
+    async def _begin(self, asker: Asker, account: Account, *, takeover: bool, asks: bool) -> bool:
+        """Start the account. asks: a code, if one comes of it, is the asker's."""
+        number = account.number
+        if self._accounts.status(number).stage is Stage.PASSKEY:
+            await self._accounts.suspend(number)  # the page waits for what it will not get: begin anew
+        if asks and self._accounts.status(number).state not in {State.CONNECTING, State.CONNECTED}:
+            self._codes.ask(number, asker.user, lambda: self._unreachable(asker, account))
+        return await self._accounts.start(number, takeover=takeover)
+
     def _linking_by_other(self, asker: Asker, number: str) -> str | None:
         """Return the name of the other person who is linking the account at this moment."""
-        person = self._codes.asker(number)
+        person = self._starting.get(number) or self._codes.asker(number)
         if person is None or person == asker.user:
             return None
         status = self._accounts.status(number)
-        waiting = status.state is State.CONNECTING or status.reason is Reason.QR_EXPIRED
+        under_way = number in self._starting or status.state is State.CONNECTING
+        waiting = under_way or status.reason is Reason.QR_EXPIRED
         return self._names.get(person, "Somebody else") if waiting and not status.linked else None
 
     def _unreachable(self, asker: Asker, account: Account) -> None:

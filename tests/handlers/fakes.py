@@ -1,5 +1,6 @@
 """The rest of the program as the Telegram side sees it, behind the production protocols."""
 
+import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -37,6 +38,8 @@ class FakeAccounts:
         self.calls: list[tuple[Any, ...]] = []
         self.failing: Exception | None = None
         self.copies: list[SavedSession] = []
+        self.takes = 0.0
+        """Seconds that storing takes."""
 
     def put(self, number: str = BERLIN, name: str = "Support Berlin", owner: int = ADMIN, **status: Any) -> Account:
         account = self.known[number] = Account(number, name, owner)
@@ -107,7 +110,8 @@ class FakeAccounts:
 
     async def add(self, number: str, *, name: str, owner: int) -> Account:
         self._call("add", number, name, owner)
-        return self.put(number, name, owner)
+        await asyncio.sleep(self.takes)
+        return self.known.get(number) or self.put(number, name, owner)
 
     async def rename(self, number: str, name: str) -> None:
         self._call("rename", number, name)
@@ -115,6 +119,7 @@ class FakeAccounts:
 
     async def start(self, number: str, *, takeover: bool = False) -> bool:
         self._call("start", number, takeover)
+        await asyncio.sleep(self.takes)
         if self.status(number).state in {State.CONNECTING, State.CONNECTED}:
             return False
         self.move(number, State.CONNECTING, Reason.ASKED, stage=Stage.QUEUED)

@@ -4,10 +4,11 @@ import asyncio
 import time
 
 from tests.handlers.conftest import Rig, running_rig
-from tests.handlers.fakes import ADMIN, OPERATOR
+from tests.handlers.fakes import ADMIN, BERLIN, OPERATOR, SECOND_ADMIN
 from tests.waiting import until
 
 SOON = 5.0
+OTHER_OPERATOR = 2002
 CROWD = range(5000, 5100)
 
 
@@ -55,6 +56,33 @@ async def test_a_group_of_strangers_that_moves_is_nobodys_business(telegram, dat
         await asyncio.sleep(0)
         assert rig.desk._followers.moved == {}
         assert not any("supergroup" in text for text in rig.bot_texts(ADMIN))
+
+
+async def test_of_two_who_link_at_once_one_gets_the_code_and_the_other_is_told_who(telegram, database):
+    async with running_rig(telegram, database) as rig:
+        for user in (ADMIN, SECOND_ADMIN):
+            await rig.answer(user, "/help", "Switchboard")
+        rig.accounts.put(owner=ADMIN)
+        rig.accounts.takes = 0.3
+        await rig.say(ADMIN, f"/link {BERLIN}")
+        await until(lambda: ("start", BERLIN, False) in rig.accounts.calls, "it is being started")
+        await rig.answer(SECOND_ADMIN, f"/link {BERLIN}", "Ada is linking Support Berlin")
+        await rig.seen(ADMIN, lambda m: "The code comes to you in a moment" in m["text"])
+        rig.accounts.show_code()
+        await rig.seen(ADMIN, lambda m: bool(m["photo"]))
+        assert not any(m["photo"] for m in rig.client.from_bot(SECOND_ADMIN))
+
+
+async def test_an_account_that_somebody_else_adds_at_the_same_moment_is_theirs(telegram, database):
+    async with running_rig(telegram, database, operators=(OPERATOR, OTHER_OPERATOR)) as rig:
+        for user in (OPERATOR, OTHER_OPERATOR):
+            await rig.answer(user, "/help", "Switchboard")
+        rig.accounts.takes = 0.3
+        await rig.say(OPERATOR, f"/link {BERLIN}")
+        await until(lambda: rig.accounts.calls, "it is being added")
+        await rig.answer(OTHER_OPERATOR, f"/link {BERLIN}", "somebody else’s")
+        await until(lambda: ("start", BERLIN, False) in rig.accounts.calls, "it is started")
+        assert rig.accounts.calls.count(("start", BERLIN, False)) == 1
 
 
 async def test_what_follows_a_command_may_begin_on_the_next_line(telegram, database):
