@@ -1,6 +1,10 @@
-"""Answers to people, and those that go on: a command that takes time reports itself by editing its own answer."""
+"""Answers to people, and those that go on: a command that takes time reports itself by editing its own answer.
+
+An answer that is too long for one message has its buttons under the last; a press of one edits all of them.
+"""
 
 import logging
+from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -19,6 +23,8 @@ log = logging.getLogger("switchboard.telegram")
 
 FOLLOWED_SECONDS = 900.0
 """How long an answer goes on being edited, at most."""
+LONG_ANSWERS = 200
+"""Answers in several messages that are remembered: of one that is not, the last message alone is edited."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,23 +41,38 @@ class Answers:
     def __init__(self, post: Post, tasks: Tasks, *, accounts: Accounts, clock: Callable[[], datetime]) -> None:
         self._post, self._tasks, self._accounts, self._clock = post, tasks, accounts, clock
         self._followed: dict[str, list[_Followed]] = {}
+        self._above: OrderedDict[tuple[int, int], list[LiveMessage]] = OrderedDict()
 
     async def say(self, place: Place, html: str, keyboard: Keyboard = (), *, asks: bool = False) -> LiveMessage | None:
         """Answer in as many messages as the text needs; the last has the buttons. None if it could not be said."""
-        *parts, last = split(html)
-        for part in parts:
-            await self._send(place, Text(part))
-        return await self._send(place, Text(last, keyboard, asks))
+        return await self._go_on(place, [], split(html), keyboard, asks=asks)
+
+    def ask(self, place: Place, html: str, keyboard: Keyboard) -> None:
+        """Put a question. Returns at once: a pressed button is not to spin until the chat's budget allows it."""
+        self._tasks.start(self.say(place, html, keyboard), "a question")
 
     async def edit(self, place: Place, message: int, html: str, keyboard: Keyboard = ()) -> LiveMessage:
-        """Let the message whose button was pressed be the answer. What is too long for it goes on below."""
-        first, *more = split(html)
-        text = Text(first, () if more else keyboard)
-        live = LiveMessage(self._post, self._tasks, Lane.ANSWERS, chat=place.chat, message=message, shown=Text(""))
-        live.show(text)
-        for number, part in enumerate(more, start=1):
-            await self._send(place, Text(part, keyboard if number == len(more) else ()))
-        return live
+        """Let the message whose button was pressed be the answer, with those above it that belong to it.
+
+        What is too long for them goes on below. Returns at once.
+        """
+        parts = split(html)
+        above = [live.message for live in self._above.pop((place.chat, message), []) if not live.gone]
+        surplus = max(0, len(above) + 1 - len(parts))
+        for each in above[:surplus]:
+            self._tasks.start(self._delete(place.chat, each), "taking away a part of an answer")
+        lives = [
+            LiveMessage(self._post, self._tasks, Lane.ANSWERS, chat=place.chat, message=each, shown=Text(""))
+            for each in (*above[surplus:], message)
+        ]
+        more = parts[len(lives) :]
+        for live, part in zip(lives, parts, strict=False):
+            live.show(Text(part, () if more or live is not lives[-1] else keyboard))
+        if more:
+            self._tasks.start(self._go_on(place, lives, more, keyboard), "the rest of an answer")
+        else:
+            self._remember(lives)
+        return lives[-1]
 
     async def put(self, place: Place, message: int | None, html: str, keyboard: Keyboard = ()) -> LiveMessage | None:
         """Answer in the message whose button was pressed, or in a new one where there is none."""
@@ -89,6 +110,31 @@ class Answers:
             self._followed[number] = left
         else:
             del self._followed[number]
+
+    async def _go_on(
+        self, place: Place, above: list[LiveMessage], parts: list[str], keyboard: Keyboard, *, asks: bool = False
+    ) -> LiveMessage | None:
+        """Say what is left of an answer, below what is said; the last message has the buttons."""
+        *parts, last = parts
+        sent = [await self._send(place, Text(part)) for part in parts]
+        live = await self._send(place, Text(last, keyboard, asks))
+        if live is not None:
+            self._remember([*above, *(each for each in sent if each is not None), live])
+        return live
+
+    def _remember(self, lives: list[LiveMessage]) -> None:
+        """Remember which messages stand above the last one of an answer."""
+        *above, last = lives
+        if above:
+            self._above[last.chat, last.message] = above
+            if len(self._above) > LONG_ANSWERS:
+                self._above.popitem(last=False)
+
+    async def _delete(self, chat_id: int, message: int) -> None:
+        try:
+            await self._post.deliver(Lane.ANSWERS, chat_id, lambda chat: chat.delete(chat_id, message), free=True)
+        except ChatError as error:
+            log.info("A part of an answer in chat %d cannot be taken away: %s", chat_id, error)
 
     async def _send(self, place: Place, text: Text) -> LiveMessage | None:
         try:

@@ -127,7 +127,7 @@ class Presses:
                 await self._answers.edit(pressed.place, pressed.message, wording.ON_IT)
                 return told
             case Verb.RECONNECT:
-                await self._ask(pressed, press, alert_wording.confirm_all(len(restartable(incident))), "Yes, reconnect")
+                self._ask(pressed, press, alert_wording.confirm_all(len(restartable(incident))), "Yes, reconnect")
                 return ""
         return wording.STALE_BUTTON
 
@@ -162,9 +162,9 @@ class Presses:
             case Verb.RESTORE:
                 return await self._restore(pressed, press, account)
             case Verb.SUSPEND:
-                await self._ask(pressed, press, wording.confirm_suspend(account), "Yes, suspend")
+                self._ask(pressed, press, wording.confirm_suspend(account), "Yes, suspend")
             case Verb.USE_HERE:
-                await self._ask(pressed, press, wording.confirm_use_here(account), "Yes, use here")
+                self._ask(pressed, press, wording.confirm_use_here(account), "Yes, use here")
             case _:
                 return wording.STALE_BUTTON
         return ""
@@ -175,15 +175,15 @@ class Presses:
         elif press.presser is not None:
             await self._restoring.restore(pressed, account, press.item, message=pressed.message)
         elif (question := await self._restoring.question(account, press.item)) is not None:
-            await self._ask(pressed, press, question, "Yes, restore it")
+            self._ask(pressed, press, question, "Yes, restore it")
         else:
             return wording.STALE_BUTTON
         return ""
 
-    async def _ask(self, pressed: Pressed, press: Press, question: str, yes: str) -> None:
+    def _ask(self, pressed: Pressed, press: Press, question: str, yes: str) -> None:
         """Ask once more, below: the message whose button was pressed stays as it is."""
         keyboard = keyboards.confirm(press.verb, press.subject, yes, pressed.user, self._clock())
-        await self._answers.say(pressed.place, question, keyboard)
+        self._answers.ask(pressed.place, question, keyboard)
 
     async def _show_all(self, pressed: Pressed) -> None:
         accounts = visible(self._accounts, self._people, pressed.user)

@@ -74,3 +74,61 @@ async def test_a_start_of_many_that_failed_may_be_repeated(rig: Rig, monkeypatch
     await asyncio.sleep(0.5)
     await rig.press(question, "Yes")
     await until(lambda: len([call for call in rig.accounts.calls if call[0] == "start"]) == 5, "all are started")
+
+
+def accounts_of(rig: Rig, count: int) -> None:
+    rig.accounts.known.clear()
+    for number in range(count):
+        rig.accounts.put(f"+49151123{number:05}", f"Account number {number} of the shop", owner=ADMIN)
+
+
+async def refreshed(rig: Rig, count: int) -> list[dict[str, Any]]:
+    """Press Refresh under the list, with so many accounts, and return its messages when they show those."""
+    accounts_of(rig, count)
+    await rig.press(await rig.seen(ADMIN, lambda m: bool(m["buttons"])), "Refresh")
+
+    def shown() -> list[dict[str, Any]] | None:
+        messages = [m for m in rig.client.from_bot(ADMIN) if not m["deleted"]]
+        told = "\n".join(m["text"] for m in messages)
+        lines = told.count(" of the shop")
+        return messages if f"{count} accounts" in told and lines == count and messages[-1]["buttons"] else None
+
+    messages: list[dict[str, Any]] = await rig.client.wait_for(shown, 5)
+    assert not any(m["buttons"] for m in messages[:-1])
+    return messages
+
+
+async def test_a_list_in_several_messages_is_refreshed_in_place(rig: Rig):
+    accounts_of(rig, 120)
+    await rig.say(ADMIN, "/status")
+    await rig.seen(ADMIN, lambda m: bool(m["buttons"]))
+    ids = [m["message_id"] for m in rig.client.from_bot(ADMIN)]
+    assert len(ids) == 2
+    for count in (121, 119, 120):
+        assert [m["message_id"] for m in await refreshed(rig, count)] == ids
+    grown = [m["message_id"] for m in await refreshed(rig, 240)]
+    assert grown[:2] == ids
+    assert len(grown) == 3
+    assert [m["message_id"] for m in await refreshed(rig, 241)] == grown
+    assert [m["message_id"] for m in await refreshed(rig, 20)] == grown[2:]
+
+
+async def test_a_part_of_a_list_that_somebody_deleted_is_told_again(rig: Rig):
+    accounts_of(rig, 120)
+    await rig.say(ADMIN, "/status")
+    last = await rig.seen(ADMIN, lambda m: bool(m["buttons"]))
+    rig.client.delete(ADMIN, rig.client.from_bot(ADMIN)[0]["message_id"])
+    await rig.press(last, "Refresh")
+    await until(lambda: len(rig.client.requests("editMessageText")) == 2, "both are edited")
+    await rig.answer(ADMIN, "/help", "Switchboard")
+    await rig.press(last, "Refresh")
+    await rig.seen(ADMIN, lambda m: "120 accounts, 0 connected" in m["text"])
+
+
+async def test_a_press_that_leads_to_a_question_is_answered_before_the_question_can_be_put(rig: Rig):
+    rig.accounts.put(owner=ADMIN)
+    detail = await rig.answer(ADMIN, "/status Support Berlin", "Attempts")
+    pause = rig.client.fail("429", count=1, method="sendMessage", retry_after=7)
+    assert await rig.press(detail, "Suspend") is not None  # it is waited for 5 s
+    await rig.seen(ADMIN, lambda m: "60 s to answer" in m["text"])
+    assert pause.hits == 1
