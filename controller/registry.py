@@ -97,6 +97,7 @@ class Registry:
         self._accounts: dict[str, Account] = {}
         self._managers: dict[str, Manager] = {}
         self._turns: dict[str, asyncio.Lock] = {}
+        self._adding = asyncio.Lock()
         self._stopping = False
 
     async def boot(self) -> None:
@@ -162,12 +163,12 @@ class Registry:
     async def add(self, number: str, *, name: str, owner: int) -> Account:
         """Register a new account, or return the one that is there."""
         self._refuse_if_stopping()
-        if number in self._accounts:
-            return self._accounts[number]
-        account = Account(number, name, owner)
-        await self._store.add_account(account)
-        self._adopt(account)
-        return account
+        async with self._adding:  # /link sent twice is one account
+            if number not in self._accounts:
+                account = Account(number, name, owner)
+                await self._store.add_account(account)
+                self._adopt(account)
+        return self._accounts[number]
 
     async def rename(self, number: str, name: str) -> None:
         """Give an account another name. Raises UnknownAccountError."""

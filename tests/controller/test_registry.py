@@ -70,6 +70,16 @@ async def test_look_up_by_number_and_name(tmp_path):
 
 
 @virtual
+async def test_an_account_that_is_added_twice_at_once_is_one(tmp_path):
+    async with running(tmp_path / "db") as registry:
+        first, second = await asyncio.gather(
+            registry.add(BERLIN, name="Support Berlin", owner=42), registry.add(BERLIN, name="Berlin", owner=43)
+        )
+        assert first == second
+        assert registry.accounts() == [first]
+
+
+@virtual
 async def test_l14_a_connected_account_comes_back_after_a_stop_and_after_a_kill(tmp_path):
     driver = FakeDriver()
     ready(driver)
