@@ -206,10 +206,12 @@ def test_the_search_finds_open_files_secret_environments_and_doors(tmp_path):
     (tmp_path / "x").chmod(0o640)
     assert open_to_others(tmp_path) == [f"{tmp_path}/x: -rw-r-----"]
 
-    code = "import sys, time; sys.stdin.read()"
-    token = next(iter(secrets.words))
-    child = subprocess.Popen([sys.executable, "-c", code], env=os.environ | {"X": token}, stdin=subprocess.PIPE)
+    code = "import sys; print(flush=True); sys.stdin.read()"
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    child = subprocess.Popen([sys.executable, "-c", code], env=os.environ | {"X": next(iter(secrets.words))}, **pipes)
     try:
+        assert child.stdout is not None
+        child.stdout.readline()  # from now on it has its environment
         assert len(search_processes([psutil.Process(child.pid)], secrets)) == 2
     finally:
         child.communicate()
