@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 STEP = 0.03
 
 
-async def until(met: Callable[[], object] | Callable[[], Awaitable[object]], what: str, within: float = 15.0) -> None:
+async def until(met: Callable[[], object] | Callable[[], Awaitable[object]], what: str, within: float = 30.0) -> None:
     """Return as soon as `met()` is true; AssertionError naming `what` after `within` seconds."""
     try:
         async with asyncio.timeout(within):

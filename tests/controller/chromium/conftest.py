@@ -24,7 +24,7 @@ SPEED = 20
 R = TypeVar("R")
 
 
-async def eventually(condition: Callable[[], Any], seconds: float = 10.0) -> Any:
+async def eventually(condition: Callable[[], Any], seconds: float = 30.0) -> Any:
     """Wait for a condition with a deadline."""
     async with asyncio.timeout(seconds):
         while True:
@@ -33,7 +33,7 @@ async def eventually(condition: Callable[[], Any], seconds: float = 10.0) -> Any
             await asyncio.sleep(0.02)
 
 
-async def until_health(session: ChromiumSession, wanted: Callable[[Health], bool], seconds: float = 10.0) -> Health:
+async def until_health(session: ChromiumSession, wanted: Callable[[Health], bool], seconds: float = 30.0) -> Health:
     """Probe until it finds what is wanted."""
     async with asyncio.timeout(seconds):
         while True:
@@ -73,7 +73,7 @@ class Rig:
         self.sessions.append(session)
         return session
 
-    async def seen(self, kind: type[R], seconds: float = 10.0, *, after: int = 0) -> R:
+    async def seen(self, kind: type[R], seconds: float = 30.0, *, after: int = 0) -> R:
         """The first report of a kind, waited for; any end that comes instead fails."""
 
         def look() -> R | None:

@@ -158,7 +158,7 @@ async def test_a_stopped_tree_is_not_waited_for() -> None:
     started, leader, _ = await stubborn_tree()
     started.send_signal(signal.SIGSTOP)
     await eventually(leader.is_stopped)
-    async with asyncio.timeout(2):
+    async with asyncio.timeout(15):
         assert await end_tree(leader, grace=30, timeout=60)
     await started.wait()
 
@@ -179,11 +179,11 @@ async def test_an_exit_is_told_once_and_at_once() -> None:
     unwatched = ExitWatch(leader, lambda: ends.append("never"))
     unwatched.cancel()
     started.kill()
-    await eventually(lambda: ends, 1)
+    await eventually(lambda: ends)
     await started.wait()
     watch.cancel()
     late = ExitWatch(leader, lambda: ends.append("late"))
-    await eventually(lambda: len(ends) == 2, 1)
+    await eventually(lambda: len(ends) == 2)
     late.cancel()
     assert ends == ["seen", "late"]
     await end_tree(leader, grace=0, timeout=5)
