@@ -16,6 +16,7 @@ import re
 import signal
 import socket
 import sys
+import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -24,6 +25,8 @@ REFUSAL = "switchboard launcher: "
 IN_USE = REFUSAL + "profile in use"
 
 _PR_SET_PDEATHSIG = 1
+_LOCK_SECONDS = 2.0
+"""A browser that has just been ended may hold its lock for a moment yet: until the last of its processes is gone."""
 _MERGED = ("--disable-features=", "--enable-features=")
 _PASSED_ON = re.compile(
     r"PATH|HOME|USER|LOGNAME|SHELL|LANG|LANGUAGE|LC_\w+|TZ|TMPDIR|XDG_\w+|LD_LIBRARY_PATH|FONTCONFIG_\w+|DISPLAY"
@@ -150,15 +153,25 @@ def _end_with(parent: int) -> None:
 
 def _take(lock: Path, pid_file: Path) -> None:
     descriptor = os.open(lock, os.O_RDWR | os.O_CREAT, 0o600)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
+    deadline = time.monotonic() + _LOCK_SECONDS
+    while not _is_taken(descriptor):
+        if time.monotonic() < deadline:
+            time.sleep(0.02)
+            continue
         try:
             holder = f" by process {json.loads(pid_file.read_text(encoding='ascii'))['pid']}"
         except (OSError, ValueError, KeyError):
             holder = ""
         sys.exit(IN_USE + holder)
     os.set_inheritable(descriptor, True)  # noqa: FBT003 - positional only; so the browser holds it while it lives
+
+
+def _is_taken(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def _leave_identity(pid_file: Path, owner: str, ticket: str) -> None:

@@ -156,6 +156,22 @@ def test_a_stale_lock_of_chromium_is_cleared(place: Place, tmp_path: Path, holde
     assert not folder.exists()
 
 
+def test_a_lock_that_is_given_up_a_moment_later_is_waited_for(place: Place) -> None:
+    with place.lock.open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        process = place.run([sys.executable, "-c", "print('started', file=__import__('sys').stderr)"])
+        with pytest.raises(subprocess.TimeoutExpired):
+            process.wait(0.5)
+    _, said = process.communicate(timeout=10)
+    assert (process.returncode, said) == (0, "started\n")
+
+
+def test_a_lock_that_is_kept_is_not_waited_for_for_ever(place: Place) -> None:
+    with place.lock.open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        assert place.refusal() == "switchboard launcher: profile in use"
+
+
 def test_a_living_browser_of_somebody_else_is_respected(place: Place, tmp_path: Path) -> None:
     browser = subprocess.Popen(
         [sys.executable, "-c", "import time; time.sleep(60)", f"--user-data-dir={place.profile}"], text=True
