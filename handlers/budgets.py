@@ -21,11 +21,12 @@ _DUST = 1e-6
 class Limits:
     """The budgets, in messages (edits count).
 
+    They keep below Telegram's 3 at once and 1 a second also where messages bunch on their way, by up to 0.9 s.
     burst, per_second: of one chat. per_minute: of one chat, up to which each lane may fill the last minute, so that
     cards never take the place of an alert, nor alerts that of an answer. overall: a second, all chats together.
     """
 
-    burst: float = 2.5
+    burst: float = 2.0
     per_second: float = 0.9
     per_minute: Mapping[Lane, int] = field(
         default_factory=lambda: {Lane.QR: 19, Lane.ANSWERS: 18, Lane.ALERTS: 17, Lane.UPDATES: 16, Lane.CARDS: 12}
