@@ -465,6 +465,9 @@ async def test_l9_l10_a_quiet_account_whose_heartbeats_are_answered_is_never_rec
 async def test_l10_an_account_that_answers_is_not_stale_however_the_limits_are_set(keep_alive, stale):
     async with bench(Policy(keep_alive=keep_alive, stale_after=stale)) as here:
         await here.connect()
+        for late in range(0, keep_alive, keep_alive // 12):  # a message at any moment between two keep-alives
+            await pass_time(4 * keep_alive + late)
+            here.session.report(Heard())
         await pass_time(3600)
         assert here.driver.openings == 1
 
