@@ -24,7 +24,7 @@ help:  ## Show this list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | awk -F '\t' '{ printf "make %-10s%s\n", $$1, $$2 }'
 
 run: setup  ## Start the bot; without TELEGRAM_BOT_TOKEN, the sandbox
-	@part=$$($(PY) -c 'from controller.settings import has_token; print("controller" if has_token() else "sandbox")') \
+	@part=$$($(PY) -c 'from switchboard.settings import has_token; print("switchboard" if has_token() else "sandbox")') \
 	    && exec $(PY) -m "$$part"
 
 test: setup peers  ## Run every test
@@ -34,14 +34,14 @@ check: $(PACKAGES)  ## Check format, lint, types and that the diagram is current
 	$(PY) -m ruff format --check .
 	$(PY) -m ruff check .
 	$(PY) -m mypy
-	$(PY) -m controller.diagram --check
+	$(PY) -m tools.diagram --check
 
 format: $(PACKAGES)  ## Format the code and mend what the linter can
 	$(PY) -m ruff format .
 	$(PY) -m ruff check --fix .
 
 diagram: $(PACKAGES)  ## Draw the lifecycle into the docs and the README
-	$(PY) -m controller.diagram
+	$(PY) -m tools.diagram
 
 bench: setup  ## Measure speed and size
 	$(PY) -m bench
@@ -62,7 +62,7 @@ mutants: $(PACKAGES)  ## Break each row of the lifecycle in turn; name those tha
 setup: $(PACKAGES) browser  ## Install what is needed: Python packages and a Chromium
 
 browser: $(PACKAGES)
-	@$(PY) -m controller.chromium.install
+	@$(PY) -m tools.install_browser
 
 $(PY):
 	@for python in $(PYTHONS); do \

@@ -12,7 +12,7 @@ from pathlib import Path
 from bench import codes, fleet, steps
 from bench.figures import table
 from controller.collector import tune_collector
-from controller.logs import set_up_logging
+from switchboard.logs import set_up_logging
 
 
 def main() -> None:

@@ -12,15 +12,17 @@ from pathlib import Path
 import psutil
 
 from bench.figures import Figure
-from controller.driver import Driver, Ended, Health, Layer, Opening, Ready, Report, SavedSession, Usage
-from controller.link import Policy, Wanted
-from controller.notices import Notice, Transition
-from controller.persistence import Memory
-from controller.reasons import Reason, State
+from controller.accounts.model import Wanted
+from controller.accounts.notices import Notice, Transition
+from controller.accounts.policy import Policy
+from controller.accounts.reasons import Reason, State
+from controller.accounts.reports import Ended, Health, Layer, Ready, Report
+from controller.driver import Driver, Opening, SavedSession, Usage
 from controller.recorder import Recorder
 from controller.registry import Account, Registry
 from storage.accounts import Accounts
 from storage.database import open_database
+from switchboard.persistence import Memory
 
 MANAGERS = 10_000
 LAUNCH_SLOTS = 100

@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 from bench.figures import Figure, table
-from tests.handlers.kills import kill_again_and_again
+from tests.handlers.alerts.kills import kill_again_and_again
 
 
 def main() -> None:

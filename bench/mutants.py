@@ -22,13 +22,18 @@ import hypothesis.stateful  # noqa: F401 - imported once, for every mutant's pro
 import pytest
 from hypothesis.configuration import set_hypothesis_home_dir
 
-from controller.lifecycle import TABLE, Row
-from controller.link import Phase, Policy, Stage, Timer
-from controller.reasons import VERDICTS, State, Then
+from controller.accounts.lifecycle import TABLE, Row
+from controller.accounts.model import Phase, Stage, Timer
+from controller.accounts.policy import Policy
+from controller.accounts.reasons import VERDICTS, State, Then
 
 ROOT = Path(__file__).parent.parent
-TESTS = ("tests/controller/test_lifecycle.py", "tests/controller/test_lifecycle_model.py")
-LIFECYCLE, MOVE, REASONS = "controller/lifecycle.py", "controller/move.py", "controller/reasons.py"
+TESTS = ("tests/controller/accounts/test_lifecycle.py", "tests/controller/accounts/test_lifecycle_model.py")
+LIFECYCLE, STEP, REASONS = (
+    "controller/accounts/lifecycle.py",
+    "controller/accounts/step.py",
+    "controller/accounts/reasons.py",
+)
 
 
 @dataclass(frozen=True)
@@ -230,8 +235,8 @@ def main() -> int:
     parser.add_argument("--only", default="", help="only mutants whose description holds this word")
     parser.add_argument("tests", nargs="*", default=TESTS)
     told = parser.parse_args()
-    lifecycle, move, reasons = ((ROOT / name).read_text("utf-8") for name in (LIFECYCLE, MOVE, REASONS))
-    mutants = [*of_rows(lifecycle), *of_verdicts(reasons), *of_code(LIFECYCLE, lifecycle), *of_code(MOVE, move)]
+    lifecycle, move, reasons = ((ROOT / name).read_text("utf-8") for name in (LIFECYCLE, STEP, REASONS))
+    mutants = [*of_rows(lifecycle), *of_verdicts(reasons), *of_code(LIFECYCLE, lifecycle), *of_code(STEP, move)]
     mutants = [mutant for mutant in mutants if told.only in mutant.says]
     os.chdir(ROOT)
     with tempfile.TemporaryDirectory(prefix="switchboard-mutants-") as home:

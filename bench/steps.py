@@ -4,23 +4,23 @@ import time
 from collections.abc import Sequence
 
 from bench.figures import Figure
-from controller.driver import Authenticated, Code, Ended, Health, Layer, Ready, Scanned, Syncing
-from controller.lifecycle import step
-from controller.link import (
+from controller.accounts.lifecycle import advance
+from controller.accounts.model import (
     Beat,
     Closed,
+    Connection,
     Event,
     Fired,
     FromSession,
-    Link,
-    Policy,
     Said,
     SlotGranted,
     Start,
     Suspend,
     Timer,
 )
-from controller.reasons import Reason, State
+from controller.accounts.policy import Policy
+from controller.accounts.reasons import Reason, State
+from controller.accounts.reports import Authenticated, Code, Ended, Health, Layer, Ready, Scanned, Syncing
 
 NUMBER = "+4915112345678"
 REPEATS = 2_000
@@ -53,11 +53,11 @@ def measure() -> list[Figure]:
 
 
 def _seconds(rounds: Sequence[Sequence[Event]]) -> float:
-    policy, link = Policy(), Link(NUMBER)
+    policy, link = Policy(), Connection(NUMBER)
     begun = time.process_time()
     for events in rounds:
         for event in events:
-            link, _ = step(link, event, policy)
+            link, _ = advance(link, event, policy)
         assert (link.state, link.reason) == (State.SUSPENDED, Reason.SUSPENDED_BY_OPERATOR)
     assert link.session == 2 * len(rounds)
     return time.process_time() - begun

@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 
 from bench.figures import Figure, table
-from tests.handlers.storms import lost_together
+from tests.handlers.alerts.storms import lost_together
 from tests.virtual_time import VirtualLoop
 
 

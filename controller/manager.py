@@ -1,4 +1,4 @@
-"""The manager of one account: the thin asyncio shell around `controller.lifecycle`.
+"""The manager of one account: the thin asyncio shell around `controller.accounts.lifecycle`.
 
 One owner task takes events from one inbox, lets `step` decide, records the new link in the one setter, and performs
 the effects. Here live deadlines, tasks and the clock; what never lives here is a decision about what follows what.
@@ -13,15 +13,15 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any, assert_never
 
-from controller.driver import Driver, Ended, Heard, Opening, Usage
-from controller.lifecycle import step
-from controller.link import (
+from controller.accounts.lifecycle import advance
+from controller.accounts.model import (
     Alert,
     Arm,
     Boot,
     Breaker,
     Browser,
     Close,
+    Connection,
     Disarm,
     Effect,
     Event,
@@ -30,9 +30,7 @@ from controller.link import (
     Heartbeat,
     HideCode,
     Hold,
-    Link,
     Open,
-    Policy,
     Probe,
     Recovered,
     Refuse,
@@ -45,13 +43,16 @@ from controller.link import (
     Suspend,
     Timer,
 )
-from controller.notices import CodeHidden, CodeShown, Listener, Notice, Transition
-from controller.numbers import mask
-from controller.reasons import Reason, State
-from controller.run import Run, end_tasks
-from controller.slots import LaunchSlots
+from controller.accounts.notices import CodeHidden, CodeShown, Listener, Notice, Transition
+from controller.accounts.numbers import mask
+from controller.accounts.policy import Policy
+from controller.accounts.reasons import Reason, State
+from controller.accounts.reports import Ended, Heard
+from controller.browser_run import BrowserRun, end_tasks
+from controller.driver import Driver, Opening, Usage
+from controller.launch_slots import LaunchSlots
 
-log = logging.getLogger("switchboard.account")
+log = logging.getLogger(__name__)
 
 JITTER = 0.1
 """Retries wait up to this much longer, so that accounts lost together do not come back together (L2)."""
@@ -111,14 +112,14 @@ class Manager:
         full_numbers: bool = False,
     ) -> None:
         self._driver, self._slots, self._policy, self._listener, self._clock = driver, slots, policy, listener, clock
-        self._link = Link(number)
+        self._link = Connection(number)
         self._label = number if full_numbers else mask(number)
         self._loop = asyncio.get_running_loop()
         self._inbox: list[tuple[Event, asyncio.Future[bool] | None]] = []
         self._wake: asyncio.Future[None] | None = None
         self._timers: dict[Timer, asyncio.TimerHandle] = {}
         self._tasks: set[asyncio.Task[None]] = set()
-        self._run: Run | None = None
+        self._run: BrowserRun | None = None
         self._stopped: asyncio.Future[None] | None = None
         self._vacant: asyncio.Future[None] | None = None
         self._path: tuple[State, ...] = (State.IDLE,)
@@ -134,7 +135,7 @@ class Manager:
     # --- what others ask ----------------------------------------------------------------------------------------------
 
     @property
-    def link(self) -> Link:
+    def link(self) -> Connection:
         """The link as it stands. Immutable."""
         return self._link
 
@@ -251,13 +252,13 @@ class Manager:
 
     def _take(self, event: Event) -> bool:
         """Decide, record and perform, with no await between. Returns False if a command was refused."""
-        link, effects = step(self._link, event, self._policy)
+        link, effects = advance(self._link, event, self._policy)
         self._set(link, effects)
         for effect in effects:
             self._perform(effect)
         return Refuse() not in effects
 
-    def _set(self, link: Link, effects: tuple[Effect, ...]) -> None:
+    def _set(self, link: Connection, effects: tuple[Effect, ...]) -> None:
         """Record the new link: the only place where it changes, is logged and is told."""
         before, self._link = self._link, link
         if any(isinstance(effect, Arm) and effect.timer is Timer.STALE for effect in effects):
@@ -274,7 +275,7 @@ class Manager:
         if link.reason is not None:
             self._tell_transition(before, effects, alert)
 
-    def _log_change(self, before: Link, effects: tuple[Effect, ...]) -> None:
+    def _log_change(self, before: Connection, effects: tuple[Effect, ...]) -> None:
         link = self._link
         if link.state is before.state and link.reason is before.reason:
             log.debug("%s Stage: %s", self._label, link.stage)
@@ -301,7 +302,7 @@ class Manager:
                     self._label, link.errors, effect.seconds,
                 )  # fmt: skip
 
-    def _tell_transition(self, before: Link, effects: tuple[Effect, ...], alert: Alert | None) -> None:
+    def _tell_transition(self, before: Connection, effects: tuple[Effect, ...], alert: Alert | None) -> None:
         link, now = self._link, self._clock()
         assert link.reason is not None
         waits = {effect.timer: now + timedelta(seconds=effect.seconds) for effect in effects if isinstance(effect, Arm)}
@@ -363,12 +364,12 @@ class Manager:
                 assert_never(effect)
 
     def _open(self, effect: Open) -> None:
-        run = self._run = Run(self._label, self._policy.probe_timeout, partial(self._say, effect.session))
+        run = self._run = BrowserRun(self._label, self._policy.probe_timeout, partial(self._say, effect.session))
         opening = Opening(self._link.number, fresh=effect.fresh, takeover=effect.takeover)
         run.opening = self._spawn(run.open(self._driver, self._slots, opening))
 
     @property
-    def _current(self) -> Run:
+    def _current(self) -> BrowserRun:
         assert self._run is not None
         return self._run
 

@@ -9,10 +9,10 @@ import logging
 from collections.abc import Sequence
 from typing import Protocol
 
-from controller.notices import Listener, Notice, Transition
+from controller.accounts.notices import Listener, Notice, Transition
 from controller.troubles import DATABASE, Troubles
 
-log = logging.getLogger("switchboard.recorder")
+log = logging.getLogger(__name__)
 
 BATCH = 500
 """Transitions written in one transaction, at most."""

@@ -12,14 +12,15 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Protocol
 
+from controller.accounts.model import Boot, Wanted
+from controller.accounts.notices import Listener
+from controller.accounts.policy import Policy
+from controller.accounts.reasons import Reason, State
 from controller.driver import Driver, SavedSession, Usage
-from controller.link import Boot, Policy, Wanted
+from controller.launch_slots import LaunchSlots
 from controller.manager import Manager, Status, utc_now
-from controller.notices import Listener
-from controller.reasons import Reason, State
-from controller.slots import LaunchSlots
 
-log = logging.getLogger("switchboard.registry")
+log = logging.getLogger(__name__)
 
 OUTAGE = "WhatsApp cannot be reached"
 """The name under which launches are held while it is so."""

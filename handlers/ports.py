@@ -46,7 +46,7 @@ class Accounts(Protocol):
 
 
 class PastTransition(Protocol):
-    """One transition as it is remembered: the words of `controller.reasons`."""
+    """One transition as it is remembered: the words of `controller.accounts.reasons`."""
 
     @property
     def at(self) -> datetime: ...

@@ -1,1 +1,1 @@
-"""What must outlive the process, in one SQLite file. Knows nothing of Telegram, Playwright or the lifecycle."""
+"""What must outlive the process, in one SQLite file. Knows neither Telegram nor the browser."""

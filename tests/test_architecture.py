@@ -16,9 +16,27 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 DISTRIBUTIONS = packages_distributions()
-PRODUCT = ("controller", "handlers", "storage")
-COMPOSITION_ROOT = tuple(f"controller/{name}.py" for name in ("__main__", "app", "persistence", "settings"))
-PURE = tuple(f"controller/{name}.py" for name in ("driver", "lifecycle", "link", "move", "numbers", "reasons"))
+PRODUCT = ("switchboard", "controller", "handlers", "storage")
+TIES = "switchboard"
+"""The one room that knows every other."""
+
+LAYERS = (
+    ("switchboard",),
+    ("handlers.telegram",),
+    ("handlers.alerts",),
+    ("handlers.texts",),
+    ("handlers.chat",),
+    ("handlers",),
+    ("storage",),
+    ("controller.chromium",),
+    ("controller.chromium.page",),
+    ("controller.chromium.playwright",),
+    ("controller.chromium.profile",),
+    ("controller.chromium.process",),
+    ("controller",),
+    ("controller.accounts",),
+)
+"""The rooms (folders) from the top to the bottom: a file imports from its own room and from those below."""
 
 
 @dataclass(frozen=True)
@@ -69,15 +87,21 @@ def imported(source: str, path: str) -> Iterator[str]:
 
 RULES = (
     Rule(
-        "the product knows neither sandbox nor tests nor bench",
+        "the product knows neither sandbox nor tests nor bench nor tools",
         where=PRODUCT,
-        forbidden=("sandbox", "tests", "bench"),
-        breach=("controller/app.py", "from sandbox.whatsapp import server"),
+        forbidden=("sandbox", "tests", "bench", "tools"),
+        breach=("switchboard/app.py", "from sandbox.whatsapp import server"),
     ),
     Rule(
-        "the controller knows nothing of Telegram or of SQL; only the composition root does",
+        "only the program ties the parts together",
+        where=("controller", "handlers", "storage", "sandbox", "bench"),
+        but=("bench/__main__.py", "bench/figures.py", "sandbox/__main__.py", "sandbox/demo"),
+        forbidden=("switchboard",),
+        breach=("handlers/telegram/bot.py", "from switchboard.settings import Settings"),
+    ),
+    Rule(
+        "the accounts' side knows nothing of Telegram or of SQL",
         where=("controller",),
-        but=COMPOSITION_ROOT,
         forbidden=("telegram", "handlers", "storage", "aiosqlite", "sqlite3"),
         breach=("controller/registry.py", "import storage.accounts"),
     ),
@@ -89,52 +113,145 @@ RULES = (
         breach=("controller/manager.py", "from playwright.async_api import Page"),
     ),
     Rule(
-        "only the composition root chooses a driver",
+        "only the program chooses a driver",
         where=PRODUCT,
-        but=("controller/chromium", *COMPOSITION_ROOT),
+        but=("controller/chromium", TIES),
         forbidden=("controller.chromium",),
         breach=("controller/manager.py", "from controller import chromium"),
     ),
     Rule(
         "the driver decides nothing: it knows its seam and the words, not the lifecycle",
         where=("controller/chromium",),
-        forbidden=("controller.lifecycle", "controller.manager", "controller.registry", "controller.app"),
-        breach=("controller/chromium/session.py", "def f():\n    from .. import lifecycle"),
+        forbidden=(
+            "controller.accounts.lifecycle",
+            "controller.accounts.model",
+            "controller.manager",
+            "controller.registry",
+        ),
+        breach=("controller/chromium/session.py", "def f():\n    from ..accounts import lifecycle"),
     ),
     Rule(
-        "the chat opens no browser and speaks no SQL",
+        "people's side opens no browser and speaks no SQL",
         where=("handlers",),
         forbidden=("playwright", "sqlite3", "aiosqlite", "storage"),
-        breach=("handlers/commands.py", "import aiosqlite as sql"),
+        breach=("handlers/telegram/commands.py", "import aiosqlite as sql"),
     ),
     Rule(
-        "the storage knows none of us, neither Telegram nor the browser",
+        "messages, alerts and texts belong to no chat service",
+        where=("handlers/chat", "handlers/alerts", "handlers/texts"),
+        forbidden=("telegram", "handlers.telegram", "httpx"),
+        breach=("handlers/alerts/worker.py", "from handlers.telegram.client import TelegramClient"),
+    ),
+    Rule(
+        "the storage knows the accounts' words, and neither Telegram nor the browser",
         where=("storage",),
-        forbidden=("controller", "handlers", "telegram", "playwright"),
-        breach=("storage/accounts.py", "from controller.reasons import State"),
+        forbidden=("switchboard", "handlers.telegram", "telegram", "playwright", "controller.chromium"),
+        breach=("storage/accounts.py", "from controller.chromium import session"),
     ),
     Rule(
-        "the lifecycle and its words are pure: no I/O, no clock, no asyncio",
-        where=PURE,
-        only=(
-            "collections.abc", "dataclasses", "enum", "re", "typing",
-            "controller.driver", "controller.link", "controller.move", "controller.numbers", "controller.reasons",
-        ),
-        breach=("controller/lifecycle.py", "from time import monotonic"),
+        "what an account is, is pure: no I/O, no clock, no asyncio",
+        where=("controller/accounts",),
+        only=("collections.abc", "dataclasses", "enum", "re", "typing", "controller.accounts"),
+        but=("controller/accounts/notices.py",),
+        breach=("controller/accounts/lifecycle.py", "from time import monotonic"),
     ),
     Rule(
         "the launcher runs where nothing is installed",
-        where=("controller/chromium/launcher.py",),
+        where=("controller/chromium/process/launcher.py",),
         only=tuple(sys.stdlib_module_names),
-        breach=("controller/chromium/launcher.py", "import psutil"),
+        breach=("controller/chromium/process/launcher.py", "import psutil"),
     ),
     Rule(
         "the stand-ins share no code with what is tested against them",
         where=("sandbox/whatsapp", "sandbox/telegram"),
         forbidden=PRODUCT,
-        breach=("sandbox/telegram/server.py", "from handlers.numbers import parse"),
+        breach=("sandbox/telegram/server.py", "from handlers.texts.phone_numbers import parse"),
     ),
-)  # fmt: skip
+)
+
+
+def room_of(module: str) -> str:
+    """Return the room that a module of the product lies in: the longest folder of `LAYERS` that holds it."""
+    return max((room for layer in LAYERS for room in layer if _is_in(module, room)), key=len)
+
+
+def climbs(path: str, source: str) -> list[str]:
+    """Return what a file imports from a room that is not below its own."""
+    floors = {room: floor for floor, layer in enumerate(LAYERS) for room in layer}
+    own = room_of(path.removesuffix(".py").replace("/", "."))
+    ours = [name for name in imported(source, path) if name.split(".")[0] in PRODUCT]
+    return [name for name in ours if room_of(name) != own and floors[room_of(name)] <= floors[own]]
+
+
+def circle_in(arrows: dict[str, set[str]]) -> list[str]:
+    """Return one circle of the arrows as the names along it; empty where there is none."""
+    done: set[str] = set()
+
+    def walk(name: str, trail: tuple[str, ...]) -> list[str]:
+        if name in trail:
+            return [*trail[trail.index(name) :], name]
+        if name in done:
+            return []
+        for other in sorted(arrows.get(name, ())):
+            if found := walk(other, (*trail, name)):
+                return found
+        done.add(name)
+        return []
+
+    return next((found for name in sorted(arrows) if (found := walk(name, ()))), [])
+
+
+def _module(path: str) -> str:
+    return path.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
+
+
+def _arrows(tops: tuple[str, ...]) -> dict[str, set[str]]:
+    """Return which file of ours imports which."""
+    known = {_module(path) for top in tops for path in files_in(top)}
+    arrows: dict[str, set[str]] = {}
+    for path in (path for top in tops for path in files_in(top)):
+        for name in imported(_source(path), path):
+            found = name if name in known else name.rpartition(".")[0]
+            if found in known and found != _module(path) and not path.endswith("__init__.py"):
+                arrows.setdefault(_module(path), set()).add(found)
+    return arrows
+
+
+def test_no_arrow_climbs():
+    broken = {path: names for top in PRODUCT for path in files_in(top) if (names := climbs(path, _source(path)))}
+
+    assert not broken
+
+
+@pytest.mark.parametrize(
+    ("path", "source"),
+    [
+        ("controller/accounts/model.py", "from controller.driver import Driver"),
+        ("handlers/alerts/worker.py", "from handlers.telegram import client"),
+        ("storage/accounts.py", "import handlers.alerts.incidents"),
+        ("controller/chromium/process/tree.py", "from controller.chromium.profile.profile import Profile"),
+    ],
+)
+def test_a_climbing_arrow_is_seen(path, source):
+    assert climbs(path, source)
+
+
+def test_no_file_imports_itself_by_a_detour():
+    assert circle_in(_arrows((*PRODUCT, "sandbox"))) == []
+
+
+def test_a_circle_is_seen():
+    assert circle_in({"a": {"b"}, "b": {"c"}, "c": {"b"}}) == ["b", "c", "b"]
+
+
+def test_no_folder_holds_more_than_a_reader_can_hold():
+    folders: dict[str, int] = {}
+    for path in files():
+        if not path.endswith("__init__.py"):
+            folder = path.rpartition("/")[0]
+            folders[folder] = folders.get(folder, 0) + 1
+
+    assert {folder: count for folder, count in folders.items() if count > 16} == {}
 
 
 def files() -> list[str]:
@@ -187,13 +304,13 @@ def test_imports_are_found_wherever_and_however_they_are_written(source, names):
 
 
 @pytest.mark.parametrize(
-    ("tops", "extras"), [(PRODUCT, ()), (("sandbox",), ("sandbox",)), (("tests", "bench"), ("sandbox", "dev"))]
+    ("tops", "extras"), [(PRODUCT, ()), (("sandbox",), ("sandbox",)), (("tests", "bench", "tools"), ("sandbox", "dev"))]
 )
 def test_each_import_is_of_a_declared_dependency(tops, extras):
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
     wanted = [*project["dependencies"], *(one for extra in extras for one in project["optional-dependencies"][extra])]
     declared = {_plain(re.split(r"[<>=!~\[; ]", one)[0]) for one in wanted}
-    ours = {*PRODUCT, "sandbox", "tests", "bench", *sys.stdlib_module_names}
+    ours = {*PRODUCT, "sandbox", "tests", "bench", "tools", *sys.stdlib_module_names}
     used = {
         name.split(".")[0] for top in tops for path in files_in(top) for name in imported(_source(path), path)
     } - ours

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from controller.settings import Settings, read_settings
+from switchboard.settings import Settings, read_settings
 
 ROOT = Path(__file__).parent.parent
 EXAMPLE = ROOT / ".env.example"

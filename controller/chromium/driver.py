@@ -15,21 +15,22 @@ from typing import Any
 
 from playwright.async_api import BrowserContext
 
-from controller.chromium import flags
-from controller.chromium.errors import GONE, translated
-from controller.chromium.find import Browser, find_executable, identify
-from controller.chromium.holds import Hold, Holds
-from controller.chromium.host import PlaywrightHost
-from controller.chromium.launch import Launch
-from controller.chromium.orphans import end_orphans, make_free
-from controller.chromium.processes import ProcessId
-from controller.chromium.profile import Profile
-from controller.chromium.script import watcher
+from controller.accounts.reasons import Reason
+from controller.accounts.reports import Report
+from controller.chromium.page.script import watcher
+from controller.chromium.playwright.errors import GONE, translated
+from controller.chromium.playwright.launch import Launch
+from controller.chromium.playwright.playwright_host import PlaywrightHost
+from controller.chromium.process import flags
+from controller.chromium.process.find import Browser, find_executable, identify
+from controller.chromium.process.tree import ProcessId
+from controller.chromium.profile.locks import ProfileLock, ProfileLocks
+from controller.chromium.profile.orphans import end_orphans, make_free
+from controller.chromium.profile.profile import Profile
+from controller.chromium.profile.vault import OPEN, Vault, VaultError
 from controller.chromium.session import ChromiumSession, Parts, Timing
-from controller.chromium.vault import OPEN, Vault, VaultError
-from controller.chromium.waiting import uncancelled
-from controller.driver import DriverError, Opening, Report, SavedSession
-from controller.reasons import Reason
+from controller.driver import DriverError, Opening, SavedSession
+from controller.tasks import uncancelled
 
 log = logging.getLogger(__name__)
 
@@ -78,7 +79,7 @@ class ChromiumDriver:
     def __init__(self, options: ChromiumOptions) -> None:
         self._options = options
         self._vault = Vault(options.data_dir, options.vault_key)
-        self._holds = Holds()
+        self._holds = ProfileLocks()
         self._host = PlaywrightHost(options.data_dir)
 
     def find(self) -> Path:
@@ -106,7 +107,7 @@ class ChromiumDriver:
         return session
 
     async def _open_held(
-        self, hold: Hold, profile: Profile, browser: Browser, opening: Opening, report: Callable[[Report], None]
+        self, hold: ProfileLock, profile: Profile, browser: Browser, opening: Opening, report: Callable[[Report], None]
     ) -> ChromiumSession:
         """Open a browser on a profile that nobody else may touch; the session gives it back when it is closed."""
         profile.prepare()
@@ -168,7 +169,7 @@ class ChromiumDriver:
         await uncancelled(self._host.stop())
 
     async def _session(
-        self, parts: Parts, hold: Hold, opening: Opening, report: Callable[[Report], None]
+        self, parts: Parts, hold: ProfileLock, opening: Opening, report: Callable[[Report], None]
     ) -> ChromiumSession:
         """Make a session of an open browser and put our script before everything that its page will load."""
         session = ChromiumSession(

@@ -16,17 +16,18 @@ from urllib.parse import SplitResult, parse_qs, urlsplit
 from playwright.async_api import BrowserContext, CDPSession, Page
 from playwright.async_api import Error as PlaywrightError
 
-from controller.chromium.durable import remove_marker, until_durable
-from controller.chromium.errors import is_interrupted, translated
-from controller.chromium.picture import take_picture
-from controller.chromium.processes import ExitWatch, ProcessId, end_tree
-from controller.chromium.profile import Profile
-from controller.chromium.script import ask
-from controller.chromium.sight import Finding, Reader, worded
-from controller.chromium.usage import measure
-from controller.chromium.waiting import Tasks, uncancelled
-from controller.driver import DriverError, Ended, Health, Layer, Opening, Ready, Report, Usage
-from controller.reasons import Reason
+from controller.accounts.reasons import Reason
+from controller.accounts.reports import Ended, Health, Layer, Ready, Report
+from controller.chromium.page.durability import remove_marker, until_durable
+from controller.chromium.page.screenshot import take_picture
+from controller.chromium.page.script import ask
+from controller.chromium.page.snapshot import Finding, SnapshotReader, worded
+from controller.chromium.playwright.errors import is_interrupted, translated
+from controller.chromium.process.tree import ExitWatch, ProcessId, end_tree
+from controller.chromium.process.usage import measure
+from controller.chromium.profile.profile import Profile
+from controller.driver import DriverError, Opening, Usage
+from controller.tasks import Tasks, uncancelled
 
 log = logging.getLogger(__name__)
 
@@ -91,7 +92,7 @@ class ChromiumSession:
         self._timing = timing
         self._report = report
         self._released = released
-        self._reader = Reader(takeover=opening.takeover)
+        self._reader = SnapshotReader(takeover=opening.takeover)
         self._tasks = Tasks("chromium session")
         self._watches: list[ExitWatch] = []
         self._recognised = asyncio.Event()
@@ -273,7 +274,7 @@ class ChromiumSession:
                     await self._parts.page.goto(_NOWHERE)
 
     async def _return(self) -> None:
-        self._reader = Reader(takeover=False)
+        self._reader = SnapshotReader(takeover=False)
         self._deaf = False
         try:
             await self._go()
@@ -376,7 +377,7 @@ class ChromiumSession:
             watch.cancel()
         in_good_order = False
         try:
-            await self._tasks.end()
+            await self._tasks.stop()
             if parts.process.is_alive() and not parts.process.is_stopped() and not parts.node.is_stopped():
                 in_good_order = await self._close_gracefully(self._timing.close * 0.5)
         except Exception:

@@ -71,7 +71,7 @@ async def _start(args: argparse.Namespace, telegram: TelegramStandIn, page: str)
     }
     # In a group of its own: a Ctrl-C reaches it once, through us.
     return await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "controller", env=environment, start_new_session=True
+        sys.executable, "-m", "switchboard", env=environment, start_new_session=True
     )
 
 

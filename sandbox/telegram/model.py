@@ -6,7 +6,7 @@ What lives here: plain data and its JSON forms. What never does: rules, time, HT
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from sandbox.telegram.text import RichText
+from sandbox.telegram.markup.text import RichText
 
 Json = dict[str, Any]
 ChatType = Literal["private", "group", "supergroup"]

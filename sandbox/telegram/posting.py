@@ -7,8 +7,8 @@ HTTP, long polling.
 from dataclasses import replace
 
 from sandbox.telegram.errors import bad_request, message_not_found, not_modified, stale_query
+from sandbox.telegram.markup.text import normalise
 from sandbox.telegram.model import GENERAL_TOPIC, Chat, Content, Json, Message, User
-from sandbox.telegram.text import normalise
 from sandbox.telegram.views import message_view
 from sandbox.telegram.world import World
 

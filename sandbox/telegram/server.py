@@ -17,6 +17,7 @@ from aiohttp import web
 from sandbox.telegram.budgets import Limits
 from sandbox.telegram.client import Client
 from sandbox.telegram.control import add_control_routes
+from sandbox.telegram.delivery.webhook import deliver_for_ever
 from sandbox.telegram.errors import (
     ApiError,
     DroppedConnectionError,
@@ -27,7 +28,6 @@ from sandbox.telegram.faults import POLLING, Fault
 from sandbox.telegram.journal import Request
 from sandbox.telegram.methods import METHODS, Call, canonical_name
 from sandbox.telegram.params import MAX_BODY, Params, read_params
-from sandbox.telegram.webhook import deliver_for_ever
 from sandbox.telegram.world import World
 
 DEFAULT_TOKEN = "7000000001:AAsandbox_token_good_on_loopback_only"  # noqa: S105 - opens nothing

@@ -8,8 +8,8 @@ import itertools
 from html import escape
 from typing import Any
 
+from sandbox.telegram.markup.text import Entity, RichText
 from sandbox.telegram.model import Chat, Content, Message, Version
-from sandbox.telegram.text import Entity, RichText
 
 _TAGS = {
     "bold": "b", "italic": "i", "underline": "u", "strikethrough": "s", "code": "code", "pre": "pre",

@@ -9,13 +9,13 @@ from collections.abc import Callable
 from typing import Any
 
 from sandbox.telegram.budgets import Budgets, Limits
+from sandbox.telegram.delivery.updates import Updates
 from sandbox.telegram.errors import bad_request, blocked_by_user, chat_not_found, forbidden, migrated, too_many_requests
 from sandbox.telegram.faults import Faults
 from sandbox.telegram.feed import Feed
 from sandbox.telegram.files import FileStore
 from sandbox.telegram.journal import Journal
 from sandbox.telegram.model import Chat, Message, User
-from sandbox.telegram.updates import Updates
 
 BOT_USERNAME = "switchboard_bot"
 BOT_NAME = "Switchboard"

@@ -9,8 +9,7 @@ import uuid
 from typing import Any
 
 from sandbox.whatsapp.devices import Device
-from sandbox.whatsapp.hub import Hub
-from sandbox.whatsapp.session import PageSession
+from sandbox.whatsapp.session import Hub, PageSession
 
 STATES = (
     "OPENING",

@@ -26,10 +26,9 @@ from aiohttp import WSCloseCode, web
 
 from sandbox.whatsapp import control
 from sandbox.whatsapp.devices import Devices
-from sandbox.whatsapp.hub import Hub
 from sandbox.whatsapp.options import Options
 from sandbox.whatsapp.phones import Phones
-from sandbox.whatsapp.session import PageSession
+from sandbox.whatsapp.session import Hub, PageSession
 from sandbox.whatsapp.switches import Switches, Value
 
 HOST = "127.0.0.1"

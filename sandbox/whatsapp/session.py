@@ -1,5 +1,7 @@
 """One page's socket, from its first frame to its last: login, refs, pings, queries and what phones do to it.
 
+`Hub` is what all open pages and all phones of one stand-in share: devices, switches, and who cannot be reached.
+
 Frames are JSON objects with a `type`. Their names follow the real protocol's stanzas where there is one (pair-device,
 pair-success, success, failure, stream-error); their form is the stand-in's own. HTTP is not known here.
 """
@@ -13,12 +15,14 @@ import secrets
 import time
 from base64 import b64encode
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Any
 
 from aiohttp import WSMsgType, web
 
-from sandbox.whatsapp.devices import Challenge, Device, Keys
-from sandbox.whatsapp.hub import Hub, LinkCode
+from sandbox.whatsapp.devices import Challenge, Device, Devices, Keys
+from sandbox.whatsapp.options import Options
+from sandbox.whatsapp.switches import Switches
 
 Frame = dict[str, Any]
 
@@ -28,6 +32,38 @@ OUTDATED = 405
 BAN_CODE = 101  # sent to too many people
 LINK_CODE_LETTERS = "123456789ABCDEFGHJKLMNPQRSTVWXYZ"
 SEND_DEADLINE = 10.0
+
+
+@dataclass(slots=True)
+class LinkCode:
+    """A pairing code that a page shows; the phone types it in."""
+
+    code: str  # eight characters
+    number: str
+    page: str
+    ends: float  # the loop's clock
+
+
+@dataclass(slots=True)
+class Hub:
+    """The shared state of one stand-in."""
+
+    options: Options
+    switches: Switches
+    devices: Devices
+    pages: dict[str, PageSession] = field(default_factory=dict)  # open sockets by page id
+    silenced: set[str] = field(default_factory=set)  # numbers that get no answer
+    cut_off: set[str] = field(default_factory=set)  # numbers whose network is lost
+    passkeys: set[str] = field(default_factory=set)  # numbers whose next scan asks for a passkey
+    link_codes: list[LinkCode] = field(default_factory=list)
+
+    def is_silent(self, number: str | None) -> bool:
+        """Tell whether the server answers this number's page (None: a page that is not linked)."""
+        return self.switches.flag("silence") or number in self.silenced or number in self.cut_off
+
+    def pages_of(self, number: str) -> list[PageSession]:
+        """Return the open sockets that are logged in as a number."""
+        return [page for page in self.pages.values() if page.device and page.device.number == number]
 
 
 class PageSession:

@@ -155,7 +155,7 @@ def _browser() -> str:
     command = [
         sys.executable,
         "-c",
-        "from controller.chromium.find import find_executable; print(find_executable(None))",
+        "from controller.chromium.process.find import find_executable; print(find_executable(None))",
     ]
     path = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False).stdout.strip()
     named = subprocess.run([path, "--version"], capture_output=True, text=True, check=False).stdout.strip()

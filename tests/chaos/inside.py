@@ -1,7 +1,7 @@
 """The program as it is, with a peephole: it tells its asyncio tasks, and closes a page as nothing outside it could.
 
-Run as `python -m tests.chaos.inside` in the place of `python -m controller`. One line of text in, one of JSON out, over
-a Unix socket named by CHAOS_PEEPHOLE. What never lives here: anything that the program itself would notice.
+Run as `python -m tests.chaos.inside` in the place of `python -m switchboard`. One line of text in, one of JSON out,
+over a Unix socket named by CHAOS_PEEPHOLE. What never lives here: anything that the program itself would notice.
 """
 
 import asyncio
@@ -11,12 +11,12 @@ import os
 import sys
 from collections import Counter
 
-import controller.app
-from controller.__main__ import main
+import switchboard.app
 from controller.chromium.session import ChromiumSession
-from controller.settings import Settings
+from switchboard.__main__ import main
+from switchboard.settings import Settings
 
-_serve = controller.app.serve
+_serve = switchboard.app.serve
 
 
 async def _with_peephole(settings: Settings) -> None:
@@ -59,7 +59,7 @@ async def _close(digits: str) -> int:
     return len(found)
 
 
-controller.app.serve = _with_peephole
+switchboard.app.serve = _with_peephole
 
 if __name__ == "__main__":
     sys.exit(main(sys.argv[1:]))

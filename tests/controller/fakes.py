@@ -3,8 +3,9 @@
 import asyncio
 from collections.abc import Callable
 
-from controller.driver import DriverError, Health, Layer, Opening, Report, SavedSession, Usage
-from controller.reasons import Reason
+from controller.accounts.reasons import Reason
+from controller.accounts.reports import Health, Layer, Report
+from controller.driver import DriverError, Opening, SavedSession, Usage
 
 
 class FakeSession:

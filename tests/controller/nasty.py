@@ -10,12 +10,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from controller.accounts.notices import CodeShown, Notice, Transition
+from controller.accounts.policy import Policy
+from controller.accounts.reasons import Reason, State
 from controller.chromium import ChromiumDriver, ChromiumOptions
-from controller.link import Policy
+from controller.launch_slots import LaunchSlots
 from controller.manager import Manager
-from controller.notices import CodeShown, Notice, Transition
-from controller.reasons import Reason, State
-from controller.slots import LaunchSlots
 from sandbox.whatsapp import Options, PhoneError, Timings, WhatsAppStandIn
 from tests.controller.chromium.conftest import left_behind
 

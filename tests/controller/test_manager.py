@@ -8,23 +8,14 @@ from datetime import timedelta
 import pytest
 
 from controller import manager as manager_module
-from controller.driver import (
-    Authenticated,
-    Code,
-    DriverError,
-    Ended,
-    Health,
-    Heard,
-    Layer,
-    PasskeyAsked,
-    Ready,
-    Scanned,
-)
-from controller.link import Boot, Breaker, Policy, Stage, Timer, Wanted
+from controller.accounts.model import Boot, Breaker, Stage, Timer, Wanted
+from controller.accounts.notices import CodeHidden, CodeShown, Transition
+from controller.accounts.policy import Policy
+from controller.accounts.reasons import Reason, State
+from controller.accounts.reports import Authenticated, Code, Ended, Health, Heard, Layer, PasskeyAsked, Ready, Scanned
+from controller.driver import DriverError
+from controller.launch_slots import LaunchSlots
 from controller.manager import Manager
-from controller.notices import CodeHidden, CodeShown, Transition
-from controller.reasons import Reason, State
-from controller.slots import LaunchSlots
 from tests.controller.fakes import FakeDriver
 from tests.virtual_time import EPOCH, pass_time, settle, until, virtual, virtual_loop
 

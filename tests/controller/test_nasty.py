@@ -11,9 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from controller.accounts.model import Stage
+from controller.accounts.policy import Takeover
+from controller.accounts.reasons import VERDICTS, Reason, State
 from controller.chromium import session as session_module
-from controller.link import Stage, Takeover
-from controller.reasons import VERDICTS, Reason, State
 from sandbox.whatsapp import TABLE
 from tests.controller.nasty import MET, POLICY, STRANGER, WITHIN, A, B, C, World, a_world, meets
 from tests.waiting import until

@@ -6,16 +6,18 @@ from datetime import timedelta
 
 import pytest
 
-from controller.driver import DriverError, Ended, PasskeyAsked, Ready, SavedSession
-from controller.link import Policy, Stage
-from controller.notices import CodeShown, Transition
-from controller.persistence import Memory
-from controller.reasons import Reason, State
+from controller.accounts.model import Stage
+from controller.accounts.notices import CodeShown, Transition
+from controller.accounts.policy import Policy
+from controller.accounts.reasons import Reason, State
+from controller.accounts.reports import Ended, PasskeyAsked, Ready
+from controller.driver import DriverError, SavedSession
 from controller.recorder import Recorder
 from controller.registry import AmbiguousAccountError, Registry, ShuttingDownError, UnknownAccountError
 from controller.troubles import DATABASE
 from storage.accounts import Accounts
 from storage.database import open_database
+from switchboard.persistence import Memory
 from tests.controller.fakes import FakeDriver
 from tests.virtual_time import EPOCH, pass_time, settle, until, virtual, virtual_loop
 

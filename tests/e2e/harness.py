@@ -87,7 +87,7 @@ class World:
         self.client, self.phones = telegram.client, whatsapp.phones
 
     @asynccontextmanager
-    async def program(self, module: str = "controller", **settings: str) -> AsyncIterator[Program]:
+    async def program(self, module: str = "switchboard", **settings: str) -> AsyncIterator[Program]:
         """Run the product; at the end of the block nothing of it is left, whatever happened."""
         kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "TMPDIR") if name in os.environ}
         process = await asyncio.create_subprocess_exec(

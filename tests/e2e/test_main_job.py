@@ -170,7 +170,7 @@ def test_a_database_of_a_newer_version_a_wrong_setting_and_no_browser_are_one_cl
             "DATA_DIR": str(tmp_path / "data"),
         }
         done = subprocess.run(
-            [sys.executable, "-m", "controller"],
+            [sys.executable, "-m", "switchboard"],
             env=env | settings,
             cwd=tmp_path,
             text=True,

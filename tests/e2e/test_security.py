@@ -40,7 +40,7 @@ async def watching_codes(here: World, secrets: Secrets) -> AsyncIterator[None]:
 
 def new_key() -> str:
     """Ask the program for a key, as people do."""
-    command = [sys.executable, "-m", "controller", "new-key"]
+    command = [sys.executable, "-m", "switchboard", "new-key"]
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout.strip()
 
 

@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from controller.notices import Transition
+from controller.accounts.notices import Transition
 from controller.recorder import Recorder
-from handlers.bot import TelegramBot
-from handlers.budgets import Limits
-from handlers.desk import Desk, DeskOptions
-from handlers.messages import Lane
+from handlers.chat.messages import Lane
+from handlers.chat.rate_limits import Limits
+from handlers.telegram.bot import TelegramBot
+from handlers.telegram.service import TelegramOptions, TelegramService
 from sandbox.telegram import TelegramStandIn
 from storage.database import Database, open_database
 from storage.outbox import Outbox
@@ -34,7 +34,7 @@ class Rig:
     """A running desk, and what is around it."""
 
     telegram: TelegramStandIn
-    desk: Desk
+    desk: TelegramService
     accounts: FakeAccounts
     records: FakeRecords
     messages: FakeMessages
@@ -81,7 +81,7 @@ class Rig:
 class Transitions:
     """The recorder's store, reduced to what transitions owe."""
 
-    def __init__(self, outbox: Outbox, desk: Desk) -> None:
+    def __init__(self, outbox: Outbox, desk: TelegramService) -> None:
         self._outbox, self._desk = outbox, desk
 
     async def record(self, transitions: Sequence[Transition]) -> None:
@@ -100,8 +100,8 @@ async def running_rig(
     accounts, records, messages = accounts or FakeAccounts(), FakeRecords(), messages or FakeMessages()
     outbox = Outbox(database)
     bot = TelegramBot(telegram.token, telegram.url)
-    given = DeskOptions(**({"admins": (ADMIN, SECOND_ADMIN), "operators": (OPERATOR,)} | options))
-    desk = Desk(
+    given = TelegramOptions(**({"admins": (ADMIN, SECOND_ADMIN), "operators": (OPERATOR,)} | options))
+    desk = TelegramService(
         bot,
         given,
         accounts=accounts,

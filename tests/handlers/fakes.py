@@ -6,11 +6,12 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from controller.driver import Code, SavedSession
-from controller.link import Breaker, Stage
+from controller.accounts.model import Breaker, Stage
+from controller.accounts.notices import CodeHidden, CodeShown, Notice, Transition
+from controller.accounts.reasons import Reason, State
+from controller.accounts.reports import Code
+from controller.driver import SavedSession
 from controller.manager import Status
-from controller.notices import CodeHidden, CodeShown, Notice, Transition
-from controller.reasons import Reason, State
 from controller.registry import Account, UnknownAccountError
 
 ADMIN, SECOND_ADMIN, OPERATOR, STRANGER = 1001, 1002, 2001, 3001

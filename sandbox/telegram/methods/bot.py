@@ -6,12 +6,12 @@ What lives here: those methods. What never does: anything said in a chat.
 import re
 from typing import Any
 
+from sandbox.telegram.delivery.updates import MAX_TIMEOUT, Webhook
 from sandbox.telegram.errors import ApiError, bad_request
 from sandbox.telegram.files import MAX_DOWNLOAD
 from sandbox.telegram.methods.registry import Call, method
 from sandbox.telegram.model import Json
 from sandbox.telegram.params import Params
-from sandbox.telegram.updates import MAX_TIMEOUT, Webhook
 from sandbox.telegram.world import World
 
 MAX_COMMANDS = 100

@@ -8,13 +8,13 @@ from collections.abc import Callable
 from typing import Any
 
 from sandbox.telegram.errors import bad_request, cannot_parse_entities, message_not_found
-from sandbox.telegram.html_markup import MarkupError, parse_html
-from sandbox.telegram.links import checked_link
-from sandbox.telegram.markdown_markup import parse_markdown, parse_markdown_v2
+from sandbox.telegram.markup.html import MarkupError, parse_html
+from sandbox.telegram.markup.links import checked_link
+from sandbox.telegram.markup.markdown import parse_markdown, parse_markdown_v2
+from sandbox.telegram.markup.text import Entity, RichText, normalise
 from sandbox.telegram.methods.registry import Call
 from sandbox.telegram.model import Chat, Json, Media, Message
 from sandbox.telegram.params import ATTACH, Upload
-from sandbox.telegram.text import Entity, RichText, normalise
 
 Markup = tuple[tuple[tuple[tuple[str, Any], ...], ...], ...]
 MAX_SOURCE_BYTES = 1 << 15

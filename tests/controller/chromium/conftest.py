@@ -10,11 +10,12 @@ from typing import Any, TypeVar
 import psutil
 import pytest
 
+from controller.accounts.reports import Code, Ended, Health, Ready, Report
 from controller.chromium import ChromiumDriver, ChromiumOptions
 from controller.chromium import session as session_module
-from controller.chromium.processes import ProcessId, tree
+from controller.chromium.process.tree import ProcessId, tree
 from controller.chromium.session import ChromiumSession
-from controller.driver import Code, Ended, Health, Opening, Ready, Report
+from controller.driver import Opening
 from sandbox.whatsapp import Options, Timings, WhatsAppStandIn
 
 ACCOUNT = "+4915112345678"

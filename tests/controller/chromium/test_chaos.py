@@ -13,11 +13,12 @@ from typing import Any
 import psutil
 import pytest
 
+from controller.accounts.reasons import Reason
+from controller.accounts.reports import Code, Ended, Health, Layer, Ready
 from controller.chromium import driver as driver_module
-from controller.chromium import launch as launch_module
-from controller.chromium import processes as processes_module
-from controller.driver import Code, DriverError, Ended, Health, Layer, Opening, Ready
-from controller.reasons import Reason
+from controller.chromium.playwright import launch as launch_module
+from controller.chromium.process import tree as processes_module
+from controller.driver import DriverError, Opening
 from sandbox.whatsapp import WhatsAppStandIn
 from tests.controller.chromium.conftest import ACCOUNT, Rig, eventually, left_behind, until_health
 

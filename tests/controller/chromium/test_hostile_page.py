@@ -10,11 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from playwright.async_api import Error as PlaywrightError
 
-from controller.chromium.errors import translate
+from controller.accounts.reasons import Reason
+from controller.accounts.reports import Code, Ended
+from controller.chromium.page.snapshot import SnapshotReader, worded
+from controller.chromium.playwright.errors import translate
 from controller.chromium.session import _address, _host, _log_out_detail
-from controller.chromium.sight import Reader, worded
-from controller.driver import Code, Ended
-from controller.reasons import Reason
 from tests.controller.chromium.conftest import Rig, eventually
 
 KEY = b64encode(bytes(range(32))).decode()
@@ -44,7 +44,7 @@ def assert_fit_for_people(text: str) -> None:
 
 @given(st.lists(st.one_of(values, sights), max_size=8), st.booleans())
 def test_nothing_that_a_page_tells_fails_or_gets_through_unchecked(messages, takeover):
-    reader = Reader(takeover=takeover)
+    reader = SnapshotReader(takeover=takeover)
     for told in messages:
         for meant in reader.read(told):
             if isinstance(meant, Code):
@@ -59,7 +59,7 @@ def test_nothing_that_a_page_tells_fails_or_gets_through_unchecked(messages, tak
 def test_a_block_without_a_real_end_has_none(told):
     (ended,) = [
         meant
-        for meant in Reader(takeover=False).read({"kind": "sight", "state": "TOS_BLOCK", "blockEndsIn": told})
+        for meant in SnapshotReader(takeover=False).read({"kind": "sight", "state": "TOS_BLOCK", "blockEndsIn": told})
         if isinstance(meant, Ended)
     ]
     assert ended == Ended(Reason.BANNED, "WhatsApp blocks the account (terms of service)")
@@ -67,7 +67,7 @@ def test_a_block_without_a_real_end_has_none(told):
 
 @pytest.mark.parametrize("code", ["\ud800,b,c,d,e", "a,b,c,d,\n", "a,b,c,d,ü", ",".join("abcd") + "," + "x" * 1000])
 def test_a_code_that_could_not_be_drawn_is_none(code):
-    assert not list(Reader(takeover=False).read({"kind": "sight", "state": None, "code": code}))
+    assert not list(SnapshotReader(takeover=False).read({"kind": "sight", "state": None, "code": code}))
 
 
 @pytest.mark.parametrize("state", [FORGED, "", 7, {"a": 1}, "connected"])

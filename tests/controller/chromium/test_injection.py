@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from controller.chromium import flags
-from controller.chromium.find import Browser
-from controller.chromium.launcher import clear_singleton
-from controller.chromium.processes import this_process
-from controller.chromium.profile import Profile
-from controller.chromium.tickets import ticket_owner, write_ticket
-from controller.chromium.vault import Vault, VaultError
+from controller.chromium.process import flags
+from controller.chromium.process.find import Browser
+from controller.chromium.process.launch_script import ticket_owner, write_ticket
+from controller.chromium.process.launcher import clear_singleton
+from controller.chromium.process.tree import this_process
+from controller.chromium.profile.profile import Profile
+from controller.chromium.profile.vault import Vault, VaultError
 
 NASTY = [
     "two words", "it's", 'a"b', "$(touch pwned)", "`touch pwned`", "x; touch pwned #", "a\nb; touch pwned", "-rf", "*",

@@ -8,8 +8,9 @@ from contextlib import asynccontextmanager
 import pytest
 from aiohttp import web
 
-from controller.driver import Code, DriverError, Ended
-from controller.reasons import Reason
+from controller.accounts.reasons import Reason
+from controller.accounts.reports import Code, Ended
+from controller.driver import DriverError
 from sandbox.whatsapp import WhatsAppStandIn
 from tests.controller.chromium.conftest import Rig
 

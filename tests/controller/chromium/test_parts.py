@@ -13,20 +13,20 @@ import pytest
 from playwright.async_api import Error as PlaywrightError
 from playwright.async_api import TimeoutError as PlaywrightTimeoutError
 
-from controller.chromium import find
-from controller.chromium import host as host_module
-from controller.chromium import tickets as tickets_module
-from controller.chromium.errors import NO_SANDBOX, translated
-from controller.chromium.flags import arguments, user_agent_override
-from controller.chromium.host import PlaywrightHost
-from controller.chromium.launcher import start_ticks
-from controller.chromium.orphans import end_orphans
-from controller.chromium.processes import ExitWatch, ProcessId, end_tree, find_users, this_process, tree
-from controller.chromium.profile import Profile, run_folder
-from controller.chromium.tickets import write_ticket
-from controller.chromium.waiting import Tasks, uncancelled
+from controller.accounts.reasons import Reason
+from controller.chromium.playwright import playwright_host as host_module
+from controller.chromium.playwright.errors import NO_SANDBOX, translated
+from controller.chromium.playwright.playwright_host import PlaywrightHost
+from controller.chromium.process import find
+from controller.chromium.process import launch_script as tickets_module
+from controller.chromium.process.flags import arguments, user_agent_override
+from controller.chromium.process.launch_script import write_ticket
+from controller.chromium.process.launcher import start_ticks
+from controller.chromium.process.tree import ExitWatch, ProcessId, end_tree, find_users, this_process, tree
+from controller.chromium.profile.orphans import end_orphans
+from controller.chromium.profile.profile import Profile, run_folder
 from controller.driver import DriverError
-from controller.reasons import Reason
+from controller.tasks import Tasks, uncancelled
 from tests.controller.chromium.conftest import ACCOUNT, eventually
 
 # --- finding a browser ----------------------------------------------------------------------------------------------
@@ -322,5 +322,5 @@ async def test_an_owner_ends_its_tasks() -> None:
     tasks = Tasks("test")
     tasks.start(work())
     await asyncio.sleep(0)
-    await tasks.end()
+    await tasks.stop()
     assert ended == ["ended"]

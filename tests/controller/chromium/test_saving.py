@@ -4,10 +4,11 @@ import shutil
 
 import pytest
 
-from controller.chromium.profile import Profile
-from controller.chromium.vault import new_key
-from controller.driver import Code, DriverError, Ended, Ready
-from controller.reasons import Reason
+from controller.accounts.reasons import Reason
+from controller.accounts.reports import Code, Ended, Ready
+from controller.chromium.profile.profile import Profile
+from controller.chromium.profile.vault import new_key
+from controller.driver import DriverError
 from sandbox.whatsapp import WhatsAppStandIn
 from tests.controller.chromium.conftest import ACCOUNT, Rig, eventually
 

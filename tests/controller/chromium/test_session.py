@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from controller.driver import (
+from controller.accounts.reasons import Reason
+from controller.accounts.reports import (
     Authenticated,
     Code,
     Ended,
@@ -18,7 +19,6 @@ from controller.driver import (
     SocketDown,
     Syncing,
 )
-from controller.reasons import Reason
 from sandbox.whatsapp import Options, Timings, WhatsAppStandIn
 from tests.controller.chromium.conftest import ACCOUNT, DIGITS, SPEED, Rig, eventually, left_behind, until_health
 

@@ -2,9 +2,9 @@
 
 import pytest
 
-from sandbox.telegram.html_markup import MarkupError, parse_html
-from sandbox.telegram.markdown_markup import parse_markdown, parse_markdown_v2
-from sandbox.telegram.text import Entity, find_entities, normalise, utf16_length
+from sandbox.telegram.markup.html import MarkupError, parse_html
+from sandbox.telegram.markup.markdown import parse_markdown, parse_markdown_v2
+from sandbox.telegram.markup.text import Entity, find_entities, normalise, utf16_length
 from sandbox.telegram.views import to_html
 
 

@@ -11,10 +11,10 @@ import aiogram.methods
 from aiogram.types import BufferedInputFile
 from pydantic import BaseModel, ValidationError
 
-from sandbox.telegram.html_markup import MarkupError, parse_html
 from sandbox.telegram.journal import Request
-from sandbox.telegram.markdown_markup import parse_markdown, parse_markdown_v2
-from sandbox.telegram.text import utf16_length
+from sandbox.telegram.markup.html import MarkupError, parse_html
+from sandbox.telegram.markup.markdown import parse_markdown, parse_markdown_v2
+from sandbox.telegram.markup.text import utf16_length
 
 PARSERS = {"html": parse_html, "markdownv2": parse_markdown_v2, "markdown": parse_markdown}
 MODELS = {name.lower(): getattr(aiogram.methods, name) for name in aiogram.methods.__all__}

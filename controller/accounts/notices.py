@@ -1,0 +1,69 @@
+"""What the controller tells the rest of the program: plain data, given to one `Listener`.
+
+Transitions are stored before they are told; codes are told at once and never stored.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from controller.accounts.model import Stage
+from controller.accounts.reasons import Reason, State
+from controller.accounts.reports import Code
+
+
+@dataclass(frozen=True, slots=True)
+class Transition:
+    """An account has moved: to another state, or on to another stage of the same attempt.
+
+    number: E.164. at, next_retry_at, block_ends_at: aware UTC. attempts, errors: the counters after the move.
+    cause: what ended the last attempt, where `reason` tells only why nothing more is tried.
+    alert: people are to be told with sound. recovered: this mends a loss that was told so.
+    linked: the phone has linked the account. picture: PNG of the page, for an alert that needs it.
+    """
+
+    number: str
+    at: datetime
+    before: State
+    state: State
+    stage: Stage | None
+    reason: Reason
+    cause: Reason | None
+    detail: str
+    attempts: int
+    max_attempts: int
+    errors: int
+    linked: bool
+    next_retry_at: datetime | None = None
+    block_ends_at: datetime | None = None
+    alert: Reason | None = None
+    recovered: bool = False
+    within_state: bool = False
+    """Only the stage changed: worth a card, not a row."""
+    picture: bytes | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class CodeShown:
+    """A linking code to put before the operator, in the place of any shown before.
+
+    ends_at: when WhatsApp replaces it, where known; window_ends_at: when the attempt gives up waiting. Aware UTC.
+    """
+
+    number: str
+    code: Code
+    ends_at: datetime | None
+    window_ends_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class CodeHidden:
+    """The account's code is of no more use: take it away."""
+
+    number: str
+
+
+Notice = Transition | CodeShown | CodeHidden
+
+Listener = Callable[[Notice], None]
+"""Takes one notice. Called on the event loop; must neither block nor raise."""

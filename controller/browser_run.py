@@ -1,0 +1,126 @@
+"""One browser's life, from the wait for a launch slot until nothing is left of it: every wait with its deadline.
+
+A run turns what the driver does, fails to do, or does not do in time into `controller.accounts.model.Said` for the
+manager, and decides nothing. What follows from them is the lifecycle's.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable
+
+from controller.accounts.model import Beat, Closed, Said, SlotGranted
+from controller.accounts.reasons import Reason
+from controller.accounts.reports import Ended, Health, Layer
+from controller.driver import Driver, DriverError, Opening, Session, Usage
+from controller.launch_slots import LaunchSlots
+
+log = logging.getLogger(__name__)
+
+CLOSE_DEADLINE = 20.0
+"""Seconds that ending a browser may take in all (L15)."""
+LOG_OUT_DEADLINE = 10.0
+"""Seconds that telling WhatsApp about a logout may take, before the browser is closed all the same."""
+
+Say = Callable[[Said], None]
+
+
+class BrowserRun:
+    """One browser of one account. label: the account in logs. probe_timeout: seconds for each question to the page."""
+
+    __slots__ = ("_label", "_probe_timeout", "_say", "_session", "_settled", "opening")
+
+    def __init__(self, label: str, probe_timeout: float, say: Say) -> None:
+        self._label, self._probe_timeout, self._say = label, probe_timeout, say
+        self._session: Session | None = None
+        self._settled: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.opening: asyncio.Task[None] | None = None
+        """The task of `open`, which `close` ends first."""
+
+    def settle(self) -> None:
+        """Give the launch slot free: the page has found out who it is, or never will."""
+        if not self._settled.done():
+            self._settled.set_result(None)
+
+    async def open(self, driver: Driver, slots: LaunchSlots, opening: Opening) -> None:
+        """Hold a launch slot while the browser starts and the page finds out who it is."""
+        try:
+            async with slots:
+                self._say(SlotGranted())
+                self._session = await driver.open(opening, self._say)
+                await self._settled
+        except DriverError as error:
+            self._say(Ended(error.reason, error.detail))
+        except Exception as error:
+            log.exception("%s The browser could not be opened", self._label)
+            self._say(Ended(Reason.LAUNCH_FAILED, type(error).__name__))
+
+    async def close(self, *, log_out: bool) -> None:
+        """End whatever has come of it, and say `Closed`."""
+        try:
+            async with asyncio.timeout(CLOSE_DEADLINE + LOG_OUT_DEADLINE):
+                if self.opening is not None:
+                    await end_tasks({self.opening})
+                if self._session is not None:
+                    if log_out:
+                        await self._log_out(self._session)
+                    await self._session.close()
+        except Exception:
+            log.exception("%s The browser could not be closed", self._label)
+        finally:
+            self._say(Closed())
+
+    async def _log_out(self, session: Session) -> None:
+        try:
+            async with asyncio.timeout(LOG_OUT_DEADLINE):
+                await session.log_out()
+        except (DriverError, TimeoutError) as error:
+            log.warning("%s The wrong device could not be logged out: %s", self._label, error or "no answer")
+
+    async def probe(self) -> None:
+        """Walk the layers once and say what was found; what hangs or fails is the layer that was reached."""
+        session = self._session
+        health = Health(Layer.BROWSER, "it is not open yet")
+        try:
+            if session is not None:
+                health = await self._walk(session)
+        finally:
+            self._say(health)
+        if health.failed is not None:
+            log.warning("%s Health check failed: %s, %s", self._label, health.failed, health.detail)
+
+    async def _walk(self, session: Session) -> Health:
+        try:
+            async with asyncio.timeout(self._probe_timeout):
+                return await session.probe()
+        except TimeoutError:
+            return Health(session.reached, f"no answer in {self._probe_timeout:g} s")
+        except DriverError as error:
+            return Health(session.reached, error.detail)
+
+    async def heartbeat(self, *, ask: bool) -> None:
+        """Send one keep-alive and say whether it was answered."""
+        answered = False
+        try:
+            if self._session is not None:
+                async with asyncio.timeout(self._probe_timeout):
+                    answered = await self._session.heartbeat(ask=ask)
+        except (TimeoutError, DriverError) as error:
+            log.debug("%s The heartbeat was not answered: %s", self._label, error or "time is over")
+        self._say(Beat(answered))
+
+    async def usage(self) -> Usage | None:
+        """Measure the browser; None where it cannot be told in time."""
+        if self._session is None:
+            return None
+        try:
+            async with asyncio.timeout(self._probe_timeout):
+                return await self._session.usage()
+        except (TimeoutError, DriverError):
+            return None
+
+
+async def end_tasks(tasks: set[asyncio.Task[None]]) -> None:
+    """Cancel and await tasks; their own errors have been told where they arose."""
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)

@@ -1,0 +1,1 @@
+"""Launching through Playwright, the process that it shares, and its errors translated once."""

@@ -1,0 +1,96 @@
+"""The one place where Playwright's errors become ours (`DriverError`), worded for people.
+
+Of a message's many lines only the first is handed on, and what a browser that did not start said last: the rest is a
+log of calls, which may hold anything.
+What never lives here: what follows from an error.
+"""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from playwright.async_api import Error as PlaywrightError
+from playwright.async_api import TimeoutError as PlaywrightTimeoutError
+
+from controller.accounts.numbers import mask
+from controller.accounts.reasons import Reason
+from controller.chromium.process.launcher import IN_USE, REFUSAL
+from controller.driver import DriverError
+
+_NO_SANDBOX = re.compile(r"No usable sandbox|crbug\.com/638180|crbug\.com/357670|sandboxing failed")
+_LONGEST = 200
+
+NO_SANDBOX = "Chromium's sandbox cannot be used here: allow user namespaces, or set BROWSER_ARGS=--no-sandbox"
+
+GONE = "the page or its browser is gone"
+
+_NET = {
+    "ERR_NAME_NOT_RESOLVED": "its host name is not known (DNS)",
+    "ERR_INTERNET_DISCONNECTED": "this machine is offline",
+    "ERR_CONNECTION_REFUSED": "its host refuses the connection",
+    "ERR_CONNECTION_RESET": "its host reset the connection",
+    "ERR_CONNECTION_CLOSED": "its host closed the connection",
+    "ERR_CONNECTION_TIMED_OUT": "its host does not answer",
+    "ERR_TIMED_OUT": "its host does not answer",
+    "ERR_ADDRESS_UNREACHABLE": "its host cannot be reached",
+    "ERR_EMPTY_RESPONSE": "its host answered nothing",
+    "ERR_TOO_MANY_REDIRECTS": "it redirects without end",
+    "ERR_PROXY_CONNECTION_FAILED": "the proxy cannot be reached",
+    "ERR_TUNNEL_CONNECTION_FAILED": "the proxy refuses the connection",
+    "ERR_HTTP_RESPONSE_CODE_FAILURE": "its host answered with an error and nothing else",
+}
+_NET_ERROR = re.compile(r"net::(ERR_[A-Z0-9_]+)")
+_LOG_LINE = re.compile(r"^(?:\s*- )?\[pid=\d+\]\[err\] (.*)$", re.MULTILINE)
+_EXIT = re.compile(r"<process did exit: exitCode=(\w+), signal=(\w+)>")
+_NUMBER = re.compile(r"\d{7,}")
+_GONE = re.compile(r"has been closed|Target crashed|Target closed|Connection closed|Browser closed|was detached")
+_BY_PAGE = ("Page.evaluate: ", "Frame.evaluate: ")
+_MOVED = "Execution context was destroyed"
+"""What follows the first is the page's own text (it may hold anything), unless it is the second."""
+_INTERRUPTED = re.compile(r"ERR_ABORTED|interrupted by another navigation|frame was detached", re.IGNORECASE)
+
+
+@contextmanager
+def translated(doing: str, reason: Reason = Reason.LAUNCH_FAILED) -> Iterator[None]:
+    """Turn what Playwright raises into DriverError. doing: what was tried, as in "load the page"."""
+    try:
+        yield
+    except TimeoutError as error:
+        raise DriverError(reason, f"could not {doing}: no answer in time") from error
+    except PlaywrightError as error:
+        raise translate(error, doing, reason) from error
+
+
+def translate(error: PlaywrightError, doing: str, reason: Reason) -> DriverError:
+    """Say in one line what one of Playwright's errors means."""
+    if error.message.startswith(_BY_PAGE) and not _GONE.search(error.message) and _MOVED not in error.message:
+        return DriverError(reason, f"could not {doing}: its script failed")
+    told = [line for line in _LOG_LINE.findall(error.message) if line.strip()]
+    if refusal := next((line for line in told if line.startswith(REFUSAL)), None):
+        detail = _line(refusal.removeprefix(REFUSAL))
+        return DriverError(Reason.PROFILE_IN_USE if refusal.startswith(IN_USE) else reason, detail)
+    if _NO_SANDBOX.search(error.message):
+        return DriverError(reason, NO_SANDBOX)
+    if ended := _EXIT.search(error.message):
+        code, signal = ended.groups()
+        how = f"exit code {code}" if signal == "null" else signal
+        return DriverError(reason, _line(f"could not {doing}: it ended ({how}) {told[-1] if told else ''}"))
+    if net := _NET_ERROR.search(error.message):
+        return DriverError(reason, f"could not {doing}: {_NET.get(net[1], 'network error')} (net::{net[1]})")
+    if isinstance(error, PlaywrightTimeoutError):
+        return DriverError(reason, f"could not {doing}: no answer in time")
+    if _GONE.search(error.message):
+        return DriverError(Reason.SESSION_CLOSED, GONE)
+    return DriverError(reason, _line(f"could not {doing}: {error.message}"))
+
+
+def is_interrupted(error: PlaywrightError) -> bool:
+    """Whether a load ended because the page itself went on to another one: no failure yet."""
+    return _INTERRUPTED.search(error.message) is not None
+
+
+def _line(text: str) -> str:
+    """Keep one line of a text, with any account's number in a path of it hidden, and nothing that cannot be seen."""
+    first = next((line.strip() for line in text.splitlines() if line.strip()), "")
+    first = "".join(sign if sign.isprintable() else " " for sign in first)
+    return _NUMBER.sub(lambda found: mask(found[0]), first)[:_LONGEST]

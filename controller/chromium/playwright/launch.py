@@ -1,0 +1,93 @@
+"""One launch of a browser on a profile: it hands over a running browser, or leaves nothing behind.
+
+Playwright is not given the browser but a script of this one launch, its ticket (see `launcher`): once that file is
+gone no browser can be born of this launch, however late a hanging Playwright gets to it.
+What never lives here: the page, and what a session does with the browser.
+"""
+
+import asyncio
+import logging
+import secrets
+import tempfile
+
+from playwright.async_api import BrowserContext, Playwright
+
+from controller.accounts.reasons import Reason
+from controller.chromium.playwright.errors import translated
+from controller.chromium.process import flags
+from controller.chromium.process.find import Browser
+from controller.chromium.process.launch_script import write_ticket
+from controller.chromium.process.tree import PidFile, ProcessId, end_tree
+from controller.chromium.profile.profile import Profile
+from controller.driver import DriverError
+
+log = logging.getLogger(__name__)
+
+_SETTLE_SECONDS = 3.0
+_VIEWPORT = (1280, 900)
+
+
+class Launch:
+    """One attempt. `start` and then, whatever came of it, `undo` unless a session took it over."""
+
+    def __init__(self, profile: Profile, browser: Browser, extra_args: tuple[str, ...]) -> None:
+        self._profile = profile
+        self._browser = browser
+        self._extra_args = extra_args
+        self._ticket = profile.ticket(secrets.token_hex(8))
+        self._starting: asyncio.Task[BrowserContext] | None = None
+
+    async def start(
+        self, playwright: Playwright, parent: ProcessId, seconds: float
+    ) -> tuple[BrowserContext, ProcessId]:
+        """Start the browser. parent: Playwright's driver process. Raises DriverError."""
+        write_ticket(
+            self._ticket, self._profile.pid_file, parent.pid, self._browser.path,
+            "--lock", str(self._profile.lock), "--profile", str(self._profile.folder),
+            "--temporary", tempfile.gettempdir(),  # Playwright's may have too long a path for Chromium's socket
+        )  # fmt: skip
+        # Its own task: Playwright goes on with a launch whose caller was cancelled, and `undo` waits for its end.
+        self._starting = asyncio.create_task(self._start(playwright, seconds), name="launch of a browser")
+        with translated("start the browser"):
+            context = await asyncio.shield(self._starting)
+        process = self._process()
+        if process is None:
+            raise DriverError(Reason.LAUNCH_FAILED, "the browser did not tell its process")
+        self._ticket.unlink(missing_ok=True)
+        return context, process
+
+    async def _start(self, playwright: Playwright, seconds: float) -> BrowserContext:
+        width, height = _VIEWPORT
+        return await playwright.chromium.launch_persistent_context(
+            self._profile.folder,
+            executable_path=self._ticket,
+            args=flags.arguments(self._browser, self._extra_args),
+            chromium_sandbox=flags.sandboxed(),
+            headless=True,
+            timeout=seconds * 1000,
+            viewport={"width": width, "height": height},
+            accept_downloads=False,
+            # Signals are for the controller, who closes in order.
+            handle_sigint=False,
+            handle_sigterm=False,
+            handle_sighup=False,
+        )
+
+    def _process(self) -> ProcessId | None:
+        """Find the browser of this very launch: another one's pid file lies in the same place."""
+        found = PidFile.read(self._profile.pid_file)
+        return found.process if found is not None and found.ticket == self._ticket.name else None
+
+    async def undo(self, seconds: float) -> None:
+        """End whatever has come of this launch. Takes some `seconds` at most, and never raises."""
+        self._ticket.unlink(missing_ok=True)  # first this, then the look at the pid file: see `launcher`
+        process = self._process()
+        if process is not None:
+            if not await end_tree(process, grace=0, timeout=seconds):
+                log.error("The browser's processes cannot be ended (pid %d)", process.pid)
+            self._profile.clear_leftovers()
+        if self._starting is not None:
+            done, _ = await asyncio.wait([self._starting], timeout=_SETTLE_SECONDS)
+            if not done:
+                self._starting.cancel()
+            await asyncio.gather(self._starting, return_exceptions=True)

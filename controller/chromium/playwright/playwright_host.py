@@ -1,0 +1,160 @@
+"""The one Playwright driver process (Node.js) that all sessions share: started when needed, replaced when dead or hung.
+
+It runs under `launcher`, so that it has a group of its own, ends with us and is known by a pid file.
+What never lives here: browsers and pages.
+"""
+
+import asyncio
+import contextlib
+import logging
+import os
+import secrets
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import playwright
+from playwright._impl.out_of_process import PlaywrightClient
+from playwright.async_api import Playwright
+from playwright.async_api._context_manager import PlaywrightContextManager
+
+from controller.accounts.reasons import Reason
+from controller.chromium.playwright.errors import translated
+from controller.chromium.process.launch_script import write_ticket
+from controller.chromium.process.tree import PidFile, ProcessId, end_tree
+from controller.chromium.profile.profile import run_folder
+from controller.driver import DriverError
+from controller.tasks import uncancelled
+
+log = logging.getLogger(__name__)
+
+_START_SECONDS = 20.0
+_PING_SECONDS = 5.0
+_STOP_SECONDS = 5.0
+_NODE = "PLAYWRIGHT_NODEJS_PATH"
+"""Playwright's documented variable for another Node.js; so we can put `launcher` before it."""
+
+
+class PlaywrightHost:
+    """Hands out the shared Playwright."""
+
+    def __init__(self, data_dir: Path) -> None:
+        self._run = run_folder(data_dir)
+        self._lock = asyncio.Lock()
+        self._playwright: Playwright | None = None
+        self._process: ProcessId | None = None
+        self._name = ""
+
+    @property
+    def process(self) -> ProcessId | None:
+        """The driver process now in use."""
+        return self._process
+
+    async def get(self) -> tuple[Playwright, ProcessId]:
+        """Give a Playwright that answers, and its process. Raises DriverError."""
+        async with self._lock:
+            if self._playwright is not None and not await self._answers(self._playwright):
+                log.warning("Playwright's driver process is dead or hangs: it is replaced")
+                await uncancelled(self._end())
+            if self._playwright is None or self._process is None:
+                return await self._start()
+            return self._playwright, self._process
+
+    async def stop(self) -> None:
+        """End it."""
+        async with self._lock:
+            await self._end()
+
+    async def _answers(self, given: Playwright) -> bool:
+        if self._process is None or not self._process.is_alive() or self._process.is_stopped():
+            return False
+        try:
+            with translated("ask Playwright's driver"):
+                async with asyncio.timeout(_PING_SECONDS):
+                    request = await given.request.new_context()
+                    await request.dispose()
+        except DriverError:
+            return False
+        return True
+
+    async def _start(self) -> tuple[Playwright, ProcessId]:
+        self._name = f"playwright.{secrets.token_hex(4)}"
+        node = Path(os.environ.get(_NODE) or Path(playwright.__file__).parent / "driver" / "node")
+        try:
+            self._run.mkdir(mode=0o700, parents=True, exist_ok=True)
+            write_ticket(self._ticket, self._pid_file, os.getpid(), node, "--temporary", str(self._temporary))
+            self._temporary.mkdir(mode=0o700)  # after its ticket, so that `orphans` knows it by that
+            with translated("start Playwright's driver"), _environment(_NODE, str(self._ticket)):
+                async with asyncio.timeout(_START_SECONDS):
+                    self._playwright = await _Starting().start()
+            self._process = self._started()
+        except BaseException:
+            await uncancelled(self._end())
+            raise
+        return self._playwright, self._process
+
+    def _started(self) -> ProcessId:
+        found = PidFile.read(self._pid_file)
+        if found is None:
+            raise DriverError(Reason.LAUNCH_FAILED, "Playwright's driver did not tell its process")
+        return found.process
+
+    async def _end(self) -> None:
+        given, self._playwright, self._process = self._playwright, None, None
+        if not self._name:
+            return
+        self._ticket.unlink(missing_ok=True)  # from here on none can be born: see `launcher`
+        found = PidFile.read(self._pid_file)
+        if given is not None and found is not None and not found.process.is_stopped():
+            await self._stop(given)
+        if found is not None:
+            await end_tree(found.process, grace=1.0, timeout=_STOP_SECONDS)
+        self._pid_file.unlink(missing_ok=True)
+        await asyncio.to_thread(shutil.rmtree, self._temporary, ignore_errors=True)
+
+    @staticmethod
+    async def _stop(given: Playwright) -> None:
+        with contextlib.suppress(DriverError), translated("stop Playwright"):
+            async with asyncio.timeout(_STOP_SECONDS):
+                await given.stop()
+
+    @property
+    def _ticket(self) -> Path:
+        return self._run / f"{self._name}.sh"
+
+    @property
+    def _pid_file(self) -> Path:
+        return self._run / f"{self._name}.json"
+
+    @property
+    def _temporary(self) -> Path:
+        return self._run / f"{self._name}.tmp"
+
+
+class _Starting(PlaywrightContextManager):
+    """Playwright's own start, but for the error that it keeps when its driver does not start, or dies later.
+
+    Nobody reads that error, and asyncio logs at length what is unread; so it is read here. Where the start fails
+    Playwright lets go of what keeps it.
+    """
+
+    async def __aenter__(self) -> Playwright:
+        self._client = PlaywrightClient()
+        kept = self._client._transport.on_error_future  # noqa: SLF001 - it has no public name
+        kept.add_done_callback(lambda future: future.cancelled() or future.exception())
+        started = Playwright(await self._client._playwright)  # noqa: SLF001 - likewise
+        started.stop = self.__aexit__  # type: ignore[method-assign]
+        return started
+
+
+@contextlib.contextmanager
+def _environment(name: str, value: str) -> Iterator[None]:
+    before = os.environ.get(name)
+    os.environ[name] = value
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[name]
+        else:
+            os.environ[name] = before

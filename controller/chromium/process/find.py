@@ -1,0 +1,105 @@
+"""Finds the browser's executable and asks it for its version.
+
+The headless shell comes first, since it needs about half the memory of a whole Chromium. Wrapper scripts of
+distributions are looked through where that is known to be safe: what we start should be the browser itself.
+What never lives here: how it is started (`launch`).
+"""
+
+import asyncio
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+from controller.accounts.reasons import Reason
+from controller.chromium.process.launcher import passed_on
+from controller.driver import DriverError
+
+_VERSION_SECONDS = 20.0
+_SHELLS = ("chrome-headless-shell", "chromium-headless-shell", "headless_shell")
+_BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
+_BEHIND_DEBIAN_WRAPPER = Path("/usr/lib/chromium")
+
+NONE_FOUND = (
+    "no Chromium found: set CHROMIUM_PATH, or install chromium-headless-shell or chromium, "
+    "or run: playwright install --only-shell chromium"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Browser:
+    """A browser that can be started. version: four numbers with dots."""
+
+    path: Path
+    version: str
+
+    @property
+    def major(self) -> str:
+        """The first of the version's numbers."""
+        return self.version.partition(".")[0]
+
+
+def find_executable(chosen: Path | None = None) -> Path:
+    """Where the browser is. chosen: CHROMIUM_PATH, which is taken or refused, never replaced. Raises DriverError."""
+    if chosen is not None:
+        path = Path(shutil.which(chosen) or "")
+        if not path.is_file():
+            raise DriverError(Reason.LAUNCH_FAILED, f"CHROMIUM_PATH is no executable: {chosen}")
+        return _behind_wrapper(path.absolute())
+    for path in _candidates():
+        if path.is_file() and os.access(path, os.X_OK):
+            return _behind_wrapper(path)
+    raise DriverError(Reason.LAUNCH_FAILED, NONE_FOUND)
+
+
+def _candidates() -> Iterator[Path]:
+    yield from _downloaded("chromium_headless_shell-*", _SHELLS)
+    yield from _installed(_SHELLS)
+    yield from _installed(_BROWSERS)
+    yield from _downloaded("chromium-*", _BROWSERS)
+
+
+def _installed(names: tuple[str, ...]) -> Iterator[Path]:
+    return (Path(path) for name in names if (path := shutil.which(name)))
+
+
+def _downloaded(folders: str, names: tuple[str, ...]) -> Iterator[Path]:
+    """Look at what `playwright install` has downloaded, the newest revision first."""
+    told = os.environ.get("PLAYWRIGHT_BROWSERS_PATH")
+    root = Path(told) if told else Path.home() / ".cache" / "ms-playwright"
+    revisions = sorted(root.glob(folders), key=lambda folder: (len(folder.name), folder.name), reverse=True)
+    return (path for folder in revisions for name in names for path in folder.glob(f"*/{name}"))
+
+
+def _behind_wrapper(path: Path) -> Path:
+    """Debian's script for the headless shell does not `exec`: a kill of it would leave the browser behind."""
+    with path.open("rb") as file:
+        if file.read(2) != b"#!":
+            return path
+    behind = _BEHIND_DEBIAN_WRAPPER / path.name
+    is_debians = path.parent == Path("/usr/bin") and os.access(behind, os.X_OK)
+    return behind if is_debians else path
+
+
+async def identify(path: Path) -> Browser:
+    """Ask an executable for its version; the answer is kept until the file changes. Raises DriverError."""
+    return await asyncio.to_thread(lambda: _identify(path, path.stat().st_mtime_ns))
+
+
+@lru_cache(maxsize=8)
+def _identify(path: Path, _changed: int) -> Browser:
+    try:
+        told = subprocess.run(
+            [path, "--version"], capture_output=True, text=True, timeout=_VERSION_SECONDS, check=False,
+            env=passed_on(os.environ),
+        )  # fmt: skip
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise DriverError(Reason.LAUNCH_FAILED, f"{path} does not tell its version: {type(error).__name__}") from error
+    found = re.search(r"\d+(\.\d+){3}", told.stdout)
+    if found is None:
+        raise DriverError(Reason.LAUNCH_FAILED, f"{path} does not tell its version (exit code {told.returncode})")
+    return Browser(path, found[0])

@@ -1,0 +1,63 @@
+"""What a browser is told on its command line and about its own name.
+
+Playwright adds its own list; repeated feature lists are joined by `launcher`, so that none of them is lost.
+What never lives here: where the browser is found and how it is started.
+"""
+
+import os
+from typing import Any
+
+from controller.chromium.process.find import Browser
+
+_NOT_NEEDED = (
+    # Hidden renderers of a whole Chromium: some 45 MiB for each account.
+    "WebUIOmniboxPopup",
+    "WebUIOmniboxAimPopup",
+    "SpareRendererForSitePerProcess",
+)
+
+
+def arguments(browser: Browser, extra: tuple[str, ...] = ()) -> list[str]:
+    """Our arguments beside Playwright's. extra: the operator's, which come last and so win."""
+    return [
+        f"--disable-features={','.join(_NOT_NEEDED)}",
+        "--disable-background-networking",
+        "--disable-domain-reliability",
+        "--no-pings",
+        f"--user-agent={user_agent(browser)}",
+        *extra,
+    ]
+
+
+def sandboxed() -> bool:
+    """Chromium's sandbox is on wherever it can be: it refuses to run as root."""
+    return os.geteuid() != 0
+
+
+def user_agent(browser: Browser) -> str:
+    """Say what the same Chromium with a window would: no word of being headless."""
+    return (
+        "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) "
+        f"Chrome/{browser.major}.0.0.0 Safari/537.36"
+    )
+
+
+def user_agent_override(browser: Browser) -> dict[str, Any]:
+    """Parameters of CDP's Emulation.setUserAgentOverride: the client hints, which no flag changes."""
+    greased = {"brand": "Not:A-Brand", "version": "8"}
+    return {
+        "userAgent": user_agent(browser),
+        "userAgentMetadata": {
+            "brands": [greased, {"brand": "Chromium", "version": browser.major}],
+            "fullVersionList": [
+                {"brand": "Not:A-Brand", "version": "8.0.0.0"},
+                {"brand": "Chromium", "version": browser.version},
+            ],
+            "platform": "Linux",
+            "platformVersion": "",
+            "architecture": "x86",
+            "bitness": "64",
+            "model": "",
+            "mobile": False,
+        },
+    }

@@ -1,0 +1,63 @@
+"""Ends browsers and Playwright drivers whose controller is gone, and tells them from those of a living one.
+
+They are known by our pid files and by our profile folders in their command line, never by name.
+What never lives here: how a tree is ended (`processes`).
+"""
+
+import asyncio
+import logging
+import shutil
+from pathlib import Path
+
+from controller.accounts.reasons import Reason
+from controller.chromium.process.launch_script import ticket_owner
+from controller.chromium.process.tree import PidFile, ProcessId, end_tree, find_users
+from controller.chromium.profile.profile import Profile, run_folder
+from controller.driver import DriverError
+
+log = logging.getLogger(__name__)
+
+_GRACE_SECONDS = 4.0
+_END_SECONDS = 10.0
+
+
+async def make_free(profile: Profile) -> None:
+    """End an orphan on a profile. Raises DriverError(PROFILE_IN_USE) where somebody living uses it."""
+    holder = profile.holder()
+    if holder is not None:
+        if not holder.is_orphaned():
+            raise DriverError(Reason.PROFILE_IN_USE, f"profile in use by process {holder.process.pid}")
+        await _end(holder.process)
+    for user in await asyncio.to_thread(find_users, profile.folder):
+        # No pid file tells of it: if it holds our lock we started it, and its controller must have died in between.
+        if not (profile.is_locked() and user.parent_is_gone()):
+            raise DriverError(Reason.PROFILE_IN_USE, f"profile in use by process {user.pid}")
+        await _end(user)
+
+
+async def end_orphans(data_dir: Path) -> int:
+    """End everything that a killed controller left under DATA_DIR. Returns how many trees were ended."""
+    run = run_folder(data_dir)
+    ended = 0
+    for path in sorted(run.glob("*.json")):
+        found = PidFile.read(path)
+        if found is not None and found.process.is_alive():
+            if not found.is_orphaned():
+                continue
+            await _end(found.process)
+            ended += 1
+        path.unlink(missing_ok=True)
+    for ticket in run.glob("*.sh"):
+        owner = ticket_owner(ticket)
+        if owner is None or not owner.is_alive():
+            ticket.unlink(missing_ok=True)
+    for temporary in run.glob("*.tmp"):
+        if not temporary.with_suffix(".sh").exists():
+            await asyncio.to_thread(shutil.rmtree, temporary, ignore_errors=True)
+    return ended
+
+
+async def _end(process: ProcessId) -> None:
+    log.warning("Ending an orphaned process tree of ours (pid %d)", process.pid)
+    if not await end_tree(process, grace=_GRACE_SECONDS, timeout=_END_SECONDS):
+        raise DriverError(Reason.PROFILE_IN_USE, f"process {process.pid} cannot be ended")

@@ -1,0 +1,150 @@
+"""Where an account's browser keeps its session, and what lies beside it.
+
+    DATA_DIR/profiles/<digits>/          the browser's own folder, with our stamp in it
+    DATA_DIR/run/<digits>.lock           held (flock) by the browser for as long as it lives
+    DATA_DIR/run/<digits>.json           who holds it: see `processes.PidFile`
+    DATA_DIR/run/<digits>.clean          a linked session was last closed in good order: it may be saved
+    DATA_DIR/run/<digits>.<nonce>.sh     the ticket of one launch: see `launch`
+
+A profile is never deleted here. What never lives here: the processes that use it.
+"""
+
+import fcntl
+import json
+import logging
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from controller.chromium.process.launcher import clear_singleton
+from controller.chromium.process.tree import PidFile
+
+log = logging.getLogger(__name__)
+
+_CACHES = (
+    # Of the page's own things only what is fetched again: its keys also stand in Service Worker/CacheStorage.
+    "Cache",
+    "Code Cache",
+    "GPUCache",
+    "DawnGraphiteCache",
+    "DawnWebGPUCache",
+    "Service Worker/ScriptCache",
+)
+_LONGEST_NUMBER = 15
+_STAMP = "switchboard.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """The paths of one account under one DATA_DIR."""
+
+    data_dir: Path
+    digits: str
+
+    @classmethod
+    def of(cls, data_dir: Path, account: str) -> "Profile":
+        """Locate the profile of an account. account: E.164, of which the digits become names of files."""
+        digits = account.removeprefix("+")
+        if not (digits.isascii() and digits.isdigit() and len(digits) <= _LONGEST_NUMBER):
+            raise ValueError(f"an account is a + and at most {_LONGEST_NUMBER} digits")
+        return cls(data_dir.absolute(), digits)
+
+    @property
+    def folder(self) -> Path:
+        """The browser's --user-data-dir."""
+        return self.data_dir / "profiles" / self.digits
+
+    @property
+    def run(self) -> Path:
+        """Where locks and pid files lie: outside the profile, so that a copy of it carries none."""
+        return run_folder(self.data_dir)
+
+    @property
+    def lock(self) -> Path:
+        """The file that the browser holds locked."""
+        return self.run / f"{self.digits}.lock"
+
+    @property
+    def pid_file(self) -> Path:
+        """Who the browser is."""
+        return self.run / f"{self.digits}.json"
+
+    def ticket(self, nonce: str) -> Path:
+        """Name the file that one launch needs in order to go on."""
+        return self.run / f"{self.digits}.{nonce}.sh"
+
+    def prepare(self) -> None:
+        """Create what is missing, for our eyes only."""
+        for folder in (self.data_dir, self.folder.parent, self.folder, self.run):
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            if folder != self.data_dir:
+                folder.chmod(0o700)
+
+    @property
+    def _clean(self) -> Path:
+        return self.run / f"{self.digits}.clean"
+
+    def mark_clean(self) -> None:
+        """Note that a linked session has been closed in good order, so that all it knows is on the disk."""
+        self._clean.touch(mode=0o600)
+
+    def take_clean_mark(self) -> bool:
+        """Tell whether the session was last closed so, and forget it: a browser is about to open."""
+        try:
+            self._clean.unlink()
+        except FileNotFoundError:
+            return False
+        return True
+
+    def drop_caches(self) -> None:
+        """Make the next load a fresh one; the keys stay. No browser may be open."""
+        for name in _CACHES:
+            shutil.rmtree(self.folder / "Default" / name, ignore_errors=True)
+
+    def clear_leftovers(self) -> None:
+        """Remove what a browser that is gone has left: its own lock and our word about who it was."""
+        clear_singleton(self.folder)
+        self.pid_file.unlink(missing_ok=True)
+
+    def holder(self) -> PidFile | None:
+        """Who holds the lock, where that is known and alive."""
+        found = PidFile.read(self.pid_file)
+        return found if found is not None and found.process.is_alive() else None
+
+    def is_locked(self) -> bool:
+        """Whether a browser of ours lives on this profile."""
+        if not self.lock.exists():
+            return False
+        descriptor = os.open(self.lock, os.O_RDWR)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        finally:
+            os.close(descriptor)
+        return False
+
+    def stamp(self) -> str | None:
+        """Read the version of the browser that last opened this profile; None for one never opened."""
+        try:
+            told = json.loads((self.folder / _STAMP).read_text(encoding="utf-8"))
+            return str(told["browser"])
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+
+    def put_stamp(self, version: str) -> None:
+        """Note which browser opens this profile: a profile does not always survive a change of it."""
+        before = self.stamp()
+        if before == version:
+            return
+        if before is not None:
+            log.info("A profile made by browser %s is opened by %s", before, version)
+        new = self.folder / f"{_STAMP}.new"
+        new.write_text(json.dumps({"browser": version}) + "\n", encoding="utf-8")
+        new.replace(self.folder / _STAMP)
+
+
+def run_folder(data_dir: Path) -> Path:
+    """Locate the folder of locks and pid files."""
+    return data_dir.absolute() / "run"

@@ -1,0 +1,216 @@
+"""Saved profiles: small copies that are enough to restore an account's session, the last good ones kept.
+
+    DATA_DIR/saved/<digits>/<UTC time>.tar.gz       or .tar.gz.age where a key is set
+
+A copy is taken only of a profile that no browser has open. With a key (an age identity) a copy is encrypted to it, in
+age's own format, so that `age --decrypt` reads it too. Restoring moves the profile that is there aside: nothing is ever
+deleted here but the oldest copies. What never lives here: when to save (`controller.chromium.driver`).
+"""
+
+import contextlib
+import gzip
+import os
+import shutil
+import tarfile
+import tempfile
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import IO
+
+import pyrage
+
+from controller.chromium.profile.profile import Profile
+
+KEEP = 3
+"""Copies kept of each account."""
+
+_PARTS = (
+    "Default/IndexedDB",
+    "Default/Local Storage",
+    "Default/WebStorage",
+    "Default/Service Worker",
+    "Default/Network/Cookies",
+    "Default/Network/Cookies-journal",
+    "Default/Cookies",
+    "Default/Cookies-journal",
+    "switchboard.json",
+)
+"""What restores a session; the rest of a profile is caches, and made anew."""
+
+OPEN = "a browser has the profile open: suspend the account first"
+
+_CHUNK = 1 << 20
+_TIME = "%Y%m%dT%H%M%S.%fZ"
+_PLAIN, _ENCRYPTED = ".tar.gz", ".tar.gz.age"
+
+
+class VaultError(OSError):
+    """A profile could not be saved or restored. Its text is one line for people."""
+
+
+@dataclass(frozen=True, slots=True)
+class Copy:
+    """A saved profile. at: aware UTC. size: bytes."""
+
+    path: Path
+    at: datetime
+    size: int
+
+    @property
+    def name(self) -> str:
+        """What it is called in lists and commands: its time."""
+        return self.path.name.split(".tar.")[0]
+
+    @property
+    def is_encrypted(self) -> bool:
+        """Whether a key is needed to restore it."""
+        return self.path.name.endswith(_ENCRYPTED)
+
+
+def new_key() -> str:
+    """Make a key for PROFILE_KEY. Whoever has it can use every session saved with it."""
+    return str(pyrage.x25519.Identity.generate())
+
+
+class Vault:
+    """The saved profiles under one DATA_DIR. Its methods block: call them in a thread."""
+
+    def __init__(self, data_dir: Path, key: str | None = None) -> None:
+        """Raise VaultError for a key that is none."""
+        self._folder = data_dir.absolute() / "saved"
+        try:
+            self._identity = None if key is None else pyrage.x25519.Identity.from_str(key.strip())
+        except pyrage.IdentityError:
+            raise VaultError("PROFILE_KEY is no age identity; make one with `python -m switchboard new-key`") from None
+
+    def copies(self, profile: Profile) -> list[Copy]:
+        """Return what is saved of an account, the newest first."""
+        return sorted(self._copies(profile), key=lambda copy: copy.at, reverse=True)
+
+    def find(self, profile: Profile, name: str | None) -> Copy:
+        """Look a copy up by its name, or the newest one. Raises VaultError if there is none such."""
+        for copy in self.copies(profile):
+            if name is None or copy.name == name:
+                return copy
+        raise VaultError(f"no copy {name} of this account is saved" if name else "no copy of this account is saved")
+
+    def save(self, profile: Profile) -> Copy | None:
+        """Save a profile that no browser has open. Returns None where there is nothing to save yet."""
+        parts = [name for name in _PARTS if (profile.folder / name).exists()]
+        if not any("IndexedDB" in name or "Local Storage" in name for name in parts):
+            return None
+        folder = self._folder / profile.digits
+        suffix = _PLAIN if self._identity is None else _ENCRYPTED
+        path = folder / f"{datetime.now(UTC):{_TIME}}{suffix}"
+        new = path.with_name(f".{path.name}.new")
+        try:
+            for each in (self._folder, folder):
+                each.mkdir(mode=0o700, parents=True, exist_ok=True)
+            for left in folder.glob(".*.new"):  # of a save that was killed: nobody else saves here
+                left.unlink()
+            with tempfile.TemporaryFile(dir=folder) as plain:
+                with tarfile.open(fileobj=plain, mode="w:gz", compresslevel=1) as archive:
+                    for name in parts:
+                        archive.add(profile.folder / name, name)
+                plain.seek(0)
+                self._write(plain, new)
+            new.rename(path)
+        except (OSError, tarfile.TarError, pyrage.EncryptError) as error:
+            with contextlib.suppress(OSError):
+                new.unlink()
+            raise VaultError(f"the profile could not be saved: {_why(error)}") from error
+        made = Copy(path, _time(path), path.stat().st_size)
+        # A copy of the future was made by a clock that was ahead: it goes first, the one just made never.
+        for old in sorted(self._copies(profile), key=lambda copy: (copy.at <= made.at, copy.at), reverse=True)[KEEP:]:
+            old.path.unlink(missing_ok=True)
+        return made
+
+    def restore(self, profile: Profile, copy: Copy) -> Path | None:
+        """Put a copy in the profile's place; a browser that has it open is an error.
+
+        Returns where the profile that was there lies now, or None if there was none. If anything fails, that one stays
+        in its place. Raises VaultError.
+        """
+        if profile.is_locked():
+            raise VaultError(OPEN)
+        coming = profile.folder.with_name(f".{profile.digits}.restoring")
+        shutil.rmtree(coming, ignore_errors=True)
+        aside = profile.folder.with_name(f".{profile.digits}.before-{datetime.now(UTC):{_TIME}}")
+        try:
+            coming.mkdir(mode=0o700, parents=True)
+            with self._read(copy) as plain:
+                _refuse_damaged(plain)
+                with tarfile.open(fileobj=plain, mode="r:gz") as archive:
+                    archive.extractall(coming, filter="data")
+            existed = profile.folder.exists()
+            if existed:
+                profile.folder.rename(aside)
+            try:
+                coming.rename(profile.folder)
+            except OSError:
+                if existed:
+                    aside.rename(profile.folder)
+                raise
+        except (OSError, tarfile.TarError, pyrage.DecryptError) as error:
+            shutil.rmtree(coming, ignore_errors=True)
+            if isinstance(error, VaultError):
+                raise
+            raise VaultError(f"the copy could not be restored: {_why(error)}") from error
+        return aside if existed else None
+
+    def _copies(self, profile: Profile) -> Iterator[Copy]:
+        folder = self._folder / profile.digits
+        for path in folder.glob("[0-9]*.tar.gz*") if folder.exists() else ():
+            try:
+                yield Copy(path, _time(path), path.stat().st_size)
+            except (ValueError, OSError):
+                continue  # not one of ours, or gone meanwhile
+
+    def _write(self, plain: IO[bytes], path: Path) -> None:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "wb") as file:
+            if self._identity is None:
+                shutil.copyfileobj(plain, file)
+            else:
+                pyrage.encrypt_io(plain, file, [self._identity.to_public()])
+            file.flush()
+            os.fsync(file.fileno())
+
+    @contextmanager
+    def _read(self, copy: Copy) -> Iterator[IO[bytes]]:
+        with copy.path.open("rb") as file:
+            if not copy.is_encrypted:
+                yield file
+                return
+            if self._identity is None:
+                raise VaultError("the copy is encrypted: PROFILE_KEY is needed to restore it")
+            with tempfile.TemporaryFile(dir=copy.path.parent) as plain:
+                pyrage.decrypt_io(file, plain, [self._identity])
+                plain.seek(0)
+                yield plain
+
+
+def _refuse_damaged(plain: IO[bytes]) -> None:
+    """Read an archive to its checksum: who only unpacks it stops before that, and takes what is wrong for right."""
+    try:
+        with gzip.open(plain) as archive:
+            while archive.read(_CHUNK):
+                pass
+    except (gzip.BadGzipFile, zlib.error, EOFError) as error:
+        raise VaultError("the copy could not be restored: its file is damaged, choose another one") from error
+    plain.seek(0)
+
+
+def _why(error: Exception) -> str:
+    """Say what went wrong without the path, which is nobody's business in a chat."""
+    told = error.strerror if isinstance(error, OSError) else None
+    return told or str(error)
+
+
+def _time(path: Path) -> datetime:
+    name = path.name.removesuffix(".age").removesuffix(_PLAIN)
+    return datetime.strptime(name, _TIME).replace(tzinfo=UTC)

@@ -1,0 +1,249 @@
+"""The fleet: whether WhatsApp itself can be reached, and what follows for all accounts at once (L13).
+
+An outage of the world is not counted against the accounts: when WhatsApp's host does not answer, or most accounts are
+lost within moments, all are held, people are told once, and when it answers again they go on in turn. How one account
+waits is in `controller.accounts.lifecycle`.
+"""
+
+import asyncio
+import contextlib
+import logging
+import ssl
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime
+from typing import Protocol
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
+
+from controller.accounts.notices import Notice, Transition
+from controller.accounts.reasons import VERDICTS, Reason, State
+from controller.manager import Status, utc_now
+from controller.registry import Account
+from controller.troubles import UNREACHABLE, Troubles
+
+log = logging.getLogger(__name__)
+
+REACH_DEADLINE = 5.0
+"""Seconds in which WhatsApp's host has to answer."""
+PROBE_EVERY = 5.0
+"""Seconds between two probes while something is wrong."""
+MOST_WITHIN = 30.0
+FEWEST = 3
+"""Most accounts, and at least so many, lost within so many seconds: it is not they (L13)."""
+GOOD_PROBES = 2
+"""Answers in a row after which WhatsApp counts as reachable again."""
+LONGEST_BLIND = 900.0
+"""Seconds for which accounts are held by a probe that has never once succeeded, or that connected accounts belie.
+
+It may be the probe that is wrong."""
+
+_LOCAL = {"localhost", "::1"}
+"""What no browser asks a proxy for, beside 127.0.0.0/8."""
+
+_OURS = {Reason.SESSION_CLOSED, Reason.UNRESPONSIVE, Reason.NAVIGATED, Reason.RECYCLED}
+"""What ends in our own processes, all at once where they share one: it tells nothing of WhatsApp."""
+
+Reach = Callable[[], Awaitable[None]]
+"""Reaches WhatsApp's host. Raises OSError (TimeoutError is one) if it does not answer."""
+
+
+class Accounts(Protocol):
+    """The registry, as the fleet uses it."""
+
+    def accounts(self) -> Sequence[Account]:
+        """All accounts."""
+
+    def status(self, number: str) -> Status:
+        """Where an account is."""
+
+    def hold(self) -> None:
+        """Try nothing and count nothing."""
+
+    def release(self) -> None:
+        """Go on, in turn."""
+
+
+async def reach(url: str) -> None:
+    """Ask the host of `url` for one line. Raises OSError if it gives none, or one that says that it is in trouble."""
+    parts = urlsplit(url)
+    secure = parts.scheme == "https"
+    port = parts.port or (443 if secure else 80)
+    async with asyncio.timeout(REACH_DEADLINE):
+        reader, writer = await asyncio.open_connection(parts.hostname, port, ssl=_any_certificate() if secure else None)
+        try:
+            writer.write(
+                f"HEAD {parts.path or '/'} HTTP/1.1\r\nHost: {parts.hostname}\r\nConnection: close\r\n\r\n".encode()
+            )
+            await writer.drain()
+            answer = await reader.readline()
+        finally:
+            writer.close()
+            with contextlib.suppress(OSError):
+                await writer.wait_closed()
+    words = answer.split()
+    if len(words) < 2 or not words[1].isdigit() or int(words[1]) >= 500:  # noqa: PLR2004 - HTTP's server errors
+        raise ConnectionError(f"{parts.hostname} answers {answer[:40]!r}")
+
+
+def by_proxy(url: str) -> bool:
+    """Tell whether browsers, which heed the environment, reach this host through a proxy, as `reach` does not."""
+    parts = urlsplit(url)
+    host = parts.hostname or ""
+    if host in _LOCAL or host.startswith("127.") or proxy_bypass(host):
+        return False
+    return bool({parts.scheme, "all"} & getproxies().keys())
+
+
+def _any_certificate() -> ssl.SSLContext:
+    """Nothing secret is said: whether anybody answers is all that is asked. Browsers check who it is."""
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context
+
+
+class OutageWatch:
+    """Watches. Give it every notice (`note`), and `run` it.
+
+    reach: None where WhatsApp's host cannot be asked the way in which the browsers ask it, e.g. through a proxy; then
+    only the loss of most accounts tells.
+    """
+
+    def __init__(
+        self, accounts: Accounts, troubles: Troubles, reach: Reach | None, clock: Callable[[], datetime] = utc_now
+    ) -> None:
+        self._accounts, self._troubles, self._reach, self._clock = accounts, troubles, reach, clock
+        self._lost: deque[tuple[float, str]] = deque()
+        self._woken = asyncio.Event()
+        self._trusted = False
+        self._held_since: float | None = None
+        self._told = ""
+
+    @property
+    def held(self) -> bool:
+        """Whether all accounts are held now."""
+        return self._held_since is not None
+
+    def note(self, notice: Notice) -> None:
+        """Take a notice; returns at once."""
+        if not isinstance(notice, Transition):
+            return
+        if notice.state is State.CONNECTED:  # it is lost no more
+            self._lost = deque(each for each in self._lost if each[1] != notice.number)
+        if notice.state not in {State.DISCONNECTED, State.ERROR, State.SUSPENDED}:
+            return
+        verdict = VERDICTS.get(notice.cause or notice.reason)
+        if verdict is None or verdict.needs_person:
+            return
+        if notice.before is State.CONNECTED and notice.reason not in _OURS:
+            self._lost.append((asyncio.get_running_loop().time(), notice.number))
+        self._woken.set()
+
+    async def run(self) -> None:
+        """Watch for ever. Sleeps while nothing is wrong."""
+        await self._answers()  # once at the start: what was never reached is not missed
+        while True:
+            await self._woken.wait()
+            self._woken.clear()
+            if await self._is_outage():
+                await self._outage()
+            await asyncio.sleep(PROBE_EVERY)
+
+    async def _is_outage(self) -> bool:
+        if self._lost_most():
+            return True
+        if await self._answers() or not self._may_judge():
+            return False
+        await asyncio.sleep(1)
+        return not await self._answers()
+
+    async def _outage(self) -> None:
+        """Hold all until WhatsApp answers again."""
+        loop = asyncio.get_running_loop()
+        began = self._held_since = loop.time()
+        self._lost.clear()
+        self._accounts.hold()
+        log.warning("WhatsApp cannot be reached: all accounts wait")
+        good = 0
+        try:
+            while good < GOOD_PROBES:
+                await self._tell()
+                await asyncio.sleep(PROBE_EVERY)
+                good = good + 1 if await self._answers() else 0
+                if not good and self._is_belied(loop.time() - began):
+                    break
+        finally:
+            self._held_since = None
+            self._accounts.release()
+        if good:
+            log.info("WhatsApp can be reached again, after %.0f s: accounts go on in turn", loop.time() - began)
+        self._told = ""
+        await self._troubles.tell_trouble_over(UNREACHABLE)
+
+    def _is_belied(self, seconds: float) -> bool:
+        """Tell whether the probe, which has failed for so long, is not to be believed; then it is not, from now on."""
+        if seconds <= LONGEST_BLIND:
+            return False
+        if not self._trusted:
+            log.warning("WhatsApp's host was never reached from here; the browsers may know a way: they go on")
+            self._reach = None
+            return True
+        if not self._heard_within(seconds):
+            return False
+        log.warning("WhatsApp's host does not answer us, but accounts are connected: all go on")
+        self._trusted = False  # until it answers again
+        return True
+
+    def _heard_within(self, seconds: float) -> bool:
+        now = self._clock()
+        for account in self._accounts.accounts():
+            status = self._accounts.status(account.number)
+            heard = status.last_activity
+            if status.is_connected and heard is not None and (now - heard).total_seconds() < seconds:
+                return True
+        return False
+
+    async def _tell(self) -> None:
+        waiting = self._waiting()
+        words = f"{waiting} account is waiting" if waiting == 1 else f"{waiting} accounts are waiting"
+        if words != self._told:
+            self._told = words
+            await self._troubles.tell_trouble(UNREACHABLE, words)
+
+    def _waiting(self) -> int:
+        return sum(_waits(self._accounts.status(account.number)) for account in self._accounts.accounts())
+
+    def _connected(self) -> int:
+        return sum(self._accounts.status(account.number).is_connected for account in self._accounts.accounts())
+
+    def _lost_most(self) -> bool:
+        now = asyncio.get_running_loop().time()
+        while self._lost and now - self._lost[0][0] > MOST_WITHIN:
+            self._lost.popleft()
+        lost = len({number for _, number in self._lost})
+        return lost >= FEWEST and lost > self._connected()
+
+    def _may_judge(self) -> bool:
+        """Tell whether the probe's failure means anything: not while accounts are connected that it cannot reach."""
+        return self._reach is not None and (self._trusted or not self._connected())
+
+    async def _answers(self) -> bool:
+        if self._reach is None:
+            return True
+        try:
+            await self._reach()
+        except (OSError, ValueError) as error:  # ValueError: an address that is none
+            log.debug("WhatsApp's host does not answer: %s", error or "no answer in time")
+            return False
+        self._trusted = True
+        return True
+
+
+def _waits(status: Status) -> bool:
+    """Tell whether an account would be connected if WhatsApp could be reached."""
+    if status.state is State.CONNECTING:
+        return True
+    verdict = VERDICTS.get(status.cause or status.reason) if status.reason is not None else None
+    resting = status.state not in {State.DISCONNECTED, State.ERROR}
+    return not resting and verdict is not None and not verdict.needs_person

@@ -1,0 +1,62 @@
+"""Owned background tasks, and clean-up that a cancellation cannot cut short.
+
+Every task of the program belongs to a `Tasks`, whose owner cancels and awaits what is left of it at its end.
+"""
+
+import asyncio
+import logging
+from collections.abc import Coroutine
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+log = logging.getLogger(__name__)
+
+
+class Tasks:
+    """The background tasks of one owner. A task that fails is logged; it never ends the others."""
+
+    def __init__(self, name: str = "background task") -> None:
+        self._name = name
+        self._running: set[asyncio.Task[Any]] = set()
+
+    def start(self, work: Coroutine[Any, Any, Any], name: str | None = None) -> asyncio.Task[Any]:
+        """Run `work` until it ends or until `stop`. name: for the log, and for whoever looks at all tasks."""
+        task = asyncio.get_running_loop().create_task(work, name=name or self._name)
+        self._running.add(task)
+        task.add_done_callback(self._reap)
+        return task
+
+    async def drain(self, seconds: float) -> bool:
+        """Wait for what is running to end by itself, at most so long. Returns whether all did."""
+        if not self._running:
+            return True
+        _, late = await asyncio.wait(self._running, timeout=seconds)
+        return not late
+
+    async def stop(self) -> None:
+        """Cancel and await all that is left; the calling task itself, if it is one of them, is left alone."""
+        running = [task for task in self._running if task is not asyncio.current_task()]
+        for task in running:
+            task.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
+
+    def _reap(self, task: asyncio.Task[Any]) -> None:
+        self._running.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("%s failed", task.get_name(), exc_info=error)
+
+
+async def uncancelled(work: Coroutine[Any, Any, T]) -> T:
+    """Run bounded work to its end even if the caller is cancelled meanwhile; the cancellation follows afterwards."""
+    task = asyncio.create_task(work)
+    cancelled: asyncio.CancelledError | None = None
+    while not task.done():
+        try:
+            await asyncio.wait([task])
+        except asyncio.CancelledError as error:
+            cancelled = error
+    if cancelled is not None:
+        if not task.cancelled():
+            task.exception()  # it is of no interest any more; unread it would be logged
+        raise cancelled
+    return task.result()

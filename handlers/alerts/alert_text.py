@@ -1,0 +1,133 @@
+"""What is said about alerts beside the incidents themselves: who did what, silences, lists. HTML; pure."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from handlers.alerts.incident_text import Names
+from handlers.alerts.incidents import Incident
+from handlers.alerts.silences import Silence
+from handlers.chat.messages import escape
+from handlers.texts.vocabulary import clock, count, span, told_of
+
+ACKNOWLEDGED = "Thank you: everybody sees that you are on it."
+TAKEN_ALREADY = "Somebody is on it already."
+OVER_ALREADY = "That is over already."
+NO_SUCH_SILENCE = "That silence has ended."
+SILENCE_ENDED = "The silence has ended."
+ONLY_ADMINS_END_IT = "This silence is not yours alone: an admin can end it."
+HOW_TO_SILENCE = (
+    "Say whom to silence and for how long, up to 30 days:\n"
+    "<code>/silence Support Berlin 2h phone is in repair</code>\n"
+    "<code>/silence all 30m maintenance</code>"
+)
+CONTROLLER = "Switchboard itself"
+NAMES = 5
+
+
+def is_on_it(name: str, now: datetime) -> str:
+    """Return the line of an incident that somebody has acknowledged."""
+    return f"{escape(name)} is on it, since {clock(now, now)}"
+
+
+def pressed_by(name: str, what: str, now: datetime) -> str:
+    """Return the line that shows who pressed what."""
+    return f"🔄 {escape(name)} pressed {what}, {clock(now, now)}"
+
+
+def silenced_by(silence: Silence, now: datetime) -> str:
+    """Return the line that shows who silenced it, and for how long."""
+    return f"🔕 {escape(silence.name)} silenced it until {clock(silence.until, now)}"
+
+
+def started(accounts: int) -> str:
+    """Tell over the chat what pressing "Reconnect all" did."""
+    return f"{count(accounts, 'account')} started." if accounts else "None of them needed a start."
+
+
+def confirm_all(accounts: int) -> str:
+    """Ask once more before many accounts are started."""
+    return f"Reconnect {count(accounts, 'account')}, one after the other? (60 s to answer)"
+
+
+def which_account(asked: str) -> str:
+    """Answer a silence for a name that several accounts have."""
+    return f"More than one account fits “{escape(asked)}”. Use the whole number."
+
+
+def silence_began(silence: Silence, names: Sequence[str], now: datetime) -> str:
+    """Answer /silence."""
+    return (
+        f"🔕 {_whom(silence, names)}: no alerts until {clock(silence.until, now)}"
+        f"{_reason(silence)}.\nWhat still stands by then is told then."
+    )
+
+
+def silence_line(silence: Silence, names: Sequence[str], now: datetime) -> str:
+    """Tell of one silence."""
+    where = " everywhere" if silence.chat is None else ""
+    left = span((silence.until - now).total_seconds())
+    return f"🔕 {_whom(silence, names)}{where}, {left} left, by {escape(silence.name)}{_reason(silence)}"
+
+
+def standing(incident: Incident, names: Names, now: datetime) -> str:
+    """Tell of one incident that stands."""
+    entries = incident.open_entries
+    reasons = dict.fromkeys(told_of(entry.reason).title for entry in entries)
+    accounts = list(dict.fromkeys(names(entry.number) for entry in entries if entry.number))
+    who = _some(accounts) + ": " if accounts else ""
+    since = span((now - min(entry.at for entry in entries)).total_seconds())
+    by = f" · {incident.acknowledged_by}" if incident.acknowledged_by else ""
+    return f"🚨 {who}{', '.join(reasons)}, for {since}{by}"
+
+
+def alerts_and_silences(incidents: Sequence[str], silences: Sequence[str]) -> str:
+    """Answer /alerts and /silence."""
+    rows = [f"<b>{count(len(incidents), 'alert')} open here</b>" if incidents else "Nothing needs you here."]
+    rows += incidents
+    if silences:
+        rows.append(f"<b>{count(len(silences), 'silence')}</b>")
+        rows += silences
+    else:
+        rows.append("Nothing is silenced. /silence all 2h does that.")
+    return "\n".join(rows)
+
+
+def straight(reason: str, detail: str) -> str:
+    """Tell of a trouble without an incident: nothing can be kept."""
+    words = told_of(reason)
+    more = f"<i>{escape(detail)}</i>\n" if detail else ""
+    return f"🚨 <b>{words.title}</b>\n{more}{words.means}\n➡️ {words.todo}"
+
+
+def straight_over(reason: str) -> str:
+    """Tell that a trouble which was told without an incident is over."""
+    return f"✅ {told_of(reason).over}."
+
+
+def chat_is_gone(chat: int, why: str) -> str:
+    """Tell admins of a chat that cannot be written to."""
+    return (
+        f"📪 I cannot write to chat <code>{chat}</code> any more ({escape(why)}).\n"
+        f"What it is owed is kept, and told when it can be reached again."
+    )
+
+
+def chat_moved(chat: int, to: int) -> str:
+    """Tell admins of a group that has become a supergroup."""
+    return (
+        f"📦 The group <code>{chat}</code> has become a supergroup; I write there now.\n"
+        f"If it is TELEGRAM_ALERT_CHAT_ID, set that to <code>{to}</code>."
+    )
+
+
+def _whom(silence: Silence, names: Sequence[str]) -> str:
+    return _some(names) if silence.numbers else "<b>All accounts</b>"
+
+
+def _some(names: Sequence[str]) -> str:
+    more = f" and {len(names) - NAMES} more" if len(names) > NAMES else ""
+    return f"<b>{', '.join(names[:NAMES])}</b>{more}"
+
+
+def _reason(silence: Silence) -> str:
+    return f" ({escape(silence.reason)})" if silence.reason else ""

@@ -1,0 +1,1 @@
+"""What any chat service needs: messages as data, the port it implements, turns, limits, live messages."""

@@ -1,0 +1,105 @@
+"""What a pressed button says: short codes that need no memory, so that a keyboard still works after a restart.
+
+`1:r:491511234567:x7Qa` is version, verb, subject and nonce; one that asks for confirmation also names who may press it
+and until when. Codes are no secrets and grant nothing: whoever presses is checked again (`handlers.chat.people`).
+"""
+
+import re
+import secrets
+import string
+from dataclasses import dataclass
+from enum import StrEnum, unique
+
+VERSION = "1"
+LIMIT = 64
+"""Bytes that Telegram allows."""
+CONFIRM_SECONDS = 60
+"""How long the question “are you sure?” may be answered."""
+
+_DIGITS = string.digits + string.ascii_lowercase
+# 32 digits of a subject are what the rest leaves of 64 bytes; a number of 15 and a moment in seconds need 26.
+_SHAPE = re.compile(r"1:([a-z0-9]{1,2}):([0-9.]{0,32}):([A-Za-z0-9_-]{4})(?::([0-9a-z]{1,11})\.([0-9a-z]{1,8}))?")
+
+
+@unique
+class Verb(StrEnum):
+    """What a button does."""
+
+    DETAIL = "d"
+    ALL = "l"
+    HISTORY = "h"
+    RECONNECT = "r"
+    SUSPEND = "s"
+    USE_HERE = "u"
+    LINK = "k"
+    RESTORE = "o"
+    CANCEL = "c"
+    ACKNOWLEDGE = "a"
+    SILENCE = "q"
+    LONG_SILENCE = "q8"
+    END_SILENCE = "e"
+
+
+_VERBS = frozenset(Verb)
+
+
+class StaleButtonError(ValueError):
+    """The code is of another version of the program, or none of ours."""
+
+
+@dataclass(frozen=True, slots=True)
+class Press:
+    """A pressed button.
+
+    subject: the account's number without its +, then a dot and the id of an incident or a silence, or
+    the epoch second of a saved session; each may be missing. presser, until: the user who alone may press it, and the
+    epoch second until which, on a button that confirms.
+    """
+
+    verb: Verb
+    subject: str = ""
+    nonce: str = ""
+    presser: int | None = None
+    until: int | None = None
+
+    @property
+    def number(self) -> str:
+        """The account that is meant, E.164."""
+        return f"+{self.subject.partition('.')[0]}"
+
+    @property
+    def about_account(self) -> bool:
+        """Whether an account is meant at all."""
+        return not self.subject.startswith(".")
+
+    @property
+    def item(self) -> int | None:
+        """The incident or the silence that is meant, if any."""
+        digits = self.subject.partition(".")[2]
+        return int(digits) if digits.isdecimal() else None
+
+
+def button_code(verb: Verb, subject: str = "", *, presser: int | None = None, until: int | None = None) -> str:
+    """Return a button's code, with a fresh nonce. subject: an E.164 number or digits, a dot parting two."""
+    code = f"{VERSION}:{verb}:{subject.removeprefix('+')}:{secrets.token_urlsafe(3)}"
+    if presser is not None and until is not None:
+        code += f":{_base36(presser)}.{_base36(until)}"
+    return code
+
+
+def read_code(code: str) -> Press:
+    """Return what a button's code says. Raises StaleButtonError."""
+    shape = _SHAPE.fullmatch(code)
+    if shape is None or shape[1] not in _VERBS:
+        raise StaleButtonError(code)
+    presser, until = (None, None) if shape[4] is None else (int(shape[4], 36), int(shape[5], 36))
+    return Press(Verb(shape[1]), shape[2], shape[3], presser, until)
+
+
+def _base36(value: int) -> str:
+    digits = ""
+    while True:
+        value, rest = divmod(value, 36)
+        digits = _DIGITS[rest] + digits
+        if not value:
+            return digits

@@ -1,0 +1,192 @@
+"""What people do about alerts: acknowledge, silence, end a silence, list what stands, start many at once."""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+from controller.registry import UnknownAccountError
+from handlers.alerts import alert_text
+from handlers.alerts.incident_text import restartable
+from handlers.alerts.incidents import Incident
+from handlers.alerts.service import Alerts
+from handlers.alerts.silences import Silence, WrongDurationError, parse_duration
+from handlers.alerts.silencing import Silencing
+from handlers.chat.messages import escape
+from handlers.chat.people import People
+from handlers.ports import Accounts
+from handlers.telegram import keyboards
+from handlers.telegram.account_actions import AccountActions, Asker
+from handlers.telegram.find_account import NoAccountError, SeveralAccountsError, find_account, visible
+from handlers.telegram.responder import Responder
+from handlers.texts import answers
+
+
+class AlertActions:
+    """Acts on alerts for people. Whoever asks is known; what they may is checked here."""
+
+    def __init__(
+        self,
+        *,
+        people: People,
+        accounts: Accounts,
+        actions: AccountActions,
+        answers: Responder,
+        alerts: Alerts,
+        silencing: Silencing,
+        region: str | None,
+        clock: Callable[[], datetime],
+    ) -> None:
+        self._people, self._accounts, self._actions, self._answers = people, accounts, actions, answers
+        self._alerts, self._silencing, self._region, self._clock = alerts, silencing, region, clock
+
+    # --- buttons ------------------------------------------------------------------------------------------------------
+
+    def find(self, chat: int, incident: int) -> Incident | None:
+        """Return an incident of the chat, if it is still remembered."""
+        return self._alerts.find(chat, incident)
+
+    async def acknowledge(self, asker: Asker, incident: Incident) -> str:
+        """Let everybody see that somebody is on it. Returns what is shown over the chat."""
+        if not incident.open_entries:
+            return alert_text.OVER_ALREADY
+        if incident.acknowledged_by:
+            return alert_text.TAKEN_ALREADY
+        about = {entry.number for entry in incident.open_entries}
+        if not self._people.is_admin(asker.user) and self._own(about, asker) != about:
+            return answers.NOT_YOURS
+        line = alert_text.is_on_it(asker.name, self._clock())
+        await self._alerts.acknowledge(incident, line)
+        await self._actions.keep(asker.user, "acknowledge", None, f"incident {incident.id}")
+        return alert_text.ACKNOWLEDGED
+
+    async def silence(self, asker: Asker, incident: Incident, lasts: timedelta) -> str:
+        """Let what stands in the incident make no sound in this chat for so long."""
+        numbers = {entry.number for entry in incident.open_entries}
+        if not numbers:
+            return alert_text.OVER_ALREADY
+        if not self._people.is_admin(asker.user) and not (numbers := self._own(numbers, asker)):
+            return answers.NOT_YOURS
+        silence = await self._silencing.begin(asker.place.chat, numbers, lasts, user=asker.user, name=asker.name)
+        await self._alerts.add_line(incident, alert_text.silenced_by(silence, self._clock()))
+        await self._actions.keep(asker.user, "silence", None, f"incident {incident.id} until {silence.until:%F %R} UTC")
+        return ""
+
+    async def reconnect_all(self, asker: Asker, incident: Incident) -> str:
+        """Start every account of the incident that a start may mend and that this person may start."""
+        started = 0
+        for entry in restartable(incident):
+            try:
+                account = self._accounts.account(entry.number)
+            except UnknownAccountError:
+                continue
+            if self._people.may(asker.user, account) and await self._accounts.start(account.number):
+                started += 1
+                await self._actions.keep(asker.user, "reconnect", account.number, "started")
+        await self.tell_done(asker, incident, f"Reconnect for {started}")
+        return alert_text.started(started)
+
+    async def tell_done(self, asker: Asker, incident: Incident, what: str) -> None:
+        """Let the incident's message show who pressed what."""
+        await self._alerts.add_line(incident, alert_text.pressed_by(asker.name, what, self._clock()))
+
+    async def end_silence(self, asker: Asker, silence: int, message: int) -> str:
+        """End a silence before its time."""
+        lasting = next((each for each in self._silencing.here(asker.place.chat) if each.id == silence), None)
+        if lasting is None:
+            return alert_text.NO_SUCH_SILENCE
+        if not self._people.is_admin(asker.user) and not self._is_own(lasting, asker):
+            return alert_text.ONLY_ADMINS_END_IT
+        await self._silencing.end(silence)
+        await self._actions.keep(asker.user, "end silence", None, f"silence {silence}")
+        await self._list(asker, message)
+        return alert_text.SILENCE_ENDED
+
+    # --- commands -----------------------------------------------------------------------------------------------------
+
+    async def list_alerts(self, asker: Asker) -> None:
+        """Answer /alerts: what stands in this chat, and which silences last."""
+        await self._list(asker, None)
+
+    async def silence_command(self, asker: Asker, words: str) -> None:
+        """Answer /silence: the silences that last, or a new one for an account or for all."""
+        if not words.strip():
+            await self._list(asker, None)
+            return
+        parts = words.split()
+        at = next((at for at, part in enumerate(parts) if at and part[:1].isdigit() and _is_duration(part)), None)
+        if at is None:
+            await self._answers.say(asker.place, alert_text.HOW_TO_SILENCE)
+            return
+        who, lasts, reason = " ".join(parts[:at]), parse_duration(parts[at]), " ".join(parts[at + 1 :])
+        chat: int | None = asker.place.chat
+        numbers: tuple[str, ...] = ()
+        if who.casefold() == "all":
+            chat = None if self._people.is_admin(asker.user) else chat
+            if chat is not None and not asker.private:  # others' alerts come here too
+                own = visible(self._accounts, self._people, asker.user)
+                numbers = tuple(account.number for account in own)
+                if not numbers:
+                    await self._answers.say(asker.place, answers.NO_ACCOUNTS)
+                    return
+        else:
+            try:
+                account = find_account(self._accounts, self._people, asker.user, who, self._region)
+            except NoAccountError:
+                await self._answers.say(asker.place, answers.unknown_account(who))
+                return
+            except SeveralAccountsError:
+                await self._answers.say(asker.place, alert_text.which_account(who))
+                return
+            numbers = (account.number,)
+        silence = await self._silencing.begin(
+            chat, numbers, lasts, user=asker.user, name=asker.name, reason=reason[:200]
+        )
+        await self._actions.keep(asker.user, "silence", ",".join(numbers) or None, f"until {silence.until:%F %R} UTC")
+        await self._answers.say(
+            asker.place,
+            alert_text.silence_began(silence, self._names(silence.numbers), self._clock()),
+            keyboards.end_silences([silence.id]),
+        )
+
+    # --- parts --------------------------------------------------------------------------------------------------------
+
+    async def _list(self, asker: Asker, message: int | None) -> None:
+        chat, now = asker.place.chat, self._clock()
+        silences = self._silencing.here(chat)
+        incidents = [alert_text.standing(each, self._name, now) for each in self._alerts.standing(chat)]
+        quiet = [alert_text.silence_line(each, self._names(each.numbers), now) for each in silences]
+        text = alert_text.alerts_and_silences(incidents, quiet)
+        keyboard = keyboards.end_silences([each.id for each in silences])
+        if message is None:
+            await self._answers.say(asker.place, text, keyboard)
+        else:
+            await self._answers.edit(asker.place, message, text, keyboard)
+
+    def _own(self, numbers: set[str], asker: Asker) -> set[str]:
+        """Return those of the accounts that this person may act on."""
+        return numbers & {account.number for account in visible(self._accounts, self._people, asker.user)}
+
+    def _is_own(self, silence: Silence, asker: Asker) -> bool:
+        """Tell whether a silence holds nothing back but what is this person's, or only in their own chat."""
+        if silence.chat is None:
+            return False
+        numbers = set(silence.numbers)
+        return asker.private or (bool(numbers) and self._own(numbers, asker) == numbers)
+
+    def _names(self, numbers: frozenset[str]) -> list[str]:
+        return [self._name(number) for number in sorted(numbers)]
+
+    def _name(self, number: str) -> str:
+        if not number:
+            return alert_text.CONTROLLER
+        try:
+            return answers.title(self._accounts.account(number))
+        except UnknownAccountError:
+            return escape(number)
+
+
+def _is_duration(word: str) -> bool:
+    try:
+        parse_duration(word)
+    except WrongDurationError:
+        return False
+    return True

@@ -1,0 +1,210 @@
+"""Linking codes on their way to the one person who asked: one photo message for each linking, edited as codes change.
+
+A code is a credential. It is drawn, shown in that person's private chat, and taken away when it is of no more use;
+never logged, never stored. What is stored is where the photo is, so that the next start removes what a crash left.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from controller.accounts.notices import CodeHidden, CodeShown
+from controller.registry import Account, UnknownAccountError
+from controller.tasks import Tasks
+from handlers.alerts.recipients import Recipients
+from handlers.chat.errors import ChatError, ChatGoneError, MessageGoneError, OutcomeUnknownError
+from handlers.chat.messages import Lane, Place, Text
+from handlers.chat.messenger import Messenger
+from handlers.chat.send_queue import SendQueue
+from handlers.ports import Accounts, Messages
+from handlers.telegram.qr import draw
+from handlers.texts import status as status_text
+
+log = logging.getLogger(__name__)
+
+KIND = "code"
+"""Of the references that are kept."""
+
+
+@dataclass(slots=True)
+class _Linking:
+    """One account being linked. person: whose private chat has the code. newest: the code to show, None for none.
+
+    waiting: what puts the newest before the person, while it waits for its turn.
+    """
+
+    number: str
+    person: int
+    unreachable: Callable[[], None] | None = None
+    newest: CodeShown | None = None
+    shown: CodeShown | None = None
+    message: int | None = None
+    busy: bool = False
+    waiting: asyncio.Task[None] | None = None
+
+
+class Codes:
+    """Brings codes to people. `show` and `hide` return at once."""
+
+    def __init__(
+        self,
+        post: SendQueue,
+        tasks: Tasks,
+        *,
+        accounts: Accounts,
+        followers: Recipients,
+        messages: Messages,
+        clock: Callable[[], datetime],
+    ) -> None:
+        self._followers = followers
+        self._post, self._tasks, self._accounts, self._messages, self._clock = post, tasks, accounts, messages, clock
+        self._linkings: dict[str, _Linking] = {}
+
+    def ask(self, number: str, person: int, unreachable: Callable[[], None] | None = None) -> None:
+        """Remember who asked for the account's code. unreachable: called if they cannot be written to."""
+        linking = self._linkings.get(number)
+        if linking is None or linking.message is None:
+            self._linkings[number] = _Linking(number, person, unreachable)
+
+    def asker(self, number: str) -> int | None:
+        """Return who asked for the account's code, while it is theirs to scan."""
+        linking = self._linkings.get(number)
+        return None if linking is None else linking.person
+
+    def forget(self, number: str) -> None:
+        """Forget who asked: the account is linked, or nobody waits any more."""
+        linking = self._linkings.get(number)
+        if linking is not None and not linking.busy and linking.message is None:
+            del self._linkings[number]
+
+    def show(self, notice: CodeShown) -> None:
+        """Put a code before the person who asked, or before the account's owner where nobody is known to have.
+
+        An owner who is an operator no longer gets none.
+        """
+        linking = self._linkings.get(notice.number)
+        if linking is None:
+            try:
+                places = self._followers.of_card(self._accounts.account(notice.number))
+            except UnknownAccountError:
+                return
+            if not places:
+                return
+            linking = self._linkings[notice.number] = _Linking(notice.number, places[0].chat)
+        linking.newest = notice
+        self._wake(linking)
+
+    def hide(self, notice: CodeHidden) -> None:
+        """Take the account's code away."""
+        linking = self._linkings.get(notice.number)
+        if linking is not None:
+            self._hide(linking)
+
+    async def clear_left(self) -> None:
+        """Take away the codes that an earlier run left in chats."""
+        for kept in await self._messages.kept(KIND):
+            await self._delete(kept.key, kept.chat, kept.message)
+
+    def hide_all(self) -> None:
+        """Take every code away: the program ends."""
+        for linking in self._linkings.values():
+            self._hide(linking)
+
+    def _hide(self, linking: _Linking) -> None:
+        """Let no code be shown: one that waits for its turn does not hold up the end of the one that is seen."""
+        linking.newest = None
+        if linking.waiting is not None:
+            linking.waiting.cancel()
+        self._wake(linking)
+
+    def _wake(self, linking: _Linking) -> None:
+        if not linking.busy:
+            linking.busy = True
+            self._tasks.start(self._bring(linking), "bringing a code")
+
+    async def _bring(self, linking: _Linking) -> None:
+        """Make the chat show the newest code, whatever comes meanwhile."""
+        try:
+            while linking.newest is not linking.shown or (linking.newest is None and linking.message is not None):
+                if linking.newest is None:
+                    await self._take_away(linking)
+                else:
+                    await self._put(linking, linking.newest)
+        finally:
+            linking.busy = False
+
+    async def _put(self, linking: _Linking, code: CodeShown) -> None:
+        account = self._accounts.account(linking.number)
+        picture = await asyncio.to_thread(draw, code.code.text)
+        if linking.newest is not code:
+            return  # superseded or hidden while it was drawn
+        fresh = linking.message is None
+        putting = linking.waiting = self._tasks.start(self._deliver(linking, code, account, picture), "putting a code")
+        await asyncio.wait({putting})
+        linking.waiting = None
+        if not putting.cancelled():
+            putting.result()
+        if fresh and linking.message is not None:
+            await self._keep(linking)
+
+    async def _deliver(self, linking: _Linking, code: CodeShown, account: Account, picture: bytes) -> None:
+        """Put a picture before the person. May be cancelled while it waits for its turn."""
+
+        async def say(chat: Messenger) -> None:
+            if linking.newest is not code:
+                return  # superseded while it waited
+            linking.waiting = None  # cancelled under way, it might be in the chat without our knowing where
+            try:
+                await put(chat)
+            finally:
+                linking.waiting = asyncio.current_task()
+                if linking.newest is not code and linking.waiting is not None:
+                    linking.waiting.cancel()  # hidden meanwhile: it is not said again
+
+        async def put(chat: Messenger) -> None:
+            caption = Text(status_text.code_caption(account, code, self._clock()))
+            if linking.message is None:
+                place = Place(linking.person)
+                linking.message = await chat.send_picture(place, picture, caption, protect=True)
+            else:
+                await chat.edit_picture(linking.person, linking.message, picture, caption)
+            linking.shown = code
+
+        try:
+            await self._post.deliver(Lane.QR, linking.person, say)
+        except MessageGoneError:
+            linking.message = None  # the person deleted it: the code is sent anew
+        except OutcomeUnknownError:
+            log.warning("A code may have been sent without our knowing; it is sent again")
+        except ChatError as error:
+            log.warning("The code cannot be brought to user %d: %s", linking.person, error)
+            linking.shown = code
+            if isinstance(error, ChatGoneError) and linking.unreachable is not None:
+                linking.unreachable()
+
+    async def _take_away(self, linking: _Linking) -> None:
+        message, linking.message, linking.shown = linking.message, None, None
+        if message is not None:
+            await self._delete(linking.number, linking.person, message)
+
+    async def _keep(self, linking: _Linking) -> None:
+        assert linking.message is not None
+        try:
+            await self._messages.keep(
+                KIND, linking.number, chat=linking.person, topic=None, message=linking.message, shown=""
+            )
+        except OSError as error:
+            log.error("Where the code is could not be kept: %s", error)
+
+    async def _delete(self, number: str, chat_id: int, message: int) -> None:
+        try:
+            await self._post.deliver(Lane.QR, chat_id, lambda chat: chat.delete(chat_id, message), free=True)
+        except ChatError as error:
+            log.warning("A code could not be taken away from chat %d: %s", chat_id, error)
+        try:
+            # While it was taken away, another code may have come into this chat: its reference stays.
+            await self._messages.forget(KIND, number, chat=chat_id, message=message)
+        except OSError as error:
+            log.error("That the code is gone could not be kept: %s", error)

@@ -1,0 +1,50 @@
+"""Which account a person means: by name, by number as people type it, or by its last digits. Only what they may see."""
+
+from controller.registry import Account
+from handlers.chat.people import People
+from handlers.ports import Accounts
+from handlers.texts.phone_numbers import WrongNumberError, ending, parse_number, tidy
+
+
+class NoAccountError(LookupError):
+    """Nothing that this person may see fits."""
+
+
+class SeveralAccountsError(LookupError):
+    """More than one fits: `accounts`."""
+
+    def __init__(self, accounts: list[Account]) -> None:
+        super().__init__("several accounts fit")
+        self.accounts = accounts
+
+
+def visible(accounts: Accounts, people: People, user: int) -> list[Account]:
+    """Return the accounts that the person may see, the longest-served first."""
+    return [account for account in accounts.accounts() if people.may(user, account)]
+
+
+def find_account(accounts: Accounts, people: People, user: int, words: str, region: str | None) -> Account:
+    """Return the account that is meant: its name first, then its number, then its last digits.
+
+    Raises NoAccountError, SeveralAccountsError.
+    """
+    own = visible(accounts, people, user)
+    wanted = " ".join(tidy(words).split()).casefold()
+    found = [account for account in own if account.name.casefold() == wanted]
+    if not found:
+        number = _number(words, region)
+        found = [account for account in own if account.number == number]
+    if not found and (digits := ending(words)) is not None:
+        found = [account for account in own if account.number.endswith(digits)]
+    if not found:
+        raise NoAccountError(words)
+    if len(found) > 1:
+        raise SeveralAccountsError(found)
+    return found[0]
+
+
+def _number(words: str, region: str | None) -> str | None:
+    try:
+        return parse_number(words, region)
+    except WrongNumberError:
+        return None

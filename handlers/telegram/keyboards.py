@@ -1,0 +1,93 @@
+"""The buttons under messages. Labels and layout only: what a press does is in `handlers.telegram.buttons`."""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+
+from controller.accounts.reasons import Reason, State
+from controller.manager import Status
+from controller.registry import Account
+from handlers.chat.button_codes import CONFIRM_SECONDS, Verb, button_code
+from handlers.chat.messages import Button, Keyboard
+from handlers.texts.phone_numbers import show_number
+from handlers.texts.vocabulary import ICONS
+
+PICKER_LIMIT = 90
+"""Accounts that a keyboard offers; Telegram allows 100 buttons."""
+SILENCES = 10
+"""Silences that can be ended by a button."""
+PICK_SECONDS = 600
+"""How long a choice may take."""
+_TWO_COLUMNS_FROM = 8
+
+
+def picker(verb: Verb, accounts: Iterable[tuple[Account, Status]], presser: int, now: datetime) -> Keyboard:
+    """Offer accounts to choose from. A press does `verb` to the one chosen, at once: `presser` has asked for it."""
+    until = int(now.timestamp()) + PICK_SECONDS
+    buttons = [
+        Button(
+            f"{ICONS[status.state]} {account.name or show_number(account.number)}",
+            button_code(verb, account.number, presser=presser, until=until),
+        )
+        for account, status in accounts
+    ][:PICKER_LIMIT]
+    columns = 2 if len(buttons) >= _TWO_COLUMNS_FROM else 1
+    rows = [tuple(buttons[start : start + columns]) for start in range(0, len(buttons), columns)]
+    return (*rows, (Button("Cancel", button_code(Verb.CANCEL, presser=presser, until=until)),))
+
+
+def detail(number: str) -> Keyboard:
+    """Offer what can be done with one account."""
+    return (
+        (
+            Button("Reconnect", button_code(Verb.RECONNECT, number)),
+            Button("Suspend", button_code(Verb.SUSPEND, number)),
+            Button("History", button_code(Verb.HISTORY, number)),
+        ),
+        (Button("All accounts", button_code(Verb.ALL)),),
+    )
+
+
+def back(number: str) -> Keyboard:
+    """Offer the way back to the account."""
+    return ((Button("« Back", button_code(Verb.DETAIL, number)),),)
+
+
+def copies(number: str, saved: Iterable[tuple[float, str]]) -> Keyboard:
+    """Offer saved sessions, each by the Unix time when it was saved, and its label."""
+    return tuple((Button(label, button_code(Verb.RESTORE, f"{number}.{int(at)}")),) for at, label in saved)
+
+
+def refresh_all() -> Keyboard:
+    """Offer the list of all accounts anew."""
+    return ((Button("Refresh", button_code(Verb.ALL)),),)
+
+
+def confirm(verb: Verb, subject: str, label: str, presser: int, now: datetime) -> Keyboard:
+    """Ask once more: only `presser` may answer, and only for a minute."""
+    until = int(now.timestamp()) + CONFIRM_SECONDS
+    return (
+        (
+            Button(label, button_code(verb, subject, presser=presser, until=until)),
+            Button("Cancel", button_code(Verb.CANCEL, subject, presser=presser, until=until)),
+        ),
+    )
+
+
+def end_silences(silences: Sequence[int]) -> Keyboard:
+    """Offer to end silences, in the order in which they are listed."""
+    many = len(silences) > 1
+    return tuple(
+        (Button(f"End silence {place}" if many else "End silence", button_code(Verb.END_SILENCE, f".{silence}")),)
+        for place, silence in enumerate(silences[:SILENCES], start=1)
+    )
+
+
+def next_step(number: str, state: State, reason: Reason | None) -> Keyboard:
+    """Offer what a settled start needs of a person, if anything."""
+    if reason in {Reason.LOGGED_OUT, Reason.WRONG_NUMBER, Reason.NOT_LINKED, Reason.PASSKEY}:
+        return ((Button("Link again", button_code(Verb.LINK, number)),),)
+    if reason is Reason.CONFLICT:
+        return ((Button("Use here", button_code(Verb.USE_HERE, number)),),)
+    if state is State.SUSPENDED:
+        return ((Button("Reconnect", button_code(Verb.RECONNECT, number)),),)
+    return ()

@@ -1,0 +1,146 @@
+"""Answers to people, and those that go on: a command that takes time reports itself by editing its own answer.
+
+An answer that is too long for one message has its buttons under the last; a press of one edits all of them.
+"""
+
+import logging
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from controller.registry import UnknownAccountError
+from controller.tasks import Tasks
+from handlers.chat.errors import ChatError
+from handlers.chat.html import split
+from handlers.chat.live_message import LiveMessage
+from handlers.chat.messages import Keyboard, Lane, Place, Text
+from handlers.chat.send_queue import SendQueue
+from handlers.ports import Accounts
+from handlers.telegram import keyboards
+from handlers.texts import status as status_text
+
+log = logging.getLogger(__name__)
+
+FOLLOWED_SECONDS = 900.0
+"""How long an answer goes on being edited, at most."""
+LONG_ANSWERS = 200
+"""Answers in several messages that are remembered: of one that is not, the last message alone is edited."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Followed:
+    """An answer that goes on, and when it ends at the latest."""
+
+    live: LiveMessage
+    until: float
+
+
+class Responder:
+    """Gives answers."""
+
+    def __init__(self, post: SendQueue, tasks: Tasks, *, accounts: Accounts, clock: Callable[[], datetime]) -> None:
+        self._post, self._tasks, self._accounts, self._clock = post, tasks, accounts, clock
+        self._followed: dict[str, list[_Followed]] = {}
+        self._above: OrderedDict[tuple[int, int], list[LiveMessage]] = OrderedDict()
+
+    async def say(self, place: Place, html: str, keyboard: Keyboard = (), *, asks: bool = False) -> LiveMessage | None:
+        """Answer in as many messages as the text needs; the last has the buttons. None if it could not be said."""
+        return await self._go_on(place, [], split(html), keyboard, asks=asks)
+
+    def ask(self, place: Place, html: str, keyboard: Keyboard) -> None:
+        """Put a question. Returns at once: a pressed button is not to spin until the chat's budget allows it."""
+        self._tasks.start(self.say(place, html, keyboard), "a question")
+
+    async def edit(self, place: Place, message: int, html: str, keyboard: Keyboard = ()) -> LiveMessage:
+        """Let the message whose button was pressed be the answer, with those above it that belong to it.
+
+        What is too long for them goes on below. Returns at once.
+        """
+        parts = split(html)
+        above = [live.message for live in self._above.pop((place.chat, message), []) if not live.gone]
+        surplus = max(0, len(above) + 1 - len(parts))
+        for each in above[:surplus]:
+            self._tasks.start(self._delete(place.chat, each), "taking away a part of an answer")
+        lives = [
+            LiveMessage(self._post, self._tasks, Lane.ANSWERS, chat=place.chat, message=each, shown=Text(""))
+            for each in (*above[surplus:], message)
+        ]
+        more = parts[len(lives) :]
+        for live, part in zip(lives, parts, strict=False):
+            live.show(Text(part, () if more or live is not lives[-1] else keyboard))
+        if more:
+            self._tasks.start(self._go_on(place, lives, more, keyboard), "the rest of an answer")
+        else:
+            self._remember(lives)
+        return lives[-1]
+
+    async def put(self, place: Place, message: int | None, html: str, keyboard: Keyboard = ()) -> LiveMessage | None:
+        """Answer in the message whose button was pressed, or in a new one where there is none."""
+        if message is None:
+            return await self.say(place, html, keyboard)
+        return await self.edit(place, message, html, keyboard)
+
+    def follow(self, number: str, live: LiveMessage | None) -> None:
+        """Let the answer tell how the account's start goes on, until it has settled."""
+        if live is not None:
+            until = self._clock().timestamp() + FOLLOWED_SECONDS
+            self._followed.setdefault(number, []).append(_Followed(live, until))
+            self.refresh(number)
+
+    def refresh(self, number: str) -> None:
+        """Let the account's answers say what it is now."""
+        followed = self._followed.get(number)
+        if not followed:
+            return
+        now = self._clock()
+        try:
+            account, status = self._accounts.account(number), self._accounts.status(number)
+        except UnknownAccountError:
+            del self._followed[number]
+            return
+        html = status_text.progress(account, status, now)
+        if html is None:
+            return
+        settled = status_text.is_settled(status)
+        buttons = keyboards.next_step(number, status.state, status.reason) if settled else ()
+        for one in followed:
+            one.live.show(Text(html, buttons))
+        left = [one for one in followed if not settled and not one.live.gone and one.until > now.timestamp()]
+        if left:
+            self._followed[number] = left
+        else:
+            del self._followed[number]
+
+    async def _go_on(
+        self, place: Place, above: list[LiveMessage], parts: list[str], keyboard: Keyboard, *, asks: bool = False
+    ) -> LiveMessage | None:
+        """Say what is left of an answer, below what is said; the last message has the buttons."""
+        *parts, last = parts
+        sent = [await self._send(place, Text(part)) for part in parts]
+        live = await self._send(place, Text(last, keyboard, asks))
+        if live is not None:
+            self._remember([*above, *(each for each in sent if each is not None), live])
+        return live
+
+    def _remember(self, lives: list[LiveMessage]) -> None:
+        """Remember which messages stand above the last one of an answer."""
+        *above, last = lives
+        if above:
+            self._above[last.chat, last.message] = above
+            if len(self._above) > LONG_ANSWERS:
+                self._above.popitem(last=False)
+
+    async def _delete(self, chat_id: int, message: int) -> None:
+        try:
+            await self._post.deliver(Lane.ANSWERS, chat_id, lambda chat: chat.delete(chat_id, message), free=True)
+        except ChatError as error:
+            log.info("A part of an answer in chat %d cannot be taken away: %s", chat_id, error)
+
+    async def _send(self, place: Place, text: Text) -> LiveMessage | None:
+        try:
+            message = await self._post.deliver(Lane.ANSWERS, place.chat, lambda chat: chat.send(place, text))
+        except ChatError as error:
+            log.warning("An answer could not be given in chat %d: %s", place.chat, error)
+            return None
+        return LiveMessage(self._post, self._tasks, Lane.UPDATES, chat=place.chat, message=message, shown=text)

@@ -1,0 +1,76 @@
+"""Putting a saved session in the place of an account's present one: offered as a list, asked once more, then done.
+
+The session that was there is kept on the server; what is kept and how is the driver's business.
+"""
+
+import logging
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+from controller.driver import DriverError, SavedSession
+from controller.registry import Account, ShuttingDownError
+from controller.tasks import Tasks
+from handlers.ports import Accounts
+from handlers.telegram import keyboards
+from handlers.telegram.account_actions import AccountActions, Asker
+from handlers.telegram.responder import Responder
+from handlers.texts import answers
+
+log = logging.getLogger(__name__)
+
+
+class RestoreActions:
+    """Answers /restore and its buttons. Whoever asks may act on the account: that has been checked."""
+
+    def __init__(
+        self,
+        *,
+        accounts: Accounts,
+        actions: AccountActions,
+        answers: Responder,
+        tasks: Tasks,
+        clock: Callable[[], datetime],
+    ) -> None:
+        self._accounts, self._actions, self._answers = accounts, actions, answers
+        self._tasks, self._clock = tasks, clock
+
+    async def offer(self, asker: Asker, account: Account, *, message: int | None = None) -> None:
+        """List the saved sessions of an account, each with a button."""
+        copies = await self._copies(account)
+        keyboard = keyboards.copies(account.number, [(copy.at, self._label(copy)) for copy in copies])
+        await self._answers.put(asker.place, message, answers.saved_sessions(account, len(copies)), keyboard)
+
+    async def question(self, account: Account, at: int) -> str | None:
+        """Return what is asked before a session is replaced; None if that copy is not there any more."""
+        copy = await self._find(account, at)
+        return None if copy is None else answers.confirm_restore(account, self._label(copy))
+
+    async def restore(self, asker: Asker, account: Account, at: int, *, message: int) -> None:
+        """Replace the session. Returns at once; the message tells how it ends."""
+        copy = await self._find(account, at)
+        if copy is None:
+            await self._answers.edit(asker.place, message, answers.saved_sessions(account, 0))
+            return
+        await self._answers.edit(asker.place, message, answers.restoring(account, self._label(copy)))
+        self._tasks.start(self._replace(asker, account, copy, message), "restoring a session")
+
+    async def _replace(self, asker: Asker, account: Account, copy: SavedSession, message: int) -> None:
+        try:
+            await self._accounts.restore(account.number, copy.name)
+        except (DriverError, OSError, ShuttingDownError) as error:
+            log.warning("A session could not be restored: %s", error)
+            await self._actions.keep(asker.user, "restore", account.number, f"failed: {error}")
+            await self._answers.edit(asker.place, message, answers.restore_failed(account, str(error)))
+            return
+        await self._actions.keep(asker.user, "restore", account.number, f"restored {copy.name}")
+        live = await self._answers.edit(asker.place, message, answers.restored(account, self._label(copy)))
+        self._answers.follow(account.number, live)
+
+    async def _copies(self, account: Account) -> list[SavedSession]:
+        return list(await self._accounts.saved(account.number))
+
+    async def _find(self, account: Account, at: int) -> SavedSession | None:
+        return next((copy for copy in await self._copies(account) if int(copy.at) == at), None)
+
+    def _label(self, copy: SavedSession) -> str:
+        return answers.copy_label(datetime.fromtimestamp(copy.at, UTC), copy.size, self._clock())

@@ -1,0 +1,249 @@
+"""All that the bot says outside of alerts, as whole messages in HTML. Short, warm, exact; no jargon.
+
+Pure: statuses and moments come in, text goes out. The words for states and reasons are in `handlers.texts.vocabulary`,
+buttons in `handlers.telegram.keyboards`, alerts in `handlers.alerts.incident_text`.
+"""
+
+from datetime import datetime
+from html import unescape
+
+from controller.registry import Account
+from handlers.chat.messages import escape
+from handlers.texts.phone_numbers import EXAMPLE, show_number
+from handlers.texts.vocabulary import clock, count
+
+COMMANDS: tuple[tuple[str, str], ...] = (
+    ("link", "link an account by QR code"),
+    ("status", "how the accounts are"),
+    ("reconnect", "connect an account now"),
+    ("suspend", "close an account, keep its session"),
+    ("restore", "go back to a saved session"),
+    ("alerts", "what needs somebody, and what is silenced"),
+    ("silence", "no alerts from an account, or from all, for a while"),
+    ("help", "what I can do"),
+)
+"""The bot's menu for people it knows."""
+STRANGERS_COMMANDS: tuple[tuple[str, str], ...] = (("start", "who are you?"),)
+
+WORKING_ON_IT = "⏳ "
+
+
+def title(account: Account) -> str:
+    """Return the account's name for a line: its name, or its number where it has none."""
+    return escape(account.name) if account.name else show_number(account.number)
+
+
+def number_title(number: str) -> str:
+    """Return a number for a line, where its account is not there any more."""
+    return show_number(number)
+
+
+def topic_name(name: str) -> str:
+    """Return how a forum's topic of an account is called: plain text, at most 128 characters."""
+    return unescape(name)[:128]
+
+
+def title_and_number(account: Account) -> str:
+    """Return the account's name in bold, and its number."""
+    number = show_number(account.number)
+    return f"<b>{escape(account.name)}</b> · {number}" if account.name else f"<b>{number}</b>"
+
+
+# --- who you are ----------------------------------------------------------------------------------------------------
+
+
+def help_text(user: int, *, admin: bool, accounts: int) -> str:
+    """Answer /start and /help for somebody known."""
+    role = "an admin: you can act on every account" if admin else "an operator: you can act on the accounts you linked"
+    have = f"You have {count(accounts, 'account')}." if accounts else "There is no account yet; begin with /link."
+    return (
+        f"👋 <b>Switchboard</b> keeps WhatsApp accounts linked, and tells you when one needs you.\n"
+        f"You are {role}. {have}\n\n"
+        f"<b>/link {EXAMPLE} Support Berlin</b>\nlinks an account: I send a code, you scan it with its phone\n"
+        f"<b>/status</b>\nall accounts; with a number or a name, one of them\n"
+        f"<b>/reconnect</b> · <b>/suspend</b>\nconnect an account now, or close it until you say otherwise\n"
+        f"<b>/alerts</b> · <b>/silence all 2h maintenance</b>\n"
+        f"what needs somebody now; no alerts for a while\n\n"
+        f"An account can be named by its number, its last four digits, or its name.\n"
+        f"Your Telegram id is <code>{user}</code>."
+    )
+
+
+def stranger(user: int) -> str:
+    """Answer /start of somebody unknown: their own id and nothing more."""
+    return f"Your Telegram id is <code>{user}</code>."
+
+
+def stranger_came(user: int, name: str) -> str:
+    """Tell admins of a stranger."""
+    return (
+        f"👤 {escape(name) or 'Somebody'} (id <code>{user}</code>) wrote to me, and I do not know them.\n"
+        f"To let them in, add the id to TELEGRAM_OPERATOR_IDS and restart. I will not tell you of them again."
+    )
+
+
+# --- answers to commands --------------------------------------------------------------------------------------------
+
+
+def ask_number(example: str = EXAMPLE) -> str:
+    """Answer /link alone."""
+    return f"Which number shall I link? Send it like <code>{example}</code>; a name may follow."
+
+
+def linking(account: Account, *, new: bool) -> str:
+    """Answer /link while the browser starts."""
+    return (
+        f"{WORKING_ON_IT}{'Added' if new else 'Linking'} {title_and_number(account)}.\n"
+        f"The code comes to you in a moment. Keep the account’s phone at hand."
+    )
+
+
+def sent_privately(account: Account) -> str:
+    """Answer /link in a group."""
+    return f"🔒 The code for {title_and_number(account)} is not for a group: I sent it to you privately."
+
+
+def cannot_write_privately(account: Account) -> str:
+    """Tell in a group that the asker cannot be written to."""
+    return (
+        f"I cannot write to you privately yet, so the code for {title_and_number(account)} waits.\n"
+        f"Open a chat with me, press Start, and send /link {account.number} there."
+    )
+
+
+def taken_by(account: Account, name: str) -> str:
+    """Tell the second operator who is at it."""
+    return (
+        f"{escape(name)} is linking {title_and_number(account)} right now, and has the code.\n"
+        f"Ask them, or send /link again when they are done."
+    )
+
+
+def starting(account: Account) -> str:
+    """Answer /reconnect."""
+    return f"{WORKING_ON_IT}Connecting {title_and_number(account)}, with all counters at zero."
+
+
+def suspended(account: Account, *, changed: bool) -> str:
+    """Answer /suspend."""
+    if not changed:
+        return f"⏸ {title_and_number(account)} was suspended already."
+    return (
+        f"⏸ {title_and_number(account)} is suspended: its browser is closed, its session is kept.\n"
+        f"It stays so until /reconnect, also through restarts."
+    )
+
+
+def pick(what: str) -> str:
+    """Ask which account is meant."""
+    return f"Which account shall I {what}?"
+
+
+NO_ACCOUNTS = f"There is no account yet. Begin with /link {EXAMPLE}"
+NOTHING_TO_PICK = "No account needs that now. /status shows them all."
+ONLY_COMMANDS = "I understand commands. /status shows the accounts, /help what else I can do."
+NOT_YOURS = "That account is somebody else’s. Its operator or an admin can do that."
+ACCOUNT_GONE = "That account is not there any more. /status shows those that are."
+SHUTTING_DOWN = "Switchboard is stopping right now. Send that again in a minute."
+NOT_KEPT = (
+    "I could not keep that: the database cannot be written. Nothing was changed; an admin should look at the disk."
+)
+FAILED = "That did not work, for a reason I did not expect. It is in the log; please try again."
+STALE_BUTTON = "This button is from an older message. Send /status for a fresh one."
+NOT_YOUR_BUTTON = "This question was put to somebody else."
+TOO_LATE = "That question has expired. Press the button again."
+DONE_ALREADY = "That is done already."
+ON_IT = "🔄 Starting them, one after the other."
+CANCELLED = "Cancelled. Nothing was changed."
+
+
+def unknown_account(asked: str) -> str:
+    """Answer a number or name that no account has."""
+    return f"No account is called “{escape(clip(asked))}”. /status lists them; /link {EXAMPLE} adds one."
+
+
+def refused(error: Exception) -> str:
+    """Answer a number or a name that cannot be taken; the error says why, for people."""
+    return escape(str(error))
+
+
+def did_you_mean_link(number: str) -> str:
+    """Answer a bare number that nobody asked for."""
+    return f"To link that number, send <code>/link {number}</code>"
+
+
+def unknown_command(word: str) -> str:
+    """Answer a command that does not exist."""
+    return f"I do not know {escape(clip(word))}. /help shows what I can do."
+
+
+def ambiguous(asked: str) -> str:
+    """Ask which of several accounts is meant."""
+    return f"More than one account fits “{escape(clip(asked))}”. Which one?"
+
+
+def confirm_suspend(account: Account) -> str:
+    """Ask once more before an account is closed."""
+    return f"Suspend {title_and_number(account)}? Its browser is closed; its session is kept. (60 s to answer)"
+
+
+def confirm_use_here(account: Account) -> str:
+    """Ask once more before a session is taken from where it is open."""
+    return f"Use {title_and_number(account)} here? WhatsApp Web closes where it is open now. (60 s to answer)"
+
+
+# --- saved sessions -------------------------------------------------------------------------------------------------
+
+
+def copy_label(at: datetime, size: int, now: datetime) -> str:
+    """Return how a saved session is told from others: when it was saved, and how large it is."""
+    return f"{clock(at, now)}, {size / 1e6:.1f} MB"
+
+
+def saved_sessions(account: Account, copies: int) -> str:
+    """Offer the saved sessions, whose buttons stand below."""
+    if not copies:
+        return f"No session of {title_and_number(account)} is saved yet. One is saved each day while it is linked."
+    return (
+        f"{count(copies, 'saved session')} of {title_and_number(account)}. Choose one to put in the place of the"
+        " present one, when that does not connect any more."
+    )
+
+
+def confirm_restore(account: Account, label: str) -> str:
+    """Ask once more before a session is replaced."""
+    return (
+        f"Put the session of {label} in the place of {title_and_number(account)}’s present one? It is closed for that;"
+        " the present one is kept on the server. (60 s to answer)"
+    )
+
+
+def restoring(account: Account, label: str) -> str:
+    """Tell that a session is being replaced."""
+    return f"{WORKING_ON_IT}{title_and_number(account)}: restoring the session of {label} …"
+
+
+def restored(account: Account, label: str) -> str:
+    """Tell that a session has been replaced."""
+    return f"{WORKING_ON_IT}{title_and_number(account)}: the session of {label} is in place, connecting …"
+
+
+def restore_failed(account: Account, why: str) -> str:
+    """Tell that a session could not be replaced."""
+    return f"⚠️ {title_and_number(account)}: {escape(why)}. Its present session is as it was."
+
+
+def block_ends(at: datetime, now: datetime) -> str:
+    """Tell when a ban ends; plain text."""
+    return f"The block ends at {clock(at, now)}; it is tried once then."
+
+
+def page_picture(number: str) -> str:
+    """Tell beside a picture of a page that was not recognised whose it is."""
+    return f"What {show_number(number)}’s page looked like."
+
+
+def clip(text: str, limit: int = 60) -> str:
+    """Return text in one line of at most so many characters."""
+    text = " ".join(text.split())
+    return text if len(text) <= limit else text[: limit - 1] + "…"

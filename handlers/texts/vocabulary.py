@@ -1,0 +1,195 @@
+"""The words for states, reasons and times: one table each, so that a thing has the same name wherever it is told.
+
+Plain text without HTML. Whole messages are put together in `handlers.texts.answers`.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from controller import troubles
+from controller.accounts.model import Stage
+from controller.accounts.reasons import Reason, State
+
+_MINUTE, _HOUR, _DAY = 60, 3600, 86400
+
+ICONS: dict[State, str] = {
+    State.IDLE: "⚪",
+    State.CONNECTING: "🟡",
+    State.CONNECTED: "🟢",
+    State.DISCONNECTED: "🔴",
+    State.ERROR: "🟠",
+    State.SUSPENDED: "⏸",
+}
+
+STAGES: dict[Stage, str] = {
+    Stage.QUEUED: "waiting for its turn to start",
+    Stage.LAUNCHING: "starting the browser",
+    Stage.AWAITING_SCAN: "waiting for the code to be scanned",
+    Stage.PAIRING: "code scanned, linking",
+    Stage.PASSKEY: "WhatsApp asks for a passkey",
+    Stage.SYNCING: "loading its chats",
+}
+
+WHY: dict[Reason, str] = {
+    Reason.ASKED: "an operator asked for it",
+    Reason.RESUMED: "Switchboard was restarted",
+    Reason.RETRY: "trying again",
+    Reason.TRIAL: "one trial after the pause",
+    Reason.LINKED: "linked and in touch with WhatsApp",
+    Reason.SUSPENDED_BY_OPERATOR: "suspended by an operator",
+    Reason.SHUTDOWN: "Switchboard was stopped",
+    Reason.NOT_LINKED: "it has not been linked yet",
+    Reason.LAUNCH_FAILED: "the browser did not start",
+    Reason.PROFILE_IN_USE: "another program is using its browser profile",
+    Reason.DEADLINE: "it took too long",
+    Reason.RESTORE_FAILED: "WhatsApp did not accept its saved session",
+    Reason.PAGE_UNKNOWN: "WhatsApp showed a page that Switchboard does not know",
+    Reason.SESSION_CLOSED: "its browser closed",
+    Reason.UNRESPONSIVE: "its browser stopped responding",
+    Reason.CONNECTION_LOST: "its connection to WhatsApp was lost",
+    Reason.NAVIGATED: "its page was reloaded",
+    Reason.STALE: "nothing was heard from WhatsApp for too long",
+    Reason.QR_EXPIRED: "nobody scanned the code in time",
+    Reason.LOGGED_OUT: "it was logged out",
+    Reason.CONFLICT: "WhatsApp Web was opened somewhere else",
+    Reason.BANNED: "WhatsApp has blocked the account",
+    Reason.OUTDATED: "WhatsApp called its page out of date",
+    Reason.WRONG_NUMBER: "a phone with another number scanned the code",
+    Reason.RECYCLED: "its browser was closed to free memory, and opens again at once",
+    Reason.UNKNOWN: "something unexpected happened",
+    Reason.BREAKER_OPEN: "too many errors in a row",
+    Reason.TRIAL_FAILED: "the trial after the pause failed too",
+    Reason.EXHAUSTED: "every attempt to reconnect failed",
+    Reason.PASSKEY: "WhatsApp asks for a passkey",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """How an alert tells a reason: what happened, what it means, what to do, and, once it has passed, that it has."""
+
+    title: str
+    means: str
+    todo: str
+    over: str = "That is over"
+
+
+ALERTS: dict[Reason, Told] = {
+    Reason.BREAKER_OPEN: Told(
+        "too many errors in a row",
+        "It is paused, and tried once more after the pause.",
+        "Nothing to do yet. You will hear if the trial fails too.",
+    ),
+    Reason.TRIAL_FAILED: Told(
+        "the trial after the pause failed",
+        "It is suspended and will not be tried again by itself.",
+        "Look at the cause, then press Reconnect.",
+    ),
+    Reason.EXHAUSTED: Told(
+        "every attempt to reconnect failed",
+        "It is suspended and will not be tried again by itself.",
+        "Check the phone and the server’s network, then press Reconnect.",
+    ),
+    Reason.LOGGED_OUT: Told(
+        "logged out",
+        "The phone, or WhatsApp, removed this linked device.",
+        "Press Link again and scan the new code with the account’s phone.",
+    ),
+    Reason.CONFLICT: Told(
+        "opened somewhere else",
+        "WhatsApp Web runs with this session in another place, so it was closed here.",
+        "Press Use here to take it back, or leave it where it is.",
+    ),
+    Reason.BANNED: Told(
+        "blocked by WhatsApp",
+        "WhatsApp does not let this account in.",
+        "Open WhatsApp on the phone to see why, and ask for a review there.",
+    ),
+    Reason.WRONG_NUMBER: Told(
+        "wrong phone",
+        "A phone with another number scanned the code. It was logged out again at once.",
+        "Press Link again and scan with the right phone.",
+    ),
+    Reason.PAGE_UNKNOWN: Told(
+        "page not recognised",
+        "WhatsApp showed something new; its picture is below. It is tried again meanwhile.",
+        "If it stays so, Switchboard needs an update.",
+    ),
+    Reason.PASSKEY: Told(
+        "a passkey is needed",
+        "WhatsApp wants this device confirmed by a passkey, which a server does not have.",
+        "On the phone, remove the passkey under Settings → Account → Passkeys, then press Link again.",
+    ),
+}
+"""Every reason that `controller.accounts.reasons` and `controller.accounts.lifecycle` alert on."""
+
+TROUBLES: dict[str, Told] = {
+    troubles.UNREACHABLE: Told(
+        "WhatsApp cannot be reached",
+        "The accounts wait, and use up no attempts meanwhile.",
+        "Nothing to do: they connect again by themselves, in turn, when it is back.",
+        "WhatsApp can be reached again",
+    ),
+    troubles.DISK: Told(
+        "the server’s disk is nearly full",
+        "Accounts that are connected stay so, but no browser is started until there is room.",
+        "Make room on the disk that holds DATA_DIR.",
+        "There is room on the disk again",
+    ),
+    troubles.MEMORY: Told(
+        "the server is short of memory",
+        "Accounts that are connected stay so, but no browser is started until there is more.",
+        "End what else runs there, or give the server more memory.",
+        "There is memory again",
+    ),
+    troubles.DATABASE: Told(
+        "the database cannot be written",
+        "What happens to the accounts cannot be kept any more.",
+        "Look at the disk and the permissions of DATA_DIR.",
+        "The database can be written again",
+    ),
+}
+"""What can be wrong with the controller itself, or with the world around it."""
+
+
+def told(reason: Reason) -> Told:
+    """Return how an alert tells a reason, in plain words where it has none of its own."""
+    return ALERTS.get(reason) or Told(WHY[reason], "It is not connected.", "Press Reconnect to try again.")
+
+
+def told_of(reason: str) -> Told:
+    """Return how an alert tells an account's reason or a trouble of the controller, from its word."""
+    if reason in TROUBLES:
+        return TROUBLES[reason]
+    if reason in WHY:
+        return told(Reason(reason))
+    return Told(reason.replace("_", " "), "The server tells no more about it.", "Look at its log.")
+
+
+def span(seconds: float) -> str:
+    """Return a length of time for people: `45 s`, `3 min`, `2 h 5 min`, `3 d 4 h`."""
+    whole = round(seconds)
+    if whole < _MINUTE:
+        return f"{max(0, whole)} s"
+    if whole < _HOUR:
+        return f"{whole // _MINUTE} min"
+    if whole < _DAY:
+        hours, rest = divmod(whole, _HOUR)
+        return f"{hours} h {rest // _MINUTE} min" if rest >= _MINUTE else f"{hours} h"
+    days, rest = divmod(whole, _DAY)
+    return f"{days} d {rest // _HOUR} h" if rest >= _HOUR else f"{days} d"
+
+
+def clock(at: datetime, now: datetime, *, seconds: bool = False) -> str:
+    """Return a moment for people, on this machine's clock, with its zone: `14:03 UTC`, `23 Nov, 14:03 UTC`."""
+    here, today = at.astimezone(), now.astimezone()
+    time = here.strftime("%H:%M:%S %Z" if seconds else "%H:%M %Z")
+    if here.date() == today.date():
+        return time
+    day = f"{here.day} {here:%b}" if here.year == today.year else f"{here.day} {here:%b %Y}"
+    return f"{day}, {time}"
+
+
+def count(number: int, one: str, many: str | None = None) -> str:
+    """Return a counted noun: `1 account`, `3 accounts`."""
+    return f"{number} {one if number == 1 else many or one + 's'}"

@@ -1,0 +1,1 @@
+"""How updates reach a bot: the queue that it polls, and its webhook."""

@@ -1,0 +1,1 @@
+"""Telegram's formatted text: what is parsed from HTML and Markdown, and how it is counted and limited."""

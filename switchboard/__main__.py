@@ -1,0 +1,116 @@
+"""`python -m switchboard`: runs the program, or one of the few commands beside it; what is wrong is one clear line.
+
+Exit codes: 0 after a stop that was asked for, 2 for something that a person must mend first, 1 for a bug.
+"""
+
+import argparse
+import asyncio
+import logging
+import os
+import sys
+from collections.abc import Callable, Sequence
+
+from controller.driver import DriverError
+from switchboard.data_dir import DataDirError, held
+from switchboard.logs import redacted, set_up_logging
+from switchboard.settings import SettingsError, read_profile_settings, read_settings
+
+EXIT_MEND = 2
+EXIT_BUG = 1
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run what the command line asks for; return the exit code."""
+    os.umask(0o077)
+    set_up_logging("INFO", "console")  # until the settings say otherwise
+    args = _parser().parse_args(argv)
+    command: Callable[[argparse.Namespace], int] = args.run
+    try:
+        return command(args)
+    except (SettingsError, DataDirError, DriverError) as error:
+        return _mend(error)
+    except Exception:
+        logging.getLogger("switchboard").exception("A bug ended the program")  # the log takes secrets out
+        return EXIT_BUG
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="switchboard", description="Keeps your WhatsApp accounts linked.")
+    parser.set_defaults(run=_serve)
+    commands = parser.add_subparsers(metavar="COMMAND")
+    each = commands.add_parser("new-key", help="print a key for PROFILE_KEY")
+    each.set_defaults(run=_new_key)
+    each = commands.add_parser("saved", help="list the saved copies of an account's profile")
+    each.add_argument("number", help="such as +491511234567")
+    each.set_defaults(run=_saved)
+    each = commands.add_parser("restore", help="put a saved copy in the place of an account's profile")
+    each.add_argument("number", help="such as +491511234567")
+    each.add_argument("copy", nargs="?", help="as `saved` names it; the newest if none is named")
+    each.set_defaults(run=_restore)
+    return parser
+
+
+def _serve(_: argparse.Namespace) -> int:
+    settings = read_settings()
+    set_up_logging(settings.log_level, settings.log_format)
+    from controller.chromium.profile.vault import VaultError
+    from handlers.chat.errors import TokenRefusedError
+    from storage.database import StorageError
+    from switchboard.app import serve  # the rest of the program is loaded only when it can run
+
+    try:
+        asyncio.run(serve(settings))
+    except (StorageError, VaultError, TokenRefusedError) as error:
+        return _mend(error)
+    return 0
+
+
+def _new_key(_: argparse.Namespace) -> int:
+    from controller.chromium.profile.vault import new_key
+
+    sys.stdout.write(f"{new_key()}\n")
+    return 0
+
+
+def _saved(args: argparse.Namespace) -> int:
+    from controller.chromium.profile.profile import Profile
+    from controller.chromium.profile.vault import Vault, VaultError
+
+    settings = read_profile_settings()
+    try:
+        copies = Vault(settings.data_dir, settings.vault_key).copies(Profile.of(settings.data_dir, args.number))
+    except (VaultError, ValueError) as error:
+        return _mend(error)
+    for copy in copies:
+        locked = ", encrypted" if copy.is_encrypted else ""
+        sys.stdout.write(f"{copy.name}  {copy.at:%Y-%m-%d %H:%M} UTC, {copy.size / 1e6:.1f} MB{locked}\n")
+    if not copies:
+        sys.stdout.write(f"No copy of {args.number} is saved.\n")
+    return 0
+
+
+def _restore(args: argparse.Namespace) -> int:
+    from controller.chromium.profile.profile import Profile
+    from controller.chromium.profile.vault import Vault, VaultError
+
+    settings = read_profile_settings()
+    try:
+        profile = Profile.of(settings.data_dir, args.number)
+        vault = Vault(settings.data_dir, settings.vault_key)
+        with held(settings.data_dir):
+            copy = vault.find(profile, args.copy)
+            aside = vault.restore(profile, copy)
+    except (VaultError, ValueError) as error:
+        return _mend(error)
+    kept = f" The profile that was there is kept as {aside.name}." if aside else ""
+    sys.stdout.write(f"Restored {args.number} as of {copy.at:%Y-%m-%d %H:%M} UTC.{kept}\n")
+    return 0
+
+
+def _mend(error: Exception) -> int:
+    sys.stderr.write(f"{redacted(str(error))}\n")
+    return EXIT_MEND
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,98 @@
+"""What the program writes: one line for each thing that happens, as text or JSON, with no secret in it.
+
+Secrets are taken out here as the last line of defence, whoever wrote them: the bot's token wherever it stands, also in
+the addresses that HTTP libraries log and in tracebacks, and linking codes. So are control characters: a record is one
+line, and what a page or a person wrote can neither begin another nor colour the terminal.
+"""
+
+import json
+import logging
+import re
+import sys
+import threading
+from datetime import UTC, datetime
+from types import TracebackType
+from typing import TypeAlias
+
+_SECRETS = (
+    # A bot's token, also right behind "/bot" in an address, where no word begins.
+    (re.compile(r"(?<!\d)\d{5,}(?::|%3A)[A-Za-z0-9_-]{20,}", re.IGNORECASE), "<token>"),
+    # A linking code: its ref with all that follows, and each of its keys by itself (32 bytes in base64).
+    (re.compile(r"\d@[A-Za-z0-9+/=_-]{16,}(?:,[^\s,]+)*"), "<code>"),
+    (re.compile(r"(?<![A-Za-z0-9+/])[A-Za-z0-9+/]{43}="), "<key>"),
+    # An account's number as the name of its folder or file, which the system's own errors tell.
+    (re.compile(r"((?:profiles|saved|run)/\.?)\d{3,11}(\d{4})(?!\d)"), r"\1•••\2"),
+)
+_UNSEEN = (*range(0x20), *range(0x7F, 0xA0), 0x61C, 0x200E, 0x200F, *range(0x2028, 0x202F), *range(0x2066, 0x206A))
+"""Control characters of terminals, ends of lines, and those that turn the direction of writing."""
+_VISIBLE = {sign: (f"\\x{sign:02x}" if sign <= 0xFF else f"\\u{sign:04x}") for sign in _UNSEEN}  # noqa: PLR2004 - a byte
+_VISIBLE[ord("\n")] = "\\n"
+_ESCAPED = {sign: f"\\u{sign:04x}" for sign in _UNSEEN}
+
+_NOISY = ("httpx", "httpcore", "asyncio", "telegram", "apscheduler", "aiosqlite", "PIL")
+
+_Raised: TypeAlias = (
+    tuple[type[BaseException], BaseException, TracebackType | None] | tuple[None, None, None]
+)  # what sys.exc_info() returns
+
+
+def redacted(text: str) -> str:
+    """Return text with every token and linking code taken out, and numbers in the paths of accounts masked."""
+    for secret, instead in _SECRETS:
+        text = secret.sub(instead, text)
+    return text
+
+
+def one_line(text: str) -> str:
+    """Return text in which whatever is not seen, ends of lines too, is written out."""
+    return text.translate(_VISIBLE)
+
+
+class _Console(logging.Formatter):
+    """One line for each record; a traceback follows it indented, so that no line of it can pass for a record."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return redacted(super().format(record))
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - the library's name
+        return one_line(super().formatMessage(record))
+
+    def formatException(self, ei: _Raised) -> str:  # noqa: N802 - the library's name
+        return "\n".join(f"    {one_line(line)}" for line in super().formatException(ei).split("\n"))
+
+
+class _Json(logging.Formatter):
+    """One JSON object for each record: at (ISO 8601, UTC), level, logger, message, and error where there is one."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        told = {
+            "at": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname,
+            "logger": record.name,
+            "message": redacted(record.getMessage()),
+        }
+        if record.exc_info:
+            told["error"] = redacted(self.formatException(record.exc_info))
+        return json.dumps(told, ensure_ascii=False).translate(_ESCAPED)
+
+
+def set_up_logging(level: str, kind: str) -> None:
+    """Send every record of at least `level` to standard error, as `console` lines or as `json` objects.
+
+    Warnings, and what ends a thread, go the same way; a record that cannot be formatted is dropped rather than dumped.
+    """
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_Json() if kind == "json" else _Console("%(asctime)s %(levelname)-7s %(message)s"))
+    logging.basicConfig(level=level, handlers=[handler], force=True)
+    logging.captureWarnings(capture=True)
+    logging.raiseExceptions = False
+    threading.excepthook = _note_end_of_thread
+    for name in _NOISY:
+        logging.getLogger(name).setLevel(logging.WARNING)
+
+
+def _note_end_of_thread(args: threading.ExceptHookArgs) -> None:
+    if args.exc_value is not None:
+        logging.getLogger(__name__).error(
+            "A thread failed", exc_info=(args.exc_type, args.exc_value, args.exc_traceback)
+        )

@@ -1,0 +1,208 @@
+"""What people set: read once at start from the environment and `.env`. Each name is documented in `.env.example`.
+
+A wrong value is one clear line naming the variable. Part of the composition root: it knows every part's settings.
+"""
+
+import os
+import shlex
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self, TypeVar
+from urllib.parse import urlsplit
+
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from controller.accounts.policy import Policy, Takeover
+
+Seconds = Annotated[float, Field(ge=0, le=366 * 86400, allow_inf_nan=False)]
+Period = Annotated[float, Field(gt=0, le=366 * 86400, allow_inf_nan=False)]
+Ids = Annotated[tuple[int, ...], NoDecode]
+S = TypeVar("S", bound=BaseSettings)
+
+_NOT_FOR_OPERATORS = ("remote-debugging", "remote-allow-origins", "user-data-dir")
+"""Of the browser's arguments: an open port without a password on a linked account, or a profile that is not ours."""
+_SECRETS = {"TELEGRAM_BOT_TOKEN", "TELEGRAM_API_URL", "BROWSER_ARGS", "PROFILE_KEY"}
+"""Never shown when they are wrong: they are a secret, or may hold one (a proxy's password)."""
+
+
+class SettingsError(ValueError):
+    """A setting is wrong. Its text is one line naming the variable."""
+
+
+class ProfileSettings(BaseSettings):
+    """Where sessions are kept: all that the commands for saved profiles need."""
+
+    model_config = SettingsConfigDict(env_file=".env", env_ignore_empty=True, extra="ignore", frozen=True)
+
+    data_dir: Path = Path("data")
+    profile_key: SecretStr | None = None
+
+    @field_validator("data_dir", "chromium_path", check_fields=False)
+    @classmethod
+    def _at_home(cls, value: Path | None) -> Path | None:
+        return None if value is None else value.expanduser()
+
+    @property
+    def vault_key(self) -> str | None:
+        """PROFILE_KEY as it is, for the vault alone."""
+        return None if self.profile_key is None else self.profile_key.get_secret_value()
+
+
+class Settings(ProfileSettings):
+    """All settings, with their defaults. Durations are seconds and take fractions, sizes are MiB."""
+
+    telegram_bot_token: SecretStr
+    telegram_api_url: str = "https://api.telegram.org"
+    telegram_admin_ids: Ids
+    telegram_operator_ids: Ids = ()
+    telegram_alert_chat_id: int | None = None
+    default_region: str | None = None
+    whatsapp_web_url: str = "https://web.whatsapp.com/"
+    chromium_path: Path | None = None
+    browser_args: Annotated[tuple[str, ...], NoDecode] = ()
+    launch_slots: int = Field(default=2, ge=1)
+    reconnect_delays: Annotated[tuple[Seconds, ...], NoDecode] = (1, 2, 4, 8, 16, 30)
+    max_reconnect_attempts: int = Field(default=10, ge=1)
+    breaker_threshold: int = Field(default=5, ge=1)
+    breaker_cooldown_seconds: Period = 60
+    suspended_retry_seconds: Seconds = 0
+    qr_debounce_seconds: Period = 2
+    qr_timeout_seconds: Period = 120
+    health_check_seconds: Period = 30
+    probe_timeout_seconds: Period = 10
+    keep_alive_seconds: Period = 60
+    keep_alive_presence: bool = False
+    stale_after_seconds: Period = 300
+    stable_after_seconds: Seconds = 60
+    connect_timeout_seconds: Period = 60
+    sync_timeout_seconds: Period = 180
+    takeover: Takeover = Takeover.ASK
+    alert_repeat_seconds: Seconds = 14400
+    account_memory_mib: int = Field(default=1500, ge=0)
+    host_free_memory_mib: int = Field(default=300, ge=0)
+    host_free_disk_mib: int = Field(default=500, ge=0)
+    recycle_after_seconds: Seconds = 86400
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    log_format: Literal["console", "json"] = "console"
+    log_full_numbers: bool = False
+
+    @field_validator("telegram_admin_ids", "telegram_operator_ids", "reconnect_delays", mode="before")
+    @classmethod
+    def _comma_separated(cls, value: Any) -> Any:
+        return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+    @field_validator("browser_args", mode="before")
+    @classmethod
+    def _shell_split(cls, value: Any) -> Any:
+        return shlex.split(value) if isinstance(value, str) else value
+
+    @field_validator("browser_args")
+    @classmethod
+    def _ours_alone(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        taken = next((arg for arg in value if arg.lower().lstrip("-").startswith(_NOT_FOR_OPERATORS)), None)
+        if taken is not None:
+            raise ValueError(f"cannot take {taken.partition('=')[0]}: it would open the accounts' browsers to others")
+        return value
+
+    @field_validator("log_level", "log_format", "takeover", mode="before")
+    @classmethod
+    def _any_case(cls, value: Any, info: Any) -> Any:
+        return value.upper() if info.field_name == "log_level" else value.lower()
+
+    @field_validator("default_region")
+    @classmethod
+    def _region(cls, value: str | None) -> str | None:
+        if value is not None and not (len(value) == 2 and value.isalpha()):  # noqa: PLR2004 - ISO 3166 alpha-2
+            raise ValueError("takes a two-letter country code such as DE")
+        return value.upper() if value else None
+
+    @field_validator("telegram_api_url", "whatsapp_web_url")
+    @classmethod
+    def _address(cls, value: str) -> str:
+        if not value.startswith(("http://", "https://")):
+            raise ValueError("takes an address that begins with http:// or https://")
+        try:
+            parts = urlsplit(value)
+            is_whole = bool(parts.hostname and parts.hostname.encode("idna")) and parts.port != 0
+        except ValueError:
+            is_whole = False
+        if not is_whole:
+            raise ValueError("takes an address with a host, such as https://web.whatsapp.com/")
+        return value
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        if not self.telegram_admin_ids:
+            raise SettingsError("TELEGRAM_ADMIN_IDS: at least one Telegram user id is needed, e.g. 123456789")
+        if not self.reconnect_delays:
+            raise SettingsError("RECONNECT_DELAYS: at least one number of seconds is needed, e.g. 1,2,4,8,16,30")
+        if self.keep_alive_seconds + self.probe_timeout_seconds >= self.stale_after_seconds:
+            raise SettingsError(
+                "STALE_AFTER_SECONDS: must be more than KEEP_ALIVE_SECONDS and PROBE_TIMEOUT_SECONDS together, or "
+                "accounts that are well would be taken for stale"
+            )
+        return self
+
+    def policy(self) -> Policy:
+        """Return the numbers of the lifecycle."""
+        return Policy(
+            delays=self.reconnect_delays,
+            max_attempts=self.max_reconnect_attempts,
+            breaker_threshold=self.breaker_threshold,
+            breaker_cooldown=self.breaker_cooldown_seconds,
+            suspended_retry=self.suspended_retry_seconds,
+            qr_debounce=self.qr_debounce_seconds,
+            qr_timeout=self.qr_timeout_seconds,
+            health_check=self.health_check_seconds,
+            probe_timeout=self.probe_timeout_seconds,
+            keep_alive=self.keep_alive_seconds,
+            stale_after=self.stale_after_seconds,
+            stable_after=self.stable_after_seconds,
+            connect_timeout=self.connect_timeout_seconds,
+            sync_timeout=self.sync_timeout_seconds,
+            takeover=self.takeover,
+        )
+
+
+def read_settings(env_file: Path | None = Path(".env")) -> Settings:
+    """Read the settings. Raises SettingsError with one line, naming every variable that is wrong."""
+    return _read(Settings, env_file)
+
+
+def read_profile_settings() -> ProfileSettings:
+    """Read where sessions are kept. Raises SettingsError."""
+    return _read(ProfileSettings, Path(".env"))
+
+
+def _read(kind: type[S], env_file: Path | None) -> S:
+    try:
+        return kind(_env_file=env_file)
+    except ValidationError as error:
+        raise SettingsError("; ".join(_told(problem) for problem in error.errors())) from None
+    except (OSError, UnicodeDecodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+        raise SettingsError(f"{env_file} cannot be read: {why}") from None
+
+
+def has_token() -> bool:
+    """Tell whether a bot token is set at all, in the environment or in `.env`."""
+
+    class _Token(BaseSettings):
+        model_config = SettingsConfigDict(env_file=".env", env_ignore_empty=True, extra="ignore")
+        telegram_bot_token: str = ""
+
+    try:
+        return bool(_Token().telegram_bot_token.strip())
+    except (OSError, UnicodeDecodeError):
+        return True  # there is a `.env`, which the program itself will say more about
+
+
+def _told(problem: Any) -> str:
+    name = str(problem["loc"][0]).upper() if problem["loc"] else ""
+    if problem["type"] == "missing":
+        return f"{name}: is not set"
+    message = str(problem["msg"]).removeprefix("Value error, ")
+    if not name:
+        return message
+    given = "" if name in _SECRETS else f" (it is {os.environ.get(name, problem.get('input'))!r})"
+    return f"{name}: {message[:1].lower()}{message[1:]}{given}"

@@ -1,0 +1,95 @@
+"""The picture of a page that nobody knows shows neither a code nor anybody's chats, and still shows what it says."""
+
+import io
+from base64 import b64encode
+
+import pytest
+import qrcode
+import zxingcpp
+from PIL import Image, ImageChops
+from playwright.async_api import Page
+from qrcode.image.svg import SvgPathImage
+
+from controller.accounts.reasons import Reason
+from controller.accounts.reports import Ended
+from controller.chromium.page.screenshot import take_picture
+from tests.controller.chromium.conftest import eventually
+
+pytestmark = pytest.mark.chromium
+
+CODE = "2@" + "r" * 120 + "," + ",".join(["k" * 43 + "="] * 3) + ",1"
+
+
+def codes_in(png: bytes) -> list[str]:
+    with Image.open(io.BytesIO(png)) as image:
+        return [found.text for found in zxingcpp.read_barcodes(image)]
+
+
+def is_blank(png: bytes) -> bool:
+    with Image.open(io.BytesIO(png)) as image:
+        plain = image.convert("RGB")
+        return ImageChops.difference(plain, Image.new("RGB", plain.size, plain.getpixel((0, 0)))).getbbox() is None
+
+
+async def test_the_alert_of_a_page_that_has_changed_carries_no_code(rig, stand_in):
+    stand_in.switches.set("unknown_build", "all")
+    rig.make(connect_timeout=20)
+    session = await rig.open()
+    page = session._parts.page
+
+    async def shows_a_code() -> bool:
+        return bool(codes_in(await page.screenshot(type="png")))
+
+    await eventually(lambda: stand_in.phones.codes() and stand_in.phones.codes()[0]["qr"], 10)
+    assert await shows_a_code(), "else this would prove nothing"
+    ended = await eventually(lambda: next((one for one in rig.reports if isinstance(one, Ended)), None), 15)
+
+    assert ended.reason is Reason.PAGE_UNKNOWN
+    assert codes_in(ended.picture) == []
+    assert not is_blank(ended.picture)
+
+
+async def page_with(rig, html: str) -> Page:
+    """Open a page of nobody's in a browser as we start it."""
+    session = await rig.open()
+    page = await session._parts.context.new_page()
+    await page.set_content(html)
+    await page.evaluate("() => Promise.all([...document.images].map((image) => image.decode()))")
+    return page
+
+
+@pytest.mark.parametrize(
+    "drawn",
+    [
+        "{svg}",
+        "<img src='{url}' width=600 height=600>",
+        "<div style='width: 600px; height: 600px; background: url({url}) 0 0 / contain'></div>",
+        "<div id=main><p><img src='{url}' width=600 height=600></p></div>",
+    ],
+)
+async def test_no_code_is_in_it_however_it_is_drawn(rig, drawn):
+    svg = qrcode.make(CODE, image_factory=SvgPathImage, box_size=20).to_string(encoding="unicode")
+    url = "data:image/svg+xml;base64," + b64encode(svg.encode()).decode()
+    page = await page_with(rig, "<h1>Update your browser</h1>" + drawn.format(svg=svg, url=url))
+    assert codes_in(await page.screenshot(type="png")) == [CODE], "else this would prove nothing"
+
+    taken = await take_picture(page)
+
+    assert taken is not None
+    assert codes_in(taken) == []
+    assert not is_blank(taken)
+    assert codes_in(await page.screenshot(type="png")) == [CODE], "the page itself stays as it was"
+
+
+async def test_no_chats_are_in_it(rig):
+    page = await page_with(
+        rig,
+        "<div id=main>hello</div><div id=pane-side><span style='visibility: visible'>Ada</span></div>"
+        "<div role=grid><div role=row>Bob</div></div><p contenteditable>a draft</p>",
+    )
+    assert not is_blank(await page.screenshot(type="png"))
+
+    taken = await take_picture(page)
+
+    assert taken is not None
+    assert is_blank(taken)

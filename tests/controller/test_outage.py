@@ -1,0 +1,321 @@
+"""L13 in virtual time: an outage of WhatsApp is one incident, is not counted against accounts, and ends in turn."""
+
+import asyncio
+import os
+import ssl
+from functools import partial
+
+import pytest
+import trustme
+
+from controller.accounts.notices import Notice
+from controller.accounts.policy import Policy
+from controller.accounts.reasons import Reason, State
+from controller.accounts.reports import Authenticated, Ended, Heard, Ready
+from controller.manager import utc_now
+from controller.outage import MOST_WITHIN, OutageWatch, by_proxy, reach
+from controller.registry import Account, Registry
+from controller.troubles import UNREACHABLE
+from tests.controller.fakes import FakeDriver, FakeSession
+from tests.virtual_time import pass_time, until, virtual
+
+NUMBERS = [f"+49151123{number:05}" for number in range(40)]
+
+
+class Store:
+    def __init__(self):
+        self.rows: list[Account] = []
+
+    async def accounts(self):
+        return self.rows
+
+    async def add_account(self, account):
+        self.rows.append(account)
+
+    async def want(self, number, wanted): ...
+    async def rename(self, number, name): ...
+    async def remove_account(self, number): ...
+
+
+class Told:
+    def __init__(self):
+        self.said: list[tuple[str, str]] = []
+
+    async def tell_trouble(self, reason, detail=""):
+        self.said.append((reason, detail))
+
+    async def tell_trouble_over(self, reason):
+        self.said.append((reason, "over"))
+
+
+class World:
+    """A registry of accounts on a fake driver, and a WhatsApp that can go away."""
+
+    def __init__(self, *, answers: bool = True, ask: bool = True):
+        self.away = False
+        self.answers = answers
+        self.notices: list[Notice] = []
+        self.driver = FakeDriver()
+        self.driver.script = self.open
+        self.told = Told()
+        self.registry = Registry(
+            Store(), driver=self.driver, policy=Policy(), listener=self.hear, launch_slots=2, clock=utc_now
+        )
+        self.fleet = OutageWatch(self.registry, self.told, self.reach if ask else None)
+        self.task = asyncio.create_task(self.fleet.run())
+
+    def hear(self, notice: Notice) -> None:
+        self.notices.append(notice)
+        self.fleet.note(notice)
+
+    def open(self, session: FakeSession) -> None:
+        if self.away:
+            session.report(Ended(Reason.CONNECTION_LOST))
+        else:
+            session.report(Authenticated(session.opening.account))
+            session.report(Ready(session.opening.account))
+
+    async def reach(self) -> None:
+        if self.away or not self.answers:
+            raise ConnectionRefusedError
+
+    async def connect(self, numbers: list[str]) -> None:
+        for number in numbers:
+            await self.registry.add(number, name="", owner=1)
+            await self.registry.start(number)
+        await until(lambda: self.connected() == len(numbers))
+
+    def connected(self) -> int:
+        return sum(self.registry.status(account.number).is_connected for account in self.registry.accounts())
+
+    def lose(self, numbers: list[str]) -> None:
+        for session in list(self.driver.sessions):
+            if session.opening.account in numbers and not session.closed:
+                session.report(Ended(Reason.CONNECTION_LOST))
+
+    async def end(self) -> None:
+        self.task.cancel()
+        await asyncio.gather(self.task, return_exceptions=True)
+        await self.registry.stop()
+
+
+@virtual
+async def test_an_outage_uses_up_neither_attempts_nor_errors_and_ends_in_turn():
+    world = World()
+    await world.connect(NUMBERS)
+    await pass_time(120)
+    world.away = True
+    world.lose(NUMBERS)
+    await until(lambda: world.fleet.held, within=10)
+    opened = world.driver.openings
+    used = [world.registry.status(number).reconnect_attempts for number in NUMBERS]
+    await pass_time(3 * 3600)
+    assert world.driver.openings <= opened + 2, "launches under way may end, no other begins"
+    for number, before in zip(NUMBERS, used, strict=True):
+        status = world.registry.status(number)
+        assert status.reconnect_attempts <= before <= 2
+        assert status.error_count == 0
+        assert status.state is not State.SUSPENDED
+    assert [detail for reason, detail in world.told.said if reason == UNREACHABLE][-1] == "40 accounts are waiting"
+    world.away = False
+    await until(lambda: world.connected() == len(NUMBERS), within=120)
+    assert world.driver.most_at_once <= 2
+    assert world.told.said[-1] == (UNREACHABLE, "over")
+    assert sum(detail == "over" for _, detail in world.told.said) == 1
+    await world.end()
+
+
+@virtual
+async def test_most_accounts_lost_within_moments_are_held_although_the_host_answers():
+    world = World(ask=False)
+    await world.connect(NUMBERS[:10])
+    await pass_time(120)
+    world.lose(NUMBERS[:6])
+    await until(lambda: bool(world.told.said), within=MOST_WITHIN)
+    await until(lambda: world.connected() == 10, within=60)
+    await until(lambda: world.told.said[-1] == (UNREACHABLE, "over"), within=60)
+    await world.end()
+
+
+@virtual
+async def test_accounts_that_are_back_are_not_lost():
+    world = World(ask=False)
+    await world.connect(NUMBERS[:6])
+    await pass_time(120)
+    for number in NUMBERS[:6]:
+        world.lose([number])
+        await pass_time(5.3)  # it looks again after 5 s, and forgets after 30
+        assert world.connected() == 6
+    assert world.told.said == []
+    await world.end()
+
+
+@virtual
+@pytest.mark.parametrize("reason", [Reason.SESSION_CLOSED, Reason.UNRESPONSIVE])
+async def test_the_death_of_what_all_browsers_share_is_no_word_about_whatsapp(reason):
+    world = World()
+    await world.connect(NUMBERS[:6])
+    await pass_time(120)
+    for session in world.driver.sessions:
+        session.report(Ended(reason, "Playwright's driver process ended"))
+    await until(lambda: world.connected() == 6, within=10)
+    await pass_time(60)
+    assert world.told.said == []
+    await world.end()
+
+
+@virtual
+async def test_one_lost_account_holds_nobody():
+    world = World()
+    await world.connect(NUMBERS[:10])
+    await pass_time(120)
+    world.lose(NUMBERS[:1])
+    await pass_time(60)
+    assert world.told.said == []
+    assert world.connected() == 10
+    await world.end()
+
+
+@virtual
+async def test_a_probe_that_never_answered_is_not_believed_against_connected_accounts():
+    world = World(answers=False)
+    await world.connect(NUMBERS[:3])
+    await pass_time(120)
+    world.lose(NUMBERS[:1])
+    await pass_time(60)
+    assert world.told.said == []
+    await world.end()
+
+
+@virtual
+async def test_a_probe_that_never_answers_holds_accounts_only_so_long():
+    world = World(answers=False)
+    world.away = True
+    await world.registry.add(NUMBERS[0], name="", owner=1)
+    await world.registry.start(NUMBERS[0])
+    await until(lambda: world.fleet.held, within=30)
+    world.away = False
+    await until(lambda: world.connected() == 1, within=1200)
+    await world.end()
+
+
+@virtual
+async def test_a_probe_that_connected_accounts_belie_holds_the_others_only_so_long():
+    world = World()
+    await world.connect(NUMBERS[:10])
+    await pass_time(120)
+    world.answers = False
+    world.lose(NUMBERS[:1])
+    await until(lambda: world.fleet.held, within=30)
+    for _ in range(10):
+        await pass_time(100)
+        for session in world.driver.sessions:
+            session.report(Heard())
+    await until(lambda: world.connected() == 10, within=60)
+    assert world.told.said[-1] == (UNREACHABLE, "over")
+    world.lose(NUMBERS[:1])
+    await pass_time(60)
+    assert world.connected() == 10, "it is not believed again, until it has answered"
+    world.answers = True
+    world.lose(NUMBERS[1:2])
+    await pass_time(60)
+    world.answers = False
+    world.lose(NUMBERS[2:3])
+    await until(lambda: world.fleet.held, within=30)
+    await world.end()
+
+
+@virtual
+async def test_an_address_that_is_none_is_an_answer_that_does_not_come():
+    world = World()
+    world.reach = partial(reach, "https://a..b:99999/")
+    world.fleet = OutageWatch(world.registry, world.told, world.reach)
+    watching = asyncio.create_task(world.fleet.run())
+    await world.connect(NUMBERS[:1])
+    world.lose(NUMBERS[:1])
+    await pass_time(60)
+    assert not watching.done()
+    watching.cancel()
+    await world.end()
+
+
+@pytest.mark.parametrize(
+    ("environment", "url", "by"),
+    [
+        ({}, "https://web.whatsapp.com/", False),
+        ({"https_proxy": "http://proxy:3128"}, "https://web.whatsapp.com/", True),
+        ({"HTTPS_PROXY": "http://proxy:3128"}, "https://web.whatsapp.com/", True),
+        ({"all_proxy": "socks5://proxy:1080"}, "https://web.whatsapp.com/", True),
+        ({"http_proxy": "http://proxy:3128"}, "https://web.whatsapp.com/", False),
+        ({"https_proxy": "http://proxy:3128", "no_proxy": "whatsapp.com"}, "https://web.whatsapp.com/", False),
+        ({"http_proxy": "http://proxy:3128"}, "http://127.0.0.1:8082/", False),
+    ],
+)
+def test_a_proxy_of_the_environment_is_the_browsers_way(monkeypatch, environment, url, by):
+    for name in list(os.environ):
+        if name.lower().endswith("_proxy"):
+            monkeypatch.delenv(name)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    assert by_proxy(url) is by
+
+
+@virtual
+async def test_an_account_that_only_a_person_can_mend_tells_nothing_of_whatsapp():
+    world = World()
+    await world.connect(NUMBERS[:4])
+    await pass_time(120)
+    world.answers = False
+    for session in world.driver.sessions:
+        session.report(Ended(Reason.LOGGED_OUT))
+    await pass_time(60)
+    assert world.told.said == []
+    await world.end()
+
+
+@virtual
+async def test_a_trial_that_fails_in_an_outage_is_tried_again_after_it():
+    world = World()
+    await world.connect(NUMBERS[:1])
+    world.fleet.note(world.notices[-1])
+    world.registry.hold()
+    await pass_time(1)
+    world.away = True
+    world.lose(NUMBERS[:1])
+    await pass_time(600)
+    status = world.registry.status(NUMBERS[0])
+    assert (status.state, status.on_hold, status.next_retry_in) == (State.DISCONNECTED, True, None)
+    world.away = False
+    world.registry.release()
+    await until(lambda: world.connected() == 1, within=10)
+    await world.end()
+
+
+async def serve_once(answer: bytes, context: ssl.SSLContext | None = None) -> asyncio.Server:
+    async def reply(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readline()
+        writer.write(answer)
+        await writer.drain()
+        writer.close()
+
+    return await asyncio.start_server(reply, "127.0.0.1", 0, ssl=context)
+
+
+async def test_the_host_is_reached_over_http_and_https():
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    trustme.CA().issue_cert("web.whatsapp.com").configure_cert(context)
+    for scheme, given in (("http", None), ("https", context)):
+        async with await serve_once(b"HTTP/1.1 200 OK\r\n\r\n", given) as server:
+            await reach(f"{scheme}://127.0.0.1:{server.sockets[0].getsockname()[1]}/")
+
+
+@pytest.mark.parametrize("answer", [b"HTTP/1.1 503 Service Unavailable\r\n\r\n", b"", b"hello\r\n"])
+async def test_a_host_in_trouble_is_not_reached(answer):
+    async with await serve_once(answer) as server:
+        with pytest.raises(OSError):
+            await reach(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/")
+
+
+async def test_a_host_that_is_not_there_is_not_reached(unused_tcp_port):
+    with pytest.raises(OSError):
+        await reach(f"http://127.0.0.1:{unused_tcp_port}/")

@@ -1,0 +1,266 @@
+"""Budgets in virtual time: who is recycled and when, and what a host that runs out does."""
+
+from contextlib import asynccontextmanager
+
+import pytest
+
+from controller.accounts.model import Stage
+from controller.accounts.notices import Transition
+from controller.accounts.policy import Policy
+from controller.accounts.reasons import Reason, State
+from controller.accounts.reports import Ended, Heard, Ready
+from controller.driver import DriverError, Usage
+from controller.launch_slots import LaunchSlots
+from controller.registry import Registry
+from controller.resource_watch import MIB, PATIENCE, RECYCLE_EVERY, Budget, ResourceWatch, Verge, why_too_much
+from controller.troubles import DISK, MEMORY
+from tests.controller.fakes import FakeDriver
+from tests.virtual_time import pass_time, settle, virtual, virtual_loop
+
+NUMBER = "+491511234567"
+FAT = Usage(memory=2000 * MIB, processes=6)
+
+
+class NoStore:
+    async def accounts(self):
+        return []
+
+    async def add_account(self, account):
+        pass
+
+    async def want(self, number, wanted):
+        pass
+
+
+class House:
+    """One connected account on a host whose free memory and disk the test sets."""
+
+    def __init__(self, tmp_path, budget):
+        self.driver = FakeDriver()
+        self.driver.script = lambda session: session.report(Ready())
+        self.told = []
+        self.notices = []
+        self.memory = self.disk = 10_000 * MIB
+        self.registry = Registry(
+            NoStore(), driver=self.driver, policy=Policy(stale_after=10**9), launch_slots=2,
+            listener=self.hear, clock=virtual_loop().clock,
+        )  # fmt: skip
+        self.resources = ResourceWatch(
+            self.registry, self, budget, tmp_path, clock=virtual_loop().clock,
+            free_memory=lambda: self.memory, free_disk=lambda _: self.disk,
+        )  # fmt: skip
+
+    def hear(self, notice):
+        self.notices.append(notice)
+        self.resources.note(notice)
+
+    async def tell_trouble(self, reason, detail=""):
+        self.told.append(reason)
+
+    async def tell_trouble_over(self, reason):
+        self.told.append(f"{reason} over")
+
+    @property
+    def recycled(self):
+        return [n for n in self.notices if isinstance(n, Transition) and n.reason is Reason.RECYCLED]
+
+
+@asynccontextmanager
+async def house(tmp_path, budget=None):
+    here = House(tmp_path, budget or Budget())
+    await here.registry.add(NUMBER, name="", owner=1)
+    await here.registry.start(NUMBER)
+    await settle()
+    watching = virtual_loop().create_task(here.resources.run())
+    try:
+        yield here
+    finally:
+        watching.cancel()
+        await here.registry.stop()
+
+
+@virtual
+async def test_an_account_within_its_budget_is_left_alone(tmp_path):
+    async with house(tmp_path) as here:
+        await pass_time(12 * 3600)
+        assert here.recycled == []
+        assert here.driver.openings == 1
+
+
+@virtual
+async def test_an_account_above_its_budget_is_recycled_without_an_alert_and_once_an_hour_at_most(tmp_path):
+    async with house(tmp_path) as here:
+        here.driver.script = lambda session: (setattr(session, "used", FAT), session.report(Ready()))
+        here.driver.newest.used = FAT
+        await pass_time(61)
+        assert len(here.recycled) == 1
+        assert "2000 MiB, its budget is 1500 MiB" in here.recycled[0].detail
+        assert here.driver.sessions[0].closed
+        assert here.registry.status(NUMBER).is_connected, "it is back at once"
+        assert [n.alert for n in here.notices if isinstance(n, Transition) and n.alert] == []
+        await pass_time(RECYCLE_EVERY - 130)
+        assert len(here.recycled) == 1
+        await pass_time(200)
+        assert len(here.recycled) == 2
+
+
+@virtual
+async def test_a_quiet_moment_is_waited_for_but_not_for_ever(tmp_path):
+    async with house(tmp_path) as here:
+        here.driver.newest.used = FAT
+        for _ in range(int(PATIENCE / 20) - 2):
+            here.driver.newest.report(Heard())
+            await pass_time(20)
+        assert here.recycled == []
+        for _ in range(8):
+            here.driver.newest.report(Heard())
+            await pass_time(20)
+        assert len(here.recycled) == 1
+
+
+@virtual
+async def test_a_quiet_moment_comes_half_a_minute_after_the_last_message(tmp_path):
+    async with house(tmp_path, Budget(check_every=5)) as here:
+        here.driver.newest.report(Heard())
+        here.driver.newest.used = FAT
+        await pass_time(24)
+        assert here.recycled == []
+        await pass_time(12)
+        assert len(here.recycled) == 1
+
+
+@virtual
+async def test_a_browser_that_has_been_open_for_a_day_is_renewed(tmp_path):
+    async with house(tmp_path) as here:
+        await pass_time(86400 - 120)
+        assert here.recycled == []
+        await pass_time(240)
+        assert [t.detail for t in here.recycled] == ["its browser has been open for a day"]
+
+
+@virtual
+async def test_nothing_is_closed_that_could_not_be_opened_again(tmp_path):
+    async with house(tmp_path) as here:
+        here.disk = 400 * MIB
+        here.driver.newest.used = FAT
+        await pass_time(3 * 86400)
+        assert here.recycled == []
+        assert here.registry.status(NUMBER).is_connected
+        here.disk = 10_000 * MIB
+        await pass_time(120)
+        assert len(here.recycled) == 1
+
+
+@virtual
+async def test_where_memory_is_short_only_what_takes_too_much_of_it_is_closed(tmp_path):
+    async with house(tmp_path) as here:
+        here.memory = 100 * MIB
+        await pass_time(2 * 86400)
+        assert here.recycled == [], "to close it for its age would leave it closed"
+        here.driver.newest.used = FAT
+        await pass_time(120)
+        assert len(here.recycled) == 1
+
+
+@pytest.mark.parametrize(
+    ("usage", "uptime", "budget", "says"),
+    [
+        (Usage(1500 * MIB, 60), 86400, Budget(), None),
+        (Usage(1501 * MIB, 1), 0, Budget(), "1501 MiB"),
+        (Usage(0, 61), 0, Budget(), "61 processes"),
+        (Usage(0, 0), 86401, Budget(), "a day"),
+        (FAT, 10**6, Budget(account_memory=0, account_processes=0, daily=0), None),
+    ],
+)
+def test_what_is_too_much(usage, uptime, budget, says):
+    why = why_too_much(usage, uptime, budget)
+    assert (why is None) if says is None else (says in why)
+
+
+def test_a_shortage_is_over_only_with_a_margin():
+    verge = Verge(limit=100)
+    assert [verge.look(free) for free in (150, 100, 99, 100, 124, 125, 100, 99)] == [
+        False, False, True, False, False, True, False, True,
+    ]  # fmt: skip
+
+
+@virtual
+async def test_a_host_that_runs_out_holds_launches_and_tells_it_once(tmp_path):
+    async with house(tmp_path) as here:
+        here.memory, here.disk = 100 * MIB, 100 * MIB
+        await pass_time(600)
+        assert here.told == [MEMORY, DISK]
+        here.driver.newest.report(Ended(Reason.SESSION_CLOSED))
+        await pass_time(600)
+        assert here.registry.status(NUMBER).stage is Stage.QUEUED, "no launch, no attempt lost, no error"
+        assert here.registry.status(NUMBER).error_count == 0
+        here.memory = 10_000 * MIB
+        await pass_time(61)
+        assert here.told == [MEMORY, DISK, f"{MEMORY} over"]
+        assert here.registry.status(NUMBER).state is State.CONNECTING, "the disk is still short"
+        here.disk = 10_000 * MIB
+        await pass_time(61)
+        assert here.registry.status(NUMBER).is_connected
+
+
+@virtual
+async def test_a_launch_that_fails_makes_it_look_at_once(tmp_path):
+    async with house(tmp_path) as here:
+        await pass_time(1)
+        here.disk = 0
+        here.driver.fails = DriverError(Reason.LAUNCH_FAILED, "No space left on device")
+        here.driver.newest.report(Ended(Reason.SESSION_CLOSED))
+        await pass_time(20)
+        assert here.told == [DISK]
+        assert here.registry.status(NUMBER).error_count == 1, "one launch failed, and no other was tried"
+        assert here.registry.status(NUMBER).stage is Stage.QUEUED
+
+
+@virtual
+async def test_a_measure_that_fails_stops_nothing(tmp_path, caplog):
+    async with house(tmp_path) as here:
+        here.resources._free_memory = lambda: 1 // 0
+        await pass_time(61)
+        assert "could not be checked" in caplog.text
+        here.resources._free_memory = lambda: 0
+        await pass_time(61)
+        assert here.told == [MEMORY]
+
+
+@virtual
+async def test_slots_are_held_by_name():
+    slots = LaunchSlots(1)
+    slots.hold("a")
+    slots.hold("b")
+    entered = []
+
+    async def enter():
+        async with slots:
+            entered.append(1)
+
+    task = virtual_loop().create_task(enter())
+    await settle()
+    slots.release("a")
+    await settle()
+    assert (entered, slots.holds, slots.locked()) == ([], {"b"}, True)
+    slots.release("b")
+    await settle()
+    assert (entered, slots.locked()) == ([1], False)
+    await task
+
+
+@virtual
+async def test_whoever_gives_up_waiting_frees_the_slot():
+    slots = LaunchSlots(1)
+    slots.hold("a")
+
+    async def enter():
+        async with slots:
+            pass
+
+    task = virtual_loop().create_task(enter())
+    await settle()
+    task.cancel()
+    await settle()
+    slots.release("a")
+    assert not slots.locked()

@@ -1,0 +1,193 @@
+"""kill -9 in the middle of a storm, again and again: a real process, a real SQLite file, HTTP to the stand-in.
+
+`python -m tests.handlers.alerts.kills DATABASE URL TOKEN SECONDS` is the process: it stores transitions with what they
+owe, in one transaction as the program does, and delivers. SECONDS: for how long it makes new ones; 0 only catches up
+and ends.
+"""
+
+import asyncio
+import contextlib
+import random
+import sqlite3
+import sys
+import time
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from controller.accounts.reasons import Reason, State
+from controller.recorder import Recorder
+from handlers.alerts import delivery, incidents, worker
+from handlers.alerts.sender import incident_of
+from handlers.telegram.bot import TelegramBot
+from handlers.telegram.service import TelegramOptions, TelegramService
+from sandbox.telegram import TelegramStandIn
+from storage.accounts import Accounts
+from storage.database import open_database
+from storage.messages import MessageStore
+from storage.outbox import Outbox
+from switchboard.persistence import Memory
+from tests.handlers.fakes import FakeAccounts, FakeRecords
+from tests.waiting import until
+
+CHATS = (1001, 1002, 1003)
+EVERY = 0.02
+"""Seconds between two transitions of the storm."""
+LATENCY = 0.1
+"""Seconds that each call of the Bot API takes, so that a kill meets messages under way."""
+TAKEN_UNANSWERED = 0.3
+"""How often the last message before a kill is one that the chat has and the process never hears of."""
+UP_WITHIN = 30.0
+CAUGHT_UP_WITHIN = 120.0
+
+
+# --- the process that is killed ---------------------------------------------------------------------------------------
+
+
+async def serve(path: Path, url: str, token: str, seconds: float) -> None:
+    """Make a storm for so long, then deliver what is owed and end."""
+    # Small incidents, many messages: what takes seconds in the program takes moments here.
+    incidents.GATHER, incidents.GROWS_FOR = timedelta(seconds=0.1), timedelta(seconds=0.3)
+    delivery.SPACING_YOUNG = delivery.SPACING_OLD = timedelta(seconds=0.05)
+    worker.FIRST_GATHERS = 0.02
+    async with open_database(path) as database:
+        outbox = Outbox(database)
+        accounts = FakeAccounts()
+        ((before,),) = await database.rows("SELECT count(*) FROM transitions")
+        for number in range(before):
+            _put(accounts, number)
+        desk = TelegramService(
+            TelegramBot(token, url),
+            TelegramOptions(admins=CHATS, repeat_after=timedelta(0)),
+            accounts=accounts,
+            records=FakeRecords(),
+            messages=MessageStore(database),
+            outbox=outbox,
+            limits=_unlimited(),
+        )
+
+        async def owed(connection: Any, transitions: Any) -> None:
+            await outbox.write(connection, [one for each in transitions for one in desk.owed(each)])
+
+        recorder = Recorder(Memory(database, Accounts(database), owed), desk.tell)
+        accounts.tell = recorder
+        running = asyncio.create_task(desk.run())
+        await _storm(accounts, before, seconds)
+        if not seconds:
+            await until(partial(_is_delivered, desk, outbox), "all is delivered", CAUGHT_UP_WITHIN)
+        await recorder.stop(5)
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+        await desk.stop(5)
+
+
+async def _storm(accounts: FakeAccounts, begin: int, seconds: float) -> None:
+    sys.stdout.write("up\n")
+    sys.stdout.flush()
+    end = time.monotonic() + seconds
+    number = begin
+    while time.monotonic() < end:
+        account = _put(accounts, number)
+        accounts.move(account, State.DISCONNECTED, Reason.LOGGED_OUT, alert=Reason.LOGGED_OUT)
+        number += 1
+        await asyncio.sleep(EVERY)
+
+
+def _put(accounts: FakeAccounts, number: int) -> str:
+    return accounts.put(f"+4915{number:09}", f"account{number:06}", owner=CHATS[0]).number
+
+
+async def _is_delivered(desk: TelegramService, outbox: Outbox) -> bool:
+    return desk._alerts.loaded and not await outbox.waiting() and await desk._alerts.drain(1)
+
+
+def _unlimited() -> Any:
+    from tests.handlers.conftest import UNLIMITED
+
+    return UNLIMITED
+
+
+# --- who kills it -----------------------------------------------------------------------------------------------------
+
+
+@dataclass
+class Toll:
+    """What many kills did. uncertain: messages under way when the process was killed; twice: those that came twice."""
+
+    kills: int = 0
+    alerts: int = 0
+    lost: int = 0
+    uncertain: int = 0
+    twice: int = 0
+
+
+async def kill_again_and_again(folder: Path, kills: int, seed: int = 1) -> Toll:
+    """Kill the process so many times at random moments, let it catch up, and count."""
+    chance, toll = random.Random(seed), Toll()
+    path = folder / "switchboard.sqlite"
+    async with TelegramStandIn() as telegram:
+        for chat in CHATS:
+            telegram.client.world.private_chat(chat)
+        telegram.client.fail("slow", delay=LATENCY, method="sendMessage")
+        for _ in range(kills):
+            async with _process(path, telegram, seconds=60) as process:
+                await asyncio.sleep(chance.uniform(0.05, 0.9))
+                if chance.random() < TAKEN_UNANSWERED:
+                    telegram.client.fail("hang", delivered=True, method="sendMessage", count=1)
+                    await asyncio.sleep(chance.uniform(0.05, 0.4))
+                process.kill()
+                await process.wait()
+            telegram.client.heal()
+            telegram.client.fail("slow", delay=LATENCY, method="sendMessage")
+            toll.kills += 1
+            toll.uncertain += _under_way(path)
+        async with _process(path, telegram, seconds=0) as process:
+            code = await asyncio.wait_for(process.wait(), CAUGHT_UP_WITHIN + UP_WITHIN)
+            assert code == 0, f"the last run ended with {code}"
+        _count(path, telegram, toll)
+    return toll
+
+
+@contextlib.asynccontextmanager
+async def _process(path: Path, telegram: TelegramStandIn, seconds: float) -> Any:
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", __name__, str(path), telegram.url, telegram.token, str(seconds),
+        stdout=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+    try:
+        assert process.stdout is not None
+        assert await asyncio.wait_for(process.stdout.readline(), UP_WITHIN) == b"up\n"
+        yield process
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+
+
+def _under_way(path: Path) -> int:
+    """Return how many messages were marked as under way when the process was killed."""
+    with contextlib.closing(sqlite3.connect(path)) as database:
+        rows = [incident_of(body) for (body,) in database.execute("SELECT body FROM incidents")]
+    return sum(part.sending for each in rows for part in each.parts)
+
+
+def _count(path: Path, telegram: TelegramStandIn, toll: Toll) -> None:
+    with contextlib.closing(sqlite3.connect(path)) as database:
+        stored = [number for (number,) in database.execute("SELECT number FROM transitions")]
+        kept = {
+            (each.chat, part.message)
+            for each in (incident_of(body) for (body,) in database.execute("SELECT body FROM incidents"))
+            for part in each.parts
+        }
+    toll.alerts = len(stored)
+    for chat in CHATS:
+        shown = {m["message_id"]: m["text"] for m in telegram.client.from_bot(chat) if "🚨" in m["text"]}
+        told = "\n".join(text for message, text in shown.items() if (chat, message) in kept)
+        toll.lost += sum(f"account{int(number[5:]):06}" not in told for number in stored)
+        toll.twice += sum((chat, message) not in kept for message in shown)
+
+
+if __name__ == "__main__":
+    asyncio.run(serve(Path(sys.argv[1]), sys.argv[2], sys.argv[3], float(sys.argv[4])))

@@ -1,0 +1,311 @@
+"""Which alerts are one incident, and what becomes of it: pure, on moments that the test says."""
+
+import itertools
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from controller.accounts.reasons import VERDICTS, Reason
+from controller.troubles import DATABASE, DISK, MEMORY, UNREACHABLE
+from handlers.alerts import delivery, incident_text
+from handlers.alerts.delivery import Edit, OpenTopic, Remind, Reply, Send
+from handlers.alerts.incidents import Book, Fact, Incident, Kind
+from handlers.chat.html import rendered_length
+from handlers.texts.vocabulary import ALERTS, WHY, told_of
+
+T0 = datetime(2026, 1, 1, 12, 0, tzinfo=UTC)
+A, B = "+4915112345678", "+33612345678"
+HOURS = timedelta(hours=4)
+
+
+def book(*, forum: bool = False) -> Book:
+    ids = itertools.count(1)
+    return Book(7, lambda: next(ids), forum=forum)
+
+
+_ids = itertools.count(1)
+
+
+def alert(number=A, reason=Reason.LOGGED_OUT, at=T0, **more) -> Fact:
+    return Fact(next(_ids), Kind.ALERT, number, reason, at, **more)
+
+
+def over(number=A, at=T0, kind=Kind.OVER, reason="", **more) -> Fact:
+    return Fact(next(_ids), kind, number, reason, at, **more)
+
+
+def seconds(number: float) -> datetime:
+    return T0 + timedelta(seconds=number)
+
+
+def told(one: Incident, at: datetime) -> Incident:
+    """The incident after all that it owes has been performed."""
+    message = itertools.count(100)
+    while isinstance(duty := delivery.next_duty(one, str, at, quiet_until=None), Send | Edit | Reply | OpenTopic):
+        match duty:
+            case Send():
+                one = delivery.sent(one, duty, next(message), at, HOURS)
+            case Edit():
+                one = delivery.edited(one, duty, at, HOURS)
+            case Reply():
+                one = delivery.replied(one, duty, duty.message or next(message), at)
+            case OpenTopic():
+                one = replace(one, topic=5)
+    return one
+
+
+def tell(of: Book, at: datetime) -> None:
+    for one in of.incidents:
+        of.put(told(one, at))
+
+
+def test_what_comes_within_seconds_is_one_incident():
+    of = book()
+    of.absorb([alert(A), alert(B)], T0)
+    tell(of, seconds(1))
+    of.absorb([alert("+12025550123")], seconds(4))
+    assert len(of.incidents) == 1
+    assert len(of.incidents[0].entries) == 3
+
+
+def test_what_comes_later_is_another():
+    of = book()
+    of.absorb([alert(A)], T0)
+    tell(of, seconds(1))
+    of.absorb([alert(B)], seconds(7))
+    assert len(of.incidents) == 2
+
+
+def test_an_incident_does_not_grow_for_ever():
+    of = book()
+    for number in range(100):
+        of.absorb([alert(f"+49151123{number:05}")], seconds(number))
+        tell(of, seconds(number))
+    assert len(of.incidents) == 2
+
+
+def test_all_that_waits_for_telegram_is_one_incident():
+    of = book()
+    for number in range(100):
+        of.absorb([alert(f"+49151123{number:05}")], seconds(60 * number))
+    assert len(of.incidents) == 1
+
+
+def test_the_same_trouble_again_is_counted_not_told_again():
+    of = book()
+    of.absorb([alert(A)], T0)
+    tell(of, seconds(1))
+    of.absorb([alert(A)], seconds(600))
+    (one,) = of.incidents
+    assert one.entries[0].times == 2
+
+
+def test_another_trouble_of_the_account_takes_the_place_of_the_first():
+    of = book()
+    of.absorb([alert(A, Reason.BREAKER_OPEN)], T0)
+    tell(of, seconds(1))
+    of.absorb([alert(A, Reason.TRIAL_FAILED)], seconds(61))
+    first, second = of.incidents
+    assert first.entries[0].handled
+    assert second.open_entries[0].reason == Reason.TRIAL_FAILED
+    assert incident_text.recovery(first, str) is None
+
+
+def test_recovery_is_told_once_all_of_it_is_over():
+    of = book()
+    of.absorb([alert(A), alert(B)], T0)
+    tell(of, seconds(1))
+    of.absorb([over(A, seconds(60))], seconds(60))
+    assert incident_text.recovery(of.incidents[0], str) is None
+    of.absorb([over(B, seconds(90))], seconds(90))
+    reply = incident_text.recovery(of.incidents[0], str)
+    assert reply is not None
+    assert reply.html == "✅ All 2 accounts connected again, after 1 min."
+
+
+def test_a_flapping_account_starts_no_third_incident_for_the_same_reason():
+    of = book()
+    for number in range(50):
+        of.absorb([alert(A, Reason.BREAKER_OPEN, seconds(40 * number))], seconds(40 * number))
+        tell(of, seconds(40 * number + 1))
+        of.absorb([over(A, seconds(40 * number + 20))], seconds(40 * number + 20))
+        tell(of, seconds(40 * number + 21))
+    assert len(of.incidents) == 2
+    of.absorb([alert(A, Reason.LOGGED_OUT, seconds(2010))], seconds(2010))
+    assert len(of.incidents) == 3, "another reason is told"
+
+
+def test_what_a_silence_held_back_and_was_mended_is_not_told():
+    of = book()
+    of.absorb([alert(A, waited=True), alert(B, waited=True), over(A, waited=True)], T0)
+    assert [entry.number for entry in of.incidents[0].entries] == [B]
+
+
+def test_a_trouble_of_the_controller_is_updated_in_place_and_ends():
+    of = book()
+    of.absorb([alert("", UNREACHABLE, detail="3 accounts are waiting")], T0)
+    of.absorb([alert("", UNREACHABLE, detail="4 accounts are waiting")], seconds(5))
+    of.absorb([over("", seconds(60), reason=DISK)], seconds(60))
+    (one,) = of.incidents
+    assert (one.entries[0].detail, one.entries[0].times) == ("4 accounts are waiting", 1)
+    assert one.open_entries
+    of.absorb([over("", seconds(70), reason=UNREACHABLE)], seconds(70))
+    assert not of.incidents[0].open_entries
+    reply = incident_text.recovery(of.incidents[0], str)
+    assert reply is not None
+    assert reply.html == "✅ WhatsApp can be reached again, after 1 min."
+
+
+def test_in_a_forum_one_account_has_its_topic_and_many_have_none():
+    of = book(forum=True)
+    of.absorb([alert(A)], T0)
+    assert of.incidents[0].about == A
+    of.absorb([alert(B), alert("+12025550123")], seconds(1))
+    assert [one.about for one in of.incidents] == [A, ""]
+
+
+def test_the_first_message_sounds_and_the_others_do_not():
+    of = book()
+    of.absorb([alert(f"+49151123{number:05}") for number in range(1000)], T0)
+    one, silents = of.incidents[0], []
+    while isinstance(duty := delivery.next_duty(one, lambda n: f"Account {n}", T0, quiet_until=None), Send):
+        silents.append(duty.silent)
+        assert rendered_length(duty.text.html) <= 4096
+        one = delivery.sent(one, duty, len(silents), T0, HOURS)
+    assert silents[0] is False
+    assert all(silents[1:])
+    assert len(silents) > 1
+
+
+def test_what_was_over_before_it_was_told_makes_no_sound():
+    of = book()
+    of.absorb([alert(A), over(A, seconds(60))], seconds(60))
+    duty = delivery.next_duty(of.incidents[0], str, seconds(61), quiet_until=None)
+    assert isinstance(duty, Send)
+    assert duty.silent
+
+
+def test_a_critical_alert_is_repeated_until_somebody_is_on_it():
+    of = book()
+    of.absorb([alert(A)], T0)
+    tell(of, T0)
+    (one,) = of.incidents
+    assert delivery.next_duty(one, str, seconds(10), quiet_until=None) == T0 + HOURS
+    assert isinstance(delivery.next_duty(one, str, T0 + HOURS, quiet_until=None), Remind)
+    assert delivery.next_duty(one, str, T0 + HOURS, quiet_until=T0 + 2 * HOURS) == T0 + 2 * HOURS
+    taken = told(replace(one, acknowledged_by="Ada is on it", edited_at=None), T0 + HOURS)
+    assert delivery.next_duty(taken, str, T0 + 2 * HOURS, quiet_until=None) is None
+
+
+def test_what_comes_after_somebody_was_on_it_sounds_and_is_repeated():
+    of = book()
+    of.absorb([alert(A)], T0)
+    tell(of, T0)
+    of.put(replace(of.incidents[0], acknowledged_by="Ada is on it", repeat_at=None))
+    of.absorb([alert(B)], seconds(4))
+    duty = delivery.next_duty(of.incidents[1], str, seconds(5), quiet_until=None)
+    assert isinstance(duty, Send)
+    assert not duty.silent
+    tell(of, seconds(5))
+    assert of.incidents[1].repeat_at == seconds(5) + HOURS
+
+
+def test_who_was_on_it_is_not_any_more_when_it_comes_back():
+    of = book()
+    for start in (0, 600, 1200):
+        of.absorb([alert(A, at=seconds(start))], seconds(start))
+        tell(of, seconds(start))
+        if start < 1200:
+            of.put(replace(of.incidents[-1], acknowledged_by="Ada is on it", repeat_at=None))
+            of.absorb([over(A, seconds(start + 300))], seconds(start + 300))
+            tell(of, seconds(start + 300))
+    flapping = of.incidents[-1]
+    assert len(of.incidents) == 2, "the third time is told by an edit"
+    assert flapping.acknowledged_by == ""
+    assert isinstance(delivery.next_duty(told(flapping, seconds(4000)), str, T0 + 4 * HOURS, quiet_until=None), Remind)
+
+
+def test_the_controllers_troubles_are_not_one_account_that_flaps():
+    of = book()
+    for start, reason in ((0, UNREACHABLE), (600, MEMORY), (1200, DISK)):
+        of.absorb([alert("", reason, seconds(start))], seconds(start))
+        tell(of, seconds(start))
+        of.absorb([over("", seconds(start + 300), reason=reason)], seconds(start + 300))
+        tell(of, seconds(start + 300))
+    of.absorb([alert("", DATABASE, seconds(1800))], seconds(1800))
+    duty = delivery.next_duty(of.incidents[-1], str, seconds(1801), quiet_until=None)
+    assert isinstance(duty, Send)
+    assert not duty.silent
+
+
+def test_an_incident_that_shrinks_leaves_none_of_its_messages_behind():
+    of = book()
+    numbers = [f"+49151123{number:05}" for number in range(1000)]
+    of.absorb([alert(number, Reason.BREAKER_OPEN) for number in numbers], T0)
+    tell(of, T0)
+    shown = {part.message for part in of.incidents[0].parts}
+    assert len(shown) > 2
+    of.absorb([over(number, seconds(60)) for number in numbers[1:]], seconds(60))
+    one = replace(of.incidents[0], entries=of.incidents[0].entries[:1])
+    while isinstance(duty := delivery.next_duty(one, str, T0 + HOURS, quiet_until=None), Edit):
+        if not duty.text.html:
+            shown.discard(duty.message)
+        one = delivery.edited(replace(one, edited_at=None), duty, T0 + HOURS, HOURS)
+        one = replace(one, edited_at=None)
+    assert shown == {one.parts[0].message}
+    assert len(one.parts) == 1
+
+
+def test_what_mends_itself_is_not_repeated():
+    of = book()
+    of.absorb([alert(A, Reason.BREAKER_OPEN)], T0)
+    tell(of, T0)
+    assert delivery.next_duty(of.incidents[0], str, T0 + 2 * HOURS, quiet_until=None) is None
+
+
+def test_every_alert_there_is_has_its_words():
+    for reason, verdict in VERDICTS.items():
+        assert reason in WHY
+        assert not verdict.alert or reason in ALERTS
+    for word in (*Reason, UNREACHABLE, DISK, MEMORY, DATABASE, "something_new"):
+        words = told_of(word)
+        assert words.title
+        assert words.means.endswith(".")
+        assert words.todo.endswith(".")
+
+
+STEPS = st.lists(
+    st.tuples(
+        st.sampled_from(["alert", "over", "handled", "tell"]),
+        st.sampled_from([A, B, "+12025550123"]),
+        st.sampled_from([Reason.BREAKER_OPEN, Reason.LOGGED_OUT, Reason.EXHAUSTED]),
+        st.floats(0, 4000),
+    ),
+    max_size=60,
+)
+
+
+@given(STEPS)
+def test_whatever_happens_no_alert_is_left_out(steps):
+    """After each alert: something of the account stands in exactly one entry, and its newest reason is there."""
+    of, now = book(), T0
+    newest: dict[str, str] = {}
+    for what, number, reason, pause in steps:
+        now += timedelta(seconds=pause)
+        if what == "alert":
+            of.absorb([alert(number, reason, now)], now)
+            newest[number] = reason
+        elif what == "tell":
+            tell(of, now)
+        else:
+            of.absorb([over(number, now, Kind(what))], now)
+            newest.pop(number, None)
+        of.forget(now)
+        standing = [(entry.number, entry.reason) for one in of.incidents for entry in one.open_entries]
+        assert sorted(standing) == sorted(newest.items())
+        for one in of.incidents:
+            assert delivery.next_duty(told(one, now), str, now, quiet_until=None) is None or not isinstance(
+                delivery.next_duty(told(one, now), str, now, quiet_until=None), Send
+            )

@@ -1,0 +1,202 @@
+"""The post: whose turn comes when, and what is said again. Virtual time; Telegram is a list of what was said."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+
+from handlers.chat.errors import ChatGoneError, NotSentError, OutcomeUnknownError, TooManyError
+from handlers.chat.messages import Lane
+from handlers.chat.rate_limits import Limits, RateLimits
+from handlers.chat.send_queue import SendQueue
+from tests.virtual_time import pass_time, virtual, virtual_loop
+
+CHAT, OTHER = 1, 2
+
+
+class Said:
+    """Stands where `handlers.telegram.client.Chat` does: notes what is said when, and fails as it is told."""
+
+    def __init__(self) -> None:
+        self.log: list[tuple[float, str]] = []
+        self.fails: list[Exception] = []
+        self.takes = 0.0
+
+    async def say(self, what: str) -> str:
+        await asyncio.sleep(self.takes)
+        if self.fails:
+            raise self.fails.pop(0)
+        self.log.append((virtual_loop().time(), what))
+        return what
+
+    @property
+    def words(self) -> list[str]:
+        return [what for _, what in self.log]
+
+
+def office(**limits: Any) -> tuple[SendQueue, Said]:
+    said = Said()
+    return SendQueue(said, RateLimits(Limits(**limits))), said  # type: ignore[arg-type]
+
+
+def words(what: str) -> Callable[[Any], Awaitable[str]]:
+    return lambda chat: chat.say(what)
+
+
+def begin(post: SendQueue, lane: Lane, what: str, chat: int = CHAT, **how: Any) -> "asyncio.Task[str]":
+    return asyncio.create_task(post.deliver(lane, chat, words(what), **how))
+
+
+@virtual
+async def test_what_is_urgent_goes_first_and_a_lane_keeps_its_order():
+    post, said = office()
+    tasks = [begin(post, Lane.CARDS, f"card {n}") for n in range(4)]
+    tasks += [begin(post, Lane.ALERTS, f"alert {n}") for n in range(3)]
+    tasks += [begin(post, Lane.ANSWERS, "answer"), begin(post, Lane.QR, "code")]
+    await pass_time(120)
+    await asyncio.gather(*tasks)
+    rest = said.words[said.words.index("code") :]
+    assert rest[:2] == ["code", "answer"]
+    assert [what for what in said.words if "alert" in what] == ["alert 0", "alert 1", "alert 2"]
+    assert [what for what in said.words if "card" in what] == ["card 0", "card 1", "card 2", "card 3"]
+
+
+@virtual
+async def test_what_was_superseded_while_it_waited_is_never_said():
+    post, said = office()
+    newest = ["old"]
+    await asyncio.gather(*[post.deliver(Lane.CARDS, CHAT, words("before")) for _ in range(2)])
+    task = asyncio.create_task(post.deliver(Lane.CARDS, CHAT, lambda chat: chat.say(newest[0])))
+    await asyncio.sleep(0)
+    newest[0] = "new"
+    await task
+    assert said.words[-1] == "new"
+
+
+@virtual
+async def test_a_pause_is_kept_by_that_chat_alone_and_nothing_is_lost():
+    post, said = office()
+    said.fails = [TooManyError(30)]
+    first, second = begin(post, Lane.ALERTS, "first"), begin(post, Lane.ALERTS, "second")
+    await pass_time(1)
+    assert await begin(post, Lane.CARDS, "elsewhere", OTHER) == "elsewhere"
+    await asyncio.gather(first, second)
+    assert [what for at, what in said.log if at >= 30] == ["first", "second"]
+
+
+@virtual
+async def test_while_telegram_is_away_one_tries_for_all():
+    post, _said = office()
+    attempts = 0
+
+    async def away(_: Any) -> None:
+        nonlocal attempts
+        attempts += 1
+        if virtual_loop().time() < 3600:
+            raise NotSentError("away")
+
+    tasks = [asyncio.create_task(post.deliver(Lane.ALERTS, chat, away)) for chat in range(100)]
+    await pass_time(3599)
+    assert not post.reachable
+    assert attempts <= 100 + 3600 / 30 + 10
+    await pass_time(60)
+    await asyncio.gather(*tasks)
+    assert post.reachable
+
+
+@virtual
+async def test_what_may_have_been_said_is_said_again_only_where_that_is_wanted():
+    post, said = office()
+    said.fails = [OutcomeUnknownError("no answer")]
+    with pytest.raises(OutcomeUnknownError):
+        await begin(post, Lane.ALERTS, "once")
+    said.fails = [OutcomeUnknownError("no answer")]
+    assert await begin(post, Lane.ALERTS, "again", repeat=True) == "again"
+
+
+@virtual
+async def test_a_chat_that_is_gone_holds_up_nobody():
+    post, said = office()
+    said.fails = [ChatGoneError("blocked")]
+    with pytest.raises(ChatGoneError):
+        await begin(post, Lane.ALERTS, "gone")
+    assert await begin(post, Lane.ALERTS, "there", OTHER) == "there"
+
+
+@virtual
+async def test_a_slow_lane_does_not_hold_up_the_others():
+    post, said = office()
+    said.takes = 20
+    slow = begin(post, Lane.CARDS, "slow card")
+    await pass_time(0.1)
+    said.takes = 0
+    assert await begin(post, Lane.ANSWERS, "answer") == "answer"
+    assert virtual_loop().time() < 5
+    await slow
+
+
+@virtual
+async def test_a_deletion_costs_no_budget():
+    post, _said = office()
+    tasks = [begin(post, Lane.ALERTS, "alert") for _ in range(30)]
+    await pass_time(5)
+    assert await begin(post, Lane.QR, "delete", free=True) == "delete"
+    assert virtual_loop().time() < 6
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+@virtual
+async def test_a_deletion_that_was_told_to_wait_waits():
+    post, said = office()
+    said.fails = [TooManyError(3), TooManyError(3)]
+    await begin(post, Lane.QR, "delete", free=True)
+    assert said.log == [(6, "delete")]
+
+
+@virtual
+async def test_a_deletion_overtakes_what_waits_for_the_end_of_a_pause():
+    post, said = office()
+    said.fails = [TooManyError(30)]
+    edit = begin(post, Lane.QR, "edit")
+    await pass_time(1)
+    assert await begin(post, Lane.QR, "delete", free=True) == "delete"
+    assert virtual_loop().time() < 2
+    await edit
+    assert [what for at, what in said.log if at >= 30] == ["edit"]
+
+
+@virtual
+async def test_a_deletion_does_not_wait_for_a_slow_lane():
+    post, said = office()
+    said.takes = 20
+    slow = begin(post, Lane.QR, "slow picture")
+    await pass_time(0.1)
+    said.takes = 0
+    assert await begin(post, Lane.QR, "delete", free=True) == "delete"
+    assert virtual_loop().time() < 5
+    await slow
+
+
+@virtual
+async def test_deletions_go_one_by_one():
+    post, said = office()
+    said.takes = 1
+    await asyncio.gather(*[begin(post, Lane.QR, f"delete {n}", free=True) for n in range(3)])
+    assert said.log == [(1, "delete 0"), (2, "delete 1"), (3, "delete 2")]
+
+
+@virtual
+async def test_who_is_cancelled_while_waiting_gives_the_turn_on_and_nothing_is_left():
+    post, _said = office()
+    tasks = [begin(post, Lane.ALERTS, f"{n}") for n in range(10)]
+    await pass_time(0.1)
+    for task in tasks[:9]:
+        task.cancel()
+    await asyncio.gather(*tasks[:9], return_exceptions=True)
+    assert await tasks[9] == "9"
+    await pass_time(1)
+    assert post._queues == {}
+    assert post._under_way == 0

@@ -1,0 +1,120 @@
+"""DATA_DIR is ours alone: nobody else's, and nothing that somebody else put there is followed or opened."""
+
+import errno
+import os
+import stat
+from pathlib import Path
+
+import pytest
+
+from storage.database import StorageError, open_database
+from switchboard import data_dir
+from switchboard.data_dir import DataDirError, held
+
+OTHER = 4711
+
+
+def mode(path):
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+@pytest.fixture
+def as_another(monkeypatch):
+    """See everything as a user to whom none of it belongs, root excepted."""
+    if os.geteuid() == 0:
+        pytest.skip("root's files are trusted: this needs a user of its own")
+    monkeypatch.setattr(data_dir.os, "geteuid", lambda: OTHER)
+
+
+@pytest.fixture
+def give_away():
+    """Give a path to another user; only root can."""
+    if os.geteuid() != 0:
+        pytest.skip("only root can give files away")
+    return lambda path: os.chown(path, OTHER, OTHER, follow_symlinks=False)
+
+
+def test_it_is_made_for_our_eyes_only_and_an_open_one_is_closed(tmp_path):
+    made, wide = tmp_path / "made", tmp_path / "wide"
+    wide.mkdir()
+    wide.chmod(0o777)
+    for path in (made, wide):
+        with held(path):
+            assert mode(path) == 0o700
+            assert mode(path / "switchboard.lock") == 0o600
+
+
+def test_a_second_program_is_refused_and_told_by_whom(tmp_path):
+    with held(tmp_path / "data"), pytest.raises(DataDirError, match=f"process {os.getpid()}"), held(tmp_path / "data"):
+        pass
+
+
+def test_one_of_another_user_is_refused(tmp_path, as_another):
+    with pytest.raises(DataDirError, match="belongs to another user"), held(tmp_path):
+        pass
+
+
+def test_one_given_to_another_user_is_refused_even_to_root(tmp_path, give_away):
+    give_away(tmp_path)
+    with pytest.raises(DataDirError, match=f"uid {OTHER}"), held(tmp_path):
+        pass
+
+
+@pytest.mark.parametrize("planted", ["switchboard.lock", "switchboard.sqlite", "profiles", "run/491511234567.json"])
+def test_what_another_user_planted_is_refused_and_not_followed(tmp_path, give_away, planted):
+    victim, data_dir = tmp_path / "victim", tmp_path / "data"
+    victim.write_text("precious")
+    link = data_dir / planted
+    link.parent.mkdir(parents=True)
+    link.symlink_to(victim)
+    give_away(link)
+
+    with pytest.raises(DataDirError, match="belongs to another user"), held(data_dir):
+        pass
+    assert victim.read_text() == "precious"
+
+
+@pytest.fixture
+def forbid(monkeypatch):
+    """Let the contents of one folder be refused, as those of root's are to others."""
+    listed = Path.iterdir
+
+    def lists(folder):
+        def refuse(path):
+            if path == folder:
+                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+            return listed(path)
+
+        folder.mkdir(parents=True)
+        monkeypatch.setattr(Path, "iterdir", refuse)
+
+    return lists
+
+
+def test_a_disk_of_its_own_is_used_although_lost_and_found_is_closed_to_us(tmp_path, forbid):
+    forbid(tmp_path / "lost+found")
+    with held(tmp_path):
+        pass
+
+
+def test_what_cannot_be_read_is_named(tmp_path, forbid):
+    forbid(tmp_path / "profiles")
+    with pytest.raises(DataDirError) as raised, held(tmp_path):
+        pass
+    assert str(raised.value) == f"DATA_DIR {tmp_path} cannot be used: {tmp_path / 'profiles'}: Permission denied"
+
+
+async def test_a_link_in_the_place_of_the_lock_or_the_database_is_never_followed(tmp_path):
+    victim = tmp_path / "victim"
+    victim.write_text("precious")
+    victim.chmod(0o644)
+    for name in ("switchboard.lock", "switchboard.sqlite"):
+        (tmp_path / name).symlink_to(victim)
+
+    with pytest.raises(DataDirError), held(tmp_path):
+        pass
+    with pytest.raises(StorageError):
+        async with open_database(tmp_path / "switchboard.sqlite"):
+            pass
+    assert victim.read_text() == "precious"
+    assert mode(victim) == 0o644

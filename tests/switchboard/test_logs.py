@@ -1,0 +1,159 @@
+"""What is written holds no secret, and a record is one line whatever somebody else put into it."""
+
+import asyncio
+import json
+import logging
+import os
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from switchboard.logs import redacted, set_up_logging
+
+ROOT = Path(__file__).resolve().parents[2]
+TOKEN = "7000000001:" + "AA-nobodys_" * 3 + "xy"
+KEYS = [letter * 43 + "=" for letter in "kis"]
+CODE = ",".join([f"2@{'Ab9/' * 30}", *KEYS, "1"])
+FORGED = "one\n2026-01-01 00:00:00,000 INFO    •••4567 State: IDLE → CONNECTED"
+
+
+@pytest.fixture
+def written(capsys):
+    """Set up logging as the program does, for the time of a test; call it to read what was written."""
+    root = logging.getLogger()
+    before = root.handlers[:], root.level, logging.raiseExceptions, threading.excepthook
+    try:
+        yield lambda: capsys.readouterr().err
+    finally:
+        logging.captureWarnings(False)
+        for handler in root.handlers[:]:
+            root.removeHandler(handler)
+        for handler in before[0]:
+            root.addHandler(handler)
+        root.setLevel(before[1])
+        logging.raiseExceptions, threading.excepthook = before[2:]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        TOKEN,
+        f"HTTP Request: POST https://api.telegram.org/bot{TOKEN}/getMe",
+        f"https://api.telegram.org/file/bot{TOKEN}/photos/file_1.jpg",
+        f"bot{TOKEN.replace(':', '%3A')}/getMe",
+        f"bot{TOKEN.replace(':', '%3a')}/getMe",
+        f"The token `{TOKEN}` was rejected by the server.",
+        f"Bot[token={TOKEN}]",
+    ],
+)
+def test_a_token_is_taken_out_wherever_it_stands(text):
+    assert TOKEN.partition(":")[2] not in redacted(text)
+    assert "<token>" in redacted(text)
+
+
+@pytest.mark.parametrize("text", [CODE, f"Code(text='{CODE}')", CODE.split(",")[0], *KEYS, f"keys {KEYS[0]} {KEYS[1]}"])
+def test_a_linking_code_is_taken_out_whole_and_in_parts(text):
+    left = redacted(text)
+
+    assert not [part for part in CODE.split(",") if len(part) > 16 and part in left]
+
+
+@pytest.mark.parametrize("folder", ["profiles/", "saved/", "run/", "profiles/."])
+def test_numbers_in_the_paths_of_accounts_are_masked(folder):
+    text = redacted(f"[Errno 2] No such file: '/data/{folder}491511234567/x' and /data/{folder}491511234567.json")
+
+    assert "1511234567" not in text
+    assert text.count("•••4567") == 2
+
+
+def test_what_is_no_secret_stays():
+    line = "2026-11-23 12:00:00,000 INFO    •••4567 Reconnect in 4s (attempt 3/10), pid 1234567: 12345:67 https://x/a=b"
+
+    assert redacted(line) == line
+
+
+@pytest.mark.parametrize("kind", ["console", "json"])
+@pytest.mark.parametrize("sign", ["\n", "\r", "\x1b[31m", "\x9b31m", "\x85", "\u2028", "\u202e", "\x00", "\x7f"])
+def test_a_record_is_one_line_without_anything_unseen(written, kind, sign):
+    set_up_logging("INFO", kind)
+    logging.getLogger("switchboard").info("%s", f"a{sign}b")
+    text = written()
+
+    assert text.splitlines() == [text.rstrip("\n")]
+    assert text.rstrip("\n").isprintable()
+    if kind == "json":
+        assert json.loads(text)["message"] == f"a{sign}b"
+
+
+def test_a_traceback_cannot_pass_for_a_record(written):
+    set_up_logging("INFO", "console")
+
+    def fail():
+        raise RuntimeError(f"{FORGED} {TOKEN}\x1b[2J")
+
+    try:
+        fail()
+    except RuntimeError:
+        logging.getLogger("switchboard").exception("It failed")
+    first, *rest = written().splitlines()
+
+    assert first.endswith("ERROR   It failed")
+    assert rest
+    assert all(line.startswith("    ") and line.isprintable() for line in rest)
+    assert not [line for line in rest if TOKEN in line]
+
+
+@pytest.mark.parametrize("kind", ["console", "json"])
+def test_secrets_in_arguments_tracebacks_tasks_threads_and_warnings(written, kind):
+    set_up_logging("DEBUG", kind)
+
+    def fail():
+        raise RuntimeError(f"https://x/bot{TOKEN}/ {CODE}")
+
+    async def failing():
+        task = asyncio.ensure_future(asyncio.to_thread(fail))
+        await asyncio.wait([task])
+        del task
+
+    logging.getLogger("httpx").warning("to %s", f"https://x/bot{TOKEN}/getMe")
+    asyncio.run(failing())
+    thread = threading.Thread(target=fail)
+    thread.start()
+    thread.join()
+    logging.getLogger("py.warnings").warning("%s", CODE)
+    logging.getLogger("switchboard").info("too few %s %s", CODE)  # noqa: PLE1206 - on purpose
+    text = written()
+
+    assert "A thread failed" in text
+    assert "never retrieved" in text
+    assert TOKEN not in text
+    assert not [part for part in CODE.split(",") if len(part) > 16 and part in text]
+
+
+def test_a_bug_ends_the_program_with_code_1_and_without_the_token(tmp_path):
+    program = (
+        "import sys, switchboard.app\n"
+        "async def serve(settings): raise RuntimeError(settings.telegram_bot_token.get_secret_value())\n"
+        "switchboard.app.serve = serve\n"
+        "from switchboard.__main__ import main\n"
+        "sys.exit(main())\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        env={
+            "PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "TELEGRAM_BOT_TOKEN": TOKEN,
+            "TELEGRAM_ADMIN_IDS": "1", "DATA_DIR": str(tmp_path / "data"),
+        },
+        cwd=tmp_path,
+        text=True,
+        capture_output=True,
+        timeout=30,
+        check=False,
+    )  # fmt: skip
+
+    assert done.returncode == 1
+    assert "A bug ended the program" in done.stderr
+    assert TOKEN not in done.stderr + done.stdout

@@ -1,0 +1,100 @@
+"""A wrong setting is one line, without its value where that is a secret; no setting opens a browser to others."""
+
+import pytest
+
+from switchboard.settings import Settings, SettingsError, has_token, read_profile_settings, read_settings
+
+TOKEN = "7000000001:" + "AA-nobodys_" * 3 + "xy"
+
+
+@pytest.fixture
+def read(monkeypatch):
+    for name in Settings.model_fields:
+        monkeypatch.delenv(name.upper(), raising=False)
+
+    def read(**settings):
+        for name, value in ({"TELEGRAM_BOT_TOKEN": TOKEN, "TELEGRAM_ADMIN_IDS": "1"} | settings).items():
+            monkeypatch.setenv(name, value)
+        return read_settings(None)
+
+    return read
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("BROWSER_ARGS", "--proxy-server=http://ada:hunter2@proxy:1 'open"),
+        ("BROWSER_ARGS", "--proxy-server=http://ada:hunter2@proxy:1 --remote-debugging-port=1"),
+        ("TELEGRAM_API_URL", "ftp://ada:hunter2@api"),
+    ],
+)
+def test_a_wrong_value_that_may_hold_a_secret_is_not_shown(read, name, value):
+    with pytest.raises(SettingsError) as error:
+        read(**{name: value})
+
+    assert str(error.value).startswith(f"{name}: ")
+    assert "hunter2" not in str(error.value)
+
+
+def test_neither_a_wrong_setting_nor_the_settings_themselves_show_the_token(read):
+    with pytest.raises(SettingsError) as error:
+        read(HEALTH_CHECK_SECONDS="soon")
+
+    assert TOKEN not in f"{error.value!r} {read(HEALTH_CHECK_SECONDS='1')!r}"
+
+
+@pytest.mark.parametrize(
+    "argument",
+    [
+        "--remote-debugging-port=9222",
+        "--remote-debugging-port",
+        "-remote-debugging-address=0.0.0.0",
+        "--Remote-Debugging-Port=0",
+        "--remote-allow-origins=*",
+        "--user-data-dir=/tmp/elsewhere",
+    ],
+)
+def test_no_argument_opens_an_account_to_others(read, argument):
+    with pytest.raises(SettingsError, match="BROWSER_ARGS: cannot take"):
+        read(BROWSER_ARGS=f"--lang=de {argument}")
+
+
+def test_other_arguments_are_split_as_a_shell_does(read):
+    arguments = read(BROWSER_ARGS="--lang=de '--proxy-server=socks5://127.0.0.1:1' --x=$(id)").browser_args
+
+    assert arguments == ("--lang=de", "--proxy-server=socks5://127.0.0.1:1", "--x=$(id)")
+
+
+# --- what does not fit ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "address", ["https://", "https://a..b/", "https://web.whatsapp.com:99999/", "http://host:0", "http://[::1", "web"]
+)
+def test_an_address_without_a_host_is_refused(read, address):
+    with pytest.raises(SettingsError, match=r"^WHATSAPP_WEB_URL: takes an address"):
+        read(WHATSAPP_WEB_URL=address)
+
+
+@pytest.mark.parametrize(
+    ("keep_alive", "probe", "stale"), [("60", "10", "70"), ("200", "10", "200"), ("600", "10", "300")]
+)
+def test_a_stale_limit_that_no_answer_could_meet_is_refused(read, keep_alive, probe, stale):
+    limits = {"KEEP_ALIVE_SECONDS": keep_alive, "PROBE_TIMEOUT_SECONDS": probe}
+    with pytest.raises(SettingsError, match=r"^STALE_AFTER_SECONDS: must be more than"):
+        read(**limits, STALE_AFTER_SECONDS=stale)
+    assert read(**limits, STALE_AFTER_SECONDS=str(float(keep_alive) + float(probe) + 1))
+
+
+def test_a_home_is_where_it_is_in_a_shell(read, monkeypatch):
+    monkeypatch.setenv("HOME", "/ada")
+    assert str(read(DATA_DIR="~/switchboard").data_dir) == "/ada/switchboard"
+
+
+def test_an_env_file_that_cannot_be_read_is_one_line(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / ".env").write_bytes(b"TELEGRAM_BOT_TOKEN=\xff\xfe")
+    for read_them in (read_settings, read_profile_settings):
+        with pytest.raises(SettingsError, match=r"^\.env cannot be read: it is not UTF-8$"):
+            read_them()
+    assert has_token(), "the program itself is started, and says so"

@@ -1,0 +1,196 @@
+"""Draws the lifecycle from its own tables into the docs, and tells whether what stands there is current.
+
+`python -m tools.diagram` writes, `--check` only looks. Drawn are the moves of `lifecycle.TABLE`, as Mermaid, and
+the meanings of `reasons.VERDICTS`, as Markdown, between marker lines in the files of `PAGES`.
+What never lives here: anything that the running program needs.
+"""
+
+import argparse
+import ast
+import inspect
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from controller.accounts import reasons
+from controller.accounts.lifecycle import TABLE
+from controller.accounts.model import Boot, Closed, Phase, SlotGranted, Stage, Start, Stop, Suspend, Timer
+from controller.accounts.reasons import VERDICTS, State, Verdict
+from controller.accounts.reports import Authenticated, Code, Ended, Health, PasskeyAsked, Ready, Scanned, Syncing
+
+ROOT = Path(__file__).parent.parent
+
+_WORDS: dict[Any, str] = {
+    Boot: "program starts",
+    Start: "/link or /reconnect",
+    Suspend: "/suspend",
+    Stop: "program stops",
+    SlotGranted: "launch slot free",
+    Code: "code to scan",
+    Scanned: "scanned",
+    PasskeyAsked: "passkey asked",
+    Authenticated: "account known",
+    Syncing: "chats loading",
+    Ready: "ready",
+    Ended: "session ended",
+    Health: "probes failed",
+    Closed: "",  # a start or retry that waited for the earlier browser: its own words stand there already
+    Timer.DEADLINE: "deadline passed",
+    Timer.STALE: "nothing heard",
+    Timer.RETRY: "retry due",
+    Timer.COOLDOWN: "cool-down over",
+}
+"""What happens, in words for an edge; by its key in the table."""
+
+_BY_PHASE: dict[tuple[Phase, Any], str] = {
+    (State.CONNECTED, Code): "logged out",
+    (Stage.AWAITING_SCAN, Timer.DEADLINE): "not scanned",
+}
+"""The same, where it means something else in one phase."""
+
+_BY_TARGET: dict[tuple[Any, Phase], str] = {
+    (Ended, State.DISCONNECTED): "session lost",
+    (Ended, State.ERROR): "failed",
+    (Code, State.ERROR): "session not restored",
+    (Ready, State.DISCONNECTED): "wrong number",
+    (Authenticated, State.DISCONNECTED): "wrong number",
+}
+"""The same, where it means something else because of where it leads."""
+
+_GIVEN_UP = "banned or enough tried"
+"""Any end leads to SUSPENDED when it was a ban, the last attempt, one error too many, or that of a trial (L2, L5)."""
+
+
+class _Edge(NamedTuple):
+    source: Phase
+    target: Phase
+    words: str
+
+
+def _edges() -> Iterator[_Edge]:
+    for phase, rows in TABLE.items():
+        for key, row in rows.items():
+            for target in row.to:
+                if target is not phase:
+                    yield _Edge(phase, target, _words(phase, key, target))
+
+
+def _words(phase: Phase, key: Any, target: Phase) -> str:
+    if target is State.SUSPENDED and key not in {Boot, Suspend}:
+        return _GIVEN_UP
+    return _BY_PHASE.get((phase, key)) or _BY_TARGET.get((key, target)) or _WORDS[key]
+
+
+def _state_of(phase: Phase) -> State:
+    return State.CONNECTING if isinstance(phase, Stage) else phase
+
+
+def _drawn(edges: Iterable[tuple[str, str, str]], names: dict[str, str]) -> Iterator[str]:
+    """Yield a Mermaid state diagram: one arrow for each pair of places, with all that leads along it.
+
+    edges: from, to, words. names: what is written in the place of such a from or to.
+    """
+    along: dict[tuple[str, str], list[str]] = {}
+    for source, target, words in edges:
+        labels = along.setdefault((source, target), [])
+        if words and words not in labels:
+            labels.append(words)
+    yield "```mermaid"
+    yield "stateDiagram-v2"
+    yield from (f"    {short}: {name}" for short, name in names.items())
+    for (source, target), labels in along.items():
+        yield f"    {source} --> {target}" + (f": {'<br/>'.join(labels)}" if labels else "")
+    yield "```"
+
+
+def draw_states() -> Iterator[str]:
+    """Yield the moves between the six states."""
+    moves = ((_state_of(edge.source), _state_of(edge.target), edge.words) for edge in _edges())
+    yield from _drawn([("[*]", State.IDLE, ""), *(move for move in moves if move[0] is not move[1])], names={})
+
+
+def draw_stages() -> Iterator[str]:
+    """Yield the way through an attempt, from its first stage to CONNECTED."""
+    inside = {*Stage, State.CONNECTED}
+    names = {stage.name: stage.value for stage in Stage}
+    moves = (
+        (edge.source.name, edge.target.name, edge.words)
+        for edge in _edges()
+        if isinstance(edge.source, Stage) and edge.target in inside
+    )
+    yield from _drawn([("[*]", Stage.QUEUED.name, ""), *moves], names)
+
+
+def tell_reasons() -> Iterator[str]:
+    """Yield the table of what each end means."""
+    told = _docstrings()
+    yield "| reason | means | state | what follows | alert |"
+    yield "|---|---|---|---|---|"
+    for reason, verdict in VERDICTS.items():
+        alert = "at once" if verdict.alert else ""
+        yield f"| `{reason}` | {told[reason.name]} | {_places(verdict)} | {verdict.then.value} | {alert} |"
+
+
+def _places(verdict: Verdict) -> str:
+    if verdict.connecting is None:
+        return verdict.state
+    return f"{verdict.state}; {verdict.connecting} if not yet CONNECTED"
+
+
+def _docstrings() -> dict[str, str]:
+    """Return what stands below each member of `Reason`: Python keeps it in the source alone."""
+    (body,) = (
+        node.body
+        for node in ast.parse(inspect.getsource(reasons)).body
+        if isinstance(node, ast.ClassDef) and node.name == reasons.Reason.__name__
+    )
+    found = {}
+    for member, told in pairwise(body):
+        match member, told:
+            case ast.Assign(targets=[ast.Name(id=name)]), ast.Expr(value=ast.Constant(value=str(text))):
+                found[name] = text.rstrip(".")
+    return found
+
+
+PAGES: dict[str, dict[str, Callable[[], Iterator[str]]]] = {
+    "README.md": {"states": draw_states},
+    "docs/lifecycle.md": {"states": draw_states, "stages": draw_stages, "reasons": tell_reasons},
+}
+"""file → marker → what stands between `<!-- generated: marker -->` and `<!-- end of marker -->`."""
+
+
+def renewed(page: str, parts: dict[str, Callable[[], Iterator[str]]]) -> str:
+    """Return a page with its generated parts drawn anew. Raises ValueError if a pair of markers is not there once."""
+    for marker, draw in parts.items():
+        begin, end = f"<!-- generated: {marker} -->", f"<!-- end of {marker} -->"
+        head, found, rest = page.partition(begin)
+        _, ended, tail = rest.partition(end)
+        if not (found and ended) or begin in tail:
+            raise ValueError(f"the markers of '{marker}' do not stand there exactly once")
+        page = head + "\n".join([begin, *draw(), end]) + tail
+    return page
+
+
+def main() -> int:
+    """Draw, or with --check tell what is out of date. Returns the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m tools.diagram", description=__doc__)
+    parser.add_argument("--check", action="store_true", help="write nothing; exit 1 if something is out of date")
+    checking = parser.parse_args().check
+    stale = False
+    for name, parts in PAGES.items():
+        path = ROOT / name
+        before = path.read_text("utf-8")
+        after = renewed(before, parts)
+        if after != before and checking:
+            print(f"{name} is not what the lifecycle says: run make diagram", file=sys.stderr)
+            stale = True
+        elif after != before:
+            path.write_text(after, "utf-8")
+            print(f"{name} drawn anew")
+    return int(stale)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
