@@ -12,6 +12,7 @@ from typing import Any, Self
 import aiohttp
 from aiohttp import web
 
+from sandbox.loopback import refusal
 from sandbox.people.cast import GROUP, PEOPLE, PHONES, introduce
 from sandbox.people.scanning import NoCodeError, read_code
 
@@ -141,9 +142,8 @@ class PeoplePage:
 @web.middleware
 async def _guard(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Serve this page only: no other site's scripts, no other name for this host; errors are one line."""
-    name = request.host.rsplit(":", 1)[0]
-    if name not in {HOST, "localhost"} or request.headers.get("Sec-Fetch-Site", "none") not in {"none", "same-origin"}:
-        return _refused(403, "this page talks to itself only")
+    if (why := refusal(request)) is not None:
+        return _refused(403, why)
     try:
         response = await handler(request)
     except (KeyError, ValueError) as error:

@@ -5,18 +5,21 @@ what the calls do (`client`).
 """
 
 import json
+import re
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 from aiohttp import web
 
 from sandbox.telegram.client import Client
+from sandbox.telegram.faults import PRESETS
 from sandbox.telegram.views import chat_view
 
 Body = dict[str, Any]
 Action = Callable[[Client, Body], Any | Awaitable[Any]]
 CLIENT = web.AppKey("client", Client)
 KEEP_ALIVE = b": still here\n\n"
+EVENT_ID = re.compile(r"(?:(?P<run>[0-9a-f]+)-)?(?P<number>[0-9]{1,15})")
 
 
 def add_control_routes(app: web.Application, client: Client) -> None:
@@ -136,14 +139,15 @@ async def _messages(request: web.Request) -> web.Response:
             "chat": chat_view(chat) if chat else None,
             "messages": [message for message in everything if message["deleted"] is None],
             "deleted": [message for message in everything if message["deleted"] is not None],
-            "event": client.world.feed.last,
+            "event": f"{client.world.feed.run}-{client.world.feed.last}",
         }
     )
 
 
 async def _chats(request: web.Request) -> web.Response:
     client = request.app[CLIENT]
-    return web.json_response({"chats": client.chats(), "event": client.world.feed.last})
+    feed = client.world.feed
+    return web.json_response({"chats": client.chats(), "event": f"{feed.run}-{feed.last}"})
 
 
 async def _users(request: web.Request) -> web.Response:
@@ -176,7 +180,8 @@ async def _requests(request: web.Request) -> web.Response:
 
 
 async def _faults(request: web.Request) -> web.Response:
-    return web.json_response({"faults": [rule.to_json() for rule in request.app[CLIENT].world.faults.rules]})
+    rules = [rule.to_json() for rule in request.app[CLIENT].world.faults.rules]
+    return web.json_response({"faults": rules, "presets": [preset.to_json() for preset in PRESETS]})
 
 
 async def _file(request: web.Request) -> web.Response:
@@ -187,16 +192,21 @@ async def _file(request: web.Request) -> web.Response:
 
 
 async def _events(request: web.Request) -> web.StreamResponse:
-    """Send everything that happens as server-sent events; `?after=` or Last-Event-ID goes on from there."""
+    """Send everything that happens as server-sent events; Last-Event-ID, or at first `?after=`, goes on from there.
+
+    An id is `run-number`, as `event` in the other answers; a bare number is taken too. An id of another run, or one
+    whose successors are gone, is answered with an event of kind "missed".
+    """
     feed = request.app[CLIENT].world.feed
-    given = request.query.get("after") or request.headers.get("Last-Event-ID")
-    after = int(given) if given and given.isdigit() else feed.last
+    given = request.headers.get("Last-Event-ID") or request.query.get("after") or ""
+    found = EVENT_ID.fullmatch(given)
+    after, run = (int(found["number"]), found["run"]) if found else (feed.last, None)
     response = web.StreamResponse(headers={"Content-Type": "text/event-stream", "Cache-Control": "no-store"})
     await response.prepare(request)
     await response.write(KEEP_ALIVE)
-    async for event in feed.listen(after):
+    async for event in feed.listen(after, run):
         data = json.dumps(event.to_json())
-        await response.write(f"id: {event.number}\ndata: {data}\n\n".encode())
+        await response.write(f"id: {feed.run}-{event.number}\ndata: {data}\n\n".encode())
     return response
 
 

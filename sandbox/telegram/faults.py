@@ -1,10 +1,10 @@
 """What goes wrong on purpose: rules that turn the next calls, or those of some seconds, into failures.
 
-What lives here: the rules and which call each hits. What never does: carrying a failure out (`server`).
+What lives here: the rules, which call each hits, those worth a button. What never does: carrying one out (`server`).
 """
 
 import itertools
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from http import HTTPStatus
 from typing import Any
 
@@ -130,3 +130,44 @@ class Faults:
                 rule.lifted = True
         self.rules = [rule for rule in self.rules if not rule.lifted]
         self._hung = [rule for rule in self._hung if not rule.lifted]
+
+
+@dataclass(frozen=True, slots=True)
+class Preset:
+    """A failure that the page for people offers as a button; a new row of PRESETS appears there by itself.
+
+    `rule` are the fields of a `Fault`; `grave` marks what does not end by itself.
+    """
+
+    subject: str
+    label: str
+    detail: str
+    rule: dict[str, Any]
+    grave: bool = False
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the preset as the control interface shows it."""
+        return asdict(self)
+
+
+PRESETS: tuple[Preset, ...] = (
+    Preset("Limits", "Too many requests", "429 for 15 s", {"kind": "429", "seconds": 15, "retry_after": 5}),
+    Preset("Outages", "Telegram broken", "502 for 20 s", {"kind": "502", "seconds": 20}),
+    Preset("Outages", "Telegram gone", "every connection dies for 30 s", {"kind": "drop", "seconds": 30}),
+    Preset("Outages", "Telegram hangs", "no answer for 20 s", {"kind": "hang", "seconds": 20}),
+    Preset("Outages", "Slow network", "each call 3 s late for 30 s", {"kind": "slow", "seconds": 30, "delay": 3}),
+    Preset(
+        "Lost answers",
+        "Answer lost",
+        "the next message arrives, its answer does not",
+        {"kind": "lost", "count": 1, "method": "sendMessage"},
+    ),
+    Preset(
+        "Lost answers",
+        "Edit lost",
+        "the next text edit is made, its answer does not arrive",
+        {"kind": "lost", "count": 1, "method": "editMessageText"},
+    ),
+    Preset("The bot's token", "Another poller", "409 once", {"kind": "409", "count": 1, "method": "getUpdates"}),
+    Preset("The bot's token", "Token revoked", "401 until you end it", {"kind": "401"}, grave=True),
+)

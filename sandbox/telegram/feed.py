@@ -4,6 +4,7 @@ What lives here: numbered events, listeners, and waiting until something is true
 """
 
 import asyncio
+import secrets
 from collections import deque
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
@@ -11,6 +12,8 @@ from typing import Any, TypeVar
 
 T = TypeVar("T")
 KEPT = 1000
+MISSED = "missed"
+"""The kind of event that stands for those a listener can no longer get: it has to read everything anew."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +35,7 @@ class Feed:
 
     def __init__(self, now: Callable[[], float]) -> None:
         self._now = now
+        self.run = secrets.token_hex(4)  # numbers of another run mean nothing here
         self._number = 0
         self._kept: deque[Event] = deque(maxlen=KEPT)
         self._changed: set[asyncio.Event] = set()
@@ -57,18 +61,27 @@ class Feed:
         """Return the kept events after `number`."""
         return [event for event in self._kept if event.number > number]
 
-    async def listen(self, after: int | None = None) -> AsyncIterator[Event]:
-        """Yield each event after number `after` (default: from now on) until the feed closes."""
+    async def listen(self, after: int | None = None, run: str | None = None) -> AsyncIterator[Event]:
+        """Yield each event after number `after` (default: from now on) until the feed closes.
+
+        Where events after that number are gone, or it is of another run, a MISSED event comes in their place.
+        """
         seen = self._number if after is None else after
+        if seen > self._number or run not in {None, self.run}:
+            seen = self._number
+            yield Event(seen, MISSED, self._now(), {})
         changed = asyncio.Event()
         self._changed.add(changed)
         try:
             while not self.closed:
                 changed.clear()
-                for event in self.since(seen):
+                fresh = self.since(seen)
+                if fresh and fresh[0].number > seen + 1:
+                    yield Event(fresh[0].number - 1, MISSED, self._now(), {})
+                for event in fresh:
                     seen = event.number
                     yield event
-                if self._number == seen and not self.closed:
+                if not fresh:
                     await changed.wait()
         finally:
             self._changed.discard(changed)

@@ -5,7 +5,7 @@ The table is what the command line, `GET/POST /switches` and the page for people
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
 Value: TypeAlias = bool | float | str
@@ -26,6 +26,7 @@ class Switch:
     help: str
     takes: Takes
     choices: tuple[str, ...] = ()
+    subject: str = "Other"  # under which the page for people shows it
 
     def parse(self, value: object) -> Value:
         """Return `value` (a JSON value or a command line's word) as this switch keeps it, or raise SwitchError."""
@@ -57,43 +58,65 @@ def _number(name: str, text: str, takes: Takes = "next load") -> Switch:
     return Switch(name, "number", default=0, help=f"{text}; 0 = off", takes=takes)
 
 
+def _about(subject: str, *rows: Switch) -> tuple[Switch, ...]:
+    return tuple(replace(row, subject=subject) for row in rows)
+
+
 TABLE: tuple[Switch, ...] = (
-    _flag("dns_gone", "The host's name does not resolve (other requests are reset)", "at once"),
-    _number("http_error", "The page answers with this HTTP status, say 500"),
-    _number("slow_load", "The page's scripts arrive this many seconds later"),
-    _flag("endless_load", "Loading never ends: the progress bar stays, no module appears"),
-    Switch(
-        "unknown_build",
-        "choice",
-        "off",
-        "A build nobody knows: its modules, or modules and DOM ids, have other names",
-        "next load",
-        ("off", "modules", "all"),
+    *_about(
+        "Loading the page",
+        _flag("dns_gone", "The host's name does not resolve (other requests are reset)", "at once"),
+        _number("http_error", "The page answers with this HTTP status, say 500"),
+        _number("slow_load", "The page's scripts arrive this many seconds later"),
+        _flag("endless_load", "Loading never ends: the progress bar stays, no module appears"),
+        _flag("no_csp", "Serve the page without its Content-Security-Policy"),
     ),
-    _flag("debug_never", "window.Debug.VERSION is never set"),
-    _flag("synced_early", "A restored session is synced before anyone can listen"),
-    Switch(
-        "refresh_qr",
-        "choice",
-        "both",
-        "Where refreshQR is to be had: Cmd (older builds), LaunchSocketUtils (newer), both, or only the button",
-        "next load",
-        ("cmd", "launch", "both", "button"),
+    *_about(
+        "A page that has changed",
+        Switch(
+            "unknown_build",
+            "choice",
+            "off",
+            "A build nobody knows: its modules, or modules and DOM ids, have other names",
+            "next load",
+            ("off", "modules", "all"),
+        ),
+        _flag("debug_never", "window.Debug.VERSION is never set"),
+        _flag("synced_early", "A restored session is synced before anyone can listen"),
+        _flag("no_exists_query", "The module that answers the light query is missing"),
+        _flag("iframes", "Frames come, navigate and go all the time"),
     ),
-    _flag("qr_prefix", "The page's own QR is a link: https://wa.me/settings/linked_devices#…"),
-    _flag("qr_suffix", "The page's own QR ends in ,https://faq.whatsapp.com/r/ld"),
-    _flag("opening_forever", "No socket opens: state OPENING for ever, the chat list still there", "at once"),
-    _flag("silence", "The server answers nothing, sockets stay open", "at once"),
-    _flag("refuse_restore", "A saved session is refused: logged out with post_logout=1", "at once"),
-    _number("ban", "Temporary ban: logins are refused, and so many seconds are said to be left", "at once"),
-    _flag("outdated", "The server calls this build too old: DEPRECATED_VERSION", "at once"),
-    _flag("passkey", "Every scan is answered by a WebAuthn request in the page", "at once"),
-    _flag("quiet_logout", "Logout emits no event: only the reload with post_logout=1 tells"),
-    _flag("no_exists_query", "The module that answers the light query is missing"),
-    _flag("iframes", "Frames come, navigate and go all the time"),
-    _flag("no_csp", "Serve the page without its Content-Security-Policy"),
-    _number("memory_growth", "The page leaks this many MB each second", "at once"),
-    _number("page_crash", "The renderer crashes so many seconds after the page's scripts ran"),
+    *_about(
+        "Linking",
+        Switch(
+            "refresh_qr",
+            "choice",
+            "both",
+            "Where refreshQR is to be had: Cmd (older builds), LaunchSocketUtils (newer), both, or only the button",
+            "next load",
+            ("cmd", "launch", "both", "button"),
+        ),
+        _flag("qr_prefix", "The page's own QR is a link: https://wa.me/settings/linked_devices#…"),
+        _flag("qr_suffix", "The page's own QR ends in ,https://faq.whatsapp.com/r/ld"),
+        _flag("passkey", "Every scan is answered by a WebAuthn request in the page", "at once"),
+    ),
+    *_about(
+        "The connection",
+        _flag("opening_forever", "No socket opens: state OPENING for ever, the chat list still there", "at once"),
+        _flag("silence", "The server answers nothing, sockets stay open", "at once"),
+        _flag("outdated", "The server calls this build too old: DEPRECATED_VERSION", "at once"),
+    ),
+    *_about(
+        "The account",
+        _flag("refuse_restore", "A saved session is refused: logged out with post_logout=1", "at once"),
+        _number("ban", "Temporary ban: logins are refused, and so many seconds are said to be left", "at once"),
+        _flag("quiet_logout", "Logout emits no event: only the reload with post_logout=1 tells"),
+    ),
+    *_about(
+        "The browser",
+        _number("memory_growth", "The page leaks this many MB each second", "at once"),
+        _number("page_crash", "The renderer crashes so many seconds after the page's scripts ran"),
+    ),
 )
 
 
@@ -155,6 +178,7 @@ class Switches:
                 "default": row.default,
                 "help": row.help,
                 "takes": row.takes,
+                "subject": row.subject,
                 "choices": list(row.choices),
             }
             for row, value in self

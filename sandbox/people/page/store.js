@@ -10,7 +10,7 @@ export const state = {
   chats: new Map(),
   messages: new Map(), // chat id → Map of message id → message, deleted ones included
   unread: new Map(),
-  seen: 0,
+  seen: "", // the event that everything here was read after
 };
 
 const watchers = new Set();
@@ -64,7 +64,7 @@ export async function load() {
 
 export async function refreshChats() {
   const found = await get("/telegram/client/chats");
-  state.seen = Math.max(state.seen, found.event);
+  state.seen ||= found.event; // what came before is read below, what comes later by the stream
   state.chats = new Map(found.chats.map((chat) => [chat.id, chat]));
 }
 
@@ -75,6 +75,7 @@ async function loadMessages(chatId) {
 }
 
 async function take(event) {
+  if (event.kind === "missed") return location.reload(); // the sandbox was started again, or this tab slept for long
   if (event.kind === "message" || event.kind === "edit") {
     messagesOf(event.chat_id).set(event.message.message_id, event.message);
     if (event.kind === "message" && event.message.from.is_bot && event.chat_id !== state.chatId) {

@@ -1,12 +1,14 @@
 """The people over HTTP: what another process can do and see, and one clear line for what it cannot."""
 
 import asyncio
+import json
 import sys
 
 import aiohttp
 import pytest
 
 from sandbox.telegram import TelegramStandIn
+from sandbox.telegram.feed import KEPT
 from tests.sandbox.telegram.conftest import Caller
 
 USER = 42
@@ -82,6 +84,56 @@ async def test_the_stream_goes_on_from_a_given_event(tg: TelegramStandIn, http: 
             if '"kind": "message"' in line:
                 break
     assert '"text": "missed"' in line
+
+
+async def events(http: aiohttp.ClientSession, url: str, count: int, **headers: str) -> list[tuple[str, str]]:
+    """Return the first events of a stream as (id, kind)."""
+    found: list[tuple[str, str]] = []
+    event_id = ""
+    async with http.get(url, headers=headers) as stream, asyncio.timeout(5):
+        while len(found) < count:
+            name, _, value = (await stream.content.readline()).decode().rstrip().partition(": ")
+            if name == "id":
+                event_id = value
+            elif name == "data":
+                found.append((event_id, json.loads(value)["kind"]))
+    return found
+
+
+@pytest.mark.parametrize("given", ["99999", "abcdef01-99999", "abcdef01-0"])
+async def test_a_listener_of_another_run_is_told_and_blocks_nobody(
+    tg: TelegramStandIn, http: aiohttp.ClientSession, given: str
+):
+    await tg.client.send(USER, "before")
+    async with http.get(f"{tg.url}/client/events?after={given}") as stream, asyncio.timeout(5):
+        await stream.content.readuntil(b"\n\n")
+        assert b'"kind": "missed"' in await stream.content.readuntil(b"\n\n")
+        await tg.client.send(USER, "since then")
+        assert b"since then" in await stream.content.readuntil(b"\n\n")
+
+
+async def test_a_stream_that_reconnects_goes_on_where_it_was(tg: TelegramStandIn, http: aiohttp.ClientSession):
+    (at,) = [(await get(http, f"{tg.url}/client/chats"))["event"]]
+    await tg.client.send(USER, "one")
+    seen = await events(http, f"{tg.url}/client/events?after={at}", 1)
+    kinds = [kind for _, kind in await events(http, f"{tg.url}/client/events?after={at}", 2)]
+    again = await events(http, f"{tg.url}/client/events?after={at}", 1, **{"Last-Event-ID": seen[0][0]})
+    assert again[0][1] == kinds[1]
+
+
+async def test_a_listener_that_is_too_late_is_told_what_it_missed(tg: TelegramStandIn, http: aiohttp.ClientSession):
+    for _ in range(KEPT + 5):
+        tg.world.feed.publish("polling")
+    found = await events(http, f"{tg.url}/client/events?after=1", 2)
+    assert [kind for _, kind in found] == ["missed", "polling"]
+
+
+async def test_the_failures_to_play_with_can_all_be_begun(tg: TelegramStandIn, http: aiohttp.ClientSession):
+    presets = (await get(http, f"{tg.url}/client/faults"))["presets"]
+    assert len({preset["label"] for preset in presets}) == len(presets) > 5
+    for preset in presets:
+        await post(http, f"{tg.url}/client/faults", preset["rule"])
+    assert all(preset["subject"] and preset["detail"] for preset in presets)
 
 
 async def test_waiting_ends_with_its_deadline(tg: TelegramStandIn):
