@@ -304,7 +304,8 @@ def test_imports_are_found_wherever_and_however_they_are_written(source, names):
 
 
 @pytest.mark.parametrize(
-    ("tops", "extras"), [(PRODUCT, ()), (("sandbox",), ("sandbox",)), (("tests", "bench", "tools"), ("sandbox", "dev"))]
+    ("tops", "extras"),
+    [(PRODUCT, ("monitoring",)), (("sandbox",), ("sandbox",)), (("tests", "bench", "tools"), ("sandbox", "dev"))],
 )
 def test_each_import_is_of_a_declared_dependency(tops, extras):
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]

@@ -1,0 +1,108 @@
+"""The heartbeat: a word to a service outside, each minute, that complains when it stays away.
+
+Spoken are the conventions of healthchecks.io (POST of a short body; `/start` first, `/fail` where something is wrong),
+of Uptime Kuma's push monitors (GET `/api/push/…?status=up|down&msg=…`) and of GoAlert (POST; it knows no failure, so a
+bad beat is one that stays away). The address is a secret: it is never logged. Nothing waits for it.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum, unique
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+
+import httpx
+
+log = logging.getLogger(__name__)
+
+CALL_DEADLINE = 10.0
+"""Seconds that one call may take in all."""
+TRIES = 3
+BODY_LIMIT = 1000
+"""Characters of the body; every service named above keeps at least as many."""
+
+
+@unique
+class Signal(StrEnum):
+    """What is said of the program."""
+
+    START = "start"
+    GOOD = "good"
+    FAIL = "fail"
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One HTTP call. body: text, empty for none."""
+
+    method: str
+    url: str
+    body: str = ""
+
+
+def call_for(address: str, signal: Signal, text: str) -> Call | None:
+    """Return the call that tells a signal to the service at `address`; None where it has no word for it."""
+    parts = urlsplit(address)
+    text = text[:BODY_LIMIT]
+    if "/api/push/" in parts.path:
+        if signal is Signal.START:
+            return None
+        query = dict(parse_qsl(parts.query)) | {"status": "down" if signal is Signal.FAIL else "up", "msg": text[:200]}
+        return Call("GET", urlunsplit(parts._replace(query=urlencode(query))))
+    if "/api/v2/heartbeat/" in parts.path:
+        return Call("POST", address) if signal is Signal.GOOD else None
+    suffix = "" if signal is Signal.GOOD else f"/{signal}"
+    return Call("POST", urlunsplit(parts._replace(path=parts.path.rstrip("/") + suffix)), text)
+
+
+class Heartbeat:
+    """Tells the service, each `every` seconds, what `report` returns: whether all is well, and a few figures."""
+
+    def __init__(
+        self, address: str, report: Callable[[], tuple[bool, str]], *, every: float = 60.0, first_wait: float = 1.0
+    ) -> None:
+        """first_wait: seconds before the second try of one call; it doubles."""
+        self._address, self._report, self._every, self._first_wait = address, report, every, first_wait
+        self._failing = False
+
+    async def run(self) -> None:
+        """Tell until cancelled. A service that cannot be reached is logged once, and once when it is back."""
+        loop = asyncio.get_running_loop()
+        async with httpx.AsyncClient(timeout=CALL_DEADLINE, follow_redirects=False) as client:
+            await self._tell(client, Signal.START, "")
+            while True:
+                due = loop.time() + self._every
+                is_good, text = self._report()
+                await self._tell(client, Signal.GOOD if is_good else Signal.FAIL, text)
+                await asyncio.sleep(max(0.0, due - loop.time()))
+
+    async def _tell(self, client: httpx.AsyncClient, signal: Signal, text: str) -> None:
+        call = call_for(self._address, signal, text)
+        if call is None:
+            return
+        why = ""
+        for number in range(TRIES):
+            if number:
+                await asyncio.sleep(self._first_wait * 2 ** (number - 1))
+            why = await _perform(client, call)
+            if not why:
+                if self._failing:
+                    log.info("The heartbeat's service can be reached again")
+                self._failing = False
+                return
+        if not self._failing:
+            log.warning("The heartbeat's service cannot be told: %s", why)
+        self._failing = True
+
+
+async def _perform(client: httpx.AsyncClient, call: Call) -> str:
+    """Make the call; return what went wrong without the address, empty where nothing did."""
+    try:
+        async with asyncio.timeout(CALL_DEADLINE):
+            answer = await client.request(call.method, call.url, content=call.body.encode() or None)
+    except TimeoutError:
+        return f"no answer in {CALL_DEADLINE:g} s"
+    except (httpx.HTTPError, httpx.InvalidURL, UnicodeError) as error:
+        return type(error).__name__
+    return "" if answer.is_success else f"it answers {answer.status_code}"

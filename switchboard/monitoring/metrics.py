@@ -1,0 +1,166 @@
+"""Figures for Prometheus: what is counted as it happens, and what is read when somebody scrapes.
+
+Labels are bounded: states, reasons and outcomes are enumerations, and an account is a short id that is stable and tells
+nothing of its number. Nothing is measured for a scrape that is not known already, so that a scrape costs no browser.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest, write_to_textfile
+from prometheus_client.core import GaugeMetricFamily, InfoMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from controller.accounts.model import Breaker
+from controller.accounts.notices import Notice, Transition
+from controller.accounts.reasons import State
+from controller.driver import Usage
+from controller.manager import Status
+from switchboard.monitoring.pulse import Beat, Health
+
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+LATENCIES = (0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+"""Upper bounds of the buckets, in seconds; a probe or a call that takes longer has failed."""
+
+
+@dataclass(frozen=True, slots=True)
+class AccountFigures:
+    """What is known of one account. id: short, stable, and nothing of the number. usage: the newest measure."""
+
+    id: str
+    status: Status
+    usage: Usage | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """What is read at a scrape. Ages and durations are seconds, sizes bytes; None where it is not known.
+
+    alerts_owed: messages that alerts still owe, over all chats. host: free and limit of memory, disk, processes, by
+    the names `memory_free`, `memory_limit`, `disk_free`, `processes`, `processes_limit`, `oom_kills`.
+    """
+
+    accounts: Sequence[AccountFigures] = ()
+    launches_waiting: int = 0
+    launch_slots: int = 0
+    alerts_owed: int = 0
+    alerts_owed_age: float | None = None
+    poll_age: float | None = None
+    backup_age: float | None = None
+    builds: Mapping[str, int] = field(default_factory=dict)
+    host: Mapping[str, float] = field(default_factory=dict)
+    beat: Beat | None = None
+    beat_age: float | None = None
+
+
+class Metrics(Collector):
+    """All figures. `note` takes notices; `scrape` returns what Prometheus reads."""
+
+    def __init__(self, read: Callable[[], Figures], *, version: str) -> None:
+        self._read, self._version = read, version
+        self._registry = CollectorRegistry(auto_describe=False)
+        self._transitions = self._counter("transitions", "Transitions of accounts", ("state", "reason"))
+        self._alerts = self._counter("alerts", "Alerts raised, by reason", ("reason",))
+        self._sends = self._counter("telegram_calls", "Calls of the Bot API, by outcome", ("method", "outcome"))
+        self._polls = self._counter("telegram_polls", "Polls of the Bot API, by outcome", ("outcome",))
+        self._probes = self._histogram("probe_seconds", "How long health probes took")
+        self._heartbeats = self._histogram("heartbeat_seconds", "How long keep-alive heartbeats took")
+        self._registry.register(self)
+
+    def note(self, notice: Notice) -> None:
+        """Count what managers tell."""
+        if not isinstance(notice, Transition):
+            return
+        if not notice.within_state:
+            self._transitions.labels(notice.state, notice.reason).inc()
+        if notice.alert is not None:
+            self._alerts.labels(notice.alert).inc()
+
+    def note_call(self, method: str, outcome: str) -> None:
+        """Count a call of the Bot API. outcome: `ok`, or the kind of error."""
+        (self._polls.labels(outcome) if method == "getUpdates" else self._sends.labels(method, outcome)).inc()
+
+    def note_probe(self, seconds: float) -> None:
+        """Count a health probe that came back."""
+        self._probes.observe(seconds)
+
+    def note_heartbeat(self, seconds: float) -> None:
+        """Count a keep-alive heartbeat that came back."""
+        self._heartbeats.observe(seconds)
+
+    def scrape(self) -> bytes:
+        """Return everything in Prometheus' text format."""
+        return generate_latest(self._registry)
+
+    def write(self, path: Path) -> None:
+        """Write everything for node_exporter's textfile collector, all or nothing. Raises OSError."""
+        write_to_textfile(str(path), self._registry)
+
+    def collect(self) -> Iterable[Metric]:
+        """Yield what is read at a scrape: the library's way to ask."""
+        figures = self._read()
+        info = InfoMetricFamily("switchboard_build", "The running program")
+        info.add_metric((), {"version": self._version})
+        yield info
+        yield from _of_accounts(figures.accounts)
+        yield from _of_pulse(figures)
+        builds = GaugeMetricFamily("switchboard_page_accounts", "Accounts on each build of the page", labels=("build",))
+        for build, count in figures.builds.items():
+            builds.add_metric((build,), count)
+        yield builds
+        host = GaugeMetricFamily("switchboard_host", "Limits of the host or container, by name", labels=("figure",))
+        for name, value in figures.host.items():
+            host.add_metric((name,), value)
+        yield host
+        single: tuple[tuple[str, str, float | None], ...] = (
+            ("launches_waiting", "Accounts that wait for a launch slot", figures.launches_waiting),
+            ("launch_slots", "Browsers that may launch at once", figures.launch_slots),
+            ("alerts_owed", "Messages that alerts still owe", figures.alerts_owed),
+            ("alerts_owed_age_seconds", "Age of the oldest message owed", figures.alerts_owed_age or 0.0),
+            ("telegram_poll_age_seconds", "Since a poll last came back", figures.poll_age),
+            ("backup_age_seconds", "Since the newest backup was made", figures.backup_age),
+        )
+        for name, help_text, known in single:
+            if known is not None:
+                yield GaugeMetricFamily(f"switchboard_{name}", help_text, known)
+
+    def _counter(self, name: str, help_text: str, labels: tuple[str, ...]) -> Counter:
+        return Counter(f"switchboard_{name}", help_text, labels, registry=self._registry)
+
+    def _histogram(self, name: str, help_text: str) -> Histogram:
+        return Histogram(f"switchboard_{name}", help_text, buckets=LATENCIES, registry=self._registry)
+
+
+def _of_accounts(accounts: Sequence[AccountFigures]) -> Iterable[Metric]:
+    states = GaugeMetricFamily("switchboard_accounts", "Accounts in each state", labels=("state",))
+    for state in State:
+        states.add_metric((state,), sum(one.status.state is state for one in accounts))
+    yield states
+    each: tuple[tuple[str, str, Callable[[AccountFigures], float | None]], ...] = (
+        ("connected", "Whether the account is connected", lambda one: float(one.status.is_connected)),
+        ("attempts", "Attempts since the counters were zero", lambda one: one.status.reconnect_attempts),
+        ("errors", "Errors since the counters were zero", lambda one: one.status.error_count),
+        ("breaker_open", "Whether its circuit is open", lambda one: float(one.status.breaker is not Breaker.CLOSED)),
+        ("uptime_seconds", "Since it was connected", lambda one: one.status.uptime),
+        ("browser_memory_bytes", "Memory of its browser", lambda one: one.usage.memory if one.usage else None),
+        ("browser_processes", "Processes of its browser", lambda one: one.usage.processes if one.usage else None),
+    )
+    for name, help_text, value_of in each:
+        family = GaugeMetricFamily(f"switchboard_account_{name}", help_text, labels=("account",))
+        for one in accounts:
+            if (value := value_of(one)) is not None:
+                family.add_metric((one.id,), value)
+        yield family
+
+
+def _of_pulse(figures: Figures) -> Iterable[Metric]:
+    if (beat := figures.beat) is None:
+        return
+    links = GaugeMetricFamily("switchboard_pulse_link", "1 good, 0.5 known to be away, 0 failed", labels=("link",))
+    for name, finding in beat.findings.items():
+        links.add_metric((name,), {Health.GOOD: 1.0, Health.AWAY: 0.5}.get(finding.health, 0.0))
+    yield links
+    yield GaugeMetricFamily("switchboard_pulse_good", "Whether the whole way to people works", float(beat.is_good))
+    yield GaugeMetricFamily("switchboard_pulse_age_seconds", "Since the newest beat", figures.beat_age)
+    yield GaugeMetricFamily("switchboard_loop_lag_seconds", "How late the event loop was at the last beat", beat.lag)

@@ -1,0 +1,67 @@
+"""systemd's notification protocol (sd_notify(3)): ready, stopping, a line of status, and the watchdog.
+
+Datagrams to the socket that NOTIFY_SOCKET names. Without it every call does nothing, so that the program is the same
+wherever it runs. Nothing here waits: a manager that does not read is no reason to stand still.
+"""
+
+import logging
+import os
+import socket
+from collections.abc import Mapping
+from typing import Self
+
+log = logging.getLogger(__name__)
+
+STATUS_LIMIT = 200
+"""Characters of a status line; systemctl shows no more."""
+
+
+class Notifier:
+    """Tells systemd how the program is. Make it with `from_environment`."""
+
+    def __init__(self, address: str | None, watchdog: float | None = None) -> None:
+        """address: the socket's path, "@…" for an abstract one, None for none. watchdog: seconds, None for none."""
+        self.watchdog = watchdog
+        self._address = "\0" + address[1:] if address and address.startswith("@") else address
+        self._failed = False
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Self:
+        """Read NOTIFY_SOCKET, WATCHDOG_USEC and WATCHDOG_PID."""
+        try:
+            watchdog = int(environment.get("WATCHDOG_USEC", "0")) / 1_000_000
+            is_ours = int(environment.get("WATCHDOG_PID") or os.getpid()) == os.getpid()
+        except ValueError:
+            watchdog, is_ours = 0.0, False
+        return cls(environment.get("NOTIFY_SOCKET") or None, watchdog if watchdog > 0 and is_ours else None)
+
+    def ready(self) -> None:
+        """Say that the program serves."""
+        self._send("READY=1")
+
+    def stopping(self) -> None:
+        """Say that the program ends in order."""
+        self._send("STOPPING=1")
+
+    def status(self, line: str) -> None:
+        """Show one line in `systemctl status`."""
+        self._send(f"STATUS={' '.join(line.split())[:STATUS_LIMIT]}")
+
+    def feed(self) -> None:
+        """Say that all is alive, so that the watchdog waits on."""
+        if self.watchdog is not None:
+            self._send("WATCHDOG=1")
+
+    def _send(self, message: str) -> None:
+        if self._address is None:
+            return
+        try:
+            with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC | socket.SOCK_NONBLOCK) as out:
+                out.connect(self._address)
+                out.send(message.encode())
+        except OSError as error:
+            if not self._failed:
+                log.warning("systemd cannot be told (%s): %s", message.partition("=")[0], error.strerror or error)
+            self._failed = True
+        else:
+            self._failed = False

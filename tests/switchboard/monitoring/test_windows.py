@@ -1,0 +1,140 @@
+"""The windows for machines over real HTTP: on loopback and on a Unix socket, and nowhere else."""
+
+import stat
+from pathlib import Path
+
+import aiohttp
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from controller.accounts.reasons import Reason, State
+from controller.driver import Usage
+from switchboard.monitoring.metrics import AccountFigures, Figures, Metrics
+from switchboard.monitoring.pulse import Beat, Finding, Health
+from switchboard.monitoring.windows import Address, Answer, Views, listening, parse_address
+from tests.handlers.fakes import BERLIN as NUMBER
+from tests.handlers.fakes import FakeAccounts
+from tests.virtual_time import EPOCH
+
+
+@pytest.mark.parametrize(
+    ("text", "address"),
+    [
+        ("127.0.0.1:9464", Address(host="127.0.0.1", port=9464)),
+        ("localhost:0", Address(host="localhost", port=0)),
+        ("[::1]:9464", Address(host="::1", port=9464)),
+        ("unix:/run/switchboard/health.sock", Address(path=Path("/run/switchboard/health.sock"))),
+    ],
+)
+def test_addresses(text, address):
+    assert parse_address(text) == address
+
+
+@pytest.mark.parametrize("text", ["0.0.0.0:9464", "9464", "example.com:80", "[::]:1", "127.0.0.1:65536", "unix:health"])
+def test_whatever_others_could_reach_is_refused(text):
+    with pytest.raises(ValueError, match=r"takes|loopback"):
+        parse_address(text)
+
+
+def figures() -> Figures:
+    accounts = FakeAccounts()
+    accounts.put(NUMBER, "Berlin", 1)
+    accounts.move(NUMBER, State.CONNECTED, Reason.LINKED)
+    beat = Beat(EPOCH, {"database": Finding(Health.HUNG, "no answer"), "Telegram poll": Finding(Health.AWAY)})
+    connected = AccountFigures("a1b2c3", accounts.status(NUMBER), Usage(250 << 20, 7))
+    return Figures(
+        (connected,), alerts_owed=2, alerts_owed_age=61.5, beat=beat, beat_age=3.0, host={"memory_free": 5.0}
+    )
+
+
+def families(text: str) -> dict[str, dict[tuple[str, ...], float]]:
+    return {
+        family.name: {tuple(sample.labels.values()): sample.value for sample in family.samples}
+        for family in text_string_to_metric_families(text)
+    }
+
+
+def test_what_prometheus_reads():
+    metrics = Metrics(figures, version="1.2.3")
+    accounts = FakeAccounts()
+    accounts.put(NUMBER, "Berlin", 1)
+    metrics.note(accounts.move(NUMBER, State.DISCONNECTED, Reason.CONNECTION_LOST, alert=Reason.CONNECTION_LOST))
+    metrics.note_call("getUpdates", "ok")
+    metrics.note_call("sendMessage", "429")
+    read = families(metrics.scrape().decode())
+
+    assert read["switchboard_accounts"][("CONNECTED",)] == 1
+    assert read["switchboard_account_browser_memory_bytes"] == {("a1b2c3",): 250 << 20}
+    assert read["switchboard_alerts_owed"] == {(): 2}
+    assert read["switchboard_pulse_link"] == {("database",): 0.0, ("Telegram poll",): 0.5}
+    assert read["switchboard_pulse_good"] == {(): 0.0}
+    assert read["switchboard_transitions"][("DISCONNECTED", "connection_lost")] == 1
+    assert read["switchboard_telegram_calls"][("sendMessage", "429")] == 1
+    assert read["switchboard_telegram_polls"][("ok",)] == 1
+    assert NUMBER.removeprefix("+") not in metrics.scrape().decode()
+
+
+def test_what_is_not_known_is_not_shown():
+    read = families(Metrics(Figures, version="1").scrape().decode())
+
+    assert "switchboard_pulse_good" not in read
+    assert "switchboard_backup_age_seconds" not in read
+
+
+def test_the_textfile_is_whole(tmp_path):
+    metrics = Metrics(figures, version="1.2.3")
+    metrics.write(tmp_path / "switchboard.prom")
+
+    assert (tmp_path / "switchboard.prom").read_bytes() == metrics.scrape()
+    assert [path.name for path in tmp_path.iterdir()] == ["switchboard.prom"]
+
+
+def views(*, ok: bool = True) -> Views:
+    return Views(
+        live=lambda: Answer(ok, ("good",) if ok else ("database hung: no answer in 10 s",)),
+        ready=lambda: Answer(ok, ("1/1 connected",)),
+        metrics=Metrics(figures, version="1").scrape,
+    )
+
+
+async def test_on_loopback():
+    async with listening(parse_address("127.0.0.1:0"), views()) as where, aiohttp.ClientSession() as client:
+        async with client.get(f"{where}/live") as answer:
+            assert (answer.status, await answer.text()) == (200, "good\n")
+        async with client.get(f"{where}/metrics") as answer:
+            assert answer.status == 200
+            assert "switchboard_accounts" in families(await answer.text())
+        async with client.post(f"{where}/live") as answer:
+            assert answer.status == 405
+
+
+async def test_a_failure_is_503_with_its_reason():
+    async with (
+        listening(parse_address("127.0.0.1:0"), views(ok=False)) as where,
+        aiohttp.ClientSession() as client,
+        client.get(f"{where}/live") as answer,
+    ):
+        assert (answer.status, await answer.text()) == (503, "database hung: no answer in 10 s\n")
+
+
+async def test_on_a_unix_socket_that_an_earlier_run_has_left(tmp_path):
+    path = tmp_path / "health.sock"
+    for _ in range(2):
+        async with listening(Address(path=path), views()):
+            assert stat.S_IMODE(path.stat().st_mode) == 0o660
+            async with (
+                aiohttp.ClientSession(connector=aiohttp.UnixConnector(str(path))) as client,
+                client.get("http://switchboard/ready") as answer,
+            ):
+                assert await answer.text() == "1/1 connected\n"
+    assert not path.exists()
+
+
+async def test_a_file_that_is_no_socket_is_not_removed(tmp_path):
+    path = tmp_path / "precious"
+    path.write_text("kept")
+    with pytest.raises(OSError, match="in use"):
+        async with listening(Address(path=path), views()):
+            pass
+
+    assert path.read_text() == "kept"
