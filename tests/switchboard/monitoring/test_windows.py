@@ -68,7 +68,7 @@ def test_what_prometheus_reads():
     assert read["switchboard_alerts_owed"] == {(): 2}
     assert read["switchboard_pulse_link"] == {("database",): 0.0, ("Telegram poll",): 0.5}
     assert read["switchboard_pulse_good"] == {(): 0.0}
-    assert read["switchboard_transitions"][("DISCONNECTED", "connection_lost")] == 1
+    assert read["switchboard_transitions"][("connection_lost", "DISCONNECTED")] == 1
     assert read["switchboard_telegram_calls"][("sendMessage", "429")] == 1
     assert read["switchboard_telegram_polls"][("ok",)] == 1
     assert NUMBER.removeprefix("+") not in metrics.scrape().decode()
