@@ -9,6 +9,7 @@ import logging
 import os
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 
 from controller.driver import DriverError
 from switchboard.data_dir import DataDirError, held
@@ -53,14 +54,14 @@ def _parser() -> argparse.ArgumentParser:
 def _serve(_: argparse.Namespace) -> int:
     settings = read_settings()
     set_up_logging(settings.log_level, settings.log_format)
-    from controller.chromium.profile.vault import VaultError
+    from controller.chromium.profile.names import ProfileError
     from handlers.chat.errors import TokenRefusedError
     from storage.database import StorageError
     from switchboard.app import serve  # the rest of the program is loaded only when it can run
 
     try:
         asyncio.run(serve(settings))
-    except (StorageError, VaultError, TokenRefusedError) as error:
+    except (StorageError, ProfileError, TokenRefusedError) as error:
         return _mend(error)
     return 0
 
@@ -73,13 +74,17 @@ def _new_key(_: argparse.Namespace) -> int:
 
 
 def _saved(args: argparse.Namespace) -> int:
+    from controller.chromium.profile.names import ProfileError
+    from controller.chromium.profile.numbered import rename_unused
     from controller.chromium.profile.profile import Profile
-    from controller.chromium.profile.vault import Vault, VaultError
+    from controller.chromium.profile.vault import Vault
 
     settings = read_profile_settings()
     try:
+        with suppress(DataDirError), held(settings.data_dir):  # one that runs has renamed them
+            rename_unused(settings.data_dir)
         copies = Vault(settings.data_dir, settings.vault_key).copies(Profile.of(settings.data_dir, args.number))
-    except (VaultError, ValueError) as error:
+    except (ProfileError, ValueError) as error:
         return _mend(error)
     for copy in copies:
         locked = ", encrypted" if copy.is_encrypted else ""
@@ -90,17 +95,20 @@ def _saved(args: argparse.Namespace) -> int:
 
 
 def _restore(args: argparse.Namespace) -> int:
+    from controller.chromium.profile.names import ProfileError
+    from controller.chromium.profile.numbered import rename_unused
     from controller.chromium.profile.profile import Profile
-    from controller.chromium.profile.vault import Vault, VaultError
+    from controller.chromium.profile.vault import Vault
 
     settings = read_profile_settings()
     try:
-        profile = Profile.of(settings.data_dir, args.number)
         vault = Vault(settings.data_dir, settings.vault_key)
         with held(settings.data_dir):
+            rename_unused(settings.data_dir)
+            profile = Profile.of(settings.data_dir, args.number)
             copy = vault.find(profile, args.copy)
             aside = vault.restore(profile, copy)
-    except (VaultError, ValueError) as error:
+    except (ProfileError, ValueError) as error:
         return _mend(error)
     kept = f" The profile that was there is kept as {aside.name}." if aside else ""
     sys.stdout.write(f"Restored {args.number} as of {copy.at:%Y-%m-%d %H:%M} UTC.{kept}\n")

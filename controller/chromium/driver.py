@@ -25,6 +25,7 @@ from controller.chromium.process import flags
 from controller.chromium.process.find import Browser, find_executable, identify
 from controller.chromium.process.tree import ProcessId
 from controller.chromium.profile.locks import ProfileLock, ProfileLocks
+from controller.chromium.profile.numbered import rename_numbered
 from controller.chromium.profile.orphans import end_orphans, make_free
 from controller.chromium.profile.profile import Profile
 from controller.chromium.profile.vault import OPEN, Vault, VaultError
@@ -87,8 +88,13 @@ class ChromiumDriver:
         return find_executable(self._options.executable)
 
     async def end_orphans(self) -> int:
-        """End what a killed controller left running under DATA_DIR; to be called once at start. Returns how many."""
-        return await end_orphans(self._options.data_dir)
+        """End what a killed controller left running under DATA_DIR; to be called once at start. Returns how many.
+
+        What an earlier version called by the accounts' numbers is renamed then. Raises DriverError, OSError.
+        """
+        ended = await end_orphans(self._options.data_dir)
+        await rename_numbered(self._options.data_dir)
+        return ended
 
     async def open(self, opening: Opening, report: Callable[[Report], None]) -> ChromiumSession:
         """Open a browser for an account and begin to load the page; see `controller.driver.Driver.open`."""
@@ -101,7 +107,7 @@ class ChromiumDriver:
     async def _open(self, opening: Opening, report: Callable[[Report], None]) -> ChromiumSession:
         browser = await identify(self.find())
         profile = Profile.of(self._options.data_dir, opening.account)
-        async with self._holds.held(profile.digits) as hold:
+        async with self._holds.held(profile.name) as hold:
             session = await self._open_held(hold, profile, browser, opening, report)
             hold.keep(session.pid)
         return session
@@ -144,7 +150,7 @@ class ChromiumDriver:
         profile = Profile.of(self._options.data_dir, account)
         try:
             copy = self._vault.find(profile, name)
-            async with self._holds.held(profile.digits) as hold:
+            async with self._holds.held(profile.name) as hold:
                 await hold.in_thread(self._vault.restore, profile, copy)
         except VaultError as error:
             raise DriverError(Reason.RESTORE_FAILED, str(error)) from error

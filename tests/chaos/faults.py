@@ -112,7 +112,7 @@ def _is_alive(process: psutil.Process) -> bool:
 
 async def _close_page(stage: Stage, account: Account) -> float:
     began = time.time()
-    await stage.peep(f"close {account.digits}")
+    await stage.peep(f"close {stage.here.profile_name(account.number)}")
     return began
 
 

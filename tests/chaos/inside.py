@@ -46,12 +46,12 @@ def _tasks(mine: set) -> dict[str, int]:
     return Counter(getattr(task.get_coro(), "__qualname__", "?") for task in asyncio.all_tasks() - mine)
 
 
-async def _close(digits: str) -> int:
+async def _close(profile: str) -> int:
     """Close the page of an account's open session."""
     found = [
         each
         for each in gc.get_objects()
-        if isinstance(each, ChromiumSession) and each._parts.profile.digits == digits and each._closing is None
+        if isinstance(each, ChromiumSession) and each._parts.profile.name == profile and each._closing is None
     ]
     for session in found:
         async with asyncio.timeout(5):

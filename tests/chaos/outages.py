@@ -122,7 +122,7 @@ async def _terminated(stage: Stage) -> Row:
     await stage.until(lambda: stage.state(account) == "SUSPENDED", f"{account.name} suspended", 30)
     tickets = stage.here.data_dir / "run"
     await stage.says(account, f"/reconnect {account.number}")
-    await stage.until(lambda: list(tickets.glob(f"{account.digits}.*.sh")), "a launch", 15)
+    await stage.until(lambda: list(tickets.glob(f"{stage.here.profile_name(account.number)}.*.sh")), "a launch", 15)
     began = time.monotonic()
     stage.program.send(signal.SIGTERM)
     with contextlib.suppress(TimeoutError):

@@ -46,10 +46,6 @@ class Account:
     name: str
     operator: int
 
-    @property
-    def digits(self) -> str:
-        return self.number.removeprefix("+")
-
 
 @dataclass(frozen=True, slots=True)
 class Transition:
@@ -254,7 +250,7 @@ class Stage:
 
     def browser(self, account: Account) -> psutil.Process:
         """The account's browser, its first process."""
-        folder = f"--user-data-dir={self.here.data_dir / 'profiles' / account.digits}"
+        folder = f"--user-data-dir={self.here.data_dir / 'profiles' / self.here.profile_name(account.number)}"
         found = [
             process
             for process in psutil.process_iter(["cmdline"])
@@ -275,7 +271,9 @@ class Stage:
 
     def census(self) -> Census:
         """Everything that should not be there. Accounts that are CONNECTED or CONNECTING have one browser each."""
-        open_now = {a.digits for a in self.accounts if self.state(a) in {"CONNECTED", "CONNECTING"}}
+        open_now = {
+            self.here.profile_name(a.number) for a in self.accounts if self.state(a) in {"CONNECTED", "CONNECTING"}
+        }
         family = {each.pid for each in self.program.family()} if self.running is not None else set()
         processes, leaders = [], []
         for process in psutil.process_iter(["cmdline", "status", "ppid"]):
@@ -292,14 +290,14 @@ class Stage:
             if process.pid not in family:
                 processes.append(f"orphan {process.pid}")
         processes += [f"browser of …{d[-4:]} ×{leaders.count(d)}" for d in sorted(set(leaders)) if leaders.count(d) > 1]
-        processes += [f"browser of …{digits[-4:]}" for digits in sorted(set(leaders) - open_now)]
+        processes += [f"browser of …{name[-4:]}" for name in sorted(set(leaders) - open_now)]
         return Census(tuple(processes), tuple(self._files(open_now)), trouble=tuple(self._trouble()))
 
     def _files(self, open_now: set[str]) -> list[str]:
         run = self.here.data_dir / "run"
         names = {path.name for path in run.iterdir()} if run.exists() else set()
-        wanted = {f"{a.digits}.{kind}" for a in self.accounts for kind in ("lock", "clean")}
-        wanted |= {f"{digits}.json" for digits in open_now}
+        wanted = {f"{self.here.profile_name(a.number)}.{kind}" for a in self.accounts for kind in ("lock", "clean")}
+        wanted |= {f"{name}.json" for name in open_now}
         drivers = {name.split(".")[1] for name in names if name.startswith("playwright.")}
         found = sorted(name for name in names if not name.startswith("playwright.") and name not in wanted)
         if len(drivers) > (1 if self.running is not None else 0):

@@ -4,6 +4,8 @@ Nothing of the product is imported here; it is seen through the chat, the phones
 """
 
 import asyncio
+import hashlib
+import hmac
 import io
 import os
 import signal
@@ -170,6 +172,12 @@ class World:
     def decode(self, message: dict[str, Any]) -> str:
         """What a phone reads from the picture in the chat (re-encoded as JPEG, as Telegram does)."""
         return decode(self.client.picture(message))
+
+    def profile_name(self, number: str) -> str:
+        """What the folder of an account's profile is called: a keyed hash of its digits, as letters."""
+        key = (self.data_dir / "names.key").read_bytes()
+        code = hmac.new(key, number.removeprefix("+").encode(), hashlib.sha256).hexdigest()[:20]
+        return code.translate(str.maketrans("0123456789abcdef", "bcdfghjklmnpqrst"))
 
     # --- what it has kept ---------------------------------------------------------------------------------------------
 

@@ -57,6 +57,7 @@ def assert_closed(here: World, program: Program, secrets: Secrets) -> None:
     assert secrets.found_in("\0".join(me.cmdline()).encode()) == []
     assert listening([me, *others]) == []
     assert not [p for p in others if any("remote-debugging-port" in part for part in p.cmdline())]
+    assert not [words for p in (me, *others) for words in p.cmdline() if NUMBER[1:] in words], "any user can read them"
 
 
 async def press(here: World, user: int, text: str, label: str) -> None:

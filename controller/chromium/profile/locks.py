@@ -47,27 +47,27 @@ class ProfileLock:
 
 
 class ProfileLocks:
-    """The profiles that are held now, by the digits of their accounts. For one event loop."""
+    """The profiles that are held now, by the names of their profiles. For one event loop."""
 
     def __init__(self) -> None:
         self._held: dict[str, ProfileLock] = {}
 
     @asynccontextmanager
-    async def held(self, digits: str) -> AsyncIterator[ProfileLock]:
+    async def held(self, name: str) -> AsyncIterator[ProfileLock]:
         """Hold a profile, after whoever opens or restores it now; `Hold.keep` makes that last longer.
 
         Raises DriverError(PROFILE_IN_USE) where a browser has it open.
         """
-        while (other := self._held.get(digits)) is not None:
+        while (other := self._held.get(name)) is not None:
             if other.pid is not None:
                 raise DriverError(Reason.PROFILE_IN_USE, f"profile in use by process {other.pid}")
             await other.changed.wait()
-        hold = self._held[digits] = ProfileLock(lambda: self._free(digits))
+        hold = self._held[name] = ProfileLock(lambda: self._free(name))
         try:
             yield hold
         finally:
             if hold.pid is None:
                 hold.release()
 
-    def _free(self, digits: str) -> None:
-        self._held.pop(digits).changed.set()
+    def _free(self, name: str) -> None:
+        self._held.pop(name).changed.set()

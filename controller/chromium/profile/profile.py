@@ -1,12 +1,15 @@
 """Where an account's browser keeps its session, and what lies beside it.
 
-    DATA_DIR/profiles/<digits>/          the browser's own folder, with our stamp in it
-    DATA_DIR/run/<digits>.lock           held (flock) by the browser for as long as it lives
-    DATA_DIR/run/<digits>.json           who holds it: see `processes.PidFile`
-    DATA_DIR/run/<digits>.clean          a linked session was last closed in good order: it may be saved
-    DATA_DIR/run/<digits>.<nonce>.sh     the ticket of one launch: see `launch`
+    DATA_DIR/profiles/<name>/            the browser's own folder, with our stamp in it
+    DATA_DIR/profiles/.<name>.before-<UTC time>/   one that a restore has set aside
+    DATA_DIR/saved/<name>/               its saved copies: see `vault`
+    DATA_DIR/run/<name>.lock             held (flock) by the browser for as long as it lives
+    DATA_DIR/run/<name>.json             who holds it: see `processes.PidFile`
+    DATA_DIR/run/<name>.clean            a linked session was last closed in good order: it may be saved
+    DATA_DIR/run/<name>.<nonce>.sh       the ticket of one launch: see `launch`
 
-A profile is never deleted here. What never lives here: the processes that use it.
+The name says nothing of the number: see `names`. A profile is never deleted here.
+What never lives here: the processes that use it.
 """
 
 import fcntl
@@ -19,6 +22,7 @@ from pathlib import Path
 
 from controller.chromium.process.launcher import clear_singleton
 from controller.chromium.process.tree import PidFile
+from controller.chromium.profile.names import name_of
 
 log = logging.getLogger(__name__)
 
@@ -32,28 +36,39 @@ _CACHES = (
     "Service Worker/ScriptCache",
 )
 _LONGEST_NUMBER = 15
+TIME = "%Y%m%dT%H%M%S.%fZ"
+"""How times stand in the names of copies and of what is set aside. UTC."""
 _STAMP = "switchboard.json"
 
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """The paths of one account under one DATA_DIR."""
+    """The paths of one account under one DATA_DIR. name: what they are called, see `names`."""
 
     data_dir: Path
-    digits: str
+    name: str
 
     @classmethod
     def of(cls, data_dir: Path, account: str) -> "Profile":
-        """Locate the profile of an account. account: E.164, of which the digits become names of files."""
+        """Locate the profile of an account. account: E.164. Raises ValueError, ProfileError, OSError."""
         digits = account.removeprefix("+")
         if not (digits.isascii() and digits.isdigit() and len(digits) <= _LONGEST_NUMBER):
             raise ValueError(f"an account is a + and at most {_LONGEST_NUMBER} digits")
-        return cls(data_dir.absolute(), digits)
+        return cls(data_dir.absolute(), name_of(data_dir.absolute(), digits))
 
     @property
     def folder(self) -> Path:
         """The browser's --user-data-dir."""
-        return self.data_dir / "profiles" / self.digits
+        return self.data_dir / "profiles" / self.name
+
+    @property
+    def saved(self) -> Path:
+        """Where its saved copies lie."""
+        return self.data_dir / "saved" / self.name
+
+    def aside(self, time: str) -> Path:
+        """Where a profile is set aside. time: as in `TIME`."""
+        return self.folder.with_name(f".{self.name}.before-{time}")
 
     @property
     def run(self) -> Path:
@@ -63,16 +78,16 @@ class Profile:
     @property
     def lock(self) -> Path:
         """The file that the browser holds locked."""
-        return self.run / f"{self.digits}.lock"
+        return self.run / f"{self.name}.lock"
 
     @property
     def pid_file(self) -> Path:
         """Who the browser is."""
-        return self.run / f"{self.digits}.json"
+        return self.run / f"{self.name}.json"
 
     def ticket(self, nonce: str) -> Path:
         """Name the file that one launch needs in order to go on."""
-        return self.run / f"{self.digits}.{nonce}.sh"
+        return self.run / f"{self.name}.{nonce}.sh"
 
     def prepare(self) -> None:
         """Create what is missing, for our eyes only."""
@@ -83,7 +98,7 @@ class Profile:
 
     @property
     def _clean(self) -> Path:
-        return self.run / f"{self.digits}.clean"
+        return self.run / f"{self.name}.clean"
 
     def mark_clean(self) -> None:
         """Note that a linked session has been closed in good order, so that all it knows is on the disk."""

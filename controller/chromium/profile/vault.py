@@ -1,6 +1,6 @@
 """Saved profiles: small copies that are enough to restore an account's session, the last good ones kept.
 
-    DATA_DIR/saved/<digits>/<UTC time>.tar.gz       or .tar.gz.age where a key is set
+    DATA_DIR/saved/<name>/<UTC time>.tar.gz       or .tar.gz.age where a key is set
 
 A copy is taken only of a profile that no browser has open. With a key (an age identity) a copy is encrypted to it, in
 age's own format, so that `age --decrypt` reads it too. Restoring moves the profile that is there aside: nothing is ever
@@ -23,7 +23,8 @@ from typing import IO
 
 import pyrage
 
-from controller.chromium.profile.profile import Profile
+from controller.chromium.profile.names import ProfileError
+from controller.chromium.profile.profile import TIME, Profile
 
 KEEP = 3
 """Copies kept of each account."""
@@ -44,11 +45,10 @@ _PARTS = (
 OPEN = "a browser has the profile open: suspend the account first"
 
 _CHUNK = 1 << 20
-_TIME = "%Y%m%dT%H%M%S.%fZ"
 _PLAIN, _ENCRYPTED = ".tar.gz", ".tar.gz.age"
 
 
-class VaultError(OSError):
+class VaultError(ProfileError):
     """A profile could not be saved or restored. Its text is one line for people."""
 
 
@@ -103,9 +103,9 @@ class Vault:
         parts = [name for name in _PARTS if (profile.folder / name).exists()]
         if not any("IndexedDB" in name or "Local Storage" in name for name in parts):
             return None
-        folder = self._folder / profile.digits
+        folder = profile.saved
         suffix = _PLAIN if self._identity is None else _ENCRYPTED
-        path = folder / f"{datetime.now(UTC):{_TIME}}{suffix}"
+        path = folder / f"{datetime.now(UTC):{TIME}}{suffix}"
         new = path.with_name(f".{path.name}.new")
         try:
             for each in (self._folder, folder):
@@ -137,9 +137,9 @@ class Vault:
         """
         if profile.is_locked():
             raise VaultError(OPEN)
-        coming = profile.folder.with_name(f".{profile.digits}.restoring")
+        coming = profile.folder.with_name(f".{profile.name}.restoring")
         shutil.rmtree(coming, ignore_errors=True)
-        aside = profile.folder.with_name(f".{profile.digits}.before-{datetime.now(UTC):{_TIME}}")
+        aside = profile.aside(f"{datetime.now(UTC):{TIME}}")
         try:
             coming.mkdir(mode=0o700, parents=True)
             with self._read(copy) as plain:
@@ -163,7 +163,7 @@ class Vault:
         return aside if existed else None
 
     def _copies(self, profile: Profile) -> Iterator[Copy]:
-        folder = self._folder / profile.digits
+        folder = profile.saved
         for path in folder.glob("[0-9]*.tar.gz*") if folder.exists() else ():
             try:
                 yield Copy(path, _time(path), path.stat().st_size)
@@ -213,4 +213,4 @@ def _why(error: Exception) -> str:
 
 def _time(path: Path) -> datetime:
     name = path.name.removesuffix(".age").removesuffix(_PLAIN)
-    return datetime.strptime(name, _TIME).replace(tzinfo=UTC)
+    return datetime.strptime(name, TIME).replace(tzinfo=UTC)

@@ -19,7 +19,6 @@ from controller.driver import Opening
 from sandbox.whatsapp import Options, Timings, WhatsAppStandIn
 
 ACCOUNT = "+4915112345678"
-DIGITS = ACCOUNT.removeprefix("+")
 SPEED = 20
 
 R = TypeVar("R")

@@ -71,11 +71,11 @@ def test_what_the_system_says_of_a_copy_is_told_without_its_path(tmp_path):
     with pytest.raises(VaultError) as error:
         vault.restore(profile, copy)
     assert str(error.value) == "the copy could not be restored: No such file or directory"
-    (tmp_path / "saved" / "491511234567").rmdir()
-    (tmp_path / "saved" / "491511234567").touch()
+    profile.saved.rmdir()
+    profile.saved.touch()
     with pytest.raises(VaultError) as error:
         vault.save(profile)
-    assert "491511234567" not in str(error.value)
+    assert profile.name not in str(error.value)
 
 
 def test_a_stale_socket_is_removed_and_nothing_else_that_it_may_point_to(tmp_path):

@@ -19,8 +19,9 @@ from controller.accounts.reports import (
     SocketDown,
     Syncing,
 )
+from controller.chromium.profile.profile import Profile
 from sandbox.whatsapp import Options, Timings, WhatsAppStandIn
-from tests.controller.chromium.conftest import ACCOUNT, DIGITS, SPEED, Rig, eventually, left_behind, until_health
+from tests.controller.chromium.conftest import ACCOUNT, SPEED, Rig, eventually, left_behind, until_health
 
 pytestmark = [pytest.mark.chromium, pytest.mark.usefixtures("soon_durable")]
 
@@ -250,12 +251,13 @@ async def test_close_leaves_nothing_and_can_be_repeated(rig: Rig, stand_in: What
     assert rig.processes() == []
     assert len(rig.reports) == count, "a closed session reports nothing"
     run = rig.data_dir / "run"
-    kept = {f"{DIGITS}.lock", f"{DIGITS}.clean"}
+    name = Profile.of(rig.data_dir, ACCOUNT).name
+    kept = {f"{name}.lock", f"{name}.clean"}
     assert {path.name for path in run.iterdir() if not path.name.startswith("playwright.")} == kept
     await rig.driver.stop()
     assert {path.name for path in run.iterdir()} == kept
     assert left_behind(rig.data_dir) == []
-    assert (rig.data_dir / "profiles" / DIGITS).stat().st_mode & 0o777 == 0o700
+    assert (rig.data_dir / "profiles" / name).stat().st_mode & 0o777 == 0o700
 
 
 async def test_what_the_page_and_the_network_see_is_not_headless(rig: Rig, stand_in: WhatsAppStandIn) -> None:

@@ -14,14 +14,14 @@ from controller.chromium.process.find import Browser
 from controller.chromium.profile.locks import ProfileLocks
 from controller.chromium.profile.profile import Profile
 from controller.driver import DriverError, Opening
-from tests.controller.chromium.conftest import ACCOUNT, DIGITS
+from tests.controller.chromium.conftest import ACCOUNT
 
 
 async def test_one_holds_a_profile_and_the_next_has_it_when_that_one_is_done() -> None:
     holds, order = ProfileLocks(), []
 
     async def hold(name: str, seconds: float = 0) -> None:
-        async with holds.held(DIGITS):
+        async with holds.held("somebodys"):
             order.append(f"{name} begins")
             await asyncio.sleep(seconds)
             order.append(f"{name} ends")
@@ -34,10 +34,10 @@ async def test_who_waits_for_an_opening_is_refused_when_a_browser_has_come_of_it
     holds = ProfileLocks()
 
     async def wait() -> None:
-        async with holds.held(DIGITS):
+        async with holds.held("somebodys"):
             pass
 
-    async with holds.held(DIGITS) as hold:
+    async with holds.held("somebodys") as hold:
         waiting = asyncio.create_task(wait())
         await asyncio.sleep(0)
         hold.keep(4711)

@@ -88,7 +88,7 @@ def test_a_broken_copy_leaves_the_profile_in_its_place(tmp_path, profile):
     with pytest.raises(VaultError, match="could not be restored"):
         vault.restore(profile, copy)
     assert restored(profile) == before
-    assert sorted(path.name for path in profile.folder.parent.iterdir()) == [profile.digits]
+    assert sorted(path.name for path in profile.folder.parent.iterdir()) == [profile.name]
 
 
 @pytest.mark.parametrize("key", [None, new_key()], ids=["plain", "encrypted"])
@@ -130,7 +130,7 @@ def test_the_profile_is_put_back_where_the_copy_cannot_take_its_place(tmp_path, 
     with pytest.raises(VaultError, match="No space left"):
         vault.restore(profile, copy)
     assert restored(profile) == before
-    assert [path.name for path in profile.folder.parent.iterdir()] == [profile.digits]
+    assert [path.name for path in profile.folder.parent.iterdir()] == [profile.name]
 
 
 def test_only_the_newest_copies_are_kept(tmp_path, profile):
@@ -142,7 +142,7 @@ def test_only_the_newest_copies_are_kept(tmp_path, profile):
 def test_copies_of_the_future_go_first_and_the_one_just_made_stays(tmp_path, profile):
     vault = Vault(tmp_path)
     for year in range(2101, 2101 + KEEP):
-        vault.save(profile).path.rename(tmp_path / "saved" / profile.digits / f"{year}0101T000000.000000Z.tar.gz")
+        vault.save(profile).path.rename(tmp_path / "saved" / profile.name / f"{year}0101T000000.000000Z.tar.gz")
     made = [vault.save(profile) for _ in range(KEEP - 1)]
     assert [copy for copy in vault.copies(profile) if copy.at.year < 2101] == made[::-1]
     assert [copy.at.year for copy in vault.copies(profile)[: 1 - KEEP]] == [2100 + KEEP]
@@ -155,7 +155,7 @@ def test_a_session_is_saved_each_day_by_copies_of_the_past_alone(tmp_path, profi
     vault = Vault(tmp_path)
     for age in ages:
         at = datetime.now(UTC) - timedelta(days=age)
-        vault.save(profile).path.rename(tmp_path / "saved" / profile.digits / f"{at:%Y%m%dT%H%M%S.%fZ}.tar.gz")
+        vault.save(profile).path.rename(tmp_path / "saved" / profile.name / f"{at:%Y%m%dT%H%M%S.%fZ}.tar.gz")
     profile.put_stamp("1.2.3.4")
     profile.mark_clean()
     ChromiumDriver(ChromiumOptions(page_url="", data_dir=tmp_path))._save_if_due(profile, "1.2.3.4")

@@ -1,0 +1,81 @@
+"""What a profile's folder and files are called: a name that says nothing of the number, and is always the same for it.
+
+    DATA_DIR/names.key     the secret (32 bytes, 0600) that names are derived with; made when the first one is needed
+
+A command line is readable by every user of the machine, and a browser's holds its profile's path. A name is letters
+alone, so that neither people nor masks can take it for a number. Without the secret nobody can tell whose a folder is,
+so it belongs into every backup.
+"""
+
+import hashlib
+import hmac
+import os
+import re
+import secrets
+from contextlib import suppress
+from pathlib import Path
+
+KEY_FILE = "names.key"
+NAME = re.compile(r"[b-df-hj-np-t]{20}")
+"""The form of a name: 80 bits as consonants, so that none is a word either."""
+
+_KEY_BYTES = 32
+_LETTERS = 20
+_AS_LETTERS = str.maketrans("0123456789abcdef", "bcdfghjklmnpqrst")
+
+
+class ProfileError(OSError):
+    """A profile or its saved copies cannot be used. Its text is one line for people."""
+
+
+def name_of(data_dir: Path, digits: str) -> str:
+    """Return the name of an account's profile. digits: its number without the plus. Raises ProfileError, OSError."""
+    code = hmac.new(_key(data_dir), digits.encode("ascii"), hashlib.sha256).hexdigest()
+    return code[:_LETTERS].translate(_AS_LETTERS)
+
+
+def _key(data_dir: Path) -> bytes:
+    path = data_dir / KEY_FILE
+    try:
+        key = path.read_bytes()
+    except FileNotFoundError:
+        if _has_named(data_dir):
+            raise ProfileError(
+                f"{path} is missing, and without it nobody can tell whose the profiles are: put it back from a backup"
+            ) from None
+        key = _make(path)
+    if len(key) != _KEY_BYTES:
+        raise ProfileError(f"{path} is damaged: put it back from a backup")
+    return key
+
+
+def _has_named(data_dir: Path) -> bool:
+    """Tell whether anything was named with a secret already."""
+    folders = (data_dir / "profiles", data_dir / "saved")
+    return any(NAME.fullmatch(path.name) for folder in folders if folder.is_dir() for path in folder.iterdir())
+
+
+def _make(path: Path) -> bytes:
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    new = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(secrets.token_bytes(_KEY_BYTES))
+            file.flush()
+            os.fsync(file.fileno())
+        with suppress(FileExistsError):  # somebody else was first, and theirs is the one
+            path.hardlink_to(new)
+    finally:
+        new.unlink()
+    sync_folder(path.parent)
+    return path.read_bytes()
+
+
+def sync_folder(folder: Path) -> None:
+    """Make what was created or renamed in a folder outlive a loss of power."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
