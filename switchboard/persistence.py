@@ -14,7 +14,7 @@ from controller.accounts.reasons import Reason, State
 from controller.manager import utc_now
 from controller.registry import Account
 from storage.accounts import AccountRow, Accounts, Standing, TransitionRow
-from storage.database import Database
+from storage.database import Database, UnknownOutcomeError
 
 
 class Owed(Protocol):
@@ -29,6 +29,8 @@ class Memory:
 
     def __init__(self, database: Database, accounts: Accounts, owed: Owed | None = None) -> None:
         self._database, self._accounts, self._owed = database, accounts, owed
+        self._uncertain: tuple[tuple[Transition, ...], UnknownOutcomeError] | None = None
+        """What was to be recorded in a commit that hung, and how to learn what came of it."""
 
     async def accounts(self) -> Sequence[Account]:
         return [
@@ -67,8 +69,22 @@ class Memory:
     async def record(self, transitions: Sequence[Transition]) -> None:
         """Append transitions, bring their accounts up to date, and write what they owe: in one transaction.
 
-        One within a state is no row, but what it owes is owed all the same.
+        One within a state is no row, but what it owes is owed all the same. When the same are recorded again after a
+        commit whose outcome was not known, they are not written twice.
         """
+        if self._uncertain is not None:
+            earlier, unknown = self._uncertain
+            written = await unknown.committed()
+            self._uncertain = None
+            if written and earlier == tuple(transitions):
+                return
+        try:
+            await self._record(transitions)
+        except UnknownOutcomeError as error:
+            self._uncertain = tuple(transitions), error
+            raise
+
+    async def _record(self, transitions: Sequence[Transition]) -> None:
         moves = [t for t in transitions if not t.within_state]
         newest = {t.number: t for t in moves}
         async with self._database.transaction() as connection:

@@ -81,6 +81,7 @@ def _hold_for_sqlite() -> None:
     """Make whatever waits for aiosqlite's thread hold the clock of a virtual loop."""
     for name in ("_execute", "_connect", "close"):
         setattr(aiosqlite_core.Connection, name, _holding(getattr(aiosqlite_core.Connection, name)))
+    aiosqlite_core.Connection.stop = _holding_future(aiosqlite_core.Connection.stop)
 
 
 def _holding(method: Any) -> Any:
@@ -94,6 +95,17 @@ def _holding(method: Any) -> Any:
             return await method(*args, **kwargs)
         finally:
             loop.outstanding -= 1
+
+    return holding
+
+
+def _holding_future(method: Any) -> Any:
+    @functools.wraps(method)
+    def holding(*args: Any, **kwargs: Any) -> Any:
+        future = method(*args, **kwargs)
+        if future is not None and isinstance(future.get_loop(), VirtualLoop):
+            future.get_loop().hold(future)
+        return future
 
     return holding
 

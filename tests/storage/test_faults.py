@@ -1,0 +1,212 @@
+"""Every call that storage makes of SQLite hangs, fails, or is cancelled, in turn: none of it is the end of anything.
+
+A hang is a thread that blocks and heeds no interrupt, like a disk that stalls: the stand-in that `sqlite3` has none of.
+"""
+
+import asyncio
+import sqlite3
+import subprocess
+import sys
+import threading
+import time
+
+import pytest
+from aiosqlite import core
+
+from storage import database as module
+from storage.database import StorageError, UnknownOutcomeError, open_database
+
+TABLE = (("CREATE TABLE one (n INTEGER)",),)
+SOON = 1.5
+"""Real seconds within which whoever waits for a faulty statement must be free again; the deadline is 0.2 s here."""
+
+
+class Fault:
+    """Lets the call number `at` (from 0) of all calls of SQLite's thread go wrong."""
+
+    def __init__(self, kind: str, at: int) -> None:
+        self.kind, self.at, self.calls = kind, at, 0
+        self.reached, self.release = threading.Event(), threading.Event()
+        self.armed = False
+
+    def wrap(self, function):
+        if not self.armed:
+            return function
+        self.calls += 1
+        if self.calls - 1 != self.at:
+            return function
+
+        def broken(*args, **kwargs):
+            self.reached.set()
+            if self.kind != "fail":
+                self.release.wait(30)
+            if self.kind != "hang":
+                error = sqlite3.OperationalError("disk I/O error")
+                error.sqlite_errorcode = sqlite3.SQLITE_IOERR
+                raise error
+            return function(*args, **kwargs)
+
+        return broken
+
+
+@pytest.fixture
+def inject(monkeypatch):
+    real = core.Connection._execute
+    faults = []
+
+    async def execute(self, fn, *args, **kwargs):
+        return await real(self, faults[-1].wrap(fn) if faults else fn, *args, **kwargs)
+
+    monkeypatch.setattr(core.Connection, "_execute", execute)
+    monkeypatch.setattr(module, "DEADLINE", 0.2)
+    monkeypatch.setattr(module, "GRACE", 0.1)
+
+    def make(kind, at):
+        faults.append(Fault(kind, at))
+        return faults[-1]
+
+    yield make
+    for fault in faults:
+        fault.release.set()
+
+
+async def write(database):
+    async with database.transaction() as connection:
+        await connection.execute("INSERT INTO one VALUES (1)")
+        await connection.executemany("INSERT INTO one VALUES (?)", [(2,), (3,)])
+        await connection.execute_fetchall("SELECT * FROM one")
+
+
+async def read(database):
+    await database.rows("SELECT * FROM one")
+
+
+CALLS = [(write, at) for at in range(5)] + [(read, 0)]
+"""BEGIN, three statements and COMMIT; and one SELECT."""
+
+
+async def count(database):
+    return (await database.rows("SELECT count(*) FROM one"))[0][0]
+
+
+async def test_these_are_all_the_calls(tmp_path, inject):
+    async with open_database(tmp_path / "db", TABLE) as database:
+        for work in (write, read):
+            fault = inject("none", -1)
+            fault.armed = True
+            await work(database)
+            assert fault.calls == sum(1 for each, _ in CALLS if each is work)
+
+
+@pytest.mark.parametrize(("work", "at"), CALLS)
+@pytest.mark.parametrize("kind", ["hang", "fail"])
+async def test_a_call_that_hangs_or_fails_ends_at_its_deadline_and_the_next_goes_on(tmp_path, inject, work, at, kind):
+    async with open_database(tmp_path / "db", TABLE) as database:
+        fault = inject(kind, at)
+        fault.armed = True
+        began = time.monotonic()
+        with pytest.raises(StorageError) as raised:
+            await work(database)
+        assert time.monotonic() - began < SOON
+        assert raised.value.heals
+        assert fault.reached.is_set()
+        fault.release.set()
+        if isinstance(raised.value, UnknownOutcomeError):
+            assert await raised.value.committed()
+            assert await count(database) == 3
+        else:
+            assert await count(database) == 0
+        await write(database)
+        assert await count(database) in {3, 6}
+
+
+@pytest.mark.parametrize(("work", "at"), CALLS)
+@pytest.mark.parametrize("kind", ["hang", "hang, then fail"])
+@pytest.mark.parametrize("released", ["before it is noticed", "later"])
+async def test_a_cancellation_survives(tmp_path, inject, work, at, kind, released, monkeypatch):
+    monkeypatch.setattr(module, "DEADLINE", 30)
+    async with open_database(tmp_path / "db", TABLE) as database:
+        fault = inject(kind, at)
+        fault.armed = True
+        task = asyncio.create_task(work(database))
+        await asyncio.to_thread(fault.reached.wait, 5)
+        task.cancel()
+        if released != "later":
+            fault.release.set()
+        done, _ = await asyncio.wait({task}, timeout=SOON)
+        assert done, "it waits for what hangs"
+        assert task.cancelled()
+        fault.release.set()
+        assert await count(database) in ({0, 3} if at == 4 else {0})
+        await write(database)
+
+
+async def test_who_waits_for_a_turn_behind_a_call_that_hangs_leaves_at_the_deadline_or_when_cancelled(tmp_path, inject):
+    async with open_database(tmp_path / "db", TABLE) as database:
+        fault = inject("hang", 1)
+        fault.armed = True
+        first = asyncio.create_task(write(database))
+        await asyncio.to_thread(fault.reached.wait, 5)
+        second, third = asyncio.create_task(write(database)), asyncio.create_task(write(database))
+        await asyncio.sleep(0.05)
+        third.cancel()
+        _, late = await asyncio.wait({first, second, third}, timeout=SOON)
+        assert not late
+        assert third.cancelled()
+        assert all(isinstance(task.exception(), StorageError) for task in (first, second))
+        fault.release.set()
+        assert await count(database) == 0
+
+
+async def test_a_lock_of_another_program_keeps_no_cancellation_away(tmp_path):
+    path = tmp_path / "db"
+    async with open_database(path, TABLE) as database:
+        other = sqlite3.connect(path, isolation_level=None)
+        other.execute("BEGIN EXCLUSIVE")
+        task = asyncio.create_task(write(database))
+        await asyncio.sleep(0.3)
+        task.cancel()
+        done, _ = await asyncio.wait({task}, timeout=1)
+        assert done
+        assert task.cancelled()
+        other.close()
+        await write(database)
+
+
+async def test_a_long_select_is_interrupted(tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "DEADLINE", 0.2)
+    endless = "WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c) SELECT count(*) FROM c"
+    async with open_database(tmp_path / "db", TABLE) as database:
+        began = time.monotonic()
+        with pytest.raises(StorageError, match="no answer"):
+            await database.rows(endless)
+        await write(database)
+        assert time.monotonic() - began < SOON
+
+
+HANGING_CLOSE = """
+import asyncio, sys, threading
+from pathlib import Path
+from storage import database
+database.CLOSE_SECONDS, database.GRACE, database.DEADLINE = 0.3, 0.1, 0.2
+
+async def main():
+    try:
+        async with database.open_database(Path(sys.argv[1])) as opened:
+            async with opened.transaction() as connection:
+                await connection._execute(threading.Event().wait)
+    except database.StorageError as error:
+        print(error)
+
+asyncio.run(main())
+"""
+
+
+def test_a_disk_that_hangs_for_ever_does_not_keep_the_program_from_ending(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-c", HANGING_CLOSE, str(tmp_path / "db")],
+        capture_output=True, text=True, timeout=20, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "no answer in 0.2 s" in done.stdout
+    assert "could not be closed" in done.stderr
