@@ -20,9 +20,8 @@ from controller.accounts.reports import Ended, Health, Layer, Ready, Report
 from controller.driver import Driver, Opening, SavedSession, Usage
 from controller.recorder import Recorder
 from controller.registry import Account, Registry
-from storage.accounts import Accounts
+from storage.accounts import AccountRecords
 from storage.database import open_database
-from switchboard.persistence import Memory
 
 MANAGERS = 10_000
 LAUNCH_SLOTS = 100
@@ -85,7 +84,7 @@ async def measure(folder: Path, idle_seconds: float) -> list[Figure]:
     """Boot the fleet from the database, lose every account at once, then let it idle; figures of each."""
     me = psutil.Process()
     async with open_database(folder / "bench.db") as database:
-        memory = Memory(database, Accounts(database))
+        memory = AccountRecords(database)
         numbers = [f"+4915{i:08}" for i in range(MANAGERS)]
         for number in numbers:
             await memory.add_account(Account(number, "", 1, wanted=Wanted.CONNECTED, linked=True))

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Protocol
 
+from controller.accounts.notices import PastTransition
 from controller.driver import SavedSession
 from controller.manager import Status
 from controller.registry import Account
@@ -43,23 +44,6 @@ class Accounts(Protocol):
 
     async def restore(self, number: str, name: str) -> None:
         """Put a saved copy in the place of an account's session and connect with it. Raises DriverError."""
-
-
-class PastTransition(Protocol):
-    """One transition as it is remembered: the words of `controller.accounts.reasons`."""
-
-    @property
-    def at(self) -> datetime: ...
-    @property
-    def from_state(self) -> str: ...
-    @property
-    def to_state(self) -> str: ...
-    @property
-    def reason(self) -> str: ...
-    @property
-    def cause(self) -> str | None: ...
-    @property
-    def detail(self) -> str: ...
 
 
 class Records(Protocol):

@@ -1,132 +1,136 @@
-"""Accounts, their transitions (append-only) and the audit of commands. Plain words, numbers and aware UTC times."""
+"""Accounts, their transitions (append-only) and the audit of commands, on the dataclasses of `controller`.
 
+Words that this version does not know are read as unknown, and a row that cannot be read is left out with a warning: no
+row keeps the program from starting.
+"""
+
+import logging
 import sqlite3
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Protocol
 
 import aiosqlite
 
-from storage.database import Database
+from controller.accounts.model import Wanted
+from controller.accounts.notices import PastTransition, Transition
+from controller.accounts.reasons import Reason, State
+from controller.registry import Account
+from storage import tolerant
+from storage.database import Database, UnknownOutcomeError
+
+log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class AccountRow:
-    """An account. number: E.164; owner: the operator's id; wanted, state, reason: the controller's words."""
+class Owed(Protocol):
+    """Writes what transitions owe to people, in the transaction that stores them."""
 
-    number: str
-    name: str
-    owner: int
-    wanted: str
-    linked: bool
-    state: str
-    reason: str | None
-    detail: str
-    since: datetime
-    block_ends_at: datetime | None
+    async def __call__(self, connection: aiosqlite.Connection, transitions: Sequence[Transition]) -> None:
+        """Write the messages owed."""
 
 
-@dataclass(frozen=True, slots=True)
-class TransitionRow:
-    """One transition. attempt, errors: the counters after it."""
+class AccountRecords:
+    """The `AccountStore` of the registry and `TransitionStore` of the recorder. Raises StorageError if it cannot."""
 
-    number: str
-    at: datetime
-    from_state: str
-    to_state: str
-    reason: str
-    cause: str | None
-    detail: str
-    attempt: int
-    errors: int
+    def __init__(self, database: Database, owed: Owed | None = None) -> None:
+        self._database, self._owed = database, owed
+        self._uncertain: tuple[tuple[Transition, ...], UnknownOutcomeError] | None = None
+        """What was to be recorded in a commit that hung, and how to learn what came of it."""
 
-
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """Where an account is after its newest transition."""
-
-    number: str
-    state: str
-    reason: str
-    detail: str
-    since: datetime
-    linked: bool
-    block_ends_at: datetime | None
-
-
-class Accounts:
-    """The tables of accounts, transitions and audit. Every method raises StorageError if it cannot."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
-
-    async def all(self) -> list[AccountRow]:
+    async def accounts(self) -> Sequence[Account]:
         """All accounts, the longest-served first."""
         rows = await self._database.rows("SELECT * FROM accounts ORDER BY added_at, rowid")
-        return [_account(row) for row in rows]
+        return [account for row in rows if (account := _account(row)) is not None]
 
-    async def add(self, row: AccountRow) -> None:
-        """Keep a new account."""
+    async def add_account(self, account: Account) -> None:
+        """Insert a new account."""
+        now = (account.since or datetime.now(UTC)).isoformat()
         async with self._database.transaction() as connection:
             await connection.execute(
-                "INSERT INTO accounts VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                "INSERT INTO accounts (number, name, owner, wanted, linked, state, reason, detail, since,"
+                " block_ends_at, added_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (
-                    row.number, row.name, row.owner, row.wanted, row.linked, row.state, row.reason, row.detail,
-                    row.since.isoformat(), _iso(row.block_ends_at), row.since.isoformat(),
+                    account.number, account.name, account.owner, account.wanted, account.linked, account.state,
+                    account.reason, account.detail, now, _iso(account.block_ends_at), now,
                 ),
             )  # fmt: skip
 
-    async def want(self, number: str, wanted: str) -> None:
-        """Keep what the account should be."""
+    async def want(self, number: str, wanted: Wanted) -> None:
+        """Set what the account should be."""
         async with self._database.transaction() as connection:
             await connection.execute("UPDATE accounts SET wanted = ? WHERE number = ?", (wanted, number))
 
     async def rename(self, number: str, name: str) -> None:
-        """Keep what people call the account."""
+        """Set what people call the account."""
         async with self._database.transaction() as connection:
             await connection.execute("UPDATE accounts SET name = ? WHERE number = ?", (name, number))
 
-    async def remove(self, number: str) -> None:
-        """Forget the account. Its transitions stay."""
+    async def remove_account(self, number: str) -> None:
+        """Delete the account. Its transitions stay."""
         async with self._database.transaction() as connection:
             await connection.execute("DELETE FROM accounts WHERE number = ?", (number,))
 
-    async def record(
-        self, connection: aiosqlite.Connection, transitions: Iterable[TransitionRow], standings: Iterable[Standing]
-    ) -> None:
-        """Append transitions and bring their accounts up to date, within the caller's transaction."""
-        await connection.executemany(
-            "INSERT INTO transitions (number, at, from_state, to_state, reason, cause, detail, attempt, errors)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            [
-                (t.number, t.at.isoformat(), t.from_state, t.to_state, t.reason, t.cause, t.detail, t.attempt, t.errors)
-                for t in transitions
-            ],
-        )
-        await connection.executemany(
-            "UPDATE accounts SET state = ?, reason = ?, detail = ?, since = ?, linked = ?, block_ends_at = ?"
-            " WHERE number = ?",
-            [
-                (s.state, s.reason, s.detail, s.since.isoformat(), s.linked, _iso(s.block_ends_at), s.number)
-                for s in standings
-            ],
-        )
+    async def record(self, transitions: Sequence[Transition]) -> None:
+        """Append transitions, bring their accounts up to date, and write what they owe: in one transaction.
 
-    async def history(self, number: str, limit: int) -> Sequence[TransitionRow]:
+        One within a state is no row, but what it owes is owed all the same. When the same are recorded again after a
+        commit whose outcome was not known, they are not written twice.
+        """
+        if self._uncertain is not None:
+            earlier, unknown = self._uncertain
+            written = await unknown.committed()
+            self._uncertain = None
+            if written and earlier == tuple(transitions):
+                return
+        try:
+            await self._record(transitions)
+        except UnknownOutcomeError as error:
+            self._uncertain = tuple(transitions), error
+            raise
+
+    async def _record(self, transitions: Sequence[Transition]) -> None:
+        moves = [each for each in transitions if not each.within_state]
+        newest = {each.number: each for each in moves}
+        async with self._database.transaction() as connection:
+            await connection.executemany(
+                "INSERT INTO transitions (number, at, from_state, to_state, reason, cause, detail, attempt, errors)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                [
+                    (t.number, t.at.isoformat(), t.before, t.state, t.reason, t.cause, t.detail, t.attempts, t.errors)
+                    for t in moves
+                ],
+            )
+            await connection.executemany(
+                "UPDATE accounts SET state = ?, reason = ?, detail = ?, since = ?, linked = ?, block_ends_at = ?"
+                " WHERE number = ?",
+                [
+                    (t.state, t.reason, t.detail, t.at.isoformat(), t.linked, _iso(t.block_ends_at), t.number)
+                    for t in newest.values()
+                ],
+            )
+            if self._owed is not None:
+                await self._owed(connection, transitions)
+
+    async def history(self, number: str, limit: int) -> Sequence[PastTransition]:
         """Return the account's newest transitions, the newest first."""
         rows = await self._database.rows(
             "SELECT * FROM transitions WHERE number = ? ORDER BY id DESC LIMIT ?", (number, limit)
         )
         return [
-            TransitionRow(
-                row["number"], datetime.fromisoformat(row["at"]), row["from_state"], row["to_state"], row["reason"],
-                row["cause"], row["detail"], row["attempt"], row["errors"],
+            PastTransition(
+                at=at,
+                from_state=row["from_state"],
+                to_state=row["to_state"],
+                reason=tolerant.word(Reason, row["reason"], Reason.UNKNOWN),
+                cause=None if row["cause"] is None else tolerant.word(Reason, row["cause"], Reason.UNKNOWN),
+                detail=row["detail"],
             )
             for row in rows
-        ]  # fmt: skip
+            if (at := tolerant.moment(row["at"])) is not None
+        ]
 
     async def audit(self, at: datetime, user_id: int, command: str, number: str | None, outcome: str) -> None:
-        """Keep that a person changed something: who, when, what, and what came of it."""
+        """Append that a person changed something: who, when, what, and what came of it."""
         async with self._database.transaction() as connection:
             await connection.execute(
                 "INSERT INTO audit (at, user_id, command, number, outcome) VALUES (?, ?, ?, ?, ?)",
@@ -138,17 +142,21 @@ def _iso(at: datetime | None) -> str | None:
     return None if at is None else at.isoformat()
 
 
-def _account(row: sqlite3.Row) -> AccountRow:
-    ends = row["block_ends_at"]
-    return AccountRow(
-        number=row["number"],
-        name=row["name"],
-        owner=row["owner"],
-        wanted=row["wanted"],
-        linked=bool(row["linked"]),
-        state=row["state"],
-        reason=row["reason"],
-        detail=row["detail"],
-        since=datetime.fromisoformat(row["since"]),
-        block_ends_at=None if ends is None else datetime.fromisoformat(ends),
-    )
+def _account(row: sqlite3.Row) -> Account | None:
+    """Return an account; None, with a warning, where its row has no shape that can be read."""
+    try:
+        return Account(
+            number=row["number"],
+            name=row["name"],
+            owner=row["owner"],
+            wanted=tolerant.word(Wanted, row["wanted"], Wanted.IDLE),
+            linked=bool(row["linked"]),
+            state=tolerant.word(State, row["state"], State.DISCONNECTED),
+            reason=None if row["reason"] is None else tolerant.word(Reason, row["reason"], Reason.UNKNOWN),
+            detail=row["detail"],
+            since=tolerant.moment(row["since"]),
+            block_ends_at=tolerant.moment(row["block_ends_at"]),
+        )
+    except (IndexError, TypeError, ValueError) as error:
+        log.warning("An account in the database cannot be read and is left out: %s", error)
+        return None

@@ -26,12 +26,11 @@ from controller.resource_watch import MIB, Budget, ResourceWatch
 from handlers.chat.errors import TokenRefusedError
 from handlers.telegram.bot import TelegramBot
 from handlers.telegram.service import TelegramOptions, TelegramService
-from storage.accounts import Accounts
+from storage.accounts import AccountRecords
 from storage.database import Database, open_database
 from storage.messages import MessageStore
 from storage.outbox import Outbox
 from switchboard.data_dir import held
-from switchboard.persistence import Memory
 from switchboard.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -107,7 +106,7 @@ def _driver(settings: Settings) -> ChromiumDriver:
 
 def _assemble(settings: Settings, database: Database, driver: ChromiumDriver) -> _Program:
     """Make the parts and tie them: what managers tell is stored with what it owes, and then told to all who listen."""
-    accounts, outbox = Accounts(database), Outbox(database)
+    outbox = Outbox(database)
 
     async def owed(connection: aiosqlite.Connection, transitions: Sequence[Transition]) -> None:
         await outbox.write(connection, [one for each in transitions for one in desk.owed(each)])
@@ -116,10 +115,10 @@ def _assemble(settings: Settings, database: Database, driver: ChromiumDriver) ->
         for listener in (desk.tell, fleet.note, resources.note):
             listener(notice)
 
-    memory = Memory(database, accounts, owed)
-    recorder = Recorder(memory, tell)
+    records = AccountRecords(database, owed)
+    recorder = Recorder(records, tell)
     registry = Registry(
-        memory,
+        records,
         driver=driver,
         policy=settings.policy(),
         listener=recorder,
@@ -136,7 +135,7 @@ def _assemble(settings: Settings, database: Database, driver: ChromiumDriver) ->
             repeat_after=timedelta(seconds=settings.alert_repeat_seconds),
         ),
         accounts=registry,
-        records=accounts,
+        records=records,
         messages=MessageStore(database),
         outbox=outbox,
         clock=utc_now,

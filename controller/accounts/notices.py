@@ -44,6 +44,18 @@ class Transition:
 
 
 @dataclass(frozen=True, slots=True)
+class PastTransition:
+    """A transition as the history remembers it. from_state, to_state: as they were called then."""
+
+    at: datetime
+    from_state: str
+    to_state: str
+    reason: Reason
+    cause: Reason | None = None
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class CodeShown:
     """A linking code to put before the operator, in the place of any shown before.
 

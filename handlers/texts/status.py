@@ -7,12 +7,11 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from controller.accounts.model import Breaker, Stage
-from controller.accounts.notices import CodeShown
+from controller.accounts.notices import CodeShown, PastTransition
 from controller.accounts.reasons import VERDICTS, Reason, State, Then
 from controller.manager import Status
 from controller.registry import Account
 from handlers.chat.messages import escape
-from handlers.ports import PastTransition
 from handlers.texts.answers import NO_ACCOUNTS, WORKING_ON_IT, clip, title, title_and_number
 from handlers.texts.vocabulary import ICONS, STAGES, WHY, clock, count, span
 
@@ -70,7 +69,7 @@ def history(account: Account, past: Sequence[PastTransition], now: datetime) -> 
         return f"{title_and_number(account)}\nNothing has happened to it yet."
     rows = [f"{title_and_number(account)}, the newest first:"]
     for one in past:
-        why = WHY.get(one.reason, one.reason)  # type: ignore[call-overload]  # a StrEnum's members are its words
+        why = WHY.get(one.reason, one.reason)
         rows.append(f"{clock(one.at, now, seconds=True)} {one.from_state} → <b>{one.to_state}</b>, {escape(why)}")
     return "\n".join(rows)
 

@@ -15,9 +15,8 @@ from controller.driver import DriverError, SavedSession
 from controller.recorder import Recorder
 from controller.registry import AmbiguousAccountError, Registry, ShuttingDownError, UnknownAccountError
 from controller.troubles import DATABASE
-from storage.accounts import Accounts
+from storage.accounts import AccountRecords
 from storage.database import open_database
-from switchboard.persistence import Memory
 from tests.controller.fakes import FakeDriver
 from tests.virtual_time import EPOCH, pass_time, settle, until, virtual, virtual_loop
 
@@ -30,7 +29,7 @@ async def running(path, driver=None, *, slots=2, policy=None):
     driver = driver or FakeDriver()
     told = []
     async with open_database(path) as database:
-        memory = Memory(database, Accounts(database))
+        memory = AccountRecords(database)
         recorder = Recorder(memory, told.append)
         registry = Registry(
             memory, driver=driver, policy=policy or Policy(), listener=recorder, launch_slots=slots,
@@ -391,10 +390,8 @@ async def test_an_alert_within_a_state_is_owed_although_it_is_no_row(tmp_path):
         owed.extend(transitions)
 
     async with open_database(tmp_path / "db") as database:
-        recorder = Recorder(Memory(database, Accounts(database), owe), lambda _: None)
-        registry = Registry(
-            Memory(database, Accounts(database)), driver=driver, policy=Policy(), listener=recorder, launch_slots=2
-        )
+        recorder = Recorder(AccountRecords(database, owe), lambda _: None)
+        registry = Registry(AccountRecords(database), driver=driver, policy=Policy(), listener=recorder, launch_slots=2)
         driver.script = lambda session: session.report(PasskeyAsked())
         await registry.add(BERLIN, name="", owner=1)
         await registry.start(BERLIN)

@@ -24,11 +24,10 @@ from handlers.alerts.sender import incident_of
 from handlers.telegram.bot import TelegramBot
 from handlers.telegram.service import TelegramOptions, TelegramService
 from sandbox.telegram import TelegramStandIn
-from storage.accounts import Accounts
+from storage.accounts import AccountRecords
 from storage.database import open_database
 from storage.messages import MessageStore
 from storage.outbox import Outbox
-from switchboard.persistence import Memory
 from tests.handlers.fakes import FakeAccounts, FakeRecords
 from tests.waiting import until
 
@@ -71,7 +70,7 @@ async def serve(path: Path, url: str, token: str, seconds: float) -> None:
         async def owed(connection: Any, transitions: Any) -> None:
             await outbox.write(connection, [one for each in transitions for one in desk.owed(each)])
 
-        recorder = Recorder(Memory(database, Accounts(database), owed), desk.tell)
+        recorder = Recorder(AccountRecords(database, owed), desk.tell)
         accounts.tell = recorder
         running = asyncio.create_task(desk.run())
         await _storm(accounts, before, seconds)

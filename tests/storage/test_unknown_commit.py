@@ -11,9 +11,8 @@ from controller.accounts.notices import Transition
 from controller.accounts.reasons import Reason, State
 from controller.registry import Account
 from storage import database as module
-from storage.accounts import Accounts
+from storage.accounts import AccountRecords
 from storage.database import UnknownOutcomeError, open_database
-from switchboard.persistence import Memory
 
 NUMBER = "+491511234567"
 MOVE = Transition(
@@ -28,8 +27,8 @@ async def test_what_was_in_a_commit_that_hung_is_written_once(tmp_path, monkeypa
     monkeypatch.setattr(module, "DEADLINE", 0.3)
     monkeypatch.setattr(module, "GRACE", 0.1)
     async with open_database(tmp_path / "db") as database:
-        memory = Memory(database, Accounts(database))
-        await memory.add_account(Account(NUMBER, "", 1))
+        records = AccountRecords(database)
+        await records.add_account(Account(NUMBER, "", 1))
         release, real = threading.Event(), core.Connection.commit
 
         async def commit(self):
@@ -44,7 +43,7 @@ async def test_what_was_in_a_commit_that_hung_is_written_once(tmp_path, monkeypa
 
         monkeypatch.setattr(core.Connection, "commit", commit)
         with pytest.raises(UnknownOutcomeError):
-            await memory.record([MOVE])
+            await records.record([MOVE])
         release.set()
-        await memory.record([MOVE])
+        await records.record([MOVE])
         assert len(await database.rows("SELECT reason FROM transitions")) == 1
