@@ -19,7 +19,7 @@ from handlers.alerts.delivery import Action, Edit, OpenTopic, Remind, Reply, Sen
 from handlers.alerts.incidents import Book, Incident
 from handlers.alerts.owed import OutboxStore
 from handlers.alerts.silences import Silence
-from handlers.chat.errors import ChatGoneError, MessageGoneError, RefusedError, TopicGoneError
+from handlers.chat.errors import ChatGoneError, MessageGoneError, RefusedError, RightMissingError, TopicGoneError
 from handlers.chat.messages import Place, Text
 from handlers.chat.messenger import Messenger
 from handlers.chat.send_queue import SendQueue
@@ -146,7 +146,7 @@ class Sender:
         if topic is None:
             try:
                 topic = await chat.open_topic(self._book.chat, answers.topic_name(self.name(duty.number)))
-            except (ChatGoneError, RefusedError):
+            except (ChatGoneError, RefusedError, RightMissingError):
                 await self._put(replace(self._fresh(incident), about=""))
                 return
             self._topics[duty.number] = topic

@@ -30,8 +30,9 @@ from handlers.chat.errors import ChatError, NotSentError, TokenRefusedError, Too
 from handlers.chat.messages import Place
 from handlers.chat.people import People, Strangers
 from handlers.telegram.buttons import ButtonPresses, Pressed
-from handlers.telegram.client import TelegramClient, translate
+from handlers.telegram.client import TelegramClient
 from handlers.telegram.commands import Commands, Request
+from handlers.telegram.refusals import translate
 from handlers.telegram.responder import Responder
 from handlers.texts import answers
 

@@ -1,33 +1,22 @@
-"""The one place that gives messages to Telegram, and the one place where Telegram's errors are translated.
+"""The one place that gives messages to Telegram: `handlers.chat.messenger` by means of python-telegram-bot.
 
-Nothing of python-telegram-bot leaves it. When a message may go, and what is done about an error, is decided in
-`handlers.chat.send_queue`. An edit or a deletion may be repeated safely; a message that may have been sent may not.
+Nothing of that library leaves it. What its errors mean is in `refusals`; when a message may go, and what is done about
+an error, is decided in `handlers.chat.send_queue`. An edit or a deletion may be repeated safely; a message that may
+have been sent may not.
 """
 
 import asyncio
 import os
 from collections.abc import Awaitable, Sequence
-from datetime import timedelta
 from typing import Any, TypeVar
 
-import httpx
 import telegram
 from telegram import Bot, ForceReply, InlineKeyboardButton, InlineKeyboardMarkup, InputMediaPhoto, LinkPreviewOptions
 from telegram.constants import ParseMode
 
-from handlers.chat.errors import (
-    ChatError,
-    ChatGoneError,
-    ChatMovedError,
-    MessageGoneError,
-    NotSentError,
-    OutcomeUnknownError,
-    RefusedError,
-    TokenRefusedError,
-    TooManyError,
-    TopicGoneError,
-)
+from handlers.chat.errors import NotSentError, OutcomeUnknownError, TokenRefusedError
 from handlers.chat.messages import Keyboard, Place, Text
+from handlers.telegram.refusals import TokenWatch, translate
 
 os.environ.setdefault("PTB_TIMEDELTA", "true")  # the library's way to get durations as what they will be
 
@@ -42,10 +31,12 @@ class TelegramClient:
 
     def __init__(self, bot: Bot) -> None:
         self._bot = bot
+        self.token_watch = TokenWatch()
+        """Refusals of the token, whoever sees them: the polling may share it."""
 
     async def send(self, place: Place, text: Text, *, silent: bool = False, reply_to: int | None = None) -> int:
         """Send a message and return its id."""
-        sent = await _call(
+        sent = await self._call(
             self._bot.send_message(
                 place.chat,
                 text.html,
@@ -62,7 +53,7 @@ class TelegramClient:
 
     async def edit(self, chat: int, message: int, text: Text) -> None:
         """Let a message say something else. To say what it says already is no error."""
-        await _again(
+        await self._again(
             self._bot.edit_message_text(
                 text.html,
                 chat,
@@ -84,7 +75,7 @@ class TelegramClient:
         reply_to: int | None = None,
     ) -> int:
         """Send a PNG with a caption and return the message's id. protect: it cannot be forwarded or saved."""
-        sent = await _call(
+        sent = await self._call(
             self._bot.send_photo(
                 place.chat,
                 picture,
@@ -104,7 +95,7 @@ class TelegramClient:
     async def edit_picture(self, chat: int, message: int, picture: bytes, caption: Text) -> None:
         """Put another PNG and caption in the place of a message's."""
         media = InputMediaPhoto(picture, caption=caption.html, parse_mode=ParseMode.HTML, filename=_FILE_NAME)
-        await _again(
+        await self._again(
             self._bot.edit_message_media(
                 media, chat_id=chat, message_id=message, reply_markup=_markup(caption.keyboard)
             )
@@ -112,27 +103,51 @@ class TelegramClient:
 
     async def delete(self, chat: int, message: int) -> None:
         """Take a message away. That it is gone already is no error."""
-        await _again(self._bot.delete_message(chat, message))
+        await self._again(self._bot.delete_message(chat, message))
 
     async def answer_press(self, press: str, text: str = "", *, alert: bool = False) -> None:
         """Let a pressed button stop spinning, with at most 200 characters shown. A press too old is no error."""
-        try:
-            await _again(self._bot.answer_callback_query(press, text or None, show_alert=alert))
-        except RefusedError as error:
-            if "query" not in str(error):
-                raise
+        await self._again(self._bot.answer_callback_query(press, text or None, show_alert=alert))
 
     async def is_forum(self, chat: int) -> bool:
         """Tell whether the chat is a group with topics."""
-        return bool((await _again(self._bot.get_chat(chat))).is_forum)
+        return bool((await self._again(self._bot.get_chat(chat))).is_forum)
 
     async def open_topic(self, chat: int, name: str) -> int:
         """Open a topic in a forum and return its id."""
-        return (await _call(self._bot.create_forum_topic(chat, name))).message_thread_id
+        return (await self._call(self._bot.create_forum_topic(chat, name))).message_thread_id
 
     async def set_commands(self, commands: Sequence[tuple[str, str]], scope: telegram.BotCommandScope) -> None:
         """Set the menu of commands (name, what it does) that people of this scope see."""
-        await _again(self._bot.set_my_commands(list(commands), scope=scope))
+        await self._again(self._bot.set_my_commands(list(commands), scope=scope))
+
+    async def _again(self, call: Awaitable[Any]) -> Any:
+        """Perform a call that may be repeated without harm: where the outcome is unknown, it counts as not done."""
+        try:
+            return await self._call(call)
+        except OutcomeUnknownError as error:
+            raise NotSentError(str(error)) from None
+
+    async def _call(self, call: Awaitable[T]) -> T:
+        try:
+            async with asyncio.timeout(CALL_DEADLINE):
+                result = await call
+        except TimeoutError:
+            raise OutcomeUnknownError(f"no answer in {CALL_DEADLINE:g} s") from None
+        except telegram.error.TelegramError as error:
+            translated = translate(error)
+            if isinstance(translated, TokenRefusedError):
+                if not self.token_watch.refuse(asyncio.get_running_loop().time()):
+                    raise NotSentError("the bot's token was refused, which is not believed at once") from None
+            elif not isinstance(translated, NotSentError | OutcomeUnknownError):
+                self.token_watch.accept()
+            if translated is None:
+                return None  # type: ignore[return-value]  # only calls that return nothing are "already so"
+            raise translated from None
+        except (LookupError, TypeError, ValueError, AttributeError) as error:  # JSON, but not as Telegram's
+            raise OutcomeUnknownError(f"an answer that cannot be read ({type(error).__name__})") from None
+        self.token_watch.accept()
+        return result
 
 
 _NO_PREVIEW = LinkPreviewOptions(is_disabled=True)
@@ -145,62 +160,3 @@ def _markup(keyboard: Keyboard) -> InlineKeyboardMarkup | None:
     return InlineKeyboardMarkup(
         [[InlineKeyboardButton(button.label, callback_data=button.code) for button in row] for row in keyboard]
     )
-
-
-async def _again(call: Awaitable[Any]) -> Any:
-    """Perform a call that may be repeated without harm: where the outcome is unknown, it counts as not done."""
-    try:
-        return await _call(call)
-    except OutcomeUnknownError as error:
-        raise NotSentError(str(error)) from None
-
-
-async def _call(call: Awaitable[T]) -> T:
-    try:
-        async with asyncio.timeout(CALL_DEADLINE):
-            return await call
-    except TimeoutError:
-        raise OutcomeUnknownError(f"no answer in {CALL_DEADLINE:g} s") from None
-    except telegram.error.TelegramError as error:
-        translated = translate(error)
-        if translated is None:
-            return None  # type: ignore[return-value]  # only edits and deletions are "already so", and return nothing
-        raise translated from None
-
-
-def translate(error: telegram.error.TelegramError) -> ChatError | None:
-    """Return what an error of python-telegram-bot means here; None where what was asked is already so."""
-    match error:
-        case telegram.error.RetryAfter():
-            wait = error.retry_after
-            return TooManyError(wait.total_seconds() if isinstance(wait, timedelta) else float(wait))
-        case telegram.error.ChatMigrated():
-            return ChatMovedError(error.new_chat_id)
-        case telegram.error.InvalidToken():
-            return TokenRefusedError()
-        case telegram.error.Forbidden():
-            return ChatGoneError(error.message)
-        case telegram.error.BadRequest():
-            return _bad_request(error.message)
-        case telegram.error.TimedOut():
-            never_sent = isinstance(error.__cause__, httpx.PoolTimeout | httpx.ConnectTimeout)
-            return NotSentError("it cannot be reached") if never_sent else OutcomeUnknownError("no answer in time")
-        case telegram.error.NetworkError() | telegram.error.Conflict():
-            if error.__cause__ is None or isinstance(error.__cause__, httpx.ConnectError):
-                return NotSentError("it cannot be reached or is in trouble")
-            return OutcomeUnknownError("the connection broke before the answer")
-    return RefusedError(error.message)
-
-
-def _bad_request(message: str) -> ChatError | None:
-    words = message.lower()
-    if "message is not modified" in words or "message to delete not found" in words:
-        return None
-    if "message thread not found" in words or "topic" in words:
-        return TopicGoneError(message)
-    if any(part in words for part in ("message to edit not found", "message can't be edited", "message_id_invalid")):
-        return MessageGoneError(message)
-    gone = ("chat not found", "user not found", "peer_id_invalid", "have no rights", "not enough rights", "chat_write")
-    if any(part in words for part in gone):
-        return ChatGoneError(message)
-    return RefusedError(message)

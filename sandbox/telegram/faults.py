@@ -11,7 +11,7 @@ from typing import Any
 from sandbox.telegram.errors import ApiError, DroppedConnectionError, other_poller, too_many_requests, unauthorized
 
 POLLING = "getupdates"
-ACTIONS = frozenset({"hang", "drop", "lost", "slow"})
+ACTIONS = frozenset({"hang", "drop", "lost", "slow", "portal"})
 _DEFAULT_DELAY = 3.0
 
 
@@ -21,9 +21,11 @@ class Fault:
 
     `kind` is an HTTP status as text ("429", "500", "401", "409" …), or "hang" (no answer until the fault ends or
     the client leaves), "drop" (the connection closes before the call does anything), "lost" (the call is done, then
-    the connection closes: "delivered but the answer lost") or "slow" (answered `delay` seconds late).
-    `delivered` makes a hang or a status come after the call was done. It hits the next `count` calls, or all calls of
-    `seconds` from its start, or all until it is removed; only of `method` and `chat_id` where these are given.
+    the connection closes: "delivered but the answer lost"), "slow" (answered `delay` seconds late) or "portal" (what
+    stands in between answers itself: status 200 and a page of HTML). `html` makes a status come as a page as well, as
+    proxies and gateways answer. `delivered` makes a hang or a status come after the call was done. It hits the next
+    `count` calls, or all calls of `seconds` from its start, or all until it is removed; only of `method` and `chat_id`
+    where these are given.
     A rule that counts and names no method spares getUpdates, which would use it up unseen.
     """
 
@@ -50,6 +52,8 @@ class Fault:
     def error(self) -> ApiError | DroppedConnectionError:
         """Return what ends a call that this rule hits."""
         status = self.status
+        if self.kind == "portal":
+            return ApiError(HTTPStatus.OK, "Log in to this network", {"html": True})
         if status is None:
             return DroppedConnectionError()
         if self.description is not None:

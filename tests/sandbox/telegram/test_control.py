@@ -66,7 +66,12 @@ async def test_groups_over_http(tg: TelegramStandIn, http: aiohttp.ClientSession
         ("send", {"user_id": 1, "chat_id": -5, "text": "x"}, 404, "there is no chat -5"),
         ("press", {"message_id": 5, "data": "x"}, 404, "there is no message 5"),
         ("block", {"user_id": 5}, 404, "there is no chat 5"),
-        ("faults", {"kind": "explode"}, 400, "unknown kind of fault 'explode': an HTTP status, drop, hang, lost, slow"),
+        (
+            "faults",
+            {"kind": "explode"},
+            400,
+            "unknown kind of fault 'explode': an HTTP status, drop, hang, lost, portal, slow",
+        ),
     ],
 )
 async def test_what_cannot_be_done(

@@ -1,0 +1,178 @@
+"""What Telegram's errors mean, by status code and whole text: the one table, and what a refused token is worth.
+
+Texts are matched as a whole, since the general word hides the special one: "not enough rights to create a topic" is a
+missing right, not a missing topic. What no pattern matches is an UnknownRefusalError. Sources of the texts are in
+`docs/stand-ins-telegram.md`.
+"""
+
+import re
+from collections import deque
+from collections.abc import Callable
+from datetime import timedelta
+from http import HTTPStatus
+
+import httpx
+import telegram
+
+from handlers.chat.errors import (
+    ChatError,
+    ChatGoneError,
+    ChatMovedError,
+    DeletionRefusedError,
+    MarkupRefusedError,
+    MessageGoneError,
+    NotSentError,
+    OutcomeUnknownError,
+    RefusedError,
+    RightMissingError,
+    TokenRefusedError,
+    TooLongError,
+    TooManyError,
+    TopicClosedError,
+    TopicGoneError,
+    UnknownRefusalError,
+    WritingForbiddenError,
+)
+
+TOKEN_REFUSALS, TOKEN_SPAN = 3, 120.0
+"""A token counts as refused after so many refusals over so many seconds, with no other answer in between."""
+
+_ANSWERED_BY_SOMEBODY_ELSE = "the answer is not Telegram's: a proxy, or a network that wants a login, stands in between"
+
+_CHAT_GONE = (
+    r"chat not found|user not found|peer_id_invalid|chat_id_invalid|group chat was deactivated"
+    r"|group chat was upgraded to a supergroup chat|user_is_blocked|input_user_deactivated"
+)
+_OUR_MISTAKE = (
+    r"button_(data|url)_invalid|reply_markup_(invalid|too_long)|reply markup is too long|message text is empty"
+    r"|text must be non-empty|there is no (text|caption|media) in the message to edit|the chat is not a forum"
+    r"|message to be replied not found|photo_invalid_dimensions|image_process_failed|wrong type of chat"
+    r"|bot_command(s_too_much|_invalid|_description_invalid)|topic_title_(empty|invalid)|can't parse .*"
+)
+_KEPT_OUT = (
+    r"bot was blocked by the user|user is deactivated|bot can't initiate conversation with a user"
+    r"|bot can't send messages to (the user|bots)|bot was kicked from the (group|supergroup|channel) chat"
+    r"|bot is not a member of the (group|supergroup|channel) chat|the (group|supergroup) chat was deleted"
+)
+Make = Callable[[str, re.Match[str]], ChatError | None]
+
+
+def _already(_: str, __: re.Match[str]) -> None:
+    """Return None: what was asked is so already."""
+
+
+def _as(kind: type[ChatError]) -> Make:
+    return lambda text, _: kind(text)
+
+
+def _right(kind: type[RightMissingError], right: str = "") -> Make:
+    return lambda _, match: kind(right or match[1])
+
+
+_BAD_REQUEST: tuple[tuple[str, Make], ...] = (
+    (r"message is not modified(:.*)?", _already),
+    (r"message to delete not found", _already),
+    (r"query is too old and response timeout expired or query id is invalid", _already),
+    (r"message to edit not found|message can't be edited|message_id_invalid", _as(MessageGoneError)),
+    (r"message can't be deleted( for everyone)?|message_delete_forbidden", _as(DeletionRefusedError)),
+    (r"message thread not found|topic_deleted|topic_id_invalid", _as(TopicGoneError)),
+    (r"topic_closed", _as(TopicClosedError)),
+    (r"have no rights to (send a message)", _right(WritingForbiddenError)),
+    (r"not enough rights to (send .+?)(?: to the chat)?", _right(WritingForbiddenError)),
+    (r"chat_send_\w+_forbidden|chat_write_forbidden|chat_restricted", _right(WritingForbiddenError, "send a message")),
+    (
+        r"need administrator rights in the channel chat",
+        _right(WritingForbiddenError, "write without being an administrator of the channel"),
+    ),
+    (r"not enough rights to (.+)", _right(RightMissingError)),
+    (r"not enough rights|chat_admin_required", _right(RightMissingError, "do this without more rights")),
+    (
+        _CHAT_GONE,
+        _as(ChatGoneError),
+    ),
+    (
+        r"message is too long|message_too_long|message caption is too long|media_caption_too_long|text is too long",
+        _as(TooLongError),
+    ),
+    (r"can't parse entities:.*", _as(MarkupRefusedError)),
+    (
+        _OUR_MISTAKE,
+        _as(RefusedError),
+    ),
+)
+_FORBIDDEN: tuple[tuple[str, Make], ...] = (
+    (
+        _KEPT_OUT,
+        _as(ChatGoneError),
+    ),
+    (r"not enough rights to (send .+?)(?: to the chat)?", _right(WritingForbiddenError)),
+    (r"not enough rights to (.+)", _right(RightMissingError)),
+    (r"chat_write_forbidden", _right(WritingForbiddenError, "send a message")),
+)
+
+
+def translate(error: telegram.error.TelegramError) -> ChatError | None:
+    """Return what an error of python-telegram-bot means; None where what was asked is so already."""
+    if isinstance(error.__cause__, telegram.error.TelegramError | ValueError):  # the answer is no JSON
+        return NotSentError(_ANSWERED_BY_SOMEBODY_ELSE)
+    match error:
+        case telegram.error.RetryAfter():
+            wait = error.retry_after
+            return TooManyError(wait.total_seconds() if isinstance(wait, timedelta) else float(wait))
+        case telegram.error.ChatMigrated():
+            return ChatMovedError(error.new_chat_id)
+        case telegram.error.InvalidToken():
+            unknown_method = error.message.casefold().endswith("method not found")
+            return UnknownRefusalError(error.message) if unknown_method else TokenRefusedError()
+        case telegram.error.Forbidden():
+            return classify(HTTPStatus.FORBIDDEN, error.message)
+        case telegram.error.BadRequest():
+            return classify(HTTPStatus.BAD_REQUEST, error.message)
+        case telegram.error.TimedOut():
+            never_sent = isinstance(error.__cause__, httpx.PoolTimeout | httpx.ConnectTimeout)
+            return NotSentError("it cannot be reached") if never_sent else OutcomeUnknownError("no answer in time")
+        case telegram.error.NetworkError() | telegram.error.Conflict():
+            if error.__cause__ is None or isinstance(error.__cause__, httpx.ConnectError):
+                return NotSentError("it cannot be reached or is in trouble")
+            return OutcomeUnknownError("the connection broke before the answer")
+    return UnknownRefusalError(error.message)
+
+
+def classify(code: int, text: str) -> ChatError | None:
+    """Return what a refusal means: code is 400 or 403, text Telegram's description in any case. None: it is so already.
+
+    Parameters that the library adds to the text are not looked at.
+    """
+    said = text.partition(". The server response contained unknown parameters")[0].strip()
+    said = re.sub(r"^(bad request|forbidden): ", "", said, flags=re.IGNORECASE)
+    for pattern, make in _FORBIDDEN if code == HTTPStatus.FORBIDDEN else _BAD_REQUEST:
+        if match := re.fullmatch(pattern, said, re.IGNORECASE | re.DOTALL):
+            return make(said, match)
+    return UnknownRefusalError(said)
+
+
+class TokenWatch:
+    """Whether refusals of the token are to be believed: one alone may come from a proxy or a network's login page.
+
+    `now` is in seconds of any steady clock.
+    """
+
+    def __init__(self) -> None:
+        self._refusals: deque[float] = deque(maxlen=TOKEN_REFUSALS)
+        self._first: float | None = None
+
+    @property
+    def suspicious(self) -> bool:
+        """Whether the last answer was a refusal of the token."""
+        return self._first is not None
+
+    def refuse(self, now: float) -> bool:
+        """Count a refusal; return whether the token is to be taken for refused."""
+        self._first = now if self._first is None else self._first
+        self._refusals.append(now)
+        return len(self._refusals) == TOKEN_REFUSALS and now - self._first >= TOKEN_SPAN
+
+    def accept(self) -> None:
+        """Forget the refusals: Telegram has answered something else to this token."""
+        self._refusals.clear()
+        self._first = None
