@@ -1,0 +1,66 @@
+"""The second way to people: what is critical and Telegram has not taken goes out by Apprise (mail, ntfy, Slack, SMS …).
+
+The library knows the services; here are the deadline, the secrets (every address is one) and the answer to the one
+question that counts: did anybody take it. When to use it is decided by whoever owns the alerts.
+"""
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from urllib.parse import urlsplit
+
+import apprise
+
+log = logging.getLogger(__name__)
+
+SEND_DEADLINE = 30.0
+"""Seconds that one service may take. A library's thread that hangs is left behind; the word of it is "not taken"."""
+
+
+class SecondWayError(ValueError):
+    """An address is none that Apprise knows. Its text is one line without the address."""
+
+
+class SecondWay:
+    """Sends to every address, side by side. Raises SecondWayError for an address that cannot be used."""
+
+    def __init__(self, addresses: Sequence[str], *, deadline: float = SEND_DEADLINE) -> None:
+        self._deadline = deadline
+        self._services: list[tuple[str, apprise.Apprise]] = []
+        logging.getLogger("apprise").setLevel(logging.CRITICAL + 1)  # it logs addresses, with their passwords
+        for number, address in enumerate(addresses, 1):
+            service = apprise.Apprise(asset=apprise.AppriseAsset(app_id="Switchboard", async_mode=True))
+            if not service.add(address):
+                kind = urlsplit(address).scheme or "no scheme"
+                raise SecondWayError(f"ALERT_FALLBACK_URLS: address {number} ({kind}) is none that Apprise knows")
+            self._services.append((f"{number} ({urlsplit(address).scheme})", service))
+
+    @property
+    def names(self) -> list[str]:
+        """What the services are called where no secret may stand: their place in the setting, and their kind."""
+        return [name for name, _ in self._services]
+
+    async def send(self, title: str, text: str) -> dict[str, bool]:
+        """Send plain text to all; returns who took it, by name. Never raises, and ends within the deadline."""
+        took = await asyncio.gather(*(self._send(name, service, title, text) for name, service in self._services))
+        return dict(zip(self.names, took, strict=True))
+
+    async def _send(self, name: str, service: apprise.Apprise, title: str, text: str) -> bool:
+        sending = asyncio.ensure_future(_notify(service, title, text))
+        done, _ = await asyncio.wait([sending], timeout=self._deadline)
+        if not done:
+            sending.cancel()
+            log.error("The second way %s gave no answer in %g s", name, self._deadline)
+            return False
+        if sending.cancelled() or (error := sending.exception()) is not None:
+            log.error(
+                "The second way %s failed: %s", name, "cancelled" if sending.cancelled() else type(error).__name__
+            )
+            return False
+        if not sending.result():
+            log.error("The second way %s refused", name)
+        return sending.result()
+
+
+async def _notify(service: apprise.Apprise, title: str, text: str) -> bool:
+    return bool(await service.async_notify(body=text, title=title, notify_type=apprise.NotifyType.FAILURE))
