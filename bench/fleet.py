@@ -16,7 +16,7 @@ from controller.accounts.model import Wanted
 from controller.accounts.notices import Notice, Transition
 from controller.accounts.policy import Policy
 from controller.accounts.reasons import Reason, State
-from controller.accounts.reports import Ended, Health, Layer, Ready, Report
+from controller.accounts.reports import Ended, Health, Layer, PageView, Ready, Report
 from controller.driver import Driver, Opening, SavedSession, Usage
 from controller.recorder import Recorder
 from controller.registry import Account, Registry
@@ -48,6 +48,11 @@ class NullSession:
 
     async def log_out(self) -> None: ...
 
+    async def look(self) -> PageView:
+        return PageView()
+
+    async def dismiss(self) -> None: ...
+
     async def close(self) -> None: ...
 
 
@@ -61,6 +66,11 @@ class NullDriver:
         self.says[opening.account] = report
         report(Ready(opening.account))
         return NullSession()
+
+    async def has_session(self, account: str) -> bool:  # noqa: ARG002 - the protocol's
+        return True
+
+    async def remove(self, account: str) -> None: ...
 
     async def saved(self, account: str) -> Sequence[SavedSession]:  # noqa: ARG002 - the protocol's
         return ()

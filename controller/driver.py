@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from controller.accounts.reasons import Reason
-from controller.accounts.reports import Health, Layer, Report
+from controller.accounts.reports import Health, Layer, PageView, Report
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,13 +25,16 @@ class Usage:
 class Opening:
     """What to open.
 
-    account: whose profile, E.164. fresh: drop the page's caches first (never its keys).
+    account: whose profile, E.164. fresh: bypass the service worker and drop the page's caches (never its keys).
     takeover: if WhatsApp says that the session is open elsewhere, take it back here instead of ending.
+    set_aside: the profile holds somebody else's session: move it out of the way (never delete it) and begin with an
+    empty one.
     """
 
     account: str
     fresh: bool = False
     takeover: bool = False
+    set_aside: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +67,16 @@ class Session(Protocol):
         """Measure the browser with all its processes. Raises DriverError."""
 
     async def log_out(self) -> None:
-        """Remove this linked device from the phone's account."""
+        """Remove this linked device from the phone's account; returns once the page has confirmed it.
+
+        Raises DriverError where it cannot, or is not known to have done so: the device must then count as linked.
+        """
+
+    async def look(self) -> PageView:
+        """See what the page shows now, within a few seconds; an empty view where nothing can be seen. Never raises."""
+
+    async def dismiss(self) -> None:
+        """Answer the known dialog that covers the page (press Continue). Raises DriverError where there is none."""
 
     async def close(self) -> None:
         """Close page, browser and process group, gracefully first. Never raises; afterwards nothing is left running."""
@@ -78,6 +90,18 @@ class Driver(Protocol):
 
         Returns as soon as there is something to close; all that follows comes by `report`, in order, on the event
         loop's thread. If cancelled or failed, nothing is left running. Raises DriverError.
+        """
+
+    async def has_session(self, account: str) -> bool:
+        """Tell whether the account's profile seems to hold a linked session, without opening it. Raises DriverError.
+
+        It is looked at, not remembered. In doubt True: a launch that finds nothing costs less than a stranded account.
+        """
+
+    async def remove(self, account: str) -> None:
+        """Delete the account's profile, its saved copies and what was set aside. It must not be open.
+
+        Raises DriverError.
         """
 
     async def saved(self, account: str) -> Sequence[SavedSession]:

@@ -7,7 +7,7 @@ The rules L1 to L15 that rows name are those of `docs/lifecycle.md`, whose diagr
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from controller.accounts.model import (
@@ -39,7 +39,7 @@ from controller.accounts.model import (
 )
 from controller.accounts.numbers import is_same_account, mask
 from controller.accounts.policy import Policy, Takeover
-from controller.accounts.reasons import VERDICTS, Reason, State, Then, Verdict
+from controller.accounts.reasons import VERDICTS, Reason, State, Then, Verdict, logout_reason, logout_words
 from controller.accounts.reports import (
     Authenticated,
     Code,
@@ -310,10 +310,13 @@ def _verdict(reason: Reason, policy: Policy) -> Verdict:
 def _end(move: Step, ended: Ended) -> None:
     """Put the session away and count its end; then the table of reasons says what follows."""
     link = move.link
+    if ended.reason is Reason.LOGGED_OUT and ended.code:
+        detail = f"WhatsApp says: {logout_words(ended.code)}"
+        ended = replace(ended, reason=logout_reason(ended.code), detail=detail)
     verdict = _verdict(ended.reason, move.policy)
     state = verdict.state_after(connected=link.state is State.CONNECTED)
     move.put_away(log_out=ended.reason is Reason.WRONG_NUMBER)
-    if ended.reason in {Reason.LOGGED_OUT, Reason.WRONG_NUMBER}:
+    if verdict.unlinks:
         move.set(linked=False, asked=False)
     if link.on_hold and not verdict.needs_person:
         _wait_for_whatsapp(move, ended, state)

@@ -20,6 +20,8 @@ class Transition:
     cause: what ended the last attempt, where `reason` tells only why nothing more is tried.
     alert: people are to be told with sound. recovered: this mends a loss that was told so.
     linked: the phone has linked the account. picture: PNG of the page, for an alert that needs it.
+    silent: the alert is sent without a sound. over: what was alerted and is over, though the state says nothing of it:
+    reasons whose traits say that they `stands` while CONNECTED.
     """
 
     number: str
@@ -41,6 +43,8 @@ class Transition:
     within_state: bool = False
     """Only the stage changed: worth a card, not a row."""
     picture: bytes | None = field(default=None, repr=False)
+    silent: bool = False
+    over: tuple[Reason, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,8 @@
-"""Why a link is where it is: the one vocabulary of reasons, and the one table of what each means (rule L11).
+"""Why an account is where it is: the one vocabulary of reasons, and the one table of what each means (rule L11).
 
-Here live the words and their meaning, as plain data. What never lives here: how a reason is noticed (the drivers)
-and how the states move on it (`controller.accounts.lifecycle`). `handlers.texts.vocabulary` has the words that people
-read.
+Traits belong to the reason: where it leads, whether it alerts, what mends it. Texts, buttons, cards, incidents and the
+outage watch derive from them. How a reason is noticed is the drivers' business, how states move on it that of
+`controller.accounts.lifecycle`, and `handlers.texts.vocabulary` has the words that people read.
 """
 
 from dataclasses import dataclass
@@ -67,13 +67,25 @@ class Reason(StrEnum):
     CONNECTION_LOST = "connection_lost"
     """Two health checks in a row found WhatsApp's socket not connected."""
     NAVIGATED = "navigated"
-    """The page went elsewhere or reloaded."""
+    """The page went to another address."""
+    RELOADS_ITSELF = "reloads_itself"
+    """The page reloaded itself more often than a page does that works."""
+    PAGE_MISBEHAVES = "page_misbehaves"
+    """The page opened, sent or used more than any page may; its browser was ended."""
+    SCREEN_LOCKED = "screen_locked"
+    """WhatsApp Web's own screen lock asks for its password."""
     STALE = "stale"
     """Nothing was heard for as long as the stale limit (L10)."""
     QR_EXPIRED = "qr_expired"
     """Nobody scanned the code in time (L6)."""
     LOGGED_OUT = "logged_out"
     """The phone removed this linked device, or WhatsApp did."""
+    ACCOUNT_LOCKED = "account_locked"
+    """WhatsApp removed this linked device because the account is locked on its phone."""
+    SYNC_FAILED = "sync_failed"
+    """WhatsApp removed this linked device because its chats could not be brought over, or not in time."""
+    STORAGE_FULL = "storage_full"
+    """WhatsApp removed this linked device because the browser had no room for its data."""
     CONFLICT = "conflict"
     """WhatsApp Web was opened elsewhere with the same session."""
     BANNED = "banned"
@@ -81,11 +93,13 @@ class Reason(StrEnum):
     OUTDATED = "outdated"
     """WhatsApp says that this version of the page is too old."""
     WRONG_NUMBER = "wrong_number"
-    """Another number than the account's scanned the code."""
+    """Another account's phone scanned the code; that link was logged out again."""
+    WRONG_NUMBER_STAYS = "wrong_number_stays"
+    """Another account's phone scanned the code, and that link could not be logged out: it still stands."""
     RECYCLED = "recycled"
     """The controller closed the browser to free what it had piled up; it opens again at once."""
     UNKNOWN = "unknown"
-    """None of the above: treated as transient."""
+    """None of the above, or a word of another version: treated as transient."""
 
     # Why nothing is tried any more, and what is asked of a person meanwhile.
     BREAKER_OPEN = "breaker_open"
@@ -96,6 +110,14 @@ class Reason(StrEnum):
     """The last allowed attempt was used up (L2)."""
     PASSKEY = "passkey"
     """The page waits for a passkey, which only a person can give."""
+    DIALOG = "dialog"
+    """A dialog covers the page and waits for an answer."""
+    CONFIRM_NUMBER = "confirm_number"
+    """The number that is open differs from the account's by one digit: only a person knows whether it is the same."""
+    FLAPPING = "flapping"
+    """It is lost and mends itself again and again (L16)."""
+    WATCHED_IN_PART = "watched_in_part"
+    """It is connected, but this build of the page can be watched only in part."""
 
 
 @unique
@@ -109,19 +131,50 @@ class Then(Enum):
     BLOCK_END = "no retry, but one trial when the block ends, where its end is known"
 
 
+@unique
+class Remedy(Enum):
+    """What mends it: the button that belongs under whatever tells of the reason."""
+
+    NONE = "nothing that can be pressed here"
+    LINK = "link it again"
+    USE_HERE = "take the session back from elsewhere"
+    RECONNECT = "try again"
+    CONFIRM = "say whether it is the same account"
+    CONTINUE = "answer the dialog"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Traits:
+    """What a reason means beside where it leads.
+
+    alert: people are told with sound, at once. critical: it stays broken until a person acts, so it is repeated until
+    somebody acknowledges. remedy: what mends it. restorable: a saved copy of the session may mend it too.
+    ours: it ended in our own processes, and says nothing about WhatsApp. unlinks: the phone has to link it anew.
+    by_person: an operator's word led to it. stands: it can stand while CONNECTED, so that being connected does not end
+    it; `Transition.over` tells when it is over.
+    """
+
+    alert: bool = False
+    critical: bool = False
+    remedy: Remedy = Remedy.NONE
+    restorable: bool = False
+    ours: bool = False
+    unlinks: bool = False
+    by_person: bool = False
+    stands: bool = False
+
+
 @dataclass(frozen=True, slots=True)
-class Verdict:
-    """What a reason means.
+class Verdict(Traits):
+    """Where the end of an attempt or of a connection leads.
 
     state: where the account goes. connecting: the state instead, if it had not been CONNECTED yet (L4).
-    then: what follows. alert: whether a person is told with sound, at once.
-    A verdict of `State.ERROR` raises the error count; every other uses up attempts only.
+    then: what follows. A verdict of `State.ERROR` raises the error count; every other uses up attempts only.
     """
 
     state: State
     then: Then
     connecting: State | None = None
-    alert: bool = False
 
     @property
     def needs_person(self) -> bool:
@@ -134,25 +187,100 @@ class Verdict:
 
 
 _DOWN, _ERROR = State.DISCONNECTED, State.ERROR
+_AGAIN, _LINK = Remedy.RECONNECT, Remedy.LINK
 
 VERDICTS: dict[Reason, Verdict] = {
-    Reason.LAUNCH_FAILED: Verdict(_ERROR, Then.BACKOFF),
-    Reason.PROFILE_IN_USE: Verdict(_ERROR, Then.BACKOFF),
-    Reason.DEADLINE: Verdict(_ERROR, Then.BACKOFF),
-    Reason.RESTORE_FAILED: Verdict(_ERROR, Then.BACKOFF),
-    Reason.PAGE_UNKNOWN: Verdict(_ERROR, Then.BACKOFF, alert=True),
-    Reason.SESSION_CLOSED: Verdict(_DOWN, Then.AT_ONCE, connecting=_ERROR),
-    Reason.UNRESPONSIVE: Verdict(_DOWN, Then.BACKOFF, connecting=_ERROR),
-    Reason.CONNECTION_LOST: Verdict(_DOWN, Then.BACKOFF),
-    Reason.NAVIGATED: Verdict(_DOWN, Then.BACKOFF),
-    Reason.STALE: Verdict(_DOWN, Then.BACKOFF),
-    Reason.QR_EXPIRED: Verdict(_DOWN, Then.BACKOFF),
-    Reason.LOGGED_OUT: Verdict(_DOWN, Then.PERSON, alert=True),
-    Reason.CONFLICT: Verdict(_DOWN, Then.PERSON, alert=True),
-    Reason.BANNED: Verdict(State.SUSPENDED, Then.BLOCK_END, alert=True),
-    Reason.OUTDATED: Verdict(_DOWN, Then.REFRESH),
-    Reason.WRONG_NUMBER: Verdict(_DOWN, Then.PERSON, alert=True),
-    Reason.RECYCLED: Verdict(_DOWN, Then.AT_ONCE),
-    Reason.UNKNOWN: Verdict(_DOWN, Then.BACKOFF),
+    Reason.LAUNCH_FAILED: Verdict(_ERROR, Then.BACKOFF, remedy=_AGAIN),
+    Reason.PROFILE_IN_USE: Verdict(_ERROR, Then.BACKOFF, remedy=_AGAIN),
+    Reason.DEADLINE: Verdict(_ERROR, Then.BACKOFF, remedy=_AGAIN, restorable=True),
+    Reason.RESTORE_FAILED: Verdict(_ERROR, Then.BACKOFF, remedy=_AGAIN, restorable=True),
+    Reason.PAGE_UNKNOWN: Verdict(_ERROR, Then.BACKOFF, alert=True, remedy=_AGAIN, restorable=True),
+    Reason.PAGE_MISBEHAVES: Verdict(_ERROR, Then.BACKOFF, alert=True, remedy=_AGAIN),
+    Reason.SESSION_CLOSED: Verdict(_DOWN, Then.AT_ONCE, connecting=_ERROR, remedy=_AGAIN, ours=True),
+    Reason.UNRESPONSIVE: Verdict(_DOWN, Then.BACKOFF, connecting=_ERROR, remedy=_AGAIN, ours=True),
+    Reason.RELOADS_ITSELF: Verdict(_DOWN, Then.BACKOFF, connecting=_ERROR, remedy=_AGAIN, ours=True),
+    Reason.CONNECTION_LOST: Verdict(_DOWN, Then.BACKOFF, remedy=_AGAIN),
+    Reason.NAVIGATED: Verdict(_DOWN, Then.BACKOFF, remedy=_AGAIN, ours=True),
+    Reason.STALE: Verdict(_DOWN, Then.BACKOFF, remedy=_AGAIN),
+    Reason.QR_EXPIRED: Verdict(_DOWN, Then.BACKOFF, remedy=_LINK),
+    Reason.NOT_LINKED: Verdict(_DOWN, Then.PERSON, remedy=_LINK, unlinks=True),
+    Reason.LOGGED_OUT: Verdict(_DOWN, Then.PERSON, alert=True, critical=True, remedy=_LINK, unlinks=True),
+    Reason.ACCOUNT_LOCKED: Verdict(_DOWN, Then.PERSON, alert=True, critical=True, unlinks=True),
+    Reason.SYNC_FAILED: Verdict(_DOWN, Then.PERSON, alert=True, critical=True, remedy=_LINK, unlinks=True),
+    Reason.STORAGE_FULL: Verdict(_DOWN, Then.PERSON, alert=True, critical=True, remedy=_LINK, unlinks=True),
+    Reason.SCREEN_LOCKED: Verdict(_DOWN, Then.PERSON, alert=True, critical=True, remedy=_AGAIN, restorable=True),
+    Reason.CONFLICT: Verdict(_DOWN, Then.PERSON, alert=True, critical=True, remedy=Remedy.USE_HERE),
+    Reason.BANNED: Verdict(State.SUSPENDED, Then.BLOCK_END, alert=True, critical=True),
+    Reason.OUTDATED: Verdict(_DOWN, Then.REFRESH, remedy=_AGAIN),
+    Reason.WRONG_NUMBER: Verdict(_DOWN, Then.PERSON, alert=True, critical=True, remedy=_LINK, unlinks=True),
+    Reason.WRONG_NUMBER_STAYS: Verdict(_DOWN, Then.PERSON, alert=True, critical=True, remedy=_LINK, unlinks=True),
+    Reason.RECYCLED: Verdict(_DOWN, Then.AT_ONCE, remedy=_AGAIN, ours=True),
+    Reason.UNKNOWN: Verdict(_DOWN, Then.BACKOFF, remedy=_AGAIN),
 }
 """The table of rule L11: every way in which an attempt or a connection ends, and what follows."""
+
+TRAITS: dict[Reason, Traits] = {
+    Reason.ASKED: Traits(by_person=True),
+    Reason.RESUMED: Traits(),
+    Reason.RETRY: Traits(),
+    Reason.TRIAL: Traits(),
+    Reason.LINKED: Traits(),
+    Reason.SUSPENDED_BY_OPERATOR: Traits(by_person=True, remedy=_AGAIN),
+    Reason.SHUTDOWN: Traits(),
+    Reason.BREAKER_OPEN: Traits(alert=True, remedy=_AGAIN, restorable=True),
+    Reason.TRIAL_FAILED: Traits(alert=True, critical=True, remedy=_AGAIN, restorable=True),
+    Reason.EXHAUSTED: Traits(alert=True, critical=True, remedy=_AGAIN, restorable=True),
+    Reason.PASSKEY: Traits(alert=True, remedy=_LINK),
+    Reason.DIALOG: Traits(alert=True, remedy=Remedy.CONTINUE, stands=True),
+    Reason.CONFIRM_NUMBER: Traits(alert=True, critical=True, remedy=Remedy.CONFIRM, stands=True),
+    Reason.FLAPPING: Traits(alert=True, stands=True),
+    Reason.WATCHED_IN_PART: Traits(alert=True, stands=True),
+    **VERDICTS,
+}
+"""What each reason means: every one there is."""
+
+_LOGOUT_CODES: dict[str, Reason] = {
+    # WhatsApp Web's old numbers, as wa-js names them, and the names of today.
+    "1": Reason.SYNC_FAILED,
+    "2": Reason.SYNC_FAILED,
+    "3": Reason.ACCOUNT_LOCKED,
+    "account_locked": Reason.ACCOUNT_LOCKED,
+    "syncd_failure": Reason.SYNC_FAILED,
+    "syncd_timeout": Reason.SYNC_FAILED,
+    "syncd_error_during_bootstrap": Reason.SYNC_FAILED,
+    "critical_sync_timeout": Reason.SYNC_FAILED,
+    "history_sync_timeout": Reason.SYNC_FAILED,
+    "account_sync_timeout": Reason.SYNC_FAILED,
+    "account_sync_error": Reason.SYNC_FAILED,
+    "storage_quota_exceeded": Reason.STORAGE_FULL,
+}
+
+_CODE_WORDS: dict[str, str] = {
+    "0": "its page had a fatal error",
+    "1": "its chats could not be brought over",
+    "2": "the first load of its chats took too long",
+    "3": "the account is locked on its phone",
+    "user_initiated": "a person logged it out",
+    "md_opt_out": "linked devices were turned off on the phone",
+    "unknown_companion": "the phone does not know this linked device",
+    "invalid_adv_status": "the phone no longer vouches for this linked device",
+    "client_version_outdated": "its page was too old",
+    "primary_identity_key_change": "WhatsApp was set up anew on the phone",
+    "storage_quota_exceeded": "the browser had no room for its data",
+}
+"""What the codes say that mean more than their own words do."""
+
+
+def logout_reason(code: str) -> Reason:
+    """Return what a logout with this code of WhatsApp's means; LOGGED_OUT for one that is not known."""
+    return _LOGOUT_CODES.get(code.lower(), Reason.LOGGED_OUT)
+
+
+def logout_words(code: str) -> str:
+    """Return what WhatsApp's code says, for people; "" for none. An unknown code is given as it is, to be looked up."""
+    if not code:
+        return ""
+    known = _CODE_WORDS.get(code.lower())
+    if known is not None:
+        return known
+    return f"code {code}" if code.isdigit() else code.lower().replace("_", " ")

@@ -118,6 +118,9 @@ class ChromiumDriver:
         """Open a browser on a profile that nobody else may touch; the session gives it back when it is closed."""
         profile.prepare()
         await make_free(profile)
+        if opening.set_aside:
+            profile.set_aside()
+            profile.prepare()
         await hold.in_thread(self._save_if_due, profile, browser.version)
         if opening.fresh:
             await hold.in_thread(profile.drop_caches)
@@ -138,6 +141,21 @@ class ChromiumDriver:
             await uncancelled(launch.undo(_UNDO_SECONDS))
             raise
         return session
+
+    async def has_session(self, account: str) -> bool:
+        """Tell whether the account's profile seems to hold a linked session."""
+        profile = Profile.of(self._options.data_dir, account)
+        return await asyncio.to_thread(profile.stamp) is not None
+
+    async def remove(self, account: str) -> None:
+        """Delete what is kept of the account's browser, its saved copies too."""
+        profile = Profile.of(self._options.data_dir, account)
+        try:
+            async with self._holds.held(profile.name) as hold:
+                await hold.in_thread(profile.delete)
+                await hold.in_thread(self._vault.delete, profile)
+        except OSError as error:
+            raise DriverError(Reason.UNKNOWN, f"the profile could not be deleted: {error.strerror}") from error
 
     async def saved(self, account: str) -> list[SavedSession]:
         """Return the saved copies of an account's profile, the newest first."""

@@ -17,7 +17,7 @@ from playwright.async_api import BrowserContext, CDPSession, Page
 from playwright.async_api import Error as PlaywrightError
 
 from controller.accounts.reasons import Reason
-from controller.accounts.reports import Ended, Health, Layer, Ready, Report
+from controller.accounts.reports import Ended, Health, Layer, PageView, Ready, Report
 from controller.chromium.page.durability import remove_marker, until_durable
 from controller.chromium.page.screenshot import take_picture
 from controller.chromium.page.script import ask
@@ -350,6 +350,14 @@ class ChromiumSession:
         if not await self._ask("logOut()"):
             raise DriverError(Reason.UNKNOWN, "this page offers no way to log out")
         await self._ended.wait()
+
+    async def look(self) -> PageView:
+        """See what the page shows now."""
+        return PageView(picture=await take_picture(self._parts.page))
+
+    async def dismiss(self) -> None:
+        """Answer the known dialog: none is known yet."""
+        raise DriverError(Reason.UNKNOWN, "this page shows no dialog that is known")
 
     async def _live(self) -> dict[str, Any]:
         live = await self._ask("live()")

@@ -47,20 +47,31 @@ WHY: dict[Reason, str] = {
     Reason.SESSION_CLOSED: "its browser closed",
     Reason.UNRESPONSIVE: "its browser stopped responding",
     Reason.CONNECTION_LOST: "its connection to WhatsApp was lost",
-    Reason.NAVIGATED: "its page was reloaded",
+    Reason.NAVIGATED: "its page went somewhere else",
+    Reason.RELOADS_ITSELF: "its page reloads itself over and over",
+    Reason.PAGE_MISBEHAVES: "its page did more than any page may",
+    Reason.SCREEN_LOCKED: "WhatsApp Web’s screen lock asks for a password",
     Reason.STALE: "nothing was heard from WhatsApp for too long",
     Reason.QR_EXPIRED: "nobody scanned the code in time",
     Reason.LOGGED_OUT: "it was logged out",
+    Reason.ACCOUNT_LOCKED: "the account is locked on its phone",
+    Reason.SYNC_FAILED: "its chats could not be loaded, so WhatsApp logged it out",
+    Reason.STORAGE_FULL: "its browser ran out of room, so WhatsApp logged it out",
     Reason.CONFLICT: "WhatsApp Web was opened somewhere else",
     Reason.BANNED: "WhatsApp has blocked the account",
     Reason.OUTDATED: "WhatsApp called its page out of date",
     Reason.WRONG_NUMBER: "a phone with another number scanned the code",
+    Reason.WRONG_NUMBER_STAYS: "a phone with another number scanned the code and is still linked",
     Reason.RECYCLED: "its browser was closed to free memory, and opens again at once",
     Reason.UNKNOWN: "something unexpected happened",
     Reason.BREAKER_OPEN: "too many errors in a row",
     Reason.TRIAL_FAILED: "the trial after the pause failed too",
     Reason.EXHAUSTED: "every attempt to reconnect failed",
     Reason.PASSKEY: "WhatsApp asks for a passkey",
+    Reason.DIALOG: "a dialog covers its page",
+    Reason.CONFIRM_NUMBER: "its number differs by one digit",
+    Reason.FLAPPING: "it keeps dropping out and coming back",
+    Reason.WATCHED_IN_PART: "it can be watched only in part",
 }
 
 
@@ -110,6 +121,57 @@ ALERTS: dict[Reason, Told] = {
         "A phone with another number scanned the code. It was logged out again at once.",
         "Press Link again and scan with the right phone.",
     ),
+    Reason.WRONG_NUMBER_STAYS: Told(
+        "wrong phone, still linked",
+        "A phone with another number scanned the code, and it could not be logged out from here.",
+        "On that phone, remove this linked device. Then press Link again and scan with the right phone.",
+    ),
+    Reason.ACCOUNT_LOCKED: Told(
+        "locked on its phone",
+        "WhatsApp removed this linked device because the account is locked.",
+        "Open WhatsApp on the phone first and see what it asks for. Do not link it again before that.",
+    ),
+    Reason.SYNC_FAILED: Told(
+        "logged out, its chats did not load",
+        "WhatsApp removed this linked device because its chats could not be brought over in time.",
+        "Keep the phone open and online, press Link again and scan the new code.",
+    ),
+    Reason.STORAGE_FULL: Told(
+        "logged out, no room for its data",
+        "WhatsApp removed this linked device because its browser could not store its data.",
+        "Make room on the server’s disk, then press Link again.",
+    ),
+    Reason.SCREEN_LOCKED: Told(
+        "screen lock",
+        "WhatsApp Web is locked by a password that only a person knows, so nothing can be read there.",
+        "Restore a copy from before the lock, or remove this linked device on the phone and link it again.",
+    ),
+    Reason.PAGE_MISBEHAVES: Told(
+        "its page misbehaves",
+        "Its page opened, sent or used more than any page may, so its browser was ended. It is tried again.",
+        "Suspend the account if it comes again, and have somebody look at the page.",
+    ),
+    Reason.DIALOG: Told(
+        "a dialog covers the page",
+        "WhatsApp Web shows something that waits for an answer.",
+        "Read it below. If it is harmless, press Continue.",
+    ),
+    Reason.CONFIRM_NUMBER: Told(
+        "is this the right number?",
+        "The number that is open differs from the account’s by one digit, as some countries’ numbers do.",
+        "Say whether it is the same account. Nothing is logged out until you do.",
+    ),
+    Reason.FLAPPING: Told(
+        "it keeps dropping out",
+        "It is lost and comes back by itself, again and again.",
+        "Look at the server’s network and memory, and at the account’s history.",
+        "It has been steady for an hour",
+    ),
+    Reason.WATCHED_IN_PART: Told(
+        "can be watched only in part",
+        "It is connected, but this version of WhatsApp Web hides some of what is checked elsewhere.",
+        "Nothing to do at once. Switchboard needs an update for this version.",
+    ),
     Reason.PAGE_UNKNOWN: Told(
         "page not recognised",
         "WhatsApp showed something new; its picture is below. It is tried again meanwhile.",
@@ -118,7 +180,7 @@ ALERTS: dict[Reason, Told] = {
     Reason.PASSKEY: Told(
         "a passkey is needed",
         "WhatsApp wants this device confirmed by a passkey, which a server does not have.",
-        "On the phone, remove the passkey under Settings → Account → Passkeys, then press Link again.",
+        "Look at the phone, and confirm there if it asks. Removing the passkey rarely helps: it asks for a new one.",
     ),
 }
 """Every reason that `controller.accounts.reasons` and `controller.accounts.lifecycle` alert on."""

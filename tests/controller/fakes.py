@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable
 
 from controller.accounts.reasons import Reason
-from controller.accounts.reports import Health, Layer, Report
+from controller.accounts.reports import Health, Layer, PageView, Report
 from controller.driver import DriverError, Opening, SavedSession, Usage
 
 
@@ -23,6 +23,10 @@ class FakeSession:
         self.probes = 0
         self.beats: list[bool] = []
         self.logged_out = False
+        self.log_out_fails: DriverError | None = None
+        self.view = PageView()
+        self.look_hangs = False
+        self.dismissed = 0
         self.used = Usage(memory=200 << 20, processes=5)
         self.closed = False
 
@@ -41,7 +45,17 @@ class FakeSession:
         return self.used
 
     async def log_out(self) -> None:
+        if self.log_out_fails is not None:
+            raise self.log_out_fails
         self.logged_out = True
+
+    async def look(self) -> PageView:
+        if self.look_hangs:
+            await asyncio.Event().wait()
+        return self.view
+
+    async def dismiss(self) -> None:
+        self.dismissed += 1
 
     async def close(self) -> None:
         await asyncio.sleep(self.close_takes)
@@ -63,6 +77,8 @@ class FakeDriver:
         self.open_now: set[str] = set()
         self.copies: list[SavedSession] = []
         self.restored: list[tuple[str, str]] = []
+        self.linked: set[str] = set()
+        self.removed: list[str] = []
         self.script: Callable[[FakeSession], None] | None = None
 
     @property
@@ -91,6 +107,13 @@ class FakeDriver:
         if self.script is not None:
             self.script(session)
         return session
+
+    async def has_session(self, account: str) -> bool:
+        return account in self.linked
+
+    async def remove(self, account: str) -> None:
+        assert account not in self.open_now, "removed under an open browser"
+        self.removed.append(account)
 
     async def saved(self, account: str) -> list[SavedSession]:
         return self.copies

@@ -8,16 +8,18 @@
     DATA_DIR/run/<name>.clean            a linked session was last closed in good order: it may be saved
     DATA_DIR/run/<name>.<nonce>.sh       the ticket of one launch: see `launch`
 
-The name says nothing of the number: see `names`. A profile is never deleted here.
-What never lives here: the processes that use it.
+The name says nothing of the number: see `names`. The processes that use a profile are in
+`controller.chromium.process`.
 """
 
+import contextlib
 import fcntl
 import json
 import logging
 import os
 import shutil
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 from controller.chromium.process.launcher import clear_singleton
@@ -111,6 +113,18 @@ class Profile:
         except FileNotFoundError:
             return False
         return True
+
+    def set_aside(self) -> None:
+        """Move the browser's folder out of the way, for good; the next one begins empty. No browser may be open."""
+        self.take_clean_mark()
+        with contextlib.suppress(FileNotFoundError):
+            self.folder.rename(self.aside(f"{datetime.now(UTC):{TIME}}"))
+
+    def delete(self) -> None:
+        """Delete the browser's folder, those set aside and our words about it. No browser may be open."""
+        for folder in (self.folder, *self.folder.parent.glob(f".{self.name}.*")):
+            shutil.rmtree(folder, ignore_errors=True)
+        self.take_clean_mark()
 
     def drop_caches(self) -> None:
         """Make the next load a fresh one; the keys stay. No browser may be open."""

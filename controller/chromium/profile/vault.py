@@ -162,6 +162,11 @@ class Vault:
             raise VaultError(f"the copy could not be restored: {_why(error)}") from error
         return aside if existed else None
 
+    def delete(self, profile: Profile) -> None:
+        """Delete all that is saved of an account. Raises OSError."""
+        with contextlib.suppress(FileNotFoundError):
+            shutil.rmtree(profile.saved)
+
     def _copies(self, profile: Profile) -> Iterator[Copy]:
         folder = profile.saved
         for path in folder.glob("[0-9]*.tar.gz*") if folder.exists() else ():

@@ -39,7 +39,7 @@ from controller.accounts.model import (
     Wanted,
 )
 from controller.accounts.policy import Policy, Takeover
-from controller.accounts.reasons import VERDICTS, Reason, State
+from controller.accounts.reasons import TRAITS, VERDICTS, Reason, Remedy, State
 from controller.accounts.reports import (
     Authenticated,
     Code,
@@ -413,7 +413,11 @@ def test_l11_another_number_is_logged_out_again(phase, said):
 
 
 # reason → (state when it was connected, first delay, alert), (state when it was not, first delay, alert)
-NEEDS_PERSON = {Reason.LOGGED_OUT, Reason.CONFLICT, Reason.BANNED, Reason.WRONG_NUMBER}
+NEEDS_PERSON = {
+    Reason.NOT_LINKED, Reason.LOGGED_OUT, Reason.ACCOUNT_LOCKED, Reason.SYNC_FAILED, Reason.STORAGE_FULL,
+    Reason.SCREEN_LOCKED, Reason.CONFLICT, Reason.BANNED, Reason.WRONG_NUMBER, Reason.WRONG_NUMBER_STAYS,
+}  # fmt: skip
+UNLINKS = NEEDS_PERSON - {Reason.SCREEN_LOCKED, Reason.CONFLICT, Reason.BANNED}
 PINNED = {
     Reason.LAUNCH_FAILED: (("ERROR", 1, False), ("ERROR", 1, False)),
     Reason.PROFILE_IN_USE: (("ERROR", 1, False), ("ERROR", 1, False)),
@@ -424,6 +428,14 @@ PINNED = {
     Reason.UNRESPONSIVE: (("DISCONNECTED", 1, False), ("ERROR", 1, False)),
     Reason.CONNECTION_LOST: (("DISCONNECTED", 1, False), ("DISCONNECTED", 1, False)),
     Reason.NAVIGATED: (("DISCONNECTED", 1, False), ("DISCONNECTED", 1, False)),
+    Reason.RELOADS_ITSELF: (("DISCONNECTED", 1, False), ("ERROR", 1, False)),
+    Reason.PAGE_MISBEHAVES: (("ERROR", 1, True), ("ERROR", 1, True)),
+    Reason.NOT_LINKED: (("DISCONNECTED", None, False), ("DISCONNECTED", None, False)),
+    Reason.ACCOUNT_LOCKED: (("DISCONNECTED", None, True), ("DISCONNECTED", None, True)),
+    Reason.SYNC_FAILED: (("DISCONNECTED", None, True), ("DISCONNECTED", None, True)),
+    Reason.STORAGE_FULL: (("DISCONNECTED", None, True), ("DISCONNECTED", None, True)),
+    Reason.SCREEN_LOCKED: (("DISCONNECTED", None, True), ("DISCONNECTED", None, True)),
+    Reason.WRONG_NUMBER_STAYS: (("DISCONNECTED", None, True), ("DISCONNECTED", None, True)),
     Reason.STALE: (("DISCONNECTED", 1, False), ("DISCONNECTED", 1, False)),
     Reason.QR_EXPIRED: (("DISCONNECTED", 1, False), ("DISCONNECTED", 1, False)),
     Reason.LOGGED_OUT: (("DISCONNECTED", None, True), ("DISCONNECTED", None, True)),
@@ -454,7 +466,7 @@ def test_l11_why_it_ended_decides_what_follows(phase, reason):
     assert [effect.seconds for effect in effects if isinstance(effect, Arm)] == ([] if delay is None else [delay])
     assert after.armed == (frozenset() if delay is None else {Timer.RETRY})
     assert ([effect for effect in effects if isinstance(effect, Alert)]) == ([Alert(reason, picture)] if alert else [])
-    assert after.linked == (reason not in {Reason.LOGGED_OUT, Reason.WRONG_NUMBER})
+    assert after.linked == (reason not in UNLINKS)
     assert after.loss_told == alert
 
 
@@ -462,6 +474,32 @@ def test_l11_why_it_ended_decides_what_follows(phase, reason):
 def test_l11_counters_are_zero_where_nothing_is_tried_any_more(reason):
     after, _ = do(at(State.CONNECTED, attempts=3, errors=2, waits=4), Ended(reason))
     assert (after.attempts, after.errors, after.waits) == (0, 0, 0)
+
+
+@pytest.mark.parametrize(
+    ("code", "reason", "words"),
+    [
+        ("", Reason.LOGGED_OUT, "removed"),
+        ("0", Reason.LOGGED_OUT, "WhatsApp says: its page had a fatal error"),
+        ("1", Reason.SYNC_FAILED, "WhatsApp says: its chats could not be brought over"),
+        ("2", Reason.SYNC_FAILED, "WhatsApp says: the first load of its chats took too long"),
+        ("3", Reason.ACCOUNT_LOCKED, "WhatsApp says: the account is locked on its phone"),
+        ("ACCOUNT_LOCKED", Reason.ACCOUNT_LOCKED, "WhatsApp says: account locked"),
+        ("history_sync_timeout", Reason.SYNC_FAILED, "WhatsApp says: history sync timeout"),
+        ("storage_quota_exceeded", Reason.STORAGE_FULL, "WhatsApp says: the browser had no room for its data"),
+        ("lid_migration_no_lid_available", Reason.LOGGED_OUT, "WhatsApp says: lid migration no lid available"),
+        ("77", Reason.LOGGED_OUT, "WhatsApp says: code 77"),
+    ],
+)
+def test_l11_the_code_of_a_logout_is_told_with_its_meaning(code, reason, words):
+    after, effects = do(at(State.CONNECTED, linked=True), Ended(Reason.LOGGED_OUT, "removed", code=code))
+    assert (after.reason, after.detail, after.linked) == (reason, words, False)
+    assert effects[-1] == Alert(reason)
+
+
+def test_every_reason_has_its_traits():
+    assert set(TRAITS) == set(Reason)
+    assert all(traits.remedy is not Remedy.RECONNECT for traits in TRAITS.values() if traits.unlinks)
 
 
 def test_a_connected_page_that_asks_for_a_scan_was_logged_out():
@@ -835,7 +873,7 @@ def test_l13_a_trial_that_fails_while_held_is_made_again(resting, breaker):
     assert effects == (Arm(Timer.COOLDOWN, 0),)
 
 
-@pytest.mark.parametrize("reason", sorted(NEEDS_PERSON))
+@pytest.mark.parametrize("reason", sorted(NEEDS_PERSON - {Reason.NOT_LINKED}))
 def test_l13_what_needs_a_person_is_told_also_while_held(reason):
     link, effects = do(at(State.CONNECTED, on_hold=True), Ended(reason))
     assert Alert(reason) in effects
