@@ -30,7 +30,7 @@ run: setup  ## Start the bot; without TELEGRAM_BOT_TOKEN, the sandbox
 test: setup peers  ## Run every test
 	$(PY) -m pytest -n 3 --dist loadfile
 
-check: $(PACKAGES)  ## Check format, lint, types and that the diagram is current
+check: $(PACKAGES)  ## Check format, lint, types and that what the docs show of the code is current
 	$(PY) -m ruff format --check .
 	$(PY) -m ruff check .
 	$(PY) -m mypy
@@ -40,7 +40,7 @@ format: $(PACKAGES)  ## Format the code and mend what the linter can
 	$(PY) -m ruff format .
 	$(PY) -m ruff check --fix .
 
-diagram: $(PACKAGES)  ## Draw the lifecycle into the docs and the README
+diagram: $(PACKAGES)  ## Write the lifecycle and the commands into the docs and the README
 	$(PY) -m tools.diagram
 
 bench: setup  ## Measure speed and size

@@ -32,11 +32,12 @@ class TransitionStore(Protocol):
 class Recorder:
     """Takes notices from managers (it is their `Listener`); stores and passes them on in order."""
 
-    def __init__(self, store: TransitionStore, listener: Listener) -> None:
+    def __init__(self, store: TransitionStore, *listeners: Listener) -> None:
+        self.listeners: list[Listener] = [*listeners]
+        """Called with each notice, in order. Further ones are added before the first notice."""
         self.troubles: Troubles | None = None
         """Who is told when nothing can be stored. Set before the first notice."""
         self._store = store
-        self._listener = listener
         self._waiting: list[Transition] = []
         self._told = 0
         """How many of those waiting have been told already."""
@@ -49,7 +50,7 @@ class Recorder:
     def __call__(self, notice: Notice) -> None:
         """Take one notice."""
         if not isinstance(notice, Transition) or (notice.within_state and notice.alert is None):
-            self._listener(notice)
+            self._publish(notice)
             return
         self._waiting.append(notice)
         self._idle.clear()
@@ -67,9 +68,13 @@ class Recorder:
         self._owner.cancel()
         await asyncio.gather(self._owner, return_exceptions=True)
 
+    def _publish(self, notice: Notice) -> None:
+        for listener in self.listeners:
+            listener(notice)
+
     def _tell_waiting(self) -> None:
         for transition in self._waiting[self._told :]:
-            self._listener(transition)
+            self._publish(transition)
         self._told = len(self._waiting)
 
     async def _run(self) -> None:
@@ -83,7 +88,7 @@ class Recorder:
                 del self._waiting[: len(batch)]
                 self._told = max(0, self._told - len(batch))
                 for transition in untold:
-                    self._listener(transition)
+                    self._publish(transition)
             self._idle.set()
 
     async def _keep(self, batch: Sequence[Transition]) -> None:

@@ -15,7 +15,7 @@ from typing import Any
 
 import aiosqlite
 
-from controller.accounts.notices import Notice, Transition
+from controller.accounts.notices import Transition
 from controller.chromium import ChromiumDriver, ChromiumOptions
 from controller.collector import tune_collector
 from controller.manager import utc_now
@@ -24,7 +24,8 @@ from controller.recorder import Recorder
 from controller.registry import Registry
 from controller.resource_watch import MIB, Budget, ResourceWatch
 from handlers.chat.errors import TokenRefusedError
-from handlers.telegram.bot import TelegramBot
+from handlers.telegram.assemble import assemble
+from handlers.telegram.connection import TelegramConnection
 from handlers.telegram.service import TelegramOptions, TelegramService
 from storage.accounts import AccountRecords
 from storage.database import Database, open_database
@@ -54,7 +55,7 @@ class _Program:
 
     registry: Registry
     recorder: Recorder
-    desk: TelegramService
+    telegram: TelegramService
     fleet: OutageWatch
     resources: ResourceWatch
 
@@ -74,7 +75,7 @@ async def serve(settings: Settings) -> None:
                 log.warning("Ended %d browsers that an earlier run had left", orphans)
             parts = _assemble(settings, database, driver)
             async with (
-                _running(parts.desk.run(), "Telegram") as serving,
+                _running(parts.telegram.run(), "Telegram") as serving,
                 _running(parts.resources.run(), "budgets"),
                 _running(parts.fleet.run(), "fleet"),
             ):
@@ -85,7 +86,7 @@ async def serve(settings: Settings) -> None:
                     log.info("Stopping")
                     await parts.registry.stop()
                     await parts.recorder.stop(STORE_DEADLINE)
-                    await parts.desk.stop(TELL_DEADLINE)
+                    await parts.telegram.stop(TELL_DEADLINE)
                     await driver.stop()
     log.info("Stopped")
 
@@ -105,18 +106,14 @@ def _driver(settings: Settings) -> ChromiumDriver:
 
 
 def _assemble(settings: Settings, database: Database, driver: ChromiumDriver) -> _Program:
-    """Make the parts and tie them: what managers tell is stored with what it owes, and then told to all who listen."""
+    """Make the parts and tie them: what managers report is stored with its alerts, then passed to all who listen."""
     outbox = Outbox(database)
 
     async def owed(connection: aiosqlite.Connection, transitions: Sequence[Transition]) -> None:
-        await outbox.write(connection, [one for each in transitions for one in desk.owed(each)])
-
-    def tell(notice: Notice) -> None:
-        for listener in (desk.tell, fleet.note, resources.note):
-            listener(notice)
+        await outbox.write(connection, [one for each in transitions for one in telegram.owed(each)])
 
     records = AccountRecords(database, owed)
-    recorder = Recorder(records, tell)
+    recorder = Recorder(records)
     registry = Registry(
         records,
         driver=driver,
@@ -125,8 +122,8 @@ def _assemble(settings: Settings, database: Database, driver: ChromiumDriver) ->
         launch_slots=settings.launch_slots,
         full_numbers=settings.log_full_numbers,
     )
-    desk = TelegramService(
-        TelegramBot(settings.telegram_bot_token.get_secret_value(), settings.telegram_api_url),
+    telegram = assemble(
+        TelegramConnection(settings.telegram_bot_token.get_secret_value(), settings.telegram_api_url),
         TelegramOptions(
             admins=settings.telegram_admin_ids,
             operators=settings.telegram_operator_ids,
@@ -140,10 +137,11 @@ def _assemble(settings: Settings, database: Database, driver: ChromiumDriver) ->
         outbox=outbox,
         clock=utc_now,
     )
-    recorder.troubles = desk
-    fleet = OutageWatch(registry, desk, _reach(settings))
-    resources = ResourceWatch(registry, desk, _budget(settings), settings.data_dir)
-    return _Program(registry, recorder, desk, fleet, resources)
+    recorder.troubles = telegram
+    fleet = OutageWatch(registry, telegram, _reach(settings))
+    resources = ResourceWatch(registry, telegram, _budget(settings), settings.data_dir)
+    recorder.listeners += [telegram.notify, fleet.note, resources.note]
+    return _Program(registry, recorder, telegram, fleet, resources)
 
 
 def _reach(settings: Settings) -> Reach | None:

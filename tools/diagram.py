@@ -1,7 +1,8 @@
-"""Draws the lifecycle from its own tables into the docs, and tells whether what stands there is current.
+"""Writes what the docs show of the program's own tables into the docs, and tells whether what stands there is current.
 
 `python -m tools.diagram` writes, `--check` only looks. Drawn are the moves of `lifecycle.TABLE`, as Mermaid, and
-the meanings of `reasons.VERDICTS`, as Markdown, between marker lines in the files of `PAGES`.
+the meanings of `reasons.VERDICTS` and the commands of `router.COMMANDS`, as Markdown, between marker lines in the
+files of `PAGES`.
 What never lives here: anything that the running program needs.
 """
 
@@ -19,6 +20,8 @@ from controller.accounts.lifecycle import TABLE
 from controller.accounts.model import Boot, Closed, Phase, SlotGranted, Stage, Start, Stop, Suspend, Timer
 from controller.accounts.reasons import VERDICTS, State, Verdict
 from controller.accounts.reports import Authenticated, Code, Ended, Health, PasskeyAsked, Ready, Scanned, Syncing
+from handlers.chat.people import Role
+from handlers.telegram.commands.router import COMMANDS
 
 ROOT = Path(__file__).parent.parent
 
@@ -154,8 +157,17 @@ def _docstrings() -> dict[str, str]:
     return found
 
 
+def list_commands() -> Iterator[str]:
+    """Yield the table of what the bot understands."""
+    yield "| command | does |"
+    yield "|---|---|"
+    for row in COMMANDS:
+        who = " (admins)" if row.role is Role.ADMIN else ""
+        yield f"| `{row.line}` | {row.help}{who} |"
+
+
 PAGES: dict[str, dict[str, Callable[[], Iterator[str]]]] = {
-    "README.md": {"states": draw_states},
+    "README.md": {"states": draw_states, "commands": list_commands},
     "docs/lifecycle.md": {"states": draw_states, "stages": draw_stages, "reasons": tell_reasons},
 }
 """file → marker → what stands between `<!-- generated: marker -->` and `<!-- end of marker -->`."""
@@ -184,7 +196,7 @@ def main() -> int:
         before = path.read_text("utf-8")
         after = renewed(before, parts)
         if after != before and checking:
-            print(f"{name} is not what the lifecycle says: run make diagram", file=sys.stderr)
+            print(f"{name} does not show the program's tables as they are: run make diagram", file=sys.stderr)
             stale = True
         elif after != before:
             path.write_text(after, "utf-8")

@@ -63,14 +63,10 @@ class Press:
     until: int | None = None
 
     @property
-    def number(self) -> str:
-        """The account that is meant, E.164."""
-        return f"+{self.subject.partition('.')[0]}"
-
-    @property
-    def about_account(self) -> bool:
-        """Whether an account is meant at all."""
-        return not self.subject.startswith(".")
+    def number(self) -> str | None:
+        """The account that is meant, E.164; None where none is."""
+        digits = self.subject.partition(".")[0]
+        return f"+{digits}" if digits else None
 
     @property
     def item(self) -> int | None:

@@ -6,6 +6,7 @@ who learns their own id and nothing more. What never lives here: texts, and how 
 
 from collections import OrderedDict
 from collections.abc import Iterable
+from enum import IntEnum, unique
 
 from controller.registry import Account
 
@@ -15,6 +16,16 @@ REMEMBERED = 1000
 """How many strangers are remembered at once, so that a flood of them takes no memory."""
 
 
+@unique
+class Role(IntEnum):
+    """What a person is here. Whoever is more may do all that those below may."""
+
+    OPERATOR = 1
+    """Links accounts, and acts on their own."""
+    ADMIN = 2
+    """Acts on every account."""
+
+
 class People:
     """The people who are known, by Telegram user id. `admins` are in the order of the setting."""
 
@@ -22,9 +33,15 @@ class People:
         self.admins = tuple(dict.fromkeys(admins))
         self.operators = tuple(dict.fromkeys(user for user in operators if user not in self.admins))
 
+    def role(self, user: int) -> Role | None:
+        """Return what a person is here; None for a stranger."""
+        if user in self.admins:
+            return Role.ADMIN
+        return Role.OPERATOR if user in self.operators else None
+
     def is_known(self, user: int) -> bool:
         """Tell whether the person may use the bot at all."""
-        return user in self.admins or user in self.operators
+        return self.role(user) is not None
 
     def is_admin(self, user: int) -> bool:
         """Tell whether the person may act on every account."""
@@ -35,7 +52,7 @@ class People:
         return user in self.admins or (user in self.operators and account.owner == user)
 
 
-class Strangers:
+class StrangerLimits:
     """How often strangers are answered, on the seconds that are handed in."""
 
     def __init__(self) -> None:

@@ -1,9 +1,10 @@
 """All that the bot says outside of alerts, as whole messages in HTML. Short, warm, exact; no jargon.
 
 Pure: statuses and moments come in, text goes out. The words for states and reasons are in `handlers.texts.vocabulary`,
-buttons in `handlers.telegram.keyboards`, alerts in `handlers.alerts.incident_text`.
+buttons in `handlers.telegram.ui.keyboards`, alerts in `handlers.alerts.incident_text`.
 """
 
+from collections.abc import Iterable
 from datetime import datetime
 from html import unescape
 
@@ -11,19 +12,6 @@ from controller.registry import Account
 from handlers.chat.messages import escape
 from handlers.texts.phone_numbers import EXAMPLE, show_number
 from handlers.texts.vocabulary import clock, count
-
-COMMANDS: tuple[tuple[str, str], ...] = (
-    ("link", "link an account by QR code"),
-    ("status", "how the accounts are"),
-    ("reconnect", "connect an account now"),
-    ("suspend", "close an account, keep its session"),
-    ("restore", "go back to a saved session"),
-    ("alerts", "what needs somebody, and what is silenced"),
-    ("silence", "no alerts from an account, or from all, for a while"),
-    ("help", "what I can do"),
-)
-"""The bot's menu for people it knows."""
-STRANGERS_COMMANDS: tuple[tuple[str, str], ...] = (("start", "who are you?"),)
 
 WORKING_ON_IT = "⏳ "
 
@@ -52,21 +40,25 @@ def title_and_number(account: Account) -> str:
 # --- who you are ----------------------------------------------------------------------------------------------------
 
 
-def help_text(user: int, *, admin: bool, accounts: int) -> str:
-    """Answer /start and /help for somebody known."""
+def help_text(user: int, *, admin: bool, accounts: int, commands: Iterable[tuple[str, str]]) -> str:
+    """Answer /start and /help for somebody known. commands: each as it is typed, and what it does."""
     role = "an admin: you can act on every account" if admin else "an operator: you can act on the accounts you linked"
     have = f"You have {count(accounts, 'account')}." if accounts else "There is no account yet; begin with /link."
+    rows = "\n".join(f"<b>{escape(line)}</b> – {escape(summary)}" for line, summary in commands)
     return (
         f"👋 <b>Switchboard</b> keeps WhatsApp accounts linked, and tells you when one needs you.\n"
         f"You are {role}. {have}\n\n"
-        f"<b>/link {EXAMPLE} Support Berlin</b>\nlinks an account: I send a code, you scan it with its phone\n"
-        f"<b>/status</b>\nall accounts; with a number or a name, one of them\n"
-        f"<b>/reconnect</b> · <b>/suspend</b>\nconnect an account now, or close it until you say otherwise\n"
-        f"<b>/alerts</b> · <b>/silence all 2h maintenance</b>\n"
-        f"what needs somebody now; no alerts for a while\n\n"
-        f"An account can be named by its number, its last four digits, or its name.\n"
+        f"{rows}\n\n"
+        f"An account can be named by its number, its last four digits, or its name. For example:\n"
+        f"<code>/link {EXAMPLE} Support Berlin</code>\n"
+        f"<code>/silence all 2h maintenance</code>\n"
         f"Your Telegram id is <code>{user}</code>."
     )
+
+
+def help_of_command(line: str, text: str) -> str:
+    """Answer /help with a command's name."""
+    return f"<b>{escape(line)}</b>\n{escape(text[:1].upper() + text[1:])}."
 
 
 def stranger(user: int) -> str:

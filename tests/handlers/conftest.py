@@ -13,7 +13,8 @@ from controller.accounts.notices import Transition
 from controller.recorder import Recorder
 from handlers.chat.messages import Lane
 from handlers.chat.rate_limits import Limits
-from handlers.telegram.bot import TelegramBot
+from handlers.telegram.assemble import assemble
+from handlers.telegram.connection import TelegramConnection
 from handlers.telegram.service import TelegramOptions, TelegramService
 from sandbox.telegram import TelegramStandIn
 from storage.database import Database, open_database
@@ -31,10 +32,10 @@ UNLIMITED = Limits(burst=1e6, per_second=1e6, per_minute=dict.fromkeys(Lane, 10*
 
 @dataclass
 class Rig:
-    """A running desk, and what is around it."""
+    """A running Telegram side, and what is around it."""
 
     telegram: TelegramStandIn
-    desk: TelegramService
+    service: TelegramService
     accounts: FakeAccounts
     records: FakeRecords
     messages: FakeMessages
@@ -81,11 +82,11 @@ class Rig:
 class Transitions:
     """The recorder's store, reduced to what transitions owe."""
 
-    def __init__(self, outbox: Outbox, desk: TelegramService) -> None:
-        self._outbox, self._desk = outbox, desk
+    def __init__(self, outbox: Outbox, service: TelegramService) -> None:
+        self._outbox, self._service = outbox, service
 
     async def record(self, transitions: Sequence[Transition]) -> None:
-        await self._outbox.put([owed for each in transitions for owed in self._desk.owed(each)])
+        await self._outbox.put([owed for each in transitions for owed in self._service.owed(each)])
 
 
 @asynccontextmanager
@@ -99,10 +100,10 @@ async def running_rig(
 ) -> AsyncIterator[Rig]:
     accounts, records, messages = accounts or FakeAccounts(), FakeRecords(), messages or FakeMessages()
     outbox = Outbox(database)
-    bot = TelegramBot(telegram.token, telegram.url)
+    connection = TelegramConnection(telegram.token, telegram.url)
     given = TelegramOptions(**({"admins": (ADMIN, SECOND_ADMIN), "operators": (OPERATOR,)} | options))
-    desk = TelegramService(
-        bot,
+    service = assemble(
+        connection,
         given,
         accounts=accounts,
         records=records,
@@ -111,16 +112,16 @@ async def running_rig(
         clock=accounts.clock,
         limits=limits,
     )
-    recorder = Recorder(Transitions(outbox, desk), desk.tell)
+    recorder = Recorder(Transitions(outbox, service), service.notify)
     accounts.tell = recorder
-    running = asyncio.create_task(desk.run())
+    running = asyncio.create_task(service.run())
     try:
-        yield Rig(telegram, desk, accounts, records, messages, outbox, running)
+        yield Rig(telegram, service, accounts, records, messages, outbox, running)
     finally:
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
         await recorder.stop(2.0)
-        await desk.stop(2.0)
+        await service.stop(2.0)
 
 
 @pytest.fixture

@@ -181,7 +181,7 @@ class Kept:
 
 @dataclass
 class FakeMessages:
-    """Message references in memory; they outlive a desk as the database does."""
+    """Message references in memory; they outlive a process as the database does."""
 
     rows: dict[tuple[str, str, int], Kept] = field(default_factory=dict)
     strangers: set[int] = field(default_factory=set)

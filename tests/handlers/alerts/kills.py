@@ -21,7 +21,8 @@ from controller.accounts.reasons import Reason, State
 from controller.recorder import Recorder
 from handlers.alerts import delivery, incidents, worker
 from handlers.alerts.sender import incident_of
-from handlers.telegram.bot import TelegramBot
+from handlers.telegram.assemble import assemble
+from handlers.telegram.connection import TelegramConnection
 from handlers.telegram.service import TelegramOptions, TelegramService
 from sandbox.telegram import TelegramStandIn
 from storage.accounts import AccountRecords
@@ -57,8 +58,8 @@ async def serve(path: Path, url: str, token: str, seconds: float) -> None:
         ((before,),) = await database.rows("SELECT count(*) FROM transitions")
         for number in range(before):
             _put(accounts, number)
-        desk = TelegramService(
-            TelegramBot(token, url),
+        service = assemble(
+            TelegramConnection(token, url),
             TelegramOptions(admins=CHATS, repeat_after=timedelta(0)),
             accounts=accounts,
             records=FakeRecords(),
@@ -68,18 +69,18 @@ async def serve(path: Path, url: str, token: str, seconds: float) -> None:
         )
 
         async def owed(connection: Any, transitions: Any) -> None:
-            await outbox.write(connection, [one for each in transitions for one in desk.owed(each)])
+            await outbox.write(connection, [one for each in transitions for one in service.owed(each)])
 
-        recorder = Recorder(AccountRecords(database, owed), desk.tell)
+        recorder = Recorder(AccountRecords(database, owed), service.notify)
         accounts.tell = recorder
-        running = asyncio.create_task(desk.run())
+        running = asyncio.create_task(service.run())
         await _storm(accounts, before, seconds)
         if not seconds:
-            await until(partial(_is_delivered, desk, outbox), "all is delivered", CAUGHT_UP_WITHIN)
+            await until(partial(_is_delivered, service, outbox), "all is delivered", CAUGHT_UP_WITHIN)
         await recorder.stop(5)
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
-        await desk.stop(5)
+        await service.stop(5)
 
 
 async def _storm(accounts: FakeAccounts, begin: int, seconds: float) -> None:
@@ -98,8 +99,8 @@ def _put(accounts: FakeAccounts, number: int) -> str:
     return accounts.put(f"+4915{number:09}", f"account{number:06}", owner=CHATS[0]).number
 
 
-async def _is_delivered(desk: TelegramService, outbox: Outbox) -> bool:
-    return desk._alerts.loaded and not await outbox.waiting() and await desk._alerts.drain(1)
+async def _is_delivered(service: TelegramService, outbox: Outbox) -> bool:
+    return service._alerts.loaded and not await outbox.waiting() and await service._alerts.drain(1)
 
 
 def _unlimited() -> Any:

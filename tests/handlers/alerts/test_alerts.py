@@ -9,7 +9,7 @@ import pytest
 from controller.accounts.reasons import Reason, State
 from controller.troubles import DATABASE, DISK
 from handlers.alerts.incidents import Kind
-from handlers.telegram.qr import draw
+from handlers.telegram.ui.qr import draw
 from sandbox.telegram import TelegramStandIn
 from storage.database import Database
 from tests.handlers.conftest import Rig, running_rig
@@ -168,12 +168,12 @@ async def test_a_picture_that_is_come_upon_before_its_alert_waits_for_it(rig: Ri
         if chat == ADMIN and Kind.PICTURE in kinds and not came:
             rig.accounts.tell = came.append  # it is stored, and nobody has been woken yet
             show_unknown_page(rig)
-            await rig.outbox.put(rig.desk.owed(came[0]))
+            await rig.outbox.put(rig.service.owed(came[0]))
             more["now"] = rig.accounts.clock()
         return await claim(chat, kinds, **more)
 
     rig.outbox.claim = claim_with_what_came_just_now  # type: ignore[method-assign]
-    rig.desk._alerts.wake([ADMIN])
+    rig.service._alerts.wake([ADMIN])
     picture = await rig.seen(ADMIN, lambda m: m["photo"] is not None)
     assert came
     assert "page not recognised" in rig.client.message(ADMIN, picture["reply_to"])["text"]
@@ -340,11 +340,11 @@ async def test_a_forum_gets_a_topic_for_each_account(telegram: TelegramStandIn, 
 
 async def test_troubles_of_the_controller_are_told_and_ended(rig: Rig):
     await greet(rig)
-    await rig.desk.tell_trouble("whatsapp_unreachable", "184 accounts waiting")
+    await rig.service.tell_trouble("whatsapp_unreachable", "184 accounts waiting")
     alert = await rig.seen(ADMIN, lambda m: "WhatsApp cannot be reached: 184 accounts waiting" in m["text"])
-    await rig.desk.tell_trouble("whatsapp_unreachable", "190 accounts waiting")
+    await rig.service.tell_trouble("whatsapp_unreachable", "190 accounts waiting")
     await rig.seen(ADMIN, lambda m: "190 accounts waiting" in m["text"] and m["message_id"] == alert["message_id"])
-    await rig.desk.tell_trouble_over("whatsapp_unreachable")
+    await rig.service.tell_trouble_over("whatsapp_unreachable")
     await rig.seen(ADMIN, lambda m: "WhatsApp can be reached again, after" in m["text"])
 
 
@@ -352,7 +352,7 @@ async def test_a_silenced_trouble_of_the_controller_silences_no_account(telegram
     messages = FakeMessages()
     async with running_rig(telegram, database, messages) as rig:
         await greet(rig)
-        await rig.desk.tell_trouble(DISK, "90 MiB are free")
+        await rig.service.tell_trouble(DISK, "90 MiB are free")
         alert = await rig.seen(ADMIN, lambda m: "90 MiB are free" in m["text"])
         await rig.press(alert, "Silence 8 h")
         await rig.answer(ADMIN, "/alerts", "🔕 Switchboard itself, 8 h left, by Ada")
@@ -393,7 +393,7 @@ async def test_what_could_not_be_kept_at_once_is_told_once_it_can_be(rig: Rig, m
     alert = await rig.seen(ADMIN, lambda m: "🚨 Support Berlin: logged out" in m["text"])
     assert "times" not in alert["text"]
     assert len(refused) == 4
-    await until(lambda: not rig.desk._alerts._workers[ADMIN]._absorbed, "it is kept")
+    await until(lambda: not rig.service._alerts._workers[ADMIN]._absorbed, "it is kept")
     assert ADMIN not in await rig.outbox.waiting()
 
 
@@ -471,10 +471,10 @@ async def test_a_trouble_that_could_not_be_kept_is_told_over_too(rig: Rig):
         raise OSError("attempt to write a readonly database")
 
     rig.outbox.put = refused  # type: ignore[method-assign]
-    await rig.desk.tell_trouble(DATABASE, "readonly")
+    await rig.service.tell_trouble(DATABASE, "readonly")
     await rig.seen(ADMIN, lambda m: "the database cannot be written" in m["text"])
     rig.outbox.put = put  # type: ignore[method-assign]
-    await rig.desk.tell_trouble_over(DATABASE)
+    await rig.service.tell_trouble_over(DATABASE)
     for admin in (ADMIN, SECOND_ADMIN):
         await rig.seen(admin, lambda m: "can be written again" in m["text"])
 
@@ -487,7 +487,7 @@ async def test_a_card_tells_that_all_wait_for_whatsapp(rig: Rig):
     await rig.seen(ADMIN, lambda m: "Next try at" in m["text"])
     rig.accounts.retries[BERLIN] = None  # no transition tells of a hold
     rig.accounts.statuses[BERLIN] = replace(rig.accounts.statuses[BERLIN], on_hold=True, next_retry_in=None)
-    await rig.desk.tell_trouble("whatsapp_unreachable", "1 account is waiting")
+    await rig.service.tell_trouble("whatsapp_unreachable", "1 account is waiting")
     await until(lambda: not any("Next try at" in text for text in rig.bot_texts(ADMIN)), "the card says so")
 
 
@@ -500,4 +500,4 @@ async def test_a_chat_that_cannot_be_written_to_does_not_keep_the_program_from_s
         rig.accounts.put()
         log_out(rig)
         await rig.seen(ADMIN, lambda m: "cannot write to chat" in m["text"])
-        assert await rig.desk._alerts.drain(30)
+        assert await rig.service._alerts.drain(30)

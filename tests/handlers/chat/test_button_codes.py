@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from controller.accounts.reasons import Reason, State
 from controller.registry import Account
 from handlers.chat.button_codes import LIMIT, Press, StaleButtonError, Verb, button_code, read_code
-from handlers.telegram import keyboards
+from handlers.telegram.ui import keyboards
 from tests.handlers.fakes import FakeAccounts
 
 NOW = datetime(2026, 11, 20, 10, tzinfo=UTC)
@@ -51,7 +51,7 @@ def test_every_button_of_the_longest_number_reads_back():
     for code in codes:
         assert len(code.encode()) <= LIMIT
         press = read_code(code)
-        assert press.number in {number, "+"}
+        assert press.number in {number, None}
         assert press.item in {None, item, int(NOW.timestamp())}
 
 
@@ -69,13 +69,14 @@ def test_every_code_is_its_own():
 
 
 @pytest.mark.parametrize(
-    ("subject", "number", "item", "about"),
+    ("subject", "number", "item"),
     [
-        ("4915112345678", "+4915112345678", None, True),
-        ("4915112345678.7", "+4915112345678", 7, True),
-        (".7", "+", 7, False),
+        ("4915112345678", "+4915112345678", None),
+        ("4915112345678.7", "+4915112345678", 7),
+        (".7", None, 7),
+        ("", None, None),
     ],
 )
-def test_what_a_press_is_about(subject, number, item, about):
+def test_what_a_press_is_about(subject, number, item):
     press = Press(Verb.RECONNECT, subject)
-    assert (press.number, press.item, press.about_account) == (number, item, about)
+    assert (press.number, press.item) == (number, item)

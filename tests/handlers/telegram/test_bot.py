@@ -6,8 +6,9 @@ import pytest
 
 from controller.accounts.reasons import Reason, State
 from handlers.chat.errors import TokenRefusedError
-from handlers.telegram.bot import TelegramBot
-from handlers.telegram.service import TelegramOptions, TelegramService
+from handlers.telegram.assemble import assemble
+from handlers.telegram.connection import TelegramConnection
+from handlers.telegram.service import TelegramOptions
 from sandbox.telegram import TelegramStandIn
 from storage.database import Database
 from storage.outbox import Outbox
@@ -46,9 +47,9 @@ async def test_what_happened_while_telegram_was_away_is_told_afterwards(rig: Rig
 
 async def test_a_token_that_is_refused_at_the_start_ends_it(telegram: TelegramStandIn, database: Database):
     outbox = Outbox(database)
-    bot = TelegramBot("7000000001:AAwrong_token_that_nobody_knows_here_x", telegram.url)
-    desk = TelegramService(
-        bot,
+    connection = TelegramConnection("7000000001:AAwrong_token_that_nobody_knows_here_x", telegram.url)
+    service = assemble(
+        connection,
         TelegramOptions(admins=(ADMIN,)),
         accounts=FakeAccounts(),
         records=FakeRecords(),
@@ -56,9 +57,9 @@ async def test_a_token_that_is_refused_at_the_start_ends_it(telegram: TelegramSt
         outbox=outbox,
     )
     with pytest.raises(TokenRefusedError, match="TELEGRAM_BOT_TOKEN") as error:
-        await asyncio.wait_for(desk.run(), 10)
+        await asyncio.wait_for(service.run(), 10)
     assert "AAwrong" not in str(error.value)
-    await desk.stop(1)
+    await service.stop(1)
 
 
 async def test_a_token_that_is_refused_in_mid_run_ends_it(telegram: TelegramStandIn, database: Database):

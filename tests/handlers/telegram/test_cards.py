@@ -3,7 +3,7 @@
 from controller.accounts.model import Stage
 from controller.accounts.reasons import Reason, State
 from handlers.chat.messages import Place
-from handlers.telegram.cards import OWN_MESSAGE
+from handlers.telegram.ui.cards import OWN_MESSAGE
 from sandbox.telegram import TelegramStandIn
 from storage.database import Database
 from tests.handlers.conftest import Rig, running_rig
@@ -76,7 +76,7 @@ async def test_cards_outlive_a_restart_and_unchanged_ones_cost_nothing(telegram:
         card = await rig.seen(ADMIN, lambda m: "CONNECTED since" in m["text"])
     async with running_rig(telegram, database, messages, accounts) as rig:
         before = sent(rig)
-        rig.desk._cards.refresh(BERLIN)
+        rig.service._cards.refresh(BERLIN)
         await greet(rig)
         assert sent(rig) == before + 1  # the greeting alone
         accounts.move(BERLIN, State.SUSPENDED, Reason.SUSPENDED_BY_OPERATOR)
@@ -107,15 +107,15 @@ async def test_a_chat_that_was_blocked_for_a_while_shows_what_is_true(rig: Rig):
     card = await rig.seen(OPERATOR, lambda m: "CONNECTED since" in m["text"])
     rig.client.block(OPERATOR)
     rig.accounts.move(BERLIN, State.SUSPENDED, Reason.SUSPENDED_BY_OPERATOR)
-    await until(lambda: OPERATOR in rig.desk._cards._unwritable, "the refusal")
+    await until(lambda: OPERATOR in rig.service._cards._unwritable, "the refusal")
     rig.client.unblock(OPERATOR)
-    rig.desk._cards.came_back(ADMIN)
-    rig.desk._cards.came_back(OPERATOR)
+    rig.service._cards.came_back(ADMIN)
+    rig.service._cards.came_back(OPERATOR)
     again = await rig.seen(OPERATOR, lambda m: "SUSPENDED since" in m["text"])
     assert again["message_id"] == card["message_id"]
-    await until(lambda: not any(page.busy for page in rig.desk._cards._pages[Place(OPERATOR)]), "all is said")
-    rig.desk._cards.came_back(OPERATOR)  # of a chat that can be written to nothing is done
-    assert not any(page.busy for page in rig.desk._cards._pages[Place(OPERATOR)])
+    await until(lambda: not any(page.busy for page in rig.service._cards._pages[Place(OPERATOR)]), "all is said")
+    rig.service._cards.came_back(OPERATOR)  # of a chat that can be written to nothing is done
+    assert not any(page.busy for page in rig.service._cards._pages[Place(OPERATOR)])
 
 
 async def test_a_blocked_chat_is_left_alone(rig: Rig):

@@ -16,8 +16,8 @@ from handlers.alerts.recipients import Recipients
 from handlers.chat.errors import TooManyError
 from handlers.chat.people import People
 from handlers.chat.send_queue import SendQueue
-from handlers.telegram.codes import Codes
-from handlers.telegram.qr import draw
+from handlers.telegram.ui.codes import Codes
+from handlers.telegram.ui.qr import draw
 from sandbox.telegram import TelegramStandIn
 from storage.database import Database
 from tests.handlers.conftest import Rig, running_rig
@@ -133,7 +133,7 @@ async def test_the_next_start_takes_away_what_a_crash_left(telegram: TelegramSta
         await rig.seen(ADMIN, lambda m: bool(m["photo"]))
         await until(lambda: ("code", BERLIN, ADMIN) in messages.rows, "the reference is kept")
         left = dict(messages.rows)
-        rig.desk._codes.hide_all = lambda: None  # a crash takes nothing away
+        rig.service._codes.hide_all = lambda: None  # a crash takes nothing away
     messages.rows.update(left)
     async with running_rig(telegram, database, messages) as rig:
         await rig.client.wait_for(lambda: not photos(rig, ADMIN), 5)
@@ -182,10 +182,10 @@ async def test_a_code_that_ended_as_telegram_asked_to_wait_waits_no_more():
             await asyncio.sleep(1)
             raise TooManyError(30)
 
-    accounts, followers = FakeAccounts(virtual_loop().clock), Recipients(People([ADMIN]), None)
+    accounts, recipients = FakeAccounts(virtual_loop().clock), Recipients(People([ADMIN]), None)
     accounts.put(owner=ADMIN)
-    tasks, post = Tasks(), SendQueue(Slow())  # type: ignore[arg-type]
-    codes = Codes(post, tasks, accounts=accounts, followers=followers, messages=FakeMessages(), clock=accounts.clock)
+    tasks, queue = Tasks(), SendQueue(Slow())  # type: ignore[arg-type]
+    codes = Codes(queue, tasks, accounts=accounts, recipients=recipients, messages=FakeMessages(), clock=accounts.clock)
     now = accounts.clock()
     codes.show(CodeShown(BERLIN, code(), None, now + timedelta(seconds=60)))
     await pass_time(0.5)

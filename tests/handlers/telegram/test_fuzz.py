@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from controller.accounts.reasons import Reason, State
 from handlers.chat.button_codes import Verb, button_code
 from handlers.chat.messages import TEXT_LIMIT
+from handlers.telegram.commands.router import COMMANDS
 from tests.handlers.conftest import Rig, running_rig
 from tests.handlers.fakes import ADMIN, OPERATOR, PARIS, SECOND_ADMIN, STRANGER
 from tests.waiting import until
@@ -52,23 +53,7 @@ words = st.one_of(
     st.sampled_from([*OWNERS, *NAMES.values(), *(number[-4:] for number in OWNERS)]),
     st.text(st.characters(exclude_categories=["Cs"]), max_size=60),
 )
-commands = st.sampled_from(
-    [
-        "/start",
-        "/help",
-        "/link",
-        "/status",
-        "/reconnect",
-        "/suspend",
-        "/restore",
-        "/silence",
-        "/alerts",
-        "/STATUS",
-        "/nosuch",
-        "/",
-        "",
-    ]
-)
+commands = st.sampled_from([f"/{row.name}" for row in COMMANDS] + ["/start", "/STATUS", "/nosuch", "/", ""])
 texts = st.builds(
     lambda command, gap, rest: (command + gap + " ".join(rest)).strip()[:4096] or "/",
     commands, st.sampled_from([" ", "\n", "\u00a0", "@elsewhere ", ""]), st.lists(words, max_size=3),
@@ -113,7 +98,7 @@ class Fuzz:
 
     async def quiet(self) -> None:
         """Wait until all that people did has been dealt with."""
-        app, desk = self.rig.desk._bot._app, self.rig.desk
+        app, service = self.rig.service._bot._app, self.rig.service
         updates = self.rig.telegram.world.updates
         await until(
             lambda: (
@@ -121,7 +106,7 @@ class Fuzz:
                 and updates.polling
                 and app.update_queue.empty()
                 and not app.update_processor.current_concurrent_updates
-                and not desk._tasks._running
+                and not service._tasks._running
             ),
             "everything is dealt with",
         )

@@ -1,4 +1,4 @@
-"""The buttons under messages. Labels and layout only: what a press does is in `handlers.telegram.buttons`."""
+"""The buttons under messages. Labels and layout only: what a press does is in `handlers.telegram.commands.buttons`."""
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
@@ -68,7 +68,7 @@ def confirm(verb: Verb, subject: str, label: str, presser: int, now: datetime) -
     return (
         (
             Button(label, button_code(verb, subject, presser=presser, until=until)),
-            Button("Cancel", button_code(Verb.CANCEL, subject, presser=presser, until=until)),
+            Button("Cancel", button_code(Verb.CANCEL, presser=presser, until=until)),
         ),
     )
 

@@ -12,11 +12,12 @@ from handlers.alerts.silences import Silence, WrongDurationError, parse_duration
 from handlers.alerts.silencing import Silencing
 from handlers.chat.messages import escape
 from handlers.chat.people import People
+from handlers.chat.request import Request
 from handlers.ports import Accounts
-from handlers.telegram import keyboards
-from handlers.telegram.account_actions import AccountActions, Asker
-from handlers.telegram.find_account import NoAccountError, SeveralAccountsError, find_account, visible
-from handlers.telegram.responder import Responder
+from handlers.telegram.actions.account_actions import AccountActions
+from handlers.telegram.actions.find_account import NoAccountError, SeveralAccountsError, find_account, visible
+from handlers.telegram.ui import keyboards
+from handlers.telegram.ui.responder import Responder
 from handlers.texts import answers
 
 
@@ -29,13 +30,13 @@ class AlertActions:
         people: People,
         accounts: Accounts,
         actions: AccountActions,
-        answers: Responder,
+        responder: Responder,
         alerts: Alerts,
         silencing: Silencing,
         region: str | None,
         clock: Callable[[], datetime],
     ) -> None:
-        self._people, self._accounts, self._actions, self._answers = people, accounts, actions, answers
+        self._people, self._accounts, self._actions, self._responder = people, accounts, actions, responder
         self._alerts, self._silencing, self._region, self._clock = alerts, silencing, region, clock
 
     # --- buttons ------------------------------------------------------------------------------------------------------
@@ -44,33 +45,35 @@ class AlertActions:
         """Return an incident of the chat, if it is still remembered."""
         return self._alerts.find(chat, incident)
 
-    async def acknowledge(self, asker: Asker, incident: Incident) -> str:
+    async def acknowledge(self, request: Request, incident: Incident) -> str:
         """Let everybody see that somebody is on it. Returns what is shown over the chat."""
         if not incident.open_entries:
             return alert_text.OVER_ALREADY
         if incident.acknowledged_by:
             return alert_text.TAKEN_ALREADY
         about = {entry.number for entry in incident.open_entries}
-        if not self._people.is_admin(asker.user) and self._own(about, asker) != about:
+        if not self._people.is_admin(request.user) and self._own(about, request) != about:
             return answers.NOT_YOURS
-        line = alert_text.is_on_it(asker.name, self._clock())
+        line = alert_text.is_on_it(request.name, self._clock())
         await self._alerts.acknowledge(incident, line)
-        await self._actions.keep(asker.user, "acknowledge", None, f"incident {incident.id}")
+        await self._actions.audit(request.user, "acknowledge", None, f"incident {incident.id}")
         return alert_text.ACKNOWLEDGED
 
-    async def silence(self, asker: Asker, incident: Incident, lasts: timedelta) -> str:
+    async def silence(self, request: Request, incident: Incident, lasts: timedelta) -> str:
         """Let what stands in the incident make no sound in this chat for so long."""
         numbers = {entry.number for entry in incident.open_entries}
         if not numbers:
             return alert_text.OVER_ALREADY
-        if not self._people.is_admin(asker.user) and not (numbers := self._own(numbers, asker)):
+        if not self._people.is_admin(request.user) and not (numbers := self._own(numbers, request)):
             return answers.NOT_YOURS
-        silence = await self._silencing.begin(asker.place.chat, numbers, lasts, user=asker.user, name=asker.name)
+        silence = await self._silencing.begin(request.place.chat, numbers, lasts, user=request.user, name=request.name)
         await self._alerts.add_line(incident, alert_text.silenced_by(silence, self._clock()))
-        await self._actions.keep(asker.user, "silence", None, f"incident {incident.id} until {silence.until:%F %R} UTC")
+        await self._actions.audit(
+            request.user, "silence", None, f"incident {incident.id} until {silence.until:%F %R} UTC"
+        )
         return ""
 
-    async def reconnect_all(self, asker: Asker, incident: Incident) -> str:
+    async def reconnect_all(self, request: Request, incident: Incident) -> str:
         """Start every account of the incident that a start may mend and that this person may start."""
         started = 0
         for entry in restartable(incident):
@@ -78,99 +81,98 @@ class AlertActions:
                 account = self._accounts.account(entry.number)
             except UnknownAccountError:
                 continue
-            if self._people.may(asker.user, account) and await self._accounts.start(account.number):
+            if self._people.may(request.user, account) and await self._accounts.start(account.number):
                 started += 1
-                await self._actions.keep(asker.user, "reconnect", account.number, "started")
-        await self.tell_done(asker, incident, f"Reconnect for {started}")
+                await self._actions.audit(request.user, "reconnect", account.number, "started")
+        await self.show_press(request, incident, f"Reconnect for {started}")
         return alert_text.started(started)
 
-    async def tell_done(self, asker: Asker, incident: Incident, what: str) -> None:
+    async def show_press(self, request: Request, incident: Incident, what: str) -> None:
         """Let the incident's message show who pressed what."""
-        await self._alerts.add_line(incident, alert_text.pressed_by(asker.name, what, self._clock()))
+        await self._alerts.add_line(incident, alert_text.pressed_by(request.name, what, self._clock()))
 
-    async def end_silence(self, asker: Asker, silence: int, message: int) -> str:
+    async def end_silence(self, request: Request, silence: int) -> str:
         """End a silence before its time."""
-        lasting = next((each for each in self._silencing.here(asker.place.chat) if each.id == silence), None)
+        lasting = next((each for each in self._silencing.here(request.place.chat) if each.id == silence), None)
         if lasting is None:
             return alert_text.NO_SUCH_SILENCE
-        if not self._people.is_admin(asker.user) and not self._is_own(lasting, asker):
+        if not self._people.is_admin(request.user) and not self._is_own(lasting, request):
             return alert_text.ONLY_ADMINS_END_IT
         await self._silencing.end(silence)
-        await self._actions.keep(asker.user, "end silence", None, f"silence {silence}")
-        await self._list(asker, message)
+        await self._actions.audit(request.user, "end silence", None, f"silence {silence}")
+        await self._list(request)
         return alert_text.SILENCE_ENDED
 
     # --- commands -----------------------------------------------------------------------------------------------------
 
-    async def list_alerts(self, asker: Asker) -> None:
+    async def list_alerts(self, request: Request) -> None:
         """Answer /alerts: what stands in this chat, and which silences last."""
-        await self._list(asker, None)
+        await self._list(request)
 
-    async def silence_command(self, asker: Asker, words: str) -> None:
+    async def silence_command(self, request: Request) -> None:
         """Answer /silence: the silences that last, or a new one for an account or for all."""
-        if not words.strip():
-            await self._list(asker, None)
+        parts = request.words.split()
+        if not parts:
+            await self._list(request)
             return
-        parts = words.split()
         at = next((at for at, part in enumerate(parts) if at and part[:1].isdigit() and _is_duration(part)), None)
         if at is None:
-            await self._answers.say(asker.place, alert_text.HOW_TO_SILENCE)
+            await self._responder.answer(request, alert_text.HOW_TO_SILENCE)
             return
         who, lasts, reason = " ".join(parts[:at]), parse_duration(parts[at]), " ".join(parts[at + 1 :])
-        chat: int | None = asker.place.chat
+        chat: int | None = request.place.chat
         numbers: tuple[str, ...] = ()
         if who.casefold() == "all":
-            chat = None if self._people.is_admin(asker.user) else chat
-            if chat is not None and not asker.private:  # others' alerts come here too
-                own = visible(self._accounts, self._people, asker.user)
+            chat = None if self._people.is_admin(request.user) else chat
+            if chat is not None and not request.private:  # others' alerts come here too
+                own = visible(self._accounts, self._people, request.user)
                 numbers = tuple(account.number for account in own)
                 if not numbers:
-                    await self._answers.say(asker.place, answers.NO_ACCOUNTS)
+                    await self._responder.answer(request, answers.NO_ACCOUNTS)
                     return
         else:
             try:
-                account = find_account(self._accounts, self._people, asker.user, who, self._region)
+                account = find_account(self._accounts, self._people, request.user, who, self._region)
             except NoAccountError:
-                await self._answers.say(asker.place, answers.unknown_account(who))
+                await self._responder.answer(request, answers.unknown_account(who))
                 return
             except SeveralAccountsError:
-                await self._answers.say(asker.place, alert_text.which_account(who))
+                await self._responder.answer(request, alert_text.which_account(who))
                 return
             numbers = (account.number,)
         silence = await self._silencing.begin(
-            chat, numbers, lasts, user=asker.user, name=asker.name, reason=reason[:200]
+            chat, numbers, lasts, user=request.user, name=request.name, reason=reason[:200]
         )
-        await self._actions.keep(asker.user, "silence", ",".join(numbers) or None, f"until {silence.until:%F %R} UTC")
-        await self._answers.say(
-            asker.place,
+        await self._actions.audit(
+            request.user, "silence", ",".join(numbers) or None, f"until {silence.until:%F %R} UTC"
+        )
+        await self._responder.answer(
+            request,
             alert_text.silence_began(silence, self._names(silence.numbers), self._clock()),
             keyboards.end_silences([silence.id]),
         )
 
     # --- parts --------------------------------------------------------------------------------------------------------
 
-    async def _list(self, asker: Asker, message: int | None) -> None:
-        chat, now = asker.place.chat, self._clock()
+    async def _list(self, request: Request) -> None:
+        chat, now = request.place.chat, self._clock()
         silences = self._silencing.here(chat)
         incidents = [alert_text.standing(each, self._name, now) for each in self._alerts.standing(chat)]
         quiet = [alert_text.silence_line(each, self._names(each.numbers), now) for each in silences]
         text = alert_text.alerts_and_silences(incidents, quiet)
         keyboard = keyboards.end_silences([each.id for each in silences])
-        if message is None:
-            await self._answers.say(asker.place, text, keyboard)
-        else:
-            await self._answers.edit(asker.place, message, text, keyboard)
+        await self._responder.answer(request, text, keyboard)
 
-    def _own(self, numbers: set[str], asker: Asker) -> set[str]:
+    def _own(self, numbers: set[str], request: Request) -> set[str]:
         """Return those of the accounts that this person may act on."""
-        return numbers & {account.number for account in visible(self._accounts, self._people, asker.user)}
+        return numbers & {account.number for account in visible(self._accounts, self._people, request.user)}
 
-    def _is_own(self, silence: Silence, asker: Asker) -> bool:
+    def _is_own(self, silence: Silence, request: Request) -> bool:
         """Tell whether a silence holds nothing back but what is this person's, or only in their own chat."""
         if silence.chat is None:
             return False
         numbers = set(silence.numbers)
-        return asker.private or (bool(numbers) and self._own(numbers, asker) == numbers)
+        return request.private or (bool(numbers) and self._own(numbers, request) == numbers)
 
     def _names(self, numbers: frozenset[str]) -> list[str]:
         return [self._name(number) for number in sorted(numbers)]

@@ -10,10 +10,11 @@ from datetime import UTC, datetime
 from controller.driver import DriverError, SavedSession
 from controller.registry import Account, ShuttingDownError
 from controller.tasks import Tasks
+from handlers.chat.request import Request
 from handlers.ports import Accounts
-from handlers.telegram import keyboards
-from handlers.telegram.account_actions import AccountActions, Asker
-from handlers.telegram.responder import Responder
+from handlers.telegram.actions.account_actions import AccountActions
+from handlers.telegram.ui import keyboards
+from handlers.telegram.ui.responder import Responder
 from handlers.texts import answers
 
 log = logging.getLogger(__name__)
@@ -27,44 +28,44 @@ class RestoreActions:
         *,
         accounts: Accounts,
         actions: AccountActions,
-        answers: Responder,
+        responder: Responder,
         tasks: Tasks,
         clock: Callable[[], datetime],
     ) -> None:
-        self._accounts, self._actions, self._answers = accounts, actions, answers
+        self._accounts, self._actions, self._responder = accounts, actions, responder
         self._tasks, self._clock = tasks, clock
 
-    async def offer(self, asker: Asker, account: Account, *, message: int | None = None) -> None:
+    async def offer(self, request: Request, account: Account) -> None:
         """List the saved sessions of an account, each with a button."""
         copies = await self._copies(account)
         keyboard = keyboards.copies(account.number, [(copy.at, self._label(copy)) for copy in copies])
-        await self._answers.put(asker.place, message, answers.saved_sessions(account, len(copies)), keyboard)
+        await self._responder.answer(request, answers.saved_sessions(account, len(copies)), keyboard)
 
     async def question(self, account: Account, at: int) -> str | None:
         """Return what is asked before a session is replaced; None if that copy is not there any more."""
         copy = await self._find(account, at)
         return None if copy is None else answers.confirm_restore(account, self._label(copy))
 
-    async def restore(self, asker: Asker, account: Account, at: int, *, message: int) -> None:
-        """Replace the session. Returns at once; the message tells how it ends."""
+    async def restore(self, request: Request, account: Account, at: int) -> None:
+        """Replace the session. Returns at once; the answer tells how it ends."""
         copy = await self._find(account, at)
         if copy is None:
-            await self._answers.edit(asker.place, message, answers.saved_sessions(account, 0))
+            await self._responder.answer(request, answers.saved_sessions(account, 0))
             return
-        await self._answers.edit(asker.place, message, answers.restoring(account, self._label(copy)))
-        self._tasks.start(self._replace(asker, account, copy, message), "restoring a session")
+        await self._responder.answer(request, answers.restoring(account, self._label(copy)))
+        self._tasks.start(self._replace(request, account, copy), "restoring a session")
 
-    async def _replace(self, asker: Asker, account: Account, copy: SavedSession, message: int) -> None:
+    async def _replace(self, request: Request, account: Account, copy: SavedSession) -> None:
         try:
             await self._accounts.restore(account.number, copy.name)
         except (DriverError, OSError, ShuttingDownError) as error:
             log.warning("A session could not be restored: %s", error)
-            await self._actions.keep(asker.user, "restore", account.number, f"failed: {error}")
-            await self._answers.edit(asker.place, message, answers.restore_failed(account, str(error)))
+            await self._actions.audit(request.user, "restore", account.number, f"failed: {error}")
+            await self._responder.answer(request, answers.restore_failed(account, str(error)))
             return
-        await self._actions.keep(asker.user, "restore", account.number, f"restored {copy.name}")
-        live = await self._answers.edit(asker.place, message, answers.restored(account, self._label(copy)))
-        self._answers.follow(account.number, live)
+        await self._actions.audit(request.user, "restore", account.number, f"restored {copy.name}")
+        live = await self._responder.answer(request, answers.restored(account, self._label(copy)))
+        self._responder.follow(account.number, live)
 
     async def _copies(self, account: Account) -> list[SavedSession]:
         return list(await self._accounts.saved(account.number))

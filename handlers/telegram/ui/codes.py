@@ -19,7 +19,7 @@ from handlers.chat.messages import Lane, Place, Text
 from handlers.chat.messenger import Messenger
 from handlers.chat.send_queue import SendQueue
 from handlers.ports import Accounts, Messages
-from handlers.telegram.qr import draw
+from handlers.telegram.ui.qr import draw
 from handlers.texts import status as status_text
 
 log = logging.getLogger(__name__)
@@ -46,20 +46,20 @@ class _Linking:
 
 
 class Codes:
-    """Brings codes to people. `show` and `hide` return at once."""
+    """Shows codes to people. `show` and `hide` return at once."""
 
     def __init__(
         self,
-        post: SendQueue,
+        queue: SendQueue,
         tasks: Tasks,
         *,
         accounts: Accounts,
-        followers: Recipients,
+        recipients: Recipients,
         messages: Messages,
         clock: Callable[[], datetime],
     ) -> None:
-        self._followers = followers
-        self._post, self._tasks, self._accounts, self._messages, self._clock = post, tasks, accounts, messages, clock
+        self._queue, self._tasks, self._clock = queue, tasks, clock
+        self._accounts, self._recipients, self._messages = accounts, recipients, messages
         self._linkings: dict[str, _Linking] = {}
 
     def ask(self, number: str, person: int, unreachable: Callable[[], None] | None = None) -> None:
@@ -87,14 +87,14 @@ class Codes:
         linking = self._linkings.get(notice.number)
         if linking is None:
             try:
-                places = self._followers.of_card(self._accounts.account(notice.number))
+                places = self._recipients.of_card(self._accounts.account(notice.number))
             except UnknownAccountError:
                 return
             if not places:
                 return
             linking = self._linkings[notice.number] = _Linking(notice.number, places[0].chat)
         linking.newest = notice
-        self._wake(linking)
+        self._sync_soon(linking)
 
     def hide(self, notice: CodeHidden) -> None:
         """Take the account's code away."""
@@ -117,53 +117,68 @@ class Codes:
         linking.newest = None
         if linking.waiting is not None:
             linking.waiting.cancel()
-        self._wake(linking)
+        self._sync_soon(linking)
 
-    def _wake(self, linking: _Linking) -> None:
+    def _sync_soon(self, linking: _Linking) -> None:
         if not linking.busy:
             linking.busy = True
-            self._tasks.start(self._bring(linking), "bringing a code")
+            self._tasks.start(self._sync(linking), "showing a code")
 
-    async def _bring(self, linking: _Linking) -> None:
+    async def _sync(self, linking: _Linking) -> None:
         """Make the chat show the newest code, whatever comes meanwhile."""
         try:
             while linking.newest is not linking.shown or (linking.newest is None and linking.message is not None):
                 if linking.newest is None:
-                    await self._take_away(linking)
+                    await self._remove(linking)
                 else:
-                    await self._put(linking, linking.newest)
+                    await self._show(linking, linking.newest)
         finally:
             linking.busy = False
 
-    async def _put(self, linking: _Linking, code: CodeShown) -> None:
+    async def _show(self, linking: _Linking, code: CodeShown) -> None:
         account = self._accounts.account(linking.number)
         picture = await asyncio.to_thread(draw, code.code.text)
         if linking.newest is not code:
             return  # superseded or hidden while it was drawn
         fresh = linking.message is None
-        putting = linking.waiting = self._tasks.start(self._deliver(linking, code, account, picture), "putting a code")
-        await asyncio.wait({putting})
+        sending = linking.waiting = self._tasks.start(self._deliver(linking, code, account, picture), "sending a code")
+        await asyncio.wait({sending})
         linking.waiting = None
-        if not putting.cancelled():
-            putting.result()
+        if not sending.cancelled():
+            sending.result()
         if fresh and linking.message is not None:
-            await self._keep(linking)
+            await self._save(linking)
+
+    # How one code is delivered, and why it takes two closures.
+    #
+    # A code lives some 20 to 60 s and may wait about as long for its turn in the send queue, so three things can
+    # happen to it on the way: a newer one supersedes it, it is hidden (scanned, expired, suspended), or Telegram
+    # answers late or with "wait". What must hold throughout: no picture stays in the chat without our knowing where
+    # it is, and no code is shown after it was hidden.
+    #
+    # 1. While it waits for its turn, nothing has been sent: `_hide` cancels the task (`linking.waiting`), so that
+    #    the end of the code that is shown is not held up by the next one.
+    # 2. When its turn has come, `send` looks once more: superseded or hidden, it sends nothing.
+    # 3. From then on until Telegram answers, the task must not be cancelled: the picture might be in the chat and its
+    #    id lost. So `waiting` is None for that time, and `_sync` removes the picture afterwards.
+    # 4. Telegram may have answered "wait" (429): the queue is about to wait for the next turn and to call `send`
+    #    again. If the code was hidden meanwhile nobody cancels it any more, so the task cancels itself.
 
     async def _deliver(self, linking: _Linking, code: CodeShown, account: Account, picture: bytes) -> None:
-        """Put a picture before the person. May be cancelled while it waits for its turn."""
+        """Send or edit the picture when its turn has come."""
 
-        async def say(chat: Messenger) -> None:
+        async def send(chat: Messenger) -> None:
             if linking.newest is not code:
-                return  # superseded while it waited
-            linking.waiting = None  # cancelled under way, it might be in the chat without our knowing where
+                return
+            linking.waiting = None
             try:
-                await put(chat)
+                await send_now(chat)
             finally:
                 linking.waiting = asyncio.current_task()
                 if linking.newest is not code and linking.waiting is not None:
-                    linking.waiting.cancel()  # hidden meanwhile: it is not said again
+                    linking.waiting.cancel()
 
-        async def put(chat: Messenger) -> None:
+        async def send_now(chat: Messenger) -> None:
             caption = Text(status_text.code_caption(account, code, self._clock()))
             if linking.message is None:
                 place = Place(linking.person)
@@ -173,23 +188,23 @@ class Codes:
             linking.shown = code
 
         try:
-            await self._post.deliver(Lane.QR, linking.person, say)
+            await self._queue.deliver(Lane.QR, linking.person, send)
         except MessageGoneError:
             linking.message = None  # the person deleted it: the code is sent anew
         except OutcomeUnknownError:
             log.warning("A code may have been sent without our knowing; it is sent again")
         except ChatError as error:
-            log.warning("The code cannot be brought to user %d: %s", linking.person, error)
+            log.warning("The code cannot be sent to user %d: %s", linking.person, error)
             linking.shown = code
             if isinstance(error, ChatGoneError) and linking.unreachable is not None:
                 linking.unreachable()
 
-    async def _take_away(self, linking: _Linking) -> None:
+    async def _remove(self, linking: _Linking) -> None:
         message, linking.message, linking.shown = linking.message, None, None
         if message is not None:
             await self._delete(linking.number, linking.person, message)
 
-    async def _keep(self, linking: _Linking) -> None:
+    async def _save(self, linking: _Linking) -> None:
         assert linking.message is not None
         try:
             await self._messages.keep(
@@ -200,7 +215,7 @@ class Codes:
 
     async def _delete(self, number: str, chat_id: int, message: int) -> None:
         try:
-            await self._post.deliver(Lane.QR, chat_id, lambda chat: chat.delete(chat_id, message), free=True)
+            await self._queue.deliver(Lane.QR, chat_id, lambda chat: chat.delete(chat_id, message), free=True)
         except ChatError as error:
             log.warning("A code could not be taken away from chat %d: %s", chat_id, error)
         try:

@@ -42,7 +42,7 @@ SPACING = 2.0
 class _Page:
     """One message with one account's card, or with the lines of many.
 
-    shown: the digest of what it says now. said_at: when it last changed, by the loop's clock.
+    shown: the digest of what it says now. sent_at: when it last changed, by the loop's clock.
     """
 
     place: Place
@@ -50,32 +50,32 @@ class _Page:
     numbers: list[str] = field(default_factory=list)
     message: int | None = None
     shown: str = ""
-    said_at: float = float("-inf")
+    sent_at: float = float("-inf")
     stale: bool = False
     busy: bool = False
 
 
 class Cards:
-    """Keeps the cards of all chats. `refresh` returns at once."""
+    """The cards of all chats. `refresh` returns at once."""
 
     def __init__(
         self,
-        post: SendQueue,
+        queue: SendQueue,
         tasks: Tasks,
         *,
         accounts: Accounts,
-        followers: Recipients,
+        recipients: Recipients,
         messages: Messages,
         clock: Callable[[], datetime],
     ) -> None:
-        self._post, self._tasks, self._accounts, self._clock = post, tasks, accounts, clock
-        self._followers, self._messages = followers, messages
+        self._queue, self._tasks, self._accounts, self._clock = queue, tasks, accounts, clock
+        self._recipients, self._messages = recipients, messages
         self._pages: dict[Place, list[_Page]] = {}
         self._early: set[str] | None = set()
         self._unwritable: set[int] = set()
 
     async def load(self) -> None:
-        """Take up the messages that an earlier run left. Raises OSError."""
+        """Adopt the messages that an earlier run left. Raises OSError."""
         for kept in await self._messages.kept(KIND):
             place = Place(kept.chat, kept.topic)
             pages = self._pages.setdefault(place, [])
@@ -90,7 +90,7 @@ class Cards:
             self.refresh(number)
 
     def refresh_all(self) -> None:
-        """Let every card say what is true: what changed while the program was away, or as it was killed."""
+        """Bring every card up to date with what changed while the program was away, or as it was killed."""
         for pages in self._pages.values():
             for page in pages:
                 self._wake(page)
@@ -109,7 +109,7 @@ class Cards:
                     self._wake(page)
 
     def refresh(self, number: str) -> None:
-        """Let the account's cards say what it is now. What comes before `load` is not lost."""
+        """Bring the account's cards up to date. What comes before `load` is not lost."""
         if self._early is not None:
             self._early.add(number)
             return
@@ -118,7 +118,7 @@ class Cards:
         except UnknownAccountError:
             places: Iterable[Place] = ()
         else:
-            places = self._followers.of_card(account)
+            places = self._recipients.of_card(account)
         found = set()
         for pages in self._pages.values():
             for page in pages:
@@ -144,30 +144,30 @@ class Cards:
         page.stale = True
         if not page.busy:
             page.busy = True
-            self._tasks.start(self._bring(page), "a card")
+            self._tasks.start(self._sync(page), "a card")
 
-    async def _bring(self, page: _Page) -> None:
-        """Make the message say what is true, whatever changes meanwhile."""
+    async def _sync(self, page: _Page) -> None:
+        """Edit the message until it shows the present state, whatever changes meanwhile."""
         try:
             while page.stale:
-                await asyncio.sleep(max(0.0, page.said_at + SPACING - asyncio.get_running_loop().time()))
-                await self._bring_once(page)
+                await asyncio.sleep(max(0.0, page.sent_at + SPACING - asyncio.get_running_loop().time()))
+                await self._sync_once(page)
         except OSError as error:
-            log.error("Where a card is could not be kept: %s", error)
+            log.error("The reference of a card could not be stored: %s", error)
         finally:
             page.busy = False
 
-    async def _bring_once(self, page: _Page) -> None:
+    async def _sync_once(self, page: _Page) -> None:
         if self._digest(self._text(page)) == page.shown:
             page.stale = False  # it has come back to what the chat shows already
             return
         try:
-            await self._post.deliver(Lane.CARDS, page.place.chat, partial(self._say, page))
+            await self._queue.deliver(Lane.CARDS, page.place.chat, partial(self._send, page))
         except MessageGoneError:
             page.message, page.shown, page.stale = None, "", True  # somebody deleted it: a new one takes its place
             return
         except OutcomeUnknownError:
-            page.stale = True  # a card that was sent without our knowing stays behind, and a new one is kept
+            page.stale = True  # a card that may have been sent stays behind, and a new one is remembered
             return
         except (ChatGoneError, ChatMovedError) as error:
             log.info("Cards cannot be shown in chat %d: %s", page.place.chat, error)
@@ -177,9 +177,9 @@ class Cards:
         except ChatError as error:
             log.error("A card could not be shown: %s", error)
             return
-        await self._keep(page)
+        await self._save(page)
 
-    async def _say(self, page: _Page, chat: Messenger) -> None:
+    async def _send(self, page: _Page, chat: Messenger) -> None:
         page.stale = False
         text = self._text(page)
         digest = self._digest(text)
@@ -192,9 +192,9 @@ class Cards:
         elif digest != page.shown:
             await chat.edit(page.place.chat, page.message, text)
         page.shown = digest
-        page.said_at = asyncio.get_running_loop().time()
+        page.sent_at = asyncio.get_running_loop().time()
 
-    async def _keep(self, page: _Page) -> None:
+    async def _save(self, page: _Page) -> None:
         if page.message is None:
             for number in page.numbers:
                 await self._messages.forget(KIND, number, chat=page.place.chat)
@@ -225,7 +225,7 @@ class Cards:
         return Text(lines)
 
     def _follows(self, account: Account, place: Place) -> bool:
-        return place in self._followers.of_card(account)
+        return place in self._recipients.of_card(account)
 
     @staticmethod
     def _digest(text: Text | None) -> str:

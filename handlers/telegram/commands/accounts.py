@@ -1,28 +1,26 @@
-"""What the commands do. Each checks, acts, answers and returns; what takes time goes on in the answer that was given.
+"""The commands about accounts. Each checks, acts, answers and returns; what takes time goes on in its answer.
 
-Nothing of python-telegram-bot is here: `bot` makes a `Request` of an update, and has checked that the person is known.
 What buttons do is in `buttons`, and shares `AccountActions` with this.
 """
 
 import time
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime
 
 from controller.accounts.model import Stage
 from controller.accounts.reasons import Reason, State
 from controller.registry import Account
 from handlers.chat.button_codes import Verb
-from handlers.chat.messages import Place
 from handlers.chat.people import People
+from handlers.chat.request import Request
 from handlers.ports import Accounts
-from handlers.telegram import keyboards
-from handlers.telegram.account_actions import AccountActions
-from handlers.telegram.alert_actions import AlertActions
-from handlers.telegram.find_account import NoAccountError, SeveralAccountsError, find_account, visible
-from handlers.telegram.responder import Responder
-from handlers.telegram.restore import RestoreActions
+from handlers.telegram.actions.account_actions import AccountActions
+from handlers.telegram.actions.find_account import NoAccountError, SeveralAccountsError, find_account, visible
+from handlers.telegram.actions.restore import RestoreActions
+from handlers.telegram.commands.table import Command, Topic
+from handlers.telegram.ui import keyboards
+from handlers.telegram.ui.responder import Responder
 from handlers.texts import answers
 from handlers.texts import status as status_text
 from handlers.texts.phone_numbers import WrongNameError, WrongNumberError, parse_number, split_number_and_name
@@ -33,19 +31,8 @@ ASKED_AT_ONCE = 1000
 """Questions remembered at once."""
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
-    """A person's message. words: what follows the command, or the whole text where there is none."""
-
-    user: int
-    name: str
-    place: Place
-    private: bool
-    words: str = ""
-
-
-class Commands:
-    """The commands of chat.md."""
+class AccountCommands(Topic):
+    """/link, /status, /reconnect, /suspend, /restore, and words without a command."""
 
     def __init__(
         self,
@@ -53,48 +40,39 @@ class Commands:
         people: People,
         accounts: Accounts,
         actions: AccountActions,
-        alert_actions: AlertActions,
         restoring: RestoreActions,
-        answers: Responder,
+        responder: Responder,
         region: str | None,
         clock: Callable[[], datetime],
     ) -> None:
-        self._people, self._accounts, self._actions, self._answers = people, accounts, actions, answers
-        self._alert_actions, self._restoring = alert_actions, restoring
-        self._region, self._clock = region, clock
+        self._people, self._accounts, self._actions, self._responder = people, accounts, actions, responder
+        self._restoring, self._region, self._clock = restoring, region, clock
         self._asked: OrderedDict[tuple[int, int], float] = OrderedDict()
 
-    async def help(self, request: Request) -> None:
-        """Answer /start and /help."""
-        own = visible(self._accounts, self._people, request.user)
-        text = answers.help_text(request.user, admin=self._people.is_admin(request.user), accounts=len(own))
-        await self._answers.say(request.place, text)
-
     async def link(self, request: Request) -> None:
-        """Register the account if it is new, start it, and bring its code to the person's private chat."""
+        """Register the account if it is new, start it, and send its code to the person's private chat."""
         if not request.words.strip():
             self._remember_question(request)
-            await self._answers.say(request.place, answers.ask_number(), asks=True)
+            await self._responder.answer(request, answers.ask_number(), asks=True)
             return
         try:
             number, name = split_number_and_name(request.words, self._region)
         except (WrongNumberError, WrongNameError) as error:
-            await self._answers.say(request.place, answers.refused(error))
+            await self._responder.answer(request, answers.refused(error))
             return
         await self._actions.link(request, number, name)
 
     async def status(self, request: Request) -> None:
-        """Tell of all accounts, or all of one."""
+        """List all accounts, or show all of one."""
         if request.words.strip():
             account = await self._find(request, Verb.DETAIL)
             if account is not None:
                 text = status_text.detail(account, self._accounts.status(account.number), self._clock())
-                await self._answers.say(request.place, text, keyboards.detail(account.number))
+                await self._responder.answer(request, text, keyboards.detail(account.number))
             return
         lines = [(each, self._accounts.status(each.number)) for each in self._visible(request)]
-        await self._answers.say(
-            request.place, status_text.overview(lines, self._clock()), keyboards.refresh_all() if lines else ()
-        )
+        text = status_text.overview(lines, self._clock())
+        await self._responder.answer(request, text, keyboards.refresh_all() if lines else ())
 
     async def reconnect(self, request: Request) -> None:
         """Start an account with counters at zero."""
@@ -117,25 +95,35 @@ class Commands:
         elif (account := await self._find(request, Verb.RESTORE)) is not None:
             await self._restoring.offer(request, account)
 
-    async def silence(self, request: Request) -> None:
-        """Silence an account or all, or list the silences."""
-        await self._alert_actions.silence_command(request, request.words)
-
-    async def alerts(self, request: Request) -> None:
-        """List what stands in this chat, and the silences."""
-        await self._alert_actions.list_alerts(request)
-
     async def plain(self, request: Request) -> None:
-        """Take text without a command: the number that was asked for, or nothing that is understood."""
+        """Handle text without a command: the number that was asked for, or a hint."""
         if self._was_asked(request):
             await self.link(request)
         elif request.private:
-            await self._answers.say(request.place, self._hint(request.words))
+            await self._responder.answer(request, self._hint(request.words))
 
-    async def unknown(self, request: Request) -> None:
-        """Answer a command that does not exist."""
-        if request.private:
-            await self._answers.say(request.place, answers.unknown_command(request.words.split(maxsplit=1)[0]))
+    COMMANDS = (
+        Command(
+            "link", "number [name]", "link an account by QR code",
+            "adds the account if it is new, starts it, and sends you the code", link,
+        ),
+        Command(
+            "status", "[number or name]", "how the accounts are",
+            "all accounts in one message, or one with buttons to reconnect, suspend and see its history", status,
+        ),
+        Command(
+            "reconnect", "[number or name]", "connect an account now",
+            "sets the counters to zero and connects now; alone, it lets you pick", reconnect,
+        ),
+        Command(
+            "suspend", "[number or name]", "close an account, keep its session",
+            "closes the browser and keeps the session, until you say /reconnect; alone, it lets you pick", suspend,
+        ),
+        Command(
+            "restore", "[number or name]", "go back to a saved session",
+            "goes back to one of the account's saved sessions, after asking once more", restore,
+        ),
+    )  # fmt: skip
 
     # --- parts --------------------------------------------------------------------------------------------------------
 
@@ -144,14 +132,11 @@ class Commands:
         try:
             return find_account(self._accounts, self._people, request.user, request.words, self._region)
         except NoAccountError:
-            await self._answers.say(request.place, answers.unknown_account(request.words))
+            await self._responder.answer(request, answers.unknown_account(request.words))
         except SeveralAccountsError as error:
             candidates = [(each, self._accounts.status(each.number)) for each in error.accounts]
-            await self._answers.say(
-                request.place,
-                answers.ambiguous(request.words),
-                keyboards.picker(verb, candidates, request.user, self._clock()),
-            )
+            keyboard = keyboards.picker(verb, candidates, request.user, self._clock())
+            await self._responder.answer(request, answers.ambiguous(request.words), keyboard)
         return None
 
     async def _offer(self, request: Request, verb: Verb, what: str) -> None:
@@ -165,12 +150,11 @@ class Commands:
                 continue
             offered.append((account, status))
         if offered:
-            await self._answers.say(
-                request.place, answers.pick(what), keyboards.picker(verb, offered, request.user, self._clock())
-            )
+            keyboard = keyboards.picker(verb, offered, request.user, self._clock())
+            await self._responder.answer(request, answers.pick(what), keyboard)
         else:
             none = not self._visible(request)
-            await self._answers.say(request.place, answers.NO_ACCOUNTS if none else answers.NOTHING_TO_PICK)
+            await self._responder.answer(request, answers.NO_ACCOUNTS if none else answers.NOTHING_TO_PICK)
 
     def _visible(self, request: Request) -> list[Account]:
         return visible(self._accounts, self._people, request.user)

@@ -15,9 +15,10 @@ from handlers.chat.errors import ChatError
 from handlers.chat.html import split
 from handlers.chat.live_message import LiveMessage
 from handlers.chat.messages import Keyboard, Lane, Place, Text
+from handlers.chat.request import Request
 from handlers.chat.send_queue import SendQueue
 from handlers.ports import Accounts
-from handlers.telegram import keyboards
+from handlers.telegram.ui import keyboards
 from handlers.texts import status as status_text
 
 log = logging.getLogger(__name__)
@@ -37,49 +38,31 @@ class _Followed:
 
 
 class Responder:
-    """Gives answers."""
+    """Answers requests."""
 
-    def __init__(self, post: SendQueue, tasks: Tasks, *, accounts: Accounts, clock: Callable[[], datetime]) -> None:
-        self._post, self._tasks, self._accounts, self._clock = post, tasks, accounts, clock
+    def __init__(self, queue: SendQueue, tasks: Tasks, *, accounts: Accounts, clock: Callable[[], datetime]) -> None:
+        self._queue, self._tasks, self._accounts, self._clock = queue, tasks, accounts, clock
         self._followed: dict[str, list[_Followed]] = {}
         self._above: OrderedDict[tuple[int, int], list[LiveMessage]] = OrderedDict()
 
-    async def say(self, place: Place, html: str, keyboard: Keyboard = (), *, asks: bool = False) -> LiveMessage | None:
-        """Answer in as many messages as the text needs; the last has the buttons. None if it could not be said."""
-        return await self._go_on(place, [], split(html), keyboard, asks=asks)
+    async def answer(
+        self, request: Request, html: str, keyboard: Keyboard = (), *, asks: bool = False
+    ) -> LiveMessage | None:
+        """Answer in the message whose button was pressed, or below where a message asked.
+
+        asks: the chat's app opens the keyboard for a reply. Returns None if it could not be sent.
+        """
+        if request.message is None:
+            return await self.send(request.place, html, keyboard, asks=asks)
+        return await self._edit(request.place, request.message, html, keyboard)
+
+    async def send(self, place: Place, html: str, keyboard: Keyboard = (), *, asks: bool = False) -> LiveMessage | None:
+        """Send as many messages as the text needs; the last has the buttons. None if it could not be sent."""
+        return await self._send_parts(place, [], split(html), keyboard, asks=asks)
 
     def ask(self, place: Place, html: str, keyboard: Keyboard) -> None:
-        """Put a question. Returns at once: a pressed button is not to spin until the chat's budget allows it."""
-        self._tasks.start(self.say(place, html, keyboard), "a question")
-
-    async def edit(self, place: Place, message: int, html: str, keyboard: Keyboard = ()) -> LiveMessage:
-        """Let the message whose button was pressed be the answer, with those above it that belong to it.
-
-        What is too long for them goes on below. Returns at once.
-        """
-        parts = split(html)
-        above = [live.message for live in self._above.pop((place.chat, message), []) if not live.gone]
-        surplus = max(0, len(above) + 1 - len(parts))
-        for each in above[:surplus]:
-            self._tasks.start(self._delete(place.chat, each), "taking away a part of an answer")
-        lives = [
-            LiveMessage(self._post, self._tasks, Lane.ANSWERS, chat=place.chat, message=each, shown=Text(""))
-            for each in (*above[surplus:], message)
-        ]
-        more = parts[len(lives) :]
-        for live, part in zip(lives, parts, strict=False):
-            live.show(Text(part, () if more or live is not lives[-1] else keyboard))
-        if more:
-            self._tasks.start(self._go_on(place, lives, more, keyboard), "the rest of an answer")
-        else:
-            self._remember(lives)
-        return lives[-1]
-
-    async def put(self, place: Place, message: int | None, html: str, keyboard: Keyboard = ()) -> LiveMessage | None:
-        """Answer in the message whose button was pressed, or in a new one where there is none."""
-        if message is None:
-            return await self.say(place, html, keyboard)
-        return await self.edit(place, message, html, keyboard)
+        """Send a question. Returns at once: a pressed button is not to spin until the chat's budget allows it."""
+        self._tasks.start(self.send(place, html, keyboard), "a question")
 
     def follow(self, number: str, live: LiveMessage | None) -> None:
         """Let the answer tell how the account's start goes on, until it has settled."""
@@ -89,7 +72,7 @@ class Responder:
             self.refresh(number)
 
     def refresh(self, number: str) -> None:
-        """Let the account's answers say what it is now."""
+        """Bring the account's answers up to date."""
         followed = self._followed.get(number)
         if not followed:
             return
@@ -112,10 +95,33 @@ class Responder:
         else:
             del self._followed[number]
 
-    async def _go_on(
+    async def _edit(self, place: Place, message: int, html: str, keyboard: Keyboard) -> LiveMessage:
+        """Edit the message whose button was pressed, with those above it that belong to it.
+
+        What is too long for them goes on below. Returns at once.
+        """
+        parts = split(html)
+        above = [live.message for live in self._above.pop((place.chat, message), []) if not live.gone]
+        surplus = max(0, len(above) + 1 - len(parts))
+        for each in above[:surplus]:
+            self._tasks.start(self._delete(place.chat, each), "deleting a part of an answer")
+        lives = [
+            LiveMessage(self._queue, self._tasks, Lane.ANSWERS, chat=place.chat, message=each, shown=Text(""))
+            for each in (*above[surplus:], message)
+        ]
+        more = parts[len(lives) :]
+        for live, part in zip(lives, parts, strict=False):
+            live.show(Text(part, () if more or live is not lives[-1] else keyboard))
+        if more:
+            self._tasks.start(self._send_parts(place, lives, more, keyboard), "the rest of an answer")
+        else:
+            self._remember(lives)
+        return lives[-1]
+
+    async def _send_parts(
         self, place: Place, above: list[LiveMessage], parts: list[str], keyboard: Keyboard, *, asks: bool = False
     ) -> LiveMessage | None:
-        """Say what is left of an answer, below what is said; the last message has the buttons."""
+        """Send what is left of an answer, below what stands; the last message has the buttons."""
         *parts, last = parts
         sent = [await self._send(place, Text(part)) for part in parts]
         live = await self._send(place, Text(last, keyboard, asks))
@@ -133,14 +139,14 @@ class Responder:
 
     async def _delete(self, chat_id: int, message: int) -> None:
         try:
-            await self._post.deliver(Lane.ANSWERS, chat_id, lambda chat: chat.delete(chat_id, message), free=True)
+            await self._queue.deliver(Lane.ANSWERS, chat_id, lambda chat: chat.delete(chat_id, message), free=True)
         except ChatError as error:
-            log.info("A part of an answer in chat %d cannot be taken away: %s", chat_id, error)
+            log.info("A part of an answer in chat %d cannot be deleted: %s", chat_id, error)
 
     async def _send(self, place: Place, text: Text) -> LiveMessage | None:
         try:
-            message = await self._post.deliver(Lane.ANSWERS, place.chat, lambda chat: chat.send(place, text))
+            message = await self._queue.deliver(Lane.ANSWERS, place.chat, lambda chat: chat.send(place, text))
         except ChatError as error:
-            log.warning("An answer could not be given in chat %d: %s", place.chat, error)
+            log.warning("An answer could not be sent to chat %d: %s", place.chat, error)
             return None
-        return LiveMessage(self._post, self._tasks, Lane.UPDATES, chat=place.chat, message=message, shown=text)
+        return LiveMessage(self._queue, self._tasks, Lane.UPDATES, chat=place.chat, message=message, shown=text)

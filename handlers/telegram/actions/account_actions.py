@@ -1,0 +1,148 @@
+"""What changes something, asked for by a command or by a button: done, kept in the audit, and answered.
+
+The one place that tells the registry to start or suspend. Every method answers the person, whatever comes of it.
+"""
+
+import logging
+from collections import OrderedDict
+from collections.abc import Callable
+from datetime import datetime
+
+from controller.accounts.model import Stage
+from controller.accounts.reasons import Reason, State
+from controller.registry import Account, UnknownAccountError
+from controller.tasks import Tasks
+from handlers.chat.people import People
+from handlers.chat.request import Request
+from handlers.ports import Accounts, Records
+from handlers.telegram.ui.codes import Codes
+from handlers.telegram.ui.responder import Responder
+from handlers.texts import answers
+from handlers.texts import status as status_text
+
+log = logging.getLogger(__name__)
+
+NAMES = 1000
+"""How many people's names are remembered."""
+
+
+class AccountActions:
+    """Start, link and suspend, for people."""
+
+    def __init__(
+        self,
+        *,
+        people: People,
+        accounts: Accounts,
+        responder: Responder,
+        codes: Codes,
+        records: Records,
+        tasks: Tasks,
+        clock: Callable[[], datetime],
+    ) -> None:
+        self._people, self._accounts, self._responder, self._codes = people, accounts, responder, codes
+        self._records, self._tasks, self._clock = records, tasks, clock
+        self._names: OrderedDict[int, str] = OrderedDict()
+        self._starting: dict[str, int] = {}
+
+    async def link(self, request: Request, number: str, name: str = "") -> None:
+        """Register the account if it is new, give it the name, start it, and send the code to the person."""
+        self._remember(request)
+        account = self._existing(number)
+        new = account is None
+        if account is None:
+            account = await self._accounts.add(number, name=name, owner=request.user)
+        if not self._people.may(request.user, account):  # also where somebody else has added it meanwhile
+            await self._responder.answer(request, answers.NOT_YOURS)
+            return
+        if name and name != account.name:
+            await self._accounts.rename(number, name)
+            account = self._accounts.account(number)
+        if (other := self._linking_by_other(request, number)) is not None:
+            await self._responder.answer(request, answers.taken_by(account, other))
+            return
+        await self._start(request, account, "link", lambda: answers.linking(account, new=new))
+
+    async def reconnect(self, request: Request, account: Account, *, takeover: bool = False) -> None:
+        """Connect an account now, with counters at zero. takeover: also if its session is open elsewhere."""
+        self._remember(request)
+        command = "use here" if takeover else "reconnect"
+        await self._start(request, account, command, lambda: answers.starting(account), takeover=takeover)
+
+    async def suspend(self, request: Request, account: Account) -> None:
+        """Close an account until somebody says otherwise."""
+        changed = await self._accounts.suspend(account.number)
+        await self.audit(request.user, "suspend", account.number, "suspended" if changed else "was suspended already")
+        await self._responder.answer(request, answers.suspended(account, changed=changed))
+
+    async def audit(self, user: int, command: str, number: str | None, outcome: str) -> None:
+        """Record what a person changed, and what came of it."""
+        try:
+            await self._records.audit(self._clock(), user, command, number, outcome)
+        except OSError as error:
+            log.error("The audit of %s by user %d could not be stored: %s", command, user, error)
+
+    # --- parts --------------------------------------------------------------------------------------------------------
+
+    async def _start(
+        self,
+        request: Request,
+        account: Account,
+        command: str,
+        words: Callable[[], str],
+        *,
+        takeover: bool = False,
+    ) -> None:
+        number = account.number
+        if number in self._starting and (other := self._linking_by_other(request, number)) is not None:
+            await self._responder.answer(request, answers.taken_by(account, other))
+            return
+        first = self._starting.setdefault(number, request.user) == request.user  # until the account's state tells it
+        try:
+            began = await self._begin(request, account, takeover=takeover, asks=first)
+        finally:
+            if first:
+                self._starting.pop(number, None)
+        await self.audit(request.user, command, number, "started" if began else "was running already")
+        if not began:
+            status = self._accounts.status(number)
+            await self._responder.answer(request, status_text.already_running(account, status, self._clock()))
+            return
+        text = words() if request.private or command != "link" else answers.sent_privately(account)
+        live = await self._responder.answer(request, text)
+        self._responder.follow(number, live)
+
+    async def _begin(self, request: Request, account: Account, *, takeover: bool, asks: bool) -> bool:
+        """Start the account. asks: a code, if one comes of it, is this person's."""
+        number = account.number
+        if self._accounts.status(number).stage is Stage.PASSKEY:
+            await self._accounts.suspend(number)  # the page waits for what it will not get: begin anew
+        if asks and self._accounts.status(number).state not in {State.CONNECTING, State.CONNECTED}:
+            self._codes.ask(number, request.user, lambda: self._unreachable(request, account))
+        return await self._accounts.start(number, takeover=takeover)
+
+    def _linking_by_other(self, request: Request, number: str) -> str | None:
+        """Return the name of the other person who is linking the account at this moment."""
+        person = self._starting.get(number) or self._codes.asker(number)
+        if person is None or person == request.user:
+            return None
+        status = self._accounts.status(number)
+        under_way = number in self._starting or status.state is State.CONNECTING
+        waiting = under_way or status.reason is Reason.QR_EXPIRED
+        return self._names.get(person, "Somebody else") if waiting and not status.linked else None
+
+    def _unreachable(self, request: Request, account: Account) -> None:
+        if not request.private:
+            text = answers.cannot_write_privately(account)
+            self._tasks.start(self._responder.send(request.place, text), "telling that a code cannot be sent")
+
+    def _existing(self, number: str) -> Account | None:
+        try:
+            return self._accounts.account(number)
+        except UnknownAccountError:
+            return None
+
+    def _remember(self, request: Request) -> None:
+        self._names[request.user] = request.name
+        if len(self._names) > NAMES:
+            self._names.popitem(last=False)

@@ -1,0 +1,1 @@
+"""What people can ask for: one table of commands, and the buttons."""

@@ -1,0 +1,31 @@
+"""The commands about alerts: what stands, and what is silenced."""
+
+from handlers.chat.request import Request
+from handlers.telegram.actions.alert_actions import AlertActions
+from handlers.telegram.commands.table import Command, Topic
+
+
+class AlertCommands(Topic):
+    """/alerts and /silence."""
+
+    def __init__(self, actions: AlertActions) -> None:
+        self._actions = actions
+
+    async def alerts(self, request: Request) -> None:
+        """List what stands in this chat, and the silences."""
+        await self._actions.list_alerts(request)
+
+    async def silence(self, request: Request) -> None:
+        """Silence an account or all, or list the silences."""
+        await self._actions.silence_command(request)
+
+    COMMANDS = (
+        Command(
+            "alerts", "", "what needs somebody, and what is silenced",
+            "what needs somebody here, and what is silenced", alerts,
+        ),
+        Command(
+            "silence", "number, name or all, 2h [reason]", "no alerts from an account, or from all, for a while",
+            "no alerts for so long: for one account, or for all while you maintain the server", silence,
+        ),
+    )  # fmt: skip

@@ -1,0 +1,218 @@
+"""What pressed buttons do. Whoever presses is checked again; a question is answered by the one it was put to, once."""
+
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from controller.registry import Account, UnknownAccountError
+from handlers.alerts import alert_text
+from handlers.alerts.incident_text import restartable
+from handlers.alerts.incidents import Incident
+from handlers.chat.button_codes import Press, StaleButtonError, Verb, read_code
+from handlers.chat.people import People
+from handlers.chat.request import Request
+from handlers.ports import Accounts, Records
+from handlers.telegram.actions.account_actions import AccountActions
+from handlers.telegram.actions.alert_actions import AlertActions
+from handlers.telegram.actions.find_account import visible
+from handlers.telegram.actions.restore import RestoreActions
+from handlers.telegram.ui import keyboards
+from handlers.telegram.ui.responder import Responder
+from handlers.texts import answers
+from handlers.texts import status as status_text
+
+HISTORY = 20
+"""Transitions that History shows."""
+_SILENCES = {Verb.SILENCE: timedelta(hours=1), Verb.LONG_SILENCE: timedelta(hours=8)}
+_PRESSED = {Verb.RECONNECT: "Reconnect", Verb.LINK: "Link again", Verb.USE_HERE: "Use here"}
+REMEMBERED = 1000
+"""Answered questions that are remembered, each by its message: the one answer counts, whatever is pressed until the
+message shows it."""
+
+
+class Buttons:
+    """The buttons, by what they are about: nothing in particular, an incident, or an account."""
+
+    def __init__(
+        self,
+        *,
+        people: People,
+        accounts: Accounts,
+        actions: AccountActions,
+        alert_actions: AlertActions,
+        restoring: RestoreActions,
+        responder: Responder,
+        records: Records,
+        clock: Callable[[], datetime],
+    ) -> None:
+        self._people, self._accounts, self._actions, self._responder = people, accounts, actions, responder
+        self._alert_actions, self._restoring = alert_actions, restoring
+        self._records, self._clock = records, clock
+        self._answered: OrderedDict[tuple[int, int], Verb] = OrderedDict()
+        self._general: Mapping[Verb, Callable[[Request, Press], Awaitable[str]]] = {
+            Verb.ALL: self._show_all,
+            Verb.CANCEL: self._cancel,
+            Verb.END_SILENCE: self._end_silence,
+        }
+        self._of_incident: Mapping[Verb, Callable[[Request, Press, Incident], Awaitable[str]]] = {
+            Verb.ACKNOWLEDGE: self._acknowledge,
+            Verb.SILENCE: self._silence,
+            Verb.LONG_SILENCE: self._silence,
+            Verb.RECONNECT: self._reconnect_all,
+        }
+        self._of_account: Mapping[Verb, Callable[[Request, Press, Account], Awaitable[str]]] = {
+            Verb.DETAIL: self._detail,
+            Verb.HISTORY: self._history,
+            Verb.RECONNECT: self._reconnect,
+            Verb.LINK: self._link,
+            Verb.SUSPEND: self._suspend,
+            Verb.USE_HERE: self._use_here,
+            Verb.RESTORE: self._restore,
+        }
+
+    async def handle(self, request: Request) -> str:
+        """Do what the button says; return what is shown over the chat for a moment, "" for nothing."""
+        try:
+            press = read_code(request.code)
+        except StaleButtonError:
+            return answers.STALE_BUTTON
+        if (problem := self._problem(request, press)) is not None:
+            return problem
+        if press.presser is None or request.message is None:
+            return await self._act(request, press)
+        question = request.place.chat, request.message
+        self._answered[question] = press.verb
+        if len(self._answered) > REMEMBERED:
+            self._answered.popitem(last=False)
+        try:
+            return await self._act(request, press)
+        except Exception:
+            self._answered.pop(question, None)  # it was not done: whoever presses again tries again
+            raise
+
+    def _problem(self, request: Request, press: Press) -> str | None:
+        """Return why a press does not count."""
+        if press.presser is not None and press.until is not None:
+            if press.presser != request.user:
+                return answers.NOT_YOUR_BUTTON
+            if self._clock().timestamp() > press.until:
+                return answers.TOO_LATE
+            answer = self._answered.get((request.place.chat, request.message or 0))
+            if answer is not None:
+                return answers.CANCELLED if answer is Verb.CANCEL else answers.DONE_ALREADY
+        if press.verb in self._general or press.number is None:
+            return None
+        try:
+            account = self._accounts.account(press.number)
+        except UnknownAccountError:
+            return answers.STALE_BUTTON
+        return None if self._people.may(request.user, account) else answers.NOT_YOURS
+
+    async def _act(self, request: Request, press: Press) -> str:
+        if (general := self._general.get(press.verb)) is not None:
+            return await general(request, press)
+        if press.number is not None:
+            account = self._accounts.account(press.number)
+            of_account = self._of_account.get(press.verb)
+            return answers.STALE_BUTTON if of_account is None else await of_account(request, press, account)
+        of_incident = self._of_incident.get(press.verb)
+        if press.item is None or of_incident is None:
+            return answers.STALE_BUTTON
+        incident = self._alert_actions.find(request.place.chat, press.item)
+        return alert_text.OVER_ALREADY if incident is None else await of_incident(request, press, incident)
+
+    # --- about nothing in particular ----------------------------------------------------------------------------------
+
+    async def _show_all(self, request: Request, _: Press) -> str:
+        accounts = visible(self._accounts, self._people, request.user)
+        lines = [(account, self._accounts.status(account.number)) for account in accounts]
+        await self._responder.answer(request, status_text.overview(lines, self._clock()), keyboards.refresh_all())
+        return ""
+
+    async def _cancel(self, request: Request, _: Press) -> str:
+        await self._responder.answer(request, answers.CANCELLED)
+        return ""
+
+    async def _end_silence(self, request: Request, press: Press) -> str:
+        if press.item is None:
+            return answers.STALE_BUTTON
+        return await self._alert_actions.end_silence(request, press.item)
+
+    # --- about an incident --------------------------------------------------------------------------------------------
+
+    async def _acknowledge(self, request: Request, _: Press, incident: Incident) -> str:
+        return await self._alert_actions.acknowledge(request, incident)
+
+    async def _silence(self, request: Request, press: Press, incident: Incident) -> str:
+        return await self._alert_actions.silence(request, incident, _SILENCES[press.verb])
+
+    async def _reconnect_all(self, request: Request, press: Press, incident: Incident) -> str:
+        if press.presser is None:
+            self._ask(request, press, alert_text.confirm_all(len(restartable(incident))), "Yes, reconnect")
+            return ""
+        shown = await self._alert_actions.reconnect_all(request, incident)
+        await self._responder.answer(request, answers.ON_IT)
+        return shown
+
+    # --- about an account ---------------------------------------------------------------------------------------------
+
+    async def _detail(self, request: Request, _: Press, account: Account) -> str:
+        text = status_text.detail(account, self._accounts.status(account.number), self._clock())
+        await self._responder.answer(request, text, keyboards.detail(account.number))
+        return ""
+
+    async def _history(self, request: Request, _: Press, account: Account) -> str:
+        past = await self._records.history(account.number, HISTORY)
+        text = status_text.history(account, past, self._clock())
+        await self._responder.answer(request, text, keyboards.back(account.number))
+        return ""
+
+    async def _reconnect(self, request: Request, press: Press, account: Account) -> str:
+        await self._actions.reconnect(await self._shown_in_incident(request, press), account)
+        return ""
+
+    async def _link(self, request: Request, press: Press, account: Account) -> str:
+        await self._actions.link(await self._shown_in_incident(request, press), account.number)
+        return ""
+
+    async def _suspend(self, request: Request, press: Press, account: Account) -> str:
+        if press.presser is None:
+            self._ask(request, press, answers.confirm_suspend(account), "Yes, suspend")
+        else:
+            await self._actions.suspend(request, account)
+        return ""
+
+    async def _use_here(self, request: Request, press: Press, account: Account) -> str:
+        if press.presser is None:
+            self._ask(request, press, answers.confirm_use_here(account), "Yes, use here")
+        else:
+            await self._actions.reconnect(await self._shown_in_incident(request, press), account, takeover=True)
+        return ""
+
+    async def _restore(self, request: Request, press: Press, account: Account) -> str:
+        if press.item is None:
+            await self._restoring.offer(request, account)
+        elif press.presser is not None:
+            await self._restoring.restore(request, account, press.item)
+        elif (question := await self._restoring.question(account, press.item)) is not None:
+            self._ask(request, press, question, "Yes, restore it")
+        else:
+            return answers.STALE_BUTTON
+        return ""
+
+    # --- parts --------------------------------------------------------------------------------------------------------
+
+    def _ask(self, request: Request, press: Press, question: str, yes: str) -> None:
+        """Ask once more, below: the message whose button was pressed stays as it is."""
+        keyboard = keyboards.confirm(press.verb, press.subject, yes, request.user, self._clock())
+        self._responder.ask(request.place, question, keyboard)
+
+    async def _shown_in_incident(self, request: Request, press: Press) -> Request:
+        """Show in the incident who pressed; return the request whose answer leaves the incident's message alone."""
+        if press.item is None:
+            return request
+        incident = self._alert_actions.find(request.place.chat, press.item)
+        if incident is not None:
+            await self._alert_actions.show_press(request, incident, _PRESSED[press.verb])
+        return request if press.presser is not None else replace(request, message=None)

@@ -1,0 +1,40 @@
+"""/start and /help: who you are here, and what you may do, made from the rows of all commands."""
+
+from collections.abc import Sequence
+
+from handlers.chat.people import People, Role
+from handlers.chat.request import Request
+from handlers.ports import Accounts
+from handlers.telegram.actions.find_account import visible
+from handlers.telegram.commands.table import Command, Topic
+from handlers.telegram.ui.responder import Responder
+from handlers.texts import answers
+
+
+class HelpCommands(Topic):
+    """/help. rows: all commands, this one too."""
+
+    def __init__(self, rows: Sequence[Command], *, people: People, accounts: Accounts, responder: Responder) -> None:
+        self._rows, self._people, self._accounts, self._responder = rows, people, accounts, responder
+
+    async def show(self, request: Request) -> None:
+        """Answer /start and /help; with a command's name, show that command."""
+        role = self._people.role(request.user) or Role.OPERATOR
+        rows = [row for row in self._rows if row.role <= role]
+        asked = request.words.strip().removeprefix("/").casefold()
+        row = next((row for row in rows if asked and asked in {row.name, *row.aliases}), None)
+        if row is not None:
+            await self._responder.answer(request, answers.help_of_command(row.line, row.help))
+            return
+        lines = [(row.line, row.summary) for row in rows]
+        own = visible(self._accounts, self._people, request.user)
+        text = answers.help_text(request.user, admin=role is Role.ADMIN, accounts=len(own), commands=lines)
+        await self._responder.answer(request, text)
+
+    COMMANDS = (
+        Command(
+            "help", "[command]", "what I can do",
+            "who you are here, and what you may do; with a command's name, more about that one", show,
+            aliases=("start",),
+        ),
+    )  # fmt: skip

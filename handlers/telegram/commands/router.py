@@ -1,0 +1,63 @@
+"""The table of all commands, and the way from a person's words to the handler of one.
+
+The menu, /help and README's table are made from `COMMANDS` too.
+"""
+
+import re
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import replace
+
+from handlers.chat.people import People, Role
+from handlers.chat.request import Request
+from handlers.telegram.commands.accounts import AccountCommands
+from handlers.telegram.commands.alerts import AlertCommands
+from handlers.telegram.commands.help import HelpCommands
+from handlers.telegram.commands.table import Command, Topic
+from handlers.telegram.ui.responder import Responder
+from handlers.texts import answers
+
+TOPICS = (AccountCommands, AlertCommands, HelpCommands)
+COMMANDS: tuple[Command, ...] = tuple(row for topic in TOPICS for row in topic.COMMANDS)
+"""All commands, in the order in which they are listed."""
+
+_WORDS = re.compile(r"/(?P<name>[A-Za-z0-9_]+)(?:@(?P<bot>\w+))?(?P<rest>.*)", re.DOTALL)
+
+
+def menu(role: Role | None) -> tuple[tuple[str, str], ...]:
+    """Return the bot's menu for a person: name and summary of each command; strangers see /start alone."""
+    if role is None:
+        return (("start", "who are you?"),)
+    return tuple((row.name, row.summary) for row in COMMANDS if row.role <= role)
+
+
+class Router:
+    """Finds the handler of a message. plain: handles what is no command."""
+
+    def __init__(
+        self,
+        topics: Iterable[Topic],
+        *,
+        people: People,
+        responder: Responder,
+        plain: Callable[[Request], Awaitable[None]],
+    ) -> None:
+        self._people, self._responder, self._plain = people, responder, plain
+        self._rows = {
+            name: (row, topic) for topic in topics for row in topic.COMMANDS for name in (row.name, *row.aliases)
+        }
+
+    async def handle(self, request: Request, bot: str) -> None:
+        """Handle a message. bot: our own username; a command to another bot is not ours to answer."""
+        words = _WORDS.fullmatch(request.words)
+        if words is None:
+            await self._plain(request)
+            return
+        if (words["bot"] or bot).casefold() != bot.casefold():
+            return
+        row, topic = self._rows.get(words["name"].casefold(), (None, None))
+        role = self._people.role(request.user)
+        if row is None or role is None or role < row.role:
+            if request.private:
+                await self._responder.answer(request, answers.unknown_command(f"/{words['name']}"))
+            return
+        await row.handler(topic, replace(request, words=words["rest"]))

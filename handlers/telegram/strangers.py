@@ -1,0 +1,48 @@
+"""People whom nobody let in: they learn their own id and nothing more, and admins hear of each of them once."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from datetime import datetime
+
+from controller.tasks import Tasks
+from handlers.chat.messages import Place
+from handlers.chat.people import StrangerLimits
+from handlers.ports import Messages
+from handlers.telegram.admin_notices import AdminNotices
+from handlers.telegram.ui.responder import Responder
+from handlers.texts import answers
+
+log = logging.getLogger(__name__)
+
+
+class Strangers:
+    """Answers strangers beside the handlers, so that a flood of them holds up nobody."""
+
+    def __init__(
+        self,
+        tasks: Tasks,
+        *,
+        responder: Responder,
+        notices: AdminNotices,
+        messages: Messages,
+        clock: Callable[[], datetime],
+    ) -> None:
+        self._tasks, self._responder, self._notices = tasks, responder, notices
+        self._messages, self._clock = messages, clock
+        self._limits = StrangerLimits()
+
+    def came(self, user: int, name: str, place: Place) -> None:
+        """Answer a stranger's /start, at most once a minute. Returns at once."""
+        if self._limits.may_answer(user, asyncio.get_running_loop().time()):
+            self._tasks.start(self._answer(user, name, place), "a stranger")
+
+    async def _answer(self, user: int, name: str, place: Place) -> None:
+        await self._responder.send(place, answers.stranger(user))
+        try:
+            first = await self._messages.first_meeting(user, self._clock())
+        except OSError as error:
+            log.error("A stranger could not be stored: %s", error)
+            return
+        if first:
+            await self._notices.note(answers.stranger_came(user, name))

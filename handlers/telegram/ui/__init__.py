@@ -1,0 +1,1 @@
+"""What people see: answers, cards, codes, keyboards."""

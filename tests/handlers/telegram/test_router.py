@@ -1,0 +1,93 @@
+"""The table of commands: menu, /help, README and routes say the same, and every word finds its handler."""
+
+import re
+from typing import ClassVar
+
+import pytest
+
+from handlers.chat.messages import Place
+from handlers.chat.people import People, Role
+from handlers.chat.request import Request
+from handlers.telegram.commands.router import COMMANDS, Router, menu
+from handlers.telegram.commands.table import Command, Topic
+from tests.handlers.conftest import Rig
+from tests.handlers.fakes import ADMIN, OPERATOR
+from tools.diagram import list_commands
+
+
+def test_every_command_is_one_that_telegram_takes():
+    names = [name for row in COMMANDS for name in (row.name, *row.aliases)]
+
+    assert all(re.fullmatch(r"[a-z0-9_]{1,32}", name) for name in names)
+    assert len(names) == len(set(names))
+    assert all(1 <= len(row.summary) <= 256 and row.help for row in COMMANDS)
+    assert len(COMMANDS) <= 100
+
+
+def test_menu_and_readme_are_made_from_the_rows():
+    readme = "\n".join(list_commands())
+
+    assert [name for name, _ in menu(Role.ADMIN)] == [row.name for row in COMMANDS]
+    assert all(f"`{row.line}` | {row.help}" in readme for row in COMMANDS)
+    assert [name for name, _ in menu(None)] == ["start"]
+
+
+async def test_help_lists_every_command_and_tells_more_about_one(rig: Rig):
+    text = (await rig.answer(ADMIN, "/help", "Switchboard"))["text"]
+    assert all(f"{row.line} – {row.summary}" in text for row in COMMANDS)
+    for row in COMMANDS:
+        assert row.help[1:] in (await rig.answer(ADMIN, f"/help {row.name}", row.help[1:]))["text"]
+
+
+class _Recording(Topic):
+    """Commands that note what they are called with."""
+
+    def __init__(self) -> None:
+        self.calls: list[tuple[str, str]] = []
+
+    async def do(self, request: Request) -> None:
+        self.calls.append(("do", request.words))
+
+    async def manage(self, request: Request) -> None:
+        self.calls.append(("manage", request.words))
+
+    async def plain(self, request: Request) -> None:
+        self.calls.append(("plain", request.words))
+
+    COMMANDS: ClassVar[tuple[Command, ...]] = (
+        Command("do", "", "does", "does it", do, aliases=("act",)),
+        Command("manage", "", "manages", "manages it", manage, role=Role.ADMIN),
+    )
+
+
+class _Answers:
+    def __init__(self) -> None:
+        self.sent: list[str] = []
+
+    async def answer(self, request: Request, html: str) -> None:
+        self.sent.append(html)
+
+
+@pytest.mark.parametrize(
+    ("words", "user", "calls", "answer"),
+    [
+        ("/do it", OPERATOR, [("do", " it")], ""),
+        ("/DO@Our_Bot\nit", OPERATOR, [("do", "\nit")], ""),
+        ("/do+49 1", OPERATOR, [("do", "+49 1")], ""),
+        ("/act", OPERATOR, [("do", "")], ""),
+        ("/do@another_bot it", OPERATOR, [], ""),
+        ("/manage x", ADMIN, [("manage", " x")], ""),
+        ("/manage x", OPERATOR, [], "I do not know /manage"),
+        ("/nosuch", ADMIN, [], "I do not know /nosuch"),
+        ("hello /do", ADMIN, [("plain", "hello /do")], ""),
+        ("/", ADMIN, [("plain", "/")], ""),
+    ],
+)
+async def test_words_find_their_handler(words, user, calls, answer):
+    topic, responder = _Recording(), _Answers()
+    router = Router([topic], people=People([ADMIN], [OPERATOR]), responder=responder, plain=topic.plain)  # type: ignore[arg-type]
+
+    await router.handle(Request(user, "Ada", Place(user), private=True, words=words), "our_bot")
+
+    assert topic.calls == calls
+    assert (answer in responder.sent[0]) if answer else not responder.sent
