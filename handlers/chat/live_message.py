@@ -12,34 +12,38 @@ log = logging.getLogger(__name__)
 
 
 class LiveMessage:
-    """One message of ours that says what it was last told to say. gone: it cannot be edited any more."""
+    """One message of ours that reads as `show` was last given. gone: it is not edited by this object any more."""
 
-    def __init__(self, post: SendQueue, tasks: Tasks, lane: Lane, *, chat: int, message: int, shown: Text) -> None:
+    def __init__(self, queue: SendQueue, tasks: Tasks, lane: Lane, *, chat: int, message: int, shown: Text) -> None:
         self.chat, self.message = chat, message
         self.gone = False
-        self._post, self._tasks, self._lane = post, tasks, lane
+        self._queue, self._tasks, self._lane = queue, tasks, lane
         self._shown = self._newest = shown
         self._busy = False
 
     def show(self, text: Text) -> None:
-        """Let the message say this, as soon as it may."""
+        """Let the message read so, as soon as it may. Returns at once."""
         self._newest = text
         if not self._busy and not self.gone and text.html != self._shown.html:
             self._busy = True
-            self._tasks.start(self._bring(), f"editing message {self.message}")
+            self._tasks.start(self._update(), f"editing message {self.message}")
 
-    async def _bring(self) -> None:
+    async def _update(self) -> None:
         try:
             while self._newest != self._shown:
-                await self._post.deliver(self._lane, self.chat, self._edit)
+                sent = await self._queue.deliver(self._lane, self.chat, self._edit, key=("edit", self.message))
                 self._lane = Lane.UPDATES  # the answer to a press is waited for; what follows is not
+                if sent != self._shown:
+                    self.gone = True  # merged with the edit of a newer owner of this message, which is the last word
+                    return
         except ChatError as error:
             self.gone = True
             log.info("Message %d in chat %d is not kept up to date any more: %s", self.message, self.chat, error)
         finally:
             self._busy = False
 
-    async def _edit(self, chat: Messenger) -> None:
+    async def _edit(self, messenger: Messenger) -> Text:
         text = self._newest
-        await chat.edit(self.chat, self.message, text)
+        await messenger.edit(self.chat, self.message, text)
         self._shown = text
+        return text

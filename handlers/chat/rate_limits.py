@@ -1,37 +1,39 @@
-"""How much may be sent: a budget for each chat and one for all, kept below what Telegram allows.
+"""How much may be sent: budgets for each chat and one over all chats, kept below what Telegram allows.
 
-Pure arithmetic on the seconds that are handed in. Telegram allows about 1 message a second and 20 a minute for a chat,
-edits included, and about 30 a second over all. Waiting and sending are in `send_queue`.
+Pure arithmetic on the seconds that are handed in; waiting and sending are in `send_queue`, whose turn it is in `turns`.
+Telegram allows about one message a second for each chat, 20 a minute for a group, edits included, and about 30 a
+second over all. Messages bunch on their way by up to 0.9 s, and are still not too many where they arrive.
 """
 
-from collections import deque
-from collections.abc import Mapping
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from handlers.chat.messages import Lane
 
 MINUTE = 61.0
 """A minute as we count it: a second longer, since our messages do not all take the same time to arrive."""
+FORGET_AT = 1000
+"""Chats that are remembered before those without recent messages are forgotten."""
 
 _DUST = 1e-6
 """What rounding leaves of a message."""
 
+_ALERTS, _ANSWERS, _REST = range(3)
+_PART = {Lane.ALERTS: _ALERTS, Lane.ANSWERS: _ANSWERS, Lane.QR: _ANSWERS, Lane.UPDATES: _REST, Lane.CARDS: _REST}
+_SHARES = (0.75, 0.19, 0.06)
+"""Of a group's minute. An alert gets 0.75 × 17 messages in 61 s at least: one in 4.8 s, whatever else waits."""
+
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """The budgets, in messages (edits count).
-
-    They keep below Telegram's 3 at once and 1 a second also where messages bunch on their way, by up to 0.9 s.
-    burst, per_second: of one chat. per_minute: of one chat, up to which each lane may fill the last minute, so that
-    cards never take the place of an alert, nor alerts that of an answer. overall: a second, all chats together.
-    """
+    """The budgets, in messages (edits count). overall, overall_burst: of all chats together, a second and at once."""
 
     burst: float = 2.0
     per_second: float = 0.9
-    per_minute: Mapping[Lane, int] = field(
-        default_factory=lambda: {Lane.QR: 19, Lane.ANSWERS: 18, Lane.ALERTS: 17, Lane.UPDATES: 16, Lane.CARDS: 12}
-    )
+    group_per_minute: float = 20.0
     overall: float = 25.0
+    overall_burst: float = 5.0
 
 
 @dataclass(slots=True)
@@ -48,9 +50,40 @@ class _Bucket:
 
 
 @dataclass(slots=True)
+class _Minute:
+    """A group's minute, in parts with a share each: every part has room for one message that no other can take.
+
+    What flows to a part that is full goes to the others, so that nothing is lost while one of them waits.
+    """
+
+    rate: float
+    at: float
+    levels: list[float] = field(default_factory=lambda: [1.0] * len(_SHARES))
+
+    def wait(self, now: float, part: int) -> float:
+        left = max(0.0, now - self.at)
+        while left > 0:
+            left -= self._flow(self.levels, left)
+        self.at = max(self.at, now)
+        levels, waited = self.levels.copy(), 0.0
+        while levels[part] < 1 - _DUST:
+            waited += self._flow(levels, math.inf)
+        return waited
+
+    def _flow(self, levels: list[float], longest: float) -> float:
+        """Let messages flow in until one more part is full, for so many seconds at most; return the seconds."""
+        shares = {part: _SHARES[part] for part, level in enumerate(levels) if level < 1 - _DUST}
+        flows = {part: self.rate * share / sum(shares.values()) for part, share in shares.items()}
+        seconds = min([longest, *((1 - levels[part]) / flow for part, flow in flows.items())])
+        for part, flow in flows.items():
+            levels[part] += seconds * flow
+        return seconds
+
+
+@dataclass(slots=True)
 class _Chat:
     bucket: _Bucket
-    sent: deque[float] = field(default_factory=deque)
+    minute: _Minute | None
     paused_until: float = 0.0
 
 
@@ -59,45 +92,64 @@ class RateLimits:
 
     def __init__(self, limits: Limits | None = None) -> None:
         self.limits = limits or Limits()
-        self._all = _Bucket(self.limits.overall, self.limits.overall, self.limits.overall, 0.0)
+        burst = self.limits.overall_burst
+        self._all = _Bucket(burst, self.limits.overall, burst, 0.0)
         self._chats: dict[int, _Chat] = {}
+        self._forget_at = FORGET_AT
 
-    def wait(self, chat: int, lane: Lane, now: float) -> float:
-        """Return the seconds until a message of this lane may go to the chat; 0 if it may go now."""
+    def wait(self, chat: int, lane: Lane, now: float, *, leave: int = 0) -> float:
+        """Return the seconds until a message of this lane may go to the chat by its own budget; 0 if it may now.
+
+        chat: above 0 for a private chat. leave: messages that must be left in the chat's budget for others.
+        """
         budget = self._chat(chat, now)
-        while budget.sent and budget.sent[0] <= now - MINUTE:
-            budget.sent.popleft()
-        room = self.limits.per_minute[lane] - len(budget.sent)
-        minute = 0.0 if room > 0 else budget.sent[-room] + MINUTE - now
-        # What is not urgent leaves one message of the burst to whatever is, and comes next.
-        second = budget.bucket.wait(now, 2.0 if lane >= Lane.UPDATES else 1.0)
-        return max(0.0, budget.paused_until - now, minute, second, self._all.wait(now))
+        minute = 0.0
+        if budget.minute is not None:
+            minute = budget.minute.wait(now, _PART[lane])
+            if lane is not Lane.ALERTS:
+                leave = max(leave, 1)  # a group is slow enough for that; so an alert finds always room
+        second = budget.bucket.wait(now, min(1.0 + leave, self.limits.burst))
+        return max(0.0, budget.paused_until - now, minute, second)
 
-    def take(self, chat: int, now: float) -> None:
+    def wait_overall(self, now: float) -> float:
+        """Return the seconds until any message may go at all; 0 if one may now."""
+        return self._all.wait(now)
+
+    def take(self, chat: int, lane: Lane, now: float) -> None:
         """Count one message."""
         budget = self._chat(chat, now)
         budget.bucket.level -= 1
-        budget.sent.append(now)
+        if budget.minute is not None:
+            budget.minute.levels[_PART[lane]] -= 1
         self._all.level -= 1
 
-    def pause(self, chat: int, until: float) -> None:
+    def pause(self, chat: int, until: float, now: float) -> None:
         """Let nothing go to the chat before `until`: Telegram has asked for it."""
-        budget = self._chat(chat, until)
+        budget = self._chat(chat, now)
         budget.paused_until = max(budget.paused_until, until)
 
-    def forget_idle(self, now: float) -> None:
-        """Drop what is remembered of chats that nothing was sent to of late."""
-        idle = [
-            chat
-            for chat, budget in self._chats.items()
-            if budget.paused_until <= now and (not budget.sent or budget.sent[-1] <= now - MINUTE)
-        ]
-        for chat in idle:
-            del self._chats[chat]
+    @property
+    def remembered(self) -> Sequence[int]:
+        """The chats that something is remembered of."""
+        return tuple(self._chats)
 
     def _chat(self, chat: int, now: float) -> _Chat:
         budget = self._chats.get(chat)
         if budget is None:
+            if len(self._chats) >= self._forget_at:
+                self._forget_idle(now)
             bucket = _Bucket(self.limits.burst, self.limits.per_second, self.limits.burst, now)
-            budget = self._chats[chat] = _Chat(bucket)
+            minute = None if chat > 0 else _Minute((self.limits.group_per_minute - len(_SHARES)) / MINUTE, now)
+            budget = self._chats[chat] = _Chat(bucket, minute)
         return budget
+
+    def _forget_idle(self, now: float) -> None:
+        """Drop the chats whose budget is as if nothing had ever been sent: what is remembered must not grow."""
+        self._chats = {
+            chat: budget
+            for chat, budget in self._chats.items()
+            if budget.paused_until > now
+            or budget.bucket.wait(now, budget.bucket.size) > 0
+            or (budget.minute is not None and any(budget.minute.wait(now, part) for part in range(len(_SHARES))))
+        }
+        self._forget_at = max(FORGET_AT, 2 * len(self._chats))

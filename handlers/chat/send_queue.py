@@ -1,23 +1,34 @@
-"""The post: whatever is said on Telegram waits here for its turn, and is said again where that is right.
+"""The queue of what goes to a chat service: who waits, when their turn comes, and what is repeated.
 
-A turn comes by lane (QR, answers, alerts, cards), within each chat's budget and that of all; within a lane of a chat
-the order is kept. What costs no budget (a deletion) overtakes what waits for it. What is said is made when its turn has
-come, so that what was superseded meanwhile is never sent. 429 pauses that chat alone, and a deletion only where it was
-told so itself; where Telegram cannot be reached everybody waits, and one message tries whether it is back.
+Every call of the messenger that costs something waits here, in one line for each chat and lane. How turns are given:
+
+- Within a line the order of arrival is kept, and one call is under way at a time. Lines do not wait for each other, so
+  a slow call holds up its own line alone.
+- A chat's next turn goes to one of the lanes that its budget allows now (`rate_limits`), by a table in which each lane
+  has a share (`turns`). Updates and cards leave one message of the budget to what is more urgent, while nothing more
+  urgent waits.
+- Where the budget over all chats is short, chats stand in a crowd, and turns are given by the same table to lanes, and
+  within a lane to who came first, whatever their chat. A flood in one chat is slowed by that chat's own budget.
+- What costs no budget (a deletion) has lines of its own, which wait for nothing but each other.
+- A call is made when its turn has come, by its caller's task; the queue owns none. So what is sent is the truth of that
+  moment. Calls with the same key are merged while they wait: one is made for all, as the newest wants it.
+- 429 pauses one chat. While Telegram cannot be reached everybody waits, and one call tries whether it is back.
 """
 
 import asyncio
-import heapq
+import bisect
 import itertools
 import logging
-from collections.abc import Awaitable, Callable
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Hashable
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from handlers.chat.errors import ChatError, NotSentError, OutcomeUnknownError, TooManyError
+from handlers.chat.errors import ChatError, NotSentError, OutcomeUnknownError, SupersededError, TooManyError
 from handlers.chat.messages import Lane
 from handlers.chat.messenger import Messenger
 from handlers.chat.rate_limits import RateLimits
+from handlers.chat.turns import Turns
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)
@@ -27,39 +38,75 @@ LONGEST_BACK_OFF = 30.0
 """Seconds between two tries to reach a Telegram that is away."""
 TICK = 0.001
 """Seconds that a wait takes at least."""
-CLEAN_UP_AT = 1000
-"""Chats with a queue after which idle ones are forgotten."""
+MOST_ANSWERS = 20
+"""Answers that wait in one chat; of more, the oldest are dropped."""
+
+_URGENT = frozenset({Lane.QR, Lane.ANSWERS, Lane.ALERTS})
 
 
-@dataclass(slots=True, order=True)
+@dataclass(slots=True, eq=False)
 class _Waiter:
     """One who waits for a turn. after: not before this moment, by the loop's clock."""
 
     lane: Lane
     order: int
-    after: float = field(compare=False)
-    turn: asyncio.Future[None] = field(compare=False)
+    free: bool
+    after: float
+    turn: asyncio.Future[None]
+
+
+@dataclass(slots=True, eq=False)
+class _Job:
+    """A call to be made. key: what it is merged by; followers: callers with the same key, who get its result."""
+
+    order: int
+    lane: Lane
+    send: Callable[[Messenger], Awaitable[Any]]
+    key: tuple[int, Hashable] | None = None
+    followers: list[asyncio.Future[Any]] = field(default_factory=list)
+    waiter: _Waiter | None = None
+
+
+Lines = defaultdict[Lane, list[_Waiter]]
 
 
 @dataclass(slots=True)
-class _Queue:
-    """Who waits for a turn in one chat, apart where it costs nothing. busy: (lane, free) with one under way."""
+class _Chat:
+    """Who waits in one chat: `lines` for what costs budget, `free_lines` for the rest. busy: lines with a call."""
 
-    waiting: list[_Waiter] = field(default_factory=list)
-    free: list[_Waiter] = field(default_factory=list)
+    turns: Turns
+    lines: Lines = field(default_factory=lambda: defaultdict(list))
+    free_lines: Lines = field(default_factory=lambda: defaultdict(list))
     busy: set[tuple[Lane, bool]] = field(default_factory=set)
     timer: asyncio.TimerHandle | None = None
 
+    def line(self, waiter: _Waiter) -> list[_Waiter]:
+        return (self.free_lines if waiter.free else self.lines)[waiter.lane]
+
+    @property
+    def is_idle(self) -> bool:
+        return not (self.busy or any(self.lines.values()) or any(self.free_lines.values()))
+
+
+class _TakeOver:
+    """What a follower is told when the one it follows was cancelled: make the call yourself."""
+
 
 class SendQueue:
-    """Gives turns. Make it inside a running loop; it owns no task: work runs in its caller's."""
+    """Gives turns. Make it inside a running loop."""
 
-    def __init__(self, chat: Messenger, budgets: RateLimits | None = None) -> None:
-        self.chat = chat
-        self._budgets = budgets or RateLimits()
+    def __init__(self, messenger: Messenger, limits: RateLimits | None = None) -> None:
+        self._messenger = messenger
+        self._limits = limits or RateLimits()
         self._loop = asyncio.get_running_loop()
-        self._queues: dict[int, _Queue] = {}
+        self._chats: dict[int, _Chat] = {}
         self._order = itertools.count()
+        self._jobs: dict[tuple[int, Hashable], _Job] = {}
+        """Jobs that wait and can be merged with."""
+        self._crowd: dict[int, None] = {}
+        """Chats that could send now, and wait for the budget over all."""
+        self._crowd_turns = Turns()
+        self._crowd_timer: asyncio.TimerHandle | None = None
         self._under_way = 0
         self._back_off = 0.0
         self._closed_until = 0.0
@@ -73,25 +120,61 @@ class SendQueue:
         self,
         lane: Lane,
         chat: int,
-        say: Callable[[Messenger], Awaitable[T]],
+        send: Callable[[Messenger], Awaitable[T]],
         *,
         free: bool = False,
         repeat: bool = False,
+        key: Hashable = None,
     ) -> T:
-        """Wait for a turn, then `say`; again and again while Telegram asks to wait or is away.
+        """Wait for a turn, then `send`; again and again while Telegram asks to wait or is away. Returns its result.
 
-        free: this costs no budget (a deletion), and overtakes what does. repeat: say it again also where it may have
-        been said already. Raises OutcomeUnknownError (without `repeat`), and every other ChatError as it comes.
+        free: this costs no budget (a deletion). repeat: send again also where it may have been sent already.
+        key: calls of one chat with this key are merged while they wait: the newest `send` is performed once, in the
+        place of the oldest and the lane of the most urgent, and all callers get its result.
+
+        Raises OutcomeUnknownError (without `repeat`), SupersededError for an answer behind which too many have come,
+        and every other permanent ChatError as it comes.
         """
-        first, after = next(self._order), 0.0
+        merged_by = None if key is None else (chat, key)
+        job = None if merged_by is None else self._jobs.get(merged_by)
+        if job is None:
+            job = _Job(next(self._order), lane, send, merged_by)
+        else:
+            job.send = send
+            self._hasten(chat, job, lane)
+            outcome = await self._follow(job)
+            if not isinstance(outcome, _TakeOver):
+                return outcome  # type: ignore[no-any-return]
+        try:
+            result: T = await self._perform(chat, job, free=free, repeat=repeat)
+        except asyncio.CancelledError:
+            self._hand_over(job)
+            raise
+        except Exception as error:
+            for each in job.followers:
+                if not each.done():
+                    each.set_exception(error)
+            raise
+        for each in job.followers:
+            if not each.done():
+                each.set_result(result)
+        return result
+
+    async def _perform(self, chat: int, job: _Job, *, free: bool, repeat: bool) -> Any:
+        after = 0.0
         while True:
-            await self._turn(chat, lane, first, after, free=free)
+            if job.key is not None:
+                self._jobs.setdefault(job.key, job)
+            waiter = job.waiter = _Waiter(job.lane, job.order, free, after, self._loop.create_future())
+            await self._turn(chat, waiter)
+            self._no_longer_waits(job)
             try:
-                said = await say(self.chat)
+                result = await job.send(self._messenger)
             except TooManyError as error:
                 log.warning("Telegram asks for %g s of silence in chat %d", error.seconds, chat)
-                after = self._loop.time() + error.seconds  # the budget is not asked for what is free
-                self._budgets.pause(chat, after)
+                now = self._loop.time()
+                after = now + error.seconds  # the budget is not asked for what is free
+                self._limits.pause(chat, after, now)
                 self._is_back()
             except (NotSentError, OutcomeUnknownError) as error:
                 self._is_away(error)
@@ -102,75 +185,193 @@ class SendQueue:
                 raise
             else:
                 self._is_back()
-                return said
+                return result
             finally:
-                self._done(chat, lane, free=free)
+                self._done(chat, waiter)
 
-    async def _turn(self, chat: int, lane: Lane, order: int, after: float, *, free: bool) -> None:
-        queue = self._queues.get(chat)
-        if queue is None:
-            queue = self._queues[chat] = _Queue()
-        turn: asyncio.Future[None] = self._loop.create_future()
-        heapq.heappush(queue.free if free else queue.waiting, _Waiter(lane, order, after, turn))
+    # --- waiting ------------------------------------------------------------------------------------------------------
+
+    async def _turn(self, chat: int, waiter: _Waiter) -> None:
+        each = self._chats.get(chat)
+        if each is None:
+            each = self._chats[chat] = _Chat(Turns() if chat > 0 else Turns(table=()))
+        line = each.line(waiter)
+        bisect.insort(line, waiter, key=lambda other: other.order)
+        if waiter.lane is Lane.ANSWERS and not waiter.free and len(line) > MOST_ANSWERS:
+            line.pop(0).turn.set_exception(SupersededError())
         self._advance(chat)
         try:
-            await turn
+            await waiter.turn
         except asyncio.CancelledError:
-            if turn.done() and not turn.cancelled():
-                self._done(chat, lane, free=free)
+            if waiter.turn.cancelled():
+                each.line(waiter).remove(waiter)
+                self._advance(chat)
+            elif waiter.turn.exception() is None:
+                self._done(chat, waiter)
             raise
+
+    def _hasten(self, chat: int, job: _Job, lane: Lane) -> None:
+        """Let a job that waits go on in a more urgent lane."""
+        waiter = job.waiter
+        if lane >= job.lane or waiter is None or waiter.turn.done():
+            return
+        each = self._chats[chat]
+        each.line(waiter).remove(waiter)
+        job.lane = waiter.lane = lane
+        bisect.insort(each.line(waiter), waiter, key=lambda other: other.order)
+        self._advance(chat)
+
+    async def _follow(self, job: _Job) -> Any:
+        """Wait for what comes of somebody else's call. Returns a _TakeOver where it is to be made by this caller."""
+        follower: asyncio.Future[Any] = self._loop.create_future()
+        job.followers.append(follower)
+        try:
+            return await follower
+        except asyncio.CancelledError:
+            if follower.done() and not follower.cancelled() and follower.exception() is None:
+                self._hand_over(job)  # it was this one's to make
+            raise
+
+    def _hand_over(self, job: _Job) -> None:
+        """Let a follower make the call of a job whose caller was cancelled."""
+        for each in reversed(job.followers):
+            if not each.done():
+                each.set_result(_TakeOver())
+                return
+        self._no_longer_waits(job)
+
+    def _no_longer_waits(self, job: _Job) -> None:
+        if job.key is not None and self._jobs.get(job.key) is job:
+            del self._jobs[job.key]
+
+    # --- turns --------------------------------------------------------------------------------------------------------
 
     def _advance(self, chat: int) -> None:
         """Give the turns of a chat that can be given now, and see to it that the next is given in time."""
-        queue = self._queues[chat]
-        if queue.timer is not None:
-            queue.timer.cancel()
-            queue.timer = None
-        waits = [self._give(chat, queue, free=free) for free in (True, False)]
-        if any(waits):
-            soonest = min(wait for wait in waits if wait)
-            queue.timer = self._loop.call_later(max(soonest, TICK), self._advance, chat)
-        if not queue.waiting and not queue.free and not queue.busy:
-            del self._queues[chat]
+        each = self._chats.get(chat)
+        if each is None:
+            return
+        if each.timer is not None:
+            each.timer.cancel()
+            each.timer = None
+        waits = [wait for wait in (self._give_free(each), self._give(chat, each)) if wait > 0]
+        if waits:
+            each.timer = self._loop.call_later(max(min(waits), TICK), self._advance, chat)
+        if each.is_idle:
+            del self._chats[chat]
 
-    def _give(self, chat: int, queue: _Queue, *, free: bool) -> float:
-        """Give the turns that can be given now; return the seconds until the next, 0 where time alone gives none."""
-        line = queue.free if free else queue.waiting
-        held: list[_Waiter] = []
-        wait = 0.0
-        while line:
-            waiter = line[0]
-            if waiter.turn.done():
-                heapq.heappop(line)
-                continue
-            if (waiter.lane, free) in queue.busy:
-                held.append(heapq.heappop(line))
+    def _give_free(self, each: _Chat) -> float:
+        """Give turns that cost nothing; return the seconds until the next, 0 where time alone gives none."""
+        soonest = 0.0
+        for lane, line in each.free_lines.items():
+            if not line or (lane, True) in each.busy:
                 continue
             now = self._loop.time()
-            own = 0.0 if free else self._budgets.wait(chat, waiter.lane, now)
-            wait = max(0.0, own, waiter.after - now, self._closed_until - now)
+            wait = max(line[0].after, self._closed_until) - now
             if wait > 0:
-                break
-            if not self.reachable and self._under_way:
-                break  # one tries for all; what comes of it calls everybody
-            heapq.heappop(line)
-            if not free:
-                self._budgets.take(chat, now)
-            queue.busy.add((waiter.lane, free))
-            self._under_way += 1
-            waiter.turn.set_result(None)
-        for waiter in held:
-            heapq.heappush(line, waiter)
-        return wait
+                soonest = min(soonest or wait, wait)
+            elif self._may_try():
+                self._start(each, line.pop(0))
+        return soonest
 
-    def _done(self, chat: int, lane: Lane, *, free: bool) -> None:
+    def _give(self, chat: int, each: _Chat) -> float:
+        """Give turns that cost budget; return the seconds until the next, 0 where time alone gives none."""
+        while True:
+            now = self._loop.time()
+            ready, wait = self._ready(chat, each, now)
+            if not ready:
+                return wait
+            if self._closed_until > now:
+                return self._closed_until - now
+            if not self._may_try():
+                return 0.0
+            if self._crowd or self._limits.wait_overall(now) > 0:
+                self._crowd[chat] = None
+                self._await_crowd(now)
+                return wait
+            self._spend(chat, each, each.turns.choose(ready), now)
+
+    def _ready(self, chat: int, each: _Chat, now: float) -> tuple[list[Lane], float]:
+        """Return the lanes whose first may go now by the chat's budget, and the seconds until the next, 0 for none."""
+        waiting = [lane for lane, line in each.lines.items() if line and (lane, False) not in each.busy]
+        contested = not _URGENT.isdisjoint(waiting)
+        ready, soonest = [], 0.0
+        for lane in waiting:
+            leave = int(lane not in _URGENT and not (contested and lane is each.turns.owner))
+            wait = max(self._limits.wait(chat, lane, now, leave=leave), each.lines[lane][0].after - now)
+            if wait > 0:
+                soonest = min(soonest or wait, wait)
+            else:
+                ready.append(lane)
+        return ready, soonest
+
+    def _await_crowd(self, now: float) -> None:
+        if self._crowd_timer is None:
+            wait = max(self._limits.wait_overall(now), TICK)
+            self._crowd_timer = self._loop.call_later(wait, self._serve_crowd)
+
+    def _serve_crowd(self) -> None:
+        """Give turns to the chats that wait for the budget over all."""
+        self._crowd_timer = None
+        while self._crowd:
+            now = self._loop.time()
+            if self._closed_until > now or not self._may_try():
+                chats, self._crowd = list(self._crowd), {}
+                for chat in chats:  # each waits by itself until Telegram is back
+                    self._advance(chat)
+                return
+            if self._limits.wait_overall(now) > 0:
+                self._await_crowd(now)
+                return
+            first = self._first_of_crowd(now)
+            if not first:
+                return
+            lane = self._crowd_turns.choose(first)
+            self._crowd_turns.take(lane)
+            chat = first[lane]
+            self._spend(chat, self._chats[chat], lane, now)
+
+    def _first_of_crowd(self, now: float) -> dict[Lane, int]:
+        """Return for each lane the chat whose first waits the longest; who cannot send now leaves the crowd."""
+        first: dict[Lane, tuple[int, int]] = {}
+        left = []
+        for chat in self._crowd:
+            each = self._chats.get(chat)
+            ready = self._ready(chat, each, now)[0] if each is not None else []
+            if each is None or not ready:
+                left.append(chat)
+                continue
+            for lane in ready:
+                order = each.lines[lane][0].order
+                first[lane] = min(first.get(lane, (order, chat)), (order, chat))
+        for chat in left:
+            del self._crowd[chat]
+        for chat in left:
+            self._advance(chat)
+        return {lane: chat for lane, (_, chat) in first.items()}
+
+    def _spend(self, chat: int, each: _Chat, lane: Lane, now: float) -> None:
+        self._limits.take(chat, lane, now)
+        each.turns.take(lane)
+        self._start(each, each.lines[lane].pop(0))
+
+    def _start(self, each: _Chat, waiter: _Waiter) -> None:
+        each.busy.add((waiter.lane, waiter.free))
+        self._under_way += 1
+        waiter.turn.set_result(None)
+
+    def _done(self, chat: int, waiter: _Waiter) -> None:
         self._under_way -= 1
-        self._queues[chat].busy.discard((lane, free))
+        self._chats[chat].busy.discard((waiter.lane, waiter.free))
         self._advance(chat)
         if not self.reachable and not self._under_way:
-            self._call_everybody()
-        if len(self._queues) > CLEAN_UP_AT:
-            self._budgets.forget_idle(self._loop.time())
+            self._advance_all()
+
+    # --- whether Telegram is there ------------------------------------------------------------------------------------
+
+    def _may_try(self) -> bool:
+        """Whether a call may be made: while Telegram is away one tries for all."""
+        return self.reachable or not self._under_way
 
     def _is_away(self, error: ChatError) -> None:
         if self.reachable:
@@ -184,13 +385,8 @@ class SendQueue:
         if not self.reachable:
             log.info("Telegram is back: messages go out")
             self._back_off = self._closed_until = 0.0
-            self._call_everybody()
+            self._advance_all()
 
-    def _call_everybody(self) -> None:
-        for chat in list(self._queues):
-            if chat in self._queues:
-                self._advance(chat)
-
-
-Say = Callable[[Messenger], Awaitable[Any]]
-"""What is done when a turn has come."""
+    def _advance_all(self) -> None:
+        for chat in list(self._chats):
+            self._advance(chat)

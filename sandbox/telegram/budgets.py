@@ -14,11 +14,14 @@ MINUTE = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """The budgets. Rates are messages a second, edits counted; `penalty` seconds are added to every refusal."""
+    """The budgets. Rates are messages a second, edits counted; `penalty` seconds are added to every refusal.
+
+    A private chat (its id is above 0) has no budget for a minute, a group has.
+    """
 
     chat_rate: float = 1.0
     chat_burst: int = 3
-    chat_per_minute: int = 20
+    group_per_minute: int = 20
     global_rate: float = 30.0
     global_burst: int = 30
     penalty: int = 0
@@ -77,7 +80,7 @@ class Budgets:
         while chat.minute and not 0 <= now - chat.minute[0] < MINUTE:  # too old, or the clock jumped back
             chat.minute.popleft()
         of_chat = chat.bucket.wait(now)
-        if len(chat.minute) >= limits.chat_per_minute:
+        if chat_id < 0 and len(chat.minute) >= limits.group_per_minute:
             of_chat = max(of_chat, chat.minute[0] + MINUTE - now)
         of_all = self._all.wait(now)
         if of_chat > 0 or of_all > 0:
@@ -86,6 +89,7 @@ class Budgets:
                 chat.barred_at, chat.barred_for = now, seconds
             return seconds
         chat.bucket.take()
-        chat.minute.append(now)
+        if chat_id < 0:
+            chat.minute.append(now)
         self._all.take()
         return 0

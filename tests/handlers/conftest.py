@@ -11,7 +11,6 @@ import pytest
 
 from controller.accounts.notices import Transition
 from controller.recorder import Recorder
-from handlers.chat.messages import Lane
 from handlers.chat.rate_limits import Limits
 from handlers.telegram.assemble import assemble
 from handlers.telegram.connection import TelegramConnection
@@ -26,8 +25,8 @@ WITHIN = 30.0
 """Seconds that a test waits for something to be seen in a chat."""
 
 
-UNLIMITED = Limits(burst=1e6, per_second=1e6, per_minute=dict.fromkeys(Lane, 10**6), overall=1e6)
-"""For tests of what is said; those of when are in test_post and test_storms."""
+UNLIMITED = Limits(burst=1e6, per_second=1e6, group_per_minute=1e8, overall=1e6, overall_burst=1e6)
+"""For tests of what is said; those of when are in test_send_queue and test_storms."""
 
 
 @dataclass

@@ -6,17 +6,17 @@ from typing import Any
 
 import pytest
 
-from handlers.chat.errors import ChatGoneError, NotSentError, OutcomeUnknownError, TooManyError
+from handlers.chat.errors import ChatGoneError, NotSentError, OutcomeUnknownError, SupersededError, TooManyError
 from handlers.chat.messages import Lane
 from handlers.chat.rate_limits import Limits, RateLimits
-from handlers.chat.send_queue import SendQueue
+from handlers.chat.send_queue import MOST_ANSWERS, SendQueue
 from tests.virtual_time import pass_time, virtual, virtual_loop
 
 CHAT, OTHER = 1, 2
 
 
 class Said:
-    """Stands where `handlers.telegram.client.Chat` does: notes what is said when, and fails as it is told."""
+    """Stands where `handlers.telegram.client.TelegramClient` does: notes what is said when, and fails as it is told."""
 
     def __init__(self) -> None:
         self.log: list[tuple[float, str]] = []
@@ -49,15 +49,16 @@ def begin(post: SendQueue, lane: Lane, what: str, chat: int = CHAT, **how: Any) 
 
 
 @virtual
-async def test_what_is_urgent_goes_first_and_a_lane_keeps_its_order():
+async def test_what_is_urgent_goes_soon_and_a_lane_keeps_its_order():
     post, said = office()
     tasks = [begin(post, Lane.CARDS, f"card {n}") for n in range(4)]
     tasks += [begin(post, Lane.ALERTS, f"alert {n}") for n in range(3)]
     tasks += [begin(post, Lane.ANSWERS, "answer"), begin(post, Lane.QR, "code")]
     await pass_time(120)
     await asyncio.gather(*tasks)
-    rest = said.words[said.words.index("code") :]
-    assert rest[:2] == ["code", "answer"]
+    assert said.words.index("alert 0") <= 2
+    assert said.words.index("answer") <= 4
+    assert said.words[-2:] == ["card 2", "card 3"]
     assert [what for what in said.words if "alert" in what] == ["alert 0", "alert 1", "alert 2"]
     assert [what for what in said.words if "card" in what] == ["card 0", "card 1", "card 2", "card 3"]
 
@@ -198,5 +199,80 @@ async def test_who_is_cancelled_while_waiting_gives_the_turn_on_and_nothing_is_l
     await asyncio.gather(*tasks[:9], return_exceptions=True)
     assert await tasks[9] == "9"
     await pass_time(1)
-    assert post._queues == {}
+    assert post._chats == {}
     assert post._under_way == 0
+
+
+# --- merging and bounds -----------------------------------------------------------------------------------------------
+
+
+@virtual
+async def test_calls_with_one_key_are_made_once_as_the_newest_wants_it():
+    post, said = office()
+    await asyncio.gather(*[begin(post, Lane.ANSWERS, "before") for _ in range(2)])
+    same = [begin(post, Lane.UPDATES, f"edit {n}", key=7) for n in range(1000)]
+    other = begin(post, Lane.UPDATES, "other", key=8)
+    assert set(await asyncio.gather(*same)) == {"edit 999"}
+    await other
+    assert said.words[2:] == ["edit 999", "other"]
+    assert post._jobs == {}
+
+
+@virtual
+async def test_a_merged_call_goes_on_in_the_more_urgent_lane():
+    post, said = office()
+    tasks = [begin(post, Lane.CARDS, f"card {n}") for n in range(10)]
+    await pass_time(0.1)
+    same = [begin(post, Lane.CARDS, "old", key=7), begin(post, Lane.ANSWERS, "new", key=7)]
+    assert await asyncio.gather(*same) == ["new", "new"]
+    assert virtual_loop().time() < 3
+    await asyncio.gather(*tasks)
+    assert said.words.count("new") == 1
+
+
+@virtual
+async def test_who_is_cancelled_hands_a_merged_call_over():
+    post, said = office()
+    await asyncio.gather(*[begin(post, Lane.ANSWERS, "before") for _ in range(2)])
+    same = [begin(post, Lane.ANSWERS, f"{n}", key=7) for n in range(4)]
+    await asyncio.sleep(0)
+    same[0].cancel()
+    await asyncio.sleep(0)
+    same[3].cancel()
+    await asyncio.gather(same[0], same[3], return_exceptions=True)
+    assert await same[1] == await same[2]
+    assert len(said.words) == 3
+    assert post._jobs == {}
+    assert post._chats == {}
+
+
+@virtual
+async def test_all_who_were_merged_learn_that_it_failed():
+    post, said = office()
+    await asyncio.gather(*[begin(post, Lane.ANSWERS, "before") for _ in range(2)])
+    said.fails = [ChatGoneError("blocked")]
+    outcomes = await asyncio.gather(*[begin(post, Lane.ANSWERS, "x", key=7) for _ in range(3)], return_exceptions=True)
+    assert [type(each) for each in outcomes] == [ChatGoneError] * 3
+
+
+@virtual
+async def test_a_call_that_is_under_way_is_merged_with_nothing():
+    post, said = office()
+    said.takes = 5
+    first = begin(post, Lane.ANSWERS, "first", key=7)
+    await pass_time(1)
+    second = begin(post, Lane.ANSWERS, "second", key=7)
+    assert await asyncio.gather(first, second) == ["first", "second"]
+
+
+@virtual
+async def test_of_too_many_answers_the_oldest_are_dropped_and_the_newest_are_given():
+    post, said = office()
+    tasks = [begin(post, Lane.ANSWERS, f"{n}") for n in range(200)]
+    outcomes = await asyncio.gather(*tasks, return_exceptions=True)
+    dropped = [each for each in outcomes if isinstance(each, SupersededError)]
+    assert len(said.words) + len(dropped) == 200
+    assert len(said.words) <= MOST_ANSWERS + 2
+    assert said.words[-1] == "199"
+    alerts = [begin(post, Lane.ALERTS, f"{n}") for n in range(50)]
+    await asyncio.gather(*alerts)  # what is owed is never dropped

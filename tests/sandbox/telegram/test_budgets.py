@@ -4,7 +4,7 @@ import pytest
 
 from sandbox.telegram.budgets import Budgets, Limits
 
-CHAT = 42
+CHAT, GROUP = 42, -42
 
 
 def test_nothing_is_refused_without_limits():
@@ -18,18 +18,23 @@ def test_a_short_burst_passes_and_the_next_waits_a_second():
     assert budgets.charge(CHAT, 0.0) == 1
 
 
-def test_one_a_second_goes_on_until_the_minute_is_full():
+def test_in_a_group_one_a_second_goes_on_until_the_minute_is_full():
     budgets = Budgets(Limits())
-    sent = [second for second in range(60) if budgets.charge(CHAT, float(second)) == 0]
+    sent = [second for second in range(60) if budgets.charge(GROUP, float(second)) == 0]
     assert sent == list(range(20))
-    assert budgets.charge(CHAT, 60.0) == 0
+    assert budgets.charge(GROUP, 60.0) == 0
 
 
 def test_a_full_minute_asks_to_wait_until_its_first_message_is_a_minute_old():
     budgets = Budgets(Limits())
     for second in range(20):
-        assert budgets.charge(CHAT, float(second)) == 0
-    assert budgets.charge(CHAT, 25.0) == 35
+        assert budgets.charge(GROUP, float(second)) == 0
+    assert budgets.charge(GROUP, 25.0) == 35
+
+
+def test_in_a_private_chat_one_a_second_goes_on():
+    budgets = Budgets(Limits())
+    assert [budgets.charge(CHAT, float(second)) for second in range(120)] == [0] * 120
 
 
 def test_a_chat_stays_barred_until_its_wait_is_over_and_refusals_do_not_prolong_it():
