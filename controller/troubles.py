@@ -6,6 +6,7 @@ MEMORY = "memory_short"
 DISK = "disk_full"
 DATABASE = "database_read_only"
 UNREACHABLE = "whatsapp_unreachable"
+BACKUP = "backup_failed"
 
 
 class Troubles(Protocol):

@@ -1,6 +1,7 @@
 """`python -m switchboard`: runs the program, or one of the few commands beside it; what is wrong is one clear line.
 
-Exit codes: 0 after a stop that was asked for, 2 for something that a person must mend first, 1 for a bug.
+Exit codes: 0 after a stop that was asked for, 2 for something that a person must mend first, 1 for a bug,
+75 for what may go well later (a backup that lacks a session).
 """
 
 import argparse
@@ -10,6 +11,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from pathlib import Path
 
 from controller.driver import DriverError
 from switchboard.data_dir import DataDirError, held
@@ -18,6 +20,7 @@ from switchboard.settings import SettingsError, read_profile_settings, read_sett
 
 EXIT_MEND = 2
 EXIT_BUG = 1
+EXIT_LATER = 75
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -48,6 +51,12 @@ def _parser() -> argparse.ArgumentParser:
     each.add_argument("number", help="such as +491511234567")
     each.add_argument("copy", nargs="?", help="as `saved` names it; the newest if none is named")
     each.set_defaults(run=_restore)
+    each = commands.add_parser("backup", help="back everything up into one file, also while the program runs")
+    each.add_argument("file", type=Path, help="the file to make; it must not exist yet")
+    each.set_defaults(run=_backup)
+    each = commands.add_parser("restore-backup", help="restore a backup into an empty DATA_DIR")
+    each.add_argument("file", type=Path, help="as `backup` made it")
+    each.set_defaults(run=_restore_backup)
     return parser
 
 
@@ -112,6 +121,43 @@ def _restore(args: argparse.Namespace) -> int:
         return _mend(error)
     kept = f" The profile that was there is kept as {aside.name}." if aside else ""
     sys.stdout.write(f"Restored {args.number} as of {copy.at:%Y-%m-%d %H:%M} UTC.{kept}\n")
+    return 0
+
+
+def _backup(args: argparse.Namespace) -> int:
+    from controller.chromium.profile.names import ProfileError
+    from controller.chromium.profile.numbered import rename_unused
+    from storage.database import StorageError
+    from switchboard.backup.archive import BackupError
+    from switchboard.backup.create import create_backup
+
+    settings = read_profile_settings()
+    try:
+        if settings.data_dir.is_dir():
+            with suppress(DataDirError), held(settings.data_dir):  # one that runs has renamed them
+                rename_unused(settings.data_dir)
+        made = create_backup(settings.data_dir, args.file, settings.vault_key)
+    except (BackupError, StorageError, ProfileError) as error:
+        return _mend(error)
+    sys.stdout.write(f"{made.told}\n")
+    if made.problem:
+        sys.stderr.write(f"{made.problem}\n")
+        return EXIT_LATER
+    return 0
+
+
+def _restore_backup(args: argparse.Namespace) -> int:
+    from controller.chromium.profile.names import ProfileError
+    from storage.database import StorageError
+    from switchboard.backup.archive import BackupError
+    from switchboard.backup.restore import restore_backup
+
+    settings = read_profile_settings()
+    try:
+        restored = restore_backup(args.file, settings.data_dir, settings.vault_key)
+    except (BackupError, StorageError, ProfileError) as error:
+        return _mend(error)
+    sys.stdout.write(f"{restored.told}\n")
     return 0
 
 

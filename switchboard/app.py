@@ -31,6 +31,7 @@ from storage.accounts import AccountRecords
 from storage.database import Database, open_database
 from storage.messages import MessageStore
 from storage.outbox import Outbox
+from switchboard.backup.schedule import BackupSchedule
 from switchboard.data_dir import held
 from switchboard.settings import Settings
 
@@ -58,6 +59,7 @@ class _Program:
     telegram: TelegramService
     fleet: OutageWatch
     resources: ResourceWatch
+    backups: BackupSchedule | None
 
 
 async def serve(settings: Settings) -> None:
@@ -78,6 +80,7 @@ async def serve(settings: Settings) -> None:
                 _running(parts.telegram.run(), "Telegram") as serving,
                 _running(parts.resources.run(), "budgets"),
                 _running(parts.fleet.run(), "fleet"),
+                _running(_scheduled(parts.backups), "backups"),
             ):
                 try:
                     await parts.registry.boot()
@@ -141,7 +144,15 @@ def _assemble(settings: Settings, database: Database, driver: ChromiumDriver) ->
     fleet = OutageWatch(registry, telegram, _reach(settings))
     resources = ResourceWatch(registry, telegram, _budget(settings), settings.data_dir)
     recorder.listeners += [telegram.notify, fleet.note, resources.note]
-    return _Program(registry, recorder, telegram, fleet, resources)
+    backups = None
+    if settings.backup_dir is not None:
+        backups = BackupSchedule(settings.data_dir, settings.backup_dir, settings.vault_key, telegram)
+    return _Program(registry, recorder, telegram, fleet, resources, backups)
+
+
+async def _scheduled(backups: BackupSchedule | None) -> None:
+    if backups is not None:
+        await backups.run()
 
 
 def _reach(settings: Settings) -> Reach | None:

@@ -37,7 +37,7 @@ class ProfileSettings(BaseSettings):
     data_dir: Path = Path("data")
     profile_key: SecretStr | None = None
 
-    @field_validator("data_dir", "chromium_path", check_fields=False)
+    @field_validator("data_dir", "chromium_path", "backup_dir", check_fields=False)
     @classmethod
     def _at_home(cls, value: Path | None) -> Path | None:
         return None if value is None else value.expanduser()
@@ -82,6 +82,8 @@ class Settings(ProfileSettings):
     host_free_memory_mib: int = Field(default=300, ge=0)
     host_free_disk_mib: int = Field(default=500, ge=0)
     recycle_after_seconds: Seconds = 86400
+    backup_dir: Path | None = None
+    history_days: int = Field(default=365, ge=0, le=36500)
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     log_format: Literal["console", "json"] = "console"
     log_full_numbers: bool = False

@@ -210,6 +210,12 @@ TROUBLES: dict[str, Told] = {
         "Look at the disk and the permissions of DATA_DIR.",
         "The database can be written again",
     ),
+    troubles.BACKUP: Told(
+        "the backup failed",
+        "The accounts are well, but today’s backup is missing or lacks a session. The next one comes by itself.",
+        "Look at BACKUP_DIR: its disk, and whether the program may write there.",
+        "There is a whole backup again",
+    ),
 }
 """What can be wrong with the controller itself, or with the world around it."""
 

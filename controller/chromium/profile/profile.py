@@ -37,6 +37,18 @@ _CACHES = (
     "DawnWebGPUCache",
     "Service Worker/ScriptCache",
 )
+SESSION_PARTS = (
+    "Default/IndexedDB",
+    "Default/Local Storage",
+    "Default/WebStorage",
+    "Default/Service Worker",
+    "Default/Network/Cookies",
+    "Default/Network/Cookies-journal",
+    "Default/Cookies",
+    "Default/Cookies-journal",
+    "switchboard.json",
+)
+"""What restores a session; the rest of a profile is caches, and made anew."""
 _LONGEST_NUMBER = 15
 TIME = "%Y%m%dT%H%M%S.%fZ"
 """How times stand in the names of copies and of what is set aside. UTC."""

@@ -24,23 +24,10 @@ from typing import IO
 import pyrage
 
 from controller.chromium.profile.names import ProfileError
-from controller.chromium.profile.profile import TIME, Profile
+from controller.chromium.profile.profile import SESSION_PARTS, TIME, Profile
 
 KEEP = 3
 """Copies kept of each account."""
-
-_PARTS = (
-    "Default/IndexedDB",
-    "Default/Local Storage",
-    "Default/WebStorage",
-    "Default/Service Worker",
-    "Default/Network/Cookies",
-    "Default/Network/Cookies-journal",
-    "Default/Cookies",
-    "Default/Cookies-journal",
-    "switchboard.json",
-)
-"""What restores a session; the rest of a profile is caches, and made anew."""
 
 OPEN = "a browser has the profile open: suspend the account first"
 
@@ -76,16 +63,21 @@ def new_key() -> str:
     return str(pyrage.x25519.Identity.generate())
 
 
+def read_key(key: str | None) -> pyrage.x25519.Identity | None:
+    """Read PROFILE_KEY. Raises VaultError for one that is none."""
+    try:
+        return None if key is None else pyrage.x25519.Identity.from_str(key.strip())
+    except pyrage.IdentityError:
+        raise VaultError("PROFILE_KEY is no age identity; make one with `switchboard new-key`") from None
+
+
 class Vault:
     """The saved profiles under one DATA_DIR. Its methods block: call them in a thread."""
 
     def __init__(self, data_dir: Path, key: str | None = None) -> None:
         """Raise VaultError for a key that is none."""
         self._folder = data_dir.absolute() / "saved"
-        try:
-            self._identity = None if key is None else pyrage.x25519.Identity.from_str(key.strip())
-        except pyrage.IdentityError:
-            raise VaultError("PROFILE_KEY is no age identity; make one with `python -m switchboard new-key`") from None
+        self._identity = read_key(key)
 
     def copies(self, profile: Profile) -> list[Copy]:
         """Return what is saved of an account, the newest first."""
@@ -100,7 +92,7 @@ class Vault:
 
     def save(self, profile: Profile) -> Copy | None:
         """Save a profile that no browser has open. Returns None where there is nothing to save yet."""
-        parts = [name for name in _PARTS if (profile.folder / name).exists()]
+        parts = [name for name in SESSION_PARTS if (profile.folder / name).exists()]
         if not any("IndexedDB" in name or "Local Storage" in name for name in parts):
             return None
         folder = profile.saved

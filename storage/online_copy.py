@@ -1,0 +1,55 @@
+"""A whole and consistent copy of the database while somebody writes to it, made by SQLite's own means.
+
+A copy of the file alone is worth nothing: what was written last is in the write-ahead log beside it.
+"""
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+from storage.database import BUSY_SECONDS, NewerDatabaseError, StorageError
+from storage.migrations import MIGRATIONS
+
+
+def copy_database(source: Path, target: Path) -> None:
+    """Copy the database at `source` into a new single file. Blocks. Raises StorageError."""
+    try:
+        target.touch(mode=0o600, exist_ok=False)
+        with (
+            closing(sqlite3.connect(f"{source.absolute().as_uri()}?mode=rw", uri=True, timeout=BUSY_SECONDS)) as here,
+            closing(sqlite3.connect(target)) as there,
+        ):
+            here.backup(there)
+            there.execute("PRAGMA journal_mode = DELETE")  # one file, whatever the journal of the source
+    except sqlite3.Error as error:
+        raise StorageError(f"{source}: {error}") from error
+    except OSError as error:
+        raise StorageError(f"{target}: {error.strerror}") from error
+
+
+def check_copy(path: Path) -> None:
+    """Read a copy to its last page. Blocks. Raises StorageError, or NewerDatabaseError where we could not use it."""
+    try:
+        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as connection:
+            ((verdict,), *_) = connection.execute("PRAGMA integrity_check").fetchall()
+            ((schema,),) = connection.execute("PRAGMA user_version").fetchall()
+    except sqlite3.Error as error:
+        raise StorageError(f"the database in it is damaged: {error}") from error
+    if verdict != "ok":
+        raise StorageError(f"the database in it is damaged: {verdict}")
+    if schema > len(MIGRATIONS):
+        raise NewerDatabaseError(
+            f"it was made by a newer version of Switchboard (its schema is {schema}, this one knows"
+            f" {len(MIGRATIONS)}): update the program first"
+        )
+
+
+def accounts_in(path: Path) -> dict[str, bool]:
+    """Return the accounts of a copy, by number, and whether each is linked. Blocks. Raises StorageError."""
+    try:
+        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as connection:
+            return {
+                number: bool(linked) for number, linked in connection.execute("SELECT number, linked FROM accounts")
+            }
+    except sqlite3.Error as error:
+        raise StorageError(f"{path.name}: {error}") from error

@@ -1,0 +1,1 @@
+"""Backups: one file that holds all that another machine needs, made while the program runs."""

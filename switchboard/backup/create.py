@@ -1,0 +1,149 @@
+"""Makes a backup of a DATA_DIR while the program that holds it may run, and reads it back before it counts.
+
+Everything is gathered in a folder of DATA_DIR (on its own disk, for our eyes only), packed beside the target, unpacked
+again, compared, and renamed: a file under the target's name is whole.
+"""
+
+import os
+import secrets
+import shutil
+import tempfile
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError
+from importlib.metadata import version as version_of
+from pathlib import Path
+
+from controller.accounts.numbers import mask
+from controller.chromium.profile.live_copy import BusyProfileError, copy_session
+from controller.chromium.profile.names import KEY_FILE, sync_folder
+from controller.chromium.profile.profile import Profile
+from controller.chromium.profile.vault import Vault, read_key
+from storage.online_copy import accounts_in, check_copy, copy_database
+from switchboard.backup.archive import FORMAT, BackupError, Manifest, files_below, pack, unpack
+
+DATABASE = "switchboard.sqlite"
+
+_WORK = ".backup-"
+_ABANDONED_SECONDS = 86400.0
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """A backup that was made and read back. size: bytes."""
+
+    path: Path
+    size: int
+    is_encrypted: bool
+    accounts: int
+    missing: tuple[str, ...]
+
+    @property
+    def told(self) -> str:
+        """What it holds, in one line for people."""
+        how = "encrypted" if self.is_encrypted else "not encrypted: PROFILE_KEY is not set"
+        return f"{self.path}: {self.accounts} accounts, {self.size / 1e6:.1f} MB, {how}; read back and compared"
+
+    @property
+    def problem(self) -> str:
+        """Which sessions are not in it, in one line; "" for none."""
+        if not self.missing:
+            return ""
+        numbers = ", ".join(mask(number) for number in self.missing)
+        return f"the sessions of {numbers} could not be copied, and would need a new code after a restore: try again"
+
+
+def create_backup(data_dir: Path, target: Path, key: str | None = None) -> Made:
+    """Back DATA_DIR up to a new file. Blocks. Raises BackupError, StorageError, ProfileError or OSError."""
+    read_key(key)
+    data_dir, target = data_dir.absolute(), target.absolute()
+    _refuse(data_dir, target)
+    _remove_abandoned(data_dir)
+    part = target.with_name(f".{target.name}.{secrets.token_hex(4)}.part")
+    work = Path(tempfile.mkdtemp(dir=data_dir, prefix=_WORK))
+    try:
+        manifest = _gather(data_dir, work / "new")
+        pack(work / "new", manifest, part, key)
+        _read_back(part, work / "back", manifest, key)
+        part.rename(target)
+        sync_folder(target.parent)
+    except BackupError:
+        raise
+    except OSError as error:
+        if error.strerror is None:
+            raise  # one of ours, which is a line for people already
+        raise BackupError(f"{target}: no backup was made: {error.strerror}") from error
+    finally:
+        with suppress(OSError):
+            part.unlink()
+        shutil.rmtree(work, ignore_errors=True)
+    return Made(target, target.stat().st_size, key is not None, manifest.accounts, manifest.missing)
+
+
+def _refuse(data_dir: Path, target: Path) -> None:
+    if not (data_dir / DATABASE).is_file():
+        raise BackupError(f"DATA_DIR {data_dir} holds no {DATABASE}: there is nothing to back up")
+    owner = data_dir.stat().st_uid
+    if owner != os.geteuid():
+        raise BackupError(f"DATA_DIR {data_dir} belongs to uid {owner}: make the backup as that user")
+    if target.exists():
+        raise BackupError(f"{target} exists already: a backup never replaces a file")
+    if not target.parent.is_dir():
+        raise BackupError(f"{target.parent} is no folder")
+
+
+def _remove_abandoned(data_dir: Path) -> None:
+    """Remove what a backup that was killed has left."""
+    for path in data_dir.glob(f"{_WORK}*"):
+        with suppress(FileNotFoundError):
+            if time.time() - path.stat().st_mtime > _ABANDONED_SECONDS:
+                shutil.rmtree(path, ignore_errors=True)
+
+
+def _gather(data_dir: Path, folder: Path) -> Manifest:
+    """Put all that a backup holds into a new folder."""
+    folder.mkdir(mode=0o700)
+    copy_database(data_dir / DATABASE, folder / DATABASE)
+    accounts = accounts_in(folder / DATABASE)
+    without = [number for number in accounts if not _gather_account(data_dir, number, folder)]
+    missing = tuple(number for number in without if accounts[number])
+    if accounts:
+        shutil.copyfile(data_dir / KEY_FILE, folder / KEY_FILE)
+    made_at = datetime.now(UTC).isoformat(timespec="seconds")
+    return Manifest(FORMAT, _version(), made_at, len(accounts), missing, files_below(folder))
+
+
+def _gather_account(data_dir: Path, number: str, folder: Path) -> bool:
+    """Copy an account's session and its newest saved copy. Returns whether there is any of the two."""
+    profile = Profile.of(data_dir, number)
+    has_copy = _gather_saved(data_dir, profile, folder)
+    try:
+        return copy_session(profile, folder / "profiles" / profile.name) or has_copy
+    except BusyProfileError:
+        return has_copy
+
+
+def _gather_saved(data_dir: Path, profile: Profile, folder: Path) -> bool:
+    for copy in Vault(data_dir).copies(profile):
+        target = folder / "saved" / profile.name / copy.path.name
+        target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with suppress(FileNotFoundError):  # it was the oldest, and a newer one has just taken its place
+            shutil.copyfile(copy.path, target)
+            return True
+    return False
+
+
+def _read_back(part: Path, folder: Path, manifest: Manifest, key: str | None) -> None:
+    folder.mkdir(mode=0o700)
+    if unpack(part, folder, key) != manifest:
+        raise BackupError("what was written could not be read back")
+    check_copy(folder / DATABASE)
+
+
+def _version() -> str:
+    try:
+        return version_of("switchboard")
+    except PackageNotFoundError:
+        return "unknown"

@@ -1,0 +1,110 @@
+"""Puts a backup into an empty DATA_DIR: all of it, read back and compared, or nothing."""
+
+import os
+import shutil
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from controller.chromium.profile.names import ProfileError, sync_folder
+from controller.chromium.profile.profile import Profile
+from controller.chromium.profile.vault import Vault, read_key
+from storage.online_copy import check_copy
+from switchboard.backup.archive import BackupError, Manifest, unpack
+from switchboard.backup.create import DATABASE
+from switchboard.data_dir import held
+
+_WORK = ".restoring"
+_NOT_DATA = {"switchboard.lock", "lost+found", _WORK}
+_ORDER = ("names.key", "saved", "profiles", DATABASE)
+"""The database last: until it is there, a DATA_DIR holds no accounts."""
+
+
+@dataclass(frozen=True, slots=True)
+class Restored:
+    """What was restored. from_copies: accounts whose session came from an older saved copy."""
+
+    manifest: Manifest
+    from_copies: int
+
+    @property
+    def told(self) -> str:
+        """What there is now, in a few words for people."""
+        older = f" {self.from_copies} of them from older saved copies." if self.from_copies else ""
+        return (
+            f"Restored {self.manifest.accounts} accounts as of {self.manifest.made_at}, read back and compared.{older}"
+            " Make sure that the program it was made of is stopped for good before you start this one:"
+            " two of them end each other’s sessions."
+        )
+
+
+def restore_backup(source: Path, data_dir: Path, key: str | None = None) -> Restored:
+    """Restore a backup into a DATA_DIR that holds nothing yet. Blocks.
+
+    Raises BackupError, DataDirError, StorageError or ProfileError; then DATA_DIR is as empty as it was.
+    """
+    read_key(key)
+    source, data_dir = source.absolute(), data_dir.absolute()
+    with held(data_dir):
+        there = sorted(path.name for path in data_dir.iterdir() if path.name not in _NOT_DATA)
+        if there:
+            raise BackupError(f"DATA_DIR {data_dir} is not empty (it holds {there[0]}): restore into an empty one")
+        work = data_dir / _WORK
+        shutil.rmtree(work, ignore_errors=True)
+        try:
+            (work / "new").mkdir(mode=0o700, parents=True)
+            manifest = unpack(source, work / "new", key)
+            _check(source, work / "new")
+            _close_to_others(work / "new")
+            from_copies = _complete(work / "new", key)
+            for name in _ORDER:
+                if (work / "new" / name).exists():
+                    (work / "new" / name).rename(data_dir / name)
+            sync_folder(data_dir)
+        except BaseException as error:
+            _undo(data_dir)
+            if isinstance(error, OSError) and error.strerror is not None:
+                raise BackupError(f"{data_dir}: nothing was restored: {error.strerror}") from error
+            raise
+        finally:
+            shutil.rmtree(work, ignore_errors=True)
+    return Restored(manifest, from_copies)
+
+
+def _check(source: Path, folder: Path) -> None:
+    if not (folder / DATABASE).is_file():
+        raise BackupError(f"{source} holds no database")
+    check_copy(folder / DATABASE)
+
+
+def _close_to_others(folder: Path) -> None:
+    """Let nobody else read it, whatever the modes in the archive, and make it outlive a loss of power."""
+    for base, folders, files in os.walk(folder):
+        for name in folders:
+            (Path(base) / name).chmod(0o700)
+        for name in files:
+            with (Path(base) / name).open("rb") as file:
+                os.fchmod(file.fileno(), 0o600)
+                os.fsync(file.fileno())
+
+
+def _complete(folder: Path, key: str | None) -> int:
+    """Let accounts whose session could not be copied have that of their newest saved copy. Returns how many."""
+    vault, count = Vault(folder, key), 0
+    saved = folder / "saved"
+    for each in sorted(saved.iterdir()) if saved.exists() else ():
+        profile = Profile(folder, each.name)
+        if not profile.folder.exists():
+            with suppress(ProfileError):  # of another key, or damaged before: `/restore` will say so
+                vault.restore(profile, vault.find(profile, None))
+                count += 1
+    return count
+
+
+def _undo(data_dir: Path) -> None:
+    for name in _ORDER:
+        path = data_dir / name
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)

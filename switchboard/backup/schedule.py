@@ -1,0 +1,102 @@
+"""Backups by themselves: one a day into BACKUP_DIR, the newest week of them kept.
+
+When the last one was made is read from the names that lie there, so a restart changes nothing. One that fails is tried
+again after an hour, and admins are told once.
+"""
+
+import asyncio
+import logging
+import re
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from controller.troubles import BACKUP, Troubles
+from switchboard.backup.create import Made, create_backup
+
+log = logging.getLogger(__name__)
+
+EVERY = timedelta(days=1)
+KEEP = 7
+"""Backups kept in BACKUP_DIR."""
+RETRY_SECONDS = 3600.0
+FIRST_SECONDS = 300.0
+"""Until the first one after a start: accounts connect first."""
+
+_TIME = "%Y%m%dT%H%M%SZ"
+_NAME = re.compile(r"switchboard-(\d{8}T\d{6}Z)\.tar\.gz(\.age)?")
+
+
+class BackupSchedule:
+    """Makes them. `run` it as a task."""
+
+    def __init__(
+        self,
+        data_dir: Path,
+        folder: Path,
+        key: str | None,
+        troubles: Troubles,
+        *,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        create: Callable[[Path, Path, str | None], Made] = create_backup,
+    ) -> None:
+        self._data_dir, self._folder, self._key, self._troubles = data_dir, folder, key, troubles
+        self._clock, self._create = clock, create
+        self._trouble = ""
+
+    async def run(self) -> None:
+        """Make one whenever it is due, until cancelled."""
+        await asyncio.sleep(FIRST_SECONDS)
+        while True:
+            try:
+                due_in = await asyncio.to_thread(self._due_in)
+                if due_in <= 0:
+                    await self._make()
+                    due_in = EVERY.total_seconds()
+                await asyncio.sleep(min(due_in, RETRY_SECONDS))
+            except OSError as error:
+                await self._tell(str(error))
+                await asyncio.sleep(RETRY_SECONDS)
+            except Exception:
+                log.exception("A backup ended by a bug")
+                await self._tell("a bug, see the log")
+                await asyncio.sleep(RETRY_SECONDS)
+
+    def _due_in(self) -> float:
+        now = self._clock()
+        # One of the future was made by a clock that was ahead, and says nothing.
+        ages = [now - at for at, _ in backups_in(self._folder) if at <= now]
+        return 0.0 if not ages else (EVERY - min(ages)).total_seconds()
+
+    async def _make(self) -> None:
+        suffix = ".tar.gz" if self._key is None else ".tar.gz.age"
+        now = self._clock()
+        made = await asyncio.to_thread(
+            self._create, self._data_dir, self._folder / f"switchboard-{now:{_TIME}}{suffix}", self._key
+        )
+        await asyncio.to_thread(remove_old, self._folder, now)
+        log.info("Backup: %s", made.told)
+        if made.problem:
+            await self._tell(made.problem)
+        elif self._trouble:
+            self._trouble = ""
+            await self._troubles.tell_trouble_over(BACKUP)
+
+    async def _tell(self, why: str) -> None:
+        log.error("Backup: %s", why)
+        if why != self._trouble:
+            self._trouble = why
+            await self._troubles.tell_trouble(BACKUP, why)
+
+
+def backups_in(folder: Path) -> list[tuple[datetime, Path]]:
+    """Return what we have made in a folder, the newest first."""
+    found = [(match[1], path) for path in folder.iterdir() if (match := _NAME.fullmatch(path.name))]
+    return sorted(((datetime.strptime(at, _TIME).replace(tzinfo=UTC), path) for at, path in found), reverse=True)
+
+
+def remove_old(folder: Path, now: datetime) -> None:
+    """Remove all but the newest ones; those of the future first."""
+    found = sorted(backups_in(folder), key=lambda each: (each[0] <= now, each[0]), reverse=True)
+    for _, path in found[KEEP:]:
+        path.unlink(missing_ok=True)
