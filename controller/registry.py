@@ -103,7 +103,9 @@ class Registry:
 
     async def boot(self) -> None:
         """Take up every account as it should be; those to be connected wait in turn for a launch slot (L14)."""
-        for account in await self._store.accounts():
+        accounts = await self._store.accounts()
+        self._refuse_if_stopping()
+        for account in accounts:
             ends = account.block_ends_at
             self._adopt(account).boot(
                 Boot(
@@ -168,6 +170,7 @@ class Registry:
             if number not in self._accounts:
                 account = Account(number, name, owner)
                 await self._store.add_account(account)
+                self._refuse_if_stopping()  # it is kept, and taken up at the next start
                 self._adopt(account)
         return self._accounts[number]
 
@@ -184,6 +187,7 @@ class Registry:
         """
         async with self._turn(number) as manager:
             await self._store.want(number, Wanted.CONNECTED)
+            self._refuse_if_stopping()  # nothing opens after a stop was asked for; the next start does as it is kept
             return await manager.start(takeover=takeover)
 
     async def suspend(self, number: str) -> bool:
@@ -193,6 +197,7 @@ class Registry:
         """
         async with self._turn(number) as manager:
             await self._store.want(number, Wanted.SUSPENDED)
+            self._refuse_if_stopping()
             return await manager.suspend()
 
     async def saved(self, number: str) -> Sequence[SavedSession]:
@@ -213,8 +218,15 @@ class Registry:
                 await self._driver.restore(number, name)
             finally:
                 self._refuse_if_stopping()
-                await self._store.want(number, Wanted.CONNECTED)
                 await manager.start()
+                await self._keep_wanted(number)
+
+    async def _keep_wanted(self, number: str) -> None:
+        """Keep that an account that has been started is to be connected; it is so whether or not that can be kept."""
+        try:
+            await self._store.want(number, Wanted.CONNECTED)
+        except OSError as error:
+            log.error("That an account is to be connected could not be stored: %s", error)
 
     async def remove(self, number: str) -> None:
         """Take an account out of service and forget it. Its profile and its history stay."""

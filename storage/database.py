@@ -75,7 +75,9 @@ class UnknownOutcomeError(StorageError):
 
 
 def passes(error: BaseException) -> bool:
-    """Return whether an error of SQLite or of the system may be gone when the same is tried later."""
+    """Return whether an error of storage, SQLite or the system may be gone when the same is tried later."""
+    if isinstance(error, StorageError):
+        return error.heals
     if isinstance(error, sqlite3.Error):
         return _code(error) in _PASSING
     return isinstance(error, OSError) and error.errno in _PASSING_ERRNO

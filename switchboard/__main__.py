@@ -1,7 +1,7 @@
 """`python -m switchboard`: runs the program, or one of the few commands beside it; what is wrong is one clear line.
 
-Exit codes: 0 after a stop that was asked for, 2 for something that a person must mend first, 1 for a bug,
-75 for what may go well later (a backup that lacks a session).
+Exit codes: 0 after a stop that was asked for, 2 for what a person must mend first, 75 for what may heal by itself (a
+locked database, a full disk, a backup that lacks a session) and is worth another start later, 1 for a bug.
 """
 
 import argparse
@@ -15,12 +15,15 @@ from pathlib import Path
 
 from controller.driver import DriverError
 from switchboard.data_dir import DataDirError, held
-from switchboard.logs import redacted, set_up_logging
-from switchboard.settings import SettingsError, read_profile_settings, read_settings
+from switchboard.logs import logs_json, one_line, redacted, set_up_logging
+from switchboard.settings import SettingsError, log_format, read_profile_settings, read_settings
 
 EXIT_MEND = 2
-EXIT_BUG = 1
 EXIT_LATER = 75
+EXIT_BUG = 1
+
+_OF_THE_SYSTEM = {OSError, PermissionError, FileNotFoundError, ConnectionError, BlockingIOError, InterruptedError}
+"""Errors that nobody has put into words: a bug, unless they pass."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -30,9 +33,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = _parser().parse_args(argv)
     command: Callable[[argparse.Namespace], int] = args.run
     try:
-        return command(args)
-    except (SettingsError, DataDirError, DriverError) as error:
-        return _mend(error)
+        try:
+            return command(args)
+        except (SettingsError, DriverError, OSError) as error:
+            return _ended_by(error)
     except Exception:
         logging.getLogger("switchboard").exception("A bug ended the program")  # the log takes secrets out
         return EXIT_BUG
@@ -61,6 +65,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _serve(_: argparse.Namespace) -> int:
+    set_up_logging("INFO", log_format())
     settings = read_settings()
     set_up_logging(settings.log_level, settings.log_format)
     from controller.chromium.profile.names import ProfileError
@@ -71,7 +76,7 @@ def _serve(_: argparse.Namespace) -> int:
     try:
         asyncio.run(serve(settings))
     except (StorageError, ProfileError, TokenRefusedError) as error:
-        return _mend(error)
+        return _ended_by(error)
     return 0
 
 
@@ -94,7 +99,7 @@ def _saved(args: argparse.Namespace) -> int:
             rename_unused(settings.data_dir)
         copies = Vault(settings.data_dir, settings.vault_key).copies(Profile.of(settings.data_dir, args.number))
     except (ProfileError, ValueError) as error:
-        return _mend(error)
+        return _ended_by(error)
     for copy in copies:
         locked = ", encrypted" if copy.is_encrypted else ""
         sys.stdout.write(f"{copy.name}  {copy.at:%Y-%m-%d %H:%M} UTC, {copy.size / 1e6:.1f} MB{locked}\n")
@@ -118,7 +123,7 @@ def _restore(args: argparse.Namespace) -> int:
             copy = vault.find(profile, args.copy)
             aside = vault.restore(profile, copy)
     except (ProfileError, ValueError) as error:
-        return _mend(error)
+        return _ended_by(error)
     kept = f" The profile that was there is kept as {aside.name}." if aside else ""
     sys.stdout.write(f"Restored {args.number} as of {copy.at:%Y-%m-%d %H:%M} UTC.{kept}\n")
     return 0
@@ -138,7 +143,7 @@ def _backup(args: argparse.Namespace) -> int:
                 rename_unused(settings.data_dir)
         made = create_backup(settings.data_dir, args.file, settings.vault_key)
     except (BackupError, StorageError, ProfileError) as error:
-        return _mend(error)
+        return _ended_by(error)
     sys.stdout.write(f"{made.told}\n")
     if made.problem:
         sys.stderr.write(f"{made.problem}\n")
@@ -156,14 +161,23 @@ def _restore_backup(args: argparse.Namespace) -> int:
     try:
         restored = restore_backup(args.file, settings.data_dir, settings.vault_key)
     except (BackupError, StorageError, ProfileError) as error:
-        return _mend(error)
+        return _ended_by(error)
     sys.stdout.write(f"{restored.told}\n")
     return 0
 
 
-def _mend(error: Exception) -> int:
-    sys.stderr.write(f"{redacted(str(error))}\n")
-    return EXIT_MEND
+def _ended_by(error: Exception) -> int:
+    """Say in one line what ended the program; return whether a person must mend it, or time may."""
+    from storage.database import StorageError, passes
+
+    if type(error) in _OF_THE_SYSTEM and not passes(error):
+        raise error
+    heals = error.heals if isinstance(error, DataDirError | StorageError) else passes(error)
+    if logs_json():
+        logging.getLogger("switchboard").critical("%s", error)
+    else:
+        sys.stderr.write(f"{one_line(redacted(str(error)))}\n")
+    return EXIT_LATER if heals else EXIT_MEND
 
 
 if __name__ == "__main__":

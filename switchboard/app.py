@@ -5,12 +5,12 @@ The only place that knows the accounts' side, the operators' side and the databa
 
 import asyncio
 import logging
-import signal
-from collections.abc import AsyncIterator, Coroutine, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Coroutine, Sequence
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import aiosqlite
@@ -28,22 +28,29 @@ from handlers.telegram.assemble import assemble
 from handlers.telegram.connection import TelegramConnection
 from handlers.telegram.service import TelegramOptions, TelegramService
 from storage.accounts import AccountRecords
-from storage.database import Database, open_database
+from storage.database import Database, StorageError, open_database, passes
 from storage.messages import MessageStore
 from storage.outbox import Outbox
 from switchboard.backup.schedule import BackupSchedule
 from switchboard.data_dir import held
 from switchboard.settings import Settings
+from switchboard.stopping import Stopping, StopRequested, give_up
 
 log = logging.getLogger(__name__)
 
 DATABASE = "switchboard.sqlite"
-STORE_DEADLINE = 10.0
+OPEN_PATIENCE = 30.0
+"""Seconds for which a database that cannot be opened now, but may be later, is tried at the start."""
+RETRY_SECONDS = 5.0
+CLOSE_DEADLINE = 22.0
+"""Seconds that closing all browsers side by side may take; each has a deadline of its own (L15)."""
+STORE_DEADLINE = 5.0
 """Seconds that storing the last transitions may take at the end."""
-SAME_SIGNAL = 1.0
-"""Seconds within which a repeated signal is the same one: a make or a shell passes on what its group got as well."""
-TELL_DEADLINE = 10.0
-"""Seconds that telling the last words in the chat may take at the end."""
+TELL_DEADLINE = 5.0
+"""Seconds that the last messages to the chat may take at the end."""
+CHAT_DEADLINE = 9.0
+"""Seconds that ending the chat may take in all."""
+DRIVER_DEADLINE = 6.0
 
 
 _OTHER_WAYS = ("--proxy", "--host-resolver-rules", "--host-rules")
@@ -63,35 +70,75 @@ class _Program:
 
 
 async def serve(settings: Settings) -> None:
-    """Run the program until SIGINT or SIGTERM, and stop it in order (L15). A second signal ends it at once.
+    """Run the program until SIGINT, SIGTERM or SIGHUP, and stop it in order (L15). A second signal ends it at once.
 
     Raises DataDirError, StorageError, VaultError, DriverError or TokenRefusedError, each with one line for people.
     """
     tune_collector()
-    signals = _Signals()
+    stopping = Stopping()
     with held(settings.data_dir):
         driver = _driver(settings)
         log.info("Browser: %s", driver.find())
-        async with open_database(settings.data_dir / DATABASE) as database:
-            if orphans := await driver.end_orphans():
-                log.warning("Ended %d browsers that an earlier run had left", orphans)
-            parts = _assemble(settings, database, driver)
-            async with (
-                _running(parts.telegram.run(), "Telegram") as serving,
-                _running(parts.resources.run(), "budgets"),
-                _running(parts.fleet.run(), "fleet"),
-                _running(_scheduled(parts.backups), "backups"),
-            ):
-                try:
-                    await parts.registry.boot()
-                    await _first(serving, signals.stop)
-                finally:
-                    log.info("Stopping")
-                    await parts.registry.stop()
-                    await parts.recorder.stop(STORE_DEADLINE)
-                    await parts.telegram.stop(TELL_DEADLINE)
-                    await driver.stop()
+        async with AsyncExitStack() as stack:
+            try:
+                async with stopping.interrupts():
+                    database = await _opened(stack, settings.data_dir / DATABASE)
+                    if orphans := await driver.end_orphans():
+                        log.warning("Ended %d browsers that an earlier run had left", orphans)
+                await _run(_assemble(settings, database, driver), driver, stopping)
+            except StopRequested:
+                stopping.begin()
     log.info("Stopped")
+
+
+async def _opened(stack: AsyncExitStack, path: Path) -> Database:
+    """Open the database; one that is locked or whose disk is full is tried for a while. Raises StorageError."""
+    loop = asyncio.get_running_loop()
+    ends_at = loop.time() + OPEN_PATIENCE
+    while True:
+        try:
+            return await stack.enter_async_context(open_database(path))
+        except StorageError as error:
+            if not error.heals or loop.time() >= ends_at:
+                raise
+            log.warning("The database cannot be opened yet, trying on: %s", error)
+        await asyncio.sleep(RETRY_SECONDS)
+
+
+async def _run(parts: _Program, driver: ChromiumDriver, stopping: Stopping) -> None:
+    """Run the parts until a stop is asked for or the chat fails for good; then end each within its deadline."""
+    serving = _start(_serving(parts.telegram), "Telegram")
+    beside = [
+        _start(parts.resources.run(), "budgets"),
+        _start(parts.fleet.run(), "fleet"),
+        _start(_scheduled(parts.backups), "backups"),
+    ]
+    try:
+        async with stopping.interrupts():
+            await parts.registry.boot()
+        await _first(serving, stopping.asked)
+    finally:
+        log.info("Stopping")
+        for name, work, seconds in (
+            ("closing the browsers", parts.registry.stop(), CLOSE_DEADLINE),
+            ("storing the last transitions", parts.recorder.stop(STORE_DEADLINE), STORE_DEADLINE + 1),
+            ("ending the chat", parts.telegram.stop(TELL_DEADLINE), CHAT_DEADLINE),
+            ("ending the browsers' driver", driver.stop(), DRIVER_DEADLINE),
+        ):
+            await stopping.step(name, work, seconds)
+        await asyncio.gather(*(give_up(task) for task in (serving, *beside)))
+
+
+async def _serving(telegram: TelegramService) -> None:
+    """Run the chat's side; where what it kept cannot be read now, but may be later, accounts run on meanwhile."""
+    while True:
+        try:
+            return await telegram.run()
+        except OSError as error:
+            if not passes(error):
+                raise
+            log.error("The chat cannot begin yet, trying on: %s", error)
+        await asyncio.sleep(RETRY_SECONDS)
 
 
 def _driver(settings: Settings) -> ChromiumDriver:
@@ -173,20 +220,19 @@ def _budget(settings: Settings) -> Budget:
     )
 
 
-@asynccontextmanager
-async def _running(work: Coroutine[Any, Any, None], name: str) -> AsyncIterator["asyncio.Task[None]"]:
+def _start(work: Coroutine[Any, Any, None], name: str) -> "asyncio.Task[None]":
     task = asyncio.create_task(work, name=name)
     task.add_done_callback(_tell_if_failed)
-    try:
-        yield task
-    finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+    return task
 
 
 def _tell_if_failed(task: "asyncio.Task[None]") -> None:
     """Log at once what nobody waits for: whatever else runs goes on without it."""
-    if not task.cancelled() and (error := task.exception()) is not None and not isinstance(error, TokenRefusedError):
+    if (
+        not task.cancelled()
+        and (error := task.exception()) is not None
+        and not isinstance(error, TokenRefusedError | OSError)
+    ):
         log.error("%s ended by a bug", task.get_name(), exc_info=error)
 
 
@@ -199,24 +245,3 @@ async def _first(serving: "asyncio.Task[None]", stop: asyncio.Event) -> None:
         waiting.cancel()
     if serving.done():
         serving.result()
-
-
-class _Signals:
-    """SIGINT and SIGTERM: the first asks for a stop in order, a second one ends the program at once (L15)."""
-
-    def __init__(self) -> None:
-        self.stop = asyncio.Event()
-        self._loop = asyncio.get_running_loop()
-        self._first_at = 0.0
-        for number in (signal.SIGINT, signal.SIGTERM):
-            self._loop.add_signal_handler(number, self._take, number)
-
-    def _take(self, number: signal.Signals) -> None:
-        if not self.stop.is_set():
-            log.info("%s: stopping; once more ends at once", number.name)
-            self._first_at = self._loop.time()
-            self.stop.set()
-        elif self._loop.time() - self._first_at >= SAME_SIGNAL:
-            log.warning("A second signal: ending at once")
-            signal.signal(number, signal.SIG_DFL)
-            signal.raise_signal(number)

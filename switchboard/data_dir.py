@@ -4,24 +4,43 @@ It is ours alone: one that belongs to another user, or in which another has put 
 writing elsewhere, a database of theirs), is refused before anything in it is opened.
 """
 
+import errno
 import fcntl
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from storage.database import passes
+
 _LOCK = "switchboard.lock"
 _FOLDERS = ("profiles", "run", "saved")
 """Those that we make. What else lies there (lost+found, where a disk is mounted) need not be ours to read."""
 
+_NO_LOCKS = {errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL}
+
 
 class DataDirError(OSError):
-    """DATA_DIR cannot be used. Its text is one line for people."""
+    """DATA_DIR cannot be used. Its text is one line for people. heals: whether it may be gone later by itself."""
+
+    def __init__(self, text: str, *, heals: bool = False) -> None:
+        super().__init__(text)
+        self.heals = heals
 
 
 @contextmanager
 def held(data_dir: Path) -> Iterator[Path]:
     """Make DATA_DIR where need be and hold it. Raises DataDirError: another program has it, or no way to write."""
+    lock = _lock(data_dir)
+    try:
+        yield data_dir
+    finally:
+        os.close(lock)
+
+
+def _lock(data_dir: Path) -> int:
+    """Make the folder ours and return the descriptor that holds its lock. Raises DataDirError."""
+    lock: int | None = None
     try:
         data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         _refuse_others(data_dir, data_dir.stat())
@@ -30,25 +49,38 @@ def held(data_dir: Path) -> Iterator[Path]:
             with suppress(FileNotFoundError):  # a browser that an earlier run left is tidying up
                 _refuse_others(path, path.lstat())
         lock = os.open(data_dir / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-    except DataDirError:
-        raise
+        _take(lock, data_dir)
     except OSError as error:
+        if lock is not None:
+            os.close(lock)
+        if isinstance(error, DataDirError):
+            raise
         where = "" if error.filename is None or Path(error.filename) == data_dir else f"{error.filename}: "
-        raise DataDirError(f"DATA_DIR {data_dir} cannot be used: {where}{error.strerror}") from error
+        raise DataDirError(
+            f"DATA_DIR {data_dir} cannot be used: {where}{error.strerror}", heals=passes(error)
+        ) from error
+    return lock
+
+
+def _take(lock: int, data_dir: Path) -> None:
     try:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            holder = os.pread(lock, 32, 0).decode(errors="replace").strip() or "unknown"
-            raise DataDirError(
-                f"DATA_DIR {data_dir} is in use by another Switchboard (process {holder}):"
-                " stop that one, or give this one a DATA_DIR of its own"
-            ) from None
-        os.truncate(lock, 0)
-        os.pwrite(lock, str(os.getpid()).encode(), 0)
-        yield data_dir
-    finally:
-        os.close(lock)
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        holder = os.pread(lock, 32, 0).decode(errors="replace").strip() or "unknown"
+        raise DataDirError(
+            f"DATA_DIR {data_dir} is in use by another Switchboard (process {holder}):"
+            " stop that one, or give this one a DATA_DIR of its own",
+            heals=True,  # it may be on its way out
+        ) from None
+    except OSError as error:
+        if error.errno not in _NO_LOCKS:
+            raise
+        raise DataDirError(
+            f"DATA_DIR {data_dir} cannot be used: its file system has no locks (flock, {error.strerror}):"
+            " two programs could write there at once. Give it a local disk"
+        ) from error
+    os.truncate(lock, 0)
+    os.pwrite(lock, str(os.getpid()).encode(), 0)
 
 
 def _entries(data_dir: Path) -> Iterator[Path]:

@@ -49,7 +49,13 @@ def one_line(text: str) -> str:
 
 
 class _Console(logging.Formatter):
-    """One line for each record; a traceback follows it indented, so that no line of it can pass for a record."""
+    """One line for each record, its time ISO 8601 with the offset from UTC; a traceback follows it indented.
+
+    So no line of a traceback can pass for a record.
+    """
+
+    def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:  # noqa: N802, ARG002 - the library's
+        return datetime.fromtimestamp(record.created).astimezone().isoformat(timespec="milliseconds")
 
     def format(self, record: logging.LogRecord) -> str:
         return redacted(super().format(record))
@@ -89,6 +95,11 @@ def set_up_logging(level: str, kind: str) -> None:
     threading.excepthook = _note_end_of_thread
     for name in _NOISY:
         logging.getLogger(name).setLevel(logging.WARNING)
+
+
+def logs_json() -> bool:
+    """Return whether every line is to be a JSON object."""
+    return any(isinstance(handler.formatter, _Json) for handler in logging.getLogger().handlers)
 
 
 def _note_end_of_thread(args: threading.ExceptHookArgs) -> None:

@@ -186,6 +186,19 @@ def _read(kind: type[S], env_file: Path | None) -> S:
         raise SettingsError(f"{env_file} cannot be read: {why}") from None
 
 
+def log_format() -> str:
+    """Return LOG_FORMAT as it is set, or `console`: so that what is wrong with the settings is said in it, too."""
+
+    class _Format(BaseSettings):
+        model_config = SettingsConfigDict(env_file=".env", env_ignore_empty=True, extra="ignore")
+        log_format: str = "console"
+
+    try:
+        return "json" if _Format().log_format.lower() == "json" else "console"
+    except (OSError, UnicodeDecodeError):
+        return "console"
+
+
 def has_token() -> bool:
     """Tell whether a bot token is set at all, in the environment or in `.env`."""
 

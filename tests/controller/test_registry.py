@@ -401,3 +401,57 @@ async def test_an_alert_within_a_state_is_owed_although_it_is_no_row(tmp_path):
         assert [row[0] for row in rows] == [State.CONNECTING]
         await registry.stop()
         await recorder.stop(5)
+
+
+# --- what stands between the look and the act -------------------------------------------------------------------------
+
+
+def hold_back(monkeypatch, registry, method):
+    """Let a write of the store wait until the event is set, as on a slow disk."""
+    gate, real = asyncio.Event(), getattr(registry._store, method)
+
+    async def slow(*args):
+        await gate.wait()
+        return await real(*args)
+
+    monkeypatch.setattr(registry._store, method, slow)
+    return gate
+
+
+@pytest.mark.parametrize("command", ["start", "suspend", "add"])
+@virtual
+async def test_nothing_opens_when_a_stop_comes_while_a_command_is_being_stored(tmp_path, monkeypatch, command):
+    async with running(tmp_path / "db") as registry:
+        ready(registry.driver)
+        await registry.add(BERLIN, name="", owner=1)
+        gate = hold_back(monkeypatch, registry, "add_account" if command == "add" else "want")
+        doing = asyncio.create_task(
+            registry.add(BONN, name="", owner=1) if command == "add" else getattr(registry, command)(BERLIN)
+        )
+        await settle()
+        await asyncio.wait_for(registry.stop(), 30)
+        gate.set()
+        with pytest.raises(ShuttingDownError):
+            await asyncio.wait_for(doing, 30)
+        await pass_time(300)
+        assert registry.driver.openings == 0
+        assert [account.number for account in registry.accounts()] == [BERLIN]
+        if command == "start":  # what was asked for is kept for the next run
+            assert [row[0] for row in await registry.rows("SELECT wanted FROM accounts")] == ["connected"]
+
+
+@virtual
+async def test_a_restored_account_is_started_although_the_database_refuses(tmp_path, monkeypatch):
+    async with running(tmp_path / "db") as registry:
+        ready(registry.driver)
+        await registry.add(BERLIN, name="", owner=1)
+        await registry.start(BERLIN)
+        await until(lambda: registry.status(BERLIN).is_connected)
+
+        async def refuse(*_):
+            raise OSError("/srv/switchboard.sqlite: disk is full")
+
+        monkeypatch.setattr(registry._store, "want", refuse)
+        registry.driver.copies = [SavedSession("2026-01-01", 0.0, 1)]
+        await registry.restore(BERLIN, "2026-01-01")
+        await until(lambda: registry.status(BERLIN).is_connected)

@@ -3,6 +3,8 @@
 import errno
 import os
 import stat
+import subprocess
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -102,6 +104,40 @@ def test_what_cannot_be_read_is_named(tmp_path, forbid):
     with pytest.raises(DataDirError) as raised, held(tmp_path):
         pass
     assert str(raised.value) == f"DATA_DIR {tmp_path} cannot be used: {tmp_path / 'profiles'}: Permission denied"
+
+
+@pytest.fixture(scope="module")
+def full_disk(tmp_path_factory):
+    """A disk of one page, which is used up: only root can mount one."""
+    if os.geteuid() != 0:
+        pytest.skip("only root can mount a disk")
+    folder = tmp_path_factory.mktemp("disk")
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=16k", "none", folder], capture_output=True, check=False
+    )
+    if mounted.returncode:
+        pytest.skip("nothing can be mounted here")
+    with suppress(OSError), (folder / "full").open("wb", buffering=0) as file:
+        while True:
+            file.write(b"x" * 4096)
+    yield folder
+    subprocess.run(["umount", "--lazy", folder], check=True)
+
+
+def test_a_full_disk_is_one_line_and_may_heal(full_disk):
+    with pytest.raises(DataDirError, match="No space left on device") as raised, held(full_disk):
+        pass
+    assert raised.value.heals
+
+
+def test_a_file_system_without_locks_is_one_line(tmp_path, monkeypatch):
+    def refuse(*_):
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr(data_dir.fcntl, "flock", refuse)
+    with pytest.raises(DataDirError, match="has no locks") as raised, held(tmp_path / "data"):
+        pass
+    assert not raised.value.heals
 
 
 async def test_a_link_in_the_place_of_the_lock_or_the_database_is_never_followed(tmp_path):

@@ -1,0 +1,132 @@
+"""How the program ends: by which signals, in steps that each have a deadline, and with a last resort that cannot hang.
+
+What the steps are is in `app`. Nothing here waits for anything without a limit.
+"""
+
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+import threading
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager
+from typing import Any
+
+import psutil
+
+log = logging.getLogger(__name__)
+
+EXIT_LATER = 75
+"""EX_TEMPFAIL: what ended the program may heal by itself, so that it is worth starting again."""
+LAST_RESORT_SECONDS = 40.0
+"""From the first signal until the process is ended, whatever still hangs (L15)."""
+ALL_STEPS_SECONDS = 34.0
+"""From the first signal until the steps get no more than `LEAST_SECONDS` each."""
+LEAST_SECONDS = 1.0
+CANCEL_SECONDS = 1.0
+"""That a step which is cut off may take to end."""
+SAME_SIGNAL = 1.0
+"""Seconds within which a repeated signal is the same one: a make or a shell passes on what its group got as well."""
+
+
+class StopRequested(Exception):  # noqa: N818 - no error: somebody asked for it
+    """A stop was asked for before the program ran."""
+
+
+class Stopping:
+    """SIGINT, SIGTERM and SIGHUP ask for a stop in order; a second one ends the program at once (L15).
+
+    Make it inside a running loop. SIGHUP is left alone where it is ignored (nohup).
+    """
+
+    def __init__(self) -> None:
+        self.asked = asyncio.Event()
+        self._loop = asyncio.get_running_loop()
+        self._first_at: float | None = None
+        self._interrupting: asyncio.Timeout | None = None
+        self._step = "the start"
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            if signal.getsignal(number) is not signal.SIG_IGN or number is not signal.SIGHUP:
+                self._loop.add_signal_handler(number, self._take, number)
+
+    def begin(self) -> None:
+        """Count the time from now on, if it is not counted yet: also a stop that nobody asked for must end."""
+        if self._first_at is None:
+            self._first_at = self._loop.time()
+            timer = threading.Timer(LAST_RESORT_SECONDS, self._end_at_once)
+            timer.daemon = True
+            timer.start()
+
+    @asynccontextmanager
+    async def interrupts(self) -> AsyncIterator[None]:
+        """Cancel the block as soon as a stop is asked for. Raises StopRequested then."""
+        if self.asked.is_set():
+            raise StopRequested
+        try:
+            async with asyncio.timeout(None) as timeout:
+                self._interrupting = timeout
+                yield
+        except TimeoutError:
+            if not timeout.expired():
+                raise
+            raise StopRequested from None
+        finally:
+            self._interrupting = None
+
+    async def step(self, name: str, work: Coroutine[Any, Any, Any], seconds: float) -> None:
+        """Take one step of the end. One that fails or hangs does not keep the others from being taken."""
+        self.begin()
+        self._step = name
+        task = asyncio.create_task(work, name=name)
+        seconds = min(seconds, max(LEAST_SECONDS, self._left()))
+        if not (await asyncio.wait({task}, timeout=seconds))[0]:
+            log.error("Stopping: %s did not end within %.0f s; going on without it", name, seconds)
+            await give_up(task)
+        elif not task.cancelled() and (error := task.exception()) is not None:
+            log.error("Stopping: %s failed", name, exc_info=error)
+
+    def _left(self) -> float:
+        assert self._first_at is not None
+        return self._first_at + ALL_STEPS_SECONDS - self._loop.time()
+
+    def _take(self, number: signal.Signals) -> None:
+        if not self.asked.is_set():
+            log.info("%s: stopping; once more ends at once", number.name)
+            self.begin()
+            self.asked.set()
+            if self._interrupting is not None:
+                self._interrupting.reschedule(self._loop.time())
+        elif self._first_at is not None and self._loop.time() - self._first_at >= SAME_SIGNAL:
+            log.warning("A second signal: ending at once")
+            signal.signal(number, signal.SIG_DFL)
+            signal.raise_signal(number)
+
+    def _end_at_once(self) -> None:
+        """End the process and its browsers, from a thread of its own: the loop, or the log, may be what hangs."""
+        telling = threading.Thread(
+            target=log.critical,
+            args=("Stopping took more than %.0f s (%s hangs): ending at once", LAST_RESORT_SECONDS, self._step),
+            daemon=True,
+        )
+        telling.start()
+        end_descendants()
+        telling.join(1)
+        os._exit(EXIT_LATER)
+
+
+async def give_up(task: "asyncio.Task[Any]") -> None:
+    """Cancel a task and wait for it, though not for ever."""
+    task.cancel()
+    if (await asyncio.wait({task}, timeout=CANCEL_SECONDS))[0] and not task.cancelled():
+        task.exception()  # it is of no interest any more; unread it would be logged
+
+
+def end_descendants() -> None:
+    """Kill all that this process has started, and what was born of that meanwhile."""
+    for _ in range(3):
+        family = psutil.Process().children(recursive=True)
+        for process in family:
+            with contextlib.suppress(psutil.Error):
+                process.kill()
+        psutil.wait_procs(family, timeout=0.3)

@@ -1,0 +1,138 @@
+"""The end of the program: no step that hangs keeps it from coming, and nothing outlives the last resort."""
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from switchboard.stopping import ALL_STEPS_SECONDS, LAST_RESORT_SECONDS, Stopping, StopRequested
+from tests.virtual_time import virtual, virtual_loop
+
+
+@pytest.fixture(autouse=True)
+def no_last_resort(monkeypatch):
+    monkeypatch.setattr("switchboard.stopping.threading.Timer.start", lambda _: None)
+
+
+async def for_ever():
+    await asyncio.Event().wait()
+
+
+async def stubborn(until):
+    while not until.is_set():
+        try:
+            await until.wait()
+        except asyncio.CancelledError:
+            continue
+
+
+@virtual
+async def test_steps_that_hang_heed_no_cancellation_or_fail_all_end_before_the_last_resort(caplog):
+    stopping = Stopping()
+    taken, released = [], asyncio.Event()
+
+    async def good():
+        taken.append(1)
+
+    async def fails():
+        raise OSError("disk")
+
+    for name, work in (("a", for_ever()), ("b", stubborn(released)), ("c", fails()), ("d", for_ever()), ("e", good())):
+        await stopping.step(name, work, 22)
+    assert taken == [1]
+    assert virtual_loop().time() < LAST_RESORT_SECONDS
+    assert "Stopping: a did not end within 22 s" in caplog.text
+    assert "Stopping: c failed" in caplog.text
+    released.set()
+    assert ALL_STEPS_SECONDS < LAST_RESORT_SECONDS
+
+
+@virtual
+async def test_a_stop_that_is_asked_for_interrupts_the_start_and_what_begins_later():
+    stopping = Stopping()
+
+    async def start():
+        async with stopping.interrupts():
+            await for_ever()
+
+    task = asyncio.create_task(start())
+    await asyncio.sleep(1)
+    stopping._take(signal.SIGTERM)
+    with pytest.raises(StopRequested):
+        await task
+    with pytest.raises(StopRequested):
+        async with stopping.interrupts():
+            raise AssertionError("it began")
+
+
+@virtual
+async def test_a_timeout_of_the_start_itself_is_no_stop():
+    with pytest.raises(TimeoutError):
+        async with Stopping().interrupts(), asyncio.timeout(1):
+            await for_ever()
+
+
+HANGING = """
+import asyncio, logging, subprocess, sys, threading, time
+from switchboard import stopping
+from switchboard.logs import set_up_logging
+stopping.LAST_RESORT_SECONDS = 1.0
+set_up_logging("INFO", "console")
+
+async def main():
+    told = stopping.Stopping()
+    child = subprocess.Popen(["sh", "-c", "setsid sleep 300 & sleep 300"])
+    print(child.pid, flush=True)
+    await told.asked.wait()
+    if "log" in sys.argv:
+        logging.getLogger().handlers[0].acquire()
+    if "loop" in sys.argv:
+        time.sleep(300)
+    await asyncio.Event().wait()
+
+asyncio.run(main())
+"""
+
+
+@pytest.mark.parametrize("hangs", ["task", "loop", "log"])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_the_last_resort_ends_the_process_and_all_that_it_started(hangs, number):
+    mark = f"{os.getpid()}-{hangs}-{number}"
+    with subprocess.Popen(
+        [sys.executable, "-c", HANGING, hangs],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        env=os.environ | {"SWITCHBOARD_TEST": mark},
+    ) as process:
+        child = int(process.stdout.readline())
+        time.sleep(0.2)
+        process.send_signal(number)
+        try:
+            said = process.communicate(timeout=20)[1]
+        except subprocess.TimeoutExpired:
+            process.kill()
+            raise
+    assert process.returncode == 75
+    assert "stopping; once more ends at once" in said
+    assert ("ending at once" in said.splitlines()[-1]) is (hangs != "log")
+    deadline = time.monotonic() + 5
+    while left := [entry.name for entry in Path("/proc").iterdir() if entry.name.isdigit() and has(entry, mark)]:
+        assert time.monotonic() < deadline, (child, left)
+        time.sleep(0.05)
+
+
+def has(process, mark):
+    try:
+        return (
+            mark.encode() in (process / "environ").read_bytes()
+            and b"State:\tZ" not in (process / "status").read_bytes()
+        )
+    except OSError:
+        return False
