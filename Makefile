@@ -18,10 +18,10 @@ export PUPPETEER_SKIP_DOWNLOAD := 1
 $(shell [ ! -f $(PACKAGES) ] || $(PY) -c 'import importlib.util as u, sys; sys.exit(not u.find_spec("playwright"))' || rm -f $(PACKAGES))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup browser peers run test check format diagram bench chaos audit mutants lock upgrade clean
+.PHONY: help setup browser peers run test check format diagram bench bench-peers chaos audit mutants lock upgrade clean
 
 help:  ## Show this list
-	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | awk -F '\t' '{ printf "make %-10s%s\n", $$1, $$2 }'
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | awk -F '\t' '{ printf "make %-10s%s\n", $$1, $$2 }'
 
 run: setup  ## Start the bot; without TELEGRAM_BOT_TOKEN, the sandbox
 	@part=$$($(PY) -c 'from switchboard.settings import has_token; print("switchboard" if has_token() else "sandbox")') \
@@ -45,6 +45,9 @@ diagram: $(PACKAGES)  ## Write the lifecycle and the commands into the docs and 
 
 bench: setup  ## Measure speed and size
 	$(PY) -m bench
+
+bench-peers: setup peers  ## Measure this product beside unmodified whatsapp-web.js, in one run (quiet machine, 40 minutes)
+	$(PY) -m bench.peers
 
 chaos: setup  ## Break the whole program, fault by fault, and write what came of it into docs/chaos.md
 	$(PY) -m tests.chaos --markdown docs/chaos.md

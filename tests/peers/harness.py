@@ -9,6 +9,7 @@ import json
 import os
 import shutil
 import subprocess
+from collections.abc import AsyncIterator
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -84,6 +85,17 @@ class Node:
                     with contextlib.suppress(psutil.NoSuchProcess):
                         process.kill()
                 await self._process.wait()
+
+    @property
+    def pid(self) -> int:
+        """Return the node process's id."""
+        return self._process.pid
+
+    async def stream(self) -> AsyncIterator[list[Any]]:
+        """Yield events as they come, until the script ends."""
+        assert self._process.stdout is not None
+        async for line in self._process.stdout:
+            yield json.loads(line)
 
     async def tell(self, command: str) -> None:
         assert self._process.stdin is not None

@@ -1,0 +1,45 @@
+"""What a process uses with all its children: memory by share, processor time, and how many they are."""
+
+import contextlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+
+@dataclass(frozen=True)
+class TreeUsage:
+    """pss: bytes, shared pages counted by their share. cpu: seconds of user and system time, ended children's too."""
+
+    pss: int
+    cpu: float
+    processes: int
+
+
+def tree(pid: int) -> list[psutil.Process]:
+    """Return a process and all that descend from it."""
+    try:
+        root = psutil.Process(pid)
+        return [root, *root.children(recursive=True)]
+    except psutil.NoSuchProcess:
+        return []
+
+
+def usage(pid: int, *, memory: bool = True) -> TreeUsage:
+    """Measure the tree under a process."""
+    pss, cpu, count = 0, 0.0, 0
+    for process in tree(pid):
+        with contextlib.suppress(psutil.NoSuchProcess, ProcessLookupError, FileNotFoundError):
+            times = process.cpu_times()
+            cpu += times.user + times.system + times.children_user + times.children_system
+            count += 1
+            if memory:
+                pss += _pss(process.pid)
+    return TreeUsage(pss, cpu, count)
+
+
+def _pss(pid: int) -> int:
+    for line in Path(f"/proc/{pid}/smaps_rollup").read_text("ascii").splitlines():
+        if line.startswith("Pss:"):
+            return int(line.split()[1]) * 1024
+    return 0
