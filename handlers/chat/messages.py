@@ -60,11 +60,22 @@ class Text:
 
 
 _UNSEEN = dict.fromkeys(
-    (*range(9), *range(11, 32), 0x7F, 0x61C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A))
-)
-"""Control characters but for tabs and ends of lines, and those that turn the direction of writing."""
+    (
+        *range(9), *range(11, 32), *range(0x7F, 0xA0), 0x2028, 0x2029,
+        0x61C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A),
+    )
+)  # fmt: skip
+"""Control characters but for tabs and ends of lines, and those that turn the direction of writing.
+
+Not the joiners U+200C and U+200D: Persian and Indic words are misspelt without them, and families of emoji fall apart.
+"""
+
+
+def visible(text: str) -> str:
+    """Return text without the signs that are not seen and change how the rest is read."""
+    return text.translate(_UNSEEN)
 
 
 def escape(text: str) -> str:
     """Return text that can stand in HTML as it is, without signs that are not seen and change how the rest is read."""
-    return _escape(text.translate(_UNSEEN), quote=False)
+    return _escape(visible(text), quote=False)

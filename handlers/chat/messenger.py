@@ -3,9 +3,22 @@
 `handlers.telegram.client` is the one implementation today. Ids of chats, topics and messages are the service's own.
 """
 
+from dataclasses import dataclass
 from typing import Protocol
 
 from handlers.chat.messages import Place, Text
+
+
+@dataclass(frozen=True, slots=True)
+class ChatInfo:
+    """What the service tells of a chat. may_write: None where it does not tell. topics: whether it is a forum."""
+
+    chat: int
+    title: str
+    private: bool
+    forum: bool
+    may_write: bool | None = None
+    may_open_topics: bool | None = None
 
 
 class Messenger(Protocol):
@@ -34,6 +47,15 @@ class Messenger(Protocol):
 
     async def delete(self, chat: int, message: int) -> None:
         """Delete a message. That it is gone already is no error."""
+
+    async def blank(self, chat: int, message: int, caption: Text) -> None:
+        """Replace a message's picture by an empty one, and its caption and buttons, where it cannot be deleted.
+
+        Raises MessageGoneError where there is nothing to blank any more.
+        """
+
+    async def find_chat(self, chat: int | str) -> ChatInfo:
+        """Look a chat up by its id or its public `@name`. Raises ChatGoneError where the bot cannot see it."""
 
     async def is_forum(self, chat: int) -> bool:
         """Return whether the chat is a group with topics."""

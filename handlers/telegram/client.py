@@ -6,16 +6,20 @@ have been sent may not.
 """
 
 import asyncio
+import functools
+import io
 import os
 from collections.abc import Awaitable, Sequence
 from typing import Any, TypeVar
 
 import telegram
+from PIL import Image
 from telegram import Bot, ForceReply, InlineKeyboardButton, InlineKeyboardMarkup, InputMediaPhoto, LinkPreviewOptions
 from telegram.constants import ParseMode
 
 from handlers.chat.errors import NotSentError, OutcomeUnknownError, TokenRefusedError
 from handlers.chat.messages import Keyboard, Place, Text
+from handlers.chat.messenger import ChatInfo
 from handlers.telegram.refusals import TokenWatch, translate
 
 os.environ.setdefault("PTB_TIMEDELTA", "true")  # the library's way to get durations as what they will be
@@ -101,16 +105,37 @@ class TelegramClient:
             )
         )
 
+    async def blank(self, chat: int, message: int, caption: Text) -> None:
+        """Replace a message's picture by an empty one, and its caption and buttons, where it cannot be deleted."""
+        await self.edit_picture(chat, message, _empty_picture(), caption)
+
     async def delete(self, chat: int, message: int) -> None:
-        """Take a message away. That it is gone already is no error."""
+        """Delete a message. That it is gone already is no error; DeletionRefusedError: an edit may still work."""
         await self._again(self._bot.delete_message(chat, message))
 
     async def answer_press(self, press: str, text: str = "", *, alert: bool = False) -> None:
         """Let a pressed button stop spinning, with at most 200 characters shown. A press too old is no error."""
         await self._again(self._bot.answer_callback_query(press, text or None, show_alert=alert))
 
+    async def find_chat(self, chat: int | str) -> ChatInfo:
+        """Look a chat up by its id or its public `@name`: what it is, and what the bot may do there."""
+        found: telegram.ChatFullInfo = await self._again(self._bot.get_chat(chat))
+        if found.type == telegram.Chat.PRIVATE:
+            return ChatInfo(found.id, found.full_name or "", private=True, forum=False)
+        bot_id = int(self._bot.token.partition(":")[0])
+        own: telegram.ChatMember = await self._again(self._bot.get_chat_member(found.id, bot_id))
+        may_write, may_open_topics = _rights(own, found.permissions)
+        return ChatInfo(
+            found.id,
+            found.title or "",
+            private=False,
+            forum=bool(found.is_forum),
+            may_write=may_write,
+            may_open_topics=may_open_topics,
+        )
+
     async def is_forum(self, chat: int) -> bool:
-        """Tell whether the chat is a group with topics."""
+        """Return whether the chat is a group with topics."""
         return bool((await self._again(self._bot.get_chat(chat))).is_forum)
 
     async def open_topic(self, chat: int, name: str) -> int:
@@ -152,6 +177,26 @@ class TelegramClient:
 
 _NO_PREVIEW = LinkPreviewOptions(is_disabled=True)
 _FILE_NAME = "qr.png"
+
+
+@functools.cache
+def _empty_picture() -> bytes:
+    """Return a PNG without anything on it."""
+    encoded = io.BytesIO()
+    Image.new("L", (320, 320), 224).save(encoded, "PNG")
+    return encoded.getvalue()
+
+
+def _rights(own: telegram.ChatMember, everybody: telegram.ChatPermissions | None) -> tuple[bool | None, bool | None]:
+    """Return whether the bot may write in a group, and open topics there; None where Telegram does not tell."""
+    match own:
+        case telegram.ChatMemberAdministrator():
+            return (own.can_post_messages is not False), bool(own.can_manage_topics)
+        case telegram.ChatMemberRestricted():
+            return own.can_send_messages, own.can_manage_topics
+        case telegram.ChatMemberLeft() | telegram.ChatMemberBanned():
+            return False, False
+    return (None, None) if everybody is None else (everybody.can_send_messages, everybody.can_manage_topics)
 
 
 def _markup(keyboard: Keyboard) -> InlineKeyboardMarkup | None:

@@ -1,6 +1,7 @@
 """Phone numbers as people type them: read, checked, kept as E.164, and written back for people.
 
-Every refusal says what was wrong and shows one right example. What never lives here: which accounts exist.
+Every refusal says what was wrong and shows one right example. The invisible signs that phones paste along with numbers
+are dropped from numbers alone: names keep their joiners. What never lives here: which accounts exist.
 """
 
 import re
@@ -8,6 +9,8 @@ import unicodedata
 
 import phonenumbers
 from phonenumbers import NumberParseException, PhoneNumberFormat, ValidationResult
+
+from handlers.chat.messages import visible
 
 EXAMPLE = "+491511234567"
 NAME_LIMIT = 40
@@ -60,21 +63,25 @@ def split_number_and_name(text: str, region: str | None) -> tuple[str, str]:
 
     The number may be typed with spaces. Raises WrongNumberError, WrongNameError.
     """
-    words = tidy(text).split()
-    count = next((at for at, word in enumerate(words) if not _NUMBER_WORD.match(word)), len(words))
-    if count > 1 and sum(character.isdigit() for character in words[0]) >= _WHOLE:
+    words = text.split()
+    plain = [tidy(word) for word in words]
+    count = next((at for at, word in enumerate(plain) if word and not _NUMBER_WORD.match(word)), len(words))
+    if count > 1 and sum(character.isdigit() for character in plain[0]) >= _WHOLE:
         count = 1
-    found = [(end, number) for end in range(count, 0, -1) if (number := _possible(words[:end], region))]
+    found = [(end, number) for end in range(count, 0, -1) if (number := _possible(plain[:end], region))]
     if not found:
-        return parse_number(" ".join(words[: max(count, 1)]), region), ""
+        return parse_number(" ".join(plain[: max(count, 1)]), region), ""
     valid = (pair for pair in found if phonenumbers.is_valid_number(phonenumbers.parse(pair[1])))
     end, number = next(valid, found[0])
     return number, check_name(" ".join(words[end:]))
 
 
 def check_name(name: str) -> str:
-    """Return the name with its spaces tidied. Raises WrongNameError."""
-    name = " ".join(tidy(name).split())
+    """Return the name with its spaces tidied, without controls and without what turns the direction of writing.
+
+    Raises WrongNameError.
+    """
+    name = " ".join(visible(name).split())
     if len(name) > NAME_LIMIT:
         raise WrongNameError(f"That name has {len(name)} characters; {NAME_LIMIT} are allowed. Try “Support Berlin”.")
     return name
@@ -95,7 +102,10 @@ def ending(text: str) -> str | None:
 
 
 def tidy(text: str) -> str:
-    """Return text without the invisible characters that phones paste along with numbers, and with plain digits."""
+    """Return a number's text without the invisible characters that phones paste along, and with plain digits.
+
+    Not for names: joiners go as well. To compare names it is good on both sides.
+    """
     kept = (sign for sign in text if sign in "\n\t" or unicodedata.category(sign) not in {"Cf", "Cc"})
     return unicodedata.normalize("NFKC", "".join(kept)).strip()
 

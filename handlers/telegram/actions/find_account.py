@@ -29,8 +29,8 @@ def find_account(accounts: Accounts, people: People, user: int, words: str, regi
     Raises NoAccountError, SeveralAccountsError.
     """
     own = visible(accounts, people, user)
-    wanted = " ".join(tidy(words).split()).casefold()
-    found = [account for account in own if account.name.casefold() == wanted]
+    wanted = _plain(words)
+    found = [account for account in own if _plain(account.name) == wanted]
     if not found:
         number = _number(words, region)
         found = [account for account in own if account.number == number]
@@ -41,6 +41,11 @@ def find_account(accounts: Accounts, people: People, user: int, words: str, regi
     if len(found) > 1:
         raise SeveralAccountsError(found)
     return found[0]
+
+
+def _plain(name: str) -> str:
+    """Return a name as it is compared: without case, joiners and other forms of the same letters."""
+    return " ".join(tidy(name).split()).casefold()
 
 
 def _number(words: str, region: str | None) -> str | None:

@@ -75,6 +75,17 @@ def test_in_a_group_full_of_anything_else_an_alert_goes_at_once(flood):
     assert limits.wait(GROUP, Lane.ALERTS, 100.0) == 0
 
 
+def test_in_a_group_what_others_send_in_the_same_second_does_not_delay_an_alert_that_has_waited():
+    limits = RateLimits(MUCH)
+    limits.take(GROUP, Lane.ALERTS, 0.0)
+    due = limits.wait(GROUP, Lane.ALERTS, 0.0)
+    assert due <= 5
+    for lane in (Lane.ANSWERS, Lane.CARDS):
+        if limits.wait(GROUP, lane, due - 0.1) == 0:
+            limits.take(GROUP, lane, due - 0.1)
+    assert limits.wait(GROUP, Lane.ALERTS, due) < 0.1
+
+
 def test_in_a_group_full_of_edits_an_answer_goes_within_five_seconds():
     limits = RateLimits(MUCH)
     sent_in(100, GROUP, [Lane.UPDATES, Lane.CARDS], limits)

@@ -70,6 +70,12 @@ def test_the_example_is_right_itself_and_of_the_region_that_is_set():
         ("+491511234567 2nd office", "+491511234567", "2nd office"),
         ("+491511234567 24", "+491511234567", "24"),
         ("+49 1511 2345678 24 h shop", "+4915112345678", "24 h shop"),
+        ("\u202a+49 1511 234567\u202c Support Berlin", "+491511234567", "Support Berlin"),
+        ("\u200e+49\u200b1511234567\u202c می\u200cخواهم", "+491511234567", "می\u200cخواهم"),
+        ("+491511234567 👨\u200d👩\u200d👧 Familie", "+491511234567", "👨\u200d👩\u200d👧 Familie"),
+        ("+491511234567 \u202cShop", "+491511234567", "Shop"),
+        ("+49 \u202c 1511234567", "+491511234567", ""),
+        ("+491511234567 №① ﬁne", "+491511234567", "№① ﬁne"),
     ],
 )
 def test_a_name_may_follow(typed, number, name):
@@ -81,6 +87,7 @@ def test_a_name_has_its_limits():
     with pytest.raises(WrongNameError, match="41 characters; 40 are allowed"):
         check_name("x" * (NAME_LIMIT + 1))
     assert check_name("a\u202eb\x07 \n c") == "ab c"
+    assert check_name("\u2066evil\u2069\x9b") == "evil"
 
 
 @given(st.text(max_size=80))
