@@ -17,6 +17,7 @@ import aiosqlite
 
 from controller.accounts.notices import Transition
 from controller.chromium import ChromiumDriver, ChromiumOptions
+from controller.chromium.profile.vault import Vault
 from controller.collector import tune_collector
 from controller.manager import utc_now
 from controller.outage import OutageWatch, Reach, by_proxy, reach
@@ -31,8 +32,10 @@ from storage.accounts import AccountRecords
 from storage.database import Database, StorageError, open_database, passes
 from storage.messages import MessageStore
 from storage.outbox import Outbox
+from storage.retention import Retention
 from switchboard.backup.schedule import BackupSchedule
 from switchboard.data_dir import held
+from switchboard.housekeeping import Housekeeping
 from switchboard.settings import Settings
 from switchboard.stopping import Stopping, StopRequested, give_up
 
@@ -67,6 +70,7 @@ class _Program:
     fleet: OutageWatch
     resources: ResourceWatch
     backups: BackupSchedule | None
+    housekeeping: Housekeeping
 
 
 async def serve(settings: Settings) -> None:
@@ -112,6 +116,7 @@ async def _run(parts: _Program, driver: ChromiumDriver, stopping: Stopping) -> N
         _start(parts.resources.run(), "budgets"),
         _start(parts.fleet.run(), "fleet"),
         _start(_scheduled(parts.backups), "backups"),
+        _start(parts.housekeeping.run(), "housekeeping"),
     ]
     try:
         async with stopping.interrupts():
@@ -194,7 +199,9 @@ def _assemble(settings: Settings, database: Database, driver: ChromiumDriver) ->
     backups = None
     if settings.backup_dir is not None:
         backups = BackupSchedule(settings.data_dir, settings.backup_dir, settings.vault_key, telegram)
-    return _Program(registry, recorder, telegram, fleet, resources, backups)
+    vault = Vault(settings.data_dir, settings.vault_key)
+    housekeeping = Housekeeping(Retention(database), vault, settings.data_dir, settings.history_days)
+    return _Program(registry, recorder, telegram, fleet, resources, backups, housekeeping)
 
 
 async def _scheduled(backups: BackupSchedule | None) -> None:

@@ -1,6 +1,7 @@
 """Saved profiles: small copies that are enough to restore an account's session, the last good ones kept.
 
     DATA_DIR/saved/<name>/<UTC time>.tar.gz       or .tar.gz.age where a key is set
+    DATA_DIR/saved/<name>/before-<UTC time>.tar.gz.age   what a restore has set aside, where a key is set
 
 A copy is taken only of a profile that no browser has open. With a key (an age identity) a copy is encrypted to it, in
 age's own format, so that `age --decrypt` reads it too. Restoring moves the profile that is there aside: nothing is ever
@@ -9,6 +10,7 @@ deleted here but the oldest copies. What never lives here: when to save (`contro
 
 import contextlib
 import gzip
+import logging
 import os
 import shutil
 import tarfile
@@ -26,12 +28,15 @@ import pyrage
 from controller.chromium.profile.names import ProfileError
 from controller.chromium.profile.profile import SESSION_PARTS, TIME, Profile
 
+log = logging.getLogger(__name__)
+
 KEEP = 3
 """Copies kept of each account."""
 
 OPEN = "a browser has the profile open: suspend the account first"
 
 _CHUNK = 1 << 20
+_BEFORE = "before-"
 _PLAIN, _ENCRYPTED = ".tar.gz", ".tar.gz.age"
 
 
@@ -85,37 +90,16 @@ class Vault:
 
     def find(self, profile: Profile, name: str | None) -> Copy:
         """Look a copy up by its name, or the newest one. Raises VaultError if there is none such."""
-        for copy in self.copies(profile):
-            if name is None or copy.name == name:
+        for copy in (*self.copies(profile), *self._copies(profile, _BEFORE)):
+            if copy.name == name or (name is None and not copy.path.name.startswith(_BEFORE)):
                 return copy
         raise VaultError(f"no copy {name} of this account is saved" if name else "no copy of this account is saved")
 
     def save(self, profile: Profile) -> Copy | None:
         """Save a profile that no browser has open. Returns None where there is nothing to save yet."""
-        parts = [name for name in SESSION_PARTS if (profile.folder / name).exists()]
-        if not any("IndexedDB" in name or "Local Storage" in name for name in parts):
+        if not _parts(profile.folder):
             return None
-        folder = profile.saved
-        suffix = _PLAIN if self._identity is None else _ENCRYPTED
-        path = folder / f"{datetime.now(UTC):{TIME}}{suffix}"
-        new = path.with_name(f".{path.name}.new")
-        try:
-            for each in (self._folder, folder):
-                each.mkdir(mode=0o700, parents=True, exist_ok=True)
-            for left in folder.glob(".*.new"):  # of a save that was killed: nobody else saves here
-                left.unlink()
-            with tempfile.TemporaryFile(dir=folder) as plain:
-                with tarfile.open(fileobj=plain, mode="w:gz", compresslevel=1) as archive:
-                    for name in parts:
-                        archive.add(profile.folder / name, name)
-                plain.seek(0)
-                self._write(plain, new)
-            new.rename(path)
-        except (OSError, tarfile.TarError, pyrage.EncryptError) as error:
-            with contextlib.suppress(OSError):
-                new.unlink()
-            raise VaultError(f"the profile could not be saved: {_why(error)}") from error
-        made = Copy(path, _time(path), path.stat().st_size)
+        made = self._archive(profile.folder, profile.saved / f"{datetime.now(UTC):{TIME}}")
         # A copy of the future was made by a clock that was ahead: it goes first, the one just made never.
         for old in sorted(self._copies(profile), key=lambda copy: (copy.at <= made.at, copy.at), reverse=True)[KEEP:]:
             old.path.unlink(missing_ok=True)
@@ -152,16 +136,71 @@ class Vault:
             if isinstance(error, VaultError):
                 raise
             raise VaultError(f"the copy could not be restored: {_why(error)}") from error
-        return aside if existed else None
+        return self.seal(profile, aside) if existed else None
+
+    def seal(self, profile: Profile, aside: Path) -> Path | None:
+        """Turn a profile that was set aside into an encrypted copy, where a key is set.
+
+        Returns what it is now, None where no session was in it: then nothing is kept.
+        """
+        if self._identity is None:
+            return aside
+        try:
+            sealed = None
+            if _parts(aside):
+                sealed = self._archive(aside, profile.saved / f"{_BEFORE}{aside.name.partition('.before-')[2]}").path
+            shutil.rmtree(aside, ignore_errors=True)
+        except VaultError as error:
+            log.warning("What was set aside stays as it is for now: %s", error)
+            return aside
+        return sealed
+
+    def encrypt(self, profile: Profile) -> int:
+        """Encrypt what was saved of an account before there was a key. Returns how many copies that were."""
+        plain = [] if self._identity is None else [copy for copy in self._copies(profile) if not copy.is_encrypted]
+        for copy in plain:
+            new = copy.path.with_name(f".{copy.path.name}.encrypting")
+            try:
+                with copy.path.open("rb") as file:
+                    self._write(file, new)
+                new.rename(copy.path.with_name(f"{copy.name}{_ENCRYPTED}"))
+                copy.path.unlink()
+            except (OSError, pyrage.EncryptError) as error:
+                with contextlib.suppress(OSError):
+                    new.unlink()
+                raise VaultError(f"a copy could not be encrypted: {_why(error)}") from error
+        return len(plain)
 
     def delete(self, profile: Profile) -> None:
         """Delete all that is saved of an account. Raises OSError."""
         with contextlib.suppress(FileNotFoundError):
             shutil.rmtree(profile.saved)
 
-    def _copies(self, profile: Profile) -> Iterator[Copy]:
+    def _archive(self, folder: Path, path: Path) -> Copy:
+        """Pack the session in a profile's folder. path: that of the copy, without its suffix. Raises VaultError."""
+        path = path.with_name(f"{path.name}{_PLAIN if self._identity is None else _ENCRYPTED}")
+        new = path.with_name(f".{path.name}.new")
+        try:
+            for each in (self._folder, path.parent):
+                each.mkdir(mode=0o700, parents=True, exist_ok=True)
+            for left in path.parent.glob(".*.new"):  # of a save that was killed: nobody else saves here
+                left.unlink()
+            with tempfile.TemporaryFile(dir=path.parent) as plain:
+                with tarfile.open(fileobj=plain, mode="w:gz", compresslevel=1) as archive:
+                    for name in _parts(folder):
+                        archive.add(folder / name, name)
+                plain.seek(0)
+                self._write(plain, new)
+            new.rename(path)
+        except (OSError, tarfile.TarError, pyrage.EncryptError) as error:
+            with contextlib.suppress(OSError):
+                new.unlink()
+            raise VaultError(f"the profile could not be saved: {_why(error)}") from error
+        return Copy(path, _time(path), path.stat().st_size)
+
+    def _copies(self, profile: Profile, prefix: str = "") -> Iterator[Copy]:
         folder = profile.saved
-        for path in folder.glob("[0-9]*.tar.gz*") if folder.exists() else ():
+        for path in folder.glob(f"{prefix}[0-9]*.tar.gz*") if folder.exists() else ():
             try:
                 yield Copy(path, _time(path), path.stat().st_size)
             except (ValueError, OSError):
@@ -191,6 +230,12 @@ class Vault:
                 yield plain
 
 
+def _parts(folder: Path) -> list[str]:
+    """Return what there is in a profile that a session needs; empty where there is no session."""
+    parts = [name for name in SESSION_PARTS if (folder / name).exists()]
+    return parts if any("IndexedDB" in name or "Local Storage" in name for name in parts) else []
+
+
 def _refuse_damaged(plain: IO[bytes]) -> None:
     """Read an archive to its checksum: who only unpacks it stops before that, and takes what is wrong for right."""
     try:
@@ -209,5 +254,5 @@ def _why(error: Exception) -> str:
 
 
 def _time(path: Path) -> datetime:
-    name = path.name.removesuffix(".age").removesuffix(_PLAIN)
+    name = path.name.removesuffix(".age").removesuffix(_PLAIN).removeprefix(_BEFORE)
     return datetime.strptime(name, TIME).replace(tzinfo=UTC)

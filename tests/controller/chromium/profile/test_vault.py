@@ -57,7 +57,40 @@ def test_a_copy_restores_what_a_session_needs_and_moves_the_present_aside(tmp_pa
     aside = vault.restore(profile, copy)
     assert restored(profile) == KEPT
     assert stat.S_IMODE(profile.folder.stat().st_mode) == 0o700
-    assert (aside / "Default" / "IndexedDB" / "deep" / "000003.log").read_bytes() == b"broken"
+    if key is None:
+        assert (aside / "Default" / "IndexedDB" / "deep" / "000003.log").read_bytes() == b"broken"
+    else:  # as an encrypted copy that only its name brings back
+        assert [path.name for path in profile.folder.parent.iterdir()] == [profile.name]
+        assert aside.read_bytes().startswith(b"age-encryption.org/")
+        assert vault.copies(profile) == [copy]
+        vault.restore(profile, vault.find(profile, aside.name.partition(".tar")[0]))
+        assert restored(profile)["Default/IndexedDB/deep/000003.log"] == b"broken"
+
+
+def test_copies_that_are_older_than_their_key_are_encrypted(tmp_path, profile):
+    older, key = Vault(tmp_path).save(profile), new_key()
+    vault = Vault(tmp_path, key)
+    assert vault.encrypt(profile) == 1
+    assert vault.encrypt(profile) == 0
+    (copy,) = vault.copies(profile)
+    assert (copy.name, copy.is_encrypted, copy.at) == (older.name, True, older.at)
+    assert [path.name for path in profile.saved.iterdir()] == [copy.path.name]
+    assert stat.S_IMODE(copy.path.stat().st_mode) == 0o600
+    vault.restore(profile, copy)
+    assert restored(profile) == KEPT
+
+
+def test_a_copy_that_cannot_be_encrypted_stays_as_it_is(tmp_path, profile, monkeypatch):
+    older = Vault(tmp_path).save(profile)
+    vault = Vault(tmp_path, new_key())
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("controller.chromium.profile.vault.pyrage.encrypt_io", full)
+    with pytest.raises(VaultError, match="No space left"):
+        vault.encrypt(profile)
+    assert list(profile.saved.iterdir()) == [older.path]
 
 
 def test_a_copy_restores_where_nothing_is_left(tmp_path, profile):

@@ -1,0 +1,57 @@
+"""Deletes rows that are older than people want them kept: a little at a time, so that nobody waits for it."""
+
+import asyncio
+from collections.abc import Sequence
+from datetime import datetime
+
+from storage.database import Database
+
+CHUNK = 500
+"""Rows looked at in one transaction."""
+CHUNKS = 100
+"""Transactions for one table in one run: what is left is done in the next."""
+
+
+class Retention:
+    """What is deleted by age. Every method raises StorageError if it cannot."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def accounts(self) -> Sequence[str]:
+        """Return the numbers of all accounts, also of those whose other columns cannot be read."""
+        return [row["number"] for row in await self._database.rows("SELECT number FROM accounts")]
+
+    async def delete_history(self, before: datetime) -> int:
+        """Delete older transitions and rows of the audit; of each account its newest transition stays."""
+        newest = " AND id <> (SELECT max(id) FROM transitions AS all_of WHERE all_of.number = transitions.number)"
+        return await self._delete("transitions", before, newest) + await self._delete("audit", before)
+
+    async def delete_strangers(self, before: datetime) -> int:
+        """Forget who wrote to the bot before then without being allowed to: they would be reported anew."""
+        async with self._database.transaction() as connection:
+            cursor = await connection.execute("DELETE FROM strangers WHERE at < ?", (before.isoformat(),))
+            return cursor.rowcount
+
+    async def _delete(self, table: str, before: datetime, but: str = "") -> int:
+        """Walk a table from its oldest row on: until one chunk has no old row, or the run has done its share."""
+        deleted, last = 0, 0
+        for _ in range(CHUNKS):
+            async with self._database.transaction() as connection:
+                rows = list(
+                    await connection.execute_fetchall(
+                        f"SELECT id, at FROM {table} WHERE id > ? ORDER BY id LIMIT ?",  # noqa: S608 - a name of ours
+                        (last, CHUNK),
+                    )
+                )
+                old = [row for row in rows if row["at"] < before.isoformat()]
+                if not old:
+                    return deleted
+                last = rows[-1]["id"]
+                cursor = await connection.execute(
+                    f"DELETE FROM {table} WHERE id BETWEEN ? AND ? AND at < ?{but}",  # noqa: S608 - likewise
+                    (rows[0]["id"], last, before.isoformat()),
+                )
+                deleted += cursor.rowcount
+            await asyncio.sleep(0)  # who waits for the database goes first
+        return deleted

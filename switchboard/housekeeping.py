@@ -1,0 +1,62 @@
+"""What grows is cut back: history by HISTORY_DAYS, strangers, profiles that nothing refers to. Some hours apart.
+
+What is removed after which time stands in docs/deploy.md.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from controller.chromium.profile.tidy import tidy
+from controller.chromium.profile.vault import Vault
+from storage.retention import Retention
+
+log = logging.getLogger(__name__)
+
+FIRST_SECONDS = 60.0
+EVERY_SECONDS = 6 * 3600.0
+STRANGERS_DAYS = 90
+"""How long it is remembered that a stranger has been reported."""
+
+
+class Housekeeping:
+    """Does it. `run` it as a task. history_days: 0 keeps history for ever."""
+
+    def __init__(
+        self,
+        retention: Retention,
+        vault: Vault,
+        data_dir: Path,
+        history_days: int,
+        *,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._retention, self._vault, self._data_dir = retention, vault, data_dir
+        self._history_days, self._clock = history_days, clock
+
+    async def run(self) -> None:
+        """Do what is due again and again, until cancelled."""
+        await asyncio.sleep(FIRST_SECONDS)
+        while True:
+            for work in (self._rows, self._folders):
+                try:
+                    await work()
+                except OSError as error:
+                    log.warning("Housekeeping: %s; tried again later", error)
+                except Exception:
+                    log.exception("Housekeeping ended by a bug; tried again later")
+            await asyncio.sleep(EVERY_SECONDS)
+
+    async def _rows(self) -> None:
+        now = self._clock()
+        if self._history_days:
+            deleted = await self._retention.delete_history(now - timedelta(days=self._history_days))
+            if deleted:
+                log.info("Deleted %d rows of history older than %d days", deleted, self._history_days)
+        await self._retention.delete_strangers(now - timedelta(days=STRANGERS_DAYS))
+
+    async def _folders(self) -> None:
+        numbers = await self._retention.accounts()
+        await asyncio.to_thread(tidy, self._data_dir, self._vault, numbers, self._clock())

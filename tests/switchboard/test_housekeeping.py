@@ -1,0 +1,55 @@
+"""Housekeeping is done some hours apart, and what goes wrong in one part or one run stops no other."""
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from controller.chromium.profile.vault import Vault
+from storage.database import StorageError
+from switchboard.housekeeping import Housekeeping
+from tests.virtual_time import run_virtual
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+class Rows:
+    def __init__(self, error=None):
+        self.before, self.error, self.asked = [], error, 0
+
+    async def delete_history(self, before):
+        self.before.append(NOW - before)
+        if self.error is not None:
+            raise self.error
+        return 1
+
+    async def delete_strangers(self, before):
+        return 0
+
+    async def accounts(self):
+        self.asked += 1
+        return []
+
+
+def after(tmp_path, hours, rows, history_days=365):
+    async def main():
+        task = asyncio.create_task(Housekeeping(rows, Vault(tmp_path), tmp_path, history_days, clock=lambda: NOW).run())
+        await asyncio.sleep(hours * 3600)
+        task.cancel()
+
+    run_virtual(main())
+
+
+@pytest.mark.parametrize("error", [None, StorageError("it is locked"), RuntimeError("a bug")])
+def test_it_is_done_again_and_again_whatever_fails(tmp_path, error):
+    rows = Rows(error)
+    after(tmp_path, 24, rows)
+    assert rows.before == [timedelta(days=365)] * 4
+    assert rows.asked == 4
+
+
+def test_history_is_kept_for_ever_where_people_say_so(tmp_path):
+    rows = Rows()
+    after(tmp_path, 24, rows, history_days=0)
+    assert rows.before == []
+    assert rows.asked == 4
