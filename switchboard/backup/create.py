@@ -9,6 +9,7 @@ import secrets
 import shutil
 import tempfile
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -55,8 +56,13 @@ class Made:
         return f"the sessions of {numbers} could not be copied, and would need a new code after a restore: try again"
 
 
-def create_backup(data_dir: Path, target: Path, key: str | None = None) -> Made:
-    """Back DATA_DIR up to a new file. Blocks. Raises BackupError, StorageError, ProfileError or OSError."""
+def create_backup(
+    data_dir: Path, target: Path, key: str | None = None, is_given_up: Callable[[], bool] = lambda: False
+) -> Made:
+    """Back DATA_DIR up to a new file. Blocks. Raises BackupError, StorageError, ProfileError or OSError.
+
+    is_given_up: asked between the accounts and the steps, so that a program that stops need not wait for the whole.
+    """
     read_key(key)
     data_dir, target = data_dir.absolute(), target.absolute()
     _refuse(data_dir, target)
@@ -64,8 +70,9 @@ def create_backup(data_dir: Path, target: Path, key: str | None = None) -> Made:
     part = target.with_name(f".{target.name}.{secrets.token_hex(4)}.part")
     work = Path(tempfile.mkdtemp(dir=data_dir, prefix=_WORK))
     try:
-        manifest = _gather(data_dir, work / "new")
+        manifest = _gather(data_dir, work / "new", is_given_up)
         pack(work / "new", manifest, part, key)
+        _refuse_given_up(is_given_up)
         _read_back(part, work / "back", manifest, key)
         part.rename(target)
         sync_folder(target.parent)
@@ -102,12 +109,21 @@ def _remove_abandoned(data_dir: Path) -> None:
                 shutil.rmtree(path, ignore_errors=True)
 
 
-def _gather(data_dir: Path, folder: Path) -> Manifest:
+def _refuse_given_up(is_given_up: Callable[[], bool]) -> None:
+    if is_given_up():
+        raise BackupError("given up: the program stops")
+
+
+def _gather(data_dir: Path, folder: Path, is_given_up: Callable[[], bool]) -> Manifest:
     """Put all that a backup holds into a new folder."""
     folder.mkdir(mode=0o700)
     copy_database(data_dir / DATABASE, folder / DATABASE)
     accounts = accounts_in(folder / DATABASE)
-    without = [number for number in accounts if not _gather_account(data_dir, number, folder)]
+    without = []
+    for number in accounts:
+        _refuse_given_up(is_given_up)
+        if not _gather_account(data_dir, number, folder):
+            without.append(number)
     missing = tuple(number for number in without if accounts[number])
     if accounts:
         shutil.copyfile(data_dir / KEY_FILE, folder / KEY_FILE)

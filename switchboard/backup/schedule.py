@@ -7,6 +7,7 @@ again after an hour, and admins are told once.
 import asyncio
 import logging
 import re
+import threading
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -38,7 +39,7 @@ class BackupSchedule:
         troubles: Troubles,
         *,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
-        create: Callable[[Path, Path, str | None], Made] = create_backup,
+        create: Callable[[Path, Path, str | None, Callable[[], bool]], Made] = create_backup,
     ) -> None:
         self._data_dir, self._folder, self._key, self._troubles = data_dir, folder, key, troubles
         self._clock, self._create = clock, create
@@ -71,9 +72,11 @@ class BackupSchedule:
     async def _make(self) -> None:
         suffix = ".tar.gz" if self._key is None else ".tar.gz.age"
         now = self._clock()
-        made = await asyncio.to_thread(
-            self._create, self._data_dir, self._folder / f"switchboard-{now:{_TIME}}{suffix}", self._key
-        )
+        target, given_up = self._folder / f"switchboard-{now:{_TIME}}{suffix}", threading.Event()
+        try:
+            made = await asyncio.to_thread(self._create, self._data_dir, target, self._key, given_up.is_set)
+        finally:
+            given_up.set()
         await asyncio.to_thread(remove_old, self._folder, now)
         log.info("Backup: %s", made.told)
         if made.problem:

@@ -365,7 +365,7 @@ def scheduled(tmp_path, hours, make=None):
         loop = asyncio.get_running_loop()
         begun = loop.time()
 
-        def create(_data_dir, target, _key):
+        def create(_data_dir, target, _key, _is_given_up):
             if make is not None:
                 make(len(at))
             at.append(round((loop.time() - begun) / 3600, 1))
@@ -389,6 +389,30 @@ def test_one_is_made_each_day_and_a_week_is_kept(tmp_path):
     assert all(23.9 < later - earlier < 25.1 for earlier, later in itertools.pairwise(at))
     assert len(backups_in(tmp_path)) == KEEP
     assert troubles == []
+
+
+async def test_a_stop_waits_for_no_whole_backup(tmp_path, data_dir, monkeypatch):
+    monkeypatch.setattr("switchboard.backup.schedule.FIRST_SECONDS", 0)
+    begun, go_on, copied = threading.Event(), threading.Event(), []
+
+    def slow(profile, target):
+        copied.append(profile)
+        begun.set()
+        go_on.wait(10)
+        return copy_session(profile, target)
+
+    monkeypatch.setattr(create, "copy_session", slow)
+    (tmp_path / "backups").mkdir()
+    task = asyncio.create_task(BackupSchedule(data_dir, tmp_path / "backups", None, Told()).run())
+    await asyncio.to_thread(begun.wait, 10)
+    task.cancel()
+    await asyncio.wait([task])
+    go_on.set()
+    await asyncio.get_running_loop().shutdown_default_executor()
+
+    assert len(copied) == 1
+    assert names_in(tmp_path / "backups") == []
+    assert not list(data_dir.glob(".backup-*"))
 
 
 def test_a_restart_makes_none_anew(tmp_path):
