@@ -3,7 +3,9 @@
 import argparse
 import asyncio
 import importlib
+import signal
 import sys
+from types import ModuleType
 
 PARTS = {
     "demo": "the whole product against the stand-ins (what runs when nothing is named)",
@@ -24,8 +26,19 @@ def main(argv: list[str]) -> int:
         if name in argv[:1]:  # only the part that is asked for is imported
             importlib.import_module(f"sandbox.{name}.cli").add_arguments(command)
     args = parser.parse_args(argv)
-    part = importlib.import_module(f"sandbox.{args.part}.cli")
-    code: int = asyncio.run(part.run(args)) or 0
+    return asyncio.run(_run(importlib.import_module(f"sandbox.{args.part}.cli"), args))
+
+
+async def _run(part: ModuleType, args: argparse.Namespace) -> int:
+    """Run a part; Ctrl-C ends one that does not look after signals itself."""
+    task = asyncio.current_task()
+    assert task is not None
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, task.cancel)
+    try:
+        code: int = await part.run(args) or 0
+    except asyncio.CancelledError:
+        return 0
     return code
 
 

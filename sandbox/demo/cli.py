@@ -9,16 +9,23 @@ import asyncio
 import os
 import signal
 import sys
-from contextlib import AsyncExitStack
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from pathlib import Path
+from typing import TypeVar
 
+from sandbox.demo.program import Program
 from sandbox.people.cast import ADMIN, OPERATOR
 from sandbox.people.server import PeoplePage
 from sandbox.telegram import Limits, TelegramStandIn
 from sandbox.whatsapp import Options, Timings, WhatsAppStandIn
 
-STOP_SECONDS = 40.0
-"""How long the product may take to stop: longer than its own limits, so that it is never cut short."""
+FAILED = 1
+T = TypeVar("T")
+
+
+class CannotStartError(Exception):
+    """Why the sandbox cannot start, in one line."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -31,36 +38,79 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 async def run(args: argparse.Namespace) -> int:
-    """Run until a signal comes or the product ends; return the exit code."""
+    """Run until a signal comes, or until the product ends before it ever listened; return the exit code."""
     stop = asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    args.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    programs: list[Program] = []
+    _on_signals(stop, programs)
     try:
         async with AsyncExitStack() as stack:
-            telegram = await stack.enter_async_context(TelegramStandIn(args.telegram_port, limits=Limits()))
-            options = _whatsapp(args)
-            whatsapp = await stack.enter_async_context(WhatsAppStandIn(options))
-            page = await stack.enter_async_context(PeoplePage(telegram.url, whatsapp.url, port=args.port))
+            _make_folder(args.data_dir)
+            telegram = await _listening(
+                stack, TelegramStandIn(args.telegram_port, limits=Limits()), "--telegram-port", args.telegram_port
+            )
+            whatsapp = await _listening(stack, _whatsapp(args), "--whatsapp-port", args.whatsapp_port)
+            program = Program(_environment(args, telegram, whatsapp.url))
+            programs.append(program)
+            page = PeoplePage(telegram.url, whatsapp.url, port=args.port, program=program)
+            await _listening(stack, page, "--port", args.port)
             print(f"\n    Open {page.url} in your browser, and send /start.\n    Ctrl-C ends it.\n", flush=True)
-            product = await _start(args, telegram, whatsapp.url)
-            try:
-                return await _wait(product, stop)
-            finally:
-                await _end(product)
+            stack.push_async_callback(program.close)
+            await program.start()
+            return await _wait(program, telegram, stop)
+    except CannotStartError as error:
+        print(f"The sandbox cannot start: {error}", file=sys.stderr)
+        return FAILED
+
+
+def _on_signals(stop: asyncio.Event, programs: list[Program]) -> None:
+    """End cleanly at the first signal, and at once at the second, even where the loop does not turn any more."""
+    loop = asyncio.get_running_loop()
+    came: list[int] = []
+
+    def handle(number: int, _: object) -> None:
+        if came:
+            for program in programs:
+                program.end_tree()
+            os._exit(128 + number)
+        came.append(number)
+        loop.call_soon_threadsafe(stop.set)
+        if number == signal.SIGINT:
+            os.write(2, b"\nEnding. Ctrl-C once more ends it at once.\n")
+
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        loop.remove_signal_handler(number)
+        signal.signal(number, handle)
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
-        print(f"The sandbox cannot start: {error.strerror or error}", file=sys.stderr)
-        return 1
+        raise CannotStartError(f"--data-dir {folder}: {(error.strerror or str(error)).lower()}") from None
 
 
-def _whatsapp(args: argparse.Namespace) -> Options:
+async def _listening(stack: AsyncExitStack, server: AbstractAsyncContextManager[T], flag: str, port: int) -> T:
+    try:
+        return await stack.enter_async_context(server)
+    except OSError as error:
+        why = os.strerror(error.errno) if error.errno else str(error)
+        raise CannotStartError(
+            f"port {port}: {why.lower()}; is a sandbox running already? {flag} takes another"
+        ) from None
+
+
+def _whatsapp(args: argparse.Namespace) -> WhatsAppStandIn:
     """Make the page load a little faster than the real one; its codes live as long as those."""
     timings = Timings().scaled(args.speed)
-    return Options(port=args.whatsapp_port, timings=timings, state_file=args.data_dir / "phones.json")
+    kept = args.data_dir / "phones.json"
+    try:
+        return WhatsAppStandIn(Options(port=args.whatsapp_port, timings=timings, state_file=kept))
+    except (OSError, ValueError, LookupError, TypeError) as error:
+        raise CannotStartError(f"{kept} cannot be read ({error}); remove it to begin anew") from None
 
 
-async def _start(args: argparse.Namespace, telegram: TelegramStandIn, page: str) -> asyncio.subprocess.Process:
-    environment = os.environ | {
+def _environment(args: argparse.Namespace, telegram: TelegramStandIn, page: str) -> dict[str, str]:
+    return os.environ | {
         "TELEGRAM_BOT_TOKEN": telegram.token,
         "TELEGRAM_API_URL": telegram.url,
         "TELEGRAM_ADMIN_IDS": str(ADMIN),
@@ -69,27 +119,25 @@ async def _start(args: argparse.Namespace, telegram: TelegramStandIn, page: str)
         "WHATSAPP_WEB_URL": page,
         "DATA_DIR": str(args.data_dir),
     }
-    # In a group of its own: a Ctrl-C reaches it once, through us.
-    return await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "switchboard", env=environment, start_new_session=True
-    )
 
 
-async def _wait(product: asyncio.subprocess.Process, stop: asyncio.Event) -> int:
-    stopped, ended = asyncio.ensure_future(stop.wait()), asyncio.ensure_future(product.wait())
-    await asyncio.wait({stopped, ended}, return_when=asyncio.FIRST_COMPLETED)
-    stopped.cancel()
-    if not ended.done():
-        product.terminate()
+async def _wait(program: Program, telegram: TelegramStandIn, stop: asyncio.Event) -> int:
+    """Wait for a signal. A product that ends later on is no reason to end: the page says so and can start it again."""
+    first = asyncio.ensure_future(program.ended())
+    listened = asyncio.ensure_future(_ever(lambda: telegram.world.updates.polling, telegram))
+    stopped = asyncio.ensure_future(stop.wait())
     try:
-        return await asyncio.wait_for(ended, STOP_SECONDS)
-    except TimeoutError:
-        print("The product did not stop in time.", file=sys.stderr)
-        return 1
+        await asyncio.wait({first, listened, stopped}, return_when=asyncio.FIRST_COMPLETED)
+        if first.done() and not stopped.done() and not listened.done():
+            return first.result() or FAILED
+        await stopped
+        return 0
+    finally:
+        for waiting in (first, listened, stopped):
+            waiting.cancel()
 
 
-async def _end(product: asyncio.subprocess.Process) -> None:
-    """Leave nothing behind, whatever happened."""
-    if product.returncode is None:
-        os.killpg(product.pid, signal.SIGKILL)
-        await product.wait()
+async def _ever(condition: Callable[[], bool], telegram: TelegramStandIn) -> None:
+    async for _ in telegram.world.feed.listen():
+        if condition():
+            return

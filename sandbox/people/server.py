@@ -1,13 +1,17 @@
-"""The page's server: its files, a way to both stand-ins, and the camera.
+"""The page's server: its files, a way to both stand-ins and to the product's process, and the camera.
 
-What lives here: routes on loopback and who may use them. What never does: state; all of it is in the stand-ins.
+What lives here: routes on loopback and who may use them. What never does: state; all of it is in the stand-ins, but
+for the timeline, which is made of looks at them.
 """
 
 import asyncio
+import contextlib
+import json
+import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
 import aiohttp
 from aiohttp import web
@@ -15,6 +19,7 @@ from aiohttp import web
 from sandbox.loopback import refusal
 from sandbox.people.cast import GROUP, PEOPLE, PHONES, introduce
 from sandbox.people.scanning import NoCodeError, read_code
+from sandbox.people.timeline import Timeline, act_of
 
 HOST = "127.0.0.1"
 PAGE = Path(__file__).parent / "page"
@@ -29,22 +34,46 @@ SECURITY = {
 }
 # What the page may ask of each stand-in: the people's side only, never the bot's.
 DOORS = {"telegram": ("client/",), "whatsapp": ("phone/", "switches")}
+PASSED_ON = {"Content-Type", "Last-Event-ID"}
+LOOK_SECONDS = 0.5
+CODES_KEPT = 500
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+class Program(Protocol):
+    """The product's process, as far as the page may touch it."""
+
+    def state(self) -> dict[str, Any]:
+        """Return running, since (seconds since 1970), exit_code and its last lines."""
+
+    async def start(self) -> None:
+        """Begin, unless it runs."""
+
+    async def stop(self) -> None:
+        """Ask it to end, and wait."""
+
+    async def kill(self) -> None:
+        """End it as kill -9 does."""
 
 
 class PeoplePage:
     """The page as a server on loopback, for `async with`; `url` is what to open.
 
-    `telegram` and `whatsapp` are the stand-ins' base URLs. Raises OSError where the port is taken and
-    aiohttp.ClientError where Telegram's stand-in does not answer.
+    `telegram` and `whatsapp` are the stand-ins' base URLs; `program` is the product, where we run it. Raises OSError
+    where the port is taken and aiohttp.ClientError where Telegram's stand-in does not answer.
     """
 
-    def __init__(self, telegram: str, whatsapp: str, *, port: int = 0) -> None:
+    def __init__(self, telegram: str, whatsapp: str, *, port: int = 0, program: Program | None = None) -> None:
         self._bases = {"telegram": telegram.rstrip("/"), "whatsapp": whatsapp.rstrip("/")}
         self._port = port
         self._group = 0
         self._session: aiohttp.ClientSession | None = None
         self._runner: web.AppRunner | None = None
+        self._program = program
+        self._timeline = Timeline(time.time)
+        self._devices: list[dict[str, Any]] | None = None  # as last seen, None while the stand-in is away
+        self._looking: asyncio.Task[None] | None = None
+        self._codes: dict[str, bool] = {}  # picture → whether a camera reads a code in it
 
     @property
     def url(self) -> str:
@@ -59,6 +88,10 @@ class PeoplePage:
         app.router.add_static("/page", PAGE)
         app.router.add_get("/cast", self._cast)
         app.router.add_post("/scan", self._scan)
+        app.router.add_get("/code/{picture}", self._code)
+        app.router.add_get("/phones", self._phones)
+        app.router.add_get("/program", self._show_program)
+        app.router.add_post("/program", self._run_program)
         app.router.add_route("*", "/{door:telegram|whatsapp}/{path:.+}", self._through)
         self._runner = web.AppRunner(app, handler_cancellation=True, access_log=None, shutdown_timeout=0.5)
         try:
@@ -69,9 +102,15 @@ class PeoplePage:
             await self.stop()
             raise
         self._port = self._runner.addresses[0][1]
+        self._looking = asyncio.create_task(self._look(), name="looking at the phones")
 
     async def stop(self) -> None:
         """Stop listening and let every connection go."""
+        if self._looking is not None:
+            self._looking.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._looking
+            self._looking = None
         if self._runner is not None:
             await self._runner.cleanup()
             self._runner = None
@@ -97,41 +136,116 @@ class PeoplePage:
     async def _scan(self, request: web.Request) -> web.Response:
         """Hold a phone in front of a chat: `{"chat_id", "message_id", "as"}`; the picture is really decoded."""
         body = await request.json()
-        base = self._bases["telegram"]
-        async with self._client.get(f"{base}/client/messages", params={"chat_id": str(body["chat_id"])}) as answer:
+        params = {"chat_id": str(body["chat_id"])}
+        async with self._client.get(f"{self._bases['telegram']}/client/messages", params=params) as answer:
             messages = (await answer.json()).get("messages", [])
         photo = next((m["photo"] for m in messages if m["message_id"] == body["message_id"]), None)
         if photo is None:
             return _refused(404, "the picture is gone")
-        async with self._client.get(base + photo["url"]) as answer:
-            picture = await answer.read()
         try:
-            code = await asyncio.to_thread(read_code, picture)
+            code = await asyncio.to_thread(read_code, await self._picture(photo["url"]))
         except NoCodeError as error:
             return _refused(422, str(error))
         async with self._client.post(
             f"{self._bases['whatsapp']}/phone/scan", json={"qr": code, "as": body["as"]}
         ) as answer:
-            return web.json_response(await answer.json(), status=answer.status)
+            found = await answer.json()
+            self._timeline.did("You scanned a code" + ("" if answer.ok else f": {found.get('error')}"), body["as"])
+            return web.json_response(found, status=answer.status)
+
+    async def _code(self, request: web.Request) -> web.Response:
+        """Tell whether a camera reads a code in a picture of Telegram's; what it says is not told."""
+        name = request.match_info["picture"]
+        if name not in self._codes:
+            while len(self._codes) >= CODES_KEPT:
+                del self._codes[next(iter(self._codes))]
+            try:
+                await asyncio.to_thread(read_code, await self._picture(f"/client/files/{name}"))
+                self._codes[name] = True
+            except (NoCodeError, OSError):  # OSError: it is no picture
+                self._codes[name] = False
+        return web.json_response({"code": self._codes[name]})
+
+    async def _picture(self, path: str) -> bytes:
+        async with self._client.get(self._bases["telegram"] + path) as answer:
+            if not answer.ok:
+                raise NoCodeError("the picture is gone")
+            return await answer.read()
+
+    async def _phones(self, request: web.Request) -> web.Response:
+        """Return the linked devices and what happened since `?after=`, which counts within one `run`."""
+        after = request.query.get("after", "0")
+        same = request.query.get("run") == self._timeline.run and after.isdigit()
+        return web.json_response(
+            {
+                "devices": self._devices or [],
+                "reachable": self._devices is not None,
+                "run": self._timeline.run,
+                "timeline": self._timeline.since(int(after) if same else 0),
+            }
+        )
+
+    async def _look(self) -> None:
+        """Look at the phones again and again; their stand-in tells nobody by itself."""
+        while True:
+            try:
+                async with self._client.get(f"{self._bases['whatsapp']}/phone/devices") as answer:
+                    self._devices = await answer.json()
+                self._timeline.look(self._devices or [])
+            except (aiohttp.ClientError, TimeoutError, ValueError):
+                self._devices = None
+            await asyncio.sleep(LOOK_SECONDS)
+
+    async def _show_program(self, _: web.Request) -> web.Response:
+        state = self._program.state() if self._program else {}
+        return web.json_response({"ours": self._program is not None, **state})
+
+    async def _run_program(self, request: web.Request) -> web.Response:
+        """Begin, stop or kill the product: `{"action": "start" | "stop" | "kill"}`."""
+        action = (await request.json())["action"]
+        if self._program is None:
+            return _refused(409, "the bot was not started by this sandbox")
+        acts = {"start": self._program.start, "stop": self._program.stop, "kill": self._program.kill}
+        if action not in acts:
+            return _refused(400, f"action is {', '.join(acts)}, not {action!r}")
+        self._timeline.did(
+            {"start": "You started the bot", "stop": "You stopped the bot"}.get(action, "You killed the bot")
+        )
+        await acts[action]()
+        return await self._show_program(request)
 
     async def _through(self, request: web.Request) -> web.StreamResponse:
         """Pass a request on to a stand-in and its answer back, streams as they come."""
         door, path = request.match_info["door"], request.match_info["path"]
         if not path.startswith(DOORS[door]):
             return _refused(404, "there is no such door")
+        sent = await request.read()
         async with self._client.request(
             request.method,
             f"{self._bases[door]}/{path}",
             params=request.query,
-            data=await request.read(),
-            headers={"Content-Type": request.content_type},
+            data=sent,
+            headers={name: value for name, value in request.headers.items() if name in PASSED_ON},
             timeout=ENDLESS if path == "client/events" else DEADLINE,
         ) as answer:
             response = web.StreamResponse(status=answer.status, headers={"Content-Type": answer.content_type})
+            if request.method == "POST" and door == "whatsapp" and answer.ok:
+                self._note(path, sent)
             await response.prepare(request)
-            async for chunk in answer.content.iter_any():
-                await response.write(chunk)
+            try:
+                async for chunk in answer.content.iter_any():
+                    await response.write(chunk)
+            except aiohttp.ClientPayloadError:  # the stand-in broke off: so does its answer here
+                if request.transport is not None:
+                    request.transport.abort()
             return response
+
+    def _note(self, path: str, sent: bytes) -> None:
+        """Put what somebody just did to a phone on the timeline."""
+        body = json.loads(sent or b"{}")
+        if isinstance(body, dict) and (text := act_of(path, body)) is not None:
+            number = body.get("number")
+            self._timeline.did(text, str(number) if number else None)
 
     @property
     def _client(self) -> aiohttp.ClientSession:

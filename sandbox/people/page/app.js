@@ -1,18 +1,18 @@
 // Puts the page together. What lives here: the order of things, the people on top, the lights. What never does: details.
 
-import { get } from "./api.js";
+import { attempt, get, post } from "./api.js";
 import { avatar, h, icon, iconButton } from "./dom.js";
 import { mountChat, openChat } from "./chat.js";
 import { mountGuide } from "./guide.js";
 import { known, mountPhones } from "./phones.js";
 import { soundIsOn, toggleSound } from "./sound.js";
-import { chatsOf, load, state, watch } from "./store.js";
+import { chatsOf, load, state, tell, watch } from "./store.js";
 import { mountTrouble } from "./trouble.js";
 
 const EVERY_MS = 2000;
 const ROLES = { admin: "admin", operator: "operator", stranger: "a stranger" };
 const byId = (id) => document.getElementById(id);
-const lights = { bot: null, stream: true };
+const lights = { bot: null, stream: true, program: null };
 
 function drawPeople() {
   byId("people").replaceChildren(
@@ -64,19 +64,53 @@ function setTheme(theme) {
   requestAnimationFrame(() => requestAnimationFrame(() => root.classList.remove("switching")));
 }
 
+let drawn = "";
+
 function drawLights() {
   const light = (good, text) => h("span", { class: `status ${good ? "good" : "bad"}` }, h("i"), text);
-  const listening = lights.bot && (lights.bot.polling || lights.bot.webhook);
+  const listening = Boolean(lights.bot && (lights.bot.polling || lights.bot.webhook));
+  const ended = Boolean(lights.program?.ours && !lights.program.running);
+  const shape = JSON.stringify([listening, ended, known.reachable, lights.stream, lights.program?.lines?.at(-1)]);
+  if (shape === drawn) return; // what is read aloud is what has changed
+  drawn = shape;
   byId("lights").replaceChildren(
-    light(listening, listening ? "Bot is listening" : "Bot is not listening"),
-    light(known.reachable, known.reachable ? "WhatsApp stand-in" : "WhatsApp stand-in is away"),
-    lights.stream ? "" : light(false, "The sandbox has stopped"),
+    ...(lights.stream
+      ? [
+          light(listening, ended ? "The bot has ended" : listening ? "Bot is listening" : "Bot is not listening"),
+          light(known.reachable, known.reachable ? "WhatsApp stand-in" : "WhatsApp stand-in is away"),
+        ]
+      : [light(false, "The sandbox has stopped")]),
   );
+  const banner = byId("banner");
+  banner.hidden = !ended || !lights.stream;
+  if (!banner.hidden)
+    banner.replaceChildren(
+      icon("crash"),
+      h("span", {}, h("strong", {}, "The bot has ended. "), lastWord(lights.program)),
+      h(
+        "button",
+        { type: "button", onclick: () => attempt(async () => took(await post("/program", { action: "start" }))) },
+        "Start it again",
+      ),
+    );
+}
+
+/** What the bot wrote last, without time and level. */
+function lastWord(program) {
+  const last = program.lines.at(-1) || "";
+  return `${last.replace(/^[\d-]+ [\d:,.]+ \w+\s+/, "")} (exit code ${program.exit_code})`;
+}
+
+function took(program) {
+  if (!program) return drawLights();
+  lights.program = program;
+  tell("program", program);
+  drawLights();
 }
 
 async function pollLights() {
   lights.bot = await get("/telegram/client/me").catch(() => null);
-  drawLights();
+  took(await get("/program").catch(() => lights.program));
   setTimeout(pollLights, EVERY_MS);
 }
 

@@ -3,7 +3,7 @@
 import { attempt, post } from "./api.js";
 import { alertBox, showHistory } from "./dialogs.js";
 import { avatar, clock, h, icon, toast } from "./dom.js";
-import { isPrivate, messagesOf, state, tell } from "./store.js";
+import { isCode, isPrivate, messagesOf, state, tell } from "./store.js";
 
 /** Draws one message as the person that is looking sees it; `ghost` rows are deleted ones that are shown all the same. */
 export function row(message) {
@@ -28,7 +28,7 @@ export function row(message) {
         !mine && !isPrivate() && h("div", { class: "sender" }, message.from.name),
         message.reply_to !== null && quote(message.reply_to),
         message.photo &&
-          h("a", { class: "photo", href: `/telegram${message.photo.url}`, target: "_blank" }, picture(message.photo)),
+          h("a", { class: "photo", href: `/telegram${message.photo.url}`, target: "_blank" }, picture(message)),
         message.document &&
           h(
             "a",
@@ -42,6 +42,7 @@ export function row(message) {
       message.reactions.length > 0 &&
         h("div", { class: "reactions" }, message.reactions.map((reaction) => reaction.emoji || "★").join(" ")),
       message.buttons.length > 0 && !ghost && keyboard(message),
+      !ghost && isCode(message) && scanHere(message),
       ghost &&
         h(
           "div",
@@ -52,10 +53,24 @@ export function row(message) {
   );
 }
 
-function picture(photo) {
-  const image = h("img", { src: `/telegram${photo.url}`, alt: "Picture", width: photo.width, height: photo.height });
+const firstLine = (text) => (text || "").split("\n")[0] || "without a caption";
+
+function picture(message) {
+  const { photo } = message;
+  const alt = isCode(message) ? "A QR code to scan with the account's phone" : `Picture: ${firstLine(message.text)}`;
+  const image = h("img", { src: `/telegram${photo.url}`, alt, width: photo.width, height: photo.height });
   image.addEventListener("load", () => tell("grown"), { once: true });
   return image;
+}
+
+/** Where the phones are out of sight, a code can be scanned where it stands. */
+function scanHere(message) {
+  return h(
+    "button",
+    { type: "button", class: "scan-here", onclick: () => tell("scan-here", { message }) },
+    icon("scan"),
+    "Scan it with its phone",
+  );
 }
 
 function meta(message, mine) {

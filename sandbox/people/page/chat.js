@@ -5,7 +5,7 @@ import { flash, jumpTo, row, rowOf } from "./bubbles.js";
 import { drawComposer, hideSuggest, mountComposer, refreshCommands, say } from "./composer.js";
 import { avatar, h, icon, iconButton, toast } from "./dom.js";
 import { chime } from "./sound.js";
-import { chatsOf, isPrivate, messagesOf, refreshChats, state, tell, watch } from "./store.js";
+import { chatsOf, isCode, isPrivate, messagesOf, refreshChats, state, tell, watch } from "./store.js";
 
 const TYPING_SECONDS = 5;
 const LEAVING_MS = 700;
@@ -21,7 +21,12 @@ export function mountChat(device) {
   device.append(h("div", { class: "notch" }), parts.screen);
   watch(onEvent);
   document.addEventListener("click", (event) => {
-    if (!parts.head.contains(event.target)) parts.more?.classList.remove("open");
+    if (!parts.head.contains(event.target)) openMore(false);
+  });
+  parts.head.addEventListener("keydown", (event) => {
+    if (event.key !== "Escape" || !parts.more.classList.contains("open")) return;
+    openMore(false);
+    parts.moreButton.focus();
   });
 }
 
@@ -85,6 +90,9 @@ function drawHead() {
   const people = chat && !isPrivate() ? `${chat.members.length + 1} members` : "bot";
   const subtitle = view.typing > Date.now() ? h("span", { class: "typing" }, "typing", h("i"), h("i"), h("i")) : people;
   parts.more = h("div", { class: "more" }, moreActions());
+  parts.moreButton = iconButton("dots", "More", () => openMore(!parts.more.classList.contains("open")), {
+    "aria-expanded": "false",
+  });
   parts.head.replaceChildren(
     isPrivate() ? h("img", { class: "avatar-image", src: "/page/icon.svg", alt: "" }) : avatar(title),
     h(
@@ -96,9 +104,14 @@ function drawHead() {
     iconButton("eye", view.ghosts ? "Hide deleted messages" : "Show deleted messages", toggleGhosts, {
       "aria-pressed": String(view.ghosts),
     }),
-    iconButton("dots", "More", () => parts.more.classList.toggle("open")),
+    parts.moreButton,
     parts.more,
   );
+}
+
+function openMore(open) {
+  parts.more?.classList.toggle("open", open);
+  parts.moreButton?.setAttribute("aria-expanded", String(open));
 }
 
 function moreActions() {
@@ -109,7 +122,7 @@ function moreActions() {
       {
         type: "button",
         onclick: () => {
-          parts.more.classList.remove("open");
+          openMore(false);
           attempt(action);
         },
       },
@@ -215,6 +228,7 @@ function jumpToPinned() {
 
 function onEvent(kind, data) {
   if (kind === "grown") toBottom(false);
+  if (kind === "code" && state.me) markCodes();
   if (kind === "message" && data.message.from.is_bot && !data.message.silent && !data.message.service) ring(data);
   if (["chat", "topics", "blocked", "unblocked", "migrated", "message", "user"].includes(kind) && state.me) drawTabs();
   if ((data.chat_id ?? data.chat?.id) !== state.chatId || !state.me) {
@@ -231,6 +245,15 @@ function onEvent(kind, data) {
     drawHead();
     drawComposer();
   }
+}
+
+/** Draws anew what has turned out to be a code. */
+function markCodes() {
+  for (const message of sorted()) {
+    const old = isCode(message) && message.deleted === null && rowOf(message.message_id);
+    if (old && !old.querySelector(".scan-here")) old.replaceWith(row(message));
+  }
+  toBottom(false);
 }
 
 function ring(data) {

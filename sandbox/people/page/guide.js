@@ -1,105 +1,149 @@
-// The newcomer's first minute. What lives here: five steps that tick themselves off. What never does: the steps' work.
+// The newcomer's first minutes. What lives here: five steps, each ticked by what is so and not by what was clicked; and
+// the one thing to do next, whatever went wrong. What never does: the steps' work.
 
-import { h, icon, spaced } from "./dom.js";
+import { attempt, post } from "./api.js";
 import { say } from "./composer.js";
-import { firstNumber, known, scanAs } from "./phones.js";
-import { newestPicture, state, watch } from "./store.js";
-import { post } from "./api.js";
+import { h, icon, spaced } from "./dom.js";
+import { hasCode, known, scanAs, wantedNumber } from "./phones.js";
+import { state, watch } from "./store.js";
 
-const done = new Set();
-let brokenAt = 0;
+const PATIENCE_MS = 45_000; // until a code that does not come is asked for again
+const SCAN_MS = 6_000; // a scan links within that time, or came to nothing
+const HEAL_MS = 30_000;
+const facts = { askedAt: 0, codeAt: 0, broken: null };
 let root = null;
 
+const deviceOf = (number) => known.devices.filter((device) => device.number === number).pop();
+
+/** What is so now: the number that somebody wants to link, and how far that is. */
+function look() {
+  const number = wantedNumber();
+  const wanted = deviceOf(number);
+  const code = hasCode(number);
+  const now = Date.now();
+  if (code) Object.assign(facts, { codeAt: now, askedAt: 0 });
+  if (!wanted) facts.broken = null; // what is no longer linked cannot heal
+  const linked = Boolean(wanted);
+  const scanning = now - facts.codeAt < SCAN_MS;
+  const asked = now - facts.askedAt < PATIENCE_MS;
+  const said = [...state.messages.values()].some((messages) =>
+    [...messages.values()].some((message) => message.from && !message.from.is_bot),
+  );
+  const healed = Boolean(facts.broken && wanted?.online && wanted.since * 1000 > facts.broken + 500);
+  return { number, wanted, code, linked, scanning, asked, said, healed, now };
+}
+
 const STEPS = [
-  { id: "hello", title: "Say hello", text: "Write to the bot.", label: "Send /start", run: () => say("/start") },
+  {
+    id: "hello",
+    past: "The bot knows you.",
+    title: "Say hello",
+    done: (is) => is.said,
+    text: () => "Write to the bot.",
+    label: "Send /start",
+    run: () => say("/start"),
+  },
   {
     id: "link",
+    past: "It sent a QR code.",
     title: "Link an account",
-    text: "It answers with a QR code.",
+    done: (is) => is.linked || is.code || is.scanning,
+    text: (is) =>
+      is.asked ? "A code is on its way." : facts.codeAt ? "The code is gone. Ask again." : "It answers with a QR code.",
     label: "Send /link",
-    run: () => say(`/link ${spaced(firstNumber())} ${state.cast.phones[0].name}`),
+    ready: (is) => !is.asked,
+    run: (is) => {
+      facts.askedAt = Date.now();
+      const name = state.cast.phones.find((phone) => phone.number === is.number)?.name || "";
+      return say(`/link ${spaced(is.number)} ${name}`.trim());
+    },
   },
   {
     id: "scan",
+    past: "The phone is linked.",
     title: "Scan the code",
-    text: "With a phone on the right.",
+    done: (is) => is.linked,
+    text: (is) => (is.code ? "With its phone." : "With a phone on the right."),
     label: "Scan",
-    ready: () => Boolean(newestPicture()),
-    run: () => scanAs(firstNumber()),
+    ready: (is) => is.code,
+    run: (is) => scanAs(is.number),
   },
   {
     id: "break",
+    past: "You hurt it.",
     title: "Break it",
-    text: "Crash its page.",
+    done: () => facts.broken !== null,
+    text: () => "Crash its page.",
     label: "Crash it",
-    ready: () => known.devices.some((device) => device.online),
-    run: breakIt,
+    ready: (is) => Boolean(is.wanted?.online),
+    run: (is) => attempt(() => post("/whatsapp/phone/crash", { number: is.number }).then(() => broke())),
   },
-  { id: "heal", title: "Watch it heal", text: "It comes back by itself." },
+  {
+    id: "heal",
+    past: "It came back by itself.",
+    title: "Watch it heal",
+    done: (is) => is.healed,
+    text: (is) =>
+      facts.broken && is.now - facts.broken > HEAL_MS ? "Does it need you? See the chat." : "It comes back by itself.",
+  },
 ];
+
+function broke() {
+  facts.broken = Date.now();
+  draw();
+}
 
 export function mountGuide(node) {
   root = node;
   if (localStorage.getItem("guide") === "closed") return;
   watch((kind, data) => {
-    if (kind === "message" && !data.message.from.is_bot) {
-      done.add("hello");
-      if (data.message.text.startsWith("/link")) done.add("link");
-    }
-    if (kind === "broken") {
-      brokenAt = Date.now() / 1000;
-      done.add("break");
-    }
-    if (kind === "devices") {
-      if (known.devices.length) for (const step of ["hello", "link", "scan"]) done.add(step);
-      if (brokenAt && known.devices.some((device) => device.online && device.since > brokenAt + 0.5)) done.add("heal");
-    }
-    if (["message", "edit", "delete", "broken", "devices", "scanned"].includes(kind)) draw();
+    if (kind === "broken" && data.number === wantedNumber() && deviceOf(data.number)) broke();
+    if (["message", "edit", "delete", "devices", "scanned", "code"].includes(kind)) draw();
   });
   draw();
 }
 
 let shape = "";
 function draw() {
-  const now = STEPS.findIndex((step) => !done.has(step.id));
-  const ready = now >= 0 && (STEPS[now].ready?.() ?? true);
-  const fresh = JSON.stringify([[...done], now, ready]);
+  if (!root || localStorage.getItem("guide") === "closed") return;
+  const is = look();
+  let open = true; // a step counts only after those before it
+  const steps = STEPS.map((step) => {
+    open = open && Boolean(step.done(is));
+    return { step, done: open, text: open ? step.past : step.text(is), ready: step.ready?.(is) ?? true };
+  });
+  const now = steps.findIndex((each) => !each.done);
+  const fresh = JSON.stringify([steps.map((each) => [each.done, each.text, each.ready]), now]);
   if (fresh === shape) return;
   shape = fresh;
+  const hadFocus = root.querySelector("li button") === document.activeElement && document.activeElement !== null;
   root.replaceChildren(
     h(
       "ol",
       {},
-      STEPS.map((step, place) =>
+      steps.map(({ step, done, text, ready }, place) =>
         h(
           "li",
-          { class: done.has(step.id) ? "done" : place === now ? "now" : "" },
-          h("span", { class: "number" }, done.has(step.id) ? icon("check") : String(place + 1)),
-          h("div", {}, h("strong", {}, step.title), h("span", {}, step.text)),
-          place === now && step.run && h("button", { type: "button", disabled: !ready, onclick: step.run }, step.label),
+          { class: done ? "done" : place === now ? "now" : "", "aria-current": place === now ? "step" : null },
+          h("span", { class: "number" }, done ? icon("check") : String(place + 1)),
+          h("div", {}, h("strong", {}, step.title), h("span", {}, text)),
+          place === now &&
+            step.run &&
+            h("button", { type: "button", disabled: !ready, onclick: () => step.run(look()) }, step.label),
         ),
       ),
     ),
     h(
       "button",
-      {
-        type: "button",
-        class: "icon-button",
-        title: "Close the guide",
-        "aria-label": "Close the guide",
-        onclick: close,
-      },
+      { type: "button", class: "icon-button", title: "Close the guide", "aria-label": "Close the guide", onclick: close },
       icon("close"),
     ),
   );
   root.classList.toggle("finished", now < 0);
-}
-
-async function breakIt() {
-  await post("/whatsapp/phone/crash", { number: known.devices.find((device) => device.online).number }).catch(() => {});
-  brokenAt = Date.now() / 1000;
-  done.add("break");
-  draw();
+  const current = root.querySelector("li.now");
+  if (hadFocus) current?.querySelector("button")?.focus();
+  const row = root.querySelector("ol");
+  if (current && row.scrollWidth > row.clientWidth) row.scrollTo({ left: current.offsetLeft - row.offsetLeft });
 }
 
 function close() {

@@ -1,9 +1,10 @@
 // Phones on the right: each is one number. What lives here: the cards and what can be done to a number.
-// What never does: the chat. What is linked is asked of WhatsApp's stand-in once a second; it has no stream.
+// What never does: the chat. What is linked, and what happened, is asked of the sandbox once a second.
 
 import { get, post } from "./api.js";
 import { avatar, clock, h, icon, spaced, toast } from "./dom.js";
-import { newestPicture, state, tell, watch } from "./store.js";
+import { drawTimeline, take } from "./timeline.js";
+import { codesInChats, meantFor, state, tell, watch } from "./store.js";
 
 const EVERY_MS = 1000;
 const cards = new Map(); // number → what is known and drawn of a phone
@@ -17,9 +18,10 @@ export function mountPhones(root) {
   root.append(adder());
   watch((kind, data) => {
     if (kind === "message" && !data.message.from.is_bot) addLinked(data.message.text);
-    if (["message", "edit", "delete", "opened"].includes(kind)) drawPicture();
+    if (["message", "edit", "delete", "opened", "code"].includes(kind)) drawScans();
+    if (kind === "scan-here") scan(meantFor(data.message, [...cards.values()]) || cards.get(firstNumber()), data.message);
   });
-  drawPicture();
+  drawScans();
   poll();
 }
 
@@ -29,18 +31,24 @@ function addPhone(number, name) {
   if (cards.has(number)) return;
   const card = { number, name, lost: false, silent: false, passkey: false, device: null, shape: "" };
   card.node = h("article", { class: "phone", data: { number }, "aria-label": `Phone ${name}` });
+  card.happened = h("div", { class: "happened" });
   cards.set(number, card);
   parts.root.insertBefore(card.node, parts.root.querySelector(".phone-adder"));
   draw(card);
 }
 
+const LINK = /^\/link(?:@\w+)?\s+(\+|00)([\d ()/.-]{7,24})(.*)$/;
+
+/** The number that a /link asks for, or null. */
+function numberIn(text) {
+  const digits = LINK.exec(text)?.[2].replace(/\D/g, "") || "";
+  return digits.length < 8 || digits.length > 15 ? null : `+${digits}`;
+}
+
 /** Puts the phone on the desk whose number somebody links. */
 function addLinked(text) {
-  const found = /^\/link(?:@\w+)?\s+(\+|00)([\d ()/.-]{7,24})(.*)$/.exec(text);
-  if (!found) return;
-  const digits = found[2].replace(/\D/g, "");
-  if (digits.length < 8 || digits.length > 15) return;
-  addPhone(`+${digits}`, found[3].trim() || `Phone ${digits.slice(-4)}`);
+  const number = numberIn(text);
+  if (number) addPhone(number, LINK.exec(text)[3].trim() || `Phone ${number.slice(-4)}`);
 }
 
 function adder() {
@@ -65,14 +73,17 @@ function adder() {
 
 async function poll() {
   try {
-    const devices = await get("/whatsapp/phone/devices");
-    known.reachable = true;
+    const found = await get(take.path());
+    const devices = found.devices;
+    known.reachable = found.reachable;
     known.devices = devices;
+    take(found);
     for (const device of devices)
       if (!cards.has(device.number)) addPhone(device.number, `Phone ${device.number.slice(-4)}`);
     for (const card of cards.values()) {
       card.device = devices.filter((device) => device.number === card.number).pop() || null;
       draw(card);
+      drawTimeline(card.happened, card.number);
     }
   } catch {
     known.reachable = false;
@@ -96,13 +107,14 @@ function draw(card) {
   card.shape = shape;
   const status = standing(card);
   card.node.dataset.standing = status.kind;
-  const scan = h(
+  const focused = card.node.contains(document.activeElement) ? document.activeElement.dataset.act : null;
+  card.scanLabel = h("span", {}, "");
+  card.scan = h(
     "button",
-    { type: "button", class: "scan", onclick: () => scanAs(card.number) },
+    { type: "button", class: "scan", onclick: () => scanAs(card.number), data: { act: "scan" } },
     icon("scan"),
-    h("span", {}, device ? "Link again" : "Scan the code in the chat"),
+    card.scanLabel,
   );
-  card.scan = scan;
   card.node.replaceChildren(
     h(
       "div",
@@ -127,14 +139,15 @@ function draw(card) {
         h("div", {}, h("strong", {}, status.title), h("span", {}, status.detail)),
       ),
     ),
-    scan,
+    card.scan,
+    card.happened,
     h(
       "div",
       { class: "acts" },
       act(card, card.lost ? "wifi" : "nowifi", card.lost ? "Network back" : "Lose network", toggleNetwork, {
-        pressed: card.lost,
+        toggle: true, pressed: card.lost,
       }),
-      act(card, "silence", card.silent ? "Server answers" : "Server silent", toggleSilence, { pressed: card.silent }),
+      act(card, "silence", card.silent ? "Server answers" : "Server silent", toggleSilence, { toggle: true, pressed: card.silent }),
       act(card, "crash", "Crash page", (number) => post("/whatsapp/phone/crash", { number }), { needsPage: true }),
       act(card, "conflict", "Conflict", (number) => post("/whatsapp/phone/conflict", { number }), {
         needsPage: true,
@@ -147,11 +160,13 @@ function draw(card) {
         (number) => post("/whatsapp/phone/message", { number, body: "Are you open today?" }),
         { needsDevice: true, calm: true },
       ),
+      act(card, "hang", "Hang page", (number) => post("/whatsapp/phone/hang", { number }), { needsPage: true }),
       act(card, "reload", "Reload page", (number) => post("/whatsapp/phone/reload", { number }), { needsPage: true }),
-      act(card, "key", card.passkey ? "Give passkey" : "Ask passkey", togglePasskey, { pressed: card.passkey }),
+      act(card, "key", card.passkey ? "Give passkey" : "Ask passkey", togglePasskey, { toggle: true, pressed: card.passkey }),
     ),
   );
-  drawPicture();
+  drawScans();
+  if (focused) card.node.querySelector(`[data-act="${focused}"]`)?.focus();
 }
 
 function standing({ device, lost }) {
@@ -168,7 +183,7 @@ function act(
   name,
   label,
   action,
-  { needsPage = false, needsDevice = false, pressed = false, calm = false } = {},
+  { needsPage = false, needsDevice = false, pressed = false, toggle = false, calm = false } = {},
 ) {
   const off = (needsPage && !card.device?.page) || (needsDevice && !card.device);
   const run = async () => {
@@ -183,7 +198,14 @@ function act(
   };
   return h(
     "button",
-    { type: "button", class: "act", disabled: off, "aria-pressed": String(pressed), onclick: run, data: { act: name } },
+    {
+      type: "button",
+      class: "act",
+      disabled: off,
+      "aria-pressed": toggle ? String(pressed) : null,
+      onclick: run,
+      data: { act: label },
+    },
     icon(name),
     label,
   );
@@ -205,35 +227,65 @@ async function togglePasskey(number, card) {
   if (card.passkey) toast("The next scan by this phone asks for a passkey.");
 }
 
-/** Tells on each phone whether there is a code to scan. */
-function drawPicture() {
-  const picture = newestPicture();
-  const wanted = picture && /\+\d[\d ]{7,20}/.exec(picture.text)?.[0].replaceAll(" ", "");
+/** The code that a phone would scan: the one meant for it, else the newest of the others, which is the wrong one. */
+function codeFor(card) {
+  const codes = codesInChats().map((message) => ({ message, owner: meantFor(message, [...cards.values()]) }));
+  const own = codes.find((code) => code.owner === card) || (!card.device && codes.find((code) => code.owner === null));
+  return own ? { ...own, own: true } : codes[0] ? { ...codes[0], own: false } : null;
+}
+
+/** Tells on each phone whether there is a code to scan, and whose. */
+function drawScans() {
   for (const card of cards.values()) {
-    card.scan.disabled = !picture;
-    card.scan.classList.toggle(
-      "ready",
-      Boolean(picture) && (cards.has(wanted) ? card.number === wanted : !card.device),
-    );
-    card.scan.title = picture
-      ? "Hold this phone in front of the chat"
-      : "There is no code in the chat. Ask the bot for one: /link";
+    const code = codeFor(card);
+    card.scan.disabled = !code;
+    card.scan.classList.toggle("ready", Boolean(code?.own));
+    card.scan.classList.toggle("wrong", Boolean(code && !code.own));
+    card.scanLabel.textContent = !code
+      ? "No code to scan"
+      : code.own
+        ? "Scan its code"
+        : code.owner
+          ? `Scan ${code.owner.name}’s code`
+          : "Scan the code";
+    card.scan.title = !code
+      ? "There is no code in the chat. Ask the bot for one: /link"
+      : code.own
+        ? "Hold this phone in front of the chat"
+        : "The wrong phone for that code: see what the bot makes of it";
   }
 }
 
-/** Holds a phone in front of the newest picture in the chat; the picture is really decoded. */
+/** Holds a phone in front of the chat; the picture is really decoded. */
 export async function scanAs(number) {
-  const picture = newestPicture();
   const card = cards.get(number);
-  if (!picture) return toast("There is no code in the chat. Ask the bot for one: /link", "bad");
+  const code = codeFor(card);
+  if (!code) return toast("There is no code in the chat. Ask the bot for one: /link", "bad");
+  return scan(card, code.message);
+}
+
+async function scan(card, message) {
   card.node.classList.remove("scanning");
   void card.node.offsetWidth; // restarts the animation
   card.node.classList.add("scanning");
   try {
-    const found = await post("/scan", { chat_id: picture.chat_id, message_id: picture.message_id, as: number });
+    const found = await post("/scan", { chat_id: message.chat_id, message_id: message.message_id, as: card.number });
     toast(found.passkey ? `${card.name}: WhatsApp asks for a passkey` : `${card.name} scanned the code`, "good");
-    tell("scanned", { number });
+    tell("scanned", { number: card.number });
   } catch (error) {
     toast(`${card.name}: ${error.message}`, "bad");
   }
+}
+
+/** Whether there is a code in a chat that is meant for this number. */
+export const hasCode = (number) => Boolean(cards.get(number) && codeFor(cards.get(number))?.own);
+
+/** The number that the last /link of anybody asked for, else the first phone's. */
+export function wantedNumber() {
+  let newest = null;
+  for (const messages of state.messages.values())
+    for (const message of messages.values())
+      if (!message.from?.is_bot && numberIn(message.text || "") && !(newest && newest.date > message.date))
+        newest = message;
+  return newest ? numberIn(newest.text) : firstNumber();
 }

@@ -40,17 +40,48 @@ export function chatsOf(person) {
   return [{ id: person.user_id, private: true, name: "Switchboard" }, ...groups];
 }
 
-/** The newest picture that is still to be seen, in any chat; the open chat's comes first. */
-export function newestPicture() {
-  let best = null;
-  for (const [chatId, messages] of state.messages) {
-    for (const message of messages.values()) {
-      if (!message.photo || message.deleted !== null) continue;
-      const rank = (chatId === state.chatId ? 1e12 : 0) + (message.edited || message.date);
-      if (!best || rank > best.rank) best = { rank, message };
-    }
-  }
-  return best ? best.message : null;
+const codes = new Map(); // picture's address → whether a camera reads a code in it; a promise while it is asked
+
+/** Finds out whether a message's picture is a code; tells "code" once that is known. */
+function lookAt(message) {
+  const address = message.photo?.url;
+  if (!address || message.deleted !== null || codes.has(address)) return;
+  codes.set(address, null);
+  get(`/code/${address.split("/").pop()}`)
+    .then((found) => {
+      codes.set(address, found.code);
+      tell("code");
+    })
+    .catch(() => codes.delete(address));
+}
+
+export const isCode = (message) => Boolean(message.photo) && codes.get(message.photo.url) === true;
+
+/** The codes that are to be seen now, the newest first, in all chats that the sandbox knows. */
+export function codesInChats() {
+  const found = [];
+  for (const messages of state.messages.values())
+    for (const message of messages.values()) if (message.deleted === null && isCode(message)) found.push(message);
+  return found.sort((one, other) => (other.edited || other.date) - (one.edited || one.date));
+}
+
+/** Which of `phones` ({number, name}) a code is meant for, by what stands under it, as a person reads it; or null. */
+export function meantFor(message, phones) {
+  const text = message.text || "";
+  const numbers = (text.match(/(?:\+|00)\d[\d ()/.-]{6,22}\d/g) || []).map(
+    (found) => `+${found.replace(/\D/g, "").replace(/^00/, "")}`,
+  );
+  const only = (matches) => {
+    const found = phones.filter(matches);
+    return found.length === 1 ? found[0] : null;
+  };
+  if (numbers.length) return only((phone) => numbers.includes(phone.number));
+  const lastFour = (text.match(/\d{4}(?!\d)/g) || []).map(String);
+  return (
+    only((phone) => text.includes(phone.name) && lastFour.includes(phone.number.slice(-4))) ||
+    only((phone) => text.includes(phone.name)) ||
+    only((phone) => lastFour.includes(phone.number.slice(-4)))
+  );
 }
 
 export async function load() {
@@ -71,13 +102,17 @@ export async function refreshChats() {
 async function loadMessages(chatId) {
   const found = await get(`/telegram/client/messages?chat_id=${chatId}`);
   const messages = messagesOf(chatId);
-  for (const message of [...found.deleted, ...found.messages]) messages.set(message.message_id, message);
+  for (const message of [...found.deleted, ...found.messages]) {
+    messages.set(message.message_id, message);
+    lookAt(message);
+  }
 }
 
 async function take(event) {
   if (event.kind === "missed") return location.reload(); // the sandbox was started again, or this tab slept for long
   if (event.kind === "message" || event.kind === "edit") {
     messagesOf(event.chat_id).set(event.message.message_id, event.message);
+    lookAt(event.message);
     if (event.kind === "message" && event.message.from.is_bot && event.chat_id !== state.chatId) {
       const unread = state.unread.get(event.chat_id) || { count: 0, loud: false };
       state.unread.set(event.chat_id, { count: unread.count + 1, loud: unread.loud || !event.message.silent });

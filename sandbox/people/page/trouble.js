@@ -1,34 +1,15 @@
-// Trouble on request, and what the bot does about it. What lives here: WhatsApp's switches, Telegram's failures, the
-// journal of what the bot asked. What never does: phones and the chat.
+// Trouble on request, and what the bot does about it. What lives here: WhatsApp's switches and Telegram's failures, both
+// as the stand-ins list them, the bot's process, the journal of what it asked. What never does: phones and the chat.
 
 import { attempt, get, post, remove } from "./api.js";
 import { clock, h, icon } from "./dom.js";
 import { watch } from "./store.js";
+import { timelineBody } from "./timeline.js";
 
 const JOURNAL_ROWS = 80;
 const QUIET_MS = 250;
-const FAILURES = [
-  { label: "Too many requests", detail: "429 for 15 s", rule: { kind: "429", seconds: 15, retry_after: 5 } },
-  { label: "Telegram broken", detail: "502 for 20 s", rule: { kind: "502", seconds: 20 } },
-  { label: "Telegram gone", detail: "every connection dies for 30 s", rule: { kind: "drop", seconds: 30 } },
-  { label: "Telegram hangs", detail: "no answer for 20 s", rule: { kind: "hang", seconds: 20 } },
-  {
-    label: "Answer lost",
-    detail: "next message arrives, its answer does not",
-    rule: { kind: "lost", count: 1, method: "sendMessage" },
-  },
-  {
-    label: "Edit lost",
-    detail: "next text edit is done, its answer lost",
-    rule: { kind: "lost", count: 1, method: "editMessageText" },
-  },
-  { label: "Another poller", detail: "409 once", rule: { kind: "409", count: 1, method: "getUpdates" } },
-  { label: "Slow network", detail: "each call 3 s late for 30 s", rule: { kind: "slow", seconds: 30, delay: 3 } },
-  { label: "Token revoked", detail: "401 until healed: ends the bot", rule: { kind: "401" }, grave: true },
-];
-
 export function mountTrouble(root) {
-  root.append(switchesPanel(), failuresPanel(), journalPanel());
+  root.append(happenedPanel(), switchesPanel(), failuresPanel(), programPanel(), journalPanel());
 }
 
 function panel(title, hint, count, body, { open = false, tools = [] } = {}) {
@@ -47,17 +28,67 @@ function panel(title, hint, count, body, { open = false, tools = [] } = {}) {
   );
 }
 
+// What happened to the phones
+
+function happenedPanel() {
+  const count = h("span", { class: "count" });
+  const node = panel("What happened", "what you did, and how each phone came back", count, timelineBody(count));
+  node.classList.add("happened-panel");
+  return node;
+}
+
+// Lists by subject, with a field to search them
+
+/** Groups `entries` by their subject, in the order of first mention; `draw` makes an element of an entry. */
+function bySubject(entries, draw, className) {
+  const groups = new Map();
+  for (const entry of entries) {
+    const subject = entry.subject || "Other";
+    if (!groups.has(subject)) groups.set(subject, []);
+    groups.get(subject).push(draw(entry));
+  }
+  return [...groups].map(([subject, nodes]) =>
+    h("section", { class: "subject" }, h("h3", {}, subject), h("div", { class: className }, nodes)),
+  );
+}
+
+/** A field that hides what does not hold all its words: `root` has subjects, each with entries of `selector`. */
+function searchField(root, selector, label) {
+  const none = h("p", { class: "nothing", hidden: true, role: "status" }, "Nothing has all these words.");
+  const filter = () => {
+    const words = field.value.toLowerCase().split(/\s+/).filter(Boolean);
+    let shown = 0;
+    for (const subject of root.querySelectorAll(".subject")) {
+      let left = 0;
+      for (const node of subject.querySelectorAll(selector)) {
+        const text = `${subject.firstChild.textContent} ${node.textContent}`.toLowerCase();
+        node.hidden = !words.every((word) => text.includes(word));
+        left += node.hidden ? 0 : 1;
+      }
+      subject.hidden = left === 0;
+      shown += left;
+    }
+    none.hidden = shown > 0 || !words.length;
+  };
+  const field = h("input", { type: "search", placeholder: "Search", "aria-label": label, oninput: filter });
+  return { field, none, filter };
+}
+
 // WhatsApp's nasty cases
 
 function switchesPanel() {
-  const list = h("div", { class: "switches" });
+  const list = h("div", { class: "subjects" });
   const count = h("span", { class: "count", hidden: true });
+  const search = searchField(list, ".switch", "Search the nasty cases");
   const draw = async () => {
     const switches = await get("/whatsapp/switches");
     const on = switches.filter((each) => each.value !== each.default).length;
     count.hidden = !on;
     count.textContent = `${on} on`;
-    list.replaceChildren(...switches.map((each) => switchRow(each, draw)));
+    const focused = list.contains(document.activeElement) ? document.activeElement.id : null;
+    list.replaceChildren(...bySubject(switches, (each) => switchRow(each, draw), "switches"));
+    search.filter();
+    if (focused) document.getElementById(focused)?.focus();
   };
   const reset = h(
     "button",
@@ -72,8 +103,8 @@ function switchesPanel() {
     },
     "Everything back to normal",
   );
-  const node = panel("Make WhatsApp nasty", "crashes, bans, endless loading, pages nobody knows", count, list, {
-    tools: [reset],
+  const node = panel("Make WhatsApp nasty", "crashes, bans, endless loading, pages nobody knows", count, [search.none, list], {
+    tools: [search.field, reset],
   });
   node.classList.add("whatsapp-trouble");
   attempt(draw);
@@ -101,7 +132,7 @@ function switchRow(given, draw) {
   } else if (given.kind === "choice") {
     control = h(
       "select",
-      { id, onchange: (event) => set(event.target.value) },
+      { id, class: "choice", onchange: (event) => set(event.target.value) },
       given.choices.map((choice) => h("option", { value: choice, selected: choice === given.value }, choice)),
     );
   } else {
@@ -129,37 +160,25 @@ function readable(name) {
 // Telegram's failures
 
 function failuresPanel() {
-  const active = h("div", { class: "rules" });
+  const active = h("div", { class: "rules", role: "status", "aria-label": "Failures in force" });
+  const list = h("div", { class: "subjects" });
   const count = h("span", { class: "count", hidden: true });
+  const search = searchField(list, ".failure", "Search Telegram's failures");
   let rules = [];
   const draw = () => {
     const now = Date.now() / 1000;
     const live = rules.filter((rule) => rule.until === null || rule.until > now);
     count.hidden = !live.length;
     count.textContent = `${live.length} on`;
-    active.replaceChildren(
-      ...live.map((rule) =>
-        h(
-          "span",
-          { class: "rule" },
-          `${rule.kind}${rule.method ? ` · ${rule.method}` : ""} · ${rule.until ? `${Math.ceil(rule.until - now)} s` : rule.count ? `next ${rule.count}` : "until healed"}`,
-          h(
-            "button",
-            {
-              type: "button",
-              title: "End it",
-              onclick: () => attempt(() => remove("/telegram/client/faults", { number: rule.number })),
-            },
-            icon("close"),
-          ),
-        ),
-      ),
-    );
+    active.replaceChildren(...live.map((rule) => ruleChip(rule, now)));
   };
   const refresh = () =>
     attempt(async () => {
-      rules = (await get("/telegram/client/faults")).faults;
+      const found = await get("/telegram/client/faults");
+      rules = found.faults;
       draw();
+      if (list.children.length) return;
+      list.append(...bySubject(found.presets, failureButton, "failures"));
     });
   watch((kind, data) => {
     if (kind === "faults") {
@@ -176,33 +195,82 @@ function failuresPanel() {
     icon("heart"),
     "Heal everything",
   );
-  const buttons = h(
-    "div",
-    { class: "failures" },
-    FAILURES.map((failure) =>
-      h(
-        "button",
-        {
-          type: "button",
-          class: failure.grave ? "failure grave" : "failure",
-          onclick: () => attempt(() => post("/telegram/client/faults", failure.rule)),
-        },
-        h("strong", {}, failure.label),
-        h("span", {}, failure.detail),
-      ),
-    ),
-  );
-  const node = panel("Make Telegram fail", "429, outages, lost answers, a revoked token", count, [active, buttons], {
-    tools: [heal],
+  const body = [active, search.none, list];
+  const node = panel("Make Telegram fail", "429, outages, lost answers, a revoked token", count, body, {
+    tools: [search.field, heal],
   });
   node.classList.add("telegram-trouble");
+  return node;
+}
+
+function ruleChip(rule, now) {
+  const where = rule.method ? ` · ${rule.method}` : "";
+  const until = rule.until
+    ? `${Math.ceil(rule.until - now)} s`
+    : rule.count
+      ? `next ${rule.count}`
+      : "until healed";
+  const end = () => attempt(() => remove("/telegram/client/faults", { number: rule.number }));
+  return h(
+    "span",
+    { class: "rule" },
+    `${rule.kind}${where} · ${until}`,
+    h("button", { type: "button", title: "End it", "aria-label": `End ${rule.kind}${where}`, onclick: end }, icon("close")),
+  );
+}
+
+function failureButton(preset) {
+  return h(
+    "button",
+    {
+      type: "button",
+      class: preset.grave ? "failure grave" : "failure",
+      onclick: () => attempt(() => post("/telegram/client/faults", preset.rule)),
+    },
+    h("strong", {}, preset.label),
+    h("span", {}, preset.detail),
+  );
+}
+
+// The bot's process
+
+function programPanel() {
+  const count = h("span", { class: "count" });
+  const lines = h("pre", { class: "lines-of-bot", tabIndex: 0, "aria-label": "What the bot wrote" });
+  const act = (action, label, grave) =>
+    h(
+      "button",
+      { type: "button", class: grave ? "quiet grave" : "quiet", onclick: () => attempt(() => run(action)) },
+      label,
+    );
+  const buttons = { start: act("start", "Start it"), stop: act("stop", "Stop it"), kill: act("kill", "Kill it (-9)", true) };
+  const node = panel("The bot’s process", "stop it, kill it, start it again, read its log", count, lines, {
+    tools: Object.values(buttons),
+  });
+  const show = (found) => {
+    node.hidden = !found.ours;
+    if (!found.ours) return;
+    count.textContent = found.running ? "runs" : "ended";
+    count.classList.toggle("bad", !found.running);
+    buttons.start.disabled = found.running;
+    buttons.stop.disabled = buttons.kill.disabled = !found.running;
+    const text = found.lines.join("\n") || "It has written nothing yet.";
+    if (lines.textContent === text) return;
+    const stick = lines.scrollHeight - lines.scrollTop - lines.clientHeight < 40;
+    lines.textContent = text;
+    if (stick) lines.scrollTop = lines.scrollHeight;
+  };
+  const run = async (action) => show(await post("/program", { action }));
+  watch((kind, data) => kind === "program" && show(data));
+  node.classList.add("program-panel");
+  node.hidden = true;
   return node;
 }
 
 // What the bot asked
 
 function journalPanel() {
-  const list = h("ol", { class: "journal" });
+  const list = h("ol", { class: "journal", tabIndex: 0, "aria-label": "Requests, the newest first" });
   const count = h("span", { class: "count" });
   let last = 0;
   let waiting = null;

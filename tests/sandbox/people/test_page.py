@@ -11,6 +11,8 @@ from playwright.async_api import Locator, Page, async_playwright, expect
 
 from sandbox.people.cast import ADMIN, OPERATOR, PHONES
 from sandbox.people.scanning import read_code
+from sandbox.telegram.faults import PRESETS
+from tests.peers.harness import MODULES, why_not
 from tests.sandbox.people.conftest import Desk, code_picture
 from tests.waiting import until
 
@@ -268,12 +270,188 @@ async def test_the_guide_ticks_itself_off(desk: Desk, page: Page):
     await page.get_by_role("button", name="Send /start").click()
     await expect(page.locator(".guide li.now")).to_contain_text("Link an account")
     await page.get_by_role("button", name="Send /link").click()
-    await expect(page.locator(".guide li.done")).to_have_count(2)
+    await expect(page.locator(".guide li.now")).to_contain_text("A code is on its way.")
     assert desk.telegram.client.messages(ADMIN)[-1]["text"] == "/link +49 1511 2345678 Support Berlin"
     await page.get_by_label("Close the guide").click()
     await page.reload()
     await page.locator("html[data-ready]").wait_for()
     await expect(page.locator(".guide li")).to_have_count(0)
+
+
+async def send_code(desk: Desk, text: str, caption: str) -> int:
+    sent = await desk.bot("sendPhoto", chat_id=ADMIN, photo=code_picture(text), caption=caption)
+    return int(sent["message_id"])
+
+
+async def test_each_phone_scans_its_own_code_whichever_was_edited_last(desk: Desk, page: Page):
+    await begin(desk, page)
+    berlin, munich = PHONES[0], PHONES[1]
+    await send_code(desk, "2@own,a,b,c,1", f"{berlin['name']}, +49 1511 2345678")
+    await send_code(desk, "2@other,a,b,c,1", f"{munich['name']} · …4567")  # as a caption that hides the number
+    await expect(phone(page, berlin["number"]).locator(".scan.ready")).to_have_text("Scan its code")
+    await expect(phone(page, munich["number"]).locator(".scan.ready")).to_have_text("Scan its code")
+    await expect(phone(page, PHONES[2]["number"]).locator(".scan.wrong")).to_have_text("Scan Sales Munich’s code")
+    async with page.expect_request("**/scan") as asked:
+        await phone(page, berlin["number"]).locator(".scan").click()
+    first = next(m for m in desk.telegram.client.from_bot(ADMIN) if m["text"].startswith("Support Berlin"))
+    assert (await asked.value).post_data_json["message_id"] == first["message_id"]
+
+
+async def test_a_picture_that_is_no_code_is_none(desk: Desk, page: Page):
+    await begin(desk, page)
+    screen = io.BytesIO()
+    Image.new("RGB", (300, 200), "navy").save(screen, "PNG")
+    await desk.bot("sendPhoto", chat_id=ADMIN, photo=screen.getvalue(), caption="Support Berlin: not recognised")
+    await expect(page.get_by_alt_text("Picture: Support Berlin: not recognised")).to_be_visible()
+    await expect(phone(page).locator(".scan")).to_be_disabled()
+    await send_code(desk, "2@ref,a,b,c,1", "Support Berlin, +49 1511 2345678")
+    await expect(page.get_by_alt_text("A QR code to scan with the account's phone")).to_be_visible()
+    await expect(phone(page).locator(".scan")).to_be_enabled()
+
+
+@pytest.mark.parametrize(("width", "height"), [(1400, 900), (390, 844)])
+async def test_a_code_is_seen_whole(desk: Desk, page: Page, width: int, height: int):
+    await page.set_viewport_size({"width": width, "height": height})
+    await begin(desk, page)
+    await desk.bot("sendMessage", chat_id=ADMIN, text="Support Berlin · +49 1511 2345678: waiting for the scan")
+    caption = (
+        "📷 Support Berlin · +49 1511 2345678\nOn its phone: WhatsApp → Settings → Linked devices → Link a device.\n"
+        "This code ends at 07:25:01 UTC; the next one appears here by itself. Linking waits until 07:26:01 UTC."
+    )
+    await send_code(desk, "2@" + ",".join(["x" * 56] * 4) + ",1", caption)
+    image = page.locator(".photo img")
+    await image.evaluate("node => node.decode()")
+    await expect(page.locator(".scan-here")).to_be_attached()
+    inside = """() => {
+      const list = document.querySelector('.messages').getBoundingClientRect();
+      const image = document.querySelector('.photo img').getBoundingClientRect();
+      return [image.top - Math.max(list.top, 0), Math.min(list.bottom, innerHeight) - image.bottom, image.width];
+    }"""
+
+    async def seen() -> bool:
+        above, below, wide = await page.evaluate(inside)
+        return above >= 0 and below >= 0 and wide >= 160
+
+    await until(seen, f"the code is within the chat: {await page.evaluate(inside)}", within=5)
+    shot = await image.screenshot(scale="device")
+    assert (await asyncio.to_thread(read_code, shot)).startswith("2@xxx")
+
+
+async def test_after_a_wrong_scan_the_guide_goes_on(desk: Desk, page: Page):
+    await page.get_by_role("button", name="Send /start").click()
+    await page.get_by_role("button", name="Send /link").click()
+    linked = await page.context.new_page()
+    await linked.goto(desk.whatsapp.url)
+    sent = await send_code(desk, await shown_code(desk), "Support Berlin, +49 1511 2345678")
+    await expect(page.locator(".guide li.now")).to_contain_text("Scan the code")
+    await phone(page, PHONES[1]["number"]).locator(".scan").click()
+    await expect(page.locator(".toast.good")).to_contain_text("Sales Munich scanned the code")
+    desk.whatsapp.phones.logout(PHONES[1]["number"])  # as the bot does with a wrong number
+    await desk.bot("deleteMessage", chat_id=ADMIN, message_id=sent)
+    await expect(page.locator(".guide li.now")).to_contain_text("The code is gone. Ask again.", timeout=15_000)
+    await expect(page.get_by_role("button", name="Send /link")).to_be_enabled()
+    await linked.close()
+
+
+async def test_healing_is_seen_on_the_phone(desk: Desk, page: Page):
+    await begin(desk, page)
+    linked = await page.context.new_page()
+    await linked.goto(desk.whatsapp.url)
+    desk.whatsapp.phones.scan(await shown_code(desk), NUMBER)
+    await expect(phone(page).locator(".lines")).to_contain_text("Linked as a new device")
+    await expect(phone(page)).to_contain_text("active now")
+    await phone(page).get_by_role("button", name="Crash page").click()
+    await expect(phone(page).locator(".lines")).to_contain_text("You crashed its page")
+    await expect(phone(page).locator(".lines")).to_contain_text("Its page is gone")
+    again = await page.context.new_page()
+    await again.goto(desk.whatsapp.url)
+    await expect(phone(page).locator(".lines li.good").last).to_contain_text("again, after")
+    await expect(phone(page).get_by_label("of the last five minutes")).to_be_attached()
+    await linked.close()
+    await again.close()
+
+
+async def test_the_nasty_cases_stand_by_subject_and_can_be_searched(desk: Desk, page: Page):
+    await page.locator(".whatsapp-trouble > summary").click()
+    rows = page.locator(".whatsapp-trouble .switch")
+    await expect(rows).to_have_count(len(list(desk.whatsapp.switches)))
+    subjects = {row.subject for row, _ in desk.whatsapp.switches}
+    assert set(await page.locator(".whatsapp-trouble .subject h3").all_inner_texts()) == subjects
+    await page.get_by_label("Search the nasty cases").fill("endless")
+    await expect(page.locator(".whatsapp-trouble .switch:visible strong")).to_have_text(["endless load"])
+    await page.get_by_label("Search the nasty cases").fill("no such word")
+    await expect(page.locator(".whatsapp-trouble .nothing")).to_be_visible()
+
+
+async def test_telegrams_failures_are_those_that_its_stand_in_lists(desk: Desk, page: Page):
+    await page.locator(".telegram-trouble > summary").click()
+    labels = await page.locator(".telegram-trouble .failure strong").all_inner_texts()
+    assert labels == [preset.label for preset in PRESETS]
+
+
+async def test_a_sandbox_that_was_started_again_is_read_anew(desk: Desk, page: Page):
+    await begin(desk, page)
+    desk.telegram.world.feed.run = "0123abcd"  # what another run would say
+    async with page.expect_navigation(timeout=20_000):
+        for each in list(desk.telegram._runner.server.connections):  # the stream breaks, and the page connects anew
+            each.transport.abort()
+    await page.locator("html[data-ready]").wait_for()
+    await expect(page.locator(".row.out")).to_contain_text("/start")
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize(("width", "height"), [(1400, 900), (390, 844)])
+async def test_everybody_can_use_it(desk: Desk, page: Page, theme: str, width: int, height: int):
+    """No finding of axe-core: contrast, names, roles, headings, landmarks; on a page that shows all it has."""
+    if (reason := why_not()) is not None:
+        pytest.skip(reason)
+    await page.set_viewport_size({"width": width, "height": height})
+    await page.evaluate("theme => localStorage.setItem('theme', theme)", theme)
+    await page.reload()
+    await page.locator("html[data-ready]").wait_for()
+    await begin(desk, page)
+    sent = await desk.bot("sendMessage", chat_id=ADMIN, text="<b>Alert</b> /status <code>x</code>", parse_mode="HTML")
+    await desk.bot("editMessageText", chat_id=ADMIN, message_id=sent["message_id"], text="😀", reply_markup=BUTTONS)
+    await send_code(desk, "2@ref,a,b,c,1", "Support Berlin, +49 1511 2345678")
+    gone = await desk.bot("sendMessage", chat_id=ADMIN, text="to be deleted", disable_notification=True)
+    await desk.bot("deleteMessage", chat_id=ADMIN, message_id=gone["message_id"])
+    await desk.bot("sendMessage", chat_id=OPERATOR, text="x") if desk.telegram.world.chats.get(OPERATOR) else None
+    await page.get_by_label("Show deleted messages").click()
+    for summary in await page.locator(".panel > summary").all():
+        if await summary.is_visible():
+            await summary.click()
+    await desk.bot("setMyCommands", commands=[{"command": "status", "description": "how it is"}])
+    await phone(page).get_by_role("button", name="Lose network").click()
+    await expect(phone(page).locator(".lines")).to_contain_text("You took its network away")
+    await expect(phone(page).locator(".scan.ready")).to_be_visible()
+    await expect(page.locator(".toast")).to_have_count(0)
+    await page.evaluate("document.getAnimations().forEach(each => each.finish?.call ? each.cancel() : null)")
+    await page.evaluate((MODULES / "axe-core" / "axe.min.js").read_text("utf-8"))
+    found = await page.evaluate(
+        """async () => (await axe.run()).violations.map(each => [
+             each.id, each.nodes.map(node => `${node.target} ${node.any[0]?.message || node.failureSummary}`)])"""
+    )
+    assert found == []
+
+
+async def test_all_can_be_done_by_keyboard(desk: Desk, page: Page):
+    await page.locator(".guide li.now button").focus()
+    await page.keyboard.press("Enter")
+    await expect(page.locator(".row.out")).to_contain_text("/start")
+    await expect(page.get_by_role("button", name="Send /link")).to_be_focused()
+    await page.locator(".whatsapp-trouble > summary").focus()
+    await page.keyboard.press("Enter")
+    await page.get_by_role("switch", name="Endless load").focus()
+    await page.keyboard.press("Space")
+    await expect(page.locator(".whatsapp-trouble .count")).to_have_text("1 on")
+    await expect(page.get_by_role("switch", name="Endless load")).to_be_focused()
+    await page.get_by_label("More").focus()
+    await page.keyboard.press("Enter")
+    await page.keyboard.press("Escape")
+    await expect(page.get_by_role("button", name="Block the bot")).to_be_hidden()
+    await phone(page).get_by_role("button", name="Lose network").focus()
+    await page.keyboard.press("Enter")
+    await expect(phone(page).get_by_role("button", name="Network back")).to_be_visible()
 
 
 async def test_the_theme_is_kept(page: Page):

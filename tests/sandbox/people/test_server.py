@@ -1,5 +1,6 @@
 """The page's server: who may use it, what it passes on, and its camera."""
 
+import asyncio
 import io
 
 import pytest
@@ -84,6 +85,36 @@ async def test_its_own_page_is_let_in(desk: Desk):
 async def test_a_stand_in_that_is_away(desk: Desk):
     await desk.telegram.stop()
     assert await get(desk, "telegram/client/users") == (502, {"error": "the stand-in does not answer"})
+
+
+async def test_the_stream_goes_on_where_it_was(desk: Desk):
+    """Else the page would be told again of all that it knows, at each break of its stream."""
+    _, chats = await get(desk, "telegram/client/chats")
+    await desk.telegram.client.send(ADMIN, "one")
+    headers = {"Last-Event-ID": f"{desk.telegram.world.feed.run}-{desk.telegram.world.feed.last}"}
+    url = f"{desk.page.url}telegram/client/events?after={chats['event']}"
+    async with desk.http.get(url, headers=headers) as stream, asyncio.timeout(5):
+        await stream.content.readuntil(b"\n\n")
+        await desk.telegram.client.send(ADMIN, "two")
+        while b"message" not in (line := await stream.content.readuntil(b"\n\n")):
+            pass
+    assert b'"text": "two"' in line
+
+
+async def test_which_pictures_are_codes(desk: Desk):
+    await desk.telegram.client.send(ADMIN, "/start")
+    blank = io.BytesIO()
+    Image.new("RGB", (200, 200), "white").save(blank, "PNG")
+    for picture, expected in ((code_picture(CODE), True), (blank.getvalue(), False)):
+        number = (await desk.bot("sendPhoto", chat_id=ADMIN, photo=picture))["message_id"]
+        name = desk.telegram.client.message(ADMIN, number)["photo"]["url"].rsplit("/", 1)[1]
+        assert await get(desk, f"code/{name}") == (200, {"code": expected})
+    assert await get(desk, "code/unknown") == (200, {"code": False})
+
+
+async def test_a_bot_that_runs_elsewhere_cannot_be_stopped_from_here(desk: Desk):
+    assert await get(desk, "program") == (200, {"ours": False})
+    assert (await post(desk, "program", {"action": "kill"}))[0] == 409
 
 
 async def test_what_cannot_be_scanned(desk: Desk):

@@ -1,0 +1,95 @@
+// What happened to a phone. What lives here: the newest lines and the strip of the last minutes on each card, and the
+// panel with everything. What never does: asking; phones.js does, for all at once.
+
+import { clock, h } from "./dom.js";
+import { state } from "./store.js";
+
+const SHOWN = 3;
+const STRIP_SECONDS = 300;
+const known = { run: "", last: 0, entries: [] };
+let panel = null;
+
+/** Takes on what `/phones` answered; `take.path()` is what to ask next. */
+export function take(found) {
+  if (found.run !== known.run) Object.assign(known, { run: found.run, last: 0, entries: [] });
+  const fresh = found.timeline.filter((entry) => entry.number > known.last);
+  known.entries.push(...fresh);
+  if (fresh.length) known.last = fresh[fresh.length - 1].number;
+  if (fresh.length && panel) drawPanel();
+}
+
+take.path = () => `/phones?after=${known.last}&run=${known.run}`;
+
+const of = (number) => known.entries.filter((entry) => entry.phone === null || entry.phone === number);
+
+/** Draws a phone's newest lines and how it stood in the last minutes. */
+export function drawTimeline(node, number) {
+  const entries = of(number);
+  const shape = `${entries.at(-1)?.number}`;
+  if (node.dataset.shape !== shape) {
+    node.dataset.shape = shape;
+    node.replaceChildren(
+      h("div", { class: "strip", role: "img" }),
+      h("ol", { class: "lines", "aria-label": "What happened" }, entries.slice(-SHOWN).map(line)),
+    );
+    node.hidden = !entries.length;
+  }
+  if (!node.hidden) drawStrip(node.querySelector(".strip"), entries);
+}
+
+function line(entry) {
+  return h(
+    "li",
+    { class: entry.kind },
+    h("time", {}, clock(entry.at, { withSeconds: true })),
+    h("span", {}, entry.text, entry.seconds !== null && h("strong", {}, ` again, after ${spoken(entry.seconds)}`)),
+  );
+}
+
+export const spoken = (seconds) => (seconds < 60 ? `${seconds} s` : `${Math.round(seconds / 60)} min`);
+
+function drawStrip(strip, entries) {
+  const now = Date.now() / 1000;
+  const from = now - STRIP_SECONDS;
+  const turns = entries.filter((entry) => entry.standing !== null);
+  const spans = [];
+  let at = from;
+  let standing = turns.filter((entry) => entry.at <= from).at(-1)?.standing || "none";
+  for (const entry of [...turns.filter((turn) => turn.at > from), { at: now, standing: null }]) {
+    if (entry.at > at) spans.push({ standing, seconds: entry.at - at });
+    at = Math.max(at, entry.at);
+    standing = entry.standing;
+  }
+  const good = spans.filter((span) => span.standing === "good").reduce((sum, span) => sum + span.seconds, 0);
+  strip.setAttribute("aria-label", `Connected for ${spoken(Math.round(good))} of the last five minutes`);
+  strip.title = strip.getAttribute("aria-label");
+  strip.replaceChildren(
+    ...spans.map((span) => {
+      const part = h("i", { class: span.standing });
+      part.style.flexGrow = String(span.seconds);
+      return part;
+    }),
+  );
+}
+
+/** Makes the body of the panel with what happened to all phones, the newest first. */
+export function timelineBody(count) {
+  panel = { list: h("ol", { class: "lines all", tabIndex: 0, "aria-label": "What happened to all phones" }), count };
+  drawPanel();
+  return panel.list;
+}
+
+function drawPanel() {
+  const nameOf = (number) => state.cast.phones.find((phone) => phone.number === number)?.name || number;
+  panel.count.textContent = String(known.entries.length);
+  panel.list.replaceChildren(
+    ...known.entries
+      .slice(-100)
+      .reverse()
+      .map((entry) => {
+        const node = line(entry);
+        node.insertBefore(h("em", {}, entry.phone ? nameOf(entry.phone) : "All"), node.lastChild);
+        return node;
+      }),
+  );
+}

@@ -1,0 +1,153 @@
+"""What happened to each phone: what somebody did on the page, and what became of its linked device.
+
+What lives here: turning two looks at WhatsApp's stand-in into lines for people, and keeping them. What never does:
+asking the stand-in (`server`), and the product, whose word is in the chat: this is the other side's view of it.
+"""
+
+import itertools
+import secrets
+from collections import deque
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+KEPT = 500
+Standing = Literal["none", "away", "busy", "good"]
+"""Of a phone's linked device: none is linked, it has no page open, its page connects, it is connected."""
+Kind = Literal["you", "good", "busy", "bad"]
+
+CONFLICT = "CONFLICT"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One line. at: seconds since 1970. phone: a number, None for what concerns all. seconds: how long it was away.
+
+    standing: what the phone is from here on, where that changed.
+    """
+
+    number: int
+    at: float
+    phone: str | None
+    kind: Kind
+    text: str
+    standing: Standing | None = None
+    seconds: float | None = None
+
+
+@dataclass(slots=True)
+class _Phone:
+    """What the last look showed of one number. down_since: when it stopped being connected, None while it is."""
+
+    standing: Standing = "none"
+    page: str | None = None
+    state: str | None = None
+    down_since: float | None = None
+    device_id: int | None = None
+
+
+@dataclass(slots=True)
+class Timeline:
+    """The lines, oldest first. now: gives seconds since 1970."""
+
+    now: Callable[[], float]
+    run: str = field(default_factory=lambda: secrets.token_hex(4))
+    _phones: dict[str, _Phone] = field(default_factory=dict)
+    _entries: deque[Entry] = field(default_factory=lambda: deque(maxlen=KEPT))
+    _numbers: "itertools.count[int]" = field(default_factory=lambda: itertools.count(1))
+
+    def since(self, number: int) -> list[dict[str, Any]]:
+        """Return the entries after `number` as JSON takes them."""
+        return [asdict(entry) for entry in self._entries if entry.number > number]
+
+    def did(self, text: str, phone: str | None = None) -> None:
+        """Note what somebody did on the page."""
+        self._add(phone, "you", text)
+
+    def look(self, devices: Iterable[dict[str, Any]]) -> None:
+        """Compare the stand-in's devices, as `/phone/devices` gives them, with the last look."""
+        newest = {str(device["number"]): device for device in devices}
+        for number in newest.keys() | self._phones.keys():
+            self._compare(number, self._phones.setdefault(number, _Phone()), newest.get(number))
+
+    def _compare(self, number: str, before: _Phone, device: dict[str, Any] | None) -> None:
+        standing = _standing(device)
+        page = device["page"] if device else None
+        state = device["state"] if device else None
+        device_id = int(device["device_id"]) if device else None
+        if device is None:
+            if before.standing != "none":
+                self._add(number, "bad", "No longer linked: the device is gone", standing)
+            before.down_since = None
+        elif before.device_id != device_id:
+            self._add(number, "good", "Linked as a new device", standing)
+            before.down_since = None  # its first connection is no return
+        elif standing != before.standing:
+            self._moved(number, before, standing, state)
+        elif standing == "good" and page != before.page:
+            self._add(number, "good", "The page was loaded anew and is connected")
+        elif state != before.state and state == CONFLICT:
+            self._add(number, "bad", "Opened somewhere else: conflict")
+        before.standing, before.page, before.state, before.device_id = standing, page, state, device_id
+
+    def _moved(self, number: str, before: _Phone, standing: Standing, state: str | None) -> None:
+        if standing == "good":
+            away = None if before.down_since is None else round(self.now() - before.down_since, 1)
+            before.down_since = None
+            self._add(number, "good", "Connected", standing, away)
+            return
+        if before.standing == "good":
+            before.down_since = self.now()
+        if standing == "away":
+            self._add(number, "bad", "Its page is gone", standing)
+        elif before.standing == "good":
+            text = "Opened somewhere else: conflict" if state == CONFLICT else "The connection is gone"
+            self._add(number, "bad", text, standing)
+        else:
+            self._add(number, "busy", "A page opens and connects", standing)
+
+    def _add(
+        self, phone: str | None, kind: Kind, text: str, standing: Standing | None = None, seconds: float | None = None
+    ) -> None:
+        self._entries.append(Entry(next(self._numbers), self.now(), phone, kind, text, standing, seconds))
+
+
+def _standing(device: dict[str, Any] | None) -> Standing:
+    if device is None:
+        return "none"
+    if device["online"]:
+        return "good"
+    return "busy" if device["page"] else "away"
+
+
+def act_of(path: str, body: dict[str, Any]) -> str | None:
+    """Return what a request to WhatsApp's stand-in does, in words for people; None for what only looks."""
+    if path == "switches":
+        return _switched(body)
+    on = {"network": body.get("lost", True), "silence": body.get("on", True)}
+    words = {
+        "phone/crash": "You crashed its page",
+        "phone/hang": "You let its page hang",
+        "phone/leave": "You led its page elsewhere",
+        "phone/reload": "You reloaded its page",
+        "phone/conflict": "You opened its session somewhere else",
+        "phone/logout": "You logged it out on the phone",
+        "phone/message": "You sent it a message",
+        "phone/network": "You took its network away" if on["network"] else "You gave its network back",
+        "phone/silence": "You let the server fall silent" if on["silence"] else "You let the server answer again",
+        "phone/passkey": "You gave the passkey"
+        if body.get("action") == "approve"
+        else "You let the next scan ask for a passkey",
+        "phone/state": f"You ended its stream: {body.get('state')}",
+    }
+    return words.get(path)
+
+
+def _switched(body: dict[str, Any]) -> str | None:
+    if body.get("reset") is True:
+        return "You set every nasty case back to normal"
+    if "name" not in body:
+        return None
+    name, value = str(body["name"]).replace("_", " "), body.get("value")
+    told = {True: "on", False: "off"}.get(value, str(value)) if isinstance(value, bool) else str(value)
+    return f"You switched “{name}”: {told}"
