@@ -11,7 +11,6 @@ from pathlib import Path
 
 from bench import codes, fleet, steps
 from bench.figures import table
-from controller.collector import tune_collector
 from switchboard.logs import set_up_logging
 
 
@@ -26,7 +25,6 @@ def main() -> None:
     # The log is written as ever, and to nowhere: its cost belongs to what is measured.
     with Path(os.devnull).open("w") as nowhere, contextlib.redirect_stderr(nowhere):
         set_up_logging("INFO", "console")
-        tune_collector()
         figures = steps.measure()
         with tempfile.TemporaryDirectory(prefix="switchboard-bench-") as folder:
             if told.codes:

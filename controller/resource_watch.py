@@ -10,18 +10,17 @@ import contextlib
 import logging
 import shutil
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-
-import psutil
 
 from controller.accounts.notices import Notice, Transition
 from controller.accounts.reasons import Reason
 from controller.driver import Usage
+from controller.host_limits import HostLimits
 from controller.manager import Status, utc_now
 from controller.registry import Registry
-from controller.troubles import DISK, MEMORY, Troubles
+from controller.troubles import DISK, MEMORY, PROCESSES, Troubles
 
 log = logging.getLogger(__name__)
 
@@ -34,12 +33,14 @@ PATIENCE = 900.0
 MARGIN = 1.25
 """How much more than its limit must be free again before a shortage is over, so that it does not flap."""
 MIB = 1 << 20
+_HOSTS_TROUBLE = {Reason.LAUNCH_FAILED, Reason.SESSION_CLOSED, Reason.UNRESPONSIVE}
 
 
 @dataclass(frozen=True, slots=True)
 class Budget:
     """Limits in bytes, 0 for none. account_memory: of one account's browser. free_memory, free_disk: of the host.
 
+    free_processes: how many must still be allowed, where the host or container limits them: what one browser needs.
     check_every: seconds. daily: seconds after which a browser that has been open all the time is recycled; 0 = never.
     """
 
@@ -47,6 +48,7 @@ class Budget:
     account_processes: int = 60
     free_memory: int = 300 * MIB
     free_disk: int = 500 * MIB
+    free_processes: int = 60
     check_every: float = 60.0
     daily: float = 86400.0
 
@@ -103,19 +105,21 @@ class ResourceWatch:
         data_dir: Path,
         *,
         clock: Callable[[], datetime] = utc_now,
-        free_memory: Callable[[], int] = lambda: int(psutil.virtual_memory().available),
+        host: HostLimits | None = None,
         free_disk: Callable[[Path], int] = lambda path: shutil.disk_usage(path).free,
     ) -> None:
         self._registry, self._troubles, self._budget, self._data_dir = registry, troubles, budget, data_dir
-        self._clock, self._free_memory, self._free_disk = clock, free_memory, free_disk
+        self._clock, self._host, self._free_disk = clock, host or HostLimits(), free_disk
         self._watches: dict[str, _Watch] = {}
         self._look = asyncio.Event()
         self._memory = Verge(budget.free_memory)
         self._disk = Verge(budget.free_disk)
+        self._processes = Verge(budget.free_processes)
+        self._short_until: dict[str, float] = {}
 
     def note(self, notice: Notice) -> None:
-        """Take what managers tell: a browser that did not start may be the host's trouble, so look at once."""
-        if isinstance(notice, Transition) and Reason.LAUNCH_FAILED in {notice.reason, notice.cause}:
+        """Take what managers report: a browser that did not start or broke may be the host's trouble: look at once."""
+        if isinstance(notice, Transition) and not _HOSTS_TROUBLE.isdisjoint({notice.reason, notice.cause}):
             self._look.set()
 
     async def run(self) -> None:
@@ -138,26 +142,50 @@ class ResourceWatch:
                     await self._look.wait()
 
     async def check_host(self) -> None:
-        """Hold launches while memory or disk is short; tell people when that begins and when it ends."""
-        for kind, verge, free in (
-            (MEMORY, self._memory, self._free_memory()),
-            (DISK, self._disk, self._free_disk(self._data_dir)),
-        ):
-            if not verge.look(free):
-                continue
-            detail = f"{free // MIB} MiB are free"
-            if verge.short:
-                self._registry.slots.hold(kind)
-                log.error("The host is in trouble (%s): %s; no browser is started until more is", kind, detail)
-                await self._troubles.tell_trouble(kind, detail)
-            else:
-                self._registry.slots.release(kind)
-                log.info("The host is well again (%s): %s", kind, detail)
-                await self._troubles.tell_trouble_over(kind)
+        """Hold launches while memory, disk or processes are short; notify people when that begins and when it ends.
+
+        What the kernel has ended for want of memory, or refused to start, is a shortage whatever is free now.
+        """
+        host = self._host
+        free = host.free_memory()
+        await self._check(MEMORY, self._memory, free, f"{free // MIB} MiB are free", self._kills(host))
+        free = self._free_disk(self._data_dir)
+        await self._check(DISK, self._disk, free, f"{free // MIB} MiB are free")
+        processes = host.free_processes()
+        if processes is not None:
+            limit = f"{processes} more may be started, the limit is {host.process_limit()}"
+            refused = f"{count} could not be started; {limit}" if (count := host.take_refusals()) else ""
+            await self._check(PROCESSES, self._processes, processes, limit, refused)
+
+    def _kills(self, host: HostLimits) -> str:
+        kills = host.take_kills()
+        many = "1 process" if kills == 1 else f"{kills} processes"
+        return f"the kernel ended {many} for want of memory ({host.words_for_memory()})" if kills else ""
+
+    async def _check(self, kind: str, verge: Verge, free: int, detail: str, happened: str = "") -> None:
+        """Compare one measure with its limit. happened: what has gone wrong already, one line, or ""."""
+        was_short, changed = verge.short, verge.look(free)
+        now = asyncio.get_running_loop().time()
+        if happened:
+            log.error("The host is in trouble (%s): %s", kind, happened)
+            self._short_until[kind] = now + self._budget.check_every
+            changed, verge.short, detail = not was_short, True, happened
+        elif now < self._short_until.get(kind, now):  # it has just gone wrong: that much is free again says little
+            changed, verge.short = False, True
+        if not changed:
+            return
+        if verge.short:
+            self._registry.slots.hold(kind)
+            log.error("The host is in trouble (%s): %s; no browser is started until more is", kind, detail)
+            await self._troubles.tell_trouble(kind, detail)
+        else:
+            self._registry.slots.release(kind)
+            log.info("The host is well again (%s): %s", kind, detail)
+            await self._troubles.tell_trouble_over(kind)
 
     async def check_accounts(self) -> None:
-        """Recycle what is above its budget; nothing that could not be opened again, since launches are held."""
-        if self._registry.slots.holds - {MEMORY}:
+        """Recycle what is above its budget, but nothing while launches are held: it could not be opened again."""
+        if self._registry.slots.holds:
             return
         numbers = {account.number for account in self._registry.accounts()}
         self._forget(self._watches.keys() - numbers)
@@ -170,11 +198,10 @@ class ResourceWatch:
         usage = await self._registry.usage(number)
         if usage is None:
             return
+        if self._registry.slots.holds:  # launches were held while it was measured
+            return
         watch, now = self._watches.setdefault(number, _Watch()), asyncio.get_running_loop().time()
-        budget = self._budget
-        if self._registry.slots.holds:  # for want of memory, and it is the only thing that its end would give back
-            budget = replace(budget, account_processes=0, daily=0)
-        why = why_too_much(usage, status.uptime, budget)
+        why = why_too_much(usage, status.uptime, self._budget)
         if why is None:
             watch.above_since = None
             return

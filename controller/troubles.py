@@ -3,6 +3,7 @@
 from typing import Protocol
 
 MEMORY = "memory_short"
+PROCESSES = "processes_short"
 DISK = "disk_full"
 DATABASE = "database_read_only"
 UNREACHABLE = "whatsapp_unreachable"

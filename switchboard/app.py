@@ -18,9 +18,9 @@ import aiosqlite
 from controller.accounts.notices import Transition
 from controller.chromium import ChromiumDriver, ChromiumOptions
 from controller.chromium.profile.vault import Vault
-from controller.collector import tune_collector
 from controller.manager import utc_now
 from controller.outage import OutageWatch, Reach, by_proxy, reach
+from controller.reaper import Reaper, adopt_orphans
 from controller.recorder import Recorder
 from controller.registry import Registry
 from controller.resource_watch import MIB, Budget, ResourceWatch
@@ -78,7 +78,7 @@ async def serve(settings: Settings) -> None:
 
     Raises DataDirError, StorageError, VaultError, DriverError or TokenRefusedError, each with one line for people.
     """
-    tune_collector()
+    adopt_orphans()
     stopping = Stopping()
     with held(settings.data_dir):
         driver = _driver(settings)
@@ -117,6 +117,7 @@ async def _run(parts: _Program, driver: ChromiumDriver, stopping: Stopping) -> N
         _start(parts.fleet.run(), "fleet"),
         _start(_scheduled(parts.backups), "backups"),
         _start(parts.housekeeping.run(), "housekeeping"),
+        _start(Reaper().run(), "reaper"),
     ]
     try:
         async with stopping.interrupts():

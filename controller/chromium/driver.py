@@ -8,7 +8,7 @@ import asyncio
 import logging
 import secrets
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from typing import Any
 from playwright.async_api import BrowserContext
 
 from controller.accounts.reasons import Reason
-from controller.accounts.reports import Report
+from controller.accounts.reports import Ended, Report
 from controller.chromium.page.script import watcher
 from controller.chromium.playwright.errors import GONE, translated
 from controller.chromium.playwright.launch import Launch
@@ -31,6 +31,7 @@ from controller.chromium.profile.profile import Profile
 from controller.chromium.profile.vault import OPEN, Vault, VaultError
 from controller.chromium.session import ChromiumSession, Parts, Timing
 from controller.driver import DriverError, Opening, SavedSession
+from controller.host_limits import HostLimits
 from controller.tasks import uncancelled
 
 log = logging.getLogger(__name__)
@@ -77,8 +78,10 @@ class ChromiumOptions:
 class ChromiumDriver:
     """Implements `controller.driver.Driver`. For one event loop. Raises VaultError for a wrong key."""
 
-    def __init__(self, options: ChromiumOptions) -> None:
+    def __init__(self, options: ChromiumOptions, limits: HostLimits | None = None) -> None:
+        """limits: of this host or container, to say why a browser broke."""
         self._options = options
+        self._limits = limits or HostLimits()
         self._vault = Vault(options.data_dir, options.vault_key)
         self._holds = ProfileLocks()
         self._host = PlaywrightHost(options.data_dir)
@@ -98,11 +101,22 @@ class ChromiumDriver:
 
     async def open(self, opening: Opening, report: Callable[[Report], None]) -> ChromiumSession:
         """Open a browser for an account and begin to load the page; see `controller.driver.Driver.open`."""
+
+        def explain(said: Report) -> None:
+            report(replace(said, detail=self._explained(said.reason, said.detail)) if isinstance(said, Ended) else said)
+
         try:
-            return await self._open(opening, report)
+            return await self._open(opening, explain)
+        except DriverError as error:
+            raise DriverError(error.reason, self._explained(error.reason, error.detail)) from error
         except OSError as error:  # a disk that is full, a folder that is not ours, too many processes
             detail = f"could not start the browser: {error.strerror or 'no answer in time'}"
-            raise DriverError(Reason.LAUNCH_FAILED, detail) from error
+            raise DriverError(Reason.LAUNCH_FAILED, self._explained(Reason.LAUNCH_FAILED, detail)) from error
+
+    def _explained(self, reason: Reason, detail: str) -> str:
+        """Add what the kernel has just done, where that is why a browser broke or did not start."""
+        cause = self._limits.cause() if reason in {Reason.LAUNCH_FAILED, Reason.SESSION_CLOSED} else ""
+        return f"{detail}: {cause}" if cause else detail
 
     async def _open(self, opening: Opening, report: Callable[[Report], None]) -> ChromiumSession:
         browser = await identify(self.find())

@@ -204,6 +204,12 @@ TROUBLES: dict[str, Told] = {
         "End what else runs there, or give the server more memory.",
         "There is memory again",
     ),
+    troubles.PROCESSES: Told(
+        "the server allows no more processes",
+        "Accounts that are connected stay so, but no browser is started until there may be more.",
+        "Raise the limit: TasksMax of the service, or pids of the container. A browser needs some 60.",
+        "More processes may be started again",
+    ),
     troubles.DATABASE: Told(
         "the database cannot be written",
         "What happens to the accounts cannot be kept any more.",

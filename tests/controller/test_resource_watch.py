@@ -10,10 +10,11 @@ from controller.accounts.policy import Policy
 from controller.accounts.reasons import Reason, State
 from controller.accounts.reports import Ended, Heard, Ready
 from controller.driver import DriverError, Usage
+from controller.host_limits import HostLimits
 from controller.launch_slots import LaunchSlots
 from controller.registry import Registry
 from controller.resource_watch import MIB, PATIENCE, RECYCLE_EVERY, Budget, ResourceWatch, Verge, why_too_much
-from controller.troubles import DISK, MEMORY
+from controller.troubles import DISK, MEMORY, PROCESSES
 from tests.controller.fakes import FakeDriver
 from tests.virtual_time import pass_time, settle, virtual, virtual_loop
 
@@ -38,16 +39,22 @@ class House:
     def __init__(self, tmp_path, budget):
         self.driver = FakeDriver()
         self.driver.script = lambda session: session.report(Ready())
-        self.told = []
+        self.told, self.details = [], []
         self.notices = []
         self.memory = self.disk = 10_000 * MIB
         self.registry = Registry(
             NoStore(), driver=self.driver, policy=Policy(stale_after=10**9), launch_slots=2,
             listener=self.hear, clock=virtual_loop().clock,
         )  # fmt: skip
+        (tmp_path / "self").mkdir()
+        (tmp_path / "group").mkdir()
+        (tmp_path / "self/cgroup").write_text("0::/\n")
+        (tmp_path / "self/mountinfo").write_text(f"1 1 0:1 / {tmp_path}/group rw - cgroup2 none rw\n")
+        self.group = tmp_path / "group"
+        self.host = HostLimits(proc=tmp_path, host_free=lambda: self.memory, clock=virtual_loop().time)
         self.resources = ResourceWatch(
             self.registry, self, budget, tmp_path, clock=virtual_loop().clock,
-            free_memory=lambda: self.memory, free_disk=lambda _: self.disk,
+            host=self.host, free_disk=lambda _: self.disk,
         )  # fmt: skip
 
     def hear(self, notice):
@@ -56,6 +63,7 @@ class House:
 
     async def tell_trouble(self, reason, detail=""):
         self.told.append(reason)
+        self.details.append(detail)
 
     async def tell_trouble_over(self, reason):
         self.told.append(f"{reason} over")
@@ -152,14 +160,51 @@ async def test_nothing_is_closed_that_could_not_be_opened_again(tmp_path):
 
 
 @virtual
-async def test_where_memory_is_short_only_what_takes_too_much_of_it_is_closed(tmp_path):
+async def test_where_memory_is_short_no_connected_account_is_closed_for_its_own_budget(tmp_path):
     async with house(tmp_path) as here:
         here.memory = 100 * MIB
-        await pass_time(2 * 86400)
-        assert here.recycled == [], "to close it for its age would leave it closed"
         here.driver.newest.used = FAT
-        await pass_time(120)
-        assert len(here.recycled) == 1
+        await pass_time(2 * 86400)
+        assert here.recycled == []
+        assert here.registry.status(NUMBER).is_connected
+
+
+@virtual
+async def test_what_the_kernel_ended_is_a_shortage_although_much_is_free_again(tmp_path):
+    async with house(tmp_path) as here:
+        (here.group / "memory.max").write_text(str(330 * MIB))
+        (here.group / "memory.current").write_text(str(100 * MIB))
+        await pass_time(61)
+        assert here.told == [MEMORY], "the container's limit counts, not the host's"
+        (here.group / "memory.max").write_text(str(3300 * MIB))
+        await pass_time(61)
+        assert here.told == [MEMORY, f"{MEMORY} over"]
+        (here.group / "memory.events").write_text("oom 3\noom_kill 2\n")
+        here.driver.newest.report(Ended(Reason.SESSION_CLOSED, "the page crashed"))
+        await pass_time(5)
+        assert here.told[2:] == [MEMORY]
+        assert here.details[-1] == "the kernel ended 2 processes for want of memory (the limit is 3300 MiB)"
+        await pass_time(40)
+        assert here.told[2:] == [MEMORY], "it is not over at once"
+        await pass_time(90)
+        assert here.told[2:] == [MEMORY, f"{MEMORY} over"]
+
+
+@virtual
+async def test_a_limit_of_processes_holds_launches(tmp_path):
+    async with house(tmp_path) as here:
+        (here.group / "pids.max").write_text("100")
+        (here.group / "pids.current").write_text("60")
+        await pass_time(61)
+        assert here.told == [PROCESSES]
+        assert here.details == ["40 more may be started, the limit is 100"]
+        assert PROCESSES in here.registry.slots.holds
+        (here.group / "pids.current").write_text("10")
+        await pass_time(61)
+        assert here.told == [PROCESSES, f"{PROCESSES} over"]
+        (here.group / "pids.events").write_text("max 7\n")
+        await pass_time(61)
+        assert here.details[-1] == "7 could not be started; 90 more may be started, the limit is 100"
 
 
 @pytest.mark.parametrize(
@@ -209,7 +254,7 @@ async def test_a_launch_that_fails_makes_it_look_at_once(tmp_path):
         await pass_time(1)
         here.disk = 0
         here.driver.fails = DriverError(Reason.LAUNCH_FAILED, "No space left on device")
-        here.driver.newest.report(Ended(Reason.SESSION_CLOSED))
+        here.driver.newest.report(Ended(Reason.CONNECTION_LOST))
         await pass_time(20)
         assert here.told == [DISK]
         assert here.registry.status(NUMBER).error_count == 1, "one launch failed, and no other was tried"
@@ -217,12 +262,23 @@ async def test_a_launch_that_fails_makes_it_look_at_once(tmp_path):
 
 
 @virtual
+async def test_a_browser_that_breaks_makes_it_look_before_another_is_started(tmp_path):
+    async with house(tmp_path) as here:
+        await pass_time(1)
+        here.disk = 0
+        here.driver.newest.report(Ended(Reason.SESSION_CLOSED))
+        await pass_time(20)
+        assert here.told == [DISK]
+        assert here.registry.status(NUMBER).error_count == 0
+
+
+@virtual
 async def test_a_measure_that_fails_stops_nothing(tmp_path, caplog):
     async with house(tmp_path) as here:
-        here.resources._free_memory = lambda: 1 // 0
+        here.host.host_free = lambda: 1 // 0
         await pass_time(61)
         assert "could not be checked" in caplog.text
-        here.resources._free_memory = lambda: 0
+        here.host.host_free = lambda: 0
         await pass_time(61)
         assert here.told == [MEMORY]
 

@@ -6,7 +6,7 @@ What never lives here: what follows from an error.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from playwright.async_api import Error as PlaywrightError
@@ -42,6 +42,11 @@ _NET = {
 _NET_ERROR = re.compile(r"net::(ERR_[A-Z0-9_]+)")
 _LOG_LINE = re.compile(r"^(?:\s*- )?\[pid=\d+\]\[err\] (.*)$", re.MULTILINE)
 _EXIT = re.compile(r"<process did exit: exitCode=(\w+), signal=(\w+)>")
+_FATAL = re.compile(r":FATAL:|Check failed|error while loading shared libraries|cannot allocate memory", re.IGNORECASE)
+_NOISE = re.compile(
+    r"vaapi|libva|dbus|gcm|:WARNING:|gpu_|viz_|sandbox_linux|ALSA|udev|^#|Received signal|\[end of stack"
+)
+"""What every browser on a server says, whatever it dies of."""
 _NUMBER = re.compile(r"\d{7,}")
 _GONE = re.compile(r"has been closed|Target crashed|Target closed|Connection closed|Browser closed|was detached")
 _BY_PAGE = ("Page.evaluate: ", "Frame.evaluate: ")
@@ -74,7 +79,7 @@ def translate(error: PlaywrightError, doing: str, reason: Reason) -> DriverError
     if ended := _EXIT.search(error.message):
         code, signal = ended.groups()
         how = f"exit code {code}" if signal == "null" else signal
-        return DriverError(reason, _line(f"could not {doing}: it ended ({how}) {told[-1] if told else ''}"))
+        return DriverError(reason, _line(f"could not {doing}: it ended ({how}) {_cause(told)}"))
     if net := _NET_ERROR.search(error.message):
         return DriverError(reason, f"could not {doing}: {_NET.get(net[1], 'network error')} (net::{net[1]})")
     if isinstance(error, PlaywrightTimeoutError):
@@ -82,6 +87,12 @@ def translate(error: PlaywrightError, doing: str, reason: Reason) -> DriverError
     if _GONE.search(error.message):
         return DriverError(Reason.SESSION_CLOSED, GONE)
     return DriverError(reason, _line(f"could not {doing}: {error.message}"))
+
+
+def _cause(told: Sequence[str]) -> str:
+    """Pick what a browser died of from its last lines: what it calls fatal, else the last that is no known noise."""
+    fatal = next((line for line in told if _FATAL.search(line)), None)
+    return fatal or next((line for line in reversed(told) if not _NOISE.search(line)), "")
 
 
 def is_interrupted(error: PlaywrightError) -> bool:
