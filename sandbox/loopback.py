@@ -7,6 +7,7 @@ what a server here does is known to this module.
 from urllib.parse import urlsplit
 
 from aiohttp import web
+from aiohttp.typedefs import Handler, Middleware
 
 NAMES = frozenset({"127.0.0.1", "localhost", "::1"})
 
@@ -27,3 +28,16 @@ def refusal(request: web.BaseRequest) -> str | None:
     if not own_origin or request.headers.get("Sec-Fetch-Site", "none") not in {"none", "same-origin"}:
         return "requests of another site's page are refused"
     return None
+
+
+def guard(*paths: str) -> Middleware:
+    """Return a middleware that refuses what `refusal` names, as one JSON line; for paths that begin so, or for all."""
+
+    @web.middleware
+    async def keep_out(request: web.Request, handler: Handler) -> web.StreamResponse:
+        guarded = not paths or request.path.startswith(paths)
+        if guarded and (why := refusal(request)) is not None:
+            return web.json_response({"error": why}, status=403)
+        return await handler(request)
+
+    return keep_out

@@ -5,19 +5,23 @@ in `control`.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any, TypeVar
 
 from sandbox.telegram import posting
+from sandbox.telegram.delivery.rival import Rival
+from sandbox.telegram.delivery.updates import Webhook
 from sandbox.telegram.faults import POLLING, Fault
 from sandbox.telegram.journal import Request
 from sandbox.telegram.methods.bot import commands_seen
-from sandbox.telegram.model import Chat, Message, User
+from sandbox.telegram.model import GENERAL_TOPIC, Chat, Message, User
 from sandbox.telegram.views import chat_view, message_view
 from sandbox.telegram.world import World
 
 T = TypeVar("T")
 WAIT = 10.0
+UNREADABLE = {"message_id": "seven", "date": "yesterday", "chat": {"id": 1, "type": "private"}, "text": "/secret words"}
+"""A message that no client library can read."""
 
 
 class Client:
@@ -25,6 +29,7 @@ class Client:
 
     def __init__(self, world: World) -> None:
         self.world = world
+        self.rival = Rival(world.updates)
 
     # Doing
 
@@ -121,6 +126,50 @@ class Client:
     def set_bot_status(self, chat_id: int, status: str) -> None:
         """Make the bot "member" or "administrator" of a group, or put it out: "left", "kicked"."""
         posting.set_bot_status(self.world, self.chat(chat_id), status)
+
+    def set_missing_rights(self, chat_id: int, rights: Collection[str]) -> None:
+        """Take rights from the bot, e.g. `can_manage_topics` or `can_send_messages`; it has all others."""
+        posting.set_missing_rights(self.world, self.chat(chat_id), set(rights))
+
+    def close_topic(self, chat_id: int, thread_id: int | None = None, *, closed: bool = True) -> None:
+        """Close a topic of a forum, or open it again; without a thread the General topic."""
+        chat = self.chat(chat_id)
+        if thread_id not in {None, GENERAL_TOPIC, *chat.topics}:
+            raise LookupError(f"there is no topic {thread_id} in chat {chat_id}")
+        posting.set_topic(self.world, chat, thread_id, closed=closed)
+
+    def delete_topic(self, chat_id: int, thread_id: int) -> None:
+        """Delete a topic of a forum with all that was said in it."""
+        chat = self.chat(chat_id)
+        if thread_id not in chat.topics:
+            raise LookupError(f"there is no topic {thread_id} in chat {chat_id}")
+        posting.delete_topic(self.world, chat, thread_id, by="person")
+
+    def delete_group(self, chat_id: int) -> None:
+        """Delete a group for everybody: the bot can write there no more."""
+        chat = self.chat(chat_id)
+        if chat.type == "supergroup":
+            posting.set_bot_status(self.world, chat, "left")
+        else:
+            chat.deactivated = True
+
+    # Others who have the bot's token
+
+    def set_webhook(self, url: str) -> None:
+        """Let another program set a webhook: the bot's polls are refused until it takes it back."""
+        self.world.updates.set_webhook(Webhook(url))
+
+    def start_rival(self) -> None:
+        """Let another program poll with the bot's token, until `stop_rival`."""
+        self.rival.start()
+
+    async def stop_rival(self) -> None:
+        """End the other program."""
+        await self.rival.stop()
+
+    def push_update(self, kind: str = "message", body: Any = None) -> int:
+        """Give the bot an update as it is; by default one that client libraries cannot parse."""
+        return self.world.updates.push_raw(kind, UNREADABLE if body is None else body)
 
     # Looking
 

@@ -99,6 +99,27 @@ def _group(client: Client, body: Body) -> Any:
     )
 
 
+def _topic(client: Client, body: Body) -> None:
+    chat_id, thread_id, what = int(body["chat_id"]), _optional(body, "thread_id"), str(body["do"])
+    if what == "delete":
+        client.delete_topic(chat_id, thread_id or 0)
+    elif what in {"close", "reopen"}:
+        client.close_topic(chat_id, thread_id, closed=what == "close")
+    else:
+        raise ValueError("do is close, reopen or delete")
+
+
+async def _rival(client: Client, body: Body) -> None:
+    if body.get("on", True):
+        client.start_rival()
+    else:
+        await client.stop_rival()
+
+
+def _update(client: Client, body: Body) -> Any:
+    return {"update_id": client.push_update(str(body.get("kind", "message")), body.get("body"))}
+
+
 def _fail(client: Client, body: Body) -> Any:
     rule = dict(body)
     return client.fail(rule.pop("kind"), **rule).to_json()
@@ -122,6 +143,12 @@ _ACTIONS: dict[str, Action] = {
     "group": _group,
     "migrate": lambda client, body: client.migrate(int(body["chat_id"]), forum=bool(body.get("forum", False))),
     "bot_status": lambda client, body: client.set_bot_status(int(body["chat_id"]), str(body["status"])),
+    "rights": lambda client, body: client.set_missing_rights(int(body["chat_id"]), list(body["missing"])),
+    "topic": _topic,
+    "delete_group": lambda client, body: client.delete_group(int(body["chat_id"])),
+    "webhook": lambda client, body: client.set_webhook(str(body["url"])),
+    "rival": _rival,
+    "update": _update,
     "faults": _fail,
 }
 

@@ -67,6 +67,11 @@ def webhook_active() -> ApiError:
     )
 
 
+def webhook_set() -> ApiError:
+    """Return what a waiting getUpdates is told as a webhook is set."""
+    return conflict("terminated by setWebhook request")
+
+
 def too_many_requests(retry_after: int) -> ApiError:
     """Return a 429 that asks for `retry_after` whole seconds of silence."""
     seconds = max(RETRY_MINIMUM, retry_after)

@@ -25,7 +25,7 @@ class Fault:
     stands in between answers itself: status 200 and a page of HTML). `html` makes a status come as a page as well, as
     proxies and gateways answer. `delivered` makes a hang or a status come after the call was done. It hits the next
     `count` calls, or all calls of `seconds` from its start, or all until it is removed; only of `method` and `chat_id`
-    where these are given.
+    and only those that say `text` somewhere, where these are given.
     A rule that counts and names no method spares getUpdates, which would use it up unseen.
     """
 
@@ -34,6 +34,7 @@ class Fault:
     seconds: float | None = None
     method: str | None = None
     chat_id: int | None = None
+    text: str | None = None
     retry_after: int = 1
     description: str | None = None
     delay: float = _DEFAULT_DELAY
@@ -66,8 +67,10 @@ class Fault:
             return unauthorized()
         return ApiError(status, HTTPStatus(status).phrase, {"html": True} if self.html else None)
 
-    def matches(self, method: str, chat_id: int | None, now: float) -> bool:
-        """Tell whether a call of `method` (lower case) about `chat_id` at `now` is hit."""
+    def matches(self, method: str, chat_id: int | None, now: float, said: str = "") -> bool:
+        """Tell whether a call of `method` (lower case) about `chat_id` at `now`, saying `said`, is hit."""
+        if self.text is not None and self.text not in said:
+            return False
         if self.until is not None and now >= self.until:
             return False
         if self.count is not None and self.count <= 0:
@@ -83,7 +86,7 @@ class Fault:
         """Return the rule as the control interface shows it."""
         return {
             "number": self.number, "kind": self.kind, "count": self.count, "until": self.until, "method": self.method,
-            "chat_id": self.chat_id, "retry_after": self.retry_after, "delay": self.delay,
+            "chat_id": self.chat_id, "text": self.text, "retry_after": self.retry_after, "delay": self.delay,
             "delivered": self.delivered, "hits": self.hits,
         }  # fmt: skip
 
@@ -109,11 +112,11 @@ class Faults:
         self.rules.append(fault)
         return fault
 
-    def take(self, method: str, chat_id: int | None, now: float) -> Fault | None:
+    def take(self, method: str, chat_id: int | None, now: float, said: str = "") -> Fault | None:
         """Return the rule that hits this call, counting it, or None."""
         self.rules = [rule for rule in self.rules if rule.until is None or rule.until > now]
         for rule in self.rules:
-            if rule.matches(method, chat_id, now):
+            if rule.matches(method, chat_id, now, said):
                 rule.hits += 1
                 if rule.count is not None:
                     rule.count -= 1
@@ -172,6 +175,33 @@ PRESETS: tuple[Preset, ...] = (
         "the next text edit is made, its answer does not arrive",
         {"kind": "lost", "count": 1, "method": "editMessageText"},
     ),
+    Preset(
+        "Lost answers",
+        "Picture's answer lost",
+        "the next picture arrives, its answer does not",
+        {"kind": "lost", "count": 1, "method": "sendPhoto"},
+    ),
+    Preset(
+        "Outages", "A login page", "a network answers in Telegram's place for 30 s", {"kind": "portal", "seconds": 30}
+    ),
+    Preset(
+        "Refusals",
+        "Unknown refusal",
+        "the next message is refused in words that nobody knows",
+        {"kind": "400", "count": 1, "method": "sendMessage", "description": "Bad Request: MESSAGE_TOO_PURPLE"},
+    ),
+    Preset(
+        "Refusals",
+        "Nothing can be deleted",
+        "as after 48 hours, for a minute",
+        {
+            "kind": "400",
+            "seconds": 60,
+            "method": "deleteMessage",
+            "description": "Bad Request: message can't be deleted for everyone",
+        },
+    ),
+    Preset("The bot's token", "One 401", "a proxy's, once", {"kind": "401", "count": 1, "method": "getUpdates"}),
     Preset("The bot's token", "Another poller", "409 once", {"kind": "409", "count": 1, "method": "getUpdates"}),
     Preset("The bot's token", "Token revoked", "401 until you end it", {"kind": "401"}, grave=True),
 )

@@ -208,6 +208,8 @@ class Chat:
     is_forum: bool = False
     blocked: bool = False
     bot_status: BotStatus = "member"
+    missing_rights: set[str] = field(default_factory=set)
+    general_closed: bool = False
     migrated_to: int | None = None
     deactivated: bool = False
     members: dict[int, str] = field(default_factory=dict)
@@ -232,6 +234,10 @@ class Chat:
         if self.type == "group":
             found["all_members_are_administrators"] = False
         return found
+
+    def bot_may(self, right: str) -> bool:
+        """Tell whether the bot has an administrator's right here."""
+        return self.bot_status == "administrator" and right not in self.missing_rights
 
     def visible(self) -> list[Message]:
         """Return what a person sees now, oldest first."""

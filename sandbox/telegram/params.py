@@ -42,6 +42,11 @@ class Params:
         """Return the parameter, "" where it is missing."""
         return self.values.get(name, "")
 
+    @property
+    def said(self) -> str:
+        """What the call wants to say in a chat: its text, its caption, or the caption in its media."""
+        return "\n".join(self.text(name) for name in ("text", "caption", "media"))
+
     def integer(self, name: str, default: int = 0, low: int | None = None, high: int | None = None) -> int:
         """Return a whole number, `default` where it is missing or none, held between `low` and `high`."""
         try:

@@ -4,6 +4,7 @@ What lives here: the rules of sending, editing, deleting and pressing. What neve
 HTTP, long polling.
 """
 
+from collections.abc import Collection
 from dataclasses import replace
 
 from sandbox.telegram.errors import bad_request, message_not_found, not_modified, stale_query
@@ -28,13 +29,20 @@ def check_length(content: Content, *, edit: bool) -> None:
 
 def check_thread(chat: Chat, thread_id: int | None) -> None:
     """Refuse a thread that a chat does not have, or one that is closed to this bot."""
-    if thread_id is None:
-        return
-    topic = chat.topics.get(thread_id)
-    if topic is None:
+    topic = None if thread_id is None else chat.topics.get(thread_id)
+    if thread_id is not None and topic is None:
         raise bad_request("message thread not found")
-    if topic.closed and chat.bot_status != "administrator":
+    closed = chat.is_forum and (chat.general_closed if topic is None else topic.closed)
+    if closed and not chat.bot_may("can_manage_topics"):
         raise bad_request("TOPIC_CLOSED")
+
+
+def check_rights(chat: Chat, content: Content) -> None:
+    """Refuse what the bot is not allowed to send here."""
+    if "can_send_messages" in chat.missing_rights:
+        raise bad_request("not enough rights to send text messages to the chat")
+    if content.media is not None and "can_send_photos" in chat.missing_rights:
+        raise bad_request("not enough rights to send photos to the chat")
 
 
 def send(
@@ -51,6 +59,7 @@ def send(
     check_length(content, edit=False)
     if thread_id == GENERAL_TOPIC and chat.is_forum:
         thread_id = None
+    check_rights(chat, content)
     check_thread(chat, thread_id)
     world.charge(chat)
     return add(
@@ -140,8 +149,8 @@ def delete(world: World, chat: Chat, message_id: int) -> None:
     if message is None:
         raise message_not_found("to delete")
     ours = message.sender.id == world.bot.id
-    administrator = chat.bot_status == "administrator" and chat.type == "supergroup"
-    if chat.type != "private" and not ours and chat.bot_status != "administrator":
+    administrator = chat.bot_may("can_delete_messages") and chat.type == "supergroup"
+    if chat.type != "private" and not ours and not chat.bot_may("can_delete_messages"):
         raise bad_request("message can't be deleted")
     if not administrator and world.now() - message.date >= DELETABLE_SECONDS:
         raise bad_request("message can't be deleted for everyone")
@@ -218,13 +227,48 @@ def set_bot_status(world: World, chat: Chat, status: str) -> None:
     world.feed.publish("chat", chat=chat.to_json())
 
 
+def set_missing_rights(world: World, chat: Chat, rights: set[str]) -> None:
+    """Take rights from the bot in a group, and give it all others."""
+    unknown = rights - {*ADMIN_RIGHTS, *WRITING_RIGHTS}
+    if unknown:
+        raise ValueError(f"no such right: {', '.join(sorted(unknown))}")
+    chat.missing_rights = set(rights)
+    _membership(world, chat, chat.bot_status, chat.bot_status)
+    world.feed.publish("chat", chat=chat.to_json())
+
+
+def set_topic(world: World, chat: Chat, thread_id: int | None, *, closed: bool) -> None:
+    """Let a person close or open a topic, the General one where none is named."""
+    if thread_id in {None, GENERAL_TOPIC}:
+        chat.general_closed = closed
+    else:
+        chat.topics[thread_id or 0].closed = closed
+    publish_topics(world, chat)
+
+
+def delete_topic(world: World, chat: Chat, thread_id: int, *, by: str) -> None:
+    """Delete a topic with all that was said in it."""
+    for message in chat.visible():
+        if message.thread_id == thread_id:
+            remove(world, message, by=by)
+    del chat.topics[thread_id]
+    publish_topics(world, chat)
+
+
+def publish_topics(world: World, chat: Chat) -> None:
+    """Tell the feed which topics there are."""
+    topics = [{**topic.to_json(), "closed": topic.closed} for topic in chat.topics.values()]
+    world.feed.publish("topics", chat_id=chat.id, topics=topics)
+
+
 def _membership(world: World, chat: Chat, old: str, new: str) -> None:
     actor = chat.person or next((world.users[member] for member in chat.members if member in world.users), world.bot)
     world.updates.push(
         "my_chat_member",
         {
             "chat": chat.to_json(), "from": actor.to_json(), "date": int(world.now()),
-            "old_chat_member": member_json(world.bot, old), "new_chat_member": member_json(world.bot, new),
+            "old_chat_member": member_json(world.bot, old, chat.missing_rights),
+            "new_chat_member": member_json(world.bot, new, chat.missing_rights),
         },
     )  # fmt: skip
 
@@ -236,13 +280,17 @@ ADMIN_RIGHTS = (
 )  # fmt: skip
 
 
-def member_json(user: User, status: str) -> Json:
-    """Return the Bot API's ChatMember."""
+WRITING_RIGHTS = ("can_send_messages", "can_send_photos")
+
+
+def member_json(user: User, status: str, missing: Collection[str] = ()) -> Json:
+    """Return the Bot API's ChatMember. missing: rights that an administrator does not have."""
     found: Json = {"user": user.to_json(), "status": status}
     if status == "creator":
         found["is_anonymous"] = False
     elif status == "administrator":
-        found.update({right: right not in {"can_be_edited", "is_anonymous"} for right in ADMIN_RIGHTS})
+        none = {"can_be_edited", "is_anonymous", *missing}
+        found.update({right: right not in none for right in ADMIN_RIGHTS})
     elif status == "kicked":
         found["until_date"] = 0
     return found

@@ -14,6 +14,7 @@ from typing import Any, Self
 
 from aiohttp import web
 
+from sandbox.loopback import guard
 from sandbox.telegram.budgets import Limits
 from sandbox.telegram.client import Client
 from sandbox.telegram.control import add_control_routes
@@ -72,7 +73,7 @@ class TelegramStandIn:
 
     async def start(self) -> None:
         """Listen."""
-        app = web.Application(client_max_size=MAX_BODY)
+        app = web.Application(client_max_size=MAX_BODY, middlewares=[guard()])
         app.router.add_route("*", "/bot{token}/{method}", self._api)
         app.router.add_get("/file/bot{token}/{path:.+}", self._file)
         add_control_routes(app, self.client)
@@ -91,6 +92,7 @@ class TelegramStandIn:
     async def stop(self) -> None:
         """Stop listening; whoever waits is let go."""
         self.world.feed.close()
+        await self.client.stop_rival()
         self.world.faults.clear()
         self.world.updates.interrupt(DroppedConnectionError())
         if self._delivery is not None:
@@ -146,7 +148,7 @@ class TelegramStandIn:
 
     async def _call(self, name: str, params: Params, record: Request) -> Any:
         chat_id = params.integer("chat_id") or None
-        fault = self.world.faults.take(name, chat_id, self.world.now())
+        fault = self.world.faults.take(name, chat_id, self.world.now(), params.said)
         if fault is not None:
             record.fault = fault.kind
             self.world.feed.publish("fault", method=record.method, fault=fault.kind)

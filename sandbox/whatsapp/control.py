@@ -1,7 +1,7 @@
 """The stand-in's remote control over HTTP: one route for each action of phones.py and for the switches.
 
-Answers are JSON; what cannot be done is `{"error": one clear line}` with a 4xx status. Any loopback page may call
-it (CORS), since the page for people lives on another port.
+Answers are JSON; what cannot be done is `{"error": one clear line}` with a 4xx status. Programs on this machine may
+call it, and no page of another origin: any site that a browser shows could otherwise link and log out phones here.
 """
 
 import inspect
@@ -15,6 +15,8 @@ from sandbox.whatsapp.phones import PhoneError, Phones
 from sandbox.whatsapp.switches import SwitchError, Switches
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+PATHS = ("/phone/", "/switches")
 
 # What HTTP calls an argument → what Python calls it, where that differs.
 RENAMED = {"as": "as_", "from": "sender"}
@@ -62,27 +64,18 @@ def routes(phones: Phones, switches: Switches) -> list[web.RouteDef]:
 
 
 @web.middleware
-async def errors_and_cors(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Turn what cannot be done into one JSON line, and let loopback pages read every answer of the control."""
-    if not request.path.startswith(("/phone/", "/switches")):
+async def errors(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Turn what cannot be done into one JSON line."""
+    if not request.path.startswith(PATHS):
         return await handler(request)
-    response: web.StreamResponse
-    if request.method == "OPTIONS":
-        response = web.Response(status=204)
-    else:
-        try:
-            response = await handler(request)
-        except PhoneError as error:
-            response = web.json_response({"error": str(error)}, status=error.status)
-        except SwitchError as error:
-            response = web.json_response({"error": str(error)}, status=400)
-        except web.HTTPException as error:
-            response = web.json_response(
-                {"error": f"{request.method} {request.path}: {error.reason}"}, status=error.status
-            )
-    response.headers["Access-Control-Allow-Origin"] = request.headers.get("Origin", "*")
-    response.headers["Access-Control-Allow-Headers"] = "Content-Type"
-    return response
+    try:
+        return await handler(request)
+    except PhoneError as error:
+        return web.json_response({"error": str(error)}, status=error.status)
+    except SwitchError as error:
+        return web.json_response({"error": str(error)}, status=400)
+    except web.HTTPException as error:
+        return web.json_response({"error": f"{request.method} {request.path}: {error.reason}"}, status=error.status)
 
 
 def _action(action: Callable[..., Any]) -> Handler:

@@ -24,6 +24,7 @@ import qrcode
 import trustme
 from aiohttp import WSCloseCode, web
 
+from sandbox.loopback import guard
 from sandbox.whatsapp import control
 from sandbox.whatsapp.devices import Devices
 from sandbox.whatsapp.options import Options
@@ -62,7 +63,7 @@ class WhatsAppStandIn:
         return f"{'https' if self.options.tls else 'http'}://{HOST}:{self.port}/"
 
     async def __aenter__(self) -> Self:
-        app = web.Application(middlewares=[self._network, control.errors_and_cors])
+        app = web.Application(middlewares=[guard(*control.PATHS), self._network, control.errors])
         app.add_routes(control.routes(self.phones, self.switches))
         app.add_routes(
             [
@@ -181,7 +182,7 @@ class WhatsAppStandIn:
         """Be unreachable for the page where the switch says so, never for the control."""
         if request.transport is not None:
             self._open_sockets().add(request.transport.get_extra_info("socket"))
-        controlled = request.path.startswith(("/phone/", "/switches"))
+        controlled = request.path.startswith(control.PATHS)
         if controlled or not self.switches.flag("dns_gone"):
             return await handler(request)
         if request.headers.get("Sec-Fetch-Mode") == "navigate":  # the browser fails with ERR_NAME_NOT_RESOLVED

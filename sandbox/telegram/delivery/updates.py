@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from sandbox.telegram.errors import ApiError, other_poller, webhook_active
+from sandbox.telegram.errors import ApiError, other_poller, webhook_active, webhook_set
 
 FIRST_UPDATE_ID = 700_000_001
 MAX_TIMEOUT = 50
@@ -24,7 +24,7 @@ class Update:
 
     number: int
     kind: str
-    body: dict[str, Any]
+    body: Any
 
     def to_json(self) -> dict[str, Any]:
         """Return the Bot API's Update."""
@@ -72,6 +72,10 @@ class Updates:
         wanted = kind not in ON_REQUEST if self.allowed is None else kind in self.allowed
         if not wanted:
             return None
+        return self.push_raw(kind, body)
+
+    def push_raw(self, kind: str, body: Any) -> int:
+        """Queue an update as it is, whatever it holds: one that a client library cannot read, for instance."""
         update = Update(self._next, kind, body)
         self._next += 1
         self.pending.append(update)
@@ -91,6 +95,12 @@ class Updates:
             self.pending = self.pending[offset:]
         elif offset > 0:
             self.pending = [update for update in self.pending if update.number >= offset]
+
+    def set_webhook(self, webhook: Webhook) -> None:
+        """Have updates pushed from now on; the poll that waits is ended."""
+        self.interrupt(webhook_set())
+        self.webhook = webhook
+        self.pushed.set()
 
     def drop(self) -> None:
         """Forget everything pending."""

@@ -7,7 +7,7 @@ import re
 from typing import Any
 
 from sandbox.telegram.delivery.updates import MAX_TIMEOUT, Webhook
-from sandbox.telegram.errors import ApiError, bad_request
+from sandbox.telegram.errors import bad_request
 from sandbox.telegram.files import MAX_DOWNLOAD
 from sandbox.telegram.methods.registry import Call, method
 from sandbox.telegram.model import Json
@@ -92,9 +92,7 @@ def set_webhook(call: Call) -> bool:
     if not _SECRET.fullmatch(secret):
         raise bad_request("secret token contains unallowed characters")
     updates.allow(_allowed(params))
-    updates.interrupt(ApiError(409, "Conflict: terminated by setWebhook request"))
-    updates.webhook = Webhook(url, secret, params.integer("max_connections", 40, 1, MAX_CONNECTIONS))
-    updates.pushed.set()
+    updates.set_webhook(Webhook(url, secret, params.integer("max_connections", 40, 1, MAX_CONNECTIONS)))
     return True
 
 

@@ -28,7 +28,7 @@ def get_chat(call: Call) -> Json:
         },
     }  # fmt: skip
     if chat.type != "private":
-        found["permissions"] = {"can_send_messages": True, "can_send_photos": True}
+        found["permissions"] = {right: right not in chat.missing_rights for right in posting.WRITING_RIGHTS}
     if chat.pinned and (pinned := call.world.message(chat, chat.pinned[-1])) is not None:
         found["pinned_message"] = pinned.to_json()
     return found
@@ -42,7 +42,7 @@ def get_chat_member(call: Call) -> Json:
     if user is None:
         raise bad_request("PARTICIPANT_ID_INVALID" if chat.type == "supergroup" else "user not found")
     status = chat.bot_status if user.is_bot else chat.members.get(user.id, "left")
-    return posting.member_json(user, status)
+    return posting.member_json(user, status, chat.missing_rights if user.is_bot else ())
 
 
 @method("getChatAdministrators")
@@ -57,7 +57,7 @@ def get_chat_administrators(call: Call) -> list[Json]:
         if status in {"administrator", "creator"}
     ]
     if chat.bot_status == "administrator":
-        found.append(posting.member_json(call.world.bot, "administrator"))
+        found.append(posting.member_json(call.world.bot, "administrator", chat.missing_rights))
     return found
 
 
@@ -125,7 +125,7 @@ def unpin_all_chat_messages(call: Call) -> bool:
 
 def _chat_with_right(call: Call, what: str) -> Chat:
     chat = call.world.chat(call.params.text("chat_id"), write=True)
-    if chat.type != "private" and chat.bot_status != "administrator":
+    if chat.type != "private" and not chat.bot_may("can_pin_messages"):
         raise bad_request(f"not enough rights to {what}")
     return chat
 
@@ -147,7 +147,7 @@ def create_forum_topic(call: Call) -> Json:
     message = posting.add(world, chat, world.bot, Content(), service=service)
     message.thread_id = message.id
     topic = chat.topics[message.id] = Topic(message.id, name, color)
-    _told(call, chat)
+    posting.publish_topics(call.world, chat)
     return topic.to_json()
 
 
@@ -190,11 +190,7 @@ def delete_forum_topic(call: Call) -> bool:
     """Delete a topic with all that was said in it."""
     chat = _forum(call, "delete the topic")
     topic = _topic(call, chat)
-    for message in chat.visible():
-        if message.thread_id == topic.thread_id:
-            posting.remove(call.world, message, by="bot")
-    del chat.topics[topic.thread_id]
-    _told(call, chat)
+    posting.delete_topic(call.world, chat, topic.thread_id, by="bot")
     return True
 
 
@@ -209,7 +205,7 @@ def _forum(call: Call, what: str) -> Chat:
     chat = call.world.chat(call.params.text("chat_id"), write=True)
     if not chat.is_forum:
         raise bad_request("the chat is not a forum")
-    if chat.bot_status != "administrator":
+    if not chat.bot_may("can_manage_topics"):
         raise bad_request(f"not enough rights to {what}")
     return chat
 
@@ -226,10 +222,5 @@ def _topic(call: Call, chat: Chat) -> Topic:
 
 def _service(call: Call, chat: Chat, topic: Topic, service: Json) -> bool:
     posting.add(call.world, chat, call.world.bot, Content(), thread_id=topic.thread_id, service=service)
-    _told(call, chat)
+    posting.publish_topics(call.world, chat)
     return True
-
-
-def _told(call: Call, chat: Chat) -> None:
-    topics = [{**topic.to_json(), "closed": topic.closed} for topic in chat.topics.values()]
-    call.world.feed.publish("topics", chat_id=chat.id, topics=topics)

@@ -155,6 +155,29 @@ async def test_a_busy_port_is_one_clear_line(tg: TelegramStandIn):
     assert errors.decode().splitlines() == [f"port {tg.port} cannot be used: address already in use"]
 
 
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Host": "evil.example"},
+        {"Origin": "https://evil.example"},
+        {"Origin": "http://127.0.0.1:1"},
+        {"Origin": "null"},
+        {"Sec-Fetch-Site": "cross-site"},
+    ],
+)
+async def test_no_page_of_another_origin_may_control_it_or_use_the_bots_token(
+    tg: TelegramStandIn, http: aiohttp.ClientSession, headers: dict
+):
+    for path in ("client/users", "client/requests", f"bot{tg.token}/getMe"):
+        async with http.get(f"{tg.url}/{path}", headers=headers) as answer:
+            assert answer.status == 403
+        async with http.get(f"{tg.url}/{path}", headers={"Host": f"localhost:{tg.port}"}) as answer:
+            assert answer.status == 200
+    async with http.post(f"{tg.url}/client/faults", json={"kind": "500"}, headers=headers) as answer:
+        assert answer.status == 403
+    assert tg.world.faults.rules == []
+
+
 async def post(http: aiohttp.ClientSession, url: str, body: dict) -> dict:
     async with http.post(url, json=body) as answer:
         assert answer.status == 200, await answer.text()

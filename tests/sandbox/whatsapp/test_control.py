@@ -125,12 +125,28 @@ async def test_a_wrong_switch_is_refused_by_name(http, given, text):
         WhatsAppStandIn(Options(switches=given))
 
 
-async def test_other_loopback_pages_may_control_it_and_nobody_else_reads_the_page(http):
-    async with http.options("/phone/scan", headers={"Origin": "http://127.0.0.1:8080"}) as response:
-        assert response.status == 204
-        assert response.headers["Access-Control-Allow-Origin"] == "http://127.0.0.1:8080"
-    async with http.get("/") as response:
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Host": "evil.example"},
+        {"Host": "web.whatsapp.com"},
+        {"Origin": "https://evil.example"},
+        {"Origin": "http://127.0.0.1:8080"},
+        {"Origin": "null"},
+        {"Sec-Fetch-Site": "cross-site"},
+    ],
+)
+@pytest.mark.parametrize("path", ["/phone/devices", "/phone/codes", "/switches"])
+async def test_no_page_of_another_origin_may_control_it(http, path, headers):
+    for method in ("GET", "POST", "OPTIONS"):
+        async with http.request(method, path, headers=headers) as response:
+            assert response.status == 403
+            assert "Access-Control-Allow-Origin" not in response.headers
+    async with http.get("/", headers=headers) as response:
+        assert response.status == 200, "the page itself is for any browser, under any name"
         assert "Access-Control-Allow-Origin" not in response.headers
+    async with http.get(path) as response:
+        assert response.status == 200, "a program sends no origin"
 
 
 async def test_the_page_is_guarded_by_a_fresh_nonce(whatsapp, http):

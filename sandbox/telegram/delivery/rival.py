@@ -1,0 +1,44 @@
+"""Another program with the bot's token: it polls too, ends the bot's polls by it, and takes updates away.
+
+What lives here: that program's loop. What never does: the rule of who wins (`updates`).
+"""
+
+import asyncio
+import contextlib
+
+from sandbox.telegram.delivery.updates import Updates
+from sandbox.telegram.errors import ApiError
+
+TIMEOUT = 50
+AGAIN_AFTER = 1.0
+
+
+class Rival:
+    """Polls from `start` to `stop`, as a second copy of a bot on another machine does."""
+
+    def __init__(self, updates: Updates) -> None:
+        self._updates = updates
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Begin to poll; nothing if it does already."""
+        if self._task is None:
+            self._task = asyncio.create_task(self._poll(), name="rival-poller")
+
+    async def stop(self) -> None:
+        """End it."""
+        task, self._task = self._task, None
+        if task is not None:
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+
+    async def _poll(self) -> None:
+        offset = 0
+        while True:
+            try:
+                found = await self._updates.get(offset, 100, TIMEOUT)
+            except ApiError:
+                await asyncio.sleep(AGAIN_AFTER)
+            else:
+                offset = found[-1].number + 1 if found else offset
