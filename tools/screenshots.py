@@ -113,7 +113,7 @@ async def shoot_page(page: Page, name: str) -> None:
     await expect(page.locator(".toast")).to_have_count(0)
     await page.wait_for_timeout(1200)  # for what still slides into place
     with Image.open(io.BytesIO(await page.screenshot(animations="disabled"))) as shot:
-        small = shot.convert("RGB").quantize(COLOURS, method=Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
+        small = shot.convert("RGB").quantize(COLOURS, kmeans=2)
     path = IMAGES / f"{name}.png"
     small.save(path, optimize=True)
     print(f"{path.relative_to(ROOT)}: {path.stat().st_size // 1024} KiB")
