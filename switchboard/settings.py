@@ -13,6 +13,7 @@ from pydantic import Field, SecretStr, ValidationError, field_validator, model_v
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from controller.accounts.policy import Policy, Takeover
+from handlers.chat.destination import Destination, parse_destination
 
 Seconds = Annotated[float, Field(ge=0, le=366 * 86400, allow_inf_nan=False)]
 Period = Annotated[float, Field(gt=0, le=366 * 86400, allow_inf_nan=False)]
@@ -55,7 +56,7 @@ class Settings(ProfileSettings):
     telegram_api_url: str = "https://api.telegram.org"
     telegram_admin_ids: Ids
     telegram_operator_ids: Ids = ()
-    telegram_alert_chat_id: int | None = None
+    telegram_alert_chat_id: Annotated[Destination | None, NoDecode] = None
     default_region: str | None = None
     whatsapp_web_url: str = "https://web.whatsapp.com/"
     chromium_path: Path | None = None
@@ -92,6 +93,11 @@ class Settings(ProfileSettings):
     @classmethod
     def _comma_separated(cls, value: Any) -> Any:
         return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+    @field_validator("telegram_alert_chat_id", mode="before")
+    @classmethod
+    def _destination(cls, value: Any) -> Any:
+        return parse_destination(value) if isinstance(value, str) else value
 
     @field_validator("browser_args", mode="before")
     @classmethod

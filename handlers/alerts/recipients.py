@@ -16,6 +16,10 @@ class Recipients:
         self._people = people
         self._alert_chats = (alert_chat,) if alert_chat is not None else people.admins
 
+    def use_alert_chat(self, chat: int) -> None:
+        """Let alerts go to this chat from now on."""
+        self._alert_chats = (chat,)
+
     def of_card(self, account: Account) -> tuple[Place, ...]:
         """Return where the account's card is: with its operator, as long as they are known."""
         return (Place(account.owner),) if self._people.is_known(account.owner) else ()

@@ -17,6 +17,7 @@ from handlers.telegram.actions.account_actions import AccountActions
 from handlers.telegram.actions.alert_actions import AlertActions
 from handlers.telegram.actions.restore import RestoreActions
 from handlers.telegram.admin_notices import AdminNotices
+from handlers.telegram.alert_chat import AlertChat
 from handlers.telegram.bot import TelegramBot
 from handlers.telegram.chats import ChatEvents, Chats
 from handlers.telegram.commands.accounts import AccountCommands
@@ -51,7 +52,7 @@ def assemble(
     """Return Telegram's side of the program, ready to run. Call it inside a running loop."""
     tasks, lasting = Tasks(), Tasks()
     people = People(options.admins, options.operators)
-    recipients = Recipients(people, options.alert_chat)
+    recipients = Recipients(people)
     queue = SendQueue(connection.client, RateLimits(limits))
     events = ChatEvents()
 
@@ -71,6 +72,7 @@ def assemble(
     silencing.changed = alerts.wake_all
     owing = Owing(accounts, recipients)
     notices = AdminNotices(queue, tasks, recipients=recipients, outbox=outbox, alerts=alerts, clock=clock)
+    alert_chat = AlertChat(options.alert_chat, queue=queue, lasting=lasting, recipients=recipients, notices=notices)
     codes = Codes(queue, tasks, accounts=accounts, recipients=recipients, messages=messages, clock=clock)
     cards = Cards(queue, tasks, accounts=accounts, recipients=recipients, messages=messages, clock=clock)
     chats = Chats(
@@ -154,4 +156,5 @@ def assemble(
         responder=responder,
         codes=codes,
         cards=cards,
+        alert_chat=alert_chat,
     )

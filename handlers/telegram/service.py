@@ -16,8 +16,10 @@ from handlers.alerts.owed import OutboxStore, Owed, Owing
 from handlers.alerts.recipients import Recipients
 from handlers.alerts.service import Alerts
 from handlers.alerts.silencing import Silencing
+from handlers.chat.destination import Destination
 from handlers.chat.send_queue import SendQueue
 from handlers.telegram.admin_notices import AdminNotices
+from handlers.telegram.alert_chat import AlertChat
 from handlers.telegram.bot import TelegramBot
 from handlers.telegram.connection import TelegramConnection
 from handlers.telegram.ui.cards import Cards
@@ -40,7 +42,7 @@ class TelegramOptions:
 
     admins: tuple[int, ...]
     operators: tuple[int, ...] = ()
-    alert_chat: int | None = None
+    alert_chat: Destination | None = None
     region: str | None = None
     repeat_after: timedelta = timedelta(hours=4)
 
@@ -65,12 +67,14 @@ class TelegramService:
         responder: Responder,
         codes: Codes,
         cards: Cards,
+        alert_chat: AlertChat,
     ) -> None:
         self._connection, self._bot, self._queue = connection, bot, queue
         self._tasks, self._lasting = tasks, lasting
         self._recipients, self._outbox, self._owing = recipients, outbox, owing
         self._alerts, self._silencing, self._notices = alerts, silencing, notices
         self._responder, self._codes, self._cards = responder, codes, cards
+        self._alert_chat = alert_chat
 
     def notify(self, notice: Notice) -> None:
         """Handle what the controller announces: a `Listener` of the recorder. Returns at once."""
@@ -106,6 +110,7 @@ class TelegramService:
         Raises TokenRefusedError when Telegram does not accept the token, OSError at the start if what was stored cannot
         be read.
         """
+        self._alert_chat.start()
         self._recipients.moved.update(await self._outbox.moved())
         await self._silencing.load()
         self._owing.told |= await self._alerts.load(place.chat for place in self._recipients.of_admins())
