@@ -6,7 +6,7 @@ While the database refuses, transitions are told at once and kept here until the
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from controller.accounts.notices import Listener, Notice, Transition
@@ -37,6 +37,8 @@ class Recorder:
         """Called with each notice, in order. Further ones are added before the first notice."""
         self.troubles: Troubles | None = None
         """Who is told when nothing can be stored. Set before the first notice."""
+        self.not_stored: Callable[[Transition], None] | None = None
+        """Called with each transition that cannot be stored for now. Set before the first notice."""
         self._store = store
         self._waiting: list[Transition] = []
         self._told = 0
@@ -75,6 +77,8 @@ class Recorder:
     def _tell_waiting(self) -> None:
         for transition in self._waiting[self._told :]:
             self._publish(transition)
+            if self.not_stored is not None:
+                self.not_stored(transition)
         self._told = len(self._waiting)
 
     async def _run(self) -> None:
@@ -94,10 +98,9 @@ class Recorder:
     async def _keep(self, batch: Sequence[Transition]) -> None:
         while True:
             try:
-                async with asyncio.timeout(STORE_DEADLINE):
-                    await self._store.record(batch)
+                await self._record(batch)
             except Exception as error:
-                if not isinstance(error, OSError):  # TimeoutError is one; anything else is a bug, and no end of telling
+                if not isinstance(error, OSError):  # anything else is a bug, and no end of storing
                     log.exception("Transitions could not be stored")
                 await self._refused(str(error) or "no answer in time")
                 await asyncio.sleep(RETRY_SECONDS)
@@ -108,6 +111,21 @@ class Recorder:
                     if self.troubles is not None:
                         await self.troubles.tell_trouble_over(DATABASE)
                 return
+
+    async def _record(self, batch: Sequence[Transition]) -> None:
+        """Store a batch; where that takes too long, say so at the deadline, and wait on.
+
+        The store is not cancelled: it may not heed it, and what it was told would be stored twice if it were told
+        again meanwhile.
+        """
+        storing = asyncio.ensure_future(self._store.record(batch))
+        try:
+            done, _ = await asyncio.wait({storing}, timeout=STORE_DEADLINE)
+            if not done:
+                await self._refused(f"no answer in {STORE_DEADLINE:g} s")
+            await storing
+        finally:
+            storing.cancel()
 
     async def _refused(self, why: str) -> None:
         if self._failing:

@@ -1,7 +1,4 @@
-"""What the Telegram side needs of the rest of the program, as protocols: the registry, and what must be kept.
-
-The registry of `controller` and the stores of `storage` satisfy these by their shape; tests put fakes behind them.
-"""
+"""What the Telegram side needs stored, as protocols: `storage` satisfies them, and tests put fakes behind them."""
 
 # ruff: noqa: D102 - the members of a protocol for data are told by its class
 
@@ -10,40 +7,6 @@ from datetime import datetime
 from typing import Protocol
 
 from controller.accounts.notices import PastTransition
-from controller.driver import SavedSession
-from controller.manager import Status
-from controller.registry import Account
-
-
-class Accounts(Protocol):
-    """The accounts: `controller.registry.Registry` as operators use it."""
-
-    def accounts(self) -> list[Account]:
-        """All accounts, the longest-served first."""
-
-    def account(self, number: str) -> Account:
-        """Look an account up by its E.164 number. Raises UnknownAccountError."""
-
-    def status(self, number: str) -> Status:
-        """Where an account is now. Raises UnknownAccountError."""
-
-    async def add(self, number: str, *, name: str, owner: int) -> Account:
-        """Register a new account, or return the one that is there."""
-
-    async def rename(self, number: str, name: str) -> None:
-        """Give an account another name. Raises UnknownAccountError."""
-
-    async def start(self, number: str, *, takeover: bool = False) -> bool:
-        """Connect now, with counters at zero. Returns False if it is connected or on its way already."""
-
-    async def suspend(self, number: str) -> bool:
-        """Close it until somebody says otherwise. Returns False if it was so already."""
-
-    async def saved(self, number: str) -> Sequence[SavedSession]:
-        """Return the saved copies of an account's session, the newest first."""
-
-    async def restore(self, number: str, name: str) -> None:
-        """Put a saved copy in the place of an account's session and connect with it. Raises DriverError."""
 
 
 class Records(Protocol):

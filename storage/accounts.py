@@ -6,34 +6,31 @@ row keeps the program from starting.
 
 import logging
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
-from typing import Protocol
-
-import aiosqlite
 
 from controller.accounts.model import Wanted
 from controller.accounts.notices import PastTransition, Transition
 from controller.accounts.reasons import Reason, State
+from controller.incidents import Changes
 from controller.registry import Account
-from storage import tolerant
+from storage import incidents, tolerant
 from storage.database import Database, UnknownOutcomeError
 
 log = logging.getLogger(__name__)
 
 
-class Owed(Protocol):
-    """Writes what transitions owe to people, in the transaction that stores them."""
-
-    async def __call__(self, connection: aiosqlite.Connection, transitions: Sequence[Transition]) -> None:
-        """Write the messages owed."""
+Absorb = Callable[[Sequence[Transition]], Changes]
+"""Returns what transitions change of the incidents of chats, to be stored with them."""
 
 
 class AccountRecords:
     """The `AccountStore` of the registry and `TransitionStore` of the recorder. Raises StorageError if it cannot."""
 
-    def __init__(self, database: Database, owed: Owed | None = None) -> None:
-        self._database, self._owed = database, owed
+    def __init__(self, database: Database) -> None:
+        self.absorb: list[Absorb] = []
+        """Called within the transaction that stores transitions. Fill it before the first is stored."""
+        self._database = database
         self._uncertain: tuple[tuple[Transition, ...], UnknownOutcomeError] | None = None
         """What was to be recorded in a commit that hung, and how to learn what came of it."""
 
@@ -71,9 +68,9 @@ class AccountRecords:
             await connection.execute("DELETE FROM accounts WHERE number = ?", (number,))
 
     async def record(self, transitions: Sequence[Transition]) -> None:
-        """Append transitions, bring their accounts up to date, and write what they owe: in one transaction.
+        """Append transitions, bring their accounts up to date, and store their alerts: in one transaction.
 
-        One within a state is no row, but what it owes is owed all the same. When the same are recorded again after a
+        One within a state is no row, but its alert is one all the same. When the same are recorded again after a
         commit whose outcome was not known, they are not written twice.
         """
         if self._uncertain is not None:
@@ -91,7 +88,13 @@ class AccountRecords:
     async def _record(self, transitions: Sequence[Transition]) -> None:
         moves = [each for each in transitions if not each.within_state]
         newest = {each.number: each for each in moves}
-        async with self._database.transaction() as connection:
+        changes: list[Changes] = []
+
+        def committed() -> None:
+            for each in changes:
+                each.committed()
+
+        async with self._database.transaction(on_commit=committed) as connection:
             await connection.executemany(
                 "INSERT INTO transitions (number, at, from_state, to_state, reason, cause, detail, attempt, errors)"
                 " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -108,8 +111,9 @@ class AccountRecords:
                     for t in newest.values()
                 ],
             )
-            if self._owed is not None:
-                await self._owed(connection, transitions)
+            changes += [absorb(transitions) for absorb in self.absorb]
+            for each in changes:
+                await incidents.write(connection, each)
 
     async def history(self, number: str, limit: int) -> Sequence[PastTransition]:
         """Return the account's newest transitions, the newest first."""

@@ -9,6 +9,7 @@ idle again. What never lives here: what the tables mean (the other modules of `s
 import asyncio
 import contextlib
 import errno
+import functools
 import logging
 import os
 import sqlite3
@@ -18,7 +19,7 @@ from typing import Any, TypeVar
 
 import aiosqlite
 
-from storage.migrations import MIGRATIONS
+from storage.migrations import MIGRATIONS, Statement
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)
@@ -97,10 +98,11 @@ class Database:
         self.path = path
 
     @contextlib.asynccontextmanager
-    async def transaction(self) -> AsyncIterator[aiosqlite.Connection]:
+    async def transaction(self, on_commit: Callable[[], None] | None = None) -> AsyncIterator[aiosqlite.Connection]:
         """Everything or nothing: committed when the block ends, rolled back if it raises or is cancelled.
 
-        Raises StorageError, UnknownOutcomeError.
+        on_commit: called once it is committed and before the next one begins, also where nobody waits for that any
+        more. Raises StorageError, UnknownOutcomeError.
         """
         commit: asyncio.Future[None] | None = None
         try:
@@ -108,7 +110,7 @@ class Database:
                 await _patiently(lambda: connection.execute("BEGIN IMMEDIATE"))
                 yield connection
                 commit = asyncio.ensure_future(connection.commit())
-                commit.add_done_callback(_retrieve)
+                commit.add_done_callback(functools.partial(_after, on_commit))
                 await asyncio.shield(commit)
         except StorageError as error:
             if commit is not None and not commit.done():
@@ -171,14 +173,14 @@ async def _patiently(call: Callable[[], Awaitable[T]]) -> T:
         await asyncio.sleep(_BUSY_STEP)
 
 
-def _retrieve(commit: "asyncio.Future[None]") -> None:
-    """Read the outcome, so that one that nobody waits for any more is not logged at length."""
-    if not commit.cancelled():
-        commit.exception()
+def _after(on_commit: Callable[[], None] | None, commit: "asyncio.Future[None]") -> None:
+    """Read the outcome, so that one that nobody waits for any more is not logged at length, and pass it on."""
+    if not commit.cancelled() and commit.exception() is None and on_commit is not None:
+        on_commit()
 
 
 @contextlib.asynccontextmanager
-async def open_database(path: Path, migrations: Sequence[Sequence[str]] = MIGRATIONS) -> AsyncIterator[Database]:
+async def open_database(path: Path, migrations: Sequence[Sequence[Statement]] = MIGRATIONS) -> AsyncIterator[Database]:
     """Open, and where need be create, the database at `path`: folder 0700, file 0600, all migrations applied.
 
     Raises StorageError, NewerDatabaseError.
@@ -220,7 +222,7 @@ async def _close(connection: aiosqlite.Connection) -> None:
         log.error("The database could not be closed: the disk does not answer. What was committed is kept")
 
 
-async def _prepare(connection: aiosqlite.Connection, path: Path, migrations: Sequence[Sequence[str]]) -> None:
+async def _prepare(connection: aiosqlite.Connection, path: Path, migrations: Sequence[Sequence[Statement]]) -> None:
     connection.row_factory = sqlite3.Row
     for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON"):
         await _patiently(lambda pragma=pragma: connection.execute(f"PRAGMA {pragma}"))  # type: ignore[misc]
@@ -234,7 +236,7 @@ async def _prepare(connection: aiosqlite.Connection, path: Path, migrations: Seq
         await _patiently(lambda: connection.execute("BEGIN IMMEDIATE"))
         try:
             for statement in statements:
-                await connection.execute(statement)
+                await (connection.execute(statement) if isinstance(statement, str) else statement(connection))
             await connection.execute(f"PRAGMA user_version = {number}")
         except sqlite3.Error:
             await connection.rollback()

@@ -1,12 +1,19 @@
 """The schema, as the ordered steps that lead to it. A step that has been released is never edited: add another.
 
-Each step is a sequence of statements, run in one transaction; `PRAGMA user_version` counts the steps applied.
+Each step is a sequence of statements, and of functions where SQL cannot say it, run in one transaction;
+`PRAGMA user_version` counts the steps applied.
 Times are UTC in ISO 8601. Numbers are E.164. Ids are Telegram's. No code, token or session key is ever kept here.
 """
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
-MIGRATIONS: Sequence[Sequence[str]] = (
+import aiosqlite
+
+from storage.outbox_migration import outbox_to_incidents
+
+Statement = str | Callable[[aiosqlite.Connection], Awaitable[None]]
+
+MIGRATIONS: Sequence[Sequence[Statement]] = (
     (
         """
         CREATE TABLE accounts (
@@ -103,5 +110,68 @@ MIGRATIONS: Sequence[Sequence[str]] = (
         ) STRICT
         """,
         "CREATE TABLE moved_chats (chat INTEGER PRIMARY KEY, moved_to INTEGER NOT NULL) STRICT",
+    ),
+    (
+        "ALTER TABLE incidents RENAME TO old_incidents",
+        """
+        CREATE TABLE incidents (
+            id INTEGER PRIMARY KEY AUTOINCREMENT,
+            chat INTEGER NOT NULL,
+            opened_at TEXT NOT NULL,
+            grown_at TEXT NOT NULL,
+            topic INTEGER,
+            about TEXT NOT NULL DEFAULT '',
+            told_at TEXT,
+            edited_at TEXT,
+            news INTEGER NOT NULL DEFAULT 0,
+            acknowledged_by TEXT NOT NULL DEFAULT '',
+            done TEXT NOT NULL DEFAULT '',
+            repeat_at TEXT
+        ) STRICT
+        """,
+        """
+        CREATE TABLE incident_entries (
+            incident INTEGER NOT NULL REFERENCES incidents (id) ON DELETE CASCADE,
+            position INTEGER NOT NULL,
+            number TEXT NOT NULL,
+            reason TEXT NOT NULL,
+            at TEXT NOT NULL,
+            cause TEXT,
+            detail TEXT NOT NULL DEFAULT '',
+            times INTEGER NOT NULL DEFAULT 1,
+            over_at TEXT,
+            handled INTEGER NOT NULL DEFAULT 0,
+            silent INTEGER NOT NULL DEFAULT 0,
+            PRIMARY KEY (incident, position)
+        ) STRICT
+        """,
+        """
+        CREATE TABLE incident_messages (
+            incident INTEGER NOT NULL REFERENCES incidents (id) ON DELETE CASCADE,
+            position INTEGER NOT NULL,
+            message INTEGER,
+            shown TEXT NOT NULL DEFAULT '',
+            sending INTEGER NOT NULL DEFAULT 0,
+            refused INTEGER NOT NULL DEFAULT 0,
+            PRIMARY KEY (incident, position)
+        ) STRICT
+        """,
+        """
+        CREATE TABLE notes (
+            id INTEGER PRIMARY KEY AUTOINCREMENT,
+            chat INTEGER NOT NULL,
+            html TEXT NOT NULL,
+            incident INTEGER REFERENCES incidents (id) ON DELETE CASCADE,
+            picture BLOB,
+            sounds INTEGER NOT NULL DEFAULT 0,
+            sending INTEGER NOT NULL DEFAULT 0
+        ) STRICT
+        """,
+        "CREATE TABLE gone_chats (chat INTEGER PRIMARY KEY) STRICT",
+        "INSERT OR IGNORE INTO gone_chats SELECT chat FROM messages WHERE kind = 'gone'",
+        "DELETE FROM messages WHERE kind = 'gone'",
+        outbox_to_incidents,
+        "DROP TABLE old_incidents",
+        "DROP TABLE outbox",
     ),
 )

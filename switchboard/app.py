@@ -5,33 +5,31 @@ The only place that knows the accounts' side, the operators' side and the databa
 
 import asyncio
 import logging
-from collections.abc import Coroutine, Sequence
+from collections.abc import Coroutine
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-import aiosqlite
-
-from controller.accounts.notices import Transition
 from controller.chromium import ChromiumDriver, ChromiumOptions
 from controller.chromium.profile.vault import Vault
 from controller.manager import utc_now
-from controller.outage import OutageWatch
-from controller.reach import Reach, UnknownWayError, browsers_proxy
+from controller.outage import OutageWatch, Reach, by_proxy, reach
 from controller.reaper import Reaper, adopt_orphans
 from controller.recorder import Recorder
 from controller.registry import Registry
 from controller.resource_watch import MIB, Budget, ResourceWatch
+from handlers.alerts.policy import AlertPolicy
 from handlers.chat.errors import TokenRefusedError
 from handlers.telegram.assemble import assemble
 from handlers.telegram.connection import TelegramConnection
 from handlers.telegram.service import TelegramOptions, TelegramService
 from storage.accounts import AccountRecords
 from storage.database import Database, StorageError, open_database, passes
+from storage.incidents import IncidentRecords
 from storage.messages import MessageStore
-from storage.outbox import Outbox
 from storage.retention import Retention
 from switchboard.backup.schedule import BackupSchedule
 from switchboard.data_dir import held
@@ -54,6 +52,10 @@ TELL_DEADLINE = 5.0
 CHAT_DEADLINE = 9.0
 """Seconds that ending the chat may take in all."""
 DRIVER_DEADLINE = 6.0
+
+
+_OTHER_WAYS = ("--proxy", "--host-resolver-rules", "--host-rules")
+"""Arguments of Chromium by which it reaches hosts otherwise than this process does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +87,9 @@ async def serve(settings: Settings) -> None:
                     database = await _opened(stack, settings.data_dir / DATABASE)
                     if orphans := await driver.end_orphans():
                         log.warning("Ended %d browsers that an earlier run had left", orphans)
-                await _run(_assemble(settings, database, driver), driver, stopping)
+                    parts = _assemble(settings, database, driver)
+                    await _loaded(parts.telegram)
+                await _run(parts, driver, stopping)
             except StopRequested:
                 stopping.begin()
     log.info("Stopped")
@@ -107,7 +111,7 @@ async def _opened(stack: AsyncExitStack, path: Path) -> Database:
 
 async def _run(parts: _Program, driver: ChromiumDriver, stopping: Stopping) -> None:
     """Run the parts until a stop is asked for or the chat fails for good; then end each within its deadline."""
-    serving = _start(_serving(parts.telegram), "Telegram")
+    serving = _start(parts.telegram.run(), "Telegram")
     beside = [
         _start(parts.resources.run(), "budgets"),
         _start(parts.fleet.run(), "fleet"),
@@ -131,15 +135,15 @@ async def _run(parts: _Program, driver: ChromiumDriver, stopping: Stopping) -> N
         await asyncio.gather(*(give_up(task) for task in (serving, *beside)))
 
 
-async def _serving(telegram: TelegramService) -> None:
-    """Run the chat's side; where what it kept cannot be read now, but may be later, accounts run on meanwhile."""
+async def _loaded(telegram: TelegramService) -> None:
+    """Read what the chat's side left, before the first transition is stored. Raises OSError where that never heals."""
     while True:
         try:
-            return await telegram.run()
+            return await telegram.load()
         except OSError as error:
-            if not passes(error):
+            if not passes(error) and not (isinstance(error, StorageError) and error.heals):
                 raise
-            log.error("The chat cannot begin yet, trying on: %s", error)
+            log.error("What chats were told cannot be read yet, trying on: %s", error)
         await asyncio.sleep(RETRY_SECONDS)
 
 
@@ -150,7 +154,6 @@ def _driver(settings: Settings) -> ChromiumDriver:
             data_dir=settings.data_dir,
             executable=settings.chromium_path,
             extra_args=settings.browser_args,
-            proxy=settings.proxy,
             connect_timeout=settings.connect_timeout_seconds,
             presence=settings.keep_alive_presence,
             vault_key=settings.vault_key,
@@ -160,12 +163,7 @@ def _driver(settings: Settings) -> ChromiumDriver:
 
 def _assemble(settings: Settings, database: Database, driver: ChromiumDriver) -> _Program:
     """Make the parts and tie them: what managers report is stored with its alerts, then passed to all who listen."""
-    outbox = Outbox(database)
-
-    async def owed(connection: aiosqlite.Connection, transitions: Sequence[Transition]) -> None:
-        await outbox.write(connection, [one for each in transitions for one in telegram.owed(each)])
-
-    records = AccountRecords(database, owed)
+    records = AccountRecords(database)
     recorder = Recorder(records)
     registry = Registry(
         records,
@@ -182,15 +180,16 @@ def _assemble(settings: Settings, database: Database, driver: ChromiumDriver) ->
             operators=settings.telegram_operator_ids,
             alert_chat=settings.telegram_alert_chat_id,
             region=settings.default_region,
-            repeat_after=timedelta(seconds=settings.alert_repeat_seconds),
+            alert_policy=AlertPolicy(repeat_after=timedelta(seconds=settings.alert_repeat_seconds)),
         ),
         accounts=registry,
         records=records,
         messages=MessageStore(database),
-        outbox=outbox,
+        incidents=IncidentRecords(database),
         clock=utc_now,
     )
-    recorder.troubles = telegram
+    records.absorb.append(telegram.alerts.absorb)
+    recorder.troubles, recorder.not_stored = telegram, telegram.alerts.not_stored
     fleet = OutageWatch(registry, telegram, _reach(settings))
     resources = ResourceWatch(registry, telegram, _budget(settings), settings.data_dir)
     recorder.listeners += [telegram.notify, fleet.note, resources.note]
@@ -208,12 +207,12 @@ async def _scheduled(backups: BackupSchedule | None) -> None:
 
 
 def _reach(settings: Settings) -> Reach | None:
-    """Return what asks WhatsApp's host as the browsers do; None where their way cannot be followed."""
-    try:
-        return Reach(settings.whatsapp_web_url, browsers_proxy(settings.proxy, settings.browser_args))
-    except UnknownWayError as error:
-        log.info("Browsers go their own way (%s): outages are noticed by lost accounts alone", error)
+    """Return how WhatsApp's host is asked; None where the browsers go another way than we would."""
+    if any(argument.startswith(_OTHER_WAYS) for argument in settings.browser_args) or by_proxy(
+        settings.whatsapp_web_url
+    ):
         return None
+    return partial(reach, settings.whatsapp_web_url)
 
 
 def _budget(settings: Settings) -> Budget:

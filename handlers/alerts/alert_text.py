@@ -3,9 +3,8 @@
 from collections.abc import Sequence
 from datetime import datetime
 
+from controller.incidents import Incident, Silence
 from handlers.alerts.incident_text import Names
-from handlers.alerts.incidents import Incident
-from handlers.alerts.silences import Silence
 from handlers.chat.messages import escape
 from handlers.texts.vocabulary import clock, count, span, told_of
 
@@ -92,11 +91,12 @@ def alerts_and_silences(incidents: Sequence[str], silences: Sequence[str]) -> st
     return "\n".join(rows)
 
 
-def straight(reason: str, detail: str) -> str:
-    """Tell of a trouble without an incident: nothing can be kept."""
+def straight(reason: str, detail: str, name: str = "") -> str:
+    """Tell of a trouble without an incident: nothing can be stored. name: the account's, as HTML."""
     words = told_of(reason)
     more = f"<i>{escape(detail)}</i>\n" if detail else ""
-    return f"🚨 <b>{words.title}</b>\n{more}{words.means}\n➡️ {words.todo}"
+    who = f"<b>{name}</b>: " if name else ""
+    return f"🚨 {who}<b>{words.title}</b>\n{more}{words.means}\n➡️ {words.todo}"
 
 
 def straight_over(reason: str) -> str:
@@ -104,11 +104,31 @@ def straight_over(reason: str) -> str:
     return f"✅ {told_of(reason).over}."
 
 
-def chat_is_gone(chat: int, why: str) -> str:
-    """Tell admins of a chat that cannot be written to."""
+def chat_is_gone(chat: int, why: str, *, instead: bool) -> str:
+    """Tell admins of a chat that cannot be written to. instead: its alerts come to them meanwhile."""
+    more = "Its alerts come here until it can be reached again." if instead else "Its alerts are kept until then."
+    return f"📪 I cannot write to chat <code>{chat}</code> any more ({escape(why)}).\n{more}"
+
+
+def chat_is_back(chat: int) -> str:
+    """Tell admins that a chat can be written to again."""
+    return f"📬 Chat <code>{chat}</code> can be reached again, and gets its alerts."
+
+
+def refused(chat: int, entries: Sequence[tuple[str, str]], why: str) -> str:
+    """Tell admins of an alert that Telegram refuses. entries: the accounts' names, as HTML, with the reasons."""
+    lines = [f"🚨 Telegram does not take an alert of chat <code>{chat}</code> ({escape(why)}). It said:"]
+    lines += [f"{name}: {told_of(reason).title}" if name else told_of(reason).title for name, reason in entries[:NAMES]]
+    if len(entries) > NAMES:
+        lines.append(f"and {len(entries) - NAMES} more")
+    return "\n".join([*lines, "/alerts in that chat lists what stands."])
+
+
+def no_topics(chat: int, why: str) -> str:
+    """Tell admins that a forum's alerts go to its General topic."""
     return (
-        f"📪 I cannot write to chat <code>{chat}</code> any more ({escape(why)}).\n"
-        f"What it is owed is kept, and told when it can be reached again."
+        f"🧵 I cannot open topics in <code>{chat}</code> ({escape(why)}): alerts go to General there.\n"
+        "To have a topic for each account, let the bot manage topics and restart Switchboard."
     )
 
 

@@ -1,24 +1,20 @@
-"""What an incident's messages owe next: sent, edited, taken away, replied to, repeated. Pure.
+"""What an incident's messages need next: to be sent, edited, deleted, replied to, repeated. Pure.
 
-`next_duty` compares what an incident should say with what its chat shows; `sent` and its like record what was done. The
-first message goes before everything; edits of an incident that grows are spaced, so that a storm leaves the chat's
-budget to others; its end is shown at once.
+`next_action` compares what an incident should say with what its chat shows; `sent` and its like record what was done.
+The first message goes before everything; edits of an incident that grows are spaced, so that a storm leaves the chat's
+budget to others; its end is shown at once. A moment of the future says that the clock was set back, and is not waited
+for.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 
+from controller.incidents import Incident, Message
 from handlers.alerts import incident_text
 from handlers.alerts.incident_text import Names, digest
-from handlers.alerts.incidents import Incident, Part
+from handlers.alerts.policy import AlertPolicy, elapsed
 from handlers.chat.messages import Text
-
-YOUNG = timedelta(seconds=60)
-SPACING_YOUNG, SPACING_OLD = timedelta(seconds=4), timedelta(seconds=12)
-"""Between two edits of an incident: while it is young, and later."""
-STEADY, SPACING_FLAPPING = 2, timedelta(minutes=5)
-"""What came more often than this is flapping, and is edited ever more rarely, down to this."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +28,7 @@ class Send:
 
 @dataclass(frozen=True, slots=True)
 class Edit:
-    """Let a part say something else; an empty text takes it away."""
+    """Let a part say something else; an empty text deletes it."""
 
     part: int
     message: int
@@ -64,84 +60,119 @@ class OpenTopic:
 Action = Send | Edit | Reply | Remind | OpenTopic
 
 
-def next_duty(
-    incident: Incident, names: Names, now: datetime, *, quiet_until: datetime | None
+def next_action(
+    incident: Incident, names: Names, now: datetime, policy: AlertPolicy, *, quiet_until: datetime | None
 ) -> Action | datetime | None:
-    """Return what is owed now, else the moment from which something is, else None.
+    """Return what is to be done now, else the moment from which something is, else None.
 
     quiet_until: when the silence ends that covers all that stands in it, None without one.
     """
+    if quiet_until is not None and incident.told_at is None and not _is_uncertain_part(incident):
+        return quiet_until
     if incident.about and incident.topic is None and incident.told_at is None:
         return OpenTopic(incident.about)
     texts = incident_text.parts(incident, names)
     for number, text in enumerate(texts):
-        if number >= len(incident.parts) or incident.parts[number].message is None:
-            return Send(number, text, silent=number > 0 or incident.over_at is not None)
+        part = incident.parts[number] if number < len(incident.parts) else Message()
+        if part.message is None and not part.refused:
+            return Send(number, text, silent=number > 0 or all(entry.silent for entry in incident.open_entries))
     later: list[datetime] = []
     change = _edit(incident, texts) or _reply(incident, names)
     if change is not None:
-        due = _edit_due(incident)
-        if due <= now:
+        due = _edit_due(incident, now, policy)
+        if due is None:
             return change
         later.append(due)
     if incident.repeat_at is not None and incident.critical and not incident.acknowledged_by:
-        due = max(incident.repeat_at, quiet_until or incident.repeat_at)
+        repeat_at = incident.repeat_at
+        if repeat_at - now > 2 * policy.repeat_after:  # the clock was set back since
+            repeat_at = now
+        due = max(repeat_at, quiet_until or repeat_at)
         if due <= now:
             return Remind(incident_text.reminder(incident, names, now))
         later.append(due)
     return min(later, default=None)
 
 
-def sending(incident: Incident, duty: Send) -> Incident:
+def sending(incident: Incident, action: Send) -> Incident:
     """Record that a part is about to be sent: from now on it may be in the chat without our knowing."""
-    return _with_part(incident, duty.part, Part(sending=True))
+    return _with_part(incident, action.part, Message(sending=True))
 
 
 def is_uncertain(incident: Incident) -> bool:
     """Tell whether a message may be in the chat without our knowing."""
-    return any(part.sending for part in (*incident.parts, *((incident.reply,) if incident.reply else ())))
+    return _is_uncertain_part(incident) or (incident.reply is not None and incident.reply.sending)
 
 
-def sent(incident: Incident, duty: Send, message: int, now: datetime, repeat_after: timedelta) -> Incident:
+def sent(incident: Incident, action: Send, message: int, now: datetime, policy: AlertPolicy) -> Incident:
     """Record that a part was sent."""
-    incident = _with_part(incident, duty.part, Part(message, digest(duty.text)))
-    if duty.part == 0:
+    incident = _with_part(incident, action.part, Message(message, digest(action.text)))
+    if action.part == 0:
         incident = replace(incident, told_at=now, edited_at=now)
-    return _with_repeat(incident, now, repeat_after)
+    return _with_repeat(incident, now, policy)
 
 
-def edited(incident: Incident, duty: Edit, now: datetime, repeat_after: timedelta) -> Incident:
+def edited(incident: Incident, action: Edit, now: datetime, policy: AlertPolicy) -> Incident:
     """Record that a part says something else now, or is gone."""
-    if not duty.text.html:
-        incident = replace(incident, parts=incident.parts[: duty.part])
+    if not action.text.html:
+        incident = replace(incident, parts=incident.parts[: action.part])
     else:
-        incident = _with_part(incident, duty.part, Part(duty.message, digest(duty.text)))
-    return _with_repeat(replace(incident, edited_at=now), now, repeat_after)
+        incident = _with_part(incident, action.part, Message(action.message, digest(action.text)))
+    return _with_repeat(replace(incident, edited_at=now), now, policy)
 
 
-def is_news(incident: Incident) -> bool:
-    """Tell whether the next edit says that something more has come: then somebody is to see it."""
-    return incident.edited_at is not None and incident.grown_at > incident.edited_at and bool(incident.open_entries)
+def with_news(incident: Incident, shown: Incident) -> Incident:
+    """Record whether the incident has grown since its messages were made from it as it was then."""
+    before = {(entry.number, entry.reason, entry.times) for entry in shown.entries}
+    news = any((entry.number, entry.reason, entry.times) not in before for entry in incident.open_entries)
+    return replace(incident, news=news)
 
 
-def gone(incident: Incident, duty: Edit) -> Incident:
+def gone(incident: Incident, action: Edit) -> Incident:
     """Record that somebody has deleted a part: it and what follows are to be sent anew."""
-    return replace(incident, parts=incident.parts[: duty.part])
+    return replace(incident, parts=incident.parts[: action.part])
 
 
 def replying(incident: Incident) -> Incident:
     """Record that the reply is about to be sent."""
-    return replace(incident, reply=Part(sending=True))
+    return replace(incident, reply=Message(sending=True))
 
 
-def replied(incident: Incident, duty: Reply, message: int, now: datetime) -> Incident:
+def replied(incident: Incident, action: Reply, message: int, now: datetime) -> Incident:
     """Record what the reply says."""
-    return replace(incident, reply=Part(message, digest(duty.text)), edited_at=now)
+    return replace(incident, reply=Message(message, digest(action.text)), edited_at=now)
 
 
-def reminded(incident: Incident, now: datetime, repeat_after: timedelta) -> Incident:
+def reminded(incident: Incident, now: datetime, policy: AlertPolicy) -> Incident:
     """Record that it sounded again."""
-    return replace(incident, repeat_at=now + repeat_after if repeat_after else None)
+    return replace(incident, repeat_at=now + policy.repeat_after if policy.repeat_after else None)
+
+
+def set_aside(incident: Incident, action: Action, now: datetime, policy: AlertPolicy) -> Incident:
+    """Record that the chat service does not take a message, so that it is not tried again."""
+    match action:
+        case Send():
+            refused = _with_part(incident, action.part, Message(shown=digest(action.text), refused=True))
+            return _with_repeat(replace(refused, told_at=incident.told_at or now, edited_at=now), now, policy)
+        case Edit():
+            return edited(incident, action, now, policy)
+        case Reply():
+            return replace(incident, reply=Message(action.message, digest(action.text), refused=True), edited_at=now)
+        case Remind():
+            return reminded(incident, now, policy)
+        case OpenTopic():
+            return replace(incident, about="")
+
+
+def afresh(incident: Incident, chat: int) -> Incident:
+    """Return the incident as it is to be told in another chat: anew, unless it is over."""
+    told = incident.over_at is not None
+    parts = tuple(replace(part, sending=False) for part in incident.parts) if told else ()
+    return replace(incident, chat=chat, topic=None, about="", parts=parts, reply=None)
+
+
+def _is_uncertain_part(incident: Incident) -> bool:
+    return any(part.sending for part in incident.parts)
 
 
 def _reply(incident: Incident, names: Names) -> Reply | None:
@@ -152,7 +183,7 @@ def _reply(incident: Incident, names: Names) -> Reply | None:
         text: Text | None = incident_text.lost_again()
     else:
         text = incident_text.recovery(incident, names)
-    if text is None or (shown is not None and shown.shown == digest(text)):
+    if text is None or (shown is not None and (shown.refused or shown.shown == digest(text))):
         return None
     return Reply(text, None if shown is None else shown.message)
 
@@ -160,35 +191,36 @@ def _reply(incident: Incident, names: Names) -> Reply | None:
 def _edit(incident: Incident, texts: Sequence[Text]) -> Edit | None:
     if len(incident.parts) > len(texts):
         last = incident.parts[-1].message
-        assert last is not None
-        return Edit(len(incident.parts) - 1, last, Text(""))
+        if last is not None:
+            return Edit(len(incident.parts) - 1, last, Text(""))
     for number, (part, text) in enumerate(zip(incident.parts, texts, strict=False)):
-        assert part.message is not None
-        if part.shown != digest(text):
+        if part.message is not None and part.shown != digest(text):
             return Edit(number, part.message, text)
     return None
 
 
-def _edit_due(incident: Incident) -> datetime:
-    """Return from when on the incident may be edited again."""
+def _edit_due(incident: Incident, now: datetime, policy: AlertPolicy) -> datetime | None:
+    """Return from when on the incident may be edited again; None if it may be now."""
     if incident.edited_at is None or incident.told_at is None:
-        return incident.opened_at
+        return None
     times = max(entry.times for entry in incident.entries)
-    if times > STEADY:
-        return incident.edited_at + min(SPACING_OLD * times, SPACING_FLAPPING)
-    if incident.over_at is not None:
-        return incident.opened_at
-    young = incident.edited_at - incident.told_at <= YOUNG
-    return incident.edited_at + (SPACING_YOUNG if young else SPACING_OLD)
+    if times > policy.steady:
+        wait = min(policy.spacing_old * times, policy.spacing_flapping)
+    elif incident.over_at is not None:
+        return None
+    else:
+        young = incident.edited_at - incident.told_at <= policy.young
+        wait = policy.spacing_young if young else policy.spacing_old
+    return None if elapsed(incident.edited_at, now, wait) else incident.edited_at + wait
 
 
-def _with_part(incident: Incident, number: int, part: Part) -> Incident:
+def _with_part(incident: Incident, number: int, part: Message) -> Incident:
     parts = list(incident.parts)
     parts[number : number + 1] = [part]
     return replace(incident, parts=tuple(parts))
 
 
-def _with_repeat(incident: Incident, now: datetime, repeat_after: timedelta) -> Incident:
-    if incident.repeat_at is None and incident.critical and not incident.acknowledged_by and repeat_after:
-        return replace(incident, repeat_at=now + repeat_after)
+def _with_repeat(incident: Incident, now: datetime, policy: AlertPolicy) -> Incident:
+    if incident.repeat_at is None and incident.critical and not incident.acknowledged_by and policy.repeat_after:
+        return replace(incident, repeat_at=now + policy.repeat_after)
     return incident

@@ -11,8 +11,8 @@ from datetime import datetime
 from html import unescape
 
 from controller.accounts.reasons import Reason
+from controller.incidents import CRITICAL, Entry, Incident
 from controller.troubles import UNREACHABLE
-from handlers.alerts.incidents import CRITICAL, Entry, Incident
 from handlers.chat.button_codes import Verb, button_code
 from handlers.chat.html import split
 from handlers.chat.messages import Button, Keyboard, Text, escape

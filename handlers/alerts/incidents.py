@@ -1,40 +1,25 @@
-"""Incidents: which alerts of a chat are told as one, what becomes of them, and what their messages still owe.
+"""Which alerts of a chat are one incident, and what becomes of it. Pure and immutable.
 
-Pure: facts and moments come in, incidents come out; nothing here waits, sends or stores. An incident gathers what comes
-within seconds, and everything that comes before its first message has gone out, so that a Telegram that was away
-for hours is caught up with one message. How it is worded is in `handlers.alerts.incident_text`, its delivery in
-`handlers.alerts.service`.
+`Book.absorb` takes facts in and returns the book as it is then; nothing here waits, sends or stores. An incident
+gathers what comes within seconds, and everything that comes before its first message has gone out, so that a chat that
+could not be reached for hours is caught up with one message. How it is worded is in `handlers.alerts.incident_text`.
+
+Facts are taken in their order, and what ends something ends it whatever the clock says: it may have been set back.
 """
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 from enum import StrEnum, unique
 
-from controller.accounts.reasons import Reason
-from controller.troubles import DATABASE, DISK
+from controller.accounts.reasons import TRAITS
+from controller.incidents import Entry, Incident, Note
+from handlers.alerts.policy import AlertPolicy, within
 
-GATHER = timedelta(seconds=5)
-"""An incident takes up what comes so soon after its last growth (chat.md)."""
-GROWS_FOR = timedelta(seconds=60)
-"""But no longer than this after its first message: a sound must not be swallowed for ever."""
-FLAPPING = timedelta(hours=1)
-SOUNDS_FOR_SAME, SOUNDS_FOR_ACCOUNT = 2, 3
-"""How often an account may sound within `FLAPPING`, for the same reason and in all; then it is told by edits only."""
-KEPT = timedelta(hours=2)
-"""How long an incident that is over is remembered: for its reply, and to know what flaps."""
-
-CRITICAL: frozenset[str] = frozenset({
-    Reason.TRIAL_FAILED,
-    Reason.EXHAUSTED,
-    Reason.LOGGED_OUT,
-    Reason.CONFLICT,
-    Reason.BANNED,
-    Reason.WRONG_NUMBER,
-    DISK,
-    DATABASE,
-})  # fmt: skip
-"""What stays broken until a person acts: repeated until somebody acknowledges."""
+STANDING: frozenset[str] = frozenset(reason for reason, traits in TRAITS.items() if traits.stands)
+"""What can stand beside anything else, and is not over because the account is connected."""
+NOTES_AT_MOST = 100
+"""Notes that wait for one chat: a chat that is gone must not gather them for ever."""
 
 
 @unique
@@ -46,128 +31,59 @@ class Kind(StrEnum):
     """The account is connected again, or what was wrong has passed."""
     HANDLED = "handled"
     """A person has closed the account: nothing more is to be told of it."""
-    NOTE = "note"
-    """A silent line of its own, told once. Its text is `detail`, as HTML."""
-    PICTURE = "picture"
-    """What a page looked like, told below its incident. Its caption is `detail`, as HTML."""
 
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """One thing that is owed to a chat. number: the account, "" for the controller itself.
+    """One thing to be told of an account, or of the controller itself (number "").
 
-    waited: it was held back by a silence.
+    reason: of an end, what has ended; "" for all that being connected ends. silent: an alert without a sound.
     """
 
-    id: int
     kind: Kind
     number: str
     reason: str
     at: datetime
     cause: str | None = None
     detail: str = ""
-    waited: bool = False
+    silent: bool = False
+
+    def ends(self, entry: Entry) -> bool:
+        """Tell whether this ends an entry: also one that stands while connected, if a person closed the account."""
+        if entry.number != self.number:
+            return False
+        if self.reason or not self.number:
+            return entry.reason == self.reason
+        return self.kind is Kind.HANDLED or entry.reason not in STANDING
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
-    """One account's trouble within an incident. times: how often it came; over_at: when it was mended or handled."""
+class Setting:
+    """What absorbing depends on beside the facts.
 
-    number: str
-    reason: str
-    at: datetime
-    cause: str | None = None
-    detail: str = ""
-    times: int = 1
-    over_at: datetime | None = None
-    handled: bool = False
-
-    @property
-    def open(self) -> bool:
-        """Whether it still stands."""
-        return self.over_at is None
-
-
-@dataclass(frozen=True, slots=True)
-class Part:
-    """One message of an incident. shown: a digest of what it says. sending: whether it went out is not known."""
-
-    message: int | None = None
-    shown: str = ""
-    sending: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Incident:
-    """What one chat is told together.
-
-    told_at: when its first message went out. topic: the forum's topic where it is told, and then it is about
-    `about` alone. done: lines about who did what. repeat_at: when it sounds again, unless somebody acknowledges.
+    silenced: whether a silence covers the account in this chat now. closed: incidents that nothing joins any more.
+    forum: whether each account has a topic of its own there.
     """
 
-    id: int
-    chat: int
-    opened_at: datetime
-    grown_at: datetime
-    entries: tuple[Entry, ...]
-    topic: int | None = None
-    about: str = ""
-    told_at: datetime | None = None
-    edited_at: datetime | None = None
-    acknowledged_by: str = ""
-    done: tuple[str, ...] = ()
-    repeat_at: datetime | None = None
-    parts: tuple[Part, ...] = ()
-    reply: Part | None = None
-
-    @property
-    def open_entries(self) -> tuple[Entry, ...]:
-        """Those that still stand."""
-        return tuple(entry for entry in self.entries if entry.open)
-
-    @property
-    def over_at(self) -> datetime | None:
-        """When the last of it was over; None while something stands."""
-        ends = [entry.over_at for entry in self.entries]
-        return None if None in ends else max(end for end in ends if end is not None)
-
-    @property
-    def critical(self) -> bool:
-        """Whether something stands that stays broken until a person acts."""
-        return any(entry.reason in CRITICAL for entry in self.open_entries)
-
-    def joinable(self, number: str, now: datetime) -> bool:
-        """Whether what comes now about this account is told in it: not where somebody is on what came before."""
-        if (self.about and self.about != number) or self.acknowledged_by:
-            return False
-        if self.told_at is None:
-            return True
-        return now - self.grown_at <= GATHER and now - self.told_at <= GROWS_FOR
+    now: datetime
+    policy: AlertPolicy
+    next_id: Callable[[], int]
+    silenced: Callable[[str], bool] = lambda _: False
+    closed: Collection[int] = ()
+    forum: bool = False
 
 
+@dataclass(frozen=True, slots=True)
 class Book:
-    """The incidents of one chat. What it returns is what changed, to be stored before anything is sent."""
+    """The incidents and notes of one chat, the oldest first."""
 
-    def __init__(
-        self, chat: int, next_id: Callable[[], int], incidents: Iterable[Incident] = (), *, forum: bool = False
-    ) -> None:
-        self.chat = chat
-        self.forum = forum
-        self._next_id = next_id
-        self._incidents = {incident.id: incident for incident in incidents}
-
-    @property
-    def incidents(self) -> tuple[Incident, ...]:
-        """All that are remembered, the oldest first."""
-        return tuple(self._incidents.values())
+    chat: int
+    incidents: tuple[Incident, ...] = ()
+    notes: tuple[Note, ...] = ()
 
     def get(self, incident: int) -> Incident | None:
         """Return one incident, if it is still remembered."""
-        return self._incidents.get(incident)
-
-    def put(self, incident: Incident) -> None:
-        """Take a changed incident."""
-        self._incidents[incident.id] = incident
+        return next((each for each in self.incidents if each.id == incident), None)
 
     def about(self, number: str, reason: str) -> Incident | None:
         """Return the newest incident that tells this of the account."""
@@ -177,122 +93,201 @@ class Book:
         return None
 
     def is_open(self, number: str) -> bool:
-        """Whether something about the account stands."""
+        """Tell whether something about the account stands."""
         return any(entry.number == number for each in self.incidents for entry in each.open_entries)
 
-    def absorb(self, facts: Sequence[Fact], now: datetime) -> set[int]:
-        """Take facts in, in order. Returns the ids of the incidents that changed."""
-        mended_in_silence = _mended_in_silence(facts)
+    def put(self, incident: Incident) -> "Book":
+        """Return the book with a changed incident, or a new one."""
+        if self.get(incident.id) is None:
+            return replace(self, incidents=(*self.incidents, incident))
+        return replace(self, incidents=tuple(incident if each.id == incident.id else each for each in self.incidents))
+
+    def put_note(self, note: Note) -> "Book":
+        """Return the book with a changed note, or a new one; of too many the oldest lines go."""
+        others = tuple(each for each in self.notes if each.id != note.id)
+        return replace(self, notes=(*others, note)[-NOTES_AT_MOST:])
+
+    def without_note(self, note: int) -> "Book":
+        """Return the book without a note."""
+        return replace(self, notes=tuple(each for each in self.notes if each.id != note))
+
+    def absorb(self, facts: Iterable[Fact], setting: Setting) -> "Book":
+        """Return the book after these facts, in their order."""
+        facts = list(facts)
         alone = len({fact.number for fact in facts if fact.kind is Kind.ALERT}) == 1
-        changed: set[int] = set()
+        draft = _Draft(self.chat, setting, {each.id: each for each in self.incidents}, alone=alone)
         for fact in facts:
-            if fact.id in mended_in_silence:
-                continue
-            if fact.kind is Kind.ALERT:
-                changed |= self._alert(fact, now, alone=alone)
-            elif fact.kind in {Kind.OVER, Kind.HANDLED}:
-                changed |= self._over(fact)
-        return changed
+            draft.take(fact)
+        return self._with(draft.incidents)
 
-    def forget(self, now: datetime) -> set[int]:
-        """Drop what has long been over. Returns the ids that are gone."""
-        gone = {
-            each.id
+    def superseded_by(self, incident: Incident, now: datetime) -> "Book":
+        """Return the book with what stands about the same accounts elsewhere ended: this incident takes its place.
+
+        An alert that a silence held back leaves standing what was told before, until it is told itself.
+        """
+        numbers = {entry.number for entry in incident.open_entries if entry.number and entry.reason not in STANDING}
+
+        def ends(entry: Entry) -> bool:
+            return entry.number in numbers and entry.reason not in STANDING
+
+        incidents = {each.id: each for each in self.incidents}
+        for each in self.incidents:
+            if each.id != incident.id and any(map(ends, each.open_entries)):
+                incidents[each.id] = _ended(each, ends, now, handled=True)
+        return self._with(incidents)
+
+    def forget(self, now: datetime, policy: AlertPolicy) -> "Book":
+        """Return the book without what has long been over."""
+        kept = {
+            each.id: each
             for each in self.incidents
-            if (over := each.over_at) is not None and now - over > KEPT and each.told_at is not None
+            if each.told_at is None or (over := each.over_at) is None or within(over, now, policy.remembered)
         }
-        for incident in gone:
-            del self._incidents[incident]
-        return gone
+        return self if len(kept) == len(self.incidents) else self._with(kept)
 
-    def _alert(self, fact: Fact, now: datetime, *, alone: bool) -> set[int]:
-        standing = self._standing(fact)
+    def _with(self, incidents: dict[int, Incident]) -> "Book":
+        notes = tuple(each for each in self.notes if each.incident is None or each.incident in incidents)
+        return replace(self, incidents=tuple(incidents.values()), notes=notes)
+
+
+@dataclass(slots=True)
+class _Draft:
+    """A book while facts are absorbed. alone: they are about one account."""
+
+    chat: int
+    setting: Setting
+    incidents: dict[int, Incident] = field(default_factory=dict)
+    alone: bool = False
+
+    def take(self, fact: Fact) -> None:
+        if fact.kind is Kind.ALERT:
+            self._alert(fact)
+            return
+        self._end(fact.ends, fact.at, handled=fact.kind is Kind.HANDLED)
+
+    def _alert(self, fact: Fact) -> None:
+        now, silenced = self.setting.now, self.setting.silenced(fact.number)
+        standing = self._newest(lambda entry: entry.open and _is_same(entry, fact))
         if standing is not None:
-            self.put(_again(standing, fact, now))
-            return {standing.id}
-        changed = self._supersede(fact)
-        entry = Entry(fact.number, fact.reason, fact.at, fact.cause, fact.detail)
-        incident = self._flapping(fact, now)
-        if incident is not None:
-            self.put(_again(incident, fact, now))
-            return changed | {incident.id}
-        incident = next((each for each in reversed(self.incidents) if each.joinable(fact.number, now)), None)
-        if incident is None:
-            about = fact.number if self.forum and alone else ""
-            incident = Incident(self._next_id(), self.chat, now, now, (entry,), about=about)
-        else:
-            others = tuple(
-                each for each in incident.entries if (each.number, each.reason) != (entry.number, entry.reason)
-            )
-            incident = replace(incident, entries=(*others, entry), grown_at=now)
-        self.put(incident)
-        return changed | {incident.id}
+            self.incidents[standing.id] = _again(standing, fact, now)
+            return
+        if fact.number and fact.reason not in STANDING:
+            # Its new trouble takes the place of the one before; where that was told, once this is told too.
+            superseded = replace(fact, kind=Kind.OVER, reason="")
+            self._end(superseded.ends, fact.at, handled=True, but_told=silenced)
+        if (flapping := self._flapping(fact)) is not None:
+            self.incidents[flapping.id] = _again(flapping, fact, now)
+            return
+        entry = _entry(fact)
+        joined = next((each for each in reversed(self.incidents.values()) if self._joins(each, fact, silenced)), None)
+        if joined is None:
+            about = fact.number if self.setting.forum and self.alone else ""
+            number = self.setting.next_id()
+            self.incidents[number] = Incident(number, self.chat, now, now, (entry,), about=about)
+            return
+        others = tuple(each for each in joined.entries if not _is_same(each, fact))
+        self.incidents[joined.id] = _grown(replace(joined, entries=(*others, entry)), now)
 
-    def _standing(self, fact: Fact) -> Incident | None:
-        """Return the incident where the same trouble of the account stands already."""
-        for each in reversed(self.incidents):
-            if any((entry.number, entry.reason) == (fact.number, fact.reason) for entry in each.open_entries):
-                return each
-        return None
+    def _joins(self, incident: Incident, fact: Fact, silenced: bool) -> bool:  # noqa: FBT001 - used here alone
+        """Tell whether a new alert joins this incident: never once somebody is on it."""
+        if (incident.about and incident.about != fact.number) or incident.acknowledged_by:
+            return False
+        if incident.id in self.setting.closed or any(part.refused for part in incident.parts):
+            return False
+        if incident.told_at is None:  # what is silenced and what is not are told apart
+            return self._is_held(incident) == silenced
+        now, policy = self.setting.now, self.setting.policy
+        recent = within(incident.grown_at, now, policy.gather) and within(incident.told_at, now, policy.grows_for)
+        heard = fact.silent or not all(entry.silent for entry in incident.entries)
+        return recent and heard and not silenced
 
-    def _flapping(self, fact: Fact, now: datetime) -> Incident | None:
+    def _is_held(self, incident: Incident) -> bool:
+        """Tell whether silences hold all of it back."""
+        entries = incident.open_entries
+        return bool(entries) and all(self.setting.silenced(entry.number) for entry in entries)
+
+    def _newest(self, of: Callable[[Entry], bool]) -> Incident | None:
+        return next((each for each in reversed(self.incidents.values()) if any(map(of, each.entries))), None)
+
+    def _flapping(self, fact: Fact) -> Incident | None:
         """Return the incident that goes on telling an account which has sounded often enough."""
+        now, policy = self.setting.now, self.setting.policy
         of_late = [
             (each, entry)
-            for each in self.incidents
+            for each in self.incidents.values()
             for entry in each.entries
-            if entry.number == fact.number and now - each.opened_at <= FLAPPING
+            if entry.number == fact.number
+            and not entry.silent
+            and within(each.opened_at, now, policy.flapping)
+            and (each.told_at is not None or not self._is_held(each))
         ]
         same = [each for each, entry in of_late if entry.reason == fact.reason]
         # The controller's own troubles have nothing in common but that they are its own.
-        enough = len(same) >= SOUNDS_FOR_SAME or (bool(fact.number) and len(of_late) >= SOUNDS_FOR_ACCOUNT)
+        enough = len(same) >= policy.sounds_for_same or (
+            bool(fact.number) and len(of_late) >= policy.sounds_for_account
+        )
         return (same or [each for each, _ in of_late])[-1] if enough else None
 
-    def _supersede(self, fact: Fact) -> set[int]:
-        """End what stood about the account before: its new trouble takes its place."""
-        return self._end(lambda entry: entry.number == fact.number and bool(fact.number), fact.at, handled=True)
+    def _end(self, ends: Callable[[Entry], bool], at: datetime, *, handled: bool, but_told: bool = False) -> None:
+        """End entries; those that a silence held back and that nobody was told of leave no trace."""
+        for each in list(self.incidents.values()):
+            if not any(ends(entry) for entry in each.open_entries) or (but_told and each.told_at is not None):
+                continue
+            if each.told_at is None and not any(part.sending for part in each.parts):
+                silenced = self.setting.silenced
+                kept = tuple(e for e in each.entries if not (e.open and ends(e) and silenced(e.number)))
+                if not kept:
+                    del self.incidents[each.id]
+                    continue
+                each = replace(each, entries=kept)  # noqa: PLW2901 - the same incident, without them
+            self.incidents[each.id] = _ended(each, ends, at, handled=handled)
 
-    def _over(self, fact: Fact) -> set[int]:
-        def ends(entry: Entry) -> bool:
-            return entry.number == fact.number and (bool(fact.number) or entry.reason == fact.reason)
 
-        return self._end(ends, fact.at, handled=fact.kind is Kind.HANDLED)
+def _is_same(entry: Entry, fact: Fact) -> bool:
+    return (entry.number, entry.reason) == (fact.number, fact.reason)
 
-    def _end(self, ends: Callable[[Entry], bool], at: datetime, *, handled: bool) -> set[int]:
-        changed = set()
-        for each in self.incidents:
-            if any(ends(entry) for entry in each.open_entries):
-                entries = tuple(
-                    replace(entry, over_at=max(at, entry.at), handled=handled) if entry.open and ends(entry) else entry
-                    for entry in each.entries
-                )
-                self.put(replace(each, entries=entries))
-                changed.add(each.id)
-        return changed
+
+def _entry(fact: Fact) -> Entry:
+    return Entry(fact.number, fact.reason, fact.at, fact.cause, fact.detail, silent=fact.silent)
+
+
+def _ended(incident: Incident, ends: Callable[[Entry], bool], at: datetime, *, handled: bool) -> Incident:
+    entries = tuple(
+        replace(entry, over_at=max(at, entry.at), handled=handled) if entry.open and ends(entry) else entry
+        for entry in incident.entries
+    )
+    return replace(incident, entries=entries)
+
+
+def _grown(incident: Incident, now: datetime) -> Incident:
+    return replace(incident, grown_at=now, news=incident.told_at is not None)
 
 
 def _again(incident: Incident, fact: Fact, now: datetime) -> Incident:
     """Count another time of what the incident tells already; if it was over it stands again, and nobody is on it."""
-    key = (fact.number, fact.reason)
     entries = list(incident.entries)
-    at = next((at for at, each in enumerate(entries) if (each.number, each.reason) == key), None)
+    at = next((at for at, each in enumerate(entries) if _is_same(each, fact)), None)
     by = incident.acknowledged_by if at is not None and entries[at].open else ""
     if at is None:
-        entries.append(Entry(fact.number, fact.reason, fact.at, fact.cause, fact.detail))
+        entries.append(_entry(fact))
     else:
         once = entries[at]
         times = once.times + 1 if fact.number else 1  # a trouble that tells its newest figures has not come again
         entries[at] = replace(once, times=times, over_at=None, handled=False, detail=fact.detail or once.detail)
-    return replace(incident, entries=tuple(entries), grown_at=now, acknowledged_by=by)
+    return _grown(replace(incident, entries=tuple(entries), acknowledged_by=by), now)
 
 
-def _mended_in_silence(facts: Sequence[Fact]) -> set[int]:
-    """Return the ids of alerts that a silence held back, and that were over before it ended, with what ended them."""
-    held: dict[str, list[int]] = {}
-    mended: set[int] = set()
-    for fact in facts:
-        if fact.kind is Kind.ALERT and fact.waited:
-            held.setdefault(fact.number, []).append(fact.id)
-        elif fact.kind in {Kind.OVER, Kind.HANDLED} and fact.number in held:
-            mended.update(held.pop(fact.number))
-    return mended
+def differences(
+    before: Iterable[Book], after: Iterable[Book]
+) -> tuple[Sequence[tuple[Incident | None, Incident]], Sequence[int], Sequence[Note], Sequence[int]]:
+    """Return what has changed: incidents (before, after), the ids of those that are gone, and the same of notes."""
+    old = {each.id: each for book in before for each in book.incidents}
+    new = {each.id: each for book in after for each in book.incidents}
+    old_notes = {each.id: each for book in before for each in book.notes}
+    new_notes = {each.id: each for book in after for each in book.notes}
+    return (
+        [(old.get(id), each) for id, each in new.items() if old.get(id) is not each],  # noqa: A001 - their own name
+        [each for each in old if each not in new],
+        [each for id, each in new_notes.items() if old_notes.get(id) is not each],  # noqa: A001
+        [each for each in old_notes if each not in new_notes],
+    )

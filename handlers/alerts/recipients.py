@@ -1,4 +1,4 @@
-"""Who is told what: the chats that get an account's card, and those that get its alerts."""
+"""Who is notified of what: the chats that get an account's card, and those that get its alerts."""
 
 from controller.registry import Account
 from handlers.chat.messages import Place
@@ -8,17 +8,19 @@ from handlers.chat.people import People
 class Recipients:
     """alert_chat: where admins get all alerts; None means each admin's private chat.
 
-    moved: groups that became supergroups, by their old ids; it may grow while this is used.
+    moved: groups that became supergroups, by their old ids; gone: chats that cannot be written to. Both change while
+    this is used. What an alert chat that is gone should get goes to the admins' private chats meanwhile.
     """
 
     def __init__(self, people: People, alert_chat: int | None = None) -> None:
         self.moved: dict[int, int] = {}
-        self._people = people
-        self._alert_chats = (alert_chat,) if alert_chat is not None else people.admins
+        self.gone: set[int] = set()
+        self._people, self._alert_chat = people, alert_chat
 
-    def use_alert_chat(self, chat: int) -> None:
-        """Let alerts go to this chat from now on."""
-        self._alert_chats = (chat,)
+    @property
+    def alert_chat(self) -> int | None:
+        """Where admins get all alerts, under its newest id; None without one."""
+        return None if self._alert_chat is None else self.moved.get(self._alert_chat, self._alert_chat)
 
     def of_card(self, account: Account) -> tuple[Place, ...]:
         """Return where the account's card is: with its operator, as long as they are known."""
@@ -32,5 +34,10 @@ class Recipients:
         return tuple(Place(chat) for chat in chats)
 
     def of_admins(self) -> tuple[Place, ...]:
-        """Return where admins are told what concerns no single account."""
-        return tuple(Place(self.moved.get(chat, chat)) for chat in self._alert_chats)
+        """Return where admins are notified of what concerns no single account."""
+        chat = self.alert_chat
+        return self.in_private() if chat is None or chat in self.gone else (Place(chat),)
+
+    def in_private(self) -> tuple[Place, ...]:
+        """Return the admins' private chats."""
+        return tuple(Place(admin) for admin in self._people.admins)

@@ -1,187 +1,243 @@
-"""What a chat's worker says: duties performed one by one, each kept before and after it is sent.
+"""What a chat's worker sends: actions performed one by one, each stored before and after it is sent.
 
-Here is how a duty becomes calls of the messenger, and what is recorded of it. Which duty is next, and when, is decided
-in `handlers.alerts.worker`.
+Here is how an action becomes calls of the messenger, and what is recorded of it. Which action is next, and when, is
+decided in `handlers.alerts.worker`.
 """
 
 import logging
 import re
-from collections.abc import Awaitable, Callable, Iterable
-from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+from datetime import datetime
 from functools import partial
 
-from pydantic import TypeAdapter
-
-from controller.registry import UnknownAccountError
+from controller.incidents import Incident, Note
+from controller.registry import Registry, UnknownAccountError
 from handlers.alerts import delivery
 from handlers.alerts.delivery import Action, Edit, OpenTopic, Remind, Reply, Send
-from handlers.alerts.incidents import Book, Incident
-from handlers.alerts.owed import OutboxStore
-from handlers.alerts.silences import Silence
-from handlers.chat.errors import ChatGoneError, MessageGoneError, RefusedError, RightMissingError, TopicGoneError
+from handlers.alerts.ledger import Draft, Ledger
+from handlers.alerts.policy import AlertPolicy
+from handlers.chat.errors import (
+    ChatError,
+    ChatMovedError,
+    MessageGoneError,
+    NotSentError,
+    OutcomeUnknownError,
+    RefusedError,
+    TokenRefusedError,
+    TooManyError,
+    TopicGoneError,
+)
 from handlers.chat.messages import Place, Text
 from handlers.chat.messenger import Messenger
-from handlers.chat.send_queue import SendQueue
-from handlers.ports import Accounts
 from handlers.texts import answers
 
 log = logging.getLogger(__name__)
 
-_AS_JSON = TypeAdapter(Incident)
-
-
-@dataclass(slots=True)
-class Counts:
-    """What happened since the start. maybe_twice: sent again because it was not known whether it had been sent."""
-
-    sent: int = 0
-    maybe_twice: int = 0
+PASSING = (TooManyError, NotSentError, OutcomeUnknownError, ChatMovedError, TokenRefusedError)
+"""Errors that say nothing about what was asked."""
 
 
 @dataclass(frozen=True, slots=True)
-class Context:
-    """What all workers share. on_gone: a chat cannot be written to, and why; on_moved: a group has a new id."""
+class ChatState:
+    """What is known of a chat beside its book. topics: it is a forum in which the bot opens topics."""
 
-    post: SendQueue
-    accounts: Accounts
-    outbox: OutboxStore
-    silences: Callable[[], Iterable[Silence]]
+    chat: int
+    accounts: Registry
+    ledger: Ledger
     clock: Callable[[], datetime]
-    repeat_after: timedelta
-    on_gone: Callable[[int, str], None]
-    on_moved: Callable[[int, int], None]
-    counts: Counts = field(default_factory=Counts)
+    policy: AlertPolicy
+    no_topics: Callable[[str], None]
+    """Called with the reason when topics cannot be opened there."""
 
 
 class Sender:
-    """Performs the duties of one chat. Every method raises ChatError, or OSError where what was done cannot be kept."""
+    """Performs the actions of one chat. Every method raises ChatError, or OSError where the result cannot be stored."""
 
-    def __init__(self, context: Context, book: Book) -> None:
-        self._context, self._book = context, book
+    def __init__(self, state: ChatState) -> None:
+        self._state, self._chat = state, state.chat
+        self._ledger, self._clock, self._policy = state.ledger, state.clock, state.policy
         self._topics: dict[str, int] | None = None
+        self.topics_refused = False
+        """Whether opening a topic was refused: it is not tried again."""
+        self._reopened: set[int] = set()
 
     def name(self, number: str) -> str:
         """Return what an account is called, as HTML."""
         try:
-            return answers.title(self._context.accounts.account(number))
+            return answers.title(self._state.accounts.account(number))
         except UnknownAccountError:
             return answers.number_title(number)
 
-    async def keep(self, done: Iterable[int], changed: Iterable[int]) -> None:
-        """Keep the incidents that changed, and drop the rows that became them."""
-        incidents = [each for number in changed if (each := self._book.get(number)) is not None]
-        await self._context.outbox.settle(list(done), [incident_row(each) for each in incidents])
-
-    async def perform(self, chat: Messenger, incident: Incident, duty: Action) -> None:
-        """Perform one duty."""
-        match duty:
+    async def perform(self, chat: Messenger, incident: Incident, action: Action) -> None:
+        """Perform one action."""
+        match action:
             case Send():
-                await self._send(chat, incident, duty)
+                await self._send(chat, incident, action)
             case Edit():
-                await self._edit(chat, incident, duty)
+                await self._edit(chat, incident, action)
             case Reply():
-                await self._reply(chat, incident, duty)
+                await self._reply(chat, incident, action)
             case Remind():
-                await _plainly(partial(self._say, chat, incident, silent=False), duty.text)
-                now = self._context.clock()
-                await self._put(delivery.reminded(self._fresh(incident), now, self._context.repeat_after))
+                await _plainly(partial(self._below, chat, incident, silent=False), action.text)
+                await self._record(incident, lambda now: delivery.reminded(now, self._clock(), self._policy))
             case OpenTopic():
-                await self._open_topic(chat, incident, duty)
+                await self._open_topic(chat, incident, action)
 
-    async def show_picture(self, chat: Messenger, incident: Incident, picture: bytes, caption: str) -> None:
-        """Show below an incident what a page looked like. caption: HTML."""
-        place, first = self._below(incident)
-        await chat.send_picture(place, picture, Text(caption), silent=True, reply_to=first)
+    async def send_note(self, chat: Messenger, note: Note, incident: Incident | None) -> None:
+        """Send a note, below its incident where it has one."""
+        if note.sending:
+            log.warning("A note of chat %d may have been sent already: it is sent again", self._chat)
+        else:
+            await self._ledger.update(lambda draft: self._put_note(draft, replace(note, sending=True)))
+        picture = await self._ledger.store.picture(note.id) if note.has_picture else None
+        if picture is not None and incident is not None:
+            first = incident.parts[0].message if incident.parts else None
+            send = partial(chat.send_picture, picture=picture, caption=Text(note.html), silent=True, reply_to=first)
+            try:
+                await send(Place(self._chat, incident.topic))
+            except TopicGoneError:
+                await send(Place(self._chat))
+        else:
+            await _plainly(partial(chat.send, Place(self._chat), silent=not note.sounds), Text(note.html))
+        await self.drop_note(note)
 
-    async def _send(self, chat: Messenger, incident: Incident, duty: Send) -> None:
-        place = Place(self._book.chat, incident.topic)
-        await self._put(delivery.sending(incident, duty))
+    async def drop_note(self, note: Note) -> None:
+        """Delete a note: it was sent, or never will be."""
+        await self._ledger.update(lambda draft: draft.put(draft.book(self._chat).without_note(note.id)))
+
+    async def set_aside(self, incident: Incident, action: Action) -> None:
+        """Record that an action is not tried any more."""
+        await self._record(incident, lambda now: delivery.set_aside(now, action, self._clock(), self._policy))
+
+    async def _send(self, chat: Messenger, incident: Incident, action: Send) -> None:
+        place = Place(self._chat, incident.topic)
+        if not await self._record(incident, lambda now: delivery.sending(now, action)):
+            return  # it was over before it was sent, in a silence
         try:
-            message = await _plainly(lambda text: chat.send(place, text, silent=duty.silent), duty.text)
+            message = await _plainly(partial(chat.send, place, silent=action.silent), action.text)
         except TopicGoneError:
+            if incident.topic is None:
+                raise
             await self._forget_topic(incident)
             return
-        now = self._context.clock()
-        self._context.counts.sent += 1
-        await self._put(delivery.sent(self._fresh(incident), duty, message, now, self._context.repeat_after))
 
-    async def _edit(self, chat: Messenger, incident: Incident, duty: Edit) -> None:
-        try:
-            if duty.text.html:
-                await chat.edit(self._book.chat, duty.message, duty.text)
-            else:
-                await chat.delete(self._book.chat, duty.message)
-        except (MessageGoneError, RefusedError) as error:
-            log.info("A part of an incident in chat %d cannot be edited: %s", self._book.chat, error)
-            if isinstance(error, MessageGoneError) and delivery.is_news(incident):
-                await self._put(delivery.gone(self._fresh(incident), duty))
+        def record(draft: Draft) -> None:
+            book, at = draft.book(self._chat), self._clock()
+            if (now := book.get(incident.id)) is None:
                 return
-        await self._put(delivery.edited(self._fresh(incident), duty, self._context.clock(), self._context.repeat_after))
+            after = delivery.with_news(delivery.sent(now, action, message, at, self._policy), incident)
+            book = book.put(after)
+            draft.put(book.superseded_by(after, at) if now.told_at is None else book)
 
-    async def _reply(self, chat: Messenger, incident: Incident, duty: Reply) -> None:
-        message = duty.message
+        await self._ledger.update(record)
+
+    async def _edit(self, chat: Messenger, incident: Incident, action: Edit) -> None:
+        try:
+            if action.text.html:
+                await chat.edit(self._chat, action.message, action.text)
+            else:
+                await chat.delete(self._chat, action.message)
+        except (MessageGoneError, RefusedError) as error:
+            log.info("A part of an incident in chat %d cannot be edited: %s", self._chat, error)
+            if isinstance(error, MessageGoneError) and incident.news and incident.open_entries:
+                await self._record(incident, lambda now: delivery.gone(now, action))
+                return
+
+        def change(now: Incident) -> Incident:
+            return delivery.with_news(delivery.edited(now, action, self._clock(), self._policy), incident)
+
+        await self._record(incident, change)
+
+    async def _reply(self, chat: Messenger, incident: Incident, action: Reply) -> None:
+        message = action.message
         if message is None:
-            await self._put(delivery.replying(incident))
-            message = await _plainly(partial(self._say, chat, incident, silent=True), duty.text)
+            if not await self._record(incident, delivery.replying):
+                return
+            message = await _plainly(partial(self._below, chat, incident, silent=True), action.text)
         else:
             try:
-                await chat.edit(self._book.chat, message, duty.text)
+                await chat.edit(self._chat, message, action.text)
             except (MessageGoneError, RefusedError) as error:
-                log.info("A reply in chat %d cannot be edited: %s", self._book.chat, error)
-        await self._put(delivery.replied(self._fresh(incident), duty, message, self._context.clock()))
+                log.info("A reply in chat %d cannot be edited: %s", self._chat, error)
+        await self._record(incident, lambda now: delivery.replied(now, action, message, self._clock()))
 
-    async def _say(self, chat: Messenger, incident: Incident, text: Text, *, silent: bool) -> int:
-        place, first = self._below(incident)
-        return await chat.send(place, text, silent=silent, reply_to=first)
+    async def _below(self, chat: Messenger, incident: Incident, text: Text, *, silent: bool) -> int:
+        first = incident.parts[0].message if incident.parts else None
+        return await chat.send(Place(self._chat, incident.topic), text, silent=silent, reply_to=first)
 
-    def _below(self, incident: Incident) -> tuple[Place, int | None]:
-        """Return where the incident is told, and the message to reply to there."""
-        return Place(self._book.chat, incident.topic), incident.parts[0].message if incident.parts else None
+    # --- topics -------------------------------------------------------------------------------------------------------
 
-    async def _open_topic(self, chat: Messenger, incident: Incident, duty: OpenTopic) -> None:
+    async def _open_topic(self, chat: Messenger, incident: Incident, action: OpenTopic) -> None:
+        """Find or open the account's topic; where that is refused, the alert goes to General, and so do later ones."""
         if self._topics is None:
-            self._topics = await self._context.outbox.topics(self._book.chat)
-        topic = self._topics.get(duty.number)
-        if topic is None:
+            self._topics = await self._ledger.store.topics(self._chat)
+        topic = self._topics.get(action.number)
+        if topic is None and not self.topics_refused and incident.id not in self._reopened:
             try:
-                topic = await chat.open_topic(self._book.chat, answers.topic_name(self.name(duty.number)))
-            except (ChatGoneError, RefusedError, RightMissingError):
-                await self._put(replace(self._fresh(incident), about=""))
-                return
-            self._topics[duty.number] = topic
-            await self._context.outbox.set_topic(self._book.chat, duty.number, topic)
-        await self._put(replace(self._fresh(incident), topic=topic))
+                topic = await chat.open_topic(self._chat, answers.topic_name(self.name(action.number)))
+            except PASSING:
+                raise
+            except ChatError as error:
+                self.topics_refused = True
+                self._state.no_topics(str(error))
+        if topic is None:
+            await self._record(incident, lambda now: replace(now, about=""))
+            return
+        known = topic == self._topics.get(action.number)
+        self._topics[action.number] = topic
+
+        def record(draft: Draft) -> None:
+            book = draft.book(self._chat)
+            if not known:
+                draft.topics.append((self._chat, action.number, topic))
+            if (now := book.get(incident.id)) is not None:
+                draft.put(book.put(replace(now, topic=topic)))
+
+        await self._ledger.update(record)
 
     async def _forget_topic(self, incident: Incident) -> None:
+        """Let the incident open another topic: once, then it goes to General."""
         if self._topics is not None:
             self._topics.pop(incident.about, None)
-        await self._context.outbox.set_topic(self._book.chat, incident.about, None)
-        await self._put(replace(self._fresh(incident), topic=None, parts=()))
+        about = "" if incident.id in self._reopened else incident.about
+        self._reopened.add(incident.id)
 
-    async def _put(self, incident: Incident) -> None:
-        self._book.put(incident)
-        await self.keep((), {incident.id})
+        def record(draft: Draft) -> None:
+            book = draft.book(self._chat)
+            draft.topics.append((self._chat, incident.about, None))
+            if (now := book.get(incident.id)) is not None:
+                draft.put(book.put(replace(now, topic=None, about=about, parts=())))
 
-    def _fresh(self, incident: Incident) -> Incident:
-        """Return the incident as it is now: it may have changed while a message was under way."""
-        return self._book.get(incident.id) or incident
+        await self._ledger.update(record)
+
+    # --- records ------------------------------------------------------------------------------------------------------
+
+    async def _record(self, incident: Incident, change: Callable[[Incident], Incident]) -> bool:
+        """Store a change of the incident as it is now; False if it is there no more. It may have changed meanwhile."""
+        found = False
+
+        def record(draft: Draft) -> None:
+            nonlocal found
+            book = draft.book(self._chat)
+            now = book.get(incident.id)
+            found = now is not None
+            if now is not None:
+                draft.put(book.put(change(now)))
+
+        await self._ledger.update(record)
+        return found
+
+    def _put_note(self, draft: Draft, note: Note) -> None:
+        book = draft.book(self._chat)
+        if any(each.id == note.id for each in book.notes):
+            draft.put(book.put_note(note))
 
 
 async def _plainly(send: Callable[[Text], Awaitable[int]], text: Text) -> int:
-    """Send a text; where Telegram does not take its markup, without: an alert is not lost for a tag."""
+    """Send a text; where its markup may be why it is refused, without: an alert is not lost for a tag."""
     try:
         return await send(text)
     except RefusedError as error:
         log.error("Telegram refused an alert, it goes out plainly: %s", error)
         return await send(Text(re.sub(r"<[^>]*>", "", text.html)))
-
-
-def incident_row(incident: Incident) -> tuple[int, int, str]:
-    """Return an incident as it is kept: id, chat, body."""
-    return incident.id, incident.chat, _AS_JSON.dump_json(incident).decode()
-
-
-def incident_of(body: str) -> Incident:
-    """Return a kept incident."""
-    return _AS_JSON.validate_json(body)

@@ -1,62 +1,119 @@
-"""Alerts of all chats: who works for which chat, and what people do about what stands.
+"""Alerts of all chats: from transitions to incidents, who works for which chat, and what people do about them.
 
-Each chat has a worker of its own (`worker`); what is one incident is decided in `incidents`.
+What is one incident is decided in `incidents`, its delivery in `worker`. Load it once, before the first transition is
+stored; from then on whatever is stored wakes the worker of its chat.
 """
 
 import asyncio
-from collections.abc import Iterable
+import logging
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime
 
+from controller.accounts.notices import Transition
+from controller.accounts.reasons import Reason, State
+from controller.incidents import Changes, Incident
+from controller.registry import Registry, UnknownAccountError
 from controller.tasks import Tasks
-from handlers.alerts.incidents import Book, Incident, Kind
-from handlers.alerts.sender import Context, incident_of, incident_row
-from handlers.alerts.worker import Worker
+from handlers.alerts import alert_text
+from handlers.alerts.delivery import afresh
+from handlers.alerts.incidents import Book, Fact, Kind, Setting
+from handlers.alerts.ledger import AlertStore, Draft, Ledger
+from handlers.alerts.policy import AlertPolicy, PolicyOf
+from handlers.alerts.recipients import Recipients
+from handlers.alerts.silences import Silences
+from handlers.alerts.worker import ChatEvents, Context, Worker
+from handlers.chat.errors import ChatError
+from handlers.chat.messages import Lane, Place, Text
+from handlers.chat.send_queue import SendQueue
+from handlers.texts import answers
 
-_EPOCH = 1_767_225_600
-"""2026 began at this second: incidents are numbered by the clock, so that no number comes twice."""
+log = logging.getLogger(__name__)
+
+STORED_WITHIN = 5.0
+"""Seconds within which a trouble of the controller is stored, or told without."""
 
 
 class Alerts:
-    """All chats' alerts. Load it once, then wake chats as things are owed to them."""
+    """All chats' alerts. chat_moved: a group has another id now, by its old and new one."""
 
-    def __init__(self, context: Context, tasks: Tasks) -> None:
-        self.counts = context.counts
-        self._context, self._tasks = context, tasks
+    def __init__(
+        self,
+        queue: SendQueue,
+        tasks: Tasks,
+        *,
+        accounts: Registry,
+        store: AlertStore,
+        recipients: Recipients,
+        clock: Callable[[], datetime],
+        policy_of: PolicyOf = lambda _: AlertPolicy(),
+    ) -> None:
+        self._queue, self._tasks, self._accounts = queue, tasks, accounts
+        self._recipients, self._clock, self._policy_of = recipients, clock, policy_of
         self._workers: dict[int, Worker] = {}
-        self._last_id = 0
-        self.loaded = False
+        self._loaded = False
+        self._told_plainly: set[tuple[str, str]] = set()
+        self._ledger = Ledger(store, self._wake)
+        self.silences = Silences(store, clock, self._wake_all)
+        self._context = Context(
+            queue,
+            accounts,
+            self._ledger,
+            self.silences,
+            clock,
+            policy_of,
+            ChatEvents(self._gone, self._back, self.move_soon, self._refused, self._no_topics),
+            looks_at=lambda chat: chat < 0 or chat == recipients.alert_chat,
+        )
 
-    async def load(self, chats: Iterable[int]) -> set[str]:
-        """Take up what an earlier run left. chats: those that alerts will go to, whatever they are owed.
+    async def load(self) -> None:
+        """Read what an earlier run left, and serve it. Raises OSError."""
+        self._recipients.moved.update(await self._ledger.store.moved())
+        self._recipients.gone |= await self._ledger.store.gone()
+        await self.silences.load()
+        await self._ledger.load()
+        self._loaded = True
+        self._wake([*(place.chat for place in self._recipients.of_admins()), *self._ledger.chats])
 
-        Returns the accounts whose trouble is told or owed. Raises OSError.
+    # --- what happens -------------------------------------------------------------------------------------------------
+
+    def absorb(self, transitions: Sequence[Transition]) -> Changes:
+        """Return what transitions change of the incidents of all chats, to be stored in their own transaction."""
+        if not self._loaded:
+            raise RuntimeError("alerts are not loaded yet")
+        return self._ledger.plan(lambda draft: self._absorb(draft, transitions))
+
+    async def trouble(self, kind: Kind, reason: str, detail: str = "") -> None:
+        """Let admins know of a trouble of the controller itself, or of its end. Never raises.
+
+        Where that cannot be stored in time it is sent all the same, straight away.
         """
-        await self._context.outbox.release()
-        kept: dict[int, list[Incident]] = {}
-        for number, chat, body in await self._context.outbox.incidents():
-            incident = incident_of(body)
-            kept.setdefault(chat, []).append(incident)
-            self._last_id = max(self._last_id, number)
-        waiting = await self._context.outbox.waiting()
-        self.loaded = True
-        for chat in {*chats, *kept, *waiting}:
-            self._worker(chat, kept.get(chat, ())).wake()
-        told = {entry.number for each in kept.values() for incident in each for entry in incident.open_entries}
-        return told | set(await self._context.outbox.numbers(Kind.ALERT))
+        fact = Fact(kind, "", reason, self._clock(), detail=detail)
+        chats = [place.chat for place in self._recipients.of_admins()]
+        if await self._stored(lambda draft: self._absorb_facts(draft, chats if kind is Kind.ALERT else (), [fact])):
+            if kind is Kind.OVER and ("", reason) in self._told_plainly:  # no incident is there that this would end
+                await self.notify_admins(alert_text.straight_over(reason))
+            self._told_plainly.discard(("", reason))
+        elif kind is Kind.ALERT:
+            self._tell_plainly("", reason, alert_text.straight(reason, detail), self._recipients.of_admins())
 
-    def wake(self, chats: Iterable[int]) -> None:
-        """Something is owed to these chats, or has changed for them."""
-        if self.loaded:
-            for chat in chats:
-                self._worker(chat).wake()
+    def not_stored(self, transition: Transition) -> None:
+        """Send an alert that cannot be stored straight away, once: when it can be, it is an alert like any other."""
+        number, reason = transition.number, transition.alert
+        if reason is None:
+            if transition.state is State.CONNECTED:
+                self._told_plainly = {each for each in self._told_plainly if each[0] != number}
+            return
+        text = alert_text.straight(reason, transition.detail, self._name(number))
+        self._tell_plainly(number, reason, text, self._places(number))
 
-    def wake_all(self) -> None:
-        """Let every chat look again: a silence began or ended."""
-        self.wake(list(self._workers))
+    async def notify_admins(self, html: str, *, but: int | None = None, sounds: bool = False) -> None:
+        """Let admins get one message, for certain. but: not in this chat. Never raises."""
+        await self._notify([place for place in self._recipients.of_admins() if place.chat != but], html, sounds=sounds)
 
     async def drain(self, seconds: float) -> bool:
-        """Let all that is owed now be told, for at most so long. Returns whether it was."""
-        self.wake_all()
+        """Let all that can be sent now be sent, for at most so long. Returns whether it was."""
+        self._wake_all()
         waiting = [asyncio.ensure_future(worker.until_idle()) for worker in self._workers.values()]
         if not waiting:
             return True
@@ -65,57 +122,260 @@ class Alerts:
             each.cancel()
         return not late
 
+    def unsent(self) -> list[datetime]:
+        """Return since when incidents wait that nobody was told of, over all chats."""
+        books = map(self._ledger.book, self._ledger.chats)
+        return [each.opened_at for book in books for each in book.incidents if each.told_at is None]
+
+    # --- what people do -----------------------------------------------------------------------------------------------
+
     def find(self, chat: int, incident: int) -> Incident | None:
         """Return an incident of a chat, if it is still remembered."""
-        worker = self._workers.get(chat)
-        return None if worker is None else worker.book.get(incident)
+        return self._ledger.book(chat).get(incident)
 
     def standing(self, chat: int) -> list[Incident]:
         """Return the incidents of a chat in which something stands, the oldest first."""
-        worker = self._workers.get(chat)
-        return [] if worker is None else [each for each in worker.book.incidents if each.open_entries]
+        return [each for each in self._ledger.book(chat).incidents if each.open_entries]
 
     async def acknowledge(self, incident: Incident, line: str) -> None:
         """Somebody is on it: it is not repeated, here or wherever else the same is told. Raises OSError."""
         about = {(entry.number, entry.reason) for entry in incident.open_entries}
-        for worker in self._workers.values():
-            for each in worker.book.incidents:
-                theirs = {(entry.number, entry.reason) for entry in each.open_entries}
-                if each.id == incident.id or (theirs and theirs <= about):
-                    await worker.change(replace(each, acknowledged_by=line, repeat_at=None, edited_at=None))
+
+        def change(draft: Draft) -> None:
+            for book in draft.books():
+                for each in book.incidents:
+                    theirs = {(entry.number, entry.reason) for entry in each.open_entries}
+                    if each.id == incident.id or (theirs and theirs <= about):
+                        book = book.put(replace(each, acknowledged_by=line, repeat_at=None, edited_at=None))  # noqa: PLW2901
+                draft.put(book)
+
+        await self._ledger.update(change)
 
     async def add_line(self, incident: Incident, line: str) -> None:
         """Let the incident tell who did what. Raises OSError."""
-        worker = self._worker(incident.chat)
-        now = worker.book.get(incident.id)
-        if now is not None:
-            await worker.change(replace(now, done=(*now.done[-4:], line), edited_at=None))
 
-    def next_id(self) -> int:
-        """Return a number for a new incident."""
-        self._last_id = max(self._last_id + 1, int(self._context.clock().timestamp()) - _EPOCH)
-        return self._last_id
+        def change(draft: Draft) -> None:
+            book = draft.book(incident.chat)
+            if (now := book.get(incident.id)) is not None:
+                draft.put(book.put(replace(now, done=(*now.done[-4:], line.replace("\n", " ")), edited_at=None)))
+
+        await self._ledger.update(change)
+
+    # --- chats that move, go and come back ----------------------------------------------------------------------------
+
+    def move_soon(self, chat: int, to: int) -> None:
+        """Let alerts of a group go to the supergroup that it has become. Returns at once."""
+        moved = self._recipients.moved
+        if chat not in moved and all(place.chat != chat for place in self._recipients.of_admins()):
+            return  # anybody may add the bot to a group
+        new = moved.get(chat) != to
+        moved[chat] = to
+        if new:
+            log.warning("The group %d has become the supergroup %d", chat, to)
+        self._tasks.start(self._move(chat, to, tell=new), "moving to a supergroup")
+
+    def heard_from(self, chat: int) -> None:
+        """Somebody wrote in a chat: if it was gone, it is tried again."""
+        if chat not in self._recipients.gone:
+            return
+        if any(each.told_at is None for each in self._ledger.book(chat).incidents):
+            self._wake([chat])  # what is sent there will show
+        else:
+            self._back(chat)
 
     async def move(self, chat: int, to: int) -> None:
-        """Let what is owed to a group go to the supergroup that it has become. Raises OSError."""
-        await self._context.outbox.move(chat, to)
+        """Let what a group is still to get go to the supergroup that it has become. Raises OSError."""
+
+        def change(draft: Draft) -> None:
+            draft.moved = (chat, to)
+            book, there = draft.book(chat), draft.book(to)
+            draft.put(Book(chat))
+            for each in book.incidents:
+                there = there.put(afresh(each, to))
+            for note in book.notes:
+                there = there.put_note(replace(note, chat=to))
+            draft.put(there)
+
+        await self._ledger.update(change)
         old = self._workers.pop(chat, None)
-        moved = [] if old is None else [_afresh(each, to) for each in old.book.incidents]
-        if old is not None:
-            old.retire()
-            await self._context.outbox.settle((), [incident_row(each) for each in moved])
-        self._worker(to, moved).wake()
+        if old is not None and old.task is not None:
+            old.task.cancel()
+        self._wake([to])
 
-    def _worker(self, chat: int, incidents: Iterable[Incident] = ()) -> Worker:
+    async def _move(self, chat: int, to: int, *, tell: bool) -> None:
+        await self.move(chat, to)
+        await self.silences.load()
+        if tell:
+            await self.notify_admins(alert_text.chat_moved(chat, to))
+
+    def _gone(self, chat: int, why: str) -> None:
+        """Let admins know that a chat cannot be written to, and get its alerts meanwhile if it is the alert chat."""
+        log.warning("Chat %d cannot be written to: %s", chat, why)
+        known = chat in self._recipients.gone
+        self._recipients.gone.add(chat)
+        if not known:
+            self._tasks.start(self._redirect(chat, why), "telling that a chat is gone")
+
+    async def _redirect(self, chat: int, why: str) -> None:
+        alerts_go_there = chat == self._recipients.alert_chat
+        places = [place for place in self._recipients.of_admins() if place.chat != chat]
+        html = alert_text.chat_is_gone(chat, why, instead=alerts_go_there)
+
+        def change(draft: Draft) -> None:
+            draft.gone.append((chat, True))
+            for place in places:
+                draft.add_note(place.chat, html, sounds=alerts_go_there)
+            if alerts_go_there:
+                unseen = [each for each in draft.book(chat).incidents if each.told_at is None or each.news]
+                facts = [
+                    Fact(Kind.ALERT, e.number, e.reason, e.at, e.cause, e.detail)
+                    for each in unseen
+                    for e in each.open_entries
+                ]
+                self._absorb_facts(draft, [place.chat for place in places], facts)
+
+        await self._stored(change)
+
+    def _back(self, chat: int) -> None:
+        if chat in self._recipients.gone:
+            self._recipients.gone.discard(chat)
+            log.info("Chat %d can be written to again", chat)
+            places = [place for place in self._recipients.of_admins() if place.chat != chat]
+
+            def change(draft: Draft) -> None:
+                draft.gone.append((chat, False))
+                for place in places:
+                    draft.add_note(place.chat, alert_text.chat_is_back(chat))
+
+            self._tasks.start(self._stored(change), "telling that a chat is back")
+
+    def _refused(self, incident: Incident, why: str) -> None:
+        """Let admins get in plain words, in private, what the chat service does not take as it is."""
+        entries = [(self._name(entry.number), entry.reason) for entry in incident.open_entries]
+        if entries:
+            html = alert_text.refused(incident.chat, entries, why)
+            self._tasks.start(self._notify(self._recipients.in_private(), html, sounds=True), "a refused alert")
+
+    def _no_topics(self, chat: int, why: str) -> None:
+        self._tasks.start(self.notify_admins(alert_text.no_topics(chat, why)), "telling that topics are refused")
+
+    # --- parts --------------------------------------------------------------------------------------------------------
+
+    def _absorb(self, draft: Draft, transitions: Sequence[Transition]) -> None:
+        """Absorb transitions in their order. Alerts that come together are one batch of each chat that gets them."""
+        batches: dict[int, list[Fact]] = {}
+        for transition in transitions:
+            to_all = [place.chat for place in self._places(transition.number)]
+            for fact in facts_of(transition):
+                # What ends something is told where the trouble was.
+                chats = to_all if fact.kind is Kind.ALERT else _concerned(draft, batches, fact.number)
+                for chat in dict.fromkeys(chats):
+                    batches.setdefault(chat, []).append(fact)
+        for chat, facts in batches.items():
+            book = draft.book(chat).absorb(facts, self._setting(draft, chat))
+            draft.put(book.forget(self._clock(), self._policy_of(chat)))
+        for transition in transitions:
+            if transition.alert is not None and transition.picture is not None:
+                self._add_picture(draft, transition, transition.alert, transition.picture)
+
+    def _add_picture(self, draft: Draft, transition: Transition, reason: Reason, picture: bytes) -> None:
+        html = answers.page_picture(transition.number)
+        for place in self._places(transition.number):
+            incident = draft.book(place.chat).about(transition.number, reason)
+            if incident is not None:
+                draft.add_note(place.chat, html, incident=incident.id, picture=picture)
+
+    def _absorb_facts(self, draft: Draft, chats: Iterable[int], facts: Sequence[Fact]) -> None:
+        """Absorb facts in these chats, and what ends something wherever it stands."""
+        wherever = {fact.number for fact in facts if fact.kind is not Kind.ALERT}
+        chats = [*chats, *(book.chat for book in draft.books() if any(map(book.is_open, wherever)))]
+        for chat in dict.fromkeys(chats):
+            draft.put(draft.book(chat).absorb(facts, self._setting(draft, chat)))
+
+    def _setting(self, draft: Draft, chat: int) -> Setting:
         worker = self._workers.get(chat)
-        if worker is None:
-            worker = self._workers[chat] = Worker(self._context, Book(chat, self.next_id, incidents))
-            worker.task = self._tasks.start(worker.run(), f"alerts of chat {chat}")
-        return worker
+        return Setting(
+            self._clock(),
+            self._policy_of(chat),
+            draft.next_incident,
+            silenced=lambda number: self.silences.until(chat, number) is not None,
+            closed=worker.refusing if worker else (),
+            forum=worker is not None and worker.forum,
+        )
+
+    async def _notify(self, places: Iterable[Place], html: str, *, sounds: bool) -> None:
+        chats = [place.chat for place in places]
+
+        def change(draft: Draft) -> None:
+            for chat in chats:
+                draft.add_note(chat, html, sounds=sounds)
+
+        await self._stored(change)
+
+    async def _stored(self, change: Callable[[Draft], None]) -> bool:
+        """Store a change; False where that fails, or takes too long: then it may still be stored later."""
+        saving = self._tasks.start(self._ledger.update(change), "storing what admins are to know")
+        done, _ = await asyncio.wait({saving}, timeout=STORED_WITHIN)
+        if not done:
+            log.error("What admins are to know is not stored after %g s", STORED_WITHIN)
+            return False
+        return not saving.cancelled() and saving.exception() is None  # which its owner has logged
+
+    def _tell_plainly(self, number: str, reason: str, html: str, places: Iterable[Place]) -> None:
+        if (number, reason) not in self._told_plainly:
+            self._told_plainly.add((number, reason))
+            for place in places:
+                self._tasks.start(self._send_plainly(place, Text(html)), "an alert that cannot be stored")
+
+    async def _send_plainly(self, place: Place, text: Text) -> None:
+        try:
+            await self._queue.deliver(Lane.ALERTS, place.chat, lambda chat: chat.send(place, text), repeat=True)
+        except ChatError as error:
+            log.error("An alert could not be sent to chat %d: %s", place.chat, error)
+
+    def _places(self, number: str) -> Sequence[Place]:
+        try:
+            return self._recipients.of_alerts(self._accounts.account(number))
+        except UnknownAccountError:
+            return self._recipients.of_admins()
+
+    def _name(self, number: str) -> str:
+        if not number:
+            return ""
+        try:
+            return answers.title(self._accounts.account(number))
+        except UnknownAccountError:
+            return answers.number_title(number)
+
+    def _wake(self, chats: Iterable[int]) -> None:
+        for chat in chats:
+            worker = self._workers.get(chat)
+            if worker is None:
+                worker = self._workers[chat] = Worker(self._context, chat, gone=chat in self._recipients.gone)
+                worker.task = self._tasks.start(worker.run(), f"alerts of chat {chat}")
+            worker.wake()
+
+    def _wake_all(self) -> None:
+        self._wake(list(self._workers))
 
 
-def _afresh(incident: Incident, chat: int) -> Incident:
-    """Return the incident as it is to be told in another chat: anew, unless it is over."""
-    told = incident.over_at is not None
-    parts = tuple(replace(part, sending=False) for part in incident.parts) if told else ()
-    return replace(incident, chat=chat, topic=None, about="", parts=parts, reply=None)
+def _concerned(draft: Draft, batches: Mapping[int, Sequence[Fact]], number: str) -> list[int]:
+    """Return the chats in which something about the account stands, or will once these batches are absorbed."""
+    coming = [chat for chat, facts in batches.items() if any(fact.number == number for fact in facts)]
+    return [book.chat for book in draft.books() if book.is_open(number)] + coming
+
+
+def facts_of(transition: Transition) -> list[Fact]:
+    """Return what a transition is to people's alerts."""
+    number, at = transition.number, transition.at
+    facts = [Fact(Kind.OVER, number, reason, at) for reason in transition.over]
+    if (reason := transition.alert) is not None:
+        detail = transition.detail
+        if transition.block_ends_at is not None:
+            detail = answers.block_ends(transition.block_ends_at, at)
+        facts.append(Fact(Kind.ALERT, number, reason, at, transition.cause, detail, silent=transition.silent))
+    elif transition.state is State.CONNECTED:
+        facts.append(Fact(Kind.OVER, number, "", at))
+    elif transition.reason is Reason.SUSPENDED_BY_OPERATOR:
+        facts.append(Fact(Kind.HANDLED, number, "", at))
+    return facts

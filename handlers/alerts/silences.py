@@ -1,39 +1,19 @@
-"""Silences: for how long which accounts sound no alert, in one chat or everywhere. Pure.
+"""Silences: begun, ended, kept through restarts, and what they cover.
 
-What happens in a silence is held back, not lost: what still stands when it ends is told then.
+What happens in a silence is held back, not lost: what still stands when it ends is sent then.
 """
 
 import re
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Protocol
+
+from controller.incidents import Incident, Silence
+from handlers.alerts.ledger import AlertStore
 
 LONGEST = timedelta(days=30)
-_CONTROLLER = "controller"
-"""How the controller itself, whose number is "", is written among the accounts of a kept silence."""
 _UNITS = {"m": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1)}
 _DURATION = re.compile(r"^(\d{1,4})\s?(m|min|h|d)$", re.IGNORECASE)
-
-
-@dataclass(frozen=True, slots=True)
-class Silence:
-    """One silence. chat: None for everywhere. name: who asked for it.
-
-    numbers: the accounts, "" among them for the controller's own troubles; none for all.
-    """
-
-    id: int
-    chat: int | None
-    numbers: frozenset[str]
-    until: datetime
-    name: str
-    reason: str = ""
-
-    def covers(self, chat: int, number: str, now: datetime) -> bool:
-        """Tell whether an alert about this account makes no sound in this chat now."""
-        here = self.chat is None or self.chat == chat
-        return here and self.until > now and (not self.numbers or number in self.numbers)
 
 
 class WrongDurationError(ValueError):
@@ -49,50 +29,55 @@ def parse_duration(text: str) -> timedelta:
     return length
 
 
-def silenced_until(silences: Iterable[Silence], chat: int, number: str, now: datetime) -> datetime | None:
-    """Return when the last silence that covers the account in this chat ends; None if none does."""
-    return max((each.until for each in silences if each.covers(chat, number, now)), default=None)
+class Silences:
+    """The silences that last. changed: called when one began or ended, so that what waits is looked at anew."""
 
+    def __init__(self, store: AlertStore, clock: Callable[[], datetime], changed: Callable[[], None]) -> None:
+        self._store, self._clock, self._changed = store, clock, changed
+        self._lasting: list[Silence] = []
 
-class SilenceRow(Protocol):
-    """A silence as it is kept."""
+    async def load(self) -> None:
+        """Read those that an earlier run left. Raises OSError."""
+        self._lasting = list(await self._store.silences(self._clock()))
 
-    @property
-    def id(self) -> int:
-        """What it is ended by."""
+    def lasting(self) -> list[Silence]:
+        """Return those that last now, the oldest first."""
+        now = self._clock()
+        if any(each.until <= now for each in self._lasting):
+            self._lasting = [each for each in self._lasting if each.until > now]
+        return self._lasting
 
-    @property
-    def chat(self) -> int | None:
-        """None for everywhere."""
+    def here(self, chat: int) -> list[Silence]:
+        """Return those that last and concern this chat."""
+        return [each for each in self.lasting() if each.chat in {None, chat}]
 
-    @property
-    def numbers(self) -> str:
-        """The accounts, as `written` gives them."""
+    def until(self, chat: int, number: str) -> datetime | None:
+        """Return when the last silence that covers the account in this chat ends; None if none does."""
+        now = self._clock()
+        return max((each.until for each in self.lasting() if each.covers(chat, number, now)), default=None)
 
-    @property
-    def until(self) -> datetime:
-        """When it ends."""
+    def quiet_until(self, incident: Incident) -> datetime | None:
+        """Return when the first of what stands in an incident is not silenced any more; None if any is not now."""
+        ends = [self.until(incident.chat, entry.number) for entry in incident.open_entries] if self._lasting else []
+        return min((end for end in ends if end is not None), default=None) if ends and None not in ends else None
 
-    @property
-    def name(self) -> str:
-        """Who asked for it."""
+    async def begin(
+        self, chat: int | None, numbers: Iterable[str], lasts: timedelta, *, user: int, name: str, reason: str = ""
+    ) -> Silence:
+        """Begin a silence. chat: None for everywhere; numbers: none for all accounts. Raises OSError."""
+        now = self._clock()
+        asked = Silence(0, chat, frozenset(numbers), now + lasts, name, reason)
+        silence = replace(asked, id=await self._store.add_silence(asked, now, user))
+        self._lasting = [*self._lasting, silence]
+        self._changed()
+        return silence
 
-    @property
-    def reason(self) -> str:
-        """Why, in their words."""
-
-
-def written(numbers: Iterable[str]) -> str:
-    """Return the numbers of a silence as they are kept: "" for all."""
-    return ",".join(sorted(number or _CONTROLLER for number in numbers))
-
-
-def silence_of(row: SilenceRow) -> Silence:
-    """Return a kept silence."""
-    numbers = frozenset("" if each == _CONTROLLER else each for each in row.numbers.split(",") if each)
-    return Silence(row.id, row.chat, numbers, row.until, row.name, row.reason)
-
-
-def silences_of(rows: Sequence[SilenceRow]) -> list[Silence]:
-    """Return kept silences."""
-    return [silence_of(row) for row in rows]
+    async def end(self, silence: int) -> Silence | None:
+        """End a silence before its time: what it held back is sent now. None if there is none. Raises OSError."""
+        ended = next((each for each in self.lasting() if each.id == silence), None)
+        if ended is None:
+            return None
+        await self._store.end_silence(silence)
+        self._lasting = [each for each in self._lasting if each.id != silence]
+        self._changed()
+        return ended

@@ -3,23 +3,20 @@
 from collections.abc import Callable
 from datetime import UTC, datetime
 
+from controller.registry import Registry
 from controller.tasks import Tasks
-from handlers.alerts.owed import OutboxStore, Owing
+from handlers.alerts.ledger import AlertStore
 from handlers.alerts.recipients import Recipients
-from handlers.alerts.sender import Context
 from handlers.alerts.service import Alerts
-from handlers.alerts.silencing import Silencing
 from handlers.chat.people import People
 from handlers.chat.rate_limits import Limits, RateLimits
 from handlers.chat.send_queue import SendQueue
-from handlers.ports import Accounts, Messages, Records
+from handlers.ports import Messages, Records
 from handlers.telegram.actions.account_actions import AccountActions
 from handlers.telegram.actions.alert_actions import AlertActions
 from handlers.telegram.actions.restore import RestoreActions
-from handlers.telegram.admin_notices import AdminNotices
-from handlers.telegram.alert_chat import AlertChat
 from handlers.telegram.bot import TelegramBot
-from handlers.telegram.chats import ChatEvents, Chats
+from handlers.telegram.chats import Chats
 from handlers.telegram.commands.accounts import AccountCommands
 from handlers.telegram.commands.alerts import AlertCommands
 from handlers.telegram.commands.buttons import Buttons
@@ -42,49 +39,31 @@ def assemble(
     connection: TelegramConnection,
     options: TelegramOptions,
     *,
-    accounts: Accounts,
+    accounts: Registry,
     records: Records,
     messages: Messages,
-    outbox: OutboxStore,
+    incidents: AlertStore,
     clock: Callable[[], datetime] = utc_now,
     limits: Limits | None = None,
 ) -> TelegramService:
     """Return Telegram's side of the program, ready to run. Call it inside a running loop."""
     tasks, lasting = Tasks(), Tasks()
     people = People(options.admins, options.operators)
-    recipients = Recipients(people)
+    recipients = Recipients(people, options.alert_chat)
     queue = SendQueue(connection.client, RateLimits(limits))
-    events = ChatEvents()
 
     # What is sent by itself.
-    silencing = Silencing(outbox, clock)
-    context = Context(
+    alerts = Alerts(
         queue,
-        accounts,
-        outbox,
-        silencing.lasting,
-        clock,
-        options.repeat_after,
-        on_gone=events.gone,
-        on_moved=events.moved,
+        lasting,
+        accounts=accounts,
+        store=incidents,
+        recipients=recipients,
+        clock=clock,
+        policy_of=options.alert_policy_of,
     )
-    alerts = Alerts(context, lasting)
-    silencing.changed = alerts.wake_all
-    owing = Owing(accounts, recipients)
-    notices = AdminNotices(queue, tasks, recipients=recipients, outbox=outbox, alerts=alerts, clock=clock)
-    alert_chat = AlertChat(options.alert_chat, queue=queue, lasting=lasting, recipients=recipients, notices=notices)
     codes = Codes(queue, tasks, accounts=accounts, recipients=recipients, messages=messages, clock=clock)
     cards = Cards(queue, tasks, accounts=accounts, recipients=recipients, messages=messages, clock=clock)
-    chats = Chats(
-        tasks,
-        events,
-        recipients=recipients,
-        messages=messages,
-        alerts=alerts,
-        silencing=silencing,
-        cards=cards,
-        notices=notices,
-    )
 
     # What people ask for.
     responder = Responder(queue, tasks, accounts=accounts, clock=clock)
@@ -103,7 +82,7 @@ def assemble(
         actions=actions,
         responder=responder,
         alerts=alerts,
-        silencing=silencing,
+        silences=alerts.silences,
         region=options.region,
         clock=clock,
     )
@@ -135,8 +114,8 @@ def assemble(
     bot = TelegramBot(
         connection,
         people=people,
-        strangers=Strangers(tasks, responder=responder, notices=notices, messages=messages, clock=clock),
-        chats=chats,
+        strangers=Strangers(tasks, responder=responder, alerts=alerts, messages=messages, clock=clock),
+        chats=Chats(alerts, cards),
         responder=responder,
         router=Router(topics, people=people, responder=responder, plain=account_commands.plain),
         buttons=buttons,
@@ -147,14 +126,8 @@ def assemble(
         queue=queue,
         tasks=tasks,
         lasting=lasting,
-        recipients=recipients,
-        outbox=outbox,
-        owing=owing,
         alerts=alerts,
-        silencing=silencing,
-        notices=notices,
         responder=responder,
         codes=codes,
         cards=cards,
-        alert_chat=alert_chat,
     )

@@ -5,21 +5,16 @@ Its parts are made and tied together in `handlers.telegram.assemble`.
 
 import asyncio
 import logging
-from dataclasses import dataclass
-from datetime import timedelta
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from controller.accounts.notices import CodeHidden, CodeShown, Notice, Transition
 from controller.accounts.reasons import State
 from controller.tasks import Tasks
 from handlers.alerts.incidents import Kind
-from handlers.alerts.owed import OutboxStore, Owed, Owing
-from handlers.alerts.recipients import Recipients
+from handlers.alerts.policy import AlertPolicy
 from handlers.alerts.service import Alerts
-from handlers.alerts.silencing import Silencing
-from handlers.chat.destination import Destination
 from handlers.chat.send_queue import SendQueue
-from handlers.telegram.admin_notices import AdminNotices
-from handlers.telegram.alert_chat import AlertChat
 from handlers.telegram.bot import TelegramBot
 from handlers.telegram.connection import TelegramConnection
 from handlers.telegram.ui.cards import Cards
@@ -36,15 +31,20 @@ CARDS_AFTER = 15.0
 class TelegramOptions:
     """What is set. admins, operators: Telegram user ids. alert_chat: None for each admin's private chat.
 
-    region: the country that national numbers belong to, ISO 3166 alpha-2. repeat_after: how long a critical alert
-    may stay unacknowledged before it sounds again, zero for ever.
+    region: the country that national numbers belong to, ISO 3166 alpha-2. alert_policies: of chats that have one of
+    their own; alert_policy: of the others.
     """
 
     admins: tuple[int, ...]
     operators: tuple[int, ...] = ()
-    alert_chat: Destination | None = None
+    alert_chat: int | None = None
     region: str | None = None
-    repeat_after: timedelta = timedelta(hours=4)
+    alert_policy: AlertPolicy = field(default_factory=AlertPolicy)
+    alert_policies: Mapping[int, AlertPolicy] = field(default_factory=dict)
+
+    def alert_policy_of(self, chat: int) -> AlertPolicy:
+        """Return how a chat's alerts are grouped, repeated and spaced."""
+        return self.alert_policies.get(chat, self.alert_policy)
 
 
 class TelegramService:
@@ -58,23 +58,16 @@ class TelegramService:
         queue: SendQueue,
         tasks: Tasks,
         lasting: Tasks,
-        recipients: Recipients,
-        outbox: OutboxStore,
-        owing: Owing,
         alerts: Alerts,
-        silencing: Silencing,
-        notices: AdminNotices,
         responder: Responder,
         codes: Codes,
         cards: Cards,
-        alert_chat: AlertChat,
     ) -> None:
         self._connection, self._bot, self._queue = connection, bot, queue
         self._tasks, self._lasting = tasks, lasting
-        self._recipients, self._outbox, self._owing = recipients, outbox, owing
-        self._alerts, self._silencing, self._notices = alerts, silencing, notices
+        self.alerts = alerts
+        """Where transitions are absorbed as they are stored, and sent plainly where they cannot be."""
         self._responder, self._codes, self._cards = responder, codes, cards
-        self._alert_chat = alert_chat
 
     def notify(self, notice: Notice) -> None:
         """Handle what the controller announces: a `Listener` of the recorder. Returns at once."""
@@ -85,36 +78,27 @@ class TelegramService:
                 self._codes.hide(notice)
             case Transition():
                 self._cards.refresh(notice.number)
-                self._alerts.wake(place.chat for place in self._owing.places(notice))
                 if notice.state is State.CONNECTED:
                     self._codes.forget(notice.number)
         self._responder.refresh(notice.number)
 
-    def owed(self, transition: Transition) -> list[Owed]:
-        """Return the alerts of a transition, to be stored in the transaction that stores it."""
-        return self._owing.plan(transition)
-
     async def tell_trouble(self, reason: str, detail: str = "") -> None:
         """Notify admins of a trouble of the controller itself (`controller.troubles`), or of how it goes on."""
-        await self._notices.trouble(Kind.ALERT, reason, detail)
+        await self.alerts.trouble(Kind.ALERT, reason, detail)
         self._cards.refresh_all()  # what all accounts wait for may have begun
 
     async def tell_trouble_over(self, reason: str) -> None:
         """Notify admins that a trouble of the controller is over."""
-        await self._notices.trouble(Kind.OVER, reason)
+        await self.alerts.trouble(Kind.OVER, reason)
         self._cards.refresh_all()
 
-    async def run(self) -> None:
-        """Serve until cancelled.
-
-        Raises TokenRefusedError when Telegram does not accept the token, OSError at the start if what was stored cannot
-        be read.
-        """
-        self._alert_chat.start()
-        self._recipients.moved.update(await self._outbox.moved())
-        await self._silencing.load()
-        self._owing.told |= await self._alerts.load(place.chat for place in self._recipients.of_admins())
+    async def load(self) -> None:
+        """Read what an earlier run left: before the first transition is stored. Raises OSError."""
+        await self.alerts.load()
         await self._cards.load()
+
+    async def run(self) -> None:
+        """Serve until cancelled. Raises TokenRefusedError when Telegram does not accept the token."""
         self._tasks.start(self._codes.clear_left(), "deleting codes that were left")
         self._lasting.start(self._refresh_cards(), "looking at all cards once")
         await self._bot.run()
@@ -127,7 +111,7 @@ class TelegramService:
         await self._bot.stop()
         self._codes.hide_all()
         deadline = deadline if self._queue.reachable else 0
-        alerted, sent = await asyncio.gather(self._alerts.drain(deadline), self._tasks.drain(deadline))
+        alerted, sent = await asyncio.gather(self.alerts.drain(deadline), self._tasks.drain(deadline))
         if not alerted:
             log.warning("Not all alerts could be sent before the end: they are stored, and sent after the next start")
         if not sent:

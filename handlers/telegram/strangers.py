@@ -6,10 +6,10 @@ from collections.abc import Callable
 from datetime import datetime
 
 from controller.tasks import Tasks
+from handlers.alerts.service import Alerts
 from handlers.chat.messages import Place
 from handlers.chat.people import StrangerLimits
 from handlers.ports import Messages
-from handlers.telegram.admin_notices import AdminNotices
 from handlers.telegram.ui.responder import Responder
 from handlers.texts import answers
 
@@ -24,11 +24,11 @@ class Strangers:
         tasks: Tasks,
         *,
         responder: Responder,
-        notices: AdminNotices,
+        alerts: Alerts,
         messages: Messages,
         clock: Callable[[], datetime],
     ) -> None:
-        self._tasks, self._responder, self._notices = tasks, responder, notices
+        self._tasks, self._responder, self._alerts = tasks, responder, alerts
         self._messages, self._clock = messages, clock
         self._limits = StrangerLimits()
 
@@ -45,4 +45,4 @@ class Strangers:
             log.error("A stranger could not be stored: %s", error)
             return
         if first:
-            await self._notices.note(answers.stranger_came(user, name))
+            await self._alerts.notify_admins(answers.stranger_came(user, name))

@@ -12,6 +12,7 @@ from controller.accounts.policy import Policy
 from controller.accounts.reasons import Reason, State
 from controller.accounts.reports import Ended, PasskeyAsked, Ready
 from controller.driver import DriverError, SavedSession
+from controller.incidents import Changes
 from controller.recorder import Recorder
 from controller.registry import AmbiguousAccountError, Registry, ShuttingDownError, UnknownAccountError
 from controller.troubles import DATABASE
@@ -386,11 +387,14 @@ async def test_codes_pass_by_at_once_and_are_never_stored():
 async def test_an_alert_within_a_state_is_owed_although_it_is_no_row(tmp_path):
     owed, driver = [], FakeDriver()
 
-    async def owe(_, transitions):
+    def absorb(transitions):
         owed.extend(transitions)
+        return Changes()
 
     async with open_database(tmp_path / "db") as database:
-        recorder = Recorder(AccountRecords(database, owe), lambda _: None)
+        records = AccountRecords(database)
+        records.absorb.append(absorb)
+        recorder = Recorder(records, lambda _: None)
         registry = Registry(AccountRecords(database), driver=driver, policy=Policy(), listener=recorder, launch_slots=2)
         driver.script = lambda session: session.report(PasskeyAsked())
         await registry.add(BERLIN, name="", owner=1)

@@ -1,24 +1,25 @@
 """The Telegram side over HTTP against the Bot API stand-in, with the rest of the program faked behind its protocols."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from controller.accounts.notices import Transition
 from controller.recorder import Recorder
-from handlers.chat.destination import Destination
+from handlers.alerts.policy import AlertPolicy
 from handlers.chat.rate_limits import Limits
 from handlers.telegram.assemble import assemble
 from handlers.telegram.connection import TelegramConnection
 from handlers.telegram.service import TelegramOptions, TelegramService
 from sandbox.telegram import TelegramStandIn
+from storage.accounts import AccountRecords
 from storage.database import Database, open_database
-from storage.outbox import Outbox
+from storage.incidents import IncidentRecords
 from tests.handlers.fakes import ADMIN, OPERATOR, SECOND_ADMIN, FakeAccounts, FakeMessages, FakeRecords
 from tests.sandbox.telegram.validation import all_problems
 
@@ -28,6 +29,9 @@ WITHIN = 30.0
 
 UNLIMITED = Limits(burst=1e6, per_second=1e6, group_per_minute=1e8, overall=1e6, overall_burst=1e6)
 """For tests of what is said; those of when are in test_send_queue and test_storms."""
+
+QUICK = AlertPolicy(first_gathers=timedelta(seconds=0.1), spacing_young=timedelta(seconds=0.1))
+"""For tests in real time."""
 
 
 @dataclass
@@ -39,7 +43,7 @@ class Rig:
     accounts: FakeAccounts
     records: FakeRecords
     messages: FakeMessages
-    outbox: Outbox
+    incidents: IncidentRecords
     running: "asyncio.Task[None]"
 
     @property
@@ -79,16 +83,6 @@ class Rig:
         return [m["text"] for m in self.client.from_bot(chat) if not m["deleted"]] if self.knows(chat) else []
 
 
-class Transitions:
-    """The recorder's store, reduced to what transitions owe."""
-
-    def __init__(self, outbox: Outbox, service: TelegramService) -> None:
-        self._outbox, self._service = outbox, service
-
-    async def record(self, transitions: Sequence[Transition]) -> None:
-        await self._outbox.put([owed for each in transitions for owed in self._service.owed(each)])
-
-
 @asynccontextmanager
 async def running_rig(
     telegram: TelegramStandIn,
@@ -99,26 +93,30 @@ async def running_rig(
     **options: Any,
 ) -> AsyncIterator[Rig]:
     accounts, records, messages = accounts or FakeAccounts(), FakeRecords(), messages or FakeMessages()
-    outbox = Outbox(database)
+    incidents = IncidentRecords(database)
     connection = TelegramConnection(telegram.token, telegram.url)
-    if isinstance(options.get("alert_chat"), int):
-        options["alert_chat"] = Destination(options["alert_chat"])
-    given = TelegramOptions(**({"admins": (ADMIN, SECOND_ADMIN), "operators": (OPERATOR,)} | options))
+    given = TelegramOptions(
+        **({"admins": (ADMIN, SECOND_ADMIN), "operators": (OPERATOR,), "alert_policy": QUICK} | options)
+    )
     service = assemble(
         connection,
         given,
         accounts=accounts,
         records=records,
         messages=messages,
-        outbox=outbox,
+        incidents=incidents,
         clock=accounts.clock,
         limits=limits,
     )
-    recorder = Recorder(Transitions(outbox, service), service.notify)
+    transitions = AccountRecords(database)
+    transitions.absorb.append(service.alerts.absorb)
+    recorder = Recorder(transitions, service.notify)
+    recorder.troubles, recorder.not_stored = service, service.alerts.not_stored
     accounts.tell = recorder
+    await service.load()
     running = asyncio.create_task(service.run())
     try:
-        yield Rig(telegram, service, accounts, records, messages, outbox, running)
+        yield Rig(telegram, service, accounts, records, messages, incidents, running)
     finally:
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)

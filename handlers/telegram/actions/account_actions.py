@@ -10,11 +10,11 @@ from datetime import datetime
 
 from controller.accounts.model import Stage
 from controller.accounts.reasons import Reason, State
-from controller.registry import Account, UnknownAccountError
+from controller.registry import Account, Registry, UnknownAccountError
 from controller.tasks import Tasks
 from handlers.chat.people import People
 from handlers.chat.request import Request
-from handlers.ports import Accounts, Records
+from handlers.ports import Records
 from handlers.telegram.ui.codes import Codes
 from handlers.telegram.ui.responder import Responder
 from handlers.texts import answers
@@ -33,7 +33,7 @@ class AccountActions:
         self,
         *,
         people: People,
-        accounts: Accounts,
+        accounts: Registry,
         responder: Responder,
         codes: Codes,
         records: Records,

@@ -3,17 +3,15 @@
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
-from controller.registry import UnknownAccountError
+from controller.incidents import Incident, Silence
+from controller.registry import Registry, UnknownAccountError
 from handlers.alerts import alert_text
 from handlers.alerts.incident_text import restartable
-from handlers.alerts.incidents import Incident
 from handlers.alerts.service import Alerts
-from handlers.alerts.silences import Silence, WrongDurationError, parse_duration
-from handlers.alerts.silencing import Silencing
+from handlers.alerts.silences import Silences, WrongDurationError, parse_duration
 from handlers.chat.messages import escape
 from handlers.chat.people import People
 from handlers.chat.request import Request
-from handlers.ports import Accounts
 from handlers.telegram.actions.account_actions import AccountActions
 from handlers.telegram.actions.find_account import NoAccountError, SeveralAccountsError, find_account, visible
 from handlers.telegram.ui import keyboards
@@ -28,16 +26,16 @@ class AlertActions:
         self,
         *,
         people: People,
-        accounts: Accounts,
+        accounts: Registry,
         actions: AccountActions,
         responder: Responder,
         alerts: Alerts,
-        silencing: Silencing,
+        silences: Silences,
         region: str | None,
         clock: Callable[[], datetime],
     ) -> None:
         self._people, self._accounts, self._actions, self._responder = people, accounts, actions, responder
-        self._alerts, self._silencing, self._region, self._clock = alerts, silencing, region, clock
+        self._alerts, self._silences, self._region, self._clock = alerts, silences, region, clock
 
     # --- buttons ------------------------------------------------------------------------------------------------------
 
@@ -66,7 +64,7 @@ class AlertActions:
             return alert_text.OVER_ALREADY
         if not self._people.is_admin(request.user) and not (numbers := self._own(numbers, request)):
             return answers.NOT_YOURS
-        silence = await self._silencing.begin(request.place.chat, numbers, lasts, user=request.user, name=request.name)
+        silence = await self._silences.begin(request.place.chat, numbers, lasts, user=request.user, name=request.name)
         await self._alerts.add_line(incident, alert_text.silenced_by(silence, self._clock()))
         await self._actions.audit(
             request.user, "silence", None, f"incident {incident.id} until {silence.until:%F %R} UTC"
@@ -93,12 +91,12 @@ class AlertActions:
 
     async def end_silence(self, request: Request, silence: int) -> str:
         """End a silence before its time."""
-        lasting = next((each for each in self._silencing.here(request.place.chat) if each.id == silence), None)
+        lasting = next((each for each in self._silences.here(request.place.chat) if each.id == silence), None)
         if lasting is None:
             return alert_text.NO_SUCH_SILENCE
         if not self._people.is_admin(request.user) and not self._is_own(lasting, request):
             return alert_text.ONLY_ADMINS_END_IT
-        await self._silencing.end(silence)
+        await self._silences.end(silence)
         await self._actions.audit(request.user, "end silence", None, f"silence {silence}")
         await self._list(request)
         return alert_text.SILENCE_ENDED
@@ -140,7 +138,7 @@ class AlertActions:
                 await self._responder.answer(request, alert_text.which_account(who))
                 return
             numbers = (account.number,)
-        silence = await self._silencing.begin(
+        silence = await self._silences.begin(
             chat, numbers, lasts, user=request.user, name=request.name, reason=reason[:200]
         )
         await self._actions.audit(
@@ -156,7 +154,7 @@ class AlertActions:
 
     async def _list(self, request: Request) -> None:
         chat, now = request.place.chat, self._clock()
-        silences = self._silencing.here(chat)
+        silences = self._silences.here(chat)
         incidents = [alert_text.standing(each, self._name, now) for each in self._alerts.standing(chat)]
         quiet = [alert_text.silence_line(each, self._names(each.numbers), now) for each in silences]
         text = alert_text.alerts_and_silences(incidents, quiet)

@@ -1,8 +1,7 @@
 """Which account a person means: by name, by number as people type it, or by its last digits. Only what they may see."""
 
-from controller.registry import Account
+from controller.registry import Account, Registry
 from handlers.chat.people import People
-from handlers.ports import Accounts
 from handlers.texts.phone_numbers import WrongNumberError, ending, parse_number, tidy
 
 
@@ -18,12 +17,12 @@ class SeveralAccountsError(LookupError):
         self.accounts = accounts
 
 
-def visible(accounts: Accounts, people: People, user: int) -> list[Account]:
+def visible(accounts: Registry, people: People, user: int) -> list[Account]:
     """Return the accounts that the person may see, the longest-served first."""
     return [account for account in accounts.accounts() if people.may(user, account)]
 
 
-def find_account(accounts: Accounts, people: People, user: int, words: str, region: str | None) -> Account:
+def find_account(accounts: Registry, people: People, user: int, words: str, region: str | None) -> Account:
     """Return the account that is meant: its name first, then its number, then its last digits.
 
     Raises NoAccountError, SeveralAccountsError.

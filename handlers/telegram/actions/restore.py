@@ -8,10 +8,9 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 from controller.driver import DriverError, SavedSession
-from controller.registry import Account, ShuttingDownError
+from controller.registry import Account, Registry, ShuttingDownError
 from controller.tasks import Tasks
 from handlers.chat.request import Request
-from handlers.ports import Accounts
 from handlers.telegram.actions.account_actions import AccountActions
 from handlers.telegram.ui import keyboards
 from handlers.telegram.ui.responder import Responder
@@ -26,7 +25,7 @@ class RestoreActions:
     def __init__(
         self,
         *,
-        accounts: Accounts,
+        accounts: Registry,
         actions: AccountActions,
         responder: Responder,
         tasks: Tasks,

@@ -10,11 +10,10 @@ from datetime import datetime
 
 from controller.accounts.model import Stage
 from controller.accounts.reasons import Reason, State
-from controller.registry import Account
+from controller.registry import Account, Registry
 from handlers.chat.button_codes import Verb
 from handlers.chat.people import People
 from handlers.chat.request import Request
-from handlers.ports import Accounts
 from handlers.telegram.actions.account_actions import AccountActions
 from handlers.telegram.actions.find_account import NoAccountError, SeveralAccountsError, find_account, visible
 from handlers.telegram.actions.restore import RestoreActions
@@ -38,7 +37,7 @@ class AccountCommands(Topic):
         self,
         *,
         people: People,
-        accounts: Accounts,
+        accounts: Registry,
         actions: AccountActions,
         restoring: RestoreActions,
         responder: Responder,

@@ -5,14 +5,14 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from controller.registry import Account, UnknownAccountError
+from controller.incidents import Incident
+from controller.registry import Account, Registry, UnknownAccountError
 from handlers.alerts import alert_text
 from handlers.alerts.incident_text import restartable
-from handlers.alerts.incidents import Incident
 from handlers.chat.button_codes import Press, StaleButtonError, Verb, read_code
 from handlers.chat.people import People
 from handlers.chat.request import Request
-from handlers.ports import Accounts, Records
+from handlers.ports import Records
 from handlers.telegram.actions.account_actions import AccountActions
 from handlers.telegram.actions.alert_actions import AlertActions
 from handlers.telegram.actions.find_account import visible
@@ -38,7 +38,7 @@ class Buttons:
         self,
         *,
         people: People,
-        accounts: Accounts,
+        accounts: Registry,
         actions: AccountActions,
         alert_actions: AlertActions,
         restoring: RestoreActions,

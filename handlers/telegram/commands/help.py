@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
+from controller.registry import Registry
 from handlers.chat.people import People, Role
 from handlers.chat.request import Request
-from handlers.ports import Accounts
 from handlers.telegram.actions.find_account import visible
 from handlers.telegram.commands.table import Command, Topic
 from handlers.telegram.ui.responder import Responder
@@ -14,7 +14,7 @@ from handlers.texts import answers
 class HelpCommands(Topic):
     """/help. rows: all commands, this one too."""
 
-    def __init__(self, rows: Sequence[Command], *, people: People, accounts: Accounts, responder: Responder) -> None:
+    def __init__(self, rows: Sequence[Command], *, people: People, accounts: Registry, responder: Responder) -> None:
         self._rows, self._people, self._accounts, self._responder = rows, people, accounts, responder
 
     async def show(self, request: Request) -> None:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 
-from controller.registry import Account, UnknownAccountError
+from controller.registry import Account, Registry, UnknownAccountError
 from controller.tasks import Tasks
 from handlers.alerts.recipients import Recipients
 from handlers.chat.errors import ChatError, ChatGoneError, ChatMovedError, MessageGoneError, OutcomeUnknownError
@@ -21,7 +21,7 @@ from handlers.chat.html import rendered_length
 from handlers.chat.messages import TEXT_LIMIT, Lane, Place, Text
 from handlers.chat.messenger import Messenger
 from handlers.chat.send_queue import SendQueue
-from handlers.ports import Accounts, Messages
+from handlers.ports import Messages
 from handlers.texts import status as status_text
 
 log = logging.getLogger(__name__)
@@ -63,7 +63,7 @@ class Cards:
         queue: SendQueue,
         tasks: Tasks,
         *,
-        accounts: Accounts,
+        accounts: Registry,
         recipients: Recipients,
         messages: Messages,
         clock: Callable[[], datetime],

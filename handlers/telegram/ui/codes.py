@@ -11,14 +11,14 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from controller.accounts.notices import CodeHidden, CodeShown
-from controller.registry import Account, UnknownAccountError
+from controller.registry import Account, Registry, UnknownAccountError
 from controller.tasks import Tasks
 from handlers.alerts.recipients import Recipients
 from handlers.chat.errors import ChatError, ChatGoneError, MessageGoneError, OutcomeUnknownError
 from handlers.chat.messages import Lane, Place, Text
 from handlers.chat.messenger import Messenger
 from handlers.chat.send_queue import SendQueue
-from handlers.ports import Accounts, Messages
+from handlers.ports import Messages
 from handlers.telegram.ui.qr import draw
 from handlers.texts import status as status_text
 
@@ -53,7 +53,7 @@ class Codes:
         queue: SendQueue,
         tasks: Tasks,
         *,
-        accounts: Accounts,
+        accounts: Registry,
         recipients: Recipients,
         messages: Messages,
         clock: Callable[[], datetime],

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
-from controller.registry import UnknownAccountError
+from controller.registry import Registry, UnknownAccountError
 from controller.tasks import Tasks
 from handlers.chat.errors import ChatError
 from handlers.chat.html import split
@@ -17,7 +17,6 @@ from handlers.chat.live_message import LiveMessage
 from handlers.chat.messages import Keyboard, Lane, Place, Text
 from handlers.chat.request import Request
 from handlers.chat.send_queue import SendQueue
-from handlers.ports import Accounts
 from handlers.telegram.ui import keyboards
 from handlers.texts import status as status_text
 
@@ -40,7 +39,7 @@ class _Followed:
 class Responder:
     """Answers requests."""
 
-    def __init__(self, queue: SendQueue, tasks: Tasks, *, accounts: Accounts, clock: Callable[[], datetime]) -> None:
+    def __init__(self, queue: SendQueue, tasks: Tasks, *, accounts: Registry, clock: Callable[[], datetime]) -> None:
         self._queue, self._tasks, self._accounts, self._clock = queue, tasks, accounts, clock
         self._followed: dict[str, list[_Followed]] = {}
         self._above: OrderedDict[tuple[int, int], list[LiveMessage]] = OrderedDict()

@@ -19,16 +19,15 @@ from typing import Any
 
 from controller.accounts.reasons import Reason, State
 from controller.recorder import Recorder
-from handlers.alerts import delivery, incidents, worker
-from handlers.alerts.sender import incident_of
+from handlers.alerts.policy import AlertPolicy
 from handlers.telegram.assemble import assemble
 from handlers.telegram.connection import TelegramConnection
 from handlers.telegram.service import TelegramOptions, TelegramService
 from sandbox.telegram import TelegramStandIn
 from storage.accounts import AccountRecords
 from storage.database import open_database
+from storage.incidents import IncidentRecords
 from storage.messages import MessageStore
-from storage.outbox import Outbox
 from tests.handlers.fakes import FakeAccounts, FakeRecords
 from tests.waiting import until
 
@@ -49,34 +48,35 @@ CAUGHT_UP_WITHIN = 120.0
 async def serve(path: Path, url: str, token: str, seconds: float) -> None:
     """Make a storm for so long, then deliver what is owed and end."""
     # Small incidents, many messages: what takes seconds in the program takes moments here.
-    incidents.GATHER, incidents.GROWS_FOR = timedelta(seconds=0.1), timedelta(seconds=0.3)
-    delivery.SPACING_YOUNG = delivery.SPACING_OLD = timedelta(seconds=0.05)
-    worker.FIRST_GATHERS = 0.02
+    moment = timedelta(seconds=0.05)
+    policy = AlertPolicy(
+        first_gathers=timedelta(seconds=0.02), gather=timedelta(seconds=0.1), grows_for=timedelta(seconds=0.3),
+        spacing_young=moment, spacing_old=moment, repeat_after=timedelta(0),
+    )  # fmt: skip
     async with open_database(path) as database:
-        outbox = Outbox(database)
         accounts = FakeAccounts()
         ((before,),) = await database.rows("SELECT count(*) FROM transitions")
         for number in range(before):
             _put(accounts, number)
         service = assemble(
             TelegramConnection(token, url),
-            TelegramOptions(admins=CHATS, repeat_after=timedelta(0)),
+            TelegramOptions(admins=CHATS, alert_policy=policy),
             accounts=accounts,
             records=FakeRecords(),
             messages=MessageStore(database),
-            outbox=outbox,
+            incidents=IncidentRecords(database),
             limits=_unlimited(),
         )
 
-        async def owed(connection: Any, transitions: Any) -> None:
-            await outbox.write(connection, [one for each in transitions for one in service.owed(each)])
-
-        recorder = Recorder(AccountRecords(database, owed), service.notify)
+        records = AccountRecords(database)
+        records.absorb.append(service.alerts.absorb)
+        recorder = Recorder(records, service.notify)
         accounts.tell = recorder
+        await service.load()
         running = asyncio.create_task(service.run())
         await _storm(accounts, before, seconds)
         if not seconds:
-            await until(partial(_is_delivered, service, outbox), "all is delivered", CAUGHT_UP_WITHIN)
+            await until(partial(_is_delivered, service, recorder), "all is delivered", CAUGHT_UP_WITHIN)
         await recorder.stop(5)
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
@@ -99,8 +99,8 @@ def _put(accounts: FakeAccounts, number: int) -> str:
     return accounts.put(f"+4915{number:09}", f"account{number:06}", owner=CHATS[0]).number
 
 
-async def _is_delivered(service: TelegramService, outbox: Outbox) -> bool:
-    return service._alerts.loaded and not await outbox.waiting() and await service._alerts.drain(1)
+async def _is_delivered(service: TelegramService, recorder: Recorder) -> bool:
+    return recorder._idle.is_set() and not service.alerts.unsent() and await service.alerts.drain(1)
 
 
 def _unlimited() -> Any:
@@ -169,18 +169,15 @@ async def _process(path: Path, telegram: TelegramStandIn, seconds: float) -> Any
 def _under_way(path: Path) -> int:
     """Return how many messages were marked as under way when the process was killed."""
     with contextlib.closing(sqlite3.connect(path)) as database:
-        rows = [incident_of(body) for (body,) in database.execute("SELECT body FROM incidents")]
-    return sum(part.sending for each in rows for part in each.parts)
+        ((marked,),) = database.execute("SELECT count(*) FROM incident_messages WHERE sending AND position >= 0")
+    return marked
 
 
 def _count(path: Path, telegram: TelegramStandIn, toll: Toll) -> None:
     with contextlib.closing(sqlite3.connect(path)) as database:
         stored = [number for (number,) in database.execute("SELECT number FROM transitions")]
-        kept = {
-            (each.chat, part.message)
-            for each in (incident_of(body) for (body,) in database.execute("SELECT body FROM incidents"))
-            for part in each.parts
-        }
+        sql = "SELECT chat, message FROM incident_messages JOIN incidents ON id = incident WHERE position >= 0"
+        kept = set(database.execute(sql))
     toll.alerts = len(stored)
     for chat in CHATS:
         shown = {m["message_id"]: m["text"] for m in telegram.client.from_bot(chat) if "🚨" in m["text"]}

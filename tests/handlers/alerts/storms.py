@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from controller.accounts.reasons import Reason, State
+from handlers.alerts.policy import AlertPolicy
 from sandbox.telegram import Limits as TelegramLimits
 from sandbox.telegram import TelegramStandIn
 from storage.database import open_database
@@ -27,7 +28,7 @@ async def rigged(folder: Path) -> AsyncIterator[Rig]:
             telegram.client.add_user(user, name)
             telegram.client.world.private_chat(user)
         accounts = FakeAccounts(loop.clock)
-        async with running_rig(telegram, database, None, accounts, limits=None) as rig:
+        async with running_rig(telegram, database, None, accounts, limits=None, alert_policy=AlertPolicy()) as rig:
             await asyncio.sleep(5)
             yield rig
 

@@ -4,23 +4,14 @@ import asyncio
 from dataclasses import replace
 from datetime import timedelta
 
-import pytest
-
 from controller.accounts.reasons import Reason, State
 from controller.troubles import DATABASE, DISK
-from handlers.alerts.incidents import Kind
 from handlers.telegram.ui.qr import draw
 from sandbox.telegram import TelegramStandIn
 from storage.database import Database
-from tests.handlers.conftest import Rig, running_rig
+from tests.handlers.conftest import QUICK, Rig, running_rig
 from tests.handlers.fakes import ADMIN, BERLIN, OPERATOR, PARIS, SECOND_ADMIN, FakeAccounts, FakeMessages
 from tests.waiting import until
-
-
-@pytest.fixture(autouse=True)
-def short_waits(monkeypatch):
-    monkeypatch.setattr("handlers.alerts.delivery.SPACING_YOUNG", timedelta(seconds=0.1))
-    monkeypatch.setattr("handlers.alerts.worker.FIRST_GATHERS", 0.1)
 
 
 async def greet(rig: Rig, *users: int) -> None:
@@ -157,26 +148,6 @@ async def test_the_picture_of_an_unknown_page_is_a_silent_reply_to_its_alert(
         assert picture["reply_to"] == alert["message_id"] < picture["message_id"]
         assert picture["thread_id"] == alert["thread_id"] is not None
         assert (picture["silent"], alert["silent"]) == (True, False)
-
-
-async def test_a_picture_that_is_come_upon_before_its_alert_waits_for_it(rig: Rig):
-    await greet(rig)
-    rig.accounts.put()
-    claim, came = rig.outbox.claim, []
-
-    async def claim_with_what_came_just_now(chat, kinds, **more):
-        if chat == ADMIN and Kind.PICTURE in kinds and not came:
-            rig.accounts.tell = came.append  # it is stored, and nobody has been woken yet
-            show_unknown_page(rig)
-            await rig.outbox.put(rig.service.owed(came[0]))
-            more["now"] = rig.accounts.clock()
-        return await claim(chat, kinds, **more)
-
-    rig.outbox.claim = claim_with_what_came_just_now  # type: ignore[method-assign]
-    rig.service._alerts.wake([ADMIN])
-    picture = await rig.seen(ADMIN, lambda m: m["photo"] is not None)
-    assert came
-    assert "page not recognised" in rig.client.message(ADMIN, picture["reply_to"])["text"]
 
 
 async def test_a_picture_waits_as_long_as_its_alert_is_silenced(rig: Rig):
@@ -375,30 +346,28 @@ async def test_what_joins_an_alert_that_somebody_deleted_is_told_anew(rig: Rig):
     assert not again["silent"]
 
 
-async def test_what_could_not_be_kept_at_once_is_told_once_it_can_be(rig: Rig, monkeypatch):
-    monkeypatch.setattr("handlers.alerts.worker.STORE_RETRY", 0.2)
-    await greet(rig)
-    rig.accounts.put()
-    settle, refused = rig.outbox.settle, []
+async def test_what_could_not_be_stored_at_once_is_sent_once_it_can_be(telegram: TelegramStandIn, database: Database):
+    async with running_rig(telegram, database, alert_policy=replace(QUICK, retry=timedelta(seconds=0.2))) as rig:
+        await greet(rig)
+        rig.accounts.put()
+        save, refused = rig.incidents.save, []
 
-    async def settle_later(done, incidents=(), gone=()):
-        done = list(done)
-        if done and len(refused) < 4:
-            refused.append(done)
-            raise OSError("disk I/O error")
-        await settle(done, incidents, gone)
+        async def save_later(plan):
+            if len(refused) < 4:
+                refused.append(plan)
+                raise OSError("disk I/O error")
+            await save(plan)
 
-    rig.outbox.settle = settle_later  # type: ignore[method-assign]
-    log_out(rig)
-    alert = await rig.seen(ADMIN, lambda m: "🚨 Support Berlin: logged out" in m["text"])
-    assert "times" not in alert["text"]
-    assert len(refused) == 4
-    await until(lambda: not rig.service._alerts._workers[ADMIN]._absorbed, "it is kept")
-    assert ADMIN not in await rig.outbox.waiting()
+        rig.incidents.save = save_later  # type: ignore[method-assign]
+        log_out(rig)
+        for admin in (ADMIN, SECOND_ADMIN):
+            alert = await rig.seen(admin, lambda m: "🚨 Support Berlin: logged out" in m["text"])
+            assert "times" not in alert["text"]
+            assert len(sounding(rig, admin)) == 1
+        assert len(refused) == 4
 
 
-async def test_a_line_whose_outcome_is_unknown_is_said_again(rig: Rig, monkeypatch):
-    monkeypatch.setattr("handlers.alerts.worker.LEASE", timedelta(seconds=1))
+async def test_a_line_whose_outcome_is_unknown_is_said_again(rig: Rig):
     await greet(rig)
     lost = rig.client.fail("drop", count=1, method="sendMessage", chat_id=ADMIN)
     await rig.say(3001, "/start")
@@ -408,7 +377,7 @@ async def test_a_line_whose_outcome_is_unknown_is_said_again(rig: Rig, monkeypat
 
 
 async def test_a_reminder_that_telegram_puts_off_is_sounded_later(telegram: TelegramStandIn, database: Database):
-    async with running_rig(telegram, database, repeat_after=timedelta(seconds=3)) as rig:
+    async with running_rig(telegram, database, alert_policy=replace(QUICK, repeat_after=timedelta(seconds=3))) as rig:
         await greet(rig)
         rig.accounts.put()
         log_out(rig)
@@ -465,15 +434,15 @@ async def test_a_silence_moves_with_its_group(telegram: TelegramStandIn, databas
 
 async def test_a_trouble_that_could_not_be_kept_is_told_over_too(rig: Rig):
     await greet(rig)
-    put = rig.outbox.put
+    save = rig.incidents.save
 
     async def refused(_):
         raise OSError("attempt to write a readonly database")
 
-    rig.outbox.put = refused  # type: ignore[method-assign]
+    rig.incidents.save = refused  # type: ignore[method-assign]
     await rig.service.tell_trouble(DATABASE, "readonly")
     await rig.seen(ADMIN, lambda m: "the database cannot be written" in m["text"])
-    rig.outbox.put = put  # type: ignore[method-assign]
+    rig.incidents.save = save  # type: ignore[method-assign]
     await rig.service.tell_trouble_over(DATABASE)
     for admin in (ADMIN, SECOND_ADMIN):
         await rig.seen(admin, lambda m: "can be written again" in m["text"])
@@ -500,4 +469,4 @@ async def test_a_chat_that_cannot_be_written_to_does_not_keep_the_program_from_s
         rig.accounts.put()
         log_out(rig)
         await rig.seen(ADMIN, lambda m: "cannot write to chat" in m["text"])
-        assert await rig.service._alerts.drain(30)
+        assert await rig.service.alerts.drain(30)

@@ -8,32 +8,56 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from controller.accounts.reasons import VERDICTS, Reason
+from controller.incidents import Incident
 from controller.troubles import DATABASE, DISK, MEMORY, UNREACHABLE
 from handlers.alerts import delivery, incident_text
 from handlers.alerts.delivery import Edit, OpenTopic, Remind, Reply, Send
-from handlers.alerts.incidents import Book, Fact, Incident, Kind
+from handlers.alerts.incidents import Book, Fact, Kind, Setting
+from handlers.alerts.policy import AlertPolicy
 from handlers.chat.html import rendered_length
 from handlers.texts.vocabulary import ALERTS, WHY, told_of
 
 T0 = datetime(2026, 1, 1, 12, 0, tzinfo=UTC)
 A, B = "+4915112345678", "+33612345678"
 HOURS = timedelta(hours=4)
+POLICY = AlertPolicy(repeat_after=HOURS)
 
 
-def book(*, forum: bool = False) -> Book:
-    ids = itertools.count(1)
-    return Book(7, lambda: next(ids), forum=forum)
+class book:  # noqa: N801 - reads as what it stands for
+    """One chat's book over time."""
 
+    def __init__(self, *, forum: bool = False) -> None:
+        self.forum, self.silenced, self.closed = forum, set(), set()
+        self.now, self._ids = Book(7), itertools.count(1)
 
-_ids = itertools.count(1)
+    @property
+    def incidents(self):
+        return self.now.incidents
+
+    def absorb(self, facts, at) -> None:
+        setting = Setting(
+            at, POLICY, lambda: next(self._ids), silenced=self.silenced.__contains__, closed=self.closed,
+            forum=self.forum,
+        )  # fmt: skip
+        self.now = self.now.absorb(facts, setting)
+
+    def put(self, incident) -> None:
+        self.now = self.now.put(incident)
+
+    def forget(self, at) -> None:
+        self.now = self.now.forget(at, POLICY)
 
 
 def alert(number=A, reason=Reason.LOGGED_OUT, at=T0, **more) -> Fact:
-    return Fact(next(_ids), Kind.ALERT, number, reason, at, **more)
+    return Fact(Kind.ALERT, number, reason, at, **more)
 
 
-def over(number=A, at=T0, kind=Kind.OVER, reason="", **more) -> Fact:
-    return Fact(next(_ids), kind, number, reason, at, **more)
+def over(number=A, at=T0, kind=Kind.OVER, reason="") -> Fact:
+    return Fact(kind, number, reason, at)
+
+
+def action(one: Incident, at: datetime, names=str, quiet_until=None):
+    return delivery.next_action(one, names, at, POLICY, quiet_until=quiet_until)
 
 
 def seconds(number: float) -> datetime:
@@ -43,14 +67,14 @@ def seconds(number: float) -> datetime:
 def told(one: Incident, at: datetime) -> Incident:
     """The incident after all that it owes has been performed."""
     message = itertools.count(100)
-    while isinstance(duty := delivery.next_duty(one, str, at, quiet_until=None), Send | Edit | Reply | OpenTopic):
-        match duty:
+    while isinstance(due := action(one, at), Send | Edit | Reply | OpenTopic):
+        match due:
             case Send():
-                one = delivery.sent(one, duty, next(message), at, HOURS)
+                one = delivery.sent(one, due, next(message), at, POLICY)
             case Edit():
-                one = delivery.edited(one, duty, at, HOURS)
+                one = delivery.edited(one, due, at, POLICY)
             case Reply():
-                one = delivery.replied(one, duty, duty.message or next(message), at)
+                one = delivery.replied(one, due, due.message or next(message), at)
             case OpenTopic():
                 one = replace(one, topic=5)
     return one
@@ -139,7 +163,8 @@ def test_a_flapping_account_starts_no_third_incident_for_the_same_reason():
 
 def test_what_a_silence_held_back_and_was_mended_is_not_told():
     of = book()
-    of.absorb([alert(A, waited=True), alert(B, waited=True), over(A, waited=True)], T0)
+    of.silenced |= {A, B}
+    of.absorb([alert(A), alert(B), over(A)], T0)
     assert [entry.number for entry in of.incidents[0].entries] == [B]
 
 
@@ -170,10 +195,10 @@ def test_the_first_message_sounds_and_the_others_do_not():
     of = book()
     of.absorb([alert(f"+49151123{number:05}") for number in range(1000)], T0)
     one, silents = of.incidents[0], []
-    while isinstance(duty := delivery.next_duty(one, lambda n: f"Account {n}", T0, quiet_until=None), Send):
-        silents.append(duty.silent)
-        assert rendered_length(duty.text.html) <= 4096
-        one = delivery.sent(one, duty, len(silents), T0, HOURS)
+    while isinstance(due := action(one, T0, lambda n: f"Account {n}"), Send):
+        silents.append(due.silent)
+        assert rendered_length(due.text.html) <= 4096
+        one = delivery.sent(one, due, len(silents), T0, POLICY)
     assert silents[0] is False
     assert all(silents[1:])
     assert len(silents) > 1
@@ -182,9 +207,9 @@ def test_the_first_message_sounds_and_the_others_do_not():
 def test_what_was_over_before_it_was_told_makes_no_sound():
     of = book()
     of.absorb([alert(A), over(A, seconds(60))], seconds(60))
-    duty = delivery.next_duty(of.incidents[0], str, seconds(61), quiet_until=None)
-    assert isinstance(duty, Send)
-    assert duty.silent
+    due = action(of.incidents[0], seconds(61))
+    assert isinstance(due, Send)
+    assert due.silent
 
 
 def test_a_critical_alert_is_repeated_until_somebody_is_on_it():
@@ -192,11 +217,11 @@ def test_a_critical_alert_is_repeated_until_somebody_is_on_it():
     of.absorb([alert(A)], T0)
     tell(of, T0)
     (one,) = of.incidents
-    assert delivery.next_duty(one, str, seconds(10), quiet_until=None) == T0 + HOURS
-    assert isinstance(delivery.next_duty(one, str, T0 + HOURS, quiet_until=None), Remind)
-    assert delivery.next_duty(one, str, T0 + HOURS, quiet_until=T0 + 2 * HOURS) == T0 + 2 * HOURS
+    assert action(one, seconds(10)) == T0 + HOURS
+    assert isinstance(action(one, T0 + HOURS), Remind)
+    assert action(one, T0 + HOURS, quiet_until=T0 + 2 * HOURS) == T0 + 2 * HOURS
     taken = told(replace(one, acknowledged_by="Ada is on it", edited_at=None), T0 + HOURS)
-    assert delivery.next_duty(taken, str, T0 + 2 * HOURS, quiet_until=None) is None
+    assert action(taken, T0 + 2 * HOURS) is None
 
 
 def test_what_comes_after_somebody_was_on_it_sounds_and_is_repeated():
@@ -205,9 +230,9 @@ def test_what_comes_after_somebody_was_on_it_sounds_and_is_repeated():
     tell(of, T0)
     of.put(replace(of.incidents[0], acknowledged_by="Ada is on it", repeat_at=None))
     of.absorb([alert(B)], seconds(4))
-    duty = delivery.next_duty(of.incidents[1], str, seconds(5), quiet_until=None)
-    assert isinstance(duty, Send)
-    assert not duty.silent
+    due = action(of.incidents[1], seconds(5))
+    assert isinstance(due, Send)
+    assert not due.silent
     tell(of, seconds(5))
     assert of.incidents[1].repeat_at == seconds(5) + HOURS
 
@@ -224,7 +249,7 @@ def test_who_was_on_it_is_not_any_more_when_it_comes_back():
     flapping = of.incidents[-1]
     assert len(of.incidents) == 2, "the third time is told by an edit"
     assert flapping.acknowledged_by == ""
-    assert isinstance(delivery.next_duty(told(flapping, seconds(4000)), str, T0 + 4 * HOURS, quiet_until=None), Remind)
+    assert isinstance(action(told(flapping, seconds(4000)), T0 + 4 * HOURS), Remind)
 
 
 def test_the_controllers_troubles_are_not_one_account_that_flaps():
@@ -235,9 +260,9 @@ def test_the_controllers_troubles_are_not_one_account_that_flaps():
         of.absorb([over("", seconds(start + 300), reason=reason)], seconds(start + 300))
         tell(of, seconds(start + 300))
     of.absorb([alert("", DATABASE, seconds(1800))], seconds(1800))
-    duty = delivery.next_duty(of.incidents[-1], str, seconds(1801), quiet_until=None)
-    assert isinstance(duty, Send)
-    assert not duty.silent
+    due = action(of.incidents[-1], seconds(1801))
+    assert isinstance(due, Send)
+    assert not due.silent
 
 
 def test_an_incident_that_shrinks_leaves_none_of_its_messages_behind():
@@ -249,10 +274,10 @@ def test_an_incident_that_shrinks_leaves_none_of_its_messages_behind():
     assert len(shown) > 2
     of.absorb([over(number, seconds(60)) for number in numbers[1:]], seconds(60))
     one = replace(of.incidents[0], entries=of.incidents[0].entries[:1])
-    while isinstance(duty := delivery.next_duty(one, str, T0 + HOURS, quiet_until=None), Edit):
-        if not duty.text.html:
-            shown.discard(duty.message)
-        one = delivery.edited(replace(one, edited_at=None), duty, T0 + HOURS, HOURS)
+    while isinstance(due := action(one, T0 + HOURS), Edit):
+        if not due.text.html:
+            shown.discard(due.message)
+        one = delivery.edited(replace(one, edited_at=None), due, T0 + HOURS, POLICY)
         one = replace(one, edited_at=None)
     assert shown == {one.parts[0].message}
     assert len(one.parts) == 1
@@ -262,7 +287,7 @@ def test_what_mends_itself_is_not_repeated():
     of = book()
     of.absorb([alert(A, Reason.BREAKER_OPEN)], T0)
     tell(of, T0)
-    assert delivery.next_duty(of.incidents[0], str, T0 + 2 * HOURS, quiet_until=None) is None
+    assert action(of.incidents[0], T0 + 2 * HOURS) is None
 
 
 def test_every_alert_there_is_has_its_words():
@@ -306,6 +331,4 @@ def test_whatever_happens_no_alert_is_left_out(steps):
         standing = [(entry.number, entry.reason) for one in of.incidents for entry in one.open_entries]
         assert sorted(standing) == sorted(newest.items())
         for one in of.incidents:
-            assert delivery.next_duty(told(one, now), str, now, quiet_until=None) is None or not isinstance(
-                delivery.next_duty(told(one, now), str, now, quiet_until=None), Send
-            )
+            assert action(told(one, now), now) is None or not isinstance(action(told(one, now), now), Send)

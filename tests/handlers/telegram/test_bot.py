@@ -11,7 +11,7 @@ from handlers.telegram.connection import TelegramConnection
 from handlers.telegram.service import TelegramOptions
 from sandbox.telegram import TelegramStandIn
 from storage.database import Database
-from storage.outbox import Outbox
+from storage.incidents import IncidentRecords
 from tests.handlers.conftest import Rig, running_rig
 from tests.handlers.fakes import ADMIN, BERLIN, FakeAccounts, FakeMessages, FakeRecords
 from tests.waiting import until
@@ -46,7 +46,6 @@ async def test_what_happened_while_telegram_was_away_is_told_afterwards(rig: Rig
 
 
 async def test_a_token_that_is_refused_at_the_start_ends_it(telegram: TelegramStandIn, database: Database):
-    outbox = Outbox(database)
     connection = TelegramConnection("7000000001:AAwrong_token_that_nobody_knows_here_x", telegram.url)
     service = assemble(
         connection,
@@ -54,7 +53,7 @@ async def test_a_token_that_is_refused_at_the_start_ends_it(telegram: TelegramSt
         accounts=FakeAccounts(),
         records=FakeRecords(),
         messages=FakeMessages(),
-        outbox=outbox,
+        incidents=IncidentRecords(database),
     )
     with pytest.raises(TokenRefusedError, match="TELEGRAM_BOT_TOKEN") as error:
         await asyncio.wait_for(service.run(), 10)

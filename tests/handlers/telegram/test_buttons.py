@@ -1,7 +1,6 @@
 """Buttons, from a press to what it does: a question is answered once, and a press is answered at once."""
 
 import asyncio
-from datetime import timedelta
 from typing import Any
 
 from controller.accounts.reasons import Reason, State
@@ -58,9 +57,7 @@ async def test_a_choice_that_is_gone_does_not_use_up_the_others(rig: Rig):
     await until(lambda: ("suspend", PARIS) in rig.accounts.calls, "the other is suspended")
 
 
-async def test_a_start_of_many_that_failed_may_be_repeated(rig: Rig, monkeypatch):
-    monkeypatch.setattr("handlers.alerts.worker.FIRST_GATHERS", 0.1)
-    monkeypatch.setattr("handlers.alerts.delivery.SPACING_YOUNG", timedelta(seconds=0.1))
+async def test_a_start_of_many_that_failed_may_be_repeated(rig: Rig):
     await rig.answer(ADMIN, "/help", "Switchboard")
     for number in range(5):
         rig.accounts.put(f"+49151123{number:05}", f"Account {number}")

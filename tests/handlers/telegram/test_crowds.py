@@ -54,7 +54,7 @@ async def test_a_group_of_strangers_that_moves_is_nobodys_business(telegram, dat
             lambda: not rig.telegram.world.updates.pending and rig.telegram.world.updates.polling, "it is known"
         )
         await asyncio.sleep(0)
-        assert rig.service._recipients.moved == {}
+        assert rig.service.alerts._recipients.moved == {}
         assert not any("supergroup" in text for text in rig.bot_texts(ADMIN))
 
 

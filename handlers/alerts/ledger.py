@@ -1,0 +1,153 @@
+"""The books of all chats, in memory and in the database: what is here is what is stored.
+
+A change is made from the books as they are, within the transaction that stores it, and takes effect when that is
+committed. What could not be stored has not happened: whoever wanted it does it again, from the books as they are then.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Protocol
+
+from controller.incidents import Changes, Incident, Note, Silence
+from handlers.alerts.incidents import Book, differences
+
+
+class AlertStore(Protocol):
+    """Where incidents, notes and silences are stored. Every method raises OSError if it cannot."""
+
+    async def incidents(self) -> Sequence[Incident]:
+        """Return all incidents, the oldest first."""
+
+    async def notes(self) -> Sequence[Note]:
+        """Return all notes, the oldest first."""
+
+    async def last_ids(self) -> tuple[int, int]:
+        """Return the highest ids that an incident and a note ever had."""
+
+    async def picture(self, note: int) -> bytes | None:
+        """Return a note's PNG."""
+
+    async def save(self, plan: Callable[[], Changes]) -> None:
+        """Store what `plan`, called within the transaction, returns, and tell it of the commit."""
+
+    async def silences(self, now: datetime) -> Sequence[Silence]:
+        """Return the silences that last."""
+
+    async def add_silence(self, silence: Silence, at: datetime, user: int) -> int:
+        """Store a silence; returns its id."""
+
+    async def end_silence(self, silence: int) -> None:
+        """Delete a silence before its time."""
+
+    async def topics(self, chat: int) -> dict[str, int]:
+        """Return the forum's topics by account."""
+
+    async def moved(self) -> dict[int, int]:
+        """Return the groups that became supergroups, by their old ids."""
+
+    async def gone(self) -> set[int]:
+        """Return the chats that cannot be written to."""
+
+
+@dataclass(slots=True)
+class Draft:
+    """The books as they are to be. topics, moved, gone: as in `Changes`."""
+
+    _books: dict[int, Book]
+    _last_incident: int
+    _last_note: int
+    changed: dict[int, Book] = field(default_factory=dict)
+    pictures: dict[int, bytes] = field(default_factory=dict)
+    topics: list[tuple[int, str, int | None]] = field(default_factory=list)
+    moved: tuple[int, int] | None = None
+    gone: list[tuple[int, bool]] = field(default_factory=list)
+
+    def book(self, chat: int) -> Book:
+        """Return a chat's book."""
+        return self.changed.get(chat) or self._books.get(chat) or Book(chat)
+
+    def books(self) -> Iterable[Book]:
+        """Return all chats' books."""
+        return [self.book(chat) for chat in dict.fromkeys((*self._books, *self.changed))]
+
+    def put(self, book: Book) -> None:
+        """Put a changed book in the place of the chat's."""
+        if book is not self.book(book.chat):
+            self.changed[book.chat] = book
+
+    def next_incident(self) -> int:
+        """Return the number of a new incident."""
+        self._last_incident += 1
+        return self._last_incident
+
+    def add_note(
+        self, chat: int, html: str, *, incident: int | None = None, picture: bytes | None = None, sounds: bool = False
+    ) -> None:
+        """Let a chat get a note."""
+        self._last_note += 1
+        note = Note(self._last_note, chat, html, incident, has_picture=picture is not None, sounds=sounds)
+        if picture is not None:
+            self.pictures[note.id] = picture
+        self.put(self.book(chat).put_note(note))
+
+    @property
+    def last_ids(self) -> tuple[int, int]:
+        """The highest ids of an incident and a note."""
+        return self._last_incident, self._last_note
+
+
+class Ledger:
+    """All chats' books. changed: called with the chats whose books have changed, once that is stored."""
+
+    def __init__(self, store: AlertStore, changed: Callable[[Iterable[int]], None]) -> None:
+        self.store = store
+        self._changed = changed
+        self._books: dict[int, Book] = {}
+        self._last_ids = (0, 0)
+
+    async def load(self) -> None:
+        """Read what an earlier run left. Raises OSError."""
+        incidents, notes = await self.store.incidents(), await self.store.notes()
+        for chat in dict.fromkeys([*(each.chat for each in incidents), *(each.chat for each in notes)]):
+            ours = tuple(each for each in incidents if each.chat == chat)
+            self._books[chat] = Book(chat, ours, tuple(each for each in notes if each.chat == chat))
+        self._last_ids = await self.store.last_ids()
+
+    @property
+    def chats(self) -> tuple[int, ...]:
+        """The chats that have a book."""
+        return tuple(self._books)
+
+    def book(self, chat: int) -> Book:
+        """Return a chat's book as it is stored."""
+        return self._books.get(chat) or Book(chat)
+
+    async def update(self, change: Callable[[Draft], None]) -> None:
+        """Store a change. It is made from the books as they are then. Raises OSError; then nothing has changed."""
+        await self.store.save(lambda: self.plan(change))
+
+    def plan(self, change: Callable[[Draft], None]) -> Changes:
+        """Return what a change would store. Call it within a transaction, which tells the result of its commit."""
+        draft = Draft(self._books, *self._last_ids)
+        change(draft)
+        before = [self._books[chat] for chat in draft.changed if chat in self._books]
+        incidents, incidents_gone, notes, notes_gone = differences(before, draft.changed.values())
+
+        def committed() -> None:
+            self._books.update(draft.changed)
+            self._last_ids = draft.last_ids
+            if draft.changed:
+                self._changed(draft.changed)
+
+        return Changes(
+            tuple(incidents),
+            tuple(incidents_gone),
+            tuple(notes),
+            tuple(notes_gone),
+            draft.pictures,
+            tuple(draft.topics),
+            draft.moved,
+            tuple(draft.gone),
+            committed,
+        )

@@ -1,0 +1,273 @@
+"""Incidents, notes, silences, topics and moved chats, on the dataclasses of `controller.incidents`.
+
+Whatever belongs together is one `Changes` and one transaction, and only what differs is written. `Changes` is made
+within the transaction, so that nothing is stored between what it was made from and what it stores, and it learns of the
+commit before any other transaction begins, also where whoever waited for it was cancelled meanwhile. A row that cannot
+be read is left out, with a warning.
+"""
+
+import logging
+import sqlite3
+from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC, datetime
+from typing import TypeVar
+
+import aiosqlite
+
+from controller.accounts.reasons import Reason
+from controller.incidents import Changes, Entry, Incident, Message, Note, Silence
+from storage import tolerant
+from storage.database import Database
+
+T = TypeVar("T")
+log = logging.getLogger(__name__)
+
+_REPLY = -1
+"""The position of an incident's reply among its messages."""
+_CONTROLLER = "controller"
+"""How the controller itself, whose number is "", is written among the accounts of a silence."""
+
+
+class IncidentRecords:
+    """The tables of what chats are told. Every method raises StorageError if it cannot."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    # --- incidents and notes ------------------------------------------------------------------------------------------
+
+    async def incidents(self) -> Sequence[Incident]:
+        """Return all incidents, the oldest first."""
+        entries = await self._by_incident("incident_entries", _entry)
+        messages = await self._by_incident("incident_messages", _message)
+        found = []
+        for row in await self._database.rows("SELECT * FROM incidents ORDER BY id"):
+            one = _readable(_incident, row, entries.get(row["id"], ()), dict(messages.get(row["id"], ())))
+            found += [one] if one is not None and one.entries else []
+        return found
+
+    async def notes(self) -> Sequence[Note]:
+        """Return all notes, the oldest first; what a picture shows is read by `picture`."""
+        rows = await self._database.rows(
+            "SELECT id, chat, html, incident, picture IS NOT NULL AS has_picture, sounds, sending FROM notes"
+            " ORDER BY id"
+        )
+        return [note for row in rows if (note := _readable(_note, row)) is not None]
+
+    async def last_ids(self) -> tuple[int, int]:
+        """Return the highest ids that an incident and a note ever had."""
+        rows = await self._database.rows("SELECT name, seq FROM sqlite_sequence WHERE name IN ('incidents', 'notes')")
+        last = {row["name"]: row["seq"] for row in rows}
+        return last.get("incidents", 0), last.get("notes", 0)
+
+    async def picture(self, note: int) -> bytes | None:
+        """Return a note's PNG."""
+        rows = await self._database.rows("SELECT picture FROM notes WHERE id = ?", (note,))
+        return rows[0]["picture"] if rows else None
+
+    async def save(self, plan: Callable[[], Changes]) -> None:
+        """Store what `plan` returns, in one transaction. It is called within it, and may be called again later."""
+        changes = Changes()
+
+        def committed() -> None:
+            changes.committed()
+
+        async with self._database.transaction(on_commit=committed) as connection:
+            changes = plan()
+            await write(connection, changes)
+
+    async def _by_incident(self, table: str, read: Callable[[sqlite3.Row], T]) -> dict[int, list[T]]:
+        found: dict[int, list[T]] = {}
+        rows = await self._database.rows(f"SELECT * FROM {table} ORDER BY incident, position")  # noqa: S608 - ours
+        for row in rows:
+            if (one := _readable(read, row)) is not None:
+                found.setdefault(row["incident"], []).append(one)
+        return found
+
+    # --- silences -----------------------------------------------------------------------------------------------------
+
+    async def silences(self, now: datetime) -> Sequence[Silence]:
+        """Return the silences that last, and delete those that are over."""
+        async with self._database.transaction() as connection:
+            await connection.execute("DELETE FROM silences WHERE until <= ?", (_iso(now),))
+            rows = await connection.execute_fetchall("SELECT * FROM silences ORDER BY id")
+        return [silence for row in rows if (silence := _readable(_silence, row)) is not None]
+
+    async def add_silence(self, silence: Silence, at: datetime, user: int) -> int:
+        """Insert a silence and return the id that it gets."""
+        numbers = ",".join(sorted(number or _CONTROLLER for number in silence.numbers))
+        async with self._database.transaction() as connection:
+            cursor = await connection.execute(
+                "INSERT INTO silences (chat, numbers, until, at, user_id, name, reason) VALUES (?, ?, ?, ?, ?, ?, ?)",
+                (silence.chat, numbers, _iso(silence.until), _iso(at), user, silence.name, silence.reason),
+            )
+            assert cursor.lastrowid is not None
+            return cursor.lastrowid
+
+    async def end_silence(self, silence: int) -> None:
+        """Delete a silence before its time."""
+        async with self._database.transaction() as connection:
+            await connection.execute("DELETE FROM silences WHERE id = ?", (silence,))
+
+    # --- chats --------------------------------------------------------------------------------------------------------
+
+    async def topics(self, chat: int) -> dict[str, int]:
+        """Return the forum's topics by account."""
+        rows = await self._database.rows("SELECT number, topic FROM topics WHERE chat = ?", (chat,))
+        return {row["number"]: row["topic"] for row in rows}
+
+    async def moved(self) -> dict[int, int]:
+        """Return the groups that became supergroups, by their old ids."""
+        return {row["chat"]: row["moved_to"] for row in await self._database.rows("SELECT * FROM moved_chats")}
+
+    async def gone(self) -> set[int]:
+        """Return the chats that cannot be written to."""
+        return {row["chat"] for row in await self._database.rows("SELECT chat FROM gone_chats")}
+
+
+async def write(connection: aiosqlite.Connection, changes: Changes) -> None:
+    """Store changes within the caller's transaction, whose commit they are to be told of."""
+    for before, after in changes.incidents:
+        await _write_incident(connection, before, after)
+    await connection.executemany("DELETE FROM incidents WHERE id = ?", [(one,) for one in changes.incidents_gone])
+    await connection.executemany(
+        "INSERT INTO notes (id, chat, html, incident, picture, sounds, sending) VALUES (?, ?, ?, ?, ?, ?, ?)"
+        " ON CONFLICT (id) DO UPDATE SET chat = excluded.chat, sending = excluded.sending",
+        [
+            (one.id, one.chat, one.html, one.incident, changes.pictures.get(one.id), one.sounds, one.sending)
+            for one in changes.notes
+        ],
+    )
+    await connection.executemany("DELETE FROM notes WHERE id = ?", [(one,) for one in changes.notes_gone])
+    for chat, number, topic in changes.topics:
+        await connection.execute("DELETE FROM topics WHERE chat = ? AND number = ?", (chat, number))
+        if topic is not None:
+            await connection.execute("INSERT INTO topics (chat, number, topic) VALUES (?, ?, ?)", (chat, number, topic))
+    for chat, gone in changes.gone:
+        sql = "INSERT OR IGNORE INTO gone_chats VALUES (?)" if gone else "DELETE FROM gone_chats WHERE chat = ?"
+        await connection.execute(sql, (chat,))
+    if changes.moved is not None:
+        chat, to = changes.moved
+        await connection.execute("INSERT OR REPLACE INTO moved_chats (chat, moved_to) VALUES (?, ?)", (chat, to))
+        await connection.execute("UPDATE moved_chats SET moved_to = ? WHERE moved_to = ?", (to, chat))
+        await connection.execute("UPDATE silences SET chat = ? WHERE chat = ?", (to, chat))
+        await connection.execute("DELETE FROM messages WHERE chat = ?", (chat,))  # those stay behind
+        await connection.execute("DELETE FROM topics WHERE chat = ?", (chat,))
+
+
+async def _write_incident(connection: aiosqlite.Connection, before: Incident | None, after: Incident) -> None:
+    await connection.execute(
+        "INSERT INTO incidents (id, chat, opened_at, grown_at, topic, about, told_at, edited_at, news, acknowledged_by,"
+        " done, repeat_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET"
+        " chat = excluded.chat, grown_at = excluded.grown_at, topic = excluded.topic, about = excluded.about,"
+        " told_at = excluded.told_at, edited_at = excluded.edited_at, news = excluded.news,"
+        " acknowledged_by = excluded.acknowledged_by, done = excluded.done, repeat_at = excluded.repeat_at",
+        (
+            after.id, after.chat, _iso(after.opened_at), _iso(after.grown_at), after.topic, after.about,
+            _iso(after.told_at), _iso(after.edited_at), after.news, after.acknowledged_by, "\n".join(after.done),
+            _iso(after.repeat_at),
+        ),
+    )  # fmt: skip
+    entries = dict(enumerate(after.entries))
+    await _write_rows(
+        connection, "incident_entries",
+        "number, reason, at, cause, detail, times, over_at, handled, silent", after.id,
+        dict(enumerate(before.entries)) if before else {}, entries,
+        lambda e: (e.number, e.reason, _iso(e.at), e.cause, e.detail, e.times, _iso(e.over_at), e.handled, e.silent),
+    )  # fmt: skip
+    await _write_rows(
+        connection, "incident_messages", "message, shown, sending, refused", after.id,
+        _messages(before) if before else {}, _messages(after),
+        lambda m: (m.message, m.shown, m.sending, m.refused),
+    )  # fmt: skip
+
+
+async def _write_rows(
+    connection: aiosqlite.Connection,
+    table: str,
+    columns: str,
+    incident: int,
+    before: dict[int, T],
+    after: dict[int, T],
+    values: Callable[[T], tuple[object, ...]],
+) -> None:
+    """Write the rows of one incident that differ, by their position."""
+    marks = ", ".join("?" for _ in columns.split(","))
+    await connection.executemany(
+        f"INSERT OR REPLACE INTO {table} (incident, position, {columns}) VALUES (?, ?, {marks})",  # noqa: S608 - ours
+        [(incident, at, *values(one)) for at, one in after.items() if before.get(at) != one],
+    )
+    await connection.executemany(
+        f"DELETE FROM {table} WHERE incident = ? AND position = ?",  # noqa: S608 - ours
+        [(incident, at) for at in before if at not in after],
+    )
+
+
+def _messages(incident: Incident) -> dict[int, Message]:
+    reply = {} if incident.reply is None else {_REPLY: incident.reply}
+    return reply | dict(enumerate(incident.parts))
+
+
+def _iso(at: datetime | None) -> str | None:
+    return None if at is None else at.isoformat(timespec="microseconds")
+
+
+def _at(stored: str) -> datetime:
+    return tolerant.moment(stored) or datetime.now(UTC)
+
+
+def _readable(read: Callable[..., T], row: sqlite3.Row, *more: object) -> T | None:
+    """Return what a row says; None, with a warning, where it cannot be read."""
+    try:
+        return read(row, *more)
+    except (IndexError, KeyError, TypeError, ValueError, AttributeError) as error:
+        log.warning("A row of the database cannot be read and is left out (%s): %s", read.__name__.strip("_"), error)
+        return None
+
+
+def _incident(row: sqlite3.Row, entries: Iterable[Entry], messages: dict[int, Message]) -> Incident:
+    return Incident(
+        row["id"],
+        row["chat"],
+        _at(row["opened_at"]),
+        _at(row["grown_at"]),
+        tuple(entries),
+        topic=row["topic"],
+        about=row["about"],
+        told_at=tolerant.moment(row["told_at"]),
+        edited_at=tolerant.moment(row["edited_at"]),
+        news=bool(row["news"]),
+        acknowledged_by=row["acknowledged_by"],
+        done=tuple(row["done"].split("\n")) if row["done"] else (),
+        repeat_at=tolerant.moment(row["repeat_at"]),
+        parts=tuple(messages[at] for at in sorted(messages) if at >= 0),
+        reply=messages.get(_REPLY),
+    )
+
+
+def _entry(row: sqlite3.Row) -> Entry:
+    number, reason = row["number"], row["reason"]
+    if number:  # the controller's own troubles are told in whatever words
+        reason = tolerant.word(Reason, reason, Reason.UNKNOWN)
+    over_at = None if row["over_at"] is None else _at(row["over_at"])
+    return Entry(
+        number, reason, _at(row["at"]), row["cause"], row["detail"], row["times"], over_at,
+        bool(row["handled"]), bool(row["silent"]),
+    )  # fmt: skip
+
+
+def _message(row: sqlite3.Row) -> tuple[int, Message]:
+    return row["position"], Message(row["message"], row["shown"], bool(row["sending"]), bool(row["refused"]))
+
+
+def _note(row: sqlite3.Row) -> Note:
+    return Note(
+        row["id"], row["chat"], row["html"], row["incident"], bool(row["has_picture"]), bool(row["sounds"]),
+        bool(row["sending"]),
+    )  # fmt: skip
+
+
+def _silence(row: sqlite3.Row) -> Silence | None:
+    numbers = frozenset("" if each == _CONTROLLER else each for each in row["numbers"].split(",") if each)
+    until = tolerant.moment(row["until"])
+    return None if until is None else Silence(row["id"], row["chat"], numbers, until, row["name"], row["reason"])

@@ -1,0 +1,55 @@
+"""How often an alert writes: each transaction is a wait for the disk, and a place to be killed in."""
+
+import pytest
+
+from controller.accounts.reasons import Reason, State
+from tests.handlers.alerts.test_alerts import greet, log_out
+from tests.handlers.conftest import running_rig
+from tests.handlers.fakes import ADMIN, BERLIN
+from tests.waiting import until
+
+
+@pytest.fixture
+def writes(database):
+    """The transactions that were begun."""
+    begun, transaction = [], database.transaction
+
+    def counted(*given, **named):
+        begun.append(given)
+        return transaction(*given, **named)
+
+    database.transaction = counted
+    return begun
+
+
+async def settled(rig) -> None:
+    await until(lambda: rig.service.alerts.drain(5), "all is sent")
+
+
+async def test_an_alert_takes_three_transactions_and_its_recovery_four(telegram, database, writes):
+    async with running_rig(telegram, database, admins=(ADMIN,)) as rig:
+        await greet(rig, ADMIN)
+        rig.accounts.put(linked=True)
+        await settled(rig)
+
+        before = len(writes)
+        log_out(rig)
+        await rig.seen(ADMIN, lambda m: "🚨" in m["text"])
+        await settled(rig)
+        assert len(writes) - before <= 3, "stored with its transition, marked, sent"
+
+        before = len(writes)
+        rig.accounts.move(BERLIN, State.CONNECTED, Reason.LINKED)
+        await rig.seen(ADMIN, lambda m: "connected again, after" in m["text"])
+        await rig.seen(ADMIN, lambda m: m["text"].startswith("✅ Support Berlin: logged out"))
+        await settled(rig)
+        assert len(writes) - before <= 4, "stored with its transition, edited, reply marked, replied"
+
+
+async def test_nothing_is_written_where_nothing_happens(telegram, database, writes):
+    async with running_rig(telegram, database, admins=(ADMIN,)) as rig:
+        await greet(rig, ADMIN)
+        before = len(writes)
+        rig.service.alerts._wake_all()
+        await settled(rig)
+        assert len(writes) == before
