@@ -18,7 +18,7 @@ export PUPPETEER_SKIP_DOWNLOAD := 1
 $(shell [ ! -f $(PACKAGES) ] || $(PY) -c 'import importlib.util as u, sys; sys.exit(not u.find_spec("playwright"))' || rm -f $(PACKAGES))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup browser peers run test check format diagram bench bench-peers chaos audit mutants lock upgrade clean
+.PHONY: help setup browser peers run test check format diagram screenshots bench bench-peers chaos audit mutants lock upgrade clean
 
 help:  ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | awk -F '\t' '{ printf "make %-10s%s\n", $$1, $$2 }'
@@ -42,6 +42,9 @@ format: $(PACKAGES)  ## Format the code and mend what the linter can
 
 diagram: $(PACKAGES)  ## Write the lifecycle and the commands into the docs and the README
 	$(PY) -m tools.diagram
+
+screenshots: setup  ## Take the README's pictures anew, from the sandbox
+	$(PY) -m tools.screenshots
 
 bench: setup  ## Measure speed and size
 	$(PY) -m bench

@@ -6,15 +6,11 @@ waits is in `controller.accounts.lifecycle`.
 """
 
 import asyncio
-import contextlib
 import logging
-import ssl
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from datetime import datetime
 from typing import Protocol
-from urllib.parse import urlsplit
-from urllib.request import getproxies, proxy_bypass
 
 from controller.accounts.notices import Notice, Transition
 from controller.accounts.reasons import VERDICTS, Reason, State
@@ -24,8 +20,6 @@ from controller.troubles import UNREACHABLE, Troubles
 
 log = logging.getLogger(__name__)
 
-REACH_DEADLINE = 5.0
-"""Seconds in which WhatsApp's host has to answer."""
 PROBE_EVERY = 5.0
 """Seconds between two probes while something is wrong."""
 MOST_WITHIN = 30.0
@@ -34,12 +28,12 @@ FEWEST = 3
 GOOD_PROBES = 2
 """Answers in a row after which WhatsApp counts as reachable again."""
 LONGEST_BLIND = 900.0
-"""Seconds for which accounts are held by a probe that has never once succeeded, or that connected accounts belie.
+"""Seconds for which accounts are held by a probe that has never once succeeded: it may be the probe that is wrong."""
 
-It may be the probe that is wrong."""
-
-_LOCAL = {"localhost", "::1"}
-"""What no browser asks a proxy for, beside 127.0.0.0/8."""
+BELIED_AFTER = 10.0
+"""Seconds after which a word from a connected account's server is of now, and not of before an outage."""
+QUIET_SECONDS = 75.0
+"""For so long most accounts may be connected before people are notified: they hear from the server each minute."""
 
 _OURS = {Reason.SESSION_CLOSED, Reason.UNRESPONSIVE, Reason.NAVIGATED, Reason.RECYCLED}
 """What ends in our own processes, all at once where they share one: it tells nothing of WhatsApp."""
@@ -64,50 +58,11 @@ class Accounts(Protocol):
         """Go on, in turn."""
 
 
-async def reach(url: str) -> None:
-    """Ask the host of `url` for one line. Raises OSError if it gives none, or one that says that it is in trouble."""
-    parts = urlsplit(url)
-    secure = parts.scheme == "https"
-    port = parts.port or (443 if secure else 80)
-    async with asyncio.timeout(REACH_DEADLINE):
-        reader, writer = await asyncio.open_connection(parts.hostname, port, ssl=_any_certificate() if secure else None)
-        try:
-            writer.write(
-                f"HEAD {parts.path or '/'} HTTP/1.1\r\nHost: {parts.hostname}\r\nConnection: close\r\n\r\n".encode()
-            )
-            await writer.drain()
-            answer = await reader.readline()
-        finally:
-            writer.close()
-            with contextlib.suppress(OSError):
-                await writer.wait_closed()
-    words = answer.split()
-    if len(words) < 2 or not words[1].isdigit() or int(words[1]) >= 500:  # noqa: PLR2004 - HTTP's server errors
-        raise ConnectionError(f"{parts.hostname} answers {answer[:40]!r}")
-
-
-def by_proxy(url: str) -> bool:
-    """Tell whether browsers, which heed the environment, reach this host through a proxy, as `reach` does not."""
-    parts = urlsplit(url)
-    host = parts.hostname or ""
-    if host in _LOCAL or host.startswith("127.") or proxy_bypass(host):
-        return False
-    return bool({parts.scheme, "all"} & getproxies().keys())
-
-
-def _any_certificate() -> ssl.SSLContext:
-    """Nothing secret is said: whether anybody answers is all that is asked. Browsers check who it is."""
-    context = ssl.create_default_context()
-    context.check_hostname = False
-    context.verify_mode = ssl.CERT_NONE
-    return context
-
-
 class OutageWatch:
     """Watches. Give it every notice (`note`), and `run` it.
 
-    reach: None where WhatsApp's host cannot be asked the way in which the browsers ask it, e.g. through a proxy; then
-    only the loss of most accounts tells.
+    reach: None where WhatsApp's host cannot be asked the way in which the browsers ask it (see `controller.reach`);
+    then only the loss of most accounts tells.
     """
 
     def __init__(
@@ -168,31 +123,32 @@ class OutageWatch:
         good = 0
         try:
             while good < GOOD_PROBES:
-                await self._tell()
+                if self._connected() <= self._waiting() or loop.time() - began >= QUIET_SECONDS:
+                    await self._tell()
                 await asyncio.sleep(PROBE_EVERY)
                 good = good + 1 if await self._answers() else 0
                 if not good and self._is_belied(loop.time() - began):
                     break
         finally:
             self._held_since = None
+            self._lost.clear()  # what was lost in this outage is no sign of another
             self._accounts.release()
         if good:
             log.info("WhatsApp can be reached again, after %.0f s: accounts go on in turn", loop.time() - began)
-        self._told = ""
-        await self._troubles.tell_trouble_over(UNREACHABLE)
+        if self._told:
+            self._told = ""
+            await self._troubles.tell_trouble_over(UNREACHABLE)
 
     def _is_belied(self, seconds: float) -> bool:
         """Tell whether the probe, which has failed for so long, is not to be believed; then it is not, from now on."""
-        if seconds <= LONGEST_BLIND:
-            return False
-        if not self._trusted:
-            log.warning("WhatsApp's host was never reached from here; the browsers may know a way: they go on")
-            self._reach = None
+        if self._heard_within(seconds - BELIED_AFTER):
+            log.warning("WhatsApp's host does not answer us, but connected accounts hear from it: all go on")
+            self._trusted = False  # until it answers again
             return True
-        if not self._heard_within(seconds):
+        if self._trusted or seconds <= LONGEST_BLIND:
             return False
-        log.warning("WhatsApp's host does not answer us, but accounts are connected: all go on")
-        self._trusted = False  # until it answers again
+        log.warning("WhatsApp's host was never reached from here; the browsers may know a way: they go on")
+        self._reach = None
         return True
 
     def _heard_within(self, seconds: float) -> bool:
@@ -221,8 +177,16 @@ class OutageWatch:
         now = asyncio.get_running_loop().time()
         while self._lost and now - self._lost[0][0] > MOST_WITHIN:
             self._lost.popleft()
-        lost = len({number for _, number in self._lost})
-        return lost >= FEWEST and lost > self._connected()
+        lost = {number for _, number in self._lost}
+        return len(lost) >= FEWEST and len(lost) > self._well(but=lost)
+
+    def _well(self, but: Collection[str]) -> int:
+        """Count the accounts that are connected or on their way: after an outage most wait for their turn."""
+        return sum(
+            self._accounts.status(account.number).state in {State.CONNECTED, State.CONNECTING}
+            for account in self._accounts.accounts()
+            if account.number not in but
+        )
 
     def _may_judge(self) -> bool:
         """Tell whether the probe's failure means anything: not while accounts are connected that it cannot reach."""

@@ -9,14 +9,14 @@ from collections.abc import Coroutine
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import timedelta
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 from controller.chromium import ChromiumDriver, ChromiumOptions
 from controller.chromium.profile.vault import Vault
 from controller.manager import utc_now
-from controller.outage import OutageWatch, Reach, by_proxy, reach
+from controller.outage import OutageWatch
+from controller.reach import Reach, UnknownWayError, browsers_proxy
 from controller.reaper import Reaper, adopt_orphans
 from controller.recorder import Recorder
 from controller.registry import Registry
@@ -52,10 +52,6 @@ TELL_DEADLINE = 5.0
 CHAT_DEADLINE = 9.0
 """Seconds that ending the chat may take in all."""
 DRIVER_DEADLINE = 6.0
-
-
-_OTHER_WAYS = ("--proxy", "--host-resolver-rules", "--host-rules")
-"""Arguments of Chromium by which it reaches hosts otherwise than this process does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +150,7 @@ def _driver(settings: Settings) -> ChromiumDriver:
             data_dir=settings.data_dir,
             executable=settings.chromium_path,
             extra_args=settings.browser_args,
+            proxy=settings.proxy,
             connect_timeout=settings.connect_timeout_seconds,
             presence=settings.keep_alive_presence,
             vault_key=settings.vault_key,
@@ -207,12 +204,12 @@ async def _scheduled(backups: BackupSchedule | None) -> None:
 
 
 def _reach(settings: Settings) -> Reach | None:
-    """Return how WhatsApp's host is asked; None where the browsers go another way than we would."""
-    if any(argument.startswith(_OTHER_WAYS) for argument in settings.browser_args) or by_proxy(
-        settings.whatsapp_web_url
-    ):
+    """Return what asks WhatsApp's host as the browsers do; None where their way cannot be followed."""
+    try:
+        return Reach(settings.whatsapp_web_url, browsers_proxy(settings.proxy, settings.browser_args))
+    except UnknownWayError as error:
+        log.info("Browsers go their own way (%s): outages are noticed by lost accounts alone", error)
         return None
-    return partial(reach, settings.whatsapp_web_url)
 
 
 def _budget(settings: Settings) -> Budget:

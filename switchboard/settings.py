@@ -13,6 +13,8 @@ from pydantic import Field, SecretStr, ValidationError, field_validator, model_v
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from controller.accounts.policy import Policy, Takeover
+from controller.proxy import Proxy, parse_proxy
+from handlers.chat.destination import Destination, parse_destination
 
 Seconds = Annotated[float, Field(ge=0, le=366 * 86400, allow_inf_nan=False)]
 Period = Annotated[float, Field(gt=0, le=366 * 86400, allow_inf_nan=False)]
@@ -21,7 +23,7 @@ S = TypeVar("S", bound=BaseSettings)
 
 _NOT_FOR_OPERATORS = ("remote-debugging", "remote-allow-origins", "user-data-dir")
 """Of the browser's arguments: an open port without a password on a linked account, or a profile that is not ours."""
-_SECRETS = {"TELEGRAM_BOT_TOKEN", "TELEGRAM_API_URL", "BROWSER_ARGS", "PROFILE_KEY"}
+_SECRETS = {"TELEGRAM_BOT_TOKEN", "TELEGRAM_API_URL", "BROWSER_ARGS", "PROFILE_KEY", "PROXY_URL"}
 """Never shown when they are wrong: they are a secret, or may hold one (a proxy's password)."""
 
 
@@ -55,9 +57,10 @@ class Settings(ProfileSettings):
     telegram_api_url: str = "https://api.telegram.org"
     telegram_admin_ids: Ids
     telegram_operator_ids: Ids = ()
-    telegram_alert_chat_id: int | None = None
+    telegram_alert_chat_id: Annotated[Destination | None, NoDecode] = None
     default_region: str | None = None
     whatsapp_web_url: str = "https://web.whatsapp.com/"
+    proxy_url: SecretStr | None = None
     chromium_path: Path | None = None
     browser_args: Annotated[tuple[str, ...], NoDecode] = ()
     launch_slots: int = Field(default=2, ge=1)
@@ -93,6 +96,11 @@ class Settings(ProfileSettings):
     def _comma_separated(cls, value: Any) -> Any:
         return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
 
+    @field_validator("telegram_alert_chat_id", mode="before")
+    @classmethod
+    def _destination(cls, value: Any) -> Any:
+        return parse_destination(value) if isinstance(value, str) else value
+
     @field_validator("browser_args", mode="before")
     @classmethod
     def _shell_split(cls, value: Any) -> Any:
@@ -105,6 +113,23 @@ class Settings(ProfileSettings):
         if taken is not None:
             raise ValueError(f"cannot take {taken.partition('=')[0]}: it would open the accounts' browsers to others")
         return value
+
+    @field_validator("proxy_url")
+    @classmethod
+    def _proxy(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None:
+            proxy = parse_proxy(value.get_secret_value())
+            if proxy.scheme == "socks5" and proxy.user:
+                raise ValueError(
+                    "cannot be SOCKS5 with a password, which Chromium does not speak: name the proxy's HTTP port, or"
+                    " let this machine in without one"
+                )
+        return value
+
+    @property
+    def proxy(self) -> Proxy | None:
+        """PROXY_URL, taken apart."""
+        return None if self.proxy_url is None else parse_proxy(self.proxy_url.get_secret_value())
 
     @field_validator("log_level", "log_format", "takeover", mode="before")
     @classmethod

@@ -32,6 +32,7 @@ from controller.chromium.profile.vault import OPEN, Vault, VaultError
 from controller.chromium.session import ChromiumSession, Parts, Timing
 from controller.driver import DriverError, Opening, SavedSession
 from controller.host_limits import HostLimits
+from controller.proxy import Proxy
 from controller.tasks import uncancelled
 
 log = logging.getLogger(__name__)
@@ -44,9 +45,10 @@ class ChromiumOptions:
     """Settings of the driver (names of their variables in brackets). All durations in seconds.
 
     page_url: the page that is driven (WHATSAPP_WEB_URL). executable: the browser, found where None (CHROMIUM_PATH).
-    extra_args: for the browser's command line (BROWSER_ARGS). connect_timeout: what a launch to its first code may
-    take (CONNECT_TIMEOUT_SECONDS): the shorter deadlines in here are parts of it. presence: send presence with each
-    heartbeat (KEEP_ALIVE_PRESENCE). vault_key: what saved profiles are encrypted to, None for not at all (PROFILE_KEY).
+    extra_args: for the browser's command line (BROWSER_ARGS). proxy: what browsers go through (PROXY_URL).
+    connect_timeout: what a launch to its first code may take (CONNECT_TIMEOUT_SECONDS): the shorter deadlines in here
+    are parts of it. presence: send presence with each heartbeat (KEEP_ALIVE_PRESENCE). vault_key: what saved profiles
+    are encrypted to, None for not at all (PROFILE_KEY).
     save_every: how old the newest saved copy of a profile may be when its browser opens.
     """
 
@@ -54,6 +56,7 @@ class ChromiumOptions:
     data_dir: Path
     executable: Path | None = None
     extra_args: tuple[str, ...] = ()
+    proxy: Proxy | None = None
     connect_timeout: float = 60.0
     close_timeout: float = 15.0
     presence: bool = False
@@ -139,7 +142,7 @@ class ChromiumDriver:
         if opening.fresh:
             await hold.in_thread(profile.drop_caches)
         playwright, node = await self._host.get()
-        launch = Launch(profile, browser, self._options.extra_args)
+        launch = Launch(profile, browser, self._options.extra_args, self._options.proxy)
         session: ChromiumSession | None = None
         try:
             with translated("start the browser"):

@@ -6,21 +6,26 @@ from handlers.chat.people import People
 
 
 class Recipients:
-    """alert_chat: where admins get all alerts; None means each admin's private chat.
+    """The alert chat is where admins get all alerts; until one is in use, each gets them in their private chat.
 
     moved: groups that became supergroups, by their old ids; gone: chats that cannot be written to. Both change while
     this is used. What an alert chat that is gone should get goes to the admins' private chats meanwhile.
     """
 
-    def __init__(self, people: People, alert_chat: int | None = None) -> None:
+    def __init__(self, people: People) -> None:
         self.moved: dict[int, int] = {}
         self.gone: set[int] = set()
-        self._people, self._alert_chat = people, alert_chat
+        self._people = people
+        self._alert_chat: int | None = None
 
     @property
     def alert_chat(self) -> int | None:
         """Where admins get all alerts, under its newest id; None without one."""
         return None if self._alert_chat is None else self.moved.get(self._alert_chat, self._alert_chat)
+
+    def use_alert_chat(self, chat: int) -> None:
+        """Let alerts go to this chat from now on."""
+        self._alert_chat = chat
 
     def of_card(self, account: Account) -> tuple[Place, ...]:
         """Return where the account's card is: with its operator, as long as they are known."""

@@ -24,6 +24,7 @@ from collections.abc import Awaitable, Callable, Hashable
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
+from handlers.chat.alert_topic import AlertTopics
 from handlers.chat.errors import ChatError, NotSentError, OutcomeUnknownError, SupersededError, TooManyError
 from handlers.chat.messages import Lane
 from handlers.chat.messenger import Messenger
@@ -41,6 +42,7 @@ TICK = 0.001
 MOST_ANSWERS = 20
 """Answers that wait in one chat; of more, the oldest are dropped."""
 
+_OF_ALERTS = frozenset({Lane.ALERTS, Lane.UPDATES})
 _URGENT = frozenset({Lane.QR, Lane.ANSWERS, Lane.ALERTS})
 
 
@@ -97,6 +99,9 @@ class SendQueue:
 
     def __init__(self, messenger: Messenger, limits: RateLimits | None = None) -> None:
         self._messenger = messenger
+        self.alert_topics: dict[int, int] = {}
+        """The topic that alerts go to, by chat, where one is set."""
+        self._alert_messenger = AlertTopics(messenger, self.alert_topics)
         self._limits = limits or RateLimits()
         self._loop = asyncio.get_running_loop()
         self._chats: dict[int, _Chat] = {}
@@ -169,7 +174,8 @@ class SendQueue:
             await self._turn(chat, waiter)
             self._no_longer_waits(job)
             try:
-                result = await job.send(self._messenger)
+                of_alerts = waiter.lane in _OF_ALERTS and chat in self.alert_topics
+                result = await job.send(self._alert_messenger if of_alerts else self._messenger)
             except TooManyError as error:
                 log.warning("Telegram asks for %g s of silence in chat %d", error.seconds, chat)
                 now = self._loop.time()

@@ -15,6 +15,7 @@ from handlers.ports import Messages, Records
 from handlers.telegram.actions.account_actions import AccountActions
 from handlers.telegram.actions.alert_actions import AlertActions
 from handlers.telegram.actions.restore import RestoreActions
+from handlers.telegram.alert_chat import AlertChat
 from handlers.telegram.bot import TelegramBot
 from handlers.telegram.chats import Chats
 from handlers.telegram.commands.accounts import AccountCommands
@@ -49,7 +50,7 @@ def assemble(
     """Return Telegram's side of the program, ready to run. Call it inside a running loop."""
     tasks, lasting = Tasks(), Tasks()
     people = People(options.admins, options.operators)
-    recipients = Recipients(people, options.alert_chat)
+    recipients = Recipients(people)
     queue = SendQueue(connection.client, RateLimits(limits))
 
     # What is sent by itself.
@@ -62,6 +63,7 @@ def assemble(
         clock=clock,
         policy_of=options.alert_policy_of,
     )
+    alert_chat = AlertChat(options.alert_chat, queue=queue, lasting=lasting, recipients=recipients, alerts=alerts)
     codes = Codes(queue, tasks, accounts=accounts, recipients=recipients, messages=messages, clock=clock)
     cards = Cards(queue, tasks, accounts=accounts, recipients=recipients, messages=messages, clock=clock)
 
@@ -130,4 +132,5 @@ def assemble(
         responder=responder,
         codes=codes,
         cards=cards,
+        alert_chat=alert_chat,
     )

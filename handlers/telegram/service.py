@@ -14,7 +14,9 @@ from controller.tasks import Tasks
 from handlers.alerts.incidents import Kind
 from handlers.alerts.policy import AlertPolicy
 from handlers.alerts.service import Alerts
+from handlers.chat.destination import Destination
 from handlers.chat.send_queue import SendQueue
+from handlers.telegram.alert_chat import AlertChat
 from handlers.telegram.bot import TelegramBot
 from handlers.telegram.connection import TelegramConnection
 from handlers.telegram.ui.cards import Cards
@@ -37,7 +39,7 @@ class TelegramOptions:
 
     admins: tuple[int, ...]
     operators: tuple[int, ...] = ()
-    alert_chat: int | None = None
+    alert_chat: Destination | None = None
     region: str | None = None
     alert_policy: AlertPolicy = field(default_factory=AlertPolicy)
     alert_policies: Mapping[int, AlertPolicy] = field(default_factory=dict)
@@ -62,12 +64,14 @@ class TelegramService:
         responder: Responder,
         codes: Codes,
         cards: Cards,
+        alert_chat: AlertChat,
     ) -> None:
         self._connection, self._bot, self._queue = connection, bot, queue
         self._tasks, self._lasting = tasks, lasting
         self.alerts = alerts
         """Where transitions are absorbed as they are stored, and sent plainly where they cannot be."""
         self._responder, self._codes, self._cards = responder, codes, cards
+        self._alert_chat = alert_chat
 
     def notify(self, notice: Notice) -> None:
         """Handle what the controller announces: a `Listener` of the recorder. Returns at once."""
@@ -94,6 +98,7 @@ class TelegramService:
 
     async def load(self) -> None:
         """Read what an earlier run left: before the first transition is stored. Raises OSError."""
+        self._alert_chat.start()
         await self.alerts.load()
         await self._cards.load()
 

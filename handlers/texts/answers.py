@@ -239,3 +239,16 @@ def clip(text: str, limit: int = 60) -> str:
     """Return text in one line of at most so many characters."""
     text = " ".join(text.split())
     return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def alert_chat_unknown(name: str, why: str) -> str:
+    """Tell admins that the chat of alerts, set by its public name, is not there for the bot."""
+    return (
+        f"📪 Alerts are to go to {escape(name)}, and I cannot find that chat ({escape(why)}). "
+        "They come here until I can: is the name right, and am I a member there?"
+    )
+
+
+def alert_chat_found(name: str) -> str:
+    """Tell admins that the chat of alerts was found after all."""
+    return f"📬 I have found {escape(name)}: alerts go there from now on."

@@ -131,6 +131,11 @@ class Client:
         """Take rights from the bot, e.g. `can_manage_topics` or `can_send_messages`; it has all others."""
         posting.set_missing_rights(self.world, self.chat(chat_id), set(rights))
 
+    def open_topic(self, chat_id: int, name: str, user_id: int) -> int:
+        """Let a person open a topic in a forum; returns its thread id."""
+        chat = self.chat(chat_id)
+        return posting.open_topic(self.world, chat, self.world.user(user_id), name).thread_id
+
     def close_topic(self, chat_id: int, thread_id: int | None = None, *, closed: bool = True) -> None:
         """Close a topic of a forum, or open it again; without a thread the General topic."""
         chat = self.chat(chat_id)

@@ -143,7 +143,8 @@ class Faults:
 class Preset:
     """A failure that the page for people offers as a button; a new row of PRESETS appears there by itself.
 
-    `rule` are the fields of a `Fault`; `grave` marks what does not end by itself.
+    `rule` is the body of a POST to `/client/<path>`: for "faults", the fields of a `Fault`. `grave` marks what does not
+    end by itself.
     """
 
     subject: str
@@ -151,6 +152,7 @@ class Preset:
     detail: str
     rule: dict[str, Any]
     grave: bool = False
+    path: str = "faults"
 
     def to_json(self) -> dict[str, Any]:
         """Return the preset as the control interface shows it."""
@@ -204,4 +206,23 @@ PRESETS: tuple[Preset, ...] = (
     Preset("The bot's token", "One 401", "a proxy's, once", {"kind": "401", "count": 1, "method": "getUpdates"}),
     Preset("The bot's token", "Another poller", "409 once", {"kind": "409", "count": 1, "method": "getUpdates"}),
     Preset("The bot's token", "Token revoked", "401 until you end it", {"kind": "401"}, grave=True),
+    Preset(
+        "Deafness",
+        "Another program polls",
+        "with the bot's token, until you end it",
+        {"on": True},
+        grave=True,
+        path="rival",
+    ),
+    Preset("Deafness", "It polls no more", "the other program ends", {"on": False}, path="rival"),
+    Preset("Deafness", "An update nobody can read", "once, as a new kind of message would be", {}, path="update"),
+    Preset(
+        "Deafness",
+        "A webhook is set",
+        "by another program, to nowhere",
+        {"url": "http://127.0.0.1:9/hook"},
+        grave=True,
+        path="webhook",
+    ),
+    Preset("Deafness", "The webhook is gone", "the other program took it back", {"url": ""}, path="webhook"),
 )

@@ -14,6 +14,7 @@ BotStatus = Literal["member", "administrator", "left", "kicked"]
 
 # In a forum, what belongs to no topic is shown in "General", whose thread id is 1 and is never sent.
 GENERAL_TOPIC = 1
+TOPIC_COLORS = (0x6FB9F0, 0xFFD67E, 0xCB86DB, 0x8EEE98, 0xFF93B2, 0xFB6F5F)
 
 
 @dataclass(frozen=True, slots=True)

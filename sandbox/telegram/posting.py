@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from sandbox.telegram.errors import bad_request, message_not_found, not_modified, stale_query
 from sandbox.telegram.markup.text import normalise
-from sandbox.telegram.model import GENERAL_TOPIC, Chat, Content, Json, Message, User
+from sandbox.telegram.model import GENERAL_TOPIC, TOPIC_COLORS, Chat, Content, Json, Message, Topic, User
 from sandbox.telegram.views import message_view
 from sandbox.telegram.world import World
 
@@ -235,6 +235,15 @@ def set_missing_rights(world: World, chat: Chat, rights: set[str]) -> None:
     chat.missing_rights = set(rights)
     _membership(world, chat, chat.bot_status, chat.bot_status)
     world.feed.publish("chat", chat=chat.to_json())
+
+
+def open_topic(world: World, chat: Chat, actor: User, name: str, color: int = TOPIC_COLORS[0]) -> Topic:
+    """Let the bot or a person open a topic: its thread id is the id of the service message that tells so."""
+    message = add(world, chat, actor, Content(), service={"forum_topic_created": {"name": name, "icon_color": color}})
+    message.thread_id = message.id
+    topic = chat.topics[message.id] = Topic(message.id, name, color)
+    publish_topics(world, chat)
+    return topic
 
 
 def set_topic(world: World, chat: Chat, thread_id: int | None, *, closed: bool) -> None:

@@ -1,19 +1,16 @@
 """L13 in virtual time: an outage of WhatsApp is one incident, is not counted against accounts, and ends in turn."""
 
 import asyncio
-import os
-import ssl
-from functools import partial
 
 import pytest
-import trustme
 
 from controller.accounts.notices import Notice
 from controller.accounts.policy import Policy
 from controller.accounts.reasons import Reason, State
 from controller.accounts.reports import Authenticated, Ended, Heard, Ready
 from controller.manager import utc_now
-from controller.outage import MOST_WITHIN, OutageWatch, by_proxy, reach
+from controller.outage import MOST_WITHIN, OutageWatch
+from controller.reach import Reach
 from controller.registry import Account, Registry
 from controller.troubles import UNREACHABLE
 from tests.controller.fakes import FakeDriver, FakeSession
@@ -200,19 +197,15 @@ async def test_a_probe_that_never_answers_holds_accounts_only_so_long():
 
 
 @virtual
-async def test_a_probe_that_connected_accounts_belie_holds_the_others_only_so_long():
+async def test_a_probe_that_connected_accounts_belie_holds_the_others_for_a_minute():
     world = World()
     await world.connect(NUMBERS[:10])
     await pass_time(120)
     world.answers = False
     world.lose(NUMBERS[:1])
     await until(lambda: world.fleet.held, within=30)
-    for _ in range(10):
-        await pass_time(100)
-        for session in world.driver.sessions:
-            session.report(Heard())
-    await until(lambda: world.connected() == 10, within=60)
-    assert world.told.said[-1] == (UNREACHABLE, "over")
+    await until(lambda: world.connected() == 10, within=100)  # they hear from their server each minute
+    assert world.told.said == []
     world.lose(NUMBERS[:1])
     await pass_time(60)
     assert world.connected() == 10, "it is not believed again, until it has answered"
@@ -228,7 +221,7 @@ async def test_a_probe_that_connected_accounts_belie_holds_the_others_only_so_lo
 @virtual
 async def test_an_address_that_is_none_is_an_answer_that_does_not_come():
     world = World()
-    world.reach = partial(reach, "https://a..b:99999/")
+    world.reach = Reach("https://a..b:99999/")
     world.fleet = OutageWatch(world.registry, world.told, world.reach)
     watching = asyncio.create_task(world.fleet.run())
     await world.connect(NUMBERS[:1])
@@ -237,27 +230,6 @@ async def test_an_address_that_is_none_is_an_answer_that_does_not_come():
     assert not watching.done()
     watching.cancel()
     await world.end()
-
-
-@pytest.mark.parametrize(
-    ("environment", "url", "by"),
-    [
-        ({}, "https://web.whatsapp.com/", False),
-        ({"https_proxy": "http://proxy:3128"}, "https://web.whatsapp.com/", True),
-        ({"HTTPS_PROXY": "http://proxy:3128"}, "https://web.whatsapp.com/", True),
-        ({"all_proxy": "socks5://proxy:1080"}, "https://web.whatsapp.com/", True),
-        ({"http_proxy": "http://proxy:3128"}, "https://web.whatsapp.com/", False),
-        ({"https_proxy": "http://proxy:3128", "no_proxy": "whatsapp.com"}, "https://web.whatsapp.com/", False),
-        ({"http_proxy": "http://proxy:3128"}, "http://127.0.0.1:8082/", False),
-    ],
-)
-def test_a_proxy_of_the_environment_is_the_browsers_way(monkeypatch, environment, url, by):
-    for name in list(os.environ):
-        if name.lower().endswith("_proxy"):
-            monkeypatch.delenv(name)
-    for name, value in environment.items():
-        monkeypatch.setenv(name, value)
-    assert by_proxy(url) is by
 
 
 @virtual
@@ -291,31 +263,39 @@ async def test_a_trial_that_fails_in_an_outage_is_tried_again_after_it():
     await world.end()
 
 
-async def serve_once(answer: bytes, context: ssl.SSLContext | None = None) -> asyncio.Server:
-    async def reply(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.readline()
-        writer.write(answer)
-        await writer.drain()
-        writer.close()
-
-    return await asyncio.start_server(reply, "127.0.0.1", 0, ssl=context)
-
-
-async def test_the_host_is_reached_over_http_and_https():
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    trustme.CA().issue_cert("web.whatsapp.com").configure_cert(context)
-    for scheme, given in (("http", None), ("https", context)):
-        async with await serve_once(b"HTTP/1.1 200 OK\r\n\r\n", given) as server:
-            await reach(f"{scheme}://127.0.0.1:{server.sockets[0].getsockname()[1]}/")
-
-
-@pytest.mark.parametrize("answer", [b"HTTP/1.1 503 Service Unavailable\r\n\r\n", b"", b"hello\r\n"])
-async def test_a_host_in_trouble_is_not_reached(answer):
-    async with await serve_once(answer) as server:
-        with pytest.raises(OSError):
-            await reach(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/")
+@virtual
+async def test_an_outage_that_is_over_is_no_sign_of_another():
+    world = World()
+    await world.connect(NUMBERS[:20])
+    await pass_time(120)
+    world.away = True
+    world.lose(NUMBERS[:12])
+    await until(lambda: world.fleet.held, within=10)
+    await pass_time(4)
+    world.lose(NUMBERS[12:])  # some notice it later
+    await pass_time(4)
+    world.away = False
+    world.driver.opening_takes = 2
+    await until(lambda: not world.fleet.held, within=30)
+    await pass_time(10)
+    world.lose(
+        [status.number for status in world.registry.accounts() if world.registry.status(status.number).is_connected][:3]
+    )
+    await until(lambda: world.connected() == 20, within=120)
+    assert [detail for _, detail in world.told.said].count("over") == 1
+    await world.end()
 
 
-async def test_a_host_that_is_not_there_is_not_reached(unused_tcp_port):
-    with pytest.raises(OSError):
-        await reach(f"http://127.0.0.1:{unused_tcp_port}/")
+@virtual
+async def test_a_probe_alone_alarms_nobody_while_most_accounts_hear_from_their_server():
+    world = World()
+    await world.connect(NUMBERS[:10])
+    await pass_time(120)
+    world.answers = False
+    world.lose(NUMBERS[:1])
+    await until(lambda: world.fleet.held, within=30)
+    await pass_time(30)
+    world.driver.sessions[5].report(Heard())
+    await until(lambda: world.connected() == 10, within=30)
+    assert world.told.said == []
+    await world.end()

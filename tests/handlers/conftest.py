@@ -12,6 +12,7 @@ import pytest
 
 from controller.recorder import Recorder
 from handlers.alerts.policy import AlertPolicy
+from handlers.chat.destination import Destination
 from handlers.chat.rate_limits import Limits
 from handlers.telegram.assemble import assemble
 from handlers.telegram.connection import TelegramConnection
@@ -95,6 +96,8 @@ async def running_rig(
     accounts, records, messages = accounts or FakeAccounts(), FakeRecords(), messages or FakeMessages()
     incidents = IncidentRecords(database)
     connection = TelegramConnection(telegram.token, telegram.url)
+    if isinstance(options.get("alert_chat"), int):
+        options["alert_chat"] = Destination(options["alert_chat"])
     given = TelegramOptions(
         **({"admins": (ADMIN, SECOND_ADMIN), "operators": (OPERATOR,), "alert_policy": QUICK} | options)
     )

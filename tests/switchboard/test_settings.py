@@ -65,6 +65,26 @@ def test_other_arguments_are_split_as_a_shell_does(read):
     assert arguments == ("--lang=de", "--proxy-server=socks5://127.0.0.1:1", "--x=$(id)")
 
 
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("-1001234567890", (-1001234567890, None)),
+        ("-1001234567890:7", (-1001234567890, 7)),
+        ("@our_team", ("@our_team", None)),
+    ],
+)
+def test_alerts_go_to_a_chat_a_topic_or_a_public_name(read, written, meant):
+    destination = read(TELEGRAM_ALERT_CHAT_ID=written).telegram_alert_chat_id
+    assert (destination.chat, destination.topic) == meant
+
+
+@pytest.mark.parametrize("written", ["our team", "-100…:7", "1001:7", "-1001234567890:0", '{"chat": 1}', "[1]"])
+def test_what_is_no_chat_is_refused_in_our_words(read, written):
+    with pytest.raises(SettingsError, match=r"^TELEGRAM_ALERT_CHAT_ID: takes a (chat's id|topic)") as error:
+        read(TELEGRAM_ALERT_CHAT_ID=written)
+    assert "\n" not in str(error.value)
+
+
 # --- what does not fit ------------------------------------------------------------------------------------------------
 
 

@@ -36,6 +36,12 @@ _NET = {
     "ERR_EMPTY_RESPONSE": "its host answered nothing",
     "ERR_TOO_MANY_REDIRECTS": "it redirects without end",
     "ERR_PROXY_CONNECTION_FAILED": "the proxy cannot be reached",
+    "ERR_PROXY_AUTH_UNSUPPORTED": "the proxy wants another user or password (407)",
+    "ERR_PROXY_AUTH_REQUESTED": "the proxy wants another user or password (407)",
+    "ERR_INVALID_AUTH_CREDENTIALS": "the proxy wants another user or password (407)",
+    "ERR_UNEXPECTED_PROXY_AUTH": "the proxy wants another user or password (407)",
+    "ERR_NO_SUPPORTED_PROXIES": "the browser does not know this kind of proxy",
+    "ERR_SOCKS_CONNECTION_FAILED": "the proxy does not let us through",
     "ERR_TUNNEL_CONNECTION_FAILED": "the proxy refuses the connection",
     "ERR_HTTP_RESPONSE_CODE_FAILURE": "its host answered with an error and nothing else",
 }

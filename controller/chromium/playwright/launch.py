@@ -10,7 +10,7 @@ import logging
 import secrets
 import tempfile
 
-from playwright.async_api import BrowserContext, Playwright
+from playwright.async_api import BrowserContext, Playwright, ProxySettings
 
 from controller.accounts.reasons import Reason
 from controller.chromium.playwright.errors import translated
@@ -20,6 +20,7 @@ from controller.chromium.process.launch_script import write_ticket
 from controller.chromium.process.tree import PidFile, ProcessId, end_tree
 from controller.chromium.profile.profile import Profile
 from controller.driver import DriverError
+from controller.proxy import Proxy
 
 log = logging.getLogger(__name__)
 
@@ -30,10 +31,12 @@ _VIEWPORT = (1280, 900)
 class Launch:
     """One attempt. `start` and then, whatever came of it, `undo` unless a session took it over."""
 
-    def __init__(self, profile: Profile, browser: Browser, extra_args: tuple[str, ...]) -> None:
+    def __init__(
+        self, profile: Profile, browser: Browser, extra_args: tuple[str, ...], proxy: Proxy | None = None
+    ) -> None:
         self._profile = profile
         self._browser = browser
-        self._extra_args = extra_args
+        self._extra_args, self._proxy = extra_args, proxy
         self._ticket = profile.ticket(secrets.token_hex(8))
         self._starting: asyncio.Task[BrowserContext] | None = None
 
@@ -67,6 +70,7 @@ class Launch:
             timeout=seconds * 1000,
             viewport={"width": width, "height": height},
             accept_downloads=False,
+            proxy=_settings(self._proxy),
             # Signals are for the controller, who closes in order.
             handle_sigint=False,
             handle_sigterm=False,
@@ -91,3 +95,12 @@ class Launch:
             if not done:
                 self._starting.cancel()
             await asyncio.gather(self._starting, return_exceptions=True)
+
+
+def _settings(proxy: Proxy | None) -> ProxySettings | None:
+    """Return a proxy for Playwright, which answers for it when asked for the password: that is on no command line."""
+    if proxy is None:
+        return None
+    if not proxy.user:
+        return ProxySettings(server=proxy.server)
+    return ProxySettings(server=proxy.server, username=proxy.user, password=proxy.password)

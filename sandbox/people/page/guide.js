@@ -24,6 +24,7 @@ function look() {
   if (code) Object.assign(facts, { codeAt: now, askedAt: 0 });
   if (!wanted) facts.broken = null; // what is no longer linked cannot heal
   const linked = Boolean(wanted);
+  if (linked) facts.codeAt = 0; // that code did its work
   const scanning = now - facts.codeAt < SCAN_MS;
   const asked = now - facts.askedAt < PATIENCE_MS;
   const said = [...state.messages.values()].some((messages) =>
@@ -73,7 +74,7 @@ const STEPS = [
     past: "You hurt it.",
     title: "Break it",
     done: () => facts.broken !== null,
-    text: () => "Crash its page.",
+    text: (is) => (is.linked && !is.wanted.online ? "It is not connected just now." : "Crash its page."),
     label: "Crash it",
     ready: (is) => Boolean(is.wanted?.online),
     run: (is) => attempt(() => post("/whatsapp/phone/crash", { number: is.number }).then(() => broke())),

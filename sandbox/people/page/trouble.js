@@ -225,7 +225,7 @@ function failureButton(preset) {
     {
       type: "button",
       class: preset.grave ? "failure grave" : "failure",
-      onclick: () => attempt(() => post("/telegram/client/faults", preset.rule)),
+      onclick: () => attempt(() => post(`/telegram/client/${preset.path}`, preset.rule)),
     },
     h("strong", {}, preset.label),
     h("span", {}, preset.detail),

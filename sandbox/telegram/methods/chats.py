@@ -8,10 +8,9 @@ from typing import Any
 from sandbox.telegram import posting
 from sandbox.telegram.errors import bad_request, forbidden, message_not_found
 from sandbox.telegram.methods.registry import Call, method
-from sandbox.telegram.model import GENERAL_TOPIC, Chat, Content, Json, Topic
+from sandbox.telegram.model import GENERAL_TOPIC, TOPIC_COLORS, Chat, Content, Json, Topic
 
 MAX_TOPIC_NAME = 128
-TOPIC_COLORS = (0x6FB9F0, 0xFFD67E, 0xCB86DB, 0x8EEE98, 0xFF93B2, 0xFB6F5F)
 
 
 @method("getChat")
@@ -143,12 +142,7 @@ def create_forum_topic(call: Call) -> Json:
     color = call.params.integer("icon_color", TOPIC_COLORS[0])
     if color not in TOPIC_COLORS:
         raise bad_request("TOPIC_ICON_COLOR_INVALID")
-    service: Json = {"forum_topic_created": {"name": name, "icon_color": color}}
-    message = posting.add(world, chat, world.bot, Content(), service=service)
-    message.thread_id = message.id
-    topic = chat.topics[message.id] = Topic(message.id, name, color)
-    posting.publish_topics(call.world, chat)
-    return topic.to_json()
+    return posting.open_topic(world, chat, world.bot, name, color).to_json()
 
 
 @method("editForumTopic")

@@ -386,7 +386,9 @@ async def test_the_nasty_cases_stand_by_subject_and_can_be_searched(desk: Desk, 
 async def test_telegrams_failures_are_those_that_its_stand_in_lists(desk: Desk, page: Page):
     await page.locator(".telegram-trouble > summary").click()
     labels = await page.locator(".telegram-trouble .failure strong").all_inner_texts()
-    assert labels == [preset.label for preset in PRESETS]
+    assert sorted(labels) == sorted(preset.label for preset in PRESETS)
+    subjects = await page.locator(".telegram-trouble .subject h3").all_inner_texts()
+    assert subjects == list(dict.fromkeys(preset.subject for preset in PRESETS))
 
 
 async def test_a_sandbox_that_was_started_again_is_read_anew(desk: Desk, page: Page):

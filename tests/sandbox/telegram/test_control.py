@@ -137,7 +137,7 @@ async def test_the_failures_to_play_with_can_all_be_begun(tg: TelegramStandIn, h
     presets = (await get(http, f"{tg.url}/client/faults"))["presets"]
     assert len({preset["label"] for preset in presets}) == len(presets) > 5
     for preset in presets:
-        await post(http, f"{tg.url}/client/faults", preset["rule"])
+        await post(http, f"{tg.url}/client/{preset['path']}", preset["rule"])
     assert all(preset["subject"] and preset["detail"] for preset in presets)
 
 

@@ -1,0 +1,68 @@
+"""A chat service whose alerts for some chats go to one topic there: what is sent to such a chat names that topic.
+
+Wrapped around the messenger for the lanes of alerts, so that nobody who sends one has to know. A message that names a
+topic itself keeps it. Such a chat is no forum for them: accounts get no topics of their own beside the one that is set.
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from handlers.chat.messages import Place, Text
+from handlers.chat.messenger import ChatInfo, Messenger
+
+
+class AlertTopics:
+    """topics: the topic that alerts go to, by chat; it may change while this is used."""
+
+    def __init__(self, messenger: Messenger, topics: Mapping[int, int]) -> None:
+        self._messenger, self._topics = messenger, topics
+
+    async def send(self, place: Place, text: Text, *, silent: bool = False, reply_to: int | None = None) -> int:
+        """Send a message, into the chat's topic where it has one."""
+        return await self._messenger.send(self._placed(place), text, silent=silent, reply_to=reply_to)
+
+    async def send_picture(
+        self,
+        place: Place,
+        picture: bytes,
+        caption: Text,
+        *,
+        protect: bool = False,
+        silent: bool = False,
+        reply_to: int | None = None,
+    ) -> int:
+        """Send a picture, into the chat's topic where it has one."""
+        return await self._messenger.send_picture(
+            self._placed(place), picture, caption, protect=protect, silent=silent, reply_to=reply_to
+        )
+
+    async def is_forum(self, chat: int) -> bool:
+        """Return whether accounts have topics of their own in the chat."""
+        return await self._messenger.is_forum(chat) and chat not in self._topics
+
+    async def edit(self, chat: int, message: int, text: Text) -> None:
+        """As the messenger does."""
+        await self._messenger.edit(chat, message, text)
+
+    async def edit_picture(self, chat: int, message: int, picture: bytes, caption: Text) -> None:
+        """As the messenger does."""
+        await self._messenger.edit_picture(chat, message, picture, caption)
+
+    async def blank(self, chat: int, message: int, caption: Text) -> None:
+        """As the messenger does."""
+        await self._messenger.blank(chat, message, caption)
+
+    async def delete(self, chat: int, message: int) -> None:
+        """As the messenger does."""
+        await self._messenger.delete(chat, message)
+
+    async def find_chat(self, chat: int | str) -> ChatInfo:
+        """As the messenger does."""
+        return await self._messenger.find_chat(chat)
+
+    async def open_topic(self, chat: int, name: str) -> int:
+        """As the messenger does."""
+        return await self._messenger.open_topic(chat, name)
+
+    def _placed(self, place: Place) -> Place:
+        return place if place.topic is not None else replace(place, topic=self._topics.get(place.chat))

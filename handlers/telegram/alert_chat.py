@@ -1,0 +1,73 @@
+"""Where alerts go, as it was set: a chat's id, one topic, or a public name that Telegram alone can look up.
+
+Until a name is looked up, alerts go to the admins privately, and so they do where there is no such chat; admins are
+told of that once.
+"""
+
+import asyncio
+import logging
+
+from controller.tasks import Tasks
+from handlers.alerts.recipients import Recipients
+from handlers.alerts.service import Alerts
+from handlers.chat.destination import Destination
+from handlers.chat.errors import ChatError
+from handlers.chat.messages import Lane
+from handlers.chat.send_queue import SendQueue
+from handlers.texts import answers
+
+log = logging.getLogger(__name__)
+
+AGAIN_AFTER = 3600.0
+"""Seconds until a name that cannot be looked up is tried again."""
+NO_CHAT = 0
+"""Whose line in the queue a call has that is about no chat yet."""
+
+
+class AlertChat:
+    """Puts the destination of alerts into force."""
+
+    def __init__(
+        self,
+        destination: Destination | None,
+        *,
+        queue: SendQueue,
+        lasting: Tasks,
+        recipients: Recipients,
+        alerts: Alerts,
+    ) -> None:
+        self._destination = destination
+        self._queue, self._lasting, self._recipients, self._alerts = queue, lasting, recipients, alerts
+
+    def start(self) -> None:
+        """Put an id into force at once; look a name up as soon as Telegram can be reached."""
+        match self._destination:
+            case Destination(int() as chat, topic):
+                self._use(chat, topic)
+            case Destination(str() as name, topic):
+                self._lasting.start(self._find(name, topic), "looking up the chat of alerts")
+
+    def _use(self, chat: int, topic: int | None) -> None:
+        self._recipients.use_alert_chat(chat)
+        if topic is not None:
+            self._queue.alert_topics[chat] = topic
+
+    async def _find(self, name: str, topic: int | None) -> None:
+        told = False
+        while True:
+            try:
+                found = await self._queue.deliver(
+                    Lane.ALERTS, NO_CHAT, lambda messenger: messenger.find_chat(name), free=True
+                )
+            except ChatError as error:
+                log.error("TELEGRAM_ALERT_CHAT_ID: %s cannot be looked up (%s): alerts go to the admins", name, error)
+                if not told:
+                    await self._alerts.notify_admins(answers.alert_chat_unknown(name, str(error)))
+                told = True
+                await asyncio.sleep(AGAIN_AFTER)
+            else:
+                log.info("Alerts go to %s, which is chat %d", name, found.chat)
+                self._use(found.chat, topic)
+                if told:
+                    await self._alerts.notify_admins(answers.alert_chat_found(name))
+                return
