@@ -18,7 +18,7 @@ export PUPPETEER_SKIP_DOWNLOAD := 1
 $(shell [ ! -f $(PACKAGES) ] || $(PY) -c 'import importlib.util as u, sys; sys.exit(not u.find_spec("playwright"))' || rm -f $(PACKAGES))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup browser peers run test check format diagram screenshots bench bench-peers chaos audit mutants lock upgrade clean
+.PHONY: help setup browser peers run test check format diagram settings screenshots bench bench-peers chaos audit mutants lock upgrade clean
 
 help:  ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | awk -F '\t' '{ printf "make %-10s%s\n", $$1, $$2 }'
@@ -35,6 +35,7 @@ check: $(PACKAGES)  ## Check format, lint, types and that what the docs show of 
 	$(PY) -m ruff check .
 	$(PY) -m mypy
 	$(PY) -m tools.diagram --check
+	$(PY) -m tools.settings_page --check
 
 format: $(PACKAGES)  ## Format the code and mend what the linter can
 	$(PY) -m ruff format .
@@ -42,6 +43,9 @@ format: $(PACKAGES)  ## Format the code and mend what the linter can
 
 diagram: $(PACKAGES)  ## Write the lifecycle and the commands into the docs and the README
 	$(PY) -m tools.diagram
+
+settings: $(PACKAGES)  ## Write docs/settings.md from .env.example
+	$(PY) -m tools.settings_page
 
 screenshots: setup  ## Take the README's pictures anew, from the sandbox
 	$(PY) -m tools.screenshots
