@@ -7,12 +7,12 @@ manager, and decides nothing. What follows from them is the lifecycle's.
 import asyncio
 import logging
 from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
 
-from controller.accounts.model import Beat, Closed, Said, SlotGranted
+from controller.accounts.model import Beat, Closed, LoggedOut, Said, Seen, SlotGranted
 from controller.accounts.reasons import Reason
-from controller.accounts.reports import Ended, Health, Layer
+from controller.accounts.reports import Ended, Health, Layer, PageView
 from controller.driver import Driver, DriverError, Opening, Session, Usage
-from controller.launch_slots import LaunchSlots
 
 log = logging.getLogger(__name__)
 
@@ -41,10 +41,10 @@ class BrowserRun:
         if not self._settled.done():
             self._settled.set_result(None)
 
-    async def open(self, driver: Driver, slots: LaunchSlots, opening: Opening) -> None:
+    async def open(self, driver: Driver, slot: AbstractAsyncContextManager[None], opening: Opening) -> None:
         """Hold a launch slot while the browser starts and the page finds out who it is."""
         try:
-            async with slots:
+            async with slot:
                 self._say(SlotGranted())
                 self._session = await driver.open(opening, self._say)
                 await self._settled
@@ -56,25 +56,58 @@ class BrowserRun:
 
     async def close(self, *, log_out: bool) -> None:
         """End whatever has come of it, and say `Closed`."""
+        logged_out = None
         try:
             async with asyncio.timeout(CLOSE_DEADLINE + LOG_OUT_DEADLINE):
                 if self.opening is not None:
                     await end_tasks({self.opening})
                 if self._session is not None:
                     if log_out:
-                        await self._log_out(self._session)
+                        logged_out = await self._log_out(self._session)
                     await self._session.close()
         except Exception:
             log.exception("%s The browser could not be closed", self._label)
         finally:
-            self._say(Closed())
+            self._say(Closed(logged_out))
 
-    async def _log_out(self, session: Session) -> None:
+    async def log_out(self) -> None:
+        """Remove the linked device, and say whether that is known to have worked."""
+        done = False
+        try:
+            if self._session is not None:
+                done = await self._log_out(self._session)
+        finally:
+            self._say(LoggedOut(done))
+
+    async def _log_out(self, session: Session) -> bool:
         try:
             async with asyncio.timeout(LOG_OUT_DEADLINE):
                 await session.log_out()
         except (DriverError, TimeoutError) as error:
-            log.warning("%s The wrong device could not be logged out: %s", self._label, error or "no answer")
+            log.warning("%s The device could not be logged out: %s", self._label, error or "no answer")
+            return False
+        return True
+
+    async def look(self) -> None:
+        """See what the page shows, and say so: nothing, where it cannot be seen in time."""
+        view = PageView()
+        try:
+            if self._session is not None:
+                async with asyncio.timeout(self._probe_timeout):
+                    view = await self._session.look()
+        except (TimeoutError, DriverError) as error:
+            log.debug("%s The page could not be looked at: %s", self._label, error or "time is over")
+        finally:
+            self._say(Seen(view))
+
+    async def dismiss(self) -> None:
+        """Answer the known dialog that covers the page; whether it is gone, the page itself tells."""
+        try:
+            if self._session is not None:
+                async with asyncio.timeout(self._probe_timeout):
+                    await self._session.dismiss()
+        except (TimeoutError, DriverError) as error:
+            log.warning("%s The dialog could not be answered: %s", self._label, error or "no answer")
 
     async def probe(self) -> None:
         """Walk the layers once and say what was found; what hangs or fails is the layer that was reached."""

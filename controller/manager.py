@@ -1,28 +1,33 @@
 """The manager of one account: the thin asyncio shell around `controller.accounts.lifecycle`.
 
-One owner task takes events from one inbox, lets `step` decide, records the new link in the one setter, and performs
-the effects. Here live deadlines, tasks and the clock; what never lives here is a decision about what follows what.
+One owner task takes events from one inbox, lets `advance` decide, records the new connection in the one setter, and
+performs the effects. Here live deadlines, tasks and the clock, and no decision about what follows what.
 """
 
 import asyncio
 import logging
 import random
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any, assert_never
 
 from controller.accounts.lifecycle import advance
 from controller.accounts.model import (
+    COUNTED,
+    Activity,
     Alert,
+    AnswerDialog,
     Arm,
     Boot,
     Breaker,
     Browser,
     Close,
+    ConfirmNumber,
     Connection,
     Disarm,
+    Dismiss,
     Effect,
     Event,
     Fired,
@@ -30,11 +35,16 @@ from controller.accounts.model import (
     Heartbeat,
     HideCode,
     Hold,
+    LogOut,
+    Look,
     Open,
+    Over,
     Probe,
-    Recovered,
+    RecordBuild,
+    Recycle,
     Refuse,
     Release,
+    ReleaseSlot,
     Said,
     ShowCode,
     Stage,
@@ -42,15 +52,16 @@ from controller.accounts.model import (
     Stop,
     Suspend,
     Timer,
+    Tripped,
 )
-from controller.accounts.notices import CodeHidden, CodeShown, Listener, Notice, Transition
+from controller.accounts.notices import BuildLoaded, CodeHidden, CodeShown, Listener, Notice, Transition
 from controller.accounts.numbers import mask
 from controller.accounts.policy import Policy
-from controller.accounts.reasons import Reason, State
-from controller.accounts.reports import Ended, Heard
+from controller.accounts.reasons import Reason, Remedy, State
+from controller.accounts.reports import Heard
 from controller.browser_run import BrowserRun, end_tasks
 from controller.driver import Driver, Opening, Usage
-from controller.launch_slots import LaunchSlots
+from controller.launch_slots import Applicant, LaunchSlots
 
 log = logging.getLogger(__name__)
 
@@ -84,6 +95,22 @@ class Status:
     linked: bool
     on_hold: bool = False
     """WhatsApp cannot be reached: what would be tried waits until it can be (L13)."""
+    wants_connection: bool = False
+    """It is connected, or will be tried without anybody's word."""
+    remedy: Remedy = Remedy.NONE
+    """What mends it, where it is not connected; what is asked of a person, where something is."""
+    verified: bool = True
+    """The page has told whose account is open, and it is this one's. Means something only while it is open."""
+    unconfirmed: str | None = None
+    """A number that differs by one digit and that a person is asked about: E.164."""
+    partial: str = ""
+    """What cannot be watched on this page; one line."""
+    dialog: str = ""
+    """The words of what covers the page."""
+    build: str = ""
+    missing: frozenset[str] = frozenset()
+    """The version of the page, and which parts it is read by are not there."""
+    flapping: bool = False
 
 
 def utc_now() -> datetime:
@@ -92,12 +119,12 @@ def utc_now() -> datetime:
 
 
 class Manager:
-    """Keeps one account's link as it should be. Make it inside a running loop; end it with `stop`."""
+    """Keeps one account connected as it should be. Make it inside a running loop; end it with `stop`."""
 
     __slots__ = (
-        "_clock", "_connected_at", "_driver", "_heard_at", "_inbox", "_label", "_link", "_listener", "_loop",
-        "_message_at", "_owner", "_path", "_policy", "_run", "_since", "_slots", "_stopped", "_tasks", "_timers",
-        "_vacant", "_wake",
+        "_applicant", "_clock", "_connected_at", "_connection", "_counted", "_driver", "_heard_at", "_inbox", "_label",
+        "_listener", "_loop", "_message_at", "_owner", "_path", "_policy", "_run", "_since", "_slots", "_stopped",
+        "_tasks", "_timers", "_vacant", "_wake",
     )  # fmt: skip
 
     def __init__(
@@ -110,14 +137,17 @@ class Manager:
         listener: Listener,
         clock: Callable[[], datetime] = utc_now,
         full_numbers: bool = False,
+        applicant: Applicant | None = None,
     ) -> None:
+        self._applicant = applicant or Applicant()
         self._driver, self._slots, self._policy, self._listener, self._clock = driver, slots, policy, listener, clock
-        self._link = Connection(number)
+        self._connection = Connection(number)
         self._label = number if full_numbers else mask(number)
         self._loop = asyncio.get_running_loop()
         self._inbox: list[tuple[Event, asyncio.Future[bool] | None]] = []
         self._wake: asyncio.Future[None] | None = None
         self._timers: dict[Timer, asyncio.TimerHandle] = {}
+        self._counted: dict[Timer, list[asyncio.TimerHandle]] = {timer: [] for timer in COUNTED}
         self._tasks: set[asyncio.Task[None]] = set()
         self._run: BrowserRun | None = None
         self._stopped: asyncio.Future[None] | None = None
@@ -130,17 +160,18 @@ class Manager:
         self._owner = self._loop.create_task(self._own(), name=f"manager {self._label}")
 
     def __repr__(self) -> str:
-        return f"<Manager {self._label} {self._link.phase}>"
+        return f"<Manager {self._label} {self._connection.phase}>"
 
     # --- what others ask ----------------------------------------------------------------------------------------------
 
     @property
-    def link(self) -> Connection:
-        """The link as it stands. Immutable."""
-        return self._link
+    def connection(self) -> Connection:
+        """The connection as it stands. Immutable."""
+        return self._connection
 
-    def boot(self, boot: Boot) -> None:
-        """Take up the account as the database remembers it."""
+    def boot(self, boot: Boot, since: datetime | None = None) -> None:
+        """Take up the account as the database remembers it. since: when it came to its state, aware UTC."""
+        self._since = since or self._since
         self._post(boot)
 
     async def start(self, *, takeover: bool = False) -> bool:
@@ -161,53 +192,86 @@ class Manager:
 
     def recycle(self, why: str) -> None:
         """Close the browser gracefully and open it again at once, if the account is connected. why: one line."""
-        if self._link.state is State.CONNECTED:
-            self._say(self._link.session, Ended(Reason.RECYCLED, why))
+        self._post(Recycle(why))
+
+    async def confirm_number(self, *, same: bool) -> bool:
+        """Take an operator's word about the number that differs by one digit. Returns False if none is asked about."""
+        return await self._command(ConfirmNumber(same))
+
+    async def answer_dialog(self) -> bool:
+        """Press Continue in the known dialog that covers the page. Returns False if there is none."""
+        return await self._command(AnswerDialog())
 
     async def usage(self) -> Usage | None:
         """Measure what the account's browser uses; None where none is open, or it cannot be told in time."""
-        if self._run is None or self._link.browser is not Browser.OPEN:
+        if self._run is None or self._connection.browser is not Browser.OPEN:
             return None
         return await self._run.usage()
 
     async def vacated(self) -> None:
         """Wait until nothing is left of the account's browser. It does not close it: `suspend` does."""
-        if self._link.browser is not Browser.NONE:
+        if self._connection.browser is not Browser.NONE:
             self._vacant = self._vacant or self._loop.create_future()
             await asyncio.shield(self._vacant)
 
-    async def stop(self) -> None:
-        """End the account's browser and this manager. Bounded by the deadline for closing."""
+    async def stop(self, *, log_out: bool = False) -> bool | None:
+        """End the account's browser and this manager. Bounded by the deadline for closing.
+
+        log_out: remove the linked device from its phone first, where a browser is open. Returns whether that is known
+        to have worked, None where it was not tried.
+        """
         if self._stopped is None:
             self._stopped = self._loop.create_future()
-            self._post(Stop())
-        await self._stopped
+            self._post(Stop(log_out=log_out))
+        await asyncio.shield(self._stopped)
         await end_tasks({self._owner, *self._tasks})
+        return self._connection.logged_out if log_out else None
 
     def get_status(self) -> Status:
         """Return what is to be known about the account now."""
-        link, now = self._link, self._loop.time()
+        connection, now = self._connection, self._loop.time()
         retry = self._timers.get(Timer.RETRY) or self._timers.get(Timer.COOLDOWN)
         return Status(
-            phone_number=link.number,
-            state=link.state,
-            is_connected=link.state is State.CONNECTED,
-            reconnect_attempts=link.attempts,
-            error_count=link.errors,
+            phone_number=connection.number,
+            state=connection.state,
+            is_connected=connection.state is State.CONNECTED,
+            reconnect_attempts=connection.attempts,
+            error_count=connection.errors,
             uptime=0.0 if self._connected_at is None else now - self._connected_at,
-            reason=link.reason,
-            cause=link.cause,
-            detail=link.detail,
-            stage=link.stage,
-            percent=link.percent,
+            reason=connection.reason,
+            cause=connection.cause,
+            detail=connection.detail,
+            stage=connection.stage,
+            percent=connection.percent,
             since=self._since,
             next_retry_in=None if retry is None else max(0.0, retry.when() - now),
             last_activity=self._when(self._heard_at),
             last_message=self._when(self._message_at),
-            breaker=link.breaker,
-            linked=link.linked,
-            on_hold=link.on_hold,
+            breaker=connection.breaker,
+            linked=connection.linked,
+            on_hold=connection.on_hold,
+            wants_connection=connection.wants_connection,
+            remedy=self._remedy(),
+            verified=connection.verified,
+            unconfirmed=connection.unconfirmed,
+            partial=connection.partial,
+            dialog="" if connection.dialog is None else connection.dialog.words,
+            build=connection.build,
+            missing=connection.missing,
+            flapping=connection.flapping,
         )
+
+    def _remedy(self) -> Remedy:
+        """Return what a person can do: first what the page asks, then what mends the reason."""
+        connection = self._connection
+        if connection.unconfirmed is not None:
+            return Remedy.CONFIRM
+        if connection.dialog is not None and connection.dialog.known:
+            return Remedy.CONTINUE
+        if connection.state is State.CONNECTED or connection.reason is None:
+            return Remedy.NONE
+        reason = Reason.PASSKEY if connection.stage is Stage.PASSKEY else connection.reason
+        return self._policy.traits(reason).remedy
 
     def _when(self, at: float | None) -> datetime | None:
         """Tell the loop's time as the wall clock's."""
@@ -240,7 +304,7 @@ class Manager:
                 else:
                     if reply is not None and not reply.done():
                         reply.set_result(changed)
-            if self._link.browser is Browser.NONE:
+            if self._connection.browser is Browser.NONE:
                 if self._vacant is not None:
                     self._vacant.set_result(None)
                     self._vacant = None
@@ -252,81 +316,84 @@ class Manager:
 
     def _take(self, event: Event) -> bool:
         """Decide, record and perform, with no await between. Returns False if a command was refused."""
-        link, effects = advance(self._link, event, self._policy)
-        self._set(link, effects)
+        before = self._connection
+        connection, effects = advance(before, event, self._policy)
+        if isinstance(event, Boot):
+            before = replace(before, state=event.state, reason=event.reason)  # as it was remembered
+        self._set(before, connection, effects, is_boot=isinstance(event, Boot))
         for effect in effects:
             self._perform(effect)
         return Refuse() not in effects
 
-    def _set(self, link: Connection, effects: tuple[Effect, ...]) -> None:
-        """Record the new link: the only place where it changes, is logged and is told."""
-        before, self._link = self._link, link
-        if any(isinstance(effect, Arm) and effect.timer is Timer.STALE for effect in effects):
-            self._heard_at = self._loop.time()
-        alert = next((effect for effect in effects if isinstance(effect, Alert)), None)
-        if (link.phase, link.reason) == (before.phase, before.reason) and alert is None:
-            return
-        if self._run is not None and link.stage not in {Stage.QUEUED, Stage.LAUNCHING}:
-            self._run.settle()
-        if link.state is not before.state:
-            self._since = self._clock()
-            self._connected_at = self._loop.time() if link.state is State.CONNECTED else None
-        self._log_change(before, effects)
-        if link.reason is not None:
-            self._tell_transition(before, effects, alert)
+    def _set(self, before: Connection, connection: Connection, effects: tuple[Effect, ...], *, is_boot: bool) -> None:
+        """Record the new connection: the only place where it changes, is logged and is notified.
 
-    def _log_change(self, before: Connection, effects: tuple[Effect, ...]) -> None:
-        link = self._link
-        if link.state is before.state and link.reason is before.reason:
-            log.debug("%s Stage: %s", self._label, link.stage)
+        before: the connection as it was, or as it was remembered.
+        """
+        self._connection = connection
+        if connection.state is not before.state:
+            self._since = self._clock()
+            self._connected_at = self._loop.time() if connection.state is State.CONNECTED else None
+        alerts = [effect for effect in effects if isinstance(effect, Alert)]
+        over = tuple(effect.reason for effect in effects if isinstance(effect, Over))
+        if (connection.phase, connection.reason) != (before.phase, before.reason):
+            self._log_change(before, connection, effects)
+        elif not alerts and not over and _shown(connection) == _shown(before) and not is_boot:
             return
-        if link.state is State.CONNECTING:
-            self._path = (before.state, link.state)
-        elif link.state is not before.state:
-            self._path = (*self._path, link.state)
+        if connection.reason is not None:
+            self._tell(self._transition(before, effects, alerts[0] if alerts else None, over))
+            for alert in alerts[1:]:
+                self._tell(self._transition(connection, (), alert, ()))
+
+    def _log_change(self, before: Connection, connection: Connection, effects: tuple[Effect, ...]) -> None:
+        if connection.state is before.state and connection.reason is before.reason:
+            log.debug("%s Stage: %s", self._label, connection.stage)
+            return
+        if connection.state is State.CONNECTING:
+            self._path = (before.state, connection.state)
+        elif connection.state is not before.state:
+            self._path = (*self._path, connection.state)
         why = (
-            f"{link.reason}"
-            + (f" after {link.cause}" if link.cause else "")
-            + (f": {link.detail}" if link.detail else "")
+            f"{connection.reason}"
+            + (f" after {connection.cause}" if connection.cause else "")
+            + (f": {connection.detail}" if connection.detail else "")
         )
         log.info("%s State: %s (%s)", self._label, " → ".join(self._path), why)
         for effect in effects:
             if isinstance(effect, Arm) and effect.timer is Timer.RETRY:
                 log.info(
                     "%s Reconnect in %gs (attempt %d/%d)",
-                    self._label, effect.seconds, link.attempts + 1, self._policy.max_attempts,
-                )  # fmt: skip
-            elif isinstance(effect, Arm) and link.reason is Reason.BREAKER_OPEN:
-                log.warning(
-                    "%s Circuit breaker activated (%d errors), suspended for %gs",
-                    self._label, link.errors, effect.seconds,
+                    self._label, effect.seconds, connection.attempts + 1, self._policy.max_attempts,
                 )  # fmt: skip
 
-    def _tell_transition(self, before: Connection, effects: tuple[Effect, ...], alert: Alert | None) -> None:
-        link, now = self._link, self._clock()
-        assert link.reason is not None
+    def _transition(
+        self, before: Connection, effects: tuple[Effect, ...], alert: Alert | None, over: tuple[Reason, ...]
+    ) -> Transition:
+        connection, now = self._connection, self._clock()
+        assert connection.reason is not None
         waits = {effect.timer: now + timedelta(seconds=effect.seconds) for effect in effects if isinstance(effect, Arm)}
-        self._tell(
-            Transition(
-                number=link.number,
-                at=now,
-                before=before.state,
-                state=link.state,
-                stage=link.stage,
-                reason=link.reason,
-                cause=link.cause,
-                detail=link.detail,
-                attempts=link.attempts,
-                max_attempts=self._policy.max_attempts,
-                errors=link.errors,
-                linked=link.linked,
-                next_retry_at=waits.get(Timer.RETRY) or waits.get(Timer.COOLDOWN),
-                block_ends_at=waits.get(Timer.COOLDOWN) if link.reason is Reason.BANNED else None,
-                alert=None if alert is None else alert.reason,
-                recovered=any(isinstance(effect, Recovered) for effect in effects),
-                within_state=link.state is before.state and link.reason is before.reason,
-                picture=None if alert is None else alert.picture,
-            )
+        block_ends_at = waits.get(Timer.COOLDOWN, now if connection.waiting is Timer.COOLDOWN else None)
+        return Transition(
+            number=connection.number,
+            at=now,
+            before=before.state,
+            state=connection.state,
+            stage=connection.stage,
+            reason=connection.reason,
+            cause=(alert and alert.cause) or connection.cause,
+            detail=(alert and alert.detail) or connection.detail,
+            attempts=connection.attempts,
+            max_attempts=self._policy.max_attempts,
+            errors=connection.errors,
+            linked=connection.linked,
+            next_retry_at=waits.get(Timer.RETRY) or waits.get(Timer.COOLDOWN),
+            block_ends_at=block_ends_at if connection.reason is Reason.BANNED else None,
+            alert=None if alert is None else alert.reason,
+            within_state=connection.state is before.state and connection.reason is before.reason,
+            picture=None if alert is None else alert.picture,
+            silent=alert is not None and alert.silent,
+            over=over,
+            alias=connection.alias,
         )
 
     def _tell(self, notice: Notice) -> None:
@@ -338,7 +405,7 @@ class Manager:
 
     # --- effects ------------------------------------------------------------------------------------------------------
 
-    def _perform(self, effect: Effect) -> None:  # noqa: C901 - one case for each effect there is
+    def _perform(self, effect: Effect) -> None:  # noqa: C901, PLR0912 - one case for each effect there is
         match effect:
             case Arm():
                 self._arm(effect.timer, effect.seconds)
@@ -347,26 +414,48 @@ class Manager:
                     self._disarm(timer)
             case Open():
                 self._open(effect)
+            case ReleaseSlot():
+                self._current.settle()
             case Close():
                 self._spawn(self._current.close(log_out=effect.log_out))
             case Probe():
                 self._spawn(self._current.probe())
+            case Look():
+                self._spawn(self._current.look())
+            case LogOut():
+                self._spawn(self._current.log_out())
+            case Dismiss():
+                self._spawn(self._current.dismiss())
             case Heartbeat():
-                log.info("%s Keep-alive heartbeat", self._label)
+                log.debug("%s Keep-alive heartbeat", self._label)
                 self._spawn(self._current.heartbeat(ask=effect.ask))
             case ShowCode():
                 self._show(effect)
             case HideCode():
-                self._tell(CodeHidden(self._link.number))
-            case Alert() | Recovered() | Refuse():
+                self._tell(CodeHidden(self._connection.number))
+            case Activity():
+                self._heard_at = self._loop.time()
+            case Tripped():
+                log.warning(
+                    "%s Circuit breaker activated (%d errors), suspended for %gs",
+                    self._label, effect.errors, effect.seconds,
+                )  # fmt: skip
+            case RecordBuild():
+                self._tell(
+                    BuildLoaded(self._connection.number, self._clock(), effect.build, effect.present, effect.missing)
+                )
+            case Alert() | Over() | Refuse():
                 pass  # told with the transition, or as the command's answer
             case _:
                 assert_never(effect)
 
     def _open(self, effect: Open) -> None:
         run = self._run = BrowserRun(self._label, self._policy.probe_timeout, partial(self._say, effect.session))
-        opening = Opening(self._link.number, fresh=effect.fresh, takeover=effect.takeover)
-        run.opening = self._spawn(run.open(self._driver, self._slots, opening))
+        opening = Opening(
+            self._connection.number, fresh=effect.fresh, takeover=effect.takeover, set_aside=effect.set_aside
+        )
+        slot = self._slots.slot(self._applicant, lost=effect.lost)
+        run.opening = self._spawn(run.open(self._driver, slot, opening))
 
     @property
     def _current(self) -> BrowserRun:
@@ -374,13 +463,13 @@ class Manager:
         return self._run
 
     def _show(self, effect: ShowCode) -> None:
-        deadline = self._timers.get(Timer.DEADLINE)
+        deadline = self._timers.get(Timer.CODES)
         if deadline is None:
             return  # it has rung, and waits in the inbox behind this code: the window is over
         now, lives = self._clock(), effect.code.lives
         self._tell(
             CodeShown(
-                self._link.number,
+                self._connection.number,
                 effect.code,
                 ends_at=None if lives is None else now + timedelta(seconds=lives),
                 window_ends_at=now + timedelta(seconds=deadline.when() - self._loop.time()),
@@ -388,6 +477,9 @@ class Manager:
         )
 
     def _arm(self, timer: Timer, seconds: float) -> None:
+        if timer in COUNTED:
+            self._counted[timer].append(self._loop.call_later(seconds, self._ring_counted, timer))
+            return
         self._disarm(timer)
         if timer is Timer.RETRY:
             seconds *= 1 + JITTER * random.random()  # noqa: S311 - spreads load, guards nothing
@@ -397,12 +489,20 @@ class Manager:
         del self._timers[timer]
         self._post(_FIRED[timer])
 
+    def _ring_counted(self, timer: Timer) -> None:
+        self._counted[timer].pop(0)  # they all run equally long
+        self._post(_FIRED[timer])
+
     def _disarm(self, timer: Timer) -> None:
         """Forget a timer, also one that has fired and still waits in the inbox."""
         handle = self._timers.pop(timer, None)
         if handle is not None:
             handle.cancel()
-        elif self._inbox:
+            return
+        if timer in COUNTED:
+            while self._counted[timer]:
+                self._counted[timer].pop().cancel()
+        if self._inbox:
             self._inbox = [item for item in self._inbox if item[0] is not _FIRED[timer]]
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
@@ -420,6 +520,11 @@ class Manager:
         if isinstance(said, Heard):
             self._message_at = self._loop.time()
         self._post(FromSession(session, said))
+
+
+def _shown(connection: Connection) -> tuple[object, ...]:
+    """Return what a card shows of a connection beside its state and reason."""
+    return connection.verified, connection.unconfirmed, connection.partial, connection.dialog
 
 
 _FIRED = {timer: Fired(timer) for timer in Timer}

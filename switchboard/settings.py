@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from controller.accounts.policy import Policy, Takeover
+from controller.accounts.policy import Dialogs, Policy, Takeover
 from controller.proxy import Proxy, parse_proxy
 from handlers.chat.destination import Destination, parse_destination
 
@@ -76,10 +76,11 @@ class Settings(ProfileSettings):
     keep_alive_seconds: Period = 60
     keep_alive_presence: bool = False
     stale_after_seconds: Period = 300
-    stable_after_seconds: Seconds = 60
+    stable_after_seconds: Seconds = 300
     connect_timeout_seconds: Period = 60
     sync_timeout_seconds: Period = 180
     takeover: Takeover = Takeover.ASK
+    dialogs: Dialogs = Dialogs.ASK
     alert_repeat_seconds: Seconds = 14400
     account_memory_mib: int = Field(default=1500, ge=0)
     host_free_memory_mib: int = Field(default=300, ge=0)
@@ -131,7 +132,7 @@ class Settings(ProfileSettings):
         """PROXY_URL, taken apart."""
         return None if self.proxy_url is None else parse_proxy(self.proxy_url.get_secret_value())
 
-    @field_validator("log_level", "log_format", "takeover", mode="before")
+    @field_validator("log_level", "log_format", "takeover", "dialogs", mode="before")
     @classmethod
     def _any_case(cls, value: Any, info: Any) -> Any:
         return value.upper() if info.field_name == "log_level" else value.lower()
@@ -188,6 +189,7 @@ class Settings(ProfileSettings):
             connect_timeout=self.connect_timeout_seconds,
             sync_timeout=self.sync_timeout_seconds,
             takeover=self.takeover,
+            dialogs=self.dialogs,
         )
 
 

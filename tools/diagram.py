@@ -17,9 +17,36 @@ from typing import Any, NamedTuple
 
 from controller.accounts import reasons
 from controller.accounts.lifecycle import TABLE
-from controller.accounts.model import Boot, Closed, Phase, SlotGranted, Stage, Start, Stop, Suspend, Timer
+from controller.accounts.model import (
+    Boot,
+    Closed,
+    ConfirmNumber,
+    LoggedOut,
+    Phase,
+    Recycle,
+    Seen,
+    SlotGranted,
+    Stage,
+    Start,
+    Stop,
+    Suspend,
+    Timer,
+)
 from controller.accounts.reasons import VERDICTS, State, Verdict
-from controller.accounts.reports import Authenticated, Code, Ended, Health, PasskeyAsked, Ready, Scanned, Syncing
+from controller.accounts.reports import (
+    Authenticated,
+    Code,
+    Dialog,
+    DialogClosed,
+    Ended,
+    Health,
+    Identified,
+    PasskeyAsked,
+    Ready,
+    Reloaded,
+    Scanned,
+    Syncing,
+)
 from handlers.chat.people import Role
 from handlers.telegram.commands.router import COMMANDS
 
@@ -40,7 +67,19 @@ _WORDS: dict[Any, str] = {
     Ended: "session ended",
     Health: "probes failed",
     Closed: "",  # a start or retry that waited for the earlier browser: its own words stand there already
+    Recycle: "recycled",
+    ConfirmNumber: "another account",
+    Identified: "another account",
+    LoggedOut: "logged out again",
+    Reloaded: "page reloaded",
+    Dialog: "dialog in the way",
+    DialogClosed: "answered",
+    Seen: "deadline passed",
     Timer.DEADLINE: "deadline passed",
+    Timer.CODES: "not scanned",
+    Timer.PERSON: "deadline passed",
+    Timer.SYNC: "deadline passed",
+    Timer.ATTEMPT: "deadline passed",
     Timer.STALE: "nothing heard",
     Timer.RETRY: "retry due",
     Timer.COOLDOWN: "cool-down over",
@@ -49,7 +88,6 @@ _WORDS: dict[Any, str] = {
 
 _BY_PHASE: dict[tuple[Phase, Any], str] = {
     (State.CONNECTED, Code): "logged out",
-    (Stage.AWAITING_SCAN, Timer.DEADLINE): "not scanned",
 }
 """The same, where it means something else in one phase."""
 
@@ -57,8 +95,14 @@ _BY_TARGET: dict[tuple[Any, Phase], str] = {
     (Ended, State.DISCONNECTED): "session lost",
     (Ended, State.ERROR): "failed",
     (Code, State.ERROR): "session not restored",
-    (Ready, State.DISCONNECTED): "wrong number",
-    (Authenticated, State.DISCONNECTED): "wrong number",
+    (Code, State.DISCONNECTED): "not scanned",
+    **dict.fromkeys([(key, State.ERROR) for key in (PasskeyAsked, Authenticated, Syncing, Dialog)], "deadline passed"),
+    (Ready, Stage.LOGGING_OUT): "another account",
+    (Authenticated, Stage.LOGGING_OUT): "another account",
+    (Dialog, State.DISCONNECTED): "screen lock",
+    (Reloaded, State.DISCONNECTED): "reloads itself",
+    (Reloaded, State.ERROR): "reloads itself",
+    (Timer.DEADLINE, State.DISCONNECTED): "not logged out",
 }
 """The same, where it means something else because of where it leads."""
 

@@ -1,9 +1,11 @@
 """The lifecycle of one account: every move there is, as one table, and the pure step over it.
 
-This file owns every transition: nothing else changes a link's state. `TABLE` says, for each phase and each thing that
-can happen in it, which row acts and where the link may be afterwards; what has no row there changes nothing.
+This file owns every transition: nothing else changes a connection's state. `TABLE` has, for each phase and each thing
+that can happen in it, which row acts and where the connection may be afterwards; what has no row changes nothing.
 No I/O, no clock, no asyncio: `controller.manager` performs the effects and feeds their results back as events.
-The rules L1 to L15 that rows name are those of `docs/lifecycle.md`, whose diagram is drawn from `TABLE`.
+The rules L1 to L17 that rows name are those of `docs/lifecycle.md`, whose diagram is drawn from `TABLE`.
+
+It is longer than other files because a table is read in one place, or not at all.
 """
 
 from collections.abc import Callable
@@ -11,255 +13,485 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from controller.accounts.model import (
+    Activity,
+    Alert,
+    AnswerDialog,
     Beat,
     Boot,
     Breaker,
     Browser,
     Closed,
+    ConfirmNumber,
     Connection,
+    Dismiss,
     Effect,
     Event,
     Fired,
     FromSession,
     Heartbeat,
     Hold,
+    LoggedOut,
+    LogOut,
+    Look,
     Next,
     Phase,
     Probe,
-    Recovered,
+    RecordBuild,
+    Recycle,
     Refuse,
     Release,
+    Rest,
+    Seen,
     SlotGranted,
     Stage,
     Start,
     Stop,
     Suspend,
     Timer,
+    Tripped,
     Wanted,
 )
-from controller.accounts.numbers import is_same_account, mask
-from controller.accounts.policy import Policy, Takeover
+from controller.accounts.numbers import is_same_account, mask_apart, may_be_same_account
+from controller.accounts.policy import Dialogs, Policy, Takeover
 from controller.accounts.reasons import VERDICTS, Reason, State, Then, Verdict, logout_reason, logout_words
 from controller.accounts.reports import (
     Authenticated,
     Code,
+    Dialog,
+    DialogClosed,
     Ended,
     Health,
     Heard,
+    Identified,
     Layer,
+    Loaded,
     PasskeyAsked,
     Ready,
+    Reloaded,
     Scanned,
     SocketDown,
     Syncing,
 )
-from controller.accounts.step import Step
+from controller.accounts.step import OF_ATTEMPT, Step
+
+ALL_TIMERS = frozenset(Timer)
 
 
-def advance(link: Connection, event: Event, policy: Policy) -> tuple[Connection, tuple[Effect, ...]]:
-    """Return the link after `event`, and what is to be done, in order. The same input gives the same output, always."""
+def advance(connection: Connection, event: Event, policy: Policy) -> tuple[Connection, tuple[Effect, ...]]:
+    """Return the connection after `event`, and what is to be done, in order. The same input gives the same output."""
     what: Any = event
     if isinstance(event, FromSession):
-        if event.session != link.session:
-            return link, ()  # what an earlier browser still reports (L1)
+        if event.session != connection.session:
+            return connection, ()  # what an earlier browser still reports (L1)
         what = event.said
     key = what.timer if isinstance(what, Fired) else type(what)
-    row = TABLE[link.phase].get(key)
-    if row is None or (isinstance(what, Fired) and what.timer not in link.armed):
-        return link, ()
-    move = Step(link, policy, what.timer if isinstance(what, Fired) else None)
-    row.do(move, what)
-    return move.end()
+    row = AFTER_STOP.get(key) if connection.stopped else TABLE[connection.phase].get(key)
+    if row is None or (isinstance(what, Fired) and what.timer not in connection.armed):
+        return connection, ()
+    step = Step(connection, policy, what.timer if isinstance(what, Fired) else None)
+    row.do(step, what)
+    return step.end()
 
 
 # --- rows: what an operator or the controller says ------------------------------------------------------------------
 
 
-def _boot(move: Step, boot: Boot) -> None:
-    move.set(linked=boot.linked)
+def _boot(step: Step, boot: Boot) -> None:
+    step.set(
+        linked=boot.linked, alias=boot.alias, foreign=boot.reason is Reason.WRONG_NUMBER_STAYS,
+        fresh=boot.state in {State.ERROR, State.SUSPENDED},
+    )  # fmt: skip
+    verdict = None if boot.reason is None else step.policy.verdict(boot.reason)
+    strands = boot.reason is Reason.NOT_LINKED and boot.has_session  # its session came after all (L14)
     if boot.wanted is Wanted.IDLE:
         return
     if boot.wanted is Wanted.SUSPENDED:
-        move.go(State.SUSPENDED, Reason.SUSPENDED_BY_OPERATOR)
-    elif boot.reason in VERDICTS and (verdict := _verdict(boot.reason, move.policy)).needs_person:
+        step.go(State.SUSPENDED, Reason.SUSPENDED_BY_OPERATOR)
+    elif boot.reason is not None and verdict is not None and verdict.needs_person and not strands:
         state = State.SUSPENDED if boot.state is State.SUSPENDED else verdict.state
-        move.go(state, boot.reason, detail=boot.detail)
+        step.go(state, boot.reason, detail=boot.detail, cause=boot.cause)
         if verdict.then is Then.BLOCK_END and boot.block_ends_in is not None:
-            move.arm(Timer.COOLDOWN, boot.block_ends_in)
-    elif boot.linked:
-        move.attempt(Next(Reason.RESUMED))
+            step.arm(Timer.COOLDOWN, boot.block_ends_in)
+    elif boot.linked or boot.has_session:
+        _resume(step, boot)
     else:
-        move.go(State.DISCONNECTED, Reason.NOT_LINKED)
+        step.go(State.DISCONNECTED, Reason.NOT_LINKED)
 
 
-def _start(move: Step, start: Start) -> None:
-    move.reset()
-    move.set(asked=True)
-    move.attempt(Next(Reason.ASKED, takeover=start.takeover))
-
-
-def _refuse(move: Step, _: object) -> None:
-    move.effects.append(Refuse())
-
-
-def _suspend(move: Step, _: Suspend) -> None:
-    if move.link.reason is Reason.SUSPENDED_BY_OPERATOR and move.link.due is None:
-        _refuse(move, None)
+def _resume(step: Step, boot: Boot) -> None:
+    """Start from the saved session. What was under way goes on with its counters, and a ban's trial stays one."""
+    if boot.reason is Reason.TRIAL and boot.cause is Reason.BANNED:
+        step.set(breaker=Breaker.HALF_OPEN, resting=Rest(boot.cause))
+        step.attempt(Next(Reason.TRIAL, cause=boot.cause))
         return
-    move.put_away()
-    move.reset()
-    move.go(State.SUSPENDED, Reason.SUSPENDED_BY_OPERATOR)
+    cause = None
+    if boot.state is State.SUSPENDED:
+        cause = boot.cause or boot.reason
+    else:
+        most, threshold = step.policy.max_attempts, step.policy.breaker_threshold
+        step.set(attempts=min(boot.attempts, most), errors=min(boot.errors, threshold - 1))
+    step.attempt(Next(Reason.RESUMED, cause=cause))
 
 
-def _stop(move: Step, _: Stop) -> None:
-    move.put_away()
-    move.go(State.IDLE, Reason.SHUTDOWN)
+def _start(step: Step, start: Start) -> None:
+    step.reset()
+    step.set(asked=True)
+    takeover = start.takeover and step.policy.takeover is not Takeover.NEVER
+    step.attempt(Next(Reason.ASKED, takeover=takeover))
 
 
-def _stop_at_rest(move: Step, _: Stop) -> None:
-    """Stay as it is, with its reason, so that the next start knows it."""
-    move.put_away()
-    move.disarm()
+def _refuse(step: Step, _: object) -> None:
+    step.effects.append(Refuse())
 
 
-def _hold(move: Step, _: Hold) -> None:
-    move.set(on_hold=True)
+def _suspend(step: Step, _: Suspend) -> None:
+    if step.connection.reason is Reason.SUSPENDED_BY_OPERATOR and step.connection.due is None:
+        _refuse(step, None)
+        return
+    step.put_away()
+    step.reset()
+    step.disarm(ALL_TIMERS)
+    step.set(flaps=0, worst=None, flapping=False, lost=None, unconfirmed=None)
+    for reason in (Reason.FLAPPING, Reason.WATCHED_IN_PART, Reason.CONFIRM_NUMBER):
+        step.over(reason)
+    step.go(State.SUSPENDED, Reason.SUSPENDED_BY_OPERATOR)
 
 
-def _release(move: Step, _: Release) -> None:
-    waiting = move.link.waiting
-    move.set(on_hold=False, waiting=None)
+def _stop(step: Step, stop: Stop) -> None:
+    """Close, and open nothing any more (L15). What is at rest keeps its reason, so that the next start knows it."""
+    running = step.connection.browser is Browser.OPEN
+    step.put_away(log_out=stop.log_out)
+    step.disarm(ALL_TIMERS)
+    step.set(stopped=True, waiting=None, flaps=0)
+    if running:
+        step.go(State.IDLE, Reason.SHUTDOWN)
+
+
+def _recycle(step: Step, recycle: Recycle) -> None:
+    _end(step, Ended(Reason.RECYCLED, recycle.why))
+
+
+def _hold(step: Step, _: Hold) -> None:
+    step.set(on_hold=True)
+
+
+def _release(step: Step, _: Release) -> None:
+    waiting = step.connection.waiting
+    step.set(on_hold=False, waiting=None)
     if waiting is not None:
-        move.arm(waiting, 0)
+        step.arm(waiting, 0)
 
 
 # --- rows: an attempt, stage by stage -------------------------------------------------------------------------------
 
 
-def _slot_granted(move: Step, _: SlotGranted) -> None:
-    move.stage(Stage.LAUNCHING, move.policy.connect_timeout)
+def _slot_granted(step: Step, _: SlotGranted) -> None:
+    step.stage(Stage.LAUNCHING, step.policy.connect_timeout)
 
 
-def _first_code(move: Step, code: Code) -> None:
-    if move.link.linked and not move.link.asked:
-        _end(move, Ended(Reason.RESTORE_FAILED))
+def _loaded(step: Step, loaded: Loaded) -> None:
+    step.set(build=loaded.build, missing=loaded.missing)
+    step.effects.append(RecordBuild(loaded.build, loaded.present, loaded.missing))
+
+
+def _reloaded(step: Step, _: Reloaded) -> None:
+    """Read the new document of the same browser, unless it reloads itself over and over (L1)."""
+    before, policy = step.connection, step.policy
+    if before.reloads >= policy.reloads:
+        times = f"more than {policy.reloads} times within {policy.reload_window:g} s"
+        _end(step, Ended(Reason.RELOADS_ITSELF, times))
         return
-    move.stage(Stage.AWAITING_SCAN, move.policy.qr_timeout)
-    move.show_code(code)
+    step.hide_code()
+    step.close_dialog()
+    connected = before.state is State.CONNECTED
+    step.set(
+        reloads=before.reloads + 1, percent=None, identified=None,
+        quiet=False, probing=False, failed_probes=0, lost=Reason.RELOADED if connected else before.lost,
+    )  # fmt: skip
+    step.stage(Stage.READING, policy.connect_timeout, Reason.RELOADED if connected else None)
+    step.arm(Timer.RELOADS, policy.reload_window)
 
 
-def _next_code(move: Step, code: Code) -> None:
-    if Timer.DEBOUNCE in move.link.armed:
-        move.set(held=code)
-    elif code != move.link.shown:
-        move.show_code(code)
+def _reload_forgotten(step: Step, _: Fired) -> None:
+    step.set(reloads=step.connection.reloads - 1)
+    if step.connection.reloads:
+        step.keep(Timer.RELOADS)
 
 
-def _debounced(move: Step, _: Fired) -> None:
-    held = move.link.held
-    move.set(held=None)
-    if held is not None and held != move.link.shown:
-        move.show_code(held)
+def _first_code(step: Step, code: Code) -> None:
+    before = step.connection
+    if not before.asked:  # nobody waits for a code: a session was expected
+        _end(step, Ended(Reason.RESTORE_FAILED if before.linked else Reason.NOT_LINKED))
+    elif Timer.CODES in before.spent:
+        _end(step, Ended(Reason.QR_EXPIRED))
+    else:
+        step.close_dialog()
+        step.set(foreign=False)
+        step.stage(Stage.AWAITING_SCAN, None)
+        step.limit(Timer.CODES, step.policy.qr_timeout)
+        step.show_code(code)
 
 
-def _scanned(move: Step, _: Scanned) -> None:
-    move.hide_code()
-    move.stage(Stage.PAIRING, move.policy.connect_timeout)
+def _next_code(step: Step, code: Code) -> None:
+    if Timer.DEBOUNCE in step.connection.armed:
+        step.set(held=code)
+    elif code != step.connection.shown:
+        step.show_code(code)
 
 
-def _passkey(move: Step, _: PasskeyAsked) -> None:
-    move.hide_code()
-    move.stage(Stage.PASSKEY, move.policy.passkey_timeout)
-    move.alert(Reason.PASSKEY, loss=False)
+def _debounced(step: Step, _: Fired) -> None:
+    held = step.connection.held
+    step.set(held=None)
+    if held is not None and held != step.connection.shown:
+        step.show_code(held)
 
 
-def _is_stranger(move: Step, number: str | None) -> bool:
-    """End the attempt if somebody else's phone was linked (L11)."""
-    ours = move.link.number
-    if number is None or is_same_account(number, ours):
+def _scanned(step: Step, _: Scanned) -> None:
+    step.hide_code()
+    step.stage(Stage.PAIRING, step.policy.connect_timeout)
+
+
+def _passkey(step: Step, _: PasskeyAsked) -> None:
+    """Wait for a person, at whatever stage it is asked, and when connected (L11)."""
+    before = step.connection
+    if Timer.PERSON in before.spent:
+        _end(step, Ended(Reason.DEADLINE, f"{Stage.PASSKEY} took too long"))
+        return
+    connected = before.state is State.CONNECTED
+    step.hide_code()
+    step.close_dialog()
+    if connected:
+        step.set(lost=Reason.PASSKEY)
+    step.stage(Stage.PASSKEY, None, Reason.PASSKEY if connected else None)
+    step.limit(Timer.PERSON, step.policy.passkey_timeout)
+    step.alert(Alert(Reason.PASSKEY))
+
+
+def _authenticated(step: Step, who: Authenticated) -> None:
+    """Go on to the sync, which has a time since its last progress and a limit for the whole of it (L7)."""
+    if _is_stranger(step, who.number):
+        return
+    if Timer.SYNC in step.connection.spent:
+        _end(step, Ended(Reason.DEADLINE, f"{Stage.SYNCING} took too long"))
+        return
+    step.hide_code()
+    step.close_dialog()
+    step.stage(Stage.SYNCING, step.policy.sync_timeout)
+    step.limit(Timer.SYNC, step.policy.sync_limit)
+
+
+def _identified(step: Step, who: Identified | Authenticated | Ready) -> None:
+    _is_stranger(step, who.number)
+
+
+def _first_syncing(step: Step, syncing: Syncing) -> None:
+    _authenticated(step, Authenticated())
+    if step.connection.stage is Stage.SYNCING:
+        step.set(percent=syncing.percent)
+
+
+def _syncing(step: Step, syncing: Syncing) -> None:
+    """Take every move of the percentage as progress, from which the deadline runs anew."""
+    before = step.connection
+    if syncing.percent is None or syncing.percent == before.percent:
+        return
+    step.set(percent=syncing.percent)
+    if Timer.SYNC not in before.spent:
+        step.set(looking=False)
+        step.arm(Timer.DEADLINE, step.policy.sync_timeout)
+
+
+def _ready(step: Step, ready: Ready) -> None:
+    if _is_stranger(step, ready.number):
+        return
+    policy, lost = step.policy, step.connection.lost
+    step.hide_code()
+    step.close_dialog()
+    step.go(State.CONNECTED, Reason.LINKED)
+    step.reset_alerts()
+    step.set(
+        linked=True, asked=False, foreign=False, fresh=False, lost=None, breaker=Breaker.CLOSED, resting=None,
+        partial=ready.partial, quiet=False, probing=False, failed_probes=0,
+    )  # fmt: skip
+    for timer, seconds in (
+        (Timer.HEALTH, policy.health_check),
+        (Timer.KEEP_ALIVE, policy.keep_alive),
+        (Timer.STABLE, policy.stable_after),
+    ):
+        step.arm(timer, seconds)
+    _heard(step, None)
+    if ready.partial:
+        step.alert(Alert(Reason.WATCHED_IN_PART, detail=ready.partial, silent=True))
+    else:
+        step.over(Reason.WATCHED_IN_PART)
+    if lost is not None:
+        _mended(step, lost)
+
+
+# --- rows: whose account it is (L11) --------------------------------------------------------------------------------
+
+
+def _is_stranger(step: Step, number: str | None) -> bool:
+    """Check a number that has become known; begin to log the device out if it is another account's."""
+    before = step.connection
+    if number is None:
         return False
-    _end(move, Ended(Reason.WRONG_NUMBER, f"{mask(number)} was linked instead of {mask(ours)}"))
+    if is_same_account(number, before.number) or number == before.alias:
+        step.set(identified=number, unconfirmed=None)
+        step.over(Reason.CONFIRM_NUMBER)
+        return False
+    one, other = mask_apart(number, before.number)
+    if may_be_same_account(number, before.number) and number != before.denied:
+        step.set(identified=number, unconfirmed=number)
+        step.alert(Alert(Reason.CONFIRM_NUMBER, detail=f"{one} is open, the account is {other}"))
+        return False
+    _log_out(step, f"{one} was linked instead of {other}")
     return True
 
 
-def _authenticated(move: Step, who: Authenticated) -> None:
-    if not _is_stranger(move, who.number):
-        move.hide_code()
-        move.stage(Stage.SYNCING, move.policy.sync_timeout)
+def _log_out(step: Step, detail: str) -> None:
+    """Log the wrong device out before its browser is closed; what is told of it waits until that is known."""
+    step.hide_code()
+    step.close_dialog()
+    step.over(Reason.CONFIRM_NUMBER)
+    step.set(linked=False, asked=False, identified=None, unconfirmed=None, foreign=True, lost=None)
+    step.stage(Stage.LOGGING_OUT, step.policy.log_out_timeout, Reason.WRONG_NUMBER)
+    step.set(detail=detail)
+    step.effects.append(LogOut(step.connection.session))
 
 
-def _authenticated_again(move: Step, who: Authenticated) -> None:
-    _is_stranger(move, who.number)
+def _logged_out(step: Step, result: LoggedOut) -> None:
+    reason = Reason.WRONG_NUMBER if result.confirmed else Reason.WRONG_NUMBER_STAYS
+    step.set(foreign=not result.confirmed)
+    _end(step, Ended(reason, step.connection.detail))
 
 
-def _first_syncing(move: Step, syncing: Syncing) -> None:
-    _authenticated(move, Authenticated())
-    _syncing(move, syncing)
+def _ended_while_logging_out(step: Step, ended: Ended) -> None:
+    """Take a logout for what was asked for; whatever else ends the browser leaves the device linked."""
+    _logged_out(step, LoggedOut(confirmed=ended.reason is Reason.LOGGED_OUT))
 
 
-def _syncing(move: Step, syncing: Syncing) -> None:
-    move.set(percent=syncing.percent)
+def _log_out_late(step: Step, _: Fired) -> None:
+    _logged_out(step, LoggedOut(confirmed=False))
 
 
-def _ready(move: Step, ready: Ready) -> None:
-    if _is_stranger(move, ready.number):
+def _confirm_number(step: Step, answer: ConfirmNumber) -> None:
+    number = step.connection.unconfirmed
+    if number is None:
+        _refuse(step, None)
         return
-    move.hide_code()
-    move.go(State.CONNECTED, Reason.LINKED)
-    move.set(linked=True, asked=False, breaker=Breaker.CLOSED, resting=None, alerted=None)
-    for timer, seconds in (
-        (Timer.HEALTH, move.policy.health_check),
-        (Timer.KEEP_ALIVE, move.policy.keep_alive),
-        (Timer.STABLE, move.policy.stable_after),
-    ):
-        move.arm(timer, seconds)
-    _heard(move, None)
-    if move.link.loss_told:
-        move.set(loss_told=False)
-        move.effects.append(Recovered())
+    step.set(unconfirmed=None)
+    step.over(Reason.CONFIRM_NUMBER)
+    if answer.same:
+        step.set(alias=number)
+        return
+    step.set(denied=number)
+    if step.connection.identified == number:  # else it is when it is next open
+        _is_stranger(step, number)
+
+
+# --- rows: what covers the page (K7) --------------------------------------------------------------------------------
+
+
+def _dialog(step: Step, dialog: Dialog) -> None:
+    """Let the dialog of an attempt be answered, or wait for a person to; an unknown one may be told by the deadline."""
+    before = step.connection
+    if dialog.locked:
+        _end(step, Ended(Reason.SCREEN_LOCKED, dialog.words))
+    elif not dialog.known:
+        step.set(dialog=dialog)
+    elif step.policy.dialogs is Dialogs.CONTINUE:
+        step.set(dialog=dialog)
+        step.effects.append(Dismiss(before.session))
+    elif Timer.PERSON in before.spent:
+        _end(step, Ended(Reason.DEADLINE, f"{Stage.DIALOG} took too long"))
+    else:
+        step.hide_code()
+        step.set(dialog=dialog, interrupted=before.stage)
+        step.stage(Stage.DIALOG, None)
+        step.limit(Timer.PERSON, step.policy.passkey_timeout)
+        step.alert(Alert(Reason.DIALOG, detail=dialog.words))
+
+
+def _next_dialog(step: Step, dialog: Dialog) -> None:
+    if dialog.locked:
+        _end(step, Ended(Reason.SCREEN_LOCKED, dialog.words))
+    else:
+        step.set(dialog=dialog)
+
+
+def _dialog_over_connection(step: Step, dialog: Dialog) -> None:
+    step.set(dialog=dialog)
+    if dialog.known and step.policy.dialogs is Dialogs.CONTINUE:
+        step.effects.append(Dismiss(step.connection.session))
+    else:
+        step.alert(Alert(Reason.DIALOG, detail=dialog.words, silent=True))
+
+
+def _dialog_closed(step: Step, _: DialogClosed) -> None:
+    step.close_dialog()
+
+
+def _dialog_answered(step: Step, _: DialogClosed) -> None:
+    """Go on where the dialog interrupted; a code that it covered is reported anew."""
+    policy, interrupted = step.policy, step.connection.interrupted
+    step.close_dialog()
+    if interrupted is Stage.SYNCING:
+        step.stage(Stage.SYNCING, policy.sync_timeout)
+    else:
+        step.stage(Stage.READING, policy.connect_timeout)
+
+
+def _answer_dialog(step: Step, _: AnswerDialog) -> None:
+    dialog = step.connection.dialog
+    if dialog is None or not dialog.known:
+        _refuse(step, None)
+    else:
+        step.effects.append(Dismiss(step.connection.session))
 
 
 # --- rows: a connection ---------------------------------------------------------------------------------------------
 
 
-def _heard(move: Step, _: object) -> None:
-    if move.link.quiet:
-        move.set(quiet=False)
-    policy = move.policy
+def _heard(step: Step, _: object) -> None:
+    if step.connection.quiet:
+        step.set(quiet=False)
+    policy = step.policy
     in_time = policy.stale_after - policy.keep_alive - policy.probe_timeout  # for one question and its answer
-    move.arm(Timer.QUIET, max(0.0, min(policy.stale_after / 2, in_time)))
-    move.arm(Timer.STALE, policy.stale_after)
+    step.arm(Timer.QUIET, max(0.0, min(policy.stale_after / 2, in_time)))
+    step.arm(Timer.STALE, policy.stale_after)
+    step.effects.append(Activity())
 
 
-def _quiet(move: Step, _: Fired) -> None:
-    move.set(quiet=True)
+def _quiet(step: Step, _: Fired) -> None:
+    step.set(quiet=True)
 
 
-def _keep_alive(move: Step, _: Fired) -> None:
-    move.arm(Timer.KEEP_ALIVE, move.policy.keep_alive)
-    move.effects.append(Heartbeat(move.link.session, ask=move.link.quiet))
+def _keep_alive(step: Step, _: Fired) -> None:
+    step.arm(Timer.KEEP_ALIVE, step.policy.keep_alive)
+    step.effects.append(Heartbeat(step.connection.session, ask=step.connection.quiet))
 
 
-def _beat(move: Step, beat: Beat) -> None:
+def _beat(step: Step, beat: Beat) -> None:
     if beat.answered:
-        _heard(move, beat)
+        _heard(step, beat)
 
 
-def _stable(move: Step, _: Fired) -> None:
-    move.reset()
+def _stable(step: Step, _: Fired) -> None:
+    step.reset()
 
 
-def _health_due(move: Step, _: Fired) -> None:
-    move.arm(Timer.HEALTH, move.policy.health_check)
-    if not move.link.probing:
-        move.set(probing=True)
-        move.effects.append(Probe(move.link.session))
+def _health_due(step: Step, _: Fired) -> None:
+    step.arm(Timer.HEALTH, step.policy.health_check)
+    if not step.connection.probing:
+        step.set(probing=True)
+        step.effects.append(Probe(step.connection.session))
 
 
-def _socket_down(move: Step, _: SocketDown) -> None:
+def _socket_down(step: Step, _: SocketDown) -> None:
     """Probe now instead of at the next round, so that the second failed probe is not a minute away."""
-    if not move.link.probing and not move.link.failed_probes:
-        _health_due(move, Fired(Timer.HEALTH))
+    if not step.connection.probing and not step.connection.failed_probes:
+        _health_due(step, Fired(Timer.HEALTH))
 
 
 _LOST_AT = {
@@ -270,162 +502,245 @@ _LOST_AT = {
 }
 
 
-def _health(move: Step, health: Health) -> None:
-    failed = 0 if health.failed is None else move.link.failed_probes + 1
-    move.set(probing=False, failed_probes=failed)
-    if health.failed is not None and failed >= move.policy.failed_probes:
-        _end(
-            move,
-            Ended(_LOST_AT[health.failed], f"{health.failed}: {health.detail}" if health.detail else health.failed),
-        )
+def _health(step: Step, health: Health) -> None:
+    failed = 0 if health.failed is None else step.connection.failed_probes + 1
+    step.set(probing=False, failed_probes=failed)
+    if health.failed is not None and failed >= step.policy.failed_probes:
+        detail = f"{health.failed}: {health.detail}" if health.detail else health.failed
+        _end(step, Ended(_LOST_AT[health.failed], detail))
 
 
-def _unlinked(move: Step, _: Code) -> None:
+def _unlinked(step: Step, _: Code) -> None:
     """Take a connected page that asks for a scan as what it is: logged out without a word."""
-    _end(move, Ended(Reason.LOGGED_OUT))
+    _end(step, Ended(Reason.LOGGED_OUT))
+
+
+# --- rows: what is lost and mends itself again and again (L16) ------------------------------------------------------
+
+_WORST_FIRST = tuple(VERDICTS)
+
+
+def _worse(one: Reason | None, other: Reason) -> Reason:
+    """Return the worse of two causes of a loss: the one that stands first in `VERDICTS`."""
+
+    def rank(reason: Reason) -> int:
+        return _WORST_FIRST.index(reason) if reason in VERDICTS else len(_WORST_FIRST)
+
+    return other if one is None else min(one, other, key=rank)
+
+
+def _mended(step: Step, lost: Reason) -> None:
+    """Count a loss that has mended itself, and tell once that they are many."""
+    before, policy = step.connection, step.policy
+    worst = _worse(before.worst, lost)
+    step.set(worst=worst)
+    if before.flapping:
+        step.arm(Timer.CALM, policy.flap_window)
+    elif before.flaps < policy.flaps:
+        step.set(flaps=before.flaps + 1)
+        step.arm(Timer.FLAPS, policy.flap_window)
+    else:
+        step.disarm(frozenset({Timer.FLAPS}))
+        step.set(flaps=0, flapping=True)
+        step.arm(Timer.CALM, policy.flap_window)
+        times = f"{before.flaps + 1} times within {policy.flap_window / 60:g} min"
+        step.alert(Alert(Reason.FLAPPING, detail=times, cause=worst))
+
+
+def _flap_forgotten(step: Step, _: Fired) -> None:
+    step.set(flaps=step.connection.flaps - 1)
+    if step.connection.flaps:
+        step.keep(Timer.FLAPS)
+    else:
+        step.set(worst=None)
+
+
+def _calm(step: Step, _: Fired) -> None:
+    step.set(flapping=False, worst=None)
+    step.over(Reason.FLAPPING)
 
 
 # --- rows: ends, and what follows (L2, L4, L5, L11) -----------------------------------------------------------------
 
 
-def _deadline(move: Step, _: Fired) -> None:
-    _end(move, Ended(Reason.DEADLINE, f"{move.link.stage} took too long"))
+def _deadline(step: Step, _: Fired) -> None:
+    """Look what the page shows before a stage is given up, so that whoever is alerted sees it too."""
+    if step.connection.looking:
+        _give_up_stage(step)
+    else:
+        step.set(looking=True)
+        step.arm(Timer.DEADLINE, 1.5 * step.policy.probe_timeout)  # the look has a shorter one of its own
+        step.effects.append(Look(step.connection.session))
 
 
-def _qr_expired(move: Step, _: Fired) -> None:
-    _end(move, Ended(Reason.QR_EXPIRED))
+def _seen(step: Step, seen: Seen) -> None:
+    if step.connection.looking:
+        _give_up_stage(step, seen.view.words, seen.view.picture)
 
 
-def _stale(move: Step, _: Fired) -> None:
-    _end(move, Ended(Reason.STALE))
+def _give_up_stage(step: Step, words: str = "", picture: bytes | None = None) -> None:
+    dialog = step.connection.dialog
+    words = words or (dialog.words if dialog is not None else "")
+    shows = f"; the page shows: {words}" if words else ""
+    _end(step, Ended(Reason.DEADLINE, f"{step.connection.stage} took too long{shows}", picture=picture))
 
 
-def _verdict(reason: Reason, policy: Policy) -> Verdict:
-    """Return what a reason means to this policy: where the session is always taken back, a conflict is retried."""
-    if reason is Reason.CONFLICT and policy.takeover is Takeover.ALWAYS:
-        return Verdict(State.DISCONNECTED, Then.BACKOFF)
-    return VERDICTS[reason]
+def _spent(step: Step, fired: Fired) -> None:
+    """Remember for when the attempt comes back to what the limit bounds."""
+    step.spend(fired.timer)
 
 
-def _end(move: Step, ended: Ended) -> None:
-    """Put the session away and count its end; then the table of reasons says what follows."""
-    link = move.link
-    if ended.reason is Reason.LOGGED_OUT and ended.code:
-        detail = f"WhatsApp says: {logout_words(ended.code)}"
-        ended = replace(ended, reason=logout_reason(ended.code), detail=detail)
-    verdict = _verdict(ended.reason, move.policy)
-    state = verdict.state_after(connected=link.state is State.CONNECTED)
-    move.put_away(log_out=ended.reason is Reason.WRONG_NUMBER)
+def _limit_reached(step: Step, fired: Fired) -> None:
+    """Give up the stage that the limit bounds."""
+    step.spend(fired.timer)
+    _deadline(step, fired)
+
+
+def _attempt_over(step: Step, _: Fired) -> None:
+    _give_up_stage(step)
+
+
+def _codes_over(step: Step, _: Fired) -> None:
+    _end(step, Ended(Reason.QR_EXPIRED))
+
+
+def _stale(step: Step, _: Fired) -> None:
+    _end(step, Ended(Reason.STALE))
+
+
+def _end(step: Step, ended: Ended) -> None:
+    """Put the session away and count its end; then the table of reasons decides what follows."""
+    before = step.connection
+    ended = _with_meaning(ended)
+    verdict = step.policy.verdict(ended.reason)
+    assert verdict is not None
+    state = verdict.state_after(connected=before.state is State.CONNECTED)
+    step.put_away()
     if verdict.unlinks:
-        move.set(linked=False, asked=False)
-    if link.on_hold and not verdict.needs_person:
-        _wait_for_whatsapp(move, ended, state)
+        step.set(linked=False, asked=False)
+    if before.state is State.CONNECTED:
+        step.set(lost=None if verdict.needs_person or ended.reason is Reason.RECYCLED else ended.reason)
+    if before.on_hold and not verdict.needs_person:
+        _wait_for_whatsapp(step, ended, state)
         return
     if state is State.ERROR:
-        move.set(errors=link.errors + 1)
-    on_trial = link.breaker is Breaker.HALF_OPEN
-    if on_trial and link.resting is None:
-        move.set(alerted=None)  # whatever ends a trial is told, also what was told before
+        step.set(errors=before.errors + 1)
+    failed = state is State.ERROR and before.state is State.CONNECTING and ended.reason is not Reason.PROFILE_IN_USE
+    if failed or verdict.then is Then.REFRESH:
+        step.set(fresh=True)
+    on_trial = before.breaker is Breaker.HALF_OPEN
+    if on_trial and not (before.resting is not None and before.resting.told):
+        step.reset_alerts()  # whatever ends a trial is told, also what was told before
 
-    _follow(move, ended, verdict, state, on_trial=on_trial)
+    _follow(step, ended, verdict, state, on_trial=on_trial)
 
 
-def _follow(move: Step, ended: Ended, verdict: Verdict, state: State, *, on_trial: bool) -> None:
+def _with_meaning(ended: Ended) -> Ended:
+    """Put what WhatsApp's code of a logout says in the place of the code (L11)."""
+    if ended.reason is not Reason.LOGGED_OUT or not ended.code:
+        return ended
+    return replace(ended, reason=logout_reason(ended.code), detail=f"WhatsApp says: {logout_words(ended.code)}")
+
+
+def _follow(step: Step, ended: Ended, verdict: Verdict, state: State, *, on_trial: bool) -> None:
     """Go where the end leads. A trial is the last word; so is the last attempt; then the breaker; else a retry."""
-    link = move.link
+    before = step.connection
     if verdict.needs_person:
-        _rest(move, State.SUSPENDED if on_trial else state, ended)
+        _rest(step, State.SUSPENDED if on_trial else state, ended)
         if verdict.alert:
-            move.alert(ended.reason, ended.picture)
+            step.alert(Alert(ended.reason, ended.picture))
         if verdict.then is Then.BLOCK_END and ended.block_ends_in is not None and not on_trial:
-            move.arm(Timer.COOLDOWN, ended.block_ends_in)
+            step.arm(Timer.COOLDOWN, ended.block_ends_in)
     elif on_trial:
-        _give_up(move, link.resting or Reason.TRIAL_FAILED, ended)
-    elif link.attempts >= move.policy.max_attempts:
-        _give_up(move, Reason.EXHAUSTED, ended)
-    elif link.errors >= move.policy.breaker_threshold:
-        _trip(move, ended)
+        told = before.resting is not None and before.resting.told
+        _give_up(step, before.resting.reason if before.resting and told else Reason.TRIAL_FAILED, ended)
+    elif before.attempts >= step.policy.max_attempts:
+        _give_up(step, Reason.EXHAUSTED, ended)
+    elif before.errors >= step.policy.breaker_threshold:
+        _trip(step, ended)
     else:
-        move.go(state, ended.reason, detail=ended.detail)
-        _arm_retry(move, verdict, at_once=state is State.DISCONNECTED)
+        step.go(state, ended.reason, detail=ended.detail)
+        _arm_retry(step, verdict, at_once=state is State.DISCONNECTED)
         if verdict.alert:
-            move.alert(ended.reason, ended.picture)
+            step.alert(Alert(ended.reason, ended.picture))
 
 
-def _wait_for_whatsapp(move: Step, ended: Ended, state: State) -> None:
+def _wait_for_whatsapp(step: Step, ended: Ended, state: State) -> None:
     """Give back what the attempt has used up, and try again when WhatsApp can be reached (L13)."""
-    link = move.link
-    if link.breaker is Breaker.HALF_OPEN:
-        move.go(State.SUSPENDED, link.resting or Reason.BREAKER_OPEN, detail=ended.detail, cause=ended.reason)
-        move.set(breaker=Breaker.CLOSED if link.resting else Breaker.OPEN, resting=None, waiting=Timer.COOLDOWN)
+    before = step.connection
+    if before.breaker is Breaker.HALF_OPEN:
+        rest = before.resting or Rest(Reason.BREAKER_OPEN, cause=ended.reason, detail=ended.detail)
+        step.go(State.SUSPENDED, rest.reason, detail=rest.detail, cause=rest.cause)
+        breaker = Breaker.OPEN if rest.reason is Reason.BREAKER_OPEN else Breaker.CLOSED
+        step.set(breaker=breaker, resting=None, waiting=Timer.COOLDOWN)
         return
-    spent = link.state is State.CONNECTING and link.reason is Reason.RETRY
-    move.set(attempts=min(link.attempts - spent, move.policy.max_attempts - 1))  # one is left for when it is back
-    move.go(state, ended.reason, detail=ended.detail)
-    move.set(waiting=Timer.RETRY)
+    spent = before.state is State.CONNECTING and before.reason is Reason.RETRY
+    step.set(attempts=min(before.attempts - spent, step.policy.max_attempts - 1))  # one is left for when it is back
+    step.go(state, ended.reason, detail=ended.detail)
+    step.set(waiting=Timer.RETRY)
 
 
-def _trip(move: Step, ended: Ended) -> None:
+def _trip(step: Step, ended: Ended) -> None:
     """Open the breaker: cool down, then one trial."""
-    move.go(State.SUSPENDED, Reason.BREAKER_OPEN, detail=ended.detail, cause=ended.reason)
-    move.set(breaker=Breaker.OPEN)
-    move.arm(Timer.COOLDOWN, move.policy.breaker_cooldown)
-    move.alert(Reason.BREAKER_OPEN, ended.picture)
+    cooldown = step.policy.breaker_cooldown
+    step.go(State.SUSPENDED, Reason.BREAKER_OPEN, detail=ended.detail, cause=ended.reason)
+    step.set(breaker=Breaker.OPEN)
+    step.arm(Timer.COOLDOWN, cooldown)
+    step.effects.append(Tripped(step.connection.errors, cooldown))
+    step.alert(Alert(Reason.BREAKER_OPEN, ended.picture))
 
 
-def _rest(move: Step, state: State, ended: Ended) -> None:
+def _rest(step: Step, state: State, ended: Ended) -> None:
     """Stop trying: only a person can mend what ended it."""
-    move.go(state, ended.reason, detail=ended.detail)
-    move.set(attempts=0, errors=0, waits=0, breaker=Breaker.CLOSED, resting=None)
+    step.go(state, ended.reason, detail=ended.detail)
+    step.set(attempts=0, errors=0, waits=0, breaker=Breaker.CLOSED, resting=None)
 
 
-def _give_up(move: Step, reason: Reason, ended: Ended) -> None:
+def _give_up(step: Step, reason: Reason, ended: Ended) -> None:
     """Stop trying: enough was tried. Only the slow silent probe may follow, where it is wanted (L5)."""
-    move.go(State.SUSPENDED, reason, detail=ended.detail, cause=ended.reason)
-    move.set(breaker=Breaker.CLOSED, resting=None)
-    move.alert(reason, ended.picture)  # after a slow probe that was told already
-    if move.policy.suspended_retry > 0:
-        move.arm(Timer.COOLDOWN, move.policy.suspended_retry)
+    step.go(State.SUSPENDED, reason, detail=ended.detail, cause=ended.reason)
+    step.set(breaker=Breaker.CLOSED, resting=None)
+    step.alert(Alert(reason, ended.picture))  # after a slow probe that was told already
+    if step.policy.suspended_retry > 0:
+        step.arm(Timer.COOLDOWN, step.policy.suspended_retry)
 
 
-def _arm_retry(move: Step, verdict: Verdict, *, at_once: bool) -> None:
-    link, delays = move.link, move.policy.delays
-    if verdict.then is Then.REFRESH and not link.refreshed:
-        move.set(refreshed=True)
-        move.arm(Timer.RETRY, 0)
-    elif verdict.then is Then.AT_ONCE and at_once and link.attempts == 0:
-        move.arm(Timer.RETRY, 0)
+def _arm_retry(step: Step, verdict: Verdict, *, at_once: bool) -> None:
+    before, delays = step.connection, step.policy.delays
+    if verdict.then is Then.REFRESH and not before.refreshed:
+        step.set(refreshed=True)
+        step.arm(Timer.RETRY, 0)
+    elif verdict.then is Then.AT_ONCE and at_once and before.attempts == 0:
+        step.arm(Timer.RETRY, 0)
     else:
-        move.set(waits=link.waits + 1)
-        move.arm(Timer.RETRY, delays[min(link.waits, len(delays) - 1)])
+        step.set(waits=before.waits + 1)
+        step.arm(Timer.RETRY, delays[min(before.waits, len(delays) - 1)])
 
 
-def _retry(move: Step, fired: Fired) -> None:
-    if move.link.on_hold:
-        move.set(waiting=fired.timer)
+def _retry(step: Step, fired: Fired) -> None:
+    before = step.connection
+    if before.on_hold:
+        step.set(waiting=fired.timer)
         return
-    reason = move.link.reason
-    move.set(attempts=move.link.attempts + 1)
-    move.attempt(Next(Reason.RETRY, fresh=reason is Reason.OUTDATED, takeover=reason is Reason.CONFLICT))
+    step.set(attempts=before.attempts + 1)
+    step.attempt(Next(Reason.RETRY, takeover=before.reason is Reason.CONFLICT))
 
 
-def _trial(move: Step, fired: Fired) -> None:
-    if move.link.on_hold:
-        move.set(waiting=fired.timer)
+def _trial(step: Step, fired: Fired) -> None:
+    """Make the one trial, with a fresh load; it remembers where the account rested, and why."""
+    before = step.connection
+    if before.on_hold:
+        step.set(waiting=fired.timer)
         return
-    reason = move.link.reason
-    move.set(
-        breaker=Breaker.HALF_OPEN,
-        errors=0,
-        resting=reason if reason in {Reason.TRIAL_FAILED, Reason.EXHAUSTED} else None,
-    )
-    move.attempt(Next(Reason.TRIAL))
+    assert before.reason is not None
+    step.set(breaker=Breaker.HALF_OPEN, errors=0, fresh=True, resting=Rest(before.reason, before.cause, before.detail))
+    step.attempt(Next(Reason.TRIAL, cause=before.reason))
 
 
-def _closed(move: Step, _: Closed) -> None:
-    move.set(browser=Browser.NONE)
-    if move.link.due is not None:
-        move.attempt(move.link.due)
+def _closed(step: Step, closed: Closed) -> None:
+    step.set(browser=Browser.NONE, logged_out=closed.logged_out)
+    if step.connection.due is not None:
+        step.attempt(step.connection.due)
 
 
 # --- the table ------------------------------------------------------------------------------------------------------
@@ -433,49 +748,71 @@ def _closed(move: Step, _: Closed) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """What one thing that happens in one phase does, and the phases in which the link may be afterwards."""
+    """What one thing that happens in one phase does, and the phases in which the connection may be afterwards."""
 
     do: Callable[[Step, Any], None]
     to: tuple[Phase, ...]
 
 
 _ENDS = (State.DISCONNECTED, State.ERROR, State.SUSPENDED)
+_FAILS = (State.ERROR, State.SUSPENDED)
+_LOST = (State.DISCONNECTED, State.SUSPENDED)
 
 _SUSPEND = Row(_suspend, (State.SUSPENDED,))
 
 _CLOSED = Row(_closed, (Stage.QUEUED,))
 
-_HELD: dict[Any, Row] = {
+_ALWAYS: dict[Any, Row] = {
     Hold: Row(_hold, ()),
     Release: Row(_release, ()),
+    Timer.FLAPS: Row(_flap_forgotten, ()),
+    Timer.CALM: Row(_calm, ()),
 }
 
-_AT_REST: dict[Any, Row] = _HELD | {
-    Stop: Row(_stop_at_rest, ()),
+_AT_REST: dict[Any, Row] = _ALWAYS | {
+    Stop: Row(_stop, ()),
     Suspend: _SUSPEND,
     Start: Row(_start, (Stage.QUEUED,)),
+    ConfirmNumber: Row(_confirm_number, ()),
+    AnswerDialog: Row(_refuse, ()),
     Closed: _CLOSED,
 }
 
-_RUNNING: dict[Any, Row] = _HELD | {
+_RUNNING: dict[Any, Row] = _ALWAYS | {
     Stop: Row(_stop, (State.IDLE,)),
     Suspend: _SUSPEND,
     Start: Row(_refuse, ()),
+    ConfirmNumber: Row(_confirm_number, ()),
+    AnswerDialog: Row(_refuse, ()),
     Ended: Row(_end, _ENDS),
 }
 
-_TO_SYNCING = (Stage.SYNCING, State.DISCONNECTED, State.SUSPENDED)
-_TO_CONNECTED = (State.CONNECTED, State.DISCONNECTED, State.SUSPENDED)
-
-_LOADED: dict[Any, Row] = _RUNNING | {
-    Authenticated: Row(_authenticated, _TO_SYNCING),
-    Syncing: Row(_first_syncing, (Stage.SYNCING,)),
-    Ready: Row(_ready, _TO_CONNECTED),
-    Code: Row(_first_code, (Stage.AWAITING_SCAN, State.ERROR, State.SUSPENDED)),
-    Timer.DEADLINE: Row(_deadline, (State.ERROR, State.SUSPENDED)),
+_OPEN: dict[Any, Row] = _RUNNING | {
+    Loaded: Row(_loaded, ()),
+    Reloaded: Row(_reloaded, (Stage.READING, *_FAILS)),
+    Identified: Row(_identified, (Stage.LOGGING_OUT,)),
+    ConfirmNumber: Row(_confirm_number, (Stage.LOGGING_OUT,)),
+    PasskeyAsked: Row(_passkey, (Stage.PASSKEY, *_FAILS)),
+    DialogClosed: Row(_dialog_closed, ()),
+    AnswerDialog: Row(_answer_dialog, ()),
+    Timer.RELOADS: Row(_reload_forgotten, ()),
 }
 
-_PASSKEY = Row(_passkey, (Stage.PASSKEY,))
+_READ: dict[Any, Row] = _OPEN | {
+    Authenticated: Row(_authenticated, (Stage.SYNCING, Stage.LOGGING_OUT, *_FAILS)),
+    Syncing: Row(_first_syncing, (Stage.SYNCING, *_FAILS)),
+    Ready: Row(_ready, (State.CONNECTED, Stage.LOGGING_OUT)),
+    Code: Row(_first_code, (Stage.AWAITING_SCAN, *_ENDS)),
+    Dialog: Row(_dialog, (Stage.DIALOG, *_ENDS)),
+    Seen: Row(_seen, _FAILS),
+    Timer.DEADLINE: Row(_deadline, _FAILS),
+    Timer.CODES: Row(_spent, ()),
+    Timer.PERSON: Row(_spent, ()),
+    Timer.SYNC: Row(_spent, ()),
+    Timer.ATTEMPT: Row(_attempt_over, _FAILS),
+}
+
+_LIMITS: dict[Any, Row] = {timer: Row(_spent, ()) for timer in OF_ATTEMPT}
 
 TABLE: dict[Phase, dict[Any, Row]] = {
     State.IDLE: _AT_REST
@@ -486,40 +823,59 @@ TABLE: dict[Phase, dict[Any, Row]] = {
     | {
         SlotGranted: Row(_slot_granted, (Stage.LAUNCHING,)),
     },
-    Stage.LAUNCHING: _LOADED
+    Stage.LAUNCHING: _READ,
+    Stage.READING: _READ,
+    Stage.AWAITING_SCAN: {key: row for key, row in _READ.items() if key not in {Seen, Timer.DEADLINE}}
     | {
-        PasskeyAsked: _PASSKEY,
-    },
-    Stage.AWAITING_SCAN: _LOADED
-    | {
-        PasskeyAsked: _PASSKEY,
         Code: Row(_next_code, ()),
-        Timer.DEBOUNCE: Row(_debounced, ()),
         Scanned: Row(_scanned, (Stage.PAIRING,)),
-        Timer.DEADLINE: Row(_qr_expired, (State.DISCONNECTED, State.SUSPENDED)),
+        Timer.DEBOUNCE: Row(_debounced, ()),
+        Timer.CODES: Row(_codes_over, _LOST),
     },
-    Stage.PAIRING: _LOADED
+    Stage.PAIRING: _READ,
+    Stage.PASSKEY: _READ
     | {
-        PasskeyAsked: _PASSKEY,
+        Timer.PERSON: Row(_limit_reached, _FAILS),
     },
-    Stage.PASSKEY: _LOADED,
-    Stage.SYNCING: _LOADED
+    Stage.DIALOG: _READ
     | {
-        Authenticated: Row(_authenticated_again, (State.DISCONNECTED, State.SUSPENDED)),
+        Authenticated: Row(_identified, (Stage.LOGGING_OUT,)),
+        Dialog: Row(_next_dialog, _LOST),
+        DialogClosed: Row(_dialog_answered, (Stage.READING, Stage.SYNCING)),
+        Timer.PERSON: Row(_limit_reached, _FAILS),
+    },
+    Stage.SYNCING: _READ
+    | {
+        Authenticated: Row(_identified, (Stage.LOGGING_OUT,)),
         Syncing: Row(_syncing, ()),
+        Timer.SYNC: Row(_limit_reached, _FAILS),
     },
-    State.CONNECTED: _RUNNING
+    Stage.LOGGING_OUT: _RUNNING
     | {
+        LoggedOut: Row(_logged_out, _LOST),
+        Ended: Row(_ended_while_logging_out, _LOST),
+        Timer.DEADLINE: Row(_log_out_late, _LOST),
+        Timer.RELOADS: Row(_reload_forgotten, ()),
+    }
+    | _LIMITS,
+    State.CONNECTED: _OPEN
+    | {
+        Recycle: Row(_recycle, _LOST),
         Heard: Row(_heard, ()),
         Beat: Row(_beat, ()),
         SocketDown: Row(_socket_down, ()),
-        Health: Row(_health, (State.DISCONNECTED, State.SUSPENDED)),
-        Code: Row(_unlinked, (State.DISCONNECTED, State.SUSPENDED)),
+        Health: Row(_health, _LOST),
+        Code: Row(_unlinked, _LOST),
+        Reloaded: Row(_reloaded, (Stage.READING, *_LOST)),
+        PasskeyAsked: Row(_passkey, (Stage.PASSKEY,)),
+        Authenticated: Row(_identified, (Stage.LOGGING_OUT,)),
+        Ready: Row(_identified, (Stage.LOGGING_OUT,)),
+        Dialog: Row(_dialog_over_connection, ()),
         Timer.HEALTH: Row(_health_due, ()),
         Timer.KEEP_ALIVE: Row(_keep_alive, ()),
         Timer.QUIET: Row(_quiet, ()),
         Timer.STABLE: Row(_stable, ()),
-        Timer.STALE: Row(_stale, (State.DISCONNECTED, State.SUSPENDED)),
+        Timer.STALE: Row(_stale, _LOST),
     },
     State.DISCONNECTED: _AT_REST
     | {
@@ -535,3 +891,12 @@ TABLE: dict[Phase, dict[Any, Row]] = {
     },
 }
 """phase → what happens → row. What is not listed changes nothing: it is late, or already true."""
+
+AFTER_STOP: dict[Any, Row] = {
+    Start: Row(_refuse, ()),
+    Suspend: Row(_refuse, ()),
+    ConfirmNumber: Row(_refuse, ()),
+    AnswerDialog: Row(_refuse, ()),
+    Closed: Row(_closed, ()),
+}
+"""The same once the account has been stopped, whatever its phase: nothing is opened any more (L15)."""

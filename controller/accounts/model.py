@@ -1,14 +1,14 @@
-"""The words of the lifecycle: what a link is, what happens to it, what it asks for, and the policy's numbers.
+"""The words of the lifecycle: what a connection is, what happens to it (events), and what it asks for (effects).
 
 Plain, immutable data only. `lifecycle` has the rows that change a connection, `reasons` why it ended, `reports` what
-the page says. Nothing here reads a clock: durations are seconds.
+the page says, `policy` the numbers. Nothing here reads a clock: durations are seconds.
 """
 
 from dataclasses import dataclass, field
 from enum import Enum, StrEnum, unique
 
 from controller.accounts.reasons import Reason, State
-from controller.accounts.reports import Code, Health, Report
+from controller.accounts.reports import Code, Dialog, Health, PageView, Report
 
 
 @unique
@@ -20,11 +20,14 @@ class Stage(StrEnum):
     AWAITING_SCAN = "awaiting scan"
     PAIRING = "pairing"
     PASSKEY = "waiting for a passkey"
+    DIALOG = "waiting for a dialog to be answered"
     SYNCING = "syncing"
+    READING = "reading the page anew"
+    LOGGING_OUT = "logging out another account"
 
 
 Phase = State | Stage
-"""Where a link is, as the table's rows are keyed: its stage while CONNECTING, else its state."""
+"""Where a connection is, as the table's rows are keyed: its stage while CONNECTING, else its state."""
 
 
 @unique
@@ -47,9 +50,11 @@ class Browser(Enum):
 
 @unique
 class Timer(StrEnum):
-    """What a link waits for. Each fires at most once for each time it is armed."""
+    """What a connection waits for. Each fires at most once for each time it is armed."""
 
+    # Of one phase: forgotten when it is left.
     DEADLINE = "deadline"
+    """Since the last progress of the stage."""
     DEBOUNCE = "debounce"
     HEALTH = "health"
     KEEP_ALIVE = "keep-alive"
@@ -58,6 +63,28 @@ class Timer(StrEnum):
     STABLE = "stable"
     RETRY = "retry"
     COOLDOWN = "cooldown"
+
+    # Of one attempt: each runs from its first moment to the attempt's end, through whatever stages there are.
+    CODES = "codes"
+    """Since the first code: code → scanned → code is one wait (L6)."""
+    PERSON = "person"
+    """Since a person was first waited for, to give a passkey or to answer a dialog."""
+    SYNC = "sync"
+    """Since the first syncing, however well it moves."""
+    ATTEMPT = "attempt"
+    """The whole of it: no cycle of stages lasts for ever."""
+
+    # Of one browser, and of the account.
+    RELOADS = "reloads"
+    """Counted: each arming runs for itself, and one reload less is remembered when its time has come."""
+    FLAPS = "flaps"
+    """Counted in the same way: one loss less is remembered."""
+    CALM = "calm"
+    """Since the last loss that mended itself, after flapping was told."""
+
+
+COUNTED = frozenset({Timer.RELOADS, Timer.FLAPS})
+"""Timers that may be armed several times over: each arming fires by itself."""
 
 
 @unique
@@ -75,8 +102,22 @@ class Next:
     """The opening that is to come as soon as the earlier browser is gone."""
 
     reason: Reason
-    fresh: bool = False
+    cause: Reason | None = None
     takeover: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Rest:
+    """Where an account rested before its trial: it goes back there where the trial's end says nothing of it."""
+
+    reason: Reason
+    cause: Reason | None = None
+    detail: str = ""
+
+    @property
+    def told(self) -> bool:
+        """Whether people know already that it was given up: then a further trial is a silent one (L5)."""
+        return self.reason in {Reason.TRIAL_FAILED, Reason.EXHAUSTED}
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +129,7 @@ class Connection:
     stage: Stage | None = None
     reason: Reason | None = None
     cause: Reason | None = None
-    """What ended the last attempt, where `reason` only tells why nothing more is tried."""
+    """What ended the last attempt, where `reason` only tells why nothing more is tried, or why a trial is made."""
     detail: str = ""
 
     attempts: int = 0
@@ -98,14 +139,23 @@ class Connection:
     waits: int = 0
     """How many of the backoff's delays have been used."""
     breaker: Breaker = Breaker.CLOSED
-    resting: Reason | None = None
-    """During a slow silent probe out of SUSPENDED: the reason to go back to without an alert."""
+    resting: Rest | None = None
+    """During a trial: where it began."""
     refreshed: bool = False
     """The one reload for an outdated page has been used."""
-    alerted: Reason | None = None
-    """The last reason told with sound since the counters were zero: it is not told twice."""
-    loss_told: bool = False
-    """A loss was told with sound, so that its recovery is to be told too."""
+    fresh: bool = False
+    """The last attempt came to nothing, so the next one bypasses worker and caches (K8)."""
+    alerted: frozenset[Reason] = frozenset()
+    """What was alerted since the counters were zero, or still stands: it is not alerted twice."""
+
+    lost: Reason | None = None
+    """Why the connection was lost that may mend itself now."""
+    flaps: int = 0
+    """Losses within the last hour that mended themselves (L16)."""
+    worst: Reason | None = None
+    """The worst cause of these."""
+    flapping: bool = False
+    """That it flaps was alerted; it is over after an hour of calm."""
 
     on_hold: bool = False
     """WhatsApp cannot be reached: nothing is tried, and what ends meanwhile is not counted (L13)."""
@@ -116,25 +166,68 @@ class Connection:
     """The phone has linked this account, so a page that asks for a scan has lost its session."""
     asked: bool = False
     """An operator began this, so a code may be shown even where a session was expected."""
+    alias: str | None = None
+    """Another form of the account's number, which an operator has confirmed."""
+    unconfirmed: str | None = None
+    """A number that differs by one digit, and that an operator is asked about."""
+    denied: str | None = None
+    """Such a number that an operator has said to be another account's."""
+    foreign: bool = False
+    """The profile may hold another account's session, so it is set aside before the next opening."""
+
+    stopped: bool = False
+    """Nothing is opened any more (L15)."""
+    logged_out: bool | None = None
+    """Whether the device was logged out when the browser closed; None where that was not asked."""
 
     browser: Browser = Browser.NONE
     session: int = 0
     """Identity of the newest browser: what an earlier one reports is dropped."""
     due: Next | None = None
     armed: frozenset[Timer] = frozenset()
+    spent: frozenset[Timer] = frozenset()
+    """Limits of this attempt that have been reached: what they bound is not waited for again."""
 
     # Of this session only.
     shown: Code | None = None
     held: Code | None = None
     percent: int | None = None
+    identified: str | None = None
+    """Whose account the page has told to be open."""
+    partial: str = ""
+    """What cannot be watched on this page."""
+    dialog: Dialog | None = None
+    interrupted: Stage | None = None
+    """The stage that goes on once the dialog is answered."""
+    looking: bool = False
+    """The deadline has passed, and it is being looked what the page shows."""
+    reloads: int = 0
+    """Reloads within the last minutes (L1)."""
+    build: str = ""
+    missing: frozenset[str] = frozenset()
     quiet: bool = False
     probing: bool = False
     failed_probes: int = 0
 
     @property
     def phase(self) -> Phase:
-        """Where the link is, as the table's rows are keyed."""
+        """Where the connection is, as the table's rows are keyed."""
         return self.stage or self.state
+
+    @property
+    def verified(self) -> bool:
+        """Whether the page has told whose account is open, and it is this one's."""
+        return self.identified is not None and self.identified != self.unconfirmed
+
+    @property
+    def wants_connection(self) -> bool:
+        """Whether it is connected, or will be tried without anybody's word."""
+        if self.state in {State.CONNECTING, State.CONNECTED}:
+            return True
+        return self.due is not None or self.waiting is not None or not self.armed.isdisjoint(_TRIES)
+
+
+_TRIES = frozenset({Timer.RETRY, Timer.COOLDOWN})
 
 
 # --- events -----------------------------------------------------------------------------------------------------------
@@ -154,7 +247,28 @@ class Suspend:
 
 @dataclass(frozen=True, slots=True)
 class Stop:
-    """The controller stops, or the account is removed (L15)."""
+    """The controller stops, or the account is removed (L15). log_out: remove the linked device from the phone first."""
+
+    log_out: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Recycle:
+    """Close the browser gracefully and open it again at once, if connected. why: one line."""
+
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class ConfirmNumber:
+    """An operator has said whether the number that differs by one digit is the same account."""
+
+    same: bool
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerDialog:
+    """An operator wants the known dialog answered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +283,11 @@ class Release:
 
 @dataclass(frozen=True, slots=True)
 class Boot:
-    """The controller has started and remembers the account as it was (L14). block_ends_in: seconds, of a ban."""
+    """The controller has started and remembers the account as it was (L14).
+
+    linked: a phone has linked it. has_session: its profile seems to hold a session, which is looked at, not remembered.
+    block_ends_in: seconds, of a ban. attempts, errors: the counters. alias: a confirmed form of its number.
+    """
 
     wanted: Wanted
     linked: bool
@@ -177,6 +295,11 @@ class Boot:
     reason: Reason | None = None
     detail: str = ""
     block_ends_in: float | None = None
+    cause: Reason | None = None
+    has_session: bool = False
+    attempts: int = 0
+    errors: int = 0
+    alias: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,7 +316,23 @@ class SlotGranted:
 
 @dataclass(frozen=True, slots=True)
 class Closed:
-    """Nothing is left of the session's browser."""
+    """Nothing is left of the session's browser. logged_out: whether the device was, None where that was not asked."""
+
+    logged_out: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LoggedOut:
+    """What came of a `LogOut`. confirmed: the device is known to be removed."""
+
+    confirmed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What came of a `Look`."""
+
+    view: PageView
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,7 +342,7 @@ class Beat:
     answered: bool
 
 
-Said = Report | SlotGranted | Closed | Health | Beat
+Said = Report | SlotGranted | Closed | Health | Beat | LoggedOut | Seen
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,18 +353,31 @@ class FromSession:
     said: Said
 
 
-Event = Start | Suspend | Stop | Hold | Release | Boot | Fired | FromSession
+Event = (
+    Start | Suspend | Stop | Recycle | ConfirmNumber | AnswerDialog | Hold | Release | Boot | Fired | FromSession
+)  # fmt: skip
 
 # --- effects ----------------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
 class Open:
-    """Open a browser as this session, when a launch slot is free."""
+    """Open a browser as this session, when a launch slot is free.
+
+    lost: the account has been linked before, so that it goes before those that are new (L13).
+    The others are those of `controller.driver.Opening`.
+    """
 
     session: int
     fresh: bool = False
     takeover: bool = False
+    set_aside: bool = False
+    lost: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ReleaseSlot:
+    """The page has got so far that the launch slot is of no more use."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,7 +390,10 @@ class Close:
 
 @dataclass(frozen=True, slots=True)
 class Arm:
-    """Say `Fired` in so many seconds, unless armed anew or disarmed before."""
+    """Say `Fired` in so many seconds, unless armed anew or disarmed before.
+
+    A timer of `COUNTED` is not armed anew but once more: each arming fires by itself.
+    """
 
     timer: Timer
     seconds: float
@@ -246,7 +401,7 @@ class Arm:
 
 @dataclass(frozen=True, slots=True)
 class Disarm:
-    """Forget these timers."""
+    """Forget these timers, those of `COUNTED` with all their armings."""
 
     timers: frozenset[Timer]
 
@@ -279,16 +434,68 @@ class Heartbeat:
 
 
 @dataclass(frozen=True, slots=True)
-class Alert:
-    """Tell people with sound. picture: PNG of the page, where it is what they need to see."""
+class Look:
+    """See what the page shows, within the probe's time-out, and say it as `Seen`."""
 
-    reason: Reason
-    picture: bytes | None = field(default=None, repr=False)
+    session: int
 
 
 @dataclass(frozen=True, slots=True)
-class Recovered:
-    """A loss that was told has mended."""
+class LogOut:
+    """Remove the linked device from its phone, and say as `LoggedOut` whether that is known to have worked."""
+
+    session: int
+
+
+@dataclass(frozen=True, slots=True)
+class Dismiss:
+    """Answer the known dialog."""
+
+    session: int
+
+
+@dataclass(frozen=True, slots=True)
+class Activity:
+    """The server is known to be there at this moment."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tripped:
+    """The circuit breaker has opened. errors: how many did it; seconds: until the trial."""
+
+    errors: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class RecordBuild:
+    """A document of this build was loaded, with these parts of the page present and missing."""
+
+    build: str
+    present: frozenset[str]
+    missing: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Alert:
+    """Alert people. silent: without a sound. detail: one line, where it is another than the connection's own.
+
+    cause: what is behind the reason, where it is another than the connection's own.
+    picture: PNG of the page, where it is what they need to see.
+    """
+
+    reason: Reason
+    picture: bytes | None = field(default=None, repr=False)
+    detail: str = ""
+    cause: Reason | None = None
+    silent: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Over:
+    """What was alerted is over, though the state does not tell it."""
+
+    reason: Reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -296,4 +503,7 @@ class Refuse:
     """The command changes nothing: the account is already there, or on its way."""
 
 
-Effect = Open | Close | Arm | Disarm | ShowCode | HideCode | Probe | Heartbeat | Alert | Recovered | Refuse
+Effect = (
+    Open | Close | ReleaseSlot | Arm | Disarm | ShowCode | HideCode | Probe | Heartbeat | Look | LogOut | Dismiss
+    | Activity | Tripped | RecordBuild | Alert | Over | Refuse
+)  # fmt: skip

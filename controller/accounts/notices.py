@@ -18,7 +18,7 @@ class Transition:
 
     number: E.164. at, next_retry_at, block_ends_at: aware UTC. attempts, errors: the counters after the move.
     cause: what ended the last attempt, where `reason` tells only why nothing more is tried.
-    alert: people are to be told with sound. recovered: this mends a loss that was told so.
+    alert: people are to be alerted of this; then `cause` and `detail` are the alert's.
     linked: the phone has linked the account. picture: PNG of the page, for an alert that needs it.
     silent: the alert is sent without a sound. over: what was alerted and is over, though the state says nothing of it:
     reasons whose traits say that they `stands` while CONNECTED.
@@ -39,12 +39,13 @@ class Transition:
     next_retry_at: datetime | None = None
     block_ends_at: datetime | None = None
     alert: Reason | None = None
-    recovered: bool = False
     within_state: bool = False
     """Only the stage changed: worth a card, not a row."""
     picture: bytes | None = field(default=None, repr=False)
     silent: bool = False
     over: tuple[Reason, ...] = ()
+    alias: str | None = None
+    """Another form of the account's number that an operator has confirmed: E.164."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +80,21 @@ class CodeHidden:
     number: str
 
 
-Notice = Transition | CodeShown | CodeHidden
+@dataclass(frozen=True, slots=True)
+class BuildLoaded:
+    """A browser of the account has loaded a document of WhatsApp Web. at: aware UTC. build: "" where not told.
+
+    present, missing: the parts by which the driver reads the page, by name.
+    """
+
+    number: str
+    at: datetime
+    build: str
+    present: frozenset[str]
+    missing: frozenset[str]
+
+
+Notice = Transition | CodeShown | CodeHidden | BuildLoaded
 
 Listener = Callable[[Notice], None]
 """Takes one notice. Called on the event loop; must neither block nor raise."""

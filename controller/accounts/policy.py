@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from enum import StrEnum, unique
 
+from controller.accounts.reasons import TRAITS, VERDICTS, Reason, Remedy, State, Then, Traits, Verdict
+
 
 @unique
 class Takeover(StrEnum):
@@ -11,6 +13,14 @@ class Takeover(StrEnum):
     ASK = "ask"
     ALWAYS = "always"
     NEVER = "never"
+
+
+@unique
+class Dialogs(StrEnum):
+    """What to do with a dialog that covers the page and is known to be harmless."""
+
+    ASK = "ask"
+    CONTINUE = "continue"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +39,47 @@ class Policy:
     failed_probes: int = 2
     keep_alive: float = 60
     stale_after: float = 300
-    stable_after: float = 60
+    stable_after: float = 300
     connect_timeout: float = 60
     sync_timeout: float = 180
+    """Since the last progress."""
+    sync_limit: float = 1800
+    """However well it moves."""
     passkey_timeout: float = 600
+    """For a person: to give a passkey, or to answer a dialog."""
+    log_out_timeout: float = 15
+    reloads: int = 3
+    """So many reloads within `reload_window` are a page's own business; one more, and it reloads itself (L1)."""
+    reload_window: float = 300
+    flaps: int = 5
+    """So many losses within `flap_window` may mend themselves unsaid; one more, and it flaps (L16)."""
+    flap_window: float = 3600
     takeover: Takeover = Takeover.ASK
+    dialogs: Dialogs = Dialogs.ASK
+
+    @property
+    def attempt_limit(self) -> float:
+        """Seconds that an attempt may take with everything that it can wait for, whatever stages it goes through."""
+        return 3 * self.connect_timeout + self.qr_timeout + self.passkey_timeout + self.sync_limit
+
+    def traits(self, reason: Reason) -> Traits:
+        """Return what a reason means under this policy."""
+        return VERDICTS_OF[self.takeover].get(reason) or TRAITS[reason]
+
+    def verdict(self, reason: Reason) -> Verdict | None:
+        """Return where an end by this reason leads under this policy; None for a reason that ends nothing."""
+        return VERDICTS_OF[self.takeover].get(reason) or VERDICTS.get(reason)
+
+
+VERDICTS_OF: dict[Takeover, dict[Reason, Verdict]] = {
+    Takeover.ASK: {},
+    # Always taken back: as any other loss, with the takeover in its retry.
+    Takeover.ALWAYS: {
+        Reason.CONFLICT: Verdict(State.DISCONNECTED, Then.BACKOFF, remedy=Remedy.USE_HERE),
+    },
+    # Never taken back, by nobody: whoever has it elsewhere closes it there, and then it is an ordinary start.
+    Takeover.NEVER: {
+        Reason.CONFLICT: Verdict(State.DISCONNECTED, Then.PERSON, alert=True, critical=True, remedy=Remedy.RECONNECT),
+    },
+}
+"""What differs from `VERDICTS` by the choice of TAKEOVER."""

@@ -38,6 +38,8 @@ class Reason(StrEnum):
     """The controller started and the account should be connected."""
     RETRY = "retry"
     """The backoff's wait is over."""
+    RELOADED = "reloaded"
+    """The page has loaded a new document in the same browser, which is read anew."""
     TRIAL = "trial"
     """The breaker's cool-down, or a ban, is over: exactly one attempt."""
 
@@ -223,6 +225,7 @@ TRAITS: dict[Reason, Traits] = {
     Reason.ASKED: Traits(by_person=True),
     Reason.RESUMED: Traits(),
     Reason.RETRY: Traits(),
+    Reason.RELOADED: Traits(ours=True),
     Reason.TRIAL: Traits(),
     Reason.LINKED: Traits(),
     Reason.SUSPENDED_BY_OPERATOR: Traits(by_person=True, remedy=_AGAIN),

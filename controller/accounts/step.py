@@ -1,13 +1,14 @@
-"""One step of the lifecycle in the making: the link as it changes, and the effects as they gather.
+"""One step of the lifecycle in the making: the connection as it changes, and the effects as they gather.
 
 The words in which the rows of `lifecycle` are written. Here is how a thing is done (entering a phase, arming a timer,
-showing a code, putting a browser away); when it is done is said there, and only there.
+showing a code, putting a browser away); when it is done is decided there, and only there.
 """
 
 from dataclasses import replace
-from typing import Any
+from typing import TypedDict, Unpack
 
 from controller.accounts.model import (
+    COUNTED,
     Alert,
     Arm,
     Breaker,
@@ -19,25 +20,91 @@ from controller.accounts.model import (
     HideCode,
     Next,
     Open,
+    Over,
     Phase,
+    ReleaseSlot,
+    Rest,
     ShowCode,
     Stage,
     Timer,
 )
 from controller.accounts.policy import Policy
-from controller.accounts.reasons import Reason, State
-from controller.accounts.reports import Code
+from controller.accounts.reasons import TRAITS, Reason, State
+from controller.accounts.reports import Code, Dialog
+
+OF_PHASE = frozenset({
+    Timer.DEADLINE, Timer.DEBOUNCE, Timer.HEALTH, Timer.KEEP_ALIVE, Timer.QUIET, Timer.STALE, Timer.STABLE,
+    Timer.RETRY, Timer.COOLDOWN,
+})  # fmt: skip
+"""Timers that are forgotten when the phase is left."""
+OF_ATTEMPT = frozenset({Timer.CODES, Timer.PERSON, Timer.SYNC, Timer.ATTEMPT})
+"""Timers that run through the stages of an attempt."""
+OF_BROWSER = frozenset({Timer.RELOADS})
+"""Timers that run for as long as the browser is open. What is in none of these sets is the account's."""
+STANDING = frozenset(reason for reason, traits in TRAITS.items() if traits.stands)
+"""What can stand while CONNECTED: being connected, or zero counters, does not end it."""
+
+
+class Changes(TypedDict, total=False):
+    """The fields of a connection, as `Step.set` takes them."""
+
+    state: State
+    stage: Stage | None
+    reason: Reason | None
+    cause: Reason | None
+    detail: str
+    attempts: int
+    errors: int
+    waits: int
+    breaker: Breaker
+    resting: Rest | None
+    refreshed: bool
+    fresh: bool
+    alerted: frozenset[Reason]
+    lost: Reason | None
+    flaps: int
+    worst: Reason | None
+    flapping: bool
+    on_hold: bool
+    waiting: Timer | None
+    linked: bool
+    asked: bool
+    alias: str | None
+    unconfirmed: str | None
+    denied: str | None
+    foreign: bool
+    stopped: bool
+    logged_out: bool | None
+    browser: Browser
+    session: int
+    due: Next | None
+    armed: frozenset[Timer]
+    spent: frozenset[Timer]
+    shown: Code | None
+    held: Code | None
+    percent: int | None
+    identified: str | None
+    partial: str
+    dialog: Dialog | None
+    interrupted: Stage | None
+    looking: bool
+    reloads: int
+    build: str
+    missing: frozenset[str]
+    quiet: bool
+    probing: bool
+    failed_probes: int
 
 
 class Step:
-    """One step in the making: the link as it changes, and the effects as they gather.
+    """One step in the making: the connection as it changes, and the effects as they gather.
 
     fired: the timer whose time has come. It stays among the armed ones until the end of the step, and then is taken out
-    unless it was armed anew: most that fire are, and a link is not copied twice for that.
+    unless it was armed anew: most that fire are, and a connection is not copied twice for that.
     """
 
-    def __init__(self, link: Connection, policy: Policy, fired: Timer | None) -> None:
-        self.link = link
+    def __init__(self, connection: Connection, policy: Policy, fired: Timer | None) -> None:
+        self.connection = connection
         self.policy = policy
         self.effects: list[Effect] = []
         self._fired = fired
@@ -45,74 +112,132 @@ class Step:
     def end(self) -> tuple[Connection, tuple[Effect, ...]]:
         """Return what has come of the step."""
         if self._fired is not None:
-            self.set(armed=self.link.armed - {self._fired})
-        return self.link, tuple(self.effects)
+            self.set(armed=self.connection.armed - {self._fired})
+        return self.connection, tuple(self.effects)
 
-    def set(self, **changes: Any) -> None:
-        """Change fields of the link."""
-        self.link = replace(self.link, **changes)
+    def set(self, **changes: Unpack[Changes]) -> None:
+        """Change fields of the connection."""
+        self.connection = replace(self.connection, **changes)
+
+    # --- phases ---------------------------------------------------------------------------------------------------
 
     def go(self, phase: Phase, reason: Reason, *, detail: str = "", cause: Reason | None = None) -> None:
         """Enter a phase: the timers of the one before are forgotten, the row arms those of the new one."""
-        self.disarm()
-        stage = phase if isinstance(phase, Stage) else None
-        state = State.CONNECTING if isinstance(phase, Stage) else phase
-        self.set(state=state, stage=stage, reason=reason, detail=detail, cause=cause, waiting=None)
+        before = self.connection.phase
+        if before is Stage.LAUNCHING and phase is not Stage.LAUNCHING:
+            self.effects.append(ReleaseSlot())
+        in_attempt = isinstance(before, Stage) and isinstance(phase, Stage)
+        self.disarm(OF_PHASE if in_attempt else OF_PHASE | OF_ATTEMPT)
+        self.set(
+            state=State.CONNECTING if isinstance(phase, Stage) else phase,
+            stage=phase if isinstance(phase, Stage) else None,
+            reason=reason, detail=detail, cause=cause, waiting=None, looking=False,
+        )  # fmt: skip
+        if not in_attempt:
+            self.set(spent=frozenset())
 
-    def stage(self, stage: Stage, deadline: float) -> None:
-        """Go on to a stage of the same attempt, which may take `deadline` seconds."""
-        assert self.link.reason is not None
-        self.go(stage, self.link.reason)
-        self.arm(Timer.DEADLINE, deadline)
+    def stage(self, stage: Stage, deadline: float | None, reason: Reason | None = None) -> None:
+        """Go on to a stage of the attempt, in which `deadline` seconds may pass without progress.
+
+        reason: why it is in an attempt at all, where that is new: else it keeps its reason, cause and detail.
+        """
+        before = self.connection
+        if reason is not None:
+            self.go(stage, reason)
+        else:
+            assert before.reason is not None
+            self.go(stage, before.reason, detail=before.detail, cause=before.cause)
+        if deadline is not None:
+            self.arm(Timer.DEADLINE, deadline)
+        if Timer.ATTEMPT not in self.connection.armed | self.connection.spent:
+            self.arm(Timer.ATTEMPT, self.policy.attempt_limit)
+
+    # --- timers ---------------------------------------------------------------------------------------------------
 
     def arm(self, timer: Timer, seconds: float) -> None:
-        """Wait so many seconds for this timer, anew if it was armed."""
-        if timer is self._fired:
-            self._fired = None
-        elif timer not in self.link.armed:
-            self.set(armed=self.link.armed | {timer})
+        """Wait so many seconds for this timer, anew if it was armed (once more, if it is one of `COUNTED`)."""
+        self.keep(timer)
+        if timer not in self.connection.armed:
+            self.set(armed=self.connection.armed | {timer})
         self.effects.append(Arm(timer, seconds))
 
-    def disarm(self) -> None:
-        """Forget every timer."""
-        armed = self.link.armed if self._fired is None else self.link.armed - {self._fired}
-        if armed:
+    def keep(self, timer: Timer) -> None:
+        """Leave a timer that has fired among the armed ones: it is armed anew, or has further armings."""
+        if timer is self._fired:
+            self._fired = None
+
+    def limit(self, timer: Timer, seconds: float) -> None:
+        """Begin one of the attempt's limits, unless it runs already."""
+        if timer not in self.connection.armed:
+            self.arm(timer, seconds)
+
+    def spend(self, timer: Timer) -> None:
+        """Note that one of the attempt's limits has been reached."""
+        self.set(spent=self.connection.spent | {timer})
+
+    def disarm(self, timers: frozenset[Timer]) -> None:
+        """Forget these timers, as far as they are armed."""
+        if self._fired in timers:
+            self.set(armed=self.connection.armed - {self._fired})
+            if self._fired in COUNTED:
+                self.effects.append(Disarm(frozenset({self._fired})))
+            self._fired = None
+        if armed := self.connection.armed & timers:
             self.effects.append(Disarm(armed))
-        if self.link.armed:
-            self.set(armed=frozenset())
-        self._fired = None
+            self.set(armed=self.connection.armed - armed)
+
+    # --- counters and alerts --------------------------------------------------------------------------------------
 
     def reset(self) -> None:
         """Counters to zero (L3)."""
-        self.set(attempts=0, errors=0, waits=0, refreshed=False, alerted=None, resting=None, breaker=Breaker.CLOSED)
+        self.set(attempts=0, errors=0, waits=0, refreshed=False, resting=None, breaker=Breaker.CLOSED)
+        self.reset_alerts()
 
-    def alert(self, reason: Reason, picture: bytes | None = None, *, loss: bool = True) -> None:
-        """Tell people with sound, but not the same reason twice in a struggle. loss: its mending is to be told too."""
-        if self.link.alerted is not reason:
-            self.set(alerted=reason, loss_told=self.link.loss_told or loss)
-            self.effects.append(Alert(reason, picture))
+    def reset_alerts(self) -> None:
+        """Let everything be alerted again that does not stand."""
+        self.set(alerted=self.connection.alerted & STANDING)
+
+    def alert(self, alert: Alert) -> None:
+        """Raise an alert, once for each reason until the counters are zero."""
+        if alert.reason not in self.connection.alerted:
+            self.set(alerted=self.connection.alerted | {alert.reason})
+            self.effects.append(alert)
+
+    def over(self, reason: Reason) -> None:
+        """End what was alerted, if it was."""
+        if reason in self.connection.alerted:
+            self.set(alerted=self.connection.alerted - {reason})
+            self.effects.append(Over(reason))
+
+    # --- the browser ----------------------------------------------------------------------------------------------
 
     def attempt(self, to: Next) -> None:
         """Begin an attempt, or wait for the earlier browser to be gone: two never share a profile (L1)."""
-        if self.link.browser is not Browser.NONE:
-            self.disarm()
+        before = self.connection
+        if before.browser is not Browser.NONE:
+            self.disarm(OF_PHASE)
             self.set(due=to, waiting=None)
             return
-        session = self.link.session + 1
-        self.go(Stage.QUEUED, to.reason)
+        self.go(Stage.QUEUED, to.reason, cause=to.cause)
+        session = before.session + 1
         self.set(
-            session=session, browser=Browser.OPEN, due=None,
-            shown=None, held=None, percent=None, quiet=False, probing=False, failed_probes=0,
+            session=session, browser=Browser.OPEN, due=None, logged_out=None,
+            shown=None, held=None, percent=None, identified=None, partial="", dialog=None, interrupted=None,
+            reloads=0, build="", missing=frozenset(), quiet=False, probing=False, failed_probes=0,
         )  # fmt: skip
-        self.effects.append(Open(session, fresh=to.fresh, takeover=to.takeover))
+        self.effects.append(
+            Open(session, fresh=before.fresh, takeover=to.takeover, set_aside=before.foreign, lost=before.linked)
+        )
 
     def put_away(self, *, log_out: bool = False) -> None:
         """Take the code from the chat and the browser from the machine."""
         self.hide_code()
+        self.close_dialog()
+        self.disarm(OF_BROWSER)
         self.set(due=None)
-        if self.link.browser is Browser.OPEN:
-            self.effects.append(Close(self.link.session, log_out=log_out))
-            self.set(browser=Browser.CLOSING)
+        if self.connection.browser is Browser.OPEN:
+            self.effects.append(Close(self.connection.session, log_out=log_out))
+            self.set(browser=Browser.CLOSING, reloads=0, identified=None)
 
     def show_code(self, code: Code) -> None:
         """Put a code into the chat, and let none follow within the debounce."""
@@ -122,6 +247,12 @@ class Step:
 
     def hide_code(self) -> None:
         """Take the code out of the chat, if there is one."""
-        if self.link.shown is not None:
+        if self.connection.shown is not None:
             self.effects.append(HideCode())
             self.set(shown=None, held=None)
+
+    def close_dialog(self) -> None:
+        """Note that nothing covers the page any more."""
+        if self.connection.dialog is not None:
+            self.set(dialog=None, interrupted=None)
+        self.over(Reason.DIALOG)

@@ -27,13 +27,17 @@ STAGES: dict[Stage, str] = {
     Stage.AWAITING_SCAN: "waiting for the code to be scanned",
     Stage.PAIRING: "code scanned, linking",
     Stage.PASSKEY: "WhatsApp asks for a passkey",
+    Stage.DIALOG: "a dialog waits for an answer",
     Stage.SYNCING: "loading its chats",
+    Stage.READING: "its page was reloaded, reading it anew",
+    Stage.LOGGING_OUT: "logging out a phone with another number",
 }
 
 WHY: dict[Reason, str] = {
     Reason.ASKED: "an operator asked for it",
     Reason.RESUMED: "Switchboard was restarted",
     Reason.RETRY: "trying again",
+    Reason.RELOADED: "its page was reloaded",
     Reason.TRIAL: "one trial after the pause",
     Reason.LINKED: "linked and in touch with WhatsApp",
     Reason.SUSPENDED_BY_OPERATOR: "suspended by an operator",

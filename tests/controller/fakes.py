@@ -69,6 +69,7 @@ class FakeDriver:
     def __init__(self) -> None:
         self.sessions: list[FakeSession] = []
         self.openings = 0
+        self.opened: list[Opening] = []
         self.at_once = 0
         self.most_at_once = 0
         self.fails: DriverError | None = None
@@ -87,6 +88,7 @@ class FakeDriver:
 
     async def open(self, opening: Opening, report: Callable[[Report], None]) -> FakeSession:
         self.openings += 1
+        self.opened.append(opening)
         assert opening.account not in self.open_now, "two browsers on one profile"
         self.open_now.add(opening.account)
         self.at_once += 1

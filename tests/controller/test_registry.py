@@ -148,7 +148,7 @@ async def test_l13_no_more_launch_at_once_than_there_are_slots(tmp_path):
         assert stages.count(Stage.QUEUED) == 6
         await until(lambda: all(registry.status(number).is_connected for number in numbers), within=30)
         assert driver.most_at_once == 2
-        assert [session.opening.account for session in driver.sessions] == numbers, "in turn"
+        assert [opening.account for opening in driver.opened] == numbers, "in turn"
 
 
 @virtual

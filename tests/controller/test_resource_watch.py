@@ -11,7 +11,7 @@ from controller.accounts.reasons import Reason, State
 from controller.accounts.reports import Ended, Heard, Ready
 from controller.driver import DriverError, Usage
 from controller.host_limits import HostLimits
-from controller.launch_slots import LaunchSlots
+from controller.launch_slots import Applicant, LaunchSlots
 from controller.registry import Registry
 from controller.resource_watch import MIB, PATIENCE, RECYCLE_EVERY, Budget, ResourceWatch, Verge, why_too_much
 from controller.troubles import DISK, MEMORY, PROCESSES
@@ -291,7 +291,7 @@ async def test_slots_are_held_by_name():
     entered = []
 
     async def enter():
-        async with slots:
+        async with slots.slot(Applicant(), lost=True):
             entered.append(1)
 
     task = virtual_loop().create_task(enter())
@@ -311,7 +311,7 @@ async def test_whoever_gives_up_waiting_frees_the_slot():
     slots.hold("a")
 
     async def enter():
-        async with slots:
+        async with slots.slot(Applicant(), lost=True):
             pass
 
     task = virtual_loop().create_task(enter())

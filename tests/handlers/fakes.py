@@ -61,7 +61,6 @@ class FakeAccounts:
         *,
         stage: Stage | None = None,
         alert: Reason | None = None,
-        recovered: bool = False,
         retry_in: float | None = None,
         cause: Reason | None = None,
         detail: str = "",
@@ -79,7 +78,7 @@ class FakeAccounts:
         )  # fmt: skip
         transition = Transition(
             number, now, before.state, state, stage, reason, cause, detail, attempts, 10, 0, linked,
-            next_retry_at=self.retries[number], alert=alert, recovered=recovered, picture=picture,
+            next_retry_at=self.retries[number], alert=alert, picture=picture,
             within_state=state is before.state and reason is before.reason,
         )  # fmt: skip
         self.tell(transition)

@@ -1,13 +1,15 @@
 """The table row by row: from each phase, what each thing that happens leads to, to the last effect."""
 
 import itertools
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import pytest
 
 from controller.accounts.lifecycle import TABLE, advance
 from controller.accounts.model import (
+    Activity,
     Alert,
+    AnswerDialog,
     Arm,
     Beat,
     Boot,
@@ -15,20 +17,30 @@ from controller.accounts.model import (
     Browser,
     Close,
     Closed,
+    ConfirmNumber,
     Connection,
     Disarm,
+    Dismiss,
     Fired,
     FromSession,
     Heartbeat,
     HideCode,
     Hold,
+    LoggedOut,
+    LogOut,
+    Look,
     Next,
     Open,
+    Over,
     Phase,
     Probe,
-    Recovered,
+    RecordBuild,
+    Recycle,
     Refuse,
     Release,
+    ReleaseSlot,
+    Rest,
+    Seen,
     ShowCode,
     SlotGranted,
     Stage,
@@ -36,42 +48,56 @@ from controller.accounts.model import (
     Stop,
     Suspend,
     Timer,
+    Tripped,
     Wanted,
 )
-from controller.accounts.policy import Policy, Takeover
+from controller.accounts.policy import Dialogs, Policy, Takeover
 from controller.accounts.reasons import TRAITS, VERDICTS, Reason, Remedy, State
 from controller.accounts.reports import (
     Authenticated,
     Code,
+    Dialog,
+    DialogClosed,
     Ended,
     Health,
     Heard,
+    Identified,
     Layer,
+    Loaded,
+    PageView,
     PasskeyAsked,
     Ready,
+    Reloaded,
     Scanned,
     SocketDown,
     Syncing,
 )
+from controller.accounts.step import OF_ATTEMPT, OF_PHASE, Changes
 
 OURS, OTHER = "+491511234567", "+4915112345999"
-POLICY = Policy(stable_after=61, keep_alive=62, breaker_cooldown=63)
+POLICY = Policy(stable_after=61, keep_alive=62, breaker_cooldown=63, log_out_timeout=14)
 """The defaults, but for those that share a number with another: a mistaken one must show."""
 CODE = Code("ref1,noise,identity,adv,1")
 CODE2 = Code("ref2,noise,identity,adv,1")
+DIALOG = Dialog("What's new", known=True)
 
 AT_REST = (State.IDLE, State.DISCONNECTED, State.ERROR, State.SUSPENDED)
 RUNNING = (*Stage, State.CONNECTED)
-LOADED = (Stage.LAUNCHING, Stage.AWAITING_SCAN, Stage.PAIRING, Stage.PASSKEY, Stage.SYNCING)
+LOADED = (
+    Stage.LAUNCHING, Stage.READING, Stage.AWAITING_SCAN, Stage.PAIRING, Stage.PASSKEY, Stage.DIALOG, Stage.SYNCING,
+)  # fmt: skip
 
 ARMED: dict[Phase, set[Timer]] = {
     State.IDLE: set(),
     Stage.QUEUED: set(),
-    Stage.LAUNCHING: {Timer.DEADLINE},
-    Stage.AWAITING_SCAN: {Timer.DEADLINE, Timer.DEBOUNCE},
-    Stage.PAIRING: {Timer.DEADLINE},
-    Stage.PASSKEY: {Timer.DEADLINE},
-    Stage.SYNCING: {Timer.DEADLINE},
+    Stage.LAUNCHING: {Timer.DEADLINE, Timer.ATTEMPT},
+    Stage.READING: {Timer.DEADLINE, Timer.ATTEMPT, Timer.RELOADS},
+    Stage.AWAITING_SCAN: {Timer.DEBOUNCE, Timer.CODES, Timer.ATTEMPT},
+    Stage.PAIRING: {Timer.DEADLINE, Timer.CODES, Timer.ATTEMPT},
+    Stage.PASSKEY: {Timer.PERSON, Timer.ATTEMPT},
+    Stage.DIALOG: {Timer.PERSON, Timer.ATTEMPT},
+    Stage.SYNCING: {Timer.DEADLINE, Timer.SYNC, Timer.ATTEMPT},
+    Stage.LOGGING_OUT: {Timer.DEADLINE, Timer.ATTEMPT},
     State.CONNECTED: {Timer.HEALTH, Timer.KEEP_ALIVE, Timer.QUIET, Timer.STALE, Timer.STABLE},
     State.DISCONNECTED: {Timer.RETRY},
     State.ERROR: {Timer.RETRY},
@@ -97,12 +123,18 @@ def at(phase: Phase, **changes) -> Connection:
         "session": 7 if running else 6,
         "armed": frozenset(ARMED[phase]),
         "shown": CODE if phase is Stage.AWAITING_SCAN else None,
+        "reloads": 1 if phase is Stage.READING else 0,
+        "dialog": DIALOG if phase is Stage.DIALOG else None,
+        "alerted": frozenset({Reason.DIALOG} if phase is Stage.DIALOG else ()),
     }
     return Connection(**({"number": OURS} | usual | changes))
 
 
+COMMANDS = (Start, Suspend, Stop, Boot, Fired, Hold, Release, Recycle, ConfirmNumber, AnswerDialog)
+
+
 def do(link: Connection, event, policy: Policy = POLICY):
-    if not isinstance(event, Start | Suspend | Stop | Boot | Fired | Hold | Release | FromSession):
+    if not isinstance(event, (*COMMANDS, FromSession)):
         event = FromSession(link.session, event)
     after, effects = advance(link, event, policy)
     what = event.said if isinstance(event, FromSession) else event
@@ -111,8 +143,21 @@ def do(link: Connection, event, policy: Policy = POLICY):
     return after, effects
 
 
-def disarm(phase: Phase) -> Disarm:
-    return Disarm(frozenset(ARMED[phase]))
+def leaving(phase: Phase, *, attempt: bool = True) -> tuple[object, ...]:
+    """The effects of leaving a phase, in order. attempt: for something that is no stage of the same attempt."""
+    code = (HideCode(),) if phase is Stage.AWAITING_SCAN else ()
+    dialog = (Over(Reason.DIALOG),) if phase is Stage.DIALOG else ()
+    slot = (ReleaseSlot(),) if phase is Stage.LAUNCHING else ()
+    timers = frozenset(ARMED[phase] & (OF_PHASE | OF_ATTEMPT if attempt else OF_PHASE))
+    return (*code, *dialog, *slot, *((Disarm(timers),) if timers else ()))
+
+
+def ended(phase: Phase) -> tuple[object, ...]:
+    """The same where the browser is put away in between."""
+    before = [effect for effect in leaving(phase) if isinstance(effect, HideCode | Over)]
+    after = [effect for effect in leaving(phase) if not isinstance(effect, HideCode | Over)]
+    browser = (Disarm(frozenset({Timer.RELOADS})),) if phase is Stage.READING else ()
+    return (*before, *browser, Close(7), *after)
 
 
 def opened(effects) -> list[Open]:
@@ -121,18 +166,24 @@ def opened(effects) -> list[Open]:
 
 # --- the table itself -----------------------------------------------------------------------------------------------
 
-ALWAYS = {Start, Stop, Suspend, Hold, Release}
-IN_PAGE = ALWAYS | {Ended, Authenticated, Syncing, Ready, Code, Timer.DEADLINE}
+ALWAYS = {Start, Stop, Suspend, ConfirmNumber, AnswerDialog, Hold, Release, Timer.FLAPS, Timer.CALM}
+OPEN = ALWAYS | {Ended, Loaded, Reloaded, Identified, PasskeyAsked, Dialog, DialogClosed, Timer.RELOADS}
+OPEN |= {Authenticated, Ready, Code}
+LIMITS = {Timer.CODES, Timer.PERSON, Timer.SYNC, Timer.ATTEMPT}
+IN_PAGE = OPEN | LIMITS | {Syncing, Seen, Timer.DEADLINE}
 LISTED = {
     State.IDLE: ALWAYS | {Closed, Boot},
     Stage.QUEUED: ALWAYS | {Ended, SlotGranted},
-    Stage.LAUNCHING: IN_PAGE | {PasskeyAsked},
-    Stage.AWAITING_SCAN: IN_PAGE | {PasskeyAsked, Scanned, Timer.DEBOUNCE},
-    Stage.PAIRING: IN_PAGE | {PasskeyAsked},
+    Stage.LAUNCHING: IN_PAGE,
+    Stage.READING: IN_PAGE,
+    Stage.AWAITING_SCAN: IN_PAGE - {Seen, Timer.DEADLINE} | {Scanned, Timer.DEBOUNCE},
+    Stage.PAIRING: IN_PAGE,
     Stage.PASSKEY: IN_PAGE,
+    Stage.DIALOG: IN_PAGE,
     Stage.SYNCING: IN_PAGE,
-    State.CONNECTED: ALWAYS
-    | {Ended, Heard, SocketDown, Beat, Health, Code}
+    Stage.LOGGING_OUT: ALWAYS | LIMITS | {Ended, LoggedOut, Timer.DEADLINE, Timer.RELOADS},
+    State.CONNECTED: OPEN
+    | {Recycle, Heard, SocketDown, Beat, Health}
     | {Timer.HEALTH, Timer.KEEP_ALIVE, Timer.QUIET, Timer.STABLE, Timer.STALE},
     State.DISCONNECTED: ALWAYS | {Closed, Timer.RETRY},
     State.ERROR: ALWAYS | {Closed, Timer.RETRY},
@@ -149,8 +200,14 @@ SAYINGS = {
     Health: [Health(layer) for layer in (None, *Layer)],
     Authenticated: [Authenticated(OURS), Authenticated(OTHER)],
     Ready: [Ready(OURS), Ready(OTHER)],
+    Identified: [Identified(OURS), Identified(OTHER)],
     Code: [CODE],
     Beat: [Beat(answered=True)],
+    Dialog: [DIALOG, Dialog("odd"), Dialog("locked", locked=True)],
+    LoggedOut: [LoggedOut(confirmed=True), LoggedOut(confirmed=False)],
+    Seen: [Seen(PageView())],
+    Recycle: [Recycle("memory")],
+    ConfirmNumber: [ConfirmNumber(same=True), ConfirmNumber(same=False)],
     Boot: [
         Boot(wanted, linked=linked, state=state, reason=reason)
         for wanted in Wanted
@@ -159,10 +216,17 @@ SAYINGS = {
         for reason in (None, Reason.LOGGED_OUT, Reason.BANNED)
     ],
 }
+NEARLY = OURS[:-1] + "67"
+"""Differs from ours by one digit."""
 CIRCUMSTANCES = [
-    dict(zip(("attempts", "errors", "breaker", "linked", "failed_probes", "due"), values, strict=True))
+    dict(zip(("attempts", "errors", "breaker", "linked", "failed_probes", "due"), values, strict=True)) | more
     for values in itertools.product(
         (0, 10), (0, 4), (Breaker.CLOSED, Breaker.HALF_OPEN), (False, True), (0, 1), (None, Next(Reason.RETRY))
+    )
+    for more in (
+        {"asked": True},
+        {"looking": True, "spent": frozenset(LIMITS), "reloads": 3, "unconfirmed": NEARLY, "identified": NEARLY},
+        {"asked": True, "spent": frozenset(LIMITS), "interrupted": Stage.SYNCING},
     )
 ]  # fmt: skip
 
@@ -176,8 +240,11 @@ def test_each_row_leads_to_each_phase_that_it_names_and_to_no_other(phase, key):
         if waiting and phase in RUNNING:
             continue
         browser = {"browser": Browser.CLOSING} if waiting or key is Closed else {}
-        link = at(phase, **circumstances, **browser)
-        event = what if isinstance(what, Start | Suspend | Stop | Boot | Fired | Hold | Release) else None
+        only = {} if phase in LOADED else {"spent": frozenset()}
+        if phase not in {*LOADED, State.CONNECTED}:
+            only["identified"] = None
+        link = at(phase, **(circumstances | browser | only), armed=frozenset(Timer))
+        event = what if isinstance(what, COMMANDS) else None
         after, _ = advance(link, event or FromSession(link.session, what), POLICY)
         reached.add(after.phase)
     assert reached - {phase} == set(TABLE[phase][key].to) - {phase}
@@ -187,8 +254,9 @@ def test_the_contract_s_numbers():
     assert Policy() == Policy(
         delays=(1, 2, 4, 8, 16, 30), max_attempts=10, breaker_threshold=5, breaker_cooldown=60, suspended_retry=0,
         qr_debounce=2, qr_timeout=120, health_check=30, probe_timeout=10, failed_probes=2, keep_alive=60,
-        stale_after=300, stable_after=60, connect_timeout=60, sync_timeout=180, passkey_timeout=600,
-        takeover=Takeover.ASK,
+        stale_after=300, stable_after=300, connect_timeout=60, sync_timeout=180, sync_limit=1800, passkey_timeout=600,
+        log_out_timeout=15, reloads=3, reload_window=300, flaps=5, flap_window=3600,
+        takeover=Takeover.ASK, dialogs=Dialogs.ASK,
     )  # fmt: skip
 
 
@@ -198,9 +266,10 @@ def test_the_contract_s_numbers():
 @pytest.mark.parametrize("phase", AT_REST)
 def test_a_start_opens_one_browser_with_counters_at_zero(phase):
     link = at(
-        phase, attempts=3, errors=2, waits=4, breaker=Breaker.OPEN, refreshed=True, resting=Reason.EXHAUSTED,
-        alerted=Reason.BANNED, failed_probes=1, quiet=True, probing=True, percent=4, held=CODE, detail="x",
-        cause=Reason.STALE,
+        phase, attempts=3, errors=2, waits=4, breaker=Breaker.OPEN, refreshed=True, resting=Rest(Reason.EXHAUSTED),
+        alerted=frozenset({Reason.BANNED}), failed_probes=1, quiet=True, probing=True, percent=4, held=CODE, detail="x",
+        cause=Reason.STALE, identified=OTHER, partial="x", dialog=DIALOG, interrupted=Stage.SYNCING, reloads=2,
+        build="x", missing=frozenset("x"), spent=frozenset(LIMITS), logged_out=True, looking=True,
     )  # fmt: skip
     after, effects = do(link, Start())
     assert after == Connection(
@@ -212,7 +281,7 @@ def test_a_start_opens_one_browser_with_counters_at_zero(phase):
         browser=Browser.OPEN,
         session=7,
     )
-    assert effects == ((disarm(phase),) if ARMED[phase] else ()) + (Open(7),)
+    assert effects == (*leaving(phase), Open(7))
 
 
 @pytest.mark.parametrize("phase", RUNNING)
@@ -282,16 +351,35 @@ def test_what_is_not_listed_changes_nothing(phase):
 def test_l7_the_launch_deadline_runs_from_the_slot_on():
     after, effects = do(at(Stage.QUEUED), SlotGranted())
     assert after == at(Stage.LAUNCHING)
-    assert effects == (Arm(Timer.DEADLINE, 60),)
+    assert effects == (Arm(Timer.DEADLINE, 60), Arm(Timer.ATTEMPT, 2700))
 
 
-@pytest.mark.parametrize("phase", [Stage.LAUNCHING, Stage.PAIRING, Stage.PASSKEY, Stage.SYNCING])
+@pytest.mark.parametrize("phase", [Stage.LAUNCHING, Stage.PASSKEY, Stage.DIALOG, Stage.SYNCING])
 def test_l6_the_first_code_is_shown_at_once(phase):
-    after, effects = do(at(phase), CODE)
-    assert after == at(Stage.AWAITING_SCAN)
+    after, effects = do(at(phase, asked=True), CODE)
+    assert (after.phase, after.shown) == (Stage.AWAITING_SCAN, CODE)
+    assert after.armed == at(Stage.AWAITING_SCAN).armed | (ARMED[phase] & LIMITS)
     assert effects == (
-        disarm(phase), Arm(Timer.DEADLINE, 120), ShowCode(CODE), Arm(Timer.DEBOUNCE, 2),
+        *leaving(phase, attempt=False), Arm(Timer.CODES, 120), ShowCode(CODE), Arm(Timer.DEBOUNCE, 2),
     )  # fmt: skip
+
+
+def test_l6_code_scanned_code_is_one_wait_of_120_seconds():
+    link, effects = do(at(Stage.PAIRING, asked=True), CODE2)
+    assert (link.phase, Timer.CODES in link.armed) == (Stage.AWAITING_SCAN, True)
+    assert not [effect for effect in effects if isinstance(effect, Arm) and effect.timer is Timer.CODES]
+    link, _ = do(link, Scanned())
+    link, effects = do(link, Fired(Timer.CODES))
+    assert (link.phase, link.spent, effects) == (Stage.PAIRING, {Timer.CODES}, ()), "a scan under way may end well"
+    link, _ = do(link, CODE)
+    assert (link.phase, link.reason) == (State.DISCONNECTED, Reason.QR_EXPIRED)
+
+
+def test_l6_a_scan_that_ends_well_after_the_window_is_none_the_worse():
+    link, _ = do(at(Stage.PAIRING, asked=True), Fired(Timer.CODES))
+    link, _ = do(link, Authenticated(OURS))
+    link, _ = do(link, Ready(OURS))
+    assert (link.phase, link.spent) == (State.CONNECTED, frozenset())
 
 
 def test_l6_a_code_within_the_window_is_held_and_the_newest_is_shown_when_it_ends():
@@ -305,7 +393,7 @@ def test_l6_a_code_within_the_window_is_held_and_the_newest_is_shown_when_it_end
     assert effects == (ShowCode(newest), Arm(Timer.DEBOUNCE, 2))
     link, effects = do(link, Fired(Timer.DEBOUNCE))
     assert effects == ()
-    assert link.armed == {Timer.DEADLINE}
+    assert link.armed == {Timer.CODES, Timer.ATTEMPT}
     link, effects = do(link, CODE)
     assert effects == (ShowCode(CODE), Arm(Timer.DEBOUNCE, 2))
 
@@ -319,74 +407,147 @@ def test_l6_the_same_code_is_not_shown_twice():
 
 
 def test_l6_nobody_scanned():
-    after, effects = do(at(Stage.AWAITING_SCAN), Fired(Timer.DEADLINE))
+    after, effects = do(at(Stage.AWAITING_SCAN), Fired(Timer.CODES))
     assert (after.phase, after.reason, after.errors, after.browser) == (
         State.DISCONNECTED, Reason.QR_EXPIRED, 0, Browser.CLOSING,
     )  # fmt: skip
-    assert effects == (HideCode(), Close(7), Disarm(frozenset({Timer.DEBOUNCE})), Arm(Timer.RETRY, 1))
+    timers = frozenset({Timer.DEBOUNCE, Timer.ATTEMPT})
+    assert effects == (HideCode(), Close(7), Disarm(timers), Arm(Timer.RETRY, 1))
 
 
 def test_a_scan_takes_the_code_away():
     after, effects = do(at(Stage.AWAITING_SCAN), Scanned())
     assert after == at(Stage.PAIRING)
-    assert effects == (HideCode(), disarm(Stage.AWAITING_SCAN), Arm(Timer.DEADLINE, 60))
+    assert effects == (*leaving(Stage.AWAITING_SCAN, attempt=False), Arm(Timer.DEADLINE, 60))
 
 
-@pytest.mark.parametrize("phase", [Stage.LAUNCHING, Stage.AWAITING_SCAN, Stage.PAIRING])
-def test_l11_a_passkey_is_told_once_and_waited_for(phase):
+@pytest.mark.parametrize("phase", [Stage.LAUNCHING, Stage.READING, Stage.AWAITING_SCAN, Stage.PAIRING, Stage.SYNCING])
+def test_l11_a_passkey_is_told_once_and_waited_for_at_every_stage(phase):
     after, effects = do(at(phase), PasskeyAsked())
-    assert after == at(Stage.PASSKEY, alerted=Reason.PASSKEY)
-    hidden = (HideCode(),) if phase is Stage.AWAITING_SCAN else ()
-    assert effects == (*hidden, disarm(phase), Arm(Timer.DEADLINE, 600), Alert(Reason.PASSKEY))
+    assert (after.phase, after.alerted) == (Stage.PASSKEY, {Reason.PASSKEY})
+    assert effects == (*leaving(phase, attempt=False), Arm(Timer.PERSON, 600), Alert(Reason.PASSKEY))
     assert do(after, PasskeyAsked()) == (after, ())
-    assert not after.loss_told, "nothing was lost, so there is no recovery to tell"
 
 
-@pytest.mark.parametrize("phase", [Stage.LAUNCHING, Stage.AWAITING_SCAN, Stage.PAIRING, Stage.PASSKEY])
+def test_l11_a_passkey_is_asked_for_over_a_connection_too():
+    after, effects = do(at(State.CONNECTED, linked=True), PasskeyAsked())
+    assert (after.state, after.stage, after.reason) == (State.CONNECTING, Stage.PASSKEY, Reason.PASSKEY)
+    assert not [effect for effect in effects if isinstance(effect, Close)]
+    assert effects[-1] == Alert(Reason.PASSKEY)
+    assert after.armed == {Timer.PERSON, Timer.ATTEMPT}
+    after, _ = do(after, Ready(OURS))
+    assert after.phase is State.CONNECTED
+
+
+def test_l7_a_person_has_ten_minutes_in_whichever_stage_and_not_ten_each_time():
+    link, _ = do(at(Stage.SYNCING), PasskeyAsked())
+    link, _ = do(link, Syncing(4))
+    assert (link.phase, Timer.PERSON in link.armed) == (Stage.SYNCING, True)
+    link, _ = do(link, Fired(Timer.PERSON))
+    assert link.phase is Stage.SYNCING
+    link, _ = do(link, PasskeyAsked())
+    assert (link.phase, link.reason, link.detail) == (
+        State.ERROR,
+        Reason.DEADLINE,
+        "waiting for a passkey took too long",
+    )
+
+
+@pytest.mark.parametrize("phase", [Stage.LAUNCHING, Stage.READING, Stage.AWAITING_SCAN, Stage.PAIRING, Stage.PASSKEY])
 @pytest.mark.parametrize("said", [Authenticated(OURS), Authenticated(), Syncing(40)], ids=repr)
 def test_l7_who_is_known_may_take_the_sync_time(phase, said):
     after, effects = do(at(phase), said)
-    assert after == at(Stage.SYNCING, percent=40 if isinstance(said, Syncing) else None)
-    hidden = (HideCode(),) if phase is Stage.AWAITING_SCAN else ()
-    assert effects == (*hidden, disarm(phase), Arm(Timer.DEADLINE, 180))
+    assert after.phase is Stage.SYNCING
+    assert after.percent == (40 if isinstance(said, Syncing) else None)
+    assert after.identified == (OURS if said == Authenticated(OURS) else None)
+    assert effects == (*leaving(phase, attempt=False), Arm(Timer.DEADLINE, 180), Arm(Timer.SYNC, 1800))
 
 
-def test_progress_is_kept_and_moves_no_deadline():
-    assert do(at(Stage.SYNCING), Syncing(70)) == (at(Stage.SYNCING, percent=70), ())
-    assert do(at(Stage.SYNCING), Authenticated(OURS)) == (at(Stage.SYNCING), ())
+def test_l7_the_sync_s_deadline_runs_from_the_last_progress():
+    link, effects = do(at(Stage.SYNCING), Syncing(70))
+    assert (link, effects) == (at(Stage.SYNCING, percent=70), (Arm(Timer.DEADLINE, 180),))
+    assert do(link, Syncing(70)) == (link, ()), "the same percentage is no progress"
+    assert do(link, Syncing()) == (link, ())
+    assert do(at(Stage.SYNCING), Authenticated(OURS)) == (at(Stage.SYNCING, identified=OURS), ())
+
+
+def test_l7_but_however_well_it_moves_it_has_a_limit():
+    link, effects = do(at(Stage.SYNCING, percent=70), Fired(Timer.SYNC))
+    assert (link.phase, effects) == (Stage.SYNCING, (Arm(Timer.DEADLINE, 15), Look(7)))
+    link, effects = do(link, Syncing(71))
+    assert (link.percent, effects) == (71, ()), "no progress puts off what is over"
+    link, _ = do(link, Seen(PageView()))
+    assert (link.phase, link.reason) == (State.ERROR, Reason.DEADLINE)
+
+
+def test_l7_a_sync_that_is_come_back_to_has_no_more_time_than_the_first():
+    link, _ = do(at(Stage.SYNCING), PasskeyAsked())
+    link, _ = do(link, Fired(Timer.SYNC))
+    assert link.phase is Stage.PASSKEY
+    link, _ = do(link, Syncing(3))
+    assert (link.phase, link.reason, link.percent) == (State.ERROR, Reason.DEADLINE, None)
+
+
+@pytest.mark.parametrize("phase", LOADED)
+def test_l7_no_cycle_of_stages_lasts_for_ever(phase):
+    link, effects = do(at(phase), Fired(Timer.ATTEMPT))
+    assert (link.phase, link.reason) == (State.ERROR, Reason.DEADLINE)
+    assert Close(7) in effects
 
 
 @pytest.mark.parametrize("phase", LOADED)
 @pytest.mark.parametrize("number", [OURS, None])
 def test_ready_is_connected(phase, number):
-    link = at(phase, attempts=2, errors=1, waits=3, asked=True, breaker=Breaker.HALF_OPEN, alerted=Reason.STALE,
-              resting=Reason.EXHAUSTED)  # fmt: skip
+    link = at(phase, attempts=2, errors=1, waits=3, asked=True, breaker=Breaker.HALF_OPEN, fresh=True, foreign=True,
+              resting=Rest(Reason.EXHAUSTED), alerted=frozenset({Reason.STALE, Reason.FLAPPING}))  # fmt: skip
     after, effects = do(link, Ready(number))
-    assert after == at(State.CONNECTED, linked=True, attempts=2, errors=1, waits=3)
-    hidden = (HideCode(),) if phase is Stage.AWAITING_SCAN else ()
+    assert after == at(
+        State.CONNECTED, linked=True, attempts=2, errors=1, waits=3, identified=number, reloads=link.reloads,
+        armed=frozenset(ARMED[State.CONNECTED] | ARMED[phase] & {Timer.RELOADS}),
+        alerted=frozenset({Reason.FLAPPING}),
+    )  # fmt: skip
+    assert after.verified == (number is not None)
+    gone = [effect for effect in leaving(phase) if not isinstance(effect, Over)]
     assert effects == (
-        *hidden, disarm(phase), Arm(Timer.HEALTH, 30), Arm(Timer.KEEP_ALIVE, 62), Arm(Timer.STABLE, 61),
-        Arm(Timer.QUIET, 150), Arm(Timer.STALE, 300),
+        *gone, Arm(Timer.HEALTH, 30), Arm(Timer.KEEP_ALIVE, 62), Arm(Timer.STABLE, 61),
+        Arm(Timer.QUIET, 150), Arm(Timer.STALE, 300), Activity(),
     )  # fmt: skip
 
 
-def test_a_recovery_is_told_only_where_a_loss_was():
-    after, effects = do(at(Stage.SYNCING, loss_told=True), Ready())
-    assert effects[-1] == Recovered()
-    assert not after.loss_told
-    _, effects = do(at(Stage.SYNCING), Ready())
-    assert Recovered() not in effects
-
-
-@pytest.mark.parametrize("phase", [Stage.LAUNCHING, Stage.PAIRING, Stage.PASSKEY, Stage.SYNCING])
-def test_l7_no_stage_may_hang(phase):
-    after, effects = do(at(phase), Fired(Timer.DEADLINE))
+@pytest.mark.parametrize(
+    ("phase", "timer"),
+    [(Stage.LAUNCHING, Timer.DEADLINE), (Stage.READING, Timer.DEADLINE), (Stage.PAIRING, Timer.DEADLINE),
+     (Stage.SYNCING, Timer.DEADLINE), (Stage.SYNCING, Timer.SYNC), (Stage.PASSKEY, Timer.PERSON),
+     (Stage.DIALOG, Timer.PERSON)],
+)  # fmt: skip
+def test_l7_no_stage_may_hang_and_its_page_is_looked_at_before_it_is_given_up(phase, timer):
+    link, effects = do(at(phase), Fired(timer))
+    assert (link.phase, link.looking, effects) == (phase, True, (Arm(Timer.DEADLINE, 15), Look(7)))
+    after, effects = do(link, Seen(PageView("Update now", b"png")))
     assert (after.phase, after.reason, after.errors) == (State.ERROR, Reason.DEADLINE, 1)
-    assert phase in after.detail
-    assert effects == (Close(7), Arm(Timer.RETRY, 1))
+    assert after.detail == f"{phase} took too long; the page shows: Update now"
+    assert effects[-1] == Arm(Timer.RETRY, 1)
+    assert not after.looking
+    after, _ = do(link, Fired(Timer.DEADLINE))
+    assert (after.phase, after.reason, after.errors) == (State.ERROR, Reason.DEADLINE, 1), "a look that hangs"
+    assert after.detail.startswith(f"{phase} took too long")
 
 
-@pytest.mark.parametrize("phase", [Stage.LAUNCHING, Stage.PAIRING, Stage.PASSKEY, Stage.SYNCING])
+def test_l7_what_comes_while_it_is_looked_is_not_too_late():
+    link, _ = do(at(Stage.LAUNCHING), Fired(Timer.DEADLINE))
+    link, _ = do(link, Authenticated(OURS))
+    assert (link.phase, link.looking) == (Stage.SYNCING, False)
+    assert do(link, Seen(PageView("x"))) == (link, ()), "the look was for a stage that is over"
+
+
+def test_k7_the_alert_of_a_stuck_page_carries_its_picture_and_words():
+    link, _ = do(at(Stage.LAUNCHING, errors=4), Fired(Timer.DEADLINE))
+    link, effects = do(link, Seen(PageView("Update now", b"png")))
+    assert effects[-1] == Alert(Reason.BREAKER_OPEN, b"png")
+    assert "Update now" in link.detail
+
+
+@pytest.mark.parametrize("phase", [Stage.LAUNCHING, Stage.READING, Stage.PAIRING, Stage.PASSKEY, Stage.SYNCING])
 def test_l4_a_code_where_a_session_was_expected_is_an_error(phase):
     after, effects = do(at(phase, linked=True), CODE)
     assert (after.phase, after.reason, after.errors, after.linked) == (State.ERROR, Reason.RESTORE_FAILED, 1, True)
@@ -398,18 +559,84 @@ def test_l4_a_code_where_a_session_was_expected_is_an_error(phase):
 # --- L11: why it ended ------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("phase", LOADED)
-@pytest.mark.parametrize("said", [Authenticated(OTHER), Ready(OTHER)], ids=repr)
-def test_l11_another_number_is_logged_out_again(phase, said):
-    after, effects = do(at(phase, linked=True, asked=True), said)
-    assert (after.phase, after.reason, after.linked, after.asked) == (
-        State.DISCONNECTED, Reason.WRONG_NUMBER, False, False,
+@pytest.mark.parametrize("phase", [*LOADED, State.CONNECTED])
+@pytest.mark.parametrize("said", [Authenticated(OTHER), Ready(OTHER), Identified(OTHER)], ids=repr)
+def test_l11_another_number_is_logged_out_again_whenever_it_becomes_known(phase, said):
+    link, effects = do(at(phase, linked=True, asked=True), said)
+    assert (link.phase, link.reason, link.linked, link.asked, link.foreign) == (
+        Stage.LOGGING_OUT, Reason.WRONG_NUMBER, False, False, True,
     )  # fmt: skip
-    assert after.detail == "•••5999 was linked instead of •••4567"
-    assert Close(7, log_out=True) in effects
+    assert effects[-1] == LogOut(7)
+    assert not [effect for effect in effects if isinstance(effect, Close | Alert)], "nothing is told that is not so yet"
+    after, effects = do(link, LoggedOut(confirmed=True))
+    assert (after.phase, after.reason, after.detail, after.foreign) == (
+        State.DISCONNECTED, Reason.WRONG_NUMBER, "•••5999 was linked instead of •••4567", False,
+    )  # fmt: skip
+    assert Close(7) in effects
     assert effects[-1] == Alert(Reason.WRONG_NUMBER)
     assert not after.armed
-    assert after.loss_told
+
+
+@pytest.mark.parametrize(
+    "said", [LoggedOut(confirmed=False), Ended(Reason.SESSION_CLOSED), Fired(Timer.DEADLINE)], ids=repr
+)
+def test_k4_a_wrong_device_that_cannot_be_logged_out_is_told_so_and_never_opened_again(said):
+    link, _ = do(at(Stage.SYNCING, asked=True), Authenticated(OTHER))
+    link, effects = do(link, said)
+    assert (link.phase, link.reason) == (State.DISCONNECTED, Reason.WRONG_NUMBER_STAYS)
+    assert effects[-1] == Alert(Reason.WRONG_NUMBER_STAYS)
+    link, _ = do(link, Closed())
+    link, effects = do(link, Start())
+    assert opened(effects) == [Open(8, set_aside=True)]
+    link, _ = do(link, SlotGranted())
+    link, _ = do(link, CODE)
+    assert not link.foreign, "a profile that asks for a scan is nobody's"
+
+
+def test_k4_the_page_s_own_word_of_the_logout_is_as_good():
+    link, _ = do(at(Stage.SYNCING, asked=True), Authenticated(OTHER))
+    link, _ = do(link, Ended(Reason.LOGGED_OUT, code="user_initiated"))
+    assert (link.reason, link.foreign) == (Reason.WRONG_NUMBER, False)
+
+
+def test_k4_a_suspension_in_the_middle_of_a_logout_leaves_a_profile_that_is_set_aside():
+    link, _ = do(at(Stage.SYNCING, asked=True), Authenticated(OTHER))
+    link, _ = do(link, Suspend())
+    link, _ = do(link, Closed())
+    _, effects = do(link, Start())
+    assert opened(effects) == [Open(8, set_aside=True)]
+
+
+@pytest.mark.parametrize("phase", [*LOADED, State.CONNECTED])
+def test_k4_a_number_that_differs_by_one_digit_is_asked_about_and_never_acted_on(phase):
+    link, effects = do(at(phase), Identified(NEARLY))
+    assert link.phase is phase
+    assert link.unconfirmed == NEARLY
+    assert not link.verified
+    assert [type(effect) for effect in effects] == [Alert]
+    assert effects[0].reason is Reason.CONFIRM_NUMBER
+    assert do(link, Identified(NEARLY)) == (link, ()), "asked once"
+    same, effects = do(link, ConfirmNumber(same=True))
+    assert (same.phase, same.alias, same.verified, effects) == (phase, NEARLY, True, (Over(Reason.CONFIRM_NUMBER),))
+    assert do(same, Identified(NEARLY))[1] == ()
+    other, effects = do(link, ConfirmNumber(same=False))
+    assert (other.phase, effects[-1]) == (Stage.LOGGING_OUT, LogOut(7))
+
+
+@pytest.mark.parametrize("phase", [*AT_REST, Stage.QUEUED])
+def test_k4_an_answer_that_comes_when_it_is_not_open_counts_when_it_is(phase):
+    link = at(phase, unconfirmed=NEARLY, alerted=frozenset({Reason.CONFIRM_NUMBER}))
+    same, effects = do(link, ConfirmNumber(same=True))
+    assert (same.alias, effects) == (NEARLY, (Over(Reason.CONFIRM_NUMBER),))
+    other, _ = do(link, ConfirmNumber(same=False))
+    assert (other.phase, other.denied) == (phase, NEARLY)
+    assert do(at(Stage.SYNCING, denied=NEARLY), Identified(NEARLY))[0].phase is Stage.LOGGING_OUT
+
+
+@pytest.mark.parametrize("phase", list(TABLE))
+def test_an_answer_to_what_is_not_asked_is_refused(phase):
+    for command in (ConfirmNumber(same=False), *([] if phase is Stage.DIALOG else [AnswerDialog()])):
+        assert do(at(phase), command) == (at(phase), (Refuse(),))
 
 
 # reason → (state when it was connected, first delay, alert), (state when it was not, first delay, alert)
@@ -453,7 +680,7 @@ def test_every_verdict_is_pinned():
     assert {reason for reason, verdict in VERDICTS.items() if verdict.needs_person} == NEEDS_PERSON
 
 
-@pytest.mark.parametrize("phase", RUNNING)
+@pytest.mark.parametrize("phase", [phase for phase in RUNNING if phase is not Stage.LOGGING_OUT])
 @pytest.mark.parametrize("reason", PINNED, ids=str)
 def test_l11_why_it_ended_decides_what_follows(phase, reason):
     state, delay, alert = PINNED[reason][0 if phase is State.CONNECTED else 1]
@@ -462,12 +689,11 @@ def test_l11_why_it_ended_decides_what_follows(phase, reason):
     assert (after.state, after.stage, after.reason, after.detail) == (state, None, reason, "why")
     assert after.errors == (0 if reason in NEEDS_PERSON else 4 if state == "ERROR" else 3)
     assert after.browser is Browser.CLOSING
-    assert Close(7, log_out=reason is Reason.WRONG_NUMBER) in effects
+    assert Close(7) in effects
     assert [effect.seconds for effect in effects if isinstance(effect, Arm)] == ([] if delay is None else [delay])
     assert after.armed == (frozenset() if delay is None else {Timer.RETRY})
     assert ([effect for effect in effects if isinstance(effect, Alert)]) == ([Alert(reason, picture)] if alert else [])
     assert after.linked == (reason not in UNLINKS)
-    assert after.loss_told == alert
 
 
 @pytest.mark.parametrize("reason", sorted(NEEDS_PERSON))
@@ -533,15 +759,21 @@ def test_l11_a_conflict_is_taken_over_only_where_that_is_wanted():
     link, effects = do(link, Fired(Timer.RETRY), always)
     assert effects == (Open(8, takeover=True),)
     for never in (Takeover.ASK, Takeover.NEVER):
-        link, effects = do(at(State.CONNECTED), Ended(Reason.CONFLICT), Policy(takeover=never))
+        policy = Policy(takeover=never)
+        link, effects = do(at(State.CONNECTED), Ended(Reason.CONFLICT), policy)
         assert not link.armed
         assert effects[-1] == Alert(Reason.CONFLICT)
+        link, _ = do(link, Closed())
+        _, effects = do(link, Start(takeover=True), policy)
+        assert effects == (Open(8, takeover=never is Takeover.ASK),)
+        remedy = Remedy.USE_HERE if never is Takeover.ASK else Remedy.RECONNECT
+        assert policy.traits(Reason.CONFLICT).remedy is remedy
 
 
 def test_l11_a_conflict_that_a_restart_finds_is_taken_up_again_only_where_it_is_always_taken_back():
     found = boot(state=State.DISCONNECTED, reason=Reason.CONFLICT)
     link, effects = do(at(State.IDLE), found, Policy(takeover=Takeover.ALWAYS))
-    assert (link.phase, effects) == (Stage.QUEUED, (Open(7),))
+    assert (link.phase, effects) == (Stage.QUEUED, (Open(7, lost=True),))
     for never in (Takeover.ASK, Takeover.NEVER):
         link, effects = do(at(State.IDLE), found, Policy(takeover=never))
         assert (link.phase, link.reason, link.armed) == (State.DISCONNECTED, Reason.CONFLICT, frozenset())
@@ -554,7 +786,7 @@ def test_l11_a_ban_whose_end_is_known_gets_one_trial_then():
     assert Alert(Reason.BANNED) in effects
     link, _ = do(link, Closed())
     link, effects = do(link, Fired(Timer.COOLDOWN))
-    assert (link.breaker, link.resting, effects) == (Breaker.HALF_OPEN, None, (Open(8),))
+    assert (link.breaker, link.resting, effects) == (Breaker.HALF_OPEN, Rest(Reason.BANNED), (Open(8, fresh=True),))
     link, _ = do(link, SlotGranted())
     link, effects = do(link, Ended(Reason.BANNED, block_ends_in=3600))
     assert (link.phase, link.armed) == (State.SUSPENDED, frozenset()), "one trial, no more"
@@ -625,7 +857,7 @@ def test_l11_a_session_that_closes_again_at_once_is_not_retried_at_once_again():
 
 
 def test_l3_counters_go_back_to_zero_when_connected_has_held():
-    link = at(State.CONNECTED, attempts=9, errors=4, waits=8, refreshed=True, alerted=Reason.PAGE_UNKNOWN)
+    link = at(State.CONNECTED, attempts=9, errors=4, waits=8, refreshed=True, alerted=frozenset({Reason.PAGE_UNKNOWN}))
     after, effects = do(link, Fired(Timer.STABLE))
     assert after == at(State.CONNECTED, armed=link.armed - {Timer.STABLE})
     assert effects == ()
@@ -645,7 +877,7 @@ def trip() -> Connection:
         State.SUSPENDED, Reason.BREAKER_OPEN, Reason.LAUNCH_FAILED, "no", 5, Breaker.OPEN,
     )  # fmt: skip
     assert Arm(Timer.COOLDOWN, 63) in effects
-    assert effects[-1] == Alert(Reason.BREAKER_OPEN)
+    assert effects[-2:] == (Tripped(5, 63), Alert(Reason.BREAKER_OPEN))
     link, _ = do(link, Closed())
     return link
 
@@ -658,7 +890,8 @@ def test_l5_four_errors_do_not_trip():
 def test_l5_then_exactly_one_trial_with_the_errors_at_zero():
     link, effects = do(trip(), Fired(Timer.COOLDOWN))
     assert (link.phase, link.reason, link.errors, link.breaker) == (Stage.QUEUED, Reason.TRIAL, 0, Breaker.HALF_OPEN)
-    assert effects == (Open(8),)
+    assert link.cause is Reason.BREAKER_OPEN
+    assert effects == (Open(8, fresh=True),)
     link, _ = do(link, SlotGranted())
     link, effects = do(link, Ended(Reason.CONNECTION_LOST, "again"))
     assert (link.phase, link.reason, link.cause, link.detail, link.armed) == (
@@ -671,16 +904,16 @@ def test_l5_then_exactly_one_trial_with_the_errors_at_zero():
 def test_l5_connected_closes_the_breaker():
     link, _ = do(trip(), Fired(Timer.COOLDOWN))
     link, _ = do(link, SlotGranted())
-    link, effects = do(link, Ready())
+    link, _ = do(link, Ready())
     assert (link.phase, link.breaker, link.errors) == (State.CONNECTED, Breaker.CLOSED, 0)
-    assert effects[-1] == Recovered()
-    link, effects = do(link, Ended(Reason.CONNECTION_LOST))
+    link, _ = do(link, Ended(Reason.CONNECTION_LOST))
     assert link.phase is State.DISCONNECTED, "no trial any more"
 
 
 @pytest.mark.parametrize("reason", [Reason.LOGGED_OUT, Reason.CONFLICT, Reason.WRONG_NUMBER, Reason.BANNED])
 def test_l5_a_trial_that_needs_a_person_says_why(reason):
-    link, effects = do(at(Stage.LAUNCHING, breaker=Breaker.HALF_OPEN, alerted=reason), Ended(reason))
+    link = at(Stage.LAUNCHING, breaker=Breaker.HALF_OPEN, alerted=frozenset({reason}))
+    link, effects = do(link, Ended(reason))
     assert (link.phase, link.reason, link.armed, link.breaker) == (
         State.SUSPENDED, reason, frozenset(), Breaker.CLOSED,
     )  # fmt: skip
@@ -690,7 +923,8 @@ def test_l5_a_trial_that_needs_a_person_says_why(reason):
 def test_l5_a_trial_also_waits_for_the_earlier_browser():
     link = at(State.SUSPENDED, browser=Browser.CLOSING, breaker=Breaker.OPEN, errors=5)
     link, effects = do(link, Fired(Timer.COOLDOWN))
-    assert (link.due, link.breaker, effects) == (Next(Reason.TRIAL), Breaker.HALF_OPEN, ())
+    due = Next(Reason.TRIAL, cause=Reason.BREAKER_OPEN)
+    assert (link.due, link.breaker, effects) == (due, Breaker.HALF_OPEN, ())
 
 
 SLOW = Policy(suspended_retry=900)
@@ -698,19 +932,37 @@ SLOW = Policy(suspended_retry=900)
 
 @pytest.mark.parametrize("reason", [Reason.TRIAL_FAILED, Reason.EXHAUSTED])
 def test_l5_the_slow_probe_is_silent_and_goes_on(reason):
-    link = at(State.SUSPENDED, reason=reason, alerted=reason, loss_told=True, attempts=10)
+    link = at(State.SUSPENDED, reason=reason, alerted=frozenset({reason}), attempts=10)
     link, effects = do(link, Fired(Timer.COOLDOWN), SLOW)
-    assert (link.breaker, link.resting) == (Breaker.HALF_OPEN, reason)
+    assert (link.breaker, link.resting) == (Breaker.HALF_OPEN, Rest(reason))
     link, _ = do(link, SlotGranted(), SLOW)
     link, effects = do(link, Ended(Reason.CONNECTION_LOST), SLOW)
     assert (link.phase, link.reason, link.cause, link.resting) == (
         State.SUSPENDED, reason, Reason.CONNECTION_LOST, None,
     )  # fmt: skip
-    assert effects == (Close(7), Disarm(frozenset({Timer.DEADLINE})), Arm(Timer.COOLDOWN, 900))
+    assert effects == (*ended(Stage.LAUNCHING), Arm(Timer.COOLDOWN, 900))
+
+
+def test_x12_a_passkey_in_a_slow_silent_trial_is_told_once_and_so_is_that_it_was_given_up():
+    link, told = at(State.SUSPENDED, reason=Reason.EXHAUSTED, alerted=frozenset({Reason.EXHAUSTED})), []
+    for _ in range(3):
+        for event in (
+            Fired(Timer.COOLDOWN),
+            SlotGranted(),
+            PasskeyAsked(),
+            Fired(Timer.PERSON),
+            Seen(PageView()),
+            Closed(),
+        ):
+            link, effects = do(link, event, SLOW)
+            told += [effect.reason for effect in effects if isinstance(effect, Alert)]
+        assert (link.phase, link.reason) == (State.SUSPENDED, Reason.EXHAUSTED)
+    assert told == [Reason.PASSKEY]
 
 
 def test_l5_the_slow_probe_tells_what_only_a_person_can_mend():
-    link = at(Stage.LAUNCHING, breaker=Breaker.HALF_OPEN, resting=Reason.EXHAUSTED, alerted=Reason.EXHAUSTED)
+    rest, alerted = Rest(Reason.EXHAUSTED), frozenset({Reason.EXHAUSTED})
+    link = at(Stage.LAUNCHING, breaker=Breaker.HALF_OPEN, resting=rest, alerted=alerted)
     link, effects = do(link, Ended(Reason.LOGGED_OUT), SLOW)
     assert (link.reason, effects[-1], link.resting) == (Reason.LOGGED_OUT, Alert(Reason.LOGGED_OUT), None)
 
@@ -801,7 +1053,7 @@ def test_l9_only_an_answer_or_a_message_is_activity():
     for said in (Beat(answered=True), Heard()):
         after, effects = do(quiet, said)
         assert after == replace(quiet, quiet=False)
-        assert effects == (Arm(Timer.QUIET, 150), Arm(Timer.STALE, 300))
+        assert effects == (Arm(Timer.QUIET, 150), Arm(Timer.STALE, 300), Activity())
 
 
 def test_l10_a_silent_session_is_closed():
@@ -861,13 +1113,21 @@ def test_l13_a_first_attempt_gives_nothing_back():
     assert (link.attempts, link.errors, link.waiting) == (0, 0, Timer.RETRY)
 
 
-@pytest.mark.parametrize(("resting", "breaker"), [(None, Breaker.OPEN), (Reason.EXHAUSTED, Breaker.CLOSED)])
-def test_l13_a_trial_that_fails_while_held_is_made_again(resting, breaker):
-    link = at(Stage.LAUNCHING, on_hold=True, breaker=Breaker.HALF_OPEN, resting=resting, reason=Reason.TRIAL)
+@pytest.mark.parametrize(
+    ("reason", "breaker"),
+    [(Reason.BREAKER_OPEN, Breaker.OPEN), (Reason.EXHAUSTED, Breaker.CLOSED), (Reason.BANNED, Breaker.CLOSED)],
+)
+def test_l13_a_trial_that_fails_while_held_is_made_again_and_what_led_to_its_rest_is_not_forgotten(reason, breaker):
+    rest = Rest(reason, Reason.LAUNCH_FAILED, "why")
+    link = at(State.SUSPENDED, reason=rest.reason, cause=rest.cause, detail=rest.detail)
+    link, _ = do(link, Fired(Timer.COOLDOWN))
+    link, _ = do(link, SlotGranted())
+    link, _ = do(link, Hold())
     link, effects = do(link, Ended(Reason.CONNECTION_LOST, "away"))
     assert (link.phase, link.reason, link.cause, link.detail, link.breaker, link.resting, link.waiting) == (
-        State.SUSPENDED, resting or Reason.BREAKER_OPEN, Reason.CONNECTION_LOST, "away", breaker, None, Timer.COOLDOWN,
+        State.SUSPENDED, reason, Reason.LAUNCH_FAILED, "why", breaker, None, Timer.COOLDOWN,
     )  # fmt: skip
+    assert not [effect for effect in effects if isinstance(effect, Alert)]
     link, _ = do(link, Closed())
     link, effects = do(link, Release())
     assert effects == (Arm(Timer.COOLDOWN, 0),)
@@ -931,8 +1191,26 @@ def test_l15_stop_closes(phase):
 def test_l15_what_is_at_rest_keeps_its_reason_over_the_stop(phase):
     link = at(phase, browser=Browser.CLOSING, due=Next(Reason.RETRY))
     after, effects = do(link, Stop())
-    assert after == replace(link, armed=frozenset(), due=None)
-    assert effects == ((disarm(phase),) if ARMED[phase] else ())
+    assert after == replace(link, armed=frozenset(), due=None, stopped=True)
+    assert effects == leaving(phase)
+
+
+@pytest.mark.parametrize("phase", list(TABLE))
+def test_l15_nothing_opens_after_stop_has_been_said(phase):
+    link, _ = do(at(phase), Stop())
+    assert link.browser is not Browser.OPEN
+    for event in (Start(), Suspend(), Boot(Wanted.CONNECTED, linked=True, state=State.ERROR), Release(), Closed(),
+                  Start(), *map(Fired, Timer), FromSession(link.session, Closed()), Start()):  # fmt: skip
+        link, effects = advance(link, event, POLICY)
+        assert not opened(effects)
+        assert effects == ((Refuse(),) if isinstance(event, Start | Suspend) else ())
+
+
+def test_stop_may_log_the_device_out_first_and_says_whether_it_did():
+    link, effects = do(at(State.CONNECTED), Stop(log_out=True))
+    assert Close(7, log_out=True) in effects
+    link, _ = do(link, Closed(logged_out=True))
+    assert link.logged_out is True
 
 
 def boot(**changes) -> Boot:
@@ -943,7 +1221,62 @@ def test_l14_what_should_be_connected_starts_from_its_session():
     for state in State:
         after, effects = do(at(State.IDLE), boot(state=state))
         assert (after.phase, after.reason, after.linked, after.asked) == (Stage.QUEUED, Reason.RESUMED, True, False)
-        assert effects == (Open(7),)
+        assert effects == (Open(7, lost=True, fresh=state in {State.ERROR, State.SUSPENDED}),)
+
+
+@pytest.mark.parametrize("reason", [None, Reason.ASKED, Reason.SHUTDOWN, Reason.NOT_LINKED])
+def test_l14_a_session_that_is_there_is_tried_though_nobody_remembers_it(reason):
+    found = boot(linked=False, has_session=True, state=State.IDLE, reason=reason)
+    link, effects = do(at(State.IDLE), found)
+    assert (link.phase, link.linked, opened(effects)) == (Stage.QUEUED, False, [Open(7)])
+    link, _ = do(link, SlotGranted())
+    missing, effects = do(link, CODE)
+    assert (missing.phase, missing.reason) == (State.DISCONNECTED, Reason.NOT_LINKED), "it was none after all"
+    assert not [effect for effect in effects if isinstance(effect, ShowCode | Alert)]
+    there, _ = do(link, Ready(OURS))
+    assert (there.phase, there.linked) == (State.CONNECTED, True)
+
+
+def test_l14_a_session_is_not_tried_where_it_was_ended():
+    after, _ = do(
+        at(State.IDLE), boot(linked=False, has_session=True, state=State.DISCONNECTED, reason=Reason.LOGGED_OUT)
+    )
+    assert (after.phase, after.reason) == (State.DISCONNECTED, Reason.LOGGED_OUT)
+
+
+def test_l14_counters_and_causes_are_those_of_the_database():
+    link, _ = do(at(State.IDLE), boot(state=State.ERROR, reason=Reason.DEADLINE, attempts=7, errors=3))
+    assert (link.attempts, link.errors) == (7, 3)
+    link, _ = do(at(State.IDLE), boot(state=State.ERROR, reason=Reason.DEADLINE, attempts=99, errors=99))
+    assert (link.attempts, link.errors) == (10, 4)
+    link, _ = do(at(State.IDLE), boot(state=State.SUSPENDED, reason=Reason.EXHAUSTED, cause=Reason.STALE, attempts=10))
+    assert (link.reason, link.cause, link.attempts) == (Reason.RESUMED, Reason.STALE, 0)
+    link, _ = do(at(State.IDLE), boot(state=State.SUSPENDED, reason=Reason.BREAKER_OPEN))
+    assert (link.reason, link.cause) == (Reason.RESUMED, Reason.BREAKER_OPEN)
+
+
+def test_l14_a_ban_s_trial_that_a_kill_cut_short_is_made_again():
+    link, _ = do(at(State.IDLE), boot(state=State.CONNECTING, reason=Reason.TRIAL, cause=Reason.BANNED))
+    assert (link.reason, link.cause, link.breaker, link.resting) == (
+        Reason.TRIAL, Reason.BANNED, Breaker.HALF_OPEN, Rest(Reason.BANNED),
+    )  # fmt: skip
+    link, _ = do(link, SlotGranted())
+    link, _ = do(link, Ended(Reason.CONNECTION_LOST))
+    assert (link.phase, link.reason, link.armed) == (State.SUSPENDED, Reason.TRIAL_FAILED, frozenset())
+
+
+def test_k4_a_foreign_session_is_remembered_over_a_restart():
+    link, _ = do(at(State.IDLE), boot(linked=False, state=State.DISCONNECTED, reason=Reason.WRONG_NUMBER_STAYS))
+    _, effects = do(link, Start())
+    assert opened(effects) == [Open(7, set_aside=True)]
+
+
+def test_k4_a_confirmed_number_is_remembered_over_a_restart():
+    link, _ = do(at(State.IDLE), boot(alias=NEARLY))
+    link, _ = do(link, SlotGranted())
+    link, effects = do(link, Authenticated(NEARLY))
+    assert (link.phase, link.verified) == (Stage.SYNCING, True)
+    assert not [effect for effect in effects if isinstance(effect, Alert)]
 
 
 def test_l14_what_was_never_linked_waits_for_a_person():
@@ -984,3 +1317,267 @@ def test_l14_a_ban_goes_on_counting():
 def test_the_code_is_never_in_what_is_logged():
     link, effects = do(at(Stage.LAUNCHING), CODE)
     assert CODE.text not in repr((link, effects, CODE, FromSession(7, CODE)))
+
+
+# --- L1, K1: a reload by the page itself ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("phase", [*LOADED, State.CONNECTED])
+def test_l1_a_reload_is_a_new_document_of_the_same_browser_and_says_nothing(phase):
+    link = at(phase, reloads=0, armed=frozenset(ARMED[phase] - {Timer.RELOADS}), percent=4, probing=True, asked=True)
+    after, effects = do(link, Reloaded())
+    assert (after.phase, after.session, after.browser, after.reloads) == (Stage.READING, 7, Browser.OPEN, 1)
+    assert (after.percent, after.probing, after.attempts, after.errors) == (None, False, 0, 0)
+    assert not [effect for effect in effects if isinstance(effect, Open | Close | Alert)]
+    assert Arm(Timer.DEADLINE, 60) in effects
+    assert effects[-1] == Arm(Timer.RELOADS, 300)
+    assert after.shown is None
+    assert after.reason is (Reason.RELOADED if phase is State.CONNECTED else Reason.ASKED)
+
+
+def test_l1_three_reloads_within_five_minutes_are_a_page_s_own_business_and_the_fourth_is_the_end():
+    link = at(State.CONNECTED)
+    for _ in range(3):
+        link, _ = do(link, Reloaded())
+        link, _ = do(link, Ready(OURS))
+        assert link.phase is State.CONNECTED
+    link, effects = do(link, Reloaded())
+    assert (link.phase, link.reason, link.reloads) == (State.DISCONNECTED, Reason.RELOADS_ITSELF, 0)
+    assert Close(7) in effects
+    assert Disarm(frozenset({Timer.RELOADS})) in effects
+    assert Timer.RELOADS not in link.armed
+
+
+def test_l1_a_reload_that_is_long_ago_does_not_count():
+    link = at(State.CONNECTED)
+    for _ in range(3):
+        link, _ = do(link, Reloaded())
+    link, _ = do(link, Fired(Timer.RELOADS))
+    assert (link.reloads, Timer.RELOADS in link.armed) == (2, True), "each for itself"
+    link, _ = do(link, Reloaded())
+    assert link.phase is Stage.READING
+    for left in (2, 1, 0):
+        link, _ = do(link, Fired(Timer.RELOADS))
+        assert (link.reloads, Timer.RELOADS in link.armed) == (left, left > 0)
+
+
+def test_l1_a_page_that_reloads_itself_while_connecting_has_failed():
+    link, _ = do(at(Stage.READING, reloads=3), Reloaded())
+    assert (link.phase, link.reason, link.errors, link.fresh) == (State.ERROR, Reason.RELOADS_ITSELF, 1, True)
+
+
+# --- K8: fresh loads --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("phase", "reason", "fresh"),
+    [
+        (Stage.LAUNCHING, Reason.DEADLINE, True),
+        (Stage.LAUNCHING, Reason.LAUNCH_FAILED, True),
+        (Stage.READING, Reason.PAGE_UNKNOWN, True),
+        (Stage.SYNCING, Reason.DEADLINE, True),
+        (Stage.LAUNCHING, Reason.PROFILE_IN_USE, False),
+        (Stage.AWAITING_SCAN, Reason.QR_EXPIRED, False),
+        (Stage.SYNCING, Reason.CONNECTION_LOST, False),
+        (State.CONNECTED, Reason.SESSION_CLOSED, False),
+        (State.CONNECTED, Reason.OUTDATED, True),
+    ],
+)
+def test_k8_after_a_launch_that_came_to_nothing_the_next_is_a_fresh_one(phase, reason, fresh):
+    link, _ = do(at(phase), Ended(reason))
+    link, _ = do(link, Closed())
+    link, effects = do(link, Fired(Timer.RETRY))
+    assert opened(effects) == [Open(8, fresh=fresh)]
+    _, effects = do(at(State.ERROR, fresh=True), Start())
+    assert opened(effects) == [Open(7, fresh=True)], "an operator's start is no other"
+
+
+# --- K3, K6: what is known of a connection ----------------------------------------------------------------------------
+
+
+def test_k3_a_number_that_nobody_told_is_not_verified():
+    link, _ = do(at(Stage.SYNCING), Ready())
+    assert (link.phase, link.verified) == (State.CONNECTED, False)
+    link, effects = do(link, Identified(OURS))
+    assert (link.verified, effects) == (True, ())
+    link, _ = do(link, Reloaded())
+    assert not link.verified, "a new document may be anybody's"
+
+
+def test_k6_what_can_be_watched_only_in_part_is_told_once_and_silently():
+    link, effects = do(at(Stage.SYNCING), Ready(OURS, partial="by its chat list only"))
+    assert link.partial == "by its chat list only"
+    assert effects[-1] == Alert(Reason.WATCHED_IN_PART, detail="by its chat list only", silent=True)
+    link, _ = do(link, Fired(Timer.STABLE))
+    link, _ = do(link, Reloaded())
+    link, effects = do(link, Ready(OURS, partial="by its chat list only"))
+    assert not [effect for effect in effects if isinstance(effect, Alert)]
+    link, _ = do(link, Reloaded())
+    link, effects = do(link, Ready(OURS))
+    assert link.partial == ""
+    assert Over(Reason.WATCHED_IN_PART) in effects
+
+
+def test_the_build_of_each_document_is_recorded():
+    parts = {"present": frozenset({"socket"}), "missing": frozenset({"stream"})}
+    link, effects = do(at(Stage.LAUNCHING), Loaded("2.3000.1", **parts))
+    assert (link.phase, link.build, link.missing) == (Stage.LAUNCHING, "2.3000.1", {"stream"})
+    assert effects == (RecordBuild("2.3000.1", **parts),)
+
+
+# --- K7: dialogs ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("phase", [Stage.LAUNCHING, Stage.READING, Stage.AWAITING_SCAN, Stage.PAIRING, Stage.SYNCING])
+def test_k7_a_known_dialog_in_the_way_is_offered_and_waited_for(phase):
+    link, effects = do(at(phase), DIALOG)
+    assert (link.phase, link.dialog) == (Stage.DIALOG, DIALOG)
+    assert effects[-2:] == (Arm(Timer.PERSON, 600), Alert(Reason.DIALOG, detail="What's new"))
+    pressed, effects = do(link, AnswerDialog())
+    assert (pressed, effects) == (link, (Dismiss(7),))
+    after, effects = do(link, DialogClosed())
+    assert after.phase is (Stage.SYNCING if phase is Stage.SYNCING else Stage.READING)
+    assert effects[0] == Over(Reason.DIALOG)
+    assert (after.dialog, after.interrupted) == (None, None)
+
+
+def test_k7_a_known_dialog_is_answered_at_once_where_that_is_wanted():
+    policy = Policy(dialogs=Dialogs.CONTINUE)
+    for phase in (Stage.SYNCING, State.CONNECTED):
+        link, effects = do(at(phase), DIALOG, policy)
+        assert (link.phase, effects) == (phase, (Dismiss(7),))
+        link, effects = do(link, Dialog("odd"), policy)
+        assert Dismiss(7) not in effects
+
+
+def test_k7_an_unknown_dialog_is_told_with_the_deadline_that_it_leads_to():
+    link, effects = do(at(Stage.LAUNCHING), Dialog("Something odd"))
+    assert (link.phase, effects) == (Stage.LAUNCHING, ())
+    link, _ = do(link, Fired(Timer.DEADLINE))
+    link, _ = do(link, Seen(PageView()))
+    assert link.detail == "launching took too long; the page shows: Something odd"
+
+
+def test_k7_a_dialog_over_a_connection_is_told_once_and_silently():
+    link, effects = do(at(State.CONNECTED), DIALOG)
+    assert (link.phase, effects) == (State.CONNECTED, (Alert(Reason.DIALOG, detail="What's new", silent=True),))
+    assert do(link, DIALOG) == (link, ())
+    assert do(link, AnswerDialog()) == (link, (Dismiss(7),))
+    link, effects = do(link, DialogClosed())
+    assert (link.dialog, effects) == (None, (Over(Reason.DIALOG),))
+    _, effects = do(at(State.CONNECTED), Dialog("locked", locked=True))
+    assert effects == (Alert(Reason.DIALOG, detail="locked", silent=True),), "what is connected goes on"
+
+
+@pytest.mark.parametrize("phase", LOADED)
+def test_k7_the_page_s_own_lock_needs_a_person(phase):
+    link, effects = do(at(phase), Dialog("Enter your password", locked=True))
+    assert (link.phase, link.reason, link.detail) == (State.DISCONNECTED, Reason.SCREEN_LOCKED, "Enter your password")
+    assert effects[-1] == Alert(Reason.SCREEN_LOCKED)
+
+
+def test_k7_a_dialog_is_over_when_its_browser_is():
+    link, _ = do(at(State.CONNECTED), DIALOG)
+    link, effects = do(link, Ended(Reason.CONNECTION_LOST))
+    assert Over(Reason.DIALOG) in effects
+    assert link.dialog is None
+
+
+# --- L16: flapping ----------------------------------------------------------------------------------------------------
+
+
+def lose_and_mend(link: Connection, reason: Reason = Reason.CONNECTION_LOST) -> tuple[Connection, list[object]]:
+    """Lose a connection and let it mend itself; the alerts and ends of alerts of it."""
+    told: list[object] = []
+    for event in (Ended(reason), Closed(), Fired(Timer.RETRY), SlotGranted(), Ready(OURS), Fired(Timer.STABLE)):
+        link, effects = do(link, event)
+        told += [effect for effect in effects if isinstance(effect, Alert | Over)]
+    assert link.phase is State.CONNECTED
+    return link, told
+
+
+def test_l16_what_mends_itself_more_than_five_times_within_an_hour_is_told_once():
+    link, told = at(State.CONNECTED, linked=True), []
+    for reason in (Reason.CONNECTION_LOST, Reason.STALE, Reason.SESSION_CLOSED, *[Reason.CONNECTION_LOST] * 2):
+        link, more = lose_and_mend(link, reason)
+        told += more
+    assert (told, link.flaps) == ([], 5)
+    link, told = lose_and_mend(link)
+    assert told == [Alert(Reason.FLAPPING, detail="6 times within 60 min", cause=Reason.SESSION_CLOSED)]
+    assert (link.flapping, link.flaps, Timer.FLAPS in link.armed) == (True, 0, False)
+    for _ in range(50):
+        link, told = lose_and_mend(link)
+        assert told == []
+    link, effects = do(link, Fired(Timer.CALM))
+    assert (effects, link.flapping, link.worst) == ((Over(Reason.FLAPPING),), False, None)
+    for _ in range(5):
+        link, told = lose_and_mend(link)
+        assert told == []
+    link, told = lose_and_mend(link)
+    assert [type(each) for each in told] == [Alert]
+
+
+def test_l16_a_loss_of_more_than_an_hour_ago_does_not_count():
+    link = at(State.CONNECTED)
+    for _ in range(5):
+        link, _ = lose_and_mend(link)
+    link, _ = do(link, Fired(Timer.FLAPS))
+    assert (link.flaps, Timer.FLAPS in link.armed) == (4, True)
+    link, told = lose_and_mend(link)
+    assert told == []
+    for _ in range(5):
+        link, _ = do(link, Fired(Timer.FLAPS))
+    assert (link.flaps, link.worst, Timer.FLAPS in link.armed) == (0, None, False)
+
+
+@pytest.mark.parametrize("reason", [Reason.RECYCLED, Reason.LOGGED_OUT])
+def test_l16_what_we_did_ourselves_or_a_person_mended_is_no_flapping(reason):
+    link, _ = do(at(State.CONNECTED), Ended(reason))
+    assert link.lost is None
+    link, _ = do(link, Closed())
+    link, _ = do(link, Start())
+    link, _ = do(link, SlotGranted())
+    link, _ = do(link, Ready(OURS))
+    assert (link.phase, link.flaps) == (State.CONNECTED, 0)
+
+
+def test_l16_reloads_below_their_own_threshold_flap_too():
+    link = at(State.CONNECTED)
+    for _ in range(6):
+        link, _ = do(link, Reloaded())
+        link, effects = do(link, Ready(OURS))
+        link, _ = do(link, Fired(Timer.RELOADS))
+    assert effects[-1] == Alert(Reason.FLAPPING, detail="6 times within 60 min", cause=Reason.RELOADED)
+
+
+def test_l16_an_operator_who_suspends_it_ends_it():
+    link = at(State.CONNECTED, flapping=True, alerted=frozenset({Reason.FLAPPING}),
+              armed=frozenset(ARMED[State.CONNECTED] | {Timer.CALM}))  # fmt: skip
+    link, effects = do(link, Suspend())
+    assert Over(Reason.FLAPPING) in effects
+    assert (link.flapping, link.armed) == (False, frozenset())
+
+
+# --- what a connection tells of itself --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("phase", list(TABLE))
+def test_wants_connection_is_whether_it_is_tried_without_anybody_s_word(phase):
+    assert at(phase).wants_connection == (phase is not State.IDLE)
+    assert at(phase, armed=frozenset()).wants_connection == (phase in RUNNING)
+    assert at(phase, armed=frozenset(), waiting=Timer.RETRY).wants_connection
+    assert at(phase, armed=frozenset(), due=Next(Reason.ASKED)).wants_connection
+
+
+def test_a_step_may_change_each_field_of_a_connection_but_its_number():
+    assert set(Changes.__annotations__) == {field.name for field in fields(Connection)} - {"number"}
+
+
+@pytest.mark.parametrize("phase", list(TABLE))
+def test_only_a_connection_is_recycled(phase):
+    link, effects = do(at(phase), Recycle("memory"))
+    if phase is State.CONNECTED:
+        assert (link.phase, link.reason, link.detail) == (State.DISCONNECTED, Reason.RECYCLED, "memory")
+        assert effects[-1] == Arm(Timer.RETRY, 0)
+    else:
+        assert (link, effects) == (at(phase), ())

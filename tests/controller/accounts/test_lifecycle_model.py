@@ -6,6 +6,9 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from controller.accounts.lifecycle import TABLE, advance
 from controller.accounts.model import (
+    COUNTED,
+    Alert,
+    AnswerDialog,
     Arm,
     Beat,
     Boot,
@@ -13,15 +16,23 @@ from controller.accounts.model import (
     Browser,
     Close,
     Closed,
+    ConfirmNumber,
     Connection,
     Disarm,
+    Dismiss,
     Fired,
     FromSession,
     HideCode,
     Hold,
+    LoggedOut,
+    LogOut,
+    Look,
     Open,
+    Over,
+    Recycle,
     Refuse,
     Release,
+    Seen,
     ShowCode,
     SlotGranted,
     Stage,
@@ -31,23 +42,31 @@ from controller.accounts.model import (
     Timer,
     Wanted,
 )
-from controller.accounts.policy import Policy, Takeover
-from controller.accounts.reasons import VERDICTS, Reason, State
+from controller.accounts.policy import Dialogs, Policy, Takeover
+from controller.accounts.reasons import TRAITS, VERDICTS, Reason, State
 from controller.accounts.reports import (
     Authenticated,
     Code,
+    Dialog,
+    DialogClosed,
     Ended,
     Health,
     Heard,
+    Identified,
     Layer,
+    Loaded,
+    PageView,
     PasskeyAsked,
     Ready,
+    Reloaded,
     Scanned,
     SocketDown,
     Syncing,
 )
+from controller.accounts.step import OF_ATTEMPT
 
 NUMBER = "+491511234567"
+NEARLY = "+4915112345667"
 CODES = st.sampled_from([Code(f"ref{n},a,b,c,1") for n in range(4)])
 SAID = st.one_of(
     CODES,
@@ -55,7 +74,11 @@ SAID = st.one_of(
     st.just(PasskeyAsked()),
     st.sampled_from([Authenticated(NUMBER), Authenticated(), Authenticated("+4915112345999")]),
     st.builds(Syncing, st.none() | st.integers(0, 100)),
-    st.sampled_from([Ready(NUMBER), Ready(), Ready("+4915112345999")]),
+    st.sampled_from([Ready(NUMBER), Ready(), Ready("+4915112345999"), Ready(NUMBER, partial="by its chat list")]),
+    st.sampled_from([Identified(NUMBER), Identified(NEARLY), Identified("+4915112345999")]),
+    st.sampled_from([Loaded("2.3000"), Reloaded(), DialogClosed()]),
+    st.builds(Dialog, st.just("what's new"), known=st.booleans(), locked=st.booleans()),
+    st.sampled_from([LoggedOut(confirmed=True), LoggedOut(confirmed=False), Seen(PageView())]),
     st.just(Heard()),
     st.just(SocketDown()),
     st.builds(Ended, st.sampled_from(sorted(VERDICTS)), block_ends_in=st.none() | st.floats(0, 1e6)),
@@ -69,7 +92,9 @@ POLICIES = st.builds(
     breaker_threshold=st.integers(1, 5),
     suspended_retry=st.sampled_from([0, 900]),
     takeover=st.sampled_from(Takeover),
+    dialogs=st.sampled_from(Dialogs),
 )
+LOADED = (*Stage, State.CONNECTED)
 
 
 class Lifecycle(RuleBasedStateMachine):
@@ -80,6 +105,11 @@ class Lifecycle(RuleBasedStateMachine):
         self.link = Connection(NUMBER)
         self.policy = Policy()
         self.timers: set[Timer] = set()
+        self.counted = dict.fromkeys(COUNTED, 0)
+        self.limits_begun: list[Timer] = []
+        self.alerts_open: set[Reason] = set()
+        self.mended = 0
+        self.open_commands: set[str] = set()
         self.browsers: set[int] = set()
         self.closing: set[int] = set()
         self.granted = True
@@ -88,6 +118,7 @@ class Lifecycle(RuleBasedStateMachine):
         self.errors_since_rest = 0
         self.booted = False
         self.stopped = False
+        self.said_by_page = False
 
     def happen(self, event):  # noqa: C901, PLR0912 - one case for each effect that is watched
         before = self.link
@@ -101,6 +132,7 @@ class Lifecycle(RuleBasedStateMachine):
             match effect:
                 case Open(session=session):
                     assert not self.browsers, "two browsers"
+                    assert not self.stopped, "an opening after the stop"
                     self.browsers.add(session)
                     self.granted = False
                 case Close(session=session):
@@ -110,13 +142,33 @@ class Lifecycle(RuleBasedStateMachine):
                 case Arm(timer=timer, seconds=seconds):
                     assert seconds >= 0
                     self.timers.add(timer)
+                    if timer in COUNTED:
+                        self.counted[timer] += 1
+                    if timer in OF_ATTEMPT:
+                        assert timer not in self.limits_begun, f"{timer} begins anew in one attempt: it has no end"
+                        self.limits_begun.append(timer)
                 case Disarm(timers=timers):
                     self.timers -= timers
+                    self.counted |= dict.fromkeys(timers & COUNTED, 0)
+                case Alert(reason=reason):
+                    self.alerts_open.add(reason)
+                    self.told_truly(reason)
+                case Over(reason=reason):
+                    assert reason in self.alerts_open, "over is what was alerted"
+                    self.alerts_open.discard(reason)
+                case Look(session=session) | LogOut(session=session) | Dismiss(session=session):
+                    assert session in self.browsers - self.closing
                 case ShowCode():
                     self.code_in_chat = True
                 case HideCode():
                     assert self.code_in_chat
                     self.code_in_chat = False
+        if self.link.state is not State.CONNECTING or before.state is not State.CONNECTING:
+            self.limits_begun = [timer for timer in self.limits_begun if timer in self.link.armed]
+        if self.link.state is State.CONNECTED and before.state is not State.CONNECTED and before.lost is not None:
+            self.mended += 1
+        if self.link.flapping or isinstance(event, Suspend):
+            self.mended = 0
         if self.link.state is State.SUSPENDED or isinstance(event, Start):
             self.retries_since_rest = self.errors_since_rest = 0
         if isinstance(event, Fired) and event.timer is Timer.STABLE:
@@ -129,6 +181,26 @@ class Lifecycle(RuleBasedStateMachine):
             self.errors_since_rest += 1
         return before, effects
 
+    def told_truly(self, reason):
+        """Nothing is told that is not so."""
+        link = self.link
+        match reason:
+            case Reason.PASSKEY:
+                assert link.stage is Stage.PASSKEY
+            case Reason.DIALOG:
+                assert link.dialog is not None
+            case Reason.CONFIRM_NUMBER:
+                assert link.unconfirmed is not None
+            case Reason.FLAPPING:
+                assert link.state is State.CONNECTED
+            case Reason.WATCHED_IN_PART:
+                assert link.partial
+            case Reason.WRONG_NUMBER | Reason.WRONG_NUMBER_STAYS:
+                assert link.foreign == (reason is Reason.WRONG_NUMBER_STAYS) or self.said_by_page
+            case _:
+                assert link.reason is reason
+                assert TRAITS[reason].alert
+
     @precondition(lambda self: not self.booted)
     @rule(
         policy=POLICIES,
@@ -137,22 +209,31 @@ class Lifecycle(RuleBasedStateMachine):
         state=st.sampled_from(State),
         reason=st.none() | st.sampled_from(Reason),
         ends=st.none() | st.floats(0, 1e6),
+        has_session=st.booleans(),
     )
-    def boot(self, policy, wanted, linked, state, reason, ends):
+    def boot(self, policy, wanted, linked, state, reason, ends, has_session):
         self.booted = True
         self.policy = policy
-        self.happen(Boot(wanted, linked, state, reason, block_ends_in=ends))
+        self.happen(
+            Boot(wanted, linked, state, reason, block_ends_in=ends, has_session=has_session, attempts=12, errors=12)
+        )
 
     @precondition(lambda self: self.booted)
     @rule(takeover=st.booleans())
     def start(self, takeover):
-        self.stopped = False
         before, effects = self.happen(Start(takeover))
-        running = before.state in {State.CONNECTING, State.CONNECTED}
+        running = before.state in {State.CONNECTING, State.CONNECTED} or self.stopped
         assert (Refuse() in effects) == running
         assert (self.link == before) == running or before.due is not None
 
     @precondition(lambda self: self.booted)
+    @rule(event=st.sampled_from([ConfirmNumber(same=True), ConfirmNumber(same=False), AnswerDialog(), Recycle("x")]))
+    def command(self, event):
+        before, effects = self.happen(event)
+        if Refuse() in effects:
+            assert self.link == before
+
+    @precondition(lambda self: self.booted and not self.stopped)
     @rule()
     def suspend(self):
         self.happen(Suspend())
@@ -160,10 +241,10 @@ class Lifecycle(RuleBasedStateMachine):
         assert self.link.due is None
 
     @precondition(lambda self: self.booted)
-    @rule()
-    def stop(self):
+    @rule(log_out=st.booleans())
+    def stop(self, log_out):
         self.stopped = True
-        self.happen(Stop())
+        self.happen(Stop(log_out))
         assert self.link.state not in {State.CONNECTING, State.CONNECTED}
         assert not self.timers
 
@@ -183,7 +264,9 @@ class Lifecycle(RuleBasedStateMachine):
     @precondition(lambda self: self.browsers and self.granted)
     @rule(said=SAID)
     def report(self, said):
+        self.said_by_page = isinstance(said, Ended)
         self.happen(FromSession(max(self.browsers), said))
+        self.said_by_page = False
 
     @precondition(lambda self: self.browsers and self.granted)
     @rule()
@@ -212,10 +295,14 @@ class Lifecycle(RuleBasedStateMachine):
     @rule(data=st.data())
     def fire(self, data):
         timer = data.draw(st.sampled_from(sorted(self.timers)))
-        self.timers.discard(timer)
+        if timer in COUNTED:
+            self.counted[timer] -= 1
+        if not self.counted.get(timer):
+            self.timers.discard(timer)
         before, effects = self.happen(Fired(timer))
         moved = self.link.phase != before.phase or self.link.due is not None or self.link.waiting or effects
-        assert moved or timer in {Timer.QUIET, Timer.STABLE, Timer.DEBOUNCE}, "an armed timer always moves"
+        counts = COUNTED | {Timer.CALM} | (OF_ATTEMPT & self.link.spent)
+        assert moved or timer in {Timer.QUIET, Timer.STABLE, Timer.DEBOUNCE} | counts, "an armed timer always moves"
 
     @invariant()
     def the_link_knows_its_timers_and_its_browser(self):
@@ -228,7 +315,12 @@ class Lifecycle(RuleBasedStateMachine):
     @invariant()
     def never_stuck_without_a_timer_unless_a_person_is_needed(self):
         link = self.link
-        if link.armed or link.due is not None or link.stage is Stage.QUEUED or (link.on_hold and link.waiting):
+        if (
+            link.armed - {Timer.FLAPS, Timer.CALM}
+            or link.due is not None
+            or link.stage is Stage.QUEUED
+            or (link.on_hold and link.waiting)
+        ):
             return
         at_rest = {Reason.SUSPENDED_BY_OPERATOR, Reason.SHUTDOWN, Reason.NOT_LINKED, Reason.EXHAUSTED,
                    Reason.TRIAL_FAILED}  # fmt: skip
@@ -236,6 +328,34 @@ class Lifecycle(RuleBasedStateMachine):
         if self.policy.takeover is Takeover.ALWAYS:
             at_rest.discard(Reason.CONFLICT)
         assert link.state is State.IDLE or link.reason in at_rest or self.stopped
+
+    @invariant()
+    def an_attempt_ends(self):
+        link = self.link
+        if link.state is State.CONNECTING and link.stage is not Stage.QUEUED:
+            assert Timer.ATTEMPT in link.armed, "whatever its stages, the whole has a limit"
+            its_own = {
+                Stage.AWAITING_SCAN: {Timer.CODES}, Stage.PASSKEY: {Timer.PERSON, Timer.DEADLINE},
+                Stage.DIALOG: {Timer.PERSON, Timer.DEADLINE},
+            }  # fmt: skip
+            assert link.armed & its_own.get(link.stage, {Timer.DEADLINE}), "a stage without an end of its own"
+
+    @invariant()
+    def what_flaps_is_told(self):
+        assert self.link.flaps == self.counted[Timer.FLAPS] <= self.policy.flaps
+        assert self.link.flapping == (Timer.CALM in self.timers)
+        assert self.link.flapping == (Reason.FLAPPING in self.alerts_open)
+
+    @invariant()
+    def reloads_are_counted(self):
+        assert self.link.reloads == self.counted[Timer.RELOADS] <= self.policy.reloads
+
+    @invariant()
+    def what_stands_is_what_is_open(self):
+        standing = {reason for reason in self.alerts_open if TRAITS[reason].stands}
+        assert self.link.alerted & {reason for reason in Reason if TRAITS[reason].stands} == standing
+        if not self.stopped:
+            assert (Reason.CONFIRM_NUMBER in standing) == (self.link.unconfirmed is not None)
 
     @invariant()
     def counters_stay_within_their_limits(self):
