@@ -4,7 +4,7 @@ Wrapped around the messenger for the lanes of alerts, so that nobody who sends o
 topic itself keeps it. Such a chat is no forum for them: accounts get no topics of their own beside the one that is set.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from handlers.chat.messages import Place, Text
@@ -51,6 +51,10 @@ class AlertTopics:
     async def blank(self, chat: int, message: int, caption: Text) -> None:
         """As the messenger does."""
         await self._messenger.blank(chat, message, caption)
+
+    def unaccounted(self, chat: int, before: int) -> Sequence[int]:
+        """As the messenger does."""
+        return self._messenger.unaccounted(chat, before)
 
     async def delete(self, chat: int, message: int) -> None:
         """As the messenger does."""

@@ -3,6 +3,7 @@
 `handlers.telegram.client` is the one implementation today. Ids of chats, topics and messages are the service's own.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -52,6 +53,12 @@ class Messenger(Protocol):
         """Replace a message's picture by an empty one, and its caption and buttons, where it cannot be deleted.
 
         Raises MessageGoneError where there is nothing to blank any more.
+        """
+
+    def unaccounted(self, chat: int, before: int) -> Sequence[int]:
+        """Return the ids below `before` that a message may have whose answer was lost: few, the newest first.
+
+        Left out is what this messenger knows to have sent, and what is older than the first of that in the chat.
         """
 
     async def find_chat(self, chat: int | str) -> ChatInfo:

@@ -1,6 +1,9 @@
 """A picture that must not be seen any longer: deleted, else blanked, else the caller is told that it is still there.
 
 A message may have ceased to be ours: Telegram deletes nothing that is older than 48 hours, a group may take the right.
+And a picture may be in the chat without our knowing its id, since the answer to sending it was lost. The id must lie
+shortly below that of the next message; of the ids there that are not known, an edit succeeds for our own alone, so all
+of them are blanked. What was the very first message since the start is not found that way.
 """
 
 import logging
@@ -8,6 +11,7 @@ from enum import Enum, auto, unique
 
 from handlers.chat.errors import ChatError, DeletionRefusedError, MessageGoneError, RefusedError, RightMissingError
 from handlers.chat.messages import Lane, Text
+from handlers.chat.messenger import Messenger
 from handlers.chat.send_queue import SendQueue
 
 log = logging.getLogger(__name__)
@@ -47,3 +51,28 @@ async def withdraw_picture(queue: SendQueue, lane: Lane, chat: int, message: int
         log.warning("A picture in chat %d cannot be blanked: %s", chat, error)
         return Withdrawal.LEFT
     return Withdrawal.BLANKED
+
+
+async def blank_lost_pictures(queue: SendQueue, lane: Lane, chat: int, before: int, caption: Text) -> int:
+    """Blank pictures that may be in the chat without our knowing, sent before message `before`; return how many."""
+    candidates: list[int] = []
+
+    async def look(messenger: Messenger) -> None:
+        candidates.extend(messenger.unaccounted(chat, before))
+
+    try:
+        await queue.deliver(lane, chat, look, free=True)
+        blanked = [await _blank_one(queue, lane, chat, message, caption) for message in candidates]
+    except ChatError as error:
+        log.warning("Pictures in chat %d whose answers were lost could not be looked for: %s", chat, error)
+        return 0
+    return sum(blanked)
+
+
+async def _blank_one(queue: SendQueue, lane: Lane, chat: int, message: int, caption: Text) -> bool:
+    """Blank a message that may be none, or somebody else's; return whether it was one of ours."""
+    try:
+        await queue.deliver(lane, chat, lambda messenger: messenger.blank(chat, message, caption))
+    except (MessageGoneError, RefusedError):
+        return False
+    return True

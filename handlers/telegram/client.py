@@ -9,6 +9,7 @@ import asyncio
 import functools
 import io
 import os
+from collections import OrderedDict, deque
 from collections.abc import Awaitable, Sequence
 from typing import Any, TypeVar
 
@@ -26,6 +27,10 @@ os.environ.setdefault("PTB_TIMEDELTA", "true")  # the library's way to get durat
 
 T = TypeVar("T")
 
+LOOK_BACK = 10
+"""Ids that are looked at for a message whose answer was lost."""
+REMEMBERED, REMEMBERED_CHATS = 100, 1000
+"""Messages of each chat whose ids are remembered, and chats."""
 CALL_DEADLINE = 40.0
 """Seconds that one call may take in all, its own time-outs included."""
 
@@ -35,6 +40,7 @@ class TelegramClient:
 
     def __init__(self, bot: Bot) -> None:
         self._bot = bot
+        self._sent: OrderedDict[int, deque[int]] = OrderedDict()
         self.token_watch = TokenWatch()
         """Refusals of the token, whoever sees them: the polling may share it."""
 
@@ -53,7 +59,7 @@ class TelegramClient:
                 allow_sending_without_reply=None if reply_to is None else True,
             )
         )
-        return sent.message_id
+        return self._remember(place.chat, sent.message_id)
 
     async def edit(self, chat: int, message: int, text: Text) -> None:
         """Let a message say something else. To say what it says already is no error."""
@@ -94,7 +100,7 @@ class TelegramClient:
                 filename=_FILE_NAME,
             )
         )
-        return sent.message_id
+        return self._remember(place.chat, sent.message_id)
 
     async def edit_picture(self, chat: int, message: int, picture: bytes, caption: Text) -> None:
         """Put another PNG and caption in the place of a message's."""
@@ -108,6 +114,24 @@ class TelegramClient:
     async def blank(self, chat: int, message: int, caption: Text) -> None:
         """Replace a message's picture by an empty one, and its caption and buttons, where it cannot be deleted."""
         await self.edit_picture(chat, message, _empty_picture(), caption)
+
+    def unaccounted(self, chat: int, before: int) -> Sequence[int]:
+        """Return the ids below `before` that a message may have whose answer was lost, the newest first.
+
+        Telegram counts a bot's messages of private chats and groups together, so most of them are other chats'.
+        """
+        sent = self._sent.get(chat)
+        if not sent:
+            return ()
+        first = max(sent[0], before - LOOK_BACK - 1)
+        return [each for each in range(before - 1, first, -1) if each not in sent]
+
+    def _remember(self, chat: int, message: int) -> int:
+        self._sent.setdefault(chat, deque(maxlen=REMEMBERED)).append(message)
+        self._sent.move_to_end(chat)
+        if len(self._sent) > REMEMBERED_CHATS:
+            self._sent.popitem(last=False)
+        return message
 
     async def delete(self, chat: int, message: int) -> None:
         """Delete a message. That it is gone already is no error; DeletionRefusedError: an edit may still work."""

@@ -15,6 +15,9 @@ from handlers.chat.messages import escape
 from handlers.texts.answers import NO_ACCOUNTS, WORKING_ON_IT, clip, title, title_and_number
 from handlers.texts.vocabulary import ICONS, STAGES, WHY, clock, count, span
 
+CODE_VOID = "🚫 This code is no longer valid."
+CODE_LEFT = "🚫 This code is no longer valid. I may not delete its picture: please delete it yourself."
+
 
 def overview(lines: Sequence[tuple[Account, Status]], now: datetime) -> str:
     """Tell of all accounts in one text; it may need splitting."""

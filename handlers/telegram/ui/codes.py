@@ -18,6 +18,7 @@ from handlers.chat.errors import ChatError, ChatGoneError, MessageGoneError, Out
 from handlers.chat.messages import Lane, Place, Text
 from handlers.chat.messenger import Messenger
 from handlers.chat.send_queue import SendQueue
+from handlers.chat.withdraw import Withdrawal, blank_lost_pictures, withdraw_picture
 from handlers.ports import Messages
 from handlers.telegram.ui.qr import draw
 from handlers.texts import status as status_text
@@ -32,7 +33,8 @@ KIND = "code"
 class _Linking:
     """One account being linked. person: whose private chat has the code. newest: the code to show, None for none.
 
-    waiting: what puts the newest before the person, while it waits for its turn.
+    maybe_lost: a picture may be in the chat without our knowing where. waiting: what puts the newest before the person,
+    while it waits for its turn.
     """
 
     number: str
@@ -42,6 +44,7 @@ class _Linking:
     shown: CodeShown | None = None
     message: int | None = None
     busy: bool = False
+    maybe_lost: bool = False
     waiting: asyncio.Task[None] | None = None
 
 
@@ -148,6 +151,9 @@ class Codes:
             sending.result()
         if fresh and linking.message is not None:
             await self._save(linking)
+            if linking.maybe_lost:
+                linking.maybe_lost = False
+                self._tasks.start(self._blank_lost(linking.person, linking.message), "looking for a lost picture")
 
     # How one code is delivered, and why it takes two closures.
     #
@@ -193,6 +199,7 @@ class Codes:
             linking.message = None  # the person deleted it: the code is sent anew
         except OutcomeUnknownError:
             log.warning("A code may have been sent without our knowing; it is sent again")
+            linking.maybe_lost = linking.message is None
         except ChatError as error:
             log.warning("The code cannot be sent to user %d: %s", linking.person, error)
             linking.shown = code
@@ -214,12 +221,25 @@ class Codes:
             log.error("Where the code is could not be kept: %s", error)
 
     async def _delete(self, number: str, chat_id: int, message: int) -> None:
-        try:
-            await self._queue.deliver(Lane.QR, chat_id, lambda chat: chat.delete(chat_id, message), free=True)
-        except ChatError as error:
-            log.warning("A code could not be taken away from chat %d: %s", chat_id, error)
+        left = await withdraw_picture(self._queue, Lane.QR, chat_id, message, Text(status_text.CODE_VOID))
+        if left is Withdrawal.LEFT:
+            await self._say_void(chat_id, message)
         try:
             # While it was taken away, another code may have come into this chat: its reference stays.
             await self._messages.forget(KIND, number, chat=chat_id, message=message)
         except OSError as error:
             log.error("That the code is gone could not be kept: %s", error)
+
+    async def _say_void(self, chat_id: int, message: int) -> None:
+        """Tell that a picture, which cannot be removed, is of no use any more."""
+        text = Text(status_text.CODE_LEFT)
+        try:
+            await self._queue.deliver(
+                Lane.ANSWERS, chat_id, lambda chat: chat.send(Place(chat_id), text, silent=True, reply_to=message)
+            )
+        except ChatError as error:
+            log.warning("That a code is void cannot be told in chat %d: %s", chat_id, error)
+
+    async def _blank_lost(self, chat_id: int, before: int) -> None:
+        found = await blank_lost_pictures(self._queue, Lane.QR, chat_id, before, Text(status_text.CODE_VOID))
+        log.info("Pictures in chat %d whose answers had been lost: %d found and blanked", chat_id, found)

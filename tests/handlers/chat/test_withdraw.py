@@ -6,9 +6,10 @@ import pytest
 from telegram import Bot
 from telegram.request import HTTPXRequest
 
+from handlers.chat.errors import OutcomeUnknownError
 from handlers.chat.messages import Lane, Place, Text
 from handlers.chat.send_queue import SendQueue
-from handlers.chat.withdraw import Withdrawal, withdraw_picture
+from handlers.chat.withdraw import Withdrawal, blank_lost_pictures, withdraw_picture
 from handlers.telegram.client import TelegramClient
 from handlers.telegram.ui.qr import draw
 from sandbox.telegram import TelegramStandIn
@@ -66,6 +67,33 @@ async def test_what_somebody_deleted_meanwhile_is_deleted(telegram, client):
     telegram.client.fail("400", method="deleteMessage", description=TOO_OLD)
     telegram.client.delete(ADMIN, message)
     assert await withdraw_picture(SendQueue(client), Lane.QR, ADMIN, message, VOID) is Withdrawal.DELETED
+
+
+async def test_a_picture_whose_answer_was_lost_is_found_and_blanked_and_nothing_else_is(telegram, client):
+    before = await client.send(Place(ADMIN), Text("The code comes"))
+    telegram.client.fail("lost", count=1, method="sendPhoto")
+    with pytest.raises(OutcomeUnknownError):
+        await code(client)
+    other = await client.send(Place(ADMIN), Text("An alert"))
+    theirs = (await telegram.client.send(ADMIN, "/status"))["message_id"]
+    known = await code(client)
+    assert await blank_lost_pictures(SendQueue(client), Lane.QR, ADMIN, known, VOID) == 1
+    shown = {m["message_id"]: m["text"] for m in telegram.client.messages(ADMIN)}
+    assert [shown[each] for each in (before, other, theirs, known)] == [
+        "The code comes",
+        "An alert",
+        "/status",
+        "A code",
+    ]
+    assert list(shown.values()).count(VOID.html) == 1
+
+
+async def test_what_an_earlier_run_sent_is_left_alone(telegram, client):
+    earlier = await code(client)
+    client._sent.clear()
+    known = await code(client)
+    assert await blank_lost_pictures(SendQueue(client), Lane.QR, ADMIN, known, VOID) == 0
+    assert telegram.client.message(ADMIN, earlier)["text"] == "A code"
 
 
 async def test_a_chat_is_looked_up_by_its_id_or_name(telegram, client):

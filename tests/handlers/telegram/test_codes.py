@@ -18,6 +18,7 @@ from handlers.chat.people import People
 from handlers.chat.send_queue import SendQueue
 from handlers.telegram.ui.codes import Codes
 from handlers.telegram.ui.qr import draw
+from handlers.texts import status
 from sandbox.telegram import TelegramStandIn
 from storage.database import Database
 from tests.handlers.conftest import Rig, running_rig
@@ -182,7 +183,7 @@ async def test_a_code_that_ended_as_telegram_asked_to_wait_waits_no_more():
             await asyncio.sleep(1)
             raise TooManyError(30)
 
-    accounts, recipients = FakeAccounts(virtual_loop().clock), Recipients(People([ADMIN]), None)
+    accounts, recipients = FakeAccounts(virtual_loop().clock), Recipients(People([ADMIN]))
     accounts.put(owner=ADMIN)
     tasks, queue = Tasks(), SendQueue(Slow())  # type: ignore[arg-type]
     codes = Codes(queue, tasks, accounts=accounts, recipients=recipients, messages=FakeMessages(), clock=accounts.clock)
@@ -221,6 +222,38 @@ async def test_a_new_code_is_not_forgotten_with_one_that_a_crash_left(telegram: 
         await until(lambda: rig.client.requests("deleteMessage")[0].outcome != "pending", "the old one is taken away")
         await rig.answer(ADMIN, "/status", "1 account")
         assert messages.rows["code", BERLIN, ADMIN].message == photo["message_id"]
+
+
+async def test_a_code_that_cannot_be_deleted_is_blanked(rig: Rig):
+    await linking(rig)
+    rig.accounts.show_code()
+    photo = await rig.seen(ADMIN, lambda m: bool(m["photo"]))
+    rig.client.fail("400", method="deleteMessage", description="Bad Request: message can't be deleted for everyone")
+    rig.accounts.hide_code()
+    await rig.seen(ADMIN, lambda m: m["text"] == status.CODE_VOID)
+    blanked = rig.client.message(ADMIN, photo["message_id"])
+    assert zxingcpp.read_barcode(Image.open(io.BytesIO(rig.client.picture(blanked)))) is None
+    await until(lambda: ("code", BERLIN, ADMIN) not in rig.messages.rows, "the reference is forgotten")
+
+
+async def test_a_code_that_can_be_neither_deleted_nor_blanked_is_called_void(rig: Rig):
+    await linking(rig)
+    rig.accounts.show_code()
+    photo = await rig.seen(ADMIN, lambda m: bool(m["photo"]))
+    rig.client.fail("400", method="deleteMessage", description="Bad Request: message can't be deleted for everyone")
+    rig.client.fail("400", method="editMessageMedia", description="Bad Request: MESSAGE_TOO_PURPLE")
+    rig.accounts.hide_code()
+    told = await rig.seen(ADMIN, lambda m: m["text"] == status.CODE_LEFT)
+    assert told["reply_to"] == photo["message_id"]
+
+
+async def test_a_code_whose_answer_was_lost_is_not_left_in_the_chat(rig: Rig):
+    await linking(rig)
+    rig.client.fail("lost", count=1, method="sendPhoto")
+    rig.accounts.show_code()
+    await rig.seen(ADMIN, lambda m: m["text"] == status.CODE_VOID)
+    shown = [m for m in photos(rig, ADMIN) if m["text"] != status.CODE_VOID]
+    assert [decoded(rig.client.picture(m)) for m in shown] == [code().text]
 
 
 async def test_codes_are_taken_away_at_the_stop(telegram: TelegramStandIn, database: Database):
