@@ -11,12 +11,13 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from controller.driver import DriverError
 from switchboard.data_dir import DataDirError, held
 from switchboard.logs import logs_json, one_line, redacted, set_up_logging
-from switchboard.settings import SettingsError, log_format, read_profile_settings, read_settings
+from switchboard.settings import SettingsError, choose_env_file, log_format, read_profile_settings, read_settings
 
 EXIT_MEND = 2
 EXIT_LATER = 75
@@ -34,6 +35,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     command: Callable[[argparse.Namespace], int] = args.run
     try:
         try:
+            choose_env_file(args.env_file)
             return command(args)
         except (SettingsError, DriverError, OSError) as error:
             return _ended_by(error)
@@ -44,8 +46,16 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="switchboard", description="Keeps your WhatsApp accounts linked.")
+    parser.add_argument("--version", action="version", version=f"switchboard {_version()}")
+    parser.add_argument("--env-file", type=Path, metavar="FILE", help="where settings are, if not in .env here")
     parser.set_defaults(run=_serve)
     commands = parser.add_subparsers(metavar="COMMAND")
+    each = commands.add_parser("check", help="look whether everything is there that the program needs")
+    each.add_argument("--json", action="store_true", help="for machines")
+    each.set_defaults(run=_check)
+    each = commands.add_parser("status", help="list the accounts and where they are, also while the program runs")
+    each.add_argument("--json", action="store_true", help="for machines")
+    each.set_defaults(run=_status)
     each = commands.add_parser("new-key", help="print a key for PROFILE_KEY")
     each.set_defaults(run=_new_key)
     each = commands.add_parser("saved", help="list the saved copies of an account's profile")
@@ -78,6 +88,29 @@ def _serve(_: argparse.Namespace) -> int:
     except (StorageError, ProfileError, TokenRefusedError) as error:
         return _ended_by(error)
     return 0
+
+
+def _version() -> str:
+    try:
+        return version("switchboard")
+    except PackageNotFoundError:
+        return "unknown (it is not installed)"
+
+
+def _check(args: argparse.Namespace) -> int:
+    from switchboard.check.run import run_check
+
+    return run_check(in_json=args.json)
+
+
+def _status(args: argparse.Namespace) -> int:
+    from storage.database import StorageError
+    from switchboard.status import run_status
+
+    try:
+        return run_status(read_profile_settings(), in_json=args.json)
+    except StorageError as error:
+        return _ended_by(error)
 
 
 def _new_key(_: argparse.Namespace) -> int:

@@ -75,11 +75,12 @@ async def serve(settings: Settings) -> None:
     adopt_orphans()
     stopping = Stopping()
     with held(settings.data_dir):
-        driver = _driver(settings)
+        driver = ChromiumDriver(chromium_options(settings))
         log.info("Browser: %s", driver.find())
         async with AsyncExitStack() as stack:
             try:
                 async with stopping.interrupts():
+                    await _identify(driver)
                     database = await _opened(stack, settings.data_dir / DATABASE)
                     if orphans := await driver.end_orphans():
                         log.warning("Ended %d browsers that an earlier run had left", orphans)
@@ -89,6 +90,14 @@ async def serve(settings: Settings) -> None:
             except StopRequested:
                 stopping.begin()
     log.info("Stopped")
+
+
+async def _identify(driver: ChromiumDriver) -> None:
+    """Refuse at the start what is no browser at all. Raises DriverError."""
+    try:
+        await driver.identify()
+    except TimeoutError as error:  # a busy machine: it may be quicker when it is needed
+        log.warning("%s", error)
 
 
 async def _opened(stack: AsyncExitStack, path: Path) -> Database:
@@ -143,18 +152,17 @@ async def _loaded(telegram: TelegramService) -> None:
         await asyncio.sleep(RETRY_SECONDS)
 
 
-def _driver(settings: Settings) -> ChromiumDriver:
-    return ChromiumDriver(
-        ChromiumOptions(
-            page_url=settings.whatsapp_web_url,
-            data_dir=settings.data_dir,
-            executable=settings.chromium_path,
-            extra_args=settings.browser_args,
-            proxy=settings.proxy,
-            connect_timeout=settings.connect_timeout_seconds,
-            presence=settings.keep_alive_presence,
-            vault_key=settings.vault_key,
-        )
+def chromium_options(settings: Settings) -> ChromiumOptions:
+    """Return how browsers are to be started."""
+    return ChromiumOptions(
+        page_url=settings.whatsapp_web_url,
+        data_dir=settings.data_dir,
+        executable=settings.chromium_path,
+        extra_args=settings.browser_args,
+        proxy=settings.proxy,
+        connect_timeout=settings.connect_timeout_seconds,
+        presence=settings.keep_alive_presence,
+        vault_key=settings.vault_key,
     )
 
 

@@ -50,6 +50,8 @@ def _lock(data_dir: Path) -> int:
                 _refuse_others(path, path.lstat())
         lock = os.open(data_dir / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         _take(lock, data_dir)
+        if os.fstatvfs(lock).f_flag & os.ST_NOEXEC:
+            raise DataDirError(f"DATA_DIR {data_dir} is mounted noexec, and browsers are started by scripts there")
     except OSError as error:
         if lock is not None:
             os.close(lock)
@@ -81,6 +83,24 @@ def _take(lock: int, data_dir: Path) -> None:
         ) from error
     os.truncate(lock, 0)
     os.pwrite(lock, str(os.getpid()).encode(), 0)
+
+
+def holder(data_dir: Path) -> int | None:
+    """Return the process that holds DATA_DIR now, None where nobody does. Changes nothing."""
+    try:
+        lock = os.open(data_dir / _LOCK, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+    except OSError:
+        return None
+    try:
+        fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        told = os.pread(lock, 32, 0).decode(errors="replace").strip()
+        return int(told) if told.isdigit() else 0
+    except OSError:
+        return None
+    finally:
+        os.close(lock)
+    return None
 
 
 def _entries(data_dir: Path) -> Iterator[Path]:

@@ -9,12 +9,14 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeVar
 from urllib.parse import urlsplit
 
+from dotenv import dotenv_values
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from controller.accounts.policy import Dialogs, Policy, Takeover
 from controller.proxy import Proxy, parse_proxy
 from handlers.chat.destination import Destination, parse_destination
+from switchboard.settings_files import defaults_for, find_env_file, unknown_names
 
 Seconds = Annotated[float, Field(ge=0, le=366 * 86400, allow_inf_nan=False)]
 Period = Annotated[float, Field(gt=0, le=366 * 86400, allow_inf_nan=False)]
@@ -193,19 +195,38 @@ class Settings(ProfileSettings):
         )
 
 
-def read_settings(env_file: Path | None = Path(".env")) -> Settings:
+class _Files:
+    """Which file of settings the command line chose, if any."""
+
+    chosen: Path | None = None
+
+
+def choose_env_file(path: Path | None) -> None:
+    """Read settings from this file from now on (`--env-file`); None for where they are found. Raises SettingsError."""
+    if path is not None and not path.is_file():
+        raise SettingsError(f"--env-file: {path} is no file")
+    _Files.chosen = path
+
+
+def read_settings(env_file: Path | None = None) -> Settings:
     """Read the settings. Raises SettingsError with one line, naming every variable that is wrong."""
     return _read(Settings, env_file)
 
 
 def read_profile_settings() -> ProfileSettings:
     """Read where sessions are kept. Raises SettingsError."""
-    return _read(ProfileSettings, Path(".env"))
+    return _read(ProfileSettings)
 
 
-def _read(kind: type[S], env_file: Path | None) -> S:
+def _read(kind: type[S], env_file: Path | None = None) -> S:
+    env_file = find_env_file(env_file or _Files.chosen)
     try:
-        return kind(_env_file=env_file)
+        known = {name.upper() for name in Settings.model_fields}
+        if unknown := unknown_names(known, env_file, os.environ):
+            raise SettingsError(
+                "; ".join(f"{name}: there is no such setting, the nearest is {right}" for name, right in unknown)
+            )
+        return kind(_env_file=env_file, **defaults_for(env_file))
     except ValidationError as error:
         raise SettingsError("; ".join(_told(problem) for problem in error.errors())) from None
     except (OSError, UnicodeDecodeError) as error:
@@ -215,15 +236,11 @@ def _read(kind: type[S], env_file: Path | None) -> S:
 
 def log_format() -> str:
     """Return LOG_FORMAT as it is set, or `console`: so that what is wrong with the settings is said in it, too."""
-
-    class _Format(BaseSettings):
-        model_config = SettingsConfigDict(env_file=".env", env_ignore_empty=True, extra="ignore")
-        log_format: str = "console"
-
     try:
-        return "json" if _Format().log_format.lower() == "json" else "console"
+        in_file = dotenv_values(find_env_file(_Files.chosen)).get("LOG_FORMAT")
     except (OSError, UnicodeDecodeError):
-        return "console"
+        in_file = None
+    return "json" if (os.environ.get("LOG_FORMAT") or in_file or "").lower() == "json" else "console"
 
 
 def has_token() -> bool:

@@ -93,6 +93,10 @@ class ChromiumDriver:
         """Tell which browser will be used, without starting it. Raises DriverError with a line for people."""
         return find_executable(self._options.executable)
 
+    async def identify(self) -> Browser:
+        """Ask the browser for its version. Raises DriverError, TimeoutError."""
+        return await identify(self.find())
+
     async def end_orphans(self) -> int:
         """End what a killed controller left running under DATA_DIR; to be called once at start. Returns how many.
 
@@ -122,7 +126,7 @@ class ChromiumDriver:
         return f"{detail}: {cause}" if cause else detail
 
     async def _open(self, opening: Opening, report: Callable[[Report], None]) -> ChromiumSession:
-        browser = await identify(self.find())
+        browser = await self.identify()
         profile = Profile.of(self._options.data_dir, opening.account)
         async with self._holds.held(profile.name) as hold:
             session = await self._open_held(hold, profile, browser, opening, report)

@@ -130,6 +130,21 @@ def test_a_full_disk_is_one_line_and_may_heal(full_disk):
     assert raised.value.heals
 
 
+def test_a_disk_on_which_nothing_can_be_run_is_refused(tmp_path):
+    if os.geteuid() != 0:
+        pytest.skip("only root can mount a disk")
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "noexec,size=1m", "none", folder], check=False).returncode:
+        pytest.skip("nothing can be mounted here")
+    try:
+        with pytest.raises(DataDirError, match="is mounted noexec") as raised, held(folder):
+            pass
+        assert not raised.value.heals
+    finally:
+        subprocess.run(["umount", "--lazy", folder], check=True)
+
+
 def test_a_file_system_without_locks_is_one_line(tmp_path, monkeypatch):
     def refuse(*_):
         raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))

@@ -2,7 +2,15 @@
 
 import pytest
 
-from switchboard.settings import Settings, SettingsError, has_token, read_profile_settings, read_settings
+from switchboard import settings_files
+from switchboard.settings import (
+    Settings,
+    SettingsError,
+    choose_env_file,
+    has_token,
+    read_profile_settings,
+    read_settings,
+)
 
 TOKEN = "7000000001:" + "AA-nobodys_" * 3 + "xy"
 
@@ -118,3 +126,55 @@ def test_an_env_file_that_cannot_be_read_is_one_line(tmp_path, monkeypatch):
         with pytest.raises(SettingsError, match=r"^\.env cannot be read: it is not UTF-8$"):
             read_them()
     assert has_token(), "the program itself is started, and says so"
+
+
+# --- where they are found, and names that are none --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "right"),
+    [
+        ("HEALTH_CHECK_SECOND", "HEALTH_CHECK_SECONDS"),
+        ("DATADIR", "DATA_DIR"),
+        ("TELEGRAM_TOKEN", "TELEGRAM_BOT_TOKEN"),
+        ("telegram_admin_id", "TELEGRAM_ADMIN_IDS"),
+    ],
+)
+def test_a_name_that_looks_like_one_of_ours_is_refused_with_the_right_one(read, name, right):
+    with pytest.raises(SettingsError, match=rf"^{name}: there is no such setting, the nearest is {right}$"):
+        read(**{name: "5"})
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["PATH", "LOG_FILE", "HTTP_PROXY", "https_proxy", "PLAYWRIGHT_BROWSERS_PATH", "TELEGRAM_API_KEY", "DISPLAY", "PWD"],
+)
+def test_names_of_others_are_left_alone(read, name):
+    read(**{name: "5"})
+
+
+def test_in_our_own_file_a_name_need_be_less_alike(read, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / ".env").write_text("HTTPS_PROXY=http://a:1\nMAX_RECONNECTS=3\n")
+    with pytest.raises(SettingsError, match=r"^MAX_RECONNECTS: .*, the nearest is MAX_RECONNECT_ATTEMPTS$"):
+        read()
+
+
+def test_the_services_file_is_found_with_its_data(read, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    system, data = tmp_path / "switchboard.env", tmp_path / "lib"
+    data.mkdir()
+    monkeypatch.setattr(settings_files, "SYSTEM", system)
+    monkeypatch.setattr(settings_files, "SYSTEM_DATA_DIR", data)
+    assert str(read().data_dir) == "data"
+    system.write_text("LAUNCH_SLOTS=7\n")
+    assert (read().launch_slots, read().data_dir) == (7, data)
+    (tmp_path / ".env").write_text("LAUNCH_SLOTS=5\n")
+    assert (read().launch_slots, str(read().data_dir)) == (5, "data"), "a file of this folder goes before"
+    other = tmp_path / "other.env"
+    other.write_text("LAUNCH_SLOTS=3\n")
+    choose_env_file(other)
+    assert read().launch_slots == 3
+    choose_env_file(None)
+    with pytest.raises(SettingsError, match=r"--env-file: .*nowhere is no file"):
+        choose_env_file(tmp_path / "nowhere")

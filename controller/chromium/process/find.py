@@ -86,7 +86,7 @@ def _behind_wrapper(path: Path) -> Path:
 
 
 async def identify(path: Path) -> Browser:
-    """Ask an executable for its version; the answer is kept until the file changes. Raises DriverError."""
+    """Ask an executable for its version, once until the file changes. Raises DriverError, TimeoutError."""
     return await asyncio.to_thread(lambda: _identify(path, path.stat().st_mtime_ns))
 
 
@@ -97,7 +97,9 @@ def _identify(path: Path, _changed: int) -> Browser:
             [path, "--version"], capture_output=True, text=True, timeout=_VERSION_SECONDS, check=False,
             env=passed_on(os.environ),
         )  # fmt: skip
-    except (OSError, subprocess.TimeoutExpired) as error:
+    except subprocess.TimeoutExpired as error:
+        raise TimeoutError(f"{path} does not tell its version in {_VERSION_SECONDS:g} s") from error
+    except OSError as error:
         raise DriverError(Reason.LAUNCH_FAILED, f"{path} does not tell its version: {type(error).__name__}") from error
     found = re.search(r"\d+(\.\d+){3}", told.stdout)
     if found is None:

@@ -1,0 +1,71 @@
+"""What a check found, and what is said and returned for it."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum, unique
+
+from switchboard.logs import one_line, redacted
+
+
+@unique
+class Verdict(StrEnum):
+    """What a finding means."""
+
+    GOOD = "good"
+    NOTE = "note"
+    """Worth knowing; nothing fails for it."""
+    LATER = "later"
+    """Not now, but it may heal by itself."""
+    MEND = "mend"
+    """A person must do something first."""
+
+
+_SIGNS = {Verdict.GOOD: "ok  ", Verdict.NOTE: "note", Verdict.LATER: "WAIT", Verdict.MEND: "FAIL"}
+_CODES = {Verdict.GOOD: 0, Verdict.NOTE: 0, Verdict.LATER: 75, Verdict.MEND: 2}
+_ORDER = (Verdict.GOOD, Verdict.NOTE, Verdict.LATER, Verdict.MEND)
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was looked at. text: one line."""
+
+    name: str
+    verdict: Verdict
+    text: str
+
+
+def worst(findings: Sequence[Finding]) -> Verdict:
+    """Return the verdict over all."""
+    return max((finding.verdict for finding in findings), key=_ORDER.index, default=Verdict.GOOD)
+
+
+def exit_code(findings: Sequence[Finding]) -> int:
+    """Return 0 where all is well, 2 where a person must mend something, else 75."""
+    return _CODES[worst(findings)]
+
+
+def as_text(findings: Sequence[Finding]) -> str:
+    """Return one line for each finding, and one for all."""
+    width = max((len(finding.name) for finding in findings), default=0)
+    lines = [f"{_SIGNS[each.verdict]}  {each.name:<{width}}  {_clean(each.text)}" for each in findings]
+    over = {
+        Verdict.GOOD: "All is well.",
+        Verdict.NOTE: "All is well.",
+        Verdict.LATER: "Not everything is there yet; it may come by itself.",
+        Verdict.MEND: "What says FAIL must be mended first.",
+    }[worst(findings)]
+    return "\n".join([*lines, over])
+
+
+def as_json(findings: Sequence[Finding]) -> str:
+    """Return one object: verdict, and findings with name, verdict and text."""
+    told = {
+        "verdict": worst(findings),
+        "findings": [{"name": one.name, "verdict": one.verdict, "text": _clean(one.text)} for one in findings],
+    }
+    return json.dumps(told, ensure_ascii=False, indent=2)
+
+
+def _clean(text: str) -> str:
+    return one_line(redacted(text))

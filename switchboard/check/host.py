@@ -1,0 +1,153 @@
+"""What is checked of this host: DATA_DIR and its disk, the database, temporary files, memory, processes, files."""
+
+import os
+import platform
+import resource
+import secrets
+import shutil
+import sqlite3
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+from controller.host_limits import HostLimits
+from storage.migrations import MIGRATIONS
+from switchboard.check.findings import Finding, Verdict
+from switchboard.data_dir import DataDirError, held, holder
+from switchboard.settings import Settings
+
+MIB = 1 << 20
+LEAST_FILES = 4096
+"""Open files that some ten accounts need."""
+FOR_A_BROWSER = 60
+"""Processes and threads that one browser needs, about."""
+
+
+def check_host(settings: Settings) -> Iterator[Finding]:
+    """Yield what is found. Nothing is changed but that DATA_DIR is made."""
+    yield _platform()
+    yield _data_dir(settings.data_dir)
+    yield _execution(settings.data_dir)
+    yield _database(settings.data_dir / "switchboard.sqlite")
+    yield _temporary()
+    yield _disk(settings)
+    limits = HostLimits()
+    yield _memory(settings, limits)
+    yield _processes(limits)
+    yield _files()
+
+
+def _platform() -> Finding:
+    system, machine = platform.system(), platform.machine()
+    told = f"Python {platform.python_version()} on {system} {machine}"
+    if system != "Linux":
+        return Finding("platform", Verdict.MEND, f"{told}: only Linux will do")
+    if os.geteuid() == 0:
+        return Finding("platform", Verdict.NOTE, f"{told}, as root: browsers run without their sandbox")
+    return Finding("platform", Verdict.GOOD, told)
+
+
+def _data_dir(data_dir: Path) -> Finding:
+    try:
+        with held(data_dir):
+            return Finding("DATA_DIR", Verdict.GOOD, f"{data_dir.absolute()} is ours, writable, and can be locked")
+    except DataDirError as error:
+        if (pid := holder(data_dir)) is not None:
+            return Finding(
+                "DATA_DIR", Verdict.NOTE, f"{data_dir.absolute()} is in use by a Switchboard (process {pid})"
+            )
+        return Finding("DATA_DIR", Verdict.LATER if error.heals else Verdict.MEND, str(error))
+
+
+def _execution(data_dir: Path) -> Finding:
+    """Run a script of DATA_DIR, as each launch of a browser does."""
+    script = data_dir / f".check-{secrets.token_hex(4)}.sh"
+    try:
+        descriptor = os.open(script, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o700)
+        os.write(descriptor, b"#!/bin/sh\nexit 0\n")
+        os.close(descriptor)
+        subprocess.run([script], check=True, timeout=10)
+    except PermissionError:
+        return Finding(
+            "execution", Verdict.MEND, f"{data_dir} is mounted noexec: browsers are started by scripts there"
+        )
+    except (OSError, subprocess.SubprocessError) as error:
+        return Finding("execution", Verdict.MEND, f"a script in {data_dir} cannot be run: {error}")
+    finally:
+        script.unlink(missing_ok=True)
+    return Finding("execution", Verdict.GOOD, "scripts in DATA_DIR can be run")
+
+
+def _database(path: Path) -> Finding:
+    if not path.exists():
+        return Finding("database", Verdict.GOOD, "there is none yet: it is made at the first start")
+    try:
+        with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=2)) as connection:
+            ((version,),) = connection.execute("PRAGMA user_version").fetchall()
+            ((accounts,),) = connection.execute("SELECT count(*) FROM accounts").fetchall() if version else ((0,),)
+    except sqlite3.OperationalError as error:
+        is_locked = (error.sqlite_errorcode & 0xFF) in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
+        return Finding("database", Verdict.LATER if is_locked else Verdict.MEND, f"{path}: {error}")
+    except sqlite3.Error as error:
+        return Finding("database", Verdict.MEND, f"{path}: {error}")
+    if version > len(MIGRATIONS):
+        return Finding("database", Verdict.MEND, f"{path} was made by a newer version of Switchboard")
+    return Finding("database", Verdict.GOOD, f"{accounts} accounts, schema {version} of {len(MIGRATIONS)}")
+
+
+def _temporary() -> Finding:
+    try:
+        with tempfile.NamedTemporaryFile() as file:
+            return Finding("temporary", Verdict.GOOD, f"{Path(file.name).parent} is writable")
+    except OSError as error:
+        return Finding("temporary", Verdict.MEND, f"no folder for temporary files is writable: {error.strerror}")
+
+
+def _disk(settings: Settings) -> Finding:
+    try:
+        free = shutil.disk_usage(settings.data_dir).free // MIB
+    except OSError as error:
+        return Finding("disk", Verdict.MEND, f"{settings.data_dir}: {error.strerror}")
+    enough = free >= settings.host_free_disk_mib
+    told = f"{free} MiB are free; HOST_FREE_DISK_MIB is {settings.host_free_disk_mib}"
+    return Finding("disk", Verdict.GOOD if enough else Verdict.LATER, told)
+
+
+def _memory(settings: Settings, limits: HostLimits) -> Finding:
+    free, limit = limits.free_memory() // MIB, limits.memory_limit()
+    told = f"{free} MiB are free" + (f" of a limit of {limit // MIB} MiB" if limit else "")
+    told += f"; HOST_FREE_MEMORY_MIB is {settings.host_free_memory_mib}, an account needs about 250"
+    return Finding("memory", Verdict.GOOD if free >= settings.host_free_memory_mib else Verdict.LATER, told)
+
+
+def _processes(limits: HostLimits) -> Finding:
+    free, limit = limits.free_processes(), limits.process_limit()
+    own = resource.getrlimit(resource.RLIMIT_NPROC)[0]
+    told = "no limit of the container" if free is None else f"{free} more may be started, the limit is {limit}"
+    if own != resource.RLIM_INFINITY:
+        told += f"; this user's limit is {own}"
+    if limit is not None and limit < FOR_A_BROWSER:
+        return Finding("processes", Verdict.MEND, f"{told}: one browser needs some {FOR_A_BROWSER}")
+    return Finding("processes", Verdict.LATER if free is not None and free < FOR_A_BROWSER else Verdict.GOOD, told)
+
+
+def _files() -> Finding:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    told = f"{soft} files may be open (at most {hard if hard != resource.RLIM_INFINITY else 'any number'})"
+    if soft < 256:  # noqa: PLR2004 - a browser alone needs about so many
+        return Finding("open files", Verdict.MEND, f"{told}: a browser needs more; raise LimitNOFILE or ulimit -n")
+    return Finding("open files", Verdict.GOOD if soft >= LEAST_FILES else Verdict.NOTE, told)
+
+
+def python_is_for_others() -> Finding | None:
+    """Return a finding where this Python lies where a service could not run it: in somebody's home folder."""
+    real = Path(sys.executable).resolve()
+    home = next((folder for folder in real.parents if folder.parent == Path("/home") or folder == Path("/root")), None)
+    if home is None:
+        return None
+    return Finding(
+        "python", Verdict.NOTE, f"{real} lies in {home}: a service with ProtectHome cannot run it (203/EXEC)"
+    )

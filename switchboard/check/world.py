@@ -1,0 +1,106 @@
+"""What is checked of the world around: the browser, WhatsApp's host, Telegram with the token, and the clock."""
+
+import asyncio
+import email.utils
+import time
+from collections.abc import AsyncIterator
+from typing import Any
+
+import httpx
+
+from controller.accounts.reasons import Reason
+from controller.chromium import ChromiumOptions
+from controller.chromium.trial import try_browser
+from controller.driver import DriverError
+from controller.reach import Reach, UnknownWayError, browsers_proxy
+from switchboard.check.findings import Finding, Verdict
+from switchboard.settings import Settings
+
+BROWSER_SECONDS = 40.0
+TELEGRAM_SECONDS = 10.0
+CLOCK_SECONDS = 60.0
+"""Seconds by which our clock may differ from Telegram's."""
+
+
+async def check_world(settings: Settings, options: ChromiumOptions) -> AsyncIterator[Finding]:
+    """Yield what is found; it takes a minute at most."""
+    yield await _browser(options)
+    yield await _whatsapp(settings)
+    for finding in await _telegram(settings):
+        yield finding
+
+
+async def _browser(options: ChromiumOptions) -> Finding:
+    try:
+        told = await try_browser(options, BROWSER_SECONDS)
+    except DriverError as error:
+        verdict = Verdict.MEND if error.reason is Reason.LAUNCH_FAILED else Verdict.LATER
+        return Finding("browser", Verdict.LATER if "in time" in error.detail else verdict, error.detail)
+    except OSError as error:
+        return Finding("browser", Verdict.MEND, f"it could not be started: {error}")
+    return Finding("browser", Verdict.NOTE if "WITHOUT" in told else Verdict.GOOD, told)
+
+
+async def _whatsapp(settings: Settings) -> Finding:
+    try:
+        proxy = browsers_proxy(settings.proxy, settings.browser_args)
+    except UnknownWayError as error:
+        return Finding("WhatsApp", Verdict.NOTE, f"browsers go their own way there ({error}), which is not tried here")
+    way = f" through {proxy.server}" if proxy is not None else ""
+    try:
+        await Reach(settings.whatsapp_web_url, proxy)()
+    except (OSError, ValueError) as error:
+        verdict = Verdict.MEND if "407" in str(error) else Verdict.LATER
+        return Finding("WhatsApp", verdict, f"{settings.whatsapp_web_url} cannot be reached{way}: {error}")
+    return Finding("WhatsApp", Verdict.GOOD, f"{settings.whatsapp_web_url} can be reached{way}")
+
+
+async def _telegram(settings: Settings) -> list[Finding]:
+    """Ask Telegram who the bot is; the time that it tells is that of the world."""
+    given: Any = getattr(settings, "telegram_proxy", None)
+    proxy = None if given is None else given.get_secret_value()
+    address = f"{settings.telegram_api_url.rstrip('/')}/bot{settings.telegram_bot_token.get_secret_value()}/getMe"
+    try:
+        async with (
+            asyncio.timeout(TELEGRAM_SECONDS),
+            httpx.AsyncClient(proxy=proxy, timeout=TELEGRAM_SECONDS) as client,
+        ):
+            answer = await client.get(address)
+    except TimeoutError:
+        return [Finding("Telegram", Verdict.LATER, f"no answer in {TELEGRAM_SECONDS:g} s")]
+    except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
+        what = str(error).replace(address, settings.telegram_api_url) or type(error).__name__
+        return [Finding("Telegram", Verdict.LATER, f"{settings.telegram_api_url} cannot be reached: {what}")]
+    return [_bot(settings, answer), *_clock(answer)]
+
+
+def _bot(settings: Settings, answer: httpx.Response) -> Finding:
+    try:
+        told = answer.json()
+        is_telegrams = isinstance(told, dict) and "ok" in told
+    except ValueError:
+        is_telegrams = False
+    if not is_telegrams:
+        what = (
+            f"{settings.telegram_api_url} answers {answer.status_code}, and not as Telegram does: what stands between?"
+        )
+        return Finding("Telegram", Verdict.LATER, what)
+    if told["ok"]:
+        return Finding("Telegram", Verdict.GOOD, f"the bot is @{told['result'].get('username', '?')}")
+    if answer.status_code in {401, 404}:
+        return Finding(
+            "Telegram", Verdict.MEND, "TELEGRAM_BOT_TOKEN: Telegram refuses it; @BotFather knows the right one"
+        )
+    return Finding("Telegram", Verdict.LATER, f"{answer.status_code} {told.get('description', '')}")
+
+
+def _clock(answer: httpx.Response) -> list[Finding]:
+    try:
+        theirs = email.utils.parsedate_to_datetime(answer.headers["date"]).timestamp()
+    except (KeyError, ValueError, TypeError):
+        return []
+    off = time.time() - theirs
+    if abs(off) <= CLOCK_SECONDS:
+        return [Finding("clock", Verdict.GOOD, "it agrees with Telegram's")]
+    way = "ahead" if off > 0 else "behind"
+    return [Finding("clock", Verdict.MEND, f"it is {abs(off):.0f} s {way} of Telegram's: let NTP set it")]

@@ -1,0 +1,57 @@
+"""Where settings are found, in every layout that the docs describe, and names among them that are none of ours.
+
+What the settings are is `settings`.
+"""
+
+import difflib
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from dotenv import dotenv_values
+
+LOCAL = Path(".env")
+SYSTEM = Path("/etc/switchboard.env")
+"""The service's own file, as docs/deploy.md installs it: read by the commands that a person types."""
+SYSTEM_DATA_DIR = Path("/var/lib/switchboard")
+"""The service's DATA_DIR, which its unit sets and not its file."""
+
+_ALIKE_IN_FILE, _ALIKE_AROUND = 0.75, 0.87
+"""How alike (0 to 1) a name must be to one of ours. Around us, in the environment, other programs' names stand too."""
+_OTHERS = ("PLAYWRIGHT_", "PW_", "PTB_", "CHROME_", "CHROMIUM_FLAGS", "PYTHON", "SSL_", "LC_")
+
+
+def find_env_file(chosen: Path | None = None) -> Path | None:
+    """Return the file of settings: the chosen one, the folder's `.env`, or the service's where we may read it."""
+    if chosen is not None:
+        return chosen
+    if LOCAL.exists():
+        return LOCAL
+    return SYSTEM if os.access(SYSTEM, os.R_OK) else None
+
+
+def defaults_for(env_file: Path | None) -> dict[str, Any]:
+    """Return what the layout of a file implies, by the names of settings in lower case."""
+    if env_file != SYSTEM or not SYSTEM_DATA_DIR.is_dir():
+        return {}
+    given = {name.upper() for name in (*os.environ, *dotenv_values(SYSTEM))}
+    return {} if "DATA_DIR" in given else {"data_dir": str(SYSTEM_DATA_DIR)}
+
+
+def unknown_names(known: Iterable[str], env_file: Path | None, around: Mapping[str, str]) -> list[tuple[str, str]]:
+    """Return each name that looks like one of ours and is none, with the nearest right one. Raises OSError.
+
+    known: in upper case. around: the environment.
+    """
+    known = sorted(known)
+    in_file = dotenv_values(env_file) if env_file is not None and env_file.exists() else {}
+    found: dict[str, str] = {}
+    for names, alike in ((in_file, _ALIKE_IN_FILE), (around, _ALIKE_AROUND)):
+        for name in names:
+            upper = name.upper()
+            if upper in known or upper.startswith(_OTHERS) or upper.endswith("_PROXY") or name in found:
+                continue
+            if nearest := difflib.get_close_matches(upper, known, n=1, cutoff=alike):
+                found[name] = nearest[0]
+    return list(found.items())

@@ -1,0 +1,162 @@
+"""`switchboard check` and `status` as a person types them: one screen, one code, and nothing of the secrets."""
+
+import json
+import os
+import sqlite3
+import stat
+import subprocess
+import sys
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from sandbox.telegram import TelegramStandIn
+from sandbox.whatsapp import WhatsAppStandIn
+from switchboard.check import host
+from switchboard.check.findings import Finding, Verdict, as_json, as_text, exit_code
+from switchboard.data_dir import held
+
+ROOT = Path(__file__).resolve().parents[3]
+TOKEN = "7000000001:" + "AA-nobodys_" * 3 + "xy"
+
+
+def run(tmp_path, *words, **settings):
+    env = {
+        "PATH": os.environ["PATH"],
+        "PYTHONPATH": str(ROOT),
+        "TELEGRAM_BOT_TOKEN": TOKEN,
+        "TELEGRAM_API_URL": "http://127.0.0.1:9",
+        "TELEGRAM_ADMIN_IDS": "1",
+        "WHATSAPP_WEB_URL": "http://127.0.0.1:9/",
+        "DATA_DIR": str(tmp_path / "data"),
+    }
+    done = subprocess.run(
+        [sys.executable, "-m", "switchboard", *words], env=env | settings, cwd=tmp_path, text=True, check=False,
+        capture_output=True, timeout=100,
+    )  # fmt: skip
+    assert "Traceback" not in done.stderr
+    assert TOKEN not in done.stdout + done.stderr
+    return done
+
+
+def found(done):
+    return {one["name"]: one for one in json.loads(done.stdout)["findings"]}
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "code"),
+    [
+        ([], 0),
+        ([Verdict.GOOD, Verdict.NOTE], 0),
+        ([Verdict.LATER, Verdict.GOOD], 75),
+        ([Verdict.LATER, Verdict.MEND, Verdict.GOOD], 2),
+    ],
+)
+def test_the_code_is_that_of_the_worst(verdicts, code):
+    assert exit_code([Finding("x", verdict, "y") for verdict in verdicts]) == code
+
+
+def test_what_is_said_is_one_line_each_without_secrets():
+    findings = [Finding("Telegram", Verdict.LATER, f"http://x/bot{TOKEN}/getMe\nfailed")]
+    for told in (as_text(findings), as_json(findings)):
+        assert TOKEN not in told
+        assert "<token>" in told
+    assert len(as_text(findings).splitlines()) == 2
+
+
+def test_a_wrong_setting_ends_it(tmp_path):
+    done = run(tmp_path, "check", HEALTH_CHECK_SECOND="5", LAUNCH_SLOTS="0")
+    assert done.returncode == 2
+    assert (
+        "FAIL  settings  HEALTH_CHECK_SECOND: there is no such setting, the nearest is HEALTH_CHECK_SECONDS"
+        in done.stdout
+    )
+
+
+@pytest.mark.chromium
+async def test_where_all_is_well(tmp_path):
+    async with TelegramStandIn() as telegram, WhatsAppStandIn() as whatsapp:
+        import asyncio
+
+        done = await asyncio.to_thread(
+            run, tmp_path, "check", "--json",
+            TELEGRAM_API_URL=telegram.url, TELEGRAM_BOT_TOKEN=telegram.token, WHATSAPP_WEB_URL=whatsapp.url,
+        )  # fmt: skip
+        refused = await asyncio.to_thread(run, tmp_path, "check", "--json", TELEGRAM_API_URL=telegram.url)
+    assert done.returncode == 0, done.stdout
+    told = found(done)
+    assert told["Telegram"]["text"].startswith("the bot is @")
+    assert told["WhatsApp"]["text"].endswith("can be reached")
+    assert "headless" in told["browser"]["text"] or "chrom" in told["browser"]["text"]
+    assert [path.name for path in (tmp_path / "data").iterdir()] == ["switchboard.lock"]
+    assert refused.returncode == 2
+    assert found(refused)["Telegram"]["verdict"] == "mend"
+    assert found(refused)["WhatsApp"]["verdict"] == "later"
+
+
+def test_what_no_wait_would_mend(tmp_path):
+    done = run(tmp_path, "check", "--json", CHROMIUM_PATH="/usr/bin/true", TMPDIR="/nowhere")
+    told = found(done)
+    assert done.returncode == 2
+    assert told["browser"]["verdict"] == "mend"
+    assert "does not tell its version" in told["browser"]["text"]
+    assert told["Telegram"]["verdict"] == "later"
+
+
+def test_a_folder_without_the_right_to_execute(tmp_path, monkeypatch):
+    def refuse(*_, **__):
+        raise PermissionError
+
+    monkeypatch.setattr(host.subprocess, "run", refuse)
+    finding = host._execution(tmp_path)
+    assert finding.verdict is Verdict.MEND
+    assert "noexec" in finding.text
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_running_one_is_no_fault_and_its_status_is_read_beside_it(tmp_path):
+    data = tmp_path / "data"
+    done = run(tmp_path, "status")
+    assert done.returncode == 2
+    assert "there is no database here" in done.stderr
+    with held(data):
+        with closing(sqlite3.connect(data / "switchboard.sqlite")) as connection:
+            connection.execute("CREATE TABLE accounts (number, name, wanted, linked, state, reason, since, added_at)")
+            connection.execute(
+                "INSERT INTO accounts VALUES ('+491511234567', 'Support\nBerlin', 'connected', 1, 'CONNECTED', 'ready',"
+                " '2026-01-01T12:00:00+00:00', '')"
+            )
+            connection.commit()
+        before = {path: path.stat().st_mtime_ns for path in data.iterdir()}
+        done = run(tmp_path, "status")
+        told = json.loads(run(tmp_path, "status", "--json").stdout)
+        assert {path: path.stat().st_mtime_ns for path in data.iterdir()} == before
+    assert done.returncode == 0
+    assert done.stdout.splitlines()[0] == f"It runs (process {os.getpid()}). 1 accounts: 1 CONNECTED."
+    assert "4567  CONNECTED" in done.stdout
+    assert "since 2026-01-01T12:00:00Z (ready)  Support\\nBerlin" in done.stdout
+    assert told["running"] is True
+    assert told["process"] == os.getpid()
+    assert told["accounts"][0]["state"] == "CONNECTED"
+    assert "15112" not in done.stdout + json.dumps(told)
+    assert run(tmp_path, "status").stdout.startswith("It does not run")
+
+
+def test_the_version_is_told(tmp_path):
+    done = run(tmp_path, "--version")
+    assert done.returncode == 0
+    assert done.stdout.startswith("switchboard ")
+
+
+def test_settings_are_read_from_the_file_that_is_named(tmp_path):
+    file = tmp_path / "other.env"
+    file.write_text(f"DATA_DIR={tmp_path / 'elsewhere'}\n")
+    env = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(
+        [sys.executable, "-m", "switchboard", "--env-file", str(file), "status"], env=env, cwd=tmp_path, text=True,
+        check=False, capture_output=True, timeout=60,
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert "elsewhere" in done.stderr
+    assert stat.S_ISREG(file.stat().st_mode)
