@@ -174,4 +174,16 @@ MIGRATIONS: Sequence[Sequence[Statement]] = (
         "DROP TABLE old_incidents",
         "DROP TABLE outbox",
     ),
+    (
+        """
+        CREATE TABLE pulse (
+            id INTEGER PRIMARY KEY CHECK (id = 1),
+            at TEXT NOT NULL,
+            boot_id TEXT NOT NULL,
+            started_at TEXT NOT NULL,
+            oom_kills INTEGER,
+            ended TEXT NOT NULL DEFAULT ''
+        ) STRICT
+        """,
+    ),
 )
