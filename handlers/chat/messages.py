@@ -1,4 +1,4 @@
-"""What a message is here, as plain data: where it goes, what it says, its buttons. Telegram's classes stay in `chat`.
+"""What a message is here, as plain data: where it goes, what it says, its buttons. No chat service's own classes.
 
 Texts are HTML as Telegram reads it; whatever comes from people or from pages has passed `escape`.
 """
@@ -15,13 +15,13 @@ CAPTION_LIMIT = 1024
 
 @unique
 class Lane(IntEnum):
-    """What goes first where a chat's budget is short: a lower number."""
+    """The kinds of messages. Each has a share of a chat's turns (`turns`); a lower number is more urgent."""
 
     QR = 0
     ANSWERS = 1
     ALERTS = 2
     UPDATES = 3
-    """Edits of alerts and of answers that go on: after whatever sounds, or is waited for."""
+    """Edits of alerts and of answers that go on: less urgent than what sounds, or is waited for."""
     CARDS = 4
 
 

@@ -62,7 +62,7 @@ class TelegramClient:
         return self._remember(place.chat, sent.message_id)
 
     async def edit(self, chat: int, message: int, text: Text) -> None:
-        """Let a message say something else. To say what it says already is no error."""
+        """Replace a message's text and buttons. That it reads so already is no error."""
         await self._again(
             self._bot.edit_message_text(
                 text.html,
@@ -103,7 +103,7 @@ class TelegramClient:
         return self._remember(place.chat, sent.message_id)
 
     async def edit_picture(self, chat: int, message: int, picture: bytes, caption: Text) -> None:
-        """Put another PNG and caption in the place of a message's."""
+        """Replace a message's PNG and caption."""
         media = InputMediaPhoto(picture, caption=caption.html, parse_mode=ParseMode.HTML, filename=_FILE_NAME)
         await self._again(
             self._bot.edit_message_media(
@@ -138,7 +138,7 @@ class TelegramClient:
         await self._again(self._bot.delete_message(chat, message))
 
     async def answer_press(self, press: str, text: str = "", *, alert: bool = False) -> None:
-        """Let a pressed button stop spinning, with at most 200 characters shown. A press too old is no error."""
+        """Answer a press, so that its button stops spinning; at most 200 characters. A press too old is no error."""
         await self._again(self._bot.answer_callback_query(press, text or None, show_alert=alert))
 
     async def find_chat(self, chat: int | str) -> ChatInfo:
@@ -167,7 +167,7 @@ class TelegramClient:
         return (await self._call(self._bot.create_forum_topic(chat, name))).message_thread_id
 
     async def set_commands(self, commands: Sequence[tuple[str, str]], scope: telegram.BotCommandScope) -> None:
-        """Set the menu of commands (name, what it does) that people of this scope see."""
+        """Set the menu of commands (name, description) that people of this scope see."""
         await self._again(self._bot.set_my_commands(list(commands), scope=scope))
 
     async def _again(self, call: Awaitable[Any]) -> Any:
