@@ -16,12 +16,14 @@ from controller.accounts.model import Boot, Wanted
 from controller.accounts.notices import Listener
 from controller.accounts.policy import Policy
 from controller.accounts.reasons import Reason, State
-from controller.driver import Driver, SavedSession, Usage
-from controller.launch_slots import LaunchSlots
+from controller.driver import Driver, DriverError, SavedSession, Usage
+from controller.launch_slots import Applicant, LaunchSlots
 from controller.manager import Manager, Status, utc_now
 
 log = logging.getLogger(__name__)
 
+LOOK_DEADLINE = 10.0
+"""Seconds in which a driver has to tell whether a profile holds a session."""
 OUTAGE = "WhatsApp cannot be reached"
 """The name under which launches are held while it is so."""
 
@@ -31,7 +33,8 @@ class Account:
     """An account as the database remembers it.
 
     number: E.164. name: what people call it, may be empty. owner: the id of the operator whose it is.
-    wanted: what it should be. linked: its phone has linked it. state, reason, detail, since: where it was last.
+    wanted: what it should be. linked: its phone has linked it. state, reason, cause, detail, since, attempts, errors:
+    where it was last. alias: another form of its number, E.164, that an operator has confirmed.
     """
 
     number: str
@@ -44,6 +47,10 @@ class Account:
     detail: str = ""
     since: datetime | None = None
     block_ends_at: datetime | None = None
+    cause: Reason | None = None
+    attempts: int = 0
+    errors: int = 0
+    alias: str | None = None
 
 
 class AccountStore(Protocol):
@@ -67,10 +74,6 @@ class AccountStore(Protocol):
 
 class UnknownAccountError(LookupError):
     """No such account. Its text is the number or name that was asked for."""
-
-
-class AmbiguousAccountError(LookupError):
-    """More than one account has that name."""
 
 
 class ShuttingDownError(RuntimeError):
@@ -100,12 +103,14 @@ class Registry:
         self._turns: dict[str, asyncio.Lock] = {}
         self._adding = asyncio.Lock()
         self._stopping = False
+        self._rank = 0
 
     async def boot(self) -> None:
         """Take up every account as it should be; those to be connected wait in turn for a launch slot (L14)."""
         accounts = await self._store.accounts()
+        has_session = await asyncio.gather(*map(self._has_session, accounts))
         self._refuse_if_stopping()
-        for account in accounts:
+        for account, there in zip(accounts, has_session, strict=True):
             ends = account.block_ends_at
             self._adopt(account).boot(
                 Boot(
@@ -115,8 +120,25 @@ class Registry:
                     reason=account.reason,
                     detail=account.detail,
                     block_ends_in=None if ends is None else max(0.0, (ends - self._clock()).total_seconds()),
-                )
+                    cause=account.cause,
+                    has_session=there,
+                    attempts=account.attempts,
+                    errors=account.errors,
+                    alias=account.alias,
+                ),
+                account.since,
             )
+
+    async def _has_session(self, account: Account) -> bool:
+        """Look whether a session is there that nobody remembers: a stop can come between the scan and CONNECTED."""
+        if account.linked or account.wanted is not Wanted.CONNECTED:
+            return False
+        try:
+            async with asyncio.timeout(LOOK_DEADLINE):
+                return await self._driver.has_session(account.number)
+        except (DriverError, TimeoutError) as error:
+            log.warning("Whether an account's session is there cannot be told: %s", error or "no answer in time")
+            return True
 
     def accounts(self) -> list[Account]:
         """All accounts, the longest-served first."""
@@ -128,16 +150,6 @@ class Registry:
             return self._accounts[number]
         except KeyError:
             raise UnknownAccountError(number) from None
-
-    def named(self, name: str) -> Account:
-        """Look an account up by what people call it. Raises UnknownAccountError, AmbiguousAccountError."""
-        wanted = name.casefold()
-        found = [account for account in self._accounts.values() if account.name.casefold() == wanted]
-        if not found:
-            raise UnknownAccountError(name)
-        if len(found) > 1:
-            raise AmbiguousAccountError(name)
-        return found[0]
 
     def status(self, number: str) -> Status:
         """Return where an account is now. Raises UnknownAccountError."""
@@ -176,9 +188,9 @@ class Registry:
 
     async def rename(self, number: str, name: str) -> None:
         """Give an account another name. Raises UnknownAccountError."""
-        account = self.account(number)
-        await self._store.rename(number, name)
-        self._accounts[number] = replace(account, name=name)
+        async with self._turn(number):
+            await self._store.rename(number, name)
+            self._accounts[number] = replace(self._accounts[number], name=name)
 
     async def start(self, number: str, *, takeover: bool = False) -> bool:
         """Connect an account now, with counters at zero. Returns False if it is connected or on its way already.
@@ -228,12 +240,36 @@ class Registry:
         except OSError as error:
             log.error("That an account is to be connected could not be stored: %s", error)
 
-    async def remove(self, number: str) -> None:
-        """Take an account out of service and forget it. Its profile and its history stay."""
+    async def confirm_number(self, number: str, *, same: bool) -> bool:
+        """Take an operator's word about the number that differs by one digit. Returns False if none is asked about."""
         async with self._turn(number) as manager:
-            await manager.stop()
+            return await manager.confirm_number(same=same)
+
+    async def answer_dialog(self, number: str) -> bool:
+        """Press Continue in the known dialog over an account's page. Returns False if there is none."""
+        async with self._turn(number) as manager:
+            return await manager.answer_dialog()
+
+    async def remove(self, number: str) -> bool | None:
+        """Log the account's device out, delete its profile and copies, and forget it. Its history stays.
+
+        Returns whether the device is known to be logged out; None where no browser was open to do it, so that a person
+        has to remove it on the phone. If the profile cannot be deleted, the account stays, suspended, and this can be
+        said again. Raises UnknownAccountError, DriverError.
+        """
+        async with self._turn(number) as manager:
+            await self._store.want(number, Wanted.SUSPENDED)
+            logged_out = await manager.stop(log_out=True)
+            try:
+                await self._driver.remove(number)
+            except DriverError:
+                self._refuse_if_stopping()
+                again = self._managers[number] = self._manager_of(self._accounts[number])
+                await again.suspend()
+                raise
             await self._store.remove_account(number)
             del self._managers[number], self._accounts[number], self._turns[number]
+            return logged_out
 
     async def stop(self) -> None:
         """Take no new commands and end every manager side by side; each is bounded by its own deadline (L15)."""
@@ -243,7 +279,12 @@ class Registry:
     def _adopt(self, account: Account) -> Manager:
         self._accounts[account.number] = account
         self._turns[account.number] = asyncio.Lock()
-        manager = self._managers[account.number] = Manager(
+        manager = self._managers[account.number] = self._manager_of(account)
+        return manager
+
+    def _manager_of(self, account: Account) -> Manager:
+        self._rank += 1
+        manager = Manager(
             account.number,
             driver=self._driver,
             slots=self.slots,
@@ -251,6 +292,7 @@ class Registry:
             listener=self._listener,
             clock=self._clock,
             full_numbers=self._full_numbers,
+            applicant=Applicant(account.owner, self._rank),
         )
         if OUTAGE in self.slots.holds:
             manager.hold()

@@ -104,12 +104,19 @@ class AccountRecords:
                 ],
             )
             await connection.executemany(
-                "UPDATE accounts SET state = ?, reason = ?, detail = ?, since = ?, linked = ?, block_ends_at = ?"
-                " WHERE number = ?",
+                "UPDATE accounts SET state = ?, reason = ?, cause = ?, detail = ?, since = ?, linked = ?,"
+                " block_ends_at = ?, attempts = ?, errors = ? WHERE number = ?",
                 [
-                    (t.state, t.reason, t.detail, t.at.isoformat(), t.linked, _iso(t.block_ends_at), t.number)
+                    (
+                        t.state, t.reason, t.cause, t.detail, t.at.isoformat(), t.linked, _iso(t.block_ends_at),
+                        t.attempts, t.errors, t.number,
+                    )
                     for t in newest.values()
                 ],
+            )  # fmt: skip
+            await connection.executemany(
+                "UPDATE accounts SET alias = ? WHERE number = ?",
+                {(t.alias, t.number) for t in transitions if t.alias is not None},
             )
             changes += [absorb(transitions) for absorb in self.absorb]
             for each in changes:
@@ -160,6 +167,10 @@ def _account(row: sqlite3.Row) -> Account | None:
             detail=row["detail"],
             since=tolerant.moment(row["since"]),
             block_ends_at=tolerant.moment(row["block_ends_at"]),
+            cause=None if row["cause"] is None else tolerant.word(Reason, row["cause"], Reason.UNKNOWN),
+            attempts=row["attempts"],
+            errors=row["errors"],
+            alias=row["alias"],
         )
     except (IndexError, TypeError, ValueError) as error:
         log.warning("An account in the database cannot be read and is left out: %s", error)

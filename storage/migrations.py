@@ -186,4 +186,10 @@ MIGRATIONS: Sequence[Sequence[Statement]] = (
         ) STRICT
         """,
     ),
+    (
+        "ALTER TABLE accounts ADD COLUMN cause TEXT",
+        "ALTER TABLE accounts ADD COLUMN attempts INTEGER NOT NULL DEFAULT 0",
+        "ALTER TABLE accounts ADD COLUMN errors INTEGER NOT NULL DEFAULT 0",
+        "ALTER TABLE accounts ADD COLUMN alias TEXT",
+    ),
 )

@@ -355,7 +355,8 @@ def _log_out(step: Step, detail: str) -> None:
     step.close_dialog()
     step.over(Reason.CONFIRM_NUMBER)
     step.set(linked=False, asked=False, identified=None, unconfirmed=None, foreign=True, lost=None)
-    step.stage(Stage.LOGGING_OUT, step.policy.log_out_timeout, Reason.WRONG_NUMBER)
+    connected = step.connection.state is State.CONNECTED
+    step.stage(Stage.LOGGING_OUT, step.policy.log_out_timeout, Reason.WRONG_NUMBER if connected else None)
     step.set(detail=detail)
     step.effects.append(LogOut(step.connection.session))
 
@@ -611,7 +612,7 @@ def _stale(step: Step, _: Fired) -> None:
 def _end(step: Step, ended: Ended) -> None:
     """Put the session away and count its end; then the table of reasons decides what follows."""
     before = step.connection
-    ended = _with_meaning(ended)
+    ended = _with_meaning(ended, step.policy)
     verdict = step.policy.verdict(ended.reason)
     assert verdict is not None
     state = verdict.state_after(connected=before.state is State.CONNECTED)
@@ -635,8 +636,10 @@ def _end(step: Step, ended: Ended) -> None:
     _follow(step, ended, verdict, state, on_trial=on_trial)
 
 
-def _with_meaning(ended: Ended) -> Ended:
-    """Put what WhatsApp's code of a logout says in the place of the code (L11)."""
+def _with_meaning(ended: Ended, policy: Policy) -> Ended:
+    """Put what WhatsApp's code of a logout says in the place of the code (L11), and tell a conflict by the policy."""
+    if ended.reason is Reason.CONFLICT and policy.takeover is Takeover.NEVER:
+        return replace(ended, reason=Reason.CONFLICT_LEFT)
     if ended.reason is not Reason.LOGGED_OUT or not ended.code:
         return ended
     return replace(ended, reason=logout_reason(ended.code), detail=f"WhatsApp says: {logout_words(ended.code)}")

@@ -77,9 +77,6 @@ VERDICTS_OF: dict[Takeover, dict[Reason, Verdict]] = {
     Takeover.ALWAYS: {
         Reason.CONFLICT: Verdict(State.DISCONNECTED, Then.BACKOFF, remedy=Remedy.USE_HERE),
     },
-    # Never taken back, by nobody: whoever has it elsewhere closes it there, and then it is an ordinary start.
-    Takeover.NEVER: {
-        Reason.CONFLICT: Verdict(State.DISCONNECTED, Then.PERSON, alert=True, critical=True, remedy=Remedy.RECONNECT),
-    },
+    Takeover.NEVER: {},
 }
 """What differs from `VERDICTS` by the choice of TAKEOVER."""

@@ -90,6 +90,8 @@ class Reason(StrEnum):
     """WhatsApp removed this linked device because the browser had no room for its data."""
     CONFLICT = "conflict"
     """WhatsApp Web was opened elsewhere with the same session."""
+    CONFLICT_LEFT = "conflict_left"
+    """The same, and TAKEOVER=never leaves it there."""
     BANNED = "banned"
     """WhatsApp blocks the account (ban, terms of service)."""
     OUTDATED = "outdated"
@@ -212,6 +214,7 @@ VERDICTS: dict[Reason, Verdict] = {
     Reason.STORAGE_FULL: Verdict(_DOWN, Then.PERSON, alert=True, critical=True, remedy=_LINK, unlinks=True),
     Reason.SCREEN_LOCKED: Verdict(_DOWN, Then.PERSON, alert=True, critical=True, remedy=_AGAIN, restorable=True),
     Reason.CONFLICT: Verdict(_DOWN, Then.PERSON, alert=True, critical=True, remedy=Remedy.USE_HERE),
+    Reason.CONFLICT_LEFT: Verdict(_DOWN, Then.PERSON, alert=True, critical=True, remedy=_AGAIN),
     Reason.BANNED: Verdict(State.SUSPENDED, Then.BLOCK_END, alert=True, critical=True),
     Reason.OUTDATED: Verdict(_DOWN, Then.REFRESH, remedy=_AGAIN),
     Reason.WRONG_NUMBER: Verdict(_DOWN, Then.PERSON, alert=True, critical=True, remedy=_LINK, unlinks=True),
@@ -241,6 +244,12 @@ TRAITS: dict[Reason, Traits] = {
     **VERDICTS,
 }
 """What each reason means: every one there is."""
+
+
+def remedy_of(reason: str) -> Remedy:
+    """Return what mends a reason, given as its word; NONE for a word that is none of ours."""
+    return TRAITS[Reason(reason)].remedy if reason in TRAITS else Remedy.NONE
+
 
 _LOGOUT_CODES: dict[str, Reason] = {
     # WhatsApp Web's old numbers, as wa-js names them, and the names of today.

@@ -10,7 +10,7 @@ from dataclasses import replace
 from datetime import datetime
 from html import unescape
 
-from controller.accounts.reasons import Reason
+from controller.accounts.reasons import Reason, Remedy, remedy_of
 from controller.incidents import CRITICAL, Entry, Incident
 from controller.troubles import UNREACHABLE
 from handlers.chat.button_codes import Verb, button_code
@@ -177,14 +177,12 @@ def _words(entry: Entry) -> Told:
     return words
 
 
-def _verb(entry: Entry) -> Verb:
-    match entry.reason:
-        case Reason.LOGGED_OUT | Reason.WRONG_NUMBER | Reason.PASSKEY:
-            return Verb.LINK
-        case Reason.CONFLICT:
-            return Verb.USE_HERE
-        case _:
-            return Verb.RECONNECT
+_VERBS = {Remedy.LINK: Verb.LINK, Remedy.USE_HERE: Verb.USE_HERE, Remedy.RECONNECT: Verb.RECONNECT}
+
+
+def _verb(entry: Entry) -> Verb | None:
+    """Return what mends it; None where no button here does."""
+    return _VERBS.get(remedy_of(entry.reason))
 
 
 _LABELS = {Verb.LINK: "Link again", Verb.USE_HERE: "Use here", Verb.RECONNECT: "Reconnect"}
@@ -192,6 +190,8 @@ _LABELS = {Verb.LINK: "Link again", Verb.USE_HERE: "Use here", Verb.RECONNECT: "
 
 def _account_row(entry: Entry, incident: int, names: Names | None) -> list[tuple[Button, ...]]:
     verb = _verb(entry)
+    if verb is None:
+        return []
     label = _LABELS[verb]
     if names is not None:
         name = unescape(names(entry.number))

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from controller.accounts.model import Breaker, Stage
 from controller.accounts.notices import CodeShown, PastTransition
-from controller.accounts.reasons import VERDICTS, Reason, State, Then
+from controller.accounts.reasons import Reason, Remedy, State
 from controller.manager import Status
 from controller.registry import Account
 from handlers.chat.messages import escape
@@ -193,11 +193,19 @@ def _next(status: Status, now: datetime) -> str:
     if status.next_retry_in is not None:
         at = clock(now + timedelta(seconds=round(status.next_retry_in)), now, seconds=True)
         return f"Next try at {at}."
-    verdict = VERDICTS.get(status.reason) if status.reason is not None else None
-    if status.state is State.SUSPENDED and status.reason is Reason.SUSPENDED_BY_OPERATOR:
+    if status.reason is Reason.SUSPENDED_BY_OPERATOR:
         return "/reconnect opens it again."
-    if status.reason in {Reason.LOGGED_OUT, Reason.WRONG_NUMBER, Reason.NOT_LINKED}:
-        return "/link sends a new code."
-    if status.state is State.SUSPENDED or (verdict is not None and verdict.then is Then.PERSON):
-        return "It is not tried again by itself; /reconnect starts it."
-    return ""
+    if status.wants_connection:
+        return ""
+    return _REMEDIES[status.remedy]
+
+
+_REMEDIES = {
+    Remedy.LINK: "/link sends a new code.",
+    Remedy.USE_HERE: "It is not tried again by itself; Use here takes it back.",
+    Remedy.RECONNECT: "It is not tried again by itself; /reconnect starts it.",
+    Remedy.NONE: "It is not tried again by itself.",
+    Remedy.CONFIRM: "Say whether it is the same account.",
+    Remedy.CONTINUE: "Continue answers the dialog.",
+}
+"""What a person can do, where nothing is tried by itself any more."""

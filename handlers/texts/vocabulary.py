@@ -62,6 +62,7 @@ WHY: dict[Reason, str] = {
     Reason.SYNC_FAILED: "its chats could not be loaded, so WhatsApp logged it out",
     Reason.STORAGE_FULL: "its browser ran out of room, so WhatsApp logged it out",
     Reason.CONFLICT: "WhatsApp Web was opened somewhere else",
+    Reason.CONFLICT_LEFT: "WhatsApp Web was opened somewhere else",
     Reason.BANNED: "WhatsApp has blocked the account",
     Reason.OUTDATED: "WhatsApp called its page out of date",
     Reason.WRONG_NUMBER: "a phone with another number scanned the code",
@@ -114,6 +115,11 @@ ALERTS: dict[Reason, Told] = {
         "opened somewhere else",
         "WhatsApp Web runs with this session in another place, so it was closed here.",
         "Press Use here to take it back, or leave it where it is.",
+    ),
+    Reason.CONFLICT_LEFT: Told(
+        "opened somewhere else",
+        "WhatsApp Web runs with this session in another place, so it was closed here; TAKEOVER=never leaves it there.",
+        "Close it in that other place, then press Reconnect.",
     ),
     Reason.BANNED: Told(
         "blocked by WhatsApp",

@@ -415,11 +415,22 @@ async def test_a_page_that_grows_is_measured_and_recycled_without_an_alert(world
 
 
 def test_each_reason_that_a_page_can_give_is_looked_at_here():
+    looked_at = set(re.findall(r"Reason\.([A-Z_]+)", Path(__file__).read_text(encoding="utf-8")))
     elsewhere = {
         "PROFILE_IN_USE",
         "UNRESPONSIVE",
         "RESTORE_FAILED",
         "UNKNOWN",
     }  # chromium/test_chaos.py, test_manager.py
-    looked_at = set(re.findall(r"Reason\.([A-Z_]+)", Path(__file__).read_text(encoding="utf-8")))
+    elsewhere |= {
+        "ACCOUNT_LOCKED",
+        "SYNC_FAILED",
+        "STORAGE_FULL",
+        "SCREEN_LOCKED",
+        "PAGE_MISBEHAVES",
+        "RELOADS_ITSELF",
+        "WRONG_NUMBER_STAYS",
+        "NOT_LINKED",
+        "CONFLICT_LEFT",
+    } - looked_at  # accounts/test_lifecycle.py
     assert {reason.name for reason in VERDICTS} - looked_at == elsewhere

@@ -9,12 +9,12 @@ import pytest
 from controller.accounts.model import Stage
 from controller.accounts.notices import CodeShown, Transition
 from controller.accounts.policy import Policy
-from controller.accounts.reasons import Reason, State
-from controller.accounts.reports import Ended, PasskeyAsked, Ready
+from controller.accounts.reasons import Reason, Remedy, State
+from controller.accounts.reports import Authenticated, Ended, PasskeyAsked, Ready
 from controller.driver import DriverError, SavedSession
 from controller.incidents import Changes
 from controller.recorder import Recorder
-from controller.registry import AmbiguousAccountError, Registry, ShuttingDownError, UnknownAccountError
+from controller.registry import OUTAGE, Registry, ShuttingDownError, UnknownAccountError
 from controller.troubles import DATABASE
 from storage.accounts import AccountRecords
 from storage.database import open_database
@@ -52,10 +52,10 @@ def ready(driver):
 
 
 @virtual
-async def test_look_up_by_number_and_name(tmp_path):
+async def test_look_up_by_number(tmp_path):
     async with running(tmp_path / "db") as registry:
         account = await registry.add(BERLIN, name="Support Berlin", owner=42)
-        assert registry.account(BERLIN) == registry.named("support berlin") == account
+        assert registry.account(BERLIN) == account
         assert await registry.add(BERLIN, name="another", owner=43) == account
         with pytest.raises(UnknownAccountError):
             registry.account(BONN)
@@ -64,10 +64,8 @@ async def test_look_up_by_number_and_name(tmp_path):
         with pytest.raises(UnknownAccountError):
             await registry.start(BONN)
         await registry.add(BONN, name="SUPPORT BERLIN", owner=42)
-        with pytest.raises(AmbiguousAccountError):
-            registry.named("Support Berlin")
         await registry.rename(BONN, "Bonn")
-        assert registry.named("bonn").number == BONN
+        assert registry.account(BONN).name == "Bonn"
         assert [a.number for a in registry.accounts()] == [BERLIN, BONN]
 
 
@@ -267,9 +265,13 @@ async def test_removal_closes_and_forgets_but_keeps_the_history(tmp_path):
         await registry.add(BERLIN, name="", owner=42)
         await registry.start(BERLIN)
         await settle()
-        await registry.remove(BERLIN)
+        assert await registry.remove(BERLIN) is True
+        assert driver.newest.logged_out
         assert driver.newest.closed
+        assert driver.removed == [BERLIN]
         assert registry.accounts() == []
+        with pytest.raises(UnknownAccountError):
+            await registry.start(BERLIN)
     async with running(tmp_path / "db") as registry:
         assert registry.accounts() == []
         assert len(await registry.rows("SELECT * FROM transitions")) > 1
@@ -459,3 +461,152 @@ async def test_a_restored_account_is_started_although_the_database_refuses(tmp_p
         registry.driver.copies = [SavedSession("2026-01-01", 0.0, 1)]
         await registry.restore(BERLIN, "2026-01-01")
         await until(lambda: registry.status(BERLIN).is_connected)
+
+
+@virtual
+async def test_a_renaming_does_not_bring_back_what_was_removed_meanwhile(tmp_path, monkeypatch):
+    async with running(tmp_path / "db") as registry:
+        await registry.add(BERLIN, name="", owner=1)
+        gate = hold_back(monkeypatch, registry, "rename")
+        renaming = asyncio.create_task(registry.rename(BERLIN, "Berlin"))
+        await settle()
+        removing = asyncio.create_task(registry.remove(BERLIN))
+        await settle()
+        gate.set()
+        await asyncio.gather(renaming, removing)
+        assert registry.accounts() == []
+
+
+# --- removal ----------------------------------------------------------------------------------------------------------
+
+
+@virtual
+async def test_a_removal_tells_whether_the_device_was_logged_out(tmp_path):
+    async with running(tmp_path / "db") as registry:
+        ready(registry.driver)
+        for number in (BERLIN, BONN):
+            await registry.add(number, name="", owner=1)
+        await registry.start(BERLIN)
+        await until(lambda: registry.status(BERLIN).is_connected)
+        registry.driver.newest.log_out_fails = DriverError(Reason.UNKNOWN, "no way to log out")
+        assert await registry.remove(BERLIN) is False
+        assert await registry.remove(BONN) is None, "no browser was open to do it"
+        assert registry.driver.removed == [BERLIN, BONN]
+
+
+@virtual
+async def test_an_account_whose_profile_cannot_be_deleted_stays_and_can_be_removed_later(tmp_path, monkeypatch):
+    async with running(tmp_path / "db") as registry:
+        await registry.add(BERLIN, name="", owner=1)
+        deleting = registry.driver.remove
+
+        async def refuse(_):
+            raise DriverError(Reason.UNKNOWN, "the disk does not answer")
+
+        monkeypatch.setattr(registry.driver, "remove", refuse)
+        with pytest.raises(DriverError):
+            await registry.remove(BERLIN)
+        assert registry.status(BERLIN).state is State.SUSPENDED
+        monkeypatch.setattr(registry.driver, "remove", deleting)
+        await registry.remove(BERLIN)
+        assert registry.accounts() == []
+
+
+# --- L13, L14: what is taken up ---------------------------------------------------------------------------------------
+
+
+@virtual
+async def test_l13_an_account_that_is_added_during_an_outage_is_held_too(tmp_path):
+    async with running(tmp_path / "db") as registry:
+        registry.hold()
+        await registry.add(BERLIN, name="", owner=1)
+        await registry.start(BERLIN)
+        await settle()
+        assert registry.status(BERLIN).on_hold
+        registry.driver.fails = DriverError(Reason.LAUNCH_FAILED, "no answer")
+        registry.slots.release(OUTAGE)  # what is under way already when it begins
+        await settle()
+        status = registry.status(BERLIN)
+        assert (status.state, status.error_count, status.next_retry_in) == (State.ERROR, 0, None), "it uses up nothing"
+        registry.driver.fails = None
+        ready(registry.driver)
+        registry.release()
+        await until(lambda: registry.status(BERLIN).is_connected)
+
+
+@virtual
+async def test_l14_a_stop_between_the_scan_and_connected_strands_nobody(tmp_path):
+    driver = FakeDriver()
+    async with running(tmp_path / "db", driver) as registry:
+        await registry.add(BERLIN, name="", owner=1)
+        await registry.add(BONN, name="", owner=1)
+        for number in (BERLIN, BONN):
+            await registry.start(number)
+        await settle()
+        driver.sessions[0].report(Authenticated(BERLIN))
+        await settle()
+    driver.linked.add(BERLIN)
+    ready(driver)
+    async with running(tmp_path / "db", driver) as registry:
+        await until(lambda: registry.status(BERLIN).is_connected)
+        assert registry.status(BONN).reason is Reason.NOT_LINKED
+
+
+@virtual
+async def test_l14_what_cannot_be_looked_at_is_tried(tmp_path, monkeypatch):
+    driver = FakeDriver()
+    async with running(tmp_path / "db", driver) as registry:
+        await registry.add(BERLIN, name="", owner=1)
+        await registry.start(BERLIN)
+        await settle()
+
+    async def hang(_):
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(driver, "has_session", hang)
+    ready(driver)
+    async with running(tmp_path / "db", driver) as registry:
+        await until(lambda: registry.status(BERLIN).is_connected)
+
+
+@virtual
+async def test_l14_since_counters_and_causes_are_the_account_s_not_the_process_s(tmp_path):
+    driver = FakeDriver()
+    driver.fails = DriverError(Reason.LAUNCH_FAILED, "no")
+    async with running(tmp_path / "db", driver) as registry:
+        for number in (BERLIN, BONN):
+            await registry.add(number, name="", owner=1)
+        await registry.suspend(BONN)
+        await registry.start(BERLIN)
+        await until(lambda: registry.status(BERLIN).error_count == 3)
+        suspended = registry.status(BONN).since
+        counted = registry.status(BERLIN)
+    driver.hangs, driver.fails = True, None
+    driver.linked.add(BERLIN)
+    await pass_time(86400)
+    async with running(tmp_path / "db", driver) as registry:
+        status = registry.status(BONN)
+        assert (status.state, status.since) == (State.SUSPENDED, suspended)
+        assert [t for t in registry.told if isinstance(t, Transition) and t.number == BONN and not t.within_state] == []
+        rows = await registry.rows("SELECT to_state FROM transitions WHERE number = ?", (BONN,))
+        assert [row[0] for row in rows] == ["SUSPENDED"], "a restart is no transition"
+        again = registry.status(BERLIN)
+        assert (again.reconnect_attempts, again.error_count) == (counted.reconnect_attempts, counted.error_count)
+
+
+@virtual
+async def test_k4_a_confirmed_number_is_kept(tmp_path):
+    driver, nearly = FakeDriver(), BERLIN[:-1] + "67"
+    driver.script = lambda session: session.report(Ready(nearly))
+    async with running(tmp_path / "db", driver) as registry:
+        await registry.add(BERLIN, name="", owner=1)
+        await registry.start(BERLIN)
+        await until(lambda: registry.status(BERLIN).is_connected)
+        status = registry.status(BERLIN)
+        assert (status.unconfirmed, status.verified, status.remedy) == (nearly, False, Remedy.CONFIRM)
+        assert await registry.confirm_number(BERLIN, same=True)
+        assert registry.status(BERLIN).verified
+        assert not await registry.confirm_number(BERLIN, same=True)
+    async with running(tmp_path / "db", driver) as registry:
+        await until(lambda: registry.status(BERLIN).is_connected)
+        assert registry.status(BERLIN).verified

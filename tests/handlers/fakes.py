@@ -8,7 +8,7 @@ from typing import Any
 
 from controller.accounts.model import Breaker, Stage
 from controller.accounts.notices import CodeHidden, CodeShown, Notice, Transition
-from controller.accounts.reasons import Reason, State
+from controller.accounts.reasons import TRAITS, Reason, Remedy, State
 from controller.accounts.reports import Code
 from controller.driver import SavedSession
 from controller.manager import Status
@@ -75,6 +75,8 @@ class FakeAccounts:
             before, state=state, reason=reason, stage=stage, cause=cause, detail=detail, next_retry_in=retry_in,
             is_connected=state is State.CONNECTED, reconnect_attempts=attempts, linked=linked,
             since=now if state is not before.state else before.since,
+            wants_connection=retry_in is not None or state in {State.CONNECTING, State.CONNECTED},
+            remedy=Remedy.NONE if state is State.CONNECTED else TRAITS[reason].remedy,
         )  # fmt: skip
         transition = Transition(
             number, now, before.state, state, stage, reason, cause, detail, attempts, 10, 0, linked,

@@ -64,10 +64,11 @@ async def test_transitions_are_appended_and_bring_the_account_up_to_date(tmp_pat
         await records.add_account(BERLIN)
         banned = transition(
             State.CONNECTING, State.SUSPENDED, Reason.BANNED, ends, cause=Reason.STALE, detail="why", linked=True,
-            block_ends_at=ends,
+            block_ends_at=ends, attempts=3, errors=2,
         )  # fmt: skip
         within = replace(STEP, stage=Stage.LAUNCHING, within_state=True)
-        await records.record([STEP, within, banned])
+        confirmed = replace(within, alias="+49151123456")
+        await records.record([STEP, within, confirmed, banned])
         first = PastTransition(NOW, "IDLE", "CONNECTING", Reason.ASKED)
         last = PastTransition(ends, "CONNECTING", "SUSPENDED", Reason.BANNED, Reason.STALE, "why")
         assert await records.history(BERLIN.number, 10) == [last, first]
@@ -76,7 +77,7 @@ async def test_transitions_are_appended_and_bring_the_account_up_to_date(tmp_pat
         assert await records.accounts() == [
             replace(
                 BERLIN, linked=True, state=State.SUSPENDED, reason=Reason.BANNED, detail="why", since=ends,
-                block_ends_at=ends,
+                block_ends_at=ends, cause=Reason.STALE, attempts=3, errors=2, alias="+49151123456",
             )
         ]  # fmt: skip
         await records.remove_account(BERLIN.number)

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
-from controller.accounts.reasons import Reason, State
+from controller.accounts.reasons import Remedy
 from controller.manager import Status
 from controller.registry import Account
 from handlers.chat.button_codes import CONFIRM_SECONDS, Verb, button_code
@@ -82,12 +82,16 @@ def end_silences(silences: Sequence[int]) -> Keyboard:
     )
 
 
-def next_step(number: str, state: State, reason: Reason | None) -> Keyboard:
-    """Offer what a settled start needs of a person, if anything."""
-    if reason in {Reason.LOGGED_OUT, Reason.WRONG_NUMBER, Reason.NOT_LINKED, Reason.PASSKEY}:
-        return ((Button("Link again", button_code(Verb.LINK, number)),),)
-    if reason is Reason.CONFLICT:
-        return ((Button("Use here", button_code(Verb.USE_HERE, number)),),)
-    if state is State.SUSPENDED:
-        return ((Button("Reconnect", button_code(Verb.RECONNECT, number)),),)
-    return ()
+_REMEDIES = {
+    Remedy.LINK: ("Link again", Verb.LINK),
+    Remedy.USE_HERE: ("Use here", Verb.USE_HERE),
+    Remedy.RECONNECT: ("Reconnect", Verb.RECONNECT),
+}
+
+
+def next_step(number: str, remedy: Remedy) -> Keyboard:
+    """Offer what mends the account, if a button here does."""
+    if remedy not in _REMEDIES:
+        return ()
+    label, verb = _REMEDIES[remedy]
+    return ((Button(label, button_code(verb, number)),),)

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
+from controller.accounts.reasons import State
 from controller.registry import Registry, UnknownAccountError
 from controller.tasks import Tasks
 from handlers.chat.errors import ChatError
@@ -85,7 +86,8 @@ class Responder:
         if html is None:
             return
         settled = status_text.is_settled(status)
-        buttons = keyboards.next_step(number, status.state, status.reason) if settled else ()
+        waits = status.wants_connection and status.state is not State.SUSPENDED  # it is tried by itself
+        buttons = keyboards.next_step(number, status.remedy) if settled and not waits else ()
         for one in followed:
             one.live.show(Text(html, buttons))
         left = [one for one in followed if not settled and not one.live.gone and one.until > now.timestamp()]

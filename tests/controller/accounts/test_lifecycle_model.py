@@ -333,7 +333,9 @@ class Lifecycle(RuleBasedStateMachine):
     def an_attempt_ends(self):
         link = self.link
         if link.state is State.CONNECTING and link.stage is not Stage.QUEUED:
-            assert Timer.ATTEMPT in link.armed, "whatever its stages, the whole has a limit"
+            assert Timer.ATTEMPT in link.armed or link.stage is Stage.LOGGING_OUT, (
+                "whatever its stages, the whole has a limit"
+            )
             its_own = {
                 Stage.AWAITING_SCAN: {Timer.CODES}, Stage.PASSKEY: {Timer.PERSON, Timer.DEADLINE},
                 Stage.DIALOG: {Timer.PERSON, Timer.DEADLINE},

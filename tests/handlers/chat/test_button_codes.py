@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from controller.accounts.reasons import Reason, State
+from controller.accounts.reasons import Remedy
 from controller.registry import Account
 from handlers.chat.button_codes import LIMIT, Press, StaleButtonError, Verb, button_code, read_code
 from handlers.telegram.ui import keyboards
@@ -44,7 +44,7 @@ def test_every_button_of_the_longest_number_reads_back():
         keyboards.end_silences([item]),
         *[keyboards.picker(verb, asked, user, NOW) for verb in Verb],
         *[keyboards.confirm(verb, subject, "Yes", user, NOW) for verb in Verb for subject in subjects],
-        *[keyboards.next_step(number, state, reason) for state in State for reason in Reason],
+        *[keyboards.next_step(number, remedy) for remedy in Remedy],
     ]
     codes = [button.code for keyboard in offered for row in keyboard for button in row]
     codes += [button_code(verb, subject) for verb in Verb for subject in subjects]
