@@ -77,7 +77,7 @@ def _parser() -> argparse.ArgumentParser:
 def _serve(_: argparse.Namespace) -> int:
     set_up_logging("INFO", log_format())
     settings = read_settings()
-    set_up_logging(settings.log_level, settings.log_format)
+    set_up_logging(settings.log_level, settings.log_format, full_numbers=settings.log_full_numbers)
     from controller.chromium.profile.names import ProfileError
     from handlers.chat.errors import TokenRefusedError
     from storage.database import StorageError

@@ -14,7 +14,7 @@ from typing import Any
 
 from controller.chromium import ChromiumDriver, ChromiumOptions
 from controller.chromium.profile.vault import Vault
-from controller.manager import utc_now
+from controller.manager import Status, utc_now
 from controller.outage import OutageWatch
 from controller.reach import Reach, UnknownWayError, browsers_proxy
 from controller.reaper import Reaper, adopt_orphans
@@ -34,6 +34,7 @@ from storage.retention import Retention
 from switchboard.backup.schedule import BackupSchedule
 from switchboard.data_dir import held
 from switchboard.housekeeping import Housekeeping
+from switchboard.keep_alive_log import log_keep_alives
 from switchboard.settings import Settings
 from switchboard.stopping import Stopping, StopRequested, give_up
 
@@ -65,6 +66,12 @@ class _Program:
     resources: ResourceWatch
     backups: BackupSchedule | None
     housekeeping: Housekeeping
+    answered_within: float
+    """Seconds in which a connected account hears from its server."""
+
+    def statuses(self) -> list[Status]:
+        """Where all accounts are."""
+        return [self.registry.status(account.number) for account in self.registry.accounts()]
 
 
 async def serve(settings: Settings) -> None:
@@ -123,6 +130,7 @@ async def _run(parts: _Program, driver: ChromiumDriver, stopping: Stopping) -> N
         _start(_scheduled(parts.backups), "backups"),
         _start(parts.housekeeping.run(), "housekeeping"),
         _start(Reaper().run(), "reaper"),
+        _start(log_keep_alives(parts.statuses, parts.answered_within), "keep-alive log"),
     ]
     try:
         async with stopping.interrupts():
@@ -203,7 +211,8 @@ def _assemble(settings: Settings, database: Database, driver: ChromiumDriver) ->
         backups = BackupSchedule(settings.data_dir, settings.backup_dir, settings.vault_key, telegram)
     vault = Vault(settings.data_dir, settings.vault_key)
     housekeeping = Housekeeping(Retention(database), vault, settings.data_dir, settings.history_days)
-    return _Program(registry, recorder, telegram, fleet, resources, backups, housekeeping)
+    answered_within = settings.keep_alive_seconds + settings.probe_timeout_seconds + 5
+    return _Program(registry, recorder, telegram, fleet, resources, backups, housekeeping, answered_within)
 
 
 async def _scheduled(backups: BackupSchedule | None) -> None:

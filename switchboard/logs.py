@@ -23,6 +23,11 @@ _SECRETS = (
     # An account's number as the name of its folder or file, which the system's own errors tell.
     (re.compile(r"((?:profiles|saved|run)/\.?)\d{3,11}(\d{4})(?!\d)"), r"\1•••\2"),
 )
+_NUMBERS = (
+    re.compile(r"\+\d{3,11}(\d{4})(?!\d)"),
+    re.compile(r"(?<!\d)\d{3,11}(\d{4})(?=(?::\d+)?@(?:c\.us|s\.whatsapp\.net|lid))"),
+)
+"""Accounts' numbers as libraries write them: in an address of WhatsApp's, or with their plus."""
 _UNSEEN = (*range(0x20), *range(0x7F, 0xA0), 0x61C, 0x200E, 0x200F, *range(0x2028, 0x202F), *range(0x2066, 0x206A))
 """Control characters of terminals, ends of lines, and those that turn the direction of writing."""
 _VISIBLE = {sign: (f"\\x{sign:02x}" if sign <= 0xFF else f"\\u{sign:04x}") for sign in _UNSEEN}  # noqa: PLR2004 - a byte
@@ -48,17 +53,27 @@ def one_line(text: str) -> str:
     return text.translate(_VISIBLE)
 
 
+def masked(text: str) -> str:
+    """Return text with all but the last four digits of each phone number taken out, whoever wrote it."""
+    for number in _NUMBERS:
+        text = number.sub(r"•••\1", text)
+    return text
+
+
 class _Console(logging.Formatter):
     """One line for each record, its time ISO 8601 with the offset from UTC; a traceback follows it indented.
 
     So no line of a traceback can pass for a record.
     """
 
+    full_numbers = False
+
     def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:  # noqa: N802, ARG002 - the library's
         return datetime.fromtimestamp(record.created).astimezone().isoformat(timespec="milliseconds")
 
     def format(self, record: logging.LogRecord) -> str:
-        return redacted(super().format(record))
+        text = redacted(super().format(record))
+        return text if self.full_numbers else masked(text)
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - the library's name
         return one_line(super().formatMessage(record))
@@ -70,6 +85,8 @@ class _Console(logging.Formatter):
 class _Json(logging.Formatter):
     """One JSON object for each record: at (ISO 8601, UTC), level, logger, message, and error where there is one."""
 
+    full_numbers = False
+
     def format(self, record: logging.LogRecord) -> str:
         told = {
             "at": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
@@ -79,16 +96,22 @@ class _Json(logging.Formatter):
         }
         if record.exc_info:
             told["error"] = redacted(self.formatException(record.exc_info))
+        if not self.full_numbers:
+            told = {name: text if name == "at" else masked(text) for name, text in told.items()}
         return json.dumps(told, ensure_ascii=False).translate(_ESCAPED)
 
 
-def set_up_logging(level: str, kind: str) -> None:
+def set_up_logging(level: str, kind: str, *, full_numbers: bool = False) -> None:
     """Send every record of at least `level` to standard error, as `console` lines or as `json` objects.
+
+    full_numbers: phone numbers stay as they are, in what libraries write, too.
 
     Warnings, and what ends a thread, go the same way; a record that cannot be formatted is dropped rather than dumped.
     """
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(_Json() if kind == "json" else _Console("%(asctime)s %(levelname)-7s %(message)s"))
+    formatter = _Json() if kind == "json" else _Console("%(asctime)s %(levelname)-7s %(message)s")
+    formatter.full_numbers = full_numbers
+    handler.setFormatter(formatter)
     logging.basicConfig(level=level, handlers=[handler], force=True)
     logging.captureWarnings(capture=True)
     logging.raiseExceptions = False

@@ -37,6 +37,8 @@ log = logging.getLogger(__name__)
 FIRST_BACK_OFF = 1.0
 LONGEST_BACK_OFF = 30.0
 """Seconds between two tries to reach a Telegram that is away."""
+SOON = 2.0
+"""Seconds for which whoever ends the program still waits for a turn."""
 TICK = 0.001
 """Seconds that a wait takes at least."""
 MOST_ANSWERS = 20
@@ -120,6 +122,17 @@ class SendQueue:
     def reachable(self) -> bool:
         """Whether Telegram answered the last time it was asked."""
         return self._back_off == 0
+
+    @property
+    def waits_for_budgets(self) -> bool:
+        """Whether all that is queued waits for its chat's budget, and none of it can go soon."""
+        now = self._loop.time()
+        timers = [each.timer for each in self._chats.values() if not each.is_idle]
+        return (
+            self._under_way == 0
+            and bool(timers)
+            and all(timer is not None and timer.when() - now > SOON for timer in timers)
+        )
 
     async def deliver(
         self,

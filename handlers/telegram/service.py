@@ -25,6 +25,8 @@ from handlers.telegram.ui.responder import Responder
 
 log = logging.getLogger(__name__)
 
+DRAIN_STEP = 0.5
+"""Seconds between two looks whether what is left can still go before the end."""
 CARDS_AFTER = 15.0
 """Seconds after the start when every card is compared with the truth."""
 
@@ -115,8 +117,7 @@ class TelegramService:
         """
         await self._bot.stop()
         self._codes.hide_all()
-        deadline = deadline if self._queue.reachable else 0
-        alerted, sent = await asyncio.gather(self.alerts.drain(deadline), self._tasks.drain(deadline))
+        alerted, sent = await self._drain(deadline if self._queue.reachable else 0)
         if not alerted:
             log.warning("Not all alerts could be sent before the end: they are stored, and sent after the next start")
         if not sent:
@@ -124,6 +125,16 @@ class TelegramService:
         await self._lasting.stop()
         await self._tasks.stop()
         await self._connection.close()
+
+    async def _drain(self, seconds: float) -> tuple[bool, bool]:
+        """Send what is left, of alerts and of the rest, but do not wait for budgets; return whether all was sent."""
+        loop = asyncio.get_running_loop()
+        ends_at = loop.time() + seconds
+        while True:
+            step = min(DRAIN_STEP, max(0.0, ends_at - loop.time()))
+            alerted, sent = await asyncio.gather(self.alerts.drain(step), self._tasks.drain(step))
+            if (alerted and sent) or loop.time() >= ends_at or self._queue.waits_for_budgets:
+                return alerted, sent
 
     async def _refresh_cards(self) -> None:
         """Look at every card once the accounts have been taken up: most have been edited by then, and cost nothing."""

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
-from tests.chaos import faults, outages, pairs, trial
+from tests.chaos import faults, outages, pairs, stops, trial
 from tests.chaos.durations import DEFAULTS, QUICK_PINGS, SHORT, TRUE_PINGS
 from tests.chaos.stage import Stage, StageError, stage
 from tests.chaos.table import Row, line, markdown
@@ -107,6 +107,8 @@ async def chaos(told: argparse.Namespace) -> list[Row]:
                 if told.log:
                     here.logs += ["", "The alert chat:", *map(str, here.here.client.from_bot(here.alert_chat))]
                     told.log.write_text("\n".join(here.logs) + "\n", encoding="utf-8")
+        if not told.quick and (not told.only or any(part in "SIGTERM at moments" for part in told.only)):
+            done(await stops.run(Path(folder) / "stops"))
     return rows
 
 

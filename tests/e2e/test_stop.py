@@ -8,6 +8,7 @@ import time
 
 import pytest
 
+from tests.chaos import stops
 from tests.e2e.harness import ADMIN, NUMBER, left_behind, world
 
 pytestmark = pytest.mark.e2e
@@ -65,3 +66,9 @@ async def test_a_hangup_is_a_stop_in_order(tmp_path):
             assert any(message.startswith("SIGHUP: stopping") for message in messages)
         async with here.program():
             await here.until_connected(after=len(here.transitions()))
+
+
+@pytest.mark.timeout(400)
+async def test_a_stop_at_any_moment_loses_nothing(tmp_path):
+    row = await stops.run(tmp_path, every=4)
+    assert row.wrong == []

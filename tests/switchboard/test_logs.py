@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import threading
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -157,3 +158,21 @@ def test_a_bug_ends_the_program_with_code_1_and_without_the_token(tmp_path):
     assert done.returncode == 1
     assert "A bug ended the program" in done.stderr
     assert TOKEN not in done.stderr + done.stdout
+
+
+@pytest.mark.parametrize("kind", ["console", "json"])
+def test_numbers_that_libraries_write_are_masked_as_ours_are(written, kind):
+    set_up_logging("INFO", kind)
+    logging.getLogger("httpx").warning("no +491511234567 nor 491511234567@c.us or 491511234567:12@s.whatsapp.net")
+    text = written()
+    assert "1511234567" not in text
+    assert text.count("•••4567") == 3
+    set_up_logging("INFO", kind, full_numbers=True)
+    logging.getLogger("httpx").warning("it is +491511234567")
+    assert "+491511234567" in written()
+
+
+def test_the_time_has_its_offset(written):
+    set_up_logging("INFO", "console")
+    logging.getLogger("switchboard").info("x")
+    assert datetime.fromisoformat(written().split()[0]).tzinfo is not None

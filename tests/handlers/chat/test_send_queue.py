@@ -10,7 +10,7 @@ from handlers.chat.errors import ChatGoneError, NotSentError, OutcomeUnknownErro
 from handlers.chat.messages import Lane
 from handlers.chat.rate_limits import Limits, RateLimits
 from handlers.chat.send_queue import MOST_ANSWERS, SendQueue
-from tests.virtual_time import pass_time, virtual, virtual_loop
+from tests.virtual_time import pass_time, settle, until, virtual, virtual_loop
 
 CHAT, OTHER = 1, 2
 
@@ -276,3 +276,20 @@ async def test_of_too_many_answers_the_oldest_are_dropped_and_the_newest_are_giv
     assert said.words[-1] == "199"
     alerts = [begin(post, Lane.ALERTS, f"{n}") for n in range(50)]
     await asyncio.gather(*alerts)  # what is owed is never dropped
+
+
+@virtual
+async def test_it_is_known_when_all_that_is_queued_waits_for_budgets():
+    post, said = office(per_second=0.1)
+    assert not post.waits_for_budgets, "nothing waits"
+    tasks = [begin(post, Lane.CARDS, f"card {n}") for n in range(6)]
+    assert not post.waits_for_budgets, "they are on their way"
+    await until(lambda: len(said.log) == 2)
+    await pass_time(3)
+    assert post.waits_for_budgets
+    said.takes = 0.5
+    tasks.append(begin(post, Lane.ANSWERS, "elsewhere", OTHER))
+    await settle()
+    assert not post.waits_for_budgets, "one is under way"
+    await asyncio.gather(*tasks)
+    assert not post.waits_for_budgets
