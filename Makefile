@@ -21,7 +21,7 @@ $(shell [ ! -f $(PACKAGES) ] || $(PY) -c 'import importlib.util as u, sys; sys.e
 .PHONY: help setup browser peers run test check format diagram settings screenshots bench bench-peers chaos audit mutants lock upgrade clean
 
 help:  ## Show this list
-	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | awk -F '\t' '{ printf "make %-10s%s\n", $$1, $$2 }'
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | awk -F '\t' '{ printf "make %-12s%s\n", $$1, $$2 }'
 
 run: setup  ## Start the bot; without TELEGRAM_BOT_TOKEN, the sandbox
 	@part=$$($(PY) -c 'from switchboard.settings import has_token; print("switchboard" if has_token() else "sandbox")') \
