@@ -127,6 +127,13 @@ class Alerts:
         books = map(self._ledger.book, self._ledger.chats)
         return [each.opened_at for book in books for each in book.incidents if each.told_at is None]
 
+    async def look(self) -> None:
+        """Return once every chat's worker has looked at its book anew: proof that alerts are worked on.
+
+        Raises RuntimeError if a worker has ended.
+        """
+        await asyncio.gather(*(worker.look() for worker in self._workers.values()))
+
     # --- what people do -----------------------------------------------------------------------------------------------
 
     def find(self, chat: int, incident: int) -> Incident | None:

@@ -73,6 +73,10 @@ class _Hand:
     does: tuple[type[Action], ...]
     woken: asyncio.Event = field(default_factory=asyncio.Event)
     idle: asyncio.Event = field(default_factory=asyncio.Event)
+    looked: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set by each look at the book."""
+    delivering: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set while it waits for its turn in the send queue, or sends."""
 
 
 @dataclass(slots=True)
@@ -128,6 +132,17 @@ class Worker:
         for hand in (self._sounding, self._updating):
             await hand.idle.wait()
 
+    async def look(self) -> None:
+        """Wait until both hands have looked at the book anew, or are about to send. Raises RuntimeError if it ended."""
+        if self.task is not None and self.task.done():
+            raise RuntimeError(f"the worker of chat {self.chat} has ended")
+        for hand in (self._sounding, self._updating):
+            hand.looked.clear()
+        self.wake()
+        for hand in (self._sounding, self._updating):
+            if not hand.delivering.is_set():
+                await hand.looked.wait()
+
     async def run(self) -> None:
         """Serve for ever."""
         if any(delivery.is_uncertain(each) for each in self.book.incidents):
@@ -178,10 +193,13 @@ class Worker:
                 if not hand.woken.is_set():
                     hand.idle.set()
                 return pause
+            hand.delivering.set()
             try:
                 await self._context.queue.deliver(hand.lane, self.chat, partial(self._perform_next, hand))
             except OutcomeUnknownError:
                 log.warning("An alert may have been sent to chat %d without our knowing: again", self.chat)
+            finally:
+                hand.delivering.clear()
             self._is_back()
             self.wake()  # what one hand has done may be what the other waits for
 
@@ -206,6 +224,7 @@ class Worker:
 
     def _next(self, hand: _Hand) -> tuple[_Work | None, float]:
         """Return what a hand has to do now, else the seconds until something is to be done."""
+        hand.looked.set()
         now, loop_now = self._context.clock(), asyncio.get_running_loop().time()
         pauses = [LOOK_AGAIN]
         book = self.book

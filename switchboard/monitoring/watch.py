@@ -85,7 +85,7 @@ class Monitoring:
         self._called_at: float | None = None
         self._answered = True
         self._serving = False
-        self._metrics: Metrics | None = None
+        self._metrics = self._make_metrics()
         self.pulse = Pulse(
             (
                 Link("database", self._look_at_database),
@@ -96,10 +96,6 @@ class Monitoring:
             (self._tell_systemd,),
             clock=clock,
         )
-        if options.health is not None or options.textfile is not None:
-            from switchboard.monitoring.metrics import Metrics
-
-            self._metrics = Metrics(self._figures, version=version("switchboard"))
 
     def note(self, notice: Notice) -> None:
         """Count what accounts do: a listener of the recorder."""
@@ -107,12 +103,12 @@ class Monitoring:
             self._metrics.note(notice)
 
     def ready(self) -> None:
-        """The accounts have been taken up, and the chat is served."""
+        """Say that the accounts have been taken up, and the chat is served."""
         self._serving = True
         self._notifier.ready()
 
     def stopping(self) -> None:
-        """The program ends in order."""
+        """Say that the program ends in order."""
         self._serving = False
         self._notifier.stopping()
 
@@ -152,6 +148,13 @@ class Monitoring:
         wrong = "" if beat is None or str(beat) == "good" else f", {beat}"
         owed = len(self._chat.unsent())
         return f"{connected}/{len(accounts)} connected, {owed} alerts owed{wrong}"
+
+    def _make_metrics(self) -> "Metrics | None":
+        if self._options.health is None and self._options.textfile is None:
+            return None
+        from switchboard.monitoring.metrics import Metrics
+
+        return Metrics(self._figures, version=version("switchboard"))
 
     # --- what a beat looks at -----------------------------------------------------------------------------------------
 
