@@ -137,12 +137,8 @@ class Book:
         return self._with(incidents)
 
     def forget(self, now: datetime, policy: AlertPolicy) -> "Book":
-        """Return the book without what has long been over."""
-        kept = {
-            each.id: each
-            for each in self.incidents
-            if each.told_at is None or (over := each.over_at) is None or within(over, now, policy.remembered)
-        }
+        """Return the book without what has long been over, and told so."""
+        kept = {each.id: each for each in self.incidents if not _is_past(each, now, policy)}
         return self if len(kept) == len(self.incidents) else self._with(kept)
 
     def _with(self, incidents: dict[int, Incident]) -> "Book":
@@ -275,6 +271,13 @@ def _again(incident: Incident, fact: Fact, now: datetime) -> Incident:
         times = once.times + 1 if fact.number else 1  # a trouble that tells its newest figures has not come again
         entries[at] = replace(once, times=times, over_at=None, handled=False, detail=fact.detail or once.detail)
     return _grown(replace(incident, entries=tuple(entries), acknowledged_by=by), now)
+
+
+def _is_past(incident: Incident, now: datetime, policy: AlertPolicy) -> bool:
+    over_at, reply = incident.over_at, incident.reply
+    if incident.told_at is None or over_at is None or now - over_at <= policy.remembered:
+        return False
+    return (reply is not None and not reply.sending) or all(entry.handled for entry in incident.entries)
 
 
 def differences(

@@ -173,7 +173,7 @@ class Sender:
         if self._topics is None:
             self._topics = await self._ledger.store.topics(self._chat)
         topic = self._topics.get(action.number)
-        if topic is None and not self.topics_refused and incident.id not in self._reopened:
+        if topic is None and not self.topics_refused:
             try:
                 topic = await chat.open_topic(self._chat, answers.topic_name(self.name(action.number)))
             except PASSING:

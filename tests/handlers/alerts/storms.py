@@ -18,7 +18,7 @@ from tests.virtual_time import virtual_loop
 
 
 @asynccontextmanager
-async def rigged(folder: Path) -> AsyncIterator[Rig]:
+async def rigged(folder: Path, **options: Any) -> AsyncIterator[Rig]:
     loop = virtual_loop()
     async with (
         open_database(folder / "switchboard.sqlite") as database,
@@ -28,7 +28,9 @@ async def rigged(folder: Path) -> AsyncIterator[Rig]:
             telegram.client.add_user(user, name)
             telegram.client.world.private_chat(user)
         accounts = FakeAccounts(loop.clock)
-        async with running_rig(telegram, database, None, accounts, limits=None, alert_policy=AlertPolicy()) as rig:
+        async with running_rig(
+            telegram, database, None, accounts, limits=None, **({"alert_policy": AlertPolicy()} | options)
+        ) as rig:
             await asyncio.sleep(5)
             yield rig
 

@@ -332,3 +332,126 @@ def test_whatever_happens_no_alert_is_left_out(steps):
         assert sorted(standing) == sorted(newest.items())
         for one in of.incidents:
             assert action(told(one, now), now) is None or not isinstance(action(told(one, now), now), Send)
+
+
+# --- silences, sound, order -------------------------------------------------------------------------------------------
+
+
+def test_what_is_silenced_and_what_is_not_are_told_apart():
+    of = book()
+    of.silenced.add(A)
+    of.absorb([alert(A), alert(B), alert("+12025550123")], T0)
+    assert [[entry.number for entry in one.entries] for one in of.incidents] == [[A], [B, "+12025550123"]]
+    quiet = T0 + timedelta(hours=1)
+    assert action(of.incidents[0], T0, quiet_until=quiet) == quiet
+    assert isinstance(action(of.incidents[0], quiet), Send)
+
+
+def test_a_silenced_alert_joins_nothing_that_was_sent():
+    of = book()
+    of.absorb([alert(A)], T0)
+    tell(of, seconds(1))
+    of.silenced.add(B)
+    of.absorb([alert(B)], seconds(2))
+    assert len(of.incidents) == 2
+
+
+def test_a_held_alert_that_may_have_been_sent_is_not_dropped():
+    of = book()
+    of.silenced.add(A)
+    of.absorb([alert(A)], T0)
+    one = of.incidents[0]
+    due = action(one, T0)
+    assert isinstance(due, Send)
+    of.put(delivery.sending(one, due))
+    of.absorb([over(A, seconds(5))], seconds(5))
+    assert of.incidents[0].over_at == seconds(5)
+
+
+def test_the_trouble_that_was_told_ends_where_a_new_one_came_and_went_in_a_silence():
+    of = book()
+    of.absorb([alert(A, Reason.BREAKER_OPEN)], T0)
+    tell(of, seconds(1))
+    of.silenced.add(A)
+    of.absorb([alert(A, Reason.EXHAUSTED, seconds(60))], seconds(60))
+    assert len(of.incidents) == 2
+    of.absorb([over(A, seconds(90))], seconds(90))
+    (one,) = of.incidents
+    reply = incident_text.recovery(one, str)
+    assert reply is not None, "recovery is told, since the first was"
+
+
+def test_a_held_alert_takes_the_place_of_what_was_told_once_it_is_told():
+    of = book()
+    of.absorb([alert(A, Reason.BREAKER_OPEN)], T0)
+    tell(of, seconds(1))
+    of.silenced.add(A)
+    of.absorb([alert(A, Reason.EXHAUSTED, seconds(60))], seconds(60))
+    held = told(of.incidents[1], seconds(70))
+    of.now = of.now.put(held).superseded_by(held, seconds(70))
+    assert [len(one.open_entries) for one in of.incidents] == [0, 1]
+
+
+def test_nothing_joins_what_is_being_refused():
+    of = book()
+    of.absorb([alert(A)], T0)
+    of.closed.add(of.incidents[0].id)
+    of.absorb([alert(B)], T0)
+    assert len(of.incidents) == 2
+
+
+def test_a_silent_alert_is_sent_without_sound_and_swallows_no_sound():
+    of = book()
+    of.absorb([alert(A, Reason.FLAPPING, silent=True)], T0)
+    due = action(of.incidents[0], T0)
+    assert isinstance(due, Send)
+    assert due.silent
+    tell(of, seconds(1))
+    of.absorb([alert(B)], seconds(2))
+    due = action(of.incidents[1], seconds(2))
+    assert isinstance(due, Send)
+    assert not due.silent
+
+
+def test_what_stands_while_connected_is_over_by_its_own_word_or_a_persons():
+    of = book()
+    of.absorb([alert(A, Reason.FLAPPING), alert(A, Reason.LOGGED_OUT)], T0)
+    of.absorb([over(A, seconds(5))], seconds(5))
+    assert [entry.reason for entry in of.incidents[0].open_entries] == [Reason.FLAPPING]
+    of.absorb([over(A, seconds(6), reason=Reason.FLAPPING)], seconds(6))
+    assert of.incidents[0].open_entries == ()
+    of.absorb([alert(A, Reason.FLAPPING, seconds(9)), over(A, seconds(9), kind=Kind.HANDLED)], seconds(9))
+    assert not any(one.open_entries for one in of.incidents)
+
+
+def test_a_clock_that_is_set_back_ends_and_forgets_in_order():
+    of = book()
+    of.absorb([alert(A)], T0)
+    tell(of, T0)
+    back = T0 - timedelta(days=30)
+    of.absorb([alert(B, at=back)], back)
+    assert len(of.incidents) == 2, "not one of the future"
+    of.absorb([over(A, back)], back)
+    of.forget(back)
+    assert of.incidents[0].over_at == T0
+    assert isinstance(action(of.incidents[0], back), Edit), "its end is shown at once"
+
+
+def test_what_is_over_is_remembered_until_that_was_told():
+    of = book()
+    of.absorb([alert(A)], T0)
+    tell(of, T0)
+    of.absorb([over(A, seconds(60))], seconds(60))
+    of.forget(T0 + timedelta(days=2))
+    assert len(of.incidents) == 1, "a chat that was away for days still learns of it"
+    tell(of, T0 + timedelta(days=2))
+    of.forget(T0 + timedelta(days=2))
+    assert of.incidents == ()
+
+
+def test_a_book_is_not_changed_by_what_is_made_from_it():
+    before = book()
+    before.absorb([alert(A)], T0)
+    now = before.now
+    before.absorb([alert(B), over(A)], T0)
+    assert [entry.number for one in now.incidents for entry in one.open_entries] == [A]

@@ -1,0 +1,311 @@
+"""Alerts that are refused, chats that are gone, topics that may not be opened, disks that stall, clocks set back."""
+
+import asyncio
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from controller.accounts.reasons import Reason, State
+from controller.troubles import DATABASE
+from handlers.alerts.policy import AlertPolicy
+from storage.database import open_database
+from tests.handlers.alerts.storms import connected, from_bot, rigged, sounds
+from tests.handlers.alerts.test_alerts import greet, log_out, sounding
+from tests.handlers.conftest import QUICK, running_rig
+from tests.handlers.fakes import ADMIN, BERLIN, OPERATOR, PARIS, SECOND_ADMIN, FakeAccounts, FakeMessages
+from tests.virtual_time import run_virtual
+from tests.waiting import until
+
+BRISK = replace(QUICK, retry=timedelta(seconds=0.2), gone_retry=timedelta(seconds=0.3))
+
+
+# --- refused for good -------------------------------------------------------------------------------------------------
+
+
+async def test_an_alert_that_is_refused_for_good_is_told_another_way_and_holds_up_no_other(telegram, database):
+    async with running_rig(telegram, database, alert_policy=BRISK) as rig:
+        await greet(rig)
+        poison = rig.client.fail("400", description="Bad Request: SOMETHING_NEW", chat_id=ADMIN, text="🚨 <b>Support")
+        plain = rig.client.fail("400", description="Bad Request: SOMETHING_NEW", chat_id=ADMIN, text="🚨 Support")
+        rig.accounts.put()
+        rig.accounts.put(PARIS, "Sales Paris")
+        log_out(rig)
+        await until(lambda: rig.service.alerts._workers[ADMIN].refusing, "it was refused")
+        log_out(rig, PARIS)
+        await rig.seen(ADMIN, lambda m: "🚨 Sales Paris: logged out" in m["text"])
+        for admin in (ADMIN, SECOND_ADMIN):
+            word = await rig.seen(admin, lambda m: "does not take an alert of chat" in m["text"])
+            assert "Support Berlin: logged out" in word["text"]
+            assert not word["silent"]
+        assert (poison.hits, plain.hits) == (3, 3)
+        await rig.seen(SECOND_ADMIN, lambda m: "2 accounts need you" in m["text"])
+        await asyncio.sleep(1)
+        assert (poison.hits, plain.hits) == (3, 3), "it is not tried again"
+        await rig.answer(ADMIN, "/alerts", "2 alerts open here")
+
+
+async def test_an_alert_that_was_refused_stays_aside_after_a_restart(telegram, database):
+    accounts, messages = FakeAccounts(), FakeMessages()
+    accounts.put()
+    async with running_rig(telegram, database, messages, accounts, alert_policy=BRISK) as rig:
+        await greet(rig)
+        refused = rig.client.fail(
+            "400", description="Bad Request: SOMETHING_NEW", chat_id=ADMIN, text="Support Berlin</b>: <b>"
+        )
+        plain = rig.client.fail("400", description="Bad Request: SOMETHING_NEW", chat_id=ADMIN, text="🚨 Support")
+        log_out(rig)
+        await rig.seen(ADMIN, lambda m: "does not take an alert of chat" in m["text"])
+        hits = refused.hits, plain.hits
+    async with running_rig(telegram, database, messages, accounts, alert_policy=BRISK) as rig:
+        await until(lambda: rig.service.alerts.drain(5), "all is sent")
+        assert (refused.hits, plain.hits) == hits
+        accounts.move(BERLIN, State.CONNECTED, Reason.LINKED)
+        await rig.seen(ADMIN, lambda m: "connected again, after" in m["text"])
+
+
+async def test_a_refused_picture_is_dropped_and_holds_up_nothing(telegram, database):
+    async with running_rig(telegram, database, alert_policy=BRISK) as rig:
+        await greet(rig)
+        refused = rig.client.fail(
+            "400", description="Bad Request: IMAGE_PROCESS_FAILED", method="sendPhoto", chat_id=ADMIN
+        )
+        rig.accounts.put()
+        rig.accounts.move(
+            BERLIN, State.ERROR, Reason.PAGE_UNKNOWN, alert=Reason.PAGE_UNKNOWN, picture=b"\x89PNG no picture"
+        )
+        await until(lambda: refused.hits == 3, "it was tried three times")
+        await rig.service.alerts.notify_admins("A line after it.")
+        await rig.seen(ADMIN, lambda m: m["text"] == "A line after it.")
+        await asyncio.sleep(0.5)
+        assert refused.hits == 3
+
+
+# --- topics -----------------------------------------------------------------------------------------------------------
+
+
+async def test_a_forum_without_the_right_to_topics_gets_its_alerts_in_general(telegram, database):
+    forum = telegram.client.add_group("Ops", [ADMIN], forum=True)["id"]
+    refused = telegram.client.fail(
+        "400", description="Bad Request: not enough rights to create a topic", method="createForumTopic"
+    )
+    async with running_rig(telegram, database, alert_chat=forum, alert_policy=BRISK) as rig:
+        await until(lambda: rig.client.requests("getChat"), "the chat is looked at")
+        rig.accounts.put()
+        log_out(rig)
+        alert = await rig.seen(forum, lambda m: "🚨 Support Berlin" in m["text"])
+        assert alert["thread_id"] is None
+        await rig.seen(forum, lambda m: "cannot open topics" in m["text"] and "create a topic" in m["text"])
+        await asyncio.sleep(6)
+        rig.accounts.put(PARIS, "Sales Paris")
+        log_out(rig, PARIS)
+        await rig.seen(forum, lambda m: "🚨 Sales Paris" in m["text"])
+        assert refused.hits == 1, "every repair is tried once"
+        assert len([text for text in rig.bot_texts(forum) if "cannot open topics" in text]) == 1
+
+
+async def test_a_topic_that_is_gone_each_time_it_is_opened_is_opened_anew_once(telegram, database):
+    forum = telegram.client.add_group("Ops", [ADMIN], forum=True)["id"]
+    async with running_rig(telegram, database, alert_chat=forum, alert_policy=BRISK) as rig:
+        await until(lambda: rig.client.requests("getChat"), "the chat is looked at")
+        rig.client.fail(
+            "400", description="Bad Request: message thread not found", method="sendMessage", chat_id=forum, count=2
+        )
+        rig.accounts.put()
+        log_out(rig)
+        alert = await rig.seen(forum, lambda m: "🚨 Support Berlin" in m["text"])
+        assert alert["thread_id"] is None, "General takes it"
+        assert len(rig.client.requests("createForumTopic")) == 2
+
+
+# --- chats that are gone ----------------------------------------------------------------------------------------------
+
+
+async def test_an_alert_chat_that_is_not_there_is_told_at_the_start_and_its_alerts_go_to_admins(telegram, database):
+    for user in (ADMIN, SECOND_ADMIN):
+        telegram.client.world.private_chat(user)
+    async with running_rig(telegram, database, alert_chat=-1009999999999, alert_policy=BRISK) as rig:
+        for admin in (ADMIN, SECOND_ADMIN):
+            word = await rig.seen(admin, lambda m: "cannot write to chat -1009999999999" in m["text"])
+            assert not word["silent"]
+            assert "come here until" in word["text"]
+        rig.accounts.put()
+        log_out(rig)
+        for admin in (ADMIN, SECOND_ADMIN):
+            await rig.seen(admin, lambda m: "🚨 Support Berlin: logged out" in m["text"])
+        await rig.answer(ADMIN, "/alerts", "1 alert open here")
+
+
+async def test_an_alert_chat_that_goes_hands_over_what_nobody_was_told_and_is_used_again(telegram, database):
+    for user in (ADMIN, SECOND_ADMIN):
+        telegram.client.world.private_chat(user)
+    group = telegram.client.add_group("Ops", [ADMIN, SECOND_ADMIN])["id"]
+    async with running_rig(telegram, database, alert_chat=group, alert_policy=BRISK) as rig:
+        rig.accounts.put()
+        log_out(rig)
+        await rig.seen(group, lambda m: "🚨 Support Berlin" in m["text"])
+        await asyncio.sleep(0.3)
+        gone = rig.client.fail("403", description="Forbidden: bot was kicked from the group chat", chat_id=group)
+        rig.accounts.put(PARIS, "Sales Paris")
+        await asyncio.sleep(6)
+        log_out(rig, PARIS)
+        for admin in (ADMIN, SECOND_ADMIN):
+            await rig.seen(admin, lambda m: f"cannot write to chat {group}" in m["text"])
+            await rig.seen(admin, lambda m: "🚨 Sales Paris: logged out" in m["text"])
+        assert not any("🚨 Support Berlin" in text for text in rig.bot_texts(SECOND_ADMIN)), "the group knows of that"
+        rig.client.heal(gone.number)
+        for admin in (ADMIN, SECOND_ADMIN):
+            await rig.seen(admin, lambda m: f"Chat {group} can be reached again" in m["text"])
+        rig.accounts.move(PARIS, State.CONNECTED, Reason.LINKED)
+        await rig.seen(SECOND_ADMIN, lambda m: "Sales Paris is connected again" in m["text"])
+        log_out(rig, PARIS)
+        await until(lambda: len(sounding(rig, group)) >= 2, "the group gets alerts again")
+        assert len([text for text in rig.bot_texts(ADMIN) if "cannot write" in text]) == 1
+
+
+async def test_that_a_chat_is_gone_is_told_once_over_restarts(telegram, database):
+    accounts, messages = FakeAccounts(), FakeMessages()
+    accounts.put(owner=OPERATOR)
+    for _ in range(2):
+        async with running_rig(telegram, database, messages, accounts, alert_policy=BRISK) as rig:
+            await greet(rig)
+            if not rig.knows(OPERATOR):
+                await rig.say(OPERATOR, "/help")
+                rig.client.block(OPERATOR)
+            log_out(rig)
+            await rig.seen(ADMIN, lambda m: f"cannot write to chat {OPERATOR}" in m["text"])
+            await until(lambda: rig.service.alerts.drain(5), "all is sent")
+            accounts.move(BERLIN, State.CONNECTED, Reason.LINKED)
+    assert len([m for m in telegram.client.from_bot(ADMIN) if "cannot write to chat" in m["text"]]) == 1
+
+
+# --- a group that moves -----------------------------------------------------------------------------------------------
+
+
+async def test_what_a_group_was_told_moves_with_it_and_stays_so_after_a_restart(telegram, tmp_path):
+    group = telegram.client.add_group("Ops", [ADMIN, SECOND_ADMIN])["id"]
+    accounts, messages = FakeAccounts(), FakeMessages()
+    accounts.put(linked=True)
+    async with open_database(tmp_path / "moving") as database:
+        async with running_rig(telegram, database, messages, accounts, alert_chat=group) as rig:
+            log_out(rig)
+            await rig.seen(group, lambda m: "🚨 Support Berlin" in m["text"])
+            await until(lambda: rig.service.alerts.drain(5), "it is stored")
+            to = rig.client.migrate(group)["id"]
+            await rig.say(ADMIN, "/help", to)
+            await rig.seen(to, lambda m: f"set that to {to}" in m["text"])
+        incidents = [each for each in await rig.incidents.incidents() if each.chat < 0]
+        assert [each.chat for each in incidents] == [to]
+    async with (
+        open_database(tmp_path / "moving") as database,
+        running_rig(telegram, database, messages, accounts, alert_chat=group) as rig,
+    ):
+        await rig.answer(ADMIN, "/alerts", "1 alert open here", to)
+        accounts.move(BERLIN, State.CONNECTED, Reason.LINKED)
+        await rig.seen(to, lambda m: "Support Berlin is connected again" in m["text"])
+
+
+# --- a disk that refuses ----------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def refusing(database):
+    """Let every transaction be refused while the event is set."""
+    refused, transaction = asyncio.Event(), database.transaction
+
+    def maybe(*given, **named):
+        if refused.is_set():
+            raise OSError("disk I/O error")
+        return transaction(*given, **named)
+
+    database.transaction = maybe
+    return refused
+
+
+async def test_an_alert_that_cannot_be_stored_is_told_at_once_and_is_an_alert_later(
+    telegram, database, refusing, monkeypatch
+):
+    monkeypatch.setattr("controller.recorder.RETRY_SECONDS", 0.2)
+    async with running_rig(telegram, database, alert_policy=BRISK) as rig:
+        await greet(rig)
+        rig.accounts.put()
+        refusing.set()
+        log_out(rig)
+        for admin in (ADMIN, SECOND_ADMIN):
+            alert = await rig.seen(admin, lambda m: "🚨 Support Berlin: logged out" in m["text"])
+            assert not alert["silent"]
+            assert not alert["buttons"], "nothing can be pressed that would be stored"
+            await rig.seen(admin, lambda m: "the database cannot be written" in m["text"])
+        log_out(rig)
+        refusing.clear()
+        alert = await rig.seen(ADMIN, lambda m: "🚨 Support Berlin: logged out" in m["text"] and m["buttons"])
+        assert len([text for text in rig.bot_texts(ADMIN) if "🚨 Support Berlin: logged out" in text]) == 2
+
+
+async def test_a_trouble_is_told_in_seconds_where_storing_it_hangs(rig, database, monkeypatch):
+    monkeypatch.setattr("handlers.alerts.service.STORED_WITHIN", 0.3)
+    await greet(rig)
+    async with database.transaction():
+        await rig.service.tell_trouble(DATABASE, "no answer in 30 s")
+        await rig.seen(ADMIN, lambda m: "the database cannot be written" in m["text"])
+
+
+# --- the clock --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("back", [0.1, 30.0, 3600.0, 30 * 86400.0])
+def test_a_clock_that_is_set_back_delays_and_hides_nothing(tmp_path, back):
+    async def main():
+        async with rigged(tmp_path) as rig:
+            one, other = connected(rig, 2)
+            await asyncio.sleep(30)
+            clock, shift = rig.accounts.clock, timedelta(0)
+
+            def shifted():
+                return clock() - shift
+
+            rig.accounts.clock = rig.service.alerts._clock = shifted
+            rig.service.alerts._context = replace(rig.service.alerts._context, clock=shifted)
+            for worker in rig.service.alerts._workers.values():
+                worker._context = rig.service.alerts._context
+                worker._sender._clock = shifted
+            rig.service.alerts.silences._clock = shifted
+
+            def lose(number, reason=Reason.LOGGED_OUT):
+                rig.accounts.move(number, State.DISCONNECTED, reason, alert=reason)
+
+            lose(one)
+            shift = timedelta(seconds=back)
+            await asyncio.sleep(5)
+            for admin in (ADMIN, SECOND_ADMIN):
+                assert len([m for m in sounds(rig, admin) if "logged out" in m["text"]]) == 1, "told in seconds"
+            await asyncio.sleep(60)
+            lose(other)
+            await asyncio.sleep(15)
+            for admin in (ADMIN, SECOND_ADMIN):
+                assert len([m for m in sounds(rig, admin) if "logged out" in m["text"]]) == 2, "an alert of its own"
+            rig.accounts.move(one, State.CONNECTED, Reason.LINKED)
+            await asyncio.sleep(30)
+            assert any("is connected again" in m["text"] for m in from_bot(rig, ADMIN)), "recovery"
+            await asyncio.sleep(9 * 3600)
+            assert any("Still open after" in m["text"] for m in sounds(rig, ADMIN)), "and it is repeated"
+
+    run_virtual(main())
+
+
+def test_the_policy_of_one_chat_is_its_own(tmp_path):
+    async def main():
+        slow = AlertPolicy(first_gathers=timedelta(seconds=20), gather=timedelta(minutes=2))
+        async with rigged(tmp_path, alert_policies={ADMIN: slow}) as rig:
+            one, other = connected(rig, 2)
+            await asyncio.sleep(30)
+            for number in (one, other):
+                rig.accounts.move(number, State.DISCONNECTED, Reason.LOGGED_OUT, alert=Reason.LOGGED_OUT)
+                await asyncio.sleep(15)
+            await asyncio.sleep(60)
+            heard = {
+                admin: [m for m in sounds(rig, admin) if "ogged out" in m["text"]] for admin in (ADMIN, SECOND_ADMIN)
+            }
+            assert {admin: len(each) for admin, each in heard.items()} == {ADMIN: 1, SECOND_ADMIN: 2}
+
+    run_virtual(main())
