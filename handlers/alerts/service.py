@@ -245,9 +245,11 @@ class Alerts:
 
     def _back(self, chat: int) -> None:
         if chat in self._recipients.gone:
+            places = [
+                place for place in self._recipients.of_admins() if place.chat != chat
+            ]  # who were told it was gone
             self._recipients.gone.discard(chat)
             log.info("Chat %d can be written to again", chat)
-            places = [place for place in self._recipients.of_admins() if place.chat != chat]
 
             def change(draft: Draft) -> None:
                 draft.gone.append((chat, False))

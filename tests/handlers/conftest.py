@@ -24,7 +24,7 @@ from storage.incidents import IncidentRecords
 from tests.handlers.fakes import ADMIN, OPERATOR, SECOND_ADMIN, FakeAccounts, FakeMessages, FakeRecords
 from tests.sandbox.telegram.validation import all_problems
 
-WITHIN = 8.0
+WITHIN = 30.0
 """Seconds that a test waits for something to be seen in a chat."""
 
 
