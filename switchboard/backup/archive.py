@@ -35,7 +35,11 @@ _FILES = ("switchboard.sqlite", "names.key")
 
 
 class BackupError(OSError):
-    """A backup cannot be made or used. Its text is one line for people."""
+    """A backup cannot be made or used. Its text is one line for people; errno: the system's own, where it said no."""
+
+    def __init__(self, text: str, errno: int | None = None) -> None:
+        super().__init__(text)
+        self.errno = errno
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +119,7 @@ def unpack(source: Path, folder: Path, key: str | None) -> Manifest:
     except OSError as error:
         if isinstance(error, (BackupError, ProfileError)):
             raise
-        raise BackupError(f"{error.filename or source}: {error.strerror}") from error
+        raise BackupError(f"{error.filename or source}: {error.strerror}", error.errno) from error
     if files_below(folder) != manifest.files:
         raise BackupError(f"{source} is damaged: what is in it is not what its manifest says")
     return manifest

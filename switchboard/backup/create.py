@@ -81,7 +81,7 @@ def create_backup(
     except OSError as error:
         if error.strerror is None:
             raise  # one of ours, which is a line for people already
-        raise BackupError(f"{target}: no backup was made: {error.strerror}") from error
+        raise BackupError(f"{target}: no backup was made: {error.strerror}", error.errno) from error
     finally:
         with suppress(OSError):
             part.unlink()

@@ -64,7 +64,7 @@ def restore_backup(source: Path, data_dir: Path, key: str | None = None) -> Rest
         except BaseException as error:
             _undo(data_dir)
             if isinstance(error, OSError) and error.strerror is not None:
-                raise BackupError(f"{data_dir}: nothing was restored: {error.strerror}") from error
+                raise BackupError(f"{data_dir}: nothing was restored: {error.strerror}", error.errno) from error
             raise
         finally:
             shutil.rmtree(work, ignore_errors=True)

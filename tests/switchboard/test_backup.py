@@ -242,8 +242,9 @@ def test_a_full_disk_leaves_no_file_of_that_name_and_nothing_else(tmp_path, data
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(create, at, full)
-    with pytest.raises(BackupError, match="No space left"):
+    with pytest.raises(BackupError, match="No space left") as error:
         create_backup(data_dir, tmp_path / "backup")
+    assert error.value.errno == 28, "it passes once there is room"
     assert names_in(data_dir) == sorted({"names.key", "profiles", "run", DATABASE})
     assert [name for name in names_in(tmp_path) if name != "data"] == (["backup"] if at == "sync_folder" else [])
 
