@@ -23,7 +23,9 @@ import psutil
 from sandbox.whatsapp import PhoneError
 from tests.e2e.harness import ADMIN, Program, World, world
 
-CITIES = ("Berlin", "Paris", "Rome", "Oslo", "Vienna", "Madrid")
+CITIES = (
+    "Berlin", "Paris", "Rome", "Oslo", "Vienna", "Madrid", "Lisbon", "Dublin", "Athens", "Warsaw", "Prague", "Riga",
+)  # fmt: skip
 PAGE_SPEED = 10
 _POLL = 0.05
 _ALARM = "🚨"
@@ -156,8 +158,8 @@ class Stage:
     async def link(self, account: Account) -> None:
         mark = self.mark(account)
         await self.says(account, f"/link {account.number} {account.name}")
-        await self.scan(account)
-        await self.until_back(account, mark, 60)
+        await self.scan(account, within=45 * self.patience)
+        await self.until_back(account, mark, 60 * self.patience)
 
     async def reset(self, account: Account) -> None:
         """Bring the counters to zero, as only an operator's word or a minute's peace does."""
@@ -355,7 +357,7 @@ async def stage(
     folder: Path, *, accounts: int, settings: Mapping[str, str], pings: Mapping[str, float], patience: float = 1.0
 ) -> AsyncIterator[Stage]:
     """Both stand-ins, the program, and so many linked accounts."""
-    cast = [Account(f"+491511234560{n}", name, 2000 + n) for n, name in enumerate(CITIES[:accounts], start=1)]
+    cast = [Account(f"+49151123456{n:02}", name, 2000 + n) for n, name in enumerate(CITIES[:accounts], start=1)]
     temporary = folder / "t"
     temporary.mkdir()
     async with world(folder, speed=PAGE_SPEED, **pings) as here:

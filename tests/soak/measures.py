@@ -1,0 +1,92 @@
+"""What is measured of a running program, and when growth of it is too much. Nothing here runs anything.
+
+A figure of the process (memory, descriptors, threads, tasks) begins anew with each start: so the first calm moment of
+each run is compared with its last. A figure of the disk is compared from the beginning to the end.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from statistics import median
+
+MIB = 1 << 20
+HEADINGS = ("what", "first", "last", "highest", "growth", "allowed", "verdict")
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One calm moment: every account is CONNECTED. run: which start of the program; at: seconds since the beginning."""
+
+    run: int
+    at: float
+    values: dict[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """A figure and how much it may grow. per_run: within each run of the program. unit: bytes are shown as MiB."""
+
+    name: str
+    allowed: float
+    per_run: bool = True
+    unit: str = ""
+
+
+@dataclass(slots=True)
+class Row:
+    """One line of the table."""
+
+    what: str
+    cells: tuple[str, ...] = ("–",) * 5
+    wrong: list[str] = field(default_factory=list)
+    note: str = ""
+
+    @property
+    def verdict(self) -> str:
+        return ("WRONG: " + "; ".join(self.wrong)) if self.wrong else "ok" + (f" ({self.note})" if self.note else "")
+
+
+def measures(accounts: int, transitions: int) -> tuple[Measure, ...]:
+    """Return what is looked at. transitions: how many were stored meanwhile, which is what a database grows by."""
+    return (
+        Measure("controller, memory", 40 * MIB, unit="MiB"),
+        Measure("controller, open files", 10),
+        Measure("controller, threads", 8),
+        Measure("controller, tasks", 3),
+        Measure("Playwright's driver, memory", 120 * MIB, unit="MiB"),
+        Measure("browsers, processes", 4 * accounts),
+        Measure("database", 6 * MIB + 2048 * transitions, per_run=False, unit="MiB"),
+        Measure("profiles", 40 * MIB * accounts, per_run=False, unit="MiB"),
+        Measure("saved copies", 3 * accounts, per_run=False),
+        Measure("files in run", 2 * accounts, per_run=False),
+        Measure("temporary files", 4 * accounts, per_run=False),
+    )
+
+
+def judge(measure: Measure, samples: Sequence[Sample]) -> Row:
+    """Compare the first with the last; samples: in order of time."""
+    values = [(sample.run, sample.values[measure.name]) for sample in samples if measure.name in sample.values]
+    if len(values) < 2:
+        return Row(measure.name, wrong=["fewer than two calm moments"])
+    if measure.per_run:
+        runs = [[value for run, value in values if run == each] for each in sorted({run for run, _ in values})]
+        first, last = median(run[0] for run in runs), median(run[-1] for run in runs)
+        growth = max(run[-1] - run[0] for run in runs)
+    else:
+        first, last = values[0][1], values[-1][1]
+        growth = last - first
+    shown = (first, last, max(value for _, value in values), growth, measure.allowed)
+    row = Row(measure.name, tuple(_shown(value, measure.unit) for value in shown))
+    if growth > measure.allowed:
+        row.wrong.append("it grows")
+    return row
+
+
+def _shown(value: float, unit: str) -> str:
+    return f"{value / MIB:.1f} MiB" if unit else f"{value:g}"
+
+
+def table(rows: Sequence[Row]) -> str:
+    """Print rows as Markdown."""
+    lines = ["| " + " | ".join(HEADINGS) + " |", "|" + "---|" * len(HEADINGS)]
+    lines += [f"| {row.what} | {' | '.join(row.cells)} | {row.verdict} |" for row in rows]
+    return "\n".join(lines)
