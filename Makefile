@@ -18,7 +18,7 @@ export PUPPETEER_SKIP_DOWNLOAD := 1
 $(shell [ ! -f $(PACKAGES) ] || $(PY) -c 'import importlib.util as u, sys; sys.exit(not u.find_spec("playwright"))' || rm -f $(PACKAGES))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup browser peers run test check format diagram settings screenshots bench bench-peers chaos audit mutants lock upgrade clean
+.PHONY: help setup browser peers run test check format diagram settings screenshots bench bench-peers chaos audit mutants image soak lock upgrade clean
 
 help:  ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | awk -F '\t' '{ printf "make %-12s%s\n", $$1, $$2 }'
@@ -58,6 +58,15 @@ bench-peers: setup peers  ## Measure this product beside unmodified whatsapp-web
 
 chaos: setup  ## Break the whole program, fault by fault, and write what came of it into docs/chaos.md
 	$(PY) -m tests.chaos --markdown docs/chaos.md
+
+image:  ## Build the container image, with docker, podman or buildah
+	@for tool in docker podman buildah; do \
+	    $$tool info >/dev/null 2>&1 && exec $$tool build $(IMAGE_ARGS) --file deploy/Dockerfile --tag switchboard .; \
+	done; \
+	echo "Neither docker, podman nor buildah works here" >&2; exit 1
+
+soak: setup peers  ## Let twelve accounts run for two hours among faults and restarts (SECONDS=120 for less)
+	$(PY) -m tests.soak $(if $(SECONDS),--seconds $(SECONDS))
 
 audit: setup  ## Look for known vulnerabilities in what is pinned (needs the network)
 	$(PY) -m pytest -q tests/test_dependencies.py

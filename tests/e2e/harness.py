@@ -12,7 +12,7 @@ import signal
 import sqlite3
 import sys
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -89,11 +89,13 @@ class World:
         self.client, self.phones = telegram.client, whatsapp.phones
 
     @asynccontextmanager
-    async def program(self, module: str = "switchboard", **settings: str) -> AsyncIterator[Program]:
-        """Run the product; at the end of the block nothing of it is left, whatever happened."""
+    async def program(
+        self, module: str = "switchboard", *, command: Sequence[str] = (), **settings: str
+    ) -> AsyncIterator[Program]:
+        """Run the product; at the end of the block nothing of it is left, whatever happened. command: instead of it."""
         kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "TMPDIR") if name in os.environ}
         process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", module,
+            *(command or (sys.executable, "-m", module)),
             cwd=self.data_dir.parent,
             env=kept | {
                 "PYTHONPATH": str(ROOT),
