@@ -51,7 +51,7 @@ class Recorder:
 
     def __call__(self, notice: Notice) -> None:
         """Take one notice."""
-        if not isinstance(notice, Transition) or (notice.within_state and notice.alert is None):
+        if not isinstance(notice, Transition) or not (notice.alert or notice.over or not notice.within_state):
             self._publish(notice)
             return
         self._waiting.append(notice)

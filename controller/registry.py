@@ -104,6 +104,8 @@ class Registry:
         self._adding = asyncio.Lock()
         self._stopping = False
         self._rank = 0
+        self.may_plan: Callable[[str], bool] = lambda _: True
+        """Tells whether what is planned for an account may be done now."""
 
     async def boot(self) -> None:
         """Take up every account as it should be; those to be connected wait in turn for a launch slot (L14)."""
@@ -159,9 +161,16 @@ class Registry:
         """Measure what an account's browser uses; None where none is open. Raises UnknownAccountError."""
         return await self._manager(number).usage()
 
-    def recycle(self, number: str, why: str) -> None:
-        """Close a connected account's browser gracefully and open it again at once. Raises UnknownAccountError."""
-        self._manager(number).recycle(why)
+    def recycle(self, number: str, why: str) -> bool:
+        """Close a connected account's browser gracefully and open it again at once. Raises UnknownAccountError.
+
+        Returns False if it must wait, because another account tries out a new build of the page: ask again later.
+        """
+        manager = self._manager(number)
+        if not self.may_plan(number):
+            return False
+        manager.recycle(why)
+        return True
 
     def hold(self) -> None:
         """Try nothing and count nothing: WhatsApp itself cannot be reached (L13)."""

@@ -208,9 +208,9 @@ class ResourceWatch:
         if watch.above_since is None:
             watch.above_since = now
         heard = status.last_message
-        if may_recycle(watch, now, None if heard is None else (self._clock() - heard).total_seconds()):
+        quiet_for = None if heard is None else (self._clock() - heard).total_seconds()
+        if may_recycle(watch, now, quiet_for) and self._registry.recycle(number, why):
             watch.recycled_at, watch.above_since = now, None
-            self._registry.recycle(number, why)
 
     def _forget(self, numbers: Iterable[str]) -> None:
         for number in list(numbers):

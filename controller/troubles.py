@@ -8,6 +8,7 @@ DISK = "disk_full"
 DATABASE = "database_read_only"
 UNREACHABLE = "whatsapp_unreachable"
 BACKUP = "backup_failed"
+NEW_BUILD = "new_build_fails"
 
 
 class Troubles(Protocol):

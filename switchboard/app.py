@@ -32,6 +32,7 @@ from storage.incidents import IncidentRecords
 from storage.messages import MessageStore
 from storage.retention import Retention
 from switchboard.backup.schedule import BackupSchedule
+from switchboard.builds import BuildWatch
 from switchboard.data_dir import held
 from switchboard.housekeeping import Housekeeping
 from switchboard.keep_alive_log import log_keep_alives
@@ -66,6 +67,7 @@ class _Program:
     resources: ResourceWatch
     backups: BackupSchedule | None
     housekeeping: Housekeeping
+    builds: BuildWatch
     answered_within: float
     """Seconds in which a connected account hears from its server."""
 
@@ -129,6 +131,7 @@ async def _run(parts: _Program, driver: ChromiumDriver, stopping: Stopping) -> N
         _start(parts.fleet.run(), "fleet"),
         _start(_scheduled(parts.backups), "backups"),
         _start(parts.housekeeping.run(), "housekeeping"),
+        _start(parts.builds.run(), "builds"),
         _start(Reaper().run(), "reaper"),
         _start(log_keep_alives(parts.statuses, parts.answered_within), "keep-alive log"),
     ]
@@ -205,14 +208,16 @@ def _assemble(settings: Settings, database: Database, driver: ChromiumDriver) ->
     recorder.troubles, recorder.not_stored = telegram, telegram.alerts.not_stored
     fleet = OutageWatch(registry, telegram, _reach(settings))
     resources = ResourceWatch(registry, telegram, _budget(settings), settings.data_dir)
-    recorder.listeners += [telegram.notify, fleet.note, resources.note]
+    builds = BuildWatch(telegram)
+    registry.may_plan = builds.may_plan
+    recorder.listeners += [telegram.notify, fleet.note, resources.note, builds.note]
     backups = None
     if settings.backup_dir is not None:
         backups = BackupSchedule(settings.data_dir, settings.backup_dir, settings.vault_key, telegram)
     vault = Vault(settings.data_dir, settings.vault_key)
     housekeeping = Housekeeping(Retention(database), vault, settings.data_dir, settings.history_days)
     answered_within = settings.keep_alive_seconds + settings.probe_timeout_seconds + 5
-    return _Program(registry, recorder, telegram, fleet, resources, backups, housekeeping, answered_within)
+    return _Program(registry, recorder, telegram, fleet, resources, backups, housekeeping, builds, answered_within)
 
 
 async def _scheduled(backups: BackupSchedule | None) -> None:

@@ -220,6 +220,12 @@ TROUBLES: dict[str, Told] = {
         "Raise the limit: TasksMax of the service, or pids of the container. A browser needs some 60.",
         "More processes may be started again",
     ),
+    troubles.NEW_BUILD: Told(
+        "a new version of WhatsApp Web does not work",
+        "One account has met it and did not stay connected. Planned restarts of the others wait.",
+        "Look at that account: Switchboard may need an update. Restarting it lets planned restarts go on.",
+        "Planned restarts go on",
+    ),
     troubles.DATABASE: Told(
         "the database cannot be written",
         "What happens to the accounts cannot be kept any more.",

@@ -610,3 +610,38 @@ async def test_k4_a_confirmed_number_is_kept(tmp_path):
     async with running(tmp_path / "db", driver) as registry:
         await until(lambda: registry.status(BERLIN).is_connected)
         assert registry.status(BERLIN).verified
+
+
+@virtual
+async def test_what_is_planned_waits_while_another_account_tries_out_a_new_build(tmp_path):
+    async with running(tmp_path / "db") as registry:
+        ready(registry.driver)
+        await registry.add(BERLIN, name="", owner=1)
+        await registry.start(BERLIN)
+        await until(lambda: registry.status(BERLIN).is_connected)
+        registry.may_plan = lambda number: number != BERLIN
+        assert not registry.recycle(BERLIN, "memory")
+        await settle()
+        assert registry.status(BERLIN).is_connected
+        registry.may_plan = lambda _: True
+        assert registry.recycle(BERLIN, "memory")
+        await settle()
+        assert registry.driver.sessions[0].closed
+
+
+@virtual
+async def test_what_is_over_and_a_confirmed_number_are_stored_though_no_state_changes(tmp_path):
+    driver, nearly = FakeDriver(), BERLIN[:-1] + "67"
+    driver.script = lambda session: session.report(Ready(nearly))
+    async with running(tmp_path / "db", driver) as registry:
+        await registry.add(BERLIN, name="", owner=1)
+        await registry.start(BERLIN)
+        await until(lambda: registry.status(BERLIN).is_connected)
+        await pass_time(1)
+        stored = []
+        registry._store.absorb.append(lambda transitions: stored.extend(transitions) or Changes())
+        await registry.confirm_number(BERLIN, same=True)
+        await pass_time(1)
+        assert [each.over for each in stored] == [(Reason.CONFIRM_NUMBER,)]
+        rows = await registry.rows("SELECT alias FROM accounts")
+        assert [row[0] for row in rows] == [nearly], "a kill from now on forgets it not"

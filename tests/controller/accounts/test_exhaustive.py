@@ -1,0 +1,226 @@
+"""Every state that the pure step can reach from a start, with every event there: the search closes, so it is a proof.
+
+The page's doings are cut into scenes and the policy's thresholds are small, so that the states are some ten thousands.
+What is checked in each step are promises about its effects: what is opened, closed, armed and alerted.
+"""
+
+from collections import deque
+from dataclasses import replace
+
+import pytest
+
+from controller.accounts.lifecycle import advance
+from controller.accounts.model import (
+    COUNTED,
+    Alert,
+    AnswerDialog,
+    Arm,
+    Beat,
+    Boot,
+    Browser,
+    Close,
+    Closed,
+    ConfirmNumber,
+    Connection,
+    Disarm,
+    Fired,
+    FromSession,
+    HideCode,
+    Hold,
+    LoggedOut,
+    LogOut,
+    Look,
+    Open,
+    Over,
+    Recycle,
+    Release,
+    Seen,
+    ShowCode,
+    SlotGranted,
+    Stage,
+    Start,
+    Stop,
+    Suspend,
+    Timer,
+    Wanted,
+)
+from controller.accounts.policy import Policy
+from controller.accounts.reasons import TRAITS, VERDICTS, Reason, State
+from controller.accounts.reports import (
+    Authenticated,
+    Code,
+    Dialog,
+    DialogClosed,
+    Ended,
+    Health,
+    Heard,
+    Identified,
+    Layer,
+    PageView,
+    PasskeyAsked,
+    Ready,
+    Reloaded,
+    Scanned,
+    SocketDown,
+    Syncing,
+)
+from controller.accounts.step import OF_ATTEMPT
+
+OURS, NEARLY, OTHER = "+491511234567", "+4915112345667", "+4915112345999"
+SMALL = Policy(max_attempts=1, breaker_threshold=2, reloads=1, flaps=1)
+STANDING = {reason for reason, traits in TRAITS.items() if traits.stands}
+CODE = Code("a,b,c,d,1")
+
+REPORTS = {
+    "linking": (
+        CODE, Scanned(), PasskeyAsked(), Authenticated(), Syncing(1), Ready(), Seen(PageView()),
+        Ended(Reason.QR_EXPIRED), Ended(Reason.LAUNCH_FAILED),
+    ),
+    "a connection": (
+        Ready(), Reloaded(), PasskeyAsked(), CODE, Health(Layer.SOCKET), Heard(), SocketDown(), Beat(answered=True),
+        Seen(PageView()), Ended(Reason.CONNECTION_LOST), Ended(Reason.LOGGED_OUT),
+    ),
+    "whose it is": (
+        Authenticated(NEARLY), Identified(OURS), Identified(OTHER), Ready(), LoggedOut(confirmed=True),
+        LoggedOut(confirmed=False), Ended(Reason.LAUNCH_FAILED), Ended(Reason.LOGGED_OUT),
+    ),
+    "dialogs": (
+        Ready(), Syncing(1), Dialog("new", known=True), Dialog("lock", locked=True), DialogClosed(), PasskeyAsked(),
+        Seen(PageView()), Ended(Reason.SESSION_CLOSED),
+    ),
+    "ends": (
+        Ready(), Ended(Reason.BANNED, block_ends_in=60), Ended(Reason.OUTDATED), Ended(Reason.CONFLICT),
+        Ended(Reason.PAGE_UNKNOWN), Ended(Reason.RECYCLED),
+    ),
+}  # fmt: skip
+"""What the page may do, in scenes: all at once there would be too many states to be through with."""
+
+COMMANDS = {
+    "whose it is": (ConfirmNumber(same=True), ConfirmNumber(same=False)),
+    "dialogs": (AnswerDialog(),),
+    "ends": (Hold(), Release(), Recycle("x")),
+}
+BOOTS = [
+    Boot(Wanted.IDLE, linked=False, state=State.IDLE),
+    Boot(Wanted.SUSPENDED, linked=True, state=State.SUSPENDED),
+    Boot(Wanted.CONNECTED, linked=False, state=State.CONNECTING, has_session=True),
+    Boot(Wanted.CONNECTED, linked=True, state=State.CONNECTED),
+    Boot(Wanted.CONNECTED, linked=True, state=State.SUSPENDED, reason=Reason.BANNED, block_ends_in=60),
+]
+MOST_STATES = 100_000
+
+
+def same(connection: Connection, *, flaps: bool) -> Connection:
+    """Leave out what no decision depends on: two connections that differ only in it are one state.
+
+    flaps: whether losses that mend themselves are counted in this scene.
+    """
+    connection = replace(
+        connection, session=0, waits=0, detail="", percent=None, build="", missing=frozenset(), logged_out=None,
+        worst=None, cause=None, fresh=False, refreshed=connection.refreshed and not flaps,
+    )  # fmt: skip
+    return connection if flaps else replace(connection, lost=None)
+
+
+class Search:
+    """The states that a scene can reach, each with what stands open outside of it: counted timers and alerts."""
+
+    def __init__(self, scene: str) -> None:
+        self.flaps = scene == "a connection"
+        self.reports = REPORTS[scene]
+        self.commands = (Start(), Suspend(), Stop(), *COMMANDS.get(scene, ()))
+        self.seen: set[tuple[Connection, frozenset[Reason]]] = set()
+        self.todo: deque[tuple[Connection, frozenset[Reason]]] = deque()
+
+    def run(self) -> int:
+        for boot in BOOTS:
+            self.step(Connection(OURS), frozenset(), boot)
+        while self.todo:
+            connection, alerted = self.todo.popleft()
+            for event in self.events(connection):
+                self.step(connection, alerted, event)
+        return len(self.seen)
+
+    def events(self, connection: Connection):
+        yield from self.commands
+        yield from map(Fired, connection.armed)
+        session = connection.session
+        if connection.browser is Browser.OPEN:
+            reports = (SlotGranted(),) if connection.stage is Stage.QUEUED else self.reports
+            yield from (FromSession(session, said) for said in reports)
+        if connection.browser is Browser.CLOSING:
+            yield FromSession(session, Closed())
+
+    def step(self, before: Connection, open_alerts: frozenset[Reason], event) -> None:
+        after, effects = advance(before, event, SMALL)
+        try:
+            open_alerts = check(before, event, after, effects, open_alerts)
+        except AssertionError as error:
+            raise AssertionError(f"{error}\n{before}\n{event}\n{after}\n{effects}") from error
+        state = same(after, flaps=self.flaps), open_alerts
+        if state not in self.seen:
+            self.seen.add(state)
+            self.todo.append(state)
+            assert len(self.seen) < MOST_STATES, "the search does not close"
+
+
+def check(before, event, after, effects, open_alerts):  # noqa: C901, PLR0912 - one line for each promise
+    """Check one step; returns which alerts that stand are open after it."""
+    opened = closed = 0
+    armed = set(before.armed)
+    if isinstance(event, Fired) and not (event.timer in COUNTED and event.timer in after.armed):
+        armed.discard(event.timer)
+    for effect in effects:
+        match effect:
+            case Open():
+                opened += 1
+                assert before.browser is Browser.NONE or isinstance(getattr(event, "said", None), Closed)
+                assert not after.stopped, "X1: an opening after the stop"
+            case Close():
+                closed += 1
+                assert before.browser is Browser.OPEN
+            case Arm(timer=timer, seconds=seconds):
+                assert seconds >= 0
+                assert timer not in OF_ATTEMPT or timer not in before.armed, "a limit that begins anew is none"
+                armed.add(timer)
+            case Disarm(timers=timers):
+                armed -= timers
+            case ShowCode():
+                assert after.stage is Stage.AWAITING_SCAN
+            case HideCode():
+                assert before.shown is not None
+            case Look() | LogOut():
+                assert after.browser is Browser.OPEN
+            case Alert(reason=reason):
+                assert reason not in open_alerts, "told twice while it stands"
+                assert TRAITS[reason].alert
+                if reason in STANDING:
+                    open_alerts |= {reason}
+            case Over(reason=reason):
+                assert reason in open_alerts or reason not in STANDING
+                open_alerts -= {reason}
+    assert opened <= 1
+    assert closed <= 1
+    assert armed == after.armed
+    assert after.attempts <= SMALL.max_attempts
+    assert after.errors <= SMALL.breaker_threshold
+    assert after.flaps <= SMALL.flaps
+    assert after.reloads <= SMALL.reloads
+    assert after.shown is None or after.stage is Stage.AWAITING_SCAN
+    assert (after.browser is Browser.OPEN) == (after.state in {State.CONNECTING, State.CONNECTED})
+    if after.stage not in {None, Stage.QUEUED, Stage.LOGGING_OUT}:
+        assert Timer.ATTEMPT in after.armed, "an attempt ends"
+    assert (Reason.DIALOG in open_alerts) <= (after.dialog is not None), "nothing is told that is not so"
+    assert (Reason.CONFIRM_NUMBER in open_alerts) == (after.unconfirmed is not None) or after.stopped
+    assert (Reason.FLAPPING in open_alerts) == after.flapping or after.stopped
+    at_rest = not after.wants_connection and after.state is not State.IDLE and not after.stopped
+    if at_rest:
+        verdict = VERDICTS.get(after.reason)
+        person = {Reason.SUSPENDED_BY_OPERATOR, Reason.NOT_LINKED, Reason.TRIAL_FAILED, Reason.EXHAUSTED}
+        assert after.reason in person or (verdict is not None and verdict.needs_person), "stuck without a timer"
+    return open_alerts
+
+
+@pytest.mark.parametrize("scene", REPORTS)
+def test_no_reachable_step_breaks_a_promise(scene):
+    assert Search(scene).run() > 500, "a scene that reaches next to nothing proves nothing"

@@ -1,0 +1,112 @@
+"""A new build of the page meets one account first; what is planned for the others waits for its word."""
+
+from controller.accounts.notices import BuildLoaded, Transition
+from controller.accounts.reasons import Reason, State
+from controller.troubles import NEW_BUILD
+from switchboard.builds import BuildWatch
+from tests.virtual_time import EPOCH, pass_time, settle, virtual
+
+A, B = "+491511234567", "+4915112345999"
+
+
+class Told:
+    def __init__(self):
+        self.said = []
+
+    async def tell_trouble(self, reason, detail=""):
+        self.said.append((reason, detail))
+
+    async def tell_trouble_over(self, reason):
+        self.said.append((reason, None))
+
+
+class World:
+    """A watch that knows build 1, and accounts that load and move."""
+
+    def __init__(self):
+        self.told = Told()
+        self.watch = BuildWatch(self.told, known=["1"])
+
+    def load(self, number, build, missing=()):
+        self.watch.note(BuildLoaded(number, EPOCH, build, frozenset(), frozenset(missing)))
+
+    def move(self, number, state, reason=Reason.CONNECTION_LOST):
+        before = State.CONNECTING
+        self.watch.note(Transition(number, EPOCH, before, state, None, reason, None, "", 0, 10, 0, linked=True))
+
+    def may(self):
+        return self.watch.may_plan(A), self.watch.may_plan(B)
+
+
+@virtual
+async def test_what_is_planned_for_others_waits_until_the_first_has_been_connected_for_five_minutes():
+    here = World()
+    here.load(A, "1")
+    assert here.may() == (True, True)
+    here.load(A, "2")
+    assert here.may() == (True, False)
+    here.move(A, State.CONNECTED, Reason.LINKED)
+    await pass_time(299)
+    assert here.may() == (True, False)
+    await pass_time(2)
+    assert here.may() == (True, True)
+    here.load(B, "2")
+    assert here.may() == (True, True)
+    assert here.told.said == []
+    await here.watch.stop()
+
+
+@virtual
+async def test_a_build_that_fails_is_told_once_with_what_it_lacks_and_waits_for_a_person():
+    here = World()
+    here.load(A, "2", missing=["stream", "chat list"])
+    here.move(A, State.ERROR, Reason.DEADLINE)
+    await settle()
+    assert here.told.said == [(NEW_BUILD, "2, first met by •••4567; not found in it: chat list, stream")]
+    assert (here.may(), here.watch.failed) == ((False, False), ("2",))
+    here.load(A, "2", missing=["stream"])
+    here.move(A, State.ERROR, Reason.DEADLINE)
+    await pass_time(86400)
+    assert len(here.told.said) == 1
+    assert here.watch.go_on()
+    await settle()
+    assert here.told.said[1:] == [(NEW_BUILD, None)]
+    assert here.may() == (True, True)
+    assert not here.watch.go_on()
+    await here.watch.stop()
+
+
+@virtual
+async def test_a_connection_that_drops_before_its_five_minutes_has_failed_too():
+    here = World()
+    here.load(A, "2")
+    here.move(A, State.CONNECTED, Reason.LINKED)
+    await pass_time(200)
+    here.move(A, State.DISCONNECTED)
+    await pass_time(200)
+    assert here.watch.failed == ("2",)
+    await here.watch.stop()
+
+
+@virtual
+async def test_who_is_closed_by_a_person_has_shown_nothing_and_the_next_one_tries():
+    here = World()
+    here.load(A, "2")
+    here.move(A, State.SUSPENDED, Reason.SUSPENDED_BY_OPERATOR)
+    await settle()
+    assert (here.may(), here.told.said) == ((True, True), [])
+    here.load(B, "2")
+    assert here.may() == (False, True)
+    await here.watch.stop()
+
+
+@virtual
+async def test_the_very_first_build_is_compared_with_nothing():
+    here = World()
+    here.watch = BuildWatch(here.told)
+    here.load(A, "7")
+    assert here.may() == (True, True)
+    here.load(B, "")
+    here.load(B, "8")
+    assert here.may() == (False, True)
+    await here.watch.stop()
