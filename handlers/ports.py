@@ -2,7 +2,7 @@
 
 # ruff: noqa: D102 - the members of a protocol for data are told by its class
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Protocol
 
@@ -48,3 +48,56 @@ class Messages(Protocol):
 
     async def first_meeting(self, user: int, at: datetime) -> bool:
         """Tell whether this stranger was never met before, and remember that now they were."""
+
+
+class RequestData(Protocol):
+    """A person's request as plain data; `handlers.chat.request.Request` says what each is."""
+
+    @property
+    def update(self) -> int: ...
+    @property
+    def user(self) -> int: ...
+    @property
+    def name(self) -> str: ...
+    @property
+    def chat(self) -> int: ...
+    @property
+    def topic(self) -> int | None: ...
+    @property
+    def private(self) -> bool: ...
+    @property
+    def words(self) -> str: ...
+    @property
+    def message(self) -> int | None: ...
+    @property
+    def code(self) -> str: ...
+    @property
+    def press(self) -> str: ...
+    @property
+    def sent_at(self) -> datetime: ...
+
+
+class StoredRequest(RequestData, Protocol):
+    """A request as it was stored. started: it was being carried out, and may have been or not."""
+
+    @property
+    def started(self) -> bool: ...
+
+
+class RequestStore(Protocol):
+    """Where requests are kept until they are done. Raises OSError."""
+
+    async def accept(self, rows: Iterable[RequestData], at: datetime) -> set[int]:
+        """Store requests; return the update numbers of those that were not stored before."""
+
+    async def start(self, update: int, at: datetime) -> None:
+        """Note that a request is about to be carried out."""
+
+    async def finish(self, updates: Iterable[int], at: datetime) -> None:
+        """Note that requests were carried out and answered."""
+
+    async def unfinished(self) -> Sequence[StoredRequest]:
+        """Return the requests that were not finished, the oldest first."""
+
+    async def find(self, update: int) -> StoredRequest | None:
+        """Return a request that is still remembered."""

@@ -192,4 +192,24 @@ MIGRATIONS: Sequence[Sequence[Statement]] = (
         "ALTER TABLE accounts ADD COLUMN errors INTEGER NOT NULL DEFAULT 0",
         "ALTER TABLE accounts ADD COLUMN alias TEXT",
     ),
+    (
+        """
+        CREATE TABLE inbox (
+            update_id INTEGER PRIMARY KEY,
+            user_id INTEGER NOT NULL,
+            name TEXT NOT NULL,
+            chat INTEGER NOT NULL,
+            topic INTEGER,
+            private INTEGER NOT NULL,
+            words TEXT NOT NULL,
+            message INTEGER,
+            code TEXT NOT NULL,
+            press TEXT NOT NULL,
+            sent_at TEXT NOT NULL,
+            started_at TEXT,
+            done_at TEXT
+        ) STRICT
+        """,
+        "CREATE INDEX inbox_done ON inbox (done_at)",
+    ),
 )

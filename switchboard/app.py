@@ -24,10 +24,11 @@ from controller.resource_watch import MIB, Budget, ResourceWatch
 from handlers.alerts.policy import AlertPolicy
 from handlers.chat.errors import TokenRefusedError
 from handlers.telegram.assemble import assemble
-from handlers.telegram.connection import TelegramConnection
+from handlers.telegram.connection import ProxyError, TelegramConnection
 from handlers.telegram.service import TelegramOptions, TelegramService
 from storage.accounts import AccountRecords
 from storage.database import Database, StorageError, open_database, passes
+from storage.inbox import Inbox
 from storage.incidents import IncidentRecords
 from storage.messages import MessageStore
 from storage.retention import Retention
@@ -36,7 +37,7 @@ from switchboard.builds import BuildWatch
 from switchboard.data_dir import held
 from switchboard.housekeeping import Housekeeping
 from switchboard.keep_alive_log import log_keep_alives
-from switchboard.settings import Settings
+from switchboard.settings import Settings, SettingsError
 from switchboard.stopping import Stopping, StopRequested, give_up
 
 log = logging.getLogger(__name__)
@@ -190,7 +191,7 @@ def _assemble(settings: Settings, database: Database, driver: ChromiumDriver) ->
         full_numbers=settings.log_full_numbers,
     )
     telegram = assemble(
-        TelegramConnection(settings.telegram_bot_token.get_secret_value(), settings.telegram_api_url),
+        _connection(settings),
         TelegramOptions(
             admins=settings.telegram_admin_ids,
             operators=settings.telegram_operator_ids,
@@ -202,6 +203,7 @@ def _assemble(settings: Settings, database: Database, driver: ChromiumDriver) ->
         records=records,
         messages=MessageStore(database),
         incidents=IncidentRecords(database),
+        requests=Inbox(database),
         clock=utc_now,
     )
     records.absorb.append(telegram.alerts.absorb)
@@ -223,6 +225,19 @@ def _assemble(settings: Settings, database: Database, driver: ChromiumDriver) ->
 async def _scheduled(backups: BackupSchedule | None) -> None:
     if backups is not None:
         await backups.run()
+
+
+def _connection(settings: Settings) -> TelegramConnection:
+    """Return the connection to Telegram. Raises SettingsError where its proxy, or the environment's, cannot be used."""
+    proxy = settings.telegram_proxy
+    try:
+        return TelegramConnection(
+            settings.telegram_bot_token.get_secret_value(),
+            settings.telegram_api_url,
+            None if proxy is None else proxy.get_secret_value(),
+        )
+    except ProxyError as error:
+        raise SettingsError(str(error)) from None
 
 
 def _reach(settings: Settings) -> Reach | None:

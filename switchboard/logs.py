@@ -5,6 +5,7 @@ the addresses that HTTP libraries log and in tracebacks, and linking codes. So a
 line, and what a page or a person wrote can neither begin another nor colour the terminal.
 """
 
+import copy
 import json
 import logging
 import re
@@ -33,6 +34,11 @@ _UNSEEN = (*range(0x20), *range(0x7F, 0xA0), 0x61C, 0x200E, 0x200F, *range(0x202
 _VISIBLE = {sign: (f"\\x{sign:02x}" if sign <= 0xFF else f"\\u{sign:04x}") for sign in _UNSEEN}  # noqa: PLR2004 - a byte
 _VISIBLE[ord("\n")] = "\\n"
 _ESCAPED = {sign: f"\\u{sign:04x}" for sign in _UNSEEN}
+
+_TRUSTED = frozenset({"switchboard", "controller", "handlers", "storage", "sandbox", "root", "asyncio", "py"})
+"""The first part of loggers' names whose records are written as they are. Those of libraries may hold anything."""
+_LONG = 500
+"""Characters of others' records."""
 
 _NOISY = ("httpx", "httpcore", "asyncio", "telegram", "apscheduler", "aiosqlite", "PIL")
 
@@ -72,7 +78,7 @@ class _Console(logging.Formatter):
         return datetime.fromtimestamp(record.created).astimezone().isoformat(timespec="milliseconds")
 
     def format(self, record: logging.LogRecord) -> str:
-        text = redacted(super().format(record))
+        text = redacted(super().format(_tamed(record)))
         return text if self.full_numbers else masked(text)
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - the library's name
@@ -88,6 +94,7 @@ class _Json(logging.Formatter):
     full_numbers = False
 
     def format(self, record: logging.LogRecord) -> str:
+        record = _tamed(record)
         told = {
             "at": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname,
@@ -99,6 +106,19 @@ class _Json(logging.Formatter):
         if not self.full_numbers:
             told = {name: text if name == "at" else masked(text) for name, text in told.items()}
         return json.dumps(told, ensure_ascii=False).translate(_ESCAPED)
+
+
+def _tamed(record: logging.LogRecord) -> logging.LogRecord:
+    """Return a library's record as one line of bounded length, since it may be an update as a whole; ours as they are."""
+    if record.name.partition(".")[0] in _TRUSTED:
+        return record
+    text = record.getMessage()
+    if record.exc_info and record.exc_info[1] is not None:
+        text += f" ({type(record.exc_info[1]).__name__}: {record.exc_info[1]})"
+    tamed = copy.copy(record)
+    tamed.msg, tamed.args = text if len(text) <= _LONG else f"{text[:_LONG]}…", ()
+    tamed.exc_info = tamed.exc_text = tamed.stack_info = None
+    return tamed
 
 
 def set_up_logging(level: str, kind: str, *, full_numbers: bool = False) -> None:

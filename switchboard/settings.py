@@ -25,7 +25,7 @@ S = TypeVar("S", bound=BaseSettings)
 
 _NOT_FOR_OPERATORS = ("remote-debugging", "remote-allow-origins", "user-data-dir")
 """Of the browser's arguments: an open port without a password on a linked account, or a profile that is not ours."""
-_SECRETS = {"TELEGRAM_BOT_TOKEN", "TELEGRAM_API_URL", "BROWSER_ARGS", "PROFILE_KEY", "PROXY_URL"}
+_SECRETS = {"TELEGRAM_BOT_TOKEN", "TELEGRAM_API_URL", "TELEGRAM_PROXY", "BROWSER_ARGS", "PROFILE_KEY", "PROXY_URL"}
 """Never shown when they are wrong: they are a secret, or may hold one (a proxy's password)."""
 
 
@@ -57,6 +57,7 @@ class Settings(ProfileSettings):
 
     telegram_bot_token: SecretStr
     telegram_api_url: str = "https://api.telegram.org"
+    telegram_proxy: SecretStr | None = None
     telegram_admin_ids: Ids
     telegram_operator_ids: Ids = ()
     telegram_alert_chat_id: Annotated[Destination | None, NoDecode] = None
@@ -158,6 +159,13 @@ class Settings(ProfileSettings):
             is_whole = False
         if not is_whole:
             raise ValueError("takes an address with a host, such as https://web.whatsapp.com/")
+        return value
+
+    @field_validator("telegram_proxy")
+    @classmethod
+    def _telegrams_proxy(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None:
+            parse_proxy(value.get_secret_value())
         return value
 
     @model_validator(mode="after")

@@ -11,6 +11,7 @@ from handlers.texts.vocabulary import clock, count, span, told_of
 ACKNOWLEDGED = "Thank you: everybody sees that you are on it."
 TAKEN_ALREADY = "Somebody is on it already."
 OVER_ALREADY = "That is over already."
+SILENCE_TOO_LATE = "Counted from when you sent it, that silence would be over by now: nothing is silenced."
 NO_SUCH_SILENCE = "That silence has ended."
 SILENCE_ENDED = "The silence has ended."
 ONLY_ADMINS_END_IT = "This silence is not yours alone: an admin can end it."

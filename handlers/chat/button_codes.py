@@ -38,6 +38,9 @@ class Verb(StrEnum):
     SILENCE = "q"
     LONG_SILENCE = "q8"
     END_SILENCE = "e"
+    REDO = "y"
+    """Carry out an earlier request, whose update is the item."""
+    TAKE_WEBHOOK = "w"
 
 
 _VERBS = frozenset(Verb)
@@ -70,7 +73,7 @@ class Press:
 
     @property
     def item(self) -> int | None:
-        """The incident or the silence that is meant, if any."""
+        """The incident, silence or request that is meant, if any."""
         digits = self.subject.partition(".")[2]
         return int(digits) if digits.isdecimal() else None
 

@@ -1,5 +1,6 @@
 """A message that is kept up to date: the newest text wins, and what was superseded meanwhile is never sent."""
 
+import asyncio
 import logging
 
 from controller.tasks import Tasks
@@ -20,13 +21,19 @@ class LiveMessage:
         self._queue, self._tasks, self._lane = queue, tasks, lane
         self._shown = self._newest = shown
         self._busy = False
+        self._updating: asyncio.Task[None] | None = None
 
     def show(self, text: Text) -> None:
         """Let the message read so, as soon as it may. Returns at once."""
         self._newest = text
         if not self._busy and not self.gone and text.html != self._shown.html:
             self._busy = True
-            self._tasks.start(self._update(), f"editing message {self.message}")
+            self._updating = self._tasks.start(self._update(), f"editing message {self.message}")
+
+    async def settled(self) -> None:
+        """Wait until the message reads as it was last told to, or cannot."""
+        if self._updating is not None:
+            await asyncio.wait({self._updating})
 
     async def _update(self) -> None:
         try:

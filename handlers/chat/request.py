@@ -1,8 +1,13 @@
-"""What a person asks for, by a message or by a press of a button: who, where, and in which words."""
+"""What a person asks for, by a message or by a press of a button: who, where, when, and in which words."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
 from handlers.chat.messages import Place
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -12,7 +17,10 @@ class Request:
     user, name: the person's id and what they are called. place: where they are answered. private: nobody else reads
     there. words: what follows the command, or the whole text where there is none; "" for a press.
     message: the message whose button was pressed, which becomes the answer; None where the answer is a new message.
-    code: what the pressed button says, "" for a message.
+    code: what the pressed button says, "" for a message. press: the id by which a press is answered.
+    update: the chat service's number of this message or press, the same when it is delivered again; 0 for none.
+    sent_at: when it was sent, aware; of a press only the earliest moment is known. confirmed: the person was asked
+    whether this is still to be done, and said yes.
     """
 
     user: int
@@ -22,3 +30,17 @@ class Request:
     words: str = ""
     message: int | None = None
     code: str = ""
+    press: str = ""
+    update: int = 0
+    sent_at: datetime = field(default_factory=_now)
+    confirmed: bool = False
+
+    @property
+    def chat(self) -> int:
+        """The chat's id."""
+        return self.place.chat
+
+    @property
+    def topic(self) -> int | None:
+        """The topic's id, None outside of forums."""
+        return self.place.topic

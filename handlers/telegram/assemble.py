@@ -11,7 +11,7 @@ from handlers.alerts.service import Alerts
 from handlers.chat.people import People
 from handlers.chat.rate_limits import Limits, RateLimits
 from handlers.chat.send_queue import SendQueue
-from handlers.ports import Messages, Records
+from handlers.ports import Messages, Records, RequestStore
 from handlers.telegram.actions.account_actions import AccountActions
 from handlers.telegram.actions.alert_actions import AlertActions
 from handlers.telegram.actions.restore import RestoreActions
@@ -24,6 +24,10 @@ from handlers.telegram.commands.buttons import Buttons
 from handlers.telegram.commands.help import HelpCommands
 from handlers.telegram.commands.router import COMMANDS, Router
 from handlers.telegram.connection import TelegramConnection
+from handlers.telegram.hearing import Hearing
+from handlers.telegram.inbox import Inbox
+from handlers.telegram.intake import Intake
+from handlers.telegram.menus import Menus
 from handlers.telegram.service import TelegramOptions, TelegramService
 from handlers.telegram.strangers import Strangers
 from handlers.telegram.ui.cards import Cards
@@ -44,6 +48,7 @@ def assemble(
     records: Records,
     messages: Messages,
     incidents: AlertStore,
+    requests: RequestStore,
     clock: Callable[[], datetime] = utc_now,
     limits: Limits | None = None,
 ) -> TelegramService:
@@ -103,6 +108,15 @@ def assemble(
         AlertCommands(alert_actions),
         HelpCommands(COMMANDS, people=people, accounts=accounts, responder=responder),
     )
+    inbox = Inbox(requests, clock)
+    router = Router(
+        topics,
+        people=people,
+        responder=responder,
+        plain=account_commands.plain,
+        username=lambda: connection.username,
+    )
+    hearing = Hearing(connection, tasks, alerts=alerts, responder=responder, recipients=recipients)
     buttons = Buttons(
         people=people,
         accounts=accounts,
@@ -111,17 +125,27 @@ def assemble(
         restoring=restoring,
         responder=responder,
         records=records,
+        router=router,
+        earlier=inbox.find,
+        take_webhook=hearing.take_webhook,
         clock=clock,
     )
-    bot = TelegramBot(
+    menus = Menus(connection, lasting, people)
+    intake = Intake(
         connection,
+        tasks,
         people=people,
         strangers=Strangers(tasks, responder=responder, alerts=alerts, messages=messages, clock=clock),
         chats=Chats(alerts, cards),
+        alerts=alerts,
+        inbox=inbox,
         responder=responder,
-        router=Router(topics, people=people, responder=responder, plain=account_commands.plain),
+        router=router,
         buttons=buttons,
+        menus=menus,
+        clock=clock,
     )
+    bot = TelegramBot(connection, hearing=hearing, intake=intake, menus=menus)
     return TelegramService(
         connection=connection,
         bot=bot,

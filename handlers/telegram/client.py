@@ -46,7 +46,7 @@ class TelegramClient:
 
     async def send(self, place: Place, text: Text, *, silent: bool = False, reply_to: int | None = None) -> int:
         """Send a message and return its id."""
-        sent = await self._call(
+        sent = await self.perform(
             self._bot.send_message(
                 place.chat,
                 text.html,
@@ -85,7 +85,7 @@ class TelegramClient:
         reply_to: int | None = None,
     ) -> int:
         """Send a PNG with a caption and return the message's id. protect: it cannot be forwarded or saved."""
-        sent = await self._call(
+        sent = await self.perform(
             self._bot.send_photo(
                 place.chat,
                 picture,
@@ -164,7 +164,7 @@ class TelegramClient:
 
     async def open_topic(self, chat: int, name: str) -> int:
         """Open a topic in a forum and return its id."""
-        return (await self._call(self._bot.create_forum_topic(chat, name))).message_thread_id
+        return (await self.perform(self._bot.create_forum_topic(chat, name))).message_thread_id
 
     async def set_commands(self, commands: Sequence[tuple[str, str]], scope: telegram.BotCommandScope) -> None:
         """Set the menu of commands (name, description) that people of this scope see."""
@@ -173,16 +173,22 @@ class TelegramClient:
     async def _again(self, call: Awaitable[Any]) -> Any:
         """Perform a call that may be repeated without harm: where the outcome is unknown, it counts as not done."""
         try:
-            return await self._call(call)
+            return await self.perform(call)
         except OutcomeUnknownError as error:
             raise NotSentError(str(error)) from None
 
-    async def _call(self, call: Awaitable[T]) -> T:
+    async def perform(self, call: Awaitable[T], *, unchanged: tuple[type[Exception], ...] = ()) -> T:
+        """Perform a call of the library and return its result. unchanged: errors of the library that come as they are.
+
+        Raises ChatError, or ends within a deadline.
+        """
         try:
             async with asyncio.timeout(CALL_DEADLINE):
                 result = await call
         except TimeoutError:
             raise OutcomeUnknownError(f"no answer in {CALL_DEADLINE:g} s") from None
+        except unchanged:
+            raise
         except telegram.error.TelegramError as error:
             translated = translate(error)
             if isinstance(translated, TokenRefusedError):

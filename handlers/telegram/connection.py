@@ -1,68 +1,106 @@
-"""The connection to Telegram: python-telegram-bot's Application, its HTTP clients, and the token that it is refused."""
+"""The connection to Telegram: python-telegram-bot's Bot, its HTTP clients, and the calls by which updates come.
+
+Updates are asked for as plain JSON: the library reads a batch as a whole, so that one update which it cannot read would
+take all others with it, for ever.
+"""
 
 import asyncio
 import logging
+from collections.abc import Mapping
 from typing import Any
 
 import telegram
-from telegram.ext import Application
+from telegram import Bot
 from telegram.request import HTTPXRequest
 
-from handlers.chat.errors import TokenRefusedError
+from handlers.chat.errors import ChatError, TokenRefusedError
 from handlers.telegram.client import TelegramClient
 
 log = logging.getLogger(__name__)
 
-SIDE_BY_SIDE = 1000
-"""Updates handled at once: many wait for their chat's turn to be answered, and those of other chats must not."""
 POLL_SECONDS = 25
+"""How long Telegram may hold a poll open while there is nothing new."""
+POLL_DEADLINE = POLL_SECONDS + 10.0
+"""Seconds after which a poll without an answer counts as lost."""
 CLOSE_DEADLINE = 10.0
 """Seconds that one step of closing may take."""
+UPDATES = ("message", "callback_query", "my_chat_member")
+
+Update = Mapping[str, Any]
+"""An update as Telegram's JSON."""
 
 
-class _WatchedRequest(HTTPXRequest):
-    """Notices that Telegram refuses the token: in mid-poll the library ends its polling without a word."""
-
-    def __init__(self, refused: "asyncio.Future[None]", **options: Any) -> None:
-        super().__init__(**options)
-        self._refused = refused
-
-    async def do_request(self, *args: Any, **options: Any) -> tuple[int, bytes]:
-        code, payload = await super().do_request(*args, **options)
-        if code == 401 and not self._refused.done():  # noqa: PLR2004 - Unauthorized
-            self._refused.set_exception(TokenRefusedError())
-            self._refused.exception()  # marks it as retrieved
-        return code, payload
+class ProxyError(ValueError):
+    """The proxy cannot be used. Its text is one line naming the setting, without the proxy's password."""
 
 
 class TelegramConnection:
-    """Make it inside a running loop. client: what the rest of the program sends by."""
+    """Make it inside a running loop. client: what the rest of the program sends by.
 
-    def __init__(self, token: str, api_url: str) -> None:
+    proxy: an address such as `socks5://user:password@host:1080`, or None for the environment's. Raises ProxyError.
+    """
+
+    def __init__(self, token: str, api_url: str, proxy: str | None = None) -> None:
         base = api_url.rstrip("/")
-        self.token_refused: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        """Fails with TokenRefusedError as soon as Telegram does not accept the token."""
-        self._requests = (
-            _WatchedRequest(self.token_refused, connection_pool_size=32, pool_timeout=10, read_timeout=15),
-            _WatchedRequest(self.token_refused, connection_pool_size=2, read_timeout=POLL_SECONDS + 10),
-        )
-        self.app: Application[Any, Any, Any, Any, Any, Any] = (
-            Application.builder()
-            .token(token)
-            .base_url(f"{base}/bot")
-            .base_file_url(f"{base}/file/bot")
-            .request(self._requests[0])
-            .get_updates_request(self._requests[1])
-            .concurrent_updates(SIDE_BY_SIDE)
-            .build()
-        )
-        self.client = TelegramClient(self.app.bot)
+        try:
+            self._sending = HTTPXRequest(connection_pool_size=32, pool_timeout=10, read_timeout=15, proxy=proxy)
+            self._polling = HTTPXRequest(connection_pool_size=2, read_timeout=POLL_DEADLINE, proxy=proxy)
+        except (RuntimeError, ValueError, ImportError) as error:
+            raise ProxyError(_proxy_problem(error, proxy)) from None
+        calls, files, polling = f"{base}/bot", f"{base}/file/bot", self._polling
+        self.bot = Bot(token, calls, files, request=self._sending, get_updates_request=polling)
+        self._poller = Bot(token, calls, files, request=polling, get_updates_request=polling)
+        self.client = TelegramClient(self.bot)
+
+    @property
+    def username(self) -> str:
+        """The bot's own username; call `open` before."""
+        return self.bot.username
+
+    async def open(self) -> None:
+        """Learn who the bot is. Raises ChatError; TokenRefusedError at once, since nobody has waited for long yet."""
+        try:
+            await self.client.perform(self.bot.initialize(), unchanged=(telegram.error.InvalidToken,))
+        except telegram.error.InvalidToken:
+            raise TokenRefusedError from None
+
+    async def poll(self, offset: int | None) -> list[Update]:
+        """Confirm the updates before `offset`, and wait for the next: at most `POLL_DEADLINE` seconds.
+
+        Raises telegram.error.Conflict as it comes (somebody else hears in our place), ChatError for everything else.
+        """
+        # Method names are read in any case. In the library's own spelling this call would be its get_updates.
+        asked = {"offset": offset, "timeout": POLL_SECONDS, "allowed_updates": list(UPDATES)}
+        call = self._get_updates({name: value for name, value in asked.items() if value})
+        result = await self.client.perform(call, unchanged=(telegram.error.Conflict,))
+        return result if isinstance(result, list) else []
+
+    async def _get_updates(self, asked: dict[str, Any]) -> Any:
+        try:
+            return await self._poller.do_api_request("getupdates", asked)
+        except telegram.error.InvalidToken as error:  # said as if the method were unknown
+            raise telegram.error.InvalidToken(str(error.__cause__ or error)) from None
+
+    async def webhook(self) -> telegram.WebhookInfo:
+        """Return where updates are pushed to, with an empty url where they are polled. Raises ChatError."""
+        return await self.client.perform(self.bot.get_webhook_info())
+
+    async def delete_webhook(self) -> None:
+        """Let updates be polled again; those that wait are kept. Raises ChatError."""
+        await self.client.perform(self.bot.delete_webhook(drop_pending_updates=False))
 
     async def close(self) -> None:
         """Close the HTTP clients: nothing can be sent afterwards."""
-        for step in (self.app.shutdown(), *(request.shutdown() for request in self._requests)):
-            try:  # an Application whose start was cut short does not shut its requests down
+        for step in (self.bot.shutdown(), self._sending.shutdown(), self._polling.shutdown()):
+            try:  # a Bot whose start was cut short does not shut its requests down
                 async with asyncio.timeout(CLOSE_DEADLINE):
                     await step
-            except (TimeoutError, RuntimeError, telegram.error.TelegramError) as error:
+            except (TimeoutError, RuntimeError, ChatError, telegram.error.TelegramError) as error:
                 log.debug("A step of closing the connection failed: %s", type(error).__name__)
+
+
+def _proxy_problem(error: Exception, proxy: str | None) -> str:
+    name = "TELEGRAM_PROXY" if proxy else "The proxy in the environment (ALL_PROXY, HTTPS_PROXY)"
+    if "socks" in str(error).casefold() and not isinstance(error, ValueError):
+        return f"{name}: a SOCKS proxy needs the package socksio; install python-telegram-bot[socks]"
+    return f"{name}: takes http://, https:// or socks5://, with a host and a port"

@@ -5,13 +5,13 @@ buttons in `handlers.telegram.ui.keyboards`, alerts in `handlers.alerts.incident
 """
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 from html import unescape
 
 from controller.registry import Account
 from handlers.chat.messages import escape
 from handlers.texts.phone_numbers import EXAMPLE, show_number
-from handlers.texts.vocabulary import clock, count
+from handlers.texts.vocabulary import clock, count, span
 
 WORKING_ON_IT = "⏳ "
 
@@ -147,6 +147,48 @@ TOO_LATE = "That question has expired. Press the button again."
 DONE_ALREADY = "That is done already."
 ON_IT = "🔄 Starting them, one after the other."
 CANCELLED = "Cancelled. Nothing was changed."
+
+
+ONLY_ADMINS = "Only admins may do that."
+ANONYMOUS = "I cannot see who you are: you write as the group. Turn off “Remain anonymous”, or write to me privately."
+TOO_MUCH_AT_ONCE = "That was too much at once: I left out some of it. /status shows how the accounts are."
+UNREADABLE = (
+    "📭 Telegram sent me something that I cannot read, and I left it out. If something you sent was not answered, "
+    "send it again; the log says more. I will not tell you of it again."
+)
+WEBHOOK_TAKEN = "✅ The webhook is gone: I hear you again."
+WEBHOOK_NOT_TAKEN = "The webhook could not be taken back. It is in the log; please try again."
+
+
+def webhook_set(host: str) -> str:
+    """Ask whether to take a webhook back."""
+    return (
+        f"🙉 I cannot hear you: another program had Telegram send everything to <b>{escape(host)}</b>.\n"
+        "Shall I take it back? If that server is there, it gets your press too, and only ending it helps."
+    )
+
+
+def quoted(words: str) -> str:
+    """Return what somebody sent, as it is shown to them again."""
+    return f"<code>{escape(clip(words, 200))}</code>"
+
+
+def pressed(label: str, account: Account | None) -> str:
+    """Return which button somebody pressed, as it is shown to them."""
+    return f"<b>{escape(label)}</b>" + (f" for {title_and_number(account)}" if account is not None else "")
+
+
+def still_to_be_done(what: str, age: timedelta) -> str:
+    """Ask whether what was sent some time ago is still to be done."""
+    return f"This came late, {span(age.total_seconds())} after you sent it: {what}\nShall I still do it?"
+
+
+def interrupted(what: str) -> str:
+    """Ask about what was under way when the program ended."""
+    return (
+        f"⚠️ I was stopped while I was at this: {what}\n"
+        "It may be done, or not: /status shows how things are. Shall I do it now?"
+    )
 
 
 def unknown_account(asked: str) -> str:

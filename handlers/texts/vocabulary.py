@@ -226,6 +226,12 @@ TROUBLES: dict[str, Told] = {
         "Look at that account: Switchboard may need an update. Restarting it lets planned restarts go on.",
         "Planned restarts go on",
     ),
+    troubles.DEAF: Told(
+        "I cannot hear you",
+        "What you write or press does not reach me. Accounts and alerts go on.",
+        "End what hears in my place, or look at the server’s way to Telegram.",
+        "I can hear you again",
+    ),
     troubles.DATABASE: Told(
         "the database cannot be written",
         "What happens to the accounts cannot be kept any more.",

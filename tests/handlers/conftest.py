@@ -20,6 +20,7 @@ from handlers.telegram.service import TelegramOptions, TelegramService
 from sandbox.telegram import TelegramStandIn
 from storage.accounts import AccountRecords
 from storage.database import Database, open_database
+from storage.inbox import Inbox
 from storage.incidents import IncidentRecords
 from tests.handlers.fakes import ADMIN, OPERATOR, SECOND_ADMIN, FakeAccounts, FakeMessages, FakeRecords
 from tests.sandbox.telegram.validation import all_problems
@@ -91,11 +92,14 @@ async def running_rig(
     messages: FakeMessages | None = None,
     accounts: FakeAccounts | None = None,
     limits: Limits | None = UNLIMITED,
+    prepare: Callable[[TelegramConnection], None] = lambda _: None,
     **options: Any,
 ) -> AsyncIterator[Rig]:
+    """Run Telegram's side. prepare: changes the connection before anything uses it."""
     accounts, records, messages = accounts or FakeAccounts(), FakeRecords(), messages or FakeMessages()
     incidents = IncidentRecords(database)
     connection = TelegramConnection(telegram.token, telegram.url)
+    prepare(connection)
     if isinstance(options.get("alert_chat"), int):
         options["alert_chat"] = Destination(options["alert_chat"])
     given = TelegramOptions(
@@ -108,6 +112,7 @@ async def running_rig(
         records=records,
         messages=messages,
         incidents=incidents,
+        requests=Inbox(database),
         clock=accounts.clock,
         limits=limits,
     )

@@ -134,6 +134,23 @@ def test_secrets_in_arguments_tracebacks_tasks_threads_and_warnings(written, kin
     assert not [part for part in CODE.split(",") if len(part) > 16 and part in text]
 
 
+@pytest.mark.parametrize("kind", ["console", "json"])
+def test_a_librarys_record_is_one_line_of_bounded_length_without_numbers(written, kind):
+    set_up_logging("INFO", kind)
+    update = {"message": {"text": "call +4915112345678 or 004915112345678", "more": "x" * 5000}}
+    try:
+        int("no number, and +33612345678")
+    except ValueError:
+        logging.getLogger("telegram.ext").critical("Received data was %r", [update], exc_info=True)
+    text = written()
+
+    assert len(text.splitlines()) == 1
+    assert "15112345678" not in text
+    assert "612345678" not in text
+    assert "•••5678" in text
+    assert len(text) < 1000
+
+
 def test_a_bug_ends_the_program_with_code_1_and_without_the_token(tmp_path):
     program = (
         "import sys, switchboard.app\n"

@@ -138,8 +138,12 @@ class AlertActions:
                 await self._responder.answer(request, alert_text.which_account(who))
                 return
             numbers = (account.number,)
+        left = request.sent_at + lasts - self._clock()
+        if left <= timedelta(0):
+            await self._responder.answer(request, alert_text.SILENCE_TOO_LATE)
+            return
         silence = await self._silences.begin(
-            chat, numbers, lasts, user=request.user, name=request.name, reason=reason[:200]
+            chat, numbers, left, user=request.user, name=request.name, reason=reason[:200]
         )
         await self._actions.audit(
             request.user, "silence", ",".join(numbers) or None, f"until {silence.until:%F %R} UTC"

@@ -105,6 +105,7 @@ class AccountCommands(Topic):
         Command(
             "link", "number [name]", "link an account by QR code",
             "adds the account if it is new, starts it, and sends you the code", link,
+            changes=True,
         ),
         Command(
             "status", "[number or name]", "how the accounts are",
@@ -113,10 +114,12 @@ class AccountCommands(Topic):
         Command(
             "reconnect", "[number or name]", "connect an account now",
             "sets the counters to zero and connects now; alone, it lets you pick", reconnect,
+            changes=True,
         ),
         Command(
             "suspend", "[number or name]", "close an account, keep its session",
             "closes the browser and keeps the session, until you say /reconnect; alone, it lets you pick", suspend,
+            changes=True,
         ),
         Command(
             "restore", "[number or name]", "go back to a saved session",

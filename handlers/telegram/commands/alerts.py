@@ -27,5 +27,6 @@ class AlertCommands(Topic):
         Command(
             "silence", "number, name or all, 2h [reason]", "no alerts from an account, or from all, for a while",
             "no alerts for so long: for one account, or for all while you maintain the server", silence,
+            changes=True,
         ),
     )  # fmt: skip

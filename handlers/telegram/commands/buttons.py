@@ -17,6 +17,7 @@ from handlers.telegram.actions.account_actions import AccountActions
 from handlers.telegram.actions.alert_actions import AlertActions
 from handlers.telegram.actions.find_account import visible
 from handlers.telegram.actions.restore import RestoreActions
+from handlers.telegram.commands.router import Router
 from handlers.telegram.ui import keyboards
 from handlers.telegram.ui.responder import Responder
 from handlers.texts import answers
@@ -26,13 +27,18 @@ HISTORY = 20
 """Transitions that History shows."""
 _SILENCES = {Verb.SILENCE: timedelta(hours=1), Verb.LONG_SILENCE: timedelta(hours=8)}
 _PRESSED = {Verb.RECONNECT: "Reconnect", Verb.LINK: "Link again", Verb.USE_HERE: "Use here"}
+_READING = frozenset({Verb.DETAIL, Verb.ALL, Verb.HISTORY, Verb.CANCEL})
+"""What changes nothing, and may come late."""
 REMEMBERED = 1000
 """Answered questions that are remembered, each by its message: the one answer counts, whatever is pressed until the
 message shows it."""
 
 
 class Buttons:
-    """The buttons, by what they are about: nothing in particular, an incident, or an account."""
+    """The buttons, by what they are about: nothing in particular, an incident, or an account.
+
+    earlier: finds a request by its update; take_webhook: lets updates come to us again.
+    """
 
     def __init__(
         self,
@@ -44,16 +50,22 @@ class Buttons:
         restoring: RestoreActions,
         responder: Responder,
         records: Records,
+        router: Router,
+        earlier: Callable[[int], Awaitable[Request | None]],
+        take_webhook: Callable[[], Awaitable[bool]],
         clock: Callable[[], datetime],
     ) -> None:
         self._people, self._accounts, self._actions, self._responder = people, accounts, actions, responder
         self._alert_actions, self._restoring = alert_actions, restoring
-        self._records, self._clock = records, clock
+        self._records, self._router, self._clock = records, router, clock
+        self._earlier, self._take_webhook = earlier, take_webhook
         self._answered: OrderedDict[tuple[int, int], Verb] = OrderedDict()
         self._general: Mapping[Verb, Callable[[Request, Press], Awaitable[str]]] = {
             Verb.ALL: self._show_all,
             Verb.CANCEL: self._cancel,
             Verb.END_SILENCE: self._end_silence,
+            Verb.REDO: self._redo,
+            Verb.TAKE_WEBHOOK: self._take_webhook_back,
         }
         self._of_incident: Mapping[Verb, Callable[[Request, Press, Incident], Awaitable[str]]] = {
             Verb.ACKNOWLEDGE: self._acknowledge,
@@ -91,9 +103,29 @@ class Buttons:
             self._answered.pop(question, None)  # it was not done: whoever presses again tries again
             raise
 
+    def changes(self, request: Request) -> bool:
+        """Tell whether a press may change something."""
+        press = _read(request)
+        return press is not None and press.verb not in _READING
+
+    def expires(self, request: Request) -> bool:
+        """Tell whether a pressed button has an end of its own: the person was asked, or asked, a moment before."""
+        press = _read(request)
+        return press is not None and press.until is not None
+
+    def described(self, request: Request) -> str:
+        """Tell which button was pressed, and of which account, as HTML."""
+        press = _read(request)
+        label = keyboards.LABELS.get(press.verb, "a button") if press is not None else "a button"
+        try:
+            account = self._accounts.account(press.number) if press is not None and press.number is not None else None
+        except UnknownAccountError:
+            account = None
+        return answers.pressed(label, account)
+
     def _problem(self, request: Request, press: Press) -> str | None:
         """Return why a press does not count."""
-        if press.presser is not None and press.until is not None:
+        if press.presser is not None and press.until is not None and not request.confirmed:
             if press.presser != request.user:
                 return answers.NOT_YOUR_BUTTON
             if self._clock().timestamp() > press.until:
@@ -138,6 +170,25 @@ class Buttons:
         if press.item is None:
             return answers.STALE_BUTTON
         return await self._alert_actions.end_silence(request, press.item)
+
+    async def _redo(self, request: Request, press: Press) -> str:
+        """Carry out an earlier request of the same person, who was asked whether it is still to be done."""
+        earlier = None if press.item is None else await self._earlier(press.item)
+        if earlier is None or earlier.user != request.user:
+            return answers.STALE_BUTTON
+        if earlier.press:
+            shown = await self.handle(replace(earlier, update=request.update, confirmed=True))
+            await self._responder.answer(request, answers.ON_IT)
+            return shown
+        await self._router.handle(replace(earlier, update=request.update, message=request.message, confirmed=True))
+        return ""
+
+    async def _take_webhook_back(self, request: Request, _: Press) -> str:
+        if not self._people.is_admin(request.user):
+            return answers.ONLY_ADMINS
+        taken = await self._take_webhook()
+        await self._responder.answer(request, answers.WEBHOOK_TAKEN if taken else answers.WEBHOOK_NOT_TAKEN)
+        return ""
 
     # --- about an incident --------------------------------------------------------------------------------------------
 
@@ -206,7 +257,7 @@ class Buttons:
     def _ask(self, request: Request, press: Press, question: str, yes: str) -> None:
         """Ask once more, below: the message whose button was pressed stays as it is."""
         keyboard = keyboards.confirm(press.verb, press.subject, yes, request.user, self._clock())
-        self._responder.ask(request.place, question, keyboard)
+        self._responder.ask(request, question, keyboard)
 
     async def _shown_in_incident(self, request: Request, press: Press) -> Request:
         """Show in the incident who pressed; return the request whose answer leaves the incident's message alone."""
@@ -216,3 +267,10 @@ class Buttons:
         if incident is not None:
             await self._alert_actions.show_press(request, incident, _PRESSED[press.verb])
         return request if press.presser is not None else replace(request, message=None)
+
+
+def _read(request: Request) -> Press | None:
+    try:
+        return read_code(request.code)
+    except StaleButtonError:
+        return None

@@ -31,7 +31,7 @@ def menu(role: Role | None) -> tuple[tuple[str, str], ...]:
 
 
 class Router:
-    """Finds the handler of a message. plain: handles what is no command."""
+    """Finds the handler of a message. plain: handles what is no command; username: the bot's own."""
 
     def __init__(
         self,
@@ -40,19 +40,31 @@ class Router:
         people: People,
         responder: Responder,
         plain: Callable[[Request], Awaitable[None]],
+        username: Callable[[], str],
     ) -> None:
-        self._people, self._responder, self._plain = people, responder, plain
+        self._people, self._responder, self._plain, self._username = people, responder, plain, username
         self._rows = {
             name: (row, topic) for topic in topics for row in topic.COMMANDS for name in (row.name, *row.aliases)
         }
 
-    async def handle(self, request: Request, bot: str) -> None:
-        """Handle a message. bot: our own username; a command to another bot is not ours to answer."""
+    def is_ours(self, request: Request) -> bool:
+        """Tell whether a message is a command, and not to another bot."""
+        words = _WORDS.fullmatch(request.words)
+        return words is not None and self._is_to_us(words)
+
+    def changes(self, request: Request) -> bool:
+        """Tell whether a message may change something."""
+        words = _WORDS.fullmatch(request.words)
+        row = None if words is None else self._row(words["name"])
+        return row is not None and words is not None and row.changes and bool(words["rest"].strip())
+
+    async def handle(self, request: Request) -> None:
+        """Handle a message; a command to another bot is not ours to answer."""
         words = _WORDS.fullmatch(request.words)
         if words is None:
             await self._plain(request)
             return
-        if (words["bot"] or bot).casefold() != bot.casefold():
+        if not self._is_to_us(words):
             return
         row, topic = self._rows.get(words["name"].casefold(), (None, None))
         role = self._people.role(request.user)
@@ -61,3 +73,9 @@ class Router:
                 await self._responder.answer(request, answers.unknown_command(f"/{words['name']}"))
             return
         await row.handler(topic, replace(request, words=words["rest"]))
+
+    def _row(self, name: str) -> Command | None:
+        return self._rows[name.casefold()][0] if name.casefold() in self._rows else None
+
+    def _is_to_us(self, words: re.Match[str]) -> bool:
+        return words["bot"] is None or words["bot"].casefold() == self._username().casefold()

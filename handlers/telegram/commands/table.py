@@ -18,7 +18,8 @@ Handler = Callable[[Any, Request], Awaitable[None]]
 class Command:
     """A command. usage: what may follow the name. summary: for the menu and /help, help: for README and /help NAME.
 
-    role: the least that a person must be. aliases: further names, which stand in no list.
+    changes: with words behind it, it changes something. role: the least that a person must be. aliases: further names,
+    which stand in no list.
     """
 
     name: str
@@ -26,6 +27,7 @@ class Command:
     summary: str
     help: str
     handler: Handler
+    changes: bool = False
     role: Role = Role.OPERATOR
     aliases: tuple[str, ...] = ()
 

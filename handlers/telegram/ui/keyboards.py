@@ -18,6 +18,18 @@ SILENCES = 10
 PICK_SECONDS = 600
 """How long a choice may take."""
 _TWO_COLUMNS_FROM = 8
+LABELS: dict[Verb, str] = {
+    Verb.RECONNECT: "Reconnect",
+    Verb.SUSPEND: "Suspend",
+    Verb.USE_HERE: "Use here",
+    Verb.LINK: "Link again",
+    Verb.RESTORE: "Restore",
+    Verb.ACKNOWLEDGE: "Acknowledge",
+    Verb.SILENCE: "Silence 1 h",
+    Verb.LONG_SILENCE: "Silence 8 h",
+    Verb.END_SILENCE: "End silence",
+}
+"""What buttons are called."""
 
 
 def picker(verb: Verb, accounts: Iterable[tuple[Account, Status]], presser: int, now: datetime) -> Keyboard:
@@ -71,6 +83,22 @@ def confirm(verb: Verb, subject: str, label: str, presser: int, now: datetime) -
             Button("Cancel", button_code(Verb.CANCEL, presser=presser, until=until)),
         ),
     )
+
+
+def redo(update: int, presser: int, now: datetime) -> Keyboard:
+    """Offer to carry out an earlier request, or not."""
+    until = int(now.timestamp()) + PICK_SECONDS
+    return (
+        (
+            Button("Do it now", button_code(Verb.REDO, f".{update}", presser=presser, until=until)),
+            Button("Leave it", button_code(Verb.CANCEL, presser=presser, until=until)),
+        ),
+    )
+
+
+def take_webhook() -> Keyboard:
+    """Offer to let updates come to us again."""
+    return ((Button("Take it back", button_code(Verb.TAKE_WEBHOOK)),),)
 
 
 def end_silences(silences: Sequence[int]) -> Keyboard:

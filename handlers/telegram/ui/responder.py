@@ -3,11 +3,13 @@
 An answer that is too long for one message has its buttons under the last; a press of one edits all of them.
 """
 
+import asyncio
 import logging
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from controller.accounts.reasons import State
 from controller.registry import Registry, UnknownAccountError
@@ -16,6 +18,7 @@ from handlers.chat.errors import ChatError
 from handlers.chat.html import split
 from handlers.chat.live_message import LiveMessage
 from handlers.chat.messages import Keyboard, Lane, Place, Text
+from handlers.chat.messenger import Messenger
 from handlers.chat.request import Request
 from handlers.chat.send_queue import SendQueue
 from handlers.telegram.ui import keyboards
@@ -37,6 +40,10 @@ class _Followed:
     until: float
 
 
+Html = str | Callable[[], str]
+"""A text, or what makes it when its turn to be sent has come."""
+
+
 class Responder:
     """Answers requests."""
 
@@ -44,9 +51,11 @@ class Responder:
         self._queue, self._tasks, self._accounts, self._clock = queue, tasks, accounts, clock
         self._followed: dict[str, list[_Followed]] = {}
         self._above: OrderedDict[tuple[int, int], list[LiveMessage]] = OrderedDict()
+        self._unsettled: dict[int, list[LiveMessage | asyncio.Task[Any]]] = {}
+        """What is still to be sent, by the update that it answers."""
 
     async def answer(
-        self, request: Request, html: str, keyboard: Keyboard = (), *, asks: bool = False
+        self, request: Request, html: Html, keyboard: Keyboard = (), *, asks: bool = False
     ) -> LiveMessage | None:
         """Answer in the message whose button was pressed, or below where a message asked.
 
@@ -54,15 +63,37 @@ class Responder:
         """
         if request.message is None:
             return await self.send(request.place, html, keyboard, asks=asks)
-        return await self._edit(request.place, request.message, html, keyboard)
+        return await self._edit(request, request.message, html if isinstance(html, str) else html(), keyboard)
 
-    async def send(self, place: Place, html: str, keyboard: Keyboard = (), *, asks: bool = False) -> LiveMessage | None:
+    async def send(
+        self, place: Place, html: Html, keyboard: Keyboard = (), *, asks: bool = False
+    ) -> LiveMessage | None:
         """Send as many messages as the text needs; the last has the buttons. None if it could not be sent."""
-        return await self._send_parts(place, [], split(html), keyboard, asks=asks)
+        if isinstance(html, str):
+            return await self._send_parts(place, [], split(html), keyboard, asks=asks)
+        parts: list[str] = []
 
-    def ask(self, place: Place, html: str, keyboard: Keyboard) -> None:
+        def first() -> Text:
+            parts[:] = split(html())
+            return Text(parts[0], keyboard, asks) if len(parts) == 1 else Text(parts[0])
+
+        live = await self._send(place, first)
+        if live is None or len(parts) == 1:
+            return live
+        return await self._send_parts(place, [live], parts[1:], keyboard, asks=asks)
+
+    def ask(self, request: Request, html: str, keyboard: Keyboard) -> None:
         """Send a question. Returns at once: a pressed button is not to spin until the chat's budget allows it."""
-        self._tasks.start(self.send(place, html, keyboard), "a question")
+        sending = self._tasks.start(self.send(request.place, html, keyboard), "a question")
+        self._track(request, sending)
+
+    async def settled(self, request: Request) -> None:
+        """Wait until all that answers the request is in the chat, or cannot be."""
+        for each in self._unsettled.pop(request.update, ()):
+            if isinstance(each, LiveMessage):
+                await each.settled()
+            else:
+                await asyncio.wait({each})
 
     def follow(self, number: str, live: LiveMessage | None) -> None:
         """Let the answer tell how the account's start goes on, until it has settled."""
@@ -96,12 +127,12 @@ class Responder:
         else:
             del self._followed[number]
 
-    async def _edit(self, place: Place, message: int, html: str, keyboard: Keyboard) -> LiveMessage:
+    async def _edit(self, request: Request, message: int, html: str, keyboard: Keyboard) -> LiveMessage:
         """Edit the message whose button was pressed, with those above it that belong to it.
 
         What is too long for them goes on below. Returns at once.
         """
-        parts = split(html)
+        place, parts = request.place, split(html)
         above = [live.message for live in self._above.pop((place.chat, message), []) if not live.gone]
         surplus = max(0, len(above) + 1 - len(parts))
         for each in above[:surplus]:
@@ -113,11 +144,17 @@ class Responder:
         more = parts[len(lives) :]
         for live, part in zip(lives, parts, strict=False):
             live.show(Text(part, () if more or live is not lives[-1] else keyboard))
+            self._track(request, live)
         if more:
-            self._tasks.start(self._send_parts(place, lives, more, keyboard), "the rest of an answer")
+            sending = self._tasks.start(self._send_parts(place, lives, more, keyboard), "the rest of an answer")
+            self._track(request, sending)
         else:
             self._remember(lives)
         return lives[-1]
+
+    def _track(self, request: Request, sending: "LiveMessage | asyncio.Task[Any]") -> None:
+        if request.update:
+            self._unsettled.setdefault(request.update, []).append(sending)
 
     async def _send_parts(
         self, place: Place, above: list[LiveMessage], parts: list[str], keyboard: Keyboard, *, asks: bool = False
@@ -144,10 +181,18 @@ class Responder:
         except ChatError as error:
             log.info("A part of an answer in chat %d cannot be deleted: %s", chat_id, error)
 
-    async def _send(self, place: Place, text: Text) -> LiveMessage | None:
+    async def _send(self, place: Place, text: Text | Callable[[], Text]) -> LiveMessage | None:
+        """Send one message. text: or what makes it when its turn has come."""
+        sent = text if isinstance(text, Text) else Text("")
+
+        async def send(messenger: Messenger) -> int:
+            nonlocal sent
+            sent = text if isinstance(text, Text) else text()
+            return await messenger.send(place, sent)
+
         try:
-            message = await self._queue.deliver(Lane.ANSWERS, place.chat, lambda chat: chat.send(place, text))
+            message = await self._queue.deliver(Lane.ANSWERS, place.chat, send)
         except ChatError as error:
             log.warning("An answer could not be sent to chat %d: %s", place.chat, error)
             return None
-        return LiveMessage(self._queue, self._tasks, Lane.UPDATES, chat=place.chat, message=message, shown=text)
+        return LiveMessage(self._queue, self._tasks, Lane.UPDATES, chat=place.chat, message=message, shown=sent)

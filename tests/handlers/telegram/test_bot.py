@@ -11,6 +11,7 @@ from handlers.telegram.connection import TelegramConnection
 from handlers.telegram.service import TelegramOptions
 from sandbox.telegram import TelegramStandIn
 from storage.database import Database
+from storage.inbox import Inbox
 from storage.incidents import IncidentRecords
 from tests.handlers.conftest import Rig, running_rig
 from tests.handlers.fakes import ADMIN, BERLIN, FakeAccounts, FakeMessages, FakeRecords
@@ -54,6 +55,7 @@ async def test_a_token_that_is_refused_at_the_start_ends_it(telegram: TelegramSt
         records=FakeRecords(),
         messages=FakeMessages(),
         incidents=IncidentRecords(database),
+        requests=Inbox(database),
     )
     with pytest.raises(TokenRefusedError, match="TELEGRAM_BOT_TOKEN") as error:
         await asyncio.wait_for(service.run(), 10)
@@ -61,9 +63,11 @@ async def test_a_token_that_is_refused_at_the_start_ends_it(telegram: TelegramSt
     await service.stop(1)
 
 
-async def test_a_token_that_is_refused_in_mid_run_ends_it(telegram: TelegramStandIn, database: Database):
+async def test_a_token_that_is_refused_in_mid_run_ends_it(telegram, database, monkeypatch):
     async with running_rig(telegram, database) as rig:
         await rig.answer(ADMIN, "/help", "Switchboard")
+        monkeypatch.setattr("handlers.telegram.refusals.TOKEN_SPAN", 0.1)
+        monkeypatch.setattr("handlers.telegram.polling.RETRY_FIRST", 0.1)
         telegram.client.fail("401", method="getUpdates")
         with pytest.raises(TokenRefusedError):
             await asyncio.wait_for(asyncio.shield(rig.running), 10)

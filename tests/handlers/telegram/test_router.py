@@ -85,9 +85,11 @@ class _Answers:
 )
 async def test_words_find_their_handler(words, user, calls, answer):
     topic, responder = _Recording(), _Answers()
-    router = Router([topic], people=People([ADMIN], [OPERATOR]), responder=responder, plain=topic.plain)  # type: ignore[arg-type]
+    router = Router(
+        [topic], people=People([ADMIN], [OPERATOR]), responder=responder, plain=topic.plain, username=lambda: "our_bot"
+    )  # type: ignore[arg-type]
 
-    await router.handle(Request(user, "Ada", Place(user), private=True, words=words), "our_bot")
+    await router.handle(Request(user, "Ada", Place(user), private=True, words=words))
 
     assert topic.calls == calls
     assert (answer in responder.sent[0]) if answer else not responder.sent

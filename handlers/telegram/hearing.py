@@ -1,0 +1,116 @@
+"""Whether the bot hears people: a watch over the polls themselves. Being deaf is an incident, told by sending.
+
+Deaf is: no poll came back for a minute, another program polls with the same token, or a webhook takes the updates.
+While a webhook is set no press reaches us either; but where its server does not take them, presses pile up, and that
+is seen from outside: so a press of the button brings the updates back.
+"""
+
+import asyncio
+import logging
+from urllib.parse import urlsplit
+
+from controller.tasks import Tasks
+from controller.troubles import DEAF
+from handlers.alerts.incidents import Kind
+from handlers.alerts.recipients import Recipients
+from handlers.alerts.service import Alerts
+from handlers.chat.errors import ChatError
+from handlers.telegram.connection import TelegramConnection
+from handlers.telegram.ui import keyboards
+from handlers.telegram.ui.responder import Responder
+from handlers.texts import answers
+
+log = logging.getLogger(__name__)
+
+DEAF_AFTER = 60.0
+"""Seconds without a poll that came back."""
+CONFLICT_AFTER = 15.0
+"""Seconds of conflicts with another program: one that is being replaced by us polls a little longer."""
+LOOK_EVERY = 1.0
+
+
+class Hearing:
+    """Told by the poller how its polls end, tells admins when nobody is heard."""
+
+    def __init__(
+        self,
+        connection: TelegramConnection,
+        tasks: Tasks,
+        *,
+        alerts: Alerts,
+        responder: Responder,
+        recipients: Recipients,
+    ) -> None:
+        self._connection, self._tasks = connection, tasks
+        self._alerts, self._responder, self._recipients = alerts, responder, recipients
+        self._loop = asyncio.get_running_loop()
+        self._heard_at = self._loop.time()
+        self._conflict_since: float | None = None
+        self._why = "Telegram does not answer"
+        self._deaf = False
+        self._webhook_pending: int | None = None
+
+    @property
+    def deaf(self) -> bool:
+        """Whether admins were told that nobody is heard."""
+        return self._deaf
+
+    def heard(self) -> float:
+        """Note that a poll came back; return the seconds since the one before."""
+        now = self._loop.time()
+        since, self._heard_at = now - self._heard_at, now
+        self._conflict_since = self._webhook_pending = None
+        if self._deaf:
+            self._deaf = False
+            log.info("Telegram: polls come back again")
+            self._tasks.start(self._alerts.trouble(Kind.OVER, DEAF), "telling that people are heard again")
+        return since
+
+    def failed(self, error: ChatError) -> None:
+        """Note why a poll did not come back."""
+        self._why = str(error)
+
+    async def conflict(self) -> None:
+        """Note that a poll was refused, since somebody else hears in our place; find out who."""
+        now = self._loop.time()
+        self._conflict_since = self._conflict_since or now
+        try:
+            webhook = await self._connection.webhook()
+        except ChatError as error:
+            log.warning("Telegram does not say whether a webhook is set: %s", error)
+            webhook = None
+        if webhook is not None and webhook.url:
+            host = urlsplit(webhook.url).hostname or "an unknown host"
+            if not self._deaf:
+                await self._become_deaf(f"A webhook sends everything to {host}")
+                for place in self._recipients.of_admins():
+                    asking = self._responder.send(place, answers.webhook_set(host), keyboards.take_webhook())
+                    self._tasks.start(asking, "asking whether to take the webhook back")
+            waiting = webhook.pending_update_count
+            self._webhook_pending = waiting if self._webhook_pending is None else self._webhook_pending
+            if waiting > self._webhook_pending and webhook.last_error_date is not None:
+                log.warning("The webhook's server does not take updates, and somebody writes: taking the webhook back")
+                await self.take_webhook()
+        elif now - self._conflict_since >= CONFLICT_AFTER and not self._deaf:
+            await self._become_deaf("Another program asks Telegram for the messages of this bot, with the same token")
+
+    async def take_webhook(self) -> bool:
+        """Let updates come to us again; return whether it was done."""
+        try:
+            await self._connection.delete_webhook()
+        except ChatError as error:
+            log.error("The webhook could not be taken back: %s", error)
+            return False
+        return True
+
+    async def watch(self) -> None:
+        """Look at the polls until cancelled."""
+        while True:
+            await asyncio.sleep(LOOK_EVERY)
+            if not self._deaf and self._loop.time() - self._heard_at >= DEAF_AFTER:
+                await self._become_deaf(f"No poll has come back for {DEAF_AFTER:g} s ({self._why})")
+
+    async def _become_deaf(self, why: str) -> None:
+        self._deaf = True
+        log.error("Telegram: nobody is heard: %s", why)
+        await self._alerts.trouble(Kind.ALERT, DEAF, why)

@@ -1,0 +1,70 @@
+"""What people asked for, kept from its acceptance until it was carried out and answered.
+
+Where the database refuses, requests are served all the same, and only a crash would lose them.
+"""
+
+import logging
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
+
+from handlers.chat.messages import Place
+from handlers.chat.request import Request
+from handlers.ports import RequestStore, StoredRequest
+
+log = logging.getLogger(__name__)
+
+
+class Inbox:
+    """The requests that are not done, over a store."""
+
+    def __init__(self, store: RequestStore, clock: Callable[[], datetime]) -> None:
+        self._store, self._clock = store, clock
+
+    async def accept(self, requests: Sequence[Request]) -> list[Request]:
+        """Store requests before they are confirmed; return those that were not accepted before."""
+        if not requests:
+            return []
+        try:
+            new = await self._store.accept(requests, self._clock())
+        except OSError as error:
+            log.error("Requests could not be stored, and are served all the same: %s", error)
+            return list(requests)
+        return [each for each in requests if each.update in new]
+
+    async def unfinished(self) -> list[tuple[Request, bool]]:
+        """Return what an earlier run left, the oldest first, and whether it had been started. Raises OSError."""
+        return [(_request(each), each.started) for each in await self._store.unfinished()]
+
+    async def find(self, update: int) -> Request | None:
+        """Return a request of the last two days. Raises OSError."""
+        row = await self._store.find(update)
+        return None if row is None else _request(row)
+
+    async def start(self, request: Request) -> None:
+        """Note that a request is about to be carried out."""
+        try:
+            await self._store.start(request.update, self._clock())
+        except OSError as error:
+            log.error("The start of a request could not be stored: %s", error)
+
+    async def finish(self, requests: Iterable[Request]) -> None:
+        """Note that requests were carried out and answered."""
+        try:
+            await self._store.finish([each.update for each in requests], self._clock())
+        except OSError as error:
+            log.error("The end of a request could not be stored: %s", error)
+
+
+def _request(row: StoredRequest) -> Request:
+    return Request(
+        user=row.user,
+        name=row.name,
+        place=Place(row.chat, row.topic),
+        private=row.private,
+        words=row.words,
+        message=row.message,
+        code=row.code,
+        press=row.press,
+        update=row.update,
+        sent_at=row.sent_at,
+    )

@@ -1,0 +1,127 @@
+"""What an update says to us: read from Telegram's JSON into plain data. The one place that reads the library's classes.
+
+Reading raises whatever the library raises on an update that it does not understand: the caller steps over it.
+"""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import Enum, auto, unique
+
+import telegram
+from telegram import Bot, Message
+
+from handlers.chat.messages import Place
+from handlers.chat.request import Request
+from handlers.telegram.connection import Update
+
+_ANONYMOUS_ADMIN = 1087968824
+"""Telegram's GroupAnonymousBot: stands in the place of an admin who hides behind the group."""
+
+
+@unique
+class Kind(Enum):
+    """What an update is about."""
+
+    TEXT = auto()
+    """A message with text, or a contact, whose number is its text."""
+    OTHER_CONTENT = auto()
+    """A message with a picture, a sticker, a voice …"""
+    PRESS = auto()
+    MOVED = auto()
+    """A group has become a supergroup, under the id `moved_to`."""
+    ADDED = auto()
+    """The bot may write in the chat again: it was let into a group, or a person unblocked it."""
+    NOTHING = auto()
+    """Nothing for us: a service message, another bot."""
+
+
+@dataclass(frozen=True, slots=True)
+class Incoming:
+    """An update. anonymous: its sender hides behind the group, so nobody knows what they may."""
+
+    kind: Kind
+    update: int
+    request: Request | None = None
+    anonymous: bool = False
+    moved_to: int = 0
+
+    @property
+    def chat(self) -> int:
+        """The chat that it comes from, 0 where it comes from none."""
+        return 0 if self.request is None else self.request.place.chat
+
+
+def read_update(raw: Update, bot: Bot, now: datetime, earliest: datetime | None) -> Incoming:
+    """Read an update.
+
+    earliest: nothing in it can be older than that, since the one before was received then; None where that is not
+    known. Raises whatever the library raises.
+    """
+    number = int(raw["update_id"])
+    update = telegram.Update.de_json(dict(raw), bot)
+    if (message := update.message) is not None:
+        return _message(number, message, now, earliest)
+    if (query := update.callback_query) is not None:
+        return _press(number, query, now, earliest)
+    if (member := update.my_chat_member) is not None and not member.from_user.is_bot:
+        user = member.from_user
+        may_write = member.new_chat_member.status in {"member", "administrator", "restricted"}
+        request = Request(user.id, user.full_name, Place(member.chat.id), member.chat.type == "private", update=number)
+        return Incoming(Kind.ADDED if may_write else Kind.NOTHING, number, request)
+    return Incoming(Kind.NOTHING, number)
+
+
+def _message(number: int, message: Message, now: datetime, earliest: datetime | None) -> Incoming:
+    user, chat = message.from_user, message.chat
+    anonymous = user is not None and user.id == _ANONYMOUS_ADMIN
+    if user is None or (user.is_bot and not anonymous):
+        return Incoming(Kind.NOTHING, number)
+    words = message.text or ""
+    if message.contact is not None:
+        names = (message.contact.first_name, message.contact.last_name)
+        words = " ".join(part for part in (f"+{message.contact.phone_number.lstrip('+')}", *names) if part)
+    request = Request(
+        user.id,
+        user.full_name,
+        Place(chat.id, message.message_thread_id if message.is_topic_message else None),
+        chat.type == "private",
+        words,
+        update=number,
+        sent_at=_sent_at(message.date, now, earliest),
+    )
+    if message.migrate_to_chat_id is not None:
+        return Incoming(Kind.MOVED, number, request, moved_to=message.migrate_to_chat_id)
+    if words:
+        return Incoming(Kind.TEXT, number, request, anonymous)
+    return Incoming(Kind.OTHER_CONTENT if _is_content(message) else Kind.NOTHING, number, request, anonymous)
+
+
+def _press(number: int, query: telegram.CallbackQuery, now: datetime, earliest: datetime | None) -> Incoming:
+    message, user = query.message, query.from_user
+    written = message.date if isinstance(message, Message) else datetime.fromtimestamp(0, UTC)
+    place = Place(0)
+    if message is not None:
+        topic = message.message_thread_id if isinstance(message, Message) and message.is_topic_message else None
+        place = Place(message.chat.id, topic)
+    request = Request(
+        user.id,
+        user.full_name,
+        place,
+        private=message is not None and message.chat.type == "private",
+        message=message.message_id if isinstance(message, Message) else None,
+        code=query.data or "",
+        press=query.id,
+        update=number,
+        sent_at=_sent_at(written, now, earliest),
+    )
+    return Incoming(Kind.PRESS, number, request)
+
+
+def _sent_at(date: datetime, now: datetime, earliest: datetime | None) -> datetime:
+    """Return when something was sent: Telegram's word, within what our own clock knows to be possible."""
+    return min(now, date if earliest is None else max(date, earliest))
+
+
+def _is_content(message: Message) -> bool:
+    """Tell whether somebody sent something, in contrast to a service message about the chat."""
+    return bool(message.effective_attachment) or message.dice is not None or message.poll is not None

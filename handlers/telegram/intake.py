@@ -1,0 +1,224 @@
+"""From an update to its answer: who is served, what is asked about again, and what becomes of each request.
+
+A request's life: accepted (stored, before Telegram forgets it), started, carried out, answered, finished. After a crash
+what was not started is carried out, a question is answered, and a change that was started is answered for: whether it
+was carried out is not known, so the person is told what stands and asked whether to do it (again).
+"""
+
+import logging
+from collections.abc import Awaitable, Callable
+from datetime import datetime, timedelta
+
+from controller.registry import ShuttingDownError, UnknownAccountError
+from controller.tasks import Tasks
+from handlers.alerts.service import Alerts
+from handlers.chat.errors import ChatError
+from handlers.chat.people import People
+from handlers.chat.request import Request
+from handlers.telegram.chats import Chats
+from handlers.telegram.commands.buttons import Buttons
+from handlers.telegram.commands.router import Router
+from handlers.telegram.connection import TelegramConnection, Update
+from handlers.telegram.dispatcher import Dispatcher
+from handlers.telegram.inbox import Inbox
+from handlers.telegram.incoming import Incoming, Kind, read_update
+from handlers.telegram.menus import Menus
+from handlers.telegram.strangers import Strangers
+from handlers.telegram.ui import keyboards
+from handlers.telegram.ui.responder import Responder
+from handlers.texts import answers
+
+log = logging.getLogger(__name__)
+
+STRANGERS_AT_ONCE = 10
+"""Strangers' presses that are answered at once; more of them go on spinning."""
+FRESH_FOR = timedelta(minutes=2)
+"""What changes something and is older than this is asked about again."""
+
+
+class Intake:
+    """Takes updates and serves them. Nothing that an update holds makes it raise."""
+
+    def __init__(
+        self,
+        connection: TelegramConnection,
+        tasks: Tasks,
+        *,
+        people: People,
+        strangers: Strangers,
+        chats: Chats,
+        alerts: Alerts,
+        inbox: Inbox,
+        responder: Responder,
+        router: Router,
+        buttons: Buttons,
+        menus: Menus,
+        clock: Callable[[], datetime],
+    ) -> None:
+        self._connection, self._tasks, self._clock = connection, tasks, clock
+        self._people, self._strangers, self._chats, self._alerts = people, strangers, chats, alerts
+        self._inbox, self._responder, self._router, self._buttons = inbox, responder, router, buttons
+        self._menus = menus
+        self._dispatcher = Dispatcher(tasks, perform=self._perform, leave_out=self._leave_out, flooded=self._flooded)
+        self._unreadable = self._strangers_presses = 0
+
+    @property
+    def idle(self) -> bool:
+        """Whether every request that was accepted is finished."""
+        return self._dispatcher.idle
+
+    async def recover(self) -> None:
+        """Take up what an earlier run left unfinished. Raises OSError."""
+        for request, started in await self._inbox.unfinished():
+            if started and self._changes(request):
+                self._tasks.start(self._answer_for(request), "answering for an interrupted request")
+            else:
+                self._submit(request)
+
+    async def accept(self, updates: list[Update], since: float | None) -> None:
+        """Take a batch of updates: what is to be served is stored when this returns.
+
+        since: seconds since the poll before came back; None where that is not known.
+        """
+        now = self._clock()
+        earliest = None if since is None else now - timedelta(seconds=since)
+        wanted: list[Request] = []
+        for raw in updates:
+            try:
+                incoming = read_update(raw, self._connection.bot, now, earliest)
+                request = self._admit(incoming)
+            except Exception as error:  # noqa: BLE001 - whatever the library raises on what it does not know
+                self._step_over(raw, error)
+                continue
+            if request is not None:
+                wanted.append(request)
+        for request in await self._inbox.accept(wanted):
+            self._submit(request)
+
+    # --- who is served ------------------------------------------------------------------------------------------------
+
+    def _admit(self, incoming: Incoming) -> Request | None:
+        """Return the request that is to be served, if any; deal with everything else."""
+        request = incoming.request
+        if request is None or incoming.kind is Kind.NOTHING:
+            return None
+        if incoming.kind is Kind.MOVED:
+            self._chats.moved(request.chat, incoming.moved_to)
+            return None
+        if incoming.anonymous:
+            if self._router.is_ours(request):
+                self._tasks.start(self._responder.send(request.place, answers.ANONYMOUS), "an anonymous admin")
+            return None
+        if not self._people.is_known(request.user):
+            self._meet_stranger(incoming.kind, request)
+            return None
+        self._chats.heard_from(request.chat)
+        if incoming.kind is Kind.ADDED:
+            return None
+        if request.private and request.words.startswith("/start"):
+            self._menus.set_for(request.user)
+        if incoming.kind is Kind.OTHER_CONTENT:
+            return request if request.private else None
+        return request
+
+    def _meet_stranger(self, kind: Kind, request: Request) -> None:
+        if kind is Kind.PRESS and self._strangers_presses < STRANGERS_AT_ONCE:
+            self._tasks.start(self._answer_strangers_press(request), "a stranger's press")
+        elif kind is Kind.TEXT and request.private and request.words.startswith("/start"):
+            self._strangers.came(request.user, request.name, request.place)
+
+    def _step_over(self, raw: Update, error: Exception) -> None:
+        """Leave out an update that cannot be read: one line without what is in it, and admins are told once."""
+        kinds = ", ".join(key for key in raw if key != "update_id" and key.isidentifier()) or "nothing"
+        log.error(
+            "Update %s (%s) cannot be read and is left out: %s", raw.get("update_id"), kinds, type(error).__name__
+        )
+        self._unreadable += 1
+        if self._unreadable == 1:
+            self._tasks.start(
+                self._alerts.notify_admins(answers.UNREADABLE), "telling of an update that cannot be read"
+            )
+
+    # --- a request's life ---------------------------------------------------------------------------------------------
+
+    def _submit(self, request: Request) -> None:
+        question = f"{request.message} {request.code[:-5]}" if request.press else request.words  # without the nonce
+        self._dispatcher.submit(request, "" if self._changes(request) else question)
+
+    async def _perform(self, request: Request) -> None:
+        """Carry a request out, answer it, and note that it is done."""
+        await self._inbox.start(request)
+        if self._is_late(request):
+            age = self._clock() - request.sent_at
+            await self._ask_again(request, answers.still_to_be_done(self._described(request), age))
+        elif request.press:
+            shown = await _guarded(self._buttons.handle(request))
+            await self._answer_press(request, shown or "")
+        elif problem := await _guarded(self._router.handle(request)):
+            await self._responder.answer(request, problem)
+        await self._responder.settled(request)
+        await self._inbox.finish([request])
+
+    async def _answer_for(self, request: Request) -> None:
+        """Answer for a change that was under way when the program ended."""
+        await self._ask_again(request, answers.interrupted(self._described(request)))
+        await self._responder.settled(request)
+        await self._inbox.finish([request])
+
+    async def _ask_again(self, request: Request, html: str) -> None:
+        if request.press:
+            await self._answer_press(request, "")
+        keyboard = keyboards.redo(request.update, request.user, self._clock())
+        await self._responder.send(request.place, html, keyboard)
+
+    async def _leave_out(self, request: Request) -> None:
+        """Close a request that another one answers."""
+        if request.press:
+            await self._answer_press(request, "")
+        await self._inbox.finish([request])
+
+    async def _flooded(self, request: Request) -> None:
+        await self._responder.send(request.place, answers.TOO_MUCH_AT_ONCE)
+
+    async def _answer_strangers_press(self, request: Request) -> None:
+        self._strangers_presses += 1
+        try:
+            await self._answer_press(request, "")
+        finally:
+            self._strangers_presses -= 1
+
+    async def _answer_press(self, request: Request, shown: str) -> None:
+        try:
+            await self._connection.client.answer_press(request.press, shown)
+        except ChatError as error:
+            log.debug("A press could not be answered: %s", error)
+
+    # --- what a request is --------------------------------------------------------------------------------------------
+
+    def _changes(self, request: Request) -> bool:
+        return self._buttons.changes(request) if request.press else self._router.changes(request)
+
+    def _is_late(self, request: Request) -> bool:
+        """Tell whether the person is to be asked whether this is still to be done."""
+        if self._clock() - request.sent_at <= FRESH_FOR or not self._changes(request):
+            return False
+        return not (request.press and self._buttons.expires(request))
+
+    def _described(self, request: Request) -> str:
+        return self._buttons.described(request) if request.press else answers.quoted(request.words)
+
+
+async def _guarded(handling: Awaitable[str | None]) -> str | None:
+    """Await a handler; return what people are told where it failed, else what it returned."""
+    try:
+        return await handling
+    except ShuttingDownError:
+        return answers.SHUTTING_DOWN
+    except UnknownAccountError:
+        return answers.ACCOUNT_GONE
+    except OSError as error:
+        log.error("A command could not be stored: %s", error)
+        return answers.NOT_KEPT
+    except Exception:
+        log.exception("A command failed")
+        return answers.FAILED

@@ -1,0 +1,51 @@
+"""The menu of commands that each person sees: theirs by role; strangers see /start alone."""
+
+import asyncio
+import logging
+
+import telegram
+from telegram import BotCommandScopeChat, BotCommandScopeDefault
+
+from controller.tasks import Tasks
+from handlers.chat.errors import ChatError, NotSentError, TooManyError
+from handlers.chat.people import People, Role
+from handlers.telegram.commands.router import menu
+from handlers.telegram.connection import TelegramConnection
+
+log = logging.getLogger(__name__)
+
+RETRY_FIRST, RETRY_LONGEST = 1.0, 30.0
+"""Seconds between two tries."""
+
+
+class Menus:
+    """Sets the menus."""
+
+    def __init__(self, connection: TelegramConnection, tasks: Tasks, people: People) -> None:
+        self._client, self._tasks, self._people = connection.client, tasks, people
+
+    async def set_all(self) -> None:
+        """Set everybody's menu."""
+        await self._try(None, BotCommandScopeDefault())
+        for user in (*self._people.admins, *self._people.operators):
+            await self._try(self._people.role(user), BotCommandScopeChat(user))
+
+    def set_for(self, user: int) -> None:
+        """Set one person's menu: before their first word their chat takes none. Returns at once."""
+        self._tasks.start(self._try(self._people.role(user), BotCommandScopeChat(user)), "setting a menu")
+
+    async def _try(self, role: Role | None, scope: telegram.BotCommandScope) -> None:
+        wait = RETRY_FIRST
+        while True:
+            try:
+                await self._client.set_commands(menu(role), scope)
+            except TooManyError as error:
+                await asyncio.sleep(error.seconds)
+            except NotSentError:
+                await asyncio.sleep(wait)
+                wait = min(wait * 2, RETRY_LONGEST)
+            except ChatError as error:
+                log.debug("The menu could not be set: %s", error)  # somebody who never wrote to the bot has none
+                return
+            else:
+                return

@@ -1,0 +1,65 @@
+"""Asks Telegram for updates, for ever: what it gives is accepted before it is confirmed. Nothing ends that."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+
+import telegram
+
+from handlers.chat.errors import ChatError, TokenRefusedError, TooManyError
+from handlers.telegram.connection import TelegramConnection, Update
+from handlers.telegram.hearing import Hearing
+
+log = logging.getLogger(__name__)
+
+RETRY_FIRST, RETRY_LONGEST = 1.0, 30.0
+"""Seconds between two polls, where they fail."""
+CONFLICT_WAIT = 3.0
+"""Seconds until the next poll, where somebody else polls or a webhook is set."""
+
+
+class Poller:
+    """Polls. accept: takes a batch, and the seconds since the poll before came back (None for the first); never raises.
+
+    What `accept` has returned from is confirmed by the next poll, and never given again.
+    """
+
+    def __init__(
+        self,
+        connection: TelegramConnection,
+        hearing: Hearing,
+        accept: Callable[[list[Update], float | None], Awaitable[None]],
+    ) -> None:
+        self._connection, self._hearing, self._accept = connection, hearing, accept
+
+    async def run(self) -> None:
+        """Poll until cancelled. Raises TokenRefusedError when Telegram does not accept the token any more."""
+        offset, wait, in_trouble, first = None, RETRY_FIRST, False, True
+        while True:
+            try:
+                updates = await self._connection.poll(offset)
+            except telegram.error.Conflict as error:
+                log.log(logging.DEBUG if in_trouble else logging.ERROR, "Telegram: %s", error.message)
+                in_trouble = True
+                await self._hearing.conflict()
+                await asyncio.sleep(CONFLICT_WAIT)
+            except TokenRefusedError:
+                raise
+            except ChatError as error:
+                level = logging.DEBUG if in_trouble else logging.WARNING
+                log.log(level, "Telegram cannot be asked for messages (%s): trying on", error)
+                in_trouble = True
+                self._hearing.failed(error)
+                await asyncio.sleep(error.seconds if isinstance(error, TooManyError) else wait)
+                wait = min(wait * 2, RETRY_LONGEST)
+            else:
+                since = self._hearing.heard()
+                if updates:
+                    await self._accept(updates, None if first else since)
+                    offset = max([offset or 0, *(number + 1 for each in updates if (number := _number(each)))])
+                wait, in_trouble, first = RETRY_FIRST, False, False
+
+
+def _number(update: Update) -> int:
+    number = update.get("update_id")
+    return number if isinstance(number, int) else 0

@@ -1,0 +1,126 @@
+"""The inbox: what people asked for, from its acceptance until it was carried out and answered."""
+
+# ruff: noqa: D102 - the members of a protocol for data are told by its class
+
+import sqlite3
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from storage.database import Database
+
+KEPT_FOR = timedelta(hours=48)
+"""How long what is done is remembered: Telegram delivers an update again for up to 24 hours."""
+
+
+@dataclass(frozen=True, slots=True)
+class InboxRow:
+    """A request, by the update that brought it. words: of a message; message, code, press: of a pressed button.
+
+    started: it was being carried out, and may have been or not.
+    """
+
+    update: int
+    user: int
+    name: str
+    chat: int
+    topic: int | None
+    private: bool
+    words: str
+    message: int | None
+    code: str
+    press: str
+    sent_at: datetime
+    started: bool = False
+
+
+class Row(Protocol):
+    """What is stored of a request when it is accepted."""
+
+    @property
+    def update(self) -> int: ...
+    @property
+    def user(self) -> int: ...
+    @property
+    def name(self) -> str: ...
+    @property
+    def chat(self) -> int: ...
+    @property
+    def topic(self) -> int | None: ...
+    @property
+    def private(self) -> bool: ...
+    @property
+    def words(self) -> str: ...
+    @property
+    def message(self) -> int | None: ...
+    @property
+    def code(self) -> str: ...
+    @property
+    def press(self) -> str: ...
+    @property
+    def sent_at(self) -> datetime: ...
+
+
+class Inbox:
+    """The table of requests. Every method raises StorageError if it cannot."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def accept(self, rows: Iterable[Row], at: datetime) -> set[int]:
+        """Store requests; return the update numbers of those that were not stored before. Forgets what is long done."""
+        new: set[int] = set()
+        async with self._database.transaction() as connection:
+            await connection.execute("DELETE FROM inbox WHERE done_at < ?", ((at - KEPT_FOR).isoformat(),))
+            for each in rows:
+                cursor = await connection.execute(
+                    "INSERT INTO inbox (update_id, user_id, name, chat, topic, private, words, message, code, press,"
+                    " sent_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+                    (
+                        each.update, each.user, each.name, each.chat, each.topic, each.private, each.words,
+                        each.message, each.code, each.press, each.sent_at.isoformat(),
+                    ),
+                )  # fmt: skip
+                if cursor.rowcount == 1:
+                    new.add(each.update)
+        return new
+
+    async def start(self, update: int, at: datetime) -> None:
+        """Note that a request is about to be carried out: if nothing more is heard of it, it may have been or not."""
+        async with self._database.transaction() as connection:
+            await connection.execute("UPDATE inbox SET started_at = ? WHERE update_id = ?", (at.isoformat(), update))
+
+    async def finish(self, updates: Iterable[int], at: datetime) -> None:
+        """Note that requests were carried out and answered."""
+        async with self._database.transaction() as connection:
+            await connection.executemany(
+                "UPDATE inbox SET done_at = ? WHERE update_id = ?", [(at.isoformat(), each) for each in updates]
+            )
+
+    async def unfinished(self) -> Sequence[InboxRow]:
+        """Return the requests that were not finished, the oldest first."""
+        rows = await self._database.rows("SELECT * FROM inbox WHERE done_at IS NULL ORDER BY update_id")
+        return [_row(row) for row in rows]
+
+    async def find(self, update: int) -> InboxRow | None:
+        """Return a request that is still remembered."""
+        rows = await self._database.rows("SELECT * FROM inbox WHERE update_id = ?", (update,))
+        return next((_row(row) for row in rows), None)
+
+
+def _row(row: sqlite3.Row) -> InboxRow:
+    return InboxRow(
+        update=row["update_id"],
+        user=row["user_id"],
+        name=row["name"],
+        chat=row["chat"],
+        topic=row["topic"],
+        private=bool(row["private"]),
+        words=row["words"],
+        message=row["message"],
+        code=row["code"],
+        press=row["press"],
+        sent_at=datetime.fromisoformat(row["sent_at"]),
+        started=row["started_at"] is not None,
+    )

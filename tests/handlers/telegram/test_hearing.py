@@ -1,0 +1,100 @@
+"""The bot is never deaf without saying so: updates that cannot be read, webhooks, other pollers, polls that hang."""
+
+import logging
+
+import pytest
+
+from tests.handlers.conftest import Rig, running_rig
+from tests.handlers.fakes import ADMIN, BERLIN, SECOND_ADMIN
+from tests.waiting import until
+
+
+@pytest.fixture(autouse=True)
+def short_waits(monkeypatch):
+    monkeypatch.setattr("handlers.telegram.polling.RETRY_FIRST", 0.05)
+    monkeypatch.setattr("handlers.telegram.polling.CONFLICT_WAIT", 0.1)
+    monkeypatch.setattr("handlers.telegram.hearing.CONFLICT_AFTER", 0.3)
+    monkeypatch.setattr("handlers.telegram.hearing.LOOK_EVERY", 0.1)
+
+
+POISON = (
+    {"message_id": "x", "date": {}, "chat": None, "text": "call +49 151 2345678"},
+    {"message_id": 1},
+    [1, 2],
+    "text",
+    {"message_id": 1, "date": 10**18, "chat": {"id": 1, "type": "private"}, "from": {"id": ADMIN, "is_bot": False}},
+)
+
+
+@pytest.mark.parametrize("kind", ["message", "callback_query", "my_chat_member"])
+@pytest.mark.parametrize("body", POISON)
+async def test_an_update_that_cannot_be_read_is_stepped_over(rig: Rig, caplog, kind, body):
+    caplog.set_level(logging.INFO)
+    await rig.answer(ADMIN, "/help", "Switchboard")
+    for _ in range(3):
+        rig.telegram.world.updates.push(kind, body)
+    await rig.answer(ADMIN, "/status", "no account yet")
+    lines = [record for record in caplog.records if "cannot be read" in record.getMessage()]
+    if lines:  # the library reads some of it
+        assert len(lines) == 3
+        await rig.seen(ADMIN, lambda m: "Telegram sent me something that I cannot read" in m["text"])
+        assert sum("cannot read" in text for text in rig.bot_texts(ADMIN)) == 1
+    assert not any("2345678" in record.getMessage() for record in caplog.records)
+    assert not any(record.exc_info for record in caplog.records)
+
+
+async def test_a_batch_with_poison_in_it_loses_nothing_else(rig: Rig):
+    await rig.answer(ADMIN, "/help", "Switchboard")
+    rig.client.fail("500", count=1, method="getUpdates")
+    rig.accounts.put()
+    await rig.say(ADMIN, "/suspend Support Berlin")
+    rig.telegram.world.updates.push("message", {"message_id": "x"})
+    await rig.say(ADMIN, "/status")
+    await rig.seen(ADMIN, lambda m: "1 account" in m["text"])
+    assert ("suspend", BERLIN) in rig.accounts.calls
+
+
+async def test_a_webhook_is_told_with_its_host_and_taken_back_by_a_press(rig: Rig):
+    await rig.answer(ADMIN, "/help", "Switchboard")
+    rig.telegram.world.updates.webhook.url = "http://127.0.0.1:9/hook"
+    rig.client.fail("500", count=1, method="getUpdates", seconds=0.1)
+    await rig.seen(ADMIN, lambda m: "I cannot hear you" in m["text"] and "🚨" in m["text"] and "127.0.0.1" in m["text"])
+    question = await rig.seen(ADMIN, lambda m: "Shall I take it back" in m["text"])
+    await until(lambda: rig.telegram.world.updates.webhook.last_error_at is None, "nothing was tried yet")
+    data = question["buttons"][0][0]["data"]
+    await rig.client.press(question["message_id"], data, user_id=ADMIN, chat_id=ADMIN)
+    await rig.seen(ADMIN, lambda m: "The webhook is gone" in m["text"])
+    assert rig.telegram.world.updates.webhook.url == ""
+    await rig.seen(ADMIN, lambda m: "I can hear you again" in m["text"])
+    await rig.answer(ADMIN, "/status", "no account yet")
+
+
+async def test_another_poller_is_told(rig: Rig):
+    await rig.answer(ADMIN, "/help", "Switchboard")
+    rule = rig.client.fail("409", method="getUpdates")
+    await rig.seen(ADMIN, lambda m: "I cannot hear you" in m["text"] and "Another program" in m["text"])
+    rig.client.heal(rule.number)
+    await rig.seen(ADMIN, lambda m: "I can hear you again" in m["text"])
+    await rig.answer(ADMIN, "/status", "no account yet")
+
+
+async def test_a_short_conflict_at_a_restart_is_not_told(rig: Rig, monkeypatch):
+    monkeypatch.setattr("handlers.telegram.hearing.CONFLICT_AFTER", 5)
+    await rig.answer(ADMIN, "/help", "Switchboard")
+    rig.client.fail("409", method="getUpdates", count=2)
+    rig.telegram.world.updates.interrupt(RuntimeError("the poll that waits"))
+    await rig.answer(ADMIN, "/status", "no account yet")
+    assert not any("cannot hear" in text for text in rig.bot_texts(ADMIN))
+
+
+async def test_polls_that_hang_are_told_while_sending_works(telegram, database, monkeypatch):
+    async with running_rig(telegram, database) as rig:
+        await rig.answer(ADMIN, "/help", "Switchboard")
+        await rig.answer(SECOND_ADMIN, "/help", "Switchboard")
+        monkeypatch.setattr("handlers.telegram.hearing.DEAF_AFTER", 0.5)
+        rule = telegram.client.fail("hang", method="getUpdates")
+        await rig.seen(ADMIN, lambda m: "I cannot hear you" in m["text"] and "No poll has come back" in m["text"])
+        telegram.client.heal(rule.number)
+        monkeypatch.setattr("handlers.telegram.hearing.DEAF_AFTER", 60)
+        await rig.answer(ADMIN, "/status", "no account yet")
+        await rig.seen(ADMIN, lambda m: "I can hear you again" in m["text"])
