@@ -16,6 +16,7 @@ from controller.chromium import ChromiumDriver, ChromiumOptions
 from controller.chromium.profile.vault import Vault
 from controller.manager import Status, utc_now
 from controller.outage import OutageWatch
+from controller.proxy import parse_proxy
 from controller.reach import Reach, UnknownWayError, browsers_proxy
 from controller.reaper import Reaper, adopt_orphans
 from controller.recorder import Recorder
@@ -126,7 +127,8 @@ async def _opened(stack: AsyncExitStack, path: Path) -> Database:
 
 async def _run(parts: _Program, driver: ChromiumDriver, stopping: Stopping) -> None:
     """Run the parts until a stop is asked for or the chat fails for good; then end each within its deadline."""
-    serving = _start(parts.telegram.run(), "Telegram")
+    booted = asyncio.Event()
+    serving = _start(_serve_chat(parts.telegram, booted), "Telegram")
     beside = [
         _start(parts.resources.run(), "budgets"),
         _start(parts.fleet.run(), "fleet"),
@@ -139,6 +141,7 @@ async def _run(parts: _Program, driver: ChromiumDriver, stopping: Stopping) -> N
     try:
         async with stopping.interrupts():
             await parts.registry.boot()
+        booted.set()
         await _first(serving, stopping.asked)
     finally:
         log.info("Stopping")
@@ -150,6 +153,12 @@ async def _run(parts: _Program, driver: ChromiumDriver, stopping: Stopping) -> N
         ):
             await stopping.step(name, work, seconds)
         await asyncio.gather(*(give_up(task) for task in (serving, *beside)))
+
+
+async def _serve_chat(telegram: TelegramService, booted: asyncio.Event) -> None:
+    """Serve people once the accounts are known that they ask about."""
+    await booted.wait()
+    await telegram.run()
 
 
 async def _loaded(telegram: TelegramService) -> None:
@@ -234,7 +243,7 @@ def _connection(settings: Settings) -> TelegramConnection:
         return TelegramConnection(
             settings.telegram_bot_token.get_secret_value(),
             settings.telegram_api_url,
-            None if proxy is None else proxy.get_secret_value(),
+            None if proxy is None else parse_proxy(proxy.get_secret_value()).url,
         )
     except ProxyError as error:
         raise SettingsError(str(error)) from None

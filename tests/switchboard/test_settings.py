@@ -35,7 +35,6 @@ def read(monkeypatch):
         ("BROWSER_ARGS", "--proxy-server=http://ada:hunter2@proxy:1 --remote-debugging-port=1"),
         ("TELEGRAM_API_URL", "ftp://ada:hunter2@api"),
         ("TELEGRAM_PROXY", "socks4://ada:hunter2@proxy:1080"),
-        ("TELEGRAM_PROXY", "socks5://ada:hunter2@proxy"),
         ("TELEGRAM_PROXY", "socks5://ada:hunter2@proxy:port"),
     ],
 )
