@@ -31,6 +31,8 @@ class Strangers:
         self._tasks, self._responder, self._alerts = tasks, responder, alerts
         self._messages, self._clock = messages, clock
         self._limits = StrangerLimits()
+        self._storing = asyncio.Lock()
+        """One at a time: a crowd must not stand before everybody else's requests at the database."""
 
     def came(self, user: int, name: str, place: Place) -> None:
         """Answer a stranger's /start, at most once a minute. Returns at once."""
@@ -39,10 +41,11 @@ class Strangers:
 
     async def _answer(self, user: int, name: str, place: Place) -> None:
         await self._responder.send(place, answers.stranger(user))
-        try:
-            first = await self._messages.first_meeting(user, self._clock())
-        except OSError as error:
-            log.error("A stranger could not be stored: %s", error)
-            return
-        if first:
-            await self._alerts.notify_admins(answers.stranger_came(user, name))
+        async with self._storing:
+            try:
+                first = await self._messages.first_meeting(user, self._clock())
+            except OSError as error:
+                log.error("A stranger could not be stored: %s", error)
+                return
+            if first:
+                await self._alerts.notify_admins(answers.stranger_came(user, name))
