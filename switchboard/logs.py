@@ -25,7 +25,7 @@ _SECRETS = (
     (re.compile(r"((?:profiles|saved|run)/\.?)\d{3,11}(\d{4})(?!\d)"), r"\1•••\2"),
 )
 _NUMBERS = (
-    re.compile(r"\+\d{3,11}(\d{4})(?!\d)"),
+    re.compile(r"(?:\+|(?<!\d)00)\d{3,11}(\d{4})(?!\d)"),
     re.compile(r"(?<!\d)\d{3,11}(\d{4})(?=(?::\d+)?@(?:c\.us|s\.whatsapp\.net|lid))"),
 )
 """Accounts' numbers as libraries write them: in an address of WhatsApp's, or with their plus."""
@@ -109,7 +109,7 @@ class _Json(logging.Formatter):
 
 
 def _tamed(record: logging.LogRecord) -> logging.LogRecord:
-    """Return a library's record as one line of bounded length, since it may be an update as a whole; ours as they are."""
+    """Return a library's record as one line of bounded length: it may hold a whole update. Ours stay as they are."""
     if record.name.partition(".")[0] in _TRUSTED:
         return record
     text = record.getMessage()
