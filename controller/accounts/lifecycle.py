@@ -313,13 +313,16 @@ def _ready(step: Step, ready: Ready) -> None:
         linked=True, asked=False, foreign=False, fresh=False, lost=None, breaker=Breaker.CLOSED, resting=None,
         partial=ready.partial, quiet=False, probing=False, failed_probes=0,
     )  # fmt: skip
-    for timer, seconds in (
-        (Timer.HEALTH, policy.health_check),
-        (Timer.KEEP_ALIVE, policy.keep_alive),
-        (Timer.STABLE, policy.stable_after),
-    ):
-        step.arm(timer, seconds)
-    _heard(step, None)
+    step.arm_all(
+        {
+            Timer.HEALTH: policy.health_check,
+            Timer.KEEP_ALIVE: policy.keep_alive,
+            Timer.STABLE: policy.stable_after,
+            Timer.QUIET: _quiet_after(policy),
+            Timer.STALE: policy.stale_after,
+        }
+    )
+    step.effects.append(Activity())
     if ready.partial:
         step.alert(Alert(Reason.WATCHED_IN_PART, detail=ready.partial, silent=True))
     else:
@@ -457,11 +460,14 @@ def _answer_dialog(step: Step, _: AnswerDialog) -> None:
 def _heard(step: Step, _: object) -> None:
     if step.connection.quiet:
         step.set(quiet=False)
-    policy = step.policy
-    in_time = policy.stale_after - policy.keep_alive - policy.probe_timeout  # for one question and its answer
-    step.arm(Timer.QUIET, max(0.0, min(policy.stale_after / 2, in_time)))
-    step.arm(Timer.STALE, policy.stale_after)
+    step.arm(Timer.QUIET, _quiet_after(step.policy))
+    step.arm(Timer.STALE, step.policy.stale_after)
     step.effects.append(Activity())
+
+
+def _quiet_after(policy: Policy) -> float:
+    """Return the seconds of silence after which the server is asked, in time for one question and its answer."""
+    return max(0.0, min(policy.stale_after / 2, policy.stale_after - policy.keep_alive - policy.probe_timeout))
 
 
 def _quiet(step: Step, _: Fired) -> None:

@@ -132,9 +132,8 @@ class Step:
             state=State.CONNECTING if isinstance(phase, Stage) else phase,
             stage=phase if isinstance(phase, Stage) else None,
             reason=reason, detail=detail, cause=cause, waiting=None, looking=False,
+            spent=self.connection.spent if in_attempt else frozenset(),
         )  # fmt: skip
-        if not in_attempt:
-            self.set(spent=frozenset())
 
     def stage(self, stage: Stage, deadline: float | None, reason: Reason | None = None) -> None:
         """Go on to a stage of the attempt, in which `deadline` seconds may pass without progress.
@@ -160,6 +159,11 @@ class Step:
         if timer not in self.connection.armed:
             self.set(armed=self.connection.armed | {timer})
         self.effects.append(Arm(timer, seconds))
+
+    def arm_all(self, timers: dict[Timer, float]) -> None:
+        """Arm several timers with one change of the connection. None of them may be the one that has fired."""
+        self.set(armed=self.connection.armed.union(timers))
+        self.effects.extend(Arm(timer, seconds) for timer, seconds in timers.items())
 
     def keep(self, timer: Timer) -> None:
         """Leave a timer that has fired among the armed ones: it is armed anew, or has further armings."""
@@ -195,7 +199,8 @@ class Step:
 
     def reset_alerts(self) -> None:
         """Let everything be alerted again that does not stand."""
-        self.set(alerted=self.connection.alerted & STANDING)
+        if self.connection.alerted:
+            self.set(alerted=self.connection.alerted & STANDING)
 
     def alert(self, alert: Alert) -> None:
         """Raise an alert, once for each reason until the counters are zero."""

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 from controller.accounts.model import Breaker, Stage
 from controller.accounts.notices import CodeShown, PastTransition
+from controller.accounts.numbers import mask
 from controller.accounts.reasons import Reason, Remedy, State
 from controller.manager import Status
 from controller.registry import Account
@@ -61,9 +62,27 @@ def detail(account: Account, status: Status, now: datetime) -> str:
         rows.append(f"Next try in {span(status.next_retry_in)}")
     if status.last_activity is not None:
         rows.append(f"Last heard from WhatsApp {span((now - status.last_activity).total_seconds())} ago")
+    rows += _of_page(status)
     if not status.linked:
         rows.append(f"Not linked: /link {account.number} sends a code")
     return "\n".join(rows)
+
+
+def _of_page(status: Status) -> list[str]:
+    """Tell what is to be known of the page that is open."""
+    rows = []
+    if status.is_connected and not status.verified:
+        rows.append("Number not verified: the page has not said whose account is open")
+    if status.unconfirmed is not None:
+        rows.append(f"Is {mask(status.unconfirmed)} the same account? Its number differs by one digit")
+    if status.partial:
+        rows.append(f"Watched only in part: {escape(clip(status.partial, 120))}")
+    if status.dialog:
+        rows.append(f"The page shows: {escape(clip(status.dialog, 200))}")
+    if status.build:
+        lacks = f", without {escape(', '.join(sorted(status.missing)))}" if status.missing else ""
+        rows.append(f"WhatsApp Web {escape(clip(status.build, 40))}{lacks}")
+    return rows
 
 
 def history(account: Account, past: Sequence[PastTransition], now: datetime) -> str:
