@@ -1,11 +1,16 @@
 """Buttons, from a press to what it does: a question is answered once, and a press is answered at once."""
 
 import asyncio
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from controller.accounts.reasons import Reason, State
-from tests.handlers.conftest import Rig
-from tests.handlers.fakes import ADMIN, BERLIN, PARIS
+from handlers.chat.button_codes import CONFIRM_SECONDS
+from handlers.texts import answers
+from sandbox.telegram import TelegramStandIn
+from storage.database import Database
+from tests.handlers.conftest import Rig, running_rig
+from tests.handlers.fakes import ADMIN, BERLIN, PARIS, FakeAccounts
 from tests.waiting import until
 
 
@@ -45,6 +50,17 @@ async def test_a_cancelled_question_stays_cancelled(rig: Rig):
     assert "Nothing was changed" in (await rig.press(question, "Yes") or {})["text"]
     await rig.seen(ADMIN, lambda m: m["message_id"] == question["message_id"] and "Cancelled" in m["text"])
     assert rig.accounts.calls == []
+
+
+async def test_a_question_that_is_answered_too_late_changes_nothing(telegram: TelegramStandIn, database: Database):
+    ahead = timedelta()
+    accounts = FakeAccounts(lambda: datetime.now(UTC) + ahead)
+    async with running_rig(telegram, database, accounts=accounts) as rig:
+        question = await asked_to_suspend(rig)
+        ahead = timedelta(seconds=CONFIRM_SECONDS + 1)
+        shown = await rig.press(question, "Yes")
+        assert shown is not None and shown["text"] == answers.TOO_LATE
+        assert rig.accounts.calls == []
 
 
 async def test_a_choice_that_is_gone_does_not_use_up_the_others(rig: Rig):
