@@ -2,6 +2,8 @@
 
 One owner task takes events from one inbox, lets `advance` decide, records the new connection in the one setter, and
 performs the effects. Here live deadlines, tasks and the clock, and no decision about what follows what.
+
+It is longer than other files because the effects of one account are performed in one place, which owns their order.
 """
 
 import asyncio
@@ -13,46 +15,48 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any, assert_never
 
-from controller.accounts.lifecycle import advance
-from controller.accounts.model import (
-    COUNTED,
+from controller.accounts.effects import (
     Activity,
     Alert,
-    AnswerDialog,
     Arm,
-    Boot,
-    Breaker,
-    Browser,
     Close,
-    ConfirmNumber,
-    Connection,
     Disarm,
     Dismiss,
     Effect,
-    Event,
-    Fired,
-    FromSession,
     Heartbeat,
     HideCode,
-    Hold,
     LogOut,
     Look,
     Open,
     Over,
     Probe,
     RecordBuild,
-    Recycle,
     Refuse,
-    Release,
     ReleaseSlot,
-    Said,
     ShowCode,
+    Tripped,
+)
+from controller.accounts.lifecycle import advance
+from controller.accounts.model import (
+    COUNTED,
+    AnswerDialog,
+    Boot,
+    Breaker,
+    Browser,
+    ConfirmNumber,
+    Connection,
+    Event,
+    Fired,
+    FromSession,
+    Hold,
+    Recycle,
+    Release,
+    Said,
     Stage,
     Start,
     Stop,
     Suspend,
     Timer,
-    Tripped,
 )
 from controller.accounts.notices import BuildLoaded, CodeHidden, CodeShown, Listener, Notice, Transition
 from controller.accounts.numbers import mask

@@ -12,9 +12,20 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from controller.accounts.model import (
+from controller.accounts.effects import (
     Activity,
     Alert,
+    Dismiss,
+    Effect,
+    Heartbeat,
+    LogOut,
+    Look,
+    Probe,
+    RecordBuild,
+    Refuse,
+    Tripped,
+)
+from controller.accounts.model import (
     AnswerDialog,
     Beat,
     Boot,
@@ -23,22 +34,14 @@ from controller.accounts.model import (
     Closed,
     ConfirmNumber,
     Connection,
-    Dismiss,
-    Effect,
     Event,
     Fired,
     FromSession,
-    Heartbeat,
     Hold,
     LoggedOut,
-    LogOut,
-    Look,
     Next,
     Phase,
-    Probe,
-    RecordBuild,
     Recycle,
-    Refuse,
     Release,
     Rest,
     Seen,
@@ -48,7 +51,6 @@ from controller.accounts.model import (
     Stop,
     Suspend,
     Timer,
-    Tripped,
     Wanted,
 )
 from controller.accounts.numbers import is_same_account, mask_apart, may_be_same_account

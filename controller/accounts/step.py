@@ -7,27 +7,8 @@ showing a code, putting a browser away); when it is done is decided there, and o
 from dataclasses import replace
 from typing import TypedDict, Unpack
 
-from controller.accounts.model import (
-    COUNTED,
-    Alert,
-    Arm,
-    Breaker,
-    Browser,
-    Close,
-    Connection,
-    Disarm,
-    Effect,
-    HideCode,
-    Next,
-    Open,
-    Over,
-    Phase,
-    ReleaseSlot,
-    Rest,
-    ShowCode,
-    Stage,
-    Timer,
-)
+from controller.accounts.effects import Alert, Arm, Close, Disarm, Effect, HideCode, Open, Over, ReleaseSlot, ShowCode
+from controller.accounts.model import COUNTED, Breaker, Browser, Connection, Next, Phase, Rest, Stage, Timer
 from controller.accounts.policy import Policy
 from controller.accounts.reasons import TRAITS, Reason, State
 from controller.accounts.reports import Code, Dialog

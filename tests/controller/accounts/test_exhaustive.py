@@ -9,33 +9,24 @@ from dataclasses import replace
 
 import pytest
 
+from controller.accounts.effects import Alert, Arm, Close, Disarm, HideCode, LogOut, Look, Open, Over, ShowCode
 from controller.accounts.lifecycle import advance
 from controller.accounts.model import (
     COUNTED,
-    Alert,
     AnswerDialog,
-    Arm,
     Beat,
     Boot,
     Browser,
-    Close,
     Closed,
     ConfirmNumber,
     Connection,
-    Disarm,
     Fired,
     FromSession,
-    HideCode,
     Hold,
     LoggedOut,
-    LogOut,
-    Look,
-    Open,
-    Over,
     Recycle,
     Release,
     Seen,
-    ShowCode,
     SlotGranted,
     Stage,
     Start,
