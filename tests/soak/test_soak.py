@@ -1,7 +1,11 @@
-"""That growth is told: a table of the soak is worth something only if it can be bad."""
+"""The soak in its short form, and that growth is told: a table is worth something only if it can be bad."""
+
+import subprocess
+import sys
 
 import pytest
 
+from tests.e2e.harness import ROOT
 from tests.soak.measures import MIB, Measure, Sample, judge, table
 
 MEMORY = Measure("memory", 40 * MIB, unit="MiB")
@@ -34,3 +38,15 @@ def test_what_grows_is_wrong(measure, runs, is_wrong):
 def test_a_row_shows_what_was_compared():
     row = judge(MEMORY, samples("memory", [100 * MIB, 300 * MIB, 120 * MIB]))
     assert row.cells == ("100.0 MiB", "120.0 MiB", "300.0 MiB", "20.0 MiB", "40.0 MiB")
+
+
+@pytest.mark.e2e
+@pytest.mark.chromium
+@pytest.mark.timeout(900)
+def test_two_minutes_of_it():
+    command = [sys.executable, "-m", "tests.soak", "--seconds", "120", "--accounts", "6", "--every", "10"]
+    done = subprocess.run(command, check=False, cwd=ROOT, text=True, capture_output=True, timeout=880)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert " 0 WRONG" in done.stdout
+    assert "restart 2 (SIGKILL)" in done.stdout
+    assert "accounts back" in done.stdout
