@@ -30,7 +30,7 @@ def mask_apart(one: str, other: str) -> tuple[str, str]:
     """Return two different E.164 numbers masked, but with the digits in which they differ: `549•••6789, 54•••6789`."""
     if one[-_SHOWN:] != other[-_SHOWN:]:
         return mask(one), mask(other)
-    length = max(len(one), len(other))
+    length = max(len(one), len(other)) - len("+")
     left, right = one.removeprefix("+").rjust(length), other.removeprefix("+").rjust(length)
     shown = [a != b or at >= length - _SHOWN for at, (a, b) in enumerate(zip(left, right, strict=True))]
     return _shown(left, shown), _shown(right, shown)
