@@ -38,6 +38,8 @@ from switchboard.builds import BuildWatch
 from switchboard.data_dir import held
 from switchboard.housekeeping import Housekeeping
 from switchboard.keep_alive_log import log_keep_alives
+from switchboard.monitoring.assemble import assemble as assemble_monitoring
+from switchboard.monitoring.watch import Monitoring
 from switchboard.settings import Settings, SettingsError
 from switchboard.stopping import Stopping, StopRequested, give_up
 
@@ -70,6 +72,7 @@ class _Program:
     backups: BackupSchedule | None
     housekeeping: Housekeeping
     builds: BuildWatch
+    monitoring: Monitoring
     answered_within: float
     """Seconds in which a connected account hears from its server."""
 
@@ -135,6 +138,7 @@ async def _run(parts: _Program, driver: ChromiumDriver, stopping: Stopping) -> N
         _start(_scheduled(parts.backups), "backups"),
         _start(parts.housekeeping.run(), "housekeeping"),
         _start(parts.builds.run(), "builds"),
+        _start(parts.monitoring.run(), "monitoring"),
         _start(Reaper().run(), "reaper"),
         _start(log_keep_alives(parts.statuses, parts.answered_within), "keep-alive log"),
     ]
@@ -142,9 +146,11 @@ async def _run(parts: _Program, driver: ChromiumDriver, stopping: Stopping) -> N
         async with stopping.interrupts():
             await parts.registry.boot()
         booted.set()
+        parts.monitoring.ready()
         await _first(serving, stopping.asked)
     finally:
         log.info("Stopping")
+        parts.monitoring.stopping()
         for name, work, seconds in (
             ("closing the browsers", parts.registry.stop(), CLOSE_DEADLINE),
             ("storing the last transitions", parts.recorder.stop(STORE_DEADLINE), STORE_DEADLINE + 1),
@@ -221,14 +227,17 @@ def _assemble(settings: Settings, database: Database, driver: ChromiumDriver) ->
     resources = ResourceWatch(registry, telegram, _budget(settings), settings.data_dir)
     builds = BuildWatch(telegram)
     registry.may_plan = builds.may_plan
-    recorder.listeners += [telegram.notify, fleet.note, resources.note, builds.note]
+    monitoring = assemble_monitoring(settings, database, registry, telegram)
+    recorder.listeners += [telegram.notify, fleet.note, resources.note, builds.note, monitoring.note]
     backups = None
     if settings.backup_dir is not None:
         backups = BackupSchedule(settings.data_dir, settings.backup_dir, settings.vault_key, telegram)
     vault = Vault(settings.data_dir, settings.vault_key)
     housekeeping = Housekeeping(Retention(database), vault, settings.data_dir, settings.history_days)
     answered_within = settings.keep_alive_seconds + settings.probe_timeout_seconds + 5
-    return _Program(registry, recorder, telegram, fleet, resources, backups, housekeeping, builds, answered_within)
+    return _Program(
+        registry, recorder, telegram, fleet, resources, backups, housekeeping, builds, monitoring, answered_within
+    )
 
 
 async def _scheduled(backups: BackupSchedule | None) -> None:

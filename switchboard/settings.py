@@ -16,6 +16,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from controller.accounts.policy import Dialogs, Policy, Takeover
 from controller.proxy import Proxy, parse_proxy
 from handlers.chat.destination import Destination, parse_destination
+from switchboard.monitoring.address import Address, parse_address
 from switchboard.settings_files import defaults_for, find_env_file, unknown_names
 
 Seconds = Annotated[float, Field(ge=0, le=366 * 86400, allow_inf_nan=False)]
@@ -25,7 +26,15 @@ S = TypeVar("S", bound=BaseSettings)
 
 _NOT_FOR_OPERATORS = ("remote-debugging", "remote-allow-origins", "user-data-dir")
 """Of the browser's arguments: an open port without a password on a linked account, or a profile that is not ours."""
-_SECRETS = {"TELEGRAM_BOT_TOKEN", "TELEGRAM_API_URL", "TELEGRAM_PROXY", "BROWSER_ARGS", "PROFILE_KEY", "PROXY_URL"}
+_SECRETS = {
+    "TELEGRAM_BOT_TOKEN",
+    "TELEGRAM_API_URL",
+    "TELEGRAM_PROXY",
+    "BROWSER_ARGS",
+    "HEARTBEAT_URL",
+    "PROFILE_KEY",
+    "PROXY_URL",
+}
 """Never shown when they are wrong: they are a secret, or may hold one (a proxy's password)."""
 
 
@@ -89,6 +98,10 @@ class Settings(ProfileSettings):
     host_free_memory_mib: int = Field(default=300, ge=0)
     host_free_disk_mib: int = Field(default=500, ge=0)
     recycle_after_seconds: Seconds = 86400
+    heartbeat_url: SecretStr | None = None
+    heartbeat_seconds: Period = 60
+    health_listen: Annotated[Address | None, NoDecode] = None
+    health_textfile: Path | None = None
     backup_dir: Path | None = None
     history_days: int = Field(default=365, ge=0, le=36500)
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
@@ -104,6 +117,18 @@ class Settings(ProfileSettings):
     @classmethod
     def _destination(cls, value: Any) -> Any:
         return parse_destination(value) if isinstance(value, str) else value
+
+    @field_validator("health_listen", mode="before")
+    @classmethod
+    def _listen_address(cls, value: Any) -> Any:
+        return parse_address(value) if isinstance(value, str) else value
+
+    @field_validator("heartbeat_url")
+    @classmethod
+    def _web_address(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and not value.get_secret_value().startswith(("http://", "https://")):
+            raise ValueError("takes an address that begins with http:// or https://")
+        return value
 
     @field_validator("browser_args", mode="before")
     @classmethod

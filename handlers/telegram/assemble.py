@@ -149,6 +149,7 @@ def assemble(
     return TelegramService(
         connection=connection,
         bot=bot,
+        hearing=hearing,
         queue=queue,
         tasks=tasks,
         lasting=lasting,

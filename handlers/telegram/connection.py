@@ -13,7 +13,7 @@ import telegram
 from telegram import Bot
 from telegram.request import HTTPXRequest
 
-from handlers.chat.errors import ChatError, TokenRefusedError
+from handlers.chat.errors import ChatError, NotSentError, OutcomeUnknownError, TokenRefusedError
 from handlers.telegram.client import TelegramClient
 
 log = logging.getLogger(__name__)
@@ -80,6 +80,16 @@ class TelegramConnection:
             return await self._poller.do_api_request("getupdates", asked)
         except telegram.error.InvalidToken as error:  # said as if the method were unknown
             raise telegram.error.InvalidToken(str(error.__cause__ or error)) from None
+
+    async def answers(self) -> bool:
+        """Make one call that changes nothing. Returns whether Telegram answered; what it answered does not matter."""
+        try:
+            await self.client.perform(self.bot.get_me())
+        except (NotSentError, OutcomeUnknownError):
+            return False
+        except ChatError:
+            return True
+        return True
 
     async def webhook(self) -> telegram.WebhookInfo:
         """Return where updates are pushed to, with an empty url where they are polled. Raises ChatError."""

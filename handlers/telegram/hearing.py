@@ -47,13 +47,18 @@ class Hearing:
         self._heard_at = self._loop.time()
         self._conflict_since: float | None = None
         self._why = "Telegram does not answer"
-        self._deaf = False
+        self._deaf = ""
         self._webhook_pending: int | None = None
 
     @property
-    def deaf(self) -> bool:
-        """Whether admins were told that nobody is heard."""
+    def deaf(self) -> str:
+        """Why nobody is heard, as admins were told; "" while people are heard."""
         return self._deaf
+
+    @property
+    def poll_age(self) -> float:
+        """Seconds since a poll came back, or since the start."""
+        return self._loop.time() - self._heard_at
 
     def heard(self) -> float:
         """Note that a poll came back; return the seconds since the one before."""
@@ -61,7 +66,7 @@ class Hearing:
         since, self._heard_at = now - self._heard_at, now
         self._conflict_since = self._webhook_pending = None
         if self._deaf:
-            self._deaf = False
+            self._deaf = ""
             log.info("Telegram: polls come back again")
             self._tasks.start(self._alerts.trouble(Kind.OVER, DEAF), "telling that people are heard again")
         return since
@@ -111,6 +116,6 @@ class Hearing:
                 await self._become_deaf(f"No poll has come back for {DEAF_AFTER:g} s ({self._why})")
 
     async def _become_deaf(self, why: str) -> None:
-        self._deaf = True
+        self._deaf = why
         log.error("Telegram: nobody is heard: %s", why)
         await self._alerts.trouble(Kind.ALERT, DEAF, why)

@@ -7,6 +7,7 @@ import asyncio
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from controller.accounts.notices import CodeHidden, CodeShown, Notice, Transition
 from controller.accounts.reasons import State
@@ -19,6 +20,7 @@ from handlers.chat.send_queue import SendQueue
 from handlers.telegram.alert_chat import AlertChat
 from handlers.telegram.bot import TelegramBot
 from handlers.telegram.connection import TelegramConnection
+from handlers.telegram.hearing import Hearing
 from handlers.telegram.ui.cards import Cards
 from handlers.telegram.ui.codes import Codes
 from handlers.telegram.ui.responder import Responder
@@ -59,6 +61,7 @@ class TelegramService:
         *,
         connection: TelegramConnection,
         bot: TelegramBot,
+        hearing: Hearing,
         queue: SendQueue,
         tasks: Tasks,
         lasting: Tasks,
@@ -68,7 +71,7 @@ class TelegramService:
         cards: Cards,
         alert_chat: AlertChat,
     ) -> None:
-        self._connection, self._bot, self._queue = connection, bot, queue
+        self._connection, self._bot, self._hearing, self._queue = connection, bot, hearing, queue
         self._tasks, self._lasting = tasks, lasting
         self.alerts = alerts
         """Where transitions are absorbed as they are stored, and sent plainly where they cannot be."""
@@ -97,6 +100,32 @@ class TelegramService:
         """Notify admins that a trouble of the controller is over."""
         await self.alerts.trouble(Kind.OVER, reason)
         self._cards.refresh_all()
+
+    # --- what the monitoring looks at ---------------------------------------------------------------------------------
+
+    async def look_at_alerts(self) -> None:
+        """Return once every chat's worker has looked at its alerts; raises RuntimeError if one has ended."""
+        await self.alerts.look()
+
+    async def call(self) -> bool:
+        """Make one call that changes nothing. Returns whether Telegram answered."""
+        return await self._connection.answers()
+
+    @property
+    def deaf(self) -> str:
+        """Why nobody is heard; "" while polls come back."""
+        return self._hearing.deaf
+
+    @property
+    def poll_age(self) -> float:
+        """Seconds since a poll came back."""
+        return self._hearing.poll_age
+
+    def unsent(self) -> list[datetime]:
+        """Return since when alerts wait that nobody was told of."""
+        return self.alerts.unsent()
+
+    # --- from the start to the end ------------------------------------------------------------------------------------
 
     async def load(self) -> None:
         """Read what an earlier run left: before the first transition is stored. Raises OSError."""

@@ -16,16 +16,19 @@ from typing import TYPE_CHECKING, Any, Protocol
 from controller.accounts.notices import Notice
 from controller.registry import Registry
 from storage.pulse import PulseRecords
+from switchboard.monitoring.address import Address
 from switchboard.monitoring.heartbeat import Heartbeat
 from switchboard.monitoring.pulse import GOOD, Beat, Finding, Health, Link, Pulse
 from switchboard.monitoring.systemd import Notifier
 
 if TYPE_CHECKING:
     from switchboard.monitoring.metrics import Figures, Metrics
-    from switchboard.monitoring.windows import Address, Answer
+    from switchboard.monitoring.windows import Answer
 
 log = logging.getLogger(__name__)
 
+BEAT_EVERY = 15.0
+"""Seconds between two beats, or a third of systemd's watchdog where that is less."""
 CALL_EVERY = 60.0
 """Seconds between two calls of the Bot API that only ask whether it answers."""
 OWED_TOO_LONG = 180.0
@@ -60,7 +63,7 @@ class Options:
 
     heartbeat: str = ""
     heartbeat_every: float = 60.0
-    health: "Address | None" = None
+    health: Address | None = None
     textfile: Path | None = None
 
 
@@ -94,6 +97,7 @@ class Monitoring:
                 Link("Telegram call", self._look_at_calls, limit=30.0),
             ),
             (self._tell_systemd,),
+            every=min(BEAT_EVERY, (self._notifier.watchdog or BEAT_EVERY * 3) / 3),
             clock=clock,
         )
 

@@ -5,7 +5,6 @@ they fare; numbers and names are not in them.
 """
 
 import contextlib
-import ipaddress
 import logging
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -15,42 +14,12 @@ from pathlib import Path
 
 from aiohttp import web
 
+from switchboard.monitoring.address import Address
 from switchboard.monitoring.metrics import CONTENT_TYPE
 
 log = logging.getLogger(__name__)
 
 Handler = Callable[[web.Request], Awaitable[web.Response]]
-
-
-@dataclass(frozen=True, slots=True)
-class Address:
-    """Where to listen: a Unix socket, or a host on loopback with a port (0: any that is free)."""
-
-    path: Path | None = None
-    host: str = ""
-    port: int = 0
-
-
-def parse_address(text: str) -> Address:
-    """Read `unix:PATH` or `HOST:PORT` with a loopback host. Raises ValueError with one line for people."""
-    if text.startswith("unix:"):
-        path = Path(text.removeprefix("unix:"))
-        if not path.is_absolute():
-            raise ValueError("takes unix: with an absolute path, such as unix:/run/switchboard/health.sock")
-        return Address(path=path)
-    host, _, port = text.rpartition(":")
-    host = host.strip("[]")
-    if not port.isdecimal() or int(port) > 65535:  # noqa: PLR2004 - the last port there is
-        raise ValueError("takes HOST:PORT such as 127.0.0.1:9464, or unix:PATH")
-    try:
-        is_loopback = host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        is_loopback = False
-    if not is_loopback:
-        raise ValueError(
-            "listens on loopback only, such as 127.0.0.1:9464; put a proxy before it to reach it from afar"
-        )
-    return Address(host=host, port=int(port))
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,8 @@ from typing import Any
 import aiohttp
 import pytest
 
-from switchboard.monitoring.windows import listening, parse_address
+from switchboard.monitoring.address import parse_address
+from switchboard.monitoring.windows import listening
 from tests.switchboard.monitoring.test_windows import views
 from tests.waiting import until
 

@@ -9,9 +9,10 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from controller.accounts.reasons import Reason, State
 from controller.driver import Usage
+from switchboard.monitoring.address import Address, parse_address
 from switchboard.monitoring.metrics import AccountFigures, Figures, Metrics
 from switchboard.monitoring.pulse import Beat, Finding, Health
-from switchboard.monitoring.windows import Address, Answer, Views, listening, parse_address
+from switchboard.monitoring.windows import Answer, Views, listening
 from tests.handlers.fakes import BERLIN as NUMBER
 from tests.handlers.fakes import FakeAccounts
 from tests.virtual_time import EPOCH

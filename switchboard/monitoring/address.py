@@ -1,0 +1,36 @@
+"""Where the windows for machines listen: a Unix socket, or a port on loopback, and nowhere else."""
+
+import ipaddress
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where to listen: a Unix socket, or a host on loopback with a port (0: any that is free)."""
+
+    path: Path | None = None
+    host: str = ""
+    port: int = 0
+
+
+def parse_address(text: str) -> Address:
+    """Read `unix:PATH` or `HOST:PORT` with a loopback host. Raises ValueError with one line for people."""
+    if text.startswith("unix:"):
+        path = Path(text.removeprefix("unix:"))
+        if not path.is_absolute():
+            raise ValueError("takes unix: with an absolute path, such as unix:/run/switchboard/health.sock")
+        return Address(path=path)
+    host, _, port = text.rpartition(":")
+    host = host.strip("[]")
+    if not port.isdecimal() or int(port) > 65535:  # noqa: PLR2004 - the last port there is
+        raise ValueError("takes HOST:PORT such as 127.0.0.1:9464, or unix:PATH")
+    try:
+        is_loopback = host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        is_loopback = False
+    if not is_loopback:
+        raise ValueError(
+            "listens on loopback only, such as 127.0.0.1:9464; put a proxy before it to reach it from afar"
+        )
+    return Address(host=host, port=int(port))

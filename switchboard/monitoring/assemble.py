@@ -1,0 +1,39 @@
+"""Makes the monitoring of the settings, for one run of the program."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+from controller.chromium.profile.names import name_of
+from controller.registry import Registry
+from storage.database import Database
+from storage.pulse import PulseRecords
+from switchboard.monitoring.watch import ChatSide, Monitoring, Options
+from switchboard.settings import Settings
+
+ID_LETTERS = 8
+"""Letters of a profile's name that stand for its account in figures: enough for a million accounts without a double."""
+
+
+def assemble(settings: Settings, database: Database, registry: Registry, chat: ChatSide) -> Monitoring:
+    """Return the monitoring, ready to run."""
+    url = settings.heartbeat_url
+    options = Options(
+        heartbeat="" if url is None else url.get_secret_value(),
+        heartbeat_every=settings.heartbeat_seconds,
+        health=settings.health_listen,
+        textfile=settings.health_textfile,
+    )
+    records = PulseRecords(database, boot_id=boot_id(), started_at=datetime.now(UTC))
+
+    def account_id(number: str) -> str:
+        return name_of(settings.data_dir, number.removeprefix("+"))[:ID_LETTERS]
+
+    return Monitoring(options, registry=registry, chat=chat, records=records, account_id=account_id)
+
+
+def boot_id() -> str:
+    """Return the kernel's id of this boot; "" where it is not told."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
+    except OSError:
+        return ""
