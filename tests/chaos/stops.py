@@ -132,7 +132,7 @@ async def _stop(here: World, program: Program, when: str) -> list[str]:
     wrong = [f"{when}: it ended with {code}"] if code not in {0, -signal.SIGTERM} else []
     if code == -signal.SIGTERM and "stopping" in program.text:
         wrong.append(f"{when}: it was cut off")
-    wrong += [f"{when}: {word}" for word in _TROUBLE if word in program.text]
+    wrong += [f"{when}: {_after(program.lines, word)}" for word in _TROUBLE if word in program.text]
     deadline = time.monotonic() + 5
     while (left := left_behind(here.data_dir)) and time.monotonic() < deadline:  # noqa: ASYNC110 - processes tell nobody
         await asyncio.sleep(0.1)
@@ -140,3 +140,10 @@ async def _stop(here: World, program: Program, when: str) -> list[str]:
     if time.monotonic() - began > STOP_LIMIT:
         wrong.append(f"{when}: it took too long")
     return wrong
+
+
+def _after(lines: list[str], word: str) -> str:
+    """Return the line before a word of trouble, and the first line of what was raised."""
+    place = next(index for index, line in enumerate(lines) if word in line)
+    raised = next((line for line in lines[place:] if "Error" in line.partition(":")[0]), lines[place])
+    return f"{lines[max(0, place - 1)].strip()[:120]} … {raised.strip()[:120]}"

@@ -17,7 +17,7 @@ async def test_an_outage_of_whatsapp_is_told_once_and_mends_itself(tmp_path):
         heard = {m["message_id"] for m in here.chat() if not m["silent"]}
 
         here.whatsapp.switches.set("dns_gone", True)
-        alert = await here.until(lambda: here.says("WhatsApp cannot be reached"))
+        alert = await here.until(lambda: here.says("🚨", "WhatsApp cannot be reached"))
         assert not alert["silent"]
         await here.until(lambda: all(here.newest_state(number) != "CONNECTED" for number in NUMBERS))
         await here.until(lambda: here.says("WhatsApp cannot be reached: 2 accounts are waiting"))

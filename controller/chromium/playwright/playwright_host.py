@@ -141,8 +141,11 @@ class _Starting(PlaywrightContextManager):
     async def __aenter__(self) -> Playwright:
         self._client = PlaywrightClient()
         kept = self._client._transport.on_error_future  # noqa: SLF001 - it has no public name
-        kept.add_done_callback(lambda future: future.cancelled() or future.exception())
-        started = Playwright(await self._client._playwright)  # noqa: SLF001 - likewise
+        starting = self._client._playwright  # noqa: SLF001 - likewise
+        for future in (kept, starting):
+            future.add_done_callback(lambda future: future.cancelled() or future.exception())
+        # Who gives up must not cancel it: what it has begun would fail, when the driver ends, with nobody to read why.
+        started = Playwright(await asyncio.shield(starting))
         started.stop = self.__aexit__  # type: ignore[method-assign]
         return started
 

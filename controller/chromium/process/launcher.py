@@ -128,7 +128,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     _leave_identity(told.pid_file, told.owner, told.ticket.name)
     if not told.ticket.exists():
         told.pid_file.unlink(missing_ok=True)
-        sys.exit(f"{REFUSAL}not wanted any more")
+        # Playwright reads a browser's words; those of its own driver would go into the controller's log as they are.
+        sys.exit(f"{REFUSAL}not wanted any more" if told.profile is not None else 1)
     environment = passed_on(os.environ)
     if told.temporary:
         environment["TMPDIR"] = told.temporary
