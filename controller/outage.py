@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import Protocol
 
 from controller.accounts.notices import Notice, Transition
-from controller.accounts.reasons import VERDICTS, Reason, State
+from controller.accounts.reasons import TRAITS, VERDICTS, State
 from controller.manager import Status, utc_now
 from controller.registry import Account
 from controller.troubles import UNREACHABLE, Troubles
@@ -35,7 +35,7 @@ BELIED_AFTER = 10.0
 QUIET_SECONDS = 75.0
 """For so long most accounts may be connected before people are notified: they hear from the server each minute."""
 
-_OURS = {Reason.SESSION_CLOSED, Reason.UNRESPONSIVE, Reason.NAVIGATED, Reason.RECYCLED}
+_OURS = frozenset(reason for reason, traits in TRAITS.items() if traits.ours)
 """What ends in our own processes, all at once where they share one: it tells nothing of WhatsApp."""
 
 Reach = Callable[[], Awaitable[None]]

@@ -350,9 +350,9 @@ async def test_a_conflict_asks_is_taken_back_or_left_alone_as_the_setting_says(w
     )
     for account in (asks, always, never):
         world.phones.conflict(account.number)
-    for account in (asks, never):
-        ended = await account.until_ended(Reason.CONFLICT)
-        assert (ended.state, ended.alert) == (State.DISCONNECTED, Reason.CONFLICT)
+    for account, reason in ((asks, Reason.CONFLICT), (never, Reason.CONFLICT_LEFT)):
+        ended = await account.until_ended(reason)
+        assert (ended.state, ended.alert) == (State.DISCONNECTED, reason)
     await always.until_ended(Reason.CONFLICT)
     await always.until_connected(after=len(always.moves))
     assert always.alerts == []
