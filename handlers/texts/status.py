@@ -224,7 +224,7 @@ _REMEDIES = {
     Remedy.USE_HERE: "It is not tried again by itself; Use here takes it back.",
     Remedy.RECONNECT: "It is not tried again by itself; /reconnect starts it.",
     Remedy.NONE: "It is not tried again by itself.",
-    Remedy.CONFIRM: "Say whether it is the same account.",
-    Remedy.CONTINUE: "Continue answers the dialog.",
+    Remedy.CONFIRM: "It is not tried again by itself.",
+    Remedy.CONTINUE: "It is not tried again by itself.",
 }
 """What a person can do, where nothing is tried by itself any more."""

@@ -164,12 +164,12 @@ ALERTS: dict[Reason, Told] = {
     Reason.DIALOG: Told(
         "a dialog covers the page",
         "WhatsApp Web shows something that waits for an answer.",
-        "Read it below. If it is harmless, press Continue.",
+        "Read what it says. Harmless ones are answered without asking where DIALOGS=continue is set.",
     ),
     Reason.CONFIRM_NUMBER: Told(
         "is this the right number?",
         "The number that is open differs from the account’s by one digit, as some countries’ numbers do.",
-        "Say whether it is the same account. Nothing is logged out until you do.",
+        "If it is another account, suspend it and link the right phone. Nothing is logged out by itself.",
     ),
     Reason.FLAPPING: Told(
         "it keeps dropping out",
