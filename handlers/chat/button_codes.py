@@ -41,6 +41,8 @@ class Verb(StrEnum):
     REDO = "y"
     """Carry out an earlier request, whose update is the item."""
     TAKE_WEBHOOK = "w"
+    PAGE = "p"
+    """Another page of a choice; the item is made by `handlers.telegram.ui.keyboards`."""
 
 
 _VERBS = frozenset(Verb)

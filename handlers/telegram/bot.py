@@ -50,6 +50,7 @@ class TelegramBot:
         if self._polling is not None:
             self._polling.cancel()
             await asyncio.gather(self._polling, return_exceptions=True)
+        self._intake.close()
 
     async def _reach(self) -> None:
         """Wait until Telegram can be reached."""

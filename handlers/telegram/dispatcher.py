@@ -4,7 +4,6 @@ Requests of one line are carried out side by side, up to a bound; a request is u
 chat, so that a chat whose budget is used up slows down its own line. Equal questions that wait are answered once.
 """
 
-import asyncio
 import logging
 from collections import deque
 from collections.abc import Callable, Coroutine
@@ -40,8 +39,8 @@ class _Line:
 class Dispatcher:
     """Gives requests their turns.
 
-    perform: carries a request out, to the end. leave_out: closes one that is not carried out, since an equal one is,
-    or there were too many: flooded tells which.
+    perform: carries a request out, to the end. leave_out: closes those that are not carried out, since an equal one
+    is, or there were too many; flooded: tells the person that.
     """
 
     def __init__(
@@ -49,19 +48,34 @@ class Dispatcher:
         tasks: Tasks,
         *,
         perform: Carry,
-        leave_out: Carry,
+        leave_out: Callable[[list[Request]], Coroutine[Any, Any, None]],
         flooded: Carry,
     ) -> None:
         self._tasks, self._perform, self._leave_out, self._flooded = tasks, perform, leave_out, flooded
         self._lines: dict[tuple[int, int], _Line] = {}
+        self._closed = False
+
+    @property
+    def closed(self) -> bool:
+        """Whether nothing more is begun."""
+        return self._closed
 
     @property
     def idle(self) -> bool:
         """Whether nothing is under way or waits."""
         return not self._lines
 
+    def close(self) -> None:
+        """Begin nothing more: what waits is served after the next start."""
+        self._closed = True
+        for line in self._lines.values():
+            line.waiting.clear()
+            line.left_out.clear()
+
     def submit(self, request: Request, key: str = "") -> None:
         """Take a request. key: the same for equal questions, "" for what changes something. Returns at once."""
+        if self._closed:
+            return
         name = request.user, request.place.chat
         line = self._lines.setdefault(name, _Line())
         if key and key in line.keys:
@@ -108,12 +122,11 @@ class Dispatcher:
             self._tasks.start(self._clear_out(name, line), "requests that are left out")
 
     async def _clear_out(self, name: tuple[int, int], line: _Line) -> None:
-        """Close what was left out, one by one: a flood of presses must not take up the connections to Telegram."""
+        """Close what was left out, in batches and one after another: a flood must not take up what others need."""
         try:
             while line.left_out:
-                await self._leave_out(line.left_out[0])
-                del line.left_out[0]
-                await asyncio.sleep(0)
+                batch, line.left_out = line.left_out, []
+                await self._leave_out(batch)
         finally:
             line.clearing = False
             self._advance(name, line)

@@ -5,6 +5,7 @@ what was not started is carried out, a question is answered, and a change that w
 was carried out is not known, so the person is told what stands and asked whether to do it (again).
 """
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
@@ -32,6 +33,8 @@ log = logging.getLogger(__name__)
 
 STRANGERS_AT_ONCE = 10
 """Strangers' presses that are answered at once; more of them go on spinning."""
+LEFT_OUT_EVERY = 0.05
+"""Seconds between two answers to presses of one person that another press stands for."""
 FRESH_FOR = timedelta(minutes=2)
 """What changes something and is older than this is asked about again."""
 
@@ -66,6 +69,10 @@ class Intake:
     def idle(self) -> bool:
         """Whether every request that was accepted is finished."""
         return self._dispatcher.idle
+
+    def close(self) -> None:
+        """Begin no more requests: those that wait are stored, and served after the next start."""
+        self._dispatcher.close()
 
     async def recover(self) -> None:
         """Take up what an earlier run left unfinished. Raises OSError."""
@@ -171,11 +178,13 @@ class Intake:
         keyboard = keyboards.redo(request.update, request.user, self._clock())
         await self._responder.send(request.place, html, keyboard)
 
-    async def _leave_out(self, request: Request) -> None:
-        """Close a request that another one answers."""
-        if request.press:
-            await self._answer_press(request, "")
-        await self._inbox.finish([request])
+    async def _leave_out(self, requests: list[Request]) -> None:
+        """Close requests that another one answers; buttons stop spinning at a pace that takes nothing from others."""
+        await self._inbox.finish(requests)
+        for request in requests:
+            if request.press and not self._dispatcher.closed:
+                await self._answer_press(request, "")
+                await asyncio.sleep(LEFT_OUT_EVERY)
 
     async def _flooded(self, request: Request) -> None:
         await self._responder.send(request.place, answers.TOO_MUCH_AT_ONCE)

@@ -191,9 +191,21 @@ def interrupted(what: str) -> str:
     )
 
 
-def unknown_account(asked: str) -> str:
-    """Answer a number or name that no account has."""
-    return f"No account is called “{escape(clip(asked))}”. /status lists them; /link {EXAMPLE} adds one."
+def unknown_account(asked: str, meant: str | None = None) -> str:
+    """Answer a number or name that no account has. meant: the nearest name that one has."""
+    nearest = f" Did you mean <code>{escape(meant)}</code>?" if meant else ""
+    return f"No account is called “{escape(clip(asked))}”.{nearest} /status lists them; /link {EXAMPLE} adds one."
+
+
+HOW_TO_RENAME = (
+    "Say which account, by its number, its last four digits or its name, and then the new name:\n"
+    "<code>/rename 4567 Support Hamburg</code>"
+)
+
+
+def renamed(before: Account, after: Account) -> str:
+    """Answer /rename."""
+    return f"✏️ {title(before)} is called {title_and_number(after)} now."
 
 
 def refused(error: Exception) -> str:
@@ -206,9 +218,10 @@ def did_you_mean_link(number: str) -> str:
     return f"To link that number, send <code>/link {number}</code>"
 
 
-def unknown_command(word: str) -> str:
-    """Answer a command that does not exist."""
-    return f"I do not know {escape(clip(word))}. /help shows what I can do."
+def unknown_command(word: str, meant: str | None = None) -> str:
+    """Answer a command that does not exist. meant: the nearest that does."""
+    nearest = f"Did you mean /{meant}?" if meant else "/help shows what I can do."
+    return f"I do not know {escape(clip(word))}. {nearest}"
 
 
 def ambiguous(asked: str) -> str:

@@ -75,6 +75,12 @@ class AccountActions:
         await self.audit(request.user, "suspend", account.number, "suspended" if changed else "was suspended already")
         await self._responder.answer(request, answers.suspended(account, changed=changed))
 
+    async def rename(self, request: Request, account: Account, name: str) -> None:
+        """Give an account another name."""
+        await self._accounts.rename(account.number, name)
+        await self.audit(request.user, "rename", account.number, f"renamed to {name}")
+        await self._responder.answer(request, answers.renamed(account, self._accounts.account(account.number)))
+
     async def audit(self, user: int, command: str, number: str | None, outcome: str) -> None:
         """Record what a person changed, and what came of it."""
         try:

@@ -1,5 +1,8 @@
 """Which account a person means: by name, by number as people type it, or by its last digits. Only what they may see."""
 
+from collections.abc import Iterable
+from difflib import get_close_matches
+
 from controller.registry import Account, Registry
 from handlers.chat.people import People
 from handlers.texts.phone_numbers import WrongNumberError, ending, parse_number, tidy
@@ -45,6 +48,13 @@ def find_account(accounts: Registry, people: People, user: int, words: str, regi
 def _plain(name: str) -> str:
     """Return a name as it is compared: without case, joiners and other forms of the same letters."""
     return " ".join(tidy(name).split()).casefold()
+
+
+def nearest(typed: str, known: Iterable[str]) -> str | None:
+    """Return what somebody may have meant by a word that is not known: the nearest that is, if one is near."""
+    by_word = {each.casefold(): each for each in known}
+    found = get_close_matches(" ".join(typed.split()).casefold(), by_word, n=1, cutoff=0.7)
+    return by_word[found[0]] if found else None
 
 
 def _number(words: str, region: str | None) -> str | None:

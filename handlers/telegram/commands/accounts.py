@@ -8,21 +8,26 @@ from collections import OrderedDict
 from collections.abc import Callable
 from datetime import datetime
 
-from controller.accounts.model import Stage
-from controller.accounts.reasons import Reason, State
 from controller.registry import Account, Registry
 from handlers.chat.button_codes import Verb
 from handlers.chat.people import People
 from handlers.chat.request import Request
 from handlers.telegram.actions.account_actions import AccountActions
-from handlers.telegram.actions.find_account import NoAccountError, SeveralAccountsError, find_account, visible
+from handlers.telegram.actions.find_account import NoAccountError, SeveralAccountsError, find_account, nearest, visible
+from handlers.telegram.actions.pick import pickable
 from handlers.telegram.actions.restore import RestoreActions
 from handlers.telegram.commands.table import Command, Topic
 from handlers.telegram.ui import keyboards
 from handlers.telegram.ui.responder import Responder
 from handlers.texts import answers
 from handlers.texts import status as status_text
-from handlers.texts.phone_numbers import WrongNameError, WrongNumberError, parse_number, split_number_and_name
+from handlers.texts.phone_numbers import (
+    WrongNameError,
+    WrongNumberError,
+    check_name,
+    parse_number,
+    split_number_and_name,
+)
 
 ASK_SECONDS = 300.0
 """How long the question for a number may be answered by the number alone."""
@@ -31,7 +36,7 @@ ASKED_AT_ONCE = 1000
 
 
 class AccountCommands(Topic):
-    """/link, /status, /reconnect, /suspend, /restore, and words without a command."""
+    """/link, /status, /reconnect, /suspend, /restore, /rename, and words without a command."""
 
     def __init__(
         self,
@@ -94,6 +99,23 @@ class AccountCommands(Topic):
         elif (account := await self._find(request, Verb.RESTORE)) is not None:
             await self._restoring.offer(request, account)
 
+    async def rename(self, request: Request) -> None:
+        """Give an account another name: the longest beginning that names an account is the account."""
+        words = request.words.split()
+        for end in range(len(words) - 1, 0, -1):
+            try:
+                named = " ".join(words[:end])
+                account = find_account(self._accounts, self._people, request.user, named, self._region)
+                name = check_name(" ".join(words[end:]))
+            except (NoAccountError, SeveralAccountsError):
+                continue
+            except WrongNameError as error:
+                await self._responder.answer(request, answers.refused(error))
+                return
+            await self._actions.rename(request, account, name)
+            return
+        await self._responder.answer(request, answers.HOW_TO_RENAME)
+
     async def plain(self, request: Request) -> None:
         """Handle text without a command: the number that was asked for, or a hint."""
         if self._was_asked(request):
@@ -125,6 +147,11 @@ class AccountCommands(Topic):
             "restore", "[number or name]", "go back to a saved session",
             "goes back to one of the account's saved sessions, after asking once more", restore,
         ),
+        Command(
+            "rename", "number or name, new name", "give an account another name",
+            "gives an account another name, such as /rename 4567 Support Hamburg", rename,
+            changes=True,
+        ),
     )  # fmt: skip
 
     # --- parts --------------------------------------------------------------------------------------------------------
@@ -134,7 +161,8 @@ class AccountCommands(Topic):
         try:
             return find_account(self._accounts, self._people, request.user, request.words, self._region)
         except NoAccountError:
-            await self._responder.answer(request, answers.unknown_account(request.words))
+            names = [account.name for account in self._visible(request) if account.name]
+            await self._responder.answer(request, answers.unknown_account(request.words, nearest(request.words, names)))
         except SeveralAccountsError as error:
             candidates = [(each, self._accounts.status(each.number)) for each in error.accounts]
             keyboard = keyboards.picker(verb, candidates, request.user, self._clock())
@@ -143,14 +171,7 @@ class AccountCommands(Topic):
 
     async def _offer(self, request: Request, verb: Verb, what: str) -> None:
         """Offer the accounts for which the command changes something."""
-        offered = []
-        for account in self._visible(request):
-            status = self._accounts.status(account.number)
-            under_way = status.is_connected or (status.state is State.CONNECTING and status.stage is not Stage.PASSKEY)
-            asleep = status.reason is Reason.SUSPENDED_BY_OPERATOR
-            if (verb is Verb.SUSPEND and asleep) or (verb is Verb.RECONNECT and under_way):
-                continue
-            offered.append((account, status))
+        offered = pickable(self._accounts, self._people, request.user, verb)
         if offered:
             keyboard = keyboards.picker(verb, offered, request.user, self._clock())
             await self._responder.answer(request, answers.pick(what), keyboard)

@@ -16,6 +16,7 @@ from handlers.ports import Records
 from handlers.telegram.actions.account_actions import AccountActions
 from handlers.telegram.actions.alert_actions import AlertActions
 from handlers.telegram.actions.find_account import visible
+from handlers.telegram.actions.pick import pickable
 from handlers.telegram.actions.restore import RestoreActions
 from handlers.telegram.commands.router import Router
 from handlers.telegram.ui import keyboards
@@ -27,7 +28,7 @@ HISTORY = 20
 """Transitions that History shows."""
 _SILENCES = {Verb.SILENCE: timedelta(hours=1), Verb.LONG_SILENCE: timedelta(hours=8)}
 _PRESSED = {Verb.RECONNECT: "Reconnect", Verb.LINK: "Link again", Verb.USE_HERE: "Use here"}
-_READING = frozenset({Verb.DETAIL, Verb.ALL, Verb.HISTORY, Verb.CANCEL})
+_READING = frozenset({Verb.DETAIL, Verb.ALL, Verb.HISTORY, Verb.CANCEL, Verb.PAGE})
 """What changes nothing, and may come late."""
 REMEMBERED = 1000
 """Answered questions that are remembered, each by its message: the one answer counts, whatever is pressed until the
@@ -65,6 +66,7 @@ class Buttons:
             Verb.CANCEL: self._cancel,
             Verb.END_SILENCE: self._end_silence,
             Verb.REDO: self._redo,
+            Verb.PAGE: self._turn_page,
             Verb.TAKE_WEBHOOK: self._take_webhook_back,
         }
         self._of_incident: Mapping[Verb, Callable[[Request, Press, Incident], Awaitable[str]]] = {
@@ -91,7 +93,7 @@ class Buttons:
             return answers.STALE_BUTTON
         if (problem := self._problem(request, press)) is not None:
             return problem
-        if press.presser is None or request.message is None:
+        if press.presser is None or press.verb is Verb.PAGE or request.message is None:
             return await self._act(request, press)
         question = request.place.chat, request.message
         self._answered[question] = press.verb
@@ -164,6 +166,15 @@ class Buttons:
 
     async def _cancel(self, request: Request, _: Press) -> str:
         await self._responder.answer(request, answers.CANCELLED)
+        return ""
+
+    async def _turn_page(self, request: Request, press: Press) -> str:
+        if press.item is None:
+            return answers.STALE_BUTTON
+        verb, page = keyboards.page_of(press.item)
+        offered = pickable(self._accounts, self._people, request.user, verb)
+        keyboard = keyboards.picker(verb, offered, request.user, self._clock(), page)
+        await self._responder.answer(request, answers.pick(keyboards.LABELS[verb].lower()), keyboard)
         return ""
 
     async def _end_silence(self, request: Request, press: Press) -> str:

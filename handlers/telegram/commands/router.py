@@ -9,6 +9,7 @@ from dataclasses import replace
 
 from handlers.chat.people import People, Role
 from handlers.chat.request import Request
+from handlers.telegram.actions.find_account import nearest
 from handlers.telegram.commands.accounts import AccountCommands
 from handlers.telegram.commands.alerts import AlertCommands
 from handlers.telegram.commands.help import HelpCommands
@@ -70,7 +71,9 @@ class Router:
         role = self._people.role(request.user)
         if row is None or role is None or role < row.role:
             if request.private:
-                await self._responder.answer(request, answers.unknown_command(f"/{words['name']}"))
+                known = [row.name for row, _ in self._rows.values() if role is not None and row.role <= role]
+                meant = nearest(words["name"], known)
+                await self._responder.answer(request, answers.unknown_command(f"/{words['name']}", meant))
             return
         await row.handler(topic, replace(request, words=words["rest"]))
 

@@ -11,8 +11,10 @@ from handlers.chat.messages import Button, Keyboard
 from handlers.texts.phone_numbers import show_number
 from handlers.texts.vocabulary import ICONS
 
-PICKER_LIMIT = 90
-"""Accounts that a keyboard offers; Telegram allows 100 buttons."""
+PICKER_PAGE = 20
+"""Accounts that a keyboard offers at once: what fits on a phone's screen."""
+_PICKED = (Verb.SUSPEND, Verb.RECONNECT, Verb.RESTORE)
+"""What accounts are chosen for by a command alone."""
 SILENCES = 10
 """Silences that can be ended by a button."""
 PICK_SECONDS = 600
@@ -32,19 +34,47 @@ LABELS: dict[Verb, str] = {
 """What buttons are called."""
 
 
-def picker(verb: Verb, accounts: Iterable[tuple[Account, Status]], presser: int, now: datetime) -> Keyboard:
-    """Offer accounts to choose from. A press does `verb` to the one chosen, at once: `presser` has asked for it."""
+def picker(
+    verb: Verb, accounts: Sequence[tuple[Account, Status]], presser: int, now: datetime, page: int = 0
+) -> Keyboard:
+    """Offer accounts to choose from, a page of them at a time.
+
+    A press does `verb` to the one chosen, at once: `presser` has asked for it. page: from 0.
+    """
     until = int(now.timestamp()) + PICK_SECONDS
+    pages = max(1, -(-len(accounts) // PICKER_PAGE))
+    page = min(page, pages - 1)
     buttons = [
         Button(
             f"{ICONS[status.state]} {account.name or show_number(account.number)}",
             button_code(verb, account.number, presser=presser, until=until),
         )
-        for account, status in accounts
-    ][:PICKER_LIMIT]
+        for account, status in accounts[page * PICKER_PAGE : (page + 1) * PICKER_PAGE]
+    ]
     columns = 2 if len(buttons) >= _TWO_COLUMNS_FROM else 1
     rows = [tuple(buttons[start : start + columns]) for start in range(0, len(buttons), columns)]
+    if pages > 1 and verb in _PICKED:
+        turns = (
+            ((page - 1) % pages, f"« {page or pages}/{pages}"),
+            ((page + 1) % pages, f"{(page + 1) % pages + 1}/{pages} »"),
+        )
+        rows.append(
+            tuple(
+                Button(label, button_code(Verb.PAGE, f".{_page_item(verb, to)}", presser=presser, until=until))
+                for to, label in turns
+            )
+        )
     return (*rows, (Button("Cancel", button_code(Verb.CANCEL, presser=presser, until=until)),))
+
+
+def _page_item(verb: Verb, page: int) -> int:
+    return page * len(_PICKED) + _PICKED.index(verb)
+
+
+def page_of(item: int) -> tuple[Verb, int]:
+    """Return what is chosen for and the page, of a button that turns pages."""
+    page, which = divmod(item, len(_PICKED))
+    return _PICKED[which], page
 
 
 def detail(number: str) -> Keyboard:

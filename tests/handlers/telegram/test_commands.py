@@ -126,7 +126,8 @@ async def test_a_long_status_is_split(rig: Rig):
 
 
 async def test_unknown_commands_and_plain_words(rig: Rig):
-    await rig.answer(ADMIN, "/statsu", "I do not know /statsu")
+    await rig.answer(ADMIN, "/statsu", "I do not know /statsu. Did you mean /status?")
+    await rig.answer(ADMIN, "/xyzzy", "I do not know /xyzzy. /help shows")
     await rig.answer(ADMIN, "hello " + "x" * 4000, "I understand commands")
 
 
@@ -137,3 +138,42 @@ async def test_a_group_is_served_too(rig: Rig):
     await rig.say(STRANGER, "/status", chat=group)
     await rig.answer(SECOND_ADMIN, "/suspend Support Berlin", "is suspended", chat=group)
     assert len(rig.bot_texts(group)) == 2
+
+
+async def test_a_mistyped_name_is_met_with_the_nearest(rig: Rig):
+    rig.accounts.put()
+    await rig.answer(ADMIN, "/status Suport Berln", "Did you mean Support Berlin?")
+    rig.accounts.put(PARIS, "Secret Paris", owner=ADMIN)
+    answer = await rig.answer(OPERATOR, "/status Secret Pari", "No account is called")
+    assert "Did you mean" not in answer["text"], "of others' accounts nothing is told"
+
+
+async def test_an_account_is_renamed_from_the_chat(rig: Rig):
+    rig.accounts.put(owner=OPERATOR)
+    await rig.answer(ADMIN, "/rename Support Berlin Support Hamburg", "Support Berlin is called Support Hamburg")
+    await rig.answer(OPERATOR, "/rename 5678 Shop", "Support Hamburg is called Shop")
+    assert rig.accounts.account(BERLIN).name == "Shop"
+    assert [entry[1:] for entry in rig.records.audited][-1] == ("rename", BERLIN, "renamed to Shop")
+    await rig.answer(ADMIN, "/rename Shop", "and then the new name")
+    await rig.answer(ADMIN, f"/rename Shop {'n' * 41}", "40 are allowed")
+    rig.accounts.put(PARIS, "Secret Paris", owner=ADMIN)
+    await rig.answer(OPERATOR, "/rename Secret Paris Mine", "and then the new name")
+    assert rig.accounts.account(PARIS).name == "Secret Paris"
+
+
+async def test_a_picker_of_many_accounts_has_pages_and_leaves_out_none(rig: Rig):
+    numbers = [f"+49151123{number:05}" for number in range(45)]
+    for number in numbers:
+        rig.accounts.put(number, f"Account {number[-2:]}", state=State.SUSPENDED, reason=Reason.EXHAUSTED)
+    picker = await rig.answer(ADMIN, "/reconnect", "Which account")
+    seen: set[str] = set()
+    for page in ("2/3", "3/3", "1/3"):
+        now = rig.client.message(ADMIN, picker["message_id"])
+        labels = [b["text"] for row in now["buttons"] for b in row]
+        assert len(labels) <= 23
+        seen |= {label for label in labels if "Account" in label}
+        await rig.press(picker, f"{page} »")
+        await rig.seen(ADMIN, lambda m, before=now: m["buttons"] != before["buttons"] and "Which account" in m["text"])
+    assert len(seen) == 45
+    await rig.press(picker, "Account 07")
+    await until(lambda: ("start", numbers[7], False) in rig.accounts.calls, "it is started")

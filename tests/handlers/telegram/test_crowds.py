@@ -89,3 +89,25 @@ async def test_what_follows_a_command_may_begin_on_the_next_line(telegram, datab
     async with running_rig(telegram, database) as rig:
         await rig.answer(ADMIN, "/link\n+49 1511 234567 Support Berlin", "Support Berlin")
         assert rig.accounts.calls[0] == ("add", "+491511234567", "Support Berlin", ADMIN)
+
+
+async def test_a_thousand_presses_and_messages_of_one_person_slow_only_that_person(telegram, database):
+    async with running_rig(telegram, database, limits=None) as rig:
+        await rig.answer(ADMIN, "/help", "Switchboard")
+        for number in range(50):
+            rig.accounts.put(f"+49151123{number:05}", f"Account {number}", owner=OPERATOR)
+        listed = await rig.answer(OPERATOR, "/status", "50 accounts")
+        for number in range(1000):
+            keyboard = rig.client.chat(OPERATOR).messages[listed["message_id"]].content.keyboard()
+            data = next(b["callback_data"] for row in keyboard for b in row if b["text"] == "Refresh")
+            await rig.client.press(listed["message_id"], data, user_id=OPERATOR, chat_id=OPERATOR)
+            if not number % 4:
+                await rig.say(OPERATOR, "/status" if number % 8 else f"/suspend Account {number % 50}")
+        before = time.monotonic()
+        await rig.answer(ADMIN, "/status", "50 accounts")
+        assert time.monotonic() - before < SOON
+        await until(lambda: rig.telegram.world.updates.pending == [], "all is accepted")
+        edits = [
+            r for r in rig.client.requests("editMessageText") if r.parameters["chat_id"] in {OPERATOR, str(OPERATOR)}
+        ]
+        assert len(edits) < 50, "work is for each change, not for each press"
