@@ -1,6 +1,7 @@
 """What people do about alerts: acknowledge, silence, end a silence, list what stands, start many at once."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from controller.incidents import Incident, Silence
@@ -160,10 +161,16 @@ class AlertActions:
         chat, now = request.place.chat, self._clock()
         silences = self._silences.here(chat)
         incidents = [alert_text.standing(each, self._name, now) for each in self._alerts.standing(chat)]
-        quiet = [alert_text.silence_line(each, self._names(each.numbers), now) for each in silences]
+        told = [self._as_told_to(request, each) for each in silences]
+        quiet = [alert_text.silence_line(each, self._names(each.numbers), now) for each in told]
         text = alert_text.alerts_and_silences(incidents, quiet)
         keyboard = keyboards.end_silences([each.id for each in silences])
         await self._responder.answer(request, text, keyboard)
+
+    def _as_told_to(self, request: Request, silence: Silence) -> Silence:
+        """Return a silence without the reason, where it is an admin's for everywhere and others read it."""
+        hidden = silence.chat is None and not self._people.is_admin(request.user)
+        return replace(silence, reason="") if hidden else silence
 
     def _own(self, numbers: set[str], request: Request) -> set[str]:
         """Return those of the accounts that this person may act on."""

@@ -177,3 +177,10 @@ async def test_a_picker_of_many_accounts_has_pages_and_leaves_out_none(rig: Rig)
     assert len(seen) == 45
     await rig.press(picker, "Account 07")
     await until(lambda: ("start", numbers[7], False) in rig.accounts.calls, "it is started")
+
+
+async def test_why_an_admin_silences_everything_is_not_told_to_operators(rig: Rig):
+    rig.accounts.put(owner=OPERATOR)
+    await rig.answer(ADMIN, "/silence all 2h police at the door", "no alerts until")
+    assert "police" in (await rig.answer(ADMIN, "/silence", "1 silence"))["text"]
+    assert "police" not in (await rig.answer(OPERATOR, "/silence", "1 silence"))["text"]
