@@ -9,10 +9,16 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from controller.accounts.reasons import TRAITS
-from controller.troubles import DATABASE, DISK
+from controller.troubles import DATABASE, DEAF, DISK
 
-CRITICAL: frozenset[str] = frozenset({DISK, DATABASE, *(reason for reason, one in TRAITS.items() if one.critical)})
+CRITICAL: frozenset[str] = frozenset(
+    {DISK, DATABASE, DEAF, *(reason for reason, one in TRAITS.items() if one.critical)}
+)
 """What stays broken until a person acts: repeated until somebody acknowledges."""
+
+
+EVERYBODY = 1000
+"""How far an entry is escalated at the end of the list."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +26,8 @@ class Entry:
     """One account's trouble within an incident.
 
     reason, cause: a `Reason`, or a word of `controller.troubles`. times: how often it came. over_at: when it was mended
-    or, with `handled`, closed by a person. silent: it is told without a sound.
+    or, with `handled`, closed by a person. silent: it is told without a sound. escalated: to how many of those on the
+    list (`EVERYBODY` at its end), and when last. second_way: by which it went out, and when; "" for by none.
     """
 
     number: str
@@ -32,6 +39,10 @@ class Entry:
     over_at: datetime | None = None
     handled: bool = False
     silent: bool = False
+    escalated: int = 0
+    escalated_at: datetime | None = None
+    second_way: str = ""
+    second_way_at: datetime | None = None
 
     @property
     def open(self) -> bool:
@@ -149,3 +160,43 @@ class Changes:
     moved: tuple[int, int] | None = None
     gone: tuple[tuple[int, bool], ...] = ()
     committed: Callable[[], None] = lambda: None
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A person's private chat, whose id is the person's, or a group: whom an alert is escalated to."""
+
+    chat: int
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Shift:
+    """A line of the weekly plan, on this machine's clock. days: 0 for Monday. start, end: minutes of the day.
+
+    One that ends before it starts, or at the same minute, ends on the next day.
+    """
+
+    user: int
+    name: str
+    days: frozenset[int]
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """Who is on duty until then, whatever the plan says. user: None for nobody."""
+
+    user: int | None
+    name: str
+    until: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Roster:
+    """Who is on duty and when, and whom alerts are escalated to, in that order."""
+
+    turn: Turn | None = None
+    shifts: tuple[Shift, ...] = ()
+    targets: tuple[Target, ...] = ()

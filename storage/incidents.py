@@ -171,9 +171,13 @@ async def _write_incident(connection: aiosqlite.Connection, before: Incident | N
     entries = dict(enumerate(after.entries))
     await _write_rows(
         connection, "incident_entries",
-        "number, reason, at, cause, detail, times, over_at, handled, silent", after.id,
+        "number, reason, at, cause, detail, times, over_at, handled, silent, escalated, escalated_at, second_way,"
+        " second_way_at", after.id,
         dict(enumerate(before.entries)) if before else {}, entries,
-        lambda e: (e.number, e.reason, _iso(e.at), e.cause, e.detail, e.times, _iso(e.over_at), e.handled, e.silent),
+        lambda e: (
+            e.number, e.reason, _iso(e.at), e.cause, e.detail, e.times, _iso(e.over_at), e.handled, e.silent,
+            e.escalated, _iso(e.escalated_at), e.second_way, _iso(e.second_way_at),
+        ),
     )  # fmt: skip
     await _write_rows(
         connection, "incident_messages", "message, shown, sending, refused", after.id,
@@ -252,7 +256,8 @@ def _entry(row: sqlite3.Row) -> Entry:
     over_at = None if row["over_at"] is None else _at(row["over_at"])
     return Entry(
         number, reason, _at(row["at"]), row["cause"], row["detail"], row["times"], over_at,
-        bool(row["handled"]), bool(row["silent"]),
+        bool(row["handled"]), bool(row["silent"]), row["escalated"], tolerant.moment(row["escalated_at"]),
+        row["second_way"], tolerant.moment(row["second_way_at"]),
     )  # fmt: skip
 
 

@@ -212,4 +212,35 @@ MIGRATIONS: Sequence[Sequence[Statement]] = (
         """,
         "CREATE INDEX inbox_done ON inbox (done_at)",
     ),
+    (
+        "ALTER TABLE incident_entries ADD COLUMN escalated INTEGER NOT NULL DEFAULT 0",
+        "ALTER TABLE incident_entries ADD COLUMN escalated_at TEXT",
+        "ALTER TABLE incident_entries ADD COLUMN second_way TEXT NOT NULL DEFAULT ''",
+        "ALTER TABLE incident_entries ADD COLUMN second_way_at TEXT",
+        """
+        CREATE TABLE duty_turn (
+            id INTEGER PRIMARY KEY CHECK (id = 1),
+            user_id INTEGER,
+            name TEXT NOT NULL,
+            until TEXT NOT NULL
+        ) STRICT
+        """,
+        """
+        CREATE TABLE duty_shifts (
+            position INTEGER PRIMARY KEY,
+            user_id INTEGER NOT NULL,
+            name TEXT NOT NULL,
+            days TEXT NOT NULL,
+            start_minute INTEGER NOT NULL,
+            end_minute INTEGER NOT NULL
+        ) STRICT
+        """,
+        """
+        CREATE TABLE escalation_targets (
+            position INTEGER PRIMARY KEY,
+            chat INTEGER NOT NULL,
+            name TEXT NOT NULL
+        ) STRICT
+        """,
+    ),
 )

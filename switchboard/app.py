@@ -22,6 +22,7 @@ from controller.reaper import Reaper, adopt_orphans
 from controller.recorder import Recorder
 from controller.registry import Registry
 from controller.resource_watch import MIB, Budget, ResourceWatch
+from handlers.alerts.escalator import Calling
 from handlers.alerts.policy import AlertPolicy
 from handlers.chat.errors import TokenRefusedError
 from handlers.telegram.assemble import assemble
@@ -29,12 +30,14 @@ from handlers.telegram.connection import ProxyError, TelegramConnection
 from handlers.telegram.service import TelegramOptions, TelegramService
 from storage.accounts import AccountRecords
 from storage.database import Database, StorageError, open_database, passes
+from storage.duty import DutyRecords
 from storage.inbox import Inbox
 from storage.incidents import IncidentRecords
 from storage.messages import MessageStore
 from storage.retention import Retention
 from switchboard.backup.schedule import BackupSchedule
 from switchboard.builds import BuildWatch
+from switchboard.calling import calling_of
 from switchboard.data_dir import held
 from switchboard.housekeeping import Housekeeping
 from switchboard.keep_alive_log import log_keep_alives
@@ -84,8 +87,10 @@ class _Program:
 async def serve(settings: Settings) -> None:
     """Run the program until SIGINT, SIGTERM or SIGHUP, and stop it in order (L15). A second signal ends it at once.
 
-    Raises DataDirError, StorageError, VaultError, DriverError or TokenRefusedError, each with one line for people.
+    Raises SettingsError, DataDirError, StorageError, VaultError, DriverError or TokenRefusedError, each with one line
+    for people.
     """
+    calling = calling_of(settings)
     adopt_orphans()
     stopping = Stopping()
     with held(settings.data_dir):
@@ -98,7 +103,7 @@ async def serve(settings: Settings) -> None:
                     database = await _opened(stack, settings.data_dir / DATABASE)
                     if orphans := await driver.end_orphans():
                         log.warning("Ended %d browsers that an earlier run had left", orphans)
-                    parts = _assemble(settings, database, driver)
+                    parts = _assemble(settings, database, driver, calling)
                     await _loaded(parts.telegram)
                 await _run(parts, driver, stopping)
             except StopRequested:
@@ -193,7 +198,7 @@ def chromium_options(settings: Settings) -> ChromiumOptions:
     )
 
 
-def _assemble(settings: Settings, database: Database, driver: ChromiumDriver) -> _Program:
+def _assemble(settings: Settings, database: Database, driver: ChromiumDriver, calling: Calling) -> _Program:
     """Make the parts and tie them: what managers report is stored with its alerts, then passed to all who listen."""
     records = AccountRecords(database)
     recorder = Recorder(records)
@@ -212,6 +217,7 @@ def _assemble(settings: Settings, database: Database, driver: ChromiumDriver) ->
             operators=settings.telegram_operator_ids,
             alert_chat=settings.telegram_alert_chat_id,
             region=settings.default_region,
+            calling=calling,
             alert_policy=AlertPolicy(repeat_after=timedelta(seconds=settings.alert_repeat_seconds)),
         ),
         accounts=registry,
@@ -219,6 +225,7 @@ def _assemble(settings: Settings, database: Database, driver: ChromiumDriver) ->
         messages=MessageStore(database),
         incidents=IncidentRecords(database),
         requests=Inbox(database),
+        roster=DutyRecords(database),
         clock=utc_now,
     )
     records.absorb.append(telegram.alerts.absorb)

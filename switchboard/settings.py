@@ -30,6 +30,7 @@ _SECRETS = {
     "TELEGRAM_BOT_TOKEN",
     "TELEGRAM_API_URL",
     "TELEGRAM_PROXY",
+    "ALERT_FALLBACK_URLS",
     "BROWSER_ARGS",
     "HEARTBEAT_URL",
     "PROFILE_KEY",
@@ -94,6 +95,9 @@ class Settings(ProfileSettings):
     takeover: Takeover = Takeover.ASK
     dialogs: Dialogs = Dialogs.ASK
     alert_repeat_seconds: Seconds = 14400
+    alert_fallback_urls: Annotated[tuple[SecretStr, ...], NoDecode] = ()
+    alert_fallback_after_seconds: Period = 180
+    escalate_after_seconds: Seconds = 900
     account_memory_mib: int = Field(default=1500, ge=0)
     host_free_memory_mib: int = Field(default=300, ge=0)
     host_free_disk_mib: int = Field(default=500, ge=0)
@@ -112,6 +116,11 @@ class Settings(ProfileSettings):
     @classmethod
     def _comma_separated(cls, value: Any) -> Any:
         return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+    @field_validator("alert_fallback_urls", mode="before")
+    @classmethod
+    def _space_separated(cls, value: Any) -> Any:
+        return value.split() if isinstance(value, str) else value
 
     @field_validator("telegram_alert_chat_id", mode="before")
     @classmethod

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from controller.incidents import Incident, Silence
+from handlers.alerts.duty import OnDuty
 from handlers.alerts.incident_text import Names
 from handlers.chat.messages import escape
 from handlers.texts.vocabulary import clock, count, span, told_of
@@ -20,6 +21,11 @@ HOW_TO_SILENCE = (
     "<code>/silence Support Berlin 2h phone is in repair</code>\n"
     "<code>/silence all 30m maintenance</code>"
 )
+TAKEN_OVER = "It is yours now: everybody sees that."
+YOURS_ALREADY = "You are on it already."
+RELEASED = "Nobody is on it now: it is escalated anew."
+NOBODY_IS_ON_IT = "Nobody is on it."
+BY_SECOND_WAY_UNSTORED = "This comes by a second way: Telegram has not taken it, and it cannot be stored."
 CONTROLLER = "Switchboard itself"
 NAMES = 5
 
@@ -27,6 +33,28 @@ NAMES = 5
 def is_on_it(name: str, now: datetime) -> str:
     """Return the line of an incident that somebody has acknowledged."""
     return f"{escape(name)} is on it, since {clock(now, now)}"
+
+
+def released_by(name: str, now: datetime) -> str:
+    """Return the line that shows who is not on it any more."""
+    return f"↩️ {escape(name)} let go of it, {clock(now, now)}"
+
+
+def escalated(name: str, now: datetime) -> str:
+    """Return the line that shows whom an alert was escalated to. name: "" for everybody."""
+    return f"⏫ Nobody acknowledged it: {escape(name) or 'everybody'} was called, {clock(now, now)}"
+
+
+def called_first(on_duty: OnDuty) -> str:
+    """Return the line of an alert that makes no sound here, since somebody else is on duty."""
+    return f"📟 {escape(on_duty.name)} is on duty"
+
+
+def duty_changed(on_duty: OnDuty | None, now: datetime) -> str:
+    """Tell everybody who is on duty now."""
+    if on_duty is None:
+        return "📟 Nobody is on duty now: alerts sound everywhere."
+    return f"📟 {escape(on_duty.name)} is on duty until {clock(on_duty.until, now)}: alerts sound there first."
 
 
 def pressed_by(name: str, what: str, now: datetime) -> str:
@@ -109,6 +137,14 @@ def chat_is_gone(chat: int, why: str, *, instead: bool) -> str:
     """Tell admins of a chat that cannot be written to. instead: its alerts come to them meanwhile."""
     more = "Its alerts come here until it can be reached again." if instead else "Its alerts are kept until then."
     return f"📪 I cannot write to chat <code>{chat}</code> any more ({escape(why)}).\n{more}"
+
+
+def duty_is_gone(chat: int, why: str) -> str:
+    """Tell admins that whoever is on duty cannot be written to."""
+    return (
+        f"📪 I cannot write to whoever is on duty, in chat <code>{chat}</code> ({escape(why)}).\n"
+        "Alerts sound everywhere again until then."
+    )
 
 
 def chat_is_back(chat: int) -> str:

@@ -95,7 +95,12 @@ def next_action(
 
 
 def sending(incident: Incident, action: Send) -> Incident:
-    """Record that a part is about to be sent: from now on it may be in the chat without our knowing."""
+    """Record that a part is about to be sent: from now on it may be in the chat without our knowing.
+
+    What is recorded already stays the same object: a try that fails must not look like a change that calls for another.
+    """
+    if action.part < len(incident.parts) and incident.parts[action.part] == Message(sending=True):
+        return incident
     return _with_part(incident, action.part, Message(sending=True))
 
 
@@ -134,7 +139,9 @@ def gone(incident: Incident, action: Edit) -> Incident:
 
 
 def replying(incident: Incident) -> Incident:
-    """Record that the reply is about to be sent."""
+    """Record that the reply is about to be sent; the same object where that is recorded already."""
+    if incident.reply == Message(sending=True):
+        return incident
     return replace(incident, reply=Message(sending=True))
 
 

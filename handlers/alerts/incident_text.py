@@ -40,6 +40,7 @@ def parts(incident: Incident, names: Names) -> list[Text]:
     if incident.acknowledged_by and incident.open_entries:
         lines.append(f"👤 {incident.acknowledged_by}")
     lines.extend(incident.done)
+    lines.extend(_second_ways(incident))
     first, *more = split("\n".join(lines))
     return [Text(first, keyboard(incident, names)), *(Text(part) for part in more)]
 
@@ -126,6 +127,11 @@ def _one(incident: Incident, entry: Entry, names: Names) -> list[str]:
     if entry.detail and entry.reason != UNREACHABLE:
         lines.insert(1, f"<i>{escape(entry.detail)}</i>")
     return lines + _times(entry)
+
+
+def _second_ways(incident: Incident) -> list[str]:
+    sent = dict.fromkeys((e.second_way, e.second_way_at) for e in incident.entries if e.second_way_at is not None)
+    return [f"📨 Sent by {escape(way)}, {clock(at, incident.opened_at)}" for way, at in sent if at is not None]
 
 
 def _many(incident: Incident, entries: list[Entry], names: Names) -> list[str]:

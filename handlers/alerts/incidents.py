@@ -98,7 +98,10 @@ class Book:
 
     def put(self, incident: Incident) -> "Book":
         """Return the book with a changed incident, or a new one."""
-        if self.get(incident.id) is None:
+        known = self.get(incident.id)
+        if known is incident:
+            return self
+        if known is None:
             return replace(self, incidents=(*self.incidents, incident))
         return replace(self, incidents=tuple(incident if each.id == incident.id else each for each in self.incidents))
 
@@ -268,6 +271,8 @@ def _again(incident: Incident, fact: Fact, now: datetime) -> Incident:
         entries.append(_entry(fact))
     else:
         once = entries[at]
+        if not once.open:  # another time of its own, with its own way through the list
+            once = replace(once, escalated=0, escalated_at=None, second_way="", second_way_at=None)
         times = once.times + 1 if fact.number else 1  # a trouble that tells its newest figures has not come again
         entries[at] = replace(once, times=times, over_at=None, handled=False, detail=fact.detail or once.detail)
     return _grown(replace(incident, entries=tuple(entries), acknowledged_by=by), now)

@@ -119,6 +119,10 @@ class Ledger:
         """The chats that have a book."""
         return tuple(self._books)
 
+    def books(self) -> Iterable[Book]:
+        """Return all chats' books as they are stored."""
+        return list(self._books.values())
+
     def book(self, chat: int) -> Book:
         """Return a chat's book as it is stored."""
         return self._books.get(chat) or Book(chat)

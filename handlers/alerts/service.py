@@ -9,14 +9,18 @@ import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 
 from controller.accounts.notices import Transition
 from controller.accounts.reasons import Reason, State
-from controller.incidents import Changes, Incident
+from controller.incidents import CRITICAL, Changes, Incident
 from controller.registry import Registry, UnknownAccountError
 from controller.tasks import Tasks
 from handlers.alerts import alert_text
 from handlers.alerts.delivery import afresh
+from handlers.alerts.duty import Duty
+from handlers.alerts.escalation import marked, with_line
+from handlers.alerts.escalator import Calling, Escalator, Surroundings
 from handlers.alerts.incidents import Book, Fact, Kind, Setting
 from handlers.alerts.ledger import AlertStore, Draft, Ledger
 from handlers.alerts.policy import AlertPolicy, PolicyOf
@@ -46,6 +50,8 @@ class Alerts:
         store: AlertStore,
         recipients: Recipients,
         clock: Callable[[], datetime],
+        duty: Duty,
+        calling: Calling,
         policy_of: PolicyOf = lambda _: AlertPolicy(),
     ) -> None:
         self._queue, self._tasks, self._accounts = queue, tasks, accounts
@@ -55,6 +61,9 @@ class Alerts:
         self._told_plainly: set[tuple[str, str]] = set()
         self._ledger = Ledger(store, self._wake)
         self.silences = Silences(store, clock, self._wake_all)
+        self._duty = duty
+        around = Surroundings(self._ledger, self.silences, recipients, duty, clock, self._name, self._absorb_sounding)
+        self._escalator = Escalator(around, calling)
         self._context = Context(
             queue,
             accounts,
@@ -72,7 +81,9 @@ class Alerts:
         self._recipients.gone |= await self._ledger.store.gone()
         await self.silences.load()
         await self._ledger.load()
+        await self._duty.load()
         self._loaded = True
+        self._tasks.start(self._escalator.run(), "escalation")
         self._wake([*(place.chat for place in self._recipients.of_admins()), *self._ledger.chats])
 
     # --- what happens -------------------------------------------------------------------------------------------------
@@ -89,13 +100,14 @@ class Alerts:
         Where that cannot be stored in time it is sent all the same, straight away.
         """
         fact = Fact(kind, "", reason, self._clock(), detail=detail)
-        chats = [place.chat for place in self._recipients.of_admins()]
+        chats = [place.chat for place in self._with_duty(self._recipients.of_admins())]
         if await self._stored(lambda draft: self._absorb_facts(draft, chats if kind is Kind.ALERT else (), [fact])):
             if kind is Kind.OVER and ("", reason) in self._told_plainly:  # no incident is there that this would end
                 await self.notify_admins(alert_text.straight_over(reason))
             self._told_plainly.discard(("", reason))
         elif kind is Kind.ALERT:
-            self._tell_plainly("", reason, alert_text.straight(reason, detail), self._recipients.of_admins())
+            places = self._with_duty(self._recipients.of_admins())
+            self._tell_plainly("", reason, alert_text.straight(reason, detail), places)
 
     def not_stored(self, transition: Transition) -> None:
         """Send an alert that cannot be stored straight away, once: when it can be, it is an alert like any other."""
@@ -158,13 +170,28 @@ class Alerts:
 
         await self._ledger.update(change)
 
+    async def release(self, incident: Incident, line: str) -> None:
+        """Nobody is on it any more: it is repeated and escalated anew, wherever the same is told. Raises OSError."""
+        keys = [(entry.number, entry.reason) for entry in incident.open_entries]
+
+        def change(draft: Draft) -> None:
+            anew = partial(replace, escalated=0, escalated_at=self._clock())
+            for book in list(draft.books()):
+                book = marked(book, anew, keys)  # noqa: PLW2901
+                for each in book.incidents:
+                    if each.acknowledged_by and {(e.number, e.reason) for e in each.open_entries} <= set(keys):
+                        book = book.put(with_line(replace(each, acknowledged_by=""), line))  # noqa: PLW2901
+                draft.put(book)
+
+        await self._ledger.update(change)
+
     async def add_line(self, incident: Incident, line: str) -> None:
         """Let the incident tell who did what. Raises OSError."""
 
         def change(draft: Draft) -> None:
             book = draft.book(incident.chat)
             if (now := book.get(incident.id)) is not None:
-                draft.put(book.put(replace(now, done=(*now.done[-4:], line.replace("\n", " ")), edited_at=None)))
+                draft.put(book.put(with_line(now, line)))
 
         await self._ledger.update(change)
 
@@ -227,11 +254,19 @@ class Alerts:
         alerts_go_there = chat == self._recipients.alert_chat
         places = [place for place in self._recipients.of_admins() if place.chat != chat]
         html = alert_text.chat_is_gone(chat, why, instead=alerts_go_there)
+        now_on_duty = self._duty.now()
+        was_on_duty = now_on_duty is not None and now_on_duty.user == chat
+        if was_on_duty:
+            html = alert_text.duty_is_gone(chat, why)
 
         def change(draft: Draft) -> None:
             draft.gone.append((chat, True))
             for place in places:
-                draft.add_note(place.chat, html, sounds=alerts_go_there)
+                draft.add_note(place.chat, html, sounds=alerts_go_there or was_on_duty)
+            if was_on_duty:  # what was to sound there sounds elsewhere
+                untold = [each for each in draft.book(chat).incidents if each.told_at is None]
+                keys = [(entry.number, entry.reason) for each in untold for entry in each.open_entries]
+                self._escalator.sound_everywhere(draft, keys, but=chat)
             if alerts_go_there:
                 unseen = [each for each in draft.book(chat).incidents if each.told_at is None or each.news]
                 facts = [
@@ -281,8 +316,8 @@ class Alerts:
                 for chat in dict.fromkeys(chats):
                     batches.setdefault(chat, []).append(fact)
         for chat, facts in batches.items():
-            book = draft.book(chat).absorb(facts, self._setting(draft, chat))
-            draft.put(book.forget(self._clock(), self._policy_of(chat)))
+            self._absorb_in(draft, chat, facts)
+            draft.put(draft.book(chat).forget(self._clock(), self._policy_of(chat)))
         for transition in transitions:
             if transition.alert is not None and transition.picture is not None:
                 self._add_picture(draft, transition, transition.alert, transition.picture)
@@ -299,7 +334,22 @@ class Alerts:
         wherever = {fact.number for fact in facts if fact.kind is not Kind.ALERT}
         chats = [*chats, *(book.chat for book in draft.books() if any(map(book.is_open, wherever)))]
         for chat in dict.fromkeys(chats):
-            draft.put(draft.book(chat).absorb(facts, self._setting(draft, chat)))
+            self._absorb_in(draft, chat, facts)
+
+    def _absorb_in(self, draft: Draft, chat: int, facts: Sequence[Fact]) -> None:
+        """Absorb facts in a chat: without a sound where somebody else is on duty, who is called first."""
+        on_duty = self._escalator.on_duty()
+        if on_duty is None or on_duty.user == chat:
+            self._absorb_sounding(draft, chat, facts)
+            return
+        before = {each.id for each in draft.book(chat).incidents}
+        self._absorb_sounding(draft, chat, [replace(each, silent=True) for each in facts])
+        for each in draft.book(chat).incidents:
+            if each.id not in before:
+                draft.put(draft.book(chat).put(with_line(each, alert_text.called_first(on_duty))))
+
+    def _absorb_sounding(self, draft: Draft, chat: int, facts: Sequence[Fact]) -> None:
+        draft.put(draft.book(chat).absorb(facts, self._setting(draft, chat)))
 
     def _setting(self, draft: Draft, chat: int) -> Setting:
         worker = self._workers.get(chat)
@@ -333,20 +383,32 @@ class Alerts:
     def _tell_plainly(self, number: str, reason: str, html: str, places: Iterable[Place]) -> None:
         if (number, reason) not in self._told_plainly:
             self._told_plainly.add((number, reason))
-            for place in places:
-                self._tasks.start(self._send_plainly(place, Text(html)), "an alert that cannot be stored")
+            what = "an alert that cannot be stored"
+            sending = [self._tasks.start(self._send_plainly(place, Text(html)), what) for place in places]
+            if reason in CRITICAL:
+                self._tasks.start(self._escalator.send_unless_taken(sending, html), what)
 
-    async def _send_plainly(self, place: Place, text: Text) -> None:
+    async def _send_plainly(self, place: Place, text: Text) -> bool:
+        """Return whether it arrived."""
         try:
             await self._queue.deliver(Lane.ALERTS, place.chat, lambda chat: chat.send(place, text), repeat=True)
         except ChatError as error:
             log.error("An alert could not be sent to chat %d: %s", place.chat, error)
+            return False
+        return True
+
+    def _with_duty(self, places: Sequence[Place]) -> Sequence[Place]:
+        """Return the places, and the chat of whoever is on duty."""
+        on_duty = self._escalator.on_duty()
+        if on_duty is None or any(place.chat == on_duty.user for place in places):
+            return places
+        return (*places, Place(on_duty.user))
 
     def _places(self, number: str) -> Sequence[Place]:
         try:
-            return self._recipients.of_alerts(self._accounts.account(number))
+            return self._with_duty(self._recipients.of_alerts(self._accounts.account(number)))
         except UnknownAccountError:
-            return self._recipients.of_admins()
+            return self._with_duty(self._recipients.of_admins())
 
     def _name(self, number: str) -> str:
         if not number:

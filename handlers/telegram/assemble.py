@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 
 from controller.registry import Registry
 from controller.tasks import Tasks
+from handlers.alerts.duty import Duty, DutyStore
 from handlers.alerts.ledger import AlertStore
 from handlers.alerts.recipients import Recipients
 from handlers.alerts.service import Alerts
@@ -49,6 +50,7 @@ def assemble(
     messages: Messages,
     incidents: AlertStore,
     requests: RequestStore,
+    roster: DutyStore,
     clock: Callable[[], datetime] = utc_now,
     limits: Limits | None = None,
 ) -> TelegramService:
@@ -59,6 +61,7 @@ def assemble(
     queue = SendQueue(connection.client, RateLimits(limits))
 
     # What is sent by itself.
+    duty = Duty(roster, clock)
     alerts = Alerts(
         queue,
         lasting,
@@ -66,6 +69,8 @@ def assemble(
         store=incidents,
         recipients=recipients,
         clock=clock,
+        duty=duty,
+        calling=options.calling,
         policy_of=options.alert_policy_of,
     )
     alert_chat = AlertChat(options.alert_chat, queue=queue, lasting=lasting, recipients=recipients, alerts=alerts)

@@ -12,6 +12,7 @@ from datetime import datetime
 from controller.accounts.notices import CodeHidden, CodeShown, Notice, Transition
 from controller.accounts.reasons import State
 from controller.tasks import Tasks
+from handlers.alerts.escalator import Calling
 from handlers.alerts.incidents import Kind
 from handlers.alerts.policy import AlertPolicy
 from handlers.alerts.service import Alerts
@@ -38,7 +39,7 @@ class TelegramOptions:
     """What is set. admins, operators: Telegram user ids. alert_chat: None for each admin's private chat.
 
     region: the country that national numbers belong to, ISO 3166 alpha-2. alert_policies: of chats that have one of
-    their own; alert_policy: of the others.
+    their own; alert_policy: of the others. calling: whom to call when nobody comes.
     """
 
     admins: tuple[int, ...]
@@ -47,6 +48,7 @@ class TelegramOptions:
     region: str | None = None
     alert_policy: AlertPolicy = field(default_factory=AlertPolicy)
     alert_policies: Mapping[int, AlertPolicy] = field(default_factory=dict)
+    calling: Calling = field(default_factory=Calling)
 
     def alert_policy_of(self, chat: int) -> AlertPolicy:
         """Return how a chat's alerts are grouped, repeated and spaced."""

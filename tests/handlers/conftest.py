@@ -20,6 +20,7 @@ from handlers.telegram.service import TelegramOptions, TelegramService
 from sandbox.telegram import TelegramStandIn
 from storage.accounts import AccountRecords
 from storage.database import Database, open_database
+from storage.duty import DutyRecords
 from storage.inbox import Inbox
 from storage.incidents import IncidentRecords
 from tests.handlers.fakes import ADMIN, OPERATOR, SECOND_ADMIN, FakeAccounts, FakeMessages, FakeRecords
@@ -113,6 +114,7 @@ async def running_rig(
         messages=messages,
         incidents=incidents,
         requests=Inbox(database),
+        roster=DutyRecords(database),
         clock=accounts.clock,
         limits=limits,
     )

@@ -26,6 +26,7 @@ from handlers.telegram.service import TelegramOptions, TelegramService
 from sandbox.telegram import TelegramStandIn
 from storage.accounts import AccountRecords
 from storage.database import open_database
+from storage.duty import DutyRecords
 from storage.inbox import Inbox
 from storage.incidents import IncidentRecords
 from storage.messages import MessageStore
@@ -67,6 +68,7 @@ async def serve(path: Path, url: str, token: str, seconds: float) -> None:
             messages=MessageStore(database),
             incidents=IncidentRecords(database),
             requests=Inbox(database),
+            roster=DutyRecords(database),
             limits=_unlimited(),
         )
 

@@ -11,6 +11,7 @@ from handlers.telegram.connection import TelegramConnection
 from handlers.telegram.service import TelegramOptions
 from sandbox.telegram import TelegramStandIn
 from storage.database import Database
+from storage.duty import DutyRecords
 from storage.inbox import Inbox
 from storage.incidents import IncidentRecords
 from tests.handlers.conftest import Rig, running_rig
@@ -56,6 +57,7 @@ async def test_a_token_that_is_refused_at_the_start_ends_it(telegram: TelegramSt
         messages=FakeMessages(),
         incidents=IncidentRecords(database),
         requests=Inbox(database),
+        roster=DutyRecords(database),
     )
     with pytest.raises(TokenRefusedError, match="TELEGRAM_BOT_TOKEN") as error:
         await asyncio.wait_for(service.run(), 10)

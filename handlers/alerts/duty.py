@@ -1,0 +1,184 @@
+"""Who is on duty: read from what was typed, found from the plan, kept in the database.
+
+Alerts sound in the private chat of who is on duty and come to the others without a sound, until they are escalated.
+Times of the day are those of this machine's clock.
+"""
+
+import asyncio
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from controller.incidents import Roster, Shift, Target, Turn
+
+LONGEST = timedelta(days=30)
+SHIFTS_AT_MOST, TARGETS_AT_MOST = 50, 20
+_DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+_TIME = re.compile(r"(\d{1,2}):(\d{2})")
+_UNITS = {"m": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1)}
+
+
+class WrongDutyError(ValueError):
+    """What was typed says no time, day or person. Its text is for people."""
+
+
+class DutyStore(Protocol):
+    """Where the roster is stored. Every method raises OSError if it cannot."""
+
+    async def roster(self) -> Roster:
+        """Return the roster."""
+
+    async def save(self, roster: Roster) -> None:
+        """Store the roster in the place of the one before."""
+
+
+@dataclass(frozen=True, slots=True)
+class OnDuty:
+    """Who is on duty, and until when. user: also the id of their private chat."""
+
+    user: int
+    name: str
+    until: datetime
+
+
+def on_duty(roster: Roster, now: datetime) -> OnDuty | None:
+    """Return who is on duty: by a turn that was set, else by the first line of the plan that covers the moment."""
+    turn = roster.turn
+    if turn is not None and now < turn.until:
+        return None if turn.user is None else OnDuty(turn.user, turn.name, turn.until)
+    for shift in roster.shifts:
+        if (until := _until(shift, now)) is not None:
+            return OnDuty(shift.user, shift.name, until)
+    return None
+
+
+def _until(shift: Shift, now: datetime) -> datetime | None:
+    """Return when the shift that covers the moment ends; None if it does not."""
+    today = now.astimezone().replace(tzinfo=None)
+    midnight = today.replace(hour=0, minute=0, second=0, microsecond=0)
+    for began in (midnight, midnight - timedelta(days=1)):
+        lasts = (shift.end - shift.start) % 1440 or 1440
+        start = began + timedelta(minutes=shift.start)
+        if began.weekday() in shift.days and start <= today < start + timedelta(minutes=lasts):
+            return (start + timedelta(minutes=lasts)).astimezone(now.tzinfo)
+    return None
+
+
+def parse_until(text: str, now: datetime) -> datetime:
+    """Return the moment that was typed: `18:00`, the next one, or a length such as `8h`. Raises WrongDutyError."""
+    text = text.strip().lower()
+    if typed := re.fullmatch(r"(\d{1,3})\s?([mhd])", text):
+        lasts = int(typed[1]) * _UNITS[typed[2]]
+        if timedelta(0) < lasts <= LONGEST:
+            return now + lasts
+    elif _TIME.fullmatch(text):
+        here = now.astimezone().replace(tzinfo=None)
+        minute = parse_minute(text) % 1440
+        until = here.replace(hour=minute // 60, minute=minute % 60, second=0, microsecond=0)
+        until += timedelta(days=until <= here)
+        return until.astimezone(now.tzinfo)
+    raise WrongDutyError(f"“{text[:20]}” is no time of the day such as 18:00, and no length up to 30d such as 8h.")
+
+
+def parse_minute(text: str) -> int:
+    """Return the minute of the day that was typed, 1440 for 24:00. Raises WrongDutyError."""
+    typed = _TIME.fullmatch(text)
+    minute = int(typed[1]) * 60 + int(typed[2]) if typed and int(typed[2]) < 60 else -1  # noqa: PLR2004 - minutes
+    if not 0 <= minute <= 1440:  # noqa: PLR2004 - minutes of a day
+        raise WrongDutyError(f"“{text[:20]}” is no time of the day such as 18:00.")
+    return minute
+
+
+def parse_days(text: str) -> frozenset[int]:
+    """Return the days that were typed: `mon-fri`, `sat,sun`, `daily`. Raises WrongDutyError."""
+    if text.lower() == "daily":
+        return frozenset(range(7))
+    days: set[int] = set()
+    for part in text.lower().split(","):
+        first, dash, last = part.partition("-")
+        last = last if dash else first
+        if first not in _DAYS or last not in _DAYS:
+            raise WrongDutyError(f"“{text[:20]}” is no day such as mon, mon-fri, sat,sun or daily.")
+        start, end = _DAYS.index(first), _DAYS.index(last)
+        days |= {day % 7 for day in range(start, end + 1 + (7 if end < start else 0))}
+    return frozenset(days)
+
+
+def days_in_words(days: frozenset[int]) -> str:
+    """Return days as they are typed."""
+    if len(days) == len(_DAYS):
+        return "daily"
+    runs: list[list[int]] = []
+    for day in sorted(days):
+        if runs and runs[-1][-1] == day - 1:
+            runs[-1].append(day)
+        else:
+            runs.append([day])
+    names = [_DAYS[run[0]] + (f"-{_DAYS[run[-1]]}" if len(run) > 1 else "") for run in runs]
+    return ",".join(names)
+
+
+class Duty:
+    """The roster, in memory and stored."""
+
+    def __init__(self, store: DutyStore, clock: Callable[[], datetime]) -> None:
+        self._store, self._clock = store, clock
+        self._turn = asyncio.Lock()
+        self.roster = Roster()
+
+    async def load(self) -> None:
+        """Read what an earlier run left. Raises OSError."""
+        self.roster = await self._store.roster()
+
+    def now(self) -> OnDuty | None:
+        """Return who is on duty."""
+        return on_duty(self.roster, self._clock())
+
+    def is_called(self, user: int) -> bool:
+        """Tell whether this person is on duty, or on the list: they may acknowledge whatever they are called for."""
+        now = self.now()
+        return (now is not None and now.user == user) or any(each.chat == user for each in self.roster.targets)
+
+    def name_of(self, user: int) -> str | None:
+        """Return what a person of the roster is called."""
+        people = [(each.user, each.name) for each in self.roster.shifts]
+        people += [(each.chat, each.name) for each in self.roster.targets]
+        if self.roster.turn is not None and self.roster.turn.user is not None:
+            people.append((self.roster.turn.user, self.roster.turn.name))
+        return next((name for one, name in people if one == user), None)
+
+    def find(self, name: str) -> int | None:
+        """Return the person of the roster who is called so."""
+        people = [(each.user, each.name) for each in self.roster.shifts]
+        people += [(each.chat, each.name) for each in self.roster.targets if each.chat > 0]
+        return next((user for user, each in people if each.casefold() == name.casefold()), None)
+
+    async def change(self, change: Callable[[Roster], Roster]) -> Roster:
+        """Store a change of the roster, and return it. Raises OSError; then nothing has changed."""
+        async with self._turn:
+            roster = change(self.roster)
+            await self._store.save(roster)
+            self.roster = roster
+            return roster
+
+
+def with_turn(roster: Roster, turn: Turn | None) -> Roster:
+    """Return the roster with another turn."""
+    return replace(roster, turn=turn)
+
+
+def with_shift(roster: Roster, shift: Shift) -> Roster:
+    """Return the roster with a further line of the plan. Raises WrongDutyError."""
+    if len(roster.shifts) >= SHIFTS_AT_MOST:
+        raise WrongDutyError(f"The plan has {SHIFTS_AT_MOST} lines already.")
+    return replace(roster, shifts=(*roster.shifts, shift))
+
+
+def with_target(roster: Roster, target: Target) -> Roster:
+    """Return the roster with somebody at the end of the list, where they move if they are on it. Raises the same."""
+    others = tuple(each for each in roster.targets if each.chat != target.chat)
+    if len(others) >= TARGETS_AT_MOST:
+        raise WrongDutyError(f"The list has {TARGETS_AT_MOST} entries already.")
+    return replace(roster, targets=(*others, target))

@@ -1,0 +1,151 @@
+"""Whom a critical alert goes to next, and when it leaves Telegram. Pure.
+
+What is critical and Telegram has not taken in time, or nobody acknowledged to the end of the list, goes out by the
+second way. An account's trouble is one, in however many chats it stands: what is decided counts for all of them.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from controller.incidents import CRITICAL, EVERYBODY, Entry, Incident, Roster, Target
+from handlers.alerts.incidents import Book
+from handlers.alerts.policy import elapsed
+
+Key = tuple[str, str]
+"""An account's number, "" for the controller itself, and what is wrong."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """A critical trouble that stands, over all chats. told_at: when the first chat took it, None while none has."""
+
+    key: Key
+    at: datetime
+    cause: str | None
+    detail: str
+    told_at: datetime | None
+    acknowledged: bool
+    silent: bool
+    """Whether some chat got it without a sound."""
+    escalated: int
+    escalated_at: datetime | None
+    second_way: bool
+    """Whether it went out by the second way."""
+
+
+def standing(books: Iterable[Book], is_silenced: Callable[[int, str], bool]) -> list[Trouble]:
+    """Return what stands, the oldest first; what a silence covers in every chat is left out.
+
+    is_silenced: of a chat and an account.
+    """
+    found: dict[Key, list[tuple[Incident, Entry]]] = {}
+    for book in books:
+        for incident in book.incidents:
+            for entry in incident.open_entries:
+                if entry.reason in CRITICAL:
+                    found.setdefault((entry.number, entry.reason), []).append((incident, entry))
+    troubles = []
+    for key, places in found.items():
+        heard = [each for each in places if not is_silenced(each[0].chat, key[0])]
+        if heard:
+            troubles.append(_trouble(key, heard, places))
+    return sorted(troubles, key=lambda each: each.at)
+
+
+def _trouble(key: Key, heard: list[tuple[Incident, Entry]], places: list[tuple[Incident, Entry]]) -> Trouble:
+    taken = [at for incident, entry in heard if (at := taken_at(incident, entry)) is not None]
+    entries = [entry for _, entry in places]
+    last = [entry.escalated_at for entry in entries if entry.escalated_at is not None]
+    first = min(entries, key=lambda entry: entry.at)
+    return Trouble(
+        key,
+        first.at,
+        first.cause,
+        first.detail,
+        min(taken, default=None),
+        any(incident.acknowledged_by for incident, _ in places),
+        any(entry.silent for _, entry in heard),
+        max(entry.escalated for entry in entries),
+        max(last, default=None),
+        any(entry.second_way_at is not None for entry in entries),
+    )
+
+
+def taken_at(incident: Incident, entry: Entry) -> datetime | None:
+    """Return when the chat service took what tells this entry; None if it has not, or refused it for good."""
+    if incident.told_at is None or (incident.parts and incident.parts[0].refused):
+        return None
+    if incident.news and entry.at > max(incident.told_at, incident.edited_at or incident.told_at):
+        return None
+    return max(incident.told_at, entry.at)
+
+
+def leaves(trouble: Trouble, now: datetime, after: timedelta, *, heard_since: datetime | None = None) -> bool:
+    """Tell whether a trouble is to go out by the second way now.
+
+    after: for how long it is left to the chat service. heard_since: counted at the earliest from here, since it was
+    silenced until then, or nobody was there to deliver it.
+    """
+    if trouble.second_way or trouble.acknowledged:
+        return False
+    if trouble.escalated >= EVERYBODY:
+        return True
+    since = trouble.at if heard_since is None else max(trouble.at, heard_since)
+    return trouble.told_at is None and elapsed(since, now, after)
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step of escalation. target: the next on the list, None for everybody. level: how far that is."""
+
+    key: Key
+    target: Target | None
+    level: int
+
+
+def next_step(trouble: Trouble, roster: Roster, now: datetime, after: timedelta, on_duty: int | None) -> Step | None:
+    """Return whom a trouble goes to now. after: for how long each may acknowledge; zero for never.
+
+    on_duty: who was called first, and is not called again as one of the list.
+    """
+    if not after or trouble.told_at is None or trouble.acknowledged or trouble.escalated >= EVERYBODY:
+        return None
+    if not elapsed(trouble.escalated_at or trouble.told_at, now, after):
+        return None
+    for at, target in enumerate(roster.targets[trouble.escalated :], start=trouble.escalated + 1):
+        if target.chat != on_duty:
+            return Step(trouble.key, target, at)
+    return Step(trouble.key, None, EVERYBODY)
+
+
+def marked(book: Book, change: Callable[[Entry], Entry], keys: Iterable[Key], *, since: datetime | None = None) -> Book:
+    """Return the book where what stands of these troubles is changed. since: or stood then, and ended meanwhile."""
+    those = set(keys)
+
+    def is_meant(entry: Entry) -> bool:
+        stood = entry.over_at is None or (since is not None and entry.over_at >= since)
+        return stood and (entry.number, entry.reason) in those
+
+    for incident in book.incidents:
+        if any(map(is_meant, incident.entries)):
+            entries = tuple(change(entry) if is_meant(entry) else entry for entry in incident.entries)
+            book = book.put(replace(incident, entries=entries, edited_at=None))
+    return book
+
+
+def sounding_again(incident: Incident, keys: Iterable[Key], now: datetime, line: str = "") -> Incident:
+    """Return the incident as it sounds now for these troubles: anew where it was told, else when it will be."""
+    those = set(keys)
+    entries = tuple(
+        replace(entry, silent=False) if entry.open and (entry.number, entry.reason) in those else entry
+        for entry in incident.entries
+    )
+    repeat_at = incident.repeat_at if incident.told_at is None else now
+    incident = replace(incident, entries=entries, repeat_at=repeat_at)
+    return with_line(incident, line) if line else incident
+
+
+def with_line(incident: Incident, line: str) -> Incident:
+    """Return the incident with a line of HTML about what was done; the newest five stay."""
+    return replace(incident, done=(*incident.done[-4:], line.replace("\n", " ")), edited_at=None)

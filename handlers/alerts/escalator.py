@@ -1,0 +1,252 @@
+"""Looks at what stands again and again: calls the next on the list, and sends by the second way what Telegram did not.
+
+What is decided is in `escalation`. A step through the list is stored together with what it adds to the books, so that
+it is taken once. What goes out by the second way is marked after somebody took it: a crash in between sends it again.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from functools import partial
+
+from controller.incidents import Entry
+from handlers.alerts import alert_text, escalation, second_way
+from handlers.alerts.duty import Duty, OnDuty
+from handlers.alerts.escalation import Key, Step, Trouble
+from handlers.alerts.incidents import Book, Fact, Kind
+from handlers.alerts.ledger import Draft, Ledger
+from handlers.alerts.recipients import Recipients
+from handlers.alerts.second_way import SecondWay
+from handlers.alerts.silences import Silences
+
+log = logging.getLogger(__name__)
+
+LOOK_EVERY = 5.0
+"""Seconds between two looks; less where what is waited for is short."""
+GRACE = timedelta(seconds=20)
+"""What an earlier run left is Telegram's for so long after the start, however old it is."""
+RETRY_FIRST, RETRY_LONGEST = 15.0, 300.0
+"""Seconds until the second way is tried again that nobody took anything by."""
+
+
+@dataclass(frozen=True, slots=True)
+class Calling:
+    """Whom to call when nobody comes. way: None without one. after, escalate_after: zero for never.
+
+    after: for how long an alert is left to Telegram. escalate_after: for how long each who is called may acknowledge.
+    """
+
+    way: SecondWay | None = None
+    after: timedelta = timedelta(seconds=180)
+    escalate_after: timedelta = timedelta(seconds=900)
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What the escalator works with. name: of an account, as HTML; absorb: takes facts into a chat's book."""
+
+    ledger: Ledger
+    silences: Silences
+    recipients: Recipients
+    duty: Duty
+    clock: Callable[[], datetime]
+    name: Callable[[str], str]
+    absorb: Callable[[Draft, int, Sequence[Fact]], None]
+
+
+class Escalator:
+    """Make it with the alerts, load the ledger and the duty first, then run it."""
+
+    def __init__(self, around: Surroundings, calling: Calling) -> None:
+        self._around, self._calling = around, calling
+        self._ledger, self._clock = around.ledger, around.clock
+        self._heard_since: dict[Key, datetime] = {}
+        self._floor: datetime | None = None
+        self._unmarked: dict[Key, tuple[datetime, str]] = {}
+        """What somebody took by the second way, and is not stored yet: by which, and when."""
+        self._wait = 0.0
+        self._not_before = float("-inf")
+        self._seen: OnDuty | None = None
+        self._has_seen = False
+
+    def on_duty(self) -> OnDuty | None:
+        """Return who is on duty; None also where their chat cannot be written to, so that alerts sound elsewhere."""
+        now = self._around.duty.now()
+        return None if now is None or now.user in self._around.recipients.gone else now
+
+    async def run(self) -> None:
+        """Look until cancelled."""
+        await asyncio.gather(
+            self._again_and_again(self.escalate, self._calling.escalate_after),
+            self._again_and_again(self.send_by_second_way, self._calling.after),
+            self._again_and_again(self._watch_duty, timedelta(minutes=1)),
+        )
+
+    async def _again_and_again(self, look: Callable[[], Awaitable[None]], of: timedelta) -> None:
+        every = min(LOOK_EVERY, max(0.05, of.total_seconds() / 10))
+        while True:
+            try:
+                await look()
+            except OSError as error:
+                log.error("What is escalated could not be stored, trying again: %s", error)
+            except Exception:
+                log.exception("Escalation met what should not happen, going on")
+            await asyncio.sleep(every)
+
+    # --- the list -----------------------------------------------------------------------------------------------------
+
+    async def escalate(self) -> None:
+        """Call the next on the list for all that nobody acknowledged in time. Raises OSError."""
+        if self._steps(self._ledger.books()):
+            await self._ledger.update(self._take_steps)
+
+    def _steps(self, books: Iterable[Book]) -> list[tuple[Trouble, Step]]:
+        now, roster, on_duty = self._clock(), self._around.duty.roster, self.on_duty()
+        found = []
+        for trouble in escalation.standing(books, self._is_silenced):
+            after = self._calling.escalate_after
+            step = escalation.next_step(trouble, roster, now, after, on_duty.user if on_duty else None)
+            if step is not None:
+                found.append((trouble, step))
+        return found
+
+    def _take_steps(self, draft: Draft) -> None:
+        now = self._clock()
+        for trouble, step in self._steps(draft.books()):
+            line = ""
+            if step.target is not None:
+                target = self._around.recipients.moved.get(step.target.chat, step.target.chat)
+                line = alert_text.escalated(step.target.name, now)
+                self._sound_in(draft, target, trouble)
+            elif trouble.silent:
+                line = alert_text.escalated("", now)
+                self.sound_everywhere(draft, [trouble.key])
+            log.warning("An alert (%s) is escalated: %s", trouble.key[1], "to the next" if step.target else "to all")
+
+            def change(entry: Entry, level: int = step.level) -> Entry:
+                return replace(entry, escalated=level, escalated_at=now)
+
+            for book in list(draft.books()):
+                after = escalation.marked(book, change, [trouble.key])
+                for incident in after.incidents:
+                    concerned = any((e.number, e.reason) == trouble.key for e in incident.open_entries)
+                    if line and concerned and line not in incident.done:
+                        after = after.put(escalation.with_line(incident, line))
+                draft.put(after)
+
+    def _sound_in(self, draft: Draft, chat: int, trouble: Trouble) -> None:
+        """Let a trouble sound in one chat, where it may stand already."""
+        book, key = draft.book(chat), trouble.key
+        there = next((e for e in book.incidents if any((x.number, x.reason) == key for x in e.open_entries)), None)
+        if there is None:
+            fact = Fact(Kind.ALERT, *key, trouble.at, trouble.cause, trouble.detail)
+            self._around.absorb(draft, chat, [fact])
+        else:
+            draft.put(book.put(escalation.sounding_again(there, [key], self._clock())))
+
+    def sound_everywhere(self, draft: Draft, keys: Sequence[Key], *, but: int | None = None) -> None:
+        """Let troubles sound in all chats that got them without a sound. but: not in this one."""
+        for book in [each for each in draft.books() if each.chat != but]:
+            for incident in book.incidents:
+                if any(entry.silent and (entry.number, entry.reason) in keys for entry in incident.open_entries):
+                    book = book.put(escalation.sounding_again(incident, keys, self._clock()))  # noqa: PLW2901
+            draft.put(book)
+
+    # --- the second way -----------------------------------------------------------------------------------------------
+
+    async def send_by_second_way(self) -> None:
+        """Send what is to go out by the second way now. Raises OSError where that it did cannot be stored."""
+        if self._calling.way is None:
+            return
+        if self._unmarked:
+            await self._mark()
+        due = self._due()
+        loop = asyncio.get_running_loop()
+        if not due or loop.time() < self._not_before:
+            return
+        if by := await self._send(second_way.title(due), second_way.text(due, self._around.name, self._clock())):
+            self._wait = 0.0
+            self._unmarked |= dict.fromkeys((each.key for each in due), (self._clock(), by))
+            await self._mark()
+        else:
+            self._wait = min(max(RETRY_FIRST, 2 * self._wait), RETRY_LONGEST)
+            self._not_before = loop.time() + self._wait
+
+    def _due(self) -> list[Trouble]:
+        now, after = self._clock(), self._calling.after
+        if self._floor is None:
+            self._floor = now + min(GRACE, after) - after
+        heard = escalation.standing(self._ledger.books(), self._is_silenced)
+        known = {each.key for each in escalation.standing(self._ledger.books(), lambda _, __: False)}
+        self._heard_since = {key: at for key, at in self._heard_since.items() if key in known}
+        self._heard_since |= dict.fromkeys(known - {each.key for each in heard}, now)
+        return [
+            each
+            for each in heard
+            if each.key not in self._unmarked
+            and escalation.leaves(each, now, after, heard_since=self._heard_since.get(each.key, self._floor))
+        ]
+
+    async def _mark(self) -> None:
+        sent = dict(self._unmarked)
+
+        def change(draft: Draft) -> None:
+            for key, (at, by) in sent.items():
+                mark = partial(replace, second_way=by, second_way_at=at)
+                for book in list(draft.books()):
+                    draft.put(escalation.marked(book, mark, [key], since=at))
+
+        await self._ledger.update(change)
+        for key in sent:
+            self._unmarked.pop(key, None)
+
+    async def send_unless_taken(self, sending: Sequence["asyncio.Task[bool]"], html: str) -> None:
+        """Send what cannot be stored by the second way, unless one of these tasks says in time that it arrived."""
+        loop = asyncio.get_running_loop()
+        ends_at, waiting = loop.time() + self._calling.after.total_seconds(), set(sending)
+        while waiting and loop.time() < ends_at:
+            done, waiting = await asyncio.wait(
+                waiting, timeout=ends_at - loop.time(), return_when=asyncio.FIRST_COMPLETED
+            )
+            if any(not each.cancelled() and each.exception() is None and each.result() for each in done):
+                return
+        words = second_way.plain(html)
+        await self._send("Switchboard: something needs you", f"{words}\n\n{alert_text.BY_SECOND_WAY_UNSTORED}")
+
+    async def _send(self, subject: str, body: str) -> str:
+        """Send by the second way; return the names of those who took it, "" where nobody did."""
+        way = self._calling.way
+        if way is None:
+            return ""
+        took = [name for name, taken in (await way.send(subject, body)).items() if taken]
+        if took:
+            log.warning("An alert went out by the second way: %s", ", ".join(took))
+        else:
+            log.error("Nobody took an alert by the second way either")
+        return ", ".join(took)
+
+    def _is_silenced(self, chat: int, number: str) -> bool:
+        return self._around.silences.until(chat, number) is not None
+
+    # --- duty ---------------------------------------------------------------------------------------------------------
+
+    async def _watch_duty(self) -> None:
+        """Let everybody know who is on duty when that changes. Raises OSError."""
+        now = self._around.duty.now()
+        before, had_seen = self._seen, self._has_seen
+        self._seen, self._has_seen = now, True
+        if not had_seen:
+            return
+        if (before and before.user) == (now and now.user):
+            return
+        html = alert_text.duty_changed(now, self._clock())
+        chats = [place.chat for place in self._around.recipients.of_admins()]
+        chats += [each.user for each in (before, now) if each is not None]
+
+        def change(draft: Draft) -> None:
+            for chat in dict.fromkeys(chats):
+                draft.add_note(chat, html)
+
+        await self._ledger.update(change)

@@ -1,0 +1,60 @@
+"""The second way to people, as a protocol, and what is said by it. Plain text; pure."""
+
+import re
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from html import unescape
+from typing import Protocol
+
+from handlers.alerts.escalation import Trouble
+from handlers.texts.vocabulary import clock, count, span, told_of
+
+ACCOUNTS_IN_A_LINE = 12
+
+
+class SecondWay(Protocol):
+    """Sends to services outside the chat."""
+
+    @property
+    def names(self) -> list[str]:
+        """What the services are called, where no secret may stand."""
+
+    async def send(self, title: str, text: str) -> dict[str, bool]:
+        """Send plain text to all; returns who took it, by name. Never raises, and ends in bounded time."""
+
+
+def plain(html: str) -> str:
+    """Return what HTML of a message says."""
+    return unescape(re.sub(r"<[^>]*>", "", html))
+
+
+def title(troubles: Sequence[Trouble]) -> str:
+    """Return the subject of a message about these troubles."""
+    accounts = len({each.key[0] for each in troubles if each.key[0]})
+    if not accounts:
+        return f"Switchboard: {told_of(troubles[0].key[1]).title}"
+    return f"Switchboard: {count(accounts, 'account')} {'needs' if accounts == 1 else 'need'} you"
+
+
+def text(troubles: Sequence[Trouble], names: Callable[[str], str], now: datetime) -> str:
+    """Return the body of a message about these troubles: each reason once, with whom it is about, and why this way."""
+    lines: list[str] = []
+    for reason in dict.fromkeys(each.key[1] for each in troubles):
+        those = [each for each in troubles if each.key[1] == reason]
+        words, since = told_of(reason), clock(those[0].at, now)
+        who = [plain(names(each.key[0])) for each in those if each.key[0]]
+        more = f" and {len(who) - ACCOUNTS_IN_A_LINE} more" if len(who) > ACCOUNTS_IN_A_LINE else ""
+        subject = f"{', '.join(who[:ACCOUNTS_IN_A_LINE])}{more}: {words.title}" if who else _capital(words.title)
+        detail = f" ({those[0].detail})" if those[0].detail and len(those) == 1 else ""
+        lines += [f"{subject}{detail}, since {since}", plain(words.means), plain(words.todo), ""]
+    waited = [each for each in troubles if each.told_at is None]
+    if waited:
+        lasts = span((now - waited[0].at).total_seconds())
+        lines.append(f"This comes by a second way: Telegram has not taken it for {lasts}.")
+    else:
+        lines.append("This comes by a second way: Telegram has it, and nobody acknowledged it there.")
+    return "\n".join(lines)
+
+
+def _capital(words: str) -> str:
+    return words[:1].upper() + words[1:]

@@ -1,0 +1,59 @@
+"""Who is on duty and whom alerts are escalated to, on the dataclasses of `controller.incidents`."""
+
+from controller.incidents import Roster, Shift, Target, Turn
+from storage import tolerant
+from storage.database import Database
+
+
+class DutyRecords:
+    """The tables of the roster. Every method raises StorageError if it cannot."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def roster(self) -> Roster:
+        """Return the roster; a turn whose end cannot be read is left out."""
+        turns = await self._database.rows("SELECT * FROM duty_turn")
+        shifts = await self._database.rows("SELECT * FROM duty_shifts ORDER BY position")
+        targets = await self._database.rows("SELECT * FROM escalation_targets ORDER BY position")
+        turn = None
+        for row in turns:
+            if (until := tolerant.moment(row["until"])) is not None:
+                turn = Turn(row["user_id"], row["name"], until)
+        return Roster(
+            turn,
+            tuple(
+                Shift(
+                    row["user_id"],
+                    row["name"],
+                    frozenset(int(day) for day in row["days"] if day.isdigit()),
+                    row["start_minute"],
+                    row["end_minute"],
+                )
+                for row in shifts
+            ),
+            tuple(Target(row["chat"], row["name"]) for row in targets),
+        )
+
+    async def save(self, roster: Roster) -> None:
+        """Store the roster in the place of the one before."""
+        async with self._database.transaction() as connection:
+            for table in ("duty_turn", "duty_shifts", "escalation_targets"):
+                await connection.execute(f"DELETE FROM {table}")  # noqa: S608 - ours
+            if (turn := roster.turn) is not None:
+                await connection.execute(
+                    "INSERT INTO duty_turn (id, user_id, name, until) VALUES (1, ?, ?, ?)",
+                    (turn.user, turn.name, turn.until.isoformat()),
+                )
+            await connection.executemany(
+                "INSERT INTO duty_shifts (position, user_id, name, days, start_minute, end_minute)"
+                " VALUES (?, ?, ?, ?, ?, ?)",
+                [
+                    (at, one.user, one.name, "".join(map(str, sorted(one.days))), one.start, one.end)
+                    for at, one in enumerate(roster.shifts)
+                ],
+            )
+            await connection.executemany(
+                "INSERT INTO escalation_targets (position, chat, name) VALUES (?, ?, ?)",
+                [(at, one.chat, one.name) for at, one in enumerate(roster.targets)],
+            )

@@ -1,0 +1,25 @@
+"""Whom to call when nobody comes, as it is set: the second way to people, which needs an extra, and the times."""
+
+from datetime import timedelta
+
+from handlers.alerts.escalator import Calling
+from switchboard.settings import Settings, SettingsError
+
+
+def calling_of(settings: Settings) -> Calling:
+    """Return how alerts that nobody took or acknowledged go on. Raises SettingsError with one line, without secrets."""
+    after = timedelta(seconds=settings.alert_fallback_after_seconds)
+    escalate_after = timedelta(seconds=settings.escalate_after_seconds)
+    if not settings.alert_fallback_urls:
+        return Calling(None, after, escalate_after)
+    try:
+        from switchboard.monitoring.second_way import SecondWay, SecondWayError
+    except ImportError as error:
+        raise SettingsError(
+            f"ALERT_FALLBACK_URLS: needs {error.name}, which is not installed: pip install 'switchboard[monitoring]'"
+        ) from None
+    try:
+        way = SecondWay([address.get_secret_value() for address in settings.alert_fallback_urls])
+    except SecondWayError as error:
+        raise SettingsError(str(error)) from None
+    return Calling(way, after, escalate_after)

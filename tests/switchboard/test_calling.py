@@ -1,0 +1,45 @@
+"""The second way as it is set: a wrong address, or a library that is missing, is one line without a secret."""
+
+import sys
+from datetime import timedelta
+
+import pytest
+from pydantic import SecretStr
+
+from switchboard.calling import calling_of
+from switchboard.settings import Settings, SettingsError
+
+
+def settings(**more: object) -> Settings:
+    return Settings(telegram_bot_token=SecretStr("7:x"), telegram_admin_ids=(1,), **more)
+
+
+def test_addresses_are_parted_by_spaces():
+    calling = calling_of(settings(alert_fallback_urls="json://localhost:1/  mailto://ada:hunter2@example.org\n"))
+
+    assert calling.way is not None
+    assert calling.way.names == ["1 (json)", "2 (mailto)"]
+    assert (calling.after, calling.escalate_after) == (timedelta(seconds=180), timedelta(seconds=900))
+
+
+def test_without_an_address_there_is_no_second_way():
+    assert calling_of(settings()).way is None
+
+
+def test_a_wrong_address_is_one_line_without_its_secret():
+    with pytest.raises(SettingsError, match=r"^ALERT_FALLBACK_URLS: address 2 \(nonsense\)") as error:
+        calling_of(settings(alert_fallback_urls="json://localhost nonsense://ada:hunter2@x"))
+
+    assert "hunter2" not in str(error.value)
+
+
+def test_a_missing_library_is_one_line(monkeypatch):
+    monkeypatch.setitem(sys.modules, "apprise", None)
+    monkeypatch.delitem(sys.modules, "switchboard.monitoring.second_way", raising=False)
+
+    with pytest.raises(SettingsError, match=r"ALERT_FALLBACK_URLS: needs apprise.*switchboard\[monitoring\]"):
+        calling_of(settings(alert_fallback_urls="json://localhost"))
+
+
+def test_the_addresses_stand_in_no_picture_of_the_settings():
+    assert "hunter2" not in repr(settings(alert_fallback_urls="mailto://ada:hunter2@example.org"))
