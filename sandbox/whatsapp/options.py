@@ -7,7 +7,7 @@ names each source). `Timings.scaled` shortens what one waits for, and leaves alo
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 
-LIMITS = frozenset({"first_ref", "next_ref", "ping_timeout", "link_code_life", "passkey_life"})
+LIMITS = frozenset({"first_ref", "next_ref", "ping_timeout", "link_code_life", "passkey_life", "brief"})
 """The durations within which somebody must act or answer: made shorter, they would only be missed on a busy machine."""
 
 
@@ -33,6 +33,8 @@ class Timings:
     reconnect: float = 1.0  # first pause before a new socket; doubles up to ten of it
     link_code_life: float = 180.0  # life of a pairing code
     passkey_life: float = 600.0  # life of a WebAuthn request
+    passkey_late: float = 3.0  # identity known, or all there → a passkey is asked for (switch passkey_at)
+    brief: float = 0.8  # a sight that passes (switch brief_sight)
     logout: float = 0.5  # Cmd 'logout' → the page navigates away
 
     def scaled(self, speed: float) -> "Timings":

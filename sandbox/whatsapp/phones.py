@@ -49,6 +49,23 @@ def normalised(number: object) -> str:
     return f"+{digits}"
 
 
+def other_form(number: str) -> str:
+    """Return how WhatsApp writes a number that people write otherwise: +54 9 …, +52 1 …, +55 .. without its 9."""
+    if number.startswith("+549"):
+        return "+54" + number[4:]
+    if number.startswith("+54"):
+        return "+549" + number[3:]
+    if number.startswith("+521"):
+        return "+52" + number[4:]
+    if number.startswith("+52"):
+        return "+521" + number[3:]
+    if number.startswith("+55"):
+        return number[:5] + (
+            number[6:] if number[5] == "9" and len(number) == len("+5511987654321") else "9" + number[5:]
+        )
+    return number
+
+
 class Phones:
     """Everybody's phones at once; a number needs no set-up."""
 
@@ -95,7 +112,12 @@ class Phones:
             if not waiting:
                 raise PhoneError(409, f"no page waits for a passkey of {owner}")
             self._hub.passkeys.discard(owner)
-            return self._as_json(waiting[-1].link(owner))
+            page = waiting[-1]
+            device = page.waiting_device
+            if device is None:
+                return self._as_json(page.link(owner))
+            page.approve()
+            return self._as_json(device)
         else:
             raise PhoneError(400, f"action is require, forget or approve, not {action!r}")
         return {"number": owner, "passkey": owner in self._hub.passkeys}
@@ -119,7 +141,7 @@ class Phones:
         if number in self._hub.passkeys or self._hub.switches.flag("passkey"):
             page.ask_for_passkey(number)
             return {"number": number, "passkey": True, "page": page.page, "says": "Continue on WhatsApp Web"}
-        return self._as_json(page.link(number))
+        return self._as_json(page.link(other_form(number) if self._hub.switches.flag("trunk_digit") else number))
 
     # ---- a linked device
 
@@ -127,11 +149,11 @@ class Phones:
         """Return every linked device with what was last seen of it."""
         return [self._as_json(device) for device in self._hub.devices.all()]
 
-    def logout(self, number: str) -> Answer:
-        """Log every device of the number out on the phone."""
+    def logout(self, number: str, reason: str = "primary_initiated") -> Answer:
+        """Log every device of the number out on the phone; reason: one of WhatsApp's names, or 0 to 3."""
         devices = self._devices_of(number)
         for page in self._hub.pages_of(devices[0].number):
-            page.log_out("primary_initiated")
+            page.log_out(reason)
         for device in devices:
             self._hub.devices.forget(device)
         return {"number": devices[0].number, "logged_out": len(devices)}

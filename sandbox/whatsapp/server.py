@@ -36,8 +36,16 @@ HOST = "127.0.0.1"
 REAL_HOST = "web.whatsapp.com"
 NOWHERE = "https://web.whatsapp.invalid/"  # a name that can never resolve (RFC 2606)
 PAGE = resources.files("sandbox.whatsapp") / "page"
-BUNDLE = ("base.js", "store.js", "wire.js", "models.js", "account.js", "socket.js", "linking.js", "surface.js")
+BUNDLE = (
+    "base.js", "store.js", "wire.js", "models.js", "account.js", "socket.js", "linking.js", "surface.js", "trouble.js",
+    "hostile.js",
+)  # fmt: skip
 KINDS = {".js": "text/javascript", ".css": "text/css"}
+LIVE = frozenset({
+    "dead_socket", "stream", "stream_mode", "display_info", "own_query", "dialog", "brief_sight", "logout_fails",
+    "hostile",
+})  # fmt: skip
+"""The switches that an open page itself feels."""
 LONGEST_QR = 1000
 SHUTDOWN_DEADLINE = 2.0
 GOODBYE_TURNS = 5  # of the loop: an end is seen in the first, TLS closes some later
@@ -72,6 +80,7 @@ class WhatsAppStandIn:
                 web.get("/qr", self._qr),
                 web.get("/frame", self._frame),
                 web.get("/favicon.ico", _no_content),
+                web.get("/sw.js", self._worker),
                 web.get("/ws/chat", self._socket),
             ]
         )
@@ -111,7 +120,11 @@ class WhatsAppStandIn:
 
     # ---- the page
 
-    async def _page(self, _: web.Request) -> web.StreamResponse:
+    async def _page(self, request: web.Request) -> web.StreamResponse:
+        if self.switches.flag("only_browsers") and "Sec-Fetch-Mode" not in request.headers:
+            return web.Response(status=403, text="403: this is no browser.\n")
+        if request.method == "HEAD" and (status := int(self.switches.number("head_status"))):
+            return web.Response(status=status)
         if status := int(self.switches.number("http_error")):
             return web.Response(status=status, text=f"{status}: this server is not well.\n")
         nonce = secrets.token_urlsafe(16)
@@ -119,16 +132,18 @@ class WhatsAppStandIn:
         if self.switches.choice("unknown_build") == "all":
             html = html.replace("data-testid=", "data-tid=").replace("wa_web_initial_startup", "startup")
         response = web.Response(text=html, content_type="text/html", headers={"Cache-Control": "no-store"})
-        if not self.switches.flag("no_csp"):
+        is_hostile = self.switches.choice("hostile") != "off"  # such a page makes no rule against itself
+        if not is_hostile and not self.switches.flag("no_csp"):
             response.headers["Content-Security-Policy"] = (
                 f"default-src 'self'; script-src 'nonce-{nonce}'; style-src 'self' 'unsafe-inline'; "
-                "img-src 'self' data: blob:; connect-src 'self' ws: wss:; frame-src 'self'; object-src 'none'"
+                "img-src 'self' data: blob:; connect-src 'self' ws: wss:; frame-src 'self'; object-src 'none'; "
+                "worker-src 'self'"
             )
         return response
 
     def _config(self) -> str:
         config = {
-            "version": self.options.version,
+            "version": f"2.3000.{int(build)}" if (build := self.switches.number("build")) else self.options.version,
             "timings": asdict(self.options.timings),
             "switches": {row.name: value for row, value in self.switches},
             "bundle": BUNDLE,
@@ -141,6 +156,12 @@ class WhatsAppStandIn:
         if kind is None or not (PAGE / name).is_file():
             raise web.HTTPNotFound
         return web.Response(text=(PAGE / name).read_text(), content_type=kind)
+
+    async def _worker(self, _: web.Request) -> web.StreamResponse:
+        """Answer the stale worker's script; none without the switch, so that an installed one stays."""
+        if not self.switches.flag("stale_worker"):
+            raise web.HTTPNotFound
+        return web.Response(text=(PAGE / "worker.js").read_text(), content_type="text/javascript")
 
     async def _qr(self, request: web.Request) -> web.StreamResponse:
         """Answer the modules of a QR code as rows of 0 and 1, so that the page need not bring an encoder."""
@@ -198,6 +219,8 @@ class WhatsAppStandIn:
                 page.reset()
             elif name == "memory_growth":
                 page.order("leak", megabytes=value)
+            elif name in LIVE:
+                page.turn(name, value)
             elif name == "outdated" and value:
                 page.stream_error("DEPRECATED_VERSION")
             elif name == "ban" and value and page.device:

@@ -59,6 +59,8 @@ class Hub:
 
     def is_silent(self, number: str | None) -> bool:
         """Tell whether the server answers this number's page (None: a page that is not linked)."""
+        if number is not None and self.switches.choice("dead_socket") != "off":
+            return True
         return self.switches.flag("silence") or number in self.silenced or number in self.cut_off
 
     def pages_of(self, number: str) -> list[PageSession]:
@@ -79,6 +81,7 @@ class PageSession:
         self.ref_ends: float = 0.0  # the loop's clock
         self.drawn: str | None = None  # the string on the page's canvas
         self.passkey_for: str | None = None  # the number whose scan waits for an assertion
+        self.waiting_device: Device | None = None  # or the device that does, which is linked already
         self._hub = hub
         self._socket = socket
         self._out: asyncio.Queue[Frame] = asyncio.Queue()
@@ -94,6 +97,7 @@ class PageSession:
             "drawn": self._note_drawn,
             "presence": self._presence,
             "passkey-answer": lambda _: self._passkey_answered(),
+            "passkey-asked": self._asks_for_passkey,
             "logout": self._leave,
         }
 
@@ -126,6 +130,10 @@ class PageSession:
     def order(self, action: str, **more: Any) -> None:
         """Make the page do what no server can (reload, crash, leak): passes any silence."""
         self._out.put_nowait({"type": "order", "action": action, **more})
+
+    def turn(self, name: str, value: object) -> None:
+        """Let the page feel a switch at once: passes any silence."""
+        self._out.put_nowait({"type": "switch", "name": name, "value": value})
 
     async def hang_up(self, code: int) -> None:
         """Close the socket from the server's side, as on a restart."""
@@ -197,9 +205,18 @@ class PageSession:
             }
         )
 
+    def _asks_for_passkey(self, frame: Frame) -> None:
+        device = self._hub.devices.find(Keys(static=str(frame["static"]), identity=str(frame["identity"])))
+        self.waiting_device, self.passkey_for = device, device.number if device else None
+
     def _passkey_answered(self) -> None:
         if self.passkey_for is not None:
             self.link(self.passkey_for)
+
+    def approve(self) -> None:
+        """Let a session that asked for a passkey go on."""
+        self.waiting_device = self.passkey_for = None
+        self.tell({"type": "passkey-approved"})
 
     def link(self, number: str) -> Device:
         """Make this page a device of the number; the page opens its socket again as that device."""

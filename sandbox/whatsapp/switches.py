@@ -58,6 +58,25 @@ def _number(name: str, text: str, takes: Takes = "next load") -> Switch:
     return Switch(name, "number", default=0, help=f"{text}; 0 = off", takes=takes)
 
 
+def _choice(name: str, text: str, choices: tuple[str, ...], takes: Takes = "next load") -> Switch:
+    return Switch(name, "choice", choices[0], help=text, takes=takes, choices=choices)
+
+
+STREAMS = ("DISCONNECTED", "SYNCING", "RESUMING", "CONNECTED")
+MODES = (
+    "QR", "MAIN", "SYNCING", "OFFLINE", "CONFLICT", "PROXYBLOCK", "TOS_BLOCK", "SMB_TOS_BLOCK", "DEPRECATED_VERSION",
+)  # fmt: skip
+INFOS = ("OFFLINE", "OPENING", "PAIRING", "SYNCING", "RESUMING", "CONNECTING", "NORMAL")
+MODULES = (
+    "WAWebSocketModel", "WAWebStreamModel", "WAWebConnModel", "WAWebCmd", "WAWebUserPrefsMeUser",
+    "WAWebUserPrefsInfoStore", "WAWebOfflineHandler", "WAWebCollections", "WAWebQueryExistsJob",
+)  # fmt: skip
+HARMS = (
+    "popups", "reports", "forged", "errors", "console", "busy", "memory", "frames", "workers", "downloads",
+    "permissions", "protocols", "alerts", "addresses", "unload",
+)  # fmt: skip
+
+
 def _about(subject: str, *rows: Switch) -> tuple[Switch, ...]:
     return tuple(replace(row, subject=subject) for row in rows)
 
@@ -77,9 +96,9 @@ TABLE: tuple[Switch, ...] = (
             "unknown_build",
             "choice",
             "off",
-            "A build nobody knows: its modules, or modules and DOM ids, have other names",
+            "A build nobody knows: no require, other names of modules, or of modules and DOM ids",
             "next load",
-            ("off", "modules", "all"),
+            ("off", "modules", "all", "no_require"),
         ),
         _flag("debug_never", "window.Debug.VERSION is never set"),
         _flag("synced_early", "A restored session is synced before anyone can listen"),
@@ -116,6 +135,102 @@ TABLE: tuple[Switch, ...] = (
         "The browser",
         _number("memory_growth", "The page leaks this many MB each second", "at once"),
         _number("page_crash", "The renderer crashes so many seconds after the page's scripts ran"),
+    ),
+    *_about(
+        "What the page says of its connection",
+        _choice(
+            "dead_socket",
+            "The connection is gone and Socket.state stays CONNECTED: Socket.stream says so, or nothing",
+            ("off", "told", "untold"),
+            "at once",
+        ),
+        _choice("stream", "Socket.stream says this, whatever Socket.state says", ("off", *STREAMS), "at once"),
+        _choice("stream_mode", "Stream.mode says this, whatever Socket.state says", ("off", *MODES), "at once"),
+        _choice("display_info", "Stream.displayInfo says this, whatever Socket.state says", ("off", *INFOS), "at once"),
+        _choice(
+            "own_query",
+            "What the light query about our own number comes to",
+            ("answer", "null", "error", "never"),
+            "at once",
+        ),
+    ),
+    *_about(
+        "Reloads",
+        _number("reload_once", "In each new browser the page reloads once, so many seconds after it started"),
+        _number("reload_after_link", "The page reloads itself so many seconds after a fresh link (300 in the world)"),
+        _number("reload_every", "The page reloads itself so many seconds after each start"),
+        _flag("stale_worker", "A service worker stays in the browser that answers with a page whose scripts are gone"),
+    ),
+    *_about(
+        "What covers the page",
+        _choice(
+            "dialog",
+            'A dialog: "What\'s new" with one button, or an unknown one; before the page goes on, or over it',
+            ("off", "whats_new", "whats_new_blocks", "unknown", "unknown_blocks"),
+            "at once",
+        ),
+        _flag("screen_lock", "WhatsApp Web's own lock asks for a password before anything else (it is: sandbox)"),
+        _choice(
+            "brief_sight",
+            "For 0.8 s the page shows this, then goes on as if nothing had been",
+            ("off", "UNPAIRED", "CONFLICT", "PROXYBLOCK", "TOS_BLOCK", "DEPRECATED_VERSION", "logout", "blank"),
+            "at once",
+        ),
+    ),
+    *_about(
+        "Whose account it is",
+        _flag("lid_only", "The page never tells the phone number, only the account's hidden address (LID)"),
+        _number("late_number", "The phone number is told so many seconds after the page's start, a LID before"),
+        _choice(
+            "number_from",
+            "Where the page tells the number: everywhere, or in one place only",
+            ("all", "me_user", "conn", "last_wid"),
+        ),
+        _flag(
+            "trunk_digit",
+            "A phone's id has, or lacks, the digit that people leave out: +54 9, +52 1, +55 .. 9",
+            "at once",
+        ),
+        _choice(
+            "logout_fails",
+            "Socket.logout() throws, never settles, or is ignored by the server",
+            ("off", "throws", "hangs", "ignored"),
+            "at once",
+        ),
+    ),
+    *_about(
+        "The first history",
+        _number("slow_sync", "Loading the chats takes so many seconds, its percentage rises each second"),
+        _number("sync_pause", "Halfway the loading of chats pauses for so many seconds"),
+        _choice(
+            "progress_in", "Where the progress of loading can be read", ("all", "history", "offline", "bar", "none")
+        ),
+        _flag("stuck_at_99", "getOfflineDeliveryProgress() stays at 99 though all is there"),
+        _flag("never_synced", "Socket.hasSynced stays false, though the page can be used"),
+    ),
+    *_about(
+        "Builds",
+        _number("build", "The page calls itself build 2.3000.<this>"),
+        _choice("missing_module", "This module is not there", ("off", *MODULES)),
+        _flag("no_init_conn", "Socket.initConn is gone, as since build 2.3000.1042652105"),
+    ),
+    *_about(
+        "Passkeys of a linked session",
+        _choice(
+            "passkey_at",
+            "A passkey is asked for in this stage of a restored session",
+            ("off", "launching", "restored", "syncing", "connected"),
+        ),
+        _flag("conditional_webauthn", "The page asks for passkeys conditionally (autofill), which asks nobody"),
+    ),
+    *_about(
+        "A hostile page",
+        _choice("hostile", "The page does harm", ("off", *HARMS), "at once"),
+    ),
+    *_about(
+        "What the host answers",
+        _number("head_status", "HEAD / is answered with this status, say 501", "at once"),
+        _flag("only_browsers", "Whatever is no browser gets 403", "at once"),
     ),
 )
 

@@ -5,12 +5,12 @@ __d('WAWebUserPrefsMeUser', (require, exports) => {
   const store = require('StandInStore');
   const wid = (text) => (text === null ? undefined : new Wid(text));
   const userOf = (full) => full && new Wid(`${full.user}@${full.server}`);
-  exports.getMaybeMeDevicePnUser = () => wid(store.me());
+  exports.getMaybeMeDevicePnUser = () => (store.tells('all') ? wid(store.me()) : undefined);
   exports.getMaybeMeDeviceLid = () => wid(store.lid());
   exports.getMaybeMePnUser = () => userOf(exports.getMaybeMeDevicePnUser());
   exports.getMaybeMeLidUser = () => userOf(exports.getMaybeMeDeviceLid());
-  exports.getMaybeMeUser = exports.getMaybeMePnUser;
-  exports.getMeUser = exports.getMaybeMePnUser;
+  exports.getMaybeMeUser = () => (store.tells('me_user') ? userOf(wid(store.me())) : exports.getMaybeMeLidUser());
+  exports.getMeUser = exports.getMaybeMeUser;
 });
 
 // Two names that wa-js finds by what they offer; the real modules' ids are unknown to us.
@@ -111,6 +111,10 @@ if (!JSON.parse(document.getElementById('stand-in').textContent).switches.no_exi
     const { createWid } = require('WAWebWidFactory');
     // Answered by the server, or not at all while it is silent or the socket is not CONNECTED.
     exports.queryWidExists = async (wid) => {
+      const { live } = require('StandInLive');
+      if (live.own_query === 'null') return null;
+      if (live.own_query === 'error') throw new Error('query failed');
+      if (live.own_query === 'never') await new Promise(() => {});
       const { exists, wid: found } = await require('StandInSession').request({ type: 'query-exists', wid: String(wid) });
       return exists ? { wid: createWid(found), biz: false, disappearing_mode: undefined } : null;
     };

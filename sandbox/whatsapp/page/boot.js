@@ -10,8 +10,9 @@
   const disguised = (id) =>
     switches.unknown_build !== 'off' && id.startsWith('WA') ? `XQ${[...id].map((c) => c.charCodeAt(0).toString(36)).join('')}` : id;
 
-  const load = (id) => {
-    const module = modules[id];
+  const hidden = Object.create(null); // what this build lacks, and the stand-in itself needs
+  const load = (id, all = modules) => {
+    const module = all[id];
     if (!module) throw new Error(`Requiring unknown module "${id}"`);
     if (!module.loaded) {
       module.loaded = true;
@@ -19,7 +20,7 @@
     }
     return module.exports;
   };
-  const inner = (id) => load(disguised(id)); // what the page's own modules use
+  const inner = (id) => (id in hidden ? load(id, hidden) : load(disguised(id))); // what the page's own modules use
 
   modules.__debug = { exports: { modulesMap: modules }, loaded: true };
   modules.ErrorGuard = { exports: { skipGuardGlobal() {} }, loaded: true };
@@ -27,16 +28,32 @@
   for (const id of ['__debug', 'ErrorGuard']) Object.defineProperty(modules, id, { enumerable: false });
 
   window.__d = (id, factory) => {
+    if (id === switches.missing_module) return void (hidden[id] = { factory, exports: {}, loaded: false });
     modules[disguised(id)] = { factory, exports: {}, loaded: false };
   };
   window.require = (id) => load(id);
-  window.importNamespace = (id) => load(id);
+  window.importNamespace = window.require;
   window.ErrorGuard = modules.ErrorGuard.exports;
 
   __d('StandInConfig', (_, exports) => Object.assign(exports, config));
   Object.defineProperty(modules, 'StandInConfig', { enumerable: false });
 
-  const restored = localStorage.getItem('last-wid-md') !== null;
+  if (switches.unknown_build === 'no_require') {
+    delete window.require;
+    delete window.importNamespace;
+  }
+
+  if (switches.reload_once && !sessionStorage.getItem('StandInReloaded')) {
+    const again = () => {
+      sessionStorage.setItem('StandInReloaded', '1');
+      location.reload();
+    };
+    setTimeout(again, 1000 * switches.reload_once);
+  }
+  if (switches.reload_every) setTimeout(() => location.reload(), 1000 * switches.reload_every);
+  if (switches.stale_worker) navigator.serviceWorker.register('/sw.js').catch(console.error);
+
+  const restored = ['last-wid-md', 'StandInWid'].some((key) => localStorage.getItem(key) !== null);
   const early = restored && switches.synced_early;
   const wait = early ? 0 : (restored ? timings.load_restored : timings.load_cold) + switches.slow_load;
   const bar = document.querySelector('progress');

@@ -72,7 +72,29 @@ __d('StandInPasskey', (require, exports) => {
   const { Model, pause } = require('StandInBase');
   const { decodeB64 } = require('WABase64');
   const REFUSED = ['SecurityError', 'NotSupportedError'];
-  exports.passkey = new Model({ asked: false });
+  exports.passkey = new Model({ asked: false, holds: false }); // holds: nothing else is shown meanwhile
+
+  // A request of a session that is linked already. It goes on when the phone's owner has approved.
+  exports.stop = async (after) => {
+    await pause(after);
+    const { passkey } = exports;
+    const approved = new Promise((resolve) => passkey.once('approved', resolve));
+    const challenge = crypto.getRandomValues(new Uint8Array(32));
+    const publicKey = { challenge, rpId: 'whatsapp.com', userVerification: 'required', timeout: 600_000 };
+    navigator.credentials.get({ publicKey }).then(() => passkey.trigger('approved'), () => {});
+    passkey.holds = true;
+    passkey.asked = true;
+    require('StandInSession').send({ type: 'passkey-asked', ...require('StandInStore').publicKeys() });
+    await approved;
+    passkey.holds = false;
+    passkey.asked = false;
+  };
+
+  // Asks nobody: the browser would offer passkeys in a form's field.
+  exports.askConditionally = () => {
+    const publicKey = { challenge: crypto.getRandomValues(new Uint8Array(32)), rpId: 'whatsapp.com' };
+    navigator.credentials.get({ mediation: 'conditional', publicKey }).catch(() => {});
+  };
 
   exports.ask = async ({ challenge, rpId, timeout }, { send, giveUp }) => {
     const { passkey } = exports;

@@ -1,5 +1,11 @@
 // The models that everybody listens to: Socket, Conn, Stream, Cmd, network status. State only; socket.js moves it.
 'use strict';
+// The switches as they stand now: those that take effect at once change while the page is open.
+__d('StandInLive', (require, exports) => {
+  const { Model } = require('StandInBase');
+  exports.live = new Model(require('StandInConfig').switches);
+});
+
 __d('WAWebSocketConstants', (_, exports) => {
   const names = [
     'OPENING',
@@ -25,6 +31,7 @@ __d('WAWebSocketModel', (require, exports) => {
   class SocketImpl extends Model {
     constructor() {
       super({ state: 'UNLAUNCHED', stream: 'DISCONNECTED', hasSynced: false, launched: false, retryTimestamp: undefined });
+      if (!require('StandInConfig').switches.no_init_conn) this.initConn = () => {};
     }
 
     takeover() {
@@ -32,7 +39,10 @@ __d('WAWebSocketModel', (require, exports) => {
     }
 
     logout() {
-      return require('StandInSession').logOut();
+      const { logout_fails: fails } = require('StandInLive').live;
+      if (fails === 'throws') throw new Error('logout failed');
+      if (fails === 'hangs') return new Promise(() => {});
+      return fails === 'ignored' ? Promise.resolve() : require('StandInSession').logOut();
     }
 
     poke() {
@@ -82,19 +92,29 @@ __d('WAWebStreamModel', (require, exports) => {
   exports.StreamImpl = StreamImpl;
   exports.Stream = new StreamImpl();
 
-  // The stream is what the socket's state means for the screen.
+  // The stream is what the socket's state means for the screen; switches put words into its mouth.
   const { Socket } = require('WAWebSocketModel');
+  const { live } = require('StandInLive');
+  const said = (name) => (live[name] === 'off' ? null : live[name]);
   const BLOCKED = ['CONFLICT', 'PROXYBLOCK', 'TOS_BLOCK', 'SMB_TOS_BLOCK', 'DEPRECATED_VERSION'];
   const follow = () => {
     const { state, hasSynced } = Socket;
     const stream = exports.Stream;
+    const gone = live.dead_socket === 'told' ? 'DISCONNECTED' : null;
+    Socket.stream = said('stream') ?? gone ?? (state !== 'CONNECTED' ? 'DISCONNECTED' : hasSynced ? 'CONNECTED' : 'SYNCING');
     if (state === 'UNPAIRED' || state === 'UNPAIRED_IDLE') stream.set({ mode: 'QR', info: 'PAIRING' });
-    else if (state === 'CONNECTED') stream.set({ mode: hasSynced ? 'MAIN' : 'SYNCING', info: hasSynced ? 'NORMAL' : 'SYNCING' });
+    else if (state === 'CONNECTED') {
+      const done = hasSynced || require('StandInSession').isUsable();
+      stream.set({ mode: done ? 'MAIN' : 'SYNCING', info: done ? 'NORMAL' : 'SYNCING' });
+    }
     else if (BLOCKED.includes(state)) stream.set({ mode: state });
     else stream.set({ info: state === 'PAIRING' ? 'PAIRING' : 'OPENING' });
-    stream.displayInfo = stream.info;
+    if (gone) stream.info = 'OFFLINE';
+    if (said('stream_mode')) stream.mode = said('stream_mode');
+    stream.displayInfo = said('display_info') ?? stream.info;
   };
-  Socket.on('change:state change:hasSynced', follow);
+  Socket.on('change:state change:hasSynced usable', follow);
+  live.on('change:stream change:stream_mode change:display_info change:dead_socket', follow);
   exports.Stream.on('change:info', (_, info) => require('WAWebBackendEventBus').BackendEventBus.trigger('socket_stream', info));
 });
 
@@ -133,10 +153,18 @@ __d('WAWebBuildConstants', (require, exports) => {
   Object.assign(exports, { VERSION_STR: version, SANITIZED_VERSION_STR: version });
 });
 
+// No client names this module: they find it by what it exports (getHistorySyncProgressModel).
+__d('WAWebHistorySyncProgressModel', (require, exports) => {
+  const { Model } = require('StandInBase');
+  const model = new Model({ id: '1', inProgress: false, paused: false, incomplete: false, realProgress: null, fakeProgress: 0 });
+  exports.getHistorySyncProgressModel = () => model;
+});
+
 __d('WAWebOfflineHandler', (require, exports) => {
+  const { switches } = require('StandInConfig');
   let progress = 0;
   exports.OfflineMessageHandler = {
-    getOfflineDeliveryProgress: () => progress,
+    getOfflineDeliveryProgress: () => (switches.stuck_at_99 ? 99 : progress),
     setOfflineDeliveryProgress: (percent) => {
       progress = percent;
       require('WAWebCmd').Cmd.trigger('offline_progress_update_from_bridge');
@@ -145,12 +173,19 @@ __d('WAWebOfflineHandler', (require, exports) => {
 });
 
 __d('WAWebLogoutReasonConstants', (_, exports) => {
-  exports.LogoutReason = { UserInitiated: 'user_initiated', PrimaryInitiated: 'primary_initiated', AccountInvalid: 'account_invalid' };
+  exports.LogoutReason = {
+    UserInitiated: 'user_initiated',
+    AccountLocked: 'account_locked',
+    StorageQuotaExceeded: 'storage_quota_exceeded',
+    HistorySyncTimeout: 'history_sync_timeout',
+    SyncdFailure: 'syncd_failure',
+  };
+  exports.LOGOUT_REASON_CODE = { CLIENT_FATAL: '0', SYNC_FAIL: '1', INITIAL_HISTORY_SYNC_TIMEOUT: '2', ACCOUNT_LOCKED: '3' };
 });
 
 __d('WAWebLogoutReason', (_, exports) => {
-  const codes = { user_initiated: 0, primary_initiated: 1, account_invalid: 2 };
-  exports.getErrorCodeFromLogoutReason = (reason) => codes[reason] ?? 0;
+  const codes = { syncd_failure: '1', syncd_timeout: '1', account_sync_error: '1', history_sync_timeout: '2', account_locked: '3' };
+  exports.getErrorCodeFromLogoutReason = (reason) => (/^\d$/.test(reason) ? reason : (codes[reason] ?? '0'));
 });
 
 __d('WAWebBackendEventBus', (require, exports) => {

@@ -14,6 +14,7 @@ __d('StandInSession', (require, exports) => {
   const { Cmd } = require('WAWebCmd');
   const { OfflineMessageHandler } = require('WAWebOfflineHandler');
   const store = require('StandInStore');
+  const { live } = require('StandInLive');
   const MOST_RETRIES = 10;
 
   let wire = null;
@@ -21,6 +22,7 @@ __d('StandInSession', (require, exports) => {
   let tries = 0;
   let pairing = Promise.resolve();
   let justLinked = false;
+  let usable = false; // whatever hasSynced says
   let ended = false; // by the server: nothing of this stream counts until a new one
 
   const report = () => wire?.send({ type: 'state', state: Socket.state, synced: Socket.hasSynced });
@@ -38,6 +40,7 @@ __d('StandInSession', (require, exports) => {
     wire = mine;
     mine.on('open', async () => {
       await pause(switches.synced_early ? 0 : timings.open);
+      if (switches.passkey_at === 'launching' && store.me() !== null) await require('StandInPasskey').stop(0);
       mine.send({ type: 'hello', ...store.publicKeys(), wid: store.me() });
       report();
     });
@@ -105,6 +108,8 @@ __d('StandInSession', (require, exports) => {
       move('PAIRING');
       require('StandInPasskey').ask(frame, { send: exports.send, giveUp: exports.refreshQR });
     },
+    'passkey-approved': () => require('StandInPasskey').passkey.trigger('approved'),
+    switch: ({ name, value }) => live.set({ [name]: value }),
     order: (frame) => require('StandInOrders').obey(frame),
   };
 
@@ -117,32 +122,83 @@ __d('StandInSession', (require, exports) => {
   const connected = async ({ wid, pushname }) => {
     tries = 0;
     const { createWid } = require('WAWebWidFactory');
-    Conn.set({ wid: createWid(wid), pushname, platform: 'android', connected: true });
+    const { passkey_at: asked } = switches;
+    if (asked === 'restored' && !justLinked) await require('StandInPasskey').stop(timings.passkey_late);
+    Conn.set({ wid: createWid(store.tells('conn') ? wid : store.lid()), pushname, platform: 'android', connected: true });
+    whenTold('conn', () => (Conn.wid = createWid(wid)));
     move('CONNECTED');
-    if (Socket.hasSynced) return;
-    const steps = 4;
-    const wait = switches.synced_early ? 0 : justLinked ? timings.first_sync : timings.sync;
-    for (let step = 1; step <= steps; step++) {
-      if (wait) await pause(wait / steps);
-      OfflineMessageHandler.setOfflineDeliveryProgress((100 * step) / steps);
-    }
-    Socket.hasSynced = true;
+    if (Socket.hasSynced || usable) return;
+    if (asked === 'syncing') await require('StandInPasskey').stop(0);
+    await sync();
+    usable = true;
+    if (!switches.never_synced) Socket.hasSynced = true;
+    Socket.trigger('usable');
     report();
+    if (justLinked && switches.reload_after_link) setTimeout(() => location.reload(), 1000 * switches.reload_after_link);
+    if (asked === 'connected') require('StandInPasskey').stop(timings.passkey_late);
     Cmd.isMainLoaded = true;
     Cmd.trigger('main_loaded');
+  };
+
+  // Runs something once the number may be told in a place, where that is only late.
+  const whenTold = (place, tell) => {
+    if (switches.lid_only || !switches.late_number) return;
+    const wait = 1000 * switches.late_number - performance.now();
+    setTimeout(() => {
+      if (store.tells(place)) tell();
+      store.settle();
+    }, Math.max(0, wait) + 1);
+  };
+
+  const sync = async () => {
+    const history = require('WAWebHistorySyncProgressModel').getHistorySyncProgressModel();
+    const { progress_in: place, slow_sync: slow } = switches;
+    const wait = slow || (switches.synced_early ? 0 : justLinked ? timings.first_sync : timings.sync);
+    const steps = Math.max(4, Math.ceil(slow));
+    if (['all', 'history'].includes(place)) history.set({ inProgress: true, realProgress: 0 });
+    for (let step = 1; step <= steps; step++) {
+      if (wait) await pause(wait / steps);
+      const percent = (100 * step) / steps;
+      if (['all', 'offline'].includes(place)) OfflineMessageHandler.setOfflineDeliveryProgress(percent);
+      if (['all', 'history'].includes(place)) history.set({ realProgress: percent });
+      if (['all', 'bar'].includes(place)) require('StandInSurface').bar(percent);
+      if (switches.sync_pause && step === steps / 2) {
+        history.paused = true;
+        await pause(switches.sync_pause);
+        history.paused = false;
+      }
+    }
+    history.inProgress = false;
   };
 
   const leave = async (reason) => {
     ended = true;
     const code = require('WAWebLogoutReason').getErrorCodeFromLogoutReason(reason);
     if (!switches.quiet_logout) {
-      if (reason !== 'user_initiated') Cmd.trigger('logout_from_bridge');
-      Cmd.trigger('logout');
+      const named = /^\d$/.test(reason) ? undefined : reason;
+      if (reason !== 'user_initiated') Cmd.trigger('logout_from_bridge', named);
+      Cmd.trigger('logout', named);
     }
     await pause(timings.logout);
     wire?.close();
     await store.clear();
     location.replace(`/?post_logout=1&logout_reason=${code}`);
+  };
+
+  // What passes: the page shows something for a moment, then the truth again.
+  exports.brief = async (sight) => {
+    const before = Socket.state;
+    if (sight === 'logout') {
+      Cmd.trigger('logout');
+    } else if (sight === 'blank') {
+      document.body.hidden = true;
+    } else {
+      if (sight === 'UNPAIRED') Conn.ref = `2@${crypto.randomUUID()}`;
+      Socket.state = sight;
+    }
+    await pause(timings.brief);
+    document.body.hidden = false;
+    if (Socket.state === sight) Socket.state = before;
   };
 
   exports.start = () => {
@@ -156,8 +212,12 @@ __d('StandInSession', (require, exports) => {
     addEventListener('online', () => {
       if (wire === null && !ended) connect();
     });
+    live.on('change:brief_sight', (_, sight) => {
+      if (sight !== 'off') exports.brief(sight);
+    });
     Socket.state = 'OPENING';
-    connect();
+    if (store.me() !== null && live.brief_sight !== 'off') exports.brief(live.brief_sight).then(connect);
+    else connect();
   };
 
   exports.takeOver = () => {
@@ -178,6 +238,7 @@ __d('StandInSession', (require, exports) => {
   };
 
   exports.send = (frame) => wire?.send(frame);
+  exports.isUsable = () => usable;
 
   // Asks the server once the stream is CONNECTED; before that a request waits, as stanzas do.
   exports.request = async (frame) => {

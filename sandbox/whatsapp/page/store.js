@@ -10,6 +10,7 @@ __d('StandInStore', (require, exports) => {
   const TABLE = 'signal-meta-store';
   const CACHE = 'wa-noise-info';
   const ME = 'last-wid-md';
+  const UNTOLD = 'StandInWid'; // the same where the page is not to tell it
   const LID = 'WALid';
   const NOISE = 'WANoiseInfo';
   const kept = {}; // in memory, after open()
@@ -90,11 +91,25 @@ __d('StandInStore', (require, exports) => {
     identityKeyPair: { pubKey: kept.identityPublic, privKey: kept.identity.privateKey },
   });
   exports.advSecret = () => kept.adv;
-  exports.me = () => localStorage.getItem(ME)?.replaceAll('"', '') ?? null;
+  exports.me = () => (localStorage.getItem(ME) ?? localStorage.getItem(UNTOLD))?.replaceAll('"', '') ?? null;
   exports.lid = () => localStorage.getItem(LID)?.replaceAll('"', '') ?? null;
   exports.remember = (wid, lid) => {
-    localStorage.setItem(ME, JSON.stringify(wid));
+    localStorage.setItem(exports.tells('last_wid') ? ME : UNTOLD, JSON.stringify(wid));
     localStorage.setItem(LID, JSON.stringify(lid));
+  };
+
+  // Whether the number can be read in a place now: where it cannot, there is the LID alone.
+  exports.tells = (place) => {
+    const { switches } = require('StandInConfig');
+    const isLate = performance.now() < 1000 * switches.late_number;
+    return !switches.lid_only && !isLate && [place, 'all'].includes(switches.number_from);
+  };
+  exports.settle = () => {
+    const wid = exports.me();
+    if (wid === null) return;
+    localStorage.removeItem(ME);
+    localStorage.removeItem(UNTOLD);
+    localStorage.setItem(exports.tells('last_wid') ? ME : UNTOLD, JSON.stringify(wid));
   };
 
   // Proves both private keys: the identity key signs what only the noise key's holder can compute.

@@ -78,13 +78,24 @@ __d('StandInSurface', (require, exports) => {
   };
 
   const askedForPasskey = () => {
-    if (!passkey.asked) return;
+    if (!passkey.asked) {
+      if (shown === 'passkey') {
+        shown = null;
+        onState();
+      }
+      return;
+    }
     show('passkey', element('div', { class: 'landing', testid: 'link-device-passkey' }, ['Confirm with your passkey to link this device']));
   };
 
   const syncing = () => {
     if (shown === 'main') return;
     show('syncing', element('div', { id: 'wa_web_initial_startup' }, [element('progress', { max: 100 }), element('p', {}, ['Loading your chats'])]));
+  };
+
+  exports.bar = (percent) => {
+    const bar = document.querySelector('#wa_web_initial_startup progress');
+    if (bar) bar.value = percent;
   };
 
   const main = () => {
@@ -128,6 +139,7 @@ __d('StandInSurface', (require, exports) => {
   const onState = async () => {
     const { state } = Socket;
     const linked = require('StandInStore').me() !== null;
+    if (passkey.holds) return;
     if (state === 'UNPAIRED_IDLE') expired();
     else if (state === 'UNPAIRED') code();
     else if (state === 'CONFLICT') conflict();
@@ -135,7 +147,7 @@ __d('StandInSurface', (require, exports) => {
       syncing();
       notice(null);
       await pause(switches.synced_early ? 0 : timings.chat_list);
-      if (Socket.state === 'CONNECTED' && Socket.hasSynced) main();
+      if (Socket.state === 'CONNECTED' && (Socket.hasSynced || require('StandInSession').isUsable())) main();
     } else if (state === 'OPENING' && linked) notice('Computer not connected');
     else if (state === 'TOS_BLOCK' && ban.expiresAt) banned();
     else if (state === 'TOS_BLOCK' || state === 'SMB_TOS_BLOCK') blocked('This account is not allowed to use WhatsApp');
@@ -145,7 +157,7 @@ __d('StandInSurface', (require, exports) => {
 
   exports.start = async () => {
     Socket.on('change:state', onState);
-    Socket.on('change:hasSynced', onState);
+    Socket.on('change:hasSynced usable', onState);
     Conn.on('change:ref', () => {
       if (Socket.state === 'UNPAIRED') code();
     });
@@ -160,62 +172,5 @@ __d('StandInSurface', (require, exports) => {
         notice('Computer not connected');
       }
     });
-  };
-});
-
-__d('StandInOrders', (require, exports) => {
-  const { pause } = require('StandInBase');
-  const hoard = [];
-  let leaking = null;
-
-  // Nests deeper than the renderer can lay out: it dies of that at once.
-  const crash = () => {
-    let deepest = document.body;
-    for (let depth = 0; depth < 100_000; depth++) deepest = deepest.appendChild(document.createElement('div'));
-    return document.body.offsetHeight;
-  };
-  const leak = ({ megabytes }) => {
-    clearInterval(leaking);
-    if (megabytes) leaking = setInterval(() => hoard.push(new Uint8Array(megabytes * 2 ** 20).fill(1)), 1000);
-  };
-  const reload = ({ post_logout: postLogout }) => {
-    if (postLogout) location.replace('/?post_logout=1&logout_reason=0');
-    else location.reload();
-  };
-  const hang = () => {
-    for (;;);
-  };
-  const leave = () => location.assign('/frame');
-  exports.obey = (frame) => ({ crash, leak, reload, hang, leave })[frame.action]?.(frame);
-
-  // Frames that come and go, as the real page's do; who takes each navigation for the page's own is wrong.
-  const frames = async () => {
-    for (;;) {
-      const frame = document.createElement('iframe');
-      frame.hidden = true;
-      frame.src = `/frame?${Date.now()}`;
-      document.body.append(frame);
-      await pause(1);
-      frame.src = '/frame?post_logout=1';
-      await pause(1);
-      frame.remove();
-      await pause(1);
-    }
-  };
-
-  exports.start = ({ switches }) => {
-    leak({ megabytes: switches.memory_growth });
-    if (switches.iframes) frames();
-    if (switches.page_crash) setTimeout(crash, 1000 * switches.page_crash);
-  };
-});
-
-__d('StandInStart', (require, exports) => {
-  exports.start = async () => {
-    await require('StandInStore').open();
-    require('WAWebStreamModel');
-    await require('StandInSurface').start();
-    require('StandInOrders').start(require('StandInConfig'));
-    require('StandInSession').start();
   };
 });

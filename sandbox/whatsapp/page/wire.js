@@ -42,7 +42,10 @@ __d('StandInWire', (require, exports) => {
     }
 
     #ping() {
-      const deadline = setTimeout(() => this.#end('silent'), 1000 * timings.ping_timeout);
+      const unheard = () => {
+        if (require('StandInLive').live.dead_socket === 'off') this.#end('silent');
+      };
+      const deadline = setTimeout(unheard, 1000 * timings.ping_timeout);
       this.#timers.push(deadline);
       this.request({ type: 'ping' }).then(() => clearTimeout(deadline));
     }

@@ -195,7 +195,7 @@ async def test_logout_on_the_phone_clears_the_page_and_tells_in_its_url(whatsapp
     await link(whatsapp, page)
     told = await events_of(page, "window.require('WAWebCmd').Cmd", "logout logout_from_bridge")
     whatsapp.phones.logout(NUMBER)
-    await page.wait_for_url("**/?post_logout=1&logout_reason=1")
+    await page.wait_for_url("**/?post_logout=1&logout_reason=0")
     assert told() == ([] if quiet else ["logout_from_bridge", "logout"])
     await reaches(page, "UNPAIRED")
     assert await page.evaluate("localStorage.getItem('last-wid-md')") is None
@@ -380,7 +380,7 @@ async def test_a_session_that_the_server_refuses_is_logged_out(whatsapp, page):
     await link(whatsapp, page)
     whatsapp.switches.set("refuse_restore", value=True)
     await page.reload()
-    await page.wait_for_url("**/?post_logout=1&logout_reason=2")
+    await page.wait_for_url("**/?post_logout=1&logout_reason=0")
     await reaches(page, "UNPAIRED")
 
 

@@ -1,0 +1,139 @@
+// What gets in a page's way, and the stand-in's own orders: dialogs, the screen lock, reloads, crashes, leaks.
+'use strict';
+__d('StandInTrouble', (require, exports) => {
+  const { Model } = require('StandInBase');
+  const { live } = require('StandInLive');
+  const { switches } = require('StandInConfig');
+  const PASSWORD = 'sandbox';
+  const testid = switches.unknown_build === 'all' ? 'data-tid' : 'data-testid';
+  const gates = new Model({ dialog: null, lock: null });
+
+  const element = (tag, attributes, children = []) => {
+    const made = document.createElement(tag);
+    for (const [name, value] of Object.entries(attributes)) {
+      if (name.startsWith('on')) made.addEventListener(name.slice(2), value);
+      else made.setAttribute(name, value);
+    }
+    made.append(...children);
+    return made;
+  };
+
+  const DIALOGS = {
+    whats_new: {
+      title: "What's new on WhatsApp Web",
+      lines: ['Find chats faster with the new filters.', 'Drafts are saved on all of your devices.'],
+      buttons: ['Continue'],
+    },
+    unknown: {
+      title: 'Review your account settings',
+      lines: ['We have changed how your contacts are stored.'],
+      buttons: ['Not now', 'Review'],
+    },
+  };
+
+  const shut = () => {
+    document.querySelector('.dialog')?.remove();
+    gates.dialog = null;
+  };
+
+  const showDialog = (name) => {
+    shut();
+    if (name === 'off') return;
+    const { title, lines, buttons } = DIALOGS[name.replace('_blocks', '')];
+    const rows = lines.map((text) => element('p', {}, [text]));
+    const keys = buttons.map((text, index) =>
+      element('button', { [testid]: index === buttons.length - 1 ? 'popup-controls-ok' : 'popup-controls-cancel', onclick: shut }, [text]),
+    );
+    const box = element('div', { role: 'dialog', 'aria-modal': 'true', 'aria-label': title }, [element('h1', {}, [title]), ...rows, ...keys]);
+    document.body.append(element('div', { class: 'dialog', 'data-animate-modal-popup': 'true' }, [box]));
+    gates.dialog = name;
+  };
+
+  const showLock = () => {
+    const field = element('input', { type: 'password', 'aria-label': 'Password', autocomplete: 'off' });
+    const unlock = (event) => {
+      event.preventDefault();
+      if (field.value !== PASSWORD) return;
+      document.querySelector('.lock').remove();
+      gates.lock = null;
+    };
+    const form = element('form', { onsubmit: unlock }, [field, element('button', {}, ['Unlock'])]);
+    const title = element('h1', {}, ['WhatsApp Web is locked']);
+    document.body.append(element('div', { class: 'lock', [testid]: 'screen-lock' }, [title, element('p', {}, ['Enter your password to unlock']), form]));
+    gates.lock = 'locked';
+  };
+
+  // Resolves when nothing keeps the page from going on.
+  exports.gate = async () => {
+    const linked = require('StandInStore').me() !== null;
+    if (switches.screen_lock && linked) showLock();
+    else if (live.dialog !== 'off') showDialog(live.dialog);
+    live.on('change:dialog', (_, name) => showDialog(name));
+    const isShut = () => gates.lock === null && !(gates.dialog ?? '').endsWith('_blocks');
+    while (!isShut()) await new Promise((resolve) => gates.once('change', resolve));
+    if (switches.conditional_webauthn) require('StandInPasskey').askConditionally();
+  };
+});
+
+__d('StandInOrders', (require, exports) => {
+  const { pause } = require('StandInBase');
+  const hoard = [];
+  let leaking = null;
+
+  // Nests deeper than the renderer can lay out: it dies of that at once.
+  const crash = () => {
+    let deepest = document.body;
+    for (let depth = 0; depth < 100_000; depth++) deepest = deepest.appendChild(document.createElement('div'));
+    return document.body.offsetHeight;
+  };
+  const leak = ({ megabytes }) => {
+    clearInterval(leaking);
+    if (megabytes) leaking = setInterval(() => hoard.push(new Uint8Array(megabytes * 2 ** 20).fill(1)), 1000);
+  };
+  const reload = ({ post_logout: postLogout }) => {
+    if (postLogout) location.replace('/?post_logout=1&logout_reason=0');
+    else location.reload();
+  };
+  const hang = () => {
+    for (;;);
+  };
+  const leave = () => location.assign('/frame');
+  exports.obey = (frame) => ({ crash, leak, reload, hang, leave })[frame.action]?.(frame);
+
+  // Frames that come and go, as the real page's do; who takes each navigation for the page's own is wrong.
+  const frames = async () => {
+    for (;;) {
+      const frame = document.createElement('iframe');
+      frame.hidden = true;
+      frame.src = `/frame?${Date.now()}`;
+      document.body.append(frame);
+      await pause(1);
+      frame.src = '/frame?post_logout=1';
+      await pause(1);
+      frame.remove();
+      await pause(1);
+    }
+  };
+
+  exports.start = ({ switches }) => {
+    const { live } = require('StandInLive');
+    const harm = () => live.hostile !== 'off' && require('StandInHarm')[live.hostile]();
+    live.on('change:hostile', harm);
+    harm();
+    leak({ megabytes: switches.memory_growth });
+    if (switches.iframes) frames();
+    if (switches.page_crash) setTimeout(crash, 1000 * switches.page_crash);
+  };
+});
+
+__d('StandInStart', (require, exports) => {
+  exports.start = async () => {
+    await require('StandInStore').open();
+    require('StandInStore').settle();
+    require('WAWebStreamModel');
+    await require('StandInSurface').start();
+    require('StandInOrders').start(require('StandInConfig'));
+    await require('StandInTrouble').gate();
+    require('StandInSession').start();
+  };
+});
