@@ -6,18 +6,16 @@ how a browser is started (`launch`) and ended (`processes`).
 
 import asyncio
 import logging
-import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 from playwright.async_api import BrowserContext
 
 from controller.accounts.reasons import Reason
 from controller.accounts.reports import Ended, Report
-from controller.chromium.page.script import watcher
+from controller.chromium.page.documents import Timing
 from controller.chromium.playwright.errors import GONE, translated
 from controller.chromium.playwright.launch import Launch
 from controller.chromium.playwright.playwright_host import PlaywrightHost
@@ -29,7 +27,7 @@ from controller.chromium.profile.numbered import rename_numbered
 from controller.chromium.profile.orphans import end_orphans, make_free
 from controller.chromium.profile.profile import Profile
 from controller.chromium.profile.vault import OPEN, Vault, VaultError
-from controller.chromium.session import ChromiumSession, Parts, Timing
+from controller.chromium.session import ChromiumSession, Parts
 from controller.driver import DriverError, Opening, SavedSession
 from controller.host_limits import HostLimits
 from controller.proxy import Proxy
@@ -143,6 +141,8 @@ class ChromiumDriver:
             profile.set_aside()
             profile.prepare()
         await hold.in_thread(self._save_if_due, profile, browser.version)
+        if profile.stamp() not in {None, browser.version}:
+            opening = replace(opening, fresh=True)  # what another build has compiled is worth nothing
         if opening.fresh:
             await hold.in_thread(profile.drop_caches)
         playwright, node = await self._host.get()
@@ -166,7 +166,7 @@ class ChromiumDriver:
     async def has_session(self, account: str) -> bool:
         """Tell whether the account's profile seems to hold a linked session."""
         profile = Profile.of(self._options.data_dir, account)
-        return await asyncio.to_thread(profile.stamp) is not None
+        return await asyncio.to_thread(profile.has_session)
 
     async def remove(self, account: str) -> None:
         """Delete what is kept of the account's browser, its saved copies too."""
@@ -223,21 +223,11 @@ class ChromiumDriver:
             page_url=self._options.page_url,
             presence=self._options.presence,
             timing=self._options.timing,
+            had_session=parts.profile.has_session(),
             report=report,
             released=hold.release,
         )
-        binding = f"_{secrets.token_hex(6)}"
-
-        def receive(source: dict[str, Any], told: Any) -> None:
-            if source["frame"] == parts.page.main_frame:
-                session.receive(told)
-
-        await parts.context.expose_binding(binding, receive)
-        await parts.context.add_init_script(watcher(binding))
-        if opening.fresh:
-            await parts.page_cdp.send("Network.enable")
-            await parts.page_cdp.send("Network.setBypassServiceWorker", {"bypass": True})
-            await parts.page_cdp.send("Network.setCacheDisabled", {"cacheDisabled": True})
+        await session.channel.install()
         return session
 
 

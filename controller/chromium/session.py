@@ -1,28 +1,38 @@
 """One open browser of one account: what its page and its processes tell becomes reports, and it is closed for good.
 
-The page's messages are read by `sight`; here they get their time: loading, settling, becoming durable, ending.
+A document's messages are read by `page.reader`, and what must stand before it is believed waits in `page.standing`;
+documents come and go in `page.documents`. Here they come together with the processes beneath them.
 What never lives here: where things are in the page (`surfaces.js`), and what follows from a report.
 """
 
 import asyncio
 import contextlib
 import logging
-import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import SplitResult, parse_qs, urlsplit
 
 from playwright.async_api import BrowserContext, CDPSession, Page
-from playwright.async_api import Error as PlaywrightError
 
-from controller.accounts.reasons import Reason
-from controller.accounts.reports import Ended, Health, Layer, PageView, Ready, Report
+from controller.accounts.reasons import Reason, logout_words
+from controller.accounts.reports import Code, Ended, Health, Layer, PageView, Ready, Reloaded, Report
+from controller.chromium.page import questions
+from controller.chromium.page.channel import PageChannel
+from controller.chromium.page.documents import Documents, Timing
 from controller.chromium.page.durability import remove_marker, until_durable
+from controller.chromium.page.reader import (
+    ENDS_AFTER,
+    ONE_SIGN_AFTER,
+    Finding,
+    LogOutSaid,
+    Meaning,
+    PageReader,
+    Stands,
+    Subject,
+)
 from controller.chromium.page.screenshot import take_picture
-from controller.chromium.page.script import ask
-from controller.chromium.page.snapshot import Finding, SnapshotReader, worded
-from controller.chromium.playwright.errors import is_interrupted, translated
+from controller.chromium.page.standing import Standing
+from controller.chromium.playwright.errors import translated
 from controller.chromium.process.tree import ExitWatch, ProcessId, end_tree
 from controller.chromium.process.usage import measure
 from controller.chromium.profile.profile import Profile
@@ -31,31 +41,12 @@ from controller.tasks import Tasks, uncancelled
 
 log = logging.getLogger(__name__)
 
-_LOG_OUT_SECONDS = 3.0
-_CLIENT_ERROR = 400
-_CACHES_SECONDS = 5.0
-_LEAVE_SECONDS = 5.0
+_LOG_OUT_SECONDS = 8.0
+"""Until our own log-out must have been confirmed."""
 _BENEATH_SECONDS = 0.2
 """Until a death of the process has been noticed: it comes another way than the page's, and sometimes after it."""
 _ANSWER_SECONDS = 10.0
-_LOG_OUT_CODE = re.compile(r"[0-9]{1,4}|[A-Za-z]{1,30}")
-_HOST = re.compile(r"(?!.*\d{7})[a-z0-9.-]{1,60}")
-"""A host worth naming: one with a long number in it might be somebody's."""
-_NOWHERE = "http://127.0.0.1:9/"
-"""An address that Chromium refuses without asking any network: its error page shares no process with any origin, while
-about:blank and data: may stay in the process of the page before, with what that one holds open."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Timing:
-    """Seconds. load: until the page has loaded; settle: after that, until it must have been recognised.
-
-    close: until nothing is left of the browser.
-    """
-
-    load: float
-    settle: float
-    close: float
+_LOOK_SECONDS = 3.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,30 +73,36 @@ class ChromiumSession:
         page_url: str,
         presence: bool,
         timing: Timing,
+        had_session: bool,
         report: Callable[[Report], None],
         released: Callable[[], None],
     ) -> None:
         self._parts = parts
-        self._fresh = opening.fresh
-        self._page_url = page_url
+        self._opening = opening
         self._presence = presence
         self._timing = timing
         self._report = report
         self._released = released
-        self._reader = SnapshotReader(takeover=opening.takeover)
+        self._reader = PageReader(takeover=opening.takeover, had_session=had_session)
+        self._standing: Standing[Subject, Report | Finding] = Standing(self._believe)
+        self.channel = PageChannel(parts.page_cdp, self._receive, self._flooded)
+        self._documents = Documents(parts.page, parts.page_cdp, page_url, timing, self)
         self._tasks = Tasks("chromium session")
+        self._readying: asyncio.Task[Any] | None = None
         self._watches: list[ExitWatch] = []
-        self._recognised = asyncio.Event()
         self._ended = asyncio.Event()
-        self._log_out_seen = False
+        self._end_reason: Reason | None = None
+        self._log_out_said: str | None = None
+        self._logging_out = False
+        self._after_log_out = False
+        self._is_stored = True
         self._linked = False
         self._silent = True
-        self._away = False
         self._deaf = False
         self._closing: asyncio.Task[None] | None = None
         self._reached = Layer.PROCESS
 
-    # --- what happens -------------------------------------------------------------------------------------------
+    # --- what happens -------------------------------------------------------------------------------------------------
 
     def begin(self) -> None:
         """Listen to everything that can end, and begin to load the page. From here on there are reports.
@@ -116,11 +113,11 @@ class ChromiumSession:
         for process in (parts.process, parts.node):
             self._watches.append(ExitWatch(process, self._process_ended))
         self._silent = False
-        parts.page.on("crash", lambda _: self._close_down("the page crashed"))
+        parts.page.on("crash", lambda _: self._crashed())
         parts.page.on("close", lambda _: self._tasks.start(self._closed("the page was closed")))
         parts.context.on("close", lambda _: self._tasks.start(self._closed("the browser was closed")))
-        parts.page_cdp.on("Page.frameNavigated", self._navigated)
-        self._tasks.start(self._load())
+        self._documents.watch()
+        self._tasks.start(self._documents.load(fresh=self._opening.fresh))
 
     def give_up(self) -> None:
         """Hear nothing more: it could not begin, and its browser is ended by whoever started that."""
@@ -128,41 +125,83 @@ class ChromiumSession:
         for watch in self._watches:
             watch.cancel()
 
+    def _receive(self, told: Any) -> None:
+        self.receive(told)
+
     def receive(self, told: Any) -> None:
         """Take a message of the watcher."""
         if self._silent or self._deaf:
             return
-        for meant in self._reader.read(told):
+        if self._after_log_out and not self._is_back(told):
+            return
+        self._take(self._reader.read(told))
+
+    def _take(self, meanings: Iterable[Meaning]) -> None:
+        for meant in meanings:
             match meant:
-                case Finding.RECOGNISED:
-                    self._recognised.set()
-                case Finding.TAKE_OVER:
-                    self._tasks.start(self._take_over())
-                case Finding.LINKED:
-                    self._tasks.start(self._become_ready())
-                case Finding.LOGGED_OUT:
-                    if not self._log_out_seen:
-                        self._log_out_seen = True
-                        self._tasks.start(self._await_log_out())
+                case Stands():
+                    self._standing.see(meant.subject, meant.meant, meant.seconds)
+                case LogOutSaid():
+                    self._log_out_said = meant.code
+                    self._standing.see(Subject.END, _logged_out(meant.code), ENDS_AFTER)
+                case Finding():
+                    self._find(meant)
                 case _:
                     self._tell(meant)
+
+    def _find(self, finding: Finding) -> None:
+        match finding:
+            case Finding.RECOGNISED:
+                self._documents.recognise()
+            case Finding.TAKE_OVER:
+                self._tasks.start(self._take_over())
+            case Finding.LINKED:
+                self._is_stored = self._is_stored and not self._reader.asked_for_scan
+                self._readying = self._tasks.start(self._become_ready())
+            case Finding.ONE_SIGN:
+                self._tasks.start(self._ask_for_second_sign(self._reader))
+
+    def _believe(self, subject: Subject, meant: Report | Finding) -> None:
+        """Act on what has stood for long enough."""
+        if self._silent:
+            return
+        if subject is Subject.END and self._log_out_said is not None and not self._after_log_out:
+            self._tasks.start(self._believe_log_out(meant))
+            return
+        for each in self._reader.believed(meant):
+            if isinstance(each, Finding):
+                self._find(each)
+            else:
+                self._tell(each)
 
     def _tell(self, report: Report) -> None:
         if self._silent:
             return
         if isinstance(report, Ready):
             self._linked = True
+        if isinstance(report, Code):
+            self._is_stored = False
         if isinstance(report, Ended):
             self._linked = self._linked and report.reason is not Reason.LOGGED_OUT
             self._silent = True
+            self._end_reason = report.reason
+            self._standing.clear()
             self._ended.set()
         self._report(report)
 
-    def _end(self, reason: Reason, detail: str) -> None:
-        self._tell(Ended(reason, detail))
+    def _crashed(self) -> None:
+        self.channel.lose()
+        self._close_down("the page crashed")
 
     def _close_down(self, detail: str) -> None:
-        self._end(Reason.SESSION_CLOSED, detail)
+        self.end(Ended(Reason.SESSION_CLOSED, detail))
+
+    def _flooded(self) -> None:
+        self.misbehave("it sent more messages than any page does")
+
+    def misbehave(self, detail: str) -> None:
+        """Take it that the page did more than a page may: its browser is to be ended."""
+        self.end(Ended(Reason.PAGE_MISBEHAVES, detail))
 
     def _process_ended(self) -> None:
         """Name what died first: a browser ends with the driver process that started it, and may be noticed before."""
@@ -174,71 +213,58 @@ class ChromiumSession:
         await asyncio.sleep(_BENEATH_SECONDS)
         self._close_down(detail)
 
-    def _navigated(self, event: dict[str, Any]) -> None:
-        frame = event["frame"]
-        if "parentId" in frame:
+    # --- documents (see `page.documents.Owner`) -----------------------------------------------------------------------
+
+    def end(self, ended: Ended) -> None:
+        """Report the end."""
+        self._tell(ended)
+
+    def renew(self) -> None:
+        """Read everything anew: there is a new document of the same session."""
+        self._begin_reading()
+        self._tell(Reloaded())
+
+    def log_out_address(self, code: str) -> None:
+        """Believe at once what the page has said before, or was asked for by us; else if it stands."""
+        self._begin_reading()
+        ended = _logged_out(self._log_out_said or code)
+        if self._log_out_said is not None or self._logging_out:
+            self.end(ended)
             return
-        url = _address(frame.get("unreachableUrl") or frame["url"])
-        query = parse_qs(url.query)
-        if query.get("post_logout") == ["1"]:
-            self._end(Reason.LOGGED_OUT, _log_out_detail(query.get("logout_reason", [""])[0]))
-        elif self._log_out_seen:
-            self._end(Reason.LOGGED_OUT, _log_out_detail(""))
-        elif self._recognised.is_set() and not self._away:
-            self._end(Reason.NAVIGATED, f"the page went to {_host(url)}")
+        self._after_log_out = True
+        self._standing.see(Subject.END, ended, ENDS_AFTER)
 
-    # --- stages ---------------------------------------------------------------------------------------------------
+    def _begin_reading(self) -> None:
+        self._standing.clear()
+        if self._readying is not None:
+            self._readying.cancel()
+        # Whatever the page was before, a session was open: a code would be news now.
+        self._reader = PageReader(takeover=False, had_session=True)
 
-    async def _load(self) -> None:
-        try:
-            await self._go()
-        except DriverError as error:
-            if not self._recognised.is_set():  # a page that works may load for ever
-                self._end(error.reason, error.detail)
-            return
-        if self._fresh:
-            await self._keep_caches()
-        try:
-            async with asyncio.timeout(self._timing.settle):
-                await self._recognised.wait()
-        except TimeoutError:
-            picture = await take_picture(self._parts.page)
-            if not self._recognised.is_set():
-                self._tell(Ended(Reason.PAGE_UNKNOWN, "the page is none that we know", picture=picture))
+    def _is_back(self, told: Any) -> bool:
+        """Whether the document at the log-out address is one of a session that is open: then nobody was logged out."""
+        looking = PageReader(takeover=False)
+        list(looking.read(told))
+        sight = looking.latest
+        if sight is None or not sight.connection.is_up or sight.number is None:
+            return False
+        log.info("The page went to its log-out address, and its session is still open")
+        self._after_log_out = False
+        self.renew()
+        return True
 
-    async def _go(self) -> None:
-        doing = "load the page"
-        try:
-            with translated(doing):
-                # Playwright's own deadline is the first; ours is for a Playwright that hangs.
-                async with asyncio.timeout(self._timing.load + 1):
-                    response = await self._goto()
-        except DriverError as error:
-            if error.detail.endswith("no answer in time"):
-                error = DriverError(error.reason, f"the page did not load within {self._timing.load:g} s")
-            raise error from error.__cause__
-        if response is not None and response >= _CLIENT_ERROR:
-            raise DriverError(Reason.LAUNCH_FAILED, f"the page answered HTTP {response}")
+    async def _believe_log_out(self, meant: Report | Finding) -> None:
+        """Believe what the page said of a log-out, unless it is connected all the same."""
+        with contextlib.suppress(DriverError, TimeoutError):
+            async with asyncio.timeout(_LOOK_SECONDS):
+                if questions.connection_of(await self._ask("live()")).is_up:
+                    log.info("The page spoke of a log-out, and its session is still open")
+                    self._log_out_said = None
+                    return
+        if isinstance(meant, Ended):
+            self.end(meant)
 
-    async def _goto(self) -> int | None:
-        try:
-            response = await self._parts.page.goto(self._page_url, wait_until="load", timeout=self._timing.load * 1000)
-        except PlaywrightError as error:
-            if is_interrupted(error):
-                return None  # the page itself went on: whether to a known one is told by its settling
-            raise
-        return None if response is None else response.status
-
-    async def _keep_caches(self) -> None:
-        """Let the caches and the service worker serve again: the fresh page is there."""
-        try:
-            with translated("end the fresh load"):
-                async with asyncio.timeout(_CACHES_SECONDS):
-                    await self._parts.page_cdp.send("Network.setBypassServiceWorker", {"bypass": False})
-                    await self._parts.page_cdp.send("Network.setCacheDisabled", {"cacheDisabled": False})
-                    await self._parts.page_cdp.send("Network.disable")
-        except DriverError as error:
-            log.debug("%s", error)
+    # --- stages -------------------------------------------------------------------------------------------------------
 
     async def _take_over(self) -> None:
         try:
@@ -250,49 +276,55 @@ class ChromiumSession:
             detail = error.detail
         except TimeoutError:
             detail = "the page did not answer when the session was to be taken back"
-        self._end(Reason.CONFLICT, detail)
+        self.end(Ended(Reason.CONFLICT, detail))
+
+    async def _ask_for_second_sign(self, reader: PageReader) -> None:
+        """Let the server answer where the page gives one sign only; where it cannot be asked, the one has to do."""
+        answer: Any = False
+        with contextlib.suppress(DriverError, TimeoutError):
+            async with asyncio.timeout(_ANSWER_SECONDS):
+                answer = await self._ask("serverAnswers()")
+        sight = reader.latest
+        if reader is not self._reader or sight is None or not sight.can_be_ready:
+            return
+        if answer is False:
+            self._standing.see(Subject.SIGN, Finding.ONE_SIGN, ONE_SIGN_AFTER)
+        else:
+            self._take(reader.second_sign())
 
     async def _become_ready(self) -> None:
         """Report Ready: a restored session at once, a fresh link when it is on the disk."""
-        if self._reader.asked_for_scan:
+        if not self._is_stored:
             try:
                 stays = await until_durable(self._evaluate, self._parts.profile.folder, self._leave)
+                self._is_stored = True
                 if not stays:
                     await self._return()  # the page will say again that it is linked, now from what is stored
                     return
             except DriverError as error:
-                self._end(error.reason, error.detail)
+                self.end(Ended(error.reason, error.detail))
                 return
-        self._tell(Ready(self._reader.number))
+        latest = self._reader.latest
+        self._tell(Ready(self._reader.number, partial=latest.partial if latest is not None else ""))
 
     async def _leave(self) -> None:
-        """Go elsewhere: what the page says on its way out, and that it went, means nothing."""
-        self._away = self._deaf = True
-        with translated("leave the page"):
-            async with asyncio.timeout(_LEAVE_SECONDS):
-                with contextlib.suppress(PlaywrightError):  # it is refused, which is how we get the error page
-                    await self._parts.page.goto(_NOWHERE)
+        """Go elsewhere: what the page says on its way out means nothing."""
+        self._deaf = True
+        await self._documents.leave()
 
     async def _return(self) -> None:
-        self._reader = SnapshotReader(takeover=False)
+        self._standing.clear()
+        self._reader = PageReader(takeover=False, had_session=True)
         self._deaf = False
-        try:
-            await self._go()
-        finally:
-            self._away = False
+        await self._documents.come_back()
         await remove_marker(self._evaluate)
 
     async def _evaluate(self, function: str, argument: Any) -> Any:
         with translated("ask the page"):
             async with asyncio.timeout(_ANSWER_SECONDS):
-                return await self._parts.page.evaluate(function, argument)
+                return await self.channel.evaluate(function, argument)
 
-    async def _await_log_out(self) -> None:
-        """Let the page remove its keys and go to its log-out address, which tells the reason."""
-        await asyncio.sleep(_LOG_OUT_SECONDS)
-        self._end(Reason.LOGGED_OUT, _log_out_detail(""))
-
-    # --- what it can be asked -----------------------------------------------------------------------------------
+    # --- what it can be asked -----------------------------------------------------------------------------------------
 
     @property
     def pid(self) -> int:
@@ -319,27 +351,15 @@ class ChromiumSession:
             with translated("ask the browser"):
                 await parts.browser_cdp.send("Browser.getVersion")
             self._reached = Layer.PAGE
-            live = await self._live()
+            live = await self._ask("live()")
         except DriverError as error:
             return Health(self._reached, error.detail)
         self._reached = Layer.SOCKET
-        state, chats = live.get("state"), live.get("chats")
-        if state == "CONNECTED":
-            return Health()
-        if state is None and chats is True:
-            return Health(detail="the socket cannot be read; the chat list is there")
-        return Health(Layer.SOCKET, f"it is {'not to be found' if state is None else worded(state)}")
+        return questions.health_of(live)
 
     async def heartbeat(self, *, ask: bool) -> bool:
         """Read the live state and, if asked to, let the server answer."""
-        if self._presence:
-            await self._ask("sendPresence()")
-        live = await self._live()
-        if live.get("state") != "CONNECTED":
-            return False
-        if not ask:
-            return not await self._ask("canAsk()")
-        return await self._ask("serverAnswers()") is not False
+        return await questions.heartbeat(self._ask, ask=ask, presence=self._presence)
 
     async def usage(self) -> Usage:
         """Measure the browser with all its processes."""
@@ -347,24 +367,27 @@ class ChromiumSession:
 
     async def log_out(self) -> None:
         """Remove this linked device from the phone's account; returns when the page has said so."""
-        if not await self._ask("logOut()"):
-            raise DriverError(Reason.UNKNOWN, "this page offers no way to log out")
-        await self._ended.wait()
+        self._logging_out = True
+        try:
+            async with asyncio.timeout(_LOG_OUT_SECONDS):
+                if not await self._ask("logOut()"):
+                    raise DriverError(Reason.UNKNOWN, "this page offers no way to log out")
+                await self._ended.wait()
+        except TimeoutError:
+            raise DriverError(Reason.UNKNOWN, "the page did not confirm the log-out") from None
+        if self._end_reason is not Reason.LOGGED_OUT:
+            raise DriverError(Reason.UNKNOWN, "the page ended before it confirmed the log-out")
 
     async def look(self) -> PageView:
         """See what the page shows now."""
-        return PageView(picture=await take_picture(self._parts.page))
+        return PageView(await questions.headline(self._ask), await take_picture(self._parts.page))
 
     async def dismiss(self) -> None:
-        """Answer the known dialog: none is known yet."""
-        raise DriverError(Reason.UNKNOWN, "this page shows no dialog that is known")
-
-    async def _live(self) -> dict[str, Any]:
-        live = await self._ask("live()")
-        return live if isinstance(live, dict) else {}
+        """Press the one button of the known dialog, and see it go."""
+        await questions.dismiss(self._ask)
 
     async def _ask(self, call: str) -> Any:
-        return await ask(self._parts.page, call)
+        return await self.channel.ask(call)
 
     # --- the end ------------------------------------------------------------------------------------------------
 
@@ -384,7 +407,10 @@ class ChromiumSession:
         for watch in self._watches:
             watch.cancel()
         in_good_order = False
+        self.channel.close()
+        self._standing.clear()
         try:
+            await self._documents.stop()
             await self._tasks.stop()
             if parts.process.is_alive() and not parts.process.is_stopped() and not parts.node.is_stopped():
                 in_good_order = await self._close_gracefully(self._timing.close * 0.5)
@@ -415,20 +441,6 @@ async def _awaited(task: asyncio.Task[None]) -> None:
     await asyncio.wait([task])
 
 
-def _address(told: str) -> SplitResult:
-    """Take an address apart; one that cannot be is as good as none."""
-    try:
-        return urlsplit(told)
-    except ValueError:
-        return urlsplit("")
-
-
-def _host(url: SplitResult) -> str:
-    """Name the host of an address that a page chose: without names, passwords and ports, and not at any length."""
-    host = url.hostname or ""
-    return f"{url.scheme}://{host}" if _HOST.fullmatch(host) else "elsewhere"
-
-
-def _log_out_detail(code: str) -> str:
-    told = f" (reason {code})" if _LOG_OUT_CODE.fullmatch(code) else ""
-    return f"WhatsApp removed this linked device{told}"
+def _logged_out(code: str) -> Ended:
+    words = logout_words(code)
+    return Ended(Reason.LOGGED_OUT, f"WhatsApp removed this linked device{f' ({words})' if words else ''}", code=code)

@@ -1,67 +1,116 @@
-"""What the page's sights mean: a synchronous reading of them, with no browser, clock or task in it.
+"""What the page shows at one moment, checked: no value of a page goes further without having passed here.
 
-The page is somebody else's program, so every value that comes from it is checked here.
-What never lives here: where things are in the page (`surfaces.js`) and what follows in time (`session`).
+The page is somebody else's program. What is not as it should be counts as not read, and no word of it is handed on but
+those that we know. What a series of snapshots means is in `reader`.
 """
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
-from enum import Enum, unique
 from typing import Any
 
-from controller.accounts.reasons import Reason
-from controller.accounts.reports import (
-    Authenticated,
-    Code,
-    Ended,
-    Heard,
-    PasskeyAsked,
-    Report,
-    Scanned,
-    SocketDown,
-    Syncing,
-)
+from controller.accounts.numbers import mask
 
 _PARTS = 5
 _CODE = re.compile(r"[!-~]{1,1000}")
 """What a code is made of: anything else could not be drawn, or is none."""
+_BUILD = re.compile(r"[0-9A-Za-z.-]{1,30}")
+_LOG_OUT_CODE = re.compile(r"[0-9]{1,4}|(?=[a-z_]{1,60}\Z)[a-z]+(_[a-z]+)*")
+_NUMBER = re.compile(r"\d{7,}")
+_TOKEN = re.compile(r"\S{30,}")
+"""No word of any language: it may be a secret."""
+_SPACED_NUMBER = re.compile(r"\+?\d[\d ()./-]{6,}\d")
 _LONGEST_NUMBER = 15
 _LONGEST_BLOCK = 10 * 366 * 86400.0
 """Seconds. A page that tells of a longer one does not know its end."""
+_LONGEST_WORDS = 200
 _PERCENT = 100
-_FIRST_LIVES, _NEXT_LIVES = 60.0, 20.0
-"""Seconds that WhatsApp lets its codes live: the first of a page, and those that follow."""
 
-_UNPAIRED = {"UNPAIRED", "UNPAIRED_IDLE"}
-_STATES = _UNPAIRED | {
-    "OPENING", "PAIRING", "CONNECTED", "TIMEOUT", "CONFLICT", "UNLAUNCHED", "PROXYBLOCK", "TOS_BLOCK",
-    "SMB_TOS_BLOCK", "DEPRECATED_VERSION",
-}  # fmt: skip
-_ENDS = {
-    "CONFLICT": (Reason.CONFLICT, "WhatsApp Web was opened elsewhere"),
-    "PROXYBLOCK": (Reason.BANNED, "WhatsApp blocks this address"),
-    "TOS_BLOCK": (Reason.BANNED, "WhatsApp blocks the account (terms of service)"),
-    "SMB_TOS_BLOCK": (Reason.BANNED, "WhatsApp blocks the business account (terms of service)"),
-    "DEPRECATED_VERSION": (Reason.OUTDATED, "WhatsApp says that this version of the page is too old"),
-}
+UNPAIRED = frozenset({"UNPAIRED", "UNPAIRED_IDLE"})
+BLOCKS = frozenset({"CONFLICT", "PROXYBLOCK", "TOS_BLOCK", "SMB_TOS_BLOCK", "DEPRECATED_VERSION"})
+STATES = UNPAIRED | BLOCKS | {"OPENING", "PAIRING", "CONNECTED", "TIMEOUT", "UNLAUNCHED"}
+STREAMS = frozenset({"DISCONNECTED", "SYNCING", "RESUMING", "CONNECTED"})
+MODES = BLOCKS | {"QR", "MAIN", "SYNCING", "OFFLINE"}
+INFOS = frozenset({"OFFLINE", "OPENING", "PAIRING", "SYNCING", "RESUMING", "CONNECTING", "NORMAL"})
+_DOWN_INFOS = frozenset({"OFFLINE", "OPENING", "PAIRING", "CONNECTING"})
+_DOWN_MODES = BLOCKS | {"QR", "OFFLINE"}
+
+PARTS = frozenset({
+    "socket", "stream", "linking code", "keys", "events", "identity", "loading", "messages", "server query",
+    "take over", "log out",
+})  # fmt: skip
+"""What of the page is read, by the names of `surfaces.js`."""
 
 
-@unique
-class Finding(Enum):
-    """What a sight asks of the session, beside reports."""
+@dataclass(frozen=True, slots=True)
+class Cover:
+    """What covers the page: a dialog, or its own lock. words: one line, for people, without whole numbers."""
 
-    RECOGNISED = "the page is one that we know"
-    TAKE_OVER = "the session is to be taken back from elsewhere"
-    LINKED = "linked, synced and connected"
-    LOGGED_OUT = "the link was removed, and the page is about to say so"
+    words: str
+    known: bool
+    locked: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """The page's words about its connection: `Socket.state`, `Socket.stream`, `Stream.mode`, `Stream.displayInfo`.
+
+    None: cannot be read. "": says something that we do not know.
+    """
+
+    state: str | None = None
+    stream: str | None = None
+    mode: str | None = None
+    info: str | None = None
+    shows_chats: bool = False
+    shows_offline: bool = False
+    """Whether the notice is there that the computer is not connected."""
+
+    @classmethod
+    def parse(cls, told: dict[str, Any]) -> "Connection":
+        """Check what the page told."""
+        return cls(
+            state=_known(told.get("state"), STATES),
+            stream=_known(told.get("stream"), STREAMS),
+            mode=_known(told.get("mode"), MODES),
+            info=_known(told.get("info"), INFOS),
+            shows_chats=told.get("chats") is True,
+            shows_offline=told.get("offline") is True,
+        )
+
+    @property
+    def blocked(self) -> str | None:
+        """The word for why WhatsApp refuses this session, whichever of the two says so; None where neither does."""
+        return next((word for word in (self.state, self.mode) if word in BLOCKS), None)
+
+    @property
+    def fault(self) -> str | None:
+        """What speaks against a connection, as one word of the page's; None where nothing does."""
+        if self.state is not None and self.state != "CONNECTED":
+            return self.state or "in no state that we know"
+        if self.stream == "DISCONNECTED":
+            return "DISCONNECTED (its stream)"
+        if self.mode in _DOWN_MODES:
+            return f"{self.mode} (its screen)"
+        if self.info in _DOWN_INFOS:
+            return f"{self.info} (its screen)"
+        if self.shows_offline and self.state is None:
+            return "not connected (its notice)"
+        return None
+
+    @property
+    def is_up(self) -> bool | None:
+        """Whether it is connected: no where anything speaks against it, None where nothing speaks for it."""
+        if self.fault is not None:
+            return False
+        speaks = self.state == "CONNECTED" or self.stream == "CONNECTED" or self.info == "NORMAL"
+        return True if speaks else None
 
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
     """All of the page that matters at one moment. None: could not be read. number: E.164, "" for an unknown one."""
 
-    state: str | None
+    connection: Connection
     synced: bool | None
     code: str | None
     number: str | None
@@ -70,6 +119,7 @@ class Snapshot:
     shows_code: bool
     shows_chats: bool
     shows_startup: bool
+    cover: Cover | None
 
     @classmethod
     def parse(cls, told: dict[str, Any]) -> "Snapshot":
@@ -77,7 +127,7 @@ class Snapshot:
         marks = told.get("marks")
         marks = marks if isinstance(marks, dict) else {}
         return cls(
-            state=_state(told.get("state")),
+            connection=Connection.parse(told),
             synced=told["synced"] if isinstance(told.get("synced"), bool) else None,
             code=_code(told.get("code")),
             number=_number(told.get("me")),
@@ -86,123 +136,101 @@ class Snapshot:
             shows_code=marks.get("code") is True or marks.get("expired") is True,
             shows_chats=marks.get("chats") is True,
             shows_startup=marks.get("startup") is True,
+            cover=_cover(told.get("dialog")),
         )
+
+    @property
+    def state(self) -> str | None:
+        """The socket's own word."""
+        return self.connection.state
 
     @property
     def is_known_page(self) -> bool:
         """Whether anything of WhatsApp Web is there."""
-        return self.state is not None or self.shows_code or self.shows_chats or self.shows_startup
+        connection = self.connection
+        is_read = connection.state is not None or connection.mode is not None
+        return is_read or self.shows_code or self.shows_chats or self.shows_startup
 
     @property
-    def is_linked(self) -> bool:
-        """Whether it is linked, synced and connected; by the chat list where the modules cannot be read."""
-        if self.state is None:
-            return self.shows_chats
-        return self.state == "CONNECTED" and (self.shows_chats if self.synced is None else self.synced)
-
-
-class SnapshotReader:
-    """Reads the messages of one page, in order, and remembers what has been reported."""
-
-    def __init__(self, *, takeover: bool) -> None:
-        self._takeover = takeover
-        self._recognised = False
-        self._code: str | None = None
-        self._codes = 0
-        self._code_answered_next = False
-        self._authenticated: str | None = None
-        self._percent: int | None = None
-        self._linked = False
-        self._socket_up = True
-        self._in_conflict = False
-        self.asked_for_scan = False
-        """Whether this page has not been linked from its start: then what it stores is new."""
-
-    def read(self, told: Any) -> Iterator[Report | Finding]:
-        """Give what one message of the watcher means."""
-        if not isinstance(told, dict):
-            return
-        match told.get("kind"):
-            case "sight":
-                yield from self._see(Snapshot.parse(told))
-            case "state":
-                yield from self._pass(_state(told.get("state")))
-            case "heard":
-                yield Heard()
-            case "passkey":
-                yield PasskeyAsked()
-            case "logged out":
-                yield Finding.LOGGED_OUT
-
-    def _see(self, sight: Snapshot) -> Iterator[Report | Finding]:
-        if sight.is_known_page and not self._recognised:
-            self._recognised = True
-            yield Finding.RECOGNISED
-        yield from self._pass(sight.state)
-        yield from self._end(sight)
-        if sight.state == "UNPAIRED_IDLE":
-            self._codes = 0  # the codes are used up; a refresh brings new ones
-        if sight.state in _UNPAIRED:
-            self.asked_for_scan = True
-            self._authenticated = None
-        elif sight.number is not None and sight.number != self._authenticated:
-            self._authenticated = sight.number
-            yield Authenticated(sight.number or None)
-        if sight.code is not None:
-            self._code_answered_next = True
-            if sight.code != self._code:
-                self._code = sight.code
-                self.asked_for_scan = True
-                yield Code(sight.code, lives=_NEXT_LIVES if self._codes else _FIRST_LIVES)
-                self._codes += 1
-        if self._authenticated is not None and not self._linked and sight.percent not in {None, self._percent}:
-            self._percent = sight.percent
-            yield Syncing(sight.percent)
-        if sight.is_linked and not self._linked:
-            self._linked = True
-            self._takeover = False  # it was for this opening: a later conflict is told, and followed by the policy
-            if self._authenticated is None:
-                self._authenticated = ""
-                yield Authenticated()
-            yield Finding.LINKED
-
-    def _pass(self, state: str | None) -> Iterator[Report | Finding]:
-        """Read the order of states: PAIRING right after a code is a scan, after OPENING it is a cold start."""
-        if state == "PAIRING" and self._code_answered_next:
-            self._code_answered_next = False
-            self._code = None  # should the pairing fail, the same code is to be shown again
-            yield Scanned()
-        elif state == "OPENING":
-            self._code_answered_next = False
-        if self._linked and state is not None and state not in _ENDS:
-            if self._socket_up and state != "CONNECTED":
-                yield SocketDown()
-            self._socket_up = state == "CONNECTED"
-
-    def _end(self, sight: Snapshot) -> Iterator[Report | Finding]:
-        is_conflict = sight.state == "CONFLICT"
-        if is_conflict and self._takeover:
-            if not self._in_conflict:
-                yield Finding.TAKE_OVER
-        elif sight.state in _ENDS:
-            reason, detail = _ENDS[sight.state]
-            yield Ended(reason, detail, block_ends_in=sight.block_ends_in if reason is Reason.BANNED else None)
-        self._in_conflict = is_conflict
+    def asks_for_scan(self) -> bool:
+        """Whether it is the linking screen, by the socket's word or, where that cannot be read, by what it shows."""
+        if self.state is not None:
+            return self.state in UNPAIRED
+        return self.connection.mode == "QR" or (self.connection.mode is None and self.shows_code)
 
     @property
-    def number(self) -> str | None:
-        """Who is linked, E.164, as far as the page has told."""
-        return self._authenticated or None
+    def signs(self) -> tuple[int, int]:
+        """How many independent signs say that the chats are there, of how many that can be read."""
+        mode, info = self.connection.mode, self.connection.info
+        stream = None if mode is None or info is None else mode == "MAIN" and info == "NORMAL"
+        found = [self.synced, stream, self.shows_chats]
+        return sum(sign is True for sign in found), sum(sign is not None for sign in found)
+
+    @property
+    def can_be_ready(self) -> bool:
+        """Whether nothing speaks against being connected, and something for the chats being there."""
+        agree, readable = self.signs
+        return self.connection.fault is None and 0 < agree >= readable - agree and not self.asks_for_scan
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether it is connected, with two independent signs that the chats are there."""
+        return self.connection.is_up is True and self.signs[0] > 1
+
+    @property
+    def partial(self) -> str:
+        """What can be watched of it where not all can, as one line for people; "" where all can."""
+        connection = self.connection
+        if connection.state is not None:
+            return ""
+        if connection.mode is not None or connection.stream is not None:
+            return "by its screen's own state only, not by its socket"
+        return "by its chat list only"
 
 
-def worded(state: Any) -> str:
-    """Word what the page says of its socket, without handing its own words on."""
-    return state if isinstance(state, str) and state in _STATES else "in no state that we know"
+def parts_of(told: Any) -> tuple[frozenset[str], frozenset[str]]:
+    """Return which of the page's parts are present and which are missing; both empty for what is no answer."""
+    if not isinstance(told, dict):
+        return frozenset(), frozenset()
+    known = {name: value for name, value in told.items() if name in PARTS and isinstance(value, bool)}
+    present = frozenset(name for name, there in known.items() if there)
+    return present, frozenset(known) - present
 
 
-def _state(told: Any) -> str | None:
+def build_of(told: Any) -> str:
+    """Return the version that the page gives, "" where it gives none that looks like one."""
+    return told if isinstance(told, str) and _BUILD.fullmatch(told) else ""
+
+
+def log_out_code(told: Any) -> str:
+    """Return WhatsApp's code for why a device was removed, "" for what cannot be one."""
+    return told if isinstance(told, str) and _LOG_OUT_CODE.fullmatch(told) else ""
+
+
+def words_of(told: Any) -> str:
+    """Return words of the page for people: one line, cut, with nothing invisible in it and numbers hidden."""
+    if not isinstance(told, str):
+        return ""
+    visible = "".join(sign if sign.isprintable() else " " for sign in told[: 4 * _LONGEST_WORDS])
+    line = _TOKEN.sub("…", " ".join(visible.split()))
+    line = _SPACED_NUMBER.sub(lambda found: _hidden(found[0]), line)
+    return line if len(line) <= _LONGEST_WORDS else f"{line[: _LONGEST_WORDS - 1].rstrip()}…"
+
+
+def _hidden(told: str) -> str:
+    digits = "".join(filter(str.isdigit, told))
+    return mask(digits) if _NUMBER.fullmatch(digits) else told
+
+
+def _known(told: Any, words: frozenset[str]) -> str | None:
     # An unknown word is still a word of the socket: the page is known, its state is none of ours.
-    return (told if told in _STATES else "") if isinstance(told, str) else None
+    return (told if told in words else "") if isinstance(told, str) else None
+
+
+def _cover(told: Any) -> Cover | None:
+    if not isinstance(told, dict):
+        return None
+    return Cover(words_of(told.get("words")), known=told.get("known") is True, locked=told.get("locked") is True)
 
 
 def _code(told: Any) -> str | None:

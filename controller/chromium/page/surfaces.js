@@ -3,10 +3,13 @@
  *
  * An expression whose value is an object of functions. It leaves nothing in the page, so that it can be evaluated again
  * for each question. Nothing here throws for a build that lacks a surface: it answers null.
- * What never lives here: when anything is read (watcher.js) and what it means (sight.py).
+ * What never lives here: when anything is read (watcher.js) and what it means (snapshot.py, reader.py).
  */
 (function () {
   "use strict";
+
+  const LONGEST_WORD = 40; // of a state
+  const LONGEST_TEXT = 400; // of what a dialog says
 
   // --- modules ---------------------------------------------------------------------------------------------------
 
@@ -21,6 +24,7 @@
   }
 
   const socket = () => exported("WAWebSocketModel", "Socket");
+  const stream = () => exported("WAWebStreamModel", "Stream");
   const conn = () => exported("WAWebConnModel", "Conn");
   const cmd = () => exported("WAWebCmd", "Cmd");
   const messages = () => exported("WAWebCollections", "Msg");
@@ -34,6 +38,9 @@
     }
   }
 
+  /** A word of the page's, cut: it may be of any length. */
+  const word = (value) => (typeof value === "string" ? value.slice(0, LONGEST_WORD) : null);
+
   // --- DOM -------------------------------------------------------------------------------------------------------
 
   const one = (selector) => document.querySelector(selector);
@@ -43,6 +50,54 @@
     return found && (found.hasAttribute("data-ref") ? found : found.querySelector("[data-ref]"));
   };
   const refreshButton = () => one("[data-testid=link_device_qr_expired_refresh_button]");
+
+  const DIALOGS = "[role=dialog], [role=alertdialog], [aria-modal=true], [data-animate-modal-popup], dialog[open]";
+  const HEADLINES = "h1, h2, [role=heading]";
+  const CHATS = "#pane-side, #main, [data-testid=chat-list]";
+
+  const text = (element) => (element?.innerText ?? "").replace(/\s+/g, " ").trim().slice(0, LONGEST_TEXT);
+  const first = (selector, within = document) => [...within.querySelectorAll(selector)].find(visible) ?? null;
+  const buttonsOf = (box) => [...box.querySelectorAll("button, [role=button]")].filter(visible);
+
+  /** What covers the page now: an element, or null. A dialog of a dialog is one. */
+  const cover = () => first(DIALOGS);
+  const lockField = () => first("input[type=password]");
+
+  /** Whether a dialog is the one about news, which any answer but its one button would only keep. */
+  const isNews = (box) =>
+    buttonsOf(box).length === 1 && /what.{0,2}s new|new on whatsapp|neu bei whatsapp/i.test(text(first(HEADLINES, box)) || text(box));
+
+  /** What covers the page: {words, known, locked}, or null. A headline comes first, so that it is not cut off. */
+  function dialog() {
+    const field = lockField();
+    if (field !== null) {
+      const box = field.closest(DIALOGS) ?? field.closest("div, form");
+      const said = text(first(HEADLINES, box?.parentElement ?? document) ?? box);
+      return { words: said || "locked", known: false, locked: true };
+    }
+    const box = cover();
+    if (box === null || box.matches(CHATS) || box.querySelector(CHATS) !== null) return null;
+    const head = text(first(HEADLINES, box));
+    const all = text(box);
+    const words = head === "" || all.startsWith(head) ? all : `${head} ${all}`;
+    return { words: words.slice(0, LONGEST_TEXT), known: isNews(box), locked: false };
+  }
+
+  /** Press the one button of the known dialog; false where there is none. */
+  function dismiss() {
+    const box = cover();
+    if (box === null || !isNews(box)) return false;
+    buttonsOf(box)[0].click();
+    return true;
+  }
+
+  /** The words that stand out: of what covers the page, else its headline, else what it says while it starts. */
+  function headline() {
+    const found = dialog();
+    if (found !== null) return found.words;
+    const head = [...document.querySelectorAll(HEADLINES)].find((each) => visible(each) && each.closest(CHATS) === null);
+    return text(head ?? one("#wa_web_initial_startup"));
+  }
 
   /** The known marks of the page that can be seen now. */
   const marks = () => ({
@@ -94,20 +149,69 @@
 
   // --- who, how far, and whether alive -----------------------------------------------------------------------------
 
-  const phoneWid = () => call("WAWebUserPrefsMeUser", "getMaybeMePnUser");
+  const PHONE = ["c.us", "s.whatsapp.net"];
+  const PREFERENCES = "WAWebUserPrefsMeUser";
+
+  /** The address that the page has kept of who is linked, as text: it may be of a session that is over. */
+  function keptWid() {
+    try {
+      return JSON.parse(localStorage.getItem("last-wid-md") ?? localStorage.getItem("last-wid") ?? "null");
+    } catch {
+      return null;
+    }
+  }
+
+  /** The digits of an address (an object or text) that is a phone's; null for a hidden one (LID) or none. */
+  function digitsOf(wid) {
+    const [, user, server] = /^(\d{5,15})(?::\d+)?(?:@([a-z.]+))?$/.exec(String(wid?._serialized ?? wid ?? "")) ?? [];
+    if (user !== undefined) return server === undefined || PHONE.includes(server) ? user : null;
+    return /^\d{5,15}$/.test(wid?.user ?? "") && PHONE.includes(wid?.server ?? PHONE[0]) ? wid.user : null;
+  }
+
+  /** Every address that the page may have of who is linked now, the best first. */
+  const wids = () => {
+    const known = ["getMaybeMeUser", "getMaybeMePnUser", "getMeUser", "getMaybeMeLidUser"].map((name) => call(PREFERENCES, name));
+    // What may be left of another session counts only where one is open.
+    const late = word(socket()?.state) === "CONNECTED" ? [conn()?.wid, keptWid()] : [];
+    return [...known, ...late].filter((wid) => wid !== null && wid !== undefined);
+  };
 
   /** The digits of who is linked; "" where only a number-less identity is known; null for nobody. */
   function me() {
-    const wid = phoneWid();
-    const digits = /^\d+/.exec(wid?.user ?? wid?._serialized ?? "");
-    if (digits) return digits[0];
-    return wid || call("WAWebUserPrefsMeUser", "getMaybeMeLidUser") ? "" : null;
+    const found = wids();
+    return found.map(digitsOf).find((digits) => digits !== null) ?? (found.length > 0 ? "" : null);
+  }
+
+  // --- the loading of chats ----------------------------------------------------------------------------------------
+
+  let historyModule;
+  let searchedAt = -Infinity;
+
+  /** The model of the first history's progress, or null. Nobody knows its module's name: it is found by what it exports. */
+  function history() {
+    const name = "getHistorySyncProgressModel";
+    if (historyModule === undefined && performance.now() - searchedAt > 5000) {
+      searchedAt = performance.now();
+      try {
+        const all = window.require("__debug")?.modulesMap ?? {};
+        historyModule = Object.values(all).map((each) => each?.exports).find((each) => typeof each?.[name] === "function");
+      } catch {
+        historyModule = undefined;
+      }
+    }
+    try {
+      return historyModule?.[name]() ?? call("WAWebHistorySyncProgressModel", name);
+    } catch {
+      return null;
+    }
   }
 
   /** How much of the chats has been loaded, 0 to 100, or null. */
   function percent() {
     let told = null;
     try {
+      const model = history();
+      if (model?.inProgress === true && Number.isFinite(model.realProgress)) return model.realProgress;
       told = exported("WAWebOfflineHandler", "OfflineMessageHandler")?.getOfflineDeliveryProgress?.() ?? null;
     } catch {
       told = null;
@@ -117,17 +221,39 @@
     return bar !== null && bar.position >= 0 ? 100 * bar.position : null;
   }
 
-  /** The socket's own word, read live: {state, synced}, each null where it cannot be read. */
+  /** The connection in the page's own words, read live; each null where it cannot be read. */
   function live() {
-    const model = socket();
-    const state = model?.state;
-    const synced = model?.hasSynced;
+    const synced = socket()?.hasSynced;
     return {
-      state: typeof state === "string" ? state : null,
+      state: word(socket()?.state),
+      stream: word(socket()?.stream),
+      mode: word(stream()?.mode),
+      info: word(stream()?.displayInfo ?? stream()?.info),
       synced: typeof synced === "boolean" ? synced : null,
       chats: marks().chats,
+      offline: visible(one("[data-testid=alert-computer], [data-icon=alert-computer]")),
     };
   }
+
+  // --- the build ---------------------------------------------------------------------------------------------------
+
+  /** What the page calls itself, "" where it does not tell. */
+  const build = () => word(exported("WAWebBuildConstants", "VERSION_STR") ?? window.Debug?.VERSION) ?? "";
+
+  /** Which of the surfaces that we read this build has: {name: whether}. */
+  const parts = () => ({
+    "socket": socket() !== null,
+    "stream": stream() !== null,
+    "linking code": conn() !== null,
+    "keys": exported("WAWebUserPrefsInfoStore", "waNoiseInfo") !== null,
+    "events": cmd() !== null,
+    "identity": ["getMaybeMeUser", "getMaybeMePnUser"].some((name) => exported(PREFERENCES, name) !== null),
+    "loading": exported("WAWebOfflineHandler", "OfflineMessageHandler") !== null || history() !== null,
+    "messages": messages() !== null,
+    "server query": ownQuery() !== null,
+    "take over": typeof socket()?.takeover === "function",
+    "log out": typeof socket()?.logout === "function",
+  });
 
   /** Seconds until a block ends, where the page tells, or null. */
   function blockEndsIn() {
@@ -139,15 +265,24 @@
     return Math.max(0, seconds - Date.now() / 1000);
   }
 
+  /** Our own address as an object of the page's, or null. */
+  const ownWid = () => {
+    const [wid] = wids();
+    return (typeof wid === "string" ? call("WAWebWidFactory", "createWid", wid) : wid) ?? null;
+  };
+
   const ownQuery = () => exported("WAWebQueryExistsJob", "queryWidExists");
 
-  /** Whether the server answers one light question about our own number; null where it cannot be asked. */
+  /**
+   * Whether the server answers one light question about our own address, be it a phone's or a hidden one.
+   * null: it cannot be asked. An answer that says nothing (nobody of that address) is one of the page's own: false.
+   */
   async function serverAnswers() {
-    const wid = phoneWid();
-    if (ownQuery() === null || !wid) return null;
+    const wid = ownWid();
+    if (ownQuery() === null || wid === null) return null;
     try {
-      await ownQuery()(wid);
-      return true;
+      const answer = await ownQuery()(wid);
+      return answer !== null && answer !== undefined;
     } catch {
       return false;
     }
@@ -171,7 +306,8 @@
   }
 
   return {
-    socket, conn, cmd, messages, marks, codeOfModules, codeOfDom, refreshCode, refreshButton, me, percent, live,
-    blockEndsIn, serverAnswers, canAsk: () => ownQuery() !== null, sendPresence, takeOver, logOut,
+    socket, stream, conn, cmd, messages, marks, codeOfModules, codeOfDom, refreshCode, refreshButton, me, percent, live,
+    blockEndsIn, serverAnswers, canAsk: () => ownQuery() !== null && ownWid() !== null, sendPresence, takeOver, logOut, dialog, dismiss,
+    headline, build, parts, history,
   };
 })()

@@ -49,6 +49,9 @@ SESSION_PARTS = (
     "switchboard.json",
 )
 """What restores a session; the rest of a profile is caches, and made anew."""
+_STORES = ("Local Storage", "WebStorage")
+_SESSION_MARKS = (b"last-wid", b"WALid", b"WALID")
+"""Keys that the page keeps in its localStorage once it is linked: they stand in Chromium's files as they are."""
 _LONGEST_NUMBER = 15
 TIME = "%Y%m%dT%H%M%S.%fZ"
 """How times stand in the names of copies and of what is set aside. UTC."""
@@ -138,6 +141,14 @@ class Profile:
             shutil.rmtree(folder, ignore_errors=True)
         self.take_clean_mark()
 
+    def has_session(self) -> bool:
+        """Tell whether the page seems to have kept a linked session here. In doubt it has."""
+        try:
+            found = [path for place in _STORES for path in (self.folder / "Default" / place).rglob("*")]
+            return any(path.is_file() and _holds_session(path) for path in found)
+        except OSError:
+            return True
+
     def drop_caches(self) -> None:
         """Make the next load a fresh one; the keys stay. No browser may be open."""
         for name in _CACHES:
@@ -184,6 +195,11 @@ class Profile:
         new = self.folder / f"{_STAMP}.new"
         new.write_text(json.dumps({"browser": version}) + "\n", encoding="utf-8")
         new.replace(self.folder / _STAMP)
+
+
+def _holds_session(path: Path) -> bool:
+    stored = path.read_bytes()
+    return any(mark in stored for mark in _SESSION_MARKS)
 
 
 def run_folder(data_dir: Path) -> Path:

@@ -267,7 +267,8 @@ async def another_controller(rig: Rig, tmp_path: Path) -> asyncio.subprocess.Pro
     )  # fmt: skip
     assert started.stdout is not None
     async with asyncio.timeout(20):
-        assert await started.stdout.readline() == b"Code\n"
+        while (told := await started.stdout.readline()) != b"Code\n":
+            assert told == b"Loaded\n"
     return started
 
 

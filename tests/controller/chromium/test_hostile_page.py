@@ -12,9 +12,10 @@ from playwright.async_api import Error as PlaywrightError
 
 from controller.accounts.reasons import Reason
 from controller.accounts.reports import Code, Ended
-from controller.chromium.page.snapshot import SnapshotReader, worded
+from controller.chromium.page.documents import _address, _host
+from controller.chromium.page.reader import PageReader, Stands
+from controller.chromium.page.snapshot import Connection, log_out_code, words_of
 from controller.chromium.playwright.errors import translate
-from controller.chromium.session import _address, _host, _log_out_detail
 from tests.controller.chromium.conftest import Rig, eventually
 
 KEY = b64encode(bytes(range(32))).decode()
@@ -44,9 +45,10 @@ def assert_fit_for_people(text: str) -> None:
 
 @given(st.lists(st.one_of(values, sights), max_size=8), st.booleans())
 def test_nothing_that_a_page_tells_fails_or_gets_through_unchecked(messages, takeover):
-    reader = SnapshotReader(takeover=takeover)
+    reader = PageReader(takeover=takeover)
     for told in messages:
-        for meant in reader.read(told):
+        for said in reader.read(told):
+            meant = said.meant if isinstance(said, Stands) else said
             if isinstance(meant, Code):
                 assert meant.text.isascii()
                 assert meant.text.isprintable()
@@ -58,21 +60,24 @@ def test_nothing_that_a_page_tells_fails_or_gets_through_unchecked(messages, tak
 @pytest.mark.parametrize("told", [math.inf, -math.inf, math.nan, 1e300, 10**400, -1, True, "60", None])
 def test_a_block_without_a_real_end_has_none(told):
     (ended,) = [
-        meant
-        for meant in SnapshotReader(takeover=False).read({"kind": "sight", "state": "TOS_BLOCK", "blockEndsIn": told})
-        if isinstance(meant, Ended)
+        said.meant
+        for said in PageReader(takeover=False).read({"kind": "sight", "state": "TOS_BLOCK", "blockEndsIn": told})
+        if isinstance(said, Stands) and isinstance(said.meant, Ended)
     ]
     assert ended == Ended(Reason.BANNED, "WhatsApp blocks the account (terms of service)")
 
 
 @pytest.mark.parametrize("code", ["\ud800,b,c,d,e", "a,b,c,d,\n", "a,b,c,d,ü", ",".join("abcd") + "," + "x" * 1000])
 def test_a_code_that_could_not_be_drawn_is_none(code):
-    assert not list(SnapshotReader(takeover=False).read({"kind": "sight", "state": None, "code": code}))
+    told = PageReader(takeover=False).read({"kind": "sight", "state": None, "code": code})
+    assert not [said for said in told if isinstance(getattr(said, "meant", said), Code)]
 
 
 @pytest.mark.parametrize("state", [FORGED, "", 7, {"a": 1}, "connected"])
 def test_a_state_in_the_pages_own_words_is_not_handed_on(state):
-    assert worded(state) == "in no state that we know"
+    told = dict.fromkeys(("state", "stream", "mode", "info"), state)
+    assert (Connection.parse(told).fault or "in no state that we know") == "in no state that we know"
+    assert_fit_for_people(words_of(f"{state} {FORGED}"))
 
 
 @pytest.mark.parametrize(
@@ -91,8 +96,9 @@ def test_where_the_page_went_is_told_without_what_it_may_hide(url):
 
 @pytest.mark.parametrize("code", [FORGED, "491511234567", "A" * 2000, KEY, "1\n", "<b>", "٣٤٥"])
 def test_a_reason_for_a_logout_is_told_only_if_it_is_one(code):
-    assert _log_out_detail(code) == "WhatsApp removed this linked device"
-    assert _log_out_detail("401").endswith("(reason 401)")
+    assert log_out_code(code) == ""
+    assert log_out_code("401") == "401"
+    assert log_out_code("storage_quota_exceeded") == "storage_quota_exceeded"
 
 
 @pytest.mark.parametrize(
@@ -146,7 +152,7 @@ async def test_a_hostile_page_in_a_real_browser(tmp_path, hostile):
     try:
         session = await rig.open()
         page = session._parts.page
-        await eventually(session._recognised.is_set)
+        await eventually(lambda: session._documents.is_recognised)
 
         await page.evaluate("(text) => { socket.state = text }", FORGED)
         health = await session.probe()
@@ -164,7 +170,7 @@ async def test_a_hostile_page_in_a_real_browser(tmp_path, hostile):
 
         before = len(rig.reports)
         session = await rig.open()
-        await eventually(session._recognised.is_set)
+        await eventually(lambda: session._documents.is_recognised)
         query = "?post_logout=1&logout_reason=491511234567"
         await session._parts.page.evaluate("(query) => { location.href = '/' + query }", query)
         ended = await eventually(lambda: next((one for one in rig.reports[before:] if isinstance(one, Ended)), None))
