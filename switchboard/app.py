@@ -12,7 +12,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from controller.chromium import ChromiumDriver, ChromiumOptions
+from controller.chromium import Bounds, ChromiumDriver, ChromiumOptions
 from controller.chromium.profile.vault import Vault
 from controller.manager import Status, utc_now
 from controller.outage import OutageWatch
@@ -195,6 +195,7 @@ def chromium_options(settings: Settings) -> ChromiumOptions:
         connect_timeout=settings.connect_timeout_seconds,
         presence=settings.keep_alive_presence,
         vault_key=settings.vault_key,
+        bounds=Bounds(memory=settings.account_memory_limit_mib * MIB),
     )
 
 

@@ -7,27 +7,25 @@ how a browser is started (`launch`) and ended (`processes`).
 import asyncio
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
-
-from playwright.async_api import BrowserContext
 
 from controller.accounts.reasons import Reason
 from controller.accounts.reports import Ended, Report
 from controller.chromium.page.documents import Timing
-from controller.chromium.playwright.errors import GONE, translated
+from controller.chromium.parts import Parts, take_parts
+from controller.chromium.playwright.errors import translated
 from controller.chromium.playwright.launch import Launch
 from controller.chromium.playwright.playwright_host import PlaywrightHost
-from controller.chromium.process import flags
+from controller.chromium.process.bounds import Bounds, BoundsWatch
 from controller.chromium.process.find import Browser, find_executable, identify
-from controller.chromium.process.tree import ProcessId
 from controller.chromium.profile.locks import ProfileLock, ProfileLocks
 from controller.chromium.profile.numbered import rename_numbered
 from controller.chromium.profile.orphans import end_orphans, make_free
 from controller.chromium.profile.profile import Profile
 from controller.chromium.profile.vault import OPEN, Vault, VaultError
-from controller.chromium.session import ChromiumSession, Parts
+from controller.chromium.session import ChromiumSession
 from controller.driver import DriverError, Opening, SavedSession
 from controller.host_limits import HostLimits
 from controller.proxy import Proxy
@@ -47,7 +45,8 @@ class ChromiumOptions:
     connect_timeout: what a launch to its first code may take (CONNECT_TIMEOUT_SECONDS): the shorter deadlines in here
     are parts of it. presence: send presence with each heartbeat (KEEP_ALIVE_PRESENCE). vault_key: what saved profiles
     are encrypted to, None for not at all (PROFILE_KEY).
-    save_every: how old the newest saved copy of a profile may be when its browser opens.
+    save_every: how old the newest saved copy of a profile may be when its browser opens. bounds: past these a browser
+    is ended (ACCOUNT_MEMORY_LIMIT_MIB).
     """
 
     page_url: str
@@ -60,6 +59,7 @@ class ChromiumOptions:
     presence: bool = False
     vault_key: str | None = None
     save_every: float = 86400.0
+    bounds: Bounds = field(default_factory=Bounds)
 
     @property
     def launch_timeout(self) -> float:
@@ -85,6 +85,7 @@ class ChromiumDriver:
         self._limits = limits or HostLimits()
         self._vault = Vault(options.data_dir, options.vault_key)
         self._holds = ProfileLocks()
+        self._bounds = BoundsWatch(options.bounds)
         self._host = PlaywrightHost(options.data_dir)
 
     def find(self) -> Path:
@@ -152,10 +153,11 @@ class ChromiumDriver:
             with translated("start the browser"):
                 async with asyncio.timeout(self._options.launch_timeout):
                     context, process = await launch.start(playwright, node, self._options.launch_timeout)
-                    parts = await _parts(context, profile, process, node, browser)
+                    parts = await take_parts(context, profile, process, node, browser)
                     session = await self._session(parts, hold, opening, report)
                     await hold.in_thread(profile.put_stamp, browser.version)
             session.begin()
+            self._bounds.add(session.pid, session.misbehave)
         except BaseException:
             if session is not None:
                 session.give_up()
@@ -211,7 +213,12 @@ class ChromiumDriver:
 
     async def stop(self) -> None:
         """End Playwright's driver process."""
+        await uncancelled(self._bounds.stop())
         await uncancelled(self._host.stop())
+
+    def _released(self, pid: int, hold: ProfileLock) -> None:
+        self._bounds.remove(pid)
+        hold.release()
 
     async def _session(
         self, parts: Parts, hold: ProfileLock, opening: Opening, report: Callable[[Report], None]
@@ -225,31 +232,8 @@ class ChromiumDriver:
             timing=self._options.timing,
             had_session=parts.profile.has_session(),
             report=report,
-            released=hold.release,
+            released=lambda: self._released(parts.process.pid, hold),
         )
         await session.channel.install()
+        await session.fence.install(parts.context, parts.browser_cdp)
         return session
-
-
-async def _parts(
-    context: BrowserContext, profile: Profile, process: ProcessId, node: ProcessId, browser: Browser
-) -> Parts:
-    """Take hold of everything that a session needs of an open browser."""
-    if context.browser is None:
-        raise DriverError(Reason.SESSION_CLOSED, GONE)
-    page = context.pages[0] if context.pages else await context.new_page()
-    for other in context.pages:
-        if other is not page:
-            await other.close()
-    page_cdp = await context.new_cdp_session(page)
-    await page_cdp.send("Page.enable")
-    await page_cdp.send("Emulation.setUserAgentOverride", flags.user_agent_override(browser))
-    return Parts(
-        context=context,
-        page=page,
-        browser_cdp=await context.browser.new_browser_cdp_session(),
-        page_cdp=page_cdp,
-        process=process,
-        node=node,
-        profile=profile,
-    )

@@ -9,10 +9,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from typing import Any
-
-from playwright.async_api import BrowserContext, CDPSession, Page
 
 from controller.accounts.reasons import Reason, logout_words
 from controller.accounts.reports import Code, Ended, Health, Layer, PageView, Ready, Reloaded, Report
@@ -20,6 +17,7 @@ from controller.chromium.page import questions
 from controller.chromium.page.channel import PageChannel
 from controller.chromium.page.documents import Documents, Timing
 from controller.chromium.page.durability import remove_marker, until_durable
+from controller.chromium.page.fence import Fence
 from controller.chromium.page.reader import (
     ENDS_AFTER,
     ONE_SIGN_AFTER,
@@ -32,10 +30,10 @@ from controller.chromium.page.reader import (
 )
 from controller.chromium.page.screenshot import take_picture
 from controller.chromium.page.standing import Standing
+from controller.chromium.parts import Parts
 from controller.chromium.playwright.errors import translated
-from controller.chromium.process.tree import ExitWatch, ProcessId, end_tree
+from controller.chromium.process.tree import ExitWatch, end_tree
 from controller.chromium.process.usage import measure
-from controller.chromium.profile.profile import Profile
 from controller.driver import DriverError, Opening, Usage
 from controller.tasks import Tasks, uncancelled
 
@@ -47,19 +45,6 @@ _BENEATH_SECONDS = 0.2
 """Until a death of the process has been noticed: it comes another way than the page's, and sometimes after it."""
 _ANSWER_SECONDS = 10.0
 _LOOK_SECONDS = 3.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Parts:
-    """What `driver` has opened for a session. node: Playwright's driver process."""
-
-    context: BrowserContext
-    page: Page
-    browser_cdp: CDPSession
-    page_cdp: CDPSession
-    process: ProcessId
-    node: ProcessId
-    profile: Profile
 
 
 class ChromiumSession:
@@ -86,6 +71,7 @@ class ChromiumSession:
         self._reader = PageReader(takeover=opening.takeover, had_session=had_session)
         self._standing: Standing[Subject, Report | Finding] = Standing(self._believe)
         self.channel = PageChannel(parts.page_cdp, self._receive, self._flooded)
+        self.fence = Fence(parts.page, parts.page_cdp, page_url, self.misbehave)
         self._documents = Documents(parts.page, parts.page_cdp, page_url, timing, self)
         self._tasks = Tasks("chromium session")
         self._readying: asyncio.Task[Any] | None = None
@@ -200,8 +186,13 @@ class ChromiumSession:
         self.misbehave("it sent more messages than any page does")
 
     def misbehave(self, detail: str) -> None:
-        """Take it that the page did more than a page may: its browser is to be ended."""
+        """Take it that the page did more than a page may: its browser is ended at once, and not in good order."""
+        if self._silent:
+            return
+        log.warning("A page misbehaves: %s; its browser is ended (pid %d)", detail, self._parts.process.pid)
+        self.channel.close()
         self.end(Ended(Reason.PAGE_MISBEHAVES, detail))
+        self._tasks.start(end_tree(self._parts.process, grace=0, timeout=self._timing.close))
 
     def _process_ended(self) -> None:
         """Name what died first: a browser ends with the driver process that started it, and may be noticed before."""
@@ -411,6 +402,7 @@ class ChromiumSession:
         self._standing.clear()
         try:
             await self._documents.stop()
+            await self.fence.stop()
             await self._tasks.stop()
             if parts.process.is_alive() and not parts.process.is_stopped() and not parts.node.is_stopped():
                 in_good_order = await self._close_gracefully(self._timing.close * 0.5)

@@ -283,6 +283,7 @@ class PageReader:
         self._cover = cover
         if self._cover_told and cover is None:
             self._cover_told = False
+            self._code = None  # the dialog covered it: it is to be told anew
             yield DialogClosed()
         meant = None if cover is None else Dialog(cover.words, known=cover.known, locked=cover.locked)
         yield Stands(Subject.COVER, meant, COVERS_AFTER)

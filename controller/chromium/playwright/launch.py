@@ -70,6 +70,7 @@ class Launch:
             timeout=seconds * 1000,
             viewport={"width": width, "height": height},
             accept_downloads=False,
+            ignore_default_args=list(flags.NOT_WANTED),
             proxy=_settings(self._proxy),
             # Signals are for the controller, who closes in order.
             handle_sigint=False,

@@ -17,6 +17,10 @@ _NOT_NEEDED = (
 )
 
 
+NOT_WANTED = ("--disable-popup-blocking",)
+"""Of Playwright's own arguments those that would let a page open windows."""
+
+
 def arguments(browser: Browser, extra: tuple[str, ...] = ()) -> list[str]:
     """Our arguments beside Playwright's. extra: the operator's, which come last and so win."""
     return [
@@ -24,6 +28,8 @@ def arguments(browser: Browser, extra: tuple[str, ...] = ()) -> list[str]:
         "--disable-background-networking",
         "--disable-domain-reliability",
         "--no-pings",
+        "--block-new-web-contents",  # the headless shell's: no page opens a window
+        "--deny-permission-prompts",  # a whole Chromium's: nobody is there to answer one
         f"--user-agent={user_agent(browser)}",
         *extra,
     ]
