@@ -58,6 +58,8 @@ def routes(phones: Phones, switches: Switches) -> list[web.RouteDef]:
         web.post("/phone/reload", _action(phones.reload)),
         web.post("/phone/crash", _action(phones.crash)),
         web.post("/phone/hang", _action(phones.hang)),
+        web.post("/phone/harm", _action(phones.harm)),
+        web.post("/phone/turn", _action(phones.turn)),
         web.post("/phone/leave", _action(phones.leave)),
         web.post("/phone/passkey", _action(phones.passkey)),
     ]

@@ -10,6 +10,7 @@ from typing import Any
 
 from sandbox.whatsapp.devices import Device
 from sandbox.whatsapp.session import Hub, PageSession
+from sandbox.whatsapp.switches import HARMS, LIVE, TABLE
 
 STATES = (
     "OPENING",
@@ -230,6 +231,25 @@ class Phones:
     def leave(self, number: str | None = None, page: str | None = None) -> Answer:
         """Let pages go to another address, where nothing of WhatsApp is."""
         return self._order("leave", number, page)
+
+    def harm(self, how: str, number: str | None = None, page: str | None = None) -> Answer:
+        """Let open pages turn on who drives them, in one of the ways of the switch `hostile`."""
+        if how not in HARMS:
+            raise PhoneError(400, f"how is one of {', '.join(HARMS)}, not {how!r}")
+        pages = self._pages(number, page)
+        for each in pages:
+            each.order("harm", how=how)
+        return {"pages": [each.page for each in pages], "how": how}
+
+    def turn(self, name: str, value: str, number: str | None = None, page: str | None = None) -> Answer:
+        """Let open pages alone feel one of the switches that take effect at once."""
+        if name not in LIVE:
+            raise PhoneError(400, f"name is one of {', '.join(sorted(LIVE))}, not {name!r}")
+        parsed = next(row for row in TABLE if row.name == name).parse(value)
+        pages = self._pages(number, page)
+        for each in pages:
+            each.turn(name, parsed)
+        return {"pages": [each.page for each in pages], "name": name, "value": parsed}
 
     # ---- helpers
 

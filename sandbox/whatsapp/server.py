@@ -30,7 +30,7 @@ from sandbox.whatsapp.devices import Devices
 from sandbox.whatsapp.options import Options
 from sandbox.whatsapp.phones import Phones
 from sandbox.whatsapp.session import Hub, PageSession
-from sandbox.whatsapp.switches import Switches, Value
+from sandbox.whatsapp.switches import LIVE, Switches, Value
 
 HOST = "127.0.0.1"
 REAL_HOST = "web.whatsapp.com"
@@ -41,11 +41,6 @@ BUNDLE = (
     "hostile.js",
 )  # fmt: skip
 KINDS = {".js": "text/javascript", ".css": "text/css"}
-LIVE = frozenset({
-    "dead_socket", "stream", "stream_mode", "display_info", "own_query", "dialog", "brief_sight", "logout_fails",
-    "hostile",
-})  # fmt: skip
-"""The switches that an open page itself feels."""
 LONGEST_QR = 1000
 SHUTDOWN_DEADLINE = 2.0
 GOODBYE_TURNS = 5  # of the loop: an end is seen in the first, TLS closes some later

@@ -71,6 +71,10 @@ MODULES = (
     "WAWebSocketModel", "WAWebStreamModel", "WAWebConnModel", "WAWebCmd", "WAWebUserPrefsMeUser",
     "WAWebUserPrefsInfoStore", "WAWebOfflineHandler", "WAWebCollections", "WAWebQueryExistsJob",
 )  # fmt: skip
+LIVE = frozenset({
+    "dead_socket", "stream", "stream_mode", "display_info", "own_query", "dialog", "brief_sight", "logout_fails",
+})  # fmt: skip
+"""The switches that an open page itself feels."""
 HARMS = (
     "popups", "reports", "forged", "errors", "console", "busy", "memory", "frames", "workers", "downloads",
     "permissions", "protocols", "alerts", "addresses", "unload",
@@ -225,7 +229,7 @@ TABLE: tuple[Switch, ...] = (
     ),
     *_about(
         "A hostile page",
-        _choice("hostile", "The page does harm", ("off", *HARMS), "at once"),
+        _choice("hostile", "The page does harm (to an open one: /phone/harm)", ("off", *HARMS)),
     ),
     *_about(
         "What the host answers",

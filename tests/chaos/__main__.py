@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
-from tests.chaos import faults, outages, pairs, stops, trial
+from tests.chaos import faults, field, outages, pairs, stops, trial
 from tests.chaos.durations import DEFAULTS, QUICK_PINGS, SHORT, TRUE_PINGS
 from tests.chaos.stage import Stage, StageError, stage
 from tests.chaos.table import Row, line, markdown
@@ -71,7 +71,10 @@ async def _everything(here: Stage, told: argparse.Namespace, done: Callable[[Row
     wanted = lambda name: any(part in name for part in told.only) if told.only else not told.quick or name in QUICK
     picked = lambda table: [each for each in table if wanted(each.name)]
     await _side_by_side(here, picked(faults.hangs(here)), done)
-    serial = [*faults.crashes(), *faults.survived(), *faults.people(), *faults.pages(here), *faults.shared(here)]
+    serial = [
+        *faults.crashes(), *faults.survived(), *faults.people(), *faults.pages(here), *field.all_of(here),
+        *faults.shared(here),
+    ]  # fmt: skip
     for place, fault in enumerate(picked(serial)):
         sounds = fault.expected.alerts != (0, 0)
         done(await trial.run(here, fault, here.calmest() if sounds else here.accounts[place % len(here.accounts)]))

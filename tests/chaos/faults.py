@@ -311,20 +311,20 @@ def people() -> list[Fault]:
         ),
         Fault(
             name="open elsewhere (conflict)", do=phone("conflict"), person=_use_here,
-            expected=replace(alone, reason="conflict", layer="elsewhere", within=2),
+            expected=replace(alone, reason="conflict", layer="elsewhere", within=5),
         ),
         Fault(
             name="ban with an end", do=_ban,
-            expected=Expected(reason="banned", state="SUSPENDED", layer="blocks", within=2, attempts=(0, 0),
+            expected=Expected(reason="banned", state="SUSPENDED", layer="blocks", within=5, attempts=(0, 0),
                               alerts=(1, 1), back=_BAN_SECONDS + 10),
         ),
         Fault(
             name="terms-of-service block", do=phone("state", state="TOS_BLOCK"), person=_reconnect,
-            expected=replace(alone, reason="banned", state="SUSPENDED", layer="blocks", within=2),
+            expected=replace(alone, reason="banned", state="SUSPENDED", layer="blocks", within=5),
         ),
         Fault(
             name="version too old", do=phone("state", state="DEPRECATED_VERSION"),
-            expected=Expected(reason="outdated", layer="too old", within=2),
+            expected=Expected(reason="outdated", layer="too old", within=5),
         ),
         Fault(
             name="another number scans", prepare=_shows_code, do=_wrong_number, person=_logged_out_again,

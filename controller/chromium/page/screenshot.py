@@ -1,4 +1,4 @@
-"""The picture of a page that was not recognised, for an alert: what is in it will be seen by many, and kept.
+"""The picture of a page that is stuck or unknown, for an alert: what is in it will be seen by many, and kept.
 
 So whatever may be a linking code (a page that has changed may well still draw one) or a person's chats is left out of
 it; words outside of these stay, since they tell what the page wants.
@@ -14,16 +14,27 @@ from controller.driver import DriverError
 
 _SECONDS = 5.0
 _HIDE = """
-canvas, img, svg, video, object, embed, picture,
-[data-ref], [data-link-code], [contenteditable],
-#pane-side, #main, [role=grid], [role=list], [role=listbox], [role=row], [role=listitem] {
-  visibility: hidden !important;
-}
-:is(canvas, svg, [data-ref], [data-link-code], #pane-side, #main, [role=grid], [role=list], [role=listbox]) * {
-  visibility: hidden !important;
-}
 * { background-image: none !important; }
+:is(svg, object, embed, [data-ref], [data-link-code], [contenteditable], #pane-side, #main, [role=grid], [role=list],
+    [role=listbox], [role=row], [role=listitem]) :is(*, *::before, *::after) {
+  visibility: hidden !important;
+}
+html body :is(canvas, img, picture, svg, video, object, embed, [data-ref], [data-link-code], [contenteditable],
+    #pane-side, #main, [role=grid], [role=list], [role=listbox], [role=row], [role=listitem]) {
+  color: transparent !important;
+  -webkit-text-fill-color: transparent !important;
+  text-shadow: none !important;
+  object-fit: none !important;
+  object-position: -99999px -99999px !important;
+  background: repeating-linear-gradient(45deg, #d5d5d5 0 6px, #f0f0f0 6px 12px) !important;
+}
+html body :is(#pane-side, #main, [role=grid], [role=list], [role=listbox])
+    :is(canvas, img, svg, [role=row], [role=listitem]) {
+  background: none !important;
+}
+input, textarea { color: transparent !important; -webkit-text-fill-color: transparent !important; }
 """
+"""What is left out is hatched, so that it looks as if it were meant."""
 
 
 async def take_picture(page: Page) -> bytes | None:

@@ -98,7 +98,8 @@ __d('StandInOrders', (require, exports) => {
     for (;;);
   };
   const leave = () => location.assign('/frame');
-  exports.obey = (frame) => ({ crash, leak, reload, hang, leave })[frame.action]?.(frame);
+  const harm = ({ how }) => require('StandInHarm')[how]();
+  exports.obey = (frame) => ({ crash, leak, reload, hang, leave, harm })[frame.action]?.(frame);
 
   // Frames that come and go, as the real page's do; who takes each navigation for the page's own is wrong.
   const frames = async () => {
@@ -116,10 +117,7 @@ __d('StandInOrders', (require, exports) => {
   };
 
   exports.start = ({ switches }) => {
-    const { live } = require('StandInLive');
-    const harm = () => live.hostile !== 'off' && require('StandInHarm')[live.hostile]();
-    live.on('change:hostile', harm);
-    harm();
+    if (switches.hostile !== 'off') harm({ how: switches.hostile });
     leak({ megabytes: switches.memory_growth });
     if (switches.iframes) frames();
     if (switches.page_crash) setTimeout(crash, 1000 * switches.page_crash);

@@ -11,7 +11,7 @@ from playwright.async_api import Page
 from qrcode.image.svg import SvgPathImage
 
 from controller.accounts.reasons import Reason
-from controller.accounts.reports import Ended
+from controller.accounts.reports import Code, Ended
 from controller.chromium.page.screenshot import take_picture
 from tests.controller.chromium.conftest import eventually
 
@@ -52,7 +52,9 @@ async def test_the_alert_of_a_page_that_has_changed_carries_no_code(rig, stand_i
 async def page_with(rig, html: str) -> Page:
     """Open a page of nobody's in a browser as we start it."""
     session = await rig.open()
-    page = await session._parts.context.new_page()
+    await rig.seen(Code)
+    page = session._parts.page  # there is one only
+    await page.goto("about:blank")
     await page.set_content(html)
     await page.evaluate("() => Promise.all([...document.images].map((image) => image.decode()))")
     return page
@@ -93,3 +95,27 @@ async def test_no_chats_are_in_it(rig):
 
     assert taken is not None
     assert is_blank(taken)
+
+
+def is_hatched(png: bytes, box: tuple[int, int, int, int]) -> bool:
+    with Image.open(io.BytesIO(png)) as image:
+        found = image.convert("RGB").crop(box).getcolors(1 << 16)
+    return found is not None and {(0xD5, 0xD5, 0xD5), (0xF0, 0xF0, 0xF0)} <= {color for _, color in found}
+
+
+@pytest.mark.parametrize(
+    "blanked",
+    [
+        "<canvas style='position: fixed; inset: 0; width: 400px; height: 400px'></canvas>",
+        "<div id=pane-side style='position: fixed; inset: 0; width: 400px; height: 400px'><p>Ada: 1234</div>",
+        "<div role=grid style='position: fixed; inset: 0; width: 400px; height: 400px'>Ada: 1234</div>",
+    ],
+)
+async def test_what_is_blanked_is_hatched_and_nothing_of_it_can_be_read(rig, blanked):
+    page = await page_with(rig, "<style>html { background: white }</style>" + blanked)
+    taken = await take_picture(page)
+    assert taken is not None
+    assert is_hatched(taken, (50, 50, 350, 350))
+    with Image.open(io.BytesIO(taken)) as image:
+        darkest = min(image.convert("L").crop((0, 0, 400, 400)).getdata())
+    assert darkest > 0xB0, "letters would be dark"

@@ -1,0 +1,340 @@
+"""What people have reported of the page in the world (K1 to K13), as the product meets it: real driver, real Chromium.
+
+As in `test_nasty`, one switch of the stand-in is turned, and what is looked at is what people would be told.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from controller.accounts.model import Stage
+from controller.accounts.policy import Dialogs
+from controller.accounts.reasons import Reason, State
+from controller.chromium import session as session_module
+from tests.controller.nasty import MET, POLICY, STRANGER, A, B, World, a_world, meets
+
+pytestmark = [pytest.mark.chromium, pytest.mark.timeout(60)]
+ARGENTINA = "+541123456789"
+
+
+@pytest.fixture(autouse=True)
+def _soon_durable(monkeypatch):
+    async def at_once(*_: object) -> bool:
+        return True
+
+    monkeypatch.setattr(session_module, "until_durable", at_once)
+
+
+@pytest.fixture
+async def world(tmp_path, request) -> AsyncIterator[World]:
+    async with a_world(tmp_path) as made:
+        turned: set[str] = set()
+        made.switches.watch(lambda name, _: turned.add(name))
+        yield made
+    claimed = {switch for switch, tests in MET.items() if request.function.__name__ in tests}
+    assert claimed <= turned, "a test that claims a switch and never turns it"
+
+
+async def reopened(world, account) -> None:
+    """The next load is that of a saved session, felt by the switches of the next load."""
+    count = len(account.moves)
+    await world.reopen(account)
+    await account.until(lambda: len(account.moves) > count + 1)
+
+
+async def restored(world, account) -> None:
+    await reopened(world, account)
+    await account.until_connected()
+
+
+# --- K1: documents ----------------------------------------------------------------------------------------------------
+
+
+@meets("reload_once", "reload_after_link")
+async def test_a_page_that_reloads_itself_once_is_read_anew_in_the_same_browser(world):
+    world.switches.set("reload_after_link", 1)
+    account = await world.linked()
+    await account.until(lambda: any(each.reason is Reason.RELOADED for each in account.moves))
+    await account.until_connected()
+    world.switches.set("reload_once", 1.5)
+    await restored(world, account)
+    count = len(account.moves)
+    await account.until(lambda: any(each.reason is Reason.RELOADED for each in account.moves[count - 2 :]))
+    await account.until_connected()
+    assert {state for state, _ in account.ends()} == {State.SUSPENDED}, "by the operator's own word"
+    assert account.alerts == []
+    assert account.connection.attempts == 0
+
+
+@meets("reload_every")
+async def test_a_page_that_reloads_itself_again_and_again_is_ended_in_those_words(world):
+    account = await world.linked()
+    world.switches.set("reload_every", 1.5)
+    await reopened(world, account)
+    ended = await account.until_ended(Reason.RELOADS_ITSELF)
+    assert "3 times" in ended.detail
+
+
+@meets("stale_worker")
+async def test_a_stale_worker_is_bypassed_by_the_launch_after_the_one_that_came_to_nothing(tmp_path):
+    policy = replace(POLICY, connect_timeout=6)
+    async with a_world(tmp_path, policy=policy, connect_timeout=6.0) as world:
+        world.switches.set("stale_worker", value=True)
+        account = await world.linked()
+        await asyncio.sleep(1)  # for the worker to be installed: nothing is awaited that could be seen
+        world.switches.set("stale_worker", value=False)
+        await reopened(world, account)
+        await account.until_connected(after=len(account.moves))
+        assert [reason for _, reason in account.ends()][-1] in {Reason.DEADLINE, Reason.PAGE_UNKNOWN}
+        await restored(world, account)
+        assert account.alerts in ([], [Reason.PAGE_UNKNOWN]), "and the worker is gone for good"
+
+
+# --- K2: the connection -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("switch", "value"),
+    [
+        ("dead_socket", "told"),
+        ("stream", "DISCONNECTED"),
+        ("stream_mode", "OFFLINE"),
+        ("stream_mode", "QR"),
+        ("display_info", "OPENING"),
+    ],
+)
+@meets("dead_socket", "stream", "stream_mode", "display_info")
+async def test_what_the_page_says_against_its_connection_is_heard(tmp_path, switch, value):
+    async with a_world(tmp_path) as world:
+        account = await world.linked()
+        world.switches.set(switch, value)
+        lost = await account.until_ended(Reason.CONNECTION_LOST)
+        assert lost.detail.startswith("WhatsApp socket")
+        world.switches.reset()
+        await account.until_connected(after=len(account.moves))
+
+
+@meets("lid_only", "dead_socket")
+async def test_a_dead_connection_that_nothing_tells_of_is_stale_where_only_a_lid_is_known(world):
+    world.switches.set("lid_only", value=True)
+    account = await world.linked()
+    await asyncio.sleep(POLICY.stale_after)
+    assert account.ends() == [], "its server is asked by the LID, and answers"
+    assert account.connection.identified is None
+    world.switches.set("dead_socket", "untold")
+    await account.until_ended(Reason.STALE)
+
+
+@pytest.mark.parametrize("value", ["null", "error", "never"])
+@meets("own_query")
+async def test_no_answer_is_no_sign_of_life(tmp_path, value):
+    async with a_world(tmp_path) as world:
+        account = await world.linked()
+        world.switches.set("own_query", value)
+        await account.until_ended(Reason.STALE)
+
+
+# --- K3, K4: whose account --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("place", ["me_user", "conn", "last_wid"])
+@meets("number_from", "late_number")
+async def test_another_number_is_noticed_wherever_and_whenever_it_is_told(tmp_path, place):
+    async with a_world(tmp_path) as world:
+        world.switches.set("number_from", place)
+        world.switches.set("late_number", 6)
+        account = world.account()
+        await account.manager.start()
+        await world.scan(account, STRANGER)
+        await account.until_connected()
+        assert account.connection.identified is None
+        await account.until(lambda: account.moves[-1].state is State.DISCONNECTED)
+        assert account.moves[-1].reason is Reason.WRONG_NUMBER
+        assert world.phones.devices() == []
+
+
+@meets("trunk_digit")
+async def test_a_trunk_digit_more_or_less_logs_nobody_out(world):
+    world.switches.set("trunk_digit", value=True)
+    account = world.account(ARGENTINA)
+    await account.manager.start()
+    await world.scan(account)
+    await account.until_connected()
+    await asyncio.sleep(1)  # for the number to be looked at
+    assert len(world.phones.devices()) == 1
+    assert Reason.WRONG_NUMBER not in account.alerts
+
+
+@pytest.mark.parametrize("how", ["throws", "hangs", "ignored"])
+@meets("logout_fails")
+async def test_a_stranger_that_cannot_be_logged_out_is_not_said_to_be(tmp_path, how):
+    async with a_world(tmp_path) as world:
+        world.switches.set("logout_fails", how)
+        account = world.account()
+        await account.manager.start()
+        await world.scan(account, STRANGER)
+        await account.until(lambda: account.moves[-1].state is State.DISCONNECTED)
+        assert account.moves[-1].reason is Reason.WRONG_NUMBER_STAYS
+        assert len(world.phones.devices()) == 1
+        world.switches.set("logout_fails", "off")
+        codes = len(account.codes)
+        await account.manager.start()
+        await account.until(lambda: len(account.codes) > codes)  # and not the stranger's session
+        await world.scan(account)
+        await account.until_connected()
+
+
+# --- K5, K6: progress and readiness -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("place", ["history", "offline", "bar"])
+@meets("slow_sync", "progress_in", "stuck_at_99")
+async def test_a_history_that_moves_is_waited_for_wherever_that_can_be_read(tmp_path, place):
+    async with a_world(tmp_path) as world:
+        world.switches.set("slow_sync", 8)  # sync_timeout is 3
+        world.switches.set("progress_in", place)
+        if place == "history":
+            world.switches.set("stuck_at_99", value=True)
+        account = await world.linked()
+        assert account.ends() == []
+
+
+@meets("sync_pause")
+async def test_a_history_that_stops_moving_is_ended_by_the_time_since_it_moved(world):
+    account = await world.linked()
+    world.switches.set("sync_pause", 8)
+    world.switches.set("slow_sync", 2)
+    await reopened(world, account)
+    ended = await account.until_ended(Reason.DEADLINE)
+    assert Stage.SYNCING in ended.detail
+
+
+@meets("never_synced", "missing_module")
+async def test_two_signs_that_agree_are_enough_without_the_flag(world):
+    world.switches.set("never_synced", value=True)
+    account = await world.linked()
+    assert account.ends() == []
+    world.switches.set("missing_module", "WAWebStreamModel")  # then the server is the second sign
+    await restored(world, account)
+    assert not account.connection.partial
+
+
+@meets("missing_module", "no_init_conn", "build")
+async def test_a_build_of_which_a_part_is_missing_is_recorded_and_kept(world):
+    world.switches.set("build", 1042652105)
+    world.switches.set("no_init_conn", value=True)
+    world.switches.set("missing_module", "WAWebSocketModel")
+    account = await world.linked()
+    assert account.connection.build == "2.3000.1042652105"
+    assert "socket" in account.connection.missing
+    assert account.connection.partial
+    await asyncio.sleep(POLICY.stale_after)
+    assert account.connection.state is State.CONNECTED
+
+
+# --- K7, K10, K11, K12 ------------------------------------------------------------------------------------------------
+
+
+@meets("dialog")
+async def test_a_dialog_that_blocks_is_offered_and_continued(world):
+    account = await world.linked()
+    world.switches.set("dialog", "whats_new_blocks")
+    await reopened(world, account)
+    await account.until(lambda: Reason.DIALOG in account.alerts)
+    assert "What's new" in account.connection.dialog.words
+    assert await account.manager.answer_dialog()
+    await account.until_connected()
+
+    world.switches.set("dialog", "unknown_blocks")
+    await reopened(world, account)
+    ended = await account.until_ended(Reason.DEADLINE)
+    assert "Review your account settings" in ended.detail
+
+
+async def test_a_known_dialog_is_continued_by_itself_where_that_is_wanted(tmp_path):
+    async with a_world(tmp_path) as world:
+        account = await world.linked(dialogs=Dialogs.CONTINUE)
+        world.switches.set("dialog", "whats_new_blocks")
+        await restored(world, account)
+        assert account.alerts == []
+
+
+@meets("screen_lock")
+async def test_the_pages_own_lock_is_told_as_what_it_is(world):
+    account = await world.linked()
+    world.switches.set("screen_lock", value=True)
+    await reopened(world, account)
+    ended = await account.until_ended(Reason.SCREEN_LOCKED)
+    assert "locked" in ended.detail
+
+
+@pytest.mark.parametrize("stage", ["launching", "restored", "syncing", "connected"])
+@meets("passkey_at", "conditional_webauthn")
+async def test_a_passkey_is_noticed_in_every_stage(tmp_path, stage):
+    async with a_world(tmp_path) as world:
+        world.switches.set("conditional_webauthn", value=True)
+        account = await world.linked()
+        assert Reason.PASSKEY not in account.alerts, "a conditional request asks nobody"
+        world.switches.set("passkey_at", stage)
+        await reopened(world, account)
+        await account.until(lambda: account.connection.stage is Stage.PASSKEY)
+        assert Reason.PASSKEY in account.alerts
+        await asyncio.sleep(POLICY.sync_timeout + 1)  # no stage's own deadline ends it
+        assert account.connection.stage is Stage.PASSKEY
+
+
+@pytest.mark.parametrize(
+    ("reason", "meant"),
+    [
+        ("3", Reason.ACCOUNT_LOCKED),
+        ("account_locked", Reason.ACCOUNT_LOCKED),
+        ("1", Reason.SYNC_FAILED),
+        ("storage_quota_exceeded", Reason.STORAGE_FULL),
+        ("user_initiated", Reason.LOGGED_OUT),
+    ],
+)
+async def test_a_log_out_is_told_with_its_meaning(tmp_path, reason, meant):
+    async with a_world(tmp_path) as world:
+        account = await world.linked()
+        world.phones.logout(A, reason)
+        await account.until_ended(meant)
+
+
+@pytest.mark.parametrize("sight", ["UNPAIRED", "CONFLICT", "TOS_BLOCK", "DEPRECATED_VERSION", "logout", "blank"])
+@meets("brief_sight")
+async def test_a_glimpse_ends_nothing(tmp_path, sight):
+    async with a_world(tmp_path) as world:
+        account = await world.linked()
+        world.switches.set("brief_sight", sight)  # over the open page
+        await asyncio.sleep(4.5)  # longer than a sight must stand
+        assert account.connection.state is State.CONNECTED
+        await restored(world, account)  # and before the session is taken up
+        await asyncio.sleep(2)
+        assert {state for state, _ in account.ends()} == {State.SUSPENDED}
+        assert account.alerts == []
+        assert len(world.phones.devices()) == 1
+
+
+# --- a hostile page ---------------------------------------------------------------------------------------------------
+
+
+@meets("hostile", "head_status", "only_browsers")
+async def test_a_hostile_page_harms_nobody_else(tmp_path):
+    Path.mkdir(tmp_path / "downloads")
+    async with a_world(tmp_path) as world:
+        good = await world.linked(B)
+        world.switches.set("head_status", 501)
+        world.switches.set("only_browsers", value=True)
+        for harm in ("popups", "reports", "forged", "errors", "console", "frames", "downloads", "permissions"):
+            world.switches.set("hostile", harm)
+            bad = await world.linked(A)
+            await asyncio.sleep(1.5)
+            assert good.ends() == [], harm
+            assert (await bad.manager.usage()) is None or (await bad.manager.usage()).processes < 20, harm
+            await bad.manager.stop()
+            world.switches.set("hostile", "off")
+            world.accounts.remove(bad)
+            world.phones.logout(A)
