@@ -346,7 +346,10 @@ class ChromiumSession:
         except DriverError as error:
             return Health(self._reached, error.detail)
         self._reached = Layer.SOCKET
-        return questions.health_of(live)
+        health = questions.health_of(live)
+        if health.failed is not None and (self._standing.stands(Subject.END) or self._standing.stands(Subject.CODE)):
+            return Health(detail="it may be over: that is believed once it has stood for some seconds")
+        return health
 
     async def heartbeat(self, *, ask: bool) -> bool:
         """Read the live state and, if asked to, let the server answer."""
