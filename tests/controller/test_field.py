@@ -14,6 +14,7 @@ from controller.accounts.model import Stage
 from controller.accounts.policy import Dialogs
 from controller.accounts.reasons import Reason, State
 from controller.chromium import session as session_module
+from controller.chromium.page import reader as reader_module
 from tests.controller.nasty import MET, POLICY, STRANGER, A, B, World, a_world, meets
 
 pytestmark = [pytest.mark.chromium, pytest.mark.timeout(60)]
@@ -26,6 +27,8 @@ def _soon_durable(monkeypatch):
         return True
 
     monkeypatch.setattr(session_module, "until_durable", at_once)
+    monkeypatch.setattr(reader_module, "ONE_SIGN_AFTER", 0.5)  # the policy's own durations are short here
+    monkeypatch.setattr(session_module, "ONE_SIGN_AFTER", 0.5)
 
 
 @pytest.fixture
@@ -228,7 +231,7 @@ async def test_a_build_of_which_a_part_is_missing_is_recorded_and_kept(world):
     world.switches.set("no_init_conn", value=True)
     world.switches.set("missing_module", "WAWebSocketModel")
     account = await world.linked()
-    assert account.connection.build == "2.3000.1042652105"
+    await account.until(lambda: account.connection.build == "2.3000.1042652105")
     assert "socket" in account.connection.missing
     assert account.connection.partial
     await asyncio.sleep(POLICY.stale_after)

@@ -429,5 +429,6 @@ def test_each_reason_that_a_page_can_give_is_looked_at_here():
         "PAGE_MISBEHAVES",
         "NOT_LINKED",
         "CONFLICT_LEFT",
+        "NAVIGATED",
     } - looked_at  # accounts/test_lifecycle.py, chromium/test_fence.py
     assert {reason.name for reason in VERDICTS} - looked_at == elsewhere

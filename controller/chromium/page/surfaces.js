@@ -206,19 +206,31 @@
     }
   }
 
-  /** How much of the chats has been loaded, 0 to 100, or null. */
+  const seen = [null, null, null];
+  let moving = null; // the place that moved last
+
+  /**
+   * How much of the chats has been loaded, 0 to 100, or null. It may be told in three places, of which any may be still:
+   * the one that moved last is the one that tells.
+   */
   function percent() {
-    let told = null;
-    try {
-      const model = history();
-      if (model?.inProgress === true && Number.isFinite(model.realProgress)) return model.realProgress;
-      told = exported("WAWebOfflineHandler", "OfflineMessageHandler")?.getOfflineDeliveryProgress?.() ?? null;
-    } catch {
-      told = null;
-    }
-    if (typeof told === "number" && Number.isFinite(told)) return told;
-    const bar = one("#wa_web_initial_startup progress");
-    return bar !== null && bar.position >= 0 ? 100 * bar.position : null;
+    const number = (value) => (typeof value === "number" && Number.isFinite(value) ? value : null);
+    const places = [
+      () => (history()?.inProgress === true ? history().realProgress : null),
+      () => exported("WAWebOfflineHandler", "OfflineMessageHandler")?.getOfflineDeliveryProgress?.(),
+      () => (one("#wa_web_initial_startup progress")?.position >= 0 ? 100 * one("#wa_web_initial_startup progress").position : null),
+    ];
+    const told = places.map((read) => {
+      try {
+        return number(read());
+      } catch {
+        return null;
+      }
+    });
+    const moved = told.findIndex((value, place) => value !== null && value !== seen[place]);
+    if (moved !== -1) moving = moved;
+    told.forEach((value, place) => (seen[place] = value));
+    return (moving === null ? null : told[moving]) ?? told.find((value) => value !== null) ?? null;
   }
 
   /** The connection in the page's own words, read live; each null where it cannot be read. */

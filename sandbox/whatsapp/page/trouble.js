@@ -80,11 +80,15 @@ __d('StandInOrders', (require, exports) => {
   const hoard = [];
   let leaking = null;
 
-  // Nests deeper than the renderer can lay out: it dies of that at once.
+  // Nests deeper than the renderer can lay out: it dies of that at once. In a frame, whose document nobody observes:
+  // where a tree is observed each step into it is slower than the one before.
   const crash = () => {
-    let deepest = document.body; // and no deeper: where a tree is observed, each step into it is slower
-    for (let depth = 0; depth < 12_000; depth++) deepest = deepest.appendChild(document.createElement('div'));
-    return document.body.offsetHeight;
+    const frame = document.createElement('iframe');
+    document.body.append(frame);
+    const { body } = frame.contentDocument;
+    let deepest = body;
+    for (let depth = 0; depth < 100_000; depth++) deepest = deepest.appendChild(document.createElement('div'));
+    return body.offsetHeight;
   };
   const leak = ({ megabytes }) => {
     clearInterval(leaking);

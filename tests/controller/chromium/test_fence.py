@@ -1,0 +1,139 @@
+"""A page that turns on us: what it cannot tell, cannot open and cannot use up."""
+
+import asyncio
+import json
+from typing import Any
+
+import pytest
+
+from controller.accounts.reasons import Reason
+from controller.accounts.reports import Ended
+from controller.chromium import Bounds
+from controller.chromium.page.channel import BURST, PageChannel
+from tests.controller.chromium.conftest import ACCOUNT, Rig, eventually
+
+
+class FakeCdp:
+    """A DevTools session that notes what is sent and lets a test raise events."""
+
+    def __init__(self) -> None:
+        self.sent: list[tuple[str, Any]] = []
+        self.listeners: dict[str, Any] = {}
+
+    def on(self, name: str, listener: Any) -> None:
+        self.listeners[name] = listener
+
+    async def send(self, method: str, parameters: Any = None) -> Any:
+        self.sent.append((method, parameters))
+        return {"frameTree": {"frame": {"id": "MAIN"}}} if method == "Page.getFrameTree" else {}
+
+    def context(self, number: int, frame: str, *, default: bool = True) -> None:
+        told = {"id": number, "auxData": {"frameId": frame, "isDefault": default}}
+        self.listeners["Runtime.executionContextCreated"]({"context": told})
+
+
+async def a_channel() -> tuple[FakeCdp, PageChannel, list[Any], list[bool]]:
+    cdp, heard, floods = FakeCdp(), [], []
+    channel = PageChannel(cdp, heard.append, lambda: floods.append(True))  # type: ignore[arg-type]
+    await channel.install()
+    cdp.context(1, "MAIN")
+    return cdp, channel, heard, floods
+
+
+def called(cdp: FakeCdp, channel: PageChannel, told: object, *, context: int = 1, secret: str | None = None) -> None:
+    payload = (channel._secret if secret is None else secret) + json.dumps(told)
+    event = {"name": channel._binding, "payload": payload, "executionContextId": context}
+    cdp.listeners["Runtime.bindingCalled"](event)
+
+
+async def test_only_our_script_in_the_pages_own_frame_is_heard() -> None:
+    cdp, channel, heard, _ = await a_channel()
+    cdp.context(2, "CHILD")
+    cdp.context(3, "MAIN", default=False)
+    called(cdp, channel, {"kind": "heard"})
+    for context, secret in ((2, None), (3, None), (4, None), (1, ""), (1, "guessed")):
+        called(cdp, channel, {"kind": "forged"}, context=context, secret=secret)
+    assert heard == [{"kind": "heard"}]
+
+
+async def test_what_is_too_long_or_no_message_is_not_heard() -> None:
+    cdp, channel, heard, _ = await a_channel()
+    called(cdp, channel, "x" * 20_000)
+    event = {"name": channel._binding, "payload": channel._secret + "{", "executionContextId": 1}
+    cdp.listeners["Runtime.bindingCalled"](event)
+    cdp.listeners["Runtime.bindingCalled"]({**event, "payload": None})
+    assert heard == []
+
+
+async def test_a_flood_is_told_once_and_heard_no_more() -> None:
+    cdp, channel, heard, floods = await a_channel()
+    for _ in range(1000):
+        called(cdp, channel, {"kind": "heard"})
+    assert floods == [True]
+    assert len(heard) <= BURST
+
+
+FOREIGN = """() => {
+  const frame = document.createElement('iframe');
+  document.body.append(frame);
+  const own = new Set(Object.getOwnPropertyNames(frame.contentWindow));
+  const names = Object.getOwnPropertyNames(frame.contentWindow);
+  const inFrame = names.filter((name) => /^_[0-9a-f]{8}|playwright/i.test(name));
+  frame.remove();
+  const known = ['require', 'importNamespace', '__d', 'ErrorGuard', 'Debug'];
+  return Object.getOwnPropertyNames(window).filter((name) => !own.has(name) && !known.includes(name)).concat(inFrame);
+}"""
+
+
+@pytest.mark.chromium
+async def test_the_binding_is_not_to_be_found_by_the_page(rig: Rig, stand_in: Any) -> None:
+    session = await rig.open()
+    await eventually(lambda: session._documents.is_recognised)
+    assert await session.channel.evaluate(FOREIGN, None) == []
+
+
+@pytest.mark.chromium
+async def test_windows_and_foreign_frames_never_open(rig: Rig, stand_in: Any) -> None:
+    stand_in.switches.set("no_csp", value=True)
+    session = await rig.open()
+    await eventually(lambda: session._documents.is_recognised)
+    before = len(rig.processes("renderer"))
+    other = rig.url.replace("127.0.0.1", "localhost")
+    tried = """(url) => {
+      for (let count = 0; count < 5; count++) {
+        const link = Object.assign(document.createElement('a'), { href: '/frame', target: '_blank' });
+        document.body.append(link);
+        link.click();
+        const frame = Object.assign(document.createElement('iframe'), { src: url });
+        document.body.append(frame);
+      }
+    }"""
+    await session.channel.evaluate(tried, f"{other}frame")
+    await eventually(lambda: session.fence._tried >= 5, 10)
+    assert len(session._parts.context.pages) == 1
+    assert len(rig.processes("renderer")) <= before + 1
+
+
+@pytest.mark.chromium
+async def test_a_page_at_another_address_is_the_end(rig: Rig, stand_in: Any) -> None:
+    session = await rig.open()
+    await eventually(lambda: session._documents.is_recognised)
+    away = rig.url.replace("127.0.0.1", "localhost") + "frame"
+    await session.channel.evaluate("(url) => { setTimeout(() => { location.href = url }, 50) }", away)
+    ended = await eventually(lambda: next((each for each in rig.reports if isinstance(each, Ended)), None), 10)
+    assert ended == Ended(Reason.NAVIGATED, "the page went to http://localhost")
+
+
+@pytest.mark.chromium
+async def test_a_page_past_its_memory_is_ended_within_seconds(rig: Rig, stand_in: Any) -> None:
+    rig.make(bounds=Bounds(memory=600 << 20))
+    await rig.open()
+    await eventually(lambda: stand_in.hub.pages)
+    began = asyncio.get_running_loop().time()
+    stand_in.hub.pages[next(iter(stand_in.hub.pages))].order("harm", how="memory")
+    ended = await eventually(lambda: next((each for each in rig.reports if isinstance(each, Ended)), None), 20)
+    assert ended.reason is Reason.PAGE_MISBEHAVES
+    assert "MiB" in ended.detail
+    await eventually(lambda: rig.processes() == [], 5)
+    assert asyncio.get_running_loop().time() - began < 12
+    assert ACCOUNT not in ended.detail
