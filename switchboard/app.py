@@ -14,14 +14,14 @@ from typing import Any
 
 from controller.chromium import Bounds, ChromiumDriver, ChromiumOptions
 from controller.chromium.profile.vault import Vault
+from controller.host.reaper import Reaper, adopt_orphans
+from controller.host.resource_watch import MIB, Budget, ResourceWatch
 from controller.manager import Status, utc_now
-from controller.outage import OutageWatch
-from controller.proxy import parse_proxy
-from controller.reach import Reach, UnknownWayError, browsers_proxy
-from controller.reaper import Reaper, adopt_orphans
+from controller.network.outage import OutageWatch
+from controller.network.proxy import parse_proxy
+from controller.network.reach import Reach, UnknownWayError, browsers_proxy
 from controller.recorder import Recorder
 from controller.registry import Registry
-from controller.resource_watch import MIB, Budget, ResourceWatch
 from handlers.alerts.escalator import Calling
 from handlers.alerts.policy import AlertPolicy
 from handlers.chat.errors import TokenRefusedError

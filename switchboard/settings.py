@@ -14,7 +14,7 @@ from pydantic import Field, SecretStr, ValidationError, field_validator, model_v
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from controller.accounts.policy import Dialogs, Policy, Takeover
-from controller.proxy import Proxy, parse_proxy
+from controller.network.proxy import Proxy, parse_proxy
 from handlers.chat.destination import Destination, parse_destination
 from switchboard.monitoring.address import Address, parse_address
 from switchboard.settings_files import defaults_for, find_env_file, unknown_names

@@ -36,6 +36,8 @@ LAYERS = (
     ("controller.chromium.playwright",),
     ("controller.chromium.profile",),
     ("controller.chromium.process",),
+    ("controller.host",),
+    ("controller.network",),
     ("controller",),
     ("controller.accounts",),
 )

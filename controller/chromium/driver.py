@@ -27,8 +27,8 @@ from controller.chromium.profile.profile import Profile
 from controller.chromium.profile.vault import OPEN, Vault, VaultError
 from controller.chromium.session import ChromiumSession
 from controller.driver import DriverError, Opening, SavedSession
-from controller.host_limits import HostLimits
-from controller.proxy import Proxy
+from controller.host.limits import HostLimits
+from controller.network.proxy import Proxy
 from controller.tasks import uncancelled
 
 log = logging.getLogger(__name__)

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
-from controller.host_limits import HostLimits
+from controller.host.limits import HostLimits
 from storage.migrations import MIGRATIONS
 from switchboard.check.findings import Finding, Verdict
 from switchboard.data_dir import DataDirError, held, holder

@@ -12,7 +12,7 @@ from controller.accounts.reasons import Reason
 from controller.chromium import ChromiumOptions
 from controller.chromium.trial import try_browser
 from controller.driver import DriverError
-from controller.reach import Reach, UnknownWayError, browsers_proxy
+from controller.network.reach import Reach, UnknownWayError, browsers_proxy
 from switchboard.check.findings import Finding, Verdict
 from switchboard.settings import Settings
 

@@ -20,7 +20,7 @@ from controller.chromium.process.launch_script import write_ticket
 from controller.chromium.process.tree import PidFile, ProcessId, end_tree
 from controller.chromium.profile.profile import Profile
 from controller.driver import DriverError
-from controller.proxy import Proxy
+from controller.network.proxy import Proxy
 
 log = logging.getLogger(__name__)
 

@@ -2,7 +2,7 @@
 
 One pass over /proc serves all of them: a browser's processes share the session that its first one leads. Memory is
 counted without what is only a file's (so shared code is not counted many times). The exact figure, which is dear, is
-`usage`'s; what a browser may use before it is merely recycled is `controller.resource_watch`'s. Linux only.
+`usage`'s; what a browser may use before it is merely recycled is `controller.host.resource_watch`'s. Linux only.
 """
 
 import asyncio

@@ -1,4 +1,4 @@
-"""What a browser uses, with all its processes. What is too much is decided in `controller.resource_watch`."""
+"""What a browser uses, with all its processes. What is too much is decided in `controller.host.resource_watch`."""
 
 import psutil
 

@@ -6,7 +6,7 @@ import pytest
 from controller.accounts.reasons import Reason
 from controller.accounts.reports import Code, Ended
 from controller.driver import DriverError
-from controller.proxy import parse_proxy
+from controller.network.proxy import parse_proxy
 from sandbox.whatsapp import WhatsAppStandIn
 from tests.controller.chromium.conftest import Rig, eventually
 from tests.proxies import http_proxy, socks_proxy

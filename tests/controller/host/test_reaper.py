@@ -9,7 +9,7 @@ import pytest
 
 SCRIPT = """
 import asyncio, sys
-from controller import reaper
+from controller.host import reaper
 reaper.SETTLE = 0.3
 
 async def main():

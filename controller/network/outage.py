@@ -61,7 +61,7 @@ class Accounts(Protocol):
 class OutageWatch:
     """Watches. Give it every notice (`note`), and `run` it.
 
-    reach: None where WhatsApp's host cannot be asked the way in which the browsers ask it (see `controller.reach`);
+    reach: None where WhatsApp's host cannot be asked the way in which the browsers ask it (`reach`);
     then only the loss of most accounts tells.
     """
 

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from controller.proxy import Proxy, parse_proxy
+from controller.network.proxy import Proxy, parse_proxy
 
 REACH_DEADLINE = 5.0
 """Seconds in which WhatsApp's host has to answer."""

@@ -17,7 +17,7 @@ from pathlib import Path
 from controller.accounts.notices import Notice, Transition
 from controller.accounts.reasons import Reason
 from controller.driver import Usage
-from controller.host_limits import HostLimits
+from controller.host.limits import HostLimits
 from controller.manager import Status, utc_now
 from controller.registry import Registry
 from controller.troubles import DISK, MEMORY, PROCESSES, Troubles

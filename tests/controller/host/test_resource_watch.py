@@ -10,10 +10,10 @@ from controller.accounts.policy import Policy
 from controller.accounts.reasons import Reason, State
 from controller.accounts.reports import Ended, Heard, Ready
 from controller.driver import DriverError, Usage
-from controller.host_limits import HostLimits
+from controller.host.limits import HostLimits
+from controller.host.resource_watch import MIB, PATIENCE, RECYCLE_EVERY, Budget, ResourceWatch, Verge, why_too_much
 from controller.launch_slots import Applicant, LaunchSlots
 from controller.registry import Registry
-from controller.resource_watch import MIB, PATIENCE, RECYCLE_EVERY, Budget, ResourceWatch, Verge, why_too_much
 from controller.troubles import DISK, MEMORY, PROCESSES
 from tests.controller.fakes import FakeDriver
 from tests.virtual_time import pass_time, settle, virtual, virtual_loop

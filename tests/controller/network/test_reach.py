@@ -10,8 +10,8 @@ from contextlib import asynccontextmanager
 import pytest
 import trustme
 
-from controller.proxy import Proxy, parse_proxy
-from controller.reach import Reach, UnknownWayError, browsers_proxy
+from controller.network.proxy import Proxy, parse_proxy
+from controller.network.reach import Reach, UnknownWayError, browsers_proxy
 from tests.proxies import http_proxy, socks_proxy
 
 LOGIN = "ada:h@n:ter 2"
@@ -66,7 +66,7 @@ async def test_no_host_behind_is_no_answer(answer):
 async def test_a_host_that_is_not_there_or_silent_is_no_answer(unused_tcp_port, monkeypatch):
     with pytest.raises(OSError):
         await Reach(f"http://127.0.0.1:{unused_tcp_port}/")()
-    monkeypatch.setattr("controller.reach.REACH_DEADLINE", 0.1)
+    monkeypatch.setattr("controller.network.reach.REACH_DEADLINE", 0.1)
 
     async def silent(reader, writer):
         await reader.read()

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from controller.host_limits import MIB, HostLimits
+from controller.host.limits import MIB, HostLimits
 
 V2_MOUNT = "30 1 0:1 {root} {mount} rw,nosuid - cgroup2 cgroup2 rw,nsdelegate\n"
 V1_MOUNT = "31 1 0:2 {root} {mount} rw,nosuid - cgroup cgroup rw,{name}\n"
@@ -101,7 +101,7 @@ def test_the_cause_is_known_for_a_while(tmp_path):
 
 EATER = """
 import subprocess, sys
-from controller.host_limits import HostLimits
+from controller.host.limits import HostLimits
 limits = HostLimits()
 print(limits.memory_limit() >> 20, limits.free_memory() >> 20, flush=True)
 subprocess.run([sys.executable, "-c", "x = bytearray(200 << 20)"], check=False)

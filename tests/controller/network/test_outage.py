@@ -9,8 +9,8 @@ from controller.accounts.policy import Policy
 from controller.accounts.reasons import Reason, State
 from controller.accounts.reports import Authenticated, Ended, Heard, Ready
 from controller.manager import utc_now
-from controller.outage import MOST_WITHIN, OutageWatch
-from controller.reach import Reach
+from controller.network.outage import MOST_WITHIN, OutageWatch
+from controller.network.reach import Reach
 from controller.registry import Account, Registry
 from controller.troubles import UNREACHABLE
 from tests.controller.fakes import FakeDriver, FakeSession
