@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from controller.accounts.reasons import TRAITS
-from controller.troubles import DATABASE, DEAF, DISK
+from controller.troubles import TROUBLE_TRAITS
 
 CRITICAL: frozenset[str] = frozenset(
-    {DISK, DATABASE, DEAF, *(reason for reason, one in TRAITS.items() if one.critical)}
+    word for table in (TRAITS, TROUBLE_TRAITS) for word, traits in table.items() if traits.critical
 )
 """What stays broken until a person acts: repeated until somebody acknowledges."""
 
@@ -25,9 +25,10 @@ EVERYBODY = 1000
 class Entry:
     """One account's trouble within an incident.
 
-    reason, cause: a `Reason`, or a word of `controller.troubles`. times: how often it came. over_at: when it was mended
-    or, with `handled`, closed by a person. silent: it is told without a sound. escalated: to how many of those on the
-    list (`EVERYBODY` at its end), and when last. second_way: by which it went out, and when; "" for by none.
+    reason, cause: a `Reason` or a `Trouble`, or a word that another version of the program knew. times: how often it
+    came. over_at: when it was mended or, with `handled`, closed by a person. silent: it is told without a sound.
+    escalated: to how many of those on the list (`EVERYBODY` at its end), and when last. second_way: by which it
+    went out, and when; "" for by none.
     """
 
     number: str

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from controller.accounts.notices import Listener, Notice, Transition
-from controller.troubles import DATABASE, Troubles
+from controller.troubles import Trouble, Troubles
 
 log = logging.getLogger(__name__)
 
@@ -109,7 +109,7 @@ class Recorder:
                     self._failing = False
                     log.info("Transitions can be stored again")
                     if self.troubles is not None:
-                        await self.troubles.tell_trouble_over(DATABASE)
+                        await self.troubles.tell_trouble_over(Trouble.DATABASE)
                 return
 
     async def _record(self, batch: Sequence[Transition]) -> None:
@@ -134,4 +134,4 @@ class Recorder:
         log.error("Transitions cannot be stored, trying on: %s", why)
         self._tell_waiting()
         if self.troubles is not None:
-            await self.troubles.tell_trouble(DATABASE, why)
+            await self.troubles.tell_trouble(Trouble.DATABASE, why)

@@ -14,7 +14,7 @@ from controller.accounts.notices import BuildLoaded, Notice, Transition
 from controller.accounts.numbers import mask
 from controller.accounts.reasons import TRAITS, State
 from controller.tasks import Tasks
-from controller.troubles import NEW_BUILD, Troubles
+from controller.troubles import Trouble, Troubles
 
 log = logging.getLogger(__name__)
 
@@ -120,11 +120,13 @@ class BuildWatch:
             return
         trial.failed = True
         lacks = f"; not found in it: {', '.join(sorted(trial.missing))}" if trial.missing else ""
-        self._tasks.start(self._troubles.tell_trouble(NEW_BUILD, f"{build}, first met by {mask(number)}{lacks}"))
+        self._tasks.start(
+            self._troubles.tell_trouble(Trouble.NEW_BUILD, f"{build}, first met by {mask(number)}{lacks}")
+        )
 
     def _prove(self, build: str) -> None:
         trial = self._trials.pop(build, None)
         self._proven.add(build)
         log.info("WhatsApp Web %s works", build)
         if trial is not None and trial.failed:
-            self._tasks.start(self._troubles.tell_trouble_over(NEW_BUILD))
+            self._tasks.start(self._troubles.tell_trouble_over(Trouble.NEW_BUILD))

@@ -145,6 +145,9 @@ class Remedy(Enum):
     RECONNECT = "try again"
     CONFIRM = "say whether it is the same account"
     CONTINUE = "answer the dialog"
+    RESTORE = "put a saved copy of the session in its place"
+    """Beside another one, where the reason is `restorable` and there is a copy."""
+    GO_ON = "let what is planned go on"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -244,11 +247,6 @@ TRAITS: dict[Reason, Traits] = {
     **VERDICTS,
 }
 """What each reason means: every one there is."""
-
-
-def remedy_of(reason: str) -> Remedy:
-    """Return what mends a reason, given as its word; NONE for a word that is none of ours."""
-    return TRAITS[Reason(reason)].remedy if reason in TRAITS else Remedy.NONE
 
 
 _LOGOUT_CODES: dict[str, Reason] = {

@@ -20,7 +20,7 @@ from controller.driver import Usage
 from controller.host.limits import HostLimits
 from controller.manager import Status, utc_now
 from controller.registry import Registry
-from controller.troubles import DISK, MEMORY, PROCESSES, Troubles
+from controller.troubles import Trouble, Troubles
 
 log = logging.getLogger(__name__)
 
@@ -148,21 +148,21 @@ class ResourceWatch:
         """
         host = self._host
         free = host.free_memory()
-        await self._check(MEMORY, self._memory, free, f"{free // MIB} MiB are free", self._kills(host))
+        await self._check(Trouble.MEMORY, self._memory, free, f"{free // MIB} MiB are free", self._kills(host))
         free = self._free_disk(self._data_dir)
-        await self._check(DISK, self._disk, free, f"{free // MIB} MiB are free")
+        await self._check(Trouble.DISK, self._disk, free, f"{free // MIB} MiB are free")
         processes = host.free_processes()
         if processes is not None:
             limit = f"{processes} more may be started, the limit is {host.process_limit()}"
             refused = f"{count} could not be started; {limit}" if (count := host.take_refusals()) else ""
-            await self._check(PROCESSES, self._processes, processes, limit, refused)
+            await self._check(Trouble.PROCESSES, self._processes, processes, limit, refused)
 
     def _kills(self, host: HostLimits) -> str:
         kills = host.take_kills()
         many = "1 process" if kills == 1 else f"{kills} processes"
         return f"the kernel ended {many} for want of memory ({host.words_for_memory()})" if kills else ""
 
-    async def _check(self, kind: str, verge: Verge, free: int, detail: str, happened: str = "") -> None:
+    async def _check(self, kind: Trouble, verge: Verge, free: int, detail: str, happened: str = "") -> None:
         """Compare one measure with its limit. happened: what has gone wrong already, one line, or ""."""
         was_short, changed = verge.short, verge.look(free)
         now = asyncio.get_running_loop().time()

@@ -16,7 +16,7 @@ from controller.accounts.notices import Notice, Transition
 from controller.accounts.reasons import TRAITS, VERDICTS, State
 from controller.manager import Status, utc_now
 from controller.registry import Account
-from controller.troubles import UNREACHABLE, Troubles
+from controller.troubles import Trouble, Troubles
 
 log = logging.getLogger(__name__)
 
@@ -137,7 +137,7 @@ class OutageWatch:
             log.info("WhatsApp can be reached again, after %.0f s: accounts go on in turn", loop.time() - began)
         if self._told:
             self._told = ""
-            await self._troubles.tell_trouble_over(UNREACHABLE)
+            await self._troubles.tell_trouble_over(Trouble.UNREACHABLE)
 
     def _is_belied(self, seconds: float) -> bool:
         """Tell whether the probe, which has failed for so long, is not to be believed; then it is not, from now on."""
@@ -165,7 +165,7 @@ class OutageWatch:
         words = f"{waiting} account is waiting" if waiting == 1 else f"{waiting} accounts are waiting"
         if words != self._told:
             self._told = words
-            await self._troubles.tell_trouble(UNREACHABLE, words)
+            await self._troubles.tell_trouble(Trouble.UNREACHABLE, words)
 
     def _waiting(self) -> int:
         return sum(_waits(self._accounts.status(account.number)) for account in self._accounts.accounts())

@@ -10,9 +10,9 @@ from dataclasses import replace
 from datetime import datetime
 from html import unescape
 
-from controller.accounts.reasons import Reason, Remedy, remedy_of
+from controller.accounts.reasons import Reason, Remedy
 from controller.incidents import CRITICAL, Entry, Incident
-from controller.troubles import UNREACHABLE
+from controller.troubles import Trouble, traits_of
 from handlers.chat.button_codes import Verb, button_code
 from handlers.chat.html import split
 from handlers.chat.messages import Button, Keyboard, Text, escape
@@ -124,7 +124,7 @@ def _one(incident: Incident, entry: Entry, names: Names) -> list[str]:
         return [f"✅ {subject}, {at}. Over since {clock(entry.over_at, incident.opened_at)}.", *_times(entry)]
     cause = f" ({WHY[Reason(entry.cause)]})" if entry.cause in WHY else ""
     lines = [f"🚨 {subject}{cause}, {at}", f"{words.means}", f"➡️ {words.todo}"]
-    if entry.detail and entry.reason != UNREACHABLE:
+    if entry.detail and entry.reason != Trouble.UNREACHABLE:
         lines.insert(1, f"<i>{escape(entry.detail)}</i>")
     return lines + _times(entry)
 
@@ -148,7 +148,7 @@ def _many(incident: Incident, entries: list[Entry], names: Names) -> list[str]:
         those = [entry for entry in standing if entry.reason == reason]
         words = _words(those[0])
         if not those[0].number:
-            more = f": {escape(those[0].detail)}" if those[0].detail and reason != UNREACHABLE else ""
+            more = f": {escape(those[0].detail)}" if those[0].detail and reason != Trouble.UNREACHABLE else ""
             lines.append(f"<b>{words.title[:1].upper()}{words.title[1:]}</b>{more}")
             continue
         lines.append(f"<b>{words.title[:1].upper()}{words.title[1:]}</b> ({len(those)})")
@@ -178,7 +178,7 @@ def _name(entry: Entry, names: Names) -> str:
 
 def _words(entry: Entry) -> Told:
     words = told_of(entry.reason)
-    if entry.reason == UNREACHABLE and entry.detail:
+    if entry.reason == Trouble.UNREACHABLE and entry.detail:
         return replace(words, title=f"{words.title}: {escape(entry.detail)}")
     return words
 
@@ -188,7 +188,7 @@ _VERBS = {Remedy.LINK: Verb.LINK, Remedy.USE_HERE: Verb.USE_HERE, Remedy.RECONNE
 
 def _verb(entry: Entry) -> Verb | None:
     """Return what mends it; None where no button here does."""
-    return _VERBS.get(remedy_of(entry.reason))
+    return _VERBS.get(traits_of(entry.reason).remedy)
 
 
 _LABELS = {Verb.LINK: "Link again", Verb.USE_HERE: "Use here", Verb.RECONNECT: "Reconnect"}

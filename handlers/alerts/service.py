@@ -16,6 +16,7 @@ from controller.accounts.reasons import Reason, State
 from controller.incidents import CRITICAL, Changes, Incident
 from controller.registry import Registry, UnknownAccountError
 from controller.tasks import Tasks
+from controller.troubles import Trouble
 from handlers.alerts import alert_text
 from handlers.alerts.delivery import afresh
 from handlers.alerts.duty import Duty
@@ -94,7 +95,7 @@ class Alerts:
             raise RuntimeError("alerts are not loaded yet")
         return self._ledger.plan(lambda draft: self._absorb(draft, transitions))
 
-    async def trouble(self, kind: Kind, reason: str, detail: str = "") -> None:
+    async def trouble(self, kind: Kind, reason: Trouble, detail: str = "") -> None:
         """Let admins know of a trouble of the controller itself, or of its end. Never raises.
 
         Where that cannot be stored in time it is sent all the same, straight away.

@@ -10,7 +10,7 @@ import logging
 from urllib.parse import urlsplit
 
 from controller.tasks import Tasks
-from controller.troubles import DEAF
+from controller.troubles import Trouble
 from handlers.alerts.incidents import Kind
 from handlers.alerts.recipients import Recipients
 from handlers.alerts.service import Alerts
@@ -68,7 +68,7 @@ class Hearing:
         if self._deaf:
             self._deaf = ""
             log.info("Telegram: polls come back again")
-            self._tasks.start(self._alerts.trouble(Kind.OVER, DEAF), "telling that people are heard again")
+            self._tasks.start(self._alerts.trouble(Kind.OVER, Trouble.DEAF), "telling that people are heard again")
         return since
 
     def failed(self, error: ChatError) -> None:
@@ -118,4 +118,4 @@ class Hearing:
     async def _become_deaf(self, why: str) -> None:
         self._deaf = why
         log.error("Telegram: nobody is heard: %s", why)
-        await self._alerts.trouble(Kind.ALERT, DEAF, why)
+        await self._alerts.trouble(Kind.ALERT, Trouble.DEAF, why)

@@ -12,6 +12,7 @@ from datetime import datetime
 from controller.accounts.notices import CodeHidden, CodeShown, Notice, Transition
 from controller.accounts.reasons import State
 from controller.tasks import Tasks
+from controller.troubles import Trouble
 from handlers.alerts.escalator import Calling
 from handlers.alerts.incidents import Kind
 from handlers.alerts.policy import AlertPolicy
@@ -93,12 +94,12 @@ class TelegramService:
                     self._codes.forget(notice.number)
         self._responder.refresh(notice.number)
 
-    async def tell_trouble(self, reason: str, detail: str = "") -> None:
+    async def tell_trouble(self, reason: Trouble, detail: str = "") -> None:
         """Notify admins of a trouble of the controller itself (`controller.troubles`), or of how it goes on."""
         await self.alerts.trouble(Kind.ALERT, reason, detail)
         self._cards.refresh_all()  # what all accounts wait for may have begun
 
-    async def tell_trouble_over(self, reason: str) -> None:
+    async def tell_trouble_over(self, reason: Trouble) -> None:
         """Notify admins that a trouble of the controller is over."""
         await self.alerts.trouble(Kind.OVER, reason)
         self._cards.refresh_all()

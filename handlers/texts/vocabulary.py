@@ -6,9 +6,9 @@ Plain text without HTML. Whole messages are put together in `handlers.texts.answ
 from dataclasses import dataclass
 from datetime import datetime
 
-from controller import troubles
 from controller.accounts.model import Stage
 from controller.accounts.reasons import Reason, State
+from controller.troubles import Trouble
 
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400
 
@@ -196,49 +196,49 @@ ALERTS: dict[Reason, Told] = {
 """Every reason that `controller.accounts.reasons` and `controller.accounts.lifecycle` alert on."""
 
 TROUBLES: dict[str, Told] = {
-    troubles.UNREACHABLE: Told(
+    Trouble.UNREACHABLE: Told(
         "WhatsApp cannot be reached",
         "The accounts wait, and use up no attempts meanwhile.",
         "Nothing to do: they connect again by themselves, in turn, when it is back.",
         "WhatsApp can be reached again",
     ),
-    troubles.DISK: Told(
+    Trouble.DISK: Told(
         "the server’s disk is nearly full",
         "Accounts that are connected stay so, but no browser is started until there is room.",
         "Make room on the disk that holds DATA_DIR.",
         "There is room on the disk again",
     ),
-    troubles.MEMORY: Told(
+    Trouble.MEMORY: Told(
         "the server is short of memory",
         "Accounts that are connected stay so, but no browser is started until there is more.",
         "End what else runs there, or give the server more memory.",
         "There is memory again",
     ),
-    troubles.PROCESSES: Told(
+    Trouble.PROCESSES: Told(
         "the server allows no more processes",
         "Accounts that are connected stay so, but no browser is started until there may be more.",
         "Raise the limit: TasksMax of the service, or pids of the container. A browser needs some 60.",
         "More processes may be started again",
     ),
-    troubles.NEW_BUILD: Told(
+    Trouble.NEW_BUILD: Told(
         "a new version of WhatsApp Web does not work",
         "One account has met it and did not stay connected. Planned restarts of the others wait.",
         "Look at that account: Switchboard may need an update. Restarting it lets planned restarts go on.",
         "Planned restarts go on",
     ),
-    troubles.DEAF: Told(
+    Trouble.DEAF: Told(
         "I cannot hear you",
         "What you write or press does not reach me. Accounts and alerts go on.",
         "End what hears in my place, or look at the server’s way to Telegram.",
         "I can hear you again",
     ),
-    troubles.DATABASE: Told(
+    Trouble.DATABASE: Told(
         "the database cannot be written",
         "What happens to the accounts cannot be kept any more.",
         "Look at the disk and the permissions of DATA_DIR.",
         "The database can be written again",
     ),
-    troubles.BACKUP: Told(
+    Trouble.BACKUP: Told(
         "the backup failed",
         "The accounts are well, but today’s backup is missing or lacks a session. The next one comes by itself.",
         "Look at BACKUP_DIR: its disk, and whether the program may write there.",

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from controller.troubles import BACKUP, Troubles
+from controller.troubles import Trouble, Troubles
 from switchboard.backup.create import Made, create_backup
 
 log = logging.getLogger(__name__)
@@ -83,13 +83,13 @@ class BackupSchedule:
             await self._tell(made.problem)
         elif self._trouble:
             self._trouble = ""
-            await self._troubles.tell_trouble_over(BACKUP)
+            await self._troubles.tell_trouble_over(Trouble.BACKUP)
 
     async def _tell(self, why: str) -> None:
         log.error("Backup: %s", why)
         if why != self._trouble:
             self._trouble = why
-            await self._troubles.tell_trouble(BACKUP, why)
+            await self._troubles.tell_trouble(Trouble.BACKUP, why)
 
 
 def backups_in(folder: Path) -> list[tuple[datetime, Path]]:

@@ -15,7 +15,7 @@ from controller.driver import DriverError, SavedSession
 from controller.incidents import Changes
 from controller.recorder import Recorder
 from controller.registry import OUTAGE, Registry, ShuttingDownError, UnknownAccountError
-from controller.troubles import DATABASE
+from controller.troubles import Trouble
 from storage.accounts import AccountRecords
 from storage.database import open_database
 from tests.controller.fakes import FakeDriver
@@ -340,13 +340,13 @@ async def test_what_cannot_be_stored_is_told_at_once_and_stored_when_it_can_be_a
     await pass_time(1)
     assert [t.attempts for t in told.transitions] == [0, 1, 2, 3]
     assert store.kept == []
-    assert told.troubles == [(DATABASE, "disk full")], "once"
+    assert told.troubles == [(Trouble.DATABASE, "disk full")], "once"
     await pass_time(60)
     recorder(transition(4))
     await pass_time(1)
     assert [t.attempts for t in store.kept] == [0, 1, 2, 3, 4]
     assert [t.attempts for t in told.transitions] == [0, 1, 2, 3, 4], "each once"
-    assert told.troubles == [(DATABASE, "disk full"), (DATABASE, "over")]
+    assert told.troubles == [(Trouble.DATABASE, "disk full"), (Trouble.DATABASE, "over")]
     assert "disk full" in caplog.text
     await recorder.stop(1)
 

@@ -28,7 +28,7 @@ from controller.chromium.profile.live_copy import BusyProfileError, copy_session
 from controller.chromium.profile.profile import Profile
 from controller.chromium.profile.vault import Vault, VaultError, new_key
 from controller.registry import Account
-from controller.troubles import BACKUP
+from controller.troubles import Trouble
 from storage.accounts import AccountRecords
 from storage.database import StorageError, open_database
 from switchboard.backup import create
@@ -435,7 +435,7 @@ def test_one_that_fails_is_told_once_and_tried_again(tmp_path):
     at, troubles = scheduled(tmp_path, 5, make)
 
     assert (len(tries), len(at)) == (4, 1)
-    assert troubles == [(BACKUP, "No space left on device"), (BACKUP, "over")]
+    assert troubles == [(Trouble.BACKUP, "No space left on device"), (Trouble.BACKUP, "over")]
 
 
 def test_backups_of_the_future_go_first_and_strange_files_stay(tmp_path):

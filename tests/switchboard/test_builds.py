@@ -2,7 +2,7 @@
 
 from controller.accounts.notices import BuildLoaded, Transition
 from controller.accounts.reasons import Reason, State
-from controller.troubles import NEW_BUILD
+from controller.troubles import Trouble
 from switchboard.builds import BuildWatch
 from tests.virtual_time import EPOCH, pass_time, settle, virtual
 
@@ -62,7 +62,7 @@ async def test_a_build_that_fails_is_told_once_with_what_it_lacks_and_waits_for_
     here.load(A, "2", missing=["stream", "chat list"])
     here.move(A, State.ERROR, Reason.DEADLINE)
     await settle()
-    assert here.told.said == [(NEW_BUILD, "2, first met by •••4567; not found in it: chat list, stream")]
+    assert here.told.said == [(Trouble.NEW_BUILD, "2, first met by •••4567; not found in it: chat list, stream")]
     assert (here.may(), here.watch.failed) == ((False, False), ("2",))
     here.load(A, "2", missing=["stream"])
     here.move(A, State.ERROR, Reason.DEADLINE)
@@ -70,7 +70,7 @@ async def test_a_build_that_fails_is_told_once_with_what_it_lacks_and_waits_for_
     assert len(here.told.said) == 1
     assert here.watch.go_on()
     await settle()
-    assert here.told.said[1:] == [(NEW_BUILD, None)]
+    assert here.told.said[1:] == [(Trouble.NEW_BUILD, None)]
     assert here.may() == (True, True)
     assert not here.watch.go_on()
     await here.watch.stop()

@@ -14,7 +14,7 @@ from controller.host.limits import HostLimits
 from controller.host.resource_watch import MIB, PATIENCE, RECYCLE_EVERY, Budget, ResourceWatch, Verge, why_too_much
 from controller.launch_slots import Applicant, LaunchSlots
 from controller.registry import Registry
-from controller.troubles import DISK, MEMORY, PROCESSES
+from controller.troubles import Trouble
 from tests.controller.fakes import FakeDriver
 from tests.virtual_time import pass_time, settle, virtual, virtual_loop
 
@@ -175,19 +175,19 @@ async def test_what_the_kernel_ended_is_a_shortage_although_much_is_free_again(t
         (here.group / "memory.max").write_text(str(330 * MIB))
         (here.group / "memory.current").write_text(str(100 * MIB))
         await pass_time(61)
-        assert here.told == [MEMORY], "the container's limit counts, not the host's"
+        assert here.told == [Trouble.MEMORY], "the container's limit counts, not the host's"
         (here.group / "memory.max").write_text(str(3300 * MIB))
         await pass_time(61)
-        assert here.told == [MEMORY, f"{MEMORY} over"]
+        assert here.told == [Trouble.MEMORY, f"{Trouble.MEMORY} over"]
         (here.group / "memory.events").write_text("oom 3\noom_kill 2\n")
         here.driver.newest.report(Ended(Reason.SESSION_CLOSED, "the page crashed"))
         await pass_time(5)
-        assert here.told[2:] == [MEMORY]
+        assert here.told[2:] == [Trouble.MEMORY]
         assert here.details[-1] == "the kernel ended 2 processes for want of memory (the limit is 3300 MiB)"
         await pass_time(40)
-        assert here.told[2:] == [MEMORY], "it is not over at once"
+        assert here.told[2:] == [Trouble.MEMORY], "it is not over at once"
         await pass_time(90)
-        assert here.told[2:] == [MEMORY, f"{MEMORY} over"]
+        assert here.told[2:] == [Trouble.MEMORY, f"{Trouble.MEMORY} over"]
 
 
 @virtual
@@ -196,12 +196,12 @@ async def test_a_limit_of_processes_holds_launches(tmp_path):
         (here.group / "pids.max").write_text("100")
         (here.group / "pids.current").write_text("60")
         await pass_time(61)
-        assert here.told == [PROCESSES]
+        assert here.told == [Trouble.PROCESSES]
         assert here.details == ["40 more may be started, the limit is 100"]
-        assert PROCESSES in here.registry.slots.holds
+        assert Trouble.PROCESSES in here.registry.slots.holds
         (here.group / "pids.current").write_text("10")
         await pass_time(61)
-        assert here.told == [PROCESSES, f"{PROCESSES} over"]
+        assert here.told == [Trouble.PROCESSES, f"{Trouble.PROCESSES} over"]
         (here.group / "pids.events").write_text("max 7\n")
         await pass_time(61)
         assert here.details[-1] == "7 could not be started; 90 more may be started, the limit is 100"
@@ -234,14 +234,14 @@ async def test_a_host_that_runs_out_holds_launches_and_tells_it_once(tmp_path):
     async with house(tmp_path) as here:
         here.memory, here.disk = 100 * MIB, 100 * MIB
         await pass_time(600)
-        assert here.told == [MEMORY, DISK]
+        assert here.told == [Trouble.MEMORY, Trouble.DISK]
         here.driver.newest.report(Ended(Reason.SESSION_CLOSED))
         await pass_time(600)
         assert here.registry.status(NUMBER).stage is Stage.QUEUED, "no launch, no attempt lost, no error"
         assert here.registry.status(NUMBER).error_count == 0
         here.memory = 10_000 * MIB
         await pass_time(61)
-        assert here.told == [MEMORY, DISK, f"{MEMORY} over"]
+        assert here.told == [Trouble.MEMORY, Trouble.DISK, f"{Trouble.MEMORY} over"]
         assert here.registry.status(NUMBER).state is State.CONNECTING, "the disk is still short"
         here.disk = 10_000 * MIB
         await pass_time(61)
@@ -256,7 +256,7 @@ async def test_a_launch_that_fails_makes_it_look_at_once(tmp_path):
         here.driver.fails = DriverError(Reason.LAUNCH_FAILED, "No space left on device")
         here.driver.newest.report(Ended(Reason.CONNECTION_LOST))
         await pass_time(20)
-        assert here.told == [DISK]
+        assert here.told == [Trouble.DISK]
         assert here.registry.status(NUMBER).error_count == 1, "one launch failed, and no other was tried"
         assert here.registry.status(NUMBER).stage is Stage.QUEUED
 
@@ -268,7 +268,7 @@ async def test_a_browser_that_breaks_makes_it_look_before_another_is_started(tmp
         here.disk = 0
         here.driver.newest.report(Ended(Reason.SESSION_CLOSED))
         await pass_time(20)
-        assert here.told == [DISK]
+        assert here.told == [Trouble.DISK]
         assert here.registry.status(NUMBER).error_count == 0
 
 
@@ -280,7 +280,7 @@ async def test_a_measure_that_fails_stops_nothing(tmp_path, caplog):
         assert "could not be checked" in caplog.text
         here.host.host_free = lambda: 0
         await pass_time(61)
-        assert here.told == [MEMORY]
+        assert here.told == [Trouble.MEMORY]
 
 
 @virtual

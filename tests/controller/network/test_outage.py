@@ -12,7 +12,7 @@ from controller.manager import utc_now
 from controller.network.outage import MOST_WITHIN, OutageWatch
 from controller.network.reach import Reach
 from controller.registry import Account, Registry
-from controller.troubles import UNREACHABLE
+from controller.troubles import Trouble
 from tests.controller.fakes import FakeDriver, FakeSession
 from tests.virtual_time import pass_time, until, virtual
 
@@ -113,11 +113,13 @@ async def test_an_outage_uses_up_neither_attempts_nor_errors_and_ends_in_turn():
         assert status.reconnect_attempts <= before <= 2
         assert status.error_count == 0
         assert status.state is not State.SUSPENDED
-    assert [detail for reason, detail in world.told.said if reason == UNREACHABLE][-1] == "40 accounts are waiting"
+    assert [detail for reason, detail in world.told.said if reason == Trouble.UNREACHABLE][
+        -1
+    ] == "40 accounts are waiting"
     world.away = False
     await until(lambda: world.connected() == len(NUMBERS), within=120)
     assert world.driver.most_at_once <= 2
-    assert world.told.said[-1] == (UNREACHABLE, "over")
+    assert world.told.said[-1] == (Trouble.UNREACHABLE, "over")
     assert sum(detail == "over" for _, detail in world.told.said) == 1
     await world.end()
 
@@ -130,7 +132,7 @@ async def test_most_accounts_lost_within_moments_are_held_although_the_host_answ
     world.lose(NUMBERS[:6])
     await until(lambda: bool(world.told.said), within=MOST_WITHIN)
     await until(lambda: world.connected() == 10, within=60)
-    await until(lambda: world.told.said[-1] == (UNREACHABLE, "over"), within=60)
+    await until(lambda: world.told.said[-1] == (Trouble.UNREACHABLE, "over"), within=60)
     await world.end()
 
 

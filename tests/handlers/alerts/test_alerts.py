@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 from controller.accounts.reasons import Reason, State
-from controller.troubles import DATABASE, DISK
+from controller.troubles import Trouble
 from handlers.telegram.ui.qr import draw
 from sandbox.telegram import TelegramStandIn
 from storage.database import Database
@@ -323,7 +323,7 @@ async def test_a_silenced_trouble_of_the_controller_silences_no_account(telegram
     messages = FakeMessages()
     async with running_rig(telegram, database, messages) as rig:
         await greet(rig)
-        await rig.service.tell_trouble(DISK, "90 MiB are free")
+        await rig.service.tell_trouble(Trouble.DISK, "90 MiB are free")
         alert = await rig.seen(ADMIN, lambda m: "90 MiB are free" in m["text"])
         await rig.press(alert, "Silence 8 h")
         await rig.answer(ADMIN, "/alerts", "🔕 Switchboard itself, 8 h left, by Ada")
@@ -440,10 +440,10 @@ async def test_a_trouble_that_could_not_be_kept_is_told_over_too(rig: Rig):
         raise OSError("attempt to write a readonly database")
 
     rig.incidents.save = refused  # type: ignore[method-assign]
-    await rig.service.tell_trouble(DATABASE, "readonly")
+    await rig.service.tell_trouble(Trouble.DATABASE, "readonly")
     await rig.seen(ADMIN, lambda m: "the database cannot be written" in m["text"])
     rig.incidents.save = save  # type: ignore[method-assign]
-    await rig.service.tell_trouble_over(DATABASE)
+    await rig.service.tell_trouble_over(Trouble.DATABASE)
     for admin in (ADMIN, SECOND_ADMIN):
         await rig.seen(admin, lambda m: "can be written again" in m["text"])
 

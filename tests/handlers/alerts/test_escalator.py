@@ -10,7 +10,7 @@ from typing import Any
 
 from controller.accounts.reasons import Reason, State
 from controller.incidents import Roster, Target, Turn
-from controller.troubles import DATABASE
+from controller.troubles import Trouble
 from handlers.alerts.escalator import Calling
 from handlers.alerts.incidents import Kind
 from handlers.alerts.policy import AlertPolicy
@@ -177,7 +177,7 @@ async def test_what_cannot_be_stored_leaves_too_when_telegram_is_away(tmp_path):
             raise StorageError("full", heals=True)
 
         rig.incidents.save = fail  # type: ignore[method-assign]
-        await rig.service.alerts.trouble(Kind.ALERT, DATABASE, "the disk is full")
+        await rig.service.alerts.trouble(Kind.ALERT, Trouble.DATABASE, "the disk is full")
         await pass_time(100)
         assert outside.sent == []
         await pass_time(100)
@@ -194,7 +194,7 @@ async def test_what_cannot_be_stored_and_telegram_takes_stays_there(tmp_path):
             raise StorageError("full", heals=True)
 
         rig.incidents.save = fail  # type: ignore[method-assign]
-        await rig.service.alerts.trouble(Kind.ALERT, DATABASE, "the disk is full")
+        await rig.service.alerts.trouble(Kind.ALERT, Trouble.DATABASE, "the disk is full")
         await pass_time(600)
         assert outside.sent == []
         assert sounding(rig, ADMIN) == 1

@@ -9,13 +9,13 @@ from hypothesis import strategies as st
 
 from controller.accounts.reasons import VERDICTS, Reason
 from controller.incidents import Incident
-from controller.troubles import DATABASE, DISK, MEMORY, UNREACHABLE
+from controller.troubles import Trouble
 from handlers.alerts import delivery, incident_text
 from handlers.alerts.delivery import Edit, OpenTopic, Remind, Reply, Send
 from handlers.alerts.incidents import Book, Fact, Kind, Setting
 from handlers.alerts.policy import AlertPolicy
 from handlers.chat.html import rendered_length
-from handlers.texts.vocabulary import ALERTS, WHY, told_of
+from handlers.texts.vocabulary import ALERTS, TROUBLES, WHY, told_of
 
 T0 = datetime(2026, 1, 1, 12, 0, tzinfo=UTC)
 A, B = "+4915112345678", "+33612345678"
@@ -170,13 +170,13 @@ def test_what_a_silence_held_back_and_was_mended_is_not_told():
 
 def test_a_trouble_of_the_controller_is_updated_in_place_and_ends():
     of = book()
-    of.absorb([alert("", UNREACHABLE, detail="3 accounts are waiting")], T0)
-    of.absorb([alert("", UNREACHABLE, detail="4 accounts are waiting")], seconds(5))
-    of.absorb([over("", seconds(60), reason=DISK)], seconds(60))
+    of.absorb([alert("", Trouble.UNREACHABLE, detail="3 accounts are waiting")], T0)
+    of.absorb([alert("", Trouble.UNREACHABLE, detail="4 accounts are waiting")], seconds(5))
+    of.absorb([over("", seconds(60), reason=Trouble.DISK)], seconds(60))
     (one,) = of.incidents
     assert (one.entries[0].detail, one.entries[0].times) == ("4 accounts are waiting", 1)
     assert one.open_entries
-    of.absorb([over("", seconds(70), reason=UNREACHABLE)], seconds(70))
+    of.absorb([over("", seconds(70), reason=Trouble.UNREACHABLE)], seconds(70))
     assert not of.incidents[0].open_entries
     reply = incident_text.recovery(of.incidents[0], str)
     assert reply is not None
@@ -254,12 +254,12 @@ def test_who_was_on_it_is_not_any_more_when_it_comes_back():
 
 def test_the_controllers_troubles_are_not_one_account_that_flaps():
     of = book()
-    for start, reason in ((0, UNREACHABLE), (600, MEMORY), (1200, DISK)):
+    for start, reason in ((0, Trouble.UNREACHABLE), (600, Trouble.MEMORY), (1200, Trouble.DISK)):
         of.absorb([alert("", reason, seconds(start))], seconds(start))
         tell(of, seconds(start))
         of.absorb([over("", seconds(start + 300), reason=reason)], seconds(start + 300))
         tell(of, seconds(start + 300))
-    of.absorb([alert("", DATABASE, seconds(1800))], seconds(1800))
+    of.absorb([alert("", Trouble.DATABASE, seconds(1800))], seconds(1800))
     due = action(of.incidents[-1], seconds(1801))
     assert isinstance(due, Send)
     assert not due.silent
@@ -294,7 +294,8 @@ def test_every_alert_there_is_has_its_words():
     for reason, verdict in VERDICTS.items():
         assert reason in WHY
         assert not verdict.alert or reason in ALERTS
-    for word in (*Reason, UNREACHABLE, DISK, MEMORY, DATABASE, "something_new"):
+    assert set(TROUBLES) == set(Trouble)
+    for word in (*Reason, *Trouble, "something_new"):
         words = told_of(word)
         assert words.title
         assert words.means.endswith(".")

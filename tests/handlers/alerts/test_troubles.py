@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from controller.accounts.reasons import Reason, State
-from controller.troubles import DATABASE
+from controller.troubles import Trouble
 from handlers.alerts.policy import AlertPolicy
 from storage.database import open_database
 from tests.handlers.alerts.storms import connected, from_bot, rigged, sounds
@@ -245,7 +245,7 @@ async def test_a_trouble_is_told_in_seconds_where_storing_it_hangs(rig, database
     monkeypatch.setattr("handlers.alerts.service.STORED_WITHIN", 0.3)
     await greet(rig)
     async with database.transaction():
-        await rig.service.tell_trouble(DATABASE, "no answer in 30 s")
+        await rig.service.tell_trouble(Trouble.DATABASE, "no answer in 30 s")
         await rig.seen(ADMIN, lambda m: "the database cannot be written" in m["text"])
 
 
