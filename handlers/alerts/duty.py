@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from controller.incidents import Roster, Shift, Target, Turn
+from controller.incidents import Roster, Shift, Target
 
 LONGEST = timedelta(days=30)
 SHIFTS_AT_MOST, TARGETS_AT_MOST = 50, 20
@@ -162,11 +162,6 @@ class Duty:
             await self._store.save(roster)
             self.roster = roster
             return roster
-
-
-def with_turn(roster: Roster, turn: Turn | None) -> Roster:
-    """Return the roster with another turn."""
-    return replace(roster, turn=turn)
 
 
 def with_shift(roster: Roster, shift: Shift) -> Roster:

@@ -102,6 +102,12 @@ def keyboard(incident: Incident, names: Names) -> Keyboard:
         Button("Silence 8 h", button_code(Verb.LONG_SILENCE, subject)),
     )
     if incident.acknowledged_by:
+        rows.append(
+            (
+                Button("Take over", button_code(Verb.TAKE_OVER, subject)),
+                Button("Let go", button_code(Verb.RELEASE, subject)),
+            )
+        )
         rows.append(silences)
     else:
         rows.append((Button("Acknowledge", button_code(Verb.ACKNOWLEDGE, subject)), *silences))

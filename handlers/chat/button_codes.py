@@ -35,6 +35,8 @@ class Verb(StrEnum):
     RESTORE = "o"
     CANCEL = "c"
     ACKNOWLEDGE = "a"
+    TAKE_OVER = "t"
+    RELEASE = "n"
     SILENCE = "q"
     LONG_SILENCE = "q8"
     END_SILENCE = "e"

@@ -16,12 +16,14 @@ from handlers.ports import Messages, Records, RequestStore
 from handlers.telegram.actions.account_actions import AccountActions
 from handlers.telegram.actions.alert_actions import AlertActions
 from handlers.telegram.actions.restore import RestoreActions
+from handlers.telegram.actions.try_ways import WayTest
 from handlers.telegram.alert_chat import AlertChat
 from handlers.telegram.bot import TelegramBot
 from handlers.telegram.chats import Chats
 from handlers.telegram.commands.accounts import AccountCommands
 from handlers.telegram.commands.alerts import AlertCommands
 from handlers.telegram.commands.buttons import Buttons
+from handlers.telegram.commands.duty import DutyCommands
 from handlers.telegram.commands.help import HelpCommands
 from handlers.telegram.commands.router import COMMANDS, Router
 from handlers.telegram.connection import TelegramConnection
@@ -95,6 +97,7 @@ def assemble(
         responder=responder,
         alerts=alerts,
         silences=alerts.silences,
+        duty=duty,
         region=options.region,
         clock=clock,
     )
@@ -108,9 +111,13 @@ def assemble(
         region=options.region,
         clock=clock,
     )
+    ways = WayTest(
+        queue=queue, recipients=recipients, duty=duty, way=options.calling.way, responder=responder, clock=clock
+    )
     topics = (
         account_commands,
         AlertCommands(alert_actions),
+        DutyCommands(duty=duty, people=people, actions=actions, responder=responder, ways=ways, clock=clock),
         HelpCommands(COMMANDS, people=people, accounts=accounts, responder=responder),
     )
     inbox = Inbox(requests, clock)

@@ -6,7 +6,8 @@ from datetime import datetime, timedelta
 
 from controller.incidents import Incident, Silence
 from controller.registry import Registry, UnknownAccountError
-from handlers.alerts import alert_text
+from handlers.alerts import alert_text, duty_text
+from handlers.alerts.duty import Duty
 from handlers.alerts.incident_text import restartable
 from handlers.alerts.service import Alerts
 from handlers.alerts.silences import Silences, WrongDurationError, parse_duration
@@ -32,10 +33,12 @@ class AlertActions:
         responder: Responder,
         alerts: Alerts,
         silences: Silences,
+        duty: Duty,
         region: str | None,
         clock: Callable[[], datetime],
     ) -> None:
         self._people, self._accounts, self._actions, self._responder = people, accounts, actions, responder
+        self._duty = duty
         self._alerts, self._silences, self._region, self._clock = alerts, silences, region, clock
 
     # --- buttons ------------------------------------------------------------------------------------------------------
@@ -50,13 +53,34 @@ class AlertActions:
             return alert_text.OVER_ALREADY
         if incident.acknowledged_by:
             return alert_text.TAKEN_ALREADY
-        about = {entry.number for entry in incident.open_entries}
-        if not self._people.is_admin(request.user) and self._own(about, request) != about:
+        if not self._may_answer(request, incident):
             return answers.NOT_YOURS
         line = alert_text.is_on_it(request.name, self._clock())
         await self._alerts.acknowledge(incident, line)
         await self._actions.audit(request.user, "acknowledge", None, f"incident {incident.id}")
         return alert_text.ACKNOWLEDGED
+
+    async def take_over(self, request: Request, incident: Incident) -> str:
+        """Let this person be on it in the place of whoever was. Returns what is shown over the chat."""
+        if not incident.open_entries:
+            return alert_text.OVER_ALREADY
+        if not self._may_answer(request, incident):
+            return answers.NOT_YOURS
+        await self._alerts.acknowledge(incident, alert_text.is_on_it(request.name, self._clock()))
+        await self._actions.audit(request.user, "take over", None, f"incident {incident.id}")
+        return alert_text.TAKEN_OVER
+
+    async def release(self, request: Request, incident: Incident) -> str:
+        """Let nobody be on it any more. Returns what is shown over the chat."""
+        if not incident.open_entries:
+            return alert_text.OVER_ALREADY
+        if not incident.acknowledged_by:
+            return alert_text.NOBODY_IS_ON_IT
+        if not self._may_answer(request, incident):
+            return answers.NOT_YOURS
+        await self._alerts.release(incident, alert_text.released_by(request.name, self._clock()))
+        await self._actions.audit(request.user, "release", None, f"incident {incident.id}")
+        return alert_text.RELEASED
 
     async def silence(self, request: Request, incident: Incident, lasts: timedelta) -> str:
         """Let what stands in the incident make no sound in this chat for so long."""
@@ -164,6 +188,8 @@ class AlertActions:
         told = [self._as_told_to(request, each) for each in silences]
         quiet = [alert_text.silence_line(each, self._names(each.numbers), now) for each in told]
         text = alert_text.alerts_and_silences(incidents, quiet)
+        if line := duty_text.on_duty_line(self._duty.now(), now):
+            text = f"{line}\n{text}"
         keyboard = keyboards.end_silences([each.id for each in silences])
         await self._responder.answer(request, text, keyboard)
 
@@ -171,6 +197,12 @@ class AlertActions:
         """Return a silence without the reason, where it is an admin's for everywhere and others read it."""
         hidden = silence.chat is None and not self._people.is_admin(request.user)
         return replace(silence, reason="") if hidden else silence
+
+    def _may_answer(self, request: Request, incident: Incident) -> bool:
+        """Tell whether this person may say who is on it: whoever is called, or acts on all that it is about."""
+        about = {entry.number for entry in incident.open_entries}
+        called = self._people.is_admin(request.user) or self._duty.is_called(request.user)
+        return called or self._own(about, request) == about
 
     def _own(self, numbers: set[str], request: Request) -> set[str]:
         """Return those of the accounts that this person may act on."""

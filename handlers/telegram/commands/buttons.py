@@ -71,6 +71,8 @@ class Buttons:
         }
         self._of_incident: Mapping[Verb, Callable[[Request, Press, Incident], Awaitable[str]]] = {
             Verb.ACKNOWLEDGE: self._acknowledge,
+            Verb.TAKE_OVER: self._take_over,
+            Verb.RELEASE: self._release,
             Verb.SILENCE: self._silence,
             Verb.LONG_SILENCE: self._silence,
             Verb.RECONNECT: self._reconnect_all,
@@ -205,6 +207,12 @@ class Buttons:
 
     async def _acknowledge(self, request: Request, _: Press, incident: Incident) -> str:
         return await self._alert_actions.acknowledge(request, incident)
+
+    async def _take_over(self, request: Request, _: Press, incident: Incident) -> str:
+        return await self._alert_actions.take_over(request, incident)
+
+    async def _release(self, request: Request, _: Press, incident: Incident) -> str:
+        return await self._alert_actions.release(request, incident)
 
     async def _silence(self, request: Request, press: Press, incident: Incident) -> str:
         return await self._alert_actions.silence(request, incident, _SILENCES[press.verb])

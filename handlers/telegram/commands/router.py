@@ -12,12 +12,13 @@ from handlers.chat.request import Request
 from handlers.telegram.actions.find_account import nearest
 from handlers.telegram.commands.accounts import AccountCommands
 from handlers.telegram.commands.alerts import AlertCommands
+from handlers.telegram.commands.duty import DutyCommands
 from handlers.telegram.commands.help import HelpCommands
 from handlers.telegram.commands.table import Command, Topic
 from handlers.telegram.ui.responder import Responder
 from handlers.texts import answers
 
-TOPICS = (AccountCommands, AlertCommands, HelpCommands)
+TOPICS = (AccountCommands, AlertCommands, DutyCommands, HelpCommands)
 COMMANDS: tuple[Command, ...] = tuple(row for topic in TOPICS for row in topic.COMMANDS)
 """All commands, in the order in which they are listed."""
 

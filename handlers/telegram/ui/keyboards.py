@@ -27,6 +27,8 @@ LABELS: dict[Verb, str] = {
     Verb.LINK: "Link again",
     Verb.RESTORE: "Restore",
     Verb.ACKNOWLEDGE: "Acknowledge",
+    Verb.TAKE_OVER: "Take over",
+    Verb.RELEASE: "Let go",
     Verb.SILENCE: "Silence 1 h",
     Verb.LONG_SILENCE: "Silence 8 h",
     Verb.END_SILENCE: "End silence",

@@ -1,0 +1,73 @@
+"""A test of every way to people: one alert of each loudness to each chat that alerts go to, and by each second way."""
+
+import asyncio
+from collections.abc import Callable
+from datetime import datetime
+
+from handlers.alerts import alert_text
+from handlers.alerts.duty import Duty
+from handlers.alerts.recipients import Recipients
+from handlers.alerts.second_way import SecondWay, plain
+from handlers.chat.errors import ChatError
+from handlers.chat.messages import Lane, Place, Text, escape
+from handlers.chat.request import Request
+from handlers.chat.send_queue import SendQueue
+from handlers.telegram.ui.responder import Responder
+
+PATIENCE = 60.0
+"""Seconds that Telegram may take in all; the second way has a deadline of its own."""
+
+
+class WayTest:
+    """Sends the test, and answers in one message which way took what. way: None without one."""
+
+    def __init__(
+        self,
+        *,
+        queue: SendQueue,
+        recipients: Recipients,
+        duty: Duty,
+        way: SecondWay | None,
+        responder: Responder,
+        clock: Callable[[], datetime],
+    ) -> None:
+        self._queue, self._recipients, self._duty = queue, recipients, duty
+        self._way, self._responder, self._clock = way, responder, clock
+
+    async def run(self, request: Request) -> None:
+        """Test every way. Answers when all are known."""
+        chats, now = self._chats(), self._clock()
+        tries = [(chat, silent) for chat in chats for silent in (False, True)]
+        telegram, outside = await asyncio.gather(
+            asyncio.gather(*(self._try(chat, request.name, now, silent=silent) for chat, silent in tries)),
+            self._try_second_way(request.name, now),
+        )
+        results = dict(zip(tries, telegram, strict=True))
+        lines = [alert_text.tested(name, results[chat, False], results[chat, True]) for chat, name in chats.items()]
+        lines += [alert_text.tested_outside(name, took=took) for name, took in outside.items()]
+        await self._responder.answer(request, alert_text.test_result(lines, outside=bool(outside)))
+
+    def _chats(self) -> dict[int, str]:
+        """Return the chats that alerts sound in, with what they are called."""
+        moved = self._recipients.moved
+        chats = {place.chat: f"chat <code>{place.chat}</code>" for place in self._recipients.of_admins()}
+        if (on_duty := self._duty.now()) is not None:
+            chats[on_duty.user] = escape(on_duty.name)
+        return chats | {moved.get(each.chat, each.chat): escape(each.name) for each in self._duty.roster.targets}
+
+    async def _try(self, chat: int, name: str, now: datetime, *, silent: bool) -> str:
+        """Send one; return why it did not arrive, "" where the chat service took it."""
+        text = Text(alert_text.test_alert(name, now, silent=silent))
+        try:
+            async with asyncio.timeout(PATIENCE):
+                await self._queue.deliver(Lane.ALERTS, chat, lambda each: each.send(Place(chat), text, silent=silent))
+        except TimeoutError:
+            return f"not taken in {PATIENCE:g} s"
+        except ChatError as error:
+            return str(error) or type(error).__name__
+        return ""
+
+    async def _try_second_way(self, name: str, now: datetime) -> dict[str, bool]:
+        if self._way is None:
+            return {}
+        return await self._way.send("Switchboard: a test", plain(alert_text.test_alert(name, now, silent=False)))
