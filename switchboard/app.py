@@ -191,6 +191,7 @@ def chromium_options(settings: Settings) -> ChromiumOptions:
         data_dir=settings.data_dir,
         executable=settings.chromium_path,
         extra_args=settings.browser_args,
+        savings=frozenset(settings.browser_savings),
         proxy=settings.proxy,
         connect_timeout=settings.connect_timeout_seconds,
         presence=settings.keep_alive_presence,

@@ -21,6 +21,7 @@ from switchboard.settings_files import defaults_for, find_env_file, unknown_name
 
 Seconds = Annotated[float, Field(ge=0, le=366 * 86400, allow_inf_nan=False)]
 Period = Annotated[float, Field(gt=0, le=366 * 86400, allow_inf_nan=False)]
+Saving = Literal["gpu", "network", "zygote"]
 Ids = Annotated[tuple[int, ...], NoDecode]
 S = TypeVar("S", bound=BaseSettings)
 
@@ -76,6 +77,7 @@ class Settings(ProfileSettings):
     proxy_url: SecretStr | None = None
     chromium_path: Path | None = None
     browser_args: Annotated[tuple[str, ...], NoDecode] = ()
+    browser_savings: Annotated[tuple[Saving, ...], NoDecode] = ("gpu", "network", "zygote")
     launch_slots: int = Field(default=2, ge=1)
     reconnect_delays: Annotated[tuple[Seconds, ...], NoDecode] = (1, 2, 4, 8, 16, 30)
     max_reconnect_attempts: int = Field(default=10, ge=1)
@@ -122,6 +124,13 @@ class Settings(ProfileSettings):
     @classmethod
     def _space_separated(cls, value: Any) -> Any:
         return value.split() if isinstance(value, str) else value
+
+    @field_validator("browser_savings", mode="before")
+    @classmethod
+    def _names(cls, value: Any) -> Any:
+        if not isinstance(value, str):
+            return value
+        return () if value.strip().lower() == "none" else [part.strip().lower() for part in value.split(",")]
 
     @field_validator("telegram_alert_chat_id", mode="before")
     @classmethod

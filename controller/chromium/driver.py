@@ -18,6 +18,7 @@ from controller.chromium.parts import Parts, take_parts
 from controller.chromium.playwright.errors import translated
 from controller.chromium.playwright.launch import Launch
 from controller.chromium.playwright.playwright_host import PlaywrightHost
+from controller.chromium.process import flags
 from controller.chromium.process.bounds import Bounds, BoundsWatch
 from controller.chromium.process.find import Browser, find_executable, identify
 from controller.chromium.profile.locks import ProfileLock, ProfileLocks
@@ -41,7 +42,8 @@ class ChromiumOptions:
     """Settings of the driver (names of their variables in brackets). All durations in seconds.
 
     page_url: the page that is driven (WHATSAPP_WEB_URL). executable: the browser, found where None (CHROMIUM_PATH).
-    extra_args: for the browser's command line (BROWSER_ARGS). proxy: what browsers go through (PROXY_URL).
+    extra_args: for the browser's command line (BROWSER_ARGS). savings: names of
+    `flags.SAVINGS` (BROWSER_SAVINGS). proxy: what browsers go through (PROXY_URL).
     connect_timeout: what a launch to its first code may take (CONNECT_TIMEOUT_SECONDS): the shorter deadlines in here
     are parts of it. presence: send presence with each heartbeat (KEEP_ALIVE_PRESENCE). vault_key: what saved profiles
     are encrypted to, None for not at all (PROFILE_KEY).
@@ -53,6 +55,7 @@ class ChromiumOptions:
     data_dir: Path
     executable: Path | None = None
     extra_args: tuple[str, ...] = ()
+    savings: frozenset[str] = frozenset(flags.SAVINGS)
     proxy: Proxy | None = None
     connect_timeout: float = 60.0
     close_timeout: float = 15.0
@@ -60,6 +63,10 @@ class ChromiumOptions:
     vault_key: str | None = None
     save_every: float = 86400.0
     bounds: Bounds = field(default_factory=Bounds)
+
+    def arguments(self, browser: Browser) -> list[str]:
+        """Return what the browser's command line gets beside Playwright's own."""
+        return flags.arguments(browser, self.extra_args, self.savings)
 
     @property
     def launch_timeout(self) -> float:
@@ -147,7 +154,7 @@ class ChromiumDriver:
         if opening.fresh:
             await hold.in_thread(profile.drop_caches)
         playwright, node = await self._host.get()
-        launch = Launch(profile, browser, self._options.extra_args, self._options.proxy)
+        launch = Launch(profile, browser, self._options.arguments(browser), self._options.proxy)
         session: ChromiumSession | None = None
         try:
             with translated("start the browser"):

@@ -30,7 +30,7 @@ async def try_browser(options: ChromiumOptions, seconds: float) -> str:
         profile = Profile.of(Path(folder), _NOBODY)
         profile.prepare()
         host = PlaywrightHost(Path(folder))
-        launch = Launch(profile, browser, options.extra_args, options.proxy)
+        launch = Launch(profile, browser, options.arguments(browser), options.proxy)
         try:
             with translated("start the browser"):
                 async with asyncio.timeout(seconds):

@@ -260,11 +260,7 @@ def crashes() -> list[Fault]:
 def survived() -> list[Fault]:
     """What Chromium and the page mend by themselves: nothing is to be told."""
     nothing = Expected(reason=None, attempts=(0, 0))
-    return [
-        Fault(name="GPU process killed", do=kill("gpu-process"), expected=nothing),
-        Fault(name="network service killed", do=kill("network.mojom.NetworkService"), expected=nothing),
-        Fault(name="network reset", do=_reset, expected=nothing),
-    ]
+    return [Fault(name="network reset", do=_reset, expected=nothing)]
 
 
 async def _reset(stage: Stage, account: Account) -> None:

@@ -31,12 +31,10 @@ _VIEWPORT = (1280, 900)
 class Launch:
     """One attempt. `start` and then, whatever came of it, `undo` unless a session took it over."""
 
-    def __init__(
-        self, profile: Profile, browser: Browser, extra_args: tuple[str, ...], proxy: Proxy | None = None
-    ) -> None:
+    def __init__(self, profile: Profile, browser: Browser, arguments: list[str], proxy: Proxy | None = None) -> None:
         self._profile = profile
         self._browser = browser
-        self._extra_args, self._proxy = extra_args, proxy
+        self._arguments, self._proxy = arguments, proxy
         self._ticket = profile.ticket(secrets.token_hex(8))
         self._starting: asyncio.Task[BrowserContext] | None = None
 
@@ -64,7 +62,7 @@ class Launch:
         return await playwright.chromium.launch_persistent_context(
             self._profile.folder,
             executable_path=self._ticket,
-            args=flags.arguments(self._browser, self._extra_args),
+            args=self._arguments,
             chromium_sandbox=flags.sandboxed(),
             headless=True,
             timeout=seconds * 1000,

@@ -17,13 +17,26 @@ _NOT_NEEDED = (
 )
 
 
+SAVINGS = {
+    "gpu": ("--in-process-gpu",),
+    "network": ("--enable-features=NetworkServiceInProcess2",),
+    "zygote": ("--no-zygote",),
+}
+"""What saves a browser processes, by the names of BROWSER_SAVINGS; `bench/flags.py` measures each.
+
+A crash of what runs in the browser's own process is a crash of the browser, which is opened again in seconds. Without
+zygotes there is no sandbox, so that they are spared only where there is none anyway.
+"""
+
 NOT_WANTED = ("--disable-popup-blocking",)
 """Of Playwright's own arguments those that would let a page open windows."""
 
 
-def arguments(browser: Browser, extra: tuple[str, ...] = ()) -> list[str]:
-    """Our arguments beside Playwright's. extra: the operator's, which come last and so win."""
+def arguments(browser: Browser, extra: tuple[str, ...] = (), savings: frozenset[str] = frozenset(SAVINGS)) -> list[str]:
+    """Return our arguments beside Playwright's. extra: the operator's, which come last and so win."""
+    spared = [name for name in SAVINGS if name in savings and (name != "zygote" or not sandboxed())]
     return [
+        *(argument for name in spared for argument in SAVINGS[name]),
         f"--disable-features={','.join(_NOT_NEEDED)}",
         "--disable-background-networking",
         "--disable-domain-reliability",

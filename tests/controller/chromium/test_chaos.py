@@ -57,8 +57,10 @@ async def test_the_renderer_is_killed(rig: Rig, stand_in: WhatsAppStandIn) -> No
 
 
 async def test_gpu_and_network_processes_are_replaced(rig: Rig, stand_in: WhatsAppStandIn) -> None:
+    rig.make(savings=frozenset())
     session = await rig.linked(stand_in)
     for kind in ("gpu-process", "utility"):
+        assert rig.processes(kind), f"no {kind} to kill"
         for process in rig.processes(kind):
             process.kill()
     await until_health(session, lambda health: health == Health(), 20)
