@@ -41,9 +41,12 @@ class PulseRecords:
         started_at: datetime,
         oom_kills: Callable[[], int | None] = lambda: None,
     ) -> None:
-        self._database, self._boot_id, self._started_at, self._oom_kills = database, boot_id, started_at, oom_kills
+        self._database, self._oom_kills = database, oom_kills
+        self.boot_id, self.started_at = boot_id, started_at
+        self.oom_kills_at_start = oom_kills()
         self._before: LastRun | None = None
         self._is_read = False
+        self._ended = ""
 
     async def last(self) -> LastRun | None:
         """Return what the run before this one left, also after beats of this one; None where there was none."""
@@ -55,15 +58,16 @@ class PulseRecords:
     async def beat(self, at: datetime) -> None:
         """Write that the program lives, and read it back. Raises StorageError also where what is read differs."""
         await self.last()
-        await self._write(at, "")
+        await self._write(at, self._ended)
 
     async def ended(self, why: str, at: datetime | None = None) -> None:
-        """Write that this run ended in order, and why."""
+        """Write that this run ends in order, and why: also if it beats on for a while."""
+        self._ended = why
         await self.last()
         await self._write(at or datetime.now(UTC), why)
 
     async def _write(self, at: datetime, ended: str) -> None:
-        written = (_iso(at), self._boot_id, _iso(self._started_at), self._oom_kills(), ended)
+        written = (_iso(at), self.boot_id, _iso(self.started_at), self._oom_kills(), ended)
         async with self._database.transaction() as connection:
             await connection.execute(
                 f"INSERT OR REPLACE INTO pulse (id, {_COLUMNS}) VALUES (1, ?, ?, ?, ?, ?)",  # noqa: S608 - ours

@@ -152,6 +152,7 @@ async def _run(parts: _Program, driver: ChromiumDriver, stopping: Stopping) -> N
             await parts.registry.boot()
         booted.set()
         parts.monitoring.ready()
+        beside.append(_start(parts.monitoring.tell_absence(parts.telegram.alerts.sound), "absence"))
         await _first(serving, stopping.asked)
     finally:
         log.info("Stopping")
@@ -161,6 +162,7 @@ async def _run(parts: _Program, driver: ChromiumDriver, stopping: Stopping) -> N
             ("storing the last transitions", parts.recorder.stop(STORE_DEADLINE), STORE_DEADLINE + 1),
             ("ending the chat", parts.telegram.stop(TELL_DEADLINE), CHAT_DEADLINE),
             ("ending the browsers' driver", driver.stop(), DRIVER_DEADLINE),
+            ("storing how it ended", parts.monitoring.ended(stopping.why or "by itself, see its log"), STORE_DEADLINE),
         ):
             await stopping.step(name, work, seconds)
         await asyncio.gather(*(give_up(task) for task in (serving, *beside)))

@@ -42,6 +42,8 @@ class Stopping:
 
     def __init__(self) -> None:
         self.asked = asyncio.Event()
+        self.why = ""
+        """The signal that asked for the stop, "" while none has."""
         self._loop = asyncio.get_running_loop()
         self._first_at: float | None = None
         self._interrupting: asyncio.Timeout | None = None
@@ -94,6 +96,7 @@ class Stopping:
         if not self.asked.is_set():
             log.info("%s: stopping; once more ends at once", number.name)
             self.begin()
+            self.why = number.name
             self.asked.set()
             if self._interrupting is not None:
                 self._interrupting.reschedule(self._loop.time())

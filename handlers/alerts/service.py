@@ -124,6 +124,10 @@ class Alerts:
         """Let admins get one message, for certain. but: not in this chat. Never raises."""
         await self._notify([place for place in self._recipients.of_admins() if place.chat != but], html, sounds=sounds)
 
+    async def sound(self, html: str) -> None:
+        """Let admins get one message that sounds, for certain. Never raises."""
+        await self.notify_admins(html, sounds=True)
+
     async def drain(self, seconds: float) -> bool:
         """Let all that can be sent now be sent, for at most so long. Returns whether it was."""
         self._wake_all()

@@ -7,6 +7,7 @@ from controller.chromium.profile.names import name_of
 from controller.registry import Registry
 from storage.database import Database
 from storage.pulse import PulseRecords
+from switchboard.monitoring.absence import read_oom_kills
 from switchboard.monitoring.watch import ChatSide, Monitoring, Options
 from switchboard.settings import Settings
 
@@ -23,7 +24,7 @@ def assemble(settings: Settings, database: Database, registry: Registry, chat: C
         health=settings.health_listen,
         textfile=settings.health_textfile,
     )
-    records = PulseRecords(database, boot_id=boot_id(), started_at=datetime.now(UTC))
+    records = PulseRecords(database, boot_id=boot_id(), started_at=datetime.now(UTC), oom_kills=read_oom_kills)
 
     def account_id(number: str) -> str:
         return name_of(settings.data_dir, number.removeprefix("+"))[:ID_LETTERS]

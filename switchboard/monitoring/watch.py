@@ -5,7 +5,7 @@ The parts that need further packages (the windows) are loaded only where they ar
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from controller.accounts.notices import Notice
 from controller.registry import Registry
 from storage.pulse import PulseRecords
+from switchboard.monitoring.absence import tell_absence
 from switchboard.monitoring.address import Address
 from switchboard.monitoring.heartbeat import Heartbeat
 from switchboard.monitoring.pulse import GOOD, Beat, Finding, Health, Link, Pulse
@@ -115,6 +116,14 @@ class Monitoring:
         """Say that the program ends in order."""
         self._serving = False
         self._notifier.stopping()
+
+    async def tell_absence(self, notify: Callable[[str], Awaitable[None]]) -> None:
+        """Tell for how long nobody watched, once the accounts are taken up. Raises OSError if that cannot be read."""
+        await tell_absence(self._records, self._registry, notify)
+
+    async def ended(self, why: str) -> None:
+        """Store that the program ends in order. Raises OSError."""
+        await self._records.ended(why, self._clock())
 
     async def run(self) -> None:
         """Beat, and tell whoever is to be told, until cancelled. Raises OSError if the windows cannot be opened."""

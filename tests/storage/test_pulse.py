@@ -34,7 +34,8 @@ async def test_an_orderly_end_is_kept_until_the_next_beat(tmp_path):
     async with open_database(tmp_path / "db") as database:
         pulse = PulseRecords(database, boot_id="one", started_at=NOW)
         await pulse.beat(NOW)
-        await pulse.ended("SIGTERM", LATER)
+        await pulse.ended("SIGTERM", NOW)
+        await pulse.beat(LATER)
         after = PulseRecords(database, boot_id="one", started_at=LATER)
 
         assert await after.last() == LastRun(LATER, "one", NOW, ended="SIGTERM")
