@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 from bench.figures import Figure, table
-from tests.handlers.alerts.kills import kill_again_and_again
+from tests.handlers.alerts.kills import kill_again_and_again, kill_over_both_ways
 
 
 def main() -> None:
@@ -18,16 +18,23 @@ def main() -> None:
     began = time.perf_counter()
     with tempfile.TemporaryDirectory(prefix="switchboard-kills-") as folder:
         toll = asyncio.run(kill_again_and_again(Path(folder), kills, seed=time.time_ns()))
+        (Path(folder) / "both").mkdir()
+        both = asyncio.run(kill_over_both_ways(Path(folder) / "both", kills, seed=time.time_ns()))
     figures = [
         Figure("kill -9 in a storm", toll.kills, "times"),
         Figure("alerts stored, for each of three chats", toll.alerts, "alerts"),
         Figure("alerts lost", toll.lost, "alerts"),
         Figure("messages under way when killed: outcome unknown", toll.uncertain, "messages"),
         Figure("messages that came twice", toll.twice, "messages"),
+        Figure("with a second way, while Telegram comes and goes: kill -9", both.kills, "times"),
+        Figure("alerts stored", both.alerts, "alerts"),
+        Figure("alerts that came by neither way", both.lost, "alerts"),
+        Figure("alerts that went out by the second way", both.outside, "alerts"),
+        Figure("of these, alerts that came so twice", both.outside_twice, "alerts"),
         Figure("took", time.perf_counter() - began, "s"),
     ]
     print(table(figures))
-    if toll.lost or toll.twice > toll.uncertain:
+    if toll.lost or both.lost or toll.twice > toll.uncertain:
         raise SystemExit("An alert was lost, or came twice without cause.")
 
 

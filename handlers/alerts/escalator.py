@@ -162,7 +162,7 @@ class Escalator:
             return
         if self._unmarked:
             await self._mark()
-        due = self._due()
+        due = self._due()[: second_way.TROUBLES_AT_ONCE]
         loop = asyncio.get_running_loop()
         if not due or loop.time() < self._not_before:
             return

@@ -9,7 +9,8 @@ from typing import Protocol
 from handlers.alerts.escalation import Trouble
 from handlers.texts.vocabulary import clock, count, span, told_of
 
-ACCOUNTS_IN_A_LINE = 12
+TROUBLES_AT_ONCE = 200
+"""What one message tells of at most; what is more comes in the next."""
 
 
 class SecondWay(Protocol):
@@ -43,8 +44,7 @@ def text(troubles: Sequence[Trouble], names: Callable[[str], str], now: datetime
         those = [each for each in troubles if each.key[1] == reason]
         words, since = told_of(reason), clock(those[0].at, now)
         who = [plain(names(each.key[0])) for each in those if each.key[0]]
-        more = f" and {len(who) - ACCOUNTS_IN_A_LINE} more" if len(who) > ACCOUNTS_IN_A_LINE else ""
-        subject = f"{', '.join(who[:ACCOUNTS_IN_A_LINE])}{more}: {words.title}" if who else _capital(words.title)
+        subject = f"{', '.join(who)}: {words.title}" if who else _capital(words.title)
         detail = f" ({those[0].detail})" if those[0].detail and len(those) == 1 else ""
         lines += [f"{subject}{detail}, since {since}", plain(words.means), plain(words.todo), ""]
     waited = [each for each in troubles if each.told_at is None]

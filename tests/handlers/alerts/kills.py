@@ -1,8 +1,8 @@
 """kill -9 in the middle of a storm, again and again: a real process, a real SQLite file, HTTP to the stand-in.
 
-`python -m tests.handlers.alerts.kills DATABASE URL TOKEN SECONDS` is the process: it stores transitions with what they
-owe, in one transaction as the program does, and delivers. SECONDS: for how long it makes new ones; 0 only catches up
-and ends.
+`python -m tests.handlers.alerts.kills DATABASE URL TOKEN SECONDS [SECOND_WAY]` is the process: it stores transitions
+with what they owe, in one transaction as the program does, and delivers. SECONDS: for how long it makes new ones; 0
+only catches up and ends. SECOND_WAY: an address for what Telegram does not take, by the real Apprise.
 """
 
 import asyncio
@@ -17,8 +17,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from aiohttp import web
+
 from controller.accounts.reasons import Reason, State
 from controller.recorder import Recorder
+from handlers.alerts.escalation import standing
+from handlers.alerts.escalator import Calling
 from handlers.alerts.policy import AlertPolicy
 from handlers.telegram.assemble import assemble
 from handlers.telegram.connection import TelegramConnection
@@ -38,8 +42,11 @@ EVERY = 0.02
 """Seconds between two transitions of the storm."""
 LATENCY = 0.1
 """Seconds that each call of the Bot API takes, so that a kill meets messages under way."""
+AWAY = 0.7
+"""How often Telegram is away for the whole of a process's life."""
 TAKEN_UNANSWERED = 0.3
 """How often the last message before a kill is one that the chat has and the process never hears of."""
+LEFT_TO_TELEGRAM = timedelta(seconds=0.2)
 UP_WITHIN = 30.0
 CAUGHT_UP_WITHIN = 120.0
 
@@ -47,7 +54,7 @@ CAUGHT_UP_WITHIN = 120.0
 # --- the process that is killed ---------------------------------------------------------------------------------------
 
 
-async def serve(path: Path, url: str, token: str, seconds: float) -> None:
+async def serve(path: Path, url: str, token: str, seconds: float, second_way: str = "") -> None:
     """Make a storm for so long, then deliver what is owed and end."""
     # Small incidents, many messages: what takes seconds in the program takes moments here.
     moment = timedelta(seconds=0.05)
@@ -62,7 +69,7 @@ async def serve(path: Path, url: str, token: str, seconds: float) -> None:
             _put(accounts, number)
         service = assemble(
             TelegramConnection(token, url),
-            TelegramOptions(admins=CHATS, alert_policy=policy),
+            TelegramOptions(admins=CHATS, alert_policy=policy, calling=_calling(second_way)),
             accounts=accounts,
             records=FakeRecords(),
             messages=MessageStore(database),
@@ -80,7 +87,10 @@ async def serve(path: Path, url: str, token: str, seconds: float) -> None:
         running = asyncio.create_task(service.run())
         await _storm(accounts, before, seconds)
         if not seconds:
-            await until(partial(_is_delivered, service, recorder), "all is delivered", CAUGHT_UP_WITHIN)
+            done = (
+                partial(_is_somewhere, service, recorder) if second_way else partial(_is_delivered, service, recorder)
+            )
+            await until(done, "all is delivered", CAUGHT_UP_WITHIN)
         await recorder.stop(5)
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
@@ -107,6 +117,19 @@ async def _is_delivered(service: TelegramService, recorder: Recorder) -> bool:
     return recorder._idle.is_set() and not service.alerts.unsent() and await service.alerts.drain(1)
 
 
+async def _is_somewhere(service: TelegramService, recorder: Recorder) -> bool:
+    stands = standing(service.alerts._ledger.books(), lambda _, __: False)
+    return recorder._idle.is_set() and all(each.told_at is not None or each.second_way for each in stands)
+
+
+def _calling(second_way: str) -> Calling:
+    if not second_way:
+        return Calling(None, escalate_after=timedelta(0))
+    from switchboard.monitoring.second_way import SecondWay
+
+    return Calling(SecondWay([second_way]), after=LEFT_TO_TELEGRAM, escalate_after=timedelta(0))
+
+
 def _unlimited() -> Any:
     from tests.handlers.conftest import UNLIMITED
 
@@ -125,6 +148,10 @@ class Toll:
     lost: int = 0
     uncertain: int = 0
     twice: int = 0
+    outside: int = 0
+    """Alerts that came by the second way."""
+    outside_twice: int = 0
+    """Those of them that came so twice."""
 
 
 async def kill_again_and_again(folder: Path, kills: int, seed: int = 1) -> Toll:
@@ -154,10 +181,64 @@ async def kill_again_and_again(folder: Path, kills: int, seed: int = 1) -> Toll:
     return toll
 
 
+async def kill_over_both_ways(folder: Path, kills: int, seed: int = 1) -> Toll:
+    """Kill the process while Telegram comes and goes, and at last is away; count what came by neither way."""
+    chance, toll = random.Random(seed), Toll()
+    path = folder / "switchboard.sqlite"
+    async with TelegramStandIn() as telegram, _receiver() as (came, address):
+        for chat in CHATS:
+            telegram.client.world.private_chat(chat)
+        for number in range(kills + 1):
+            telegram.client.heal()
+            if number == kills or chance.random() < AWAY:
+                telegram.client.fail("drop", method="sendMessage")
+            last = number == kills
+            async with _process(path, telegram, 0 if last else 60, address) as process:
+                if last:
+                    assert await asyncio.wait_for(process.wait(), CAUGHT_UP_WITHIN + UP_WITHIN) == 0
+                    break
+                await asyncio.sleep(chance.uniform(0.05, 1.5))
+                process.kill()
+                await process.wait()
+            toll.kills += 1
+        with contextlib.closing(sqlite3.connect(path)) as database:
+            stored = [each for (each,) in database.execute("SELECT number FROM transitions")]
+        told = "\n".join(m["text"] for chat in CHATS for m in telegram.client.from_bot(chat))
+        toll.alerts = len(stored)
+        for stored_number in stored:
+            name = f"account{int(stored_number[5:]):06}"
+            outside = sum(name in text for text in came)
+            toll.lost += not outside and name not in told
+            toll.outside += bool(outside)
+            toll.outside_twice += outside > 1
+    return toll
+
+
 @contextlib.asynccontextmanager
-async def _process(path: Path, telegram: TelegramStandIn, seconds: float) -> Any:
+async def _receiver() -> Any:
+    """Take what comes by the second way; yields the texts and the address."""
+    came: list[str] = []
+
+    async def take(request: web.Request) -> web.Response:
+        came.append((await request.json())["message"])
+        await asyncio.sleep(LATENCY)
+        return web.Response()
+
+    app = web.Application()
+    app.add_routes([web.post("/", take)])
+    runner = web.AppRunner(app, shutdown_timeout=0.1)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    try:
+        yield came, f"json://127.0.0.1:{runner.addresses[0][1]}"
+    finally:
+        await runner.cleanup()
+
+
+@contextlib.asynccontextmanager
+async def _process(path: Path, telegram: TelegramStandIn, seconds: float, second_way: str = "") -> Any:
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", __name__, str(path), telegram.url, telegram.token, str(seconds),
+        sys.executable, "-m", __name__, str(path), telegram.url, telegram.token, str(seconds), second_way,
         stdout=asyncio.subprocess.PIPE,
     )  # fmt: skip
     try:
@@ -191,4 +272,4 @@ def _count(path: Path, telegram: TelegramStandIn, toll: Toll) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(serve(Path(sys.argv[1]), sys.argv[2], sys.argv[3], float(sys.argv[4])))
+    asyncio.run(serve(Path(sys.argv[1]), sys.argv[2], sys.argv[3], float(sys.argv[4]), *sys.argv[5:]))

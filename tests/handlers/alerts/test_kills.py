@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from tests.handlers.alerts.kills import kill_again_and_again
+from tests.handlers.alerts.kills import kill_again_and_again, kill_over_both_ways
 
 
 async def test_killed_again_and_again_no_alert_is_lost(tmp_path: Path):
@@ -10,3 +10,10 @@ async def test_killed_again_and_again_no_alert_is_lost(tmp_path: Path):
     assert toll.alerts > toll.kills
     assert toll.lost == 0
     assert toll.twice <= toll.uncertain
+
+
+async def test_killed_while_telegram_comes_and_goes_each_alert_arrives_somewhere(tmp_path: Path):
+    toll = await kill_over_both_ways(tmp_path, kills=5)
+    assert toll.alerts > toll.kills
+    assert toll.lost == 0
+    assert toll.outside > 0
