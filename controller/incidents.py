@@ -112,6 +112,7 @@ class Note:
     """A message of its own, sent once: a line, or the picture of a page, which is sent below its incident.
 
     html: the line, or the picture's caption. incident: the one that it belongs to. sending: as in `Message`.
+    buttons: one row of them, each its label and what a press sends back.
     """
 
     id: int
@@ -121,6 +122,7 @@ class Note:
     has_picture: bool = False
     sounds: bool = False
     sending: bool = False
+    buttons: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

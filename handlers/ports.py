@@ -46,8 +46,56 @@ class Messages(Protocol):
     async def forget(self, kind: str, key: str, *, chat: int, message: int | None = None) -> None:
         """Keep it no longer. message: only if it is this one that is kept."""
 
-    async def first_meeting(self, user: int, at: datetime) -> bool:
-        """Tell whether this stranger was never met before, and remember that now they were."""
+
+class PersonData(Protocol):
+    """Somebody who was let in. added_by: whoever let them in."""
+
+    @property
+    def user(self) -> int: ...
+    @property
+    def role(self) -> str: ...
+    @property
+    def name(self) -> str: ...
+    @property
+    def added_by(self) -> int: ...
+    @property
+    def at(self) -> datetime: ...
+
+
+class StrangerData(Protocol):
+    """Somebody who wrote to the bot and was not let in. at: when first."""
+
+    @property
+    def user(self) -> int: ...
+    @property
+    def name(self) -> str: ...
+    @property
+    def at(self) -> datetime: ...
+
+
+class PeopleStore(Protocol):
+    """Who was let in, and who knocked. Raises OSError."""
+
+    async def people(self) -> Sequence[PersonData]:
+        """Return everybody who was let in, the first first."""
+
+    async def save(self, user: int, role: str, name: str, *, added_by: int, at: datetime) -> None:
+        """Store a person, or their new role. They are no stranger any more."""
+
+    async def remove(self, user: int) -> None:
+        """Delete a person."""
+
+    async def first_meeting(self, user: int, name: str, at: datetime) -> bool:
+        """Return whether this stranger was never met before, and remember that now they were."""
+
+    async def strangers(self) -> Sequence[StrangerData]:
+        """Return the strangers whom nobody has ignored, the newest first."""
+
+    async def stranger(self, user: int) -> StrangerData | None:
+        """Return a stranger who was met, ignored or not."""
+
+    async def ignore(self, user: int) -> None:
+        """List a stranger no more."""
 
 
 class RequestData(Protocol):

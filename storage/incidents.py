@@ -6,6 +6,7 @@ commit before any other transaction begins, also where whoever waited for it was
 be read is left out, with a warning.
 """
 
+import json
 import logging
 import sqlite3
 from collections.abc import Callable, Iterable, Sequence
@@ -49,7 +50,7 @@ class IncidentRecords:
     async def notes(self) -> Sequence[Note]:
         """Return all notes, the oldest first; what a picture shows is read by `picture`."""
         rows = await self._database.rows(
-            "SELECT id, chat, html, incident, picture IS NOT NULL AS has_picture, sounds, sending FROM notes"
+            "SELECT id, chat, html, incident, picture IS NOT NULL AS has_picture, sounds, sending, buttons FROM notes"
             " ORDER BY id"
         )
         return [note for row in rows if (note := _readable(_note, row)) is not None]
@@ -131,10 +132,20 @@ async def write(connection: aiosqlite.Connection, changes: Changes) -> None:
         await _write_incident(connection, before, after)
     await connection.executemany("DELETE FROM incidents WHERE id = ?", [(one,) for one in changes.incidents_gone])
     await connection.executemany(
-        "INSERT INTO notes (id, chat, html, incident, picture, sounds, sending) VALUES (?, ?, ?, ?, ?, ?, ?)"
+        "INSERT INTO notes (id, chat, html, incident, picture, sounds, sending, buttons)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
         " ON CONFLICT (id) DO UPDATE SET chat = excluded.chat, sending = excluded.sending",
         [
-            (one.id, one.chat, one.html, one.incident, changes.pictures.get(one.id), one.sounds, one.sending)
+            (
+                one.id,
+                one.chat,
+                one.html,
+                one.incident,
+                changes.pictures.get(one.id),
+                one.sounds,
+                one.sending,
+                json.dumps(one.buttons) if one.buttons else "",
+            )
             for one in changes.notes
         ],
     )
@@ -269,6 +280,7 @@ def _note(row: sqlite3.Row) -> Note:
     return Note(
         row["id"], row["chat"], row["html"], row["incident"], bool(row["has_picture"]), bool(row["sounds"]),
         bool(row["sending"]),
+        tuple((str(label), str(code)) for label, code in json.loads(row["buttons"] or "[]")),
     )  # fmt: skip
 
 

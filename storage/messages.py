@@ -1,8 +1,7 @@
-"""What the Telegram side keeps: where its messages are, and which strangers it has met. Never what a code was."""
+"""Where the Telegram side's messages are. Never what a code was."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 
 from storage.database import Database
 
@@ -19,7 +18,7 @@ class MessageRow:
 
 
 class MessageStore:
-    """The tables of messages and strangers. Every method raises StorageError if it cannot."""
+    """The table of messages. Every method raises StorageError if it cannot."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -48,11 +47,3 @@ class MessageStore:
                 "DELETE FROM messages WHERE kind = ? AND key = ? AND chat = ? AND message = coalesce(?, message)",
                 (kind, key, chat, message),
             )
-
-    async def first_meeting(self, user: int, at: datetime) -> bool:
-        """Tell whether this stranger was never met before, and remember that now they were."""
-        async with self._database.transaction() as connection:
-            cursor = await connection.execute(
-                "INSERT INTO strangers (user_id, at) VALUES (?, ?) ON CONFLICT DO NOTHING", (user, at.isoformat())
-            )
-            return cursor.rowcount == 1

@@ -243,4 +243,18 @@ MIGRATIONS: Sequence[Sequence[Statement]] = (
         ) STRICT
         """,
     ),
+    (
+        """
+        CREATE TABLE people (
+            user_id INTEGER PRIMARY KEY,
+            role TEXT NOT NULL,
+            name TEXT NOT NULL,
+            added_by INTEGER NOT NULL,
+            at TEXT NOT NULL
+        ) STRICT
+        """,
+        "ALTER TABLE strangers ADD COLUMN name TEXT NOT NULL DEFAULT ''",
+        "ALTER TABLE strangers ADD COLUMN ignored INTEGER NOT NULL DEFAULT 0",
+        "ALTER TABLE notes ADD COLUMN buttons TEXT NOT NULL DEFAULT ''",
+    ),
 )

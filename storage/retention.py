@@ -30,7 +30,9 @@ class Retention:
     async def delete_strangers(self, before: datetime) -> int:
         """Forget who wrote to the bot before then without being allowed to: they would be reported anew."""
         async with self._database.transaction() as connection:
-            cursor = await connection.execute("DELETE FROM strangers WHERE at < ?", (before.isoformat(),))
+            cursor = await connection.execute(
+                "DELETE FROM strangers WHERE at < ? AND NOT ignored", (before.isoformat(),)
+            )
             return cursor.rowcount
 
     async def _delete(self, table: str, before: datetime, but: str = "") -> int:

@@ -34,6 +34,7 @@ from storage.duty import DutyRecords
 from storage.inbox import Inbox
 from storage.incidents import IncidentRecords
 from storage.messages import MessageStore
+from storage.people import PeopleRecords
 from storage.retention import Retention
 from switchboard.backup.schedule import BackupSchedule
 from switchboard.builds import BuildWatch
@@ -230,6 +231,7 @@ def _assemble(settings: Settings, database: Database, driver: ChromiumDriver, ca
         incidents=IncidentRecords(database),
         requests=Inbox(database),
         roster=DutyRecords(database),
+        people_store=PeopleRecords(database),
         clock=utc_now,
     )
     records.absorb.append(telegram.alerts.absorb)

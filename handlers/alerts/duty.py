@@ -171,6 +171,13 @@ def with_shift(roster: Roster, shift: Shift) -> Roster:
     return replace(roster, shifts=(*roster.shifts, shift))
 
 
+def without_person(roster: Roster, user: int) -> Roster:
+    """Return the roster without somebody who is not let in any more."""
+    turn = None if roster.turn is not None and roster.turn.user == user else roster.turn
+    shifts = tuple(each for each in roster.shifts if each.user != user)
+    return Roster(turn, shifts, tuple(each for each in roster.targets if each.chat != user))
+
+
 def with_target(roster: Roster, target: Target) -> Roster:
     """Return the roster with somebody at the end of the list, where they move if they are on it. Raises the same."""
     others = tuple(each for each in roster.targets if each.chat != target.chat)

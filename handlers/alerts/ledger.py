@@ -82,11 +82,19 @@ class Draft:
         return self._last_incident
 
     def add_note(
-        self, chat: int, html: str, *, incident: int | None = None, picture: bytes | None = None, sounds: bool = False
+        self,
+        chat: int,
+        html: str,
+        *,
+        incident: int | None = None,
+        picture: bytes | None = None,
+        sounds: bool = False,
+        buttons: tuple[tuple[str, str], ...] = (),
     ) -> None:
-        """Let a chat get a note."""
+        """Let a chat get a note. buttons: as in `Note`."""
         self._last_note += 1
-        note = Note(self._last_note, chat, html, incident, has_picture=picture is not None, sounds=sounds)
+        has_picture = picture is not None
+        note = Note(self._last_note, chat, html, incident, has_picture, sounds=sounds, buttons=buttons)
         if picture is not None:
             self.pictures[note.id] = picture
         self.put(self.book(chat).put_note(note))

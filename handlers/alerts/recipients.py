@@ -28,13 +28,13 @@ class Recipients:
         self._alert_chat = chat
 
     def of_card(self, account: Account) -> tuple[Place, ...]:
-        """Return where the account's card is: with its operator, as long as they are known."""
-        return (Place(account.owner),) if self._people.is_known(account.owner) else ()
+        """Return where the account's card is: with its operator, as long as they are one."""
+        return (Place(account.owner),) if self._people.may(account.owner, account) else ()
 
     def of_alerts(self, account: Account) -> tuple[Place, ...]:
         """Return where the account's alerts go: to the admins, and to its operator."""
         chats = dict.fromkeys(place.chat for place in self.of_admins())
-        if self._people.is_known(account.owner):
+        if self._people.may(account.owner, account):
             chats[account.owner] = None
         return tuple(Place(chat) for chat in chats)
 

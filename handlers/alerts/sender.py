@@ -28,7 +28,7 @@ from handlers.chat.errors import (
     TooManyError,
     TopicGoneError,
 )
-from handlers.chat.messages import Place, Text
+from handlers.chat.messages import Button, Place, Text
 from handlers.chat.messenger import Messenger
 from handlers.texts import answers
 
@@ -99,7 +99,8 @@ class Sender:
             except TopicGoneError:
                 await send(Place(self._chat))
         else:
-            await _plainly(partial(chat.send, Place(self._chat), silent=not note.sounds), Text(note.html))
+            keyboard = (tuple(Button(*each) for each in note.buttons),) if note.buttons else ()
+            await _plainly(partial(chat.send, Place(self._chat), silent=not note.sounds), Text(note.html, keyboard))
         await self.drop_note(note)
 
     async def drop_note(self, note: Note) -> None:
@@ -240,4 +241,4 @@ async def _plainly(send: Callable[[Text], Awaitable[int]], text: Text) -> int:
         return await send(text)
     except RefusedError as error:
         log.error("Telegram refused an alert, it goes out plainly: %s", error)
-        return await send(Text(re.sub(r"<[^>]*>", "", text.html)))
+        return await send(replace(text, html=re.sub(r"<[^>]*>", "", text.html)))

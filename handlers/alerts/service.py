@@ -120,9 +120,12 @@ class Alerts:
         text = alert_text.straight(reason, transition.detail, self._name(number))
         self._tell_plainly(number, reason, text, self._places(number))
 
-    async def notify_admins(self, html: str, *, but: int | None = None, sounds: bool = False) -> None:
-        """Let admins get one message, for certain. but: not in this chat. Never raises."""
-        await self._notify([place for place in self._recipients.of_admins() if place.chat != but], html, sounds=sounds)
+    async def notify_admins(
+        self, html: str, *, but: int | None = None, sounds: bool = False, buttons: tuple[tuple[str, str], ...] = ()
+    ) -> None:
+        """Let admins get one message, for certain. but: not in this chat. buttons: as in `Note`. Never raises."""
+        places = [place for place in self._recipients.of_admins() if place.chat != but]
+        await self._notify(places, html, sounds=sounds, buttons=buttons)
 
     async def sound(self, html: str) -> None:
         """Let admins get one message that sounds, for certain. Never raises."""
@@ -197,6 +200,25 @@ class Alerts:
             book = draft.book(incident.chat)
             if (now := book.get(incident.id)) is not None:
                 draft.put(book.put(with_line(now, line)))
+
+        await self._ledger.update(change)
+
+    async def keep_only(self, chat: int, may_see: Callable[[str], bool]) -> None:
+        """Let a chat's book tell nothing more of what may not be seen there any more. Raises OSError.
+
+        may_see: of an account's number, "" for the controller itself. What was sent stays in the chat.
+        """
+
+        def change(draft: Draft) -> None:
+            book = draft.book(chat)
+            hidden = [each for each in book.incidents if not all(may_see(entry.number) for entry in each.entries)]
+            left = {each.id: each for each in book.incidents if each not in hidden}
+            for each in hidden:
+                if entries := tuple(entry for entry in each.entries if may_see(entry.number)):
+                    left[each.id] = replace(each, entries=entries)
+            notes = book.notes if may_see("") else ()
+            if hidden or notes != book.notes:
+                draft.put(replace(book, incidents=tuple(left.values()), notes=notes))
 
         await self._ledger.update(change)
 
@@ -367,12 +389,14 @@ class Alerts:
             forum=worker is not None and worker.forum,
         )
 
-    async def _notify(self, places: Iterable[Place], html: str, *, sounds: bool) -> None:
+    async def _notify(
+        self, places: Iterable[Place], html: str, *, sounds: bool, buttons: tuple[tuple[str, str], ...] = ()
+    ) -> None:
         chats = [place.chat for place in places]
 
         def change(draft: Draft) -> None:
             for chat in chats:
-                draft.add_note(chat, html, sounds=sounds)
+                draft.add_note(chat, html, sounds=sounds, buttons=buttons)
 
         await self._stored(change)
 

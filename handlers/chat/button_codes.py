@@ -45,6 +45,12 @@ class Verb(StrEnum):
     TAKE_WEBHOOK = "w"
     PAGE = "p"
     """Another page of a choice; the item is made by `handlers.telegram.ui.keyboards`."""
+    PEOPLE = "pl"
+    PERSON = "pp"
+    LET_IN = "pi"
+    IGNORE = "pg"
+    SET_ROLE = "ps"
+    REMOVE_PERSON = "px"
 
 
 _VERBS = frozenset(Verb)
@@ -74,6 +80,12 @@ class Press:
         """The account that is meant, E.164; None where none is."""
         digits = self.subject.partition(".")[0]
         return f"+{digits}" if digits else None
+
+    @property
+    def items(self) -> tuple[int, ...]:
+        """The numbers behind the first dot; none where one of them is missing."""
+        parts = self.subject.split(".")[1:]
+        return tuple(map(int, parts)) if all(map(str.isdecimal, parts)) else ()
 
     @property
     def item(self) -> int | None:

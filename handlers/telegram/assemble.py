@@ -12,9 +12,10 @@ from handlers.alerts.service import Alerts
 from handlers.chat.people import People
 from handlers.chat.rate_limits import Limits, RateLimits
 from handlers.chat.send_queue import SendQueue
-from handlers.ports import Messages, Records, RequestStore
+from handlers.ports import Messages, PeopleStore, Records, RequestStore
 from handlers.telegram.actions.account_actions import AccountActions
 from handlers.telegram.actions.alert_actions import AlertActions
+from handlers.telegram.actions.people import PeopleActions, Rights
 from handlers.telegram.actions.restore import RestoreActions
 from handlers.telegram.actions.try_ways import WayTest
 from handlers.telegram.alert_chat import AlertChat
@@ -25,6 +26,7 @@ from handlers.telegram.commands.alerts import AlertCommands
 from handlers.telegram.commands.buttons import Buttons
 from handlers.telegram.commands.duty import DutyCommands
 from handlers.telegram.commands.help import HelpCommands
+from handlers.telegram.commands.people import PeopleCommands
 from handlers.telegram.commands.router import COMMANDS, Router
 from handlers.telegram.connection import TelegramConnection
 from handlers.telegram.hearing import Hearing
@@ -53,12 +55,13 @@ def assemble(
     incidents: AlertStore,
     requests: RequestStore,
     roster: DutyStore,
+    people_store: PeopleStore,
     clock: Callable[[], datetime] = utc_now,
     limits: Limits | None = None,
 ) -> TelegramService:
     """Return Telegram's side of the program, ready to run. Call it inside a running loop."""
     tasks, lasting = Tasks(), Tasks()
-    people = People(options.admins, options.operators)
+    people = People(options.admins, options.operators, people_store)
     recipients = Recipients(people)
     queue = SendQueue(connection.client, RateLimits(limits))
 
@@ -114,10 +117,31 @@ def assemble(
     ways = WayTest(
         queue=queue, recipients=recipients, duty=duty, way=options.calling.way, responder=responder, clock=clock
     )
+    menus = Menus(connection, lasting, people)
+    rights = Rights(
+        people=people,
+        accounts=accounts,
+        alerts=alerts,
+        duty=duty,
+        codes=codes,
+        cards=cards,
+        responder=responder,
+        set_menu=menus.set_for,
+    )
+    people_actions = PeopleActions(
+        people=people,
+        store=people_store,
+        accounts=accounts,
+        actions=actions,
+        responder=responder,
+        rights_changed=rights.changed,
+        clock=clock,
+    )
     topics = (
         account_commands,
         AlertCommands(alert_actions),
         DutyCommands(duty=duty, people=people, actions=actions, responder=responder, ways=ways, clock=clock),
+        PeopleCommands(people_actions, responder=responder, clock=clock),
         HelpCommands(COMMANDS, people=people, accounts=accounts, responder=responder),
     )
     inbox = Inbox(requests, clock)
@@ -141,13 +165,13 @@ def assemble(
         earlier=inbox.find,
         take_webhook=hearing.take_webhook,
         clock=clock,
+        topics=topics,
     )
-    menus = Menus(connection, lasting, people)
     intake = Intake(
         connection,
         tasks,
         people=people,
-        strangers=Strangers(tasks, responder=responder, alerts=alerts, messages=messages, clock=clock),
+        strangers=Strangers(tasks, responder=responder, alerts=alerts, people=people_store, clock=clock),
         chats=Chats(alerts, cards),
         alerts=alerts,
         inbox=inbox,
@@ -170,4 +194,5 @@ def assemble(
         codes=codes,
         cards=cards,
         alert_chat=alert_chat,
+        people=people,
     )

@@ -119,6 +119,7 @@ class Intake:
         if not self._people.is_known(request.user):
             self._meet_stranger(incoming.kind, request)
             return None
+        self._people.heard(request.user, request.name)
         self._chats.heard_from(request.chat)
         if incoming.kind is Kind.ADDED:
             return None
@@ -154,6 +155,9 @@ class Intake:
 
     async def _perform(self, request: Request) -> None:
         """Carry a request out, answer it, and note that it is done."""
+        if not self._people.is_known(request.user):  # let out since they asked
+            await self._drop(request)
+            return
         await self._inbox.start(request)
         if self._is_late(request):
             age = self._clock() - request.sent_at
@@ -168,6 +172,9 @@ class Intake:
 
     async def _answer_for(self, request: Request) -> None:
         """Answer for a change that was under way when the program ended."""
+        if not self._people.is_known(request.user):
+            await self._drop(request)
+            return
         await self._ask_again(request, answers.interrupted(self._described(request)))
         await self._responder.settled(request)
         await self._inbox.finish([request])
@@ -185,6 +192,12 @@ class Intake:
             if request.press and not self._dispatcher.closed:
                 await self._answer_press(request, "")
                 await asyncio.sleep(LEFT_OUT_EVERY)
+
+    async def _drop(self, request: Request) -> None:
+        """Close a request of somebody who is not known any more."""
+        if request.press:
+            await self._answer_press(request, "")
+        await self._inbox.finish([request])
 
     async def _flooded(self, request: Request) -> None:
         await self._responder.send(request.place, answers.TOO_MUCH_AT_ONCE)

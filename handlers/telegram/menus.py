@@ -27,8 +27,8 @@ class Menus:
     async def set_all(self) -> None:
         """Set everybody's menu."""
         await self._try(None, BotCommandScopeDefault())
-        for user in (*self._people.admins, *self._people.operators):
-            await self._try(self._people.role(user), BotCommandScopeChat(user))
+        for person in self._people.everybody:
+            await self._try(person.role, BotCommandScopeChat(person.user))
 
     def set_for(self, user: int) -> None:
         """Set one person's menu: before their first word their chat takes none. Returns at once."""

@@ -18,6 +18,7 @@ from handlers.alerts.incidents import Kind
 from handlers.alerts.policy import AlertPolicy
 from handlers.alerts.service import Alerts
 from handlers.chat.destination import Destination
+from handlers.chat.people import People
 from handlers.chat.send_queue import SendQueue
 from handlers.telegram.alert_chat import AlertChat
 from handlers.telegram.bot import TelegramBot
@@ -73,13 +74,14 @@ class TelegramService:
         codes: Codes,
         cards: Cards,
         alert_chat: AlertChat,
+        people: People,
     ) -> None:
         self._connection, self._bot, self._hearing, self._queue = connection, bot, hearing, queue
         self._tasks, self._lasting = tasks, lasting
         self.alerts = alerts
         """Where transitions are absorbed as they are stored, and sent plainly where they cannot be."""
         self._responder, self._codes, self._cards = responder, codes, cards
-        self._alert_chat = alert_chat
+        self._alert_chat, self._people = alert_chat, people
 
     def notify(self, notice: Notice) -> None:
         """Handle what the controller announces: a `Listener` of the recorder. Returns at once."""
@@ -132,6 +134,7 @@ class TelegramService:
 
     async def load(self) -> None:
         """Read what an earlier run left: before the first transition is stored. Raises OSError."""
+        await self._people.load()
         self._alert_chat.start()
         await self.alerts.load()
         await self._cards.load()

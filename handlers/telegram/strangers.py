@@ -1,4 +1,4 @@
-"""People whom nobody let in: they learn their own id and nothing more, and admins hear of each of them once."""
+"""People whom nobody let in: they learn their own id and nothing more, and admins are told of each once."""
 
 import asyncio
 import logging
@@ -9,9 +9,11 @@ from controller.tasks import Tasks
 from handlers.alerts.service import Alerts
 from handlers.chat.messages import Place
 from handlers.chat.people import StrangerLimits
-from handlers.ports import Messages
+from handlers.ports import PeopleStore
+from handlers.telegram.ui import people_keyboards as keyboards
 from handlers.telegram.ui.responder import Responder
 from handlers.texts import answers
+from handlers.texts import people as people_text
 
 log = logging.getLogger(__name__)
 
@@ -25,11 +27,11 @@ class Strangers:
         *,
         responder: Responder,
         alerts: Alerts,
-        messages: Messages,
+        people: PeopleStore,
         clock: Callable[[], datetime],
     ) -> None:
         self._tasks, self._responder, self._alerts = tasks, responder, alerts
-        self._messages, self._clock = messages, clock
+        self._people, self._clock = people, clock
         self._limits = StrangerLimits()
         self._storing = asyncio.Lock()
         """One at a time: a crowd must not stand before everybody else's requests at the database."""
@@ -43,9 +45,11 @@ class Strangers:
         await self._responder.send(place, answers.stranger(user))
         async with self._storing:
             try:
-                first = await self._messages.first_meeting(user, self._clock())
+                first = await self._people.first_meeting(user, name, self._clock())
             except OSError as error:
                 log.error("A stranger could not be stored: %s", error)
                 return
             if first:
-                await self._alerts.notify_admins(answers.stranger_came(user, name))
+                (row,) = keyboards.stranger(user)
+                buttons = tuple((button.label, button.code) for button in row)
+                await self._alerts.notify_admins(people_text.stranger_came(user, name), buttons=buttons)

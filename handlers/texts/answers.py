@@ -10,6 +10,7 @@ from html import unescape
 
 from controller.registry import Account
 from handlers.chat.messages import escape
+from handlers.chat.people import Role
 from handlers.texts.phone_numbers import EXAMPLE, show_number
 from handlers.texts.vocabulary import clock, count, span
 
@@ -40,18 +41,28 @@ def title_and_number(account: Account) -> str:
 # --- who you are ----------------------------------------------------------------------------------------------------
 
 
-def help_text(user: int, *, admin: bool, accounts: int, commands: Iterable[tuple[str, str]]) -> str:
+def help_text(user: int, *, role: Role, accounts: int, commands: Iterable[tuple[str, str]]) -> str:
     """Answer /start and /help for somebody known. commands: each as it is typed, and what it does."""
-    role = "an admin: you can act on every account" if admin else "an operator: you can act on the accounts you linked"
-    have = f"You have {count(accounts, 'account')}." if accounts else "There is no account yet; begin with /link."
+    you = {
+        Role.VIEWER: "a viewer: you see every account, and can acknowledge alerts",
+        Role.OPERATOR: "an operator: you can act on the accounts you linked",
+        Role.ADMIN: "an admin: you can act on every account",
+    }[role]
+    links = role > Role.VIEWER
+    have = f"You have {count(accounts, 'account')}." if links else f"There are {count(accounts, 'account')}."
+    if not accounts:
+        have = "There is no account yet" + ("; begin with /link." if links else ".")
+    examples = (
+        f"For example:\n<code>/link {EXAMPLE} Support Berlin</code>\n<code>/silence all 2h maintenance</code>"
+        if links
+        else "For example:\n<code>/status Support Berlin</code>"
+    )
     rows = "\n".join(f"<b>{escape(line)}</b> – {escape(summary)}" for line, summary in commands)
     return (
         f"👋 <b>Switchboard</b> keeps WhatsApp accounts linked, and tells you when one needs you.\n"
-        f"You are {role}. {have}\n\n"
+        f"You are {you}. {have}\n\n"
         f"{rows}\n\n"
-        f"An account can be named by its number, its last four digits, or its name. For example:\n"
-        f"<code>/link {EXAMPLE} Support Berlin</code>\n"
-        f"<code>/silence all 2h maintenance</code>\n"
+        f"An account can be named by its number, its last four digits, or its name. {examples}\n"
         f"Your Telegram id is <code>{user}</code>."
     )
 
@@ -64,14 +75,6 @@ def help_of_command(line: str, text: str) -> str:
 def stranger(user: int) -> str:
     """Answer /start of somebody unknown: their own id and nothing more."""
     return f"Your Telegram id is <code>{user}</code>."
-
-
-def stranger_came(user: int, name: str) -> str:
-    """Tell admins of a stranger."""
-    return (
-        f"👤 {escape(name) or 'Somebody'} (id <code>{user}</code>) wrote to me, and I do not know them.\n"
-        f"To let them in, add the id to TELEGRAM_OPERATOR_IDS and restart. I will not tell you of them again."
-    )
 
 
 # --- answers to commands --------------------------------------------------------------------------------------------

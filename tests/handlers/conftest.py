@@ -23,6 +23,7 @@ from storage.database import Database, open_database
 from storage.duty import DutyRecords
 from storage.inbox import Inbox
 from storage.incidents import IncidentRecords
+from storage.people import PeopleRecords
 from tests.handlers.fakes import ADMIN, OPERATOR, SECOND_ADMIN, FakeAccounts, FakeMessages, FakeRecords
 from tests.sandbox.telegram.validation import all_problems
 
@@ -48,6 +49,7 @@ class Rig:
     messages: FakeMessages
     incidents: IncidentRecords
     running: "asyncio.Task[None]"
+    database: Database
 
     @property
     def client(self) -> Any:
@@ -115,6 +117,7 @@ async def running_rig(
         incidents=incidents,
         requests=Inbox(database),
         roster=DutyRecords(database),
+        people_store=PeopleRecords(database),
         clock=accounts.clock,
         limits=limits,
     )
@@ -126,7 +129,7 @@ async def running_rig(
     await service.load()
     running = asyncio.create_task(service.run())
     try:
-        yield Rig(telegram, service, accounts, records, messages, incidents, running)
+        yield Rig(telegram, service, accounts, records, messages, incidents, running, database)
     finally:
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)

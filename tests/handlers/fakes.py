@@ -185,7 +185,6 @@ class FakeMessages:
     """Message references in memory; they outlive a process as the database does."""
 
     rows: dict[tuple[str, str, int], Kept] = field(default_factory=dict)
-    strangers: set[int] = field(default_factory=set)
 
     async def kept(self, kind: str) -> Sequence[Kept]:
         return [row for (of, _, _), row in self.rows.items() if of == kind]
@@ -197,8 +196,3 @@ class FakeMessages:
         row = self.rows.get((kind, key, chat))
         if row is not None and message in {None, row.message}:
             del self.rows[kind, key, chat]
-
-    async def first_meeting(self, user: int, at: datetime) -> bool:
-        met = user in self.strangers
-        self.strangers.add(user)
-        return not met

@@ -1,11 +1,7 @@
-"""Where messages are, and who was met, comes back as it was given."""
-
-from datetime import UTC, datetime
+"""Where messages are comes back as it was stored."""
 
 from storage.database import open_database
 from storage.messages import MessageRow, MessageStore
-
-NOW = datetime(2026, 1, 1, 12, 0, tzinfo=UTC)
 
 
 async def test_references_are_kept_by_kind_key_and_chat(tmp_path):
@@ -30,11 +26,3 @@ async def test_a_reference_is_forgotten_only_while_it_is_that_message(tmp_path):
         assert await chats.kept("code") == [MessageRow("a", 1, None, 11, "")]
         await chats.forget("code", "a", chat=1, message=11)
         assert await chats.kept("code") == []
-
-
-async def test_a_stranger_is_met_for_the_first_time_once(tmp_path):
-    async with open_database(tmp_path / "db") as database:
-        assert await MessageStore(database).first_meeting(1, NOW)
-        assert not await MessageStore(database).first_meeting(1, NOW)
-    async with open_database(tmp_path / "db") as database:
-        assert not await MessageStore(database).first_meeting(1, NOW)

@@ -6,7 +6,7 @@ import pytest
 
 from storage import retention
 from storage.database import open_database
-from storage.messages import MessageStore
+from storage.people import PeopleRecords
 from storage.retention import Retention
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -72,9 +72,9 @@ async def test_a_row_of_a_clock_that_was_ahead_keeps_none_behind_it(database):
 
 
 async def test_strangers_are_forgotten(database):
-    store = MessageStore(database)
-    await store.first_meeting(1, NOW - timedelta(days=100))
-    await store.first_meeting(2, NOW - timedelta(days=1))
+    store = PeopleRecords(database)
+    await store.first_meeting(1, "", NOW - timedelta(days=100))
+    await store.first_meeting(2, "", NOW - timedelta(days=1))
     assert await Retention(database).delete_strangers(NOW - timedelta(days=90)) == 1
-    assert await store.first_meeting(1, NOW)
-    assert not await store.first_meeting(2, NOW)
+    assert await store.first_meeting(1, "", NOW)
+    assert not await store.first_meeting(2, "", NOW)

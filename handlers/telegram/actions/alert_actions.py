@@ -12,7 +12,7 @@ from handlers.alerts.incident_text import restartable
 from handlers.alerts.service import Alerts
 from handlers.alerts.silences import Silences, WrongDurationError, parse_duration
 from handlers.chat.messages import escape
-from handlers.chat.people import People
+from handlers.chat.people import People, Role
 from handlers.chat.request import Request
 from handlers.telegram.actions.account_actions import AccountActions
 from handlers.telegram.actions.find_account import NoAccountError, SeveralAccountsError, find_account, visible
@@ -199,13 +199,14 @@ class AlertActions:
         return replace(silence, reason="") if hidden else silence
 
     def _may_answer(self, request: Request, incident: Incident) -> bool:
-        """Tell whether this person may say who is on it: whoever is called, or acts on all that it is about."""
+        """Tell whether this person may say who is on it: whoever is called, a viewer, or whoever acts on all of it."""
         about = {entry.number for entry in incident.open_entries}
         called = self._people.is_admin(request.user) or self._duty.is_called(request.user)
+        called = called or self._people.role(request.user) is Role.VIEWER
         return called or self._own(about, request) == about
 
     def _own(self, numbers: set[str], request: Request) -> set[str]:
-        """Return those of the accounts that this person may act on."""
+        """Return those of the accounts that are this person's: all for an admin or a viewer."""
         return numbers & {account.number for account in visible(self._accounts, self._people, request.user)}
 
     def _is_own(self, silence: Silence, request: Request) -> bool:

@@ -22,7 +22,7 @@ class SeveralAccountsError(LookupError):
 
 def visible(accounts: Registry, people: People, user: int) -> list[Account]:
     """Return the accounts that the person may see, the longest-served first."""
-    return [account for account in accounts.accounts() if people.may(user, account)]
+    return [account for account in accounts.accounts() if people.sees(user, account)]
 
 
 def find_account(accounts: Registry, people: People, user: int, words: str, region: str | None) -> Account:

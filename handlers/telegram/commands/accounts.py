@@ -10,7 +10,7 @@ from datetime import datetime
 
 from controller.registry import Account, Registry
 from handlers.chat.button_codes import Verb
-from handlers.chat.people import People
+from handlers.chat.people import People, Role
 from handlers.chat.request import Request
 from handlers.telegram.actions.account_actions import AccountActions
 from handlers.telegram.actions.find_account import NoAccountError, SeveralAccountsError, find_account, nearest, visible
@@ -72,7 +72,9 @@ class AccountCommands(Topic):
             account = await self._find(request, Verb.DETAIL)
             if account is not None:
                 text = status_text.detail(account, self._accounts.status(account.number), self._clock())
-                await self._responder.answer(request, text, keyboards.detail(account.number))
+                await self._responder.answer(
+                    request, text, keyboards.detail(account.number, may=self._people.may(request.user, account))
+                )
             return
         lines = [(each, self._accounts.status(each.number)) for each in self._visible(request)]
         text = status_text.overview(lines, self._clock())
@@ -132,6 +134,7 @@ class AccountCommands(Topic):
         Command(
             "status", "[number or name]", "how the accounts are",
             "all accounts in one message, or one with buttons to reconnect, suspend and see its history", status,
+            role=Role.VIEWER,
         ),
         Command(
             "reconnect", "[number or name]", "connect an account now",

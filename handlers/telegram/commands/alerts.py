@@ -1,5 +1,6 @@
 """The commands about alerts: what stands, and what is silenced."""
 
+from handlers.chat.people import Role
 from handlers.chat.request import Request
 from handlers.telegram.actions.alert_actions import AlertActions
 from handlers.telegram.commands.table import Command, Topic
@@ -23,6 +24,7 @@ class AlertCommands(Topic):
         Command(
             "alerts", "", "what needs somebody, and what is silenced",
             "what needs somebody here, and what is silenced", alerts,
+            role=Role.VIEWER,
         ),
         Command(
             "silence", "number, name or all, 2h [reason]", "no alerts from an account, or from all, for a while",

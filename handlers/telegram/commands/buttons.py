@@ -1,16 +1,17 @@
 """What pressed buttons do. Whoever presses is checked again; a question is answered by the one it was put to, once."""
 
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 
 from controller.incidents import Incident
 from controller.registry import Account, Registry, UnknownAccountError
 from handlers.alerts import alert_text
 from handlers.alerts.incident_text import restartable
 from handlers.chat.button_codes import Press, StaleButtonError, Verb, read_code
-from handlers.chat.people import People
+from handlers.chat.people import People, Role
 from handlers.chat.request import Request
 from handlers.ports import Records
 from handlers.telegram.actions.account_actions import AccountActions
@@ -19,9 +20,11 @@ from handlers.telegram.actions.find_account import visible
 from handlers.telegram.actions.pick import pickable
 from handlers.telegram.actions.restore import RestoreActions
 from handlers.telegram.commands.router import Router
+from handlers.telegram.commands.table import ButtonRow, Topic
 from handlers.telegram.ui import keyboards
 from handlers.telegram.ui.responder import Responder
 from handlers.texts import answers
+from handlers.texts import people as people_text
 from handlers.texts import status as status_text
 
 HISTORY = 20
@@ -30,13 +33,14 @@ _SILENCES = {Verb.SILENCE: timedelta(hours=1), Verb.LONG_SILENCE: timedelta(hour
 _PRESSED = {Verb.RECONNECT: "Reconnect", Verb.LINK: "Link again", Verb.USE_HERE: "Use here"}
 _READING = frozenset({Verb.DETAIL, Verb.ALL, Verb.HISTORY, Verb.CANCEL, Verb.PAGE})
 """What changes nothing, and may come late."""
+_FOR_VIEWERS = _READING | {Verb.ACKNOWLEDGE, Verb.TAKE_OVER, Verb.RELEASE}
 REMEMBERED = 1000
 """Answered questions that are remembered, each by its message: the one answer counts, whatever is pressed until the
 message shows it."""
 
 
 class Buttons:
-    """The buttons, by what they are about: nothing in particular, an incident, or an account.
+    """The buttons, by what they are about: nothing in particular, an incident, or an account; and those of topics.
 
     earlier: finds a request by its update; take_webhook: lets updates come to us again.
     """
@@ -55,13 +59,14 @@ class Buttons:
         earlier: Callable[[int], Awaitable[Request | None]],
         take_webhook: Callable[[], Awaitable[bool]],
         clock: Callable[[], datetime],
+        topics: Iterable[Topic] = (),
     ) -> None:
         self._people, self._accounts, self._actions, self._responder = people, accounts, actions, responder
         self._alert_actions, self._restoring = alert_actions, restoring
         self._records, self._router, self._clock = records, router, clock
         self._earlier, self._take_webhook = earlier, take_webhook
         self._answered: OrderedDict[tuple[int, int], Verb] = OrderedDict()
-        self._general: Mapping[Verb, Callable[[Request, Press], Awaitable[str]]] = {
+        self._general: dict[Verb, Callable[[Request, Press], Awaitable[str]]] = {
             Verb.ALL: self._show_all,
             Verb.CANCEL: self._cancel,
             Verb.END_SILENCE: self._end_silence,
@@ -69,6 +74,10 @@ class Buttons:
             Verb.PAGE: self._turn_page,
             Verb.TAKE_WEBHOOK: self._take_webhook_back,
         }
+        self._rows: dict[Verb, ButtonRow] = {}
+        for topic in topics:
+            self._rows |= topic.BUTTONS
+            self._general |= {verb: partial(row.handler, topic) for verb, row in topic.BUTTONS.items()}
         self._of_incident: Mapping[Verb, Callable[[Request, Press, Incident], Awaitable[str]]] = {
             Verb.ACKNOWLEDGE: self._acknowledge,
             Verb.TAKE_OVER: self._take_over,
@@ -110,7 +119,10 @@ class Buttons:
     def changes(self, request: Request) -> bool:
         """Tell whether a press may change something."""
         press = _read(request)
-        return press is not None and press.verb not in _READING
+        if press is None:
+            return False
+        row = self._rows.get(press.verb)
+        return press.verb not in _READING if row is None else not row.reads
 
     def expires(self, request: Request) -> bool:
         """Tell whether a pressed button has an end of its own: the person was asked, or asked, a moment before."""
@@ -120,7 +132,10 @@ class Buttons:
     def described(self, request: Request) -> str:
         """Tell which button was pressed, and of which account, as HTML."""
         press = _read(request)
-        label = keyboards.LABELS.get(press.verb, "a button") if press is not None else "a button"
+        label = "a button"
+        if press is not None:
+            row = self._rows.get(press.verb)
+            label = row.label if row is not None else keyboards.LABELS.get(press.verb, label)
         try:
             account = self._accounts.account(press.number) if press is not None and press.number is not None else None
         except UnknownAccountError:
@@ -129,6 +144,8 @@ class Buttons:
 
     def _problem(self, request: Request, press: Press) -> str | None:
         """Return why a press does not count."""
+        if (problem := self._problem_of_role(request, press)) is not None:
+            return problem
         if press.presser is not None and press.until is not None and not request.confirmed:
             if press.presser != request.user:
                 return answers.NOT_YOUR_BUTTON
@@ -143,7 +160,18 @@ class Buttons:
             account = self._accounts.account(press.number)
         except UnknownAccountError:
             return answers.STALE_BUTTON
-        return None if self._people.may(request.user, account) else answers.NOT_YOURS
+        may = self._people.sees if press.verb in _READING else self._people.may
+        return None if may(request.user, account) else answers.NOT_YOURS
+
+    def _problem_of_role(self, request: Request, press: Press) -> str | None:
+        """Return why a press does not count of somebody who is what this person is."""
+        role, row = self._people.role(request.user), self._rows.get(press.verb)
+        if row is not None and role is not None and role >= row.role:
+            return None
+        if row is not None and row.role is Role.ADMIN:
+            return answers.ONLY_ADMINS
+        may = role is not None and (press.verb in _FOR_VIEWERS or (row is None and role > Role.VIEWER))
+        return None if may else people_text.ONLY_VIEWER
 
     async def _act(self, request: Request, press: Press) -> str:
         if (general := self._general.get(press.verb)) is not None:
@@ -229,7 +257,9 @@ class Buttons:
 
     async def _detail(self, request: Request, _: Press, account: Account) -> str:
         text = status_text.detail(account, self._accounts.status(account.number), self._clock())
-        await self._responder.answer(request, text, keyboards.detail(account.number))
+        await self._responder.answer(
+            request, text, keyboards.detail(account.number, may=self._people.may(request.user, account))
+        )
         return ""
 
     async def _history(self, request: Request, _: Press, account: Account) -> str:

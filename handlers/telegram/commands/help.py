@@ -19,7 +19,7 @@ class HelpCommands(Topic):
 
     async def show(self, request: Request) -> None:
         """Answer /start and /help; with a command's name, show that command."""
-        role = self._people.role(request.user) or Role.OPERATOR
+        role = self._people.role(request.user) or Role.VIEWER
         rows = [row for row in self._rows if row.role <= role]
         asked = request.words.strip().removeprefix("/").casefold()
         row = next((row for row in rows if asked and asked in {row.name, *row.aliases}), None)
@@ -28,13 +28,13 @@ class HelpCommands(Topic):
             return
         lines = [(row.line, row.summary) for row in rows]
         own = visible(self._accounts, self._people, request.user)
-        text = answers.help_text(request.user, admin=role is Role.ADMIN, accounts=len(own), commands=lines)
+        text = answers.help_text(request.user, role=role, accounts=len(own), commands=lines)
         await self._responder.answer(request, text)
 
     COMMANDS = (
         Command(
             "help", "[command]", "what I can do",
             "who you are here, and what you may do; with a command's name, more about that one", show,
-            aliases=("start",),
+            role=Role.VIEWER, aliases=("start",),
         ),
     )  # fmt: skip

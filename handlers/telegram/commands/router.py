@@ -14,11 +14,13 @@ from handlers.telegram.commands.accounts import AccountCommands
 from handlers.telegram.commands.alerts import AlertCommands
 from handlers.telegram.commands.duty import DutyCommands
 from handlers.telegram.commands.help import HelpCommands
+from handlers.telegram.commands.people import PeopleCommands
 from handlers.telegram.commands.table import Command, Topic
 from handlers.telegram.ui.responder import Responder
 from handlers.texts import answers
+from handlers.texts import people as people_text
 
-TOPICS = (AccountCommands, AlertCommands, DutyCommands, HelpCommands)
+TOPICS = (AccountCommands, AlertCommands, DutyCommands, PeopleCommands, HelpCommands)
 COMMANDS: tuple[Command, ...] = tuple(row for topic in TOPICS for row in topic.COMMANDS)
 """All commands, in the order in which they are listed."""
 
@@ -70,9 +72,14 @@ class Router:
             return
         row, topic = self._rows.get(words["name"].casefold(), (None, None))
         role = self._people.role(request.user)
-        if row is None or role is None or role < row.role:
+        if role is None:
+            return
+        if row is not None and role is Role.VIEWER and row.role is Role.OPERATOR:
+            await self._responder.answer(request, people_text.ONLY_VIEWER)
+            return
+        if row is None or role < row.role:
             if request.private:
-                known = [row.name for row, _ in self._rows.values() if role is not None and row.role <= role]
+                known = [row.name for row, _ in self._rows.values() if row.role <= role]
                 meant = nearest(words["name"], known)
                 await self._responder.answer(request, answers.unknown_command(f"/{words['name']}", meant))
             return

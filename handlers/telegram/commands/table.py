@@ -1,12 +1,14 @@
 """What a command is: one row with its name, its words and its handler. Menu, /help, README and routes come from rows.
 
-Each topic's module has its rows below its handlers; `handlers.telegram.commands.router` puts them together.
+Each topic's module has its rows below its handlers; `handlers.telegram.commands.router` puts them together. What a
+topic's own buttons do are rows too.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from handlers.chat.button_codes import Press, Verb
 from handlers.chat.people import Role
 from handlers.chat.request import Request
 
@@ -37,7 +39,22 @@ class Command:
         return f"/{self.name} {self.usage}".rstrip()
 
 
+@dataclass(frozen=True, slots=True)
+class ButtonRow:
+    """What a press of a button does. label: what the button is called, where a late press is asked about.
+
+    handler: a method of a topic's class, not bound; it returns what is shown over the chat for a moment. role: the
+    least that the presser must be. reads: it changes nothing, and may come late.
+    """
+
+    label: str
+    handler: Callable[[Any, Request, Press], Awaitable[str]]
+    role: Role = Role.OPERATOR
+    reads: bool = False
+
+
 class Topic:
-    """Commands that belong together: a class with their handlers, and below them their rows."""
+    """Commands that belong together: a class with their handlers, and below them the rows, also of its buttons."""
 
     COMMANDS: ClassVar[tuple[Command, ...]] = ()
+    BUTTONS: ClassVar[Mapping[Verb, ButtonRow]] = {}

@@ -105,6 +105,17 @@ class Codes:
         if linking is not None:
             self._hide(linking)
 
+    def take_from(self, person: int, may: Callable[[Account], bool]) -> None:
+        """Take away the codes that a person has and may not have any more. Returns at once."""
+        for number, linking in list(self._linkings.items()):
+            try:
+                theirs = linking.person == person and not may(self._accounts.account(number))
+            except UnknownAccountError:
+                theirs = linking.person == person
+            if theirs:
+                del self._linkings[number]  # the next code goes to the owner
+                self._hide(linking)
+
     async def clear_left(self) -> None:
         """Take away the codes that an earlier run left in chats."""
         for kept in await self._messages.kept(KIND):

@@ -79,14 +79,14 @@ def page_of(item: int) -> tuple[Verb, int]:
     return _PICKED[which], page
 
 
-def detail(number: str) -> Keyboard:
-    """Offer what can be done with one account."""
+def detail(number: str, *, may: bool = True) -> Keyboard:
+    """Offer what can be done with one account. may: the person acts on it, and does not only see it."""
+    act = (
+        Button("Reconnect", button_code(Verb.RECONNECT, number)),
+        Button("Suspend", button_code(Verb.SUSPEND, number)),
+    )
     return (
-        (
-            Button("Reconnect", button_code(Verb.RECONNECT, number)),
-            Button("Suspend", button_code(Verb.SUSPEND, number)),
-            Button("History", button_code(Verb.HISTORY, number)),
-        ),
+        (*(act if may else ()), Button("History", button_code(Verb.HISTORY, number))),
         (Button("All accounts", button_code(Verb.ALL)),),
     )
 

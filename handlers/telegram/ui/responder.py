@@ -102,6 +102,11 @@ class Responder:
             self._followed.setdefault(number, []).append(_Followed(live, until))
             self.refresh(number)
 
+    def leave(self, chat: int) -> None:
+        """Let no answer in this chat go on: whoever asked may not know any more."""
+        for number, followed in list(self._followed.items()):
+            self._followed[number] = [one for one in followed if one.live.chat != chat]
+
     def refresh(self, number: str) -> None:
         """Bring the account's answers up to date."""
         followed = self._followed.get(number)

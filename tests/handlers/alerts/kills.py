@@ -34,6 +34,7 @@ from storage.duty import DutyRecords
 from storage.inbox import Inbox
 from storage.incidents import IncidentRecords
 from storage.messages import MessageStore
+from storage.people import PeopleRecords
 from tests.handlers.fakes import FakeAccounts, FakeRecords
 from tests.waiting import until
 
@@ -76,6 +77,7 @@ async def serve(path: Path, url: str, token: str, seconds: float, second_way: st
             incidents=IncidentRecords(database),
             requests=Inbox(database),
             roster=DutyRecords(database),
+            people_store=PeopleRecords(database),
             limits=_unlimited(),
         )
 

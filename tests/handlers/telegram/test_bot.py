@@ -14,6 +14,7 @@ from storage.database import Database
 from storage.duty import DutyRecords
 from storage.inbox import Inbox
 from storage.incidents import IncidentRecords
+from storage.people import PeopleRecords
 from tests.handlers.conftest import Rig, running_rig
 from tests.handlers.fakes import ADMIN, BERLIN, FakeAccounts, FakeMessages, FakeRecords
 from tests.waiting import until
@@ -58,6 +59,7 @@ async def test_a_token_that_is_refused_at_the_start_ends_it(telegram: TelegramSt
         incidents=IncidentRecords(database),
         requests=Inbox(database),
         roster=DutyRecords(database),
+        people_store=PeopleRecords(database),
     )
     with pytest.raises(TokenRefusedError, match="TELEGRAM_BOT_TOKEN") as error:
         await asyncio.wait_for(service.run(), 10)

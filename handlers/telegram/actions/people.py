@@ -1,0 +1,188 @@
+"""Letting people in, changing what they are, and removing them: each with its audit, and in force at once."""
+
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+
+from controller.registry import Registry, UnknownAccountError
+from handlers.alerts.duty import Duty, without_person
+from handlers.alerts.service import Alerts
+from handlers.chat.messages import Place
+from handlers.chat.people import People, Person, Role
+from handlers.chat.request import Request
+from handlers.ports import PeopleStore
+from handlers.telegram.actions.account_actions import AccountActions
+from handlers.telegram.ui import people_keyboards as keyboards
+from handlers.telegram.ui.cards import Cards
+from handlers.telegram.ui.codes import Codes
+from handlers.telegram.ui.responder import Responder
+from handlers.texts import people as texts
+
+ON_A_PAGE = 20
+"""People on one page of the list."""
+OUTSIDE = 10
+"""Strangers that are listed."""
+
+RightsChanged = Callable[[int], Awaitable[None]]
+"""Called with a person who may do less or more from now on. Raises OSError."""
+
+
+class PeopleActions:
+    """Acts on people. Whoever asks is an admin: that has been checked."""
+
+    def __init__(
+        self,
+        *,
+        people: People,
+        store: PeopleStore,
+        accounts: Registry,
+        actions: AccountActions,
+        responder: Responder,
+        rights_changed: RightsChanged,
+        clock: Callable[[], datetime],
+    ) -> None:
+        self._people, self._store, self._accounts, self._actions = people, store, accounts, actions
+        self._responder, self._rights_changed, self._clock = responder, rights_changed, clock
+
+    async def show_all(self, request: Request, page: int = 0) -> None:
+        """List everybody."""
+        everybody = self._people.everybody
+        pages = max(1, -(-len(everybody) // ON_A_PAGE))
+        page = min(page, pages - 1)
+        shown = everybody[page * ON_A_PAGE : (page + 1) * ON_A_PAGE]
+        known = self._people.is_known
+        outside = [each for each in await self._store.strangers() if not known(each.user)][:OUTSIDE] if not page else []
+        text = texts.people(shown if pages > 1 else everybody, outside, page, pages, self._clock())
+        keyboard = keyboards.people(shown, [(each.user, each.name) for each in outside], page, pages)
+        await self._responder.answer(request, text, keyboard)
+
+    async def show(self, request: Request, user: int) -> str:
+        """Show one person, with what can be done."""
+        person = self._people.get(user)
+        if person is None:
+            stranger = await self._store.stranger(user)
+            if stranger is None:
+                return texts.NOT_KNOWN
+            text = texts.stranger_came(user, stranger.name)
+            await self._responder.answer(request, text, keyboards.stranger(user))
+            return ""
+        adder = "" if person.added_by is None else self._named(person.added_by)
+        text = texts.person(person, adder, self._owned(user), self._clock())
+        await self._responder.answer(request, text, keyboards.person(person))
+        return ""
+
+    async def let_in(self, request: Request, user: int, role: Role) -> str:
+        """Let a stranger in; returns what is shown over the chat."""
+        if (person := self._people.get(user)) is not None:
+            await self._responder.answer(request, texts.is_in_already(person))
+            return ""
+        await self._set(request, user, role, "let in")
+        return ""
+
+    async def change(self, request: Request, user: int, role: Role) -> str:
+        """Make somebody who is known something else."""
+        person = self._people.get(user)
+        if person is None:
+            return texts.NOT_KNOWN
+        if person.floor is not None and role < person.floor:
+            return texts.cannot_remove(person)
+        await self._set(request, user, role, "change person")
+        return ""
+
+    async def ignore(self, request: Request, user: int) -> str:
+        """Leave a stranger outside."""
+        if (person := self._people.get(user)) is not None:
+            await self._responder.answer(request, texts.is_in_already(person))
+            return ""
+        await self._store.ignore(user)
+        name = await self._name(user)
+        await self._actions.audit(request.user, "ignore person", None, f"user {user} ({name})")
+        await self._responder.answer(request, texts.stranger_ignored(user, name, request.name))
+        return ""
+
+    async def remove(self, request: Request, user: int) -> str:
+        """Remove somebody, from this moment on."""
+        person = self._people.get(user)
+        if person is None:
+            return texts.NOT_KNOWN
+        if person.floor is not None:
+            return texts.cannot_remove(person)
+        await self._people.remove(user)
+        await self._actions.audit(request.user, "remove person", None, f"user {user} ({person.name})")
+        await self._rights_changed(user)
+        text = texts.is_out(user, person.name, request.name, self._owned(user))
+        await self._responder.answer(request, text)
+        return ""
+
+    def person(self, user: int) -> Person | None:
+        """Return somebody who is known."""
+        return self._people.get(user)
+
+    async def name(self, user: int) -> str:
+        """Return what somebody is called, known or not; "" where nobody knows."""
+        return await self._name(user)
+
+    # --- parts --------------------------------------------------------------------------------------------------------
+
+    async def _set(self, request: Request, user: int, role: Role, command: str) -> None:
+        name = await self._name(user)
+        person = await self._people.save(user, role, name, by=request.user, at=self._clock())
+        outcome = f"user {user} ({name}) is {person.role.word}"
+        await self._actions.audit(request.user, command, None, outcome)
+        await self._rights_changed(user)
+        await self._responder.answer(request, texts.is_in(person, request.name))
+        if user != request.user:
+            await self._responder.send(Place(user), texts.welcome(person.role, request.name))
+
+    async def _name(self, user: int) -> str:
+        if (person := self._people.get(user)) is not None:
+            return person.name
+        stranger = await self._store.stranger(user)
+        return "" if stranger is None else stranger.name
+
+    def _named(self, user: int) -> str:
+        person = self._people.get(user)
+        return texts.named(user, "" if person is None else person.name)
+
+    def _owned(self, user: int) -> int:
+        return sum(account.owner == user for account in self._accounts.accounts())
+
+
+class Rights:
+    """Puts into force everywhere what somebody may from now on: their menu, alerts, codes, cards and answers."""
+
+    def __init__(
+        self,
+        *,
+        people: People,
+        accounts: Registry,
+        alerts: Alerts,
+        duty: Duty,
+        codes: Codes,
+        cards: Cards,
+        responder: Responder,
+        set_menu: Callable[[int], None],
+    ) -> None:
+        self._people, self._accounts, self._alerts, self._codes = people, accounts, alerts, codes
+        self._cards, self._responder, self._set_menu, self._duty = cards, responder, set_menu, duty
+
+    async def changed(self, user: int) -> None:
+        """Handle that somebody may do less or more. Raises OSError."""
+        if not self._people.is_known(user):
+            self._responder.leave(user)
+            if without_person(self._duty.roster, user) != self._duty.roster:
+                await self._duty.change(lambda roster: without_person(roster, user))
+        self._codes.take_from(user, lambda account: self._people.may(user, account))
+        for account in self._accounts.accounts():
+            if account.owner == user:
+                self._cards.refresh(account.number)
+        self._set_menu(user)
+        await self._alerts.keep_only(user, lambda number: self._gets(user, number))
+
+    def _gets(self, user: int, number: str) -> bool:
+        """Tell whether alerts of this account come to the person's private chat."""
+        if self._people.is_admin(user):
+            return True
+        try:
+            return bool(number) and self._people.may(user, self._accounts.account(number))
+        except UnknownAccountError:
+            return False

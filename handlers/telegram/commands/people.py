@@ -1,0 +1,132 @@
+"""/people, and the buttons about people: for admins."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from datetime import datetime
+
+from handlers.chat.button_codes import Press, Verb
+from handlers.chat.messages import Place
+from handlers.chat.people import Role
+from handlers.chat.request import Request
+from handlers.telegram.actions.people import PeopleActions
+from handlers.telegram.commands.table import ButtonRow, Command, Topic
+from handlers.telegram.ui import keyboards
+from handlers.telegram.ui.responder import Responder
+from handlers.texts import answers
+from handlers.texts import people as texts
+
+
+class PeopleCommands(Topic):
+    """Who may use the bot, and as what."""
+
+    def __init__(self, actions: PeopleActions, *, responder: Responder, clock: Callable[[], datetime]) -> None:
+        self._actions, self._responder, self._clock = actions, responder, clock
+
+    async def people(self, request: Request) -> None:
+        """List everybody, show one by their id, or make them something."""
+        words = request.words.split()
+        if not words:
+            await privately(self._responder, request, self._actions.show_all)
+            return
+        user = int(words[0]) if words[0].isascii() and words[0].isdecimal() and len(words[0]) <= 16 else 0  # noqa: PLR2004
+        role = next((each for each in Role if len(words) > 1 and each.word == words[1].casefold()), None)
+        if not user or len(words) > 2 or (len(words) > 1 and role is None):  # noqa: PLR2004 - an id and a role
+            await self._responder.answer(request, texts.how_to())
+            return
+        if role is Role.ADMIN:
+            await self._ask(request, Verb.SET_ROLE, f".{user}.{role:d}", await self._confirm_admin(user))
+            return
+        if role is None:
+            shown = await self._actions.show(request, user)
+        elif self._actions.person(user) is None:
+            shown = await self._actions.let_in(request, user, role)
+        else:
+            shown = await self._actions.change(request, user, role)
+        if shown:
+            await self._responder.answer(request, shown)
+
+    async def list_page(self, request: Request, press: Press) -> str:
+        """Turn to a page of the list."""
+        await self._actions.show_all(request, *press.items[:1])
+        return ""
+
+    async def show(self, request: Request, press: Press) -> str:
+        """Show somebody."""
+        match press.items:
+            case (user,):
+                return await self._actions.show(request, user)
+        return answers.STALE_BUTTON
+
+    async def let_in(self, request: Request, press: Press) -> str:
+        """Let a stranger in."""
+        match press.items:
+            case (user, (Role.VIEWER | Role.OPERATOR) as role):
+                return await self._actions.let_in(request, user, Role(role))
+        return answers.STALE_BUTTON
+
+    async def ignore(self, request: Request, press: Press) -> str:
+        """Leave a stranger outside."""
+        match press.items:
+            case (user,):
+                return await self._actions.ignore(request, user)
+        return answers.STALE_BUTTON
+
+    async def set_role(self, request: Request, press: Press) -> str:
+        """Make somebody something else; an admin only after asking once more."""
+        match press.items:
+            case (user, (Role.VIEWER | Role.OPERATOR | Role.ADMIN) as role):
+                if role == Role.ADMIN and press.presser is None:
+                    await self._ask(request, press.verb, press.subject, await self._confirm_admin(user))
+                    return ""
+                if role == Role.ADMIN and self._actions.person(user) is None:
+                    return await self._actions.let_in(request, user, Role.ADMIN)
+                return await self._actions.change(request, user, Role(role))
+        return answers.STALE_BUTTON
+
+    async def remove(self, request: Request, press: Press) -> str:
+        """Remove somebody, after asking once more."""
+        match press.items:
+            case (user,):
+                person = self._actions.person(user)
+                if press.presser is None and person is not None and person.floor is None:
+                    await self._ask(request, press.verb, press.subject, texts.confirm_remove(person))
+                    return ""
+                return await self._actions.remove(request, user)
+        return answers.STALE_BUTTON
+
+    COMMANDS = (
+        Command(
+            "people", "[id [admin, operator or viewer]]", "who may use me, and as what",
+            "who may use the bot and as what, with buttons to let in, change and remove; also by id", people,
+            changes=True, role=Role.ADMIN,
+        ),
+    )  # fmt: skip
+    BUTTONS = {  # noqa: RUF012 - a table that nobody changes
+        Verb.PEOPLE: ButtonRow("People", list_page, role=Role.ADMIN, reads=True),
+        Verb.PERSON: ButtonRow("a person", show, role=Role.ADMIN, reads=True),
+        Verb.LET_IN: ButtonRow("Let in", let_in, role=Role.ADMIN),
+        Verb.IGNORE: ButtonRow("Ignore", ignore, role=Role.ADMIN),
+        Verb.SET_ROLE: ButtonRow("Make somebody something else", set_role, role=Role.ADMIN),
+        Verb.REMOVE_PERSON: ButtonRow("Remove somebody", remove, role=Role.ADMIN),
+    }
+
+    # --- parts --------------------------------------------------------------------------------------------------------
+
+    async def _confirm_admin(self, user: int) -> str:
+        return texts.confirm_admin(user, await self._actions.name(user))
+
+    async def _ask(self, request: Request, verb: Verb, subject: str, question: str) -> None:
+        keyboard = keyboards.confirm(verb, subject, "Yes", request.user, self._clock())
+        if request.message is None:
+            await self._responder.answer(request, question, keyboard)
+        else:
+            self._responder.ask(request, question, keyboard)
+
+
+async def privately(responder: Responder, request: Request, answer: Callable[[Request], Awaitable[None]]) -> None:
+    """Answer what is nobody else's business in the person's private chat, and say so where they asked."""
+    if request.private:
+        await answer(request)
+        return
+    await answer(replace(request, place=Place(request.user), private=True))
+    await responder.answer(request, texts.SENT_PRIVATELY)

@@ -1,0 +1,50 @@
+"""The buttons about people. A press says of whom by their id, and as what by the number of the role."""
+
+from collections.abc import Sequence
+
+from handlers.chat.button_codes import Verb, button_code
+from handlers.chat.messages import Button, Keyboard
+from handlers.chat.people import Person, Role
+from handlers.texts.people import ROLES, short
+
+
+def stranger(user: int) -> Keyboard:
+    """Offer to let a stranger in."""
+    return (
+        (
+            _let_in(user, Role.OPERATOR),
+            _let_in(user, Role.VIEWER),
+            Button("Ignore", button_code(Verb.IGNORE, f".{user}")),
+        ),
+    )
+
+
+def people(shown: Sequence[Person], outside: Sequence[tuple[int, str]], page: int, pages: int) -> Keyboard:
+    """Offer everybody on the page, who waits outside, and other pages. outside: ids and names."""
+    buttons = [Button(short(each), button_code(Verb.PERSON, f".{each.user}")) for each in shown]
+    buttons += [Button(f"👤 {name or user}"[:40], button_code(Verb.PERSON, f".{user}")) for user, name in outside]
+    rows = [tuple(buttons[start : start + 2]) for start in range(0, len(buttons), 2)]
+    return (*rows, *turn_pages(Verb.PEOPLE, page, pages))
+
+
+def person(one: Person) -> Keyboard:
+    """Offer what can be done with somebody: what the settings do not forbid."""
+    roles = [role for role in Role if role is not one.role and (one.floor is None or role > one.floor)]
+    change = [Button(f"Make {ROLES[role]}", button_code(Verb.SET_ROLE, f".{one.user}.{role:d}")) for role in roles]
+    remove = [] if one.floor is not None else [Button("Remove", button_code(Verb.REMOVE_PERSON, f".{one.user}"))]
+    back = (Button("« People", button_code(Verb.PEOPLE, ".0")),)
+    return (*((tuple(change),) if change else ()), (*remove, *back))
+
+
+def turn_pages(verb: Verb, page: int, pages: int, before: str = "") -> Keyboard:
+    """Offer the page before and the page after. before: what stands before the page's number in the subject."""
+    buttons = []
+    if page > 0:
+        buttons.append(Button("« Back", button_code(verb, f"{before}.{page - 1}")))
+    if page < pages - 1:
+        buttons.append(Button("More »", button_code(verb, f"{before}.{page + 1}")))
+    return (tuple(buttons),) if buttons else ()
+
+
+def _let_in(user: int, role: Role) -> Button:
+    return Button(f"Let in as {ROLES[role]}", button_code(Verb.LET_IN, f".{user}.{role:d}"))
