@@ -3,6 +3,8 @@
 from typing import Any
 
 from controller.accounts.reasons import Reason, State
+from sandbox.telegram import TelegramStandIn
+from storage.database import Database
 from storage.people import PeopleRecords
 from tests.handlers.conftest import Rig, running_rig
 from tests.handlers.fakes import ADMIN, BERLIN, OPERATOR, PARIS, SECOND_ADMIN, STRANGER, utc_now
@@ -56,11 +58,10 @@ async def test_an_ignored_stranger_stays_outside_and_can_be_let_in_by_id(rig: Ri
     await rig.answer(STRANGER, "/status", "no account yet")
 
 
-async def test_only_admins_let_anybody_in(rig: Rig):
-    group = rig.client.add_group("Ops", [ADMIN, OPERATOR, STRANGER])["id"]
-    async with running_rig(rig.telegram, rig.database, alert_chat=group) as other:
-        rig.running.cancel()
-        rig.client.add_user(STRANGER, "Eve")
+async def test_only_admins_let_anybody_in(telegram: TelegramStandIn, database: Database):
+    telegram.client.add_user(STRANGER, "Eve")
+    group = telegram.client.add_group("Ops", [ADMIN, OPERATOR, STRANGER])["id"]
+    async with running_rig(telegram, database, alert_chat=group) as other:
         await other.say(STRANGER, "/start")
         word = await other.seen(group, lambda m: "wrote to me" in m["text"])
         assert (await other.press(word, "operator", OPERATOR) or {})["text"] == "Only admins may do that."
@@ -89,11 +90,11 @@ async def test_a_viewer_sees_everything_and_acknowledges_and_nothing_else(rig: R
     assert rig.accounts.calls == []
 
 
-async def test_a_viewer_acknowledges_in_the_chat_of_alerts(rig: Rig):
-    await let_in(rig, "viewer")
-    group = rig.client.add_group("Ops", [ADMIN, STRANGER])["id"]
-    rig.running.cancel()
-    async with running_rig(rig.telegram, rig.database, alert_chat=group) as other:
+async def test_a_viewer_acknowledges_in_the_chat_of_alerts(telegram: TelegramStandIn, database: Database):
+    telegram.client.add_user(STRANGER, "Eve")
+    group = telegram.client.add_group("Ops", [ADMIN, STRANGER])["id"]
+    await PeopleRecords(database).save(STRANGER, "viewer", "Eve", added_by=ADMIN, at=utc_now())
+    async with running_rig(telegram, database, alert_chat=group) as other:
         other.accounts.put(owner=ADMIN)
         other.accounts.move(BERLIN, State.SUSPENDED, Reason.EXHAUSTED, alert=Reason.EXHAUSTED)
         alert = await other.seen(group, lambda m: "every attempt" in m["text"])
@@ -156,10 +157,10 @@ async def test_whom_the_settings_name_cannot_be_removed_or_made_less(rig: Rig):
     await rig.answer(OPERATOR, "/people", "3 people")
 
 
-async def test_people_are_remembered_by_the_next_run(rig: Rig):
-    await let_in(rig, "viewer")
-    rig.running.cancel()
-    async with running_rig(rig.telegram, rig.database) as other:
+async def test_people_are_remembered_by_the_next_run(telegram: TelegramStandIn, database: Database):
+    async with running_rig(telegram, database) as rig:
+        await let_in(rig, "viewer")
+    async with running_rig(telegram, database) as other:
         other.accounts.put()
         await other.answer(STRANGER, "/status", "1 account")
 
@@ -177,11 +178,10 @@ async def test_what_nobody_can_read_is_answered_with_an_example(rig: Rig):
     await rig.answer(ADMIN, "/people 987654", "not let in")
 
 
-async def test_many_people_have_pages(rig: Rig):
+async def test_many_people_have_pages(telegram: TelegramStandIn, database: Database):
     for user in range(5001, 5046):
-        await PeopleRecords(rig.database).save(user, "viewer", f"Person {user}", added_by=ADMIN, at=utc_now())
-    rig.running.cancel()
-    async with running_rig(rig.telegram, rig.database) as other:
+        await PeopleRecords(database).save(user, "viewer", f"Person {user}", added_by=ADMIN, at=utc_now())
+    async with running_rig(telegram, database) as other:
         listed = await other.answer(ADMIN, "/people", "page 1 of 3")
         await other.press(listed, "More")
         second = await other.seen(ADMIN, lambda m: "page 2 of 3" in m["text"])
