@@ -823,7 +823,7 @@ _READ: dict[Any, Row] = _OPEN | {
     Timer.ATTEMPT: Row(_attempt_over, _FAILS),
 }
 
-_LIMITS: dict[Any, Row] = {timer: Row(_spent, ()) for timer in OF_ATTEMPT}
+_LIMITS: dict[Any, Row] = {timer: Row(_spent, ()) for timer in Timer if timer in OF_ATTEMPT}
 
 TABLE: dict[Phase, dict[Any, Row]] = {
     State.IDLE: _AT_REST
