@@ -68,8 +68,11 @@ class AccountStore(Protocol):
     async def rename(self, number: str, name: str) -> None:
         """Keep what people call the account."""
 
+    async def change_owner(self, number: str, owner: int) -> None:
+        """Keep whose the account is."""
+
     async def remove_account(self, number: str) -> None:
-        """Forget the account. Its transitions stay."""
+        """Forget the account. Its transitions stay, without its number."""
 
 
 class UnknownAccountError(LookupError):
@@ -200,6 +203,12 @@ class Registry:
         async with self._turn(number):
             await self._store.rename(number, name)
             self._accounts[number] = replace(self._accounts[number], name=name)
+
+    async def change_owner(self, number: str, owner: int) -> None:
+        """Let an account be another operator's. Raises UnknownAccountError."""
+        async with self._turn(number):
+            await self._store.change_owner(number, owner)
+            self._accounts[number] = replace(self._accounts[number], owner=owner)
 
     async def start(self, number: str, *, takeover: bool = False) -> bool:
         """Connect an account now, with counters at zero. Returns False if it is connected or on its way already.

@@ -5,6 +5,7 @@ row keeps the program from starting.
 """
 
 import logging
+import secrets
 import sqlite3
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
@@ -31,6 +32,8 @@ class AccountRecords:
         self.absorb: list[Absorb] = []
         """Called within the transaction that stores transitions. Fill it before the first is stored."""
         self._database = database
+        self._removed: dict[str, str] = {}
+        """Words in the place of numbers that are gone: what they still report is kept under them."""
         self._uncertain: tuple[tuple[Transition, ...], UnknownOutcomeError] | None = None
         """What was to be recorded in a commit that hung, and how to learn what came of it."""
 
@@ -51,6 +54,7 @@ class AccountRecords:
                     account.reason, account.detail, now, _iso(account.block_ends_at), now,
                 ),
             )  # fmt: skip
+        self._removed.pop(account.number, None)
 
     async def want(self, number: str, wanted: Wanted) -> None:
         """Set what the account should be."""
@@ -62,10 +66,28 @@ class AccountRecords:
         async with self._database.transaction() as connection:
             await connection.execute("UPDATE accounts SET name = ? WHERE number = ?", (name, number))
 
+    async def change_owner(self, number: str, owner: int) -> None:
+        """Set whose the account is."""
+        async with self._database.transaction() as connection:
+            await connection.execute("UPDATE accounts SET owner = ? WHERE number = ?", (owner, number))
+
     async def remove_account(self, number: str) -> None:
-        """Delete the account. Its transitions stay."""
+        """Delete the account. Its transitions and its audit stay, under a word that says nothing of it."""
+        word = f"removed-{secrets.token_hex(4)}"
         async with self._database.transaction() as connection:
             await connection.execute("DELETE FROM accounts WHERE number = ?", (number,))
+            await connection.execute("UPDATE transitions SET number = ?, detail = '' WHERE number = ?", (word, number))
+            await connection.execute(
+                "UPDATE audit SET outcome = 'renamed' WHERE number = ? AND command = 'rename'", (number,)
+            )
+            await connection.execute(
+                "UPDATE audit SET number = trim(replace(',' || number || ',', ',' || ? || ',', ',' || ? || ','), ',')"
+                " WHERE instr(',' || number || ',', ',' || ? || ',')",
+                (number, word, number),
+            )
+            await connection.execute("DELETE FROM topics WHERE number = ?", (number,))
+            await connection.execute("DELETE FROM silences WHERE numbers = ?", (number,))
+        self._removed[number] = word
 
     async def record(self, transitions: Sequence[Transition]) -> None:
         """Append transitions, bring their accounts up to date, and store their alerts: in one transaction.
@@ -99,10 +121,13 @@ class AccountRecords:
                 "INSERT INTO transitions (number, at, from_state, to_state, reason, cause, detail, attempt, errors)"
                 " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 [
-                    (t.number, t.at.isoformat(), t.before, t.state, t.reason, t.cause, t.detail, t.attempts, t.errors)
+                    (
+                        self._removed.get(t.number, t.number), t.at.isoformat(), t.before, t.state, t.reason, t.cause,
+                        "" if t.number in self._removed else t.detail, t.attempts, t.errors,
+                    )
                     for t in moves
                 ],
-            )
+            )  # fmt: skip
             await connection.executemany(
                 "UPDATE accounts SET state = ?, reason = ?, cause = ?, detail = ?, since = ?, linked = ?,"
                 " block_ends_at = ?, attempts = ?, errors = ? WHERE number = ?",

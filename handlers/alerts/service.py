@@ -203,6 +203,13 @@ class Alerts:
 
         await self._ledger.update(change)
 
+    async def account_gone(self, number: str) -> None:
+        """Let all that stands about an account end: it was removed. Raises OSError."""
+        await self._ledger.update(
+            lambda draft: self._absorb_facts(draft, (), [Fact(Kind.HANDLED, number, "", self._clock())])
+        )
+        await self.silences.load()
+
     async def keep_only(self, chat: int, may_see: Callable[[str], bool]) -> None:
         """Let a chat's book tell nothing more of what may not be seen there any more. Raises OSError.
 

@@ -51,6 +51,9 @@ class Verb(StrEnum):
     IGNORE = "pg"
     SET_ROLE = "ps"
     REMOVE_PERSON = "px"
+    OWNER = "ow"
+    REMOVE = "x"
+    REMOVE_SURE = "xx"
 
 
 _VERBS = frozenset(Verb)

@@ -15,6 +15,7 @@ from handlers.chat.send_queue import SendQueue
 from handlers.ports import Messages, PeopleStore, Records, RequestStore
 from handlers.telegram.actions.account_actions import AccountActions
 from handlers.telegram.actions.alert_actions import AlertActions
+from handlers.telegram.actions.ownership import OwnershipActions
 from handlers.telegram.actions.people import PeopleActions, Rights
 from handlers.telegram.actions.restore import RestoreActions
 from handlers.telegram.actions.try_ways import WayTest
@@ -26,6 +27,7 @@ from handlers.telegram.commands.alerts import AlertCommands
 from handlers.telegram.commands.buttons import Buttons
 from handlers.telegram.commands.duty import DutyCommands
 from handlers.telegram.commands.help import HelpCommands
+from handlers.telegram.commands.ownership import OwnershipCommands
 from handlers.telegram.commands.people import PeopleCommands
 from handlers.telegram.commands.router import COMMANDS, Router
 from handlers.telegram.connection import TelegramConnection
@@ -137,8 +139,27 @@ def assemble(
         rights_changed=rights.changed,
         clock=clock,
     )
+    ownership = OwnershipActions(
+        people=people,
+        accounts=accounts,
+        actions=actions,
+        responder=responder,
+        alerts=alerts,
+        rights_changed=rights.changed,
+        gone=cards.refresh,
+        tasks=tasks,
+    )
     topics = (
         account_commands,
+        OwnershipCommands(
+            ownership,
+            accounts=accounts,
+            people=people,
+            choices=account_commands,
+            responder=responder,
+            region=options.region,
+            clock=clock,
+        ),
         AlertCommands(alert_actions),
         DutyCommands(duty=duty, people=people, actions=actions, responder=responder, ways=ways, clock=clock),
         PeopleCommands(people_actions, responder=responder, clock=clock),

@@ -39,6 +39,7 @@ class FakeAccounts:
         self.calls: list[tuple[Any, ...]] = []
         self.failing: Exception | None = None
         self.copies: list[SavedSession] = []
+        self.logs_out: bool | None = True
         self.takes = 0.0
         """Seconds that storing takes."""
 
@@ -118,6 +119,16 @@ class FakeAccounts:
     async def rename(self, number: str, name: str) -> None:
         self._call("rename", number, name)
         self.known[number] = replace(self.known[number], name=name)
+
+    async def change_owner(self, number: str, owner: int) -> None:
+        self._call("owner", number, owner)
+        self.known[number] = replace(self.known[number], owner=owner)
+
+    async def remove(self, number: str) -> bool | None:
+        self._call("remove", number)
+        await asyncio.sleep(self.takes)
+        del self.known[number], self.statuses[number]
+        return self.logs_out
 
     async def start(self, number: str, *, takeover: bool = False) -> bool:
         self._call("start", number, takeover)

@@ -81,7 +81,30 @@ async def test_transitions_are_appended_and_bring_the_account_up_to_date(tmp_pat
             )
         ]  # fmt: skip
         await records.remove_account(BERLIN.number)
-        assert len(await records.history(BERLIN.number, 10)) == 2, "history outlives its account"
+        (kept,) = await database.rows("SELECT count(*) FROM transitions")
+        assert kept[0] == 2, "history outlives its account"
+
+
+async def test_what_is_left_of_a_removed_account_does_not_say_whose_it_was(tmp_path):
+    longer = replace(BONN, number=BERLIN.number + "8")
+    async with open_database(tmp_path / "db") as database:
+        records = AccountRecords(database)
+        for account in (BERLIN, longer):
+            await records.add_account(account)
+            await records.record([replace(STEP, number=account.number, detail="of a phone")])
+        await records.audit(NOW, 1, "rename", BERLIN.number, "renamed to Support Berlin")
+        await records.audit(NOW, 1, "silence", f"{longer.number},{BERLIN.number}", "until 14:00")
+        await records.remove_account(BERLIN.number)
+        await records.record([replace(STEP, detail="late")])
+        rows = await database.rows("SELECT number, detail FROM transitions ORDER BY id")
+        word = rows[0]["number"]
+        assert word.startswith("removed-")
+        assert [tuple(row) for row in rows] == [(word, ""), (longer.number, "of a phone"), (word, "")]
+        kept = [tuple(row) for row in await database.rows("SELECT number, outcome FROM audit ORDER BY id")]
+        assert kept == [(word, "renamed"), (f"{longer.number},{word}", "until 14:00")]
+        await records.add_account(BERLIN)
+        await records.record([STEP])
+        assert len(await records.history(BERLIN.number, 9)) == 1
 
 
 async def test_words_of_another_version_are_read_as_unknown_with_one_warning_each(tmp_path, caplog):

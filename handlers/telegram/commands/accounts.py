@@ -69,7 +69,7 @@ class AccountCommands(Topic):
     async def status(self, request: Request) -> None:
         """List all accounts, or show all of one."""
         if request.words.strip():
-            account = await self._find(request, Verb.DETAIL)
+            account = await self.find(request, Verb.DETAIL)
             if account is not None:
                 text = status_text.detail(account, self._accounts.status(account.number), self._clock())
                 await self._responder.answer(
@@ -83,22 +83,22 @@ class AccountCommands(Topic):
     async def reconnect(self, request: Request) -> None:
         """Start an account with counters at zero."""
         if not request.words.strip():
-            await self._offer(request, Verb.RECONNECT, "reconnect")
-        elif (account := await self._find(request, Verb.RECONNECT)) is not None:
+            await self.offer(request, Verb.RECONNECT, "reconnect")
+        elif (account := await self.find(request, Verb.RECONNECT)) is not None:
             await self._actions.reconnect(request, account)
 
     async def suspend(self, request: Request) -> None:
         """Close an account until somebody says otherwise."""
         if not request.words.strip():
-            await self._offer(request, Verb.SUSPEND, "suspend")
-        elif (account := await self._find(request, Verb.SUSPEND)) is not None:
+            await self.offer(request, Verb.SUSPEND, "suspend")
+        elif (account := await self.find(request, Verb.SUSPEND)) is not None:
             await self._actions.suspend(request, account)
 
     async def restore(self, request: Request) -> None:
         """Offer an account's saved sessions."""
         if not request.words.strip():
-            await self._offer(request, Verb.RESTORE, "restore")
-        elif (account := await self._find(request, Verb.RESTORE)) is not None:
+            await self.offer(request, Verb.RESTORE, "restore")
+        elif (account := await self.find(request, Verb.RESTORE)) is not None:
             await self._restoring.offer(request, account)
 
     async def rename(self, request: Request) -> None:
@@ -159,7 +159,7 @@ class AccountCommands(Topic):
 
     # --- parts --------------------------------------------------------------------------------------------------------
 
-    async def _find(self, request: Request, verb: Verb) -> Account | None:
+    async def find(self, request: Request, verb: Verb) -> Account | None:
         """Return the account that is meant, or answer why not."""
         try:
             return find_account(self._accounts, self._people, request.user, request.words, self._region)
@@ -172,7 +172,7 @@ class AccountCommands(Topic):
             await self._responder.answer(request, answers.ambiguous(request.words), keyboard)
         return None
 
-    async def _offer(self, request: Request, verb: Verb, what: str) -> None:
+    async def offer(self, request: Request, verb: Verb, what: str) -> None:
         """Offer the accounts for which the command changes something."""
         offered = pickable(self._accounts, self._people, request.user, verb)
         if offered:

@@ -14,13 +14,14 @@ from handlers.telegram.commands.accounts import AccountCommands
 from handlers.telegram.commands.alerts import AlertCommands
 from handlers.telegram.commands.duty import DutyCommands
 from handlers.telegram.commands.help import HelpCommands
+from handlers.telegram.commands.ownership import OwnershipCommands
 from handlers.telegram.commands.people import PeopleCommands
 from handlers.telegram.commands.table import Command, Topic
 from handlers.telegram.ui.responder import Responder
 from handlers.texts import answers
 from handlers.texts import people as people_text
 
-TOPICS = (AccountCommands, AlertCommands, DutyCommands, PeopleCommands, HelpCommands)
+TOPICS = (AccountCommands, AlertCommands, OwnershipCommands, DutyCommands, PeopleCommands, HelpCommands)
 COMMANDS: tuple[Command, ...] = tuple(row for topic in TOPICS for row in topic.COMMANDS)
 """All commands, in the order in which they are listed."""
 

@@ -13,7 +13,7 @@ from handlers.texts.vocabulary import ICONS
 
 PICKER_PAGE = 20
 """Accounts that a keyboard offers at once: what fits on a phone's screen."""
-_PICKED = (Verb.SUSPEND, Verb.RECONNECT, Verb.RESTORE)
+_PICKED = (Verb.SUSPEND, Verb.RECONNECT, Verb.RESTORE, Verb.OWNER, Verb.REMOVE)
 """What accounts are chosen for by a command alone."""
 SILENCES = 10
 """Silences that can be ended by a button."""
@@ -26,6 +26,8 @@ LABELS: dict[Verb, str] = {
     Verb.USE_HERE: "Use here",
     Verb.LINK: "Link again",
     Verb.RESTORE: "Restore",
+    Verb.OWNER: "Give to somebody",
+    Verb.REMOVE: "Remove",
     Verb.ACKNOWLEDGE: "Acknowledge",
     Verb.TAKE_OVER: "Take over",
     Verb.RELEASE: "Let go",

@@ -1,0 +1,84 @@
+"""Giving an account to somebody else, and removing it for good: each with its audit."""
+
+import logging
+from collections.abc import Callable
+
+from controller.accounts.numbers import mask
+from controller.driver import DriverError
+from controller.registry import Account, Registry, ShuttingDownError
+from controller.tasks import Tasks
+from handlers.alerts.service import Alerts
+from handlers.chat.messages import Place
+from handlers.chat.people import People, Person, Role
+from handlers.chat.request import Request
+from handlers.telegram.actions.account_actions import AccountActions
+from handlers.telegram.actions.people import RightsChanged
+from handlers.telegram.ui.responder import Responder
+from handlers.texts import ownership as texts
+
+log = logging.getLogger(__name__)
+
+
+class OwnershipActions:
+    """Gives and removes accounts. Whoever asks may act on the account: that has been checked.
+
+    gone: called with the number of an account that is not there any more.
+    """
+
+    def __init__(
+        self,
+        *,
+        people: People,
+        accounts: Registry,
+        actions: AccountActions,
+        responder: Responder,
+        alerts: Alerts,
+        rights_changed: RightsChanged,
+        gone: Callable[[str], None],
+        tasks: Tasks,
+    ) -> None:
+        self._people, self._accounts, self._actions, self._responder = people, accounts, actions, responder
+        self._alerts, self._rights_changed, self._gone, self._tasks = alerts, rights_changed, gone, tasks
+        self._removing: set[str] = set()
+
+    def owners(self) -> list[Person]:
+        """Return who may own an account."""
+        return [person for person in self._people.everybody if person.role >= Role.OPERATOR]
+
+    async def give(self, request: Request, account: Account, owner: Person) -> None:
+        """Let an account be somebody else's."""
+        changed = account.owner != owner.user
+        if changed:
+            await self._accounts.change_owner(account.number, owner.user)
+            await self._actions.audit(request.user, "owner", account.number, f"given to user {owner.user}")
+            await self._rights_changed(account.owner)
+            await self._rights_changed(owner.user)
+        await self._responder.answer(request, texts.is_theirs(account, owner, changed=changed))
+        if changed and owner.user != request.user:
+            await self._responder.send(Place(owner.user), texts.yours_now(account, request.name))
+
+    async def remove(self, request: Request, account: Account) -> None:
+        """Remove an account. Returns at once; the answer tells how it ends."""
+        await self._responder.answer(request, texts.removing(account))
+        if account.number not in self._removing:
+            self._removing.add(account.number)
+            self._tasks.start(self._remove(request, account), "removing an account")
+
+    async def _remove(self, request: Request, account: Account) -> None:
+        number = account.number
+        linked = self._accounts.status(number).linked
+        try:
+            logged_out = await self._accounts.remove(number)
+        except (DriverError, OSError, ShuttingDownError) as error:
+            log.warning("An account could not be removed: %s", error)
+            await self._actions.audit(request.user, "remove", number, "failed")
+            await self._responder.answer(request, texts.not_removed(account, str(error)))
+            return
+        finally:
+            self._removing.discard(number)
+        known = {True: "logged out", False: "not logged out", None: "no browser was open"}[logged_out]
+        await self._actions.audit(request.user, "remove", None, f"{mask(number)} removed, {known}")
+        self._gone(number)
+        await self._alerts.account_gone(number)
+        text = texts.removed(account, linked=linked, logged_out=logged_out)
+        await self._responder.answer(request, text)

@@ -1,0 +1,63 @@
+"""What is said when an account is given to somebody else, or removed. HTML; pure."""
+
+from controller.registry import Account
+from handlers.chat.messages import escape
+from handlers.chat.people import Person
+from handlers.texts.answers import WORKING_ON_IT, title, title_and_number
+from handlers.texts.people import named
+
+HOW_TO_OWNER = (
+    "Say which account, and whose it is to be, by their id or their name; without a person I offer everybody:\n"
+    "<code>/owner 4567 Olga</code>"
+)
+NOT_AN_OPERATOR = "Only an operator or an admin can own an account. /people shows who is what."
+
+
+def whose(account: Account) -> str:
+    """Ask whose an account is to be."""
+    return f"Whose shall {title_and_number(account)} be?"
+
+
+def is_theirs(account: Account, owner: Person, *, changed: bool) -> str:
+    """Answer /owner."""
+    now = "is theirs now: its card, its codes and its alerts go to" if changed else "belongs already to"
+    return f"👤 {title_and_number(account)} {now} {named(owner.user, owner.name)}."
+
+
+def yours_now(account: Account, by: str) -> str:
+    """Tell somebody that an account is theirs now."""
+    return f"👤 {escape(by)} gave you {title_and_number(account)}. /status {account.number} shows it."
+
+
+def confirm_remove(account: Account) -> str:
+    """Ask once more before an account is removed for good."""
+    return (
+        f"Remove {title_and_number(account)} for good? Its device is logged out; its session and the saved copies of it"
+        " are deleted. Its history stays, without its number and name. (60 s to answer)"
+    )
+
+
+def removing(account: Account) -> str:
+    """Tell that an account is being removed."""
+    return f"{WORKING_ON_IT}Removing {title_and_number(account)} …"
+
+
+def removed(account: Account, *, linked: bool, logged_out: bool | None) -> str:
+    """Tell that an account is gone. linked: a phone had linked it. logged_out: as in `Registry.remove`."""
+    text = f"🗑 {title(account)} is removed: its session and its copies are deleted."
+    if logged_out:
+        return f"{text} Its device is logged out."
+    if not linked:
+        return text
+    return (
+        f"{text}\nWhether its device is logged out is not known: on the phone, look under WhatsApp → Settings → "
+        "Linked devices, and remove it there."
+    )
+
+
+def not_removed(account: Account, why: str) -> str:
+    """Tell that an account could not be removed."""
+    return (
+        f"⚠️ {title_and_number(account)} could not be removed: {escape(why)}. It is paused, and still here; "
+        "/remove tries it again."
+    )
