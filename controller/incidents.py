@@ -26,7 +26,8 @@ class Entry:
     """One account's trouble within an incident.
 
     reason, cause: a `Reason` or a `Trouble`, or a word that another version of the program knew. times: how often it
-    came. over_at: when it was mended or, with `handled`, closed by a person. silent: it is told without a sound.
+    came. over_at: when it was mended or, with `handled`, when something else took its place, or, with `by_person` too,
+    when a person closed the account. silent: it is told without a sound.
     escalated: to how many of those on the list (`EVERYBODY` at its end), and when last. second_way: by which it
     went out, and when; "" for by none.
     """
@@ -44,6 +45,7 @@ class Entry:
     escalated_at: datetime | None = None
     second_way: str = ""
     second_way_at: datetime | None = None
+    by_person: bool = False
 
     @property
     def open(self) -> bool:

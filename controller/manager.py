@@ -62,6 +62,7 @@ from controller.accounts.notices import BuildLoaded, CodeHidden, CodeShown, List
 from controller.accounts.numbers import mask
 from controller.accounts.policy import Policy
 from controller.accounts.reasons import Reason, Remedy, State
+from controller.accounts.remedies import is_restorable, remedies_of
 from controller.accounts.reports import Heard
 from controller.browser_run import BrowserRun, end_tasks
 from controller.driver import Driver, Opening, Usage
@@ -101,8 +102,10 @@ class Status:
     """WhatsApp cannot be reached: what would be tried waits until it can be (L13)."""
     wants_connection: bool = False
     """It is connected, or will be tried without anybody's word."""
-    remedy: Remedy = Remedy.NONE
-    """What mends it, where it is not connected; what is asked of a person, where something is."""
+    remedies: tuple[Remedy, ...] = ()
+    """What a person can do now, the most urgent first: what the page asks, and what mends it."""
+    restorable: bool = False
+    """A saved copy of its session may mend it, if there is one."""
     verified: bool = True
     """The page has told whose account is open, and it is this one's. Means something only while it is open."""
     unconfirmed: str | None = None
@@ -115,6 +118,11 @@ class Status:
     missing: frozenset[str] = frozenset()
     """The version of the page, and which parts it is read by are not there."""
     flapping: bool = False
+
+    @property
+    def remedy(self) -> Remedy:
+        """What a person can do first; NONE where there is nothing."""
+        return self.remedies[0] if self.remedies else Remedy.NONE
 
 
 def utc_now() -> datetime:
@@ -255,7 +263,8 @@ class Manager:
             linked=connection.linked,
             on_hold=connection.on_hold,
             wants_connection=connection.wants_connection,
-            remedy=self._remedy(),
+            remedies=remedies_of(connection, self._policy),
+            restorable=is_restorable(connection, self._policy),
             verified=connection.verified,
             unconfirmed=connection.unconfirmed,
             partial=connection.partial,
@@ -264,18 +273,6 @@ class Manager:
             missing=connection.missing,
             flapping=connection.flapping,
         )
-
-    def _remedy(self) -> Remedy:
-        """Return what a person can do: first what the page asks, then what mends the reason."""
-        connection = self._connection
-        if connection.unconfirmed is not None:
-            return Remedy.CONFIRM
-        if connection.dialog is not None and connection.dialog.known:
-            return Remedy.CONTINUE
-        if connection.state is State.CONNECTED or connection.reason is None:
-            return Remedy.NONE
-        reason = Reason.PASSKEY if connection.stage is Stage.PASSKEY else connection.reason
-        return self._policy.traits(reason).remedy
 
     def _when(self, at: float | None) -> datetime | None:
         """Tell the loop's time as the wall clock's."""

@@ -109,6 +109,8 @@ class Registry:
         self._rank = 0
         self.may_plan: Callable[[str], bool] = lambda _: True
         """Tells whether what is planned for an account may be done now."""
+        self.go_on: Callable[[], bool] = lambda: False
+        """Lets what is planned go on, whatever `may_plan` waits for. Returns False if nothing was held."""
 
     async def boot(self) -> None:
         """Take up every account as it should be; those to be connected wait in turn for a launch slot (L14)."""

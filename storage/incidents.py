@@ -186,8 +186,8 @@ async def _write_incident(connection: aiosqlite.Connection, before: Incident | N
         " second_way_at", after.id,
         dict(enumerate(before.entries)) if before else {}, entries,
         lambda e: (
-            e.number, e.reason, _iso(e.at), e.cause, e.detail, e.times, _iso(e.over_at), e.handled, e.silent,
-            e.escalated, _iso(e.escalated_at), e.second_way, _iso(e.second_way_at),
+            e.number, e.reason, _iso(e.at), e.cause, e.detail, e.times, _iso(e.over_at),
+            e.handled + e.by_person, e.silent, e.escalated, _iso(e.escalated_at), e.second_way, _iso(e.second_way_at),
         ),
     )  # fmt: skip
     await _write_rows(
@@ -268,7 +268,7 @@ def _entry(row: sqlite3.Row) -> Entry:
     return Entry(
         number, reason, _at(row["at"]), row["cause"], row["detail"], row["times"], over_at,
         bool(row["handled"]), bool(row["silent"]), row["escalated"], tolerant.moment(row["escalated_at"]),
-        row["second_way"], tolerant.moment(row["second_way_at"]),
+        row["second_way"], tolerant.moment(row["second_way_at"]), by_person=row["handled"] > 1,
     )  # fmt: skip
 
 

@@ -239,7 +239,7 @@ def _assemble(settings: Settings, database: Database, driver: ChromiumDriver, ca
     fleet = OutageWatch(registry, telegram, _reach(settings))
     resources = ResourceWatch(registry, telegram, _budget(settings), settings.data_dir)
     builds = BuildWatch(telegram)
-    registry.may_plan = builds.may_plan
+    registry.may_plan, registry.go_on = builds.may_plan, builds.go_on
     monitoring = assemble_monitoring(settings, database, registry, telegram)
     recorder.listeners += [telegram.notify, fleet.note, resources.note, builds.note, monitoring.note]
     backups = None

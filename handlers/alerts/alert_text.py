@@ -152,7 +152,7 @@ def straight(reason: str, detail: str, name: str = "") -> str:
     words = told_of(reason)
     more = f"<i>{escape(detail)}</i>\n" if detail else ""
     who = f"<b>{name}</b>: " if name else ""
-    return f"🚨 {who}<b>{words.title}</b>\n{more}{words.means}\n➡️ {words.todo}"
+    return f"🚨 {who}<b>{words.title}</b>\n{more}{words.means}\n➡️ {words.todo()}"
 
 
 def straight_over(reason: str) -> str:

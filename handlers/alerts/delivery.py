@@ -12,7 +12,7 @@ from datetime import datetime
 
 from controller.incidents import Incident, Message
 from handlers.alerts import incident_text
-from handlers.alerts.incident_text import Names, digest
+from handlers.alerts.incident_text import Names, Offers, by_traits, digest
 from handlers.alerts.policy import AlertPolicy, elapsed
 from handlers.chat.messages import Text
 
@@ -61,7 +61,13 @@ Action = Send | Edit | Reply | Remind | OpenTopic
 
 
 def next_action(
-    incident: Incident, names: Names, now: datetime, policy: AlertPolicy, *, quiet_until: datetime | None
+    incident: Incident,
+    names: Names,
+    now: datetime,
+    policy: AlertPolicy,
+    *,
+    quiet_until: datetime | None,
+    offers: Offers = by_traits,
 ) -> Action | datetime | None:
     """Return what is to be done now, else the moment from which something is, else None.
 
@@ -71,7 +77,7 @@ def next_action(
         return quiet_until
     if incident.about and incident.topic is None and incident.told_at is None:
         return OpenTopic(incident.about)
-    texts = incident_text.parts(incident, names)
+    texts = incident_text.parts(incident, names, offers)
     for number, text in enumerate(texts):
         part = incident.parts[number] if number < len(incident.parts) else Message()
         if part.message is None and not part.refused:
@@ -89,7 +95,7 @@ def next_action(
             repeat_at = now
         due = max(repeat_at, quiet_until or repeat_at)
         if due <= now:
-            return Remind(incident_text.reminder(incident, names, now))
+            return Remind(incident_text.reminder(incident, names, now, offers))
         later.append(due)
     return min(later, default=None)
 

@@ -5,9 +5,10 @@ Moments are told from the incident's own day on, so that a text stays as it is u
 """
 
 import hashlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from html import unescape
 
 from controller.accounts.reasons import Reason, Remedy
@@ -16,15 +17,20 @@ from controller.troubles import Trouble, traits_of
 from handlers.chat.button_codes import Verb, button_code
 from handlers.chat.html import split
 from handlers.chat.messages import Button, Keyboard, Text, escape
+from handlers.texts import remedies
 from handlers.texts.vocabulary import WHY, Told, clock, count, span, told_of
 
 Names = Callable[[str], str]
 """An account's name for a line, as HTML; its number where it has none."""
+Offers = Callable[[Entry], tuple[Remedy, ...]]
+"""What can be done about an entry now: the remedies whose buttons belong under it."""
 
 NAMES_IN_A_LINE = 12
 EACH_WITH_BUTTONS = 3
 """Up to so many accounts have buttons of their own."""
 NAME_IN_BUTTON = 20
+CLOSED_BY_PERSON = "Closed by an operator."
+SUPERSEDED = "Something else has happened to it since."
 
 
 def digest(text: Text) -> str:
@@ -33,16 +39,23 @@ def digest(text: Text) -> str:
     return hashlib.sha256(repr((text.html, labels)).encode()).hexdigest()[:16]
 
 
-def parts(incident: Incident, names: Names) -> list[Text]:
+def by_traits(entry: Entry) -> tuple[Remedy, ...]:
+    """Return what the entry's reason says that mends it."""
+    remedy = traits_of(entry.reason).remedy
+    return () if remedy is Remedy.NONE else (remedy,)
+
+
+def parts(incident: Incident, names: Names, offers: Offers = by_traits) -> list[Text]:
     """Return the incident's messages; the first has the buttons."""
     entries = [entry for entry in incident.entries if not entry.handled or incident.over_at is not None]
-    lines = _one(incident, entries[0], names) if len(entries) == 1 else _many(incident, entries, names)
+    below = _offered(incident, offers)
+    lines = _one(incident, entries[0], names, below) if len(entries) == 1 else _many(incident, entries, names, below)
     if incident.acknowledged_by and incident.open_entries:
         lines.append(f"👤 {incident.acknowledged_by}")
     lines.extend(incident.done)
     lines.extend(_second_ways(incident))
     first, *more = split("\n".join(lines))
-    return [Text(first, keyboard(incident, names)), *(Text(part) for part in more)]
+    return [Text(first, keyboard(incident, names, offers)), *(Text(part) for part in more)]
 
 
 def recovery(incident: Incident, names: Names) -> Text | None:
@@ -68,21 +81,21 @@ def lost_again() -> Text:
     return Text("🔁 It was connected again for a while, and is not any more.")
 
 
-def reminder(incident: Incident, names: Names, now: datetime) -> Text:
+def reminder(incident: Incident, names: Names, now: datetime, offers: Offers = by_traits) -> Text:
     """Return what sounds when nobody has acknowledged for long."""
     entries = [entry for entry in incident.open_entries if entry.reason in CRITICAL]
     who = ", ".join(dict.fromkeys(_name(entry, names) for entry in entries[:NAMES_IN_A_LINE]))
     more = f" and {len(entries) - NAMES_IN_A_LINE} more" if len(entries) > NAMES_IN_A_LINE else ""
     since = span((now - min(entry.at for entry in entries)).total_seconds())
-    return Text(f"⏰ Still open after {since}, and nobody is on it: {who}{more}.", keyboard(incident, names))
+    return Text(f"⏰ Still open after {since}, and nobody is on it: {who}{more}.", keyboard(incident, names, offers))
 
 
 def restartable(incident: Incident) -> list[Entry]:
     """Return what stands in the incident and may be mended by a start: what "Reconnect all" is about."""
-    return [entry for entry in incident.open_entries if entry.number and _verb(entry) is Verb.RECONNECT]
+    return [entry for entry in incident.open_entries if entry.number and Remedy.RECONNECT in by_traits(entry)]
 
 
-def keyboard(incident: Incident, names: Names) -> Keyboard:
+def keyboard(incident: Incident, names: Names, offers: Offers = by_traits) -> Keyboard:
     """Offer what can be done about what stands."""
     entries = incident.open_entries
     if not entries:
@@ -90,13 +103,16 @@ def keyboard(incident: Incident, names: Names) -> Keyboard:
     subject = f".{incident.id}"
     rows: list[tuple[Button, ...]] = []
     accounts = [entry for entry in entries if entry.number]
-    plain_names = len(accounts) > 1
+    below = _offered(incident, offers)
     if len(accounts) <= EACH_WITH_BUTTONS:
         for entry in accounts:
-            rows.extend(_account_row(entry, incident.id, names if plain_names else None))
+            name = names(entry.number) if len(accounts) > 1 else ""
+            rows.append(remedies.buttons(below(entry), f"{entry.number}.{incident.id}", partial(_labelled, name)))
     elif those := restartable(incident):
         label = f"Reconnect {count(len(those), 'account')}"
         rows.append((Button(label, button_code(Verb.RECONNECT, subject)),))
+    rows.extend(remedies.buttons(below(entry), subject) for entry in entries if not entry.number)
+    rows = [row for row in rows if row]
     silences = (
         Button("Silence 1 h", button_code(Verb.SILENCE, subject)),
         Button("Silence 8 h", button_code(Verb.LONG_SILENCE, subject)),
@@ -117,19 +133,19 @@ def keyboard(incident: Incident, names: Names) -> Keyboard:
 # --- parts ----------------------------------------------------------------------------------------------------------
 
 
-def _one(incident: Incident, entry: Entry, names: Names) -> list[str]:
+def _one(incident: Incident, entry: Entry, names: Names, below: Offers) -> list[str]:
     words, name = _words(entry), _name(entry, names)
     at = clock(entry.at, incident.opened_at)
     subject = f"<b>{name}</b>: <b>{words.title}</b>" if entry.number else f"<b>{words.title}</b>"
     if not entry.open:
         assert entry.over_at is not None
         if entry.handled:
-            return [f"▪️ {subject}, {at}", "Closed by an operator."]
+            return [f"▪️ {subject}, {at}", CLOSED_BY_PERSON if entry.by_person else SUPERSEDED]
         if not entry.number:
             return [f"✅ <b>{words.over}</b>, {clock(entry.over_at, incident.opened_at)}; it began {at}."]
         return [f"✅ {subject}, {at}. Over since {clock(entry.over_at, incident.opened_at)}.", *_times(entry)]
     cause = f" ({WHY[Reason(entry.cause)]})" if entry.cause in WHY else ""
-    lines = [f"🚨 {subject}{cause}, {at}", f"{words.means}", f"➡️ {words.todo}"]
+    lines = [f"🚨 {subject}{cause}, {at}", f"{words.means}", f"➡️ {words.todo(below(entry))}"]
     if entry.detail and entry.reason != Trouble.UNREACHABLE:
         lines.insert(1, f"<i>{escape(entry.detail)}</i>")
     return lines + _times(entry)
@@ -140,7 +156,7 @@ def _second_ways(incident: Incident) -> list[str]:
     return [f"📨 Sent by {escape(way)}, {clock(at, incident.opened_at)}" for way, at in sent if at is not None]
 
 
-def _many(incident: Incident, entries: list[Entry], names: Names) -> list[str]:
+def _many(incident: Incident, entries: list[Entry], names: Names, below: Offers) -> list[str]:
     standing = [entry for entry in entries if entry.open]
     accounts = len({entry.number for entry in standing if entry.number})
     since = clock(min(entry.at for entry in entries), incident.opened_at)
@@ -156,15 +172,22 @@ def _many(incident: Incident, entries: list[Entry], names: Names) -> list[str]:
         if not those[0].number:
             more = f": {escape(those[0].detail)}" if those[0].detail and reason != Trouble.UNREACHABLE else ""
             lines.append(f"<b>{words.title[:1].upper()}{words.title[1:]}</b>{more}")
+            if offered := below(those[0]):
+                lines.append(f"➡️ {words.todo(offered)}")
             continue
         lines.append(f"<b>{words.title[:1].upper()}{words.title[1:]}</b> ({len(those)})")
         lines.extend(_names(those, names))
-        lines.append(f"➡️ {words.todo}")
+        lines.append(f"➡️ {words.todo(_in_common(those, below))}")
     over = [entry for entry in entries if not entry.open and entry.number]
     if over:
         lines.append(f"<b>{'Connected again' if not any(e.handled for e in over) else 'Over'}</b> ({len(over)})")
         lines.extend(_names(over, names))
     return lines
+
+
+def _in_common(entries: Sequence[Entry], below: Offers) -> list[Remedy]:
+    """Return what can be done about each of these entries."""
+    return [remedy for remedy in below(entries[0]) if all(remedy in below(entry) for entry in entries)]
 
 
 def _names(entries: list[Entry], names: Names) -> Iterable[str]:
@@ -189,23 +212,23 @@ def _words(entry: Entry) -> Told:
     return words
 
 
-_VERBS = {Remedy.LINK: Verb.LINK, Remedy.USE_HERE: Verb.USE_HERE, Remedy.RECONNECT: Verb.RECONNECT}
+def _offered(incident: Incident, offers: Offers) -> Offers:
+    """Return what stands below about each entry; of many accounts, no more than they have in common."""
+    accounts = sum(1 for entry in incident.open_entries if entry.number)
+
+    def below(entry: Entry) -> tuple[Remedy, ...]:
+        if not entry.open:
+            return ()
+        offered = offers(entry)
+        if entry.number and accounts > EACH_WITH_BUTTONS:
+            return tuple(remedy for remedy in offered if remedy is Remedy.RECONNECT)
+        return offered
+
+    return below
 
 
-def _verb(entry: Entry) -> Verb | None:
-    """Return what mends it; None where no button here does."""
-    return _VERBS.get(traits_of(entry.reason).remedy)
-
-
-_LABELS = {Verb.LINK: "Link again", Verb.USE_HERE: "Use here", Verb.RECONNECT: "Reconnect"}
-
-
-def _account_row(entry: Entry, incident: int, names: Names | None) -> list[tuple[Button, ...]]:
-    verb = _verb(entry)
-    if verb is None:
-        return []
-    label = _LABELS[verb]
-    if names is not None:
-        name = unescape(names(entry.number))
-        label += ": " + (name if len(name) <= NAME_IN_BUTTON else name[: NAME_IN_BUTTON - 1] + "…")
-    return [(Button(label, button_code(verb, f"{entry.number}.{incident}")),)]
+def _labelled(html: str, label: str) -> str:
+    if not html:
+        return label
+    name = unescape(html)
+    return f"{label}: {name if len(name) <= NAME_IN_BUTTON else name[: NAME_IN_BUTTON - 1] + '…'}"

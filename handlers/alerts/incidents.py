@@ -10,7 +10,7 @@ Facts are taken in their order, and what ends something ends it whatever the clo
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from enum import StrEnum, unique
+from enum import Enum, StrEnum, unique
 
 from controller.accounts.reasons import TRAITS
 from controller.incidents import Entry, Incident, Note
@@ -136,7 +136,7 @@ class Book:
         incidents = {each.id: each for each in self.incidents}
         for each in self.incidents:
             if each.id != incident.id and any(map(ends, each.open_entries)):
-                incidents[each.id] = _ended(each, ends, now, handled=True)
+                incidents[each.id] = _ended(each, ends, now, _End.SUPERSEDED)
         return self._with(incidents)
 
     def forget(self, now: datetime, policy: AlertPolicy) -> "Book":
@@ -162,7 +162,7 @@ class _Draft:
         if fact.kind is Kind.ALERT:
             self._alert(fact)
             return
-        self._end(fact.ends, fact.at, handled=fact.kind is Kind.HANDLED)
+        self._end(fact.ends, fact.at, _End.BY_PERSON if fact.kind is Kind.HANDLED else _End.MENDED)
 
     def _alert(self, fact: Fact) -> None:
         now, silenced = self.setting.now, self.setting.silenced(fact.number)
@@ -173,7 +173,7 @@ class _Draft:
         if fact.number and fact.reason not in STANDING:
             # Its new trouble takes the place of the one before; where that was told, once this is told too.
             superseded = replace(fact, kind=Kind.OVER, reason="")
-            self._end(superseded.ends, fact.at, handled=True, but_told=silenced)
+            self._end(superseded.ends, fact.at, _End.SUPERSEDED, but_told=silenced)
         if (flapping := self._flapping(fact)) is not None:
             self.incidents[flapping.id] = _again(flapping, fact, now)
             return
@@ -227,7 +227,7 @@ class _Draft:
         )
         return (same or [each for each, _ in of_late])[-1] if enough else None
 
-    def _end(self, ends: Callable[[Entry], bool], at: datetime, *, handled: bool, but_told: bool = False) -> None:
+    def _end(self, ends: Callable[[Entry], bool], at: datetime, how: "_End", *, but_told: bool = False) -> None:
         """End entries; those that a silence held back and that nobody was told of leave no trace."""
         for each in list(self.incidents.values()):
             if not any(ends(entry) for entry in each.open_entries) or (but_told and each.told_at is not None):
@@ -239,7 +239,7 @@ class _Draft:
                     del self.incidents[each.id]
                     continue
                 each = replace(each, entries=kept)  # noqa: PLW2901 - the same incident, without them
-            self.incidents[each.id] = _ended(each, ends, at, handled=handled)
+            self.incidents[each.id] = _ended(each, ends, at, how)
 
 
 def _is_same(entry: Entry, fact: Fact) -> bool:
@@ -250,11 +250,21 @@ def _entry(fact: Fact) -> Entry:
     return Entry(fact.number, fact.reason, fact.at, fact.cause, fact.detail, silent=fact.silent)
 
 
-def _ended(incident: Incident, ends: Callable[[Entry], bool], at: datetime, *, handled: bool) -> Incident:
-    entries = tuple(
-        replace(entry, over_at=max(at, entry.at), handled=handled) if entry.open and ends(entry) else entry
-        for entry in incident.entries
-    )
+@unique
+class _End(Enum):
+    """How something ended."""
+
+    MENDED = "mended"
+    SUPERSEDED = "something else took its place"
+    BY_PERSON = "a person closed the account"
+
+
+def _ended(incident: Incident, ends: Callable[[Entry], bool], at: datetime, how: _End) -> Incident:
+    def end(entry: Entry) -> Entry:
+        handled, by_person = how is not _End.MENDED, how is _End.BY_PERSON
+        return replace(entry, over_at=max(at, entry.at), handled=handled, by_person=by_person)
+
+    entries = tuple(end(entry) if entry.open and ends(entry) else entry for entry in incident.entries)
     return replace(incident, entries=entries)
 
 
@@ -274,7 +284,8 @@ def _again(incident: Incident, fact: Fact, now: datetime) -> Incident:
         if not once.open:  # another time of its own, with its own way through the list
             once = replace(once, escalated=0, escalated_at=None, second_way="", second_way_at=None)
         times = once.times + 1 if fact.number else 1  # a trouble that tells its newest figures has not come again
-        entries[at] = replace(once, times=times, over_at=None, handled=False, detail=fact.detail or once.detail)
+        once = replace(once, times=times, over_at=None, handled=False, by_person=False)
+        entries[at] = replace(once, detail=fact.detail or once.detail)
     return _grown(replace(incident, entries=tuple(entries), acknowledged_by=by), now)
 
 

@@ -12,7 +12,7 @@ from datetime import datetime
 from functools import partial
 
 from controller.accounts.notices import Transition
-from controller.accounts.reasons import Reason, State
+from controller.accounts.reasons import TRAITS, Reason, State
 from controller.incidents import CRITICAL, Changes, Incident
 from controller.registry import Registry, UnknownAccountError
 from controller.tasks import Tasks
@@ -24,6 +24,7 @@ from handlers.alerts.escalation import marked, with_line
 from handlers.alerts.escalator import Calling, Escalator, Surroundings
 from handlers.alerts.incidents import Book, Fact, Kind, Setting
 from handlers.alerts.ledger import AlertStore, Draft, Ledger
+from handlers.alerts.offers import LiveOffers
 from handlers.alerts.policy import AlertPolicy, PolicyOf
 from handlers.alerts.recipients import Recipients
 from handlers.alerts.silences import Silences
@@ -65,6 +66,7 @@ class Alerts:
         self._duty = duty
         around = Surroundings(self._ledger, self.silences, recipients, duty, clock, self._name, self._absorb_sounding)
         self._escalator = Escalator(around, calling)
+        self._offers = LiveOffers(accounts, tasks, self._look_again)
         self._context = Context(
             queue,
             accounts,
@@ -74,6 +76,7 @@ class Alerts:
             policy_of,
             ChatEvents(self._gone, self._back, self.move_soon, self._refused, self._no_topics),
             looks_at=lambda chat: chat < 0 or chat == recipients.alert_chat,
+            offers=self._offers,
         )
 
     async def load(self) -> None:
@@ -94,6 +97,17 @@ class Alerts:
         if not self._loaded:
             raise RuntimeError("alerts are not loaded yet")
         return self._ledger.plan(lambda draft: self._absorb(draft, transitions))
+
+    def account_changed(self, number: str) -> None:
+        """Look again at what is told of an account: what can be done about it may be another. Returns at once."""
+        for entry in {e for chat in self._ledger.chats for i in self.standing(chat) for e in i.open_entries}:
+            if entry.number == number:
+                self._offers.look(entry)
+        self._look_again(number)
+
+    def _look_again(self, number: str) -> None:
+        for worker in self._workers.values():
+            worker.look_again(number)
 
     async def trouble(self, kind: Kind, reason: Trouble, detail: str = "") -> None:
         """Let admins know of a trouble of the controller itself, or of its end. Never raises.
@@ -483,6 +497,6 @@ def facts_of(transition: Transition) -> list[Fact]:
         facts.append(Fact(Kind.ALERT, number, reason, at, transition.cause, detail, silent=transition.silent))
     elif transition.state is State.CONNECTED:
         facts.append(Fact(Kind.OVER, number, "", at))
-    elif transition.reason is Reason.SUSPENDED_BY_OPERATOR:
+    elif transition.state is State.SUSPENDED and TRAITS[transition.reason].by_person:
         facts.append(Fact(Kind.HANDLED, number, "", at))
     return facts

@@ -17,6 +17,7 @@ from controller.incidents import Incident, Note
 from controller.registry import Registry
 from handlers.alerts import delivery
 from handlers.alerts.delivery import Action, Edit, OpenTopic, Remind, Reply, Send
+from handlers.alerts.incident_text import Offers
 from handlers.alerts.incidents import Book
 from handlers.alerts.ledger import Ledger
 from handlers.alerts.policy import PolicyOf
@@ -63,6 +64,7 @@ class Context:
     policy_of: PolicyOf
     events: ChatEvents
     looks_at: Callable[[int], bool]
+    offers: Offers
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +128,14 @@ class Worker:
         for hand in (self._sounding, self._updating):
             hand.idle.clear()
             hand.woken.set()
+
+    def look_again(self, number: str) -> None:
+        """Look again at what is told of an account: what can be done about it may have changed."""
+        about = [each for each in self.book.incidents if any(entry.number == number for entry in each.open_entries)]
+        for each in about:
+            self._done.pop(each.id, None)
+        if about:
+            self.wake()
 
     async def until_idle(self) -> None:
         """Wait until nothing is left that could be sent now."""
@@ -232,7 +242,14 @@ class Worker:
             if self._done.get(incident.id) is incident:
                 continue
             quiet_until = self._context.silences.quiet_until(incident)
-            action = delivery.next_action(incident, self._sender.name, now, self.policy, quiet_until=quiet_until)
+            action = delivery.next_action(
+                incident,
+                self._sender.name,
+                now,
+                self.policy,
+                quiet_until=quiet_until,
+                offers=self._context.offers,
+            )
             if action is None:
                 self._done[incident.id] = incident
             elif isinstance(action, datetime):

@@ -15,6 +15,7 @@ from handlers.chat.send_queue import SendQueue
 from handlers.ports import Messages, PeopleStore, Records, RequestStore
 from handlers.telegram.actions.account_actions import AccountActions
 from handlers.telegram.actions.alert_actions import AlertActions
+from handlers.telegram.actions.detail import Detail
 from handlers.telegram.actions.ownership import OwnershipActions
 from handlers.telegram.actions.people import PeopleActions, Rights
 from handlers.telegram.actions.restore import RestoreActions
@@ -106,12 +107,14 @@ def assemble(
         region=options.region,
         clock=clock,
     )
+    detail = Detail(people=people, accounts=accounts, responder=responder, clock=clock)
     restoring = RestoreActions(accounts=accounts, actions=actions, responder=responder, tasks=tasks, clock=clock)
     account_commands = AccountCommands(
         people=people,
         accounts=accounts,
         actions=actions,
         restoring=restoring,
+        detail=detail,
         responder=responder,
         region=options.region,
         clock=clock,
@@ -180,6 +183,7 @@ def assemble(
         actions=actions,
         alert_actions=alert_actions,
         restoring=restoring,
+        detail=detail,
         responder=responder,
         records=records,
         router=router,

@@ -92,6 +92,7 @@ class TelegramService:
                 self._codes.hide(notice)
             case Transition():
                 self._cards.refresh(notice.number)
+                self.alerts.account_changed(notice.number)
                 if notice.state is State.CONNECTED:
                     self._codes.forget(notice.number)
         self._responder.refresh(notice.number)

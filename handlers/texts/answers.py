@@ -152,6 +152,11 @@ ON_IT = "🔄 Starting them, one after the other."
 CANCELLED = "Cancelled. Nothing was changed."
 
 
+CONTINUED = "Continue is pressed."
+NO_DIALOG = "There is no such dialog any more."
+GOES_ON = "What was planned goes on."
+NOT_ASKED = "That is not asked any more."
+NOTHING_HELD = "Nothing waits for that any more."
 ONLY_ADMINS = "Only admins may do that."
 ANONYMOUS = "I cannot see who you are: you write as the group. Turn off “Remain anonymous”, or write to me privately."
 TOO_MUCH_AT_ONCE = "That was too much at once: I left out some of it. /status shows how the accounts are."
@@ -240,6 +245,29 @@ def confirm_suspend(account: Account) -> str:
 def confirm_use_here(account: Account) -> str:
     """Ask once more before a session is taken from where it is open."""
     return f"Use {title_and_number(account)} here? WhatsApp Web closes where it is open now. (60 s to answer)"
+
+
+def confirm_other_number(account: Account, number: str) -> str:
+    """Ask once more before a device is logged out. number: as it is shown."""
+    return (
+        f"Log out {number}, which is open as {title_and_number(account)}? Its phone has to be linked again after that."
+        " (60 s to answer)"
+    )
+
+
+def number_confirmed(account: Account, *, same: bool) -> str:
+    """Tell what comes of a person's word about a number."""
+    if same:
+        return f"✅ {title_and_number(account)}: that number is taken for the account’s from now on."
+    return (
+        f"🔄 {title_and_number(account)}: that number is logged out, at once or when it is next open."
+        " An alert tells how it ends."
+    )
+
+
+def number_not_asked(account: Account) -> str:
+    """Tell that it is not asked any more whether a number is the account's."""
+    return f"{title_and_number(account)}: that is not asked any more. Nothing was changed."
 
 
 # --- saved sessions -------------------------------------------------------------------------------------------------

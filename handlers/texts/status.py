@@ -73,15 +73,22 @@ def _of_page(status: Status) -> list[str]:
     rows = []
     if status.is_connected and not status.verified:
         rows.append("Number not verified: the page has not said whose account is open")
-    if status.unconfirmed is not None:
-        rows.append(f"Is {mask(status.unconfirmed)} the same account? Its number differs by one digit")
+    rows += _asked(status)
     if status.partial:
         rows.append(f"Watched only in part: {escape(clip(status.partial, 120))}")
-    if status.dialog:
-        rows.append(f"The page shows: {escape(clip(status.dialog, 200))}")
     if status.build:
         lacks = f", without {escape(', '.join(sorted(status.missing)))}" if status.missing else ""
         rows.append(f"WhatsApp Web {escape(clip(status.build, 40))}{lacks}")
+    return rows
+
+
+def _asked(status: Status) -> list[str]:
+    """Tell what the page asks of a person."""
+    rows = []
+    if status.unconfirmed is not None:
+        rows.append(f"Is {mask(status.unconfirmed)} the same account? Its number differs by one digit")
+    if status.dialog:
+        rows.append(f"The page shows: {escape(clip(status.dialog, 200))}")
     return rows
 
 
@@ -111,7 +118,7 @@ def card(account: Account, status: Status, now: datetime) -> str:
         rows[1] += f": {_why(status)}"
     if (following := _next(status, now)) and not status.is_connected:
         rows.append(following)
-    return "\n".join(rows)
+    return "\n".join(rows + _asked(status))
 
 
 def card_line(account: Account, status: Status, now: datetime, *, short: bool = False) -> str:
@@ -216,7 +223,7 @@ def _next(status: Status, now: datetime) -> str:
         return "/reconnect opens it again."
     if status.wants_connection:
         return ""
-    return _REMEDIES[status.remedy]
+    return _REMEDIES[status.remedies[-1]] if status.remedies else _REMEDIES[Remedy.NONE]
 
 
 _REMEDIES = {

@@ -3,11 +3,12 @@
 Plain text without HTML. Whole messages are put together in `handlers.texts.answers`.
 """
 
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from controller.accounts.model import Stage
-from controller.accounts.reasons import Reason, State
+from controller.accounts.reasons import Reason, Remedy, State
 from controller.troubles import Trouble
 
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400
@@ -80,14 +81,37 @@ WHY: dict[Reason, str] = {
 }
 
 
+_WAYS: dict[str, tuple[Remedy, str, str]] = {
+    "link": (Remedy.LINK, "press Link again", "send /link with its number"),
+    "reconnect": (Remedy.RECONNECT, "press Reconnect", "send /reconnect"),
+    "use_here": (Remedy.USE_HERE, "press Use here", "open it by /status and press Use here"),
+}
+"""What steps call a remedy: where its button stands below, and where it does not."""
+
+
 @dataclass(frozen=True, slots=True)
 class Told:
-    """How an alert tells a reason: what happened, what it means, what to do, and, once it has passed, that it has."""
+    """How an alert tells a reason: what happened, what it means, what to do, and, once it has passed, that it has.
+
+    steps: what to do, where a word of `_WAYS` in braces stands for the button or for what is typed instead.
+    by_button: what to do instead, where the button of a remedy stands below.
+    """
 
     title: str
     means: str
-    todo: str
+    steps: str
     over: str = "That is over"
+    by_button: Mapping[Remedy, str] = field(default_factory=dict)
+
+    def todo(self, offered: Collection[Remedy] = ()) -> str:
+        """Return what to do. offered: the remedies whose buttons stand below: no other button is named."""
+        steps = next((self.by_button[each] for each in offered if each in self.by_button), self.steps)
+        words = steps.format_map(
+            {word: pressed if remedy in offered else typed for word, (remedy, pressed, typed) in _WAYS.items()}
+        )
+        if Remedy.RESTORE in offered:
+            words += " Or press Restore: a saved copy of its session may still open."
+        return words[:1].upper() + words[1:]
 
 
 ALERTS: dict[Reason, Told] = {
@@ -99,27 +123,27 @@ ALERTS: dict[Reason, Told] = {
     Reason.TRIAL_FAILED: Told(
         "the trial after the pause failed",
         "It is suspended and will not be tried again by itself.",
-        "Look at the cause, then press Reconnect.",
+        "Look at the cause, then {reconnect}.",
     ),
     Reason.EXHAUSTED: Told(
         "every attempt to reconnect failed",
         "It is suspended and will not be tried again by itself.",
-        "Check the phone and the server’s network, then press Reconnect.",
+        "Check the phone and the server’s network, then {reconnect}.",
     ),
     Reason.LOGGED_OUT: Told(
         "logged out",
         "The phone, or WhatsApp, removed this linked device.",
-        "Press Link again and scan the new code with the account’s phone.",
+        "{link} and scan the new code with the account’s phone.",
     ),
     Reason.CONFLICT: Told(
         "opened somewhere else",
         "WhatsApp Web runs with this session in another place, so it was closed here.",
-        "Press Use here to take it back, or leave it where it is.",
+        "To take it back {use_here}, or leave it where it is.",
     ),
     Reason.CONFLICT_LEFT: Told(
         "opened somewhere else",
         "WhatsApp Web runs with this session in another place, so it was closed here; TAKEOVER=never leaves it there.",
-        "Close it in that other place, then press Reconnect.",
+        "Close it in that other place, then {reconnect}.",
     ),
     Reason.BANNED: Told(
         "blocked by WhatsApp",
@@ -129,12 +153,12 @@ ALERTS: dict[Reason, Told] = {
     Reason.WRONG_NUMBER: Told(
         "wrong phone",
         "A phone with another number scanned the code. It was logged out again at once.",
-        "Press Link again and scan with the right phone.",
+        "{link} and scan with the right phone.",
     ),
     Reason.WRONG_NUMBER_STAYS: Told(
         "wrong phone, still linked",
         "A phone with another number scanned the code, and it could not be logged out from here.",
-        "On that phone, remove this linked device. Then press Link again and scan with the right phone.",
+        "On that phone, remove this linked device. Then {link} and scan with the right phone.",
     ),
     Reason.ACCOUNT_LOCKED: Told(
         "locked on its phone",
@@ -144,17 +168,17 @@ ALERTS: dict[Reason, Told] = {
     Reason.SYNC_FAILED: Told(
         "logged out, its chats did not load",
         "WhatsApp removed this linked device because its chats could not be brought over in time.",
-        "Keep the phone open and online, press Link again and scan the new code.",
+        "Keep the phone open and online, {link} and scan the new code.",
     ),
     Reason.STORAGE_FULL: Told(
         "logged out, no room for its data",
         "WhatsApp removed this linked device because its browser could not store its data.",
-        "Make room on the server’s disk, then press Link again.",
+        "Make room on the server’s disk, then {link}.",
     ),
     Reason.SCREEN_LOCKED: Told(
         "screen lock",
         "WhatsApp Web is locked by a password that only a person knows, so nothing can be read there.",
-        "Restore a copy from before the lock, or remove this linked device on the phone and link it again.",
+        "Remove this linked device on the phone, then link it again with /link.",
     ),
     Reason.PAGE_MISBEHAVES: Told(
         "its page misbehaves",
@@ -165,11 +189,16 @@ ALERTS: dict[Reason, Told] = {
         "a dialog covers the page",
         "WhatsApp Web shows something that waits for an answer.",
         "Read what it says. Harmless ones are answered without asking where DIALOGS=continue is set.",
+        by_button={Remedy.CONTINUE: "Read what it says, then press Continue to answer it."},
     ),
     Reason.CONFIRM_NUMBER: Told(
         "is this the right number?",
         "The number that is open differs from the account’s by one digit, as some countries’ numbers do.",
-        "If it is another account, suspend it and link the right phone. Nothing is logged out by itself.",
+        "Open it by /status and say whether it is the same. Nothing is logged out before that.",
+        by_button={
+            Remedy.CONFIRM: "Press It is the same account, or Log it out if it is another one. Nothing is logged out"
+            " before that."
+        },
     ),
     Reason.FLAPPING: Told(
         "it keeps dropping out",
@@ -223,8 +252,12 @@ TROUBLES: dict[str, Told] = {
     Trouble.NEW_BUILD: Told(
         "a new version of WhatsApp Web does not work",
         "One account has met it and did not stay connected. Planned restarts of the others wait.",
-        "Look at that account: Switchboard may need an update. Restarting it lets planned restarts go on.",
+        "Look at that account: Switchboard may need an update. Restarting Switchboard lets planned restarts go on.",
         "Planned restarts go on",
+        {
+            Remedy.GO_ON: "Look at that account: Switchboard may need an update. Press Go on all the same to let"
+            " planned restarts go on."
+        },
     ),
     Trouble.DEAF: Told(
         "I cannot hear you",
@@ -250,7 +283,7 @@ TROUBLES: dict[str, Told] = {
 
 def told(reason: Reason) -> Told:
     """Return how an alert tells a reason, in plain words where it has none of its own."""
-    return ALERTS.get(reason) or Told(WHY[reason], "It is not connected.", "Press Reconnect to try again.")
+    return ALERTS.get(reason) or Told(WHY[reason], "It is not connected.", "To try again {reconnect}.")
 
 
 def told_of(reason: str) -> Told:

@@ -27,6 +27,17 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
+RUNNING = frozenset({State.CONNECTING, State.CONNECTED})
+
+
+def mended_by(state: State, reason: Reason | None) -> dict[str, Any]:
+    """What a status says that mends it, where the page asks nothing."""
+    remedy = Remedy.LINK if reason is None else TRAITS[reason].remedy
+    if state in RUNNING or remedy is Remedy.NONE:
+        return {"remedies": (), "restorable": state not in RUNNING and reason is not None and TRAITS[reason].restorable}
+    return {"remedies": (remedy,), "restorable": reason is not None and TRAITS[reason].restorable}
+
+
 class FakeAccounts:
     """A registry whose accounts move when the test says so. `tell` gets the notices."""
 
@@ -40,6 +51,8 @@ class FakeAccounts:
         self.failing: Exception | None = None
         self.copies: list[SavedSession] = []
         self.logs_out: bool | None = True
+        self.held = False
+        """Whether planned work waits for a person's word."""
         self.takes = 0.0
         """Seconds that storing takes."""
 
@@ -51,7 +64,9 @@ class FakeAccounts:
             "percent": None, "since": self.clock(), "next_retry_in": None, "last_activity": None, "last_message": None,
             "breaker": Breaker.CLOSED, "linked": False,
         }  # fmt: skip
-        self.statuses[number] = Status(**(defaults | status))
+        given = defaults | status
+        mends = mended_by(given["state"], given["reason"])
+        self.statuses[number] = Status(**({"wants_connection": given["state"] in RUNNING} | mends | given))
         return account
 
     def move(
@@ -77,7 +92,7 @@ class FakeAccounts:
             is_connected=state is State.CONNECTED, reconnect_attempts=attempts, linked=linked,
             since=now if state is not before.state else before.since,
             wants_connection=retry_in is not None or state in {State.CONNECTING, State.CONNECTED},
-            remedy=Remedy.NONE if state is State.CONNECTED else TRAITS[reason].remedy,
+            **mended_by(state, reason),
         )  # fmt: skip
         transition = Transition(
             number, now, before.state, state, stage, reason, cause, detail, attempts, 10, 0, linked,
@@ -151,6 +166,21 @@ class FakeAccounts:
     async def restore(self, number: str, name: str) -> None:
         self._call("restore", number, name)
         self.move(number, State.CONNECTING, Reason.ASKED, stage=Stage.QUEUED)
+
+    async def confirm_number(self, number: str, *, same: bool) -> bool:
+        self._call("confirm", number, same)
+        asked = self.status(number).unconfirmed is not None
+        self.statuses[number] = replace(self.status(number), unconfirmed=None, remedies=())
+        return asked
+
+    async def answer_dialog(self, number: str) -> bool:
+        self._call("answer dialog", number)
+        return Remedy.CONTINUE in self.status(number).remedies
+
+    def go_on(self) -> bool:
+        self._call("go on")
+        held, self.held = self.held, False
+        return held
 
     def _call(self, *call: Any) -> None:
         if self.failing is not None:

@@ -81,6 +81,30 @@ class AccountActions:
         await self.audit(request.user, "rename", account.number, f"renamed to {name}")
         await self._responder.answer(request, answers.renamed(account, self._accounts.account(account.number)))
 
+    async def confirm_number(self, request: Request, account: Account, *, same: bool) -> None:
+        """Take a person's word whether the number that is open, which differs by one digit, is the account's."""
+        asked = await self._accounts.confirm_number(account.number, same=same)
+        outcome = ("same account" if same else "another account") if asked else "not asked any more"
+        await self.audit(request.user, "confirm number", account.number, outcome)
+        if not asked:
+            await self._responder.answer(request, answers.number_not_asked(account))
+        else:
+            await self._responder.answer(request, answers.number_confirmed(account, same=same))
+
+    async def answer_dialog(self, request: Request, account: Account) -> str:
+        """Press Continue in the known dialog over the account's page. Returns what is shown over the chat."""
+        there = await self._accounts.answer_dialog(account.number)
+        await self.audit(request.user, "continue", account.number, "pressed" if there else "no dialog any more")
+        return answers.CONTINUED if there else answers.NO_DIALOG
+
+    async def go_on(self, request: Request) -> str:
+        """Let what is planned go on, whatever a new version of the page does. Returns what is shown over the chat."""
+        if not self._people.is_admin(request.user):
+            return answers.ONLY_ADMINS
+        held = self._accounts.go_on()
+        await self.audit(request.user, "go on", None, "goes on" if held else "nothing was held")
+        return answers.GOES_ON if held else answers.NOTHING_HELD
+
     async def audit(self, user: int, command: str, number: str | None, outcome: str) -> None:
         """Record what a person changed, and what came of it."""
         try:

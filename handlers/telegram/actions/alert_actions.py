@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from controller.incidents import Incident, Silence
 from controller.registry import Registry, UnknownAccountError
-from handlers.alerts import alert_text, duty_text
+from handlers.alerts import alert_text
 from handlers.alerts.duty import Duty
 from handlers.alerts.incident_text import restartable
 from handlers.alerts.service import Alerts
@@ -16,7 +16,7 @@ from handlers.chat.people import People, Role
 from handlers.chat.request import Request
 from handlers.telegram.actions.account_actions import AccountActions
 from handlers.telegram.actions.find_account import NoAccountError, SeveralAccountsError, find_account, visible
-from handlers.telegram.ui import keyboards
+from handlers.telegram.ui import duty_text, keyboards
 from handlers.telegram.ui.responder import Responder
 from handlers.texts import answers
 

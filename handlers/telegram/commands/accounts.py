@@ -13,6 +13,7 @@ from handlers.chat.button_codes import Verb
 from handlers.chat.people import People, Role
 from handlers.chat.request import Request
 from handlers.telegram.actions.account_actions import AccountActions
+from handlers.telegram.actions.detail import Detail
 from handlers.telegram.actions.find_account import NoAccountError, SeveralAccountsError, find_account, nearest, visible
 from handlers.telegram.actions.pick import pickable
 from handlers.telegram.actions.restore import RestoreActions
@@ -48,9 +49,10 @@ class AccountCommands(Topic):
         responder: Responder,
         region: str | None,
         clock: Callable[[], datetime],
+        detail: Detail,
     ) -> None:
         self._people, self._accounts, self._actions, self._responder = people, accounts, actions, responder
-        self._restoring, self._region, self._clock = restoring, region, clock
+        self._restoring, self._region, self._clock, self._detail = restoring, region, clock, detail
         self._asked: OrderedDict[tuple[int, int], float] = OrderedDict()
 
     async def link(self, request: Request) -> None:
@@ -71,10 +73,7 @@ class AccountCommands(Topic):
         if request.words.strip():
             account = await self.find(request, Verb.DETAIL)
             if account is not None:
-                text = status_text.detail(account, self._accounts.status(account.number), self._clock())
-                await self._responder.answer(
-                    request, text, keyboards.detail(account.number, may=self._people.may(request.user, account))
-                )
+                await self._detail.show(request, account)
             return
         lines = [(each, self._accounts.status(each.number)) for each in self._visible(request)]
         text = status_text.overview(lines, self._clock())

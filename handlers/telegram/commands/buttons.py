@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
 
+from controller.accounts.numbers import mask
 from controller.incidents import Incident
 from controller.registry import Account, Registry, UnknownAccountError
 from handlers.alerts import alert_text
@@ -16,6 +17,7 @@ from handlers.chat.request import Request
 from handlers.ports import Records
 from handlers.telegram.actions.account_actions import AccountActions
 from handlers.telegram.actions.alert_actions import AlertActions
+from handlers.telegram.actions.detail import Detail
 from handlers.telegram.actions.find_account import visible
 from handlers.telegram.actions.pick import pickable
 from handlers.telegram.actions.restore import RestoreActions
@@ -30,7 +32,6 @@ from handlers.texts import status as status_text
 HISTORY = 20
 """Transitions that History shows."""
 _SILENCES = {Verb.SILENCE: timedelta(hours=1), Verb.LONG_SILENCE: timedelta(hours=8)}
-_PRESSED = {Verb.RECONNECT: "Reconnect", Verb.LINK: "Link again", Verb.USE_HERE: "Use here"}
 _READING = frozenset({Verb.DETAIL, Verb.ALL, Verb.HISTORY, Verb.CANCEL, Verb.PAGE})
 """What changes nothing, and may come late."""
 _FOR_VIEWERS = _READING | {Verb.ACKNOWLEDGE, Verb.TAKE_OVER, Verb.RELEASE}
@@ -59,10 +60,11 @@ class Buttons:
         earlier: Callable[[int], Awaitable[Request | None]],
         take_webhook: Callable[[], Awaitable[bool]],
         clock: Callable[[], datetime],
+        detail: Detail,
         topics: Iterable[Topic] = (),
     ) -> None:
         self._people, self._accounts, self._actions, self._responder = people, accounts, actions, responder
-        self._alert_actions, self._restoring = alert_actions, restoring
+        self._alert_actions, self._restoring, self._details = alert_actions, restoring, detail
         self._records, self._router, self._clock = records, router, clock
         self._earlier, self._take_webhook = earlier, take_webhook
         self._answered: OrderedDict[tuple[int, int], Verb] = OrderedDict()
@@ -85,6 +87,7 @@ class Buttons:
             Verb.SILENCE: self._silence,
             Verb.LONG_SILENCE: self._silence,
             Verb.RECONNECT: self._reconnect_all,
+            Verb.GO_ON: self._go_on,
         }
         self._of_account: Mapping[Verb, Callable[[Request, Press, Account], Awaitable[str]]] = {
             Verb.DETAIL: self._detail,
@@ -94,6 +97,9 @@ class Buttons:
             Verb.SUSPEND: self._suspend,
             Verb.USE_HERE: self._use_here,
             Verb.RESTORE: self._restore,
+            Verb.SAME_NUMBER: self._same_number,
+            Verb.OTHER_NUMBER: self._other_number,
+            Verb.CONTINUE: self._continue,
         }
 
     async def handle(self, request: Request) -> str:
@@ -253,13 +259,16 @@ class Buttons:
         await self._responder.answer(request, answers.ON_IT)
         return shown
 
+    async def _go_on(self, request: Request, press: Press, incident: Incident) -> str:
+        shown = await self._actions.go_on(request)
+        if shown == answers.GOES_ON:
+            await self._alert_actions.show_press(request, incident, keyboards.LABELS[press.verb])
+        return shown
+
     # --- about an account ---------------------------------------------------------------------------------------------
 
     async def _detail(self, request: Request, _: Press, account: Account) -> str:
-        text = status_text.detail(account, self._accounts.status(account.number), self._clock())
-        await self._responder.answer(
-            request, text, keyboards.detail(account.number, may=self._people.may(request.user, account))
-        )
+        await self._details.show(request, account)
         return ""
 
     async def _history(self, request: Request, _: Press, account: Account) -> str:
@@ -290,9 +299,30 @@ class Buttons:
             await self._actions.reconnect(await self._shown_in_incident(request, press), account, takeover=True)
         return ""
 
+    async def _same_number(self, request: Request, press: Press, account: Account) -> str:
+        await self._actions.confirm_number(await self._shown_in_incident(request, press), account, same=True)
+        return ""
+
+    async def _other_number(self, request: Request, press: Press, account: Account) -> str:
+        number = self._accounts.status(account.number).unconfirmed
+        if press.presser is not None:
+            await self._actions.confirm_number(await self._shown_in_incident(request, press), account, same=False)
+        elif number is None:
+            return answers.NOT_ASKED
+        else:
+            self._ask(request, press, answers.confirm_other_number(account, mask(number)), "Yes, log it out")
+        return ""
+
+    async def _continue(self, request: Request, press: Press, account: Account) -> str:
+        shown = await self._actions.answer_dialog(request, account)
+        if shown == answers.CONTINUED:
+            await self._shown_in_incident(request, press)
+        return shown
+
     async def _restore(self, request: Request, press: Press, account: Account) -> str:
-        if press.item is None:
-            await self._restoring.offer(request, account)
+        pressed_in_alert = press.item is not None and self._alert_actions.find(request.place.chat, press.item)
+        if press.item is None or pressed_in_alert:
+            await self._restoring.offer(await self._shown_in_incident(request, press), account)
         elif press.presser is not None:
             await self._restoring.restore(request, account, press.item)
         elif (question := await self._restoring.question(account, press.item)) is not None:
@@ -314,7 +344,7 @@ class Buttons:
             return request
         incident = self._alert_actions.find(request.place.chat, press.item)
         if incident is not None:
-            await self._alert_actions.show_press(request, incident, _PRESSED[press.verb])
+            await self._alert_actions.show_press(request, incident, keyboards.LABELS[press.verb])
         return request if press.presser is not None else replace(request, message=None)
 
 

@@ -6,7 +6,6 @@ from datetime import datetime
 from typing import TypeVar
 
 from controller.incidents import Roster, Shift, Target, Turn
-from handlers.alerts import duty_text
 from handlers.alerts.duty import (
     Duty,
     WrongDutyError,
@@ -21,6 +20,7 @@ from handlers.chat.request import Request
 from handlers.telegram.actions.account_actions import AccountActions
 from handlers.telegram.actions.try_ways import WayTest
 from handlers.telegram.commands.table import Command, Topic
+from handlers.telegram.ui import duty_text
 from handlers.telegram.ui.responder import Responder
 from handlers.texts import answers
 

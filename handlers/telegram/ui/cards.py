@@ -22,6 +22,7 @@ from handlers.chat.messages import TEXT_LIMIT, Lane, Place, Text
 from handlers.chat.messenger import Messenger
 from handlers.chat.send_queue import SendQueue
 from handlers.ports import Messages
+from handlers.telegram.ui import keyboards
 from handlers.texts import status as status_text
 
 log = logging.getLogger(__name__)
@@ -218,7 +219,8 @@ class Cards:
         if not shown:
             return None
         if not page.shared:
-            return Text(status_text.card(*shown[0], now))
+            account, status = shown[0]
+            return Text(status_text.card(account, status, now), keyboards.under_card(account.number, status.remedies))
         lines = "\n".join(status_text.card_line(*each, now) for each in shown)
         if rendered_length(lines) > TEXT_LIMIT:
             lines = "\n".join(status_text.card_line(*each, now, short=True) for each in shown)
@@ -229,4 +231,7 @@ class Cards:
 
     @staticmethod
     def _digest(text: Text | None) -> str:
-        return "" if text is None else hashlib.sha256(text.html.encode()).hexdigest()[:16]
+        if text is None:
+            return ""
+        labels = [[button.label for button in row] for row in text.keyboard]  # without the nonces of their codes
+        return hashlib.sha256(f"{text.html}{labels or ''}".encode()).hexdigest()[:16]

@@ -8,6 +8,7 @@ from controller.manager import Status
 from controller.registry import Account
 from handlers.chat.button_codes import CONFIRM_SECONDS, Verb, button_code
 from handlers.chat.messages import Button, Keyboard
+from handlers.texts import remedies
 from handlers.texts.phone_numbers import show_number
 from handlers.texts.vocabulary import ICONS
 
@@ -20,12 +21,8 @@ SILENCES = 10
 PICK_SECONDS = 600
 """How long a choice may take."""
 _TWO_COLUMNS_FROM = 8
-LABELS: dict[Verb, str] = {
-    Verb.RECONNECT: "Reconnect",
+LABELS: dict[Verb, str] = remedies.LABELS | {
     Verb.SUSPEND: "Suspend",
-    Verb.USE_HERE: "Use here",
-    Verb.LINK: "Link again",
-    Verb.RESTORE: "Restore",
     Verb.OWNER: "Give to somebody",
     Verb.REMOVE: "Remove",
     Verb.ACKNOWLEDGE: "Acknowledge",
@@ -81,16 +78,15 @@ def page_of(item: int) -> tuple[Verb, int]:
     return _PICKED[which], page
 
 
-def detail(number: str, *, may: bool = True) -> Keyboard:
-    """Offer what can be done with one account. may: the person acts on it, and does not only see it."""
-    act = (
-        Button("Reconnect", button_code(Verb.RECONNECT, number)),
-        Button("Suspend", button_code(Verb.SUSPEND, number)),
-    )
-    return (
-        (*(act if may else ()), Button("History", button_code(Verb.HISTORY, number))),
-        (Button("All accounts", button_code(Verb.ALL)),),
-    )
+def detail(account: Account, status: Status, *, may: bool = True, has_copies: bool = False) -> Keyboard:
+    """Offer what can be done with one account now. may: the person may act on it; has_copies: of its session."""
+    number = account.number
+    history = Button("History", button_code(Verb.HISTORY, number))
+    every = (Button("All accounts", button_code(Verb.ALL)),)
+    if not may:
+        return ((history,), every)
+    suspend = (Button("Suspend", button_code(Verb.SUSPEND, number)),) if remedies.may_suspend(status) else ()
+    return (*next_step(number, remedies.offered(status, has_copies=has_copies)), (*suspend, history), every)
 
 
 def back(number: str) -> Keyboard:
@@ -144,16 +140,12 @@ def end_silences(silences: Sequence[int]) -> Keyboard:
     )
 
 
-_REMEDIES = {
-    Remedy.LINK: ("Link again", Verb.LINK),
-    Remedy.USE_HERE: ("Use here", Verb.USE_HERE),
-    Remedy.RECONNECT: ("Reconnect", Verb.RECONNECT),
-}
+def next_step(number: str, offered: Iterable[Remedy]) -> Keyboard:
+    """Offer what a person can do about the account, if anything."""
+    row = remedies.buttons(offered, number)
+    return (row,) if row else ()
 
 
-def next_step(number: str, remedy: Remedy) -> Keyboard:
-    """Offer what mends the account, if a button here does."""
-    if remedy not in _REMEDIES:
-        return ()
-    label, verb = _REMEDIES[remedy]
-    return ((Button(label, button_code(verb, number)),),)
+def under_card(number: str, offered: Iterable[Remedy]) -> Keyboard:
+    """Offer the same under a card, which stays a card: what a press brings is told below it."""
+    return next_step(f"{number}.0", offered)  # an incident that there never is

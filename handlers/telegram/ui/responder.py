@@ -123,7 +123,7 @@ class Responder:
             return
         settled = status_text.is_settled(status)
         waits = status.wants_connection and status.state is not State.SUSPENDED  # it is tried by itself
-        buttons = keyboards.next_step(number, status.remedy) if settled and not waits else ()
+        buttons = keyboards.next_step(number, status.remedies) if settled and not waits else ()
         for one in followed:
             one.live.show(Text(html, buttons))
         left = [one for one in followed if not settled and not one.live.gone and one.until > now.timestamp()]

@@ -299,7 +299,7 @@ def test_every_alert_there_is_has_its_words():
         words = told_of(word)
         assert words.title
         assert words.means.endswith(".")
-        assert words.todo.endswith(".")
+        assert words.todo().endswith(".")
 
 
 STEPS = st.lists(

@@ -15,7 +15,7 @@ from tests.waiting import until
 
 
 async def asked_to_suspend(rig: Rig) -> dict[str, Any]:
-    rig.accounts.put(owner=ADMIN)
+    rig.accounts.put(owner=ADMIN, state=State.CONNECTED, reason=Reason.LINKED, is_connected=True)
     detail = await rig.answer(ADMIN, "/status Support Berlin", "Attempts")
     await rig.press(detail, "Suspend")
     return await rig.seen(ADMIN, lambda m: "60 s to answer" in m["text"])
@@ -139,7 +139,7 @@ async def test_a_part_of_a_list_that_somebody_deleted_is_told_again(rig: Rig):
 
 
 async def test_a_press_that_leads_to_a_question_is_answered_before_the_question_can_be_put(rig: Rig):
-    rig.accounts.put(owner=ADMIN)
+    rig.accounts.put(owner=ADMIN, state=State.CONNECTED, reason=Reason.LINKED, is_connected=True)
     detail = await rig.answer(ADMIN, "/status Support Berlin", "Attempts")
     pause = rig.client.fail("429", count=1, method="sendMessage", retry_after=7)
     assert await rig.press(detail, "Suspend") is not None  # it is waited for 5 s

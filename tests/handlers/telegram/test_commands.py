@@ -68,7 +68,7 @@ async def test_status_of_all_and_of_one(rig: Rig):
     assert "🟢 Support Berlin CONNECTED" in text
     assert "⏸ Sales <Paris> SUSPENDED 0 s · every attempt to reconnect failed · 10 attempts" in text
     one = await rig.answer(ADMIN, "/status sales <paris>", "Why: every attempt")
-    assert [b["text"] for b in one["buttons"][0]] == ["Reconnect", "Suspend", "History"]
+    assert [[b["text"] for b in row] for row in one["buttons"]] == [["Reconnect"], ["History"], ["All accounts"]]
     assert (await rig.answer(ADMIN, "/status 5678", "More than one"))["buttons"]
 
 

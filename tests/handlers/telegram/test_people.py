@@ -73,7 +73,7 @@ async def test_only_admins_let_anybody_in(telegram: TelegramStandIn, database: D
 async def test_a_viewer_sees_everything_and_acknowledges_and_nothing_else(rig: Rig):
     await let_in(rig, "viewer")
     rig.accounts.put(owner=ADMIN)
-    rig.accounts.put(PARIS, "Sales Paris", owner=OPERATOR)
+    rig.accounts.put(PARIS, "Sales Paris", owner=OPERATOR, state=State.DISCONNECTED, reason=Reason.CONNECTION_LOST)
     await rig.answer(STRANGER, "/status", "2 accounts")
     detail = await rig.answer(STRANGER, "/status Sales Paris", "Sales Paris")
     assert labels(detail) == ["History", "All accounts"]

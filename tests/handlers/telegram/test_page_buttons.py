@@ -1,0 +1,113 @@
+"""Buttons about what the page asks and what a saved copy mends: under alerts, cards and details, and what they do."""
+
+from dataclasses import replace
+
+from controller.accounts.reasons import Reason, Remedy, State
+from controller.driver import SavedSession
+from controller.troubles import Trouble
+from tests.handlers.conftest import Rig
+from tests.handlers.fakes import ADMIN, BERLIN, OPERATOR
+from tests.waiting import until
+
+NEARLY = "+4915112345679"
+
+
+def labels(message) -> list[str]:
+    return [button["text"] for row in message["buttons"] for button in row]
+
+
+def ask_number(rig: Rig) -> None:
+    rig.accounts.put(owner=ADMIN, state=State.CONNECTED, reason=Reason.LINKED, is_connected=True)
+    rig.accounts.statuses[BERLIN] = replace(
+        rig.accounts.statuses[BERLIN], unconfirmed=NEARLY, remedies=(Remedy.CONFIRM,)
+    )
+    moved = rig.accounts.move(BERLIN, State.CONNECTED, Reason.LINKED, alert=Reason.CONFIRM_NUMBER)
+    assert moved.within_state
+    rig.accounts.statuses[BERLIN] = replace(
+        rig.accounts.statuses[BERLIN], unconfirmed=NEARLY, remedies=(Remedy.CONFIRM,)
+    )
+
+
+async def test_a_number_is_confirmed_in_its_alert(rig: Rig):
+    await rig.answer(ADMIN, "/help", "Switchboard")
+    ask_number(rig)
+    alert = await rig.seen(ADMIN, lambda m: "is this the right number?" in m["text"])
+    assert labels(alert)[:2] == ["It is the same account", "Log it out"]
+    await rig.press(alert, "It is the same account")
+    await until(lambda: ("confirm", BERLIN, True) in rig.accounts.calls, "it is confirmed")
+    await rig.seen(ADMIN, lambda m: "taken for the account’s" in m["text"])
+    await rig.press(alert, "It is the same account")
+    await rig.seen(ADMIN, lambda m: "not asked any more" in m["text"])
+
+
+async def test_a_device_is_logged_out_only_when_asked_once_more(rig: Rig):
+    await rig.answer(ADMIN, "/help", "Switchboard")
+    ask_number(rig)
+    detail = await rig.answer(ADMIN, "/status Support Berlin", "same account?")
+    assert labels(detail)[:2] == ["It is the same account", "Log it out"]
+    await rig.press(detail, "Log it out")
+    question = await rig.seen(ADMIN, lambda m: "60 s to answer" in m["text"] and "Log out" in m["text"])
+    assert not [call for call in rig.accounts.calls if call[0] == "confirm"]
+    await rig.press(question, "Yes, log it out")
+    await until(lambda: ("confirm", BERLIN, False) in rig.accounts.calls, "it is logged out")
+
+
+async def test_a_known_dialog_is_answered_and_an_unknown_one_has_no_button(rig: Rig):
+    await rig.answer(ADMIN, "/help", "Switchboard")
+    rig.accounts.put(owner=ADMIN, state=State.CONNECTED, reason=Reason.LINKED, is_connected=True)
+    rig.accounts.move(BERLIN, State.CONNECTED, Reason.LINKED, alert=Reason.DIALOG, detail="Something new")
+    alert = await rig.seen(ADMIN, lambda m: "a dialog covers the page" in m["text"])
+    assert "Continue" not in labels(alert)
+    rig.accounts.statuses[BERLIN] = replace(rig.accounts.statuses[BERLIN], remedies=(Remedy.CONTINUE,))
+    rig.service.alerts.account_changed(BERLIN)
+    known = await rig.seen(ADMIN, lambda m: "press Continue" in m["text"])
+    await rig.press(known, "Continue")
+    await until(lambda: ("answer dialog", BERLIN) in rig.accounts.calls, "it is answered")
+
+
+async def test_restore_is_offered_where_there_is_a_copy_and_leaves_the_alert_as_it_is(rig: Rig):
+    await rig.answer(ADMIN, "/help", "Switchboard")
+    rig.accounts.put(owner=ADMIN, linked=True)
+    rig.accounts.move(BERLIN, State.SUSPENDED, Reason.EXHAUSTED, alert=Reason.EXHAUSTED)
+    bare = await rig.seen(ADMIN, lambda m: "every attempt to reconnect failed" in m["text"] and "🚨" in m["text"])
+    assert "Restore" not in labels(bare)
+    detail = await rig.answer(ADMIN, "/status Support Berlin", "Attempts")
+    assert "Restore" not in labels(detail)
+    rig.accounts.copies = [SavedSession("20260102T030405.000000Z", 1767323045.0, 1_500_000)]
+    rig.service.alerts.account_changed(BERLIN)
+    alert = await rig.seen(ADMIN, lambda m: "Or press Restore" in m["text"])
+    assert labels(alert)[:2] == ["Reconnect", "Restore"]
+    await rig.press(alert, "Restore")
+    offered = await rig.seen(ADMIN, lambda m: "1 saved session" in m["text"])
+    assert offered["message_id"] != alert["message_id"]
+    detail = await rig.answer(ADMIN, "/status Support Berlin", "Attempts")
+    assert "Restore" in labels(detail)
+
+
+async def test_a_card_has_the_button_that_it_names_and_stays_a_card(rig: Rig):
+    await rig.answer(ADMIN, "/help", "Switchboard")
+    rig.accounts.put(owner=ADMIN, linked=True)
+    rig.accounts.move(BERLIN, State.DISCONNECTED, Reason.CONFLICT)
+    card = await rig.seen(ADMIN, lambda m: "Use here takes it back" in m["text"])
+    assert labels(card) == ["Use here"]
+    await rig.press(card, "Use here")
+    question = await rig.seen(ADMIN, lambda m: "60 s to answer" in m["text"])
+    await rig.press(question, "Yes, use here")
+    await until(lambda: ("start", BERLIN, True) in rig.accounts.calls, "it is taken back")
+    shown = rig.client.message(ADMIN, card["message_id"])["text"]
+    assert "CONNECTING" in shown or "DISCONNECTED" in shown
+
+
+async def test_planned_work_goes_on_by_an_admin_s_word_alone(rig: Rig):
+    await rig.answer(ADMIN, "/help", "Switchboard")
+    rig.accounts.held = True
+    await rig.service.tell_trouble(Trouble.NEW_BUILD, "2.3000, first met by •••4567")
+    alert = await rig.seen(ADMIN, lambda m: "a new version of WhatsApp Web does not work" in m["text"])
+    refused = await rig.press(alert, "Go on all the same", user=OPERATOR)
+    assert refused is not None and "Only admins" in refused["text"]
+    assert rig.accounts.calls == []
+    shown = await rig.press(alert, "Go on all the same")
+    assert shown is not None and "goes on" in shown["text"]
+    assert (ADMIN, "go on", None, "goes on") in rig.records.audited
+    again = await rig.press(alert, "Go on all the same")
+    assert again is not None and "Nothing waits" in again["text"]
