@@ -19,6 +19,7 @@ from handlers.telegram.actions.detail import Detail
 from handlers.telegram.actions.ownership import OwnershipActions
 from handlers.telegram.actions.people import PeopleActions, Rights
 from handlers.telegram.actions.restore import RestoreActions
+from handlers.telegram.actions.status_list import StatusList
 from handlers.telegram.actions.try_ways import WayTest
 from handlers.telegram.alert_chat import AlertChat
 from handlers.telegram.bot import TelegramBot
@@ -115,6 +116,7 @@ def assemble(
         actions=actions,
         restoring=restoring,
         detail=detail,
+        status_list=StatusList(people=people, accounts=accounts, responder=responder, clock=clock),
         responder=responder,
         region=options.region,
         clock=clock,

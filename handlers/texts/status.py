@@ -1,4 +1,4 @@
-"""How accounts are: overview, detail, history, cards, the progress of a start, and the caption of a code. HTML; pure.
+"""How accounts are: a line each, detail, history, cards, the progress of a start, a code's caption. HTML; pure.
 
 What else the bot says is in `handlers.texts.answers`; the words for states and reasons in `handlers.texts.vocabulary`.
 """
@@ -13,23 +13,15 @@ from controller.accounts.reasons import Reason, Remedy, State
 from controller.manager import Status
 from controller.registry import Account
 from handlers.chat.messages import escape
-from handlers.texts.answers import NO_ACCOUNTS, WORKING_ON_IT, clip, title, title_and_number
+from handlers.texts.answers import WORKING_ON_IT, clip, title, title_and_number
 from handlers.texts.vocabulary import ICONS, STAGES, WHY, clock, count, span
 
 CODE_VOID = "🚫 This code is no longer valid."
 CODE_LEFT = "🚫 This code is no longer valid. I may not delete its picture: please delete it yourself."
 
 
-def overview(lines: Sequence[tuple[Account, Status]], now: datetime) -> str:
-    """Tell of all accounts in one text; it may need splitting."""
-    if not lines:
-        return NO_ACCOUNTS
-    connected = sum(status.is_connected for _, status in lines)
-    head = f"<b>{count(len(lines), 'account')}</b>, {connected} connected · {clock(now, now)}"
-    return "\n".join([head, *(_overview_line(account, status, now) for account, status in lines)])
-
-
-def _overview_line(account: Account, status: Status, now: datetime) -> str:
+def overview_line(account: Account, status: Status, now: datetime) -> str:
+    """Tell of one account in a line of the list of all."""
     words = [f"{ICONS[status.state]} <b>{title(account)}</b> {status.state} {span(_age(status, now))}"]
     if status.state is State.CONNECTING:
         words.append(_stage(status))
@@ -39,6 +31,8 @@ def _overview_line(account: Account, status: Status, now: datetime) -> str:
         words.append(count(status.reconnect_attempts, "attempt"))
     if status.error_count:
         words.append(count(status.error_count, "error"))
+    if status.dialog and status.is_connected:
+        words.append("a dialog covers its page")
     if status.next_retry_in is not None:
         words.append(f"next try in {span(status.next_retry_in)}")
     return " · ".join(words)

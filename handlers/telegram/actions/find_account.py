@@ -7,6 +7,9 @@ from controller.registry import Account, Registry
 from handlers.chat.people import People
 from handlers.texts.phone_numbers import WrongNumberError, ending, parse_number, tidy
 
+_DIGITS_AT_LEAST = 2
+"""Digits that look for a number: one alone fits nearly all."""
+
 
 class NoAccountError(LookupError):
     """Nothing that this person may see fits."""
@@ -43,6 +46,19 @@ def find_account(accounts: Registry, people: People, user: int, words: str, regi
     if len(found) > 1:
         raise SeveralAccountsError(found)
     return found[0]
+
+
+def fitting(accounts: Iterable[Account], words: str) -> list[Account]:
+    """Return the accounts whose names these words are a part of, or whose numbers these digits are."""
+    wanted = _plain(words)
+    digits = "".join(each for each in words if each.isdecimal())
+    others = [each for each in words if not each.isdecimal() and each not in " +-()"]
+    by_number = len(digits) >= _DIGITS_AT_LEAST and not others
+    return [
+        account
+        for account in accounts
+        if (wanted and wanted in _plain(account.name)) or (by_number and digits in account.number)
+    ]
 
 
 def _plain(name: str) -> str:

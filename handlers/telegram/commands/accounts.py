@@ -9,7 +9,7 @@ from collections.abc import Callable
 from datetime import datetime
 
 from controller.registry import Account, Registry
-from handlers.chat.button_codes import Verb
+from handlers.chat.button_codes import Press, Verb
 from handlers.chat.people import People, Role
 from handlers.chat.request import Request
 from handlers.telegram.actions.account_actions import AccountActions
@@ -17,11 +17,11 @@ from handlers.telegram.actions.detail import Detail
 from handlers.telegram.actions.find_account import NoAccountError, SeveralAccountsError, find_account, nearest, visible
 from handlers.telegram.actions.pick import pickable
 from handlers.telegram.actions.restore import RestoreActions
-from handlers.telegram.commands.table import Command, Topic
+from handlers.telegram.actions.status_list import StatusList
+from handlers.telegram.commands.table import ButtonRow, Command, Topic
 from handlers.telegram.ui import keyboards
 from handlers.telegram.ui.responder import Responder
 from handlers.texts import answers
-from handlers.texts import status as status_text
 from handlers.texts.phone_numbers import (
     WrongNameError,
     WrongNumberError,
@@ -46,6 +46,7 @@ class AccountCommands(Topic):
         accounts: Registry,
         actions: AccountActions,
         restoring: RestoreActions,
+        status_list: StatusList,
         responder: Responder,
         region: str | None,
         clock: Callable[[], datetime],
@@ -53,6 +54,7 @@ class AccountCommands(Topic):
     ) -> None:
         self._people, self._accounts, self._actions, self._responder = people, accounts, actions, responder
         self._restoring, self._region, self._clock, self._detail = restoring, region, clock, detail
+        self._list = status_list
         self._asked: OrderedDict[tuple[int, int], float] = OrderedDict()
 
     async def link(self, request: Request) -> None:
@@ -69,15 +71,25 @@ class AccountCommands(Topic):
         await self._actions.link(request, number, name)
 
     async def status(self, request: Request) -> None:
-        """List all accounts, or show all of one."""
-        if request.words.strip():
-            account = await self.find(request, Verb.DETAIL)
-            if account is not None:
-                await self._detail.show(request, account)
+        """List all accounts, some of them, or show all of one."""
+        words = request.words.strip()
+        if not words:
+            await self._list.show(request)
             return
-        lines = [(each, self._accounts.status(each.number)) for each in self._visible(request)]
-        text = status_text.overview(lines, self._clock())
-        await self._responder.answer(request, text, keyboards.refresh_all() if lines else ())
+        fit = [] if words.casefold() in {"bad", "all"} else self._list.fitting(request)
+        try:
+            account: Account | None = find_account(self._accounts, self._people, request.user, words, self._region)
+        except (NoAccountError, SeveralAccountsError):
+            account = fit[0] if len(fit) == 1 else None
+        if account is None and await self._list.show_filtered(request):
+            return
+        account = account or await self.find(request, Verb.DETAIL)
+        if account is not None:
+            await self._detail.show(request, account)
+
+    async def press_list(self, request: Request, press: Press) -> str:
+        """Show the list of accounts anew, or another part of it."""
+        return await self._list.press(request, press)
 
     async def reconnect(self, request: Request) -> None:
         """Start an account with counters at zero."""
@@ -131,8 +143,9 @@ class AccountCommands(Topic):
             changes=True,
         ),
         Command(
-            "status", "[number or name]", "how the accounts are",
-            "all accounts in one message, or one with buttons to reconnect, suspend and see its history", status,
+            "status", "[number or name, bad or all]", "how the accounts are",
+            "all accounts, who needs you first; those that a word fits; or one with buttons to act and see its history",
+            status,
             role=Role.VIEWER,
         ),
         Command(
@@ -155,6 +168,7 @@ class AccountCommands(Topic):
             changes=True,
         ),
     )  # fmt: skip
+    BUTTONS = {Verb.ALL: ButtonRow("Refresh", press_list, role=Role.VIEWER, reads=True)}  # noqa: RUF012 - a table
 
     # --- parts --------------------------------------------------------------------------------------------------------
 

@@ -18,7 +18,6 @@ from handlers.ports import Records
 from handlers.telegram.actions.account_actions import AccountActions
 from handlers.telegram.actions.alert_actions import AlertActions
 from handlers.telegram.actions.detail import Detail
-from handlers.telegram.actions.find_account import visible
 from handlers.telegram.actions.pick import pickable
 from handlers.telegram.actions.restore import RestoreActions
 from handlers.telegram.commands.router import Router
@@ -69,7 +68,6 @@ class Buttons:
         self._earlier, self._take_webhook = earlier, take_webhook
         self._answered: OrderedDict[tuple[int, int], Verb] = OrderedDict()
         self._general: dict[Verb, Callable[[Request, Press], Awaitable[str]]] = {
-            Verb.ALL: self._show_all,
             Verb.CANCEL: self._cancel,
             Verb.END_SILENCE: self._end_silence,
             Verb.REDO: self._redo,
@@ -193,12 +191,6 @@ class Buttons:
         return alert_text.OVER_ALREADY if incident is None else await of_incident(request, press, incident)
 
     # --- about nothing in particular ----------------------------------------------------------------------------------
-
-    async def _show_all(self, request: Request, _: Press) -> str:
-        accounts = visible(self._accounts, self._people, request.user)
-        lines = [(account, self._accounts.status(account.number)) for account in accounts]
-        await self._responder.answer(request, status_text.overview(lines, self._clock()), keyboards.refresh_all())
-        return ""
 
     async def _cancel(self, request: Request, _: Press) -> str:
         await self._responder.answer(request, answers.CANCELLED)

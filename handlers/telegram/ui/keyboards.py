@@ -99,9 +99,14 @@ def copies(number: str, saved: Iterable[tuple[float, str]]) -> Keyboard:
     return tuple((Button(label, button_code(Verb.RESTORE, f"{number}.{int(at)}")),) for at, label in saved)
 
 
-def refresh_all() -> Keyboard:
-    """Offer the list of all accounts anew."""
-    return ((Button("Refresh", button_code(Verb.ALL)),),)
+def turn_pages(verb: Verb, page: int, pages: int, before: str = "") -> Keyboard:
+    """Offer the page before and the page after. before: what stands before the page's number in the subject."""
+    buttons = []
+    if page > 0:
+        buttons.append(Button("« Back", button_code(verb, f"{before}.{page - 1}")))
+    if page < pages - 1:
+        buttons.append(Button("More »", button_code(verb, f"{before}.{page + 1}")))
+    return (tuple(buttons),) if buttons else ()
 
 
 def confirm(verb: Verb, subject: str, label: str, presser: int, now: datetime) -> Keyboard:

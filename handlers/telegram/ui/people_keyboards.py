@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from handlers.chat.button_codes import Verb, button_code
 from handlers.chat.messages import Button, Keyboard
 from handlers.chat.people import Person, Role
+from handlers.telegram.ui.keyboards import turn_pages
 from handlers.texts.people import ROLES, short
 
 
@@ -34,16 +35,6 @@ def person(one: Person) -> Keyboard:
     remove = [] if one.floor is not None else [Button("Remove", button_code(Verb.REMOVE_PERSON, f".{one.user}"))]
     back = (Button("« People", button_code(Verb.PEOPLE, ".0")),)
     return (*((tuple(change),) if change else ()), (*remove, *back))
-
-
-def turn_pages(verb: Verb, page: int, pages: int, before: str = "") -> Keyboard:
-    """Offer the page before and the page after. before: what stands before the page's number in the subject."""
-    buttons = []
-    if page > 0:
-        buttons.append(Button("« Back", button_code(verb, f"{before}.{page - 1}")))
-    if page < pages - 1:
-        buttons.append(Button("More »", button_code(verb, f"{before}.{page + 1}")))
-    return (tuple(buttons),) if buttons else ()
 
 
 def _let_in(user: int, role: Role) -> Button:

@@ -39,7 +39,7 @@ def test_every_button_of_the_longest_number_reads_back():
     offered = [
         keyboards.detail(account, accounts.status(number)),
         keyboards.back(number),
-        keyboards.refresh_all(),
+        keyboards.turn_pages(Verb.ALL, 1, 3, ".1"),
         keyboards.copies(number, [(NOW.timestamp(), "20 Nov 2026")]),
         keyboards.end_silences([item]),
         *[keyboards.picker(verb, asked, user, NOW) for verb in Verb],

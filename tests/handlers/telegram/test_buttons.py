@@ -113,7 +113,7 @@ async def refreshed(rig: Rig, count: int) -> list[dict[str, Any]]:
 
 async def test_a_list_in_several_messages_is_refreshed_in_place(rig: Rig):
     accounts_of(rig, 120)
-    await rig.say(ADMIN, "/status")
+    await rig.say(ADMIN, "/status all")
     await rig.seen(ADMIN, lambda m: bool(m["buttons"]))
     ids = [m["message_id"] for m in rig.client.from_bot(ADMIN)]
     assert len(ids) == 2
@@ -128,7 +128,7 @@ async def test_a_list_in_several_messages_is_refreshed_in_place(rig: Rig):
 
 async def test_a_part_of_a_list_that_somebody_deleted_is_told_again(rig: Rig):
     accounts_of(rig, 120)
-    await rig.say(ADMIN, "/status")
+    await rig.say(ADMIN, "/status all")
     last = await rig.seen(ADMIN, lambda m: bool(m["buttons"]))
     rig.client.delete(ADMIN, rig.client.from_bot(ADMIN)[0]["message_id"])
     await rig.press(last, "Refresh")

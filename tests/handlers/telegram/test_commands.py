@@ -69,7 +69,7 @@ async def test_status_of_all_and_of_one(rig: Rig):
     assert "⏸ Sales <Paris> SUSPENDED 0 s · every attempt to reconnect failed · 10 attempts" in text
     one = await rig.answer(ADMIN, "/status sales <paris>", "Why: every attempt")
     assert [[b["text"] for b in row] for row in one["buttons"]] == [["Reconnect"], ["History"], ["All accounts"]]
-    assert (await rig.answer(ADMIN, "/status 5678", "More than one"))["buttons"]
+    assert (await rig.answer(ADMIN, "/status 5678", "2 accounts for “5678”"))["buttons"]
 
 
 async def test_status_of_what_nobody_knows(rig: Rig):
@@ -119,7 +119,7 @@ async def test_what_goes_wrong_is_one_clear_line(rig: Rig):
 async def test_a_long_status_is_split(rig: Rig):
     for number in range(150):
         rig.accounts.put(f"+49151123{number:05}", f"Account & number {number}")
-    await rig.answer(ADMIN, "/status", "number 149")
+    await rig.answer(ADMIN, "/status all", "number 149")
     told = "\n".join(rig.bot_texts(ADMIN))
     assert all(f"Account & number {number} IDLE" in told for number in range(150))
     assert all(len(text) <= 4096 for text in rig.bot_texts(ADMIN))

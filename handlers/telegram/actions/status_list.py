@@ -1,0 +1,133 @@
+"""/status: the list of accounts with its pages, filters and buttons."""
+
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from enum import IntEnum, unique
+
+from controller.registry import Account, Registry
+from handlers.chat.button_codes import Press, Verb, button_code
+from handlers.chat.messages import Button, Keyboard, escape
+from handlers.chat.people import People
+from handlers.chat.request import Request
+from handlers.telegram.actions.find_account import fitting, visible
+from handlers.telegram.ui import keyboards
+from handlers.telegram.ui.responder import Responder
+from handlers.texts import answers, overview
+from handlers.texts.overview import Line, Page
+from handlers.texts.phone_numbers import show_number
+from handlers.texts.vocabulary import ICONS
+
+SEARCHES = 500
+"""Lists by a word that are remembered: a button has no room for the word."""
+
+
+@unique
+class Mode(IntEnum):
+    """What a list shows; a button says it by its number."""
+
+    FOLDED = 0
+    UNFOLDED = 1
+    BAD = 2
+    SEARCH = 3
+    WHOLE = 4
+
+
+class StatusList:
+    """Lists the accounts that a person may see."""
+
+    def __init__(
+        self, *, people: People, accounts: Registry, responder: Responder, clock: Callable[[], datetime]
+    ) -> None:
+        self._people, self._accounts, self._responder, self._clock = people, accounts, responder, clock
+        self._searches: OrderedDict[tuple[int, int], str] = OrderedDict()
+
+    async def show(self, request: Request) -> None:
+        """List all."""
+        await self._show(request, Mode.FOLDED, 0)
+
+    async def show_filtered(self, request: Request) -> bool:
+        """List those that the words pick: `bad`, `all`, or a part of a name or number. Returns False for none."""
+        words = request.words.strip().casefold()
+        mode = {"bad": Mode.BAD, "all": Mode.WHOLE}.get(words, Mode.SEARCH)
+        if mode is Mode.SEARCH and not fitting(self._visible(request), words):
+            return False
+        await self._show(request, mode, 0, words)
+        return True
+
+    def fitting(self, request: Request) -> Sequence[Account]:
+        """Return the accounts whose names or numbers the request's words are a part of."""
+        return fitting(self._visible(request), request.words)
+
+    async def press(self, request: Request, press: Press) -> str:
+        """Show a list anew, another page of it, or more of it."""
+        words = ""
+        match press.items:
+            case ():
+                mode, page = Mode.FOLDED, 0
+            case (Mode.FOLDED | Mode.UNFOLDED | Mode.BAD | Mode.SEARCH | Mode.WHOLE as number, page):
+                mode = Mode(number)
+            case _:
+                return answers.STALE_BUTTON
+        if mode is Mode.SEARCH:
+            words = self._searches.get((request.chat, request.message or 0), "")
+            if not words:
+                return answers.STALE_BUTTON
+        await self._show(request, mode, page, words)
+        return ""
+
+    # --- parts --------------------------------------------------------------------------------------------------------
+
+    def _visible(self, request: Request) -> list[Account]:
+        return visible(self._accounts, self._people, request.user)
+
+    async def _show(self, request: Request, mode: Mode, page: int, words: str = "") -> None:
+        accounts = self._visible(request)
+        if mode is Mode.SEARCH:
+            accounts = fitting(accounts, words)
+        lines: list[Line] = [(each, self._accounts.status(each.number)) for each in accounts]
+        now = self._clock()
+        if mode is Mode.WHOLE:
+            refresh = ((Button("Refresh", _code(mode, 0)),),) if lines else ()
+            await self._responder.answer(request, overview.whole(lines, now), refresh)
+            return
+        if mode is Mode.BAD:
+            bad = [each for each in lines if overview.need(each[1]).is_bad]
+            if lines and not bad:
+                keyboard = ((Button("Refresh", _code(mode, 0)), Button("All accounts", _code(Mode.FOLDED, 0))),)
+                await self._responder.answer(request, overview.nothing_bad(len(lines)), keyboard)
+                return
+            lines = bad
+        what = escape(words) if mode is Mode.SEARCH else ""
+        shown = overview.page_of(lines, now, page=page, folds=mode is Mode.FOLDED, what=what)
+        live = await self._responder.answer(request, shown.text, _keyboard(shown, mode) if lines else ())
+        if live is not None and mode is Mode.SEARCH:
+            self._searches[live.chat, live.message] = words
+            if len(self._searches) > SEARCHES:
+                self._searches.popitem(last=False)
+
+
+def _keyboard(shown: Page, mode: Mode) -> Keyboard:
+    """Offer each that needs somebody, other pages, more or less of the list, and the list anew."""
+    bad = [
+        Button(
+            f"{ICONS[status.state]} {account.name or show_number(account.number)}",
+            button_code(Verb.DETAIL, account.number),
+        )
+        for account, status in shown.bad
+    ]
+    columns = 2 if len(bad) > 4 else 1  # noqa: PLR2004 - what fits on a phone
+    rows = [tuple(bad[start : start + columns]) for start in range(0, len(bad), columns)]
+    rows += keyboards.turn_pages(Verb.ALL, shown.page, shown.pages, f".{mode:d}")
+    last = [Button("Refresh", _code(mode, shown.page))]
+    if shown.folded:
+        last.append(Button(f"Show {shown.folded} more", _code(Mode.UNFOLDED, 0)))
+    elif mode is Mode.UNFOLDED:
+        last.append(Button("Show less", _code(Mode.FOLDED, 0)))
+    elif mode is not Mode.FOLDED:
+        last.append(Button("All accounts", _code(Mode.FOLDED, 0)))
+    return (*rows, tuple(last))
+
+
+def _code(mode: Mode, page: int) -> str:
+    return button_code(Verb.ALL, f".{mode:d}.{page}")

@@ -1,0 +1,118 @@
+"""The list of accounts: who needs somebody first, the healthy and the paused folded into a line each. HTML; pure."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import IntEnum, unique
+
+from controller.accounts.model import Stage
+from controller.accounts.reasons import Reason, State
+from controller.manager import Status
+from controller.registry import Account
+from handlers.texts.answers import NO_ACCOUNTS, clip
+from handlers.texts.status import overview_line
+from handlers.texts.vocabulary import clock, count
+
+ON_A_PAGE = 15
+"""Accounts on one page: what fits on a phone's screen, with a button each."""
+UNFOLDED = 8
+"""As many accounts are all shown: folding would hide more than it helps."""
+
+Line = tuple[Account, Status]
+
+
+@unique
+class Need(IntEnum):
+    """How much an account needs somebody; the lists are in this order."""
+
+    PERSON = 0
+    """Nothing goes on without a person."""
+    TROUBLE = 1
+    """It is not connected, and tried again by itself."""
+    COMING = 2
+    HEALTHY = 3
+    PAUSED = 4
+    """A person has closed it."""
+
+    @property
+    def is_bad(self) -> bool:
+        """Whether the account is not as somebody wants it."""
+        return self <= Need.TROUBLE
+
+
+def need(status: Status) -> Need:
+    """Return how much an account needs somebody."""
+    if status.dialog or status.unconfirmed is not None:
+        return Need.PERSON
+    if status.is_connected:
+        return Need.HEALTHY
+    if status.reason is Reason.SUSPENDED_BY_OPERATOR:
+        return Need.PAUSED
+    if status.state is State.CONNECTING:
+        asks = status.stage in {Stage.AWAITING_SCAN, Stage.PASSKEY, Stage.DIALOG}
+        return Need.PERSON if asks else Need.TROUBLE if status.reconnect_attempts else Need.COMING
+    tried = status.wants_connection or status.next_retry_in is not None or status.on_hold
+    return Need.TROUBLE if tried else Need.PERSON
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One page of the list. bad: those on it that need somebody, each with a button. folded: whether others are."""
+
+    text: str
+    page: int
+    pages: int
+    bad: tuple[Line, ...]
+    folded: int
+
+
+def whole(lines: Sequence[Line], now: datetime) -> str:
+    """List all accounts in one text; it may need splitting."""
+    if not lines:
+        return NO_ACCOUNTS
+    return "\n".join([_head(lines, now), *(overview_line(*each, now) for each in _sorted(lines))])
+
+
+def page_of(lines: Sequence[Line], now: datetime, *, page: int = 0, folds: bool = True, what: str = "") -> Page:
+    """Return one page of the list. page: from 0. folds: the healthy and the paused in a line each.
+
+    what: the words that the accounts were looked for by, "" for all.
+    """
+    if not lines:
+        return Page(NO_ACCOUNTS, 0, 1, (), 0)
+    shown = _sorted(lines)
+    if folds and len(lines) > UNFOLDED:
+        shown = [each for each in shown if need(each[1]) < Need.HEALTHY]
+    folded = [need(each[1]) for each in lines if each not in shown]
+    pages = max(1, -(-len(shown) // ON_A_PAGE))
+    page = min(page, pages - 1)
+    on_page = shown[page * ON_A_PAGE : (page + 1) * ON_A_PAGE]
+    rows = [_head(lines, now, what)]
+    if pages > 1:
+        rows.append(f"Page {page + 1} of {pages}")
+    rows += [overview_line(*each, now) for each in on_page]
+    if folded and not shown:
+        rows.append("Nothing needs you.")
+    if page == pages - 1:
+        for each, words in ((Need.HEALTHY, "🟢 {} connected"), (Need.PAUSED, "⏸ {} paused")):
+            if folded.count(each):
+                rows.append(words.format(count(folded.count(each), "account")))
+    bad = tuple(each for each in on_page if need(each[1]).is_bad)
+    return Page("\n".join(rows), page, pages, bad, len(folded))
+
+
+def nothing_bad(accounts: int) -> str:
+    """Answer `/status bad` where nothing is."""
+    return f"🟢 Nothing needs you: all is well with {count(accounts, 'account')}, or paused."
+
+
+def _head(lines: Sequence[Line], now: datetime, what: str = "") -> str:
+    connected = sum(status.is_connected for _, status in lines)
+    bad = sum(need(status) is Need.PERSON for _, status in lines)
+    needs = f", {bad} {'needs' if bad == 1 else 'need'} you" if bad else ""
+    found = f" for “{clip(what)}”" if what else ""
+    return f"<b>{count(len(lines), 'account')}</b>{found}, {connected} connected{needs} · {clock(now, now)}"
+
+
+def _sorted(lines: Sequence[Line]) -> list[Line]:
+    return sorted(lines, key=lambda each: need(each[1]))
