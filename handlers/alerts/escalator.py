@@ -108,7 +108,8 @@ class Escalator:
         for trouble in escalation.standing(books, self._is_silenced):
             after = self._calling.escalate_after
             step = escalation.next_step(trouble, roster, now, after, on_duty.user if on_duty else None)
-            if step is not None:
+            # At the end of the list there must be somebody to call: else nothing is stored, and a list may still come.
+            if step is not None and (step.target is not None or trouble.silent or self._calling.way is not None):
                 found.append((trouble, step))
         return found
 

@@ -1,6 +1,5 @@
 """Alerts that Telegram does not take, or nobody acknowledges: the second way and the list, in virtual time."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -279,4 +278,12 @@ async def test_everybody_hears_of_a_change_of_duty(tmp_path):
         await pass_time(900)
         for chat in (ADMIN, SECOND_ADMIN):
             assert any("Nobody is on duty now" in text for text in rig.bot_texts(chat))
-    await asyncio.sleep(0)
+
+
+@virtual
+async def test_where_there_is_nobody_to_call_nothing_is_stored(tmp_path):
+    async with rigged(tmp_path) as rig:
+        lose(rig)
+        await pass_time(3600)
+        (entry,) = rig.service.alerts.standing(ADMIN)[0].open_entries
+        assert (entry.escalated, sounding(rig, ADMIN)) == (0, 1)

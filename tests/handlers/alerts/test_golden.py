@@ -87,9 +87,10 @@ async def test_alerts_of_the_earlier_program_go_out_and_end(telegram, database):
     accounts = FakeAccounts()
     for at in range(40):
         accounts.put(NUMBERS[at], f"Account {at:02}", linked=True)
+    for admin in (ADMIN, SECOND_ADMIN):  # a chat that is not there is left alone for ten minutes
+        telegram.client.world.private_chat(admin)
     async with running_rig(telegram, database, MessageStore(database), accounts, alert_policy=QUICK) as rig:
         for admin in (ADMIN, SECOND_ADMIN):
-            rig.client.world.private_chat(admin)
             await rig.seen(admin, lambda m: "Account 28" in m["text"] and "Account 29" in m["text"])
             await rig.seen(admin, lambda m: "Account 30" in m["text"] and "🚨" in m["text"])
             await rig.seen(admin, lambda m: m["text"] == "A note that is owed.")
