@@ -25,12 +25,21 @@ Say = Callable[[Said], None]
 
 
 class BrowserRun:
-    """One browser of one account. label: the account in logs. probe_timeout: seconds for each question to the page."""
+    """One browser of one account. label: the account in logs. probe_timeout: seconds for each question to the page.
 
-    __slots__ = ("_label", "_probe_timeout", "_say", "_session", "_settled", "opening")
+    timed: takes how many seconds a `probe` or a `heartbeat` took.
+    """
 
-    def __init__(self, label: str, probe_timeout: float, say: Say) -> None:
-        self._label, self._probe_timeout, self._say = label, probe_timeout, say
+    __slots__ = ("_label", "_probe_timeout", "_say", "_session", "_settled", "_timed", "opening")
+
+    def __init__(
+        self,
+        label: str,
+        probe_timeout: float,
+        say: Say,
+        timed: Callable[[str, float], None],
+    ) -> None:
+        self._label, self._probe_timeout, self._say, self._timed = label, probe_timeout, say, timed
         self._session: Session | None = None
         self._settled: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.opening: asyncio.Task[None] | None = None
@@ -111,11 +120,12 @@ class BrowserRun:
 
     async def probe(self) -> None:
         """Walk the layers once and say what was found; what hangs or fails is the layer that was reached."""
-        session = self._session
+        session, began = self._session, asyncio.get_running_loop().time()
         health = Health(Layer.BROWSER, "it is not open yet")
         try:
             if session is not None:
                 health = await self._walk(session)
+                self._timed("probe", asyncio.get_running_loop().time() - began)
         finally:
             self._say(health)
         if health.failed is not None:
@@ -132,11 +142,12 @@ class BrowserRun:
 
     async def heartbeat(self, *, ask: bool) -> None:
         """Send one keep-alive and say whether it was answered."""
-        answered = False
+        answered, began = False, asyncio.get_running_loop().time()
         try:
             if self._session is not None:
                 async with asyncio.timeout(self._probe_timeout):
                     answered = await self._session.heartbeat(ask=ask)
+                    self._timed("heartbeat", asyncio.get_running_loop().time() - began)
         except (TimeoutError, DriverError) as error:
             log.debug("%s The heartbeat was not answered: %s", self._label, error or "time is over")
         self._say(Beat(answered))

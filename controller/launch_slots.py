@@ -34,6 +34,7 @@ class LaunchSlots:
     """
 
     def __init__(self, count: int) -> None:
+        self.count = count
         self._free = count
         self._holds: set[str] = set()
         self._waiting: list[_Waiting] = []

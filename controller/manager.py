@@ -58,7 +58,7 @@ from controller.accounts.model import (
     Suspend,
     Timer,
 )
-from controller.accounts.notices import BuildLoaded, CodeHidden, CodeShown, Listener, Notice, Transition
+from controller.accounts.notices import BuildLoaded, CodeHidden, CodeShown, Listener, Notice, Timed, Transition
 from controller.accounts.numbers import mask
 from controller.accounts.policy import Policy
 from controller.accounts.reasons import Reason, Remedy, State
@@ -451,7 +451,9 @@ class Manager:
                 assert_never(effect)
 
     def _open(self, effect: Open) -> None:
-        run = self._run = BrowserRun(self._label, self._policy.probe_timeout, partial(self._say, effect.session))
+        run = self._run = BrowserRun(
+            self._label, self._policy.probe_timeout, partial(self._say, effect.session), self._note_time
+        )
         opening = Opening(
             self._connection.number, fresh=effect.fresh, takeover=effect.takeover, set_aside=effect.set_aside
         )
@@ -476,6 +478,9 @@ class Manager:
                 window_ends_at=now + timedelta(seconds=deadline.when() - self._loop.time()),
             )
         )
+
+    def _note_time(self, what: str, seconds: float) -> None:
+        self._tell(Timed(self._connection.number, what, seconds))
 
     def _arm(self, timer: Timer, seconds: float) -> None:
         if timer in COUNTED:

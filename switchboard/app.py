@@ -240,7 +240,8 @@ def _assemble(settings: Settings, database: Database, driver: ChromiumDriver, ca
     resources = ResourceWatch(registry, telegram, _budget(settings), settings.data_dir)
     builds = BuildWatch(telegram)
     registry.may_plan, registry.go_on = builds.may_plan, builds.go_on
-    monitoring = assemble_monitoring(settings, database, registry, telegram)
+    monitoring = assemble_monitoring(settings, database, registry, telegram, driver)
+    telegram.call_listeners.append(monitoring.note_call)
     recorder.listeners += [telegram.notify, fleet.note, resources.note, builds.note, monitoring.note]
     backups = None
     if settings.backup_dir is not None:

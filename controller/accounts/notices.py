@@ -94,7 +94,16 @@ class BuildLoaded:
     missing: frozenset[str]
 
 
-Notice = Transition | CodeShown | CodeHidden | BuildLoaded
+@dataclass(frozen=True, slots=True)
+class Timed:
+    """How long a question to an account's page took, answered or not. what: `probe` or `heartbeat`."""
+
+    number: str
+    what: str
+    seconds: float
+
+
+Notice = Transition | CodeShown | CodeHidden | BuildLoaded | Timed
 
 Listener = Callable[[Notice], None]
 """Takes one notice. Called on the event loop; must neither block nor raise."""

@@ -27,7 +27,7 @@ from controller.chromium.profile.orphans import end_orphans, make_free
 from controller.chromium.profile.profile import Profile
 from controller.chromium.profile.vault import OPEN, Vault, VaultError
 from controller.chromium.session import ChromiumSession
-from controller.driver import DriverError, Opening, SavedSession
+from controller.driver import DriverError, Opening, SavedSession, Usage
 from controller.host.limits import HostLimits
 from controller.network.proxy import Proxy
 from controller.tasks import uncancelled
@@ -93,6 +93,7 @@ class ChromiumDriver:
         self._vault = Vault(options.data_dir, options.vault_key)
         self._holds = ProfileLocks()
         self._bounds = BoundsWatch(options.bounds)
+        self._pids: dict[str, int] = {}
         self._host = PlaywrightHost(options.data_dir)
 
     def find(self) -> Path:
@@ -165,12 +166,19 @@ class ChromiumDriver:
                     await hold.in_thread(profile.put_stamp, browser.version)
             session.begin()
             self._bounds.add(session.pid, session.misbehave)
+            self._pids[opening.account] = session.pid
         except BaseException:
             if session is not None:
                 session.give_up()
             await uncancelled(launch.undo(_UNDO_SECONDS))
             raise
         return session
+
+    def used(self) -> dict[str, Usage]:
+        """Return what each account's browser used at the last look, roughly: nothing is measured for it."""
+        newest = self._bounds.newest
+        found = {account: newest[pid] for account, pid in self._pids.items() if pid in newest}
+        return {account: Usage(rough.memory, rough.processes) for account, rough in found.items()}
 
     async def has_session(self, account: str) -> bool:
         """Tell whether the account's profile seems to hold a linked session."""

@@ -6,7 +6,8 @@ take all others with it, for ever.
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from http import HTTPStatus
 from typing import Any
 
 import telegram
@@ -26,12 +27,33 @@ CLOSE_DEADLINE = 10.0
 """Seconds that one step of closing may take."""
 UPDATES = ("message", "callback_query", "my_chat_member")
 
+CallListener = Callable[[str, str], None]
+"""Takes a method's name and the outcome of one call: `ok`, an HTTP status, or `no answer`."""
+
 Update = Mapping[str, Any]
 """An update as Telegram's JSON."""
 
 
 class ProxyError(ValueError):
     """The proxy cannot be used. Its text is one line naming the setting, without the proxy's password."""
+
+
+class _ObservedRequest(HTTPXRequest):
+    """Tells listeners how each call ended: its method's name, and `ok`, an HTTP status, or `no answer`."""
+
+    def __init__(self, listeners: Sequence[CallListener], **options: Any) -> None:
+        super().__init__(**options)
+        self._listeners = listeners
+
+    async def do_request(self, url: str, *args: Any, **options: Any) -> tuple[int, bytes]:
+        outcome = "no answer"
+        try:
+            code, payload = await super().do_request(url, *args, **options)
+            outcome = "ok" if code == HTTPStatus.OK else str(code)
+        finally:
+            for listener in self._listeners:
+                listener(url.rpartition("/")[2], outcome)
+        return code, payload
 
 
 class TelegramConnection:
@@ -42,9 +64,15 @@ class TelegramConnection:
 
     def __init__(self, token: str, api_url: str, proxy: str | None = None) -> None:
         base = api_url.rstrip("/")
+        self.call_listeners: list[CallListener] = []
+        """Who is told of each call of the Bot API."""
         try:
-            self._sending = HTTPXRequest(connection_pool_size=32, pool_timeout=10, read_timeout=15, proxy=proxy)
-            self._polling = HTTPXRequest(connection_pool_size=2, read_timeout=POLL_DEADLINE, proxy=proxy)
+            self._sending = _ObservedRequest(
+                self.call_listeners, connection_pool_size=32, pool_timeout=10, read_timeout=15, proxy=proxy
+            )
+            self._polling = _ObservedRequest(
+                self.call_listeners, connection_pool_size=2, read_timeout=POLL_DEADLINE, proxy=proxy
+            )
         except (RuntimeError, ValueError, ImportError) as error:
             raise ProxyError(_proxy_problem(error, proxy)) from None
         calls, files, polling = f"{base}/bot", f"{base}/file/bot", self._polling

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from controller.accounts.notices import CodeHidden, CodeShown, Notice, Transition
+from controller.accounts.notices import CodeHidden, CodeShown, Notice, Timed, Transition
 from controller.accounts.reasons import State
 from controller.tasks import Tasks
 from controller.troubles import Trouble
@@ -76,6 +76,7 @@ class TelegramService:
         alert_chat: AlertChat,
         people: People,
     ) -> None:
+        self.call_listeners = connection.call_listeners
         self._connection, self._bot, self._hearing, self._queue = connection, bot, hearing, queue
         self._tasks, self._lasting = tasks, lasting
         self.alerts = alerts
@@ -90,6 +91,8 @@ class TelegramService:
                 self._codes.show(notice)
             case CodeHidden():
                 self._codes.hide(notice)
+            case Timed():
+                return
             case Transition():
                 self._cards.refresh(notice.number)
                 self.alerts.account_changed(notice.number)

@@ -1,12 +1,17 @@
 """Makes the monitoring of the settings, for one run of the program."""
 
+import shutil
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
+from controller.chromium import ChromiumDriver
 from controller.chromium.profile.names import name_of
+from controller.host.limits import HostLimits
 from controller.registry import Registry
 from storage.database import Database
 from storage.pulse import PulseRecords
+from switchboard.backup.schedule import backups_in
 from switchboard.monitoring.absence import read_oom_kills
 from switchboard.monitoring.watch import ChatSide, Monitoring, Options
 from switchboard.settings import Settings
@@ -15,8 +20,31 @@ ID_LETTERS = 8
 """Letters of a profile's name that stand for its account in figures: enough for a million accounts without a double."""
 
 
-def assemble(settings: Settings, database: Database, registry: Registry, chat: ChatSide) -> Monitoring:
+def assemble(
+    settings: Settings, database: Database, registry: Registry, chat: ChatSide, driver: ChromiumDriver
+) -> Monitoring:
     """Return the monitoring, ready to run."""
+    limits = HostLimits()
+
+    def host() -> dict[str, float]:
+        figures = {
+            "memory_free": limits.free_memory(),
+            "memory_limit": limits.memory_limit(),
+            "processes_free": limits.free_processes(),
+            "processes_limit": limits.process_limit(),
+            "disk_free": shutil.disk_usage(settings.data_dir).free,
+            "oom_kills": read_oom_kills(),
+        }
+        return {name: float(value) for name, value in figures.items() if value is not None}
+
+    def backup_age() -> float | None:
+        if settings.backup_dir is None:
+            return None
+        with suppress(OSError):
+            now = datetime.now(UTC)
+            return min(((now - at).total_seconds() for at, _ in backups_in(settings.backup_dir)), default=None)
+        return None
+
     url = settings.heartbeat_url
     options = Options(
         heartbeat="" if url is None else url.get_secret_value(),
@@ -29,7 +57,16 @@ def assemble(settings: Settings, database: Database, registry: Registry, chat: C
     def account_id(number: str) -> str:
         return name_of(settings.data_dir, number.removeprefix("+"))[:ID_LETTERS]
 
-    return Monitoring(options, registry=registry, chat=chat, records=records, account_id=account_id)
+    return Monitoring(
+        options,
+        registry=registry,
+        chat=chat,
+        records=records,
+        account_id=account_id,
+        used=driver.used,
+        host=host,
+        backup_age=backup_age,
+    )
 
 
 def boot_id() -> str:

@@ -8,16 +8,25 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest, write_to_textfile
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Histogram,
+    disable_created_metrics,
+    generate_latest,
+    write_to_textfile,
+)
 from prometheus_client.core import GaugeMetricFamily, InfoMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from controller.accounts.model import Breaker
-from controller.accounts.notices import Notice, Transition
+from controller.accounts.notices import Notice, Timed, Transition
 from controller.accounts.reasons import State
 from controller.driver import Usage
 from controller.manager import Status
 from switchboard.monitoring.pulse import Beat, Health
+
+disable_created_metrics()  # a second series for each counter, which nobody asks for
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 LATENCIES = (0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
@@ -48,7 +57,6 @@ class Figures:
     alerts_owed_age: float | None = None
     poll_age: float | None = None
     backup_age: float | None = None
-    builds: Mapping[str, int] = field(default_factory=dict)
     host: Mapping[str, float] = field(default_factory=dict)
     beat: Beat | None = None
     beat_age: float | None = None
@@ -70,6 +78,8 @@ class Metrics(Collector):
 
     def note(self, notice: Notice) -> None:
         """Count what managers tell."""
+        if isinstance(notice, Timed):
+            (self._probes if notice.what == "probe" else self._heartbeats).observe(notice.seconds)
         if not isinstance(notice, Transition):
             return
         if not notice.within_state:
@@ -79,15 +89,7 @@ class Metrics(Collector):
 
     def note_call(self, method: str, outcome: str) -> None:
         """Count a call of the Bot API. outcome: `ok`, or the kind of error."""
-        (self._polls.labels(outcome) if method == "getUpdates" else self._sends.labels(method, outcome)).inc()
-
-    def note_probe(self, seconds: float) -> None:
-        """Count a health probe that came back."""
-        self._probes.observe(seconds)
-
-    def note_heartbeat(self, seconds: float) -> None:
-        """Count a keep-alive heartbeat that came back."""
-        self._heartbeats.observe(seconds)
+        (self._polls.labels(outcome) if method.lower() == "getupdates" else self._sends.labels(method, outcome)).inc()
 
     def scrape(self) -> bytes:
         """Return everything in Prometheus' text format."""
@@ -105,10 +107,6 @@ class Metrics(Collector):
         yield info
         yield from _of_accounts(figures.accounts)
         yield from _of_pulse(figures)
-        builds = GaugeMetricFamily("switchboard_page_accounts", "Accounts on each build of the page", labels=("build",))
-        for build, count in figures.builds.items():
-            builds.add_metric((build,), count)
-        yield builds
         host = GaugeMetricFamily("switchboard_host", "Limits of the host or container, by name", labels=("figure",))
         for name, value in figures.host.items():
             host.add_metric((name,), value)

@@ -5,7 +5,7 @@ The parts that need further packages (the windows) are loaded only where they ar
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from controller.accounts.notices import Notice
+from controller.driver import Usage
 from controller.registry import Registry
 from storage.pulse import PulseRecords
 from switchboard.monitoring.absence import tell_absence
@@ -79,10 +80,17 @@ class Monitoring:
         chat: ChatSide,
         records: PulseRecords,
         account_id: Callable[[str], str],
+        used: Callable[[], Mapping[str, Usage]] = dict,
+        host: Callable[[], Mapping[str, float]] = dict,
+        backup_age: Callable[[], float | None] = lambda: None,
         notifier: Notifier | None = None,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
-        """account_id: a short, stable id of an account that tells nothing of its number."""
+        """account_id: a short, stable id of an account that tells nothing of its number.
+
+        used: what accounts' browsers use, by number. host: figures of the host by name (`metrics.Figures.host`).
+        """
+        self._used, self._host, self._backup_age = used, host, backup_age
         self._options, self._registry, self._chat, self._records = options, registry, chat, records
         self._account_id, self._clock = account_id, clock
         self._notifier = notifier or Notifier.from_environment()
@@ -106,6 +114,11 @@ class Monitoring:
         """Count what accounts do: a listener of the recorder."""
         if self._metrics is not None:
             self._metrics.note(notice)
+
+    def note_call(self, method: str, outcome: str) -> None:
+        """Count a call of the Bot API."""
+        if self._metrics is not None:
+            self._metrics.note_call(method, outcome)
 
     def ready(self) -> None:
         """Say that the accounts have been taken up, and the chat is served."""
@@ -229,13 +242,18 @@ class Monitoring:
     def _figures(self) -> "Figures":
         from switchboard.monitoring.metrics import AccountFigures, Figures
 
-        accounts = self._registry.accounts()
+        accounts, used = self._registry.accounts(), self._used()
         return Figures(
             accounts=[
-                AccountFigures(self._account_id(account.number), self._registry.status(account.number))
+                AccountFigures(
+                    self._account_id(account.number), self._registry.status(account.number), used.get(account.number)
+                )
                 for account in accounts
             ],
             launches_waiting=self._registry.slots.waiting,
+            launch_slots=self._registry.slots.count,
+            host=self._host(),
+            backup_age=self._backup_age(),
             alerts_owed=len(self._chat.unsent()),
             alerts_owed_age=self._oldest_unsent(),
             poll_age=self._chat.poll_age,

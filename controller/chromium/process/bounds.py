@@ -83,6 +83,8 @@ class BoundsWatch:
     def __init__(self, bounds: Bounds) -> None:
         self._bounds = bounds
         self._watched: dict[int, Callable[[str], None]] = {}
+        self.newest: dict[int, RoughUsage] = {}
+        """What each browser used at the last look, by the pid of its first process."""
         self._task: asyncio.Task[None] | None = None
 
     def add(self, pid: int, exceeded: Callable[[str], None]) -> None:
@@ -94,6 +96,7 @@ class BoundsWatch:
     def remove(self, pid: int) -> None:
         """Watch a browser no more."""
         self._watched.pop(pid, None)
+        self.newest.pop(pid, None)
 
     async def stop(self) -> None:
         """Watch nothing any more."""
@@ -114,6 +117,7 @@ class BoundsWatch:
 
     async def _look(self) -> float:
         used = await asyncio.to_thread(rough_usage, tuple(self._watched))
+        self.newest = used
         for pid, use in used.items():
             why = self._bounds.exceeded_by(use)
             exceeded = self._watched.pop(pid, None) if why is not None else None
