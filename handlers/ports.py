@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Protocol
 
-from controller.accounts.notices import PastTransition
+from controller.accounts.notices import BuildLoaded, PastTransition
 
 
 class Records(Protocol):
@@ -14,6 +14,9 @@ class Records(Protocol):
 
     async def history(self, number: str, limit: int) -> Sequence[PastTransition]:
         """Return the account's newest transitions, the newest first."""
+
+    async def loads(self, number: str, limit: int) -> Sequence[BuildLoaded]:
+        """Return what the account has loaded of the page, the newest first."""
 
     async def audit(self, at: datetime, user_id: int, command: str, number: str | None, outcome: str) -> None:
         """Keep that a person changed something: who, when, what, and what came of it."""

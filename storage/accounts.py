@@ -11,12 +11,13 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
 from controller.accounts.model import Wanted
-from controller.accounts.notices import PastTransition, Transition
+from controller.accounts.notices import BuildLoaded, PastTransition, Transition
 from controller.accounts.reasons import Reason, State
 from controller.incidents import Changes
 from controller.registry import Account
 from storage import incidents, tolerant
 from storage.database import Database, UnknownOutcomeError
+from storage.page_loads import PageLoads
 
 log = logging.getLogger(__name__)
 
@@ -85,6 +86,8 @@ class AccountRecords:
                 " WHERE instr(',' || number || ',', ',' || ? || ',')",
                 (number, word, number),
             )
+            await connection.execute("DELETE FROM page_loads WHERE number = ?", (number,))
+            await connection.execute("UPDATE builds SET by_number = '' WHERE by_number = ?", (number,))
             await connection.execute("DELETE FROM topics WHERE number = ?", (number,))
             await connection.execute("DELETE FROM silences WHERE numbers = ?", (number,))
         self._removed[number] = word
@@ -164,6 +167,10 @@ class AccountRecords:
             for row in rows
             if (at := tolerant.moment(row["at"])) is not None
         ]
+
+    async def loads(self, number: str, limit: int) -> Sequence[BuildLoaded]:
+        """Return what the account has loaded of the page, the newest first."""
+        return await PageLoads(self._database).loads(number, limit)
 
     async def audit(self, at: datetime, user_id: int, command: str, number: str | None, outcome: str) -> None:
         """Append that a person changed something: who, when, what, and what came of it."""

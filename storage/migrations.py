@@ -257,4 +257,26 @@ MIGRATIONS: Sequence[Sequence[Statement]] = (
         "ALTER TABLE strangers ADD COLUMN ignored INTEGER NOT NULL DEFAULT 0",
         "ALTER TABLE notes ADD COLUMN buttons TEXT NOT NULL DEFAULT ''",
     ),
+    (
+        """
+        CREATE TABLE page_loads (
+            id INTEGER PRIMARY KEY,
+            number TEXT NOT NULL,
+            at TEXT NOT NULL,
+            build TEXT NOT NULL,
+            present TEXT NOT NULL,
+            missing TEXT NOT NULL
+        ) STRICT
+        """,
+        "CREATE INDEX page_loads_of_account ON page_loads (number, id)",
+        """
+        CREATE TABLE builds (
+            build TEXT PRIMARY KEY,
+            verdict TEXT NOT NULL,
+            by_number TEXT NOT NULL,
+            missing TEXT NOT NULL,
+            at TEXT NOT NULL
+        ) STRICT
+        """,
+    ),
 )

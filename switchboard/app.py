@@ -34,6 +34,7 @@ from storage.duty import DutyRecords
 from storage.inbox import Inbox
 from storage.incidents import IncidentRecords
 from storage.messages import MessageStore
+from storage.page_loads import PageLoads
 from storage.people import PeopleRecords
 from storage.retention import Retention
 from switchboard.backup.schedule import BackupSchedule
@@ -106,6 +107,7 @@ async def serve(settings: Settings) -> None:
                         log.warning("Ended %d browsers that an earlier run had left", orphans)
                     parts = _assemble(settings, database, driver, calling)
                     await _loaded(parts.telegram)
+                    await parts.builds.load()
                 await _run(parts, driver, stopping)
             except StopRequested:
                 stopping.begin()
@@ -238,7 +240,7 @@ def _assemble(settings: Settings, database: Database, driver: ChromiumDriver, ca
     recorder.troubles, recorder.not_stored = telegram, telegram.alerts.not_stored
     fleet = OutageWatch(registry, telegram, _reach(settings))
     resources = ResourceWatch(registry, telegram, _budget(settings), settings.data_dir)
-    builds = BuildWatch(telegram)
+    builds = BuildWatch(telegram, store=PageLoads(database))
     registry.may_plan, registry.go_on = builds.may_plan, builds.go_on
     monitoring = assemble_monitoring(settings, database, registry, telegram, driver)
     telegram.call_listeners.append(monitoring.note_call)

@@ -5,14 +5,19 @@ the account that loaded it has been CONNECTED on it for some minutes. If it fail
 what the build lacks, and nothing planned goes on until one of them says so. Accounts that are down are tried as ever.
 """
 
+# ruff: noqa: D102 - the members of a protocol for data are told by its class
+
 import asyncio
 import logging
-from collections.abc import Iterable
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Protocol
 
 from controller.accounts.notices import BuildLoaded, Notice, Transition
 from controller.accounts.numbers import mask
 from controller.accounts.reasons import TRAITS, State
+from controller.manager import utc_now
 from controller.tasks import Tasks
 from controller.troubles import Trouble, Troubles
 
@@ -20,6 +25,8 @@ log = logging.getLogger(__name__)
 
 PROVEN_AFTER = 300.0
 """Seconds of CONNECTED on a build after which it counts as one that works."""
+STORE_SECONDS = 1.0
+"""At the end, for what is still to be stored."""
 
 
 @dataclass(slots=True)
@@ -32,20 +39,64 @@ class _Trial:
     failed: bool = False
 
 
+class Known(Protocol):
+    """A version of which something is known. works: else it failed. by: the account that tried it, E.164."""
+
+    @property
+    def build(self) -> str: ...
+    @property
+    def works(self) -> bool: ...
+    @property
+    def by(self) -> str: ...
+    @property
+    def missing(self) -> frozenset[str]: ...
+
+
+class BuildStore(Protocol):
+    """Where loads and versions are kept. Raises OSError."""
+
+    async def record(self, loaded: BuildLoaded) -> None:
+        """Store a load."""
+
+    async def builds(self) -> Sequence[Known]:
+        """Return the versions of which something is known."""
+
+    async def judge(self, build: str, *, works: bool, by: str, missing: frozenset[str], at: datetime) -> None:
+        """Store what is known of a version now."""
+
+
 class BuildWatch:
     """Watches which builds are loaded and whether they work. Give it every notice (`note`); end it with `stop`.
 
-    known: builds that need no trial.
+    known: builds that need no trial. store: None keeps nothing.
     """
 
-    def __init__(self, troubles: Troubles, known: Iterable[str] = ()) -> None:
-        self._troubles = troubles
+    def __init__(
+        self,
+        troubles: Troubles,
+        known: Iterable[str] = (),
+        store: BuildStore | None = None,
+        clock: Callable[[], datetime] = utc_now,
+    ) -> None:
+        self._troubles, self._store, self._clock = troubles, store, clock
         self._proven = set(known)
         self._trials: dict[str, _Trial] = {}
         self._builds: dict[str, str] = {}
         """account → the build that it has open."""
         self._connected: set[str] = set()
         self._tasks = Tasks("build watch")
+
+    async def load(self) -> None:
+        """Take up what earlier runs learnt; what cannot be read is learnt anew."""
+        if self._store is None:
+            return
+        try:
+            rows = await self._store.builds()
+        except OSError as error:
+            log.error("Which versions of WhatsApp Web are known cannot be read: %s", error)
+            return
+        self._proven |= {row.build for row in rows if row.works}
+        self._trials |= {row.build: _Trial(row.by, row.missing, failed=True) for row in rows if not row.works}
 
     @property
     def failed(self) -> tuple[str, ...]:
@@ -67,6 +118,8 @@ class BuildWatch:
         """Take a notice; returns at once."""
         match notice:
             case BuildLoaded(build=build) if build:
+                if self._store is not None:
+                    self._keep(self._store.record(notice))
                 self._loaded(notice)
             case Transition(within_state=False):
                 self._moved(notice)
@@ -79,10 +132,11 @@ class BuildWatch:
             await self.stop()
 
     async def stop(self) -> None:
-        """Forget what is being tried out."""
+        """Store what is still to be stored, for a moment, and forget what is being tried out."""
         for trial in self._trials.values():
             if trial.proof is not None:
                 trial.proof.cancel()
+        await self._tasks.drain(STORE_SECONDS)
         await self._tasks.stop()
 
     def _loaded(self, loaded: BuildLoaded) -> None:
@@ -91,7 +145,7 @@ class BuildWatch:
         if loaded.build in self._proven or loaded.build in self._trials:
             return
         if first:  # there is nothing to compare it with, and nobody else is on another
-            self._proven.add(loaded.build)
+            self._judge(loaded.build, _Trial(loaded.number, loaded.missing), works=True)
             return
         log.info(
             "%s is the first on WhatsApp Web %s: what is planned for others waits", mask(loaded.number), loaded.build
@@ -119,6 +173,7 @@ class BuildWatch:
             del self._trials[build]  # it was closed, and has shown nothing: the next to load it tries it out
             return
         trial.failed = True
+        self._judge(build, trial, works=False)
         lacks = f"; not found in it: {', '.join(sorted(trial.missing))}" if trial.missing else ""
         self._tasks.start(
             self._troubles.tell_trouble(Trouble.NEW_BUILD, f"{build}, first met by {mask(number)}{lacks}")
@@ -126,7 +181,25 @@ class BuildWatch:
 
     def _prove(self, build: str) -> None:
         trial = self._trials.pop(build, None)
-        self._proven.add(build)
+        self._judge(build, trial or _Trial("", frozenset()), works=True)
         log.info("WhatsApp Web %s works", build)
         if trial is not None and trial.failed:
             self._tasks.start(self._troubles.tell_trouble_over(Trouble.NEW_BUILD))
+
+    def _judge(self, build: str, trial: _Trial, *, works: bool) -> None:
+        """Remember what is known of a build now, also for the next run."""
+        if works:
+            self._proven.add(build)
+        if self._store is not None:
+            store = self._store
+            self._keep(store.judge(build, works=works, by=trial.by, missing=trial.missing, at=self._clock()))
+
+    def _keep(self, storing: Coroutine[Any, Any, None]) -> None:
+        self._tasks.start(self._stored(storing))
+
+    @staticmethod
+    async def _stored(storing: Coroutine[Any, Any, None]) -> None:
+        try:
+            await storing
+        except OSError as error:
+            log.error("What is known of a version of WhatsApp Web could not be stored: %s", error)

@@ -168,7 +168,9 @@ class OutageWatch:
             await self._troubles.tell_trouble(Trouble.UNREACHABLE, words)
 
     def _waiting(self) -> int:
-        return sum(_waits(self._accounts.status(account.number)) for account in self._accounts.accounts())
+        """Count the accounts that would be connected if WhatsApp could be reached."""
+        statuses = [self._accounts.status(account.number) for account in self._accounts.accounts()]
+        return sum(status.wants_connection and not status.is_connected for status in statuses)
 
     def _connected(self) -> int:
         return sum(self._accounts.status(account.number).is_connected for account in self._accounts.accounts())
@@ -202,12 +204,3 @@ class OutageWatch:
             return False
         self._trusted = True
         return True
-
-
-def _waits(status: Status) -> bool:
-    """Tell whether an account would be connected if WhatsApp could be reached."""
-    if status.state is State.CONNECTING:
-        return True
-    verdict = VERDICTS.get(status.cause or status.reason) if status.reason is not None else None
-    resting = status.state not in {State.DISCONNECTED, State.ERROR}
-    return not resting and verdict is not None and not verdict.needs_person

@@ -108,7 +108,7 @@ def assemble(
         region=options.region,
         clock=clock,
     )
-    detail = Detail(people=people, accounts=accounts, responder=responder, clock=clock)
+    detail = Detail(people=people, accounts=accounts, records=records, responder=responder, clock=clock)
     restoring = RestoreActions(accounts=accounts, actions=actions, responder=responder, tasks=tasks, clock=clock)
     account_commands = AccountCommands(
         people=people,

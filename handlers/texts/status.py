@@ -5,9 +5,10 @@ What else the bot says is in `handlers.texts.answers`; the words for states and 
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from itertools import takewhile
 
 from controller.accounts.model import Breaker, Stage
-from controller.accounts.notices import CodeShown, PastTransition
+from controller.accounts.notices import BuildLoaded, CodeShown, PastTransition
 from controller.accounts.numbers import mask
 from controller.accounts.reasons import Reason, Remedy, State
 from controller.manager import Status
@@ -38,8 +39,8 @@ def overview_line(account: Account, status: Status, now: datetime) -> str:
     return " · ".join(words)
 
 
-def detail(account: Account, status: Status, now: datetime) -> str:
-    """Tell all of one account."""
+def detail(account: Account, status: Status, now: datetime, loads: Sequence[BuildLoaded] = ()) -> str:
+    """Tell all of one account. loads: what it has loaded of the page, the newest first."""
     rows = [f"{ICONS[status.state]} {title_and_number(account)}", f"<b>{status.state}</b>, {_since(status, now)}"]
     if status.state is State.CONNECTING:
         rows.append(f"Now: {_stage(status)}")
@@ -57,6 +58,7 @@ def detail(account: Account, status: Status, now: datetime) -> str:
     if status.last_activity is not None:
         rows.append(f"Last heard from WhatsApp {span((now - status.last_activity).total_seconds())} ago")
     rows += _of_page(status)
+    rows += _of_build(loads, status, now)
     if not status.linked:
         rows.append(f"Not linked: /link {account.number} sends a code")
     return "\n".join(rows)
@@ -70,9 +72,24 @@ def _of_page(status: Status) -> list[str]:
     rows += _asked(status)
     if status.partial:
         rows.append(f"Watched only in part: {escape(clip(status.partial, 120))}")
-    if status.build:
-        lacks = f", without {escape(', '.join(sorted(status.missing)))}" if status.missing else ""
-        rows.append(f"WhatsApp Web {escape(clip(status.build, 40))}{lacks}")
+    return rows
+
+
+def _of_build(loads: Sequence[BuildLoaded], status: Status, now: datetime) -> list[str]:
+    """Tell which version of the page is open, or was last, since when, what it lacks, and which one was before."""
+    build = status.build or (loads[0].build if loads else "")
+    if not build:
+        return []
+    mine = list(takewhile(lambda load: load.build == build, loads))
+    missing = status.missing if status.build else loads[0].missing
+    words = f"WhatsApp Web {escape(clip(build, 40))}"
+    if mine:
+        words += f", since {clock(mine[-1].at, now)}"
+    if missing:
+        words += f", without {escape(', '.join(sorted(missing)))}"
+    rows = [words if status.build else f"Last {words}"]
+    if len(loads) > len(mine):
+        rows.append(f"Before that {escape(clip(loads[len(mine)].build, 40))}")
     return rows
 
 

@@ -252,7 +252,7 @@ TROUBLES: dict[str, Told] = {
     Trouble.NEW_BUILD: Told(
         "a new version of WhatsApp Web does not work",
         "One account has met it and did not stay connected. Planned restarts of the others wait.",
-        "Look at that account: Switchboard may need an update. Restarting Switchboard lets planned restarts go on.",
+        "Look at that account: Switchboard may need an update. An admin can let planned restarts go on in the chat.",
         "Planned restarts go on",
         {
             Remedy.GO_ON: "Look at that account: Switchboard may need an update. Press Go on all the same to let"

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from controller.accounts.model import Breaker, Stage
-from controller.accounts.notices import CodeHidden, CodeShown, Notice, Transition
+from controller.accounts.notices import BuildLoaded, CodeHidden, CodeShown, Notice, Transition
 from controller.accounts.reasons import TRAITS, Reason, Remedy, State
 from controller.accounts.reports import Code
 from controller.driver import SavedSession
@@ -203,10 +203,14 @@ class FakeRecords:
 
     def __init__(self) -> None:
         self.past: dict[str, list[Past]] = {}
+        self.loaded: dict[str, list[BuildLoaded]] = {}
         self.audited: list[tuple[int, str, str | None, str]] = []
 
     async def history(self, number: str, limit: int) -> Sequence[Past]:
         return self.past.get(number, [])[:limit]
+
+    async def loads(self, number: str, limit: int) -> Sequence[BuildLoaded]:
+        return self.loaded.get(number, [])[:limit]
 
     async def audit(self, at: datetime, user_id: int, command: str, number: str | None, outcome: str) -> None:
         self.audited.append((user_id, command, number, outcome))

@@ -1,8 +1,12 @@
 """A new build of the page meets one account first; what is planned for the others waits for its word."""
 
+from contextlib import asynccontextmanager
+
 from controller.accounts.notices import BuildLoaded, Transition
 from controller.accounts.reasons import Reason, State
 from controller.troubles import Trouble
+from storage.database import open_database
+from storage.page_loads import PageLoads
 from switchboard.builds import BuildWatch
 from tests.virtual_time import EPOCH, pass_time, settle, virtual
 
@@ -110,3 +114,60 @@ async def test_the_very_first_build_is_compared_with_nothing():
     here.load(B, "8")
     assert here.may() == (False, True)
     await here.watch.stop()
+
+
+@asynccontextmanager
+async def started(path, told):
+    """A watch of a program that has started on its database, and then ends."""
+    async with open_database(path) as database:
+        here, loads = World(), PageLoads(database)
+        here.told = told
+        here.watch = BuildWatch(told, store=loads, clock=lambda: EPOCH)
+        await here.watch.load()
+        yield here, loads
+        await here.watch.stop()
+
+
+async def test_a_restart_takes_up_what_is_known_and_the_first_build_after_it_is_tried_out(tmp_path):
+    path, told = tmp_path / "db", Told()
+    async with started(path, told) as (here, _):
+        here.load(A, "1")
+        assert here.may() == (True, True), "the very first: there is nothing to compare it with"
+    async with started(path, told) as (here, _):
+        here.load(A, "1")
+        assert here.may() == (True, True)
+        here.load(A, "2", missing=["stream"])
+        assert here.may() == (True, False)
+        here.move(A, State.ERROR, Reason.DEADLINE)
+    assert len(told.said) == 1
+    async with started(path, told) as (here, _):
+        assert (here.watch.failed, here.may()) == (("2",), (False, False)), "a restart is no person's word"
+        assert here.watch.go_on()
+    assert told.said[1:] == [(Trouble.NEW_BUILD, None)]
+    async with started(path, told) as (here, loads):
+        here.load(B, "2")
+        assert here.may() == (True, True)
+        assert [each.build for each in await loads.loads(A)] == ["2", "1", "1"]
+
+
+async def test_a_database_that_cannot_be_read_or_written_keeps_nothing_from_going_on(caplog):
+    class Broken:
+        async def builds(self):
+            raise OSError("locked")
+
+        async def record(self, loaded):
+            raise OSError("read-only")
+
+        async def judge(self, build, **verdict):
+            raise OSError("read-only")
+
+    here = World()
+    here.watch = BuildWatch(here.told, known=["1"], store=Broken())
+    await here.watch.load()
+    here.load(A, "2")
+    assert here.may() == (True, False)
+    await here.watch.stop()
+    assert [record.getMessage().rpartition(": ")[2] for record in caplog.records if record.levelname == "ERROR"] == [
+        "locked",
+        "read-only",
+    ]

@@ -1,27 +1,39 @@
 """All of one account, with the buttons for what can be done with it now."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 
+from controller.accounts.notices import BuildLoaded
 from controller.driver import DriverError
 from controller.registry import Account, Registry
 from handlers.chat.people import People
 from handlers.chat.request import Request
+from handlers.ports import Records
 from handlers.telegram.ui import keyboards
 from handlers.telegram.ui.responder import Responder
 from handlers.texts import status as status_text
 
 log = logging.getLogger(__name__)
 
+LOADS = 50
+"""Loads of the page among which the present version is looked for."""
+
 
 class Detail:
     """Answers /status NUMBER and the button of an account."""
 
     def __init__(
-        self, *, people: People, accounts: Registry, responder: Responder, clock: Callable[[], datetime]
+        self,
+        *,
+        people: People,
+        accounts: Registry,
+        records: Records,
+        responder: Responder,
+        clock: Callable[[], datetime],
     ) -> None:
-        self._people, self._accounts, self._responder, self._clock = people, accounts, responder, clock
+        self._people, self._accounts, self._records = people, accounts, records
+        self._responder, self._clock = responder, clock
 
     async def show(self, request: Request, account: Account) -> None:
         """Show the account to the person who asks."""
@@ -32,7 +44,15 @@ class Detail:
             may=self._people.may(request.user, account),
             has_copies=status.restorable and await self._has_copies(account),
         )
-        await self._responder.answer(request, status_text.detail(account, status, self._clock()), keyboard)
+        loads = await self._loads(account)
+        await self._responder.answer(request, status_text.detail(account, status, self._clock(), loads), keyboard)
+
+    async def _loads(self, account: Account) -> Sequence[BuildLoaded]:
+        try:
+            return await self._records.loads(account.number, LOADS)
+        except OSError as error:
+            log.warning("What an account has loaded of the page cannot be read: %s", error)
+            return ()
 
     async def _has_copies(self, account: Account) -> bool:
         try:

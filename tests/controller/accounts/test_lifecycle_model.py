@@ -104,7 +104,7 @@ class Lifecycle(RuleBasedStateMachine):
 
     def __init__(self):
         super().__init__()
-        self.link = Connection(NUMBER)
+        self.connection = Connection(NUMBER)
         self.policy = Policy()
         self.timers: set[Timer] = set()
         self.counted = dict.fromkeys(COUNTED, 0)
@@ -123,13 +123,13 @@ class Lifecycle(RuleBasedStateMachine):
         self.said_by_page = False
 
     def happen(self, event):  # noqa: C901, PLR0912 - one case for each effect that is watched
-        before = self.link
-        self.link, effects = advance(before, event, self.policy)
+        before = self.connection
+        self.connection, effects = advance(before, event, self.policy)
         what = event.said if isinstance(event, FromSession) else event
         row = TABLE[before.phase].get(what.timer if isinstance(what, Fired) else type(what))
-        if self.link.phase != before.phase:
+        if self.connection.phase != before.phase:
             assert row is not None
-            assert self.link.phase in row.to, f"{before.phase} → {self.link.phase} is not in the table"
+            assert self.connection.phase in row.to, f"{before.phase} → {self.connection.phase} is not in the table"
         for effect in effects:
             match effect:
                 case Open(session=session):
@@ -165,42 +165,42 @@ class Lifecycle(RuleBasedStateMachine):
                 case HideCode():
                     assert self.code_in_chat
                     self.code_in_chat = False
-        if self.link.state is not State.CONNECTING or before.state is not State.CONNECTING:
-            self.limits_begun = [timer for timer in self.limits_begun if timer in self.link.armed]
-        if self.link.state is State.CONNECTED and before.state is not State.CONNECTED and before.lost is not None:
+        if self.connection.state is not State.CONNECTING or before.state is not State.CONNECTING:
+            self.limits_begun = [timer for timer in self.limits_begun if timer in self.connection.armed]
+        if self.connection.state is State.CONNECTED and before.state is not State.CONNECTED and before.lost is not None:
             self.mended += 1
-        if self.link.flapping or isinstance(event, Suspend):
+        if self.connection.flapping or isinstance(event, Suspend):
             self.mended = 0
-        if self.link.state is State.SUSPENDED or isinstance(event, Start):
+        if self.connection.state is State.SUSPENDED or isinstance(event, Start):
             self.retries_since_rest = self.errors_since_rest = 0
         if isinstance(event, Fired) and event.timer is Timer.STABLE:
             self.retries_since_rest = self.errors_since_rest = 0
         if isinstance(event, Fired) and event.timer is Timer.RETRY:
             self.retries_since_rest += 1
-        if before.on_hold and self.link.waiting and before.stage and before.reason is Reason.RETRY:
+        if before.on_hold and self.connection.waiting and before.stage and before.reason is Reason.RETRY:
             self.retries_since_rest -= 1  # given back (L13)
-        elif self.link.state is State.ERROR and before.state is not State.ERROR and not before.on_hold:
+        elif self.connection.state is State.ERROR and before.state is not State.ERROR and not before.on_hold:
             self.errors_since_rest += 1
         return before, effects
 
     def told_truly(self, reason):
         """Nothing is told that is not so."""
-        link = self.link
+        connection = self.connection
         match reason:
             case Reason.PASSKEY:
-                assert link.stage is Stage.PASSKEY
+                assert connection.stage is Stage.PASSKEY
             case Reason.DIALOG:
-                assert link.dialog is not None
+                assert connection.dialog is not None
             case Reason.CONFIRM_NUMBER:
-                assert link.unconfirmed is not None
+                assert connection.unconfirmed is not None
             case Reason.FLAPPING:
-                assert link.state is State.CONNECTED
+                assert connection.state is State.CONNECTED
             case Reason.WATCHED_IN_PART:
-                assert link.partial
+                assert connection.partial
             case Reason.WRONG_NUMBER | Reason.WRONG_NUMBER_STAYS:
-                assert link.foreign == (reason is Reason.WRONG_NUMBER_STAYS) or self.said_by_page
+                assert connection.foreign == (reason is Reason.WRONG_NUMBER_STAYS) or self.said_by_page
             case _:
-                assert link.reason is reason
+                assert connection.reason is reason
                 assert TRAITS[reason].alert
 
     @precondition(lambda self: not self.booted)
@@ -226,36 +226,37 @@ class Lifecycle(RuleBasedStateMachine):
         before, effects = self.happen(Start(takeover))
         running = before.state in {State.CONNECTING, State.CONNECTED} or self.stopped
         assert (Refuse() in effects) == running
-        assert (self.link == before) == running or before.due is not None
+        assert (self.connection == before) == running or before.due is not None
 
     @precondition(lambda self: self.booted)
     @rule(event=st.sampled_from([ConfirmNumber(same=True), ConfirmNumber(same=False), AnswerDialog(), Recycle("x")]))
     def command(self, event):
         before, effects = self.happen(event)
         if Refuse() in effects:
-            assert self.link == before
+            assert self.connection == before
 
     @precondition(lambda self: self.booted and not self.stopped)
     @rule()
     def suspend(self):
         self.happen(Suspend())
-        assert self.link.reason is Reason.SUSPENDED_BY_OPERATOR
-        assert self.link.due is None
+        assert self.connection.reason is Reason.SUSPENDED_BY_OPERATOR
+        assert self.connection.due is None
 
     @precondition(lambda self: self.booted)
     @rule(log_out=st.booleans())
     def stop(self, log_out):
         self.stopped = True
         self.happen(Stop(log_out))
-        assert self.link.state not in {State.CONNECTING, State.CONNECTED}
+        assert self.connection.state not in {State.CONNECTING, State.CONNECTED}
         assert not self.timers
 
     @precondition(lambda self: self.booted)
     @rule(event=st.sampled_from([Hold(), Release()]))
     def reach(self, event):
-        before = self.link
+        before = self.connection
         self.happen(event)
-        assert (self.link.phase, self.link.attempts, self.link.errors) == (before.phase, before.attempts, before.errors)
+        after = self.connection
+        assert (after.phase, after.attempts, after.errors) == (before.phase, before.attempts, before.errors)
 
     @precondition(lambda self: self.browsers and not self.granted and not self.closing)
     @rule()
@@ -280,11 +281,11 @@ class Lifecycle(RuleBasedStateMachine):
     def fail(self, ended):
         self.happen(FromSession(max(self.browsers), ended))
 
-    @precondition(lambda self: self.link.session > 1)
+    @precondition(lambda self: self.connection.session > 1)
     @rule(said=SAID)
     def report_late(self, said):
-        before, effects = self.happen(FromSession(self.link.session - 1, said))
-        assert (self.link, effects) == (before, ())
+        before, effects = self.happen(FromSession(self.connection.session - 1, said))
+        assert (self.connection, effects) == (before, ())
 
     @precondition(lambda self: self.closing)
     @rule()
@@ -302,26 +303,33 @@ class Lifecycle(RuleBasedStateMachine):
         if not self.counted.get(timer):
             self.timers.discard(timer)
         before, effects = self.happen(Fired(timer))
-        moved = self.link.phase != before.phase or self.link.due is not None or self.link.waiting or effects
-        counts = COUNTED | {Timer.CALM} | (OF_ATTEMPT & self.link.spent)
+        moved = (
+            self.connection.phase != before.phase
+            or self.connection.due is not None
+            or self.connection.waiting
+            or effects
+        )
+        counts = COUNTED | {Timer.CALM} | (OF_ATTEMPT & self.connection.spent)
         assert moved or timer in {Timer.QUIET, Timer.STABLE, Timer.DEBOUNCE} | counts, "an armed timer always moves"
 
     @invariant()
     def the_link_knows_its_timers_and_its_browser(self):
-        assert self.link.armed == self.timers
+        assert self.connection.armed == self.timers
         expected = Browser.CLOSING if self.closing else Browser.OPEN if self.browsers else Browser.NONE
-        assert self.link.browser is expected
-        assert (self.link.browser is Browser.OPEN) == (self.link.state in {State.CONNECTING, State.CONNECTED})
-        assert (self.link.stage is not None) == (self.link.state is State.CONNECTING)
+        assert self.connection.browser is expected
+        assert (self.connection.browser is Browser.OPEN) == (
+            self.connection.state in {State.CONNECTING, State.CONNECTED}
+        )
+        assert (self.connection.stage is not None) == (self.connection.state is State.CONNECTING)
 
     @invariant()
     def never_stuck_without_a_timer_unless_a_person_is_needed(self):
-        link = self.link
+        connection = self.connection
         if (
-            link.armed - {Timer.FLAPS, Timer.CALM}
-            or link.due is not None
-            or link.stage is Stage.QUEUED
-            or (link.on_hold and link.waiting)
+            connection.armed - {Timer.FLAPS, Timer.CALM}
+            or connection.due is not None
+            or connection.stage is Stage.QUEUED
+            or (connection.on_hold and connection.waiting)
         ):
             return
         at_rest = {Reason.SUSPENDED_BY_OPERATOR, Reason.SHUTDOWN, Reason.NOT_LINKED, Reason.EXHAUSTED,
@@ -329,48 +337,50 @@ class Lifecycle(RuleBasedStateMachine):
         at_rest |= {reason for reason, verdict in VERDICTS.items() if verdict.needs_person}
         if self.policy.takeover is Takeover.ALWAYS:
             at_rest.discard(Reason.CONFLICT)
-        assert link.state is State.IDLE or link.reason in at_rest or self.stopped
+        assert connection.state is State.IDLE or connection.reason in at_rest or self.stopped
 
     @invariant()
     def an_attempt_ends(self):
-        link = self.link
-        if link.state is State.CONNECTING and link.stage is not Stage.QUEUED:
-            assert Timer.ATTEMPT in link.armed or link.stage is Stage.LOGGING_OUT, (
+        connection = self.connection
+        if connection.state is State.CONNECTING and connection.stage is not Stage.QUEUED:
+            assert Timer.ATTEMPT in connection.armed or connection.stage is Stage.LOGGING_OUT, (
                 "whatever its stages, the whole has a limit"
             )
             its_own = {
                 Stage.AWAITING_SCAN: {Timer.CODES}, Stage.PASSKEY: {Timer.PERSON, Timer.DEADLINE},
                 Stage.DIALOG: {Timer.PERSON, Timer.DEADLINE},
             }  # fmt: skip
-            assert link.armed & its_own.get(link.stage, {Timer.DEADLINE}), "a stage without an end of its own"
+            assert connection.armed & its_own.get(connection.stage, {Timer.DEADLINE}), (
+                "a stage without an end of its own"
+            )
 
     @invariant()
     def what_flaps_is_told(self):
-        assert self.link.flaps == self.counted[Timer.FLAPS] <= self.policy.flaps
-        assert self.link.flapping == (Timer.CALM in self.timers)
-        assert self.link.flapping == (Reason.FLAPPING in self.alerts_open)
+        assert self.connection.flaps == self.counted[Timer.FLAPS] <= self.policy.flaps
+        assert self.connection.flapping == (Timer.CALM in self.timers)
+        assert self.connection.flapping == (Reason.FLAPPING in self.alerts_open)
 
     @invariant()
     def reloads_are_counted(self):
-        assert self.link.reloads == self.counted[Timer.RELOADS] <= self.policy.reloads
+        assert self.connection.reloads == self.counted[Timer.RELOADS] <= self.policy.reloads
 
     @invariant()
     def what_stands_is_what_is_open(self):
         standing = {reason for reason in self.alerts_open if TRAITS[reason].stands}
-        assert self.link.alerted & {reason for reason in Reason if TRAITS[reason].stands} == standing
+        assert self.connection.alerted & {reason for reason in Reason if TRAITS[reason].stands} == standing
         if not self.stopped:
-            assert (Reason.CONFIRM_NUMBER in standing) == (self.link.unconfirmed is not None)
+            assert (Reason.CONFIRM_NUMBER in standing) == (self.connection.unconfirmed is not None)
 
     @invariant()
     def counters_stay_within_their_limits(self):
-        assert self.link.attempts <= self.policy.max_attempts
-        assert self.link.errors <= self.policy.breaker_threshold
+        assert self.connection.attempts <= self.policy.max_attempts
+        assert self.connection.errors <= self.policy.breaker_threshold
         assert self.retries_since_rest <= self.policy.max_attempts
-        assert self.errors_since_rest < self.policy.breaker_threshold or self.link.breaker is not Breaker.CLOSED
+        assert self.errors_since_rest < self.policy.breaker_threshold or self.connection.breaker is not Breaker.CLOSED
 
     @invariant()
     def a_code_is_in_the_chat_only_while_a_scan_is_awaited(self):
-        assert self.code_in_chat == (self.link.stage is Stage.AWAITING_SCAN)
+        assert self.code_in_chat == (self.connection.stage is Stage.AWAITING_SCAN)
 
 
 TestLifecycle = Lifecycle.TestCase

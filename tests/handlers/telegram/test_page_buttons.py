@@ -1,10 +1,13 @@
 """Buttons about what the page asks and what a saved copy mends: under alerts, cards and details, and what they do."""
 
 from dataclasses import replace
+from datetime import timedelta
 
+from controller.accounts.notices import BuildLoaded
 from controller.accounts.reasons import Reason, Remedy, State
 from controller.driver import SavedSession
 from controller.troubles import Trouble
+from handlers.texts.vocabulary import clock
 from tests.handlers.conftest import Rig
 from tests.handlers.fakes import ADMIN, BERLIN, OPERATOR
 from tests.waiting import until
@@ -111,3 +114,20 @@ async def test_planned_work_goes_on_by_an_admin_s_word_alone(rig: Rig):
     assert (ADMIN, "go on", None, "goes on") in rig.records.audited
     again = await rig.press(alert, "Go on all the same")
     assert again is not None and "Nothing waits" in again["text"]
+
+
+async def test_the_detail_tells_which_version_of_the_page_was_loaded_since_when_and_what_it_lacks(rig: Rig):
+    rig.accounts.put(owner=ADMIN, state=State.SUSPENDED, reason=Reason.EXHAUSTED)
+    at = rig.accounts.clock()
+    rig.records.loaded[BERLIN] = [
+        BuildLoaded(BERLIN, at, "2.3000.2", frozenset(), frozenset({"stream"})),
+        BuildLoaded(BERLIN, at - timedelta(days=400), "2.3000.2", frozenset(), frozenset({"stream"})),
+        BuildLoaded(BERLIN, at - timedelta(days=900), "2.3000.1", frozenset(), frozenset()),
+    ]
+    told = (await rig.answer(ADMIN, "/status Support Berlin", "Attempts"))["text"]
+    since = clock(at - timedelta(days=400), at)
+    assert f"Last WhatsApp Web 2.3000.2, since {since}, without stream" in told
+    assert "Before that 2.3000.1" in told
+    rig.accounts.statuses[BERLIN] = replace(rig.accounts.statuses[BERLIN], build="2.3000.3")
+    told = (await rig.answer(ADMIN, "/status Support Berlin", "2.3000.3"))["text"]
+    assert "WhatsApp Web 2.3000.3\nBefore that 2.3000.2" in told

@@ -22,7 +22,7 @@ from handlers.alerts.incidents import Book, Fact, Kind, Setting
 from handlers.alerts.policy import AlertPolicy
 from handlers.chat.button_codes import Verb, read_code
 from handlers.telegram.ui import keyboards
-from handlers.texts import remedies
+from handlers.texts import overview, remedies
 from handlers.texts import status as status_text
 from handlers.texts.vocabulary import ALERTS, TROUBLES
 
@@ -146,7 +146,7 @@ def test_detail_card_and_answer_name_no_button_that_is_not_there_and_have_none_t
             (status_text.card(ACCOUNT, here, NOW), keyboards.under_card(ACCOUNT.number, here.remedies)),
             (status_text.progress(ACCOUNT, here, NOW) or "", keyboards.next_step(ACCOUNT.number, here.remedies)),
             (status_text.card_line(ACCOUNT, here, NOW), ()),
-            (status_text.overview([(ACCOUNT, here)], NOW), ()),
+            (overview.whole([(ACCOUNT, here)], NOW), ()),
         )
         for text, keyboard in told:
             agrees(text, keyboard)
