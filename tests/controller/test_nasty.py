@@ -303,7 +303,7 @@ async def test_terms_of_service_and_address_blocks_need_a_person(world):
 
 @meets("outdated")
 async def test_a_version_too_old_gets_one_fresh_page_at_once_and_then_the_backoff(world):
-    account = await world.linked()
+    account = await world.linked(sync_timeout=15.0)  # longer than an end has to stand until it is believed
     world.switches.set("outdated", value=True)
     await account.until(lambda: account.ends().count((State.DISCONNECTED, Reason.OUTDATED)) == 3)
     first, second, third = (m for m in account.moves if m.reason is Reason.OUTDATED)
