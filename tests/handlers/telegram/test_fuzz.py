@@ -24,6 +24,8 @@ from tests.waiting import until
 OTHER_OPERATOR = 2002
 BERLIN, LONDON = "+491511234567", "+447400123456"
 OWNERS = {BERLIN: ADMIN, PARIS: OPERATOR, LONDON: OTHER_OPERATOR}
+LOST: dict[str, Any] = {"state": State.DISCONNECTED, "reason": Reason.CONNECTION_LOST}
+"""How the accounts are: there is something to be done with them."""
 NAMES = {BERLIN: "Zinnober", PARIS: "Quittung", LONDON: "Flachs & <Wolle>"}
 ADMINS, OPERATORS = (ADMIN, SECOND_ADMIN), (OPERATOR, OTHER_OPERATOR)
 CALLBACK_ANSWER = 200
@@ -92,7 +94,7 @@ class Fuzz:
         """Let every account be its owner's again, connected to nothing."""
         self.rig.accounts.known.clear()
         for number, owner in OWNERS.items():
-            self.rig.accounts.put(number, NAMES[number], owner)
+            self.rig.accounts.put(number, NAMES[number], owner, **LOST)
         self.rig.accounts.calls.clear()
         self.records.clear()
 

@@ -130,7 +130,7 @@ async def test_nothing_that_people_send_is_met_with_silence(rig: Rig):
 
 async def test_a_strangers_press_stops_spinning_and_does_nothing(rig: Rig):
     group = rig.client.add_group("Ops", [ADMIN, STRANGER])["id"]
-    rig.accounts.put()
+    rig.accounts.put(state=State.DISCONNECTED, reason=Reason.CONNECTION_LOST)
     detail = await rig.answer(ADMIN, "/status Support Berlin", "Attempts", chat=group)
     shown = await rig.press(detail, "Reconnect", user=STRANGER)
     assert shown is not None
@@ -219,7 +219,7 @@ async def lives_through(telegram: Any, path: Any, steps: int, ask: Any) -> tuple
     Returns whether the process was killed.
     """
     accounts, messages, fuse = FusedAccounts(), FakeMessages(), Fuse(10**9)
-    accounts.put(owner=ADMIN)
+    accounts.put(owner=ADMIN, state=State.DISCONNECTED, reason=Reason.CONNECTION_LOST)
     async with open_database(path) as database:
         with suppress(BaseExceptionGroup, Killed):
             async with running_rig(
