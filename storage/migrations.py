@@ -279,4 +279,28 @@ MIGRATIONS: Sequence[Sequence[Statement]] = (
         ) STRICT
         """,
     ),
+    (
+        """
+        CREATE TABLE destination (
+            id INTEGER PRIMARY KEY CHECK (id = 1),
+            chat INTEGER NOT NULL,
+            topic INTEGER
+        ) STRICT
+        """,
+        """
+        CREATE TABLE loudness (
+            chat INTEGER NOT NULL,
+            kind TEXT NOT NULL,
+            loudness TEXT NOT NULL,
+            PRIMARY KEY (chat, kind)
+        ) STRICT
+        """,
+        """
+        CREATE TABLE quiet_hours (
+            chat INTEGER PRIMARY KEY,
+            begins INTEGER NOT NULL,
+            ends INTEGER NOT NULL
+        ) STRICT
+        """,
+    ),
 )

@@ -29,6 +29,7 @@ from handlers.telegram.assemble import assemble
 from handlers.telegram.connection import ProxyError, TelegramConnection
 from handlers.telegram.service import TelegramOptions, TelegramService
 from storage.accounts import AccountRecords
+from storage.choices import ChoiceRecords
 from storage.database import Database, StorageError, open_database, passes
 from storage.duty import DutyRecords
 from storage.inbox import Inbox
@@ -234,6 +235,7 @@ def _assemble(settings: Settings, database: Database, driver: ChromiumDriver, ca
         requests=Inbox(database),
         roster=DutyRecords(database),
         people_store=PeopleRecords(database),
+        choice_store=ChoiceRecords(database),
         clock=utc_now,
     )
     records.absorb.append(telegram.alerts.absorb)

@@ -72,6 +72,10 @@ class Setting:
     closed: Collection[int] = ()
     forum: bool = False
 
+    def quiet(self, number: str, reason: str, since: datetime) -> bool:
+        """Tell whether an alert that nobody was told of is held back now, by a silence or by the policy."""
+        return self.silenced(number) or self.policy.held_until(reason, since, self.now) is not None
+
 
 @dataclass(frozen=True, slots=True)
 class Book:
@@ -165,7 +169,7 @@ class _Draft:
         self._end(fact.ends, fact.at, _End.BY_PERSON if fact.kind is Kind.HANDLED else _End.MENDED)
 
     def _alert(self, fact: Fact) -> None:
-        now, silenced = self.setting.now, self.setting.silenced(fact.number)
+        now, silenced = self.setting.now, self.setting.quiet(fact.number, fact.reason, fact.at)
         standing = self._newest(lambda entry: entry.open and _is_same(entry, fact))
         if standing is not None:
             self.incidents[standing.id] = _again(standing, fact, now)
@@ -203,7 +207,7 @@ class _Draft:
     def _is_held(self, incident: Incident) -> bool:
         """Tell whether silences hold all of it back."""
         entries = incident.open_entries
-        return bool(entries) and all(self.setting.silenced(entry.number) for entry in entries)
+        return bool(entries) and all(self.setting.quiet(entry.number, entry.reason, entry.at) for entry in entries)
 
     def _newest(self, of: Callable[[Entry], bool]) -> Incident | None:
         return next((each for each in reversed(self.incidents.values()) if any(map(of, each.entries))), None)
@@ -233,8 +237,8 @@ class _Draft:
             if not any(ends(entry) for entry in each.open_entries) or (but_told and each.told_at is not None):
                 continue
             if each.told_at is None and not any(part.sending for part in each.parts):
-                silenced = self.setting.silenced
-                kept = tuple(e for e in each.entries if not (e.open and ends(e) and silenced(e.number)))
+                quiet = self.setting.quiet
+                kept = tuple(e for e in each.entries if not (e.open and ends(e) and quiet(e.number, e.reason, e.at)))
                 if not kept:
                     del self.incidents[each.id]
                     continue

@@ -1,8 +1,38 @@
-"""How alerts are grouped, repeated and spaced: the numbers, handed in, for each chat by itself."""
+"""How alerts are grouped, repeated, spaced and heard: the numbers, handed in, for each chat by itself."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+
+from controller.accounts.reasons import Reason
+from controller.incidents import CRITICAL
+from controller.troubles import Trouble
+from handlers.chat.choices import Loudness
+
+KINDS: Mapping[str, frozenset[str]] = {
+    "circuit": frozenset({Reason.BREAKER_OPEN, Reason.TRIAL_FAILED}),
+    "given up": frozenset({Reason.EXHAUSTED}),
+    "logged out": frozenset(
+        {Reason.LOGGED_OUT, Reason.SYNC_FAILED, Reason.STORAGE_FULL, Reason.ACCOUNT_LOCKED, Reason.SCREEN_LOCKED}
+    ),
+    "banned": frozenset({Reason.BANNED}),
+    "elsewhere": frozenset({Reason.CONFLICT, Reason.CONFLICT_LEFT}),
+    "wrong phone": frozenset({Reason.WRONG_NUMBER, Reason.WRONG_NUMBER_STAYS}),
+    "asks": frozenset({Reason.PASSKEY, Reason.DIALOG, Reason.CONFIRM_NUMBER}),
+    "page": frozenset({Reason.PAGE_UNKNOWN, Reason.PAGE_MISBEHAVES, Reason.WATCHED_IN_PART, Trouble.NEW_BUILD}),
+    "drops out": frozenset({Reason.FLAPPING}),
+    "unreachable": frozenset({Trouble.UNREACHABLE}),
+    "server": frozenset(
+        {Trouble.DISK, Trouble.MEMORY, Trouble.PROCESSES, Trouble.DATABASE, Trouble.DEAF, Trouble.BACKUP}
+    ),
+}
+"""The kinds of alerts whose loudness is chosen, with the reasons and troubles of each; all else is `OTHER`."""
+OTHER = "other"
+
+
+def kind_of(reason: str) -> str:
+    """Return the kind of an alert."""
+    return next((kind for kind, reasons in KINDS.items() if reason in reasons), OTHER)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +70,27 @@ class AlertPolicy:
     gone_retry: timedelta = timedelta(minutes=10)
     """Until a chat that cannot be written to is tried again."""
 
+    loudness: Mapping[str, Loudness] = field(default_factory=dict)
+    """How loud each kind is; what is missing sounds."""
+    quiet_hours: tuple[int, int] | None = None
+    """The minutes of the day, on this machine's clock, in which it begins and ends that only the critical is told."""
+    unreachable_after: timedelta = timedelta(minutes=5)
+    """How long WhatsApp must be out of reach before that is told: what mends itself sooner is nobody's business."""
+
+    def loudness_of(self, reason: str) -> Loudness:
+        """Return how loud an alert is."""
+        return self.loudness.get(kind_of(reason), Loudness.SOUND)
+
+    def held_until(self, reason: str, opened_at: datetime, now: datetime) -> datetime | None:
+        """Return until when an alert that nobody was told of is held back; None if it is not."""
+        if reason == Trouble.UNREACHABLE and within(opened_at, now, self.unreachable_after):
+            ends = opened_at + self.unreachable_after
+            if ends > now:
+                return ends
+        if reason in CRITICAL or self.quiet_hours is None:
+            return None
+        return quiet_until(self.quiet_hours, now)
+
 
 PolicyOf = Callable[[int], AlertPolicy]
 """The policy of a chat."""
@@ -53,3 +104,16 @@ def elapsed(since: datetime, now: datetime, wait: timedelta) -> bool:
 def within(since: datetime, now: datetime, window: timedelta) -> bool:
     """Tell whether two moments are so close, whichever way the clock was set in between."""
     return abs(now - since) <= window
+
+
+def quiet_until(hours: tuple[int, int], now: datetime) -> datetime | None:
+    """Return when quiet hours end that last now, on this machine's clock; None if none do."""
+    begins, ends = hours
+    here = now.astimezone().replace(tzinfo=None)
+    midnight = here.replace(hour=0, minute=0, second=0, microsecond=0)
+    lasts = timedelta(minutes=(ends - begins) % 1440)
+    for day in (midnight, midnight - timedelta(days=1)):
+        start = day + timedelta(minutes=begins)
+        if start <= here < start + lasts:
+            return (start + lasts).astimezone(now.tzinfo)
+    return None

@@ -23,8 +23,8 @@ class Recipients:
         """Where admins get all alerts, under its newest id; None without one."""
         return None if self._alert_chat is None else self.moved.get(self._alert_chat, self._alert_chat)
 
-    def use_alert_chat(self, chat: int) -> None:
-        """Let alerts go to this chat from now on."""
+    def use_alert_chat(self, chat: int | None) -> None:
+        """Let alerts go to this chat from now on; None for each admin's private chat."""
         self._alert_chat = chat
 
     def of_card(self, account: Account) -> tuple[Place, ...]:

@@ -29,6 +29,7 @@ from handlers.alerts.policy import AlertPolicy, PolicyOf
 from handlers.alerts.recipients import Recipients
 from handlers.alerts.silences import Silences
 from handlers.alerts.worker import ChatEvents, Context, Worker
+from handlers.chat.choices import Loudness
 from handlers.chat.errors import ChatError
 from handlers.chat.messages import Lane, Place, Text
 from handlers.chat.send_queue import SendQueue
@@ -385,7 +386,11 @@ class Alerts:
             self._absorb_in(draft, chat, facts)
 
     def _absorb_in(self, draft: Draft, chat: int, facts: Sequence[Fact]) -> None:
-        """Absorb facts in a chat: without a sound where somebody else is on duty, who is called first."""
+        """Absorb facts in a chat, as loud as was chosen there.
+
+        Without a sound where somebody else is on duty, who is called first.
+        """
+        facts = self._as_chosen(chat, facts)
         on_duty = self._escalator.on_duty()
         if on_duty is None or on_duty.user == chat:
             self._absorb_sounding(draft, chat, facts)
@@ -398,6 +403,18 @@ class Alerts:
 
     def _absorb_sounding(self, draft: Draft, chat: int, facts: Sequence[Fact]) -> None:
         draft.put(draft.book(chat).absorb(facts, self._setting(draft, chat)))
+
+    def _as_chosen(self, chat: int, facts: Sequence[Fact]) -> list[Fact]:
+        policy, chosen = self._policy_of(chat), []
+        for fact in facts:
+            loudness = policy.loudness_of(fact.reason) if fact.kind is Kind.ALERT else Loudness.SOUND
+            if loudness is not Loudness.OFF:
+                chosen.append(replace(fact, silent=True) if loudness is Loudness.SILENT else fact)
+        return chosen
+
+    def policy_changed(self, chat: int) -> None:
+        """Look at a chat's alerts anew: what is held back there may be told now. Returns at once."""
+        self._wake([chat])
 
     def _setting(self, draft: Draft, chat: int) -> Setting:
         worker = self._workers.get(chat)

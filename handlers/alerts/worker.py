@@ -241,7 +241,7 @@ class Worker:
         for incident in book.incidents:
             if self._done.get(incident.id) is incident:
                 continue
-            quiet_until = self._context.silences.quiet_until(incident)
+            quiet_until = self._context.silences.quiet_until(incident) or self._held_until(incident, now)
             action = delivery.next_action(
                 incident,
                 self._sender.name,
@@ -268,6 +268,12 @@ class Worker:
                 pauses.append(wait)
         self._forget_what_is_gone(book)
         return None, max(0.0, min(pauses))
+
+    def _held_until(self, incident: Incident, now: datetime) -> datetime | None:
+        """Return when the first of what stands in an incident is held back no more; None if any is not now."""
+        policy = self._context.policy_of(self.chat)
+        ends = [policy.held_until(entry.reason, entry.at, now) for entry in incident.open_entries]
+        return min((end for end in ends if end is not None), default=None) if ends and None not in ends else None
 
     def _wait(self, incident: Incident, action: Action, loop_now: float) -> float:
         """Return for how long an action is to wait: after a refusal, or for what comes together with it."""

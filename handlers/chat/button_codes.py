@@ -62,6 +62,7 @@ class Verb(StrEnum):
     OWNER = "ow"
     REMOVE = "x"
     REMOVE_SURE = "xx"
+    LOUDNESS = "lo"
 
 
 _VERBS = frozenset(Verb)

@@ -1,6 +1,7 @@
 """Makes the parts of Telegram's side in their order, each whole when it is made, and ties them together."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from controller.registry import Registry
@@ -9,24 +10,26 @@ from handlers.alerts.duty import Duty, DutyStore
 from handlers.alerts.ledger import AlertStore
 from handlers.alerts.recipients import Recipients
 from handlers.alerts.service import Alerts
+from handlers.chat.choices import Choices, ChoiceStore
 from handlers.chat.people import People
 from handlers.chat.rate_limits import Limits, RateLimits
 from handlers.chat.send_queue import SendQueue
 from handlers.ports import Messages, PeopleStore, Records, RequestStore
 from handlers.telegram.actions.account_actions import AccountActions
 from handlers.telegram.actions.alert_actions import AlertActions
+from handlers.telegram.actions.alert_chat import AlertChat
 from handlers.telegram.actions.detail import Detail
 from handlers.telegram.actions.ownership import OwnershipActions
 from handlers.telegram.actions.people import PeopleActions, Rights
 from handlers.telegram.actions.restore import RestoreActions
 from handlers.telegram.actions.status_list import StatusList
 from handlers.telegram.actions.try_ways import WayTest
-from handlers.telegram.alert_chat import AlertChat
 from handlers.telegram.bot import TelegramBot
 from handlers.telegram.chats import Chats
 from handlers.telegram.commands.accounts import AccountCommands
 from handlers.telegram.commands.alerts import AlertCommands
 from handlers.telegram.commands.buttons import Buttons
+from handlers.telegram.commands.choices import ChoiceCommands
 from handlers.telegram.commands.duty import DutyCommands
 from handlers.telegram.commands.help import HelpCommands
 from handlers.telegram.commands.ownership import OwnershipCommands
@@ -60,6 +63,7 @@ def assemble(
     requests: RequestStore,
     roster: DutyStore,
     people_store: PeopleStore,
+    choice_store: ChoiceStore,
     clock: Callable[[], datetime] = utc_now,
     limits: Limits | None = None,
 ) -> TelegramService:
@@ -67,6 +71,7 @@ def assemble(
     tasks, lasting = Tasks(), Tasks()
     people = People(options.admins, options.operators, people_store)
     recipients = Recipients(people)
+    choices = Choices(choice_store)
     queue = SendQueue(connection.client, RateLimits(limits))
 
     # What is sent by itself.
@@ -80,9 +85,13 @@ def assemble(
         clock=clock,
         duty=duty,
         calling=options.calling,
-        policy_of=options.alert_policy_of,
+        policy_of=lambda chat: replace(
+            options.alert_policy_of(chat), loudness=choices.loudness(chat), quiet_hours=choices.quiet_hours(chat)
+        ),
     )
-    alert_chat = AlertChat(options.alert_chat, queue=queue, lasting=lasting, recipients=recipients, alerts=alerts)
+    alert_chat = AlertChat(
+        options.alert_chat, queue=queue, lasting=lasting, recipients=recipients, alerts=alerts, store=choice_store
+    )
     codes = Codes(queue, tasks, accounts=accounts, recipients=recipients, messages=messages, clock=clock)
     cards = Cards(queue, tasks, accounts=accounts, recipients=recipients, messages=messages, clock=clock)
 
@@ -167,6 +176,9 @@ def assemble(
         ),
         AlertCommands(alert_actions),
         DutyCommands(duty=duty, people=people, actions=actions, responder=responder, ways=ways, clock=clock),
+        ChoiceCommands(
+            choices, people=people, alerts=alerts, alert_chat=alert_chat, actions=actions, responder=responder
+        ),
         PeopleCommands(people_actions, responder=responder, clock=clock),
         HelpCommands(COMMANDS, people=people, accounts=accounts, responder=responder),
     )
@@ -222,4 +234,5 @@ def assemble(
         cards=cards,
         alert_chat=alert_chat,
         people=people,
+        choices=choices,
     )

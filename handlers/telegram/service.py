@@ -17,10 +17,11 @@ from handlers.alerts.escalator import Calling
 from handlers.alerts.incidents import Kind
 from handlers.alerts.policy import AlertPolicy
 from handlers.alerts.service import Alerts
+from handlers.chat.choices import Choices
 from handlers.chat.destination import Destination
 from handlers.chat.people import People
 from handlers.chat.send_queue import SendQueue
-from handlers.telegram.alert_chat import AlertChat
+from handlers.telegram.actions.alert_chat import AlertChat
 from handlers.telegram.bot import TelegramBot
 from handlers.telegram.connection import TelegramConnection
 from handlers.telegram.hearing import Hearing
@@ -75,6 +76,7 @@ class TelegramService:
         cards: Cards,
         alert_chat: AlertChat,
         people: People,
+        choices: Choices,
     ) -> None:
         self.call_listeners = connection.call_listeners
         self._connection, self._bot, self._hearing, self._queue = connection, bot, hearing, queue
@@ -82,7 +84,7 @@ class TelegramService:
         self.alerts = alerts
         """Where transitions are absorbed as they are stored, and sent plainly where they cannot be."""
         self._responder, self._codes, self._cards = responder, codes, cards
-        self._alert_chat, self._people = alert_chat, people
+        self._alert_chat, self._people, self._choices = alert_chat, people, choices
 
     def notify(self, notice: Notice) -> None:
         """Handle what the controller announces: a `Listener` of the recorder. Returns at once."""
@@ -139,7 +141,8 @@ class TelegramService:
     async def load(self) -> None:
         """Read what an earlier run left: before the first transition is stored. Raises OSError."""
         await self._people.load()
-        self._alert_chat.start()
+        await self._choices.load()
+        await self._alert_chat.start()
         await self.alerts.load()
         await self._cards.load()
 

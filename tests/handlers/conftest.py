@@ -19,6 +19,7 @@ from handlers.telegram.connection import TelegramConnection
 from handlers.telegram.service import TelegramOptions, TelegramService
 from sandbox.telegram import TelegramStandIn
 from storage.accounts import AccountRecords
+from storage.choices import ChoiceRecords
 from storage.database import Database, open_database
 from storage.duty import DutyRecords
 from storage.inbox import Inbox
@@ -34,7 +35,9 @@ WITHIN = 30.0
 UNLIMITED = Limits(burst=1e6, per_second=1e6, group_per_minute=1e8, overall=1e6, overall_burst=1e6)
 """For tests of what is said; those of when are in test_send_queue and test_storms."""
 
-QUICK = AlertPolicy(first_gathers=timedelta(seconds=0.1), spacing_young=timedelta(seconds=0.1))
+QUICK = AlertPolicy(
+    first_gathers=timedelta(seconds=0.1), spacing_young=timedelta(seconds=0.1), unreachable_after=timedelta(0)
+)
 """For tests in real time."""
 
 
@@ -118,6 +121,7 @@ async def running_rig(
         requests=Inbox(database),
         roster=DutyRecords(database),
         people_store=PeopleRecords(database),
+        choice_store=ChoiceRecords(database),
         clock=accounts.clock,
         limits=limits,
     )

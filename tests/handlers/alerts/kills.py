@@ -29,6 +29,7 @@ from handlers.telegram.connection import TelegramConnection
 from handlers.telegram.service import TelegramOptions, TelegramService
 from sandbox.telegram import TelegramStandIn
 from storage.accounts import AccountRecords
+from storage.choices import ChoiceRecords
 from storage.database import open_database
 from storage.duty import DutyRecords
 from storage.inbox import Inbox
@@ -78,6 +79,7 @@ async def serve(path: Path, url: str, token: str, seconds: float, second_way: st
             requests=Inbox(database),
             roster=DutyRecords(database),
             people_store=PeopleRecords(database),
+            choice_store=ChoiceRecords(database),
             limits=_unlimited(),
         )
 

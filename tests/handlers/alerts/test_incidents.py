@@ -170,17 +170,17 @@ def test_what_a_silence_held_back_and_was_mended_is_not_told():
 
 def test_a_trouble_of_the_controller_is_updated_in_place_and_ends():
     of = book()
-    of.absorb([alert("", Trouble.UNREACHABLE, detail="3 accounts are waiting")], T0)
-    of.absorb([alert("", Trouble.UNREACHABLE, detail="4 accounts are waiting")], seconds(5))
+    of.absorb([alert("", Trouble.MEMORY, detail="3 accounts are waiting")], T0)
+    of.absorb([alert("", Trouble.MEMORY, detail="4 accounts are waiting")], seconds(5))
     of.absorb([over("", seconds(60), reason=Trouble.DISK)], seconds(60))
     (one,) = of.incidents
     assert (one.entries[0].detail, one.entries[0].times) == ("4 accounts are waiting", 1)
     assert one.open_entries
-    of.absorb([over("", seconds(70), reason=Trouble.UNREACHABLE)], seconds(70))
+    of.absorb([over("", seconds(70), reason=Trouble.MEMORY)], seconds(70))
     assert not of.incidents[0].open_entries
     reply = incident_text.recovery(of.incidents[0], str)
     assert reply is not None
-    assert reply.html == "✅ WhatsApp can be reached again, after 1 min."
+    assert reply.html == "✅ There is memory again, after 1 min."
 
 
 def test_in_a_forum_one_account_has_its_topic_and_many_have_none():

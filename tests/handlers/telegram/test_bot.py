@@ -10,6 +10,7 @@ from handlers.telegram.assemble import assemble
 from handlers.telegram.connection import TelegramConnection
 from handlers.telegram.service import TelegramOptions
 from sandbox.telegram import TelegramStandIn
+from storage.choices import ChoiceRecords
 from storage.database import Database
 from storage.duty import DutyRecords
 from storage.inbox import Inbox
@@ -60,6 +61,7 @@ async def test_a_token_that_is_refused_at_the_start_ends_it(telegram: TelegramSt
         requests=Inbox(database),
         roster=DutyRecords(database),
         people_store=PeopleRecords(database),
+        choice_store=ChoiceRecords(database),
     )
     with pytest.raises(TokenRefusedError, match="TELEGRAM_BOT_TOKEN") as error:
         await asyncio.wait_for(service.run(), 10)

@@ -1,0 +1,61 @@
+"""What is said about where alerts go, how loud they are, and quiet hours. HTML; pure."""
+
+from collections.abc import Mapping
+
+from handlers.chat.choices import Loudness
+
+KINDS: dict[str, str] = {
+    "circuit": "Paused after errors",
+    "given up": "Attempts used up",
+    "logged out": "Logged out",
+    "banned": "Blocked by WhatsApp",
+    "elsewhere": "Opened somewhere else",
+    "wrong phone": "Wrong phone",
+    "asks": "Something asks for an answer",
+    "page": "A page that is new, or misbehaves",
+    "drops out": "Keeps dropping out",
+    "unreachable": "WhatsApp cannot be reached",
+    "server": "The server itself",
+    "other": "Everything else",
+}
+"""What each kind of alert is called, in the order in which they are listed."""
+ICONS = {Loudness.SOUND: "🔔", Loudness.SILENT: "🔕", Loudness.OFF: "🚫"}
+WORDS = {Loudness.SOUND: "with a sound", Loudness.SILENT: "without a sound", Loudness.OFF: "not at all"}
+HOW_QUIET = "Send them like <code>/quiet 22:00-07:00</code>, or <code>/quiet off</code>."
+ONLY_ADMINS_IN_GROUPS = "In a group an admin chooses that. In your private chat with me you choose it for yourself."
+
+
+def here(topic: int | None) -> str:
+    """Answer /here."""
+    where = "this topic" if topic is not None else "this chat"
+    return (
+        f"📍 Alerts come to {where} from now on, also after a restart. What stands already goes on where it is.\n"
+        "<code>/here off</code> sends them where the settings say."
+    )
+
+
+def not_here(*, to_chat: bool) -> str:
+    """Answer `/here off`."""
+    where = "to the chat that TELEGRAM_ALERT_CHAT_ID names" if to_chat else "to each admin privately"
+    return f"📍 Alerts go {where} again."
+
+
+def loudness(chosen: Mapping[str, Loudness], quiet: tuple[int, int] | None) -> str:
+    """Show how loud each kind is in this chat; a button below each changes it."""
+    rows = ["<b>How alerts come to this chat</b>"]
+    for kind, name in KINDS.items():
+        each = chosen.get(kind, Loudness.SOUND)
+        rows.append(f"{ICONS[each]} {name}: {WORDS[each]}")
+    rows.append("WhatsApp out of reach is told once it has lasted five minutes.")
+    rows.append(f"{quiet_hours(quiet)} {HOW_QUIET}")
+    if Loudness.OFF in chosen.values():
+        rows.append("🚫 What is off is not told here, however bad it is.")
+    return "\n".join(rows)
+
+
+def quiet_hours(hours: tuple[int, int] | None) -> str:
+    """Tell a chat's quiet hours in a sentence."""
+    if hours is None:
+        return "There are no quiet hours."
+    begins, ends = (f"{minute // 60:02}:{minute % 60:02}" for minute in hours)
+    return f"🌙 Quiet from {begins} to {ends}: what can wait is told afterwards; what is critical comes at once."
