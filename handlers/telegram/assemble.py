@@ -211,7 +211,7 @@ def assemble(
         tasks,
         people=people,
         strangers=Strangers(tasks, responder=responder, alerts=alerts, people=people_store, clock=clock),
-        chats=Chats(alerts, cards),
+        chats=Chats(alerts, cards, choices, tasks),
         alerts=alerts,
         inbox=inbox,
         responder=responder,

@@ -1,14 +1,16 @@
 """What the bot learns of chats by what people do there: where they write, and that a group has become a supergroup."""
 
+from controller.tasks import Tasks
 from handlers.alerts.service import Alerts
+from handlers.chat.choices import Choices
 from handlers.telegram.ui.cards import Cards
 
 
 class Chats:
     """Passes it on. Every method returns at once."""
 
-    def __init__(self, alerts: Alerts, cards: Cards) -> None:
-        self._alerts, self._cards = alerts, cards
+    def __init__(self, alerts: Alerts, cards: Cards, choices: Choices, tasks: Tasks) -> None:
+        self._alerts, self._cards, self._choices, self._tasks = alerts, cards, choices, tasks
 
     def heard_from(self, chat: int) -> None:
         """Note that somebody wrote in a chat: if it was gone, it is back."""
@@ -18,3 +20,4 @@ class Chats:
     def moved(self, chat: int, to: int) -> None:
         """Send what goes to a group to the supergroup that it has become."""
         self._alerts.move_soon(chat, to)
+        self._tasks.start(self._choices.move(chat, to), "moving what was chosen for a group")
