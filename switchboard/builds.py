@@ -127,6 +127,9 @@ class BuildWatch:
     async def run(self) -> None:
         """Do nothing but end, when cancelled, what is still under way."""
         try:
+            await self._troubles.tell_trouble_over(
+                Trouble.NEW_BUILD
+            )  # what an earlier run held back is not held any more
             await asyncio.Event().wait()
         finally:
             await self.stop()

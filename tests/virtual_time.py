@@ -129,6 +129,15 @@ def virtual(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., Non
     return run
 
 
+def wall_clock() -> datetime:
+    """Return the time of the running loop where that is virtual, else the real one: aware, UTC."""
+    try:
+        loop: asyncio.AbstractEventLoop | None = asyncio.get_running_loop()
+    except RuntimeError:
+        loop = None
+    return loop.clock() if isinstance(loop, VirtualLoop) else datetime.now(UTC)
+
+
 def virtual_loop() -> VirtualLoop:
     """Return the running virtual loop."""
     loop = asyncio.get_running_loop()

@@ -55,10 +55,13 @@ class Budget:
 
 @dataclass(slots=True)
 class Verge:
-    """Whether something that is measured is short, with a margin before it counts as enough again."""
+    """Whether something that is measured is short, with a margin before it counts as enough again.
+
+    short: None before the first look; the answer to that is news in any case, since an earlier run may have said so.
+    """
 
     limit: int
-    short: bool = False
+    short: bool | None = None
 
     def look(self, free: int) -> bool:
         """Take a measure; return whether this changed the answer."""
@@ -156,6 +159,9 @@ class ResourceWatch:
             limit = f"{processes} more may be started, the limit is {host.process_limit()}"
             refused = f"{count} could not be started; {limit}" if (count := host.take_refusals()) else ""
             await self._check(Trouble.PROCESSES, self._processes, processes, limit, refused)
+        elif self._processes.short is None:
+            self._processes.short = False
+            await self._troubles.tell_trouble_over(Trouble.PROCESSES)  # there is no limit, whatever an earlier run met
 
     def _kills(self, host: HostLimits) -> str:
         kills = host.take_kills()
@@ -179,8 +185,9 @@ class ResourceWatch:
             log.error("The host is in trouble (%s): %s; no browser is started until more is", kind, detail)
             await self._troubles.tell_trouble(kind, detail)
         else:
-            self._registry.slots.release(kind)
-            log.info("The host is well again (%s): %s", kind, detail)
+            if was_short:
+                self._registry.slots.release(kind)
+                log.info("The host is well again (%s): %s", kind, detail)
             await self._troubles.tell_trouble_over(kind)
 
     async def check_accounts(self) -> None:

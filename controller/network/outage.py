@@ -6,6 +6,7 @@ waits is in `controller.accounts.lifecycle`.
 """
 
 import asyncio
+import contextlib
 import logging
 from collections import deque
 from collections.abc import Awaitable, Callable, Collection, Sequence
@@ -22,6 +23,8 @@ log = logging.getLogger(__name__)
 
 PROBE_EVERY = 5.0
 """Seconds between two probes while something is wrong."""
+SETTLE_EVERY = 60.0
+"""Seconds between two looks whether an outage that an earlier run told of is over."""
 MOST_WITHIN = 30.0
 FEWEST = 3
 """Most accounts, and at least so many, lost within so many seconds: it is not they (L13)."""
@@ -74,6 +77,8 @@ class OutageWatch:
         self._trusted = False
         self._held_since: float | None = None
         self._told = ""
+        self._settled = False
+        """Whether an outage that an earlier run told of is known to be over."""
 
     @property
     def held(self) -> bool:
@@ -86,6 +91,8 @@ class OutageWatch:
             return
         if notice.state is State.CONNECTED:  # it is lost no more
             self._lost = deque(each for each in self._lost if each[1] != notice.number)
+            if not self._settled:
+                self._woken.set()
         if notice.state not in {State.DISCONNECTED, State.ERROR, State.SUSPENDED}:
             return
         verdict = VERDICTS.get(notice.cause or notice.reason)
@@ -97,13 +104,25 @@ class OutageWatch:
 
     async def run(self) -> None:
         """Watch for ever. Sleeps while nothing is wrong."""
-        await self._answers()  # once at the start: what was never reached is not missed
+        await self._settle()  # asks once at the start: what was never reached is not missed
         while True:
-            await self._woken.wait()
-            self._woken.clear()
-            if await self._is_outage():
-                await self._outage()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(None if self._settled else SETTLE_EVERY):
+                    await self._woken.wait()
+            if self._woken.is_set():
+                self._woken.clear()
+                if await self._is_outage():
+                    await self._outage()
+            if not self._settled:
+                await self._settle()
             await asyncio.sleep(PROBE_EVERY)
+
+    async def _settle(self) -> None:
+        """End what an earlier run told of an outage, once WhatsApp answers or an account is connected."""
+        answers = self._reach is not None and await self._answers()
+        if answers or self._connected():
+            self._settled = True
+            await self._troubles.tell_trouble_over(Trouble.UNREACHABLE)
 
     async def _is_outage(self) -> bool:
         if self._lost_most():

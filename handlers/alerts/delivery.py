@@ -193,7 +193,7 @@ def _reply(incident: Incident, names: Names) -> Reply | None:
     if incident.over_at is None:
         if shown is None:
             return None
-        text: Text | None = incident_text.lost_again()
+        text: Text | None = incident_text.lost_again(incident)
     else:
         text = incident_text.recovery(incident, names)
     if text is None or (shown is not None and (shown.refused or shown.shown == digest(text))):

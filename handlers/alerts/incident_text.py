@@ -73,12 +73,18 @@ def recovery(incident: Incident, names: Names) -> Text | None:
         return Text(f"✅ {names(entry.number)} is connected again, after {lasted}.")
     lasted = span((over_at - min(entry.at for entry in mended)).total_seconds())
     accounts = len({entry.number for entry in mended if entry.number})
-    return Text(f"✅ {'All ' if accounts > 1 else ''}{count(accounts, 'account')} connected again, after {lasted}.")
+    lines = [f"{_words(entry).over}, after {lasted}." for entry in mended if not entry.number]
+    if accounts:
+        every = "All " if accounts > 1 and len(mended) == len(incident.entries) else ""
+        lines.insert(0, f"{every}{count(accounts, 'account')} connected again, after {lasted}.")
+    return Text("\n".join(f"✅ {line}" for line in lines))
 
 
-def lost_again() -> Text:
+def lost_again(incident: Incident) -> Text:
     """Return what the reply says where it was over, and is not any more."""
-    return Text("🔁 It was connected again for a while, and is not any more.")
+    if any(entry.number for entry in incident.open_entries):
+        return Text("🔁 It was connected again for a while, and is not any more.")
+    return Text("🔁 It was over for a while, and is not any more.")
 
 
 def reminder(incident: Incident, names: Names, now: datetime, offers: Offers = by_traits) -> Text:
@@ -165,7 +171,7 @@ def _many(incident: Incident, entries: list[Entry], names: Names, below: Offers)
         head = f"🚨 <b>{count(accounts, 'account')} {need}</b>" if accounts else "🚨 <b>Something needs you</b>"
         lines = [f"{head} · since {since}"]
     else:
-        lines = [f"✅ <b>All over</b> · it began {since}"]
+        lines = [f"✅ <b>All of this is over</b> · it began {since}"]
     for reason in dict.fromkeys(entry.reason for entry in standing):
         those = [entry for entry in standing if entry.reason == reason]
         words = _words(those[0])

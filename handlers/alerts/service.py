@@ -90,6 +90,8 @@ class Alerts:
         self._loaded = True
         self._tasks.start(self._escalator.run(), "escalation")
         self._wake([*(place.chat for place in self._recipients.of_admins()), *self._ledger.chats])
+        if any(self._ledger.book(chat).is_open("") for chat in self._ledger.chats):
+            await self.trouble(Kind.OVER, Trouble.DATABASE)  # that its end can be stored is the proof of it
 
     # --- what happens -------------------------------------------------------------------------------------------------
 
@@ -263,6 +265,7 @@ class Alerts:
             return
         if any(each.told_at is None for each in self._ledger.book(chat).incidents):
             self._wake([chat])  # what is sent there will show
+            self._workers[chat].try_again()
         else:
             self._back(chat)
 

@@ -74,6 +74,8 @@ class _Hand:
     lane: Lane
     does: tuple[type[Action], ...]
     woken: asyncio.Event = field(default_factory=asyncio.Event)
+    hurried: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set when it is to try again before its rest after an error is over."""
     idle: asyncio.Event = field(default_factory=asyncio.Event)
     looked: asyncio.Event = field(default_factory=asyncio.Event)
     """Set by each look at the book."""
@@ -137,6 +139,12 @@ class Worker:
         if about:
             self.wake()
 
+    def try_again(self) -> None:
+        """Try at once what could not be sent, whatever the last try met."""
+        for hand in (self._sounding, self._updating):
+            hand.hurried.set()
+        self.wake()
+
     async def until_idle(self) -> None:
         """Wait until nothing is left that could be sent now."""
         for hand in (self._sounding, self._updating):
@@ -175,16 +183,18 @@ class Worker:
         """
         while True:
             hand.woken.clear()
-            pause = self.policy.retry.total_seconds()
+            hand.hurried.clear()
+            pause, failed, gone = self.policy.retry.total_seconds(), True, False
             try:
                 pause = await self._serve(hand)
+                failed = False
             except OSError as error:
                 log.error("What became of an alert could not be stored, trying again: %s", error)
             except ChatMovedError as error:
                 self._context.events.moved(self.chat, error.chat)  # which ends this worker, once that is stored
             except ChatGoneError as error:
                 self._is_gone(error)
-                hand.idle.set()  # nothing can be sent now
+                gone = True
                 pause = self.policy.gone_retry.total_seconds()
             except ChatError as error:
                 log.error("An alert could not be sent to chat %d: %s", self.chat, error)
@@ -192,7 +202,16 @@ class Worker:
                 log.exception("The alerts of chat %d met what should not happen, going on", self.chat)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(pause):
-                    await hand.woken.wait()
+                    await (self._rest(hand, gone=gone) if failed else hand.woken.wait())
+
+    async def _rest(self, hand: _Hand, *, gone: bool) -> None:
+        """Wait after an error until somebody hurries: a changed book does not, since each try changes it itself."""
+        while not hand.hurried.is_set():
+            if gone:
+                hand.idle.set()  # nothing can be sent now
+            hand.looked.set()
+            await hand.woken.wait()
+            hand.woken.clear()
 
     async def _serve(self, hand: _Hand) -> float:
         """Do all that is to be done now. Returns the seconds until the next that time alone brings."""

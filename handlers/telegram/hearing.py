@@ -47,13 +47,14 @@ class Hearing:
         self._heard_at = self._loop.time()
         self._conflict_since: float | None = None
         self._why = "Telegram does not answer"
-        self._deaf = ""
+        self._deaf: str | None = None
+        """None until a poll comes back or is missed: an earlier run may have told admins that nobody is heard."""
         self._webhook_pending: int | None = None
 
     @property
     def deaf(self) -> str:
         """Why nobody is heard, as admins were told; "" while people are heard."""
-        return self._deaf
+        return self._deaf or ""
 
     @property
     def poll_age(self) -> float:
@@ -65,9 +66,10 @@ class Hearing:
         now = self._loop.time()
         since, self._heard_at = now - self._heard_at, now
         self._conflict_since = self._webhook_pending = None
-        if self._deaf:
+        if self._deaf != "":
+            if self._deaf:
+                log.info("Telegram: polls come back again")
             self._deaf = ""
-            log.info("Telegram: polls come back again")
             self._tasks.start(self._alerts.trouble(Kind.OVER, Trouble.DEAF), "telling that people are heard again")
         return since
 

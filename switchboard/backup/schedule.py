@@ -81,7 +81,7 @@ class BackupSchedule:
         log.info("Backup: %s", made.told)
         if made.problem:
             await self._tell(made.problem)
-        elif self._trouble:
+        else:  # also where an earlier run told of it
             self._trouble = ""
             await self._troubles.tell_trouble_over(Trouble.BACKUP)
 

@@ -27,6 +27,7 @@ from storage.incidents import IncidentRecords
 from storage.people import PeopleRecords
 from tests.handlers.fakes import ADMIN, OPERATOR, SECOND_ADMIN, FakeAccounts, FakeMessages, FakeRecords
 from tests.sandbox.telegram.validation import all_problems
+from tests.virtual_time import wall_clock
 
 WITHIN = 30.0
 """Seconds that a test waits for something to be seen in a chat."""
@@ -143,7 +144,7 @@ async def running_rig(
 
 @pytest.fixture
 async def telegram() -> AsyncIterator[TelegramStandIn]:
-    async with TelegramStandIn() as stand_in:
+    async with TelegramStandIn(now=lambda: wall_clock().timestamp()) as stand_in:
         for user, name in ((ADMIN, "Ada"), (SECOND_ADMIN, "Bob"), (OPERATOR, "Olga")):
             stand_in.client.add_user(user, name)
         yield stand_in

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from controller.accounts.model import Breaker, Stage
@@ -13,6 +13,7 @@ from controller.accounts.reports import Code
 from controller.driver import SavedSession
 from controller.manager import Status
 from controller.registry import Account, UnknownAccountError
+from tests.virtual_time import wall_clock
 
 ADMIN, SECOND_ADMIN, OPERATOR, STRANGER = 1001, 1002, 2001, 3001
 BERLIN, PARIS = "+4915112345678", "+33612345678"
@@ -21,10 +22,6 @@ BERLIN, PARIS = "+4915112345678", "+33612345678"
 def code(mark: str = "a") -> Code:
     """A linking code as the page shows them: five parts, some 230 characters."""
     return Code(f"2@{mark * 120},{'k' * 43}=,{'i' * 43}=,{'s' * 20}=,1")
-
-
-def utc_now() -> datetime:
-    return datetime.now(UTC)
 
 
 RUNNING = frozenset({State.CONNECTING, State.CONNECTED})
@@ -41,7 +38,7 @@ def mended_by(state: State, reason: Reason | None) -> dict[str, Any]:
 class FakeAccounts:
     """A registry whose accounts move when the test says so. `tell` gets the notices."""
 
-    def __init__(self, clock: Callable[[], datetime] = utc_now) -> None:
+    def __init__(self, clock: Callable[[], datetime] = wall_clock) -> None:
         self.clock = clock
         self.tell: Callable[[Notice], None] = lambda notice: None
         self.known: dict[str, Account] = {}

@@ -350,17 +350,22 @@ def test_a_session_that_never_rests_is_restored_from_its_saved_copy_or_named(tmp
 class Told:
     def __init__(self):
         self.troubles = []
+        self.standing = set()
 
     async def tell_trouble(self, reason, detail=""):
         self.troubles.append((reason, detail))
+        self.standing.add(reason)
 
     async def tell_trouble_over(self, reason):
-        self.troubles.append((reason, "over"))
+        if reason in self.standing:  # an end is told only where a loss was
+            self.standing.remove(reason)
+            self.troubles.append((reason, "over"))
 
 
-def scheduled(tmp_path, hours, make=None):
+def scheduled(tmp_path, hours, make=None, standing=()):
     """Run the schedule for some hours. Returns the hours at which a backup was made, and what people were told."""
     told, at = Told(), []
+    told.standing.update(standing)
 
     async def main():
         loop = asyncio.get_running_loop()
@@ -436,6 +441,12 @@ def test_one_that_fails_is_told_once_and_tried_again(tmp_path):
 
     assert (len(tries), len(at)) == (4, 1)
     assert troubles == [(Trouble.BACKUP, "No space left on device"), (Trouble.BACKUP, "over")]
+
+
+def test_one_that_failed_in_an_earlier_run_is_over_with_the_next_whole_one(tmp_path):
+    at, troubles = scheduled(tmp_path, 1, standing=[Trouble.BACKUP])
+    assert len(at) == 1
+    assert troubles == [(Trouble.BACKUP, "over")]
 
 
 def test_backups_of_the_future_go_first_and_strange_files_stay(tmp_path):

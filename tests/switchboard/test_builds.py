@@ -1,5 +1,6 @@
 """A new build of the page meets one account first; what is planned for the others waits for its word."""
 
+import asyncio
 from contextlib import asynccontextmanager
 
 from controller.accounts.notices import BuildLoaded, Transition
@@ -16,12 +17,16 @@ A, B = "+491511234567", "+4915112345999"
 class Told:
     def __init__(self):
         self.said = []
+        self.standing = set()
 
     async def tell_trouble(self, reason, detail=""):
         self.said.append((reason, detail))
+        self.standing.add(reason)
 
     async def tell_trouble_over(self, reason):
-        self.said.append((reason, None))
+        if reason in self.standing:  # an end is told only where a loss was
+            self.standing.remove(reason)
+            self.said.append((reason, None))
 
 
 class World:
@@ -58,6 +63,18 @@ async def test_what_is_planned_for_others_waits_until_the_first_has_been_connect
     assert here.may() == (True, True)
     assert here.told.said == []
     await here.watch.stop()
+
+
+@virtual
+async def test_what_an_earlier_run_held_back_is_not_held_after_a_restart():
+    here = World()
+    here.told.standing.add(Trouble.NEW_BUILD)
+    running = asyncio.create_task(here.watch.run())
+    await settle()
+    assert here.may() == (True, True)
+    assert here.told.said == [(Trouble.NEW_BUILD, None)]
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
 
 
 @virtual

@@ -38,12 +38,16 @@ class Store:
 class Told:
     def __init__(self):
         self.said: list[tuple[str, str]] = []
+        self.standing: set[str] = set()
 
     async def tell_trouble(self, reason, detail=""):
         self.said.append((reason, detail))
+        self.standing.add(reason)
 
     async def tell_trouble_over(self, reason):
-        self.said.append((reason, "over"))
+        if reason in self.standing:  # an end is told only where a loss was
+            self.standing.remove(reason)
+            self.said.append((reason, "over"))
 
 
 class World:
@@ -95,6 +99,30 @@ class World:
         self.task.cancel()
         await asyncio.gather(self.task, return_exceptions=True)
         await self.registry.stop()
+
+
+@virtual
+async def test_an_outage_that_an_earlier_run_told_of_ends_once_whatsapp_answers():
+    world = World(answers=False)
+    world.told.standing.add(Trouble.UNREACHABLE)
+    await pass_time(600)
+    assert world.told.said == []
+    world.answers = True
+    await pass_time(90)
+    assert world.told.said == [(Trouble.UNREACHABLE, "over")]
+    await world.end()
+
+
+@virtual
+async def test_where_the_host_cannot_be_asked_an_account_that_connects_ends_what_an_earlier_run_told_of():
+    world = World(ask=False)
+    world.told.standing.add(Trouble.UNREACHABLE)
+    await pass_time(600)
+    assert world.told.said == [], "nobody knows"
+    await world.connect(NUMBERS[:1])
+    await pass_time(10)
+    assert world.told.said == [(Trouble.UNREACHABLE, "over")]
+    await world.end()
 
 
 @virtual

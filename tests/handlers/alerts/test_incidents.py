@@ -183,6 +183,32 @@ def test_a_trouble_of_the_controller_is_updated_in_place_and_ends():
     assert reply.html == "✅ There is memory again, after 1 min."
 
 
+def test_the_end_of_several_troubles_names_each():
+    of = book()
+    of.absorb([alert("", Trouble.DISK), alert("", Trouble.MEMORY)], T0)
+    tell(of, T0)
+    of.absorb([over("", seconds(60), reason=Trouble.DISK), over("", seconds(60), reason=Trouble.MEMORY)], seconds(60))
+    (one,) = of.incidents
+    text = incident_text.recovery(one, str).html
+    assert told_of(Trouble.DISK).over in text
+    assert told_of(Trouble.MEMORY).over in text
+    assert "account" not in text
+    assert "onnected" not in incident_text.lost_again(one).html
+
+
+def test_all_is_said_of_all_alone():
+    of = book()
+    of.absorb([alert(A), alert(B), alert("+4915100000000")], T0)
+    tell(of, T0)
+    of.absorb(
+        [over(A, seconds(60), Kind.HANDLED), over(B, seconds(60)), over("+4915100000000", seconds(60))], seconds(60)
+    )
+    (one,) = of.incidents
+    text = incident_text.recovery(one, str).html
+    assert "2 accounts connected again" in text
+    assert "All" not in text
+
+
 def test_in_a_forum_one_account_has_its_topic_and_many_have_none():
     of = book(forum=True)
     of.absorb([alert(A)], T0)

@@ -1,5 +1,7 @@
 """How often an alert writes: each transaction is a wait for the disk, and a place to be killed in."""
 
+import asyncio
+
 import pytest
 
 from controller.accounts.reasons import Reason, State
@@ -58,4 +60,5 @@ async def test_nothing_is_written_where_nothing_happens(telegram, database, writ
         before = len(writes)
         rig.service.alerts._wake_all()
         await settled(rig)
+        await asyncio.sleep(600)
         assert len(writes) == before

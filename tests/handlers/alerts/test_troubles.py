@@ -162,6 +162,24 @@ async def test_an_alert_chat_that_goes_hands_over_what_nobody_was_told_and_is_us
         assert len([text for text in rig.bot_texts(ADMIN) if "cannot write" in text]) == 1
 
 
+async def test_a_chat_that_is_gone_is_tried_now_and_then_and_when_somebody_writes_there(telegram, database):
+    policy = AlertPolicy(gone_retry=timedelta(minutes=10))
+    async with running_rig(telegram, database, alert_policy=policy) as rig:
+        await greet(rig)
+        await rig.say(OPERATOR, "/help")
+        await rig.seen(OPERATOR, lambda m: "Switchboard" in m["text"])
+        rig.accounts.put(owner=OPERATOR)
+        gone = rig.client.fail("403", description="Forbidden: user is deactivated", chat_id=OPERATOR, text="🚨")
+        log_out(rig)
+        await rig.seen(ADMIN, lambda m: f"cannot write to chat {OPERATOR}" in m["text"])
+        await asyncio.sleep(3300)
+        assert gone.hits == 6, "each ten minutes"
+        hits = gone.hits
+        await rig.answer(OPERATOR, "/help", "Switchboard")
+        await asyncio.sleep(5)
+        assert gone.hits == hits + 1, "and at once when somebody writes there"
+
+
 async def test_that_a_chat_is_gone_is_told_once_over_restarts(telegram, database):
     accounts, messages = FakeAccounts(), FakeMessages()
     accounts.put(owner=OPERATOR)
@@ -247,6 +265,38 @@ async def test_a_trouble_is_told_in_seconds_where_storing_it_hangs(rig, database
     async with database.transaction():
         await rig.service.tell_trouble(Trouble.DATABASE, "no answer in 30 s")
         await rig.seen(ADMIN, lambda m: "the database cannot be written" in m["text"])
+
+
+# --- troubles that an earlier run told of -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("trouble", "over"), [(Trouble.DATABASE, "can be written again"), (Trouble.DEAF, "I can hear you again")]
+)
+async def test_what_is_not_so_any_more_after_a_restart_is_ended(telegram, database, trouble, over):
+    messages = FakeMessages()
+    async with running_rig(telegram, database, messages, alert_policy=BRISK) as rig:
+        await greet(rig)
+        await rig.service.tell_trouble(trouble, "it was so")
+        await rig.seen(ADMIN, lambda m: "🚨" in m["text"])
+        await until(lambda: rig.service.alerts.drain(5), "all is sent")
+    heard = len(sounding(rig, ADMIN))
+    async with running_rig(telegram, database, messages, alert_policy=BRISK) as rig:
+        for admin in (ADMIN, SECOND_ADMIN):
+            end = await rig.seen(admin, lambda m: m["text"].startswith("✅") and over in m["text"] and m["reply_to"])
+            assert end["silent"]
+        await rig.answer(ADMIN, "/alerts", "Nothing needs you here")
+        assert len(sounding(rig, ADMIN)) == heard
+
+
+async def test_what_was_never_told_has_no_end(telegram, database):
+    async with running_rig(telegram, database, alert_policy=BRISK) as rig:
+        await greet(rig)
+        before = rig.bot_texts(ADMIN)
+        for reason in (Trouble.DATABASE, Trouble.DEAF):
+            await rig.service.tell_trouble_over(reason)
+        await asyncio.sleep(60)
+        assert rig.bot_texts(ADMIN) == before
 
 
 # --- the clock --------------------------------------------------------------------------------------------------------
