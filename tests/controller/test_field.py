@@ -5,17 +5,19 @@ As in `test_nasty`, one switch of the stand-in is turned, and what is looked at 
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
 from controller.accounts.model import Stage
 from controller.accounts.policy import Dialogs
 from controller.accounts.reasons import Reason, State
+from controller.chromium import Bounds
 from controller.chromium import session as session_module
 from controller.chromium.page import reader as reader_module
-from tests.controller.nasty import MET, POLICY, STRANGER, A, B, World, a_world, meets
+from controller.network.reach import Reach
+from tests.controller.nasty import MET, POLICY, STRANGER, A, Account, B, World, a_world, meets
 
 pytestmark = [pytest.mark.chromium, pytest.mark.timeout(60)]
 ARGENTINA = "+541123456789"
@@ -324,20 +326,61 @@ async def test_a_glimpse_ends_nothing(tmp_path, sight):
 # --- a hostile page ---------------------------------------------------------------------------------------------------
 
 
-@meets("hostile", "head_status", "only_browsers")
-async def test_a_hostile_page_harms_nobody_else(tmp_path):
-    Path.mkdir(tmp_path / "downloads")
-    async with a_world(tmp_path) as world:
-        good = await world.linked(B)
-        world.switches.set("head_status", 501)
-        world.switches.set("only_browsers", value=True)
-        for harm in ("popups", "reports", "forged", "errors", "console", "frames", "downloads", "permissions"):
-            world.switches.set("hostile", harm)
-            bad = await world.linked(A)
-            await asyncio.sleep(1.5)
-            assert good.ends() == [], harm
-            assert (await bad.manager.usage()) is None or (await bad.manager.usage()).processes < 20, harm
-            await bad.manager.stop()
-            world.switches.set("hostile", "off")
-            world.accounts.remove(bad)
-            world.phones.logout(A)
+HARMS = (
+    "popups",
+    "reports",
+    "forged",
+    "errors",
+    "console",
+    "downloads",
+    "permissions",
+    "protocols",
+    "alerts",
+    "addresses",
+)
+HARMS_ENDED = {"frames": Reason.PAGE_MISBEHAVES, "memory": Reason.PAGE_MISBEHAVES, "busy": Reason.DEADLINE}
+
+
+@asynccontextmanager
+async def one_hostile(tmp_path, harm) -> AsyncIterator[tuple[World, Account, Account]]:
+    """A good account, and one whose page turns hostile as it loads; nothing else loads meanwhile."""
+    async with a_world(tmp_path, bounds=Bounds(memory=800 << 20)) as world:
+        bad, good = await world.linked(A), await world.linked(B)
+        world.switches.set("no_csp", value=True)  # frames are to be refused by us, and not by the page's own rules
+        world.switches.set("hostile", harm)
+        await world.reopen(bad)
+        yield world, bad, good
+        assert good.connection.state is State.CONNECTED
+        assert good.ends() == []
+        assert good.alerts == []
+
+
+@pytest.mark.parametrize("harm", HARMS)
+@meets("hostile", "no_csp")
+async def test_a_hostile_page_harms_nobody_else(tmp_path, harm):
+    async with one_hostile(tmp_path, harm) as (_, bad, _good):
+        await bad.until_connected(after=len(bad.moves))
+        await asyncio.sleep(3)
+        assert bad.ends() == [(State.SUSPENDED, Reason.SUSPENDED_BY_OPERATOR)], (
+            "what it may not do is refused, and nothing forged believed"
+        )
+        assert bad.alerts == []
+        used = await bad.manager.usage()
+        assert used.processes < 20
+    assert [path for path in tmp_path.rglob("*") if "gift" in path.name] == []
+
+
+@pytest.mark.parametrize(("harm", "reason"), HARMS_ENDED.items())
+@meets("hostile")
+async def test_a_page_past_every_bound_is_ended_and_nobody_else(tmp_path, harm, reason):
+    async with one_hostile(tmp_path, harm) as (_, bad, _good):
+        await bad.until_ended(reason)
+
+
+@meets("head_status", "only_browsers")
+async def test_a_host_that_refuses_all_but_browsers_is_reached_all_the_same(world):
+    world.switches.set("head_status", 501)
+    world.switches.set("only_browsers", value=True)
+    await Reach(world.stand_in.url)()
+    account = await world.linked()
+    assert account.ends() == []

@@ -38,14 +38,16 @@ async def make_free(profile: Profile) -> None:
 async def end_orphans(data_dir: Path) -> int:
     """End everything that a killed controller left under DATA_DIR. Returns how many trees were ended."""
     run = run_folder(data_dir)
-    ended = 0
+    orphans = []
     for path in sorted(run.glob("*.json")):
         found = PidFile.read(path)
-        if found is not None and found.process.is_alive():
-            if not found.is_orphaned():
-                continue
-            await _end(found.process)
-            ended += 1
+        if found is None or not found.process.is_alive():
+            path.unlink(missing_ok=True)
+        elif found.is_orphaned():
+            orphans.append((path, found.process))
+    # All were found before any is ended: a driver's end takes its browsers along, and these are to be counted as well.
+    for path, process in orphans:
+        await _end(process)
         path.unlink(missing_ok=True)
     for ticket in run.glob("*.sh"):
         owner = ticket_owner(ticket)
@@ -54,7 +56,7 @@ async def end_orphans(data_dir: Path) -> int:
     for temporary in run.glob("*.tmp"):
         if not temporary.with_suffix(".sh").exists():
             await asyncio.to_thread(shutil.rmtree, temporary, ignore_errors=True)
-    return ended
+    return len(orphans)
 
 
 async def _end(process: ProcessId) -> None:

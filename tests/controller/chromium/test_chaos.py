@@ -18,6 +18,7 @@ from controller.accounts.reports import Code, Ended, Health, Layer, Ready
 from controller.chromium import driver as driver_module
 from controller.chromium.playwright import launch as launch_module
 from controller.chromium.process import tree as processes_module
+from controller.chromium.profile.profile import Profile
 from controller.driver import DriverError, Opening
 from sandbox.whatsapp import WhatsAppStandIn
 from tests.controller.chromium.conftest import ACCOUNT, Rig, eventually, left_behind, until_health
@@ -33,6 +34,12 @@ async def timed_close(rig: Rig) -> float:
     await rig.sessions[-1].close()
     assert rig.processes() == []
     return loop.time() - begun
+
+
+def run_files(rig: Rig, *suffixes: str) -> list[str]:
+    """The account's files of these kinds in run/; Playwright's own are not meant."""
+    profile = Profile.of(rig.data_dir, ACCOUNT)
+    return [path.name for path in profile.run.glob(f"{profile.name}.*") if path.suffix in suffixes]
 
 
 async def stop(process: psutil.Process) -> None:
@@ -143,8 +150,7 @@ async def test_playwrights_driver_is_stopped_during_a_launch(rig: Rig) -> None:
     session = await rig.open()
     await session.close()
     opening = asyncio.create_task(rig.open())
-    run = rig.data_dir / "run"
-    await eventually(lambda: [each for each in run.glob("*.sh") if not each.name.startswith("playwright.")])
+    await eventually(lambda: run_files(rig, ".sh"))
     node = rig.node()
     await stop(node)
     with pytest.raises(DriverError) as raised:
@@ -166,8 +172,7 @@ async def test_a_cancelled_launch_leaves_nothing(rig: Rig) -> None:
         if not opening.cancelled():  # it was faster
             await rig.sessions[-1].close()
         assert rig.processes() == []
-        assert not list((rig.data_dir / "run").glob("4*.sh"))
-        assert not list((rig.data_dir / "run").glob("4*.json"))
+        assert run_files(rig, ".sh", ".json") == []
     assert cancelled > 3
     await rig.open()
     await rig.seen(Code)
@@ -305,7 +310,7 @@ async def test_an_orphan_is_ended_by_the_next_open(rig: Rig, tmp_path: Path) -> 
     await stop(browser)
     another.kill()
     await another.wait()
-    (rig.data_dir / "run" / f"{ACCOUNT[1:]}.json").unlink()  # nothing but its command line tells
+    Profile.of(rig.data_dir, ACCOUNT).pid_file.unlink()  # nothing but its command line tells
     await eventually(lambda: not node.is_running() or node.status() == psutil.STATUS_ZOMBIE)
     await rig.open()
     await rig.seen(Code)

@@ -1,6 +1,7 @@
 """From the first code to the log-out, as real Chromium reports it."""
 
 import asyncio
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -30,7 +31,22 @@ pytestmark = [pytest.mark.chromium, pytest.mark.usefixtures("soon_durable")]
 OTHER = "+491511234567"
 
 
-async def test_a_link_and_its_restore_are_told_in_order(rig: Rig, stand_in: WhatsAppStandIn) -> None:
+@pytest.fixture
+async def visible_sync(tmp_path: Path) -> AsyncIterator[tuple[Rig, WhatsAppStandIn]]:
+    """A rig whose page syncs for as long as a real one at least: what is over within half a second is passed over."""
+    timings = Timings().scaled(SPEED).with_given({"first_sync": 1.5, "sync": 1.5})
+    async with WhatsAppStandIn(Options(timings=timings)) as stand_in:
+        rig = Rig(tmp_path / "data", stand_in.url)
+        try:
+            yield rig, stand_in
+        finally:
+            for session in rig.sessions:
+                await session.close()
+            await rig.driver.stop()
+
+
+async def test_a_link_and_its_restore_are_told_in_order(visible_sync: tuple[Rig, WhatsAppStandIn]) -> None:
+    rig, stand_in = visible_sync
     session = await rig.linked(stand_in)
     kinds = [type(report) for report in rig.reports if not isinstance(report, Loaded)]
     assert list(dict.fromkeys(kinds)) == [Code, Scanned, Authenticated, Syncing, Ready]
