@@ -476,6 +476,7 @@ class Manager:
                 effect.code,
                 ends_at=None if lives is None else now + timedelta(seconds=lives),
                 window_ends_at=now + timedelta(seconds=deadline.when() - self._loop.time()),
+                rounds_left=max(0, self._policy.qr_rounds - self._connection.rounds - 1),
             )
         )
 

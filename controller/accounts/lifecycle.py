@@ -655,8 +655,11 @@ def _with_meaning(ended: Ended, policy: Policy) -> Ended:
 
 def _follow(step: Step, ended: Ended, verdict: Verdict, state: State, *, on_trial: bool) -> None:
     """Go where the end leads. A trial is the last word; so is the last attempt; then the breaker; else a retry."""
+    if verdict.then is Then.ROUND:
+        step.set(rounds=step.connection.rounds + 1)
     before = step.connection
-    if verdict.needs_person:
+    nobody_scans = verdict.then is Then.ROUND and before.rounds >= step.policy.qr_rounds
+    if verdict.needs_person or nobody_scans:
         _rest(step, State.SUSPENDED if on_trial else state, ended)
         if verdict.alert:
             step.alert(Alert(ended.reason, ended.picture))
@@ -704,7 +707,7 @@ def _trip(step: Step, ended: Ended) -> None:
 def _rest(step: Step, state: State, ended: Ended) -> None:
     """Stop trying: only a person can mend what ended it."""
     step.go(state, ended.reason, detail=ended.detail)
-    step.set(attempts=0, errors=0, waits=0, breaker=Breaker.CLOSED, resting=None)
+    step.set(attempts=0, errors=0, rounds=0, waits=0, breaker=Breaker.CLOSED, resting=None)
 
 
 def _give_up(step: Step, reason: Reason, ended: Ended) -> None:

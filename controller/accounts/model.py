@@ -136,6 +136,8 @@ class Connection:
     """Retries begun since the counters were last zero (L2, L3)."""
     errors: int = 0
     """Errors since then (L4)."""
+    rounds: int = 0
+    """How many times since then nobody scanned a code in time (L6)."""
     waits: int = 0
     """How many of the backoff's delays have been used."""
     breaker: Breaker = Breaker.CLOSED

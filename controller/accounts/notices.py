@@ -65,12 +65,14 @@ class CodeShown:
     """A linking code to put before the operator, in the place of any shown before.
 
     ends_at: when WhatsApp replaces it, where known; window_ends_at: when the attempt gives up waiting. Aware UTC.
+    rounds_left: how many more rounds of codes follow where nobody scans.
     """
 
     number: str
     code: Code
     ends_at: datetime | None
     window_ends_at: datetime
+    rounds_left: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,6 +34,8 @@ class Policy:
     suspended_retry: float = 0
     qr_debounce: float = 2
     qr_timeout: float = 120
+    qr_rounds: int = 2
+    """So many times `qr_timeout` may pass without a scan, each in a browser of its own; then linking stops (L6)."""
     health_check: float = 30
     probe_timeout: float = 10
     failed_probes: int = 2

@@ -131,6 +131,7 @@ class Then(Enum):
     BACKOFF = "retry by the backoff (L2)"
     AT_ONCE = "first retry at once, then by the backoff"
     REFRESH = "one retry at once with a fresh page, then by the backoff"
+    ROUND = "another round of codes by the backoff; after the last round a person is needed (L6)"
     PERSON = "no retry: a person is needed"
     BLOCK_END = "no retry, but one trial when the block ends, where its end is known"
 
@@ -209,7 +210,7 @@ VERDICTS: dict[Reason, Verdict] = {
     Reason.CONNECTION_LOST: Verdict(_DOWN, Then.BACKOFF, remedy=_AGAIN),
     Reason.NAVIGATED: Verdict(_DOWN, Then.BACKOFF, remedy=_AGAIN, ours=True),
     Reason.STALE: Verdict(_DOWN, Then.BACKOFF, remedy=_AGAIN),
-    Reason.QR_EXPIRED: Verdict(_DOWN, Then.BACKOFF, remedy=_LINK),
+    Reason.QR_EXPIRED: Verdict(_DOWN, Then.ROUND, remedy=_LINK),
     Reason.NOT_LINKED: Verdict(_DOWN, Then.PERSON, remedy=_LINK, unlinks=True),
     Reason.LOGGED_OUT: Verdict(_DOWN, Then.PERSON, alert=True, critical=True, remedy=_LINK, unlinks=True),
     Reason.ACCOUNT_LOCKED: Verdict(_DOWN, Then.PERSON, alert=True, critical=True, unlinks=True),

@@ -36,6 +36,7 @@ class Changes(TypedDict, total=False):
     detail: str
     attempts: int
     errors: int
+    rounds: int
     waits: int
     breaker: Breaker
     resting: Rest | None
@@ -175,7 +176,7 @@ class Step:
 
     def reset(self) -> None:
         """Counters to zero (L3)."""
-        self.set(attempts=0, errors=0, waits=0, refreshed=False, resting=None, breaker=Breaker.CLOSED)
+        self.set(attempts=0, errors=0, rounds=0, waits=0, refreshed=False, resting=None, breaker=Breaker.CLOSED)
         self.reset_alerts()
 
     def reset_alerts(self) -> None:

@@ -19,6 +19,7 @@ from handlers.telegram.actions.account_actions import AccountActions
 from handlers.telegram.actions.alert_actions import AlertActions
 from handlers.telegram.actions.alert_chat import AlertChat
 from handlers.telegram.actions.detail import Detail
+from handlers.telegram.actions.linking import Linking
 from handlers.telegram.actions.ownership import OwnershipActions
 from handlers.telegram.actions.people import PeopleActions, Rights
 from handlers.telegram.actions.restore import RestoreActions
@@ -44,6 +45,7 @@ from handlers.telegram.service import TelegramOptions, TelegramService
 from handlers.telegram.strangers import Strangers
 from handlers.telegram.ui.cards import Cards
 from handlers.telegram.ui.codes import Codes
+from handlers.telegram.ui.linking_line import Lines
 from handlers.telegram.ui.responder import Responder
 
 
@@ -92,16 +94,19 @@ def assemble(
     alert_chat = AlertChat(
         options.alert_chat, queue=queue, lasting=lasting, recipients=recipients, alerts=alerts, store=choice_store
     )
-    codes = Codes(queue, tasks, accounts=accounts, recipients=recipients, messages=messages, clock=clock)
+    lines = Lines()
+    codes = Codes(queue, tasks, accounts=accounts, recipients=recipients, messages=messages, lines=lines, clock=clock)
     cards = Cards(queue, tasks, accounts=accounts, recipients=recipients, messages=messages, clock=clock)
 
     # What people ask for.
     responder = Responder(queue, tasks, accounts=accounts, clock=clock)
+    linking = Linking(lines, accounts=accounts, codes=codes, responder=responder, tasks=tasks)
     actions = AccountActions(
         people=people,
         accounts=accounts,
         responder=responder,
         codes=codes,
+        linking=linking,
         records=records,
         tasks=tasks,
         clock=clock,
@@ -198,6 +203,7 @@ def assemble(
         alert_actions=alert_actions,
         restoring=restoring,
         detail=detail,
+        linking=linking,
         responder=responder,
         records=records,
         router=router,
@@ -231,6 +237,7 @@ def assemble(
         alerts=alerts,
         responder=responder,
         codes=codes,
+        linking=linking,
         cards=cards,
         alert_chat=alert_chat,
         people=people,

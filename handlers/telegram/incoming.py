@@ -26,7 +26,7 @@ class Kind(Enum):
     """What an update is about."""
 
     TEXT = auto()
-    """A message with text, or a contact, whose number is its text."""
+    """A message with text, or a contact: in private it is a /link, elsewhere its number is its text."""
     OTHER_CONTENT = auto()
     """A message with a picture, a sticker, a voice …"""
     PRESS = auto()
@@ -93,7 +93,9 @@ def _message(number: int, message: Message, now: datetime, earliest: datetime | 
     words = message.text or ""
     if message.contact is not None:
         names = (message.contact.first_name, message.contact.last_name)
-        words = " ".join(part for part in (f"+{message.contact.phone_number.lstrip('+')}", *names) if part)
+        words = " ".join(part for part in (_of_contact(message.contact.phone_number), *names) if part)
+        if chat.type == "private":
+            words = f"/link {' '.join(words.split())}"  # what else would one send it for
     request = Request(
         user.id,
         user.full_name,
@@ -108,6 +110,11 @@ def _message(number: int, message: Message, now: datetime, earliest: datetime | 
     if words:
         return Incoming(Kind.TEXT, number, request, anonymous)
     return Incoming(Kind.OTHER_CONTENT if _is_content(message) else Kind.NOTHING, number, request, anonymous)
+
+
+def _of_contact(number: str) -> str:
+    """Return a contact's number as it is typed: Telegram leaves the + out, phone books keep what is in them."""
+    return number if number.startswith(("+", "0")) else f"+{number}"
 
 
 def _press(number: int, query: telegram.CallbackQuery, now: datetime, earliest: datetime | None) -> Incoming:

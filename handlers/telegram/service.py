@@ -22,6 +22,7 @@ from handlers.chat.destination import Destination
 from handlers.chat.people import People
 from handlers.chat.send_queue import SendQueue
 from handlers.telegram.actions.alert_chat import AlertChat
+from handlers.telegram.actions.linking import Linking
 from handlers.telegram.bot import TelegramBot
 from handlers.telegram.connection import TelegramConnection
 from handlers.telegram.hearing import Hearing
@@ -73,6 +74,7 @@ class TelegramService:
         alerts: Alerts,
         responder: Responder,
         codes: Codes,
+        linking: Linking,
         cards: Cards,
         alert_chat: AlertChat,
         people: People,
@@ -83,7 +85,7 @@ class TelegramService:
         self._tasks, self._lasting = tasks, lasting
         self.alerts = alerts
         """Where transitions are absorbed as they are stored, and sent plainly where they cannot be."""
-        self._responder, self._codes, self._cards = responder, codes, cards
+        self._responder, self._codes, self._linking, self._cards = responder, codes, linking, cards
         self._alert_chat, self._people, self._choices = alert_chat, people, choices
 
     def notify(self, notice: Notice) -> None:
@@ -100,6 +102,8 @@ class TelegramService:
                 self.alerts.account_changed(notice.number)
                 if notice.state is State.CONNECTED:
                     self._codes.forget(notice.number)
+                self._codes.refresh(notice.number)
+                self._linking.refresh(notice.number)
         self._responder.refresh(notice.number)
 
     async def tell_trouble(self, reason: Trouble, detail: str = "") -> None:

@@ -17,6 +17,7 @@ NAME_LIMIT = 40
 """Characters that a name may have."""
 
 _NUMBER_WORD = re.compile(r"^[+(]?[\d().\-–/+]+$")
+_NUMBER_BEGINS = re.compile(r"[+(]?\d")
 _DIGITS = 4
 _WHOLE = 11
 """Digits from which on a first word is the whole number, and digits after it begin the name."""
@@ -74,6 +75,39 @@ def split_number_and_name(text: str, region: str | None) -> tuple[str, str]:
     valid = (pair for pair in found if phonenumbers.is_valid_number(phonenumbers.parse(pair[1])))
     end, number = next(valid, found[0])
     return number, check_name(" ".join(words[end:]))
+
+
+def split_numbers(text: str, region: str | None) -> tuple[list[tuple[str, str]], list[str]]:
+    """Return the numbers (E.164) in a message, each with the name that follows it; and what is wrong with the others.
+
+    One to a line, or parted by commas or semicolons. What follows a comma and does not begin with a digit belongs to
+    the name before it. A number is taken once. Refusals are plain text for people.
+    """
+    pieces: list[str] = []
+    for row in text.splitlines():
+        fresh = True
+        for piece in filter(None, (part.strip() for part in re.split(r"[,;]", row))):
+            if fresh or _NUMBER_BEGINS.match(tidy(piece)):
+                pieces.append(piece)
+            else:
+                joint = " " if _is_number(pieces[-1]) else ", "
+                pieces[-1] += f"{joint}{piece}"
+            fresh = False
+    found: dict[str, str] = {}
+    problems: list[str] = []
+    for piece in pieces:
+        try:
+            number, name = split_number_and_name(piece, region)
+        except (WrongNumberError, WrongNameError) as error:
+            problems.append(str(error))
+        else:
+            found[number] = name or found.get(number, "")
+    return list(found.items()), problems
+
+
+def _is_number(piece: str) -> bool:
+    """Tell whether there is nothing but a number."""
+    return all(_NUMBER_WORD.match(tidy(word)) for word in piece.split())
 
 
 def check_name(name: str) -> str:

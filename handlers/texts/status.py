@@ -1,4 +1,4 @@
-"""How accounts are: a line each, detail, history, cards, the progress of a start, a code's caption. HTML; pure.
+"""How accounts are: a line each, detail, history, cards, and the progress of a start. HTML; pure.
 
 What else the bot says is in `handlers.texts.answers`; the words for states and reasons in `handlers.texts.vocabulary`.
 """
@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from itertools import takewhile
 
 from controller.accounts.model import Breaker, Stage
-from controller.accounts.notices import BuildLoaded, CodeShown, PastTransition
+from controller.accounts.notices import BuildLoaded, PastTransition
 from controller.accounts.numbers import mask
 from controller.accounts.reasons import Reason, Remedy, State
 from controller.manager import Status
@@ -138,22 +138,6 @@ def card_line(account: Account, status: Status, now: datetime, *, short: bool = 
     if short or status.state is State.CONNECTING or status.is_connected or status.reason is None:
         return line
     return f"{line}, {WHY[status.reason]}"
-
-
-def code_caption(account: Account, shown: CodeShown, now: datetime) -> str:
-    """Tell beside a QR picture whose it is and when it ends."""
-    window = clock(shown.window_ends_at, now, seconds=True)
-    if shown.ends_at is None:
-        ends = "When this code ends, the next one appears here by itself."
-    elif shown.ends_at < shown.window_ends_at:
-        ends = f"This code ends at {clock(shown.ends_at, now, seconds=True)}; the next one appears here by itself."
-    else:
-        ends = "This is the last code."
-    return (
-        f"📱 {title_and_number(account)}\n"
-        f"On its phone: WhatsApp → Settings → Linked devices → Link a device.\n"
-        f"{ends} Linking waits until {window}."
-    )
 
 
 def already_running(account: Account, status: Status, now: datetime) -> str:

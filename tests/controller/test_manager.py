@@ -11,7 +11,7 @@ from controller import manager as manager_module
 from controller.accounts.model import Boot, Breaker, Stage, Timer, Wanted
 from controller.accounts.notices import CodeHidden, CodeShown, Transition
 from controller.accounts.policy import Policy
-from controller.accounts.reasons import Reason, State
+from controller.accounts.reasons import Reason, Remedy, State
 from controller.accounts.reports import Authenticated, Code, Ended, Health, Heard, Layer, PasskeyAsked, Ready, Scanned
 from controller.driver import DriverError
 from controller.launch_slots import LaunchSlots
@@ -344,6 +344,23 @@ async def test_l6_two_minutes_without_a_scan_end_the_attempt():
         assert delays(here) == [1]
         await pass_time(2)
         assert here.driver.openings == 2
+
+
+@virtual
+async def test_l6_codes_are_shown_for_two_rounds_and_not_for_twenty_minutes():
+    async with bench() as here:
+        await here.manager.start()
+        for n in range(40):
+            await settle()
+            if here.status.stage is Stage.LAUNCHING or here.status.stage is Stage.AWAITING_SCAN:
+                here.session.report(code(n))
+            await pass_time(30)
+        assert (here.status.state, here.status.reason, here.status.wants_connection) == (
+            State.DISCONNECTED, Reason.QR_EXPIRED, False,
+        )  # fmt: skip
+        assert here.driver.openings == 2
+        assert here.status.remedy is Remedy.LINK
+        assert here.alerts == []
 
 
 @virtual

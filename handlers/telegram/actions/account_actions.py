@@ -5,25 +5,39 @@ The one place that tells the registry to start or suspend. Every method answers 
 
 import logging
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 
 from controller.accounts.model import Stage
 from controller.accounts.reasons import Reason, State
 from controller.registry import Account, Registry, UnknownAccountError
 from controller.tasks import Tasks
+from handlers.chat.messages import escape
 from handlers.chat.people import People
 from handlers.chat.request import Request
 from handlers.ports import Records
+from handlers.telegram.actions.linking import Begin, Linking
 from handlers.telegram.ui.codes import Codes
 from handlers.telegram.ui.responder import Responder
 from handlers.texts import answers
+from handlers.texts import linking as linking_text
 from handlers.texts import status as status_text
+from handlers.texts.phone_numbers import show_number
 
 log = logging.getLogger(__name__)
 
 NAMES = 1000
 """How many people's names are remembered."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Admitted:
+    """An account that a person may link. new: it was not known before."""
+
+    account: Account
+    new: bool
 
 
 class AccountActions:
@@ -36,32 +50,75 @@ class AccountActions:
         accounts: Registry,
         responder: Responder,
         codes: Codes,
+        linking: Linking,
         records: Records,
         tasks: Tasks,
         clock: Callable[[], datetime],
     ) -> None:
         self._people, self._accounts, self._responder, self._codes = people, accounts, responder, codes
+        self._linking = linking
         self._records, self._tasks, self._clock = records, tasks, clock
         self._names: OrderedDict[int, str] = OrderedDict()
         self._starting: dict[str, int] = {}
 
     async def link(self, request: Request, number: str, name: str = "") -> None:
-        """Register the account if it is new, give it the name, start it, and send the code to the person."""
+        """Register the account if it is new, give it the name, start it, and send the code to the person.
+
+        Where they are linking another account, it waits for that to be done.
+        """
         self._remember(request)
+        admitted = await self._admit(request, number, name)
+        if isinstance(admitted, str):
+            await self._responder.answer(request, admitted)
+            return
+        await self._start(
+            request, admitted.account, "link", partial(answers.linking, admitted.account, new=admitted.new)
+        )
+
+    async def link_all(self, request: Request, wanted: Sequence[tuple[str, str]], problems: Sequence[str]) -> None:
+        """Put several accounts in the person's line, each by number and name, and answer once.
+
+        problems: what was wrong with others, as HTML. An account that cannot be linked is left as it was.
+        """
+        self._remember(request)
+        refused = [linking_text.problem(each) for each in problems]
+        turns: list[tuple[Account, Begin]] = []
+        for number, name in wanted:
+            try:
+                admitted = await self._admit(request, number, name)
+            except OSError as error:
+                log.error("An account could not be stored: %s", error)
+                refused.append(linking_text.problem(f"{show_number(number)}: {answers.NOT_KEPT}"))
+                continue
+            if isinstance(admitted, str):
+                refused.append(linking_text.problem(f"{show_number(number)}: {admitted}"))
+                continue
+            account = admitted.account
+            if (status := self._accounts.status(number)).is_connected:
+                already = status_text.already_running(account, status, self._clock())
+                refused.append(linking_text.problem(already))
+                continue
+            words = partial(answers.linking, account, new=admitted.new)
+            turns.append((account, partial(self._start_now, account=account, command="link", words=words)))
+        if turns:
+            self._linking.take_turns(request, turns, refused)
+        else:
+            await self._responder.answer(request, linking_text.refused_ones(refused))
+
+    async def _admit(self, request: Request, number: str, name: str) -> "_Admitted | str":
+        """Return an account that the person may link, registered if it is new; else why not, as HTML."""
         account = self._existing(number)
         new = account is None
         if account is None:
             account = await self._accounts.add(number, name=name, owner=request.user)
         if not self._people.may(request.user, account):  # also where somebody else has added it meanwhile
-            await self._responder.answer(request, answers.NOT_YOURS)
-            return
+            return answers.NOT_YOURS
         if name and name != account.name:
             await self._accounts.rename(number, name)
             account = self._accounts.account(number)
         if (other := self._linking_by_other(request, number)) is not None:
-            await self._responder.answer(request, answers.taken_by(account, other))
-            return
-        await self._start(request, account, "link", lambda: answers.linking(account, new=new))
+            return answers.taken_by(account, other)
+        return _Admitted(account, new)
 
     async def reconnect(self, request: Request, account: Account, *, takeover: bool = False) -> None:
         """Connect an account now, with counters at zero. takeover: also if its session is open elsewhere."""
@@ -70,7 +127,8 @@ class AccountActions:
         await self._start(request, account, command, lambda: answers.starting(account), takeover=takeover)
 
     async def suspend(self, request: Request, account: Account) -> None:
-        """Close an account until somebody says otherwise."""
+        """Close an account until somebody says otherwise. It does not wait to be linked any more."""
+        self._linking.drop(account.number)
         changed = await self._accounts.suspend(account.number)
         await self.audit(request.user, "suspend", account.number, "suspended" if changed else "was suspended already")
         await self._responder.answer(request, answers.suspended(account, changed=changed))
@@ -123,7 +181,29 @@ class AccountActions:
         *,
         takeover: bool = False,
     ) -> None:
+        """Start an account: one that may need a code when its turn in the person's line has come."""
+        begin = partial(self._start_now, account=account, command=command, words=words, takeover=takeover)
+        if self._accounts.status(account.number).linked:
+            await begin(request)
+        elif (person := self._linking.person(account.number)) not in {None, request.user}:
+            name = self._names.get(person or 0, "Somebody else")
+            await self._responder.answer(request, linking_text.in_anothers_line(account, escape(name)))
+        else:
+            await self._linking.take_turn(request, account, begin)
+
+    async def _start_now(
+        self,
+        request: Request,
+        account: Account,
+        command: str,
+        words: Callable[[], str],
+        *,
+        takeover: bool = False,
+    ) -> None:
         number = account.number
+        if not self._people.may(request.user, account):  # much may have happened while it waited in line
+            await self._responder.answer(request, answers.NOT_YOURS)
+            return
         if number in self._starting and (other := self._linking_by_other(request, number)) is not None:
             await self._responder.answer(request, answers.taken_by(account, other))
             return
@@ -158,7 +238,7 @@ class AccountActions:
             return None
         status = self._accounts.status(number)
         under_way = number in self._starting or status.state is State.CONNECTING
-        waiting = under_way or status.reason is Reason.QR_EXPIRED
+        waiting = under_way or (status.reason is Reason.QR_EXPIRED and status.wants_connection)
         return self._names.get(person, "Somebody else") if waiting and not status.linked else None
 
     def _unreachable(self, request: Request, account: Account) -> None:

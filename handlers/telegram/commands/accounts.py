@@ -10,6 +10,7 @@ from datetime import datetime
 
 from controller.registry import Account, Registry
 from handlers.chat.button_codes import Press, Verb
+from handlers.chat.messages import escape
 from handlers.chat.people import People, Role
 from handlers.chat.request import Request
 from handlers.telegram.actions.account_actions import AccountActions
@@ -27,7 +28,7 @@ from handlers.texts.phone_numbers import (
     WrongNumberError,
     check_name,
     parse_number,
-    split_number_and_name,
+    split_numbers,
 )
 
 ASK_SECONDS = 300.0
@@ -63,12 +64,13 @@ class AccountCommands(Topic):
             self._remember_question(request)
             await self._responder.answer(request, answers.ask_number(), asks=True)
             return
-        try:
-            number, name = split_number_and_name(request.words, self._region)
-        except (WrongNumberError, WrongNameError) as error:
-            await self._responder.answer(request, answers.refused(error))
-            return
-        await self._actions.link(request, number, name)
+        numbers, problems = split_numbers(request.words, self._region)
+        if len(numbers) + len(problems) > 1:
+            await self._actions.link_all(request, numbers, [escape(each) for each in problems])
+        elif numbers:
+            await self._actions.link(request, *numbers[0])
+        else:
+            await self._responder.answer(request, escape(problems[0]) if problems else answers.ask_number())
 
     async def status(self, request: Request) -> None:
         """List all accounts, some of them, or show all of one."""
@@ -139,7 +141,8 @@ class AccountCommands(Topic):
     COMMANDS = (
         Command(
             "link", "number [name]", "link an account by QR code",
-            "adds the account if it is new, starts it, and sends you the code", link,
+            "adds the account if it is new, starts it, and sends you the code; several numbers, one to a line or with "
+            "commas between them, have a turn each", link,
             changes=True,
         ),
         Command(

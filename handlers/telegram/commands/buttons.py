@@ -18,6 +18,7 @@ from handlers.ports import Records
 from handlers.telegram.actions.account_actions import AccountActions
 from handlers.telegram.actions.alert_actions import AlertActions
 from handlers.telegram.actions.detail import Detail
+from handlers.telegram.actions.linking import Linking
 from handlers.telegram.actions.pick import pickable
 from handlers.telegram.actions.restore import RestoreActions
 from handlers.telegram.commands.router import Router
@@ -25,6 +26,7 @@ from handlers.telegram.commands.table import ButtonRow, Topic
 from handlers.telegram.ui import keyboards
 from handlers.telegram.ui.responder import Responder
 from handlers.texts import answers
+from handlers.texts import linking as linking_text
 from handlers.texts import people as people_text
 from handlers.texts import status as status_text
 
@@ -53,6 +55,7 @@ class Buttons:
         actions: AccountActions,
         alert_actions: AlertActions,
         restoring: RestoreActions,
+        linking: Linking,
         responder: Responder,
         records: Records,
         router: Router,
@@ -64,6 +67,7 @@ class Buttons:
     ) -> None:
         self._people, self._accounts, self._actions, self._responder = people, accounts, actions, responder
         self._alert_actions, self._restoring, self._details = alert_actions, restoring, detail
+        self._linking = linking
         self._records, self._router, self._clock = records, router, clock
         self._earlier, self._take_webhook = earlier, take_webhook
         self._answered: OrderedDict[tuple[int, int], Verb] = OrderedDict()
@@ -73,6 +77,8 @@ class Buttons:
             Verb.REDO: self._redo,
             Verb.PAGE: self._turn_page,
             Verb.TAKE_WEBHOOK: self._take_webhook_back,
+            Verb.SKIP: self._skip,
+            Verb.STOP: self._stop,
         }
         self._rows: dict[Verb, ButtonRow] = {}
         for topic in topics:
@@ -92,6 +98,7 @@ class Buttons:
             Verb.HISTORY: self._history,
             Verb.RECONNECT: self._reconnect,
             Verb.LINK: self._link,
+            Verb.NEW_CODE: self._new_code,
             Verb.SUSPEND: self._suspend,
             Verb.USE_HERE: self._use_here,
             Verb.RESTORE: self._restore,
@@ -229,6 +236,20 @@ class Buttons:
         await self._responder.answer(request, answers.WEBHOOK_TAKEN if taken else answers.WEBHOOK_NOT_TAKEN)
         return ""
 
+    async def _skip(self, request: Request, press: Press) -> str:
+        number = self._in_line(request, press)
+        if number is None or not await self._linking.skip(number):
+            return linking_text.NOT_IN_LINE
+        await self._actions.audit(request.user, "skip", number, "the next one in line begins")
+        return ""
+
+    async def _stop(self, request: Request, press: Press) -> str:
+        number = self._in_line(request, press)
+        if number is None or not await self._linking.stop(number):
+            return linking_text.NOT_IN_LINE
+        await self._actions.audit(request.user, "stop", number, "the line of linkings ended")
+        return ""
+
     # --- about an incident --------------------------------------------------------------------------------------------
 
     async def _acknowledge(self, request: Request, _: Press, incident: Incident) -> str:
@@ -277,6 +298,15 @@ class Buttons:
         await self._actions.link(await self._shown_in_incident(request, press), account.number)
         return ""
 
+    async def _new_code(self, request: Request, _: Press, account: Account) -> str:
+        shown = await self._linking.new_code(account.number)
+        if shown is None:
+            return linking_text.ON_ITS_WAY
+        if not shown:
+            return linking_text.NOT_IN_LINE
+        await self._actions.audit(request.user, "new code", account.number, "begun anew")
+        return linking_text.ON_ITS_WAY
+
     async def _suspend(self, request: Request, press: Press, account: Account) -> str:
         if press.presser is None:
             self._ask(request, press, answers.confirm_suspend(account), "Yes, suspend")
@@ -324,6 +354,16 @@ class Buttons:
         return ""
 
     # --- parts --------------------------------------------------------------------------------------------------------
+
+    def _in_line(self, request: Request, press: Press) -> str | None:
+        """Return the account that Skip and Stop are about: the code's that they stand under, else the open one's."""
+        if press.number is None:
+            return self._linking.open_of(request.user)
+        try:
+            account = self._accounts.account(press.number)
+        except UnknownAccountError:
+            return None
+        return account.number if self._people.may(request.user, account) else None
 
     def _ask(self, request: Request, press: Press, question: str, yes: str) -> None:
         """Ask once more, below: the message whose button was pressed stays as it is."""

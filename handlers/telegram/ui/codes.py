@@ -2,15 +2,19 @@
 
 A code is a credential. It is drawn, shown in that person's private chat, and taken away when it is of no more use;
 never logged, never stored. What is stored is where the photo is, so that the next start removes what a crash left.
+Between two rounds of codes an empty picture stands there, so that all of a linking is one message that sounds once.
 """
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 
+from controller.accounts.model import Stage
 from controller.accounts.notices import CodeHidden, CodeShown
+from controller.accounts.reasons import Reason, State
 from controller.registry import Account, Registry, UnknownAccountError
 from controller.tasks import Tasks
 from handlers.alerts.recipients import Recipients
@@ -20,19 +24,26 @@ from handlers.chat.messenger import Messenger
 from handlers.chat.send_queue import SendQueue
 from handlers.chat.withdraw import Withdrawal, blank_lost_pictures, withdraw_picture
 from handlers.ports import Messages
-from handlers.telegram.ui.qr import draw
+from handlers.telegram.ui import keyboards
+from handlers.telegram.ui.linking_line import Lines, Turn
+from handlers.telegram.ui.qr import Band, draw, draw_waiting
+from handlers.texts import linking as linking_text
 from handlers.texts import status as status_text
 
 log = logging.getLogger(__name__)
 
 KIND = "code"
 """Of the references that are kept."""
+BLANKED_WITHIN = 5.0
+"""Seconds in which a code that has ended is blanked; later than that it is deleted, which waits for no budget."""
+_BEFORE_CODES = frozenset({Stage.QUEUED, Stage.LAUNCHING, Stage.READING})
 
 
 @dataclass(slots=True)
 class _Linking:
     """One account being linked. person: whose private chat has the code. newest: the code to show, None for none.
 
+    blank: the message has the empty picture of between two codes. renewing: a person has asked for a new code.
     maybe_lost: a picture may be in the chat without our knowing where. waiting: what puts the newest before the person,
     while it waits for its turn.
     """
@@ -44,6 +55,8 @@ class _Linking:
     shown: CodeShown | None = None
     message: int | None = None
     busy: bool = False
+    blank: bool = False
+    renewing: bool = False
     maybe_lost: bool = False
     waiting: asyncio.Task[None] | None = None
 
@@ -59,8 +72,10 @@ class Codes:
         accounts: Registry,
         recipients: Recipients,
         messages: Messages,
+        lines: Lines,
         clock: Callable[[], datetime],
     ) -> None:
+        self._lines, self._closing = lines, False
         self._queue, self._tasks, self._clock = queue, tasks, clock
         self._accounts, self._recipients, self._messages = accounts, recipients, messages
         self._linkings: dict[str, _Linking] = {}
@@ -116,6 +131,26 @@ class Codes:
                 del self._linkings[number]  # the next code goes to the owner
                 self._hide(linking)
 
+    def refresh(self, number: str) -> None:
+        """Take the empty picture away where no further code comes."""
+        linking = self._linkings.get(number)
+        if linking is not None and self._is_due(linking):
+            self._sync_soon(linking)
+
+    @contextmanager
+    def renewing(self, number: str) -> Iterator[None]:
+        """Keep the account's message where it is while its browser is closed and opened for another code."""
+        linking = self._linkings.get(number)
+        if linking is None or linking.message is None:
+            yield
+            return
+        linking.renewing = True
+        try:
+            yield
+        finally:
+            linking.renewing = False
+            self.refresh(number)
+
     async def clear_left(self) -> None:
         """Take away the codes that an earlier run left in chats."""
         for kept in await self._messages.kept(KIND):
@@ -123,6 +158,7 @@ class Codes:
 
     def hide_all(self) -> None:
         """Take every code away: the program ends."""
+        self._closing = True
         for linking in self._linkings.values():
             self._hide(linking)
 
@@ -141,17 +177,39 @@ class Codes:
     async def _sync(self, linking: _Linking) -> None:
         """Make the chat show the newest code, whatever comes meanwhile."""
         try:
-            while linking.newest is not linking.shown or (linking.newest is None and linking.message is not None):
-                if linking.newest is None:
-                    await self._remove(linking)
-                else:
+            while self._is_due(linking):
+                if linking.newest is not None:
                     await self._show(linking, linking.newest)
+                elif linking.message is not None and self._is_between(linking):
+                    await self._blank(linking, linking.message)
+                else:
+                    await self._remove(linking)
         finally:
             linking.busy = False
 
+    def _is_due(self, linking: _Linking) -> bool:
+        """Tell whether the chat shows other than it should."""
+        if linking.newest is not None or linking.shown is not None:
+            return linking.newest is not linking.shown
+        return linking.message is not None and not (linking.blank and self._is_between(linking))
+
+    def _is_between(self, linking: _Linking) -> bool:
+        """Tell whether another code is to come into the message by itself."""
+        if self._closing or linking.renewing:
+            return not self._closing
+        try:
+            status = self._accounts.status(linking.number)
+        except UnknownAccountError:
+            return False
+        if status.state is State.CONNECTING:
+            again = linking.blank or status.reason in {Reason.RETRY, Reason.RELOADED}
+            return again and status.stage in _BEFORE_CODES
+        return status.state in {State.DISCONNECTED, State.ERROR} and status.wants_connection
+
     async def _show(self, linking: _Linking, code: CodeShown) -> None:
         account = self._accounts.account(linking.number)
-        picture = await asyncio.to_thread(draw, code.code.text)
+        band = Band(account.name, f"…{account.number[-4:]}", linking_text.band(code, self._clock()))
+        picture = await asyncio.to_thread(draw, code.code.text, band)
         if linking.newest is not code:
             return  # superseded or hidden while it was drawn
         fresh = linking.message is None
@@ -196,13 +254,15 @@ class Codes:
                     linking.waiting.cancel()
 
         async def send_now(chat: Messenger) -> None:
-            caption = Text(status_text.code_caption(account, code, self._clock()))
+            turn = self._turn(linking.number)
+            words = linking_text.code_caption(account, code, self._clock(), at=turn.at, of=turn.of)
+            caption = Text(words, keyboards.of_code(linking.number, others_wait=turn.at < turn.of))
             if linking.message is None:
                 place = Place(linking.person)
                 linking.message = await chat.send_picture(place, picture, caption, protect=True)
             else:
                 await chat.edit_picture(linking.person, linking.message, picture, caption)
-            linking.shown = code
+            linking.shown, linking.blank = code, False
 
         try:
             await self._queue.deliver(Lane.QR, linking.person, send)
@@ -217,8 +277,37 @@ class Codes:
             if isinstance(error, ChatGoneError) and linking.unreachable is not None:
                 linking.unreachable()
 
+    def _turn(self, number: str) -> Turn:
+        return self._lines.turn(number) or Turn(1, 1, open=True)
+
+    async def _blank(self, linking: _Linking, message: int) -> None:
+        """Put the empty picture in the place of a code that has ended, until the next one comes."""
+        try:
+            account = self._accounts.account(linking.number)
+        except UnknownAccountError:
+            await self._remove(linking)
+            return
+        turn = self._turn(account.number)
+        picture = await asyncio.to_thread(
+            draw_waiting, Band(account.name, f"…{account.number[-4:]}", linking_text.BETWEEN)
+        )
+        caption = Text(
+            linking_text.between_codes(account, at=turn.at, of=turn.of),
+            keyboards.of_code(account.number, others_wait=turn.at < turn.of, shown=False),
+        )
+        try:
+            async with asyncio.timeout(BLANKED_WITHIN):
+                await self._queue.deliver(
+                    Lane.QR, linking.person, lambda chat: chat.edit_picture(linking.person, message, picture, caption)
+                )
+        except (ChatError, TimeoutError) as error:
+            log.info("A code that has ended could not be blanked (%s), and is deleted", error or "not in time")
+            await self._remove(linking)
+        else:
+            linking.shown, linking.blank = None, True
+
     async def _remove(self, linking: _Linking) -> None:
-        message, linking.message, linking.shown = linking.message, None, None
+        message, linking.message, linking.shown, linking.blank = linking.message, None, None, False
         if message is not None:
             await self._delete(linking.number, linking.person, message)
 

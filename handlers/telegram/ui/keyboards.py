@@ -25,6 +25,9 @@ LABELS: dict[Verb, str] = remedies.LABELS | {
     Verb.SUSPEND: "Suspend",
     Verb.OWNER: "Give to somebody",
     Verb.REMOVE: "Remove",
+    Verb.SKIP: "Skip",
+    Verb.STOP: "Stop",
+    Verb.NEW_CODE: "New code",
     Verb.ACKNOWLEDGE: "Acknowledge",
     Verb.TAKE_OVER: "Take over",
     Verb.RELEASE: "Let go",
@@ -143,6 +146,17 @@ def end_silences(silences: Sequence[int]) -> Keyboard:
         (Button(f"End silence {place}" if many else "End silence", button_code(Verb.END_SILENCE, f".{silence}")),)
         for place, silence in enumerate(silences[:SILENCES], start=1)
     )
+
+
+def of_code(number: str, *, others_wait: bool, shown: bool = True) -> Keyboard:
+    """Offer what can be done with a code. others_wait: in the person's line; shown: there is a code at this moment."""
+    verbs = [Verb.NEW_CODE] * shown + [Verb.SKIP] * others_wait + [Verb.STOP]
+    return (tuple(Button(LABELS[verb], button_code(verb, number)) for verb in verbs),)
+
+
+def of_line() -> Keyboard:
+    """Offer what can be done with one's own line."""
+    return (tuple(Button(LABELS[verb], button_code(verb)) for verb in (Verb.SKIP, Verb.STOP)),)
 
 
 def next_step(number: str, offered: Iterable[Remedy]) -> Keyboard:

@@ -1,11 +1,16 @@
 """QR pictures: a code's text as a PNG that a phone reads from a screen, also after a messenger's compression.
 
-Pure and slow (~15 ms): call `draw` in a thread. The text is a credential: it is in the picture and nowhere else.
+Below the code, outside of its white border, is a band that says whose it is and how long it is good for: who has twelve
+phones before them must not scan with the wrong one. Pure and slow (~20 ms): call `draw` in a thread. The text is a
+credential: it is in the picture and nowhere else.
 """
 
+import functools
 import io
+from dataclasses import dataclass
 
 import qrcode
+from PIL import Image, ImageDraw, ImageFont
 from qrcode.constants import ERROR_CORRECT_L
 from qrcode.image.pil import PilImage
 
@@ -15,15 +20,89 @@ BORDER = 4
 """Modules of white around the code: without it a dark screen hides the edge."""
 MASK = 3
 """Fixed: to try all eight for the prettiest takes three times as long and decodes no better."""
+BAND = 96
+"""Pixels that the band is high."""
+WIDTH = 600
+"""Pixels of a picture that holds no code."""
+
+_MARGIN = 24
+_FONT_SIZES = (34, 24)
+_PAPER, _INK = (18, 60, 84), (255, 255, 255)
+_NOBODYS = "\uffff"
+"""A sign that no font has."""
 
 
-def draw(text: str) -> bytes:
-    """Return the QR picture of `text` as a PNG: level L, no logo, ~520 pixels for 231 characters."""
+@dataclass(frozen=True, slots=True)
+class Band:
+    """What the band says. title: the account's name, "" for none; number: as people tell it from others; until: time.
+
+    A name with signs that the packaged font does not have is left out: the caption has it.
+    """
+
+    title: str
+    number: str
+    until: str
+
+
+def draw(text: str, band: Band | None = None) -> bytes:
+    """Return the QR picture of `text` as a PNG: level L, no logo, ~520 pixels wide for 231 characters."""
     code = qrcode.QRCode(
         error_correction=ERROR_CORRECT_L, box_size=PIXELS, border=BORDER, mask_pattern=MASK, image_factory=PilImage
     )
     code.add_data(text, optimize=0)
     code.make(fit=True)
+    drawn = code.make_image().get_image()
+    return _png(drawn if band is None else _with_band(drawn.convert("RGB"), band))
+
+
+def draw_waiting(band: Band) -> bytes:
+    """Return the picture that stands in the place of a code until the next one comes, as a PNG."""
+    return _png(_with_band(Image.new("RGB", (WIDTH, WIDTH // 3), (236, 236, 236)), band))
+
+
+def _with_band(code: Image.Image, band: Band) -> Image.Image:
+    picture = Image.new("RGB", (code.width, code.height + BAND), _PAPER)
+    picture.paste(code, (0, 0))
+    pen = ImageDraw.Draw(picture)
+    name = band.title if band.title and _has_glyphs(band.title) else ""
+    above = f"{name} · {band.number}" if name else band.number
+    for line, size, top in zip((above, band.until), _FONT_SIZES, (12, 56), strict=True):
+        font = _font(size)
+        pen.text((_MARGIN, code.height + top), _fit(line, font, code.width - 2 * _MARGIN), fill=_INK, font=font)
+    return picture
+
+
+def _fit(line: str, font: ImageFont.FreeTypeFont, width: int) -> str:
+    """Return a line cut in its middle where it is too long: its end tells the number."""
+    if font.getlength(line) <= width:
+        return line
+    head, tail = line[: len(line) // 2], line[len(line) // 2 :]
+    while head and font.getlength(f"{head}…{tail}") > width:
+        if len(head) > 1 and len(head) >= len(tail) - 16:
+            head = head[:-1]
+        else:
+            tail = tail[1:]
+    return f"{head}…{tail}"
+
+
+def _has_glyphs(words: str) -> bool:
+    """Tell whether the font has every sign: a row of empty boxes names nobody."""
+    missing = _mask(_NOBODYS)
+    return all(sign.isspace() or _mask(sign) != missing for sign in words)
+
+
+def _mask(sign: str) -> bytes:
+    return bytes(_font(_FONT_SIZES[0]).getmask(sign))
+
+
+@functools.cache
+def _font(size: int) -> ImageFont.FreeTypeFont:
+    font = ImageFont.load_default(size)
+    assert isinstance(font, ImageFont.FreeTypeFont)
+    return font
+
+
+def _png(image: Image.Image) -> bytes:
     png = io.BytesIO()
-    code.make_image().save(png, format="PNG", compress_level=1)
+    image.save(png, format="PNG", compress_level=1)
     return png.getvalue()

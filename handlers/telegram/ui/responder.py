@@ -85,7 +85,7 @@ class Responder:
     def ask(self, request: Request, html: str, keyboard: Keyboard) -> None:
         """Send a question. Returns at once: a pressed button is not to spin until the chat's budget allows it."""
         sending = self._tasks.start(self.send(request.place, html, keyboard), "a question")
-        self._track(request, sending)
+        self.track(request, sending)
 
     async def settled(self, request: Request) -> None:
         """Wait until all that answers the request is in the chat, or cannot be."""
@@ -141,7 +141,7 @@ class Responder:
         above = [live.message for live in self._above.pop((place.chat, message), []) if not live.gone]
         surplus = max(0, len(above) + 1 - len(parts))
         for each in above[:surplus]:
-            self._tasks.start(self._delete(place.chat, each), "deleting a part of an answer")
+            self._tasks.start(self.delete(place.chat, each), "deleting a part of an answer")
         lives = [
             LiveMessage(self._queue, self._tasks, Lane.ANSWERS, chat=place.chat, message=each, shown=Text(""))
             for each in (*above[surplus:], message)
@@ -149,15 +149,16 @@ class Responder:
         more = parts[len(lives) :]
         for live, part in zip(lives, parts, strict=False):
             live.show(Text(part, () if more or live is not lives[-1] else keyboard))
-            self._track(request, live)
+            self.track(request, live)
         if more:
             sending = self._tasks.start(self._send_parts(place, lives, more, keyboard), "the rest of an answer")
-            self._track(request, sending)
+            self.track(request, sending)
         else:
             self._remember(lives)
         return lives[-1]
 
-    def _track(self, request: Request, sending: "LiveMessage | asyncio.Task[Any]") -> None:
+    def track(self, request: Request, sending: "LiveMessage | asyncio.Task[Any]") -> None:
+        """Note what belongs to the answer of a request: it is not answered before this is in the chat."""
         if request.update:
             self._unsettled.setdefault(request.update, []).append(sending)
 
@@ -180,11 +181,12 @@ class Responder:
             if len(self._above) > LONG_ANSWERS:
                 self._above.popitem(last=False)
 
-    async def _delete(self, chat_id: int, message: int) -> None:
+    async def delete(self, chat_id: int, message: int) -> None:
+        """Delete a message of ours, which another one stands for."""
         try:
             await self._queue.deliver(Lane.ANSWERS, chat_id, lambda chat: chat.delete(chat_id, message), free=True)
         except ChatError as error:
-            log.info("A part of an answer in chat %d cannot be deleted: %s", chat_id, error)
+            log.info("A superseded answer in chat %d cannot be deleted: %s", chat_id, error)
 
     async def _send(self, place: Place, text: Text | Callable[[], Text]) -> LiveMessage | None:
         """Send one message. text: or what makes it when its turn has come."""

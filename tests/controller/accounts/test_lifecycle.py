@@ -255,7 +255,7 @@ def test_each_row_leads_to_each_phase_that_it_names_and_to_no_other(phase, key):
 def test_the_contract_s_numbers():
     assert Policy() == Policy(
         delays=(1, 2, 4, 8, 16, 30), max_attempts=10, breaker_threshold=5, breaker_cooldown=60, suspended_retry=0,
-        qr_debounce=2, qr_timeout=120, health_check=30, probe_timeout=10, failed_probes=2, keep_alive=60,
+        qr_debounce=2, qr_timeout=120, qr_rounds=2, health_check=30, probe_timeout=10, failed_probes=2, keep_alive=60,
         stale_after=300, stable_after=300, connect_timeout=60, sync_timeout=180, sync_limit=1800, passkey_timeout=600,
         log_out_timeout=15, reloads=3, reload_window=300, flaps=5, flap_window=3600,
         takeover=Takeover.ASK, dialogs=Dialogs.ASK,
@@ -415,6 +415,27 @@ def test_l6_nobody_scanned():
     )  # fmt: skip
     timers = frozenset({Timer.DEBOUNCE, Timer.ATTEMPT})
     assert effects == (HideCode(), Close(7), Disarm(timers), Arm(Timer.RETRY, 1))
+
+
+def test_l6_after_two_rounds_without_a_scan_linking_stops():
+    link, effects = do(at(Stage.AWAITING_SCAN, rounds=1, attempts=1), Fired(Timer.CODES))
+    assert (link.phase, link.reason, link.rounds, link.wants_connection) == (
+        State.DISCONNECTED, Reason.QR_EXPIRED, 0, False,
+    )  # fmt: skip
+    assert not [effect for effect in effects if isinstance(effect, Arm | Alert)]
+    link, _ = do(link, Closed())
+    link, effects = do(link, Start())
+    assert opened(effects), "a person begins it anew"
+
+
+def test_l6_a_start_begins_the_rounds_anew():
+    link, _ = do(at(State.DISCONNECTED, rounds=1), Start())
+    assert link.rounds == 0
+
+
+def test_l6_what_ends_between_the_rounds_leaves_them_counted():
+    link, _ = do(at(Stage.LAUNCHING, rounds=1), Ended(Reason.LAUNCH_FAILED))
+    assert (link.state, link.rounds, link.wants_connection) == (State.ERROR, 1, True)
 
 
 def test_a_scan_takes_the_code_away():

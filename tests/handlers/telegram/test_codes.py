@@ -7,8 +7,9 @@ from datetime import timedelta
 from typing import Any
 
 import zxingcpp
-from PIL import Image
+from PIL import Image, ImageFilter
 
+from controller.accounts.model import Stage
 from controller.accounts.notices import CodeHidden, CodeShown
 from controller.accounts.reasons import Reason, State
 from controller.tasks import Tasks
@@ -17,7 +18,8 @@ from handlers.chat.errors import TooManyError
 from handlers.chat.people import People
 from handlers.chat.send_queue import SendQueue
 from handlers.telegram.ui.codes import Codes
-from handlers.telegram.ui.qr import draw
+from handlers.telegram.ui.linking_line import Lines
+from handlers.telegram.ui.qr import Band, draw
 from handlers.texts import status
 from sandbox.telegram import TelegramStandIn
 from storage.database import Database
@@ -59,7 +61,7 @@ async def test_one_photo_is_sent_edited_and_taken_away(rig: Rig):
     assert decoded(rig.client.picture(first)) == code("a").text
     assert first["protected"]
     assert "Support Berlin" in first["text"]
-    assert "This code ends at" in first["text"]
+    assert "This code is good for about" in first["text"]
     rig.accounts.show_code(shown=code("b"))
     second = await rig.seen(ADMIN, lambda m: bool(m["photo"]) and m["edited"])
     assert second["message_id"] == first["message_id"]
@@ -186,7 +188,10 @@ async def test_a_code_that_ended_as_telegram_asked_to_wait_waits_no_more():
     accounts, recipients = FakeAccounts(virtual_loop().clock), Recipients(People([ADMIN]))
     accounts.put(owner=ADMIN)
     tasks, queue = Tasks(), SendQueue(Slow())  # type: ignore[arg-type]
-    codes = Codes(queue, tasks, accounts=accounts, recipients=recipients, messages=FakeMessages(), clock=accounts.clock)
+    messages, lines = FakeMessages(), Lines()
+    codes = Codes(
+        queue, tasks, accounts=accounts, recipients=recipients, messages=messages, lines=lines, clock=accounts.clock
+    )
     now = accounts.clock()
     codes.show(CodeShown(BERLIN, code(), None, now + timedelta(seconds=60)))
     await pass_time(0.5)
@@ -303,6 +308,35 @@ def test_pictures_decode_also_after_a_messengers_compression():
         jpeg = io.BytesIO()
         image.save(jpeg, format="JPEG", quality=80)
         assert decoded(png) == decoded(jpeg.getvalue()) == code(mark).text
+
+
+def test_a_band_says_whose_it_is_and_the_code_decodes_as_before_also_blurred():
+    band = Band("Support Berlin", "…5678", "about 20 s left, until 14:03:20 UTC")
+    for mark in "aZ9+/":
+        png = draw(code(mark).text, band)
+        image = Image.open(io.BytesIO(png)).convert("RGB")
+        assert image.height > image.width
+        jpeg = io.BytesIO()
+        image.filter(ImageFilter.GaussianBlur(1.5)).save(jpeg, format="JPEG", quality=80)
+        assert decoded(png) == decoded(jpeg.getvalue()) == code(mark).text
+
+
+async def test_between_two_rounds_the_same_message_waits_without_a_code_and_without_a_sound(rig: Rig):
+    await linking(rig)
+    rig.accounts.show_code(shown=code("a"))
+    first = await rig.seen(ADMIN, lambda m: bool(m["photo"]))
+    rig.accounts.move(BERLIN, State.DISCONNECTED, Reason.QR_EXPIRED, retry_in=1)
+    rig.accounts.hide_code()
+    waiting = await rig.seen(ADMIN, lambda m: bool(m["photo"]) and "on its way" in m["text"])
+    assert zxingcpp.read_barcode(Image.open(io.BytesIO(rig.client.picture(waiting)))) is None
+    rig.accounts.move(BERLIN, State.CONNECTING, Reason.RETRY, stage=Stage.LAUNCHING, attempts=1)
+    rig.accounts.show_code(shown=code("b"))
+    again = await rig.seen(ADMIN, lambda m: bool(m["photo"]) and "good for" in m["text"])
+    assert again["message_id"] == waiting["message_id"] == first["message_id"]
+    assert len(rig.client.requests("sendPhoto")) == 1
+    rig.accounts.move(BERLIN, State.DISCONNECTED, Reason.QR_EXPIRED)
+    rig.accounts.hide_code()
+    await rig.client.wait_for(lambda: not photos(rig, ADMIN), 5)
 
 
 async def test_a_code_goes_to_nobody_who_is_an_operator_no_longer(rig: Rig):

@@ -1,0 +1,134 @@
+"""What is said while accounts are linked: beside a code, and of the line in which they wait. HTML; pure."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from controller.accounts.notices import CodeShown
+from controller.accounts.reasons import Reason, State
+from controller.manager import Status
+from controller.registry import Account
+from handlers.texts.answers import title, title_and_number
+from handlers.texts.vocabulary import WHY, clock, count, span
+
+LISTED = 10
+"""Accounts of a line that are named at once; the others are counted."""
+NOT_IN_LINE = "That one is not waiting for a scan any more. /link begins anew."
+ON_ITS_WAY = "The next code is on its way."
+BETWEEN = "A new code is on its way"
+CONNECTED_ALREADY = "It is connected already."
+
+
+def position(at: int, of: int) -> str:
+    """Tell the place in a line of more than one."""
+    return f"{at} of {of} · " if of > 1 else ""
+
+
+def code_caption(account: Account, shown: CodeShown, now: datetime, *, at: int = 1, of: int = 1) -> str:
+    """Tell beside a QR picture whose it is, how long it is good for, and what follows. at, of: place in the line."""
+    window = clock(shown.window_ends_at, now, seconds=True)
+    if shown.ends_at is None:
+        ends = "When this code ends, the next one appears here by itself."
+    elif shown.ends_at < shown.window_ends_at:
+        ends = f"{_good_for(shown.ends_at, now)}; the next one appears here by itself."
+    else:
+        ends = f"{_good_for(shown.window_ends_at, now)}."
+    then = "I show codes once more as long, and then stop" if shown.rounds_left else "I stop"
+    return (
+        f"📱 {position(at, of)}{title_and_number(account)}\n"
+        f"On its phone: WhatsApp → Settings → Linked devices → Link a device.\n"
+        f"{ends}\n"
+        f"Nobody scans until {window}? {then}."
+    )
+
+
+def between_codes(account: Account, *, at: int = 1, of: int = 1) -> str:
+    """Tell beside the empty picture that stands where the last code was."""
+    return f"⏳ {position(at, of)}{title_and_number(account)}\nA new code is on its way, and appears here by itself."
+
+
+def band(shown: CodeShown, now: datetime) -> str:
+    """Tell within the picture how long its code is good for; plain text."""
+    ends = shown.window_ends_at if shown.ends_at is None else min(shown.ends_at, shown.window_ends_at)
+    left = span(max(0.0, (ends - now).total_seconds()))
+    return f"about {left} left, until {clock(ends, now, seconds=True)}"
+
+
+def _good_for(ends: datetime, now: datetime) -> str:
+    left = span(max(0.0, (ends - now).total_seconds()))
+    return f"This code is good for about {left}, until {clock(ends, now, seconds=True)}"
+
+
+# --- the line -------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What came of one account of a line. outcome: for people, such as "linked"."""
+
+    account: Account
+    outcome: str
+
+
+def outcome(status: Status) -> str:
+    """Tell what came of an account whose turn is over."""
+    if status.state is State.CONNECTED:
+        return "linked"
+    if status.reason is Reason.SUSPENDED_BY_OPERATOR:
+        return "skipped"
+    if status.reason is Reason.QR_EXPIRED:
+        return "nobody scanned"
+    return "not linked" if status.reason is None else WHY[status.reason]
+
+
+def line(accounts: Sequence[Account], done: Sequence[Done], *, at: int, of: int, problems: Sequence[str] = ()) -> str:
+    """Tell who is in a person's line. accounts: the one whose turn it is, and those that wait. at: its place."""
+    head, *waiting = accounts
+    rows = [f"⏳ {at} of {of}: {title_and_number(head)}"]
+    if waiting:
+        named = ", ".join(title(each) for each in waiting[:LISTED])
+        more = f" and {len(waiting) - LISTED} more" if len(waiting) > LISTED else ""
+        rows.append(f"Then, one after the other: {named}{more}. Each begins by itself when the one before is done.")
+    return "\n".join([*rows, *_done(done), *problems])
+
+
+def line_over(done: Sequence[Done], left: Sequence[Account] = (), problems: Sequence[str] = ()) -> str:
+    """Tell what came of a line. left: those that were still waiting when somebody stopped it."""
+    rows = ["⏹ Stopped." if left else "✔️ That was the last one in your line."]
+    rows += _done(done)
+    if left:
+        named = ", ".join(title(each) for each in left[:LISTED])
+        more = f" and {len(left) - LISTED} more" if len(left) > LISTED else ""
+        rows.append(f"Not linked: {named}{more}. /link puts them in line again.")
+    return "\n".join([*rows, *problems])
+
+
+def refused_ones(problems: Sequence[str]) -> str:
+    """Answer several numbers of which none can be linked."""
+    return "\n".join([f"{count(len(problems), 'number')}, and none that I can link:", *problems])
+
+
+def problem(words: str) -> str:
+    """Tell one number of several that is not linked, and why; `words` is HTML."""
+    return f"⚠️ {words}"
+
+
+def in_anothers_line(account: Account, name: str) -> str:
+    """Tell who has the account in their line already. name: HTML."""
+    return f"{name} has {title_and_number(account)} in line already."
+
+
+def cannot_begin(account: Account) -> str:
+    """Tell that an account whose turn has come could not be started."""
+    return f"⚠️ {title_and_number(account)} could not be started; its turn is over. The log says why."
+
+
+def _done(done: Sequence[Done]) -> list[str]:
+    by_outcome: dict[str, list[str]] = {}
+    for each in done:
+        by_outcome.setdefault(each.outcome, []).append(title(each.account))
+    return [
+        f"{'✅' if words == 'linked' else '▫️'} {words}: {', '.join(names[:LISTED])}"
+        + (f" and {len(names) - LISTED} more" if len(names) > LISTED else "")
+        for words, names in by_outcome.items()
+    ]

@@ -1,0 +1,112 @@
+"""Linking as a line: one code open for each person, the others wait, and each begins by itself."""
+
+from controller.accounts.model import Stage
+from controller.accounts.reasons import Reason, State
+from controller.registry import Account
+from tests.handlers.conftest import Rig
+from tests.handlers.fakes import ADMIN, BERLIN, OPERATOR, PARIS
+from tests.waiting import until
+
+ROME = "+390612345678"
+
+
+def started(rig: Rig) -> list[str]:
+    return [call[1] for call in rig.accounts.calls if call[0] == "start"]
+
+
+async def in_line(rig: Rig) -> dict:
+    await rig.say(ADMIN, f"/link {BERLIN} Support Berlin")
+    await until(lambda: started(rig) == [BERLIN], "the first begins")
+    await rig.say(ADMIN, f"/link {PARIS} Paris")
+    await rig.say(ADMIN, f"/link {ROME} Rome")
+    return await rig.seen(ADMIN, lambda m: "1 of 3" in m["text"] and "Rome" in m["text"])
+
+
+async def test_one_is_open_the_others_wait_and_the_next_begins_when_one_is_linked(rig: Rig):
+    told = await in_line(rig)
+    assert started(rig) == [BERLIN]
+    assert [button["text"] for row in told["buttons"] for button in row] == ["Skip", "Stop"]
+    rig.accounts.show_code()
+    photo = await rig.seen(ADMIN, lambda m: bool(m["photo"]))
+    assert "1 of 3" in photo["text"]
+    assert [button["text"] for row in photo["buttons"] for button in row] == ["New code", "Skip", "Stop"]
+    rig.accounts.hide_code()
+    rig.accounts.move(BERLIN, State.CONNECTED, Reason.LINKED)
+    await until(lambda: started(rig) == [BERLIN, PARIS], "the next begins")
+    await rig.seen(ADMIN, lambda m: "2 of 3" in m["text"])
+    rig.accounts.move(PARIS, State.DISCONNECTED, Reason.QR_EXPIRED)
+    await until(lambda: started(rig) == [BERLIN, PARIS, ROME], "and the last")
+    rig.accounts.move(ROME, State.CONNECTED, Reason.LINKED)
+    over = await rig.seen(ADMIN, lambda m: "last one in your line" in m["text"])
+    assert "nobody scanned: Paris" in over["text"]
+
+
+async def test_a_retry_is_not_the_end_of_a_turn(rig: Rig):
+    await in_line(rig)
+    rig.accounts.move(BERLIN, State.DISCONNECTED, Reason.QR_EXPIRED, retry_in=1)
+    rig.accounts.move(BERLIN, State.CONNECTING, Reason.RETRY, stage=Stage.QUEUED)
+    await rig.answer(ADMIN, "/help", "Switchboard")
+    assert started(rig) == [BERLIN]
+
+
+async def test_skip_closes_the_open_one_and_the_next_begins(rig: Rig):
+    told = await in_line(rig)
+    await rig.press(told, "Skip")
+    await until(lambda: started(rig) == [BERLIN, PARIS], "the next begins")
+    assert rig.accounts.status(BERLIN).state is State.SUSPENDED
+    assert (ADMIN, "skip", BERLIN, "the next one in line begins") in rig.records.audited
+
+
+async def test_stop_ends_the_whole_line_and_says_who_was_left(rig: Rig):
+    told = await in_line(rig)
+    await rig.press(told, "Stop")
+    over = await rig.seen(ADMIN, lambda m: "Stopped" in m["text"])
+    assert "Paris" in over["text"]
+    assert "Rome" in over["text"]
+    assert started(rig) == [BERLIN]
+    assert rig.accounts.status(BERLIN).state is State.SUSPENDED
+    answer = await rig.press(told | {"buttons": told["buttons"]}, "Stop") if over["buttons"] else None
+    assert answer is None
+
+
+async def test_nobody_waits_for_another_person_s_line(rig: Rig):
+    await rig.say(OPERATOR, "/start")
+    await in_line(rig)
+    await rig.say(OPERATOR, "/link +34612345678 Madrid")
+    await until(lambda: started(rig) == [BERLIN, "+34612345678"], "the other person's begins at once")
+    await rig.say(OPERATOR, "/link +34612345679 Bilbao")
+    await rig.seen(OPERATOR, lambda m: "1 of 2" in m["text"])
+
+
+async def test_several_numbers_in_one_message_are_one_answer(rig: Rig):
+    told = await rig.answer(ADMIN, f"/link {BERLIN} Support Berlin\n{PARIS}, Paris\n+49 12 Short\n{BERLIN}", "1 of 2")
+    assert "too short" in told["text"]
+    assert "Paris" in told["text"]
+    await until(lambda: started(rig) == [BERLIN], "the first begins")
+    assert [each.name for each in rig.accounts.accounts()] == ["Support Berlin", "Paris"]
+    assert sum("too short" in text for text in rig.bot_texts(ADMIN)) == 1
+
+
+async def test_several_numbers_of_which_none_can_be_linked_begin_nothing(rig: Rig):
+    await rig.answer(ADMIN, "/link 12\n13", "none that I can link")
+    assert rig.accounts.calls == []
+
+
+async def test_new_code_begins_anew_in_the_same_message(rig: Rig):
+    await rig.say(ADMIN, f"/link {BERLIN} Support Berlin")
+    await until(lambda: started(rig) == [BERLIN], "it begins")
+    rig.accounts.show_code()
+    photo = await rig.seen(ADMIN, lambda m: bool(m["photo"]))
+    await rig.press(photo, "New code")
+    await until(lambda: started(rig) == [BERLIN, BERLIN], "it begins anew")
+    rig.accounts.show_code()
+    await until(lambda: rig.client.requests("editMessageMedia"), "it is renewed in place")
+    assert len(rig.client.requests("sendPhoto")) == 1
+
+
+async def test_an_account_that_is_linked_waits_in_no_line(rig: Rig):
+    await in_line(rig)
+    rig.accounts.put("+34612345678", "Madrid", linked=True, state=State.SUSPENDED)
+    assert isinstance(rig.accounts.account("+34612345678"), Account)
+    await rig.say(ADMIN, "/reconnect Madrid")
+    await until(lambda: started(rig) == [BERLIN, "+34612345678"], "it begins at once")
