@@ -7,6 +7,7 @@ credential: it is in the picture and nowhere else.
 
 import functools
 import io
+import unicodedata
 from dataclasses import dataclass
 
 import qrcode
@@ -32,11 +33,15 @@ _NOBODYS = "\uffff"
 """A sign that no font has."""
 
 
+_DASHES = {ord("–"): "-", ord("—"): "-", ord("’"): "'", ord("ß"): "ss"}
+
+
 @dataclass(frozen=True, slots=True)
 class Band:
     """What the band says. title: the account's name, "" for none; number: as people tell it from others; until: time.
 
-    A name with signs that the packaged font does not have is left out: the caption has it.
+    Pillow's own font has little more than ASCII: accents are left off, and a name that needs other signs is left out.
+    The caption has it as it is.
     """
 
     title: str
@@ -64,7 +69,7 @@ def _with_band(code: Image.Image, band: Band) -> Image.Image:
     picture = Image.new("RGB", (code.width, code.height + BAND), _PAPER)
     picture.paste(code, (0, 0))
     pen = ImageDraw.Draw(picture)
-    name = band.title if band.title and _has_glyphs(band.title) else ""
+    name = _plain(band.title)
     above = f"{name} · {band.number}" if name else band.number
     for line, size, top in zip((above, band.until), _FONT_SIZES, (12, 56), strict=True):
         font = _font(size)
@@ -85,10 +90,12 @@ def _fit(line: str, font: ImageFont.FreeTypeFont, width: int) -> str:
     return f"{head}…{tail}"
 
 
-def _has_glyphs(words: str) -> bool:
-    """Tell whether the font has every sign: a row of empty boxes names nobody."""
+def _plain(words: str) -> str:
+    """Return words in signs that the font has, "" where it lacks one: a row of empty boxes names nobody."""
+    words = "".join(sign for sign in unicodedata.normalize("NFKD", words) if not unicodedata.combining(sign))
+    words = words.translate(_DASHES)
     missing = _mask(_NOBODYS)
-    return all(sign.isspace() or _mask(sign) != missing for sign in words)
+    return words if all(sign.isspace() or _mask(sign) != missing for sign in words) else ""
 
 
 def _mask(sign: str) -> bytes:

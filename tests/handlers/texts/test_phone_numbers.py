@@ -13,6 +13,7 @@ from handlers.texts.phone_numbers import (
     parse_number,
     show_number,
     split_number_and_name,
+    split_numbers,
 )
 
 
@@ -108,3 +109,21 @@ def test_shown_as_people_read_them():
     assert ending("••• 5678") == "5678"
     assert ending("567") is None
     assert ending("Berlin") is None
+
+
+@pytest.mark.parametrize(
+    ("typed", "found", "refused"),
+    [
+        ("+4915112345678 Berlin, +33612345678 Paris", [("+4915112345678", "Berlin"), ("+33612345678", "Paris")], 0),
+        ("+4915112345678; +33612345678", [("+4915112345678", ""), ("+33612345678", "")], 0),
+        ("+4915112345678\n\n+33612345678\n", [("+4915112345678", ""), ("+33612345678", "")], 0),
+        ("+4915112345678, Support, Berlin", [("+4915112345678", "Support, Berlin")], 0),
+        ("+4915112345678\n+4915112345678 Berlin", [("+4915112345678", "Berlin")], 0),
+        ("+4915112345678\n+49 12\nnobody", [("+4915112345678", "")], 2),
+        ("", [], 0),
+    ],
+)
+def test_several_numbers_in_one_message(typed, found, refused):
+    numbers, problems = split_numbers(typed, None)
+    assert numbers == found
+    assert len(problems) == refused
