@@ -146,6 +146,13 @@ def _refuse(step: Step, _: object) -> None:
     step.effects.append(Refuse())
 
 
+def _start_under_way(step: Step, _: Start) -> None:
+    """Launch nothing, and let the attempt that is under way show a code: from now on somebody waits for it (L1)."""
+    if step.connection.state is State.CONNECTING:
+        step.set(asked=True)
+    _refuse(step, None)
+
+
 def _suspend(step: Step, _: Suspend) -> None:
     if step.connection.reason is Reason.SUSPENDED_BY_OPERATOR and step.connection.due is None:
         _refuse(step, None)
@@ -368,8 +375,13 @@ def _log_out(step: Step, detail: str) -> None:
 
 def _logged_out(step: Step, result: LoggedOut) -> None:
     reason = Reason.WRONG_NUMBER if result.confirmed else Reason.WRONG_NUMBER_STAYS
+    asked_meanwhile = step.connection.asked
     step.set(foreign=not result.confirmed)
     _end(step, Ended(reason, step.connection.detail))
+    if asked_meanwhile:  # whoever said /link is not to say it again: as soon as that browser is gone
+        step.reset()
+        step.set(asked=True)
+        step.attempt(Next(Reason.ASKED))
 
 
 def _ended_while_logging_out(step: Step, ended: Ended) -> None:
@@ -795,7 +807,7 @@ _AT_REST: dict[Any, Row] = _ALWAYS | {
 _RUNNING: dict[Any, Row] = _ALWAYS | {
     Stop: Row(_stop, (State.IDLE,)),
     Suspend: _SUSPEND,
-    Start: Row(_refuse, ()),
+    Start: Row(_start_under_way, ()),
     ConfirmNumber: Row(_confirm_number, ()),
     AnswerDialog: Row(_refuse, ()),
     Ended: Row(_end, _ENDS),

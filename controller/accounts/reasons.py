@@ -271,6 +271,7 @@ _CODE_WORDS: dict[str, str] = {
     "1": "its chats could not be brought over",
     "2": "the first load of its chats took too long",
     "3": "the account is locked on its phone",
+    "primary_initiated": "it was removed on the phone",
     "user_initiated": "a person logged it out",
     "md_opt_out": "linked devices were turned off on the phone",
     "unknown_companion": "the phone does not know this linked device",

@@ -35,7 +35,8 @@ def test_alive_is_who_holds_its_data(tmp_path):
 async def test_where_windows_are_open_they_are_asked(tmp_path, at):
     import asyncio
 
-    from switchboard.monitoring.windows import Answer, Views, listening, parse_address
+    from switchboard.monitoring.address import parse_address
+    from switchboard.monitoring.windows import Answer, Views, listening
 
     state = Answer(ok=True, lines=())
     views = Views(live=lambda: state, ready=lambda: Answer(ok=False, lines=("not yet",)), metrics=lambda: b"")

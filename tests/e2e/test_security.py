@@ -69,7 +69,7 @@ async def press(here: World, user: int, text: str, label: str) -> None:
 
 @pytest.mark.e2e
 @pytest.mark.chromium
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(500)
 async def test_a_whole_run_leaves_no_secret_anywhere_and_no_door_open(tmp_path, capfd):
     secrets = Secrets(numbers=(NUMBER,))
     secrets.add("PROFILE_KEY", key := new_key())
@@ -135,7 +135,7 @@ async def test_a_whole_run_leaves_no_secret_anywhere_and_no_door_open(tmp_path, 
         async with here.program(**options, LOG_FORMAT="json") as program:
             await here.until(lambda: here.qr() is None)
             here.client.fail("401", description=f"Unauthorized: {token}")
-            assert await program.ended() == 2
+            assert await program.ended(within=200) == 2  # one refusal is no proof: several over two minutes are
             texts.append(program.text)
         assert sum(word.startswith("2@") for word in secrets.words) >= 4, "codes were shown and looked for"
         written = "\n".join([*texts, *capfd.readouterr()])

@@ -289,7 +289,7 @@ def test_a_start_opens_one_browser_with_counters_at_zero(phase):
 @pytest.mark.parametrize("phase", RUNNING)
 def test_l1_a_start_on_the_way_or_there_launches_nothing_and_says_so(phase):
     link = at(phase)
-    assert do(link, Start()) == (link, (Refuse(),))
+    assert do(link, Start()) == (replace(link, asked=isinstance(phase, Stage)), (Refuse(),))
 
 
 @pytest.mark.parametrize("phase", [State.DISCONNECTED, State.ERROR, State.SUSPENDED, State.IDLE])
@@ -1607,3 +1607,25 @@ def test_only_a_connection_is_recycled(phase):
         assert effects[-1] == Arm(Timer.RETRY, 0)
     else:
         assert (link, effects) == (at(phase), ())
+
+
+def test_l1_a_start_during_an_attempt_of_its_own_lets_that_attempt_show_a_code():
+    """A restart tries what seems to hold a session; whoever says /link meanwhile must not be told of a lost session."""
+    trying = at(Stage.LAUNCHING, linked=True, asked=False)
+    asked, effects = do(trying, Start())
+    assert effects == (Refuse(),)
+    shown, effects = do(asked, CODE)
+    assert shown.stage is Stage.AWAITING_SCAN
+    assert any(isinstance(effect, ShowCode) for effect in effects)
+
+
+def test_l1_a_start_while_another_device_is_logged_out_begins_when_that_is_done():
+    leaving_it = at(Stage.LOGGING_OUT, asked=False)
+    asked, effects = do(leaving_it, Start())
+    assert effects == (Refuse(),)
+    ended, _ = do(asked, LoggedOut(confirmed=True))
+    assert (ended.state, ended.reason) == (State.DISCONNECTED, Reason.WRONG_NUMBER)
+    begun, effects = do(ended, Closed())
+    assert begun.stage is Stage.QUEUED
+    assert begun.asked
+    assert len(opened(effects)) == 1

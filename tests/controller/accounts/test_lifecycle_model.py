@@ -1,5 +1,7 @@
 """The lifecycle as a whole: any order of events keeps its promises (a hypothesis state machine over the pure step)."""
 
+from dataclasses import replace
+
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
@@ -226,7 +228,7 @@ class Lifecycle(RuleBasedStateMachine):
         before, effects = self.happen(Start(takeover))
         running = before.state in {State.CONNECTING, State.CONNECTED} or self.stopped
         assert (Refuse() in effects) == running
-        assert (self.connection == before) == running or before.due is not None
+        assert (self.connection == replace(before, asked=self.connection.asked)) == running or before.due is not None
 
     @precondition(lambda self: self.booted)
     @rule(event=st.sampled_from([ConfirmNumber(same=True), ConfirmNumber(same=False), AnswerDialog(), Recycle("x")]))
@@ -333,7 +335,7 @@ class Lifecycle(RuleBasedStateMachine):
         ):
             return
         at_rest = {Reason.SUSPENDED_BY_OPERATOR, Reason.SHUTDOWN, Reason.NOT_LINKED, Reason.EXHAUSTED,
-                   Reason.TRIAL_FAILED}  # fmt: skip
+                   Reason.TRIAL_FAILED, Reason.QR_EXPIRED}  # fmt: skip
         at_rest |= {reason for reason, verdict in VERDICTS.items() if verdict.needs_person}
         if self.policy.takeover is Takeover.ALWAYS:
             at_rest.discard(Reason.CONFLICT)

@@ -121,11 +121,11 @@ class Fuzz:
             if m["message_id"] > self.since
         )
 
-    def assert_in_order(self, user: int, chat: int, before: int) -> None:
+    def assert_in_order(self, user: int, chat: int, before: int, most: int = 1) -> None:
         bad = [r for r in self.records if r.levelno >= logging.WARNING]
         assert not bad, [r.getMessage() + (r.exc_text or str(r.exc_info or "")) for r in bad]
         new = self.sounding(chat)[before:]
-        assert len(new) <= 1, [m["text"] for m in new]
+        assert len(new) <= most, [m["text"] for m in new]
         assert all(0 < len((m["text"] or "").encode("utf-16-le")) // 2 <= TEXT_LIMIT for m in new)
         assert not [m["text"] for m in new if any(sign in m["text"] for sign in "\u202e\u2066\u200f\x1b\x7f")]
         self.assert_allowed(user)
@@ -179,7 +179,8 @@ async def say(fuzz: Fuzz, user: int, text: str, chat: int) -> None:
     before, fuzz.since = len(fuzz.sounding(chat)), newest(fuzz, chat)
     await fuzz.rig.say(user, text, chat)
     await fuzz.quiet()
-    fuzz.assert_in_order(user, chat, before)
+    is_trial = text.lstrip().casefold().startswith("/test")  # sends an alert with a sound, and then what came of it
+    fuzz.assert_in_order(user, chat, before, most=2 if is_trial else 1)
 
 
 async def press(fuzz: Fuzz, user: int, chat: int, message: int, data: str) -> str:
