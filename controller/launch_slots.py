@@ -43,6 +43,8 @@ class LaunchSlots:
         self._served: dict[int, int] = {}
         """owner → when a new account of theirs was last granted a slot."""
         self._clock = 0
+        self._places: dict[int, int] | None = None
+        """The places of the applicants, by their ids; None where they are to be counted anew."""
 
     @property
     def holds(self) -> frozenset[str]:
@@ -53,6 +55,13 @@ class LaunchSlots:
     def waiting(self) -> int:
         """How many wait for a slot."""
         return len(self._waiting)
+
+    def place(self, applicant: Applicant) -> int | None:
+        """Return this very applicant's place among those that wait, from 1; None if it does not wait."""
+        if self._places is None:
+            line = sorted(self._waiting, key=self._turn)
+            self._places = {id(each.applicant): place for place, each in enumerate(line, start=1)}
+        return self._places.get(id(applicant))
 
     def hold(self, name: str) -> None:
         """Grant no more slots until `release` is called with this name."""
@@ -73,11 +82,13 @@ class LaunchSlots:
         self._clock += 1
         mine = _Waiting(applicant, lost, self._clock, asyncio.get_running_loop().create_future())
         self._waiting.append(mine)
+        self._places = None
         self._grant()
         try:
             await mine.granted
             yield
         finally:
+            self._places = None
             if mine in self._waiting:
                 self._waiting.remove(mine)
             else:
@@ -87,6 +98,7 @@ class LaunchSlots:
         while self._free and self._waiting and not self._holds:
             following = min(self._waiting, key=self._turn)
             self._waiting.remove(following)
+            self._places = None
             self._free -= 1
             if not following.lost:
                 owner = following.applicant.owner
@@ -98,6 +110,7 @@ class LaunchSlots:
 
     def _give_back(self, mine: _Waiting) -> None:
         self._free += 1
+        self._places = None
         if not mine.lost:
             owner = mine.applicant.owner
             self._launching[owner] -= 1

@@ -70,6 +70,8 @@ from controller.launch_slots import Applicant, LaunchSlots
 
 log = logging.getLogger(__name__)
 
+PERCENT_STEP = 25
+"""How many more percent of an account's chats are worth a word."""
 JITTER = 0.1
 """Retries wait up to this much longer, so that accounts lost together do not come back together (L2)."""
 
@@ -118,6 +120,8 @@ class Status:
     missing: frozenset[str] = frozenset()
     """The version of the page, and which parts it is read by are not there."""
     flapping: bool = False
+    place_in_line: int | None = None
+    """Its place among those that wait for a launch slot, from 1; None where it does not wait for one."""
 
     @property
     def remedy(self) -> Remedy:
@@ -272,6 +276,7 @@ class Manager:
             build=connection.build,
             missing=connection.missing,
             flapping=connection.flapping,
+            place_in_line=self._slots.place(self._applicant) if connection.stage is Stage.QUEUED else None,
         )
 
     def _when(self, at: float | None) -> datetime | None:
@@ -531,7 +536,8 @@ class Manager:
 
 def _shown(connection: Connection) -> tuple[object, ...]:
     """Return what a card shows of a connection beside its state and reason."""
-    return connection.verified, connection.unconfirmed, connection.partial, connection.dialog
+    percent = None if connection.percent is None else connection.percent // PERCENT_STEP
+    return connection.verified, connection.unconfirmed, connection.partial, connection.dialog, percent
 
 
 _FIRED = {timer: Fired(timer) for timer in Timer}

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from controller.chromium import Bounds, ChromiumDriver, ChromiumOptions
 from controller.chromium.profile.vault import Vault
@@ -28,6 +29,7 @@ from handlers.chat.errors import TokenRefusedError
 from handlers.telegram.assemble import assemble
 from handlers.telegram.connection import ProxyError, TelegramConnection
 from handlers.telegram.service import TelegramOptions, TelegramService
+from handlers.texts.vocabulary import use_time_zone
 from storage.accounts import AccountRecords
 from storage.choices import ChoiceRecords
 from storage.database import Database, StorageError, open_database, passes
@@ -208,6 +210,7 @@ def chromium_options(settings: Settings) -> ChromiumOptions:
 
 def _assemble(settings: Settings, database: Database, driver: ChromiumDriver, calling: Calling) -> _Program:
     """Make the parts and tie them: what managers report is stored with its alerts, then passed to all who listen."""
+    use_time_zone(None if settings.time_zone is None else ZoneInfo(settings.time_zone))
     records = AccountRecords(database)
     recorder = Recorder(records)
     registry = Registry(

@@ -8,6 +8,7 @@ import shlex
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeVar
 from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
 
 from dotenv import dotenv_values
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
@@ -73,6 +74,7 @@ class Settings(ProfileSettings):
     telegram_operator_ids: Ids = ()
     telegram_alert_chat_id: Annotated[Destination | None, NoDecode] = None
     default_region: str | None = None
+    time_zone: str | None = None
     whatsapp_web_url: str = "https://web.whatsapp.com/"
     proxy_url: SecretStr | None = None
     chromium_path: Path | None = None
@@ -190,6 +192,16 @@ class Settings(ProfileSettings):
         if value is not None and not (len(value) == 2 and value.isalpha()):  # noqa: PLR2004 - ISO 3166 alpha-2
             raise ValueError("takes a two-letter country code such as DE")
         return value.upper() if value else None
+
+    @field_validator("time_zone")
+    @classmethod
+    def _zone(cls, value: str | None) -> str | None:
+        if not value:
+            return None
+        try:
+            return ZoneInfo(value).key
+        except (KeyError, ValueError, OSError):  # not there, not a name, a folder
+            raise ValueError("takes the name of a time zone such as Europe/Berlin") from None
 
     @field_validator("telegram_api_url", "whatsapp_web_url")
     @classmethod

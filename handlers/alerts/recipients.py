@@ -31,6 +31,10 @@ class Recipients:
         """Return where the account's card is: with its operator, as long as they are one."""
         return (Place(account.owner),) if self._people.may(account.owner, account) else ()
 
+    def may_follow(self, chat: int, account: Account) -> bool:
+        """Tell whether the account's card may stay in a chat where it was asked for: a group, or somebody's who may."""
+        return chat < 0 or self._people.may(chat, account)
+
     def of_alerts(self, account: Account) -> tuple[Place, ...]:
         """Return where the account's alerts go: to the admins, and to its operator."""
         chats = dict.fromkeys(place.chat for place in self.of_admins())

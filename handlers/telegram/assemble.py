@@ -99,12 +99,13 @@ def assemble(
     cards = Cards(queue, tasks, accounts=accounts, recipients=recipients, messages=messages, clock=clock)
 
     # What people ask for.
-    responder = Responder(queue, tasks, accounts=accounts, clock=clock)
+    responder = Responder(queue, tasks)
     linking = Linking(lines, accounts=accounts, codes=codes, responder=responder, tasks=tasks)
     actions = AccountActions(
         people=people,
         accounts=accounts,
         responder=responder,
+        cards=cards,
         codes=codes,
         linking=linking,
         records=records,

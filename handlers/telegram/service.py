@@ -104,7 +104,6 @@ class TelegramService:
                     self._codes.forget(notice.number)
                 self._codes.refresh(notice.number)
                 self._linking.refresh(notice.number)
-        self._responder.refresh(notice.number)
 
     async def tell_trouble(self, reason: Trouble, detail: str = "") -> None:
         """Notify admins of a trouble of the controller itself (`controller.troubles`), or of how it goes on."""

@@ -85,19 +85,6 @@ def ask_number(example: str = EXAMPLE) -> str:
     return f"Which number shall I link? Send it like <code>{example}</code>; a name may follow."
 
 
-def linking(account: Account, *, new: bool) -> str:
-    """Answer /link while the browser starts."""
-    return (
-        f"{WORKING_ON_IT}{'Added' if new else 'Linking'} {title_and_number(account)}.\n"
-        f"The code comes to you in a moment. Keep the account’s phone at hand."
-    )
-
-
-def sent_privately(account: Account) -> str:
-    """Answer /link in a group."""
-    return f"🔒 The code for {title_and_number(account)} is not for a group: I sent it to you privately."
-
-
 def cannot_write_privately(account: Account) -> str:
     """Tell in a group that the asker cannot be written to."""
     return (
@@ -114,26 +101,16 @@ def taken_by(account: Account, name: str) -> str:
     )
 
 
-def starting(account: Account) -> str:
-    """Answer /reconnect."""
-    return f"{WORKING_ON_IT}Connecting {title_and_number(account)}, with all counters at zero."
-
-
-def suspended(account: Account, *, changed: bool) -> str:
-    """Answer /suspend."""
-    if not changed:
-        return f"⏸ {title_and_number(account)} was suspended already."
-    return (
-        f"⏸ {title_and_number(account)} is suspended: its browser is closed, its session is kept.\n"
-        f"It stays so until /reconnect, also through restarts."
-    )
-
-
 def pick(what: str) -> str:
     """Ask which account is meant."""
     return f"Which account shall I {what}?"
 
 
+CODE_COMES = "The code comes to you in a moment. Keep the account’s phone at hand."
+CODE_COMES_PRIVATELY = "🔒 A code is not for a group: it comes to you privately."
+CONNECTED_ALREADY = "It was connected already: nothing to do."
+UNDER_WAY_ALREADY = "It was on its way already."
+PAUSED_ALREADY = "It was paused already."
 NO_ACCOUNTS = f"There is no account yet. Begin with /link {EXAMPLE}"
 NOTHING_TO_PICK = "No account needs that now. /status shows them all."
 ONLY_COMMANDS = "I understand commands. /status shows the accounts, /help what else I can do."
@@ -301,9 +278,9 @@ def restoring(account: Account, label: str) -> str:
     return f"{WORKING_ON_IT}{title_and_number(account)}: restoring the session of {label} …"
 
 
-def restored(account: Account, label: str) -> str:
-    """Tell that a session has been replaced."""
-    return f"{WORKING_ON_IT}{title_and_number(account)}: the session of {label} is in place, connecting …"
+def restored(label: str) -> str:
+    """Tell on the account's card that a session has been replaced."""
+    return f"The session of {label} is in place."
 
 
 def restore_failed(account: Account, why: str) -> str:

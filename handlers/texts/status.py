@@ -14,16 +14,29 @@ from controller.accounts.reasons import Reason, Remedy, State
 from controller.manager import Status
 from controller.registry import Account
 from handlers.chat.messages import escape
-from handlers.texts.answers import WORKING_ON_IT, clip, title, title_and_number
-from handlers.texts.vocabulary import ICONS, STAGES, WHY, clock, count, span
+from handlers.texts.answers import clip, title, title_and_number
+from handlers.texts.vocabulary import (
+    ICONS,
+    STAGES,
+    WAITING_FOR_PEOPLE,
+    WHY,
+    Standing,
+    clock,
+    count,
+    past_standing,
+    span,
+    standing,
+)
 
 CODE_VOID = "🚫 This code is no longer valid."
+CARD_BELOW = "⤵️ This account’s card stands below."
 CODE_LEFT = "🚫 This code is no longer valid. I may not delete its picture: please delete it yourself."
 
 
 def overview_line(account: Account, status: Status, now: datetime) -> str:
     """Tell of one account in a line of the list of all."""
-    words = [f"{ICONS[status.state]} <b>{title(account)}</b> {status.state} {span(_age(status, now))}"]
+    stands = standing(status)
+    words = [f"{ICONS[stands]} <b>{title(account)}</b> {stands}, for {span(_age(status, now))}"]
     if status.state is State.CONNECTING:
         words.append(_stage(status))
     elif not status.is_connected and status.reason is not None:
@@ -41,7 +54,8 @@ def overview_line(account: Account, status: Status, now: datetime) -> str:
 
 def detail(account: Account, status: Status, now: datetime, loads: Sequence[BuildLoaded] = ()) -> str:
     """Tell all of one account. loads: what it has loaded of the page, the newest first."""
-    rows = [f"{ICONS[status.state]} {title_and_number(account)}", f"<b>{status.state}</b>, {_since(status, now)}"]
+    stands = standing(status)
+    rows = [f"{ICONS[stands]} {title_and_number(account)}", f"<b>{stands}</b>, {_since(status, now)}"]
     if status.state is State.CONNECTING:
         rows.append(f"Now: {_stage(status)}")
     elif status.reason is not None:
@@ -104,80 +118,64 @@ def _asked(status: Status) -> list[str]:
 
 
 def history(account: Account, past: Sequence[PastTransition], now: datetime) -> str:
-    """Tell the account's newest transitions, the newest first."""
+    """Tell how the account stood, for how long and why, the newest first."""
     if not past:
         return f"{title_and_number(account)}\nNothing has happened to it yet."
     rows = [f"{title_and_number(account)}, the newest first:"]
+    until = now
     for one in past:
-        why = WHY.get(one.reason, one.reason)
-        rows.append(f"{clock(one.at, now, seconds=True)} {one.from_state} → <b>{one.to_state}</b>, {escape(why)}")
+        words = past_standing(one.to_state, one.reason)
+        lasted = span(max(0.0, (until - one.at).total_seconds()))
+        why = "" if one.to_state == State.CONNECTED else f": {escape(WHY.get(one.reason, one.reason))}"
+        if one.cause is not None and one.cause is not one.reason and one.to_state != State.CONNECTED:
+            why += f" ({escape(WHY.get(one.cause, one.cause))})"
+        rows.append(f"{clock(one.at, now)} <b>{words}</b> {'for' if until is not now else 'so far'} {lasted}{why}")
+        until = one.at
     return "\n".join(rows)
 
 
-def card(account: Account, status: Status, now: datetime) -> str:
-    """Tell one account's state in two or three lines that stay true until it changes: moments, no lengths of time.
+def card(account: Account, status: Status, now: datetime, note: str = "") -> str:
+    """Tell one account's state in two to four lines that stay true until it changes: moments, no lengths of time.
 
-    Of an attempt's steps it tells those that last: each edit costs the chat's budget.
+    note: what else is to be said to whoever asked for it; HTML.
     """
-    rows = [
-        f"{ICONS[status.state]} {title_and_number(account)}",
-        f"<b>{status.state}</b> since {clock(status.since, now)}",
-    ]
-    if status.stage in {Stage.AWAITING_SCAN, Stage.PASSKEY}:
-        rows[1] += f": {STAGES[status.stage]}"
-    elif status.state not in {State.CONNECTING, State.CONNECTED} and status.reason is not None:
-        rows[1] += f": {_why(status)}"
+    stands = standing(status)
+    rows = [f"{ICONS[stands]} {title_and_number(account)}", f"<b>{stands}</b>{_card_why(status, stands, now)}"]
     if (following := _next(status, now)) and not status.is_connected:
         rows.append(following)
-    return "\n".join(rows + _asked(status))
+    rows += _asked(status)
+    if note:
+        rows.append(note)
+    return "\n".join(rows)
+
+
+def _card_why(status: Status, stands: Standing, now: datetime) -> str:
+    """Return what follows the word for how an account stands, on its card."""
+    since = f" since {clock(status.since, now)}"
+    if status.state is State.CONNECTING:
+        return f": {_stage(status)}"
+    if status.is_connected or status.reason is None:
+        return since
+    if stands is Standing.PAUSED and status.reason is Reason.SUSPENDED_BY_OPERATOR:
+        return f"{since}, as an operator asked"
+    return f"{since}: {_why(status)}"
 
 
 def card_line(account: Account, status: Status, now: datetime, *, short: bool = False) -> str:
     """Tell one account's state in one line of a card that many share. Stays true until it changes. short: not why."""
-    line = f"{ICONS[status.state]} <b>{title(account)}</b> {status.state} {clock(status.since, now)}"
-    if short or status.state is State.CONNECTING or status.is_connected or status.reason is None:
+    stands = standing(status)
+    line = f"{ICONS[stands]} <b>{title(account)}</b> {stands}, since {clock(status.since, now)}"
+    if short or status.is_connected or status.reason is None:
         return line
+    if status.state is State.CONNECTING:
+        return f"{line}, {STAGES[status.stage]}" if status.stage in WAITING_FOR_PEOPLE and status.stage else line
     return f"{line}, {WHY[status.reason]}"
-
-
-def already_running(account: Account, status: Status, now: datetime) -> str:
-    """Answer a start that changes nothing."""
-    if status.is_connected:
-        return f"{title_and_number(account)} is connected already, for {span(status.uptime)}. Nothing to do."
-    return f"{title_and_number(account)} is on its way already: {_stage(status)}. {_since(status, now)}"
-
-
-def progress(account: Account, status: Status, now: datetime) -> str | None:
-    """Return what the answer to a start says now; None where it says what it said."""
-    name = title_and_number(account)
-    match status.state:
-        case State.CONNECTED:
-            return f"✅ {name} is connected."
-        case State.CONNECTING:
-            return _progress_of_attempt(name, status)
-        case State.IDLE:
-            return None
-        case _:
-            return f"{ICONS[status.state]} {name}: {_why(status)}.\n{_next(status, now)}".rstrip()
-
-
-def _progress_of_attempt(name: str, status: Status) -> str | None:
-    """Say only what a person waits for: an answer that is edited at every step would use up the chat's budget."""
-    match status.stage:
-        case Stage.AWAITING_SCAN:
-            return f"{WORKING_ON_IT}{name}: scan the code that I sent you."
-        case Stage.PASSKEY:
-            return f"{WORKING_ON_IT}{name}: {STAGES[Stage.PASSKEY]}."
-        case Stage.PAIRING | Stage.SYNCING:
-            return f"{WORKING_ON_IT}{name}: almost there, {STAGES[Stage.SYNCING]} …"
-        case _:
-            return f"{WORKING_ON_IT}{name}: trying again …" if status.reconnect_attempts else None
 
 
 def is_settled(status: Status) -> bool:
     """Tell whether a start has come to its end: connected, or nothing more is tried."""
     waits = status.next_retry_in is not None or (status.on_hold and not status.is_connected)
-    return status.state not in {State.CONNECTING, State.IDLE} and not waits
+    return status.state is not State.CONNECTING and not waits
 
 
 # --- parts ----------------------------------------------------------------------------------------------------------
@@ -194,8 +192,11 @@ def _since(status: Status, now: datetime) -> str:
 def _stage(status: Status) -> str:
     if status.stage is None:
         return "starting"
-    known = status.stage is Stage.SYNCING and status.percent is not None
-    return STAGES[status.stage] + (f", {status.percent} %" if known else "")
+    if status.stage is Stage.SYNCING and status.percent is not None:
+        return f"{STAGES[status.stage]}, {status.percent} %"
+    if status.stage is Stage.QUEUED and status.place_in_line is not None:
+        return f"{STAGES[status.stage]}, number {status.place_in_line} in line"
+    return STAGES[status.stage]
 
 
 def _why(status: Status) -> str:
@@ -212,8 +213,7 @@ def _next(status: Status, now: datetime) -> str:
     if status.on_hold and not status.is_connected:
         return "WhatsApp cannot be reached; it goes on when it can."
     if status.next_retry_in is not None:
-        at = clock(now + timedelta(seconds=round(status.next_retry_in)), now, seconds=True)
-        return f"Next try at {at}."
+        return f"Next try {_soon(status.next_retry_in, now)}."
     if status.reason is Reason.SUSPENDED_BY_OPERATOR:
         return "/reconnect opens it again."
     if status.wants_connection:
@@ -221,6 +221,15 @@ def _next(status: Status, now: datetime) -> str:
     return _REMEDIES[status.remedies[-1]] if status.remedies else _REMEDIES[Remedy.NONE]
 
 
+def _soon(seconds: float, now: datetime) -> str:
+    """Return a moment to come, in words that stay true until it has come."""
+    if seconds <= _A_FEW:
+        return "in a few seconds"
+    return "within a minute" if seconds <= _A_MINUTE else f"at {clock(now + timedelta(seconds=seconds), now)}"
+
+
+_A_FEW, _A_MINUTE = 10, 60
+"""Seconds."""
 _REMEDIES = {
     Remedy.LINK: "/link sends a new code.",
     Remedy.USE_HERE: "It is not tried again by itself; Use here takes it back.",

@@ -5,22 +5,74 @@ Plain text without HTML. Whole messages are put together in `handlers.texts.answ
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, tzinfo
+from enum import StrEnum, unique
 
 from controller.accounts.model import Stage
 from controller.accounts.reasons import Reason, Remedy, State
+from controller.manager import Status
 from controller.troubles import Trouble
 
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400
 
-ICONS: dict[State, str] = {
-    State.IDLE: "⚪",
-    State.CONNECTING: "🟡",
-    State.CONNECTED: "🟢",
-    State.DISCONNECTED: "🔴",
-    State.ERROR: "🟠",
-    State.SUSPENDED: "⏸",
+
+@unique
+class Standing(StrEnum):
+    """How an account stands, in people's words. The states of `controller.accounts.reasons` are for the log."""
+
+    CONNECTED = "Connected"
+    CONNECTING = "Connecting"
+    NEEDS_YOU = "Needs you"
+    PAUSED = "Paused"
+    OFF = "Off"
+
+
+ICONS: dict[Standing, str] = {
+    Standing.CONNECTED: "🟢",
+    Standing.CONNECTING: "🟡",
+    Standing.NEEDS_YOU: "🔴",
+    Standing.PAUSED: "⏸",
+    Standing.OFF: "⚪",
 }
+
+WAITING_FOR_PEOPLE = frozenset({Stage.AWAITING_SCAN, Stage.PASSKEY, Stage.DIALOG})
+"""Stages of an attempt that a person has to end."""
+
+
+def standing(status: Status) -> Standing:
+    """Return how an account stands."""
+    if status.dialog or status.unconfirmed is not None:
+        return Standing.NEEDS_YOU
+    by_itself = status.wants_connection or status.next_retry_in is not None or status.on_hold
+    match status.state:
+        case State.CONNECTED:
+            return Standing.CONNECTED
+        case State.IDLE:
+            return Standing.OFF
+        case State.SUSPENDED if by_itself or status.reason is Reason.SUSPENDED_BY_OPERATOR:
+            return Standing.PAUSED
+        case State.CONNECTING if status.stage not in WAITING_FOR_PEOPLE:
+            return Standing.CONNECTING
+        case State.DISCONNECTED | State.ERROR if by_itself:
+            return Standing.CONNECTING
+        case _:
+            return Standing.NEEDS_YOU
+
+
+def past_standing(state: str, reason: Reason) -> str:
+    """Return how an account stood, from a state as the history remembers it and the reason that led to it."""
+    match state:
+        case State.CONNECTED:
+            return Standing.CONNECTED
+        case State.CONNECTING:
+            return Standing.CONNECTING
+        case State.IDLE:
+            return Standing.OFF
+        case State.SUSPENDED:
+            return Standing.NEEDS_YOU if reason in {Reason.TRIAL_FAILED, Reason.EXHAUSTED} else Standing.PAUSED
+        case _:
+            return "Disconnected"
+
 
 STAGES: dict[Stage, str] = {
     Stage.QUEUED: "waiting for its turn to start",
@@ -309,9 +361,23 @@ def span(seconds: float) -> str:
     return f"{days} d {rest // _HOUR} h" if rest >= _HOUR else f"{days} d"
 
 
+class _Zone:
+    """Where people's clocks are: None for where this machine's is."""
+
+    of_people: tzinfo | None = None
+
+
+def use_time_zone(zone: tzinfo | None) -> None:
+    """Tell moments in this zone from now on; None for this machine's."""
+    _Zone.of_people = zone
+
+
 def clock(at: datetime, now: datetime, *, seconds: bool = False) -> str:
-    """Return a moment for people, on this machine's clock, with its zone: `14:03 UTC`, `23 Nov, 14:03 UTC`."""
-    here, today = at.astimezone(), now.astimezone()
+    """Return a moment for people, in their time zone and with its name: `14:03 UTC`, `23 Nov, 14:03 UTC`.
+
+    seconds: only of what lasts less than minutes, as a code does.
+    """
+    here, today = at.astimezone(_Zone.of_people), now.astimezone(_Zone.of_people)
     time = here.strftime("%H:%M:%S %Z" if seconds else "%H:%M %Z")
     if here.date() == today.date():
         return time

@@ -40,10 +40,10 @@ async def test_an_operator_links_keeps_breaks_and_loses_an_account(tmp_path):
         assert here.decode(now) == here.drawn()
         assert [m["message_id"] for m in here.chat() if m["photo"]] == [photo["message_id"]]
 
-        # scan → the code is gone, the card says CONNECTED
+        # scan → the code is gone, the card says Connected
         here.phones.scan(here.decode(now), NUMBER)
         await here.until(lambda: here.qr() is None)
-        await here.until(lambda: here.says("Support Berlin", "CONNECTED"))
+        await here.until(lambda: here.says("Support Berlin", "Connected since"))
         assert [step[1] for step in here.transitions()] == ["CONNECTING", "CONNECTED"]
         (device,) = here.phones.devices()
         assert device["online"]
@@ -54,7 +54,7 @@ async def test_an_operator_links_keeps_breaks_and_loses_an_account(tmp_path):
         browser.send_signal(signal.SIGKILL)
         await here.until(lambda: len(here.transitions()) >= 5 and here.newest_state() == "CONNECTED")
         assert [step[1] for step in here.transitions()][2:] == ["DISCONNECTED", "CONNECTING", "CONNECTED"]
-        await here.until(lambda: here.says("Support Berlin", "CONNECTED"))
+        await here.until(lambda: here.says("Support Berlin", "Connected since"))
         assert here.qr() is None
         assert [m["message_id"] for m in here.chat() if not m["silent"]] == sounding
         assert here.phones.devices()[0]["device_id"] == device["device_id"], "the same linked device"
@@ -62,7 +62,7 @@ async def test_an_operator_links_keeps_breaks_and_loses_an_account(tmp_path):
         # /suspend → /reconnect
         await here.client.send(ADMIN, f"/suspend {NUMBER}")
         await here.until(lambda: here.newest_state() == "SUSPENDED")
-        await here.until(lambda: here.says("Support Berlin", "is suspended"))
+        await here.until(lambda: here.says("Support Berlin", "Paused since"))
         await here.until(lambda: not here.phones.devices()[0]["online"])
         await here.client.send(ADMIN, "/reconnect support berlin")
         await here.until_connected()
@@ -115,7 +115,7 @@ async def test_a_kill_right_after_the_bot_said_connected_keeps_the_session(tmp_p
         async with here.program() as program:
             await here.client.send(ADMIN, f"/link {NUMBER} Support Berlin")
             here.phones.scan(here.decode(await here.until(here.qr)), NUMBER)
-            await here.until(lambda: here.says("Support Berlin", "CONNECTED"))
+            await here.until(lambda: here.says("Support Berlin", "Connected since"))
             for process in program.family():
                 with contextlib.suppress(psutil.NoSuchProcess):  # one goes down with another
                     process.kill()

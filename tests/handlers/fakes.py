@@ -50,6 +50,8 @@ class FakeAccounts:
         self.logs_out: bool | None = True
         self.held = False
         """Whether planned work waits for a person's word."""
+        self.place_in_line: int | None = None
+        """Of all that are queued."""
         self.takes = 0.0
         """Seconds that storing takes."""
 
@@ -120,6 +122,8 @@ class FakeAccounts:
 
     def status(self, number: str) -> Status:
         status = self.statuses[self.account(number).number]
+        if status.stage is Stage.QUEUED:
+            status = replace(status, place_in_line=self.place_in_line)
         at = self.retries.get(number)
         return status if at is None else replace(status, next_retry_in=(at - self.clock()).total_seconds())
 

@@ -1,4 +1,4 @@
-"""What changes something, asked for by a command or by a button: done, kept in the audit, and answered.
+"""What changes something, asked for by a command or by a button: done, kept in the audit, and answered by a card.
 
 The one place that tells the registry to start or suspend. Every method answers the person, whatever comes of it.
 """
@@ -6,7 +6,6 @@ The one place that tells the registry to start or suspend. Every method answers 
 import logging
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 
@@ -19,25 +18,17 @@ from handlers.chat.people import People
 from handlers.chat.request import Request
 from handlers.ports import Records
 from handlers.telegram.actions.linking import Begin, Linking
+from handlers.telegram.ui.cards import Cards
 from handlers.telegram.ui.codes import Codes
 from handlers.telegram.ui.responder import Responder
 from handlers.texts import answers
 from handlers.texts import linking as linking_text
-from handlers.texts import status as status_text
 from handlers.texts.phone_numbers import show_number
 
 log = logging.getLogger(__name__)
 
 NAMES = 1000
 """How many people's names are remembered."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Admitted:
-    """An account that a person may link. new: it was not known before."""
-
-    account: Account
-    new: bool
 
 
 class AccountActions:
@@ -49,14 +40,15 @@ class AccountActions:
         people: People,
         accounts: Registry,
         responder: Responder,
+        cards: Cards,
         codes: Codes,
         linking: Linking,
         records: Records,
         tasks: Tasks,
         clock: Callable[[], datetime],
     ) -> None:
-        self._people, self._accounts, self._responder, self._codes = people, accounts, responder, codes
-        self._linking = linking
+        self._people, self._accounts, self._responder = people, accounts, responder
+        self._cards, self._codes, self._linking = cards, codes, linking
         self._records, self._tasks, self._clock = records, tasks, clock
         self._names: OrderedDict[int, str] = OrderedDict()
         self._starting: dict[str, int] = {}
@@ -71,9 +63,7 @@ class AccountActions:
         if isinstance(admitted, str):
             await self._responder.answer(request, admitted)
             return
-        await self._start(
-            request, admitted.account, "link", partial(answers.linking, admitted.account, new=admitted.new)
-        )
+        await self._start(request, admitted, "link", _note(request))
 
     async def link_all(self, request: Request, wanted: Sequence[tuple[str, str]], problems: Sequence[str]) -> None:
         """Put several accounts in the person's line, each by number and name, and answer once.
@@ -93,22 +83,20 @@ class AccountActions:
             if isinstance(admitted, str):
                 refused.append(linking_text.problem(f"{show_number(number)}: {admitted}"))
                 continue
-            account = admitted.account
-            if (status := self._accounts.status(number)).is_connected:
-                already = status_text.already_running(account, status, self._clock())
+            if self._accounts.status(number).is_connected:
+                already = f"{answers.title_and_number(admitted)} is connected already."
                 refused.append(linking_text.problem(already))
                 continue
-            words = partial(answers.linking, account, new=admitted.new)
-            turns.append((account, partial(self._start_now, account=account, command="link", words=words)))
+            begin = partial(self._start_now, account=admitted, command="link", note=_note(request))
+            turns.append((admitted, begin))
         if turns:
             self._linking.take_turns(request, turns, refused)
         else:
             await self._responder.answer(request, linking_text.refused_ones(refused))
 
-    async def _admit(self, request: Request, number: str, name: str) -> "_Admitted | str":
+    async def _admit(self, request: Request, number: str, name: str) -> Account | str:
         """Return an account that the person may link, registered if it is new; else why not, as HTML."""
         account = self._existing(number)
-        new = account is None
         if account is None:
             account = await self._accounts.add(number, name=name, owner=request.user)
         if not self._people.may(request.user, account):  # also where somebody else has added it meanwhile
@@ -118,20 +106,24 @@ class AccountActions:
             account = self._accounts.account(number)
         if (other := self._linking_by_other(request, number)) is not None:
             return answers.taken_by(account, other)
-        return _Admitted(account, new)
+        return account
 
     async def reconnect(self, request: Request, account: Account, *, takeover: bool = False) -> None:
         """Connect an account now, with counters at zero. takeover: also if its session is open elsewhere."""
         self._remember(request)
         command = "use here" if takeover else "reconnect"
-        await self._start(request, account, command, lambda: answers.starting(account), takeover=takeover)
+        await self._start(request, account, command, takeover=takeover)
 
     async def suspend(self, request: Request, account: Account) -> None:
         """Close an account until somebody says otherwise. It does not wait to be linked any more."""
         self._linking.drop(account.number)
         changed = await self._accounts.suspend(account.number)
         await self.audit(request.user, "suspend", account.number, "suspended" if changed else "was suspended already")
-        await self._responder.answer(request, answers.suspended(account, changed=changed))
+        self.show(request, account.number, "" if changed else answers.PAUSED_ALREADY)
+
+    def show(self, request: Request, number: str, note: str = "") -> None:
+        """Let the account's card be the answer. note: what else is to be said, until its state changes; HTML."""
+        self._responder.track(request, self._cards.answer(request, number, note))
 
     async def rename(self, request: Request, account: Account, name: str) -> None:
         """Give an account another name."""
@@ -177,12 +169,12 @@ class AccountActions:
         request: Request,
         account: Account,
         command: str,
-        words: Callable[[], str],
+        note: str = "",
         *,
         takeover: bool = False,
     ) -> None:
         """Start an account: one that may need a code when its turn in the person's line has come."""
-        begin = partial(self._start_now, account=account, command=command, words=words, takeover=takeover)
+        begin = partial(self._start_now, account=account, command=command, note=note, takeover=takeover)
         if self._accounts.status(account.number).linked:
             await begin(request)
         elif (person := self._linking.person(account.number)) not in {None, request.user}:
@@ -196,7 +188,7 @@ class AccountActions:
         request: Request,
         account: Account,
         command: str,
-        words: Callable[[], str],
+        note: str = "",
         *,
         takeover: bool = False,
     ) -> None:
@@ -215,12 +207,11 @@ class AccountActions:
                 self._starting.pop(number, None)
         await self.audit(request.user, command, number, "started" if began else "was running already")
         if not began:
-            status = self._accounts.status(number)
-            await self._responder.answer(request, status_text.already_running(account, status, self._clock()))
-            return
-        text = words() if request.private or command != "link" else answers.sent_privately(account)
-        live = await self._responder.answer(request, text)
-        self._responder.follow(number, live)
+            connected = self._accounts.status(number).is_connected
+            note = answers.CONNECTED_ALREADY if connected else answers.UNDER_WAY_ALREADY
+        elif self._accounts.status(number).linked:
+            note = ""
+        self.show(request, number, note)
 
     async def _begin(self, request: Request, account: Account, *, takeover: bool, asks: bool) -> bool:
         """Start the account. asks: a code, if one comes of it, is this person's."""
@@ -256,3 +247,8 @@ class AccountActions:
         self._names[request.user] = request.name
         if len(self._names) > NAMES:
             self._names.popitem(last=False)
+
+
+def _note(request: Request) -> str:
+    """Return what is said on a card while its code is on its way."""
+    return answers.CODE_COMES if request.private else answers.CODE_COMES_PRIVATELY

@@ -167,14 +167,13 @@ class Rights:
 
     async def changed(self, user: int) -> None:
         """Handle that somebody may do less or more. Raises OSError."""
-        if not self._people.is_known(user):
-            self._responder.leave(user)
-            if without_person(self._duty.roster, user) != self._duty.roster:
-                await self._duty.change(lambda roster: without_person(roster, user))
+        if not self._people.is_known(user) and without_person(self._duty.roster, user) != self._duty.roster:
+            await self._duty.change(lambda roster: without_person(roster, user))
         self._codes.take_from(user, lambda account: self._people.may(user, account))
         for account in self._accounts.accounts():
             if account.owner == user:
                 self._cards.refresh(account.number)
+        self._cards.look_at(user)
         self._set_menu(user)
         await self._alerts.keep_only(user, lambda number: self._gets(user, number))
 

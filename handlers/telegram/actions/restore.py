@@ -63,8 +63,7 @@ class RestoreActions:
             await self._responder.answer(request, answers.restore_failed(account, str(error)))
             return
         await self._actions.audit(request.user, "restore", account.number, f"restored {copy.name}")
-        live = await self._responder.answer(request, answers.restored(account, self._label(copy)))
-        self._responder.follow(account.number, live)
+        self._actions.show(request, account.number, answers.restored(self._label(copy)))
 
     async def _copies(self, account: Account) -> list[SavedSession]:
         return list(await self._accounts.saved(account.number))

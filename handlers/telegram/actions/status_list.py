@@ -16,7 +16,7 @@ from handlers.telegram.ui.responder import Responder
 from handlers.texts import answers, overview
 from handlers.texts.overview import Line, Page
 from handlers.texts.phone_numbers import show_number
-from handlers.texts.vocabulary import ICONS
+from handlers.texts.vocabulary import ICONS, standing
 
 SEARCHES = 500
 """Lists by a word that are remembered: a button has no room for the word."""
@@ -111,7 +111,7 @@ def _keyboard(shown: Page, mode: Mode) -> Keyboard:
     """Offer each that needs somebody, other pages, more or less of the list, and the list anew."""
     bad = [
         Button(
-            f"{ICONS[status.state]} {account.name or show_number(account.number)}",
+            f"{ICONS[standing(status)]} {account.name or show_number(account.number)}",
             button_code(Verb.DETAIL, account.number),
         )
         for account, status in shown.bad

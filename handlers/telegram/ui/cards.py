@@ -1,8 +1,11 @@
 """Cards: what an account is, in each chat that follows it, as a silent message that is edited in place.
 
-The first accounts of a chat have a message each. Those that come after share messages, since a chat takes some twenty
-edits a minute: two hundred accounts that are lost and come back together are told in a few edits, true within a minute.
-What a card says is read when its turn has come, so that what was superseded is never sent.
+The card is also the answer to whatever changes its account: it comes to the bottom of the chat, the message before is
+deleted, and it tells how the account goes on. So no two messages of a chat tell of one account's state.
+
+The first accounts of a chat have a message each, and so have those last asked for. The others share messages, since a
+chat takes some twenty edits a minute: two hundred accounts that are lost and come back together are told in a few
+edits, true within a minute. What a card says is read when its turn has come, so that what was superseded is never sent.
 """
 
 import asyncio
@@ -16,21 +19,30 @@ from functools import partial
 from controller.registry import Account, Registry, UnknownAccountError
 from controller.tasks import Tasks
 from handlers.alerts.recipients import Recipients
-from handlers.chat.errors import ChatError, ChatGoneError, ChatMovedError, MessageGoneError, OutcomeUnknownError
+from handlers.chat.errors import (
+    ChatError,
+    ChatGoneError,
+    ChatMovedError,
+    MessageGoneError,
+    OutcomeUnknownError,
+    SupersededError,
+)
 from handlers.chat.html import rendered_length
 from handlers.chat.messages import TEXT_LIMIT, Lane, Place, Text
 from handlers.chat.messenger import Messenger
+from handlers.chat.request import Request
 from handlers.chat.send_queue import SendQueue
-from handlers.ports import Messages
+from handlers.ports import KeptMessage, Messages
 from handlers.telegram.ui import keyboards
 from handlers.texts import status as status_text
 
 log = logging.getLogger(__name__)
 
-KIND = "card"
-"""Of the references that are kept."""
+KIND, ASKED_FOR, LEFT = "card", "asked card", "left card"
+"""Of the references that are kept: cards where the account's operator is, where somebody else has asked for the
+account, and messages to be deleted, since the card stands below."""
 OWN_MESSAGE = 5
-"""Accounts of one chat that have a message each."""
+"""Accounts of one chat that have a message each, but for those that somebody waits for."""
 SHARED = 50
 """Accounts in one message from then on: a line of some 60 characters each, and why where there is room."""
 
@@ -39,11 +51,14 @@ SPACING = 2.0
 """Seconds between two edits of a card: what lasts no longer than that is not worth one."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Page:
     """One message with one account's card, or with the lines of many.
 
-    shown: the digest of what it says now. sent_at: when it last changed, by the loop's clock.
+    shown: the digest of what it says now. sent_at: when it last changed, by the loop's clock. asked: somebody waits for
+    what comes of it; answers: it is still to be sent as an answer. turn: counts how often another message took the
+    place of the one before. note, noted: what else it says while the account is as it was then. left: messages to be
+    deleted, once the card stands.
     """
 
     place: Place
@@ -54,6 +69,13 @@ class _Page:
     sent_at: float = float("-inf")
     stale: bool = False
     busy: bool = False
+    asked: bool = False
+    answers: bool = False
+    turn: int = 0
+    note: str = ""
+    noted: object = None
+    left: list[int] = field(default_factory=list)
+    waiting: list[asyncio.Future[None]] = field(default_factory=list)
 
 
 class Cards:
@@ -72,23 +94,75 @@ class Cards:
         self._queue, self._tasks, self._accounts, self._clock = queue, tasks, accounts, clock
         self._recipients, self._messages = recipients, messages
         self._pages: dict[Place, list[_Page]] = {}
+        """Of each place, those last asked for at the end."""
+        self._guests: set[tuple[str, int]] = set()
+        """Accounts with chats in which somebody asked for them: their cards stay there."""
+        self._hurried: set[int] = set()
+        """Chats in which one card goes in the lane of answers."""
         self._early: set[str] | None = set()
         self._unwritable: set[int] = set()
 
     async def load(self) -> None:
         """Adopt the messages that an earlier run left. Raises OSError."""
         for kept in await self._messages.kept(KIND):
-            place = Place(kept.chat, kept.topic)
-            pages = self._pages.setdefault(place, [])
-            page = next((page for page in pages if page.message == kept.message), None)
-            if page is None:
-                page = _Page(place, shared=len(pages) >= OWN_MESSAGE, message=kept.message, shown=kept.shown)
-                pages.append(page)
-            page.numbers.append(kept.key)
-            page.shared = page.shared or len(page.numbers) > 1
+            self._adopt(kept)
+        for kept in await self._messages.kept(ASKED_FOR):
+            self._guests.add((kept.key, kept.chat))
+            self._adopt(kept)
+        for kept in await self._messages.kept(LEFT):
+            self._tasks.start(self._delete(kept.chat, kept.message), "deleting a card that stands below")
         early, self._early = self._early or set(), None
         for number in early:
             self.refresh(number)
+
+    def _adopt(self, kept: KeptMessage) -> None:
+        place = Place(kept.chat, kept.topic)
+        pages = self._pages.setdefault(place, [])
+        page = next((page for page in pages if page.message == kept.message), None)
+        if page is None:
+            page = _Page(place, shared=False, message=kept.message, shown=kept.shown)
+            pages.append(page)
+        page.numbers.append(kept.key)
+        page.shared = page.shared or len(page.numbers) > 1
+
+    def answer(self, request: Request, number: str, note: str = "") -> asyncio.Task[None]:
+        """Let the account's card answer a request: in the message whose button was pressed, else below.
+
+        note: what else it says until the account's state changes; HTML. Returns at once; the task ends when the card
+        stands, or cannot.
+        """
+        place = request.place
+        page = self._own_page(place, number)
+        if page.message is not None and page.message != request.message:
+            page.left.append(page.message)
+        page.message, page.shown = request.message, ""
+        page.turn += 1
+        page.asked = page.answers = True
+        page.note, page.noted = note, self._noted(number)
+        stands: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        page.waiting.append(stands)
+        self._wake(page)
+        self._share(place)
+        return self._tasks.start(self._wait(stands), "waiting for a card")
+
+    @staticmethod
+    async def _wait(stands: "asyncio.Future[None]") -> None:
+        await stands
+
+    def _noted(self, number: str) -> object:
+        """Return what a note holds for: how the account is, without the steps on its way."""
+        try:
+            status = self._accounts.status(number)
+        except UnknownAccountError:
+            return None
+        return status.state, status.reason
+
+    def look_at(self, chat: int) -> None:
+        """Look at all cards of a chat: somebody may see other accounts than before. Returns at once."""
+        for place, pages in self._pages.items():
+            if place.chat == chat:
+                for page in pages:
+                    self._wake(page)
 
     def refresh_all(self) -> None:
         """Bring every card up to date with what changed while the program was away, or as it was killed."""
@@ -104,10 +178,7 @@ class Cards:
         if chat not in self._unwritable:
             return
         self._unwritable.discard(chat)
-        for place, pages in self._pages.items():
-            if place.chat == chat:
-                for page in pages:
-                    self._wake(page)
+        self.look_at(chat)
 
     def refresh(self, number: str) -> None:
         """Bring the account's cards up to date. What comes before `load` is not lost."""
@@ -124,22 +195,69 @@ class Cards:
         for pages in self._pages.values():
             for page in pages:
                 if number in page.numbers:
-                    found.add(page.place)
+                    found.add(page.place.chat)
                     self._wake(page)
+                elif page.asked and self._is_in_line(page):
+                    self._wake(page)  # somebody may have left the line
         for place in places:
-            if place not in found:
+            if place.chat not in found:
                 page = self._room(place)
                 page.numbers.append(number)
                 self._wake(page)
 
-    def _room(self, place: Place) -> _Page:
-        """Return the page that the next account of this chat goes on."""
+    def _is_in_line(self, page: _Page) -> bool:
+        try:
+            return self._accounts.status(page.numbers[0]).place_in_line is not None
+        except (IndexError, UnknownAccountError):
+            return False
+
+    def _room(self, place: Place, *, shared: bool = False) -> _Page:
+        """Return the page that the next account of this chat goes on. shared: it goes on one with others."""
         pages = self._pages.setdefault(place, [])
-        if len(pages) < OWN_MESSAGE:
+        if not shared and sum(not page.shared for page in pages) < OWN_MESSAGE:
             pages.append(_Page(place, shared=False))
-        elif not pages[-1].shared or len(pages[-1].numbers) >= SHARED:
-            pages.append(_Page(place, shared=True))
+            return pages[-1]
+        for page in pages:
+            if page.shared and len(page.numbers) < SHARED:
+                return page
+        pages.append(_Page(place, shared=True))
         return pages[-1]
+
+    def _own_page(self, place: Place, number: str) -> _Page:
+        """Return the page on which the account is alone in this chat, as the one last asked for."""
+        try:
+            of_card = self._recipients.of_card(self._accounts.account(number))
+        except UnknownAccountError:
+            of_card = ()
+        if all(each.chat != place.chat for each in of_card):
+            self._guests.add((number, place.chat))
+        mine = _Page(place, shared=False, numbers=[number])
+        for pages in self._pages.values():
+            for page in [page for page in pages if page.place.chat == place.chat and number in page.numbers]:
+                if page.shared:
+                    page.numbers.remove(number)
+                    self._wake(page)
+                elif page.place == place:
+                    mine = page
+                    pages.remove(page)
+                elif page.message is not None:  # in another topic of the chat
+                    pages.remove(page)
+                    mine.left.append(page.message)
+        self._pages.setdefault(place, []).append(mine)
+        return mine
+
+    def _share(self, place: Place) -> None:
+        """Let those asked for the longest ago share messages, where too many have one of their own."""
+        own = [page for page in self._pages[place] if not page.shared]
+        surplus = [page for page in own if not page.asked][: max(0, len(own) - OWN_MESSAGE)]
+        for page in surplus:
+            self._pages[place].remove(page)
+            shared = self._room(place, shared=True)
+            shared.numbers.extend(page.numbers)
+            shared.left += [*page.left, *([] if page.message is None else [page.message])]
+            page.numbers, page.left, page.message, page.shown = [], [], None, ""
+            page.turn += 1  # where it is being edited, what comes of that is void
+            self._wake(shared)
 
     def _wake(self, page: _Page) -> None:
         page.stale = True
@@ -149,61 +267,135 @@ class Cards:
 
     async def _sync(self, page: _Page) -> None:
         """Edit the message until it shows the present state, whatever changes meanwhile."""
+        loop = asyncio.get_running_loop()
         try:
             while page.stale:
-                await asyncio.sleep(max(0.0, page.sent_at + SPACING - asyncio.get_running_loop().time()))
+                if not page.answers:
+                    await asyncio.sleep(max(0.0, page.sent_at + SPACING - loop.time()))
                 await self._sync_once(page)
+                while page.left and (page.message is not None or not page.numbers):
+                    await self._delete(page.place.chat, page.left.pop())
         except OSError as error:
             log.error("The reference of a card could not be stored: %s", error)
         finally:
-            page.busy = False
+            page.busy = page.answers = False
+            for each in page.waiting:
+                if not each.done():
+                    each.set_result(None)
+            page.waiting.clear()
 
     async def _sync_once(self, page: _Page) -> None:
-        if self._digest(self._text(page)) == page.shown:
+        text = self._text(page)
+        if self._digest(text) == page.shown and (page.message is not None or text is None):
             page.stale = False  # it has come back to what the chat shows already
             return
+        chat, lane = page.place.chat, self._lane(page)
+        hurried = lane is Lane.ANSWERS and not page.answers
+        if hurried:
+            self._hurried.add(chat)
         try:
-            await self._queue.deliver(Lane.CARDS, page.place.chat, partial(self._send, page))
-        except MessageGoneError:
-            page.message, page.shown, page.stale = None, "", True  # somebody deleted it: a new one takes its place
-            return
-        except OutcomeUnknownError:
-            page.stale = True  # a card that may have been sent stays behind, and a new one is remembered
-            return
-        except (ChatGoneError, ChatMovedError) as error:
-            log.info("Cards cannot be shown in chat %d: %s", page.place.chat, error)
-            if isinstance(error, ChatGoneError):
-                self._unwritable.add(page.place.chat)
-            return
-        except ChatError as error:
-            log.error("A card could not be shown: %s", error)
-            return
+            for left in page.left:
+                await self._messages.keep(LEFT, str(left), chat=chat, topic=None, message=left, shown="")
+            if not await self._deliver(page, lane):
+                return
+        finally:
+            if hurried:
+                self._hurried.discard(chat)
+        if page.asked and not page.stale and self._is_settled(page):
+            page.asked = False
+            self._share(page.place)
         await self._save(page)
 
+    async def _deliver(self, page: _Page, lane: Lane) -> bool:
+        """Show what the card says when its turn has come. Returns whether it stands; else it is stale, or given up."""
+        chat, turn = page.place.chat, page.turn
+        try:
+            await self._queue.deliver(lane, chat, partial(self._send, page))
+        except MessageGoneError:
+            if page.turn == turn:
+                page.message, page.shown = None, ""  # somebody deleted it: a new one takes its place
+            page.stale = True
+        except (OutcomeUnknownError, SupersededError):
+            page.answers = False
+            page.stale = True  # a card that may have been sent stays behind, and a new one is remembered
+        except (ChatGoneError, ChatMovedError) as error:
+            log.info("Cards cannot be shown in chat %d: %s", chat, error)
+            if isinstance(error, ChatGoneError):
+                self._unwritable.add(chat)
+        except ChatError as error:
+            log.error("A card could not be shown: %s", error)
+        else:
+            return True
+        return False
+
+    def _lane(self, page: _Page) -> Lane:
+        """Return the lane that a card goes in.
+
+        What was asked for goes before other cards, and what has come of it as an answer: within 5 s no message of the
+        chat says otherwise. One at a time, so that the answers to people wait behind no more than one.
+        """
+        if page.answers:
+            return Lane.ANSWERS
+        if not page.asked:
+            return Lane.CARDS
+        urgent = page.place.chat not in self._hurried and self._is_settled(page)
+        return Lane.ANSWERS if urgent else Lane.UPDATES
+
+    def _is_settled(self, page: _Page) -> bool:
+        try:
+            return status_text.is_settled(self._accounts.status(page.numbers[0]))
+        except (IndexError, UnknownAccountError):
+            return True
+
     async def _send(self, page: _Page, chat: Messenger) -> None:
-        page.stale = False
-        text = self._text(page)
+        page.stale = page.answers = False
+        turn, message, text = page.turn, page.message, self._text(page)
         digest = self._digest(text)
         if text is None:
-            if page.message is not None:
-                await chat.delete(page.place.chat, page.message)
-            page.message = None
-        elif page.message is None:
-            page.message = await chat.send(page.place, text, silent=True)
+            if message is not None:
+                await chat.delete(page.place.chat, message)
+            message = None
+        elif message is None:
+            message = await chat.send(page.place, text, silent=not page.asked)
         elif digest != page.shown:
-            await chat.edit(page.place.chat, page.message, text)
-        page.shown = digest
+            await chat.edit(page.place.chat, message, text)
+        if page.turn != turn:  # another message has taken its place meanwhile
+            if message is not None and message != page.message and message not in page.left:
+                page.left.append(message)
+            page.stale = True
+            return
+        page.message, page.shown = message, digest
         page.sent_at = asyncio.get_running_loop().time()
 
+    async def _delete(self, chat_id: int, message: int) -> None:
+        """Delete a message whose card stands below; where that is refused, leave one line."""
+        gone = Text(status_text.CARD_BELOW)
+        try:
+            try:
+                await self._queue.deliver(Lane.CARDS, chat_id, lambda chat: chat.delete(chat_id, message), free=True)
+            except (MessageGoneError, ChatGoneError):
+                pass
+            except ChatError:
+                await self._queue.deliver(Lane.CARDS, chat_id, lambda chat: chat.edit(chat_id, message, gone))
+        except ChatError as error:
+            log.info("A card in chat %d cannot be deleted: %s", chat_id, error)
+        await self._messages.forget(LEFT, str(message), chat=chat_id)
+
     async def _save(self, page: _Page) -> None:
+        chat = page.place.chat
         if page.message is None:
-            for number in page.numbers:
-                await self._messages.forget(KIND, number, chat=page.place.chat)
+            for number in tuple(page.numbers):
+                await self._messages.forget(KIND, number, chat=chat)
+                await self._messages.forget(ASKED_FOR, number, chat=chat)
+                self._guests.discard((number, chat))
             page.numbers.clear()
             return
-        for number in page.numbers:
+        for number in tuple(page.numbers):
+            if number not in page.numbers or page.message is None:
+                continue  # it has moved to another message meanwhile
+            kind = ASKED_FOR if (number, chat) in self._guests else KIND
             await self._messages.keep(
-                KIND, number, chat=page.place.chat, topic=page.place.topic, message=page.message, shown=page.shown
+                kind, number, chat=chat, topic=page.place.topic, message=page.message, shown=page.shown
             )
 
     def _text(self, page: _Page) -> Text | None:
@@ -220,14 +412,18 @@ class Cards:
             return None
         if not page.shared:
             account, status = shown[0]
-            return Text(status_text.card(account, status, now), keyboards.under_card(account.number, status.remedies))
+            note = page.note if page.noted == (status.state, status.reason) else ""
+            words = status_text.card(account, status, now, note)
+            return Text(words, keyboards.under_card(account.number, status.remedies))
         lines = "\n".join(status_text.card_line(*each, now) for each in shown)
         if rendered_length(lines) > TEXT_LIMIT:
             lines = "\n".join(status_text.card_line(*each, now, short=True) for each in shown)
         return Text(lines)
 
     def _follows(self, account: Account, place: Place) -> bool:
-        return place in self._recipients.of_card(account)
+        if any(each.chat == place.chat for each in self._recipients.of_card(account)):
+            return True
+        return (account.number, place.chat) in self._guests and self._recipients.may_follow(place.chat, account)
 
     @staticmethod
     def _digest(text: Text | None) -> str:

@@ -1,4 +1,4 @@
-"""Answers to people, and those that go on: a command that takes time reports itself by editing its own answer.
+"""Answers to people. What changes an account is answered by its card instead (`cards`), which goes on by itself.
 
 An answer that is too long for one message has its buttons under the last; a press of one edits all of them.
 """
@@ -7,12 +7,8 @@ import asyncio
 import logging
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
-from controller.accounts.reasons import State
-from controller.registry import Registry, UnknownAccountError
 from controller.tasks import Tasks
 from handlers.chat.errors import ChatError
 from handlers.chat.html import split
@@ -21,23 +17,11 @@ from handlers.chat.messages import Keyboard, Lane, Place, Text
 from handlers.chat.messenger import Messenger
 from handlers.chat.request import Request
 from handlers.chat.send_queue import SendQueue
-from handlers.telegram.ui import keyboards
-from handlers.texts import status as status_text
 
 log = logging.getLogger(__name__)
 
-FOLLOWED_SECONDS = 900.0
-"""How long an answer goes on being edited, at most."""
 LONG_ANSWERS = 200
 """Answers in several messages that are remembered: of one that is not, the last message alone is edited."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Followed:
-    """An answer that goes on, and when it ends at the latest."""
-
-    live: LiveMessage
-    until: float
 
 
 Html = str | Callable[[], str]
@@ -47,9 +31,8 @@ Html = str | Callable[[], str]
 class Responder:
     """Answers requests."""
 
-    def __init__(self, queue: SendQueue, tasks: Tasks, *, accounts: Registry, clock: Callable[[], datetime]) -> None:
-        self._queue, self._tasks, self._accounts, self._clock = queue, tasks, accounts, clock
-        self._followed: dict[str, list[_Followed]] = {}
+    def __init__(self, queue: SendQueue, tasks: Tasks) -> None:
+        self._queue, self._tasks = queue, tasks
         self._above: OrderedDict[tuple[int, int], list[LiveMessage]] = OrderedDict()
         self._unsettled: dict[int, list[LiveMessage | asyncio.Task[Any]]] = {}
         """What is still to be sent, by the update that it answers."""
@@ -94,43 +77,6 @@ class Responder:
                 await each.settled()
             else:
                 await asyncio.wait({each})
-
-    def follow(self, number: str, live: LiveMessage | None) -> None:
-        """Let the answer tell how the account's start goes on, until it has settled."""
-        if live is not None:
-            until = self._clock().timestamp() + FOLLOWED_SECONDS
-            self._followed.setdefault(number, []).append(_Followed(live, until))
-            self.refresh(number)
-
-    def leave(self, chat: int) -> None:
-        """Let no answer in this chat go on: whoever asked may not know any more."""
-        for number, followed in list(self._followed.items()):
-            self._followed[number] = [one for one in followed if one.live.chat != chat]
-
-    def refresh(self, number: str) -> None:
-        """Bring the account's answers up to date."""
-        followed = self._followed.get(number)
-        if not followed:
-            return
-        now = self._clock()
-        try:
-            account, status = self._accounts.account(number), self._accounts.status(number)
-        except UnknownAccountError:
-            del self._followed[number]
-            return
-        html = status_text.progress(account, status, now)
-        if html is None:
-            return
-        settled = status_text.is_settled(status)
-        waits = status.wants_connection and status.state is not State.SUSPENDED  # it is tried by itself
-        buttons = keyboards.next_step(number, status.remedies) if settled and not waits else ()
-        for one in followed:
-            one.live.show(Text(html, buttons))
-        left = [one for one in followed if not settled and not one.live.gone and one.until > now.timestamp()]
-        if left:
-            self._followed[number] = left
-        else:
-            del self._followed[number]
 
     async def _edit(self, request: Request, message: int, html: str, keyboard: Keyboard) -> LiveMessage:
         """Edit the message whose button was pressed, with those above it that belong to it.

@@ -60,7 +60,7 @@ def refused(rig: Rig) -> int:
 
 def cards_are_true(rig: Rig, chat: int, word: str, count: int) -> bool:
     texts = [m["text"] for m in from_bot(rig, chat) if not m["deleted"] and m["silent"]]
-    return sum(text.count(f" {word} ") + text.count(f"\n{word} ") for text in texts) == count
+    return sum(text.count(f" {word}, since") + text.count(f"\n{word} since") for text in texts) == count
 
 
 def now() -> float:
@@ -83,7 +83,7 @@ async def lost_together(folder: Path, count: int, away: float = 180.0) -> LostTo
     async with rigged(folder) as rig:
         those = connected(rig, count)
         await asyncio.sleep(180)
-        assert cards_are_true(rig, ADMIN, "CONNECTED", count)
+        assert cards_are_true(rig, ADMIN, "Connected", count)
         began = now()
         for number in those:
             rig.accounts.move(number, State.SUSPENDED, Reason.EXHAUSTED, alert=Reason.EXHAUSTED)
@@ -91,7 +91,7 @@ async def lost_together(folder: Path, count: int, away: float = 180.0) -> LostTo
         back = now()
         for number in those:
             rig.accounts.move(number, State.CONNECTED, Reason.LINKED)
-        while not cards_are_true(rig, ADMIN, "CONNECTED", count):
+        while not cards_are_true(rig, ADMIN, "Connected", count):
             await asyncio.sleep(1)
             assert now() - back < 600, "the cards never came true"
         true_after = now() - back

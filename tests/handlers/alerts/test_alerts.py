@@ -83,7 +83,7 @@ async def test_recovery_is_not_told_where_no_loss_was(rig: Rig):
     rig.accounts.put(linked=True)
     rig.accounts.move(BERLIN, State.DISCONNECTED, Reason.CONNECTION_LOST, retry_in=1)
     rig.accounts.move(BERLIN, State.CONNECTED, Reason.LINKED)
-    await rig.seen(ADMIN, lambda m: "CONNECTED since" in m["text"])
+    await rig.seen(ADMIN, lambda m: "Connected since" in m["text"])
     await greet(rig, ADMIN)
     assert not any("again" in text or "🚨" in text for text in rig.bot_texts(ADMIN))
 
@@ -202,7 +202,7 @@ async def test_use_here_asks_once_more_and_only_the_presser_may_answer(rig: Rig)
         assert "somebody else" in shown["text"]
         assert not any(call[0] == "suspend" for call in rig.accounts.calls)
         await rig.press(question, "Yes")
-        await rig.seen(group, lambda m: "is suspended" in m["text"])
+        await rig.seen(group, lambda m: "Paused since" in m["text"])
 
 
 async def test_use_here_takes_the_session_back(rig: Rig):
@@ -266,7 +266,7 @@ async def test_a_chat_that_lets_the_bot_in_again_has_true_cards(rig: Rig):
     await rig.answer(OPERATOR, "/help", "Switchboard")
     rig.accounts.put(owner=OPERATOR, linked=True)
     rig.accounts.move(BERLIN, State.CONNECTED, Reason.LINKED)
-    await rig.seen(OPERATOR, lambda m: "CONNECTED since" in m["text"])
+    await rig.seen(OPERATOR, lambda m: "Connected since" in m["text"])
     rig.client.block(OPERATOR)
     rig.accounts.move(BERLIN, State.DISCONNECTED, Reason.CONNECTION_LOST)
     await until(
@@ -274,7 +274,7 @@ async def test_a_chat_that_lets_the_bot_in_again_has_true_cards(rig: Rig):
     )
     rig.client.unblock(OPERATOR)
     await rig.say(OPERATOR, "/help")
-    await rig.seen(OPERATOR, lambda m: "DISCONNECTED since" in m["text"])
+    await rig.seen(OPERATOR, lambda m: "Needs you since" in m["text"])
 
 
 async def test_a_group_that_became_a_supergroup_is_followed(telegram: TelegramStandIn, database: Database):
@@ -453,11 +453,13 @@ async def test_a_card_tells_that_all_wait_for_whatsapp(rig: Rig):
     rig.accounts.put(linked=True)
     rig.accounts.move(BERLIN, State.CONNECTED, Reason.LINKED)
     rig.accounts.move(BERLIN, State.DISCONNECTED, Reason.CONNECTION_LOST, retry_in=2)
-    await rig.seen(ADMIN, lambda m: "Next try at" in m["text"])
+    await rig.seen(ADMIN, lambda m: "Next try in a few seconds" in m["text"])
     rig.accounts.retries[BERLIN] = None  # no transition tells of a hold
     rig.accounts.statuses[BERLIN] = replace(rig.accounts.statuses[BERLIN], on_hold=True, next_retry_in=None)
     await rig.service.tell_trouble("whatsapp_unreachable", "1 account is waiting")
-    await until(lambda: not any("Next try at" in text for text in rig.bot_texts(ADMIN)), "the card says so")
+    await until(
+        lambda: not any("Next try in a few seconds" in text for text in rig.bot_texts(ADMIN)), "the card says so"
+    )
 
 
 async def test_a_chat_that_cannot_be_written_to_does_not_keep_the_program_from_stopping(

@@ -92,7 +92,7 @@ async def test_a_slow_command_does_not_hold_up_the_next(rig: Rig):
     detail = await rig.answer(ADMIN, "/status Support Berlin", "Attempts")
     data = next(b["data"] for row in detail["buttons"] for b in row if b["text"] == "History")
     await rig.client.press(detail["message_id"], data, user_id=ADMIN)
-    await rig.answer(ADMIN, "/suspend Support Berlin", "is suspended")
+    await rig.answer(ADMIN, "/suspend Support Berlin", "Paused since")
     slow.set()
     await rig.seen(ADMIN, lambda m: "Nothing has happened" in m["text"])
 

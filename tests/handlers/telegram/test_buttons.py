@@ -37,9 +37,9 @@ async def test_an_answered_question_is_not_answered_otherwise_while_its_message_
     assert not (await rig.press(question, "Yes") or {}).get("text")
     assert "done already" in (await rig.press(question, "Cancel") or {})["text"]
     assert "done already" in (await rig.press(question, "Yes") or {})["text"]
-    await rig.seen(ADMIN, lambda m: m["message_id"] == question["message_id"] and "is suspended" in m["text"])
+    await rig.seen(ADMIN, lambda m: m["message_id"] == question["message_id"] and "Paused since" in m["text"])
     await asyncio.sleep(0.5)
-    assert "is suspended" in rig.client.message(ADMIN, question["message_id"])["text"]
+    assert "Paused since" in rig.client.message(ADMIN, question["message_id"])["text"]
     assert rig.accounts.calls == [("suspend", BERLIN)]
 
 

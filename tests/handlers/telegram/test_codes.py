@@ -95,7 +95,7 @@ async def test_asked_in_a_group_it_is_sent_privately(rig: Rig):
     group = rig.client.add_group("Ops", [ADMIN, SECOND_ADMIN])["id"]
     await rig.say(ADMIN, "/start")
     await linking(rig, chat=group)
-    await rig.seen(group, lambda m: "I sent it to you privately" in m["text"])
+    await rig.seen(group, lambda m: "it comes to you privately" in m["text"])
     rig.accounts.show_code()
     await rig.seen(ADMIN, lambda m: bool(m["photo"]))
     assert photos(rig, group) == []

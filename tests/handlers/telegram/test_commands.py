@@ -38,8 +38,8 @@ async def test_link_registers_starts_and_follows_the_account(rig: Rig):
     assert rig.accounts.calls == [("add", BERLIN, "Support Berlin", ADMIN), ("start", BERLIN, False)]
     assert rig.records.audited == [(ADMIN, "link", BERLIN, "started")]
     rig.accounts.move(BERLIN, State.CONNECTED, Reason.LINKED)
-    seen = await rig.seen(ADMIN, lambda m: m["message_id"] == answer["message_id"] and "✅" in m["text"])
-    assert seen["text"] == "✅ Support Berlin · +49 1511 2345678 is connected."
+    seen = await rig.seen(ADMIN, lambda m: m["message_id"] == answer["message_id"] and "🟢" in m["text"])
+    assert seen["text"].startswith("🟢 Support Berlin · +49 1511 2345678\nConnected since ")
 
 
 async def test_link_alone_asks_for_the_number(rig: Rig):
@@ -65,8 +65,8 @@ async def test_status_of_all_and_of_one(rig: Rig):
     rig.accounts.put(state=State.CONNECTED, reason=Reason.LINKED, is_connected=True, uptime=200.0)
     rig.accounts.put(PARIS, "Sales <Paris>", state=State.SUSPENDED, reason=Reason.EXHAUSTED, reconnect_attempts=10)
     text = (await rig.answer(ADMIN, "/status", "2 accounts"))["text"]
-    assert "🟢 Support Berlin CONNECTED" in text
-    assert "⏸ Sales <Paris> SUSPENDED 0 s · every attempt to reconnect failed · 10 attempts" in text
+    assert "🟢 Support Berlin Connected, for 0 s" in text
+    assert "🔴 Sales <Paris> Needs you, for 0 s · every attempt to reconnect failed · 10 attempts" in text
     one = await rig.answer(ADMIN, "/status sales <paris>", "Why: every attempt")
     assert [[b["text"] for b in row] for row in one["buttons"]] == [["Reconnect"], ["History"], ["All accounts"]]
     assert (await rig.answer(ADMIN, "/status 5678", "2 accounts for “5678”"))["buttons"]
@@ -89,20 +89,18 @@ async def test_operators_act_on_their_own_accounts_alone(rig: Rig):
 
 async def test_reconnect_of_a_running_account_changes_nothing_and_says_so(rig: Rig):
     rig.accounts.put(state=State.CONNECTED, reason=Reason.LINKED, is_connected=True, uptime=3700.0)
-    await rig.answer(ADMIN, "/reconnect Support Berlin", "is connected already, for 1 h 1 min. Nothing to do.")
+    await rig.answer(ADMIN, "/reconnect Support Berlin", "It was connected already: nothing to do.")
 
 
 async def test_suspend_and_reconnect_through_pickers(rig: Rig):
     rig.accounts.put(state=State.CONNECTED, reason=Reason.LINKED, is_connected=True)
     picker = await rig.answer(ADMIN, "/suspend", "Which account")
     await rig.press(picker, "Support Berlin")
-    await rig.seen(ADMIN, lambda m: m["message_id"] == picker["message_id"] and "is suspended" in m["text"])
+    await rig.seen(ADMIN, lambda m: m["message_id"] == picker["message_id"] and "Paused since" in m["text"])
     await rig.answer(ADMIN, "/suspend", "No account needs that now")
     picker = await rig.answer(ADMIN, "/reconnect", "Which account")
     await rig.press(picker, "Support Berlin")
-    await rig.seen(
-        ADMIN, lambda m: m["message_id"] == picker["message_id"] and "Connecting Support Berlin" in m["text"]
-    )
+    await rig.seen(ADMIN, lambda m: m["message_id"] == picker["message_id"] and "Connecting: " in m["text"])
     assert [entry[1] for entry in rig.records.audited] == ["suspend", "reconnect"]
 
 
@@ -121,7 +119,7 @@ async def test_a_long_status_is_split(rig: Rig):
         rig.accounts.put(f"+49151123{number:05}", f"Account & number {number}")
     await rig.answer(ADMIN, "/status all", "number 149")
     told = "\n".join(rig.bot_texts(ADMIN))
-    assert all(f"Account & number {number} IDLE" in told for number in range(150))
+    assert all(f"Account & number {number} Off" in told for number in range(150))
     assert all(len(text) <= 4096 for text in rig.bot_texts(ADMIN))
 
 
@@ -136,7 +134,7 @@ async def test_a_group_is_served_too(rig: Rig):
     rig.accounts.put()
     await rig.answer(ADMIN, "/status", "1 account", chat=group)
     await rig.say(STRANGER, "/status", chat=group)
-    await rig.answer(SECOND_ADMIN, "/suspend Support Berlin", "is suspended", chat=group)
+    await rig.answer(SECOND_ADMIN, "/suspend Support Berlin", "Paused since", chat=group)
     assert len(rig.bot_texts(group)) == 2
 
 

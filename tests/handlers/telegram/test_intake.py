@@ -46,7 +46,7 @@ async def test_a_change_that_comes_late_is_asked_about(rig: Rig):
     assert "/suspend Support Berlin" in question["text"]
     assert rig.accounts.calls == []
     await rig.press(question, "Do it now")
-    await rig.seen(ADMIN, lambda m: m["message_id"] == question["message_id"] and "is suspended" in m["text"])
+    await rig.seen(ADMIN, lambda m: m["message_id"] == question["message_id"] and "Paused since" in m["text"])
     assert rig.accounts.calls == [("suspend", BERLIN)]
 
 
@@ -246,7 +246,7 @@ async def test_a_command_is_carried_out_once_or_answered_for_whenever_the_proces
 
     killed, accounts, rig = await lives_through(telegram, tmp_path / "killed.sqlite", steps, ask)
     texts = rig.bot_texts(ADMIN)
-    done = any("is suspended" in text for text in texts)
+    done = any("Paused since" in text for text in texts)
     asked = any("I was stopped while I was at this" in text for text in texts)
     assert accounts.calls.count(("suspend", BERLIN)) <= 1
     assert done or asked, texts
@@ -273,7 +273,7 @@ async def test_a_confirmed_press_is_carried_out_once_or_answered_for(telegram, t
     _, accounts, rig = await lives_through(telegram, tmp_path / "killed.sqlite", steps, ask)
     texts = rig.bot_texts(ADMIN)
     assert accounts.calls.count(("suspend", BERLIN)) <= 1
-    done = any("is suspended" in text or "was suspended already" in text for text in texts)
+    done = any("Paused since" in text for text in texts)
     assert done or any("I was stopped while I was at this" in text for text in texts), texts
 
 

@@ -22,7 +22,7 @@ async def test_a_typo_of_an_account_goes(rig: Rig):
     assert ("remove", BERLIN) in rig.accounts.calls
     await rig.answer(OPERATOR, "/status", "no account yet")
     assert (OPERATOR, "remove", None, "•••5678 removed, logged out") in rig.records.audited
-    cards = [m for m in rig.client.from_bot(OPERATOR) if not m["deleted"] and "SUSPENDED since" in m["text"]]
+    cards = [m for m in rig.client.from_bot(OPERATOR) if not m["deleted"] and "Paused since" in m["text"]]
     await until(lambda: not [m for m in cards if not rig.client.message(OPERATOR, m["message_id"])["deleted"]], "gone")
 
 

@@ -31,7 +31,7 @@ async def test_who_needs_somebody_comes_first_and_the_healthy_are_a_line(rig: Ri
     listed = await rig.answer(ADMIN, "/status", "16 accounts, 13 connected, 2 need you")
     assert "🟢 13 accounts connected" in listed["text"] and "⏸ 1 account paused" in listed["text"]
     assert "Shop 3" not in listed["text"]
-    assert labels(listed) == ["⏸ Ill 0", "⏸ Ill 1", "Refresh", "Show 14 more"]
+    assert labels(listed) == ["🔴 Ill 0", "🔴 Ill 1", "Refresh", "Show 14 more"]
     await rig.press(listed, "Show 14 more")
     more = await rig.seen(ADMIN, lambda m: "Page 1 of 2" in m["text"])
     assert more["text"].index("Ill 1") < more["text"].index("Shop 0")
@@ -80,7 +80,7 @@ async def test_a_part_of_a_name_or_number(rig: Rig):
 async def test_a_few_are_all_shown(rig: Rig):
     fill(rig, 5, 1)
     listed = await rig.answer(ADMIN, "/status", "6 accounts")
-    assert "Shop 4" in listed["text"] and labels(listed) == ["⏸ Ill 0", "Refresh"]
+    assert "Shop 4" in listed["text"] and labels(listed) == ["🔴 Ill 0", "Refresh"]
 
 
 async def test_a_list_of_before_the_change_still_has_its_refresh(rig: Rig):

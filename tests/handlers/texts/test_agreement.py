@@ -144,7 +144,6 @@ def test_detail_card_and_answer_name_no_button_that_is_not_there_and_have_none_t
         told = (
             (status_text.detail(ACCOUNT, here, NOW), keyboards.detail(ACCOUNT, here, may=may, has_copies=has_copies)),
             (status_text.card(ACCOUNT, here, NOW), keyboards.under_card(ACCOUNT.number, here.remedies)),
-            (status_text.progress(ACCOUNT, here, NOW) or "", keyboards.next_step(ACCOUNT.number, here.remedies)),
             (status_text.card_line(ACCOUNT, here, NOW), ()),
             (overview.whole([(ACCOUNT, here)], NOW), ()),
         )
