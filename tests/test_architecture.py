@@ -335,6 +335,23 @@ def _plain(distribution: str) -> str:
     return distribution.lower().replace("_", "-")
 
 
+LONG = 450
+"""Lines beyond which a module says in its head why it is so long."""
+
+
+def too_long(source: str) -> bool:
+    """Return whether a module is long without a word about it."""
+    return source.count("\n") > LONG and "longer than" not in (ast.get_docstring(ast.parse(source)) or "")
+
+
+def test_what_is_long_says_why():
+    assert [path for path in files() if too_long(_source(path))] == []
+
+
+def test_a_long_module_without_a_reason_is_seen():
+    assert too_long('"""Things."""\n' + "x = 1\n" * LONG)
+
+
 def test_every_module_says_what_lives_there():
     silent = [path for path in files() if path.startswith(PRODUCT) and not _docstring(path)]
 

@@ -2,6 +2,9 @@
 
 What is one incident is decided in `incidents`, its delivery in `worker`. Load it once, before the first transition is
 stored; from then on whatever is stored wakes the worker of its chat.
+
+It is longer than other files because whatever changes a book, by transitions, troubles, people or chats that go, passes
+through this one place, which owns the order of changes.
 """
 
 import asyncio
