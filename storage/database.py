@@ -149,10 +149,17 @@ class Database:
 
     async def _roll_back(self) -> None:
         rollback = asyncio.ensure_future(self._connection.rollback())  # queued behind whatever is under way
+        rollback.add_done_callback(_retrieved)
         while not (await asyncio.wait({rollback}, timeout=_BUSY_STEP))[0]:
             await _interrupt(self._connection)
         if not rollback.cancelled() and (error := rollback.exception()) is not None:
             log.debug("Nothing could be rolled back: %s", error)  # SQLite has done so itself, or it is closed
+
+
+def _retrieved(rollback: "asyncio.Future[None]") -> None:
+    """Read what came of a rollback that nobody waits for any more: the connection may be closed by then."""
+    if not rollback.cancelled():
+        rollback.exception()
 
 
 async def _interrupt(connection: aiosqlite.Connection) -> None:

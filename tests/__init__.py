@@ -1,0 +1,7 @@
+"""The tests. Signals that a shell lets its background jobs ignore are heard by whatever the tests start."""
+
+import signal
+
+for _number in (signal.SIGHUP, signal.SIGINT):
+    if signal.getsignal(_number) is signal.SIG_IGN:
+        signal.signal(_number, signal.SIG_DFL if _number is signal.SIGHUP else signal.default_int_handler)

@@ -136,7 +136,7 @@ async def test_rows_of_garbage_cost_one_warning_each_and_nothing_else(path, tele
         assert len([each for each in caplog.records if "tide_tables" in each.getMessage()]) == 1
         accounts = FakeAccounts()
         accounts.put(NUMBERS[35], "Account 35")
+        telegram.client.world.private_chat(ADMIN)  # before the first try: a chat that is gone rests for minutes
         async with running_rig(telegram, database, MessageStore(database), accounts) as rig:
-            rig.client.world.private_chat(ADMIN)
             alert = await rig.seen(ADMIN, lambda m: "Account 35" in m["text"])
             assert "omething unexpected happened" in alert["text"]
