@@ -1,6 +1,6 @@
-"""What the Telegram side needs stored, as protocols: `storage` satisfies them, and tests put fakes behind them."""
+"""The storage that `handlers` needs, as protocols: `storage` implements them, tests use fakes."""
 
-# ruff: noqa: D102 - the members of a protocol for data are told by its class
+# ruff: noqa: D102 - the class docstring explains the members of a data protocol
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
@@ -10,20 +10,20 @@ from controller.accounts.notices import BuildLoaded, PastTransition
 
 
 class Records(Protocol):
-    """What happened: transitions to read, and the audit to write. Raises OSError if it cannot."""
+    """Transitions to read, and the audit log to append to. Methods raise OSError on failure."""
 
     async def history(self, number: str, limit: int) -> Sequence[PastTransition]:
-        """Return the account's newest transitions, the newest first."""
+        """Return the account's latest transitions, newest first."""
 
     async def loads(self, number: str, limit: int) -> Sequence[BuildLoaded]:
-        """Return what the account has loaded of the page, the newest first."""
+        """Return the page builds that the account has loaded, newest first."""
 
     async def audit(self, at: datetime, user_id: int, command: str, number: str | None, outcome: str) -> None:
-        """Keep that a person changed something: who, when, what, and what came of it."""
+        """Append an audit row: who ran which command when, on which account, and its outcome."""
 
 
-class KeptMessage(Protocol):
-    """A message of ours that outlives the process. key: what it is about; shown: a digest of what it says."""
+class MessageReference(Protocol):
+    """Reference to one of our messages. key: what it is about; shown: a digest of its content."""
 
     @property
     def key(self) -> str: ...
@@ -38,20 +38,20 @@ class KeptMessage(Protocol):
 
 
 class Messages(Protocol):
-    """The references of messages that outlive the process: cards, and codes to be taken away. Raises OSError."""
+    """References to messages that must survive a restart: cards, and codes to be deleted. Methods raise OSError."""
 
-    async def kept(self, kind: str) -> Sequence[KeptMessage]:
-        """Return all of a kind, the oldest first."""
+    async def references(self, kind: str) -> Sequence[MessageReference]:
+        """Return all references of a kind, oldest first."""
 
-    async def keep(self, kind: str, key: str, *, chat: int, topic: int | None, message: int, shown: str) -> None:
-        """Keep one, in the place of what was kept for this kind, key and chat."""
+    async def upsert(self, kind: str, key: str, *, chat: int, topic: int | None, message: int, shown: str) -> None:
+        """Insert a reference, replacing the one for the same kind, key and chat."""
 
-    async def forget(self, kind: str, key: str, *, chat: int, message: int | None = None) -> None:
-        """Keep it no longer. message: only if it is this one that is kept."""
+    async def delete(self, kind: str, key: str, *, chat: int, message: int | None = None) -> None:
+        """Delete a reference. message: only if it refers to this message."""
 
 
 class PersonData(Protocol):
-    """Somebody who was let in. added_by: whoever let them in."""
+    """Somebody with access. added_by: who gave it to them."""
 
     @property
     def user(self) -> int: ...
@@ -66,7 +66,7 @@ class PersonData(Protocol):
 
 
 class StrangerData(Protocol):
-    """Somebody who wrote to the bot and was not let in. at: when first."""
+    """Somebody without access who wrote to the bot. at: the first time."""
 
     @property
     def user(self) -> int: ...
@@ -77,32 +77,32 @@ class StrangerData(Protocol):
 
 
 class PeopleStore(Protocol):
-    """Who was let in, and who knocked. Raises OSError."""
+    """People with access, and strangers who asked for it. Methods raise OSError."""
 
     async def people(self) -> Sequence[PersonData]:
-        """Return everybody who was let in, the first first."""
+        """Return everybody with access, oldest first."""
 
     async def save(self, user: int, role: str, name: str, *, added_by: int, at: datetime) -> None:
-        """Store a person, or their new role. They are no stranger any more."""
+        """Insert a person, or change their role, and remove them from the strangers."""
 
     async def remove(self, user: int) -> None:
         """Delete a person."""
 
     async def first_meeting(self, user: int, name: str, at: datetime) -> bool:
-        """Return whether this stranger was never met before, and remember that now they were."""
+        """Record a stranger; returns whether this is the first time they were seen."""
 
     async def strangers(self) -> Sequence[StrangerData]:
-        """Return the strangers whom nobody has ignored, the newest first."""
+        """Return the strangers that were not ignored, newest first."""
 
     async def stranger(self, user: int) -> StrangerData | None:
-        """Return a stranger who was met, ignored or not."""
+        """Return a recorded stranger, ignored or not."""
 
     async def ignore(self, user: int) -> None:
-        """List a stranger no more."""
+        """Hide a stranger from the list."""
 
 
 class RequestData(Protocol):
-    """A person's request as plain data; `handlers.chat.request.Request` says what each is."""
+    """A person's request as plain data; `handlers.chat.request.Request` documents the fields."""
 
     @property
     def update(self) -> int: ...
@@ -129,26 +129,26 @@ class RequestData(Protocol):
 
 
 class StoredRequest(RequestData, Protocol):
-    """A request as it was stored. started: it was being carried out, and may have been or not."""
+    """A stored request. started: it was being carried out, and may or may not have been completed."""
 
     @property
     def started(self) -> bool: ...
 
 
 class RequestStore(Protocol):
-    """Where requests are kept until they are done. Raises OSError."""
+    """Requests from acceptance until they are done. Methods raise OSError."""
 
     async def accept(self, rows: Iterable[RequestData], at: datetime) -> set[int]:
-        """Store requests; return the update numbers of those that were not stored before."""
+        """Store requests and return the ids of the updates that are new."""
 
     async def start(self, update: int, at: datetime) -> None:
-        """Note that a request is about to be carried out."""
+        """Mark a request as started."""
 
     async def finish(self, updates: Iterable[int], at: datetime) -> None:
-        """Note that requests were carried out and answered."""
+        """Mark requests as carried out and answered."""
 
     async def unfinished(self) -> Sequence[StoredRequest]:
-        """Return the requests that were not finished, the oldest first."""
+        """Return unfinished requests, oldest first."""
 
     async def find(self, update: int) -> StoredRequest | None:
-        """Return a request that is still remembered."""
+        """Return a request that is still stored."""

@@ -1,1 +1,1 @@
-"""What must outlive the process, in one SQLite file. Knows neither Telegram nor the browser."""
+"""Everything that must survive a restart, in one SQLite file. Imports neither Telegram nor browser code."""

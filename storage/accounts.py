@@ -1,7 +1,7 @@
-"""Accounts, their transitions (append-only) and the audit of commands, on the dataclasses of `controller`.
+"""Accounts, their transitions (append-only) and the audit log of commands, as the dataclasses of `controller`.
 
-Words that this version does not know are read as unknown, and a row that cannot be read is left out with a warning: no
-row keeps the program from starting.
+Enum values that this version does not know are read as unknown, and a row that cannot be parsed is skipped with a
+warning: no single row can prevent the program from starting.
 """
 
 import logging
@@ -23,23 +23,23 @@ log = logging.getLogger(__name__)
 
 
 Absorb = Callable[[Sequence[Transition]], Changes]
-"""Returns what transitions change of the incidents of chats, to be stored with them."""
+"""Returns the changes to chats' incidents that these transitions cause, to be stored in the same transaction."""
 
 
 class AccountRecords:
-    """The `AccountStore` of the registry and `TransitionStore` of the recorder. Raises StorageError if it cannot."""
+    """Implements the registry's `AccountStore` and the recorder's `TransitionStore`. Methods raise StorageError."""
 
     def __init__(self, database: Database) -> None:
         self.absorb: list[Absorb] = []
-        """Called within the transaction that stores transitions. Fill it before the first is stored."""
+        """Called within the transaction that stores transitions. Append before the first one is stored."""
         self._database = database
         self._removed: dict[str, str] = {}
-        """Words in the place of numbers that are gone: what they still report is kept under them."""
+        """Replacement keys for the numbers of removed accounts: whatever they still report is stored under these."""
         self._uncertain: tuple[tuple[Transition, ...], UnknownOutcomeError] | None = None
-        """What was to be recorded in a commit that hung, and how to learn what came of it."""
+        """The transitions of a commit that timed out, and the error that can tell whether it was made after all."""
 
     async def accounts(self) -> Sequence[Account]:
-        """All accounts, the longest-served first."""
+        """Return all accounts, oldest first."""
         rows = await self._database.rows("SELECT * FROM accounts ORDER BY added_at, rowid")
         return [account for row in rows if (account := _account(row)) is not None]
 
@@ -58,22 +58,22 @@ class AccountRecords:
         self._removed.pop(account.number, None)
 
     async def want(self, number: str, wanted: Wanted) -> None:
-        """Set what the account should be."""
+        """Set the state that the account should be in."""
         async with self._database.transaction() as connection:
             await connection.execute("UPDATE accounts SET wanted = ? WHERE number = ?", (wanted, number))
 
     async def rename(self, number: str, name: str) -> None:
-        """Set what people call the account."""
+        """Set the account's display name."""
         async with self._database.transaction() as connection:
             await connection.execute("UPDATE accounts SET name = ? WHERE number = ?", (name, number))
 
     async def change_owner(self, number: str, owner: int) -> None:
-        """Set whose the account is."""
+        """Set the account's owner."""
         async with self._database.transaction() as connection:
             await connection.execute("UPDATE accounts SET owner = ? WHERE number = ?", (owner, number))
 
     async def remove_account(self, number: str) -> None:
-        """Delete the account. Its transitions and its audit stay, under a word that says nothing of it."""
+        """Delete the account. Its transitions and audit rows remain, under an anonymous key."""
         word = f"removed-{secrets.token_hex(4)}"
         async with self._database.transaction() as connection:
             await connection.execute("DELETE FROM accounts WHERE number = ?", (number,))
@@ -95,10 +95,10 @@ class AccountRecords:
         self._removed[number] = word
 
     async def record(self, transitions: Sequence[Transition]) -> None:
-        """Append transitions, bring their accounts up to date, and store their alerts: in one transaction.
+        """Append transitions, update their accounts and store the resulting alerts, all in one transaction.
 
-        One within a state is no row, but its alert is one all the same. When the same are recorded again after a
-        commit whose outcome was not known, they are not written twice.
+        A transition within one state adds no row but may still raise an alert. Transitions that are recorded again
+        after a commit of unknown outcome are not written twice.
         """
         if self._uncertain is not None:
             earlier, unknown = self._uncertain
@@ -153,7 +153,7 @@ class AccountRecords:
                 await incidents.write(connection, each)
 
     async def history(self, number: str, limit: int) -> Sequence[PastTransition]:
-        """Return the account's newest transitions, the newest first."""
+        """Return the account's latest transitions, newest first."""
         rows = await self._database.rows(
             "SELECT * FROM transitions WHERE number = ? ORDER BY id DESC LIMIT ?", (number, limit)
         )
@@ -162,20 +162,20 @@ class AccountRecords:
                 at=at,
                 from_state=row["from_state"],
                 to_state=row["to_state"],
-                reason=tolerant.word(Reason, row["reason"], Reason.UNKNOWN),
-                cause=None if row["cause"] is None else tolerant.word(Reason, row["cause"], Reason.UNKNOWN),
+                reason=tolerant.member(Reason, row["reason"], Reason.UNKNOWN),
+                cause=None if row["cause"] is None else tolerant.member(Reason, row["cause"], Reason.UNKNOWN),
                 detail=row["detail"],
             )
             for row in rows
-            if (at := tolerant.moment(row["at"])) is not None
+            if (at := tolerant.time(row["at"])) is not None
         ]
 
     async def loads(self, number: str, limit: int) -> Sequence[BuildLoaded]:
-        """Return what the account has loaded of the page, the newest first."""
+        """Return the page builds that the account has loaded, newest first."""
         return await PageLoads(self._database).loads(number, limit)
 
     async def audit(self, at: datetime, user_id: int, command: str, number: str | None, outcome: str) -> None:
-        """Append that a person changed something: who, when, what, and what came of it."""
+        """Append an audit row: who ran which command when, on which account, and its outcome."""
         async with self._database.transaction() as connection:
             await connection.execute(
                 "INSERT INTO audit (at, user_id, command, number, outcome) VALUES (?, ?, ?, ?, ?)",
@@ -188,20 +188,20 @@ def _iso(at: datetime | None) -> str | None:
 
 
 def _account(row: sqlite3.Row) -> Account | None:
-    """Return an account; None, with a warning, where its row has no shape that can be read."""
+    """Parse an account; returns None, with a warning, if the row is malformed."""
     try:
         return Account(
             number=row["number"],
             name=row["name"],
             owner=row["owner"],
-            wanted=tolerant.word(Wanted, row["wanted"], Wanted.IDLE),
+            wanted=tolerant.member(Wanted, row["wanted"], Wanted.IDLE),
             linked=bool(row["linked"]),
-            state=tolerant.word(State, row["state"], State.DISCONNECTED),
-            reason=None if row["reason"] is None else tolerant.word(Reason, row["reason"], Reason.UNKNOWN),
+            state=tolerant.member(State, row["state"], State.DISCONNECTED),
+            reason=None if row["reason"] is None else tolerant.member(Reason, row["reason"], Reason.UNKNOWN),
             detail=row["detail"],
-            since=tolerant.moment(row["since"]),
-            block_ends_at=tolerant.moment(row["block_ends_at"]),
-            cause=None if row["cause"] is None else tolerant.word(Reason, row["cause"], Reason.UNKNOWN),
+            since=tolerant.time(row["since"]),
+            block_ends_at=tolerant.time(row["block_ends_at"]),
+            cause=None if row["cause"] is None else tolerant.member(Reason, row["cause"], Reason.UNKNOWN),
             attempts=row["attempts"],
             errors=row["errors"],
             alias=row["alias"],

@@ -1,4 +1,4 @@
-"""What people chose from the chat: where alerts go, how loud each kind is in which chat, and quiet hours."""
+"""Settings made in the chat: where alerts go, how loud each kind is in each chat, and quiet hours."""
 
 from collections.abc import Sequence
 
@@ -6,25 +6,25 @@ from storage.database import Database
 
 
 class ChoiceRecords:
-    """The tables of choices. Every method raises StorageError if it cannot."""
+    """The tables of these settings. Every method raises StorageError on failure."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     async def destination(self) -> tuple[int, int | None] | None:
-        """Return the chat and the topic that alerts go to; None where nobody chose one."""
+        """Return the chat and topic chosen for alerts; None if nobody chose one."""
         rows = await self._database.rows("SELECT chat, topic FROM destination")
         return next(((row["chat"], row["topic"]) for row in rows), None)
 
     async def set_destination(self, chosen: tuple[int, int | None] | None) -> None:
-        """Store where alerts go, by chat and topic; None for where the settings say."""
+        """Store the chat and topic for alerts; None restores the default from the settings."""
         async with self._database.transaction() as connection:
             await connection.execute("DELETE FROM destination")
             if chosen is not None:
                 await connection.execute("INSERT INTO destination (id, chat, topic) VALUES (1, ?, ?)", chosen)
 
     async def loudness(self) -> Sequence[tuple[int, str, str]]:
-        """Return what was chosen: chat, kind of alert, loudness."""
+        """Return (chat, kind of alert, loudness) for everything that was chosen."""
         rows = await self._database.rows("SELECT chat, kind, loudness FROM loudness")
         return [(row["chat"], row["kind"], row["loudness"]) for row in rows]
 
@@ -36,12 +36,12 @@ class ChoiceRecords:
             )
 
     async def quiet_hours(self) -> Sequence[tuple[int, int, int]]:
-        """Return chats with their quiet hours: the minutes of the day in which they begin and end."""
+        """Return (chat, start, end) of all quiet hours, in minutes of the day."""
         rows = await self._database.rows("SELECT chat, begins, ends FROM quiet_hours")
         return [(row["chat"], row["begins"], row["ends"]) for row in rows]
 
     async def set_quiet_hours(self, chat: int, hours: tuple[int, int] | None) -> None:
-        """Store a chat's quiet hours, None for none."""
+        """Store a chat's quiet hours; None removes them."""
         async with self._database.transaction() as connection:
             await connection.execute("DELETE FROM quiet_hours WHERE chat = ?", (chat,))
             if hours is not None:
@@ -50,7 +50,7 @@ class ChoiceRecords:
                 )
 
     async def move_chat(self, chat: int, to: int) -> None:
-        """Let a supergroup have what was chosen for the group that it was."""
+        """Carry a group's settings over to the supergroup it became."""
         async with self._database.transaction() as connection:
             for table in ("destination", "loudness", "quiet_hours"):
                 await connection.execute(

@@ -1,4 +1,4 @@
-"""Who is on duty and whom alerts are escalated to, on the dataclasses of `controller.incidents`."""
+"""The duty roster and the escalation list, as the dataclasses of `controller.incidents`."""
 
 from controller.incidents import Roster, Shift, Target, Turn
 from storage import tolerant
@@ -6,19 +6,19 @@ from storage.database import Database
 
 
 class DutyRecords:
-    """The tables of the roster. Every method raises StorageError if it cannot."""
+    """The roster's tables. Every method raises StorageError on failure."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     async def roster(self) -> Roster:
-        """Return the roster; a turn whose end cannot be read is left out."""
+        """Return the roster; a turn whose end cannot be parsed is skipped."""
         turns = await self._database.rows("SELECT * FROM duty_turn")
         shifts = await self._database.rows("SELECT * FROM duty_shifts ORDER BY position")
         targets = await self._database.rows("SELECT * FROM escalation_targets ORDER BY position")
         turn = None
         for row in turns:
-            if (until := tolerant.moment(row["until"])) is not None:
+            if (until := tolerant.time(row["until"])) is not None:
                 turn = Turn(row["user_id"], row["name"], until)
         return Roster(
             turn,
@@ -36,7 +36,7 @@ class DutyRecords:
         )
 
     async def save(self, roster: Roster) -> None:
-        """Store the roster in the place of the one before."""
+        """Replace the stored roster."""
         async with self._database.transaction() as connection:
             for table in ("duty_turn", "duty_shifts", "escalation_targets"):
                 await connection.execute(f"DELETE FROM {table}")  # noqa: S608 - ours

@@ -1,6 +1,6 @@
-"""The inbox: what people asked for, from its acceptance until it was carried out and answered."""
+"""The inbox: requests from people, from acceptance until they have been carried out and answered."""
 
-# ruff: noqa: D102 - the members of a protocol for data are told by its class
+# ruff: noqa: D102 - the class docstring explains the members of a data protocol
 
 import sqlite3
 from collections.abc import Iterable, Sequence
@@ -11,14 +11,14 @@ from typing import Protocol
 from storage.database import Database
 
 KEPT_FOR = timedelta(hours=48)
-"""How long what is done is remembered: Telegram delivers an update again for up to 24 hours."""
+"""How long finished requests are remembered: Telegram may redeliver an update for up to 24 hours."""
 
 
 @dataclass(frozen=True, slots=True)
 class InboxRow:
-    """A request, by the update that brought it. words: of a message; message, code, press: of a pressed button.
+    """A request, keyed by its update. words: a message's text; message, code, press: of a pressed button.
 
-    started: it was being carried out, and may have been or not.
+    started: it was being carried out when the process ended, so it may or may not have been completed.
     """
 
     update: int
@@ -36,7 +36,7 @@ class InboxRow:
 
 
 class Row(Protocol):
-    """What is stored of a request when it is accepted."""
+    """What is stored of an accepted request."""
 
     @property
     def update(self) -> int: ...
@@ -63,13 +63,13 @@ class Row(Protocol):
 
 
 class Inbox:
-    """The table of requests. Every method raises StorageError if it cannot."""
+    """The table of requests. Every method raises StorageError on failure."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     async def accept(self, rows: Iterable[Row], at: datetime) -> set[int]:
-        """Store requests; return the update numbers of those that were not stored before. Forgets what is long done."""
+        """Store requests and return the ids of the updates that are new. Also deletes requests finished long ago."""
         new: set[int] = set()
         async with self._database.transaction() as connection:
             await connection.execute("DELETE FROM inbox WHERE done_at < ?", ((at - KEPT_FOR).isoformat(),))
@@ -87,24 +87,24 @@ class Inbox:
         return new
 
     async def start(self, update: int, at: datetime) -> None:
-        """Note that a request is about to be carried out: if nothing more is heard of it, it may have been or not."""
+        """Mark a request as started: after a crash it may or may not have been carried out."""
         async with self._database.transaction() as connection:
             await connection.execute("UPDATE inbox SET started_at = ? WHERE update_id = ?", (at.isoformat(), update))
 
     async def finish(self, updates: Iterable[int], at: datetime) -> None:
-        """Note that requests were carried out and answered."""
+        """Mark requests as carried out and answered."""
         async with self._database.transaction() as connection:
             await connection.executemany(
                 "UPDATE inbox SET done_at = ? WHERE update_id = ?", [(at.isoformat(), each) for each in updates]
             )
 
     async def unfinished(self) -> Sequence[InboxRow]:
-        """Return the requests that were not finished, the oldest first."""
+        """Return unfinished requests, oldest first."""
         rows = await self._database.rows("SELECT * FROM inbox WHERE done_at IS NULL ORDER BY update_id")
         return [_row(row) for row in rows]
 
     async def find(self, update: int) -> InboxRow | None:
-        """Return a request that is still remembered."""
+        """Return a request that is still stored."""
         rows = await self._database.rows("SELECT * FROM inbox WHERE update_id = ?", (update,))
         return next((_row(row) for row in rows), None)
 

@@ -1,9 +1,8 @@
-"""Incidents, notes, silences, topics and moved chats, on the dataclasses of `controller.incidents`.
+"""Incidents, notes, silences, topics and chat migrations, as the dataclasses of `controller.incidents`.
 
-Whatever belongs together is one `Changes` and one transaction, and only what differs is written. `Changes` is made
-within the transaction, so that nothing is stored between what it was made from and what it stores, and it learns of the
-commit before any other transaction begins, also where whoever waited for it was cancelled meanwhile. A row that cannot
-be read is left out, with a warning.
+Each `Changes` is stored in one transaction, and only rows that differ are written. `Changes` is computed within the
+transaction, so that nothing can be stored in between, and its `committed` runs before the next transaction begins, even
+if the caller was cancelled meanwhile. A row that cannot be parsed is skipped with a warning.
 """
 
 import json
@@ -24,13 +23,13 @@ T = TypeVar("T")
 log = logging.getLogger(__name__)
 
 _REPLY = -1
-"""The position of an incident's reply among its messages."""
+"""The position of an incident's recovery reply among its messages."""
 _CONTROLLER = "controller"
-"""How the controller itself, whose number is "", is written among the accounts of a silence."""
+"""Stands for the controller itself, whose number is "", among the accounts of a silence."""
 
 
 class IncidentRecords:
-    """The tables of what chats are told. Every method raises StorageError if it cannot."""
+    """The tables of alerts. Every method raises StorageError on failure."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -38,7 +37,7 @@ class IncidentRecords:
     # --- incidents and notes ------------------------------------------------------------------------------------------
 
     async def incidents(self) -> Sequence[Incident]:
-        """Return all incidents, the oldest first."""
+        """Return all incidents, oldest first."""
         entries = await self._by_incident("incident_entries", _entry)
         messages = await self._by_incident("incident_messages", _message)
         found = []
@@ -48,7 +47,7 @@ class IncidentRecords:
         return found
 
     async def notes(self) -> Sequence[Note]:
-        """Return all notes, the oldest first; what a picture shows is read by `picture`."""
+        """Return all notes, oldest first, without their pictures (see `picture`)."""
         rows = await self._database.rows(
             "SELECT id, chat, html, incident, picture IS NOT NULL AS has_picture, sounds, sending, buttons FROM notes"
             " ORDER BY id"
@@ -56,18 +55,18 @@ class IncidentRecords:
         return [note for row in rows if (note := _readable(_note, row)) is not None]
 
     async def last_ids(self) -> tuple[int, int]:
-        """Return the highest ids that an incident and a note ever had."""
+        """Return the highest incident id and note id ever used."""
         rows = await self._database.rows("SELECT name, seq FROM sqlite_sequence WHERE name IN ('incidents', 'notes')")
         last = {row["name"]: row["seq"] for row in rows}
         return last.get("incidents", 0), last.get("notes", 0)
 
     async def picture(self, note: int) -> bytes | None:
-        """Return a note's PNG."""
+        """Return the PNG attached to a note."""
         rows = await self._database.rows("SELECT picture FROM notes WHERE id = ?", (note,))
         return rows[0]["picture"] if rows else None
 
     async def save(self, plan: Callable[[], Changes]) -> None:
-        """Store what `plan` returns, in one transaction. It is called within it, and may be called again later."""
+        """Store what `plan` returns, in one transaction. `plan` runs within it and may be called again on a retry."""
         changes = Changes()
 
         def committed() -> None:
@@ -88,14 +87,14 @@ class IncidentRecords:
     # --- silences -----------------------------------------------------------------------------------------------------
 
     async def silences(self, now: datetime) -> Sequence[Silence]:
-        """Return the silences that last, and delete those that are over."""
+        """Return the active silences, and delete the expired ones."""
         async with self._database.transaction() as connection:
             await connection.execute("DELETE FROM silences WHERE until <= ?", (_iso(now),))
             rows = await connection.execute_fetchall("SELECT * FROM silences ORDER BY id")
         return [silence for row in rows if (silence := _readable(_silence, row)) is not None]
 
     async def add_silence(self, silence: Silence, at: datetime, user: int) -> int:
-        """Insert a silence and return the id that it gets."""
+        """Insert a silence and return its id."""
         numbers = ",".join(sorted(number or _CONTROLLER for number in silence.numbers))
         async with self._database.transaction() as connection:
             cursor = await connection.execute(
@@ -106,28 +105,28 @@ class IncidentRecords:
             return cursor.lastrowid
 
     async def end_silence(self, silence: int) -> None:
-        """Delete a silence before its time."""
+        """Delete a silence early."""
         async with self._database.transaction() as connection:
             await connection.execute("DELETE FROM silences WHERE id = ?", (silence,))
 
     # --- chats --------------------------------------------------------------------------------------------------------
 
     async def topics(self, chat: int) -> dict[str, int]:
-        """Return the forum's topics by account."""
+        """Return the chat's forum topics by account."""
         rows = await self._database.rows("SELECT number, topic FROM topics WHERE chat = ?", (chat,))
         return {row["number"]: row["topic"] for row in rows}
 
     async def moved(self) -> dict[int, int]:
-        """Return the groups that became supergroups, by their old ids."""
+        """Return groups that became supergroups: old id → new id."""
         return {row["chat"]: row["moved_to"] for row in await self._database.rows("SELECT * FROM moved_chats")}
 
     async def gone(self) -> set[int]:
-        """Return the chats that cannot be written to."""
+        """Return the chats that cannot be written to any more."""
         return {row["chat"] for row in await self._database.rows("SELECT chat FROM gone_chats")}
 
 
 async def write(connection: aiosqlite.Connection, changes: Changes) -> None:
-    """Store changes within the caller's transaction, whose commit they are to be told of."""
+    """Store changes within the caller's transaction, after whose commit they must be notified."""
     for before, after in changes.incidents:
         await _write_incident(connection, before, after)
     await connection.executemany("DELETE FROM incidents WHERE id = ?", [(one,) for one in changes.incidents_gone])
@@ -162,7 +161,9 @@ async def write(connection: aiosqlite.Connection, changes: Changes) -> None:
         await connection.execute("INSERT OR REPLACE INTO moved_chats (chat, moved_to) VALUES (?, ?)", (chat, to))
         await connection.execute("UPDATE moved_chats SET moved_to = ? WHERE moved_to = ?", (to, chat))
         await connection.execute("UPDATE silences SET chat = ? WHERE chat = ?", (to, chat))
-        await connection.execute("DELETE FROM messages WHERE chat = ?", (chat,))  # those stay behind
+        await connection.execute(
+            "DELETE FROM messages WHERE chat = ?", (chat,)
+        )  # messages do not move to the supergroup
         await connection.execute("DELETE FROM topics WHERE chat = ?", (chat,))
 
 
@@ -206,7 +207,7 @@ async def _write_rows(
     after: dict[int, T],
     values: Callable[[T], tuple[object, ...]],
 ) -> None:
-    """Write the rows of one incident that differ, by their position."""
+    """Write those rows of one incident that differ, keyed by position."""
     marks = ", ".join("?" for _ in columns.split(","))
     await connection.executemany(
         f"INSERT OR REPLACE INTO {table} (incident, position, {columns}) VALUES (?, ?, {marks})",  # noqa: S608 - ours
@@ -228,11 +229,11 @@ def _iso(at: datetime | None) -> str | None:
 
 
 def _at(stored: str) -> datetime:
-    return tolerant.moment(stored) or datetime.now(UTC)
+    return tolerant.time(stored) or datetime.now(UTC)
 
 
 def _readable(read: Callable[..., T], row: sqlite3.Row, *more: object) -> T | None:
-    """Return what a row says; None, with a warning, where it cannot be read."""
+    """Parse a row; returns None, with a warning, if it is malformed."""
     try:
         return read(row, *more)
     except (IndexError, KeyError, TypeError, ValueError, AttributeError) as error:
@@ -249,12 +250,12 @@ def _incident(row: sqlite3.Row, entries: Iterable[Entry], messages: dict[int, Me
         tuple(entries),
         topic=row["topic"],
         about=row["about"],
-        told_at=tolerant.moment(row["told_at"]),
-        edited_at=tolerant.moment(row["edited_at"]),
+        told_at=tolerant.time(row["told_at"]),
+        edited_at=tolerant.time(row["edited_at"]),
         news=bool(row["news"]),
         acknowledged_by=row["acknowledged_by"],
         done=tuple(row["done"].split("\n")) if row["done"] else (),
-        repeat_at=tolerant.moment(row["repeat_at"]),
+        repeat_at=tolerant.time(row["repeat_at"]),
         parts=tuple(messages[at] for at in sorted(messages) if at >= 0),
         reply=messages.get(_REPLY),
     )
@@ -262,13 +263,13 @@ def _incident(row: sqlite3.Row, entries: Iterable[Entry], messages: dict[int, Me
 
 def _entry(row: sqlite3.Row) -> Entry:
     number, reason = row["number"], row["reason"]
-    if number:  # the controller's own troubles are told in whatever words
-        reason = tolerant.word(Reason, reason, Reason.UNKNOWN)
+    if number:  # the controller's own troubles may have any reason
+        reason = tolerant.member(Reason, reason, Reason.UNKNOWN)
     over_at = None if row["over_at"] is None else _at(row["over_at"])
     return Entry(
         number, reason, _at(row["at"]), row["cause"], row["detail"], row["times"], over_at,
-        bool(row["handled"]), bool(row["silent"]), row["escalated"], tolerant.moment(row["escalated_at"]),
-        row["second_way"], tolerant.moment(row["second_way_at"]), by_person=row["handled"] > 1,
+        bool(row["handled"]), bool(row["silent"]), row["escalated"], tolerant.time(row["escalated_at"]),
+        row["second_way"], tolerant.time(row["second_way_at"]), by_person=row["handled"] > 1,
     )  # fmt: skip
 
 
@@ -286,5 +287,5 @@ def _note(row: sqlite3.Row) -> Note:
 
 def _silence(row: sqlite3.Row) -> Silence | None:
     numbers = frozenset("" if each == _CONTROLLER else each for each in row["numbers"].split(",") if each)
-    until = tolerant.moment(row["until"])
+    until = tolerant.time(row["until"])
     return None if until is None else Silence(row["id"], row["chat"], numbers, until, row["name"], row["reason"])

@@ -1,4 +1,4 @@
-"""Where the Telegram side's messages are. Never what a code was."""
+"""References to the Telegram messages that are kept up to date (cards, codes). Never a code itself."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from storage.database import Database
 
 @dataclass(frozen=True, slots=True)
 class MessageRow:
-    """A message of ours. kind, key: what it is about; shown: a digest of what it says."""
+    """Reference to one of our messages. kind, key: what it is about; shown: a digest of its content."""
 
     key: str
     chat: int
@@ -18,20 +18,20 @@ class MessageRow:
 
 
 class MessageStore:
-    """The table of messages. Every method raises StorageError if it cannot."""
+    """The table of message references. Every method raises StorageError on failure."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def kept(self, kind: str) -> Sequence[MessageRow]:
-        """Return all of a kind, the oldest first."""
+    async def references(self, kind: str) -> Sequence[MessageRow]:
+        """Return all references of a kind, oldest first."""
         rows = await self._database.rows(
             "SELECT key, chat, topic, message, shown FROM messages WHERE kind = ? ORDER BY id", (kind,)
         )
         return [MessageRow(row["key"], row["chat"], row["topic"], row["message"], row["shown"]) for row in rows]
 
-    async def keep(self, kind: str, key: str, *, chat: int, topic: int | None, message: int, shown: str) -> None:
-        """Keep one, in the place of what was kept for this kind, key and chat."""
+    async def upsert(self, kind: str, key: str, *, chat: int, topic: int | None, message: int, shown: str) -> None:
+        """Insert a reference, replacing the one for the same kind, key and chat."""
         async with self._database.transaction() as connection:
             await connection.execute(
                 "INSERT INTO messages (kind, key, chat, topic, message, shown) VALUES (?, ?, ?, ?, ?, ?)"
@@ -40,8 +40,8 @@ class MessageStore:
                 (kind, key, chat, topic, message, shown),
             )
 
-    async def forget(self, kind: str, key: str, *, chat: int, message: int | None = None) -> None:
-        """Keep it no longer. message: only if it is this one that is kept."""
+    async def delete(self, kind: str, key: str, *, chat: int, message: int | None = None) -> None:
+        """Delete a reference. message: only if it refers to this message."""
         async with self._database.transaction() as connection:
             await connection.execute(
                 "DELETE FROM messages WHERE kind = ? AND key = ? AND chat = ? AND message = coalesce(?, message)",

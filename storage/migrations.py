@@ -1,8 +1,8 @@
-"""The schema, as the ordered steps that lead to it. A step that has been released is never edited: add another.
+"""The schema, as an ordered list of migrations. A released migration is never edited: append another.
 
-Each step is a sequence of statements, and of functions where SQL cannot say it, run in one transaction;
-`PRAGMA user_version` counts the steps applied.
-Times are UTC in ISO 8601. Numbers are E.164. Ids are Telegram's. No code, token or session key is ever kept here.
+Each migration is a sequence of statements, and of functions where SQL is not enough, run in one transaction;
+`PRAGMA user_version` counts those applied.
+Times are UTC in ISO 8601. Numbers are E.164. Ids are Telegram's. No code, token or session key is ever stored here.
 """
 
 from collections.abc import Awaitable, Callable, Sequence

@@ -1,6 +1,6 @@
-"""A whole and consistent copy of the database while somebody writes to it, made by SQLite's own means.
+"""A consistent copy of the live database, made with SQLite's backup API.
 
-A copy of the file alone is worth nothing: what was written last is in the write-ahead log beside it.
+Copying the file alone is not enough: the latest writes are in the write-ahead log beside it.
 """
 
 import sqlite3
@@ -12,7 +12,7 @@ from storage.migrations import MIGRATIONS
 
 
 def copy_database(source: Path, target: Path) -> None:
-    """Copy the database at `source` into a new single file. Blocks. Raises StorageError."""
+    """Copy the database at `source` to a new file. Blocking. Raises StorageError."""
     try:
         target.touch(mode=0o600, exist_ok=False)
         with (
@@ -20,7 +20,7 @@ def copy_database(source: Path, target: Path) -> None:
             closing(sqlite3.connect(target)) as there,
         ):
             here.backup(there)
-            there.execute("PRAGMA journal_mode = DELETE")  # one file, whatever the journal of the source
+            there.execute("PRAGMA journal_mode = DELETE")  # a single file, whatever the source's journal mode
     except sqlite3.Error as error:
         raise StorageError(f"{source}: {error}") from error
     except OSError as error:
@@ -28,7 +28,7 @@ def copy_database(source: Path, target: Path) -> None:
 
 
 def check_copy(path: Path) -> None:
-    """Read a copy to its last page. Blocks. Raises StorageError, or NewerDatabaseError where we could not use it."""
+    """Check a copy's integrity. Blocking. Raises StorageError, or NewerDatabaseError if this version cannot use it."""
     try:
         with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as connection:
             ((verdict,), *_) = connection.execute("PRAGMA integrity_check").fetchall()
@@ -45,7 +45,7 @@ def check_copy(path: Path) -> None:
 
 
 def accounts_in(path: Path) -> dict[str, bool]:
-    """Return the accounts of a copy, by number, and whether each is linked. Blocks. Raises StorageError."""
+    """Return account number → whether it is linked, as stored in a copy. Blocking. Raises StorageError."""
     try:
         with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as connection:
             return {

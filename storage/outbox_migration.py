@@ -1,8 +1,8 @@
-"""How an earlier schema's outbox and JSON incidents become today's rows. Used by one step of `storage.migrations`.
+"""Migrates the outbox and JSON incidents of earlier schemas to today's tables. Used by one of `storage.migrations`.
 
-Nothing is lost: what was owed becomes an incident of its chat that nobody was told of, and what a silence held back
-becomes another. A body that cannot be read costs that row, with a warning. The rules of incidents are those of that
-time, and stay as they are here when `handlers.alerts.incidents` changes.
+Nothing is lost: pending alerts become an unsent incident of their chat, and those that a silence held back another one.
+A body that cannot be parsed costs that row, with a warning. The grouping rules are those of that time and stay as they
+are here even when `handlers.alerts.incidents` changes.
 """
 
 import json
@@ -20,7 +20,7 @@ Row = dict[str, Any]
 
 @dataclass
 class _Chat:
-    """One chat's incidents as they are taken over. untold: (waited) → the incident made of what was owed."""
+    """One chat's incidents during the migration. untold: (waited) → the incident made of pending alerts."""
 
     chat: int
     incidents: list[Row] = field(default_factory=list)
@@ -52,7 +52,7 @@ async def outbox_to_incidents(connection: aiosqlite.Connection) -> None:
 
 
 def _take_over(chat: _Chat, row: Any, last: int) -> int:
-    """Take over what was owed to a chat; returns the highest id of an incident."""
+    """Migrate a chat's pending alerts; returns the highest incident id."""
     said = _said(row)
     match row["kind"]:
         case "alert":
@@ -66,7 +66,7 @@ def _take_over(chat: _Chat, row: Any, last: int) -> int:
             told = [one for one in chat.incidents if any((e["number"], e["reason"]) == about for e in one["entries"])]
             chat.notes += [(row, said, told[-1]["id"])] if told else []
         case kind:
-            log.warning("What chat %d was owed is of an unknown kind and is left out: %s", row["chat"], kind)
+            log.warning("A pending message to chat %d is of an unknown kind and is skipped: %s", row["chat"], kind)
     return last
 
 
@@ -95,12 +95,12 @@ def _said(row: Any) -> Row:
     try:
         return dict(json.loads(row["body"]))
     except (TypeError, ValueError) as error:
-        log.warning("What chat %d was owed cannot be read in full (row %d): %s", row["chat"], row["id"], error)
+        log.warning("A pending message to chat %d cannot be read in full (row %d): %s", row["chat"], row["id"], error)
         return {}
 
 
 def _alert(chat: _Chat, row: Any, said: Row, last: int) -> int:
-    """Take over one alert that was owed; returns the highest id of an incident."""
+    """Migrate one pending alert; returns the highest incident id."""
     number, reason, waited = row["number"], str(said.get("reason", "unknown")), bool(row["waited"])
     for _, entry in chat.open_entries():
         if (entry["number"], entry["reason"]) == (number, reason):
@@ -126,7 +126,7 @@ def _alert(chat: _Chat, row: Any, said: Row, last: int) -> int:
 
 
 def _over(chat: _Chat, row: Any, reason: str) -> None:
-    """End what stood; what a silence held back and is over leaves no trace."""
+    """Close what was open; an alert that a silence held back and that is over is dropped."""
     number = row["number"]
     for incident, entry in list(chat.open_entries()):
         if entry["number"] == number and (number or entry["reason"] == reason):
@@ -137,7 +137,7 @@ def _over(chat: _Chat, row: Any, reason: str) -> None:
 
 
 async def _write(connection: aiosqlite.Connection, incident: Row) -> None:
-    if not incident["entries"]:  # its pictures find no incident any more, and go with it
+    if not incident["entries"]:  # its pictures have no incident any more and are dropped with it
         return
     await connection.execute(
         "INSERT INTO incidents (id, chat, opened_at, grown_at, topic, about, told_at, edited_at, news, acknowledged_by,"

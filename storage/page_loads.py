@@ -1,6 +1,6 @@
-"""Which version of the page each account has loaded, with the parts it is read by; and which versions are known.
+"""Which builds of WhatsApp Web each account has loaded, which of the page's parts were there, and known verdicts.
 
-Both are bounded: the newest loads of each account, the newest versions.
+Both tables are bounded: the latest loads of each account, and the latest builds.
 """
 
 from collections.abc import Iterable, Sequence
@@ -12,14 +12,14 @@ from storage import tolerant
 from storage.database import Database
 
 LOADS = 50
-"""Loads kept of each account."""
+"""Loads kept for each account."""
 BUILDS = 200
-"""Versions kept."""
+"""Builds kept."""
 
 
 @dataclass(frozen=True, slots=True)
 class BuildRow:
-    """A version that was tried out. works: else it failed. by: the account that did, E.164. missing: what it lacks."""
+    """A build that was tried. works: False if it failed. by: the account, E.164. missing: parts that were not found."""
 
     build: str
     works: bool
@@ -28,13 +28,13 @@ class BuildRow:
 
 
 class PageLoads:
-    """The tables of loads and versions. Every method raises StorageError if it cannot."""
+    """The tables of loads and builds. Every method raises StorageError on failure."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     async def record(self, loaded: BuildLoaded) -> None:
-        """Append a load; of its account the oldest go."""
+        """Append a load; the account's oldest ones are deleted."""
         async with self._database.transaction() as connection:
             await connection.execute(
                 "INSERT INTO page_loads (number, at, build, present, missing) VALUES (?, ?, ?, ?, ?)",
@@ -47,25 +47,25 @@ class PageLoads:
             )
 
     async def loads(self, number: str, limit: int = LOADS) -> Sequence[BuildLoaded]:
-        """Return an account's loads, the newest first."""
+        """Return an account's loads, newest first."""
         rows = await self._database.rows(
             "SELECT * FROM page_loads WHERE number = ? ORDER BY id DESC LIMIT ?", (number, limit)
         )
         return [
             BuildLoaded(number, at, row["build"], _parted(row["present"]), _parted(row["missing"]))
             for row in rows
-            if (at := tolerant.moment(row["at"])) is not None
+            if (at := tolerant.time(row["at"])) is not None
         ]
 
     async def builds(self) -> Sequence[BuildRow]:
-        """Return the versions of which something is known, the oldest first."""
+        """Return the builds with a known verdict, oldest first."""
         rows = await self._database.rows("SELECT * FROM builds ORDER BY at, rowid")
         return [
             BuildRow(row["build"], row["verdict"] != _FAILED, row["by_number"], _parted(row["missing"])) for row in rows
         ]
 
     async def judge(self, build: str, *, works: bool, by: str, missing: frozenset[str], at: datetime) -> None:
-        """Store what is known of a version now; of too many the oldest go."""
+        """Store the verdict on a build; the oldest ones are deleted."""
         async with self._database.transaction() as connection:
             await connection.execute(
                 "INSERT OR REPLACE INTO builds (build, verdict, by_number, missing, at) VALUES (?, ?, ?, ?, ?)",

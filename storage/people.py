@@ -1,4 +1,4 @@
-"""Who may use the bot beside those whom the settings name, and who knocked without being let in."""
+"""People who were given access from the chat, beside those in the settings, and strangers who tried to use the bot."""
 
 import sqlite3
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ from storage.database import Database
 
 @dataclass(frozen=True, slots=True)
 class PersonRow:
-    """Somebody who was let in. role: a word of `handlers.chat.people`. added_by: whoever let them in."""
+    """Somebody with access. role: a value of `handlers.chat.people`. added_by: who gave it to them."""
 
     user: int
     role: str
@@ -22,7 +22,7 @@ class PersonRow:
 
 @dataclass(frozen=True, slots=True)
 class StrangerRow:
-    """Somebody who wrote to the bot and was not let in. at: when first."""
+    """Somebody without access who wrote to the bot. at: the first time."""
 
     user: int
     name: str
@@ -30,18 +30,18 @@ class StrangerRow:
 
 
 class PeopleRecords:
-    """The tables of people and strangers. Every method raises StorageError if it cannot."""
+    """The tables of people and strangers. Every method raises StorageError on failure."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     async def people(self) -> Sequence[PersonRow]:
-        """Return everybody who was let in, the first first."""
+        """Return everybody with access, oldest first."""
         rows = await self._database.rows("SELECT * FROM people ORDER BY at, user_id")
         return [PersonRow(row["user_id"], row["role"], row["name"], row["added_by"], _at(row)) for row in rows]
 
     async def save(self, user: int, role: str, name: str, *, added_by: int, at: datetime) -> None:
-        """Insert a person, or change their role. They are no stranger any more."""
+        """Insert a person, or change their role, and remove them from the strangers."""
         async with self._database.transaction() as connection:
             await connection.execute(
                 "INSERT INTO people (user_id, role, name, added_by, at) VALUES (?, ?, ?, ?, ?)"
@@ -56,7 +56,7 @@ class PeopleRecords:
             await connection.execute("DELETE FROM people WHERE user_id = ?", (user,))
 
     async def first_meeting(self, user: int, name: str, at: datetime) -> bool:
-        """Return whether this stranger was never met before, and remember that now they were."""
+        """Record a stranger; returns whether this is the first time they were seen."""
         async with self._database.transaction() as connection:
             cursor = await connection.execute(
                 "INSERT INTO strangers (user_id, name, at) VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
@@ -65,20 +65,20 @@ class PeopleRecords:
             return cursor.rowcount == 1
 
     async def strangers(self) -> Sequence[StrangerRow]:
-        """Return the strangers whom nobody has ignored, the newest first."""
+        """Return the strangers that were not ignored, newest first."""
         rows = await self._database.rows("SELECT * FROM strangers WHERE NOT ignored ORDER BY at DESC, user_id")
         return [StrangerRow(row["user_id"], row["name"], _at(row)) for row in rows]
 
     async def stranger(self, user: int) -> StrangerRow | None:
-        """Return a stranger who was met, ignored or not."""
+        """Return a recorded stranger, ignored or not."""
         rows = await self._database.rows("SELECT * FROM strangers WHERE user_id = ?", (user,))
         return next((StrangerRow(row["user_id"], row["name"], _at(row)) for row in rows), None)
 
     async def ignore(self, user: int) -> None:
-        """List a stranger no more."""
+        """Hide a stranger from the list."""
         async with self._database.transaction() as connection:
             await connection.execute("UPDATE strangers SET ignored = 1 WHERE user_id = ?", (user,))
 
 
 def _at(row: sqlite3.Row) -> datetime:
-    return tolerant.moment(row["at"]) or datetime.fromtimestamp(0, UTC)
+    return tolerant.time(row["at"]) or datetime.fromtimestamp(0, UTC)

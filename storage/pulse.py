@@ -1,7 +1,7 @@
-"""The pulse: one row that says until when the program was alive, on which boot of the machine, and how it ended.
+"""The pulse: one row with the time at which the program was last alive, the machine's boot, and how the run ended.
 
-It is written and read back with each beat, as proof that the database takes and gives; at the next start it tells how
-long nobody watched.
+Each beat is written and read back, as proof that the database works; at the next start it shows for how long nothing
+was being watched.
 """
 
 import sqlite3
@@ -17,10 +17,10 @@ _COLUMNS = "at, boot_id, started_at, oom_kills, ended"
 
 @dataclass(frozen=True, slots=True)
 class LastRun:
-    """What a run of the program left. at: its last beat; ended: why it ended in order, "" if it did not.
+    """The previous run. at: its last beat; ended: why it was stopped, "" if it crashed or was killed.
 
-    boot_id: the kernel's id of that boot, "" where unknown. oom_kills: the kernel's count, by then, of processes that
-    it ended for want of memory; None where unknown.
+    boot_id: the kernel's boot id, "" if unknown. oom_kills: the kernel's counter of processes killed for lack of
+    memory, as of the last beat; None if unknown.
     """
 
     at: datetime
@@ -31,7 +31,7 @@ class LastRun:
 
 
 class PulseRecords:
-    """The table of the pulse, for one run of the program. Every method raises StorageError if it cannot."""
+    """The pulse's table, for one run of the program. Every method raises StorageError on failure."""
 
     def __init__(
         self,
@@ -49,19 +49,19 @@ class PulseRecords:
         self._ended = ""
 
     async def last(self) -> LastRun | None:
-        """Return what the run before this one left, also after beats of this one; None where there was none."""
+        """Return the previous run, even after beats of this one; None if there was none."""
         if not self._is_read:
             rows = await self._database.rows(f"SELECT {_COLUMNS} FROM pulse")  # noqa: S608 - ours
             self._before, self._is_read = next((_last_run(row) for row in rows), None), True
         return self._before
 
     async def beat(self, at: datetime) -> None:
-        """Write that the program lives, and read it back. Raises StorageError also where what is read differs."""
+        """Write a beat and read it back. Raises StorageError also if the two differ."""
         await self.last()
         await self._write(at, self._ended)
 
     async def ended(self, why: str, at: datetime | None = None) -> None:
-        """Write that this run ends in order, and why: also if it beats on for a while."""
+        """Record that this run is ending in an orderly way, and why; it may beat on for a while."""
         self._ended = why
         await self.last()
         await self._write(at or datetime.now(UTC), why)
@@ -75,14 +75,14 @@ class PulseRecords:
             )
         read = [tuple(row) for row in await self._database.rows(f"SELECT {_COLUMNS} FROM pulse")]  # noqa: S608 - ours
         if read != [written]:
-            raise StorageError(f"{self._database.path}: what was written is not what is read", heals=True)
+            raise StorageError(f"{self._database.path}: what was written is not what is read", transient=True)
 
 
 def _last_run(row: sqlite3.Row) -> LastRun | None:
-    at = tolerant.moment(row["at"])
+    at = tolerant.time(row["at"])
     if at is None:
         return None
-    started_at = tolerant.moment(row["started_at"], at) or at
+    started_at = tolerant.time(row["started_at"], at) or at
     return LastRun(at, row["boot_id"], started_at, row["oom_kills"], row["ended"])
 
 

@@ -1,4 +1,4 @@
-"""Deletes rows that are older than people want them kept: a little at a time, so that nobody waits for it."""
+"""Deletes rows past their retention, in small chunks so that nobody has to wait for it."""
 
 import asyncio
 from collections.abc import Sequence
@@ -7,28 +7,28 @@ from datetime import datetime
 from storage.database import Database
 
 CHUNK = 500
-"""Rows looked at in one transaction."""
+"""Rows examined in one transaction."""
 CHUNKS = 100
-"""Transactions for one table in one run: what is left is done in the next."""
+"""Transactions per table and run; the rest is left to the next run."""
 
 
 class Retention:
-    """What is deleted by age. Every method raises StorageError if it cannot."""
+    """Deletion by age. Every method raises StorageError on failure."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     async def accounts(self) -> Sequence[str]:
-        """Return the numbers of all accounts, also of those whose other columns cannot be read."""
+        """Return the numbers of all accounts, even of those whose other columns cannot be parsed."""
         return [row["number"] for row in await self._database.rows("SELECT number FROM accounts")]
 
     async def delete_history(self, before: datetime) -> int:
-        """Delete older transitions and rows of the audit; of each account its newest transition stays."""
+        """Delete older transitions and audit rows; each account's latest transition stays."""
         newest = " AND id <> (SELECT max(id) FROM transitions AS all_of WHERE all_of.number = transitions.number)"
         return await self._delete("transitions", before, newest) + await self._delete("audit", before)
 
     async def delete_strangers(self, before: datetime) -> int:
-        """Forget who wrote to the bot before then without being allowed to: they would be reported anew."""
+        """Forget strangers first seen before then; they would be reported again."""
         async with self._database.transaction() as connection:
             cursor = await connection.execute(
                 "DELETE FROM strangers WHERE at < ? AND NOT ignored", (before.isoformat(),)
@@ -36,7 +36,7 @@ class Retention:
             return cursor.rowcount
 
     async def _delete(self, table: str, before: datetime, but: str = "") -> int:
-        """Walk a table from its oldest row on: until one chunk has no old row, or the run has done its share."""
+        """Walk a table from its oldest row until a chunk has no expired row or the run's limit is reached."""
         deleted, last = 0, 0
         for _ in range(CHUNKS):
             async with self._database.transaction() as connection:
@@ -55,5 +55,5 @@ class Retention:
                     (rows[0]["id"], last, before.isoformat()),
                 )
                 deleted += cursor.rowcount
-            await asyncio.sleep(0)  # who waits for the database goes first
+            await asyncio.sleep(0)  # let others use the database first
         return deleted

@@ -1,4 +1,4 @@
-"""Where accounts stand, read from the database's file beside a program that may be running. Changes nothing."""
+"""The accounts' states, read directly from the database file, even while the program runs. Read-only."""
 
 import sqlite3
 from collections.abc import Sequence
@@ -6,12 +6,12 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-from storage.database import StorageError, passes
+from storage.database import StorageError, is_transient
 
 
 @dataclass(frozen=True, slots=True)
 class AccountSummary:
-    """An account. wanted, state, reason: words of the lifecycle as they are kept; since: ISO 8601, UTC."""
+    """An account. wanted, state, reason: values of the lifecycle's enums as stored; since: ISO 8601, UTC."""
 
     number: str
     name: str
@@ -23,7 +23,7 @@ class AccountSummary:
 
 
 def read_summaries(path: Path) -> Sequence[AccountSummary]:
-    """Read all accounts, the longest-served first. Raises StorageError."""
+    """Read all accounts, oldest first. Raises StorageError."""
     if not path.is_file():
         raise StorageError(f"{path}: there is no database here; is DATA_DIR right?")
     try:
@@ -32,7 +32,7 @@ def read_summaries(path: Path) -> Sequence[AccountSummary]:
                 "SELECT number, name, wanted, linked, state, reason, since FROM accounts ORDER BY added_at, rowid"
             ).fetchall()
     except sqlite3.Error as error:
-        raise StorageError(f"{path}: {error}", heals=passes(error)) from error
+        raise StorageError(f"{path}: {error}", transient=is_transient(error)) from error
     return [
         AccountSummary(number, name, wanted, bool(linked), state, reason, since)
         for number, name, wanted, linked, state, reason, since in rows

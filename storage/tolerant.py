@@ -1,4 +1,4 @@
-"""Reading words that another version of the program may have written: what is unknown is said once and mapped."""
+"""Tolerant parsing of enum values and times that another version of the program may have written; warns once each."""
 
 import logging
 from datetime import UTC, datetime
@@ -10,8 +10,8 @@ E = TypeVar("E", bound=StrEnum)
 log = logging.getLogger(__name__)
 
 
-def word(kind: type[E], stored: str, otherwise: E) -> E:
-    """Return the member that was stored, or `otherwise` with one warning for each word that is not known."""
+def member(kind: type[E], stored: str, otherwise: E) -> E:
+    """Return the stored member, or `otherwise` with one warning per unknown value."""
     try:
         return kind(stored)
     except ValueError:
@@ -19,8 +19,8 @@ def word(kind: type[E], stored: str, otherwise: E) -> E:
         return otherwise
 
 
-def moment(stored: str | None, otherwise: datetime | None = None) -> datetime | None:
-    """Return a stored moment as aware UTC; `otherwise` with a warning where it cannot be read."""
+def time(stored: str | None, otherwise: datetime | None = None) -> datetime | None:
+    """Return a stored time as aware UTC; `otherwise`, with a warning, if it cannot be parsed."""
     if stored is None:
         return None
     try:

@@ -201,16 +201,16 @@ def _restore_backup(args: argparse.Namespace) -> int:
 
 def _ended_by(error: Exception) -> int:
     """Say in one line what ended the program; return whether a person must mend it, or time may."""
-    from storage.database import StorageError, passes
+    from storage.database import StorageError, is_transient
 
-    if type(error) in _OF_THE_SYSTEM and not passes(error):
+    if type(error) in _OF_THE_SYSTEM and not is_transient(error):
         raise error
-    heals = error.heals if isinstance(error, DataDirError | StorageError) else passes(error)
+    transient = error.transient if isinstance(error, DataDirError | StorageError) else is_transient(error)
     if logs_json():
         logging.getLogger("switchboard").critical("%s", error)
     else:
         sys.stderr.write(f"{one_line(redacted(str(error)))}\n")
-    return EXIT_LATER if heals else EXIT_MEND
+    return EXIT_LATER if transient else EXIT_MEND
 
 
 if __name__ == "__main__":

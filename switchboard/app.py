@@ -32,7 +32,7 @@ from handlers.telegram.service import TelegramOptions, TelegramService
 from handlers.texts.vocabulary import use_time_zone
 from storage.accounts import AccountRecords
 from storage.choices import ChoiceRecords
-from storage.database import Database, StorageError, open_database, passes
+from storage.database import Database, StorageError, is_transient, open_database
 from storage.duty import DutyRecords
 from storage.inbox import Inbox
 from storage.incidents import IncidentRecords
@@ -133,7 +133,7 @@ async def _opened(stack: AsyncExitStack, path: Path) -> Database:
         try:
             return await stack.enter_async_context(open_database(path))
         except StorageError as error:
-            if not error.heals or loop.time() >= ends_at:
+            if not error.transient or loop.time() >= ends_at:
                 raise
             log.warning("The database cannot be opened yet, trying on: %s", error)
         await asyncio.sleep(RETRY_SECONDS)
@@ -181,12 +181,12 @@ async def _serve_chat(telegram: TelegramService, booted: asyncio.Event) -> None:
 
 
 async def _loaded(telegram: TelegramService) -> None:
-    """Read what the chat's side left, before the first transition is stored. Raises OSError where that never heals."""
+    """Read what the chat's side left, before the first transition is stored. Raises OSError if that is permanent."""
     while True:
         try:
             return await telegram.load()
         except OSError as error:
-            if not passes(error) and not (isinstance(error, StorageError) and error.heals):
+            if not is_transient(error) and not (isinstance(error, StorageError) and error.transient):
                 raise
             log.error("What chats were told cannot be read yet, trying on: %s", error)
         await asyncio.sleep(RETRY_SECONDS)

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from storage.database import passes
+from storage.database import is_transient
 
 _LOCK = "switchboard.lock"
 _FOLDERS = ("profiles", "run", "saved")
@@ -21,11 +21,11 @@ _NO_LOCKS = {errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL}
 
 
 class DataDirError(OSError):
-    """DATA_DIR cannot be used. Its text is one line for people. heals: whether it may be gone later by itself."""
+    """DATA_DIR cannot be used. The text is one line for people. transient: whether it may recover by itself."""
 
-    def __init__(self, text: str, *, heals: bool = False) -> None:
+    def __init__(self, text: str, *, transient: bool = False) -> None:
         super().__init__(text)
-        self.heals = heals
+        self.transient = transient
 
 
 @contextmanager
@@ -59,7 +59,7 @@ def _lock(data_dir: Path) -> int:
             raise
         where = "" if error.filename is None or Path(error.filename) == data_dir else f"{error.filename}: "
         raise DataDirError(
-            f"DATA_DIR {data_dir} cannot be used: {where}{error.strerror}", heals=passes(error)
+            f"DATA_DIR {data_dir} cannot be used: {where}{error.strerror}", transient=is_transient(error)
         ) from error
     return lock
 
@@ -72,7 +72,7 @@ def _take(lock: int, data_dir: Path) -> None:
         raise DataDirError(
             f"DATA_DIR {data_dir} is in use by another Switchboard (process {holder}):"
             " stop that one, or give this one a DATA_DIR of its own",
-            heals=True,  # it may be on its way out
+            transient=True,  # it may be on its way out
         ) from None
     except OSError as error:
         if error.errno not in _NO_LOCKS:

@@ -59,7 +59,7 @@ def _data_dir(data_dir: Path) -> Finding:
             return Finding(
                 "DATA_DIR", Verdict.NOTE, f"{data_dir.absolute()} is in use by a Switchboard (process {pid})"
             )
-        return Finding("DATA_DIR", Verdict.LATER if error.heals else Verdict.MEND, str(error))
+        return Finding("DATA_DIR", Verdict.LATER if error.transient else Verdict.MEND, str(error))
 
 
 def _execution(data_dir: Path) -> Finding:

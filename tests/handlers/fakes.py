@@ -232,13 +232,13 @@ class FakeMessages:
 
     rows: dict[tuple[str, str, int], Kept] = field(default_factory=dict)
 
-    async def kept(self, kind: str) -> Sequence[Kept]:
+    async def references(self, kind: str) -> Sequence[Kept]:
         return [row for (of, _, _), row in self.rows.items() if of == kind]
 
-    async def keep(self, kind: str, key: str, *, chat: int, topic: int | None, message: int, shown: str) -> None:
+    async def upsert(self, kind: str, key: str, *, chat: int, topic: int | None, message: int, shown: str) -> None:
         self.rows[kind, key, chat] = Kept(key, chat, topic, message, shown)
 
-    async def forget(self, kind: str, key: str, *, chat: int, message: int | None = None) -> None:
+    async def delete(self, kind: str, key: str, *, chat: int, message: int | None = None) -> None:
         row = self.rows.get((kind, key, chat))
         if row is not None and message in {None, row.message}:
             del self.rows[kind, key, chat]

@@ -7,22 +7,22 @@ from storage.messages import MessageRow, MessageStore
 async def test_references_are_kept_by_kind_key_and_chat(tmp_path):
     async with open_database(tmp_path / "db") as database:
         chats = MessageStore(database)
-        await chats.keep("card", "a", chat=1, topic=None, message=10, shown="x")
-        await chats.keep("card", "a", chat=2, topic=5, message=11, shown="x")
-        await chats.keep("code", "a", chat=1, topic=None, message=12, shown="")
-        await chats.keep("card", "a", chat=1, topic=None, message=10, shown="y")
-        assert await chats.kept("card") == [MessageRow("a", 1, None, 10, "y"), MessageRow("a", 2, 5, 11, "x")]
-        await chats.forget("card", "a", chat=1)
-        assert await chats.kept("card") == [MessageRow("a", 2, 5, 11, "x")]
+        await chats.upsert("card", "a", chat=1, topic=None, message=10, shown="x")
+        await chats.upsert("card", "a", chat=2, topic=5, message=11, shown="x")
+        await chats.upsert("code", "a", chat=1, topic=None, message=12, shown="")
+        await chats.upsert("card", "a", chat=1, topic=None, message=10, shown="y")
+        assert await chats.references("card") == [MessageRow("a", 1, None, 10, "y"), MessageRow("a", 2, 5, 11, "x")]
+        await chats.delete("card", "a", chat=1)
+        assert await chats.references("card") == [MessageRow("a", 2, 5, 11, "x")]
     async with open_database(tmp_path / "db") as database:
-        assert await MessageStore(database).kept("code") == [MessageRow("a", 1, None, 12, "")]
+        assert await MessageStore(database).references("code") == [MessageRow("a", 1, None, 12, "")]
 
 
 async def test_a_reference_is_forgotten_only_while_it_is_that_message(tmp_path):
     async with open_database(tmp_path / "db") as database:
         chats = MessageStore(database)
-        await chats.keep("code", "a", chat=1, topic=None, message=11, shown="")
-        await chats.forget("code", "a", chat=1, message=10)
-        assert await chats.kept("code") == [MessageRow("a", 1, None, 11, "")]
-        await chats.forget("code", "a", chat=1, message=11)
-        assert await chats.kept("code") == []
+        await chats.upsert("code", "a", chat=1, topic=None, message=11, shown="")
+        await chats.delete("code", "a", chat=1, message=10)
+        assert await chats.references("code") == [MessageRow("a", 1, None, 11, "")]
+        await chats.delete("code", "a", chat=1, message=11)
+        assert await chats.references("code") == []

@@ -127,7 +127,7 @@ def full_disk(tmp_path_factory):
 def test_a_full_disk_is_one_line_and_may_heal(full_disk):
     with pytest.raises(DataDirError, match="No space left on device") as raised, held(full_disk):
         pass
-    assert raised.value.heals
+    assert raised.value.transient
 
 
 def test_a_disk_on_which_nothing_can_be_run_is_refused(tmp_path):
@@ -140,7 +140,7 @@ def test_a_disk_on_which_nothing_can_be_run_is_refused(tmp_path):
     try:
         with pytest.raises(DataDirError, match="is mounted noexec") as raised, held(folder):
             pass
-        assert not raised.value.heals
+        assert not raised.value.transient
     finally:
         subprocess.run(["umount", "--lazy", folder], check=True)
 
@@ -152,7 +152,7 @@ def test_a_file_system_without_locks_is_one_line(tmp_path, monkeypatch):
     monkeypatch.setattr(data_dir.fcntl, "flock", refuse)
     with pytest.raises(DataDirError, match="has no locks") as raised, held(tmp_path / "data"):
         pass
-    assert not raised.value.heals
+    assert not raised.value.transient
 
 
 async def test_a_link_in_the_place_of_the_lock_or_the_database_is_never_followed(tmp_path):

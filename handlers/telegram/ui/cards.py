@@ -32,7 +32,7 @@ from handlers.chat.messages import TEXT_LIMIT, Lane, Place, Text
 from handlers.chat.messenger import Messenger
 from handlers.chat.request import Request
 from handlers.chat.send_queue import SendQueue
-from handlers.ports import KeptMessage, Messages
+from handlers.ports import MessageReference, Messages
 from handlers.telegram.ui import keyboards
 from handlers.texts import status as status_text
 
@@ -104,18 +104,18 @@ class Cards:
 
     async def load(self) -> None:
         """Adopt the messages that an earlier run left. Raises OSError."""
-        for kept in await self._messages.kept(KIND):
+        for kept in await self._messages.references(KIND):
             self._adopt(kept)
-        for kept in await self._messages.kept(ASKED_FOR):
+        for kept in await self._messages.references(ASKED_FOR):
             self._guests.add((kept.key, kept.chat))
             self._adopt(kept)
-        for kept in await self._messages.kept(LEFT):
+        for kept in await self._messages.references(LEFT):
             self._tasks.start(self._delete(kept.chat, kept.message), "deleting a card that stands below")
         early, self._early = self._early or set(), None
         for number in early:
             self.refresh(number)
 
-    def _adopt(self, kept: KeptMessage) -> None:
+    def _adopt(self, kept: MessageReference) -> None:
         place = Place(kept.chat, kept.topic)
         pages = self._pages.setdefault(place, [])
         page = next((page for page in pages if page.message == kept.message), None)
@@ -295,7 +295,7 @@ class Cards:
             self._hurried.add(chat)
         try:
             for left in page.left:
-                await self._messages.keep(LEFT, str(left), chat=chat, topic=None, message=left, shown="")
+                await self._messages.upsert(LEFT, str(left), chat=chat, topic=None, message=left, shown="")
             if not await self._deliver(page, lane):
                 return
         finally:
@@ -379,14 +379,14 @@ class Cards:
                 await self._queue.deliver(Lane.CARDS, chat_id, lambda chat: chat.edit(chat_id, message, gone))
         except ChatError as error:
             log.info("A card in chat %d cannot be deleted: %s", chat_id, error)
-        await self._messages.forget(LEFT, str(message), chat=chat_id)
+        await self._messages.delete(LEFT, str(message), chat=chat_id)
 
     async def _save(self, page: _Page) -> None:
         chat = page.place.chat
         if page.message is None:
             for number in tuple(page.numbers):
-                await self._messages.forget(KIND, number, chat=chat)
-                await self._messages.forget(ASKED_FOR, number, chat=chat)
+                await self._messages.delete(KIND, number, chat=chat)
+                await self._messages.delete(ASKED_FOR, number, chat=chat)
                 self._guests.discard((number, chat))
             page.numbers.clear()
             return
@@ -394,7 +394,7 @@ class Cards:
             if number not in page.numbers or page.message is None:
                 continue  # it has moved to another message meanwhile
             kind = ASKED_FOR if (number, chat) in self._guests else KIND
-            await self._messages.keep(
+            await self._messages.upsert(
                 kind, number, chat=chat, topic=page.place.topic, message=page.message, shown=page.shown
             )
 

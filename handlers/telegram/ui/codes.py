@@ -153,7 +153,7 @@ class Codes:
 
     async def clear_left(self) -> None:
         """Take away the codes that an earlier run left in chats."""
-        for kept in await self._messages.kept(KIND):
+        for kept in await self._messages.references(KIND):
             await self._delete(kept.key, kept.chat, kept.message)
 
     def hide_all(self) -> None:
@@ -314,7 +314,7 @@ class Codes:
     async def _save(self, linking: _Linking) -> None:
         assert linking.message is not None
         try:
-            await self._messages.keep(
+            await self._messages.upsert(
                 KIND, linking.number, chat=linking.person, topic=None, message=linking.message, shown=""
             )
         except OSError as error:
@@ -326,7 +326,7 @@ class Codes:
             await self._say_void(chat_id, message)
         try:
             # While it was taken away, another code may have come into this chat: its reference stays.
-            await self._messages.forget(KIND, number, chat=chat_id, message=message)
+            await self._messages.delete(KIND, number, chat=chat_id, message=message)
         except OSError as error:
             log.error("That the code is gone could not be kept: %s", error)
 

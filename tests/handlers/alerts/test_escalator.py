@@ -173,7 +173,7 @@ async def test_what_cannot_be_stored_leaves_too_when_telegram_is_away(tmp_path):
         rig.client.fail("drop", method="sendMessage")
 
         async def fail(_: object) -> None:
-            raise StorageError("full", heals=True)
+            raise StorageError("full", transient=True)
 
         rig.incidents.save = fail  # type: ignore[method-assign]
         await rig.service.alerts.trouble(Kind.ALERT, Trouble.DATABASE, "the disk is full")
@@ -190,7 +190,7 @@ async def test_what_cannot_be_stored_and_telegram_takes_stays_there(tmp_path):
     async with rigged(tmp_path, outside) as rig:
 
         async def fail(_: object) -> None:
-            raise StorageError("full", heals=True)
+            raise StorageError("full", transient=True)
 
         rig.incidents.save = fail  # type: ignore[method-assign]
         await rig.service.alerts.trouble(Kind.ALERT, Trouble.DATABASE, "the disk is full")

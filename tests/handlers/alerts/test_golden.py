@@ -80,7 +80,7 @@ async def test_silences_topics_and_chats_come_along(database):
     assert await records.moved() == {-4000000001: -1001000000002}
     assert await records.topics(-1001000000001) == {NUMBERS[10]: 2}
     assert await records.gone() == {4004}
-    assert len(await MessageStore(database).kept("card")) == 18
+    assert len(await MessageStore(database).references("card")) == 18
 
 
 async def test_alerts_of_the_earlier_program_go_out_and_end(telegram, database):

@@ -216,7 +216,7 @@ async def test_a_new_code_is_not_forgotten_with_one_that_a_crash_left(telegram: 
     messages = FakeMessages()
     await telegram.client.send(ADMIN, "/start")
     left = 999
-    await messages.keep("code", BERLIN, chat=ADMIN, topic=None, message=left, shown="")
+    await messages.upsert("code", BERLIN, chat=ADMIN, topic=None, message=left, shown="")
     telegram.client.fail("slow", count=1, method="deleteMessage", delay=2.0)
     async with running_rig(telegram, database, messages) as rig:
         await rig.seen(ADMIN, lambda m: "Switchboard" in m["text"])

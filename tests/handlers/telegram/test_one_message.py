@@ -125,8 +125,8 @@ async def test_a_card_left_above_as_the_program_died_is_taken_away(telegram: Tel
         accounts.put(state=State.CONNECTED, reason=Reason.LINKED, is_connected=True)
         old = await rig.answer(ADMIN, "/reconnect Support Berlin", "It was connected already")
         await until(lambda: ("card", BERLIN, ADMIN) in messages.rows, "it is remembered")
-        await messages.forget("card", BERLIN, chat=ADMIN)
-        await messages.keep(
+        await messages.delete("card", BERLIN, chat=ADMIN)
+        await messages.upsert(
             "left card", str(old["message_id"]), chat=ADMIN, topic=None, message=old["message_id"], shown=""
         )
     async with running_rig(telegram, database, messages, accounts) as rig:
