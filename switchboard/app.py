@@ -23,8 +23,8 @@ from controller.network.proxy import parse_proxy
 from controller.network.reach import Reach, UnknownWayError, browsers_proxy
 from controller.recorder import Recorder
 from controller.registry import Registry
-from handlers.alerts.escalator import Calling
-from handlers.alerts.policy import AlertPolicy
+from handlers.alerts.escalation.escalator import Calling
+from handlers.alerts.incidents.policy import AlertPolicy
 from handlers.chat.errors import TokenRefusedError
 from handlers.telegram.assemble import assemble
 from handlers.telegram.connection import ProxyError, TelegramConnection

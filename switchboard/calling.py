@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from handlers.alerts.escalator import Calling
+from handlers.alerts.escalation.escalator import Calling
 from switchboard.settings import Settings, SettingsError
 
 

@@ -27,6 +27,8 @@ LAYERS = (
     ("handlers.telegram.actions",),
     ("handlers.telegram.ui",),
     ("handlers.alerts",),
+    ("handlers.alerts.escalation",),
+    ("handlers.alerts.incidents",),
     ("handlers.texts",),
     ("handlers.chat",),
     ("handlers",),
@@ -234,7 +236,7 @@ def test_no_arrow_climbs():
         ("controller/accounts/model.py", "from controller.driver import Driver"),
         ("handlers/alerts/worker.py", "from handlers.telegram import client"),
         ("handlers/telegram/ui/cards.py", "from handlers.telegram.commands import router"),
-        ("storage/accounts.py", "import handlers.alerts.incidents"),
+        ("storage/accounts.py", "import handlers.alerts.incidents.book"),
         ("controller/chromium/process/tree.py", "from controller.chromium.profile.profile import Profile"),
     ],
 )

@@ -13,7 +13,7 @@ from controller.incidents import Entry
 from controller.registry import Registry, UnknownAccountError
 from controller.tasks import Tasks
 from controller.troubles import traits_of
-from handlers.alerts.incident_text import by_traits
+from handlers.alerts.incidents.incident_text import by_traits
 
 log = logging.getLogger(__name__)
 

@@ -13,10 +13,10 @@ from functools import partial
 
 from controller.incidents import Incident, Note
 from controller.registry import Registry, UnknownAccountError
-from handlers.alerts import delivery
-from handlers.alerts.delivery import Action, Edit, OpenTopic, Remind, Reply, Send
-from handlers.alerts.ledger import Draft, Ledger
-from handlers.alerts.policy import AlertPolicy
+from handlers.alerts.incidents import delivery
+from handlers.alerts.incidents.delivery import Action, Edit, OpenTopic, Remind, Reply, Send
+from handlers.alerts.incidents.ledger import Draft, Ledger
+from handlers.alerts.incidents.policy import AlertPolicy
 from handlers.chat.errors import (
     ChatError,
     ChatMovedError,

@@ -21,16 +21,17 @@ from controller.registry import Registry, UnknownAccountError
 from controller.tasks import Tasks
 from controller.troubles import Trouble
 from handlers.alerts import alert_text
-from handlers.alerts.delivery import afresh
-from handlers.alerts.duty import Duty
-from handlers.alerts.escalation import marked, with_line
-from handlers.alerts.escalator import Calling, Escalator, Surroundings
-from handlers.alerts.incidents import Book, Fact, Kind, Setting
-from handlers.alerts.ledger import AlertStore, Draft, Ledger
+from handlers.alerts.escalation import calling_text
+from handlers.alerts.escalation.duty import Duty
+from handlers.alerts.escalation.escalator import Calling, Escalator, Surroundings
+from handlers.alerts.escalation.steps import marked, with_line
+from handlers.alerts.incidents.book import Book, Fact, Kind, Setting
+from handlers.alerts.incidents.delivery import afresh
+from handlers.alerts.incidents.ledger import AlertStore, Draft, Ledger
+from handlers.alerts.incidents.policy import AlertPolicy, PolicyOf
+from handlers.alerts.incidents.recipients import Recipients
+from handlers.alerts.incidents.silences import Silences
 from handlers.alerts.offers import LiveOffers
-from handlers.alerts.policy import AlertPolicy, PolicyOf
-from handlers.alerts.recipients import Recipients
-from handlers.alerts.silences import Silences
 from handlers.alerts.worker import ChatEvents, Context, Worker
 from handlers.chat.choices import Loudness
 from handlers.chat.errors import ChatError
@@ -405,7 +406,7 @@ class Alerts:
         self._absorb_sounding(draft, chat, [replace(each, silent=True) for each in facts])
         for each in draft.book(chat).incidents:
             if each.id not in before:
-                draft.put(draft.book(chat).put(with_line(each, alert_text.called_first(on_duty))))
+                draft.put(draft.book(chat).put(with_line(each, calling_text.called_first(on_duty))))
 
     def _absorb_sounding(self, draft: Draft, chat: int, facts: Sequence[Fact]) -> None:
         draft.put(draft.book(chat).absorb(facts, self._setting(draft, chat)))

@@ -15,14 +15,14 @@ from functools import partial
 
 from controller.incidents import Incident, Note
 from controller.registry import Registry
-from handlers.alerts import delivery
-from handlers.alerts.delivery import Action, Edit, OpenTopic, Remind, Reply, Send
-from handlers.alerts.incident_text import Offers
-from handlers.alerts.incidents import Book
-from handlers.alerts.ledger import Ledger
-from handlers.alerts.policy import PolicyOf
+from handlers.alerts.incidents import delivery
+from handlers.alerts.incidents.book import Book
+from handlers.alerts.incidents.delivery import Action, Edit, OpenTopic, Remind, Reply, Send
+from handlers.alerts.incidents.incident_text import Offers
+from handlers.alerts.incidents.ledger import Ledger
+from handlers.alerts.incidents.policy import PolicyOf
+from handlers.alerts.incidents.silences import Silences
 from handlers.alerts.sender import PASSING, ChatState, Sender
-from handlers.alerts.silences import Silences
 from handlers.chat.errors import ChatError, ChatGoneError, ChatMovedError, OutcomeUnknownError
 from handlers.chat.messages import Lane
 from handlers.chat.messenger import Messenger

@@ -6,9 +6,9 @@ from datetime import UTC, datetime
 
 from controller.registry import Registry
 from controller.tasks import Tasks
-from handlers.alerts.duty import Duty, DutyStore
-from handlers.alerts.ledger import AlertStore
-from handlers.alerts.recipients import Recipients
+from handlers.alerts.escalation.duty import Duty, DutyStore
+from handlers.alerts.incidents.ledger import AlertStore
+from handlers.alerts.incidents.recipients import Recipients
 from handlers.alerts.service import Alerts
 from handlers.chat.choices import Choices, ChoiceStore
 from handlers.chat.people import People

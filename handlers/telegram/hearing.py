@@ -11,8 +11,8 @@ from urllib.parse import urlsplit
 
 from controller.tasks import Tasks
 from controller.troubles import Trouble
-from handlers.alerts.incidents import Kind
-from handlers.alerts.recipients import Recipients
+from handlers.alerts.incidents.book import Kind
+from handlers.alerts.incidents.recipients import Recipients
 from handlers.alerts.service import Alerts
 from handlers.chat.errors import ChatError
 from handlers.telegram.connection import TelegramConnection

@@ -13,9 +13,9 @@ from controller.accounts.notices import CodeHidden, CodeShown, Notice, Timed, Tr
 from controller.accounts.reasons import State
 from controller.tasks import Tasks
 from controller.troubles import Trouble
-from handlers.alerts.escalator import Calling
-from handlers.alerts.incidents import Kind
-from handlers.alerts.policy import AlertPolicy
+from handlers.alerts.escalation.escalator import Calling
+from handlers.alerts.incidents.book import Kind
+from handlers.alerts.incidents.policy import AlertPolicy
 from handlers.alerts.service import Alerts
 from handlers.chat.choices import Choices
 from handlers.chat.destination import Destination

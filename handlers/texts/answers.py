@@ -1,7 +1,7 @@
 """All that the bot says outside of alerts, as whole messages in HTML. Short, warm, exact; no jargon.
 
 Pure: statuses and moments come in, text goes out. The words for states and reasons are in `handlers.texts.vocabulary`,
-buttons in `handlers.telegram.ui.keyboards`, alerts in `handlers.alerts.incident_text`.
+buttons in `handlers.telegram.ui.keyboards`, alerts in `handlers.alerts.incidents.incident_text`.
 """
 
 from collections.abc import Iterable

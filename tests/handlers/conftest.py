@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from controller.recorder import Recorder
-from handlers.alerts.policy import AlertPolicy
+from handlers.alerts.incidents.policy import AlertPolicy
 from handlers.chat.destination import Destination
 from handlers.chat.rate_limits import Limits
 from handlers.telegram.assemble import assemble

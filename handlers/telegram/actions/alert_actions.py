@@ -7,10 +7,10 @@ from datetime import datetime, timedelta
 from controller.incidents import Incident, Silence
 from controller.registry import Registry, UnknownAccountError
 from handlers.alerts import alert_text
-from handlers.alerts.duty import Duty
-from handlers.alerts.incident_text import restartable
+from handlers.alerts.escalation.duty import Duty
+from handlers.alerts.incidents.incident_text import restartable
+from handlers.alerts.incidents.silences import Silences, WrongDurationError, parse_duration
 from handlers.alerts.service import Alerts
-from handlers.alerts.silences import Silences, WrongDurationError, parse_duration
 from handlers.chat.messages import escape
 from handlers.chat.people import People, Role
 from handlers.chat.request import Request

@@ -8,7 +8,7 @@ import asyncio
 import logging
 
 from controller.tasks import Tasks
-from handlers.alerts.recipients import Recipients
+from handlers.alerts.incidents.recipients import Recipients
 from handlers.alerts.service import Alerts
 from handlers.chat.choices import ChoiceStore
 from handlers.chat.destination import Destination

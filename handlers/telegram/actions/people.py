@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable
 from datetime import datetime
 
 from controller.registry import Registry, UnknownAccountError
-from handlers.alerts.duty import Duty, without_person
+from handlers.alerts.escalation.duty import Duty, without_person
 from handlers.alerts.service import Alerts
 from handlers.chat.messages import Place
 from handlers.chat.people import People, Person, Role

@@ -4,10 +4,10 @@ import asyncio
 from collections.abc import Callable
 from datetime import datetime
 
-from handlers.alerts import alert_text
-from handlers.alerts.duty import Duty
-from handlers.alerts.recipients import Recipients
-from handlers.alerts.second_way import SecondWay, plain
+from handlers.alerts.escalation import calling_text
+from handlers.alerts.escalation.duty import Duty
+from handlers.alerts.escalation.second_way import SecondWay, plain
+from handlers.alerts.incidents.recipients import Recipients
 from handlers.chat.errors import ChatError
 from handlers.chat.messages import Lane, Place, Text, escape
 from handlers.chat.request import Request
@@ -43,9 +43,9 @@ class WayTest:
             self._try_second_way(request.name, now),
         )
         results = dict(zip(tries, telegram, strict=True))
-        lines = [alert_text.tested(name, results[chat, False], results[chat, True]) for chat, name in chats.items()]
-        lines += [alert_text.tested_outside(name, took=took) for name, took in outside.items()]
-        await self._responder.answer(request, alert_text.test_result(lines, outside=bool(outside)))
+        lines = [calling_text.tested(name, results[chat, False], results[chat, True]) for chat, name in chats.items()]
+        lines += [calling_text.tested_outside(name, took=took) for name, took in outside.items()]
+        await self._responder.answer(request, calling_text.test_result(lines, outside=bool(outside)))
 
     def _chats(self) -> dict[int, str]:
         """Return the chats that alerts sound in, with what they are called."""
@@ -57,7 +57,7 @@ class WayTest:
 
     async def _try(self, chat: int, name: str, now: datetime, *, silent: bool) -> str:
         """Send one; return why it did not arrive, "" where the chat service took it."""
-        text = Text(alert_text.test_alert(name, now, silent=silent))
+        text = Text(calling_text.test_alert(name, now, silent=silent))
         try:
             async with asyncio.timeout(PATIENCE):
                 await self._queue.deliver(Lane.ALERTS, chat, lambda each: each.send(Place(chat), text, silent=silent))
@@ -70,4 +70,4 @@ class WayTest:
     async def _try_second_way(self, name: str, now: datetime) -> dict[str, bool]:
         if self._way is None:
             return {}
-        return await self._way.send("Switchboard: a test", plain(alert_text.test_alert(name, now, silent=False)))
+        return await self._way.send("Switchboard: a test", plain(calling_text.test_alert(name, now, silent=False)))

@@ -10,7 +10,7 @@ from controller.accounts.numbers import mask
 from controller.incidents import Incident
 from controller.registry import Account, Registry, UnknownAccountError
 from handlers.alerts import alert_text
-from handlers.alerts.incident_text import restartable
+from handlers.alerts.incidents.incident_text import restartable
 from handlers.chat.button_codes import Press, StaleButtonError, Verb, read_code
 from handlers.chat.people import People, Role
 from handlers.chat.request import Request

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import TypeVar
 
 from controller.incidents import Roster, Shift, Target, Turn
-from handlers.alerts.duty import (
+from handlers.alerts.escalation.duty import (
     Duty,
     WrongDutyError,
     parse_days,

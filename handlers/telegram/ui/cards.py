@@ -18,7 +18,7 @@ from functools import partial
 
 from controller.registry import Account, Registry, UnknownAccountError
 from controller.tasks import Tasks
-from handlers.alerts.recipients import Recipients
+from handlers.alerts.incidents.recipients import Recipients
 from handlers.chat.errors import (
     ChatError,
     ChatGoneError,

@@ -17,7 +17,7 @@ from controller.accounts.notices import CodeHidden, CodeShown
 from controller.accounts.reasons import Reason, State
 from controller.registry import Account, Registry, UnknownAccountError
 from controller.tasks import Tasks
-from handlers.alerts.recipients import Recipients
+from handlers.alerts.incidents.recipients import Recipients
 from handlers.chat.errors import ChatError, ChatGoneError, MessageGoneError, OutcomeUnknownError
 from handlers.chat.messages import Lane, Place, Text
 from handlers.chat.messenger import Messenger

@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from controller.incidents import Roster
-from handlers.alerts.duty import OnDuty, days_in_words
+from handlers.alerts.escalation.duty import OnDuty, days_in_words
 from handlers.chat.messages import escape
 from handlers.texts.vocabulary import clock
 

@@ -21,9 +21,9 @@ from aiohttp import web
 
 from controller.accounts.reasons import Reason, State
 from controller.recorder import Recorder
-from handlers.alerts.escalation import standing
-from handlers.alerts.escalator import Calling
-from handlers.alerts.policy import AlertPolicy
+from handlers.alerts.escalation.escalator import Calling
+from handlers.alerts.escalation.steps import standing
+from handlers.alerts.incidents.policy import AlertPolicy
 from handlers.telegram.assemble import assemble
 from handlers.telegram.connection import TelegramConnection
 from handlers.telegram.service import TelegramOptions, TelegramService

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from controller.accounts.reasons import Reason, State
-from handlers.alerts.policy import AlertPolicy
+from handlers.alerts.incidents.policy import AlertPolicy
 from sandbox.telegram import Limits as TelegramLimits
 from sandbox.telegram import TelegramStandIn
 from storage.database import open_database

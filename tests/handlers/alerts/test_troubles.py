@@ -8,7 +8,7 @@ import pytest
 
 from controller.accounts.reasons import Reason, State
 from controller.troubles import Trouble
-from handlers.alerts.policy import AlertPolicy
+from handlers.alerts.incidents.policy import AlertPolicy
 from storage.database import open_database
 from tests.handlers.alerts.storms import connected, from_bot, rigged, sounds
 from tests.handlers.alerts.test_alerts import greet, log_out, sounding

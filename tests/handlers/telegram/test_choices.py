@@ -6,7 +6,7 @@ import pytest
 
 from controller.accounts.reasons import Reason, State
 from controller.troubles import Trouble
-from handlers.alerts.policy import KINDS, OTHER, AlertPolicy, kind_of, quiet_until
+from handlers.alerts.incidents.policy import KINDS, OTHER, AlertPolicy, kind_of, quiet_until
 from handlers.texts import choices as texts
 from sandbox.telegram import TelegramStandIn
 from storage.database import Database

@@ -13,7 +13,7 @@ from controller.accounts.model import Stage
 from controller.accounts.notices import CodeHidden, CodeShown
 from controller.accounts.reasons import Reason, State
 from controller.tasks import Tasks
-from handlers.alerts.recipients import Recipients
+from handlers.alerts.incidents.recipients import Recipients
 from handlers.chat.errors import TooManyError
 from handlers.chat.people import People
 from handlers.chat.send_queue import SendQueue

@@ -1,6 +1,6 @@
 """/duty and /escalate as people type them, and who takes an alert over or lets go of it."""
 
-from tests.handlers.alerts.test_escalator import Outside, alerts, lose, rigged, sounding
+from tests.handlers.alerts.escalation.test_escalator import Outside, alerts, lose, rigged, sounding
 from tests.handlers.conftest import Rig
 from tests.handlers.fakes import ADMIN, OPERATOR, SECOND_ADMIN
 from tests.virtual_time import pass_time, virtual

@@ -17,9 +17,10 @@ from controller.incidents import Entry, Incident
 from controller.manager import Status
 from controller.registry import Account
 from controller.troubles import TROUBLE_TRAITS, Trouble
-from handlers.alerts import alert_text, incident_text
-from handlers.alerts.incidents import Book, Fact, Kind, Setting
-from handlers.alerts.policy import AlertPolicy
+from handlers.alerts import alert_text
+from handlers.alerts.incidents import incident_text
+from handlers.alerts.incidents.book import Book, Fact, Kind, Setting
+from handlers.alerts.incidents.policy import AlertPolicy
 from handlers.chat.button_codes import Verb, read_code
 from handlers.telegram.ui import keyboards
 from handlers.texts import overview, remedies

@@ -9,7 +9,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from controller.incidents import Incident, Silence
-from handlers.alerts.ledger import AlertStore
+from handlers.alerts.incidents.ledger import AlertStore
 
 LONGEST = timedelta(days=30)
 _UNITS = {"m": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1)}

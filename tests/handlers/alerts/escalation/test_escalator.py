@@ -10,9 +10,9 @@ from typing import Any
 from controller.accounts.reasons import Reason, State
 from controller.incidents import Roster, Target, Turn
 from controller.troubles import Trouble
-from handlers.alerts.escalator import Calling
-from handlers.alerts.incidents import Kind
-from handlers.alerts.policy import AlertPolicy
+from handlers.alerts.escalation.escalator import Calling
+from handlers.alerts.incidents.book import Kind
+from handlers.alerts.incidents.policy import AlertPolicy
 from sandbox.telegram import TelegramStandIn
 from storage.database import StorageError, open_database
 from storage.duty import DutyRecords

@@ -1,6 +1,6 @@
 """Looks at what stands again and again: calls the next on the list, and sends by the second way what Telegram did not.
 
-What is decided is in `escalation`. A step through the list is stored together with what it adds to the books, so that
+What is decided is in `steps`. A step through the list is stored together with what it adds to the books, so that
 it is taken once. What goes out by the second way is marked after somebody took it: a crash in between sends it again.
 """
 
@@ -12,14 +12,14 @@ from datetime import datetime, timedelta
 from functools import partial
 
 from controller.incidents import Entry
-from handlers.alerts import alert_text, escalation, second_way
-from handlers.alerts.duty import Duty, OnDuty
-from handlers.alerts.escalation import Key, Step, Trouble
-from handlers.alerts.incidents import Book, Fact, Kind
-from handlers.alerts.ledger import Draft, Ledger
-from handlers.alerts.recipients import Recipients
-from handlers.alerts.second_way import SecondWay
-from handlers.alerts.silences import Silences
+from handlers.alerts.escalation import calling_text, second_way, steps
+from handlers.alerts.escalation.duty import Duty, OnDuty
+from handlers.alerts.escalation.second_way import SecondWay
+from handlers.alerts.escalation.steps import Key, Step, Trouble
+from handlers.alerts.incidents.book import Book, Fact, Kind
+from handlers.alerts.incidents.ledger import Draft, Ledger
+from handlers.alerts.incidents.recipients import Recipients
+from handlers.alerts.incidents.silences import Silences
 
 log = logging.getLogger(__name__)
 
@@ -105,9 +105,9 @@ class Escalator:
     def _steps(self, books: Iterable[Book]) -> list[tuple[Trouble, Step]]:
         now, roster, on_duty = self._clock(), self._around.duty.roster, self.on_duty()
         found = []
-        for trouble in escalation.standing(books, self._is_silenced):
+        for trouble in steps.standing(books, self._is_silenced):
             after = self._calling.escalate_after
-            step = escalation.next_step(trouble, roster, now, after, on_duty.user if on_duty else None)
+            step = steps.next_step(trouble, roster, now, after, on_duty.user if on_duty else None)
             # At the end of the list there must be somebody to call: else nothing is stored, and a list may still come.
             if step is not None and (step.target is not None or trouble.silent or self._calling.way is not None):
                 found.append((trouble, step))
@@ -119,10 +119,10 @@ class Escalator:
             line = ""
             if step.target is not None:
                 target = self._around.recipients.moved.get(step.target.chat, step.target.chat)
-                line = alert_text.escalated(step.target.name, now)
+                line = calling_text.escalated(step.target.name, now)
                 self._sound_in(draft, target, trouble)
             elif trouble.silent:
-                line = alert_text.escalated("", now)
+                line = calling_text.escalated("", now)
                 self.sound_everywhere(draft, [trouble.key])
             log.warning("An alert (%s) is escalated: %s", trouble.key[1], "to the next" if step.target else "to all")
 
@@ -130,11 +130,11 @@ class Escalator:
                 return replace(entry, escalated=level, escalated_at=now)
 
             for book in list(draft.books()):
-                after = escalation.marked(book, change, [trouble.key])
+                after = steps.marked(book, change, [trouble.key])
                 for incident in after.incidents:
                     concerned = any((e.number, e.reason) == trouble.key for e in incident.open_entries)
                     if line and concerned and line not in incident.done:
-                        after = after.put(escalation.with_line(incident, line))
+                        after = after.put(steps.with_line(incident, line))
                 draft.put(after)
 
     def _sound_in(self, draft: Draft, chat: int, trouble: Trouble) -> None:
@@ -145,14 +145,14 @@ class Escalator:
             fact = Fact(Kind.ALERT, *key, trouble.at, trouble.cause, trouble.detail)
             self._around.absorb(draft, chat, [fact])
         else:
-            draft.put(book.put(escalation.sounding_again(there, [key], self._clock())))
+            draft.put(book.put(steps.sounding_again(there, [key], self._clock())))
 
     def sound_everywhere(self, draft: Draft, keys: Sequence[Key], *, but: int | None = None) -> None:
         """Let troubles sound in all chats that got them without a sound. but: not in this one."""
         for book in [each for each in draft.books() if each.chat != but]:
             for incident in book.incidents:
                 if any(entry.silent and (entry.number, entry.reason) in keys for entry in incident.open_entries):
-                    book = book.put(escalation.sounding_again(incident, keys, self._clock()))  # noqa: PLW2901
+                    book = book.put(steps.sounding_again(incident, keys, self._clock()))  # noqa: PLW2901
             draft.put(book)
 
     # --- the second way -----------------------------------------------------------------------------------------------
@@ -179,15 +179,15 @@ class Escalator:
         now, after = self._clock(), self._calling.after
         if self._floor is None:
             self._floor = now + min(GRACE, after) - after
-        heard = escalation.standing(self._ledger.books(), self._is_silenced)
-        known = {each.key for each in escalation.standing(self._ledger.books(), lambda _, __: False)}
+        heard = steps.standing(self._ledger.books(), self._is_silenced)
+        known = {each.key for each in steps.standing(self._ledger.books(), lambda _, __: False)}
         self._heard_since = {key: at for key, at in self._heard_since.items() if key in known}
         self._heard_since |= dict.fromkeys(known - {each.key for each in heard}, now)
         return [
             each
             for each in heard
             if each.key not in self._unmarked
-            and escalation.leaves(each, now, after, heard_since=self._heard_since.get(each.key, self._floor))
+            and steps.leaves(each, now, after, heard_since=self._heard_since.get(each.key, self._floor))
         ]
 
     async def _mark(self) -> None:
@@ -197,7 +197,7 @@ class Escalator:
             for key, (at, by) in sent.items():
                 mark = partial(replace, second_way=by, second_way_at=at)
                 for book in list(draft.books()):
-                    draft.put(escalation.marked(book, mark, [key], since=at))
+                    draft.put(steps.marked(book, mark, [key], since=at))
 
         await self._ledger.update(change)
         for key in sent:
@@ -214,7 +214,7 @@ class Escalator:
             if any(not each.cancelled() and each.exception() is None and each.result() for each in done):
                 return
         words = second_way.plain(html)
-        await self._send("Switchboard: something needs you", f"{words}\n\n{alert_text.BY_SECOND_WAY_UNSTORED}")
+        await self._send("Switchboard: something needs you", f"{words}\n\n{calling_text.BY_SECOND_WAY_UNSTORED}")
 
     async def _send(self, subject: str, body: str) -> str:
         """Send by the second way; return the names of those who took it, "" where nobody did."""
@@ -242,7 +242,7 @@ class Escalator:
             return
         if (before and before.user) == (now and now.user):
             return
-        html = alert_text.duty_changed(now, self._clock())
+        html = calling_text.duty_changed(now, self._clock())
         chats = [place.chat for place in self._around.recipients.of_admins()]
         chats += [each.user for each in (before, now) if each is not None]
 

@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from controller.accounts.reasons import VERDICTS, Reason
 from controller.incidents import Incident
 from controller.troubles import Trouble
-from handlers.alerts import delivery, incident_text
-from handlers.alerts.delivery import Edit, OpenTopic, Remind, Reply, Send
-from handlers.alerts.incidents import Book, Fact, Kind, Setting
-from handlers.alerts.policy import AlertPolicy
+from handlers.alerts.incidents import delivery, incident_text
+from handlers.alerts.incidents.book import Book, Fact, Kind, Setting
+from handlers.alerts.incidents.delivery import Edit, OpenTopic, Remind, Reply, Send
+from handlers.alerts.incidents.policy import AlertPolicy
 from handlers.chat.html import rendered_length
 from handlers.texts.vocabulary import ALERTS, TROUBLES, WHY, told_of
 

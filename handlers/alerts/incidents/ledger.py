@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Protocol
 
 from controller.incidents import Changes, Incident, Note, Silence
-from handlers.alerts.incidents import Book, differences
+from handlers.alerts.incidents.book import Book, differences
 
 
 class AlertStore(Protocol):

@@ -7,7 +7,7 @@ import pytest
 
 from controller.accounts.reasons import Reason
 from controller.incidents import EVERYBODY, Entry, Incident, Message, Roster, Shift, Target, Turn
-from handlers.alerts.duty import (
+from handlers.alerts.escalation.duty import (
     OnDuty,
     WrongDutyError,
     days_in_words,
@@ -16,9 +16,9 @@ from handlers.alerts.duty import (
     parse_minute,
     parse_until,
 )
-from handlers.alerts.escalation import leaves, next_step, standing
-from handlers.alerts.incidents import Book, Fact, Kind, Setting
-from handlers.alerts.policy import AlertPolicy
+from handlers.alerts.escalation.steps import leaves, next_step, standing
+from handlers.alerts.incidents.book import Book, Fact, Kind, Setting
+from handlers.alerts.incidents.policy import AlertPolicy
 
 MONDAY = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 A, B = "+4915112345678", "+33612345678"

@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from controller.incidents import CRITICAL, EVERYBODY, Entry, Incident, Roster, Target
-from handlers.alerts.incidents import Book
-from handlers.alerts.policy import elapsed
+from handlers.alerts.incidents.book import Book
+from handlers.alerts.incidents.policy import elapsed
 
 Key = tuple[str, str]
 """An account's number, "" for the controller itself, and what is wrong."""

@@ -11,9 +11,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from controller.incidents import Incident, Message
-from handlers.alerts import incident_text
-from handlers.alerts.incident_text import Names, Offers, by_traits, digest
-from handlers.alerts.policy import AlertPolicy, elapsed
+from handlers.alerts.incidents import incident_text
+from handlers.alerts.incidents.incident_text import Names, Offers, by_traits, digest
+from handlers.alerts.incidents.policy import AlertPolicy, elapsed
 from handlers.chat.messages import Text
 
 

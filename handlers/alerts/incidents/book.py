@@ -2,7 +2,7 @@
 
 `Book.absorb` takes facts in and returns the book as it is then; nothing here waits, sends or stores. An incident
 gathers what comes within seconds, and everything that comes before its first message has gone out, so that a chat that
-could not be reached for hours is caught up with one message. How it is worded is in `handlers.alerts.incident_text`.
+could not be reached for hours is caught up with one message. How it is worded is in `incident_text`.
 
 Facts are taken in their order, and what ends something ends it whatever the clock says: it may have been set back.
 """
@@ -14,7 +14,7 @@ from enum import Enum, StrEnum, unique
 
 from controller.accounts.reasons import TRAITS
 from controller.incidents import Entry, Incident, Note
-from handlers.alerts.policy import AlertPolicy, within
+from handlers.alerts.incidents.policy import AlertPolicy, within
 
 STANDING: frozenset[str] = frozenset(reason for reason, traits in TRAITS.items() if traits.stands)
 """What can stand beside anything else, and is not over because the account is connected."""

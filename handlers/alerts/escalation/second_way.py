@@ -6,7 +6,7 @@ from datetime import datetime
 from html import unescape
 from typing import Protocol
 
-from handlers.alerts.escalation import Trouble
+from handlers.alerts.escalation.steps import Trouble
 from handlers.texts.vocabulary import clock, count, span, told_of
 
 TROUBLES_AT_ONCE = 200
