@@ -13,6 +13,7 @@ from controller.accounts.model import Beat, Closed, LoggedOut, Said, Seen, SlotG
 from controller.accounts.reasons import Reason
 from controller.accounts.reports import Ended, Health, Layer, PageView
 from controller.driver import Driver, DriverError, Opening, Session, Usage
+from controller.launch_slots import LaunchSlot
 
 log = logging.getLogger(__name__)
 
@@ -46,16 +47,17 @@ class BrowserRun:
         """The task of `open`, which `close` ends first."""
 
     def settle(self) -> None:
-        """Give the launch slot free: the page has found out who it is, or never will."""
+        """Start no more: the page has found out who it is, or never will."""
         if not self._settled.done():
             self._settled.set_result(None)
 
-    async def open(self, driver: Driver, slot: AbstractAsyncContextManager[None], opening: Opening) -> None:
-        """Hold a launch slot while the browser starts and the page finds out who it is."""
+    async def open(self, driver: Driver, slot: AbstractAsyncContextManager[LaunchSlot], opening: Opening) -> None:
+        """Hold a launch slot while the browser is launched; it counts as starting until the page knows who it is."""
         try:
-            async with slot:
+            async with slot as held:
                 self._say(SlotGranted())
                 self._session = await driver.open(opening, self._say)
+                held.opened()
                 await self._settled
         except DriverError as error:
             self._say(Ended(error.reason, error.detail))

@@ -17,7 +17,7 @@ from controller.accounts.notices import Listener
 from controller.accounts.policy import Policy
 from controller.accounts.reasons import Reason, State
 from controller.driver import Driver, DriverError, SavedSession, Usage
-from controller.launch_slots import Applicant, LaunchSlots
+from controller.launch_slots import Applicant, Launches, LaunchSlots
 from controller.manager import Manager, Status, utc_now
 
 log = logging.getLogger(__name__)
@@ -176,6 +176,11 @@ class Registry:
             return False
         manager.recycle(why)
         return True
+
+    @property
+    def launches(self) -> Launches:
+        """How many browsers are being launched, how many wait for it, and what bounds them."""
+        return self.slots.launches
 
     def hold(self) -> None:
         """Try nothing and count nothing: WhatsApp itself cannot be reached (L13)."""

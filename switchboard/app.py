@@ -15,6 +15,10 @@ from zoneinfo import ZoneInfo
 
 from controller.chromium import Bounds, ChromiumDriver, ChromiumOptions
 from controller.chromium.profile.vault import Vault
+from controller.host.launch_policy import Machine, most_at_once
+from controller.host.launch_pressure import LaunchPressure
+from controller.host.limits import HostLimits
+from controller.host.pressure import Pressure, cores
 from controller.host.reaper import Reaper, adopt_orphans
 from controller.host.resource_watch import MIB, Budget, ResourceWatch
 from controller.manager import Status, utc_now
@@ -77,6 +81,7 @@ class _Program:
     telegram: TelegramService
     fleet: OutageWatch
     resources: ResourceWatch
+    launches: LaunchPressure
     backups: BackupSchedule | None
     housekeeping: Housekeeping
     builds: BuildWatch
@@ -145,6 +150,7 @@ async def _run(parts: _Program, driver: ChromiumDriver, stopping: Stopping) -> N
     serving = _start(_serve_chat(parts.telegram, booted), "Telegram")
     beside = [
         _start(parts.resources.run(), "budgets"),
+        _start(parts.launches.run(), "launch pressure"),
         _start(parts.fleet.run(), "fleet"),
         _start(_scheduled(parts.backups), "backups"),
         _start(parts.housekeeping.run(), "housekeeping"),
@@ -213,12 +219,14 @@ def _assemble(settings: Settings, database: Database, driver: ChromiumDriver, ca
     use_time_zone(None if settings.time_zone is None else ZoneInfo(settings.time_zone))
     records = AccountRecords(database)
     recorder = Recorder(records)
+    machine = Machine(cores(), settings.host_free_memory_mib * MIB)
+    most = most_at_once(machine) if settings.launch_slots == "auto" else settings.launch_slots
     registry = Registry(
         records,
         driver=driver,
         policy=settings.policy(),
         listener=recorder,
-        launch_slots=settings.launch_slots,
+        launch_slots=most,
         full_numbers=settings.log_full_numbers,
     )
     telegram = assemble(
@@ -245,6 +253,7 @@ def _assemble(settings: Settings, database: Database, driver: ChromiumDriver, ca
     recorder.troubles, recorder.not_stored = telegram, telegram.alerts.not_stored
     fleet = OutageWatch(registry, telegram, _reach(settings))
     resources = ResourceWatch(registry, telegram, _budget(settings), settings.data_dir)
+    launches = LaunchPressure(registry.slots, machine, Pressure(HostLimits()).look)
     builds = BuildWatch(telegram, store=PageLoads(database))
     registry.may_plan, registry.go_on = builds.may_plan, builds.go_on
     monitoring = assemble_monitoring(settings, database, registry, telegram, driver)
@@ -257,7 +266,17 @@ def _assemble(settings: Settings, database: Database, driver: ChromiumDriver, ca
     housekeeping = Housekeeping(Retention(database), vault, settings.data_dir, settings.history_days)
     answered_within = settings.keep_alive_seconds + settings.probe_timeout_seconds + 5
     return _Program(
-        registry, recorder, telegram, fleet, resources, backups, housekeeping, builds, monitoring, answered_within
+        registry,
+        recorder,
+        telegram,
+        fleet,
+        resources,
+        launches,
+        backups,
+        housekeeping,
+        builds,
+        monitoring,
+        answered_within,
     )
 
 

@@ -80,7 +80,7 @@ class Settings(ProfileSettings):
     chromium_path: Path | None = None
     browser_args: Annotated[tuple[str, ...], NoDecode] = ()
     browser_savings: Annotated[tuple[Saving, ...], NoDecode] = ("gpu", "network", "zygote")
-    launch_slots: int = Field(default=2, ge=1)
+    launch_slots: int | Literal["auto"] = "auto"
     reconnect_delays: Annotated[tuple[Seconds, ...], NoDecode] = (1, 2, 4, 8, 16, 30)
     max_reconnect_attempts: int = Field(default=10, ge=1)
     breaker_threshold: int = Field(default=5, ge=1)
@@ -150,6 +150,14 @@ class Settings(ProfileSettings):
         if value is not None and not value.get_secret_value().startswith(("http://", "https://")):
             raise ValueError("takes an address that begins with http:// or https://")
         return value
+
+    @field_validator("launch_slots", mode="plain")
+    @classmethod
+    def _number_or_auto(cls, value: Any) -> Any:
+        text = str(value).strip().lower()
+        if text != "auto" and not (text.isdecimal() and int(text) >= 1):
+            raise ValueError("takes a whole number from 1 on, or auto")
+        return text if text == "auto" else int(text)
 
     @field_validator("browser_args", mode="before")
     @classmethod

@@ -71,7 +71,7 @@ class HostLimits:
     _refusals: _Counter = field(init=False)
 
     def __post_init__(self) -> None:
-        groups = _groups(self.proc)
+        groups = control_groups(self.proc)
         self._memory, self._memory_files = groups.get("memory", []), _MEMORY_V1
         unified = groups.get("", [])
         if not any((folder / _MEMORY_V1.limit).exists() for folder in self._memory):
@@ -135,7 +135,7 @@ class HostLimits:
         return sum(_read(self._pids, _PIDS.events, _PIDS.event))
 
 
-def _groups(proc: Path) -> dict[str, list[Path]]:
+def control_groups(proc: Path) -> dict[str, list[Path]]:
     """Return the folders of our control groups by controller ("" for v2's one tree), from our own up to the root."""
     try:
         ours = (proc / "self/cgroup").read_text(encoding="utf-8", errors="replace").splitlines()

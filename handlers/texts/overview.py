@@ -7,6 +7,7 @@ from enum import IntEnum, unique
 
 from controller.accounts.model import Stage
 from controller.accounts.reasons import Reason, State
+from controller.launch_slots import Bound, Launches
 from controller.manager import Status
 from controller.registry import Account
 from handlers.texts.answers import NO_ACCOUNTS, clip
@@ -66,17 +67,26 @@ class Page:
     folded: int
 
 
-def whole(lines: Sequence[Line], now: datetime) -> str:
+def whole(lines: Sequence[Line], now: datetime, launches: Launches | None = None) -> str:
     """List all accounts in one text; it may need splitting."""
     if not lines:
         return NO_ACCOUNTS
-    return "\n".join([_head(lines, now), *(overview_line(*each, now) for each in _sorted(lines))])
+    rows = (overview_line(*each, now) for each in _sorted(lines))
+    return "\n".join([_head(lines, now), *_launching(launches), *rows])
 
 
-def page_of(lines: Sequence[Line], now: datetime, *, page: int = 0, folds: bool = True, what: str = "") -> Page:
+def page_of(
+    lines: Sequence[Line],
+    now: datetime,
+    *,
+    page: int = 0,
+    folds: bool = True,
+    what: str = "",
+    launches: Launches | None = None,
+) -> Page:
     """Return one page of the list. page: from 0. folds: the healthy and the paused in a line each.
 
-    what: the words that the accounts were looked for by, "" for all.
+    what: the words that the accounts were looked for by, "" for all. launches: those under way.
     """
     if not lines:
         return Page(NO_ACCOUNTS, 0, 1, (), 0)
@@ -87,7 +97,7 @@ def page_of(lines: Sequence[Line], now: datetime, *, page: int = 0, folds: bool 
     pages = max(1, -(-len(shown) // ON_A_PAGE))
     page = min(page, pages - 1)
     on_page = shown[page * ON_A_PAGE : (page + 1) * ON_A_PAGE]
-    rows = [_head(lines, now, what)]
+    rows = [_head(lines, now, what), *_launching(launches)]
     if pages > 1:
         rows.append(f"Page {page + 1} of {pages}")
     rows += [overview_line(*each, now) for each in on_page]
@@ -112,6 +122,24 @@ def _head(lines: Sequence[Line], now: datetime, what: str = "") -> str:
     needs = f", {bad} {'needs' if bad == 1 else 'need'} you" if bad else ""
     found = f" for “{clip(what)}”" if what else ""
     return f"<b>{count(len(lines), 'account')}</b>{found}, {connected} connected{needs} · {clock(now, now)}"
+
+
+_BOUND = {
+    Bound.NONE: "",
+    Bound.CPU: "the processors are busy",
+    Bound.MEMORY: "memory is short",
+    Bound.DISK: "the disk is busy",
+    Bound.LAG: "the controller itself is busy",
+}
+
+
+def _launching(launches: Launches | None) -> Sequence[str]:
+    """Say how many browsers start at once, and why no more, while others wait for it."""
+    if launches is None or not launches.waiting:
+        return ()
+    under_way = launches.launching + launches.loading
+    why = "held back" if launches.held else _BOUND[launches.room.bound] or f"at most {launches.most} at once"
+    return (f"🚀 {count(under_way, 'browser')} starting, {launches.waiting} waiting ({why})",)
 
 
 def _sorted(lines: Sequence[Line]) -> list[Line]:

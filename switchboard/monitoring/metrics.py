@@ -113,7 +113,7 @@ class Metrics(Collector):
         yield host
         single: tuple[tuple[str, str, float | None], ...] = (
             ("launches_waiting", "Accounts that wait for a launch slot", figures.launches_waiting),
-            ("launch_slots", "Browsers that may launch at once", figures.launch_slots),
+            ("launch_slots", "Browsers that may launch at once, as the machine takes them", figures.launch_slots),
             ("alerts_owed", "Messages that alerts still owe", figures.alerts_owed),
             ("alerts_owed_age_seconds", "Age of the oldest message owed", figures.alerts_owed_age or 0.0),
             ("telegram_poll_age_seconds", "Since a poll last came back", figures.poll_age),

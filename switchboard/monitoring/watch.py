@@ -250,8 +250,8 @@ class Monitoring:
                 )
                 for account in accounts
             ],
-            launches_waiting=self._registry.slots.waiting,
-            launch_slots=self._registry.slots.count,
+            launches_waiting=self._registry.launches.waiting,
+            launch_slots=self._registry.launches.room.launching,
             host=self._host(),
             backup_age=self._backup_age(),
             alerts_owed=len(self._chat.unsent()),

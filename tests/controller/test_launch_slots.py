@@ -3,7 +3,10 @@
 import asyncio
 from contextlib import AsyncExitStack
 
-from controller.launch_slots import Applicant, LaunchSlots
+from hypothesis import given
+from hypothesis import strategies as st
+
+from controller.launch_slots import Applicant, LaunchSlots, Room
 from tests.virtual_time import settle, virtual
 
 
@@ -113,3 +116,72 @@ async def test_nothing_is_granted_while_anybody_holds_launches_back():
         slots.release("other")
         await settle()
         assert waits.done()
+
+
+@virtual
+async def test_an_open_browser_gives_its_slot_to_the_next_and_counts_as_starting_to_its_end():
+    slots = LaunchSlots(1)
+    async with AsyncExitStack() as stack:
+        first = await stack.enter_async_context(slots.slot(Applicant(), lost=True))
+        waits = asyncio.create_task(stack.enter_async_context(slots.slot(Applicant(), lost=True)))
+        await settle()
+        assert not waits.done()
+        first.opened()
+        first.opened()
+        await settle()
+        assert waits.done()
+        assert (slots.launches.launching, slots.launches.loading) == (1, 1)
+    assert (slots.launches.launching, slots.launches.loading) == (0, 0)
+
+
+@virtual
+async def test_fewer_may_go_on_at_once_without_anything_being_taken_back():
+    line = Line(4)
+    for name in "abcdef":
+        await line.ask(name)
+    line.slots.allow(Room(1))
+    await line.let_go("a")
+    assert line.order == list("abcd")
+    line.slots.allow(Room(9, starting=4))
+    await settle()
+    assert line.order == list("abcde"), "never more than the most, and no more starting than may"
+    assert await line.run_out() == list("abcdef")
+
+
+@given(st.lists(st.tuples(st.sampled_from(["ask", "open", "end", "cancel", "allow"]), st.integers(0, 7)), max_size=60))
+def test_whatever_happens_no_slot_is_lost_and_none_is_granted_twice(events):
+    @virtual
+    async def run():
+        slots, tasks, opened, ends = LaunchSlots(3), [], [], []
+
+        async def launch(end, open_):
+            async with slots.slot(Applicant(owner=len(tasks) % 3), lost=len(tasks) % 2 == 0) as held:
+                await open_.wait()
+                held.opened()
+                await end.wait()
+
+        for what, number in events:
+            if what == "ask":
+                ends.append(asyncio.Event())
+                opened.append(asyncio.Event())
+                tasks.append(asyncio.create_task(launch(ends[-1], opened[-1])))
+            elif what == "allow":
+                slots.allow(Room(number + 1, starting=number + 2))
+            elif tasks:
+                at = number % len(tasks)
+                {"open": opened[at].set, "end": ends[at].set, "cancel": tasks[at].cancel}[what]()
+            before = slots.launches
+            await settle()
+            now = slots.launches
+            assert 0 <= now.launching <= 3
+            assert now.loading >= 0
+            assert now.launching <= max(now.room.launching, before.launching)
+            if now.waiting:
+                assert slots.locked(), "nobody waits beside a free slot"
+        slots.allow(Room(3))
+        for event in (*opened, *ends):
+            event.set()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        assert (slots.launches.launching, slots.launches.loading, slots.launches.waiting) == (0, 0, 0)
+
+    run()

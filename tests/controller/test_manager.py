@@ -611,14 +611,17 @@ async def test_suspend_in_mid_launch_leaves_nothing():
 
 
 @virtual
-async def test_l13_a_launch_slot_is_held_until_the_page_knows_who_it_is():
+async def test_l13_a_launch_slot_is_held_until_the_browser_is_open():
     async with bench(slots=1) as here:
+        here.driver.opening_takes = 1
         await here.manager.start()
         await settle()
         assert here.slots.locked()
+        await pass_time(1.1)
+        assert (here.slots.locked(), here.slots.launches.loading) == (False, 1), "its page waits for the network"
         here.session.report(code(1))
         await settle()
-        assert not here.slots.locked()
+        assert here.slots.launches.loading == 0
 
 
 @virtual

@@ -11,6 +11,7 @@ from controller.accounts.notices import BuildLoaded, CodeHidden, CodeShown, Noti
 from controller.accounts.reasons import TRAITS, Reason, Remedy, State
 from controller.accounts.reports import Code
 from controller.driver import SavedSession
+from controller.launch_slots import Launches, Room
 from controller.manager import Status
 from controller.registry import Account, UnknownAccountError
 from tests.virtual_time import wall_clock
@@ -52,6 +53,7 @@ class FakeAccounts:
         """Whether planned work waits for a person's word."""
         self.place_in_line: int | None = None
         """Of all that are queued."""
+        self.launches = Launches(0, 0, 0, Room(2), 2)
         self.takes = 0.0
         """Seconds that storing takes."""
 

@@ -180,3 +180,16 @@ def test_the_services_file_is_found_with_its_data(read, tmp_path, monkeypatch):
     choose_env_file(None)
     with pytest.raises(SettingsError, match=r"--env-file: .*nowhere is no file"):
         choose_env_file(tmp_path / "nowhere")
+
+
+@pytest.mark.parametrize(("given", "slots"), [("auto", "auto"), ("AUTO", "auto"), ("1", 1), (" 12 ", 12), ("", "auto")])
+def test_launch_slots_are_a_number_or_auto(read, monkeypatch, given, slots):
+    monkeypatch.setenv("LAUNCH_SLOTS", given)
+    assert read().launch_slots == slots
+
+
+@pytest.mark.parametrize("given", ["0", "-1", "many", "1.5"])
+def test_launch_slots_refuse_anything_else_in_one_line(read, monkeypatch, given):
+    monkeypatch.setenv("LAUNCH_SLOTS", given)
+    with pytest.raises(SettingsError, match=r"^LAUNCH_SLOTS: takes a whole number from 1 on, or auto \(it is '"):
+        read()

@@ -89,7 +89,7 @@ class StatusList:
         now = self._clock()
         if mode is Mode.WHOLE:
             refresh = ((Button("Refresh", _code(mode, 0)),),) if lines else ()
-            await self._responder.answer(request, overview.whole(lines, now), refresh)
+            await self._responder.answer(request, overview.whole(lines, now, self._accounts.launches), refresh)
             return
         if mode is Mode.BAD:
             bad = [each for each in lines if overview.need(each[1]).is_bad]
@@ -99,7 +99,8 @@ class StatusList:
                 return
             lines = bad
         what = escape(words) if mode is Mode.SEARCH else ""
-        shown = overview.page_of(lines, now, page=page, folds=mode is Mode.FOLDED, what=what)
+        launches = self._accounts.launches
+        shown = overview.page_of(lines, now, page=page, folds=mode is Mode.FOLDED, what=what, launches=launches)
         live = await self._responder.answer(request, shown.text, _keyboard(shown, mode) if lines else ())
         if live is not None and mode is Mode.SEARCH:
             self._searches[live.chat, live.message] = words

@@ -6,6 +6,7 @@ import pytest
 
 from controller.accounts.model import Stage
 from controller.accounts.reasons import Reason, State
+from controller.launch_slots import Bound, Launches, Room
 from handlers.texts.overview import Need, need
 from tests.handlers.conftest import Rig
 from tests.handlers.fakes import ADMIN, FakeAccounts
@@ -110,3 +111,16 @@ async def test_how_much_an_account_needs_somebody(given, what):
     accounts = FakeAccounts()
     account = accounts.put(**given)
     assert need(accounts.status(account.number)) is what
+
+
+async def test_while_many_start_it_says_how_many_at_once_and_why_no_more(rig: Rig):
+    fill(rig, 12, 0)
+    listed = await rig.answer(ADMIN, "/status", "12 accounts")
+    assert "starting" not in listed["text"]
+    rig.accounts.launches = Launches(2, 4, 34, Room(2, 6, Bound.CPU), 4)
+    listed = await rig.answer(ADMIN, "/status", "34 waiting")
+    assert "6 browsers starting, 34 waiting (the processors are busy)" in listed["text"]
+    rig.accounts.launches = Launches(4, 0, 3, Room(4), 4)
+    await rig.answer(ADMIN, "/status all", "4 browsers starting, 3 waiting (at most 4 at once)")
+    rig.accounts.launches = Launches(0, 0, 9, Room(4), 4, held=True)
+    await rig.answer(ADMIN, "/status all", "0 browsers starting, 9 waiting (held back)")
