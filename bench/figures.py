@@ -28,7 +28,7 @@ def table(figures: Sequence[Figure]) -> str:
     for one in figures:
         aim = "" if one.aim is None else f"{'≤' if one.at_most else '≥'} {_number(one.aim)} {one.unit}"
         ratio = "" if one.ratio is None else f"{one.ratio:.1f} times" + ("" if one.ratio >= 1 else ": missed")
-        rows.append((one.what, f"{_number(one.value)} {one.unit}", aim, ratio))
+        rows.append((one.what, written(one), aim, ratio))
     widths = [max(len(row[i]) for row in rows) for i in range(4)]
     lines = []
     for i, row in enumerate(rows):
@@ -37,6 +37,11 @@ def table(figures: Sequence[Figure]) -> str:
             cells = ["-" * widths[0], *("-" * (width - 1) + ":" for width in widths[1:])]
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
+
+
+def written(figure: Figure) -> str:
+    """Return what was measured, with its unit."""
+    return f"{_number(figure.value)} {figure.unit}".rstrip()
 
 
 def _number(value: float) -> str:

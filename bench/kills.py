@@ -1,4 +1,4 @@
-"""`python -m bench.kills [N]`: kill the process N times (200) in the middle of a storm of alerts, and count."""
+"""`python -m bench.kills [N] [--beside CHECKOUT]`: kill the process N times (200) in a storm of alerts, and count."""
 
 import argparse
 import asyncio
@@ -6,6 +6,7 @@ import tempfile
 import time
 from pathlib import Path
 
+from bench.beside import Beside
 from bench.figures import Figure, table
 from tests.handlers.alerts.kills import kill_again_and_again, kill_over_both_ways
 
@@ -14,7 +15,10 @@ def main() -> None:
     """Kill, count and print."""
     parser = argparse.ArgumentParser(prog="python -m bench.kills", description=__doc__)
     parser.add_argument("kills", nargs="?", type=int, default=200)
-    kills = parser.parse_args().kills
+    parser.add_argument("--beside", type=Path, help="another checkout, whose bench runs meanwhile")
+    options = parser.parse_args()
+    kills = options.kills
+    beside = Beside(options.beside, "bench.kills", str(kills)) if options.beside else None
     began = time.perf_counter()
     with tempfile.TemporaryDirectory(prefix="switchboard-kills-") as folder:
         toll = asyncio.run(kill_again_and_again(Path(folder), kills, seed=time.time_ns()))
@@ -31,9 +35,12 @@ def main() -> None:
         Figure("alerts that came by neither way", both.lost, "alerts"),
         Figure("alerts that went out by the second way", both.outside, "alerts"),
         Figure("of these, alerts that came so twice", both.outside_twice, "alerts"),
+        Figure("alerts that came by both ways, told in the chat when it was back", both.both, "alerts"),
+        Figure("messages to Telegram under way when killed: outcome unknown", both.uncertain, "messages"),
+        Figure("messages to Telegram that came twice", both.twice, "messages"),
         Figure("took", time.perf_counter() - began, "s"),
     ]
-    print(table(figures))
+    print(beside.table(figures) if beside else table(figures))
     if toll.lost or both.lost or toll.twice > toll.uncertain:
         raise SystemExit("An alert was lost, or came twice without cause.")
 

@@ -1,10 +1,15 @@
-"""`python -m bench.storms`: accounts lost and back together, in virtual time over HTTP, and what a chat hears of it."""
+"""`python -m bench.storms [--beside CHECKOUT]`: accounts lost and back together, and what a chat hears of it.
 
+In virtual time, over HTTP.
+"""
+
+import argparse
 import asyncio
 import tempfile
 import time
 from pathlib import Path
 
+from bench.beside import Beside
 from bench.figures import Figure, table
 from tests.handlers.alerts.storms import lost_together
 from tests.virtual_time import VirtualLoop
@@ -12,6 +17,10 @@ from tests.virtual_time import VirtualLoop
 
 def main() -> None:
     """Measure and print."""
+    parser = argparse.ArgumentParser(prog="python -m bench.storms", description=__doc__)
+    parser.add_argument("--beside", type=Path, help="another checkout, whose bench runs meanwhile")
+    options = parser.parse_args()
+    beside = Beside(options.beside, "bench.storms") if options.beside else None
     figures = []
     for count in (200, 1000):
         began = time.perf_counter()
@@ -30,7 +39,7 @@ def main() -> None:
             Figure(f"{count} accounts: answers of 429", seen.refused, ""),
             Figure(f"{count} accounts: real time for seven virtual minutes", time.perf_counter() - began, "s"),
         ]  # fmt: skip
-    print(table(figures))
+    print(beside.table(figures) if beside else table(figures))
 
 
 if __name__ == "__main__":

@@ -25,16 +25,13 @@ from storage.duty import DutyRecords
 from storage.inbox import Inbox
 from storage.incidents import IncidentRecords
 from storage.people import PeopleRecords
-from tests.handlers.fakes import ADMIN, OPERATOR, SECOND_ADMIN, FakeAccounts, FakeMessages, FakeRecords
+from tests.handlers.fakes import ADMIN, OPERATOR, SECOND_ADMIN, UNLIMITED, FakeAccounts, FakeMessages, FakeRecords
 from tests.sandbox.telegram.validation import all_problems
 from tests.virtual_time import wall_clock
 
 WITHIN = 30.0
 """Seconds that a test waits for something to be seen in a chat."""
 
-
-UNLIMITED = Limits(burst=1e6, per_second=1e6, group_per_minute=1e8, overall=1e6, overall_burst=1e6)
-"""For tests of what is said; those of when are in test_send_queue and test_storms."""
 
 QUICK = AlertPolicy(
     first_gathers=timedelta(seconds=0.1), spacing_young=timedelta(seconds=0.1), unreachable_after=timedelta(0)

@@ -14,10 +14,14 @@ from controller.driver import SavedSession
 from controller.launch_slots import Launches, Room
 from controller.manager import Status
 from controller.registry import Account, UnknownAccountError
+from handlers.chat.rate_limits import Limits
 from tests.virtual_time import wall_clock
 
 ADMIN, SECOND_ADMIN, OPERATOR, STRANGER = 1001, 1002, 2001, 3001
 BERLIN, PARIS = "+4915112345678", "+33612345678"
+
+UNLIMITED = Limits(burst=1e6, per_second=1e6, group_per_minute=1e8, overall=1e6, overall_burst=1e6)
+"""For tests of what is said; those of when are in test_send_queue and test_storms."""
 
 
 def code(mark: str = "a") -> Code:

@@ -1,19 +1,21 @@
 """kill -9 in the middle of a storm, again and again: a real process, a real SQLite file, HTTP to the stand-in.
 
-`python -m tests.handlers.alerts.kills DATABASE URL TOKEN SECONDS [SECOND_WAY]` is the process: it stores transitions
-with what they owe, in one transaction as the program does, and delivers. SECONDS: for how long it makes new ones; 0
-only catches up and ends. SECOND_WAY: an address for what Telegram does not take, by the real Apprise.
+The process stores transitions with what they owe, in one transaction as the program does, and delivers. It is forked
+from a server that has loaded the modules once, so that a kill costs no second of loading.
 """
 
 import asyncio
 import contextlib
+import multiprocessing
 import random
 import sqlite3
-import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
+from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +38,8 @@ from storage.inbox import Inbox
 from storage.incidents import IncidentRecords
 from storage.messages import MessageStore
 from storage.people import PeopleRecords
-from tests.handlers.fakes import FakeAccounts, FakeRecords
+from switchboard.monitoring.second_way import SecondWay
+from tests.handlers.fakes import UNLIMITED, FakeAccounts, FakeRecords
 from tests.waiting import until
 
 CHATS = (1001, 1002, 1003)
@@ -56,8 +59,16 @@ CAUGHT_UP_WITHIN = 120.0
 # --- the process that is killed ---------------------------------------------------------------------------------------
 
 
-async def serve(path: Path, url: str, token: str, seconds: float, second_way: str = "") -> None:
-    """Make a storm for so long, then deliver what is owed and end."""
+def run(up: Connection, path: Path, url: str, token: str, seconds: float, second_way: str) -> None:
+    """Be the process. Something is sent to `up` once it serves."""
+    asyncio.run(serve(partial(up.send, "up"), path, url, token, seconds, second_way))
+
+
+async def serve(up: Callable[[], None], path: Path, url: str, token: str, seconds: float, second_way: str = "") -> None:
+    """Make a storm for so long, then deliver what is owed and end.
+
+    seconds: for how long new alerts come; 0 only catches up. second_way: where what Telegram does not take goes.
+    """
     # Small incidents, many messages: what takes seconds in the program takes moments here.
     moment = timedelta(seconds=0.05)
     policy = AlertPolicy(
@@ -80,7 +91,7 @@ async def serve(path: Path, url: str, token: str, seconds: float, second_way: st
             roster=DutyRecords(database),
             people_store=PeopleRecords(database),
             choice_store=ChoiceRecords(database),
-            limits=_unlimited(),
+            limits=UNLIMITED,
         )
 
         records = AccountRecords(database)
@@ -89,6 +100,7 @@ async def serve(path: Path, url: str, token: str, seconds: float, second_way: st
         accounts.tell = recorder
         await service.load()
         running = asyncio.create_task(service.run())
+        up()
         await _storm(accounts, before, seconds)
         if not seconds:
             done = (
@@ -102,8 +114,6 @@ async def serve(path: Path, url: str, token: str, seconds: float, second_way: st
 
 
 async def _storm(accounts: FakeAccounts, begin: int, seconds: float) -> None:
-    sys.stdout.write("up\n")
-    sys.stdout.flush()
     end = time.monotonic() + seconds
     number = begin
     while time.monotonic() < end:
@@ -129,15 +139,7 @@ async def _is_somewhere(service: TelegramService, recorder: Recorder) -> bool:
 def _calling(second_way: str) -> Calling:
     if not second_way:
         return Calling(None, escalate_after=timedelta(0))
-    from switchboard.monitoring.second_way import SecondWay
-
     return Calling(SecondWay([second_way]), after=LEFT_TO_TELEGRAM, escalate_after=timedelta(0))
-
-
-def _unlimited() -> Any:
-    from tests.handlers.conftest import UNLIMITED
-
-    return UNLIMITED
 
 
 # --- who kills it -----------------------------------------------------------------------------------------------------
@@ -156,6 +158,8 @@ class Toll:
     """Alerts that came by the second way."""
     outside_twice: int = 0
     """Those of them that came so twice."""
+    both: int = 0
+    """Alerts that came by both ways: not taken in time, and told in the chat when it was back."""
 
 
 async def kill_again_and_again(folder: Path, kills: int, seed: int = 1) -> Toll:
@@ -172,15 +176,13 @@ async def kill_again_and_again(folder: Path, kills: int, seed: int = 1) -> Toll:
                 if chance.random() < TAKEN_UNANSWERED:
                     telegram.client.fail("hang", delivered=True, method="sendMessage", count=1)
                     await asyncio.sleep(chance.uniform(0.05, 0.4))
-                process.kill()
-                await process.wait()
+                await _end(process)
             telegram.client.heal()
             telegram.client.fail("slow", delay=LATENCY, method="sendMessage")
             toll.kills += 1
             toll.uncertain += _under_way(path)
         async with _process(path, telegram, seconds=0) as process:
-            code = await asyncio.wait_for(process.wait(), CAUGHT_UP_WITHIN + UP_WITHIN)
-            assert code == 0, f"the last run ended with {code}"
+            await _ends_well(process)
         _count(path, telegram, toll)
     return toll
 
@@ -194,27 +196,30 @@ async def kill_over_both_ways(folder: Path, kills: int, seed: int = 1) -> Toll:
             telegram.client.world.private_chat(chat)
         for number in range(kills + 1):
             telegram.client.heal()
-            if number == kills or chance.random() < AWAY:
-                telegram.client.fail("drop", method="sendMessage")
             last = number == kills
+            if last or chance.random() < AWAY:
+                telegram.client.fail("drop", method="sendMessage")
+            else:
+                telegram.client.fail("slow", delay=LATENCY, method="sendMessage")
             async with _process(path, telegram, 0 if last else 60, address) as process:
                 if last:
-                    assert await asyncio.wait_for(process.wait(), CAUGHT_UP_WITHIN + UP_WITHIN) == 0
+                    await _ends_well(process)
                     break
                 await asyncio.sleep(chance.uniform(0.05, 1.5))
-                process.kill()
-                await process.wait()
+                await _end(process)
             toll.kills += 1
-        with contextlib.closing(sqlite3.connect(path)) as database:
-            stored = [each for (each,) in database.execute("SELECT number FROM transitions")]
+            toll.uncertain += _under_way(path)
+        stored, kept = _stored(path)
         told = "\n".join(m["text"] for chat in CHATS for m in telegram.client.from_bot(chat))
         toll.alerts = len(stored)
         for stored_number in stored:
             name = f"account{int(stored_number[5:]):06}"
             outside = sum(name in text for text in came)
             toll.lost += not outside and name not in told
+            toll.both += bool(outside) and name in told
             toll.outside += bool(outside)
             toll.outside_twice += outside > 1
+        toll.twice = sum((chat, message) not in kept for chat in CHATS for message in _shown(telegram, chat))
     return toll
 
 
@@ -241,18 +246,29 @@ async def _receiver() -> Any:
 
 @contextlib.asynccontextmanager
 async def _process(path: Path, telegram: TelegramStandIn, seconds: float, second_way: str = "") -> Any:
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", __name__, str(path), telegram.url, telegram.token, str(seconds), second_way,
-        stdout=asyncio.subprocess.PIPE,
-    )  # fmt: skip
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["__main__", __name__])
+    here, there = context.Pipe(duplex=False)
+    process = context.Process(target=run, args=(there, path, telegram.url, telegram.token, seconds, second_way))
+    process.start()
+    there.close()
     try:
-        assert process.stdout is not None
-        assert await asyncio.wait_for(process.stdout.readline(), UP_WITHIN) == b"up\n"
+        assert await asyncio.to_thread(here.poll, UP_WITHIN), "the process did not come up"
+        here.recv()
         yield process
     finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
+        await _end(process)
+        here.close()
+
+
+async def _end(process: BaseProcess) -> None:
+    process.kill()
+    await asyncio.to_thread(process.join)
+
+
+async def _ends_well(process: BaseProcess) -> None:
+    await asyncio.to_thread(process.join, CAUGHT_UP_WITHIN)
+    assert process.exitcode == 0, f"the last run ended with {process.exitcode}"
 
 
 def _under_way(path: Path) -> int:
@@ -263,17 +279,23 @@ def _under_way(path: Path) -> int:
 
 
 def _count(path: Path, telegram: TelegramStandIn, toll: Toll) -> None:
-    with contextlib.closing(sqlite3.connect(path)) as database:
-        stored = [number for (number,) in database.execute("SELECT number FROM transitions")]
-        sql = "SELECT chat, message FROM incident_messages JOIN incidents ON id = incident WHERE position >= 0"
-        kept = set(database.execute(sql))
+    stored, kept = _stored(path)
     toll.alerts = len(stored)
     for chat in CHATS:
-        shown = {m["message_id"]: m["text"] for m in telegram.client.from_bot(chat) if "🚨" in m["text"]}
+        shown = _shown(telegram, chat)
         told = "\n".join(text for message, text in shown.items() if (chat, message) in kept)
         toll.lost += sum(f"account{int(number[5:]):06}" not in told for number in stored)
         toll.twice += sum((chat, message) not in kept for message in shown)
 
 
-if __name__ == "__main__":
-    asyncio.run(serve(Path(sys.argv[1]), sys.argv[2], sys.argv[3], float(sys.argv[4]), *sys.argv[5:]))
+def _stored(path: Path) -> tuple[list[str], set[tuple[int, int]]]:
+    """Return the number of each alert, and the messages that the database knows: a chat and an id each."""
+    sql = "SELECT chat, message FROM incident_messages JOIN incidents ON id = incident WHERE position >= 0"
+    with contextlib.closing(sqlite3.connect(path)) as database:
+        stored = [number for (number,) in database.execute("SELECT number FROM transitions")]
+        return stored, set(database.execute(sql))
+
+
+def _shown(telegram: TelegramStandIn, chat: int) -> dict[int, str]:
+    """Return the messages of alerts that a chat shows, by id."""
+    return {m["message_id"]: m["text"] for m in telegram.client.from_bot(chat) if "🚨" in m["text"]}

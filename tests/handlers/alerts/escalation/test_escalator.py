@@ -16,8 +16,8 @@ from handlers.alerts.incidents.policy import AlertPolicy
 from sandbox.telegram import TelegramStandIn
 from storage.database import StorageError, open_database
 from storage.duty import DutyRecords
-from tests.handlers.conftest import UNLIMITED, Rig, running_rig
-from tests.handlers.fakes import ADMIN, BERLIN, OPERATOR, PARIS, SECOND_ADMIN, FakeAccounts
+from tests.handlers.conftest import Rig, running_rig
+from tests.handlers.fakes import ADMIN, BERLIN, OPERATOR, PARIS, SECOND_ADMIN, UNLIMITED, FakeAccounts
 from tests.virtual_time import pass_time, until, virtual, virtual_loop
 
 

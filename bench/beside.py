@@ -1,0 +1,32 @@
+"""The same bench in another checkout (`git worktree add`), in the same run: its column beside ours."""
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from bench.figures import Figure, written
+
+ROW = re.compile(r"^\| (?P<what>[^|]+?) +\| (?P<measured>[^|]+?) +\|")
+
+
+class Beside:
+    """Another checkout's bench of the same name, running meanwhile."""
+
+    def __init__(self, checkout: Path, module: str, *arguments: str) -> None:
+        self._checkout = checkout
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", module, *arguments],
+            cwd=checkout, env=os.environ | {"PYTHONPATH": str(checkout)}, stdout=subprocess.PIPE, text=True,
+        )  # fmt: skip
+
+    def table(self, figures: Sequence[Figure]) -> str:
+        """Wait for the other, and return both columns as a Markdown table."""
+        out, _ = self._process.communicate()
+        rows = [match for line in out.splitlines() if (match := ROW.match(line))]
+        theirs: dict[str, str] = {row["what"]: row["measured"] for row in rows}
+        lines = [f"| figure | here | {self._checkout.name} |", "|---|--:|--:|"]
+        lines += [f"| {each.what} | {written(each)} | {theirs.get(each.what, '')} |" for each in figures]
+        return "\n".join(lines)
