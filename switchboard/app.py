@@ -237,7 +237,10 @@ def _assemble(settings: Settings, database: Database, driver: ChromiumDriver, ca
             alert_chat=settings.telegram_alert_chat_id,
             region=settings.default_region,
             calling=calling,
-            alert_policy=AlertPolicy(repeat_after=timedelta(seconds=settings.alert_repeat_seconds)),
+            alert_policy=AlertPolicy(
+                repeat_after=timedelta(seconds=settings.alert_repeat_seconds),
+                unreachable_after=timedelta(seconds=settings.unreachable_after_seconds),
+            ),
         ),
         accounts=registry,
         records=records,

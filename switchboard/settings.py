@@ -99,6 +99,7 @@ class Settings(ProfileSettings):
     takeover: Takeover = Takeover.ASK
     dialogs: Dialogs = Dialogs.ASK
     alert_repeat_seconds: Seconds = 14400
+    unreachable_after_seconds: Seconds = 300
     alert_fallback_urls: Annotated[tuple[SecretStr, ...], NoDecode] = ()
     alert_fallback_after_seconds: Period = 180
     escalate_after_seconds: Seconds = 900

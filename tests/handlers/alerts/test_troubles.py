@@ -358,3 +358,21 @@ def test_the_policy_of_one_chat_is_its_own(tmp_path):
             assert {admin: len(each) for admin, each in heard.items()} == {ADMIN: 1, SECOND_ADMIN: 2}
 
     run_virtual(main())
+
+
+def test_whatsapp_out_of_reach_sounds_after_five_minutes_and_a_shorter_outage_not_at_all(tmp_path):
+    async def main():
+        async with rigged(tmp_path) as rig:
+            for lasts in (280, 320):
+                heard = len(sounds(rig, ADMIN))
+                await rig.service.tell_trouble(Trouble.UNREACHABLE, "40 accounts are waiting")
+                await asyncio.sleep(lasts)
+                said = [m for m in sounds(rig, ADMIN)[heard:] if "WhatsApp cannot be reached" in m["text"]]
+                assert len(said) == (lasts > 300)
+                await rig.service.tell_trouble_over(Trouble.UNREACHABLE)
+                await asyncio.sleep(60)
+                assert len(sounds(rig, ADMIN)) == heard + len(said), "its end is silent"
+            over = [m for m in from_bot(rig, ADMIN) if "can be reached again, after" in m["text"]]
+            assert len(over) == 1, "an end is told where a loss was"
+
+    run_virtual(main())
