@@ -15,9 +15,11 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any, assert_never
 
+from controller.accounts.e164 import mask
 from controller.accounts.effects import (
     Activity,
     Alert,
+    AlertOver,
     Arm,
     Close,
     Disarm,
@@ -28,7 +30,6 @@ from controller.accounts.effects import (
     LogOut,
     Look,
     Open,
-    Over,
     Probe,
     RecordBuild,
     Refuse,
@@ -59,7 +60,6 @@ from controller.accounts.model import (
     Timer,
 )
 from controller.accounts.notices import BuildLoaded, CodeHidden, CodeShown, Listener, Notice, Timed, Transition
-from controller.accounts.numbers import mask
 from controller.accounts.policy import Policy
 from controller.accounts.reasons import Reason, Remedy, State
 from controller.accounts.remedies import is_restorable, remedies_of
@@ -341,7 +341,7 @@ class Manager:
             self._since = self._clock()
             self._connected_at = self._loop.time() if connection.state is State.CONNECTED else None
         alerts = [effect for effect in effects if isinstance(effect, Alert)]
-        over = tuple(effect.reason for effect in effects if isinstance(effect, Over))
+        over = tuple(effect.reason for effect in effects if isinstance(effect, AlertOver))
         if (connection.phase, connection.reason) != (before.phase, before.reason):
             self._log_change(before, connection, effects)
         elif not alerts and not over and _shown(connection) == _shown(before) and not is_boot:
@@ -450,7 +450,7 @@ class Manager:
                 self._tell(
                     BuildLoaded(self._connection.number, self._clock(), effect.build, effect.present, effect.missing)
                 )
-            case Alert() | Over() | Refuse():
+            case Alert() | AlertOver() | Refuse():
                 pass  # told with the transition, or as the command's answer
             case _:
                 assert_never(effect)

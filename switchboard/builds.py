@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
+from controller.accounts.e164 import mask
 from controller.accounts.notices import BuildLoaded, Notice, Transition
-from controller.accounts.numbers import mask
 from controller.accounts.reasons import TRAITS, State
 from controller.manager import utc_now
 from controller.tasks import Tasks

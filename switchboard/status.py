@@ -5,7 +5,7 @@ import sys
 from collections import Counter
 from collections.abc import Sequence
 
-from controller.accounts.numbers import mask
+from controller.accounts.e164 import mask
 from storage.summary import AccountSummary, read_summaries
 from switchboard.data_dir import holder
 from switchboard.logs import one_line

@@ -1,1 +1,1 @@
-"""What an account is and what follows from what happens to it: pure values and functions, no I/O, no clock."""
+"""The account domain: states, reasons and the lifecycle, as pure values and functions. No I/O, no clock."""

@@ -1,4 +1,4 @@
-"""What a step of the lifecycle asks for: plain data, which `controller.manager` performs in order."""
+"""The effects that a lifecycle step returns: plain data, performed in order by `controller.manager`."""
 
 from dataclasses import dataclass, field
 
@@ -11,8 +11,8 @@ from controller.accounts.reports import Code
 class Open:
     """Open a browser as this session, when a launch slot is free.
 
-    lost: the account has been linked before, so that it goes before those that are new (L13).
-    The others are those of `controller.driver.Opening`.
+    lost: the account was linked before, so it takes precedence over new ones (L13).
+    The other fields are those of `controller.driver.Opening`.
     """
 
     session: int
@@ -24,12 +24,12 @@ class Open:
 
 @dataclass(frozen=True, slots=True)
 class ReleaseSlot:
-    """The page has got so far that the launch slot is of no more use."""
+    """The page no longer needs its launch slot."""
 
 
 @dataclass(frozen=True, slots=True)
 class Close:
-    """End the session's browser, and say `Closed` when nothing is left. log_out: remove the linked device first."""
+    """End the session's browser and report `Closed` once its processes are gone. log_out: remove the device first."""
 
     session: int
     log_out: bool = False
@@ -37,9 +37,9 @@ class Close:
 
 @dataclass(frozen=True, slots=True)
 class Arm:
-    """Say `Fired` in so many seconds, unless armed anew or disarmed before.
+    """Start a timer that reports `Fired` after so many seconds; a timer that is already running is restarted.
 
-    A timer of `COUNTED` is not armed anew but once more: each arming fires by itself.
+    A `COUNTED` timer is not restarted but started once more: each instance fires by itself.
     """
 
     timer: Timer
@@ -48,33 +48,33 @@ class Arm:
 
 @dataclass(frozen=True, slots=True)
 class Disarm:
-    """Forget these timers, those of `COUNTED` with all their armings."""
+    """Cancel these timers; `COUNTED` ones with all their instances."""
 
     timers: frozenset[Timer]
 
 
 @dataclass(frozen=True, slots=True)
 class ShowCode:
-    """Put this code before the operator, in the place of the one shown before."""
+    """Show this code to the operator, replacing the previous one."""
 
     code: Code
 
 
 @dataclass(frozen=True, slots=True)
 class HideCode:
-    """Take the code away from the operator's eyes."""
+    """Remove the code from the chat."""
 
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """Walk the session's layers once, within the probe's time-out, and say what was found as `Health`."""
+    """Check the session's layers once, within the probe time-out, and report the result as `Health`."""
 
     session: int
 
 
 @dataclass(frozen=True, slots=True)
 class Heartbeat:
-    """Read the live state and, with `ask`, make the server answer; say it as `Beat`."""
+    """Read the socket state and, with `ask`, query the server; report the result as `Beat`."""
 
     session: int
     ask: bool
@@ -82,14 +82,14 @@ class Heartbeat:
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """See what the page shows, within the probe's time-out, and say it as `Seen`."""
+    """Capture what the page shows, within the probe time-out, and report it as `Seen`."""
 
     session: int
 
 
 @dataclass(frozen=True, slots=True)
 class LogOut:
-    """Remove the linked device from its phone, and say as `LoggedOut` whether that is known to have worked."""
+    """Remove the linked device from its phone and report as `LoggedOut` whether that is confirmed."""
 
     session: int
 
@@ -103,12 +103,12 @@ class Dismiss:
 
 @dataclass(frozen=True, slots=True)
 class Activity:
-    """The server is known to be there at this moment."""
+    """Proof that the server is alive at this moment."""
 
 
 @dataclass(frozen=True, slots=True)
 class Tripped:
-    """The circuit breaker has opened. errors: how many did it; seconds: until the trial."""
+    """The circuit breaker has opened. errors: how many opened it; seconds: until the trial attempt."""
 
     errors: int
     seconds: float
@@ -116,7 +116,7 @@ class Tripped:
 
 @dataclass(frozen=True, slots=True)
 class RecordBuild:
-    """A document of this build was loaded, with these parts of the page present and missing."""
+    """A document of this build was loaded, with these of its parts present and missing."""
 
     build: str
     present: frozenset[str]
@@ -125,10 +125,10 @@ class RecordBuild:
 
 @dataclass(frozen=True, slots=True)
 class Alert:
-    """Alert people. silent: without a sound. detail: one line, where it is another than the connection's own.
+    """Alert people. silent: without sound. detail: one line; overrides the connection's own.
 
-    cause: what is behind the reason, where it is another than the connection's own.
-    picture: PNG of the page, where it is what they need to see.
+    cause: the underlying reason; overrides the connection's own.
+    picture: PNG of the page, if people need to see it.
     """
 
     reason: Reason
@@ -139,18 +139,18 @@ class Alert:
 
 
 @dataclass(frozen=True, slots=True)
-class Over:
-    """What was alerted is over, though the state does not tell it."""
+class AlertOver:
+    """What was alerted has ended, although the state does not show it."""
 
     reason: Reason
 
 
 @dataclass(frozen=True, slots=True)
 class Refuse:
-    """The command changes nothing: the account is already there, or on its way."""
+    """The command has no effect: the account is already in that state, or on its way there."""
 
 
 Effect = (
     Open | Close | ReleaseSlot | Arm | Disarm | ShowCode | HideCode | Probe | Heartbeat | Look | LogOut | Dismiss
-    | Activity | Tripped | RecordBuild | Alert | Over | Refuse
+    | Activity | Tripped | RecordBuild | Alert | AlertOver | Refuse
 )  # fmt: skip

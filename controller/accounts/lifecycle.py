@@ -1,17 +1,18 @@
-"""The lifecycle of one account: every move there is, as one table, and the pure step over it.
+"""The lifecycle of one account: every transition, as one table, and the pure step function over it.
 
-This file owns every transition: nothing else changes a connection's state. `TABLE` has, for each phase and each thing
-that can happen in it, which row acts and where the connection may be afterwards; what has no row changes nothing.
+Nothing else changes a connection's state. For each phase and each trigger, `TABLE` names the row that handles it and
+the phases it may lead to; a trigger without a row changes nothing.
 No I/O, no clock, no asyncio: `controller.manager` performs the effects and feeds their results back as events.
 The rules L1 to L17 that rows name are those of `docs/lifecycle.md`, whose diagram is drawn from `TABLE`.
 
-It is longer than other files because a table is read in one place, or not at all.
+It is longer than other files because the table has to be read as a whole.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
+from controller.accounts.e164 import is_same_account, mask_apart, may_be_same_account
 from controller.accounts.effects import (
     Activity,
     Alert,
@@ -53,7 +54,6 @@ from controller.accounts.model import (
     Timer,
     Wanted,
 )
-from controller.accounts.numbers import is_same_account, mask_apart, may_be_same_account
 from controller.accounts.policy import Dialogs, Policy, Takeover
 from controller.accounts.reasons import VERDICTS, Reason, State, Then, Verdict, logout_reason, logout_words
 from controller.accounts.reports import (
@@ -80,11 +80,11 @@ ALL_TIMERS = frozenset(Timer)
 
 
 def advance(connection: Connection, event: Event, policy: Policy) -> tuple[Connection, tuple[Effect, ...]]:
-    """Return the connection after `event`, and what is to be done, in order. The same input gives the same output."""
+    """Return the connection after `event` and the effects to perform, in order. Deterministic."""
     what: Any = event
     if isinstance(event, FromSession):
         if event.session != connection.session:
-            return connection, ()  # what an earlier browser still reports (L1)
+            return connection, ()  # a late report from an earlier browser (L1)
         what = event.said
     key = what.timer if isinstance(what, Fired) else type(what)
     row = AFTER_STOP.get(key) if connection.stopped else TABLE[connection.phase].get(key)
@@ -95,7 +95,7 @@ def advance(connection: Connection, event: Event, policy: Policy) -> tuple[Conne
     return step.end()
 
 
-# --- rows: what an operator or the controller says ------------------------------------------------------------------
+# --- rows: commands from an operator or the controller ---------------------------------------------------------------
 
 
 def _boot(step: Step, boot: Boot) -> None:
@@ -104,7 +104,7 @@ def _boot(step: Step, boot: Boot) -> None:
         fresh=boot.state in {State.ERROR, State.SUSPENDED},
     )  # fmt: skip
     verdict = None if boot.reason is None else step.policy.verdict(boot.reason)
-    strands = boot.reason is Reason.NOT_LINKED and boot.has_session  # its session came after all (L14)
+    strands = boot.reason is Reason.NOT_LINKED and boot.has_session  # a session was saved after all (L14)
     if boot.wanted is Wanted.IDLE:
         return
     if boot.wanted is Wanted.SUSPENDED:
@@ -121,7 +121,7 @@ def _boot(step: Step, boot: Boot) -> None:
 
 
 def _resume(step: Step, boot: Boot) -> None:
-    """Start from the saved session. What was under way goes on with its counters, and a ban's trial stays one."""
+    """Resume from the saved session: an attempt goes on with its counters, and a ban's trial stays a trial."""
     if boot.reason is Reason.TRIAL and boot.cause is Reason.BANNED:
         step.set(breaker=Breaker.HALF_OPEN, resting=Rest(boot.cause))
         step.attempt(Next(Reason.TRIAL, cause=boot.cause))
@@ -147,7 +147,7 @@ def _refuse(step: Step, _: object) -> None:
 
 
 def _start_under_way(step: Step, _: Start) -> None:
-    """Launch nothing, and let the attempt that is under way show a code: from now on somebody waits for it (L1)."""
+    """Launch nothing; from now on somebody is waiting for a code, so the running attempt may show one (L1)."""
     if step.connection.state is State.CONNECTING:
         step.set(asked=True)
     _refuse(step, None)
@@ -157,7 +157,7 @@ def _suspend(step: Step, _: Suspend) -> None:
     if step.connection.reason is Reason.SUSPENDED_BY_OPERATOR and step.connection.due is None:
         _refuse(step, None)
         return
-    step.put_away()
+    step.close_browser()
     step.reset()
     step.disarm(ALL_TIMERS)
     step.set(flaps=0, worst=None, flapping=False, lost=None, unconfirmed=None)
@@ -167,9 +167,9 @@ def _suspend(step: Step, _: Suspend) -> None:
 
 
 def _stop(step: Step, stop: Stop) -> None:
-    """Close, and open nothing any more (L15). What is at rest keeps its reason, so that the next start knows it."""
+    """Close, and open nothing any more (L15). An account at rest keeps its reason for the next start."""
     running = step.connection.browser is Browser.OPEN
-    step.put_away(log_out=stop.log_out)
+    step.close_browser(log_out=stop.log_out)
     step.disarm(ALL_TIMERS)
     step.set(stopped=True, waiting=None, flaps=0)
     if running:
@@ -204,7 +204,7 @@ def _loaded(step: Step, loaded: Loaded) -> None:
 
 
 def _reloaded(step: Step, _: Reloaded) -> None:
-    """Read the new document of the same browser, unless it reloads itself over and over (L1)."""
+    """Start over with the new document in the same browser, unless the page keeps reloading (L1)."""
     before, policy = step.connection, step.policy
     if before.reloads >= policy.reloads:
         times = f"more than {policy.reloads} times within {policy.reload_window:g} s"
@@ -224,12 +224,12 @@ def _reloaded(step: Step, _: Reloaded) -> None:
 def _reload_forgotten(step: Step, _: Fired) -> None:
     step.set(reloads=step.connection.reloads - 1)
     if step.connection.reloads:
-        step.keep(Timer.RELOADS)
+        step.leave_armed(Timer.RELOADS)
 
 
 def _first_code(step: Step, code: Code) -> None:
     before = step.connection
-    if not before.asked:  # nobody waits for a code: a session was expected
+    if not before.asked:  # nobody is waiting for a code: a session was expected
         _end(step, Ended(Reason.RESTORE_FAILED if before.linked else Reason.NOT_LINKED))
     elif Timer.CODES in before.spent:
         _end(step, Ended(Reason.QR_EXPIRED))
@@ -261,7 +261,7 @@ def _scanned(step: Step, _: Scanned) -> None:
 
 
 def _passkey(step: Step, _: PasskeyAsked) -> None:
-    """Wait for a person, at whatever stage it is asked, and when connected (L11)."""
+    """Wait for a person, at whatever stage the passkey is requested, and also when connected (L11)."""
     before = step.connection
     if Timer.PERSON in before.spent:
         _end(step, Ended(Reason.DEADLINE, f"{Stage.PASSKEY} took too long"))
@@ -277,7 +277,7 @@ def _passkey(step: Step, _: PasskeyAsked) -> None:
 
 
 def _authenticated(step: Step, who: Authenticated) -> None:
-    """Go on to the sync, which has a time since its last progress and a limit for the whole of it (L7)."""
+    """Enter the sync stage, limited both since its last progress and in total (L7)."""
     if _is_stranger(step, who.number):
         return
     if Timer.SYNC in step.connection.spent:
@@ -300,7 +300,7 @@ def _first_syncing(step: Step, syncing: Syncing) -> None:
 
 
 def _syncing(step: Step, syncing: Syncing) -> None:
-    """Take every move of the percentage as progress, from which the deadline runs anew."""
+    """Treat every change of the percentage as progress, which restarts the deadline."""
     before = step.connection
     if syncing.percent is None or syncing.percent == before.percent:
         return
@@ -337,14 +337,14 @@ def _ready(step: Step, ready: Ready) -> None:
     else:
         step.over(Reason.WATCHED_IN_PART)
     if lost is not None:
-        _mended(step, lost)
+        _recovered(step, lost)
 
 
 # --- rows: whose account it is (L11) --------------------------------------------------------------------------------
 
 
 def _is_stranger(step: Step, number: str | None) -> bool:
-    """Check a number that has become known; begin to log the device out if it is another account's."""
+    """Check the account's number once it is known; start logging the device out if it is another account's."""
     before = step.connection
     if number is None:
         return False
@@ -362,7 +362,7 @@ def _is_stranger(step: Step, number: str | None) -> bool:
 
 
 def _log_out(step: Step, detail: str) -> None:
-    """Log the wrong device out before its browser is closed; what is told of it waits until that is known."""
+    """Log the wrong device out before closing its browser; people are alerted once the outcome is known."""
     step.hide_code()
     step.close_dialog()
     step.over(Reason.CONFIRM_NUMBER)
@@ -378,14 +378,14 @@ def _logged_out(step: Step, result: LoggedOut) -> None:
     asked_meanwhile = step.connection.asked
     step.set(foreign=not result.confirmed)
     _end(step, Ended(reason, step.connection.detail))
-    if asked_meanwhile:  # whoever said /link is not to say it again: as soon as that browser is gone
+    if asked_meanwhile:  # the operator need not repeat /link: it starts once the old browser is gone
         step.reset()
         step.set(asked=True)
         step.attempt(Next(Reason.ASKED))
 
 
 def _ended_while_logging_out(step: Step, ended: Ended) -> None:
-    """Take a logout for what was asked for; whatever else ends the browser leaves the device linked."""
+    """Take a logout for the one we requested; if the browser ends otherwise, the device is still linked."""
     _logged_out(step, LoggedOut(confirmed=ended.reason is Reason.LOGGED_OUT))
 
 
@@ -404,7 +404,7 @@ def _confirm_number(step: Step, answer: ConfirmNumber) -> None:
         step.set(alias=number)
         return
     step.set(denied=number)
-    if step.connection.identified == number:  # else it is when it is next open
+    if step.connection.identified == number:  # otherwise when it is next opened
         _is_stranger(step, number)
 
 
@@ -412,7 +412,7 @@ def _confirm_number(step: Step, answer: ConfirmNumber) -> None:
 
 
 def _dialog(step: Step, dialog: Dialog) -> None:
-    """Let the dialog of an attempt be answered, or wait for a person to; an unknown one may be told by the deadline."""
+    """Dismiss a dialog during an attempt, or wait for a person; an unknown one may be reported at the deadline."""
     before = step.connection
     if dialog.locked:
         _end(step, Ended(Reason.SCREEN_LOCKED, dialog.words))
@@ -451,7 +451,7 @@ def _dialog_closed(step: Step, _: DialogClosed) -> None:
 
 
 def _dialog_answered(step: Step, _: DialogClosed) -> None:
-    """Go on where the dialog interrupted; a code that it covered is reported anew."""
+    """Resume the interrupted stage; a code behind the dialog is reported again."""
     policy, interrupted = step.policy, step.connection.interrupted
     step.close_dialog()
     if interrupted is Stage.SYNCING:
@@ -480,7 +480,7 @@ def _heard(step: Step, _: object) -> None:
 
 
 def _quiet_after(policy: Policy) -> float:
-    """Return the seconds of silence after which the server is asked, in time for one question and its answer."""
+    """Return the seconds of silence after which to query the server, early enough for one query and its answer."""
     return max(0.0, min(policy.stale_after / 2, policy.stale_after - policy.keep_alive - policy.probe_timeout))
 
 
@@ -510,7 +510,7 @@ def _health_due(step: Step, _: Fired) -> None:
 
 
 def _socket_down(step: Step, _: SocketDown) -> None:
-    """Probe now instead of at the next round, so that the second failed probe is not a minute away."""
+    """Probe now rather than at the next interval, so that a second failed probe is not a minute away."""
     if not step.connection.probing and not step.connection.failed_probes:
         _health_due(step, Fired(Timer.HEALTH))
 
@@ -532,17 +532,17 @@ def _health(step: Step, health: Health) -> None:
 
 
 def _unlinked(step: Step, _: Code) -> None:
-    """Take a connected page that asks for a scan as what it is: logged out without a word."""
+    """Treat a connected page that shows a code as logged out without notice."""
     _end(step, Ended(Reason.LOGGED_OUT))
 
 
-# --- rows: what is lost and mends itself again and again (L16) ------------------------------------------------------
+# --- rows: connections that are lost and recover again and again (L16) -----------------------------------------------
 
 _WORST_FIRST = tuple(VERDICTS)
 
 
 def _worse(one: Reason | None, other: Reason) -> Reason:
-    """Return the worse of two causes of a loss: the one that stands first in `VERDICTS`."""
+    """Return the more severe of two causes: the one that stands first in `VERDICTS`."""
 
     def rank(reason: Reason) -> int:
         return _WORST_FIRST.index(reason) if reason in VERDICTS else len(_WORST_FIRST)
@@ -550,8 +550,8 @@ def _worse(one: Reason | None, other: Reason) -> Reason:
     return other if one is None else min(one, other, key=rank)
 
 
-def _mended(step: Step, lost: Reason) -> None:
-    """Count a loss that has mended itself, and tell once that they are many."""
+def _recovered(step: Step, lost: Reason) -> None:
+    """Count a loss that recovered by itself, and alert once when there are too many."""
     before, policy = step.connection, step.policy
     worst = _worse(before.worst, lost)
     step.set(worst=worst)
@@ -571,7 +571,7 @@ def _mended(step: Step, lost: Reason) -> None:
 def _flap_forgotten(step: Step, _: Fired) -> None:
     step.set(flaps=step.connection.flaps - 1)
     if step.connection.flaps:
-        step.keep(Timer.FLAPS)
+        step.leave_armed(Timer.FLAPS)
     else:
         step.set(worst=None)
 
@@ -581,16 +581,16 @@ def _calm(step: Step, _: Fired) -> None:
     step.over(Reason.FLAPPING)
 
 
-# --- rows: ends, and what follows (L2, L4, L5, L11) -----------------------------------------------------------------
+# --- rows: how attempts and connections end, and what follows (L2, L4, L5, L11) --------------------------------------
 
 
 def _deadline(step: Step, _: Fired) -> None:
-    """Look what the page shows before a stage is given up, so that whoever is alerted sees it too."""
+    """Capture the page before giving up a stage, so that whoever is alerted can see it too."""
     if step.connection.looking:
         _give_up_stage(step)
     else:
         step.set(looking=True)
-        step.arm(Timer.DEADLINE, 1.5 * step.policy.probe_timeout)  # the look has a shorter one of its own
+        step.arm(Timer.DEADLINE, 1.5 * step.policy.probe_timeout)  # the capture itself has a shorter deadline
         step.effects.append(Look(step.connection.session))
 
 
@@ -607,12 +607,12 @@ def _give_up_stage(step: Step, words: str = "", picture: bytes | None = None) ->
 
 
 def _spent(step: Step, fired: Fired) -> None:
-    """Remember for when the attempt comes back to what the limit bounds."""
+    """Remember the limit until the attempt returns to what it bounds."""
     step.spend(fired.timer)
 
 
 def _limit_reached(step: Step, fired: Fired) -> None:
-    """Give up the stage that the limit bounds."""
+    """Give up the stage that the limit applies to."""
     step.spend(fired.timer)
     _deadline(step, fired)
 
@@ -630,13 +630,13 @@ def _stale(step: Step, _: Fired) -> None:
 
 
 def _end(step: Step, ended: Ended) -> None:
-    """Put the session away and count its end; then the table of reasons decides what follows."""
+    """Close the session and count its end; the table of reasons then decides what follows."""
     before = step.connection
     ended = _with_meaning(ended, step.policy)
     verdict = step.policy.verdict(ended.reason)
     assert verdict is not None
     state = verdict.state_after(connected=before.state is State.CONNECTED)
-    step.put_away()
+    step.close_browser()
     if verdict.unlinks:
         step.set(linked=False, asked=False)
     if before.state is State.CONNECTED:
@@ -650,14 +650,14 @@ def _end(step: Step, ended: Ended) -> None:
     if failed or verdict.then is Then.REFRESH:
         step.set(fresh=True)
     on_trial = before.breaker is Breaker.HALF_OPEN
-    if on_trial and not (before.resting is not None and before.resting.told):
-        step.reset_alerts()  # whatever ends a trial is told, also what was told before
+    if on_trial and not (before.resting is not None and before.resting.alerted):
+        step.reset_alerts()  # however a trial ends, people are alerted, even if they were before
 
     _follow(step, ended, verdict, state, on_trial=on_trial)
 
 
 def _with_meaning(ended: Ended, policy: Policy) -> Ended:
-    """Put what WhatsApp's code of a logout says in the place of the code (L11), and tell a conflict by the policy."""
+    """Replace the reason by what WhatsApp's logout code means (L11), and apply the policy to a conflict."""
     if ended.reason is Reason.CONFLICT and policy.takeover is Takeover.NEVER:
         return replace(ended, reason=Reason.CONFLICT_LEFT)
     if ended.reason is not Reason.LOGGED_OUT or not ended.code:
@@ -666,7 +666,7 @@ def _with_meaning(ended: Ended, policy: Policy) -> Ended:
 
 
 def _follow(step: Step, ended: Ended, verdict: Verdict, state: State, *, on_trial: bool) -> None:
-    """Go where the end leads. A trial is the last word; so is the last attempt; then the breaker; else a retry."""
+    """Decide what follows an end. In order: trial over, last attempt used up, breaker, retry."""
     if verdict.then is Then.ROUND:
         step.set(rounds=step.connection.rounds + 1)
     before = step.connection
@@ -678,8 +678,8 @@ def _follow(step: Step, ended: Ended, verdict: Verdict, state: State, *, on_tria
         if verdict.then is Then.BLOCK_END and ended.block_ends_in is not None and not on_trial:
             step.arm(Timer.COOLDOWN, ended.block_ends_in)
     elif on_trial:
-        told = before.resting is not None and before.resting.told
-        _give_up(step, before.resting.reason if before.resting and told else Reason.TRIAL_FAILED, ended)
+        alerted = before.resting is not None and before.resting.alerted
+        _give_up(step, before.resting.reason if before.resting and alerted else Reason.TRIAL_FAILED, ended)
     elif before.attempts >= step.policy.max_attempts:
         _give_up(step, Reason.EXHAUSTED, ended)
     elif before.errors >= step.policy.breaker_threshold:
@@ -692,7 +692,7 @@ def _follow(step: Step, ended: Ended, verdict: Verdict, state: State, *, on_tria
 
 
 def _wait_for_whatsapp(step: Step, ended: Ended, state: State) -> None:
-    """Give back what the attempt has used up, and try again when WhatsApp can be reached (L13)."""
+    """Refund the attempt that was used up, and try again once WhatsApp can be reached (L13)."""
     before = step.connection
     if before.breaker is Breaker.HALF_OPEN:
         rest = before.resting or Rest(Reason.BREAKER_OPEN, cause=ended.reason, detail=ended.detail)
@@ -701,13 +701,13 @@ def _wait_for_whatsapp(step: Step, ended: Ended, state: State) -> None:
         step.set(breaker=breaker, resting=None, waiting=Timer.COOLDOWN)
         return
     spent = before.state is State.CONNECTING and before.reason is Reason.RETRY
-    step.set(attempts=min(before.attempts - spent, step.policy.max_attempts - 1))  # one is left for when it is back
+    step.set(attempts=min(before.attempts - spent, step.policy.max_attempts - 1))  # one is left for its return
     step.go(state, ended.reason, detail=ended.detail)
     step.set(waiting=Timer.RETRY)
 
 
 def _trip(step: Step, ended: Ended) -> None:
-    """Open the breaker: cool down, then one trial."""
+    """Open the circuit breaker: cool down, then one trial attempt."""
     cooldown = step.policy.breaker_cooldown
     step.go(State.SUSPENDED, Reason.BREAKER_OPEN, detail=ended.detail, cause=ended.reason)
     step.set(breaker=Breaker.OPEN)
@@ -717,16 +717,16 @@ def _trip(step: Step, ended: Ended) -> None:
 
 
 def _rest(step: Step, state: State, ended: Ended) -> None:
-    """Stop trying: only a person can mend what ended it."""
+    """Stop trying: only a person can fix what ended it."""
     step.go(state, ended.reason, detail=ended.detail)
     step.set(attempts=0, errors=0, rounds=0, waits=0, breaker=Breaker.CLOSED, resting=None)
 
 
 def _give_up(step: Step, reason: Reason, ended: Ended) -> None:
-    """Stop trying: enough was tried. Only the slow silent probe may follow, where it is wanted (L5)."""
+    """Stop trying: all attempts are used up. At most the slow silent probe follows, if enabled (L5)."""
     step.go(State.SUSPENDED, reason, detail=ended.detail, cause=ended.reason)
     step.set(breaker=Breaker.CLOSED, resting=None)
-    step.alert(Alert(reason, ended.picture))  # after a slow probe that was told already
+    step.alert(Alert(reason, ended.picture))  # after a slow probe, people have been alerted already
     if step.policy.suspended_retry > 0:
         step.arm(Timer.COOLDOWN, step.policy.suspended_retry)
 
@@ -753,7 +753,7 @@ def _retry(step: Step, fired: Fired) -> None:
 
 
 def _trial(step: Step, fired: Fired) -> None:
-    """Make the one trial, with a fresh load; it remembers where the account rested, and why."""
+    """Start the one trial attempt, with a fresh load; remember where the account rested, and why."""
     before = step.connection
     if before.on_hold:
         step.set(waiting=fired.timer)
@@ -774,7 +774,7 @@ def _closed(step: Step, closed: Closed) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """What one thing that happens in one phase does, and the phases in which the connection may be afterwards."""
+    """The handler of one trigger in one phase, and the phases that it may lead to."""
 
     do: Callable[[Step, Any], None]
     to: tuple[Phase, ...]
@@ -916,7 +916,7 @@ TABLE: dict[Phase, dict[Any, Row]] = {
         Timer.COOLDOWN: Row(_trial, (Stage.QUEUED,)),
     },
 }
-"""phase → what happens → row. What is not listed changes nothing: it is late, or already true."""
+"""phase → trigger → row. Whatever is not listed changes nothing: it is late, or already the case."""
 
 AFTER_STOP: dict[Any, Row] = {
     Start: Row(_refuse, ()),
@@ -925,4 +925,4 @@ AFTER_STOP: dict[Any, Row] = {
     AnswerDialog: Row(_refuse, ()),
     Closed: Row(_closed, ()),
 }
-"""The same once the account has been stopped, whatever its phase: nothing is opened any more (L15)."""
+"""The same once the account has been stopped, in any phase: nothing is opened any more (L15)."""

@@ -1,7 +1,7 @@
-"""The words of the lifecycle: what a connection is, and what happens to it (events).
+"""The lifecycle's state and events: what a connection is, and what can happen to it.
 
-Plain, immutable data only. `lifecycle` has the rows that change a connection, `effects` what it asks for, `reasons` why
-it ended, `reports` what the page says, `policy` the numbers. Nothing here reads a clock: durations are seconds.
+Plain, immutable data only. `lifecycle` has the transitions, `effects` what they request, `reasons` why a connection
+ended, `reports` what the page says, `policy` the limits. Nothing here reads a clock: durations are seconds.
 """
 
 from dataclasses import dataclass
@@ -27,12 +27,12 @@ class Stage(StrEnum):
 
 
 Phase = State | Stage
-"""Where a connection is, as the table's rows are keyed: its stage while CONNECTING, else its state."""
+"""The key of the table's rows: the stage while CONNECTING, else the state."""
 
 
 @unique
 class Breaker(StrEnum):
-    """The circuit breaker of L5."""
+    """The circuit breaker's state (L5)."""
 
     CLOSED = "closed"
     OPEN = "open"
@@ -41,7 +41,7 @@ class Breaker(StrEnum):
 
 @unique
 class Browser(Enum):
-    """The account's one browser. A new one is opened only from NONE."""
+    """The state of the account's one browser. A new one is opened only from NONE."""
 
     NONE = "none"
     OPEN = "open"
@@ -50,11 +50,11 @@ class Browser(Enum):
 
 @unique
 class Timer(StrEnum):
-    """What a connection waits for. Each fires at most once for each time it is armed."""
+    """The lifecycle's timers. Each fires at most once for each time it is armed."""
 
-    # Of one phase: forgotten when it is left.
+    # Scope: one phase. Cancelled when it is left.
     DEADLINE = "deadline"
-    """Since the last progress of the stage."""
+    """Since the stage's last progress."""
     DEBOUNCE = "debounce"
     HEALTH = "health"
     KEEP_ALIVE = "keep-alive"
@@ -64,42 +64,42 @@ class Timer(StrEnum):
     RETRY = "retry"
     COOLDOWN = "cooldown"
 
-    # Of one attempt: each runs from its first moment to the attempt's end, through whatever stages there are.
+    # Scope: one attempt. Each runs from its first arming to the attempt's end, across stages.
     CODES = "codes"
-    """Since the first code: code → scanned → code is one wait (L6)."""
+    """Since the first code: code → scanned → code counts as one wait (L6)."""
     PERSON = "person"
-    """Since a person was first waited for, to give a passkey or to answer a dialog."""
+    """Since a person was first waited for: for a passkey, or the answer to a dialog."""
     SYNC = "sync"
-    """Since the first syncing, however well it moves."""
+    """Since the sync began, however steady its progress."""
     ATTEMPT = "attempt"
-    """The whole of it: no cycle of stages lasts for ever."""
+    """The attempt as a whole: no cycle of stages can go on for ever."""
 
-    # Of one browser, and of the account.
+    # Scope: one browser, and the account.
     RELOADS = "reloads"
-    """Counted: each arming runs for itself, and one reload less is remembered when its time has come."""
+    """Counted: each arming runs by itself and takes one reload off the count when it fires."""
     FLAPS = "flaps"
-    """Counted in the same way: one loss less is remembered."""
+    """Counted likewise: takes one loss off the count."""
     CALM = "calm"
-    """Since the last loss that mended itself, after flapping was told."""
+    """Since the last recovered loss, once flapping was alerted."""
 
 
 COUNTED = frozenset({Timer.RELOADS, Timer.FLAPS})
-"""Timers that may be armed several times over: each arming fires by itself."""
+"""Timers that can be armed several times at once: each arming fires by itself."""
 
 
 @unique
 class Wanted(StrEnum):
-    """What an account should be, by the last word of an operator. It stands in the database."""
+    """The state an operator last asked for. Stored in the database."""
 
     IDLE = "idle"
-    """Known, and never asked for."""
+    """Registered, but never started."""
     CONNECTED = "connected"
     SUSPENDED = "suspended"
 
 
 @dataclass(frozen=True, slots=True)
 class Next:
-    """The opening that is to come as soon as the earlier browser is gone."""
+    """The opening that follows as soon as the previous browser is gone."""
 
     reason: Reason
     cause: Reason | None = None
@@ -108,101 +108,101 @@ class Next:
 
 @dataclass(frozen=True, slots=True)
 class Rest:
-    """Where an account rested before its trial: it goes back there where the trial's end says nothing of it."""
+    """Where an account rested before its trial: it returns there if the trial's end does not say otherwise."""
 
     reason: Reason
     cause: Reason | None = None
     detail: str = ""
 
     @property
-    def told(self) -> bool:
-        """Whether people know already that it was given up: then a further trial is a silent one (L5)."""
+    def alerted(self) -> bool:
+        """Whether people know already that it was given up: a further trial is then silent (L5)."""
         return self.reason in {Reason.TRIAL_FAILED, Reason.EXHAUSTED}
 
 
 @dataclass(frozen=True, slots=True)
 class Connection:
-    """One account's connection, whole: everything that decides what happens next."""
+    """The complete state of one account's connection: everything that decides what happens next."""
 
     number: str
     state: State = State.IDLE
     stage: Stage | None = None
     reason: Reason | None = None
     cause: Reason | None = None
-    """What ended the last attempt, where `reason` only tells why nothing more is tried, or why a trial is made."""
+    """What ended the last attempt, if `reason` only says why no more are made, or why a trial is."""
     detail: str = ""
 
     attempts: int = 0
-    """Retries begun since the counters were last zero (L2, L3)."""
+    """Retries begun since the counters were last reset (L2, L3)."""
     errors: int = 0
     """Errors since then (L4)."""
     rounds: int = 0
-    """How many times since then nobody scanned a code in time (L6)."""
+    """How often since then a code was not scanned in time (L6)."""
     waits: int = 0
-    """How many of the backoff's delays have been used."""
+    """How many of the backoff's delays have been used up."""
     breaker: Breaker = Breaker.CLOSED
     resting: Rest | None = None
-    """During a trial: where it began."""
+    """During a trial: where the account rested before it."""
     refreshed: bool = False
-    """The one reload for an outdated page has been used."""
+    """The one reload for an outdated page was used up."""
     fresh: bool = False
-    """The last attempt came to nothing, so the next one bypasses worker and caches (K8)."""
+    """The last attempt failed, so the next one bypasses service worker and caches (K8)."""
     alerted: frozenset[Reason] = frozenset()
-    """What was alerted since the counters were zero, or still stands: it is not alerted twice."""
+    """What was alerted since the counters were reset, or still stands: not alerted a second time."""
 
     lost: Reason | None = None
-    """Why the connection was lost that may mend itself now."""
+    """Why the connection was lost, as long as it may recover by itself."""
     flaps: int = 0
-    """Losses within the last hour that mended themselves (L16)."""
+    """Losses within the last hour that recovered by themselves (L16)."""
     worst: Reason | None = None
-    """The worst cause of these."""
+    """The most severe cause of these."""
     flapping: bool = False
-    """That it flaps was alerted; it is over after an hour of calm."""
+    """An alert about flapping is open; it ends after an hour without a loss."""
 
     on_hold: bool = False
-    """WhatsApp cannot be reached: nothing is tried, and what ends meanwhile is not counted (L13)."""
+    """WhatsApp cannot be reached: no attempts are made, and ends are not counted (L13)."""
     waiting: Timer | None = None
-    """What would have been tried while on hold, and is as soon as that is over."""
+    """The timer that fired while on hold, acted on after the hold."""
 
     linked: bool = False
-    """The phone has linked this account, so a page that asks for a scan has lost its session."""
+    """The phone has linked this account, so a page that shows a code has lost its session."""
     asked: bool = False
-    """An operator began this, so a code may be shown even where a session was expected."""
+    """An operator started this attempt, so it may show a code even if a session was expected."""
     alias: str | None = None
-    """Another form of the account's number, which an operator has confirmed."""
+    """Another form of the account's number, confirmed by an operator."""
     unconfirmed: str | None = None
-    """A number that differs by one digit, and that an operator is asked about."""
+    """A number that differs by one digit and awaits an operator's confirmation."""
     denied: str | None = None
-    """Such a number that an operator has said to be another account's."""
+    """Such a number that an operator said belongs to another account."""
     foreign: bool = False
     """The profile may hold another account's session, so it is set aside before the next opening."""
 
     stopped: bool = False
     """Nothing is opened any more (L15)."""
     logged_out: bool | None = None
-    """Whether the device was logged out when the browser closed; None where that was not asked."""
+    """Whether the device was logged out when the browser closed; None if that was not requested."""
 
     browser: Browser = Browser.NONE
     session: int = 0
-    """Identity of the newest browser: what an earlier one reports is dropped."""
+    """Identity of the latest browser: reports from earlier ones are dropped."""
     due: Next | None = None
     armed: frozenset[Timer] = frozenset()
     spent: frozenset[Timer] = frozenset()
-    """Limits of this attempt that have been reached: what they bound is not waited for again."""
+    """Limits of this attempt that were reached: what they bound is not waited for again."""
 
-    # Of this session only.
+    # Reset with each session.
     shown: Code | None = None
     held: Code | None = None
     percent: int | None = None
     identified: str | None = None
-    """Whose account the page has told to be open."""
+    """The number that the page reports as logged in."""
     partial: str = ""
-    """What cannot be watched on this page."""
+    """What cannot be monitored on this page; one line."""
     dialog: Dialog | None = None
     interrupted: Stage | None = None
-    """The stage that goes on once the dialog is answered."""
+    """The stage to resume once the dialog is answered."""
     looking: bool = False
-    """The deadline has passed, and it is being looked what the page shows."""
+    """The deadline has passed, and the page is being captured."""
     reloads: int = 0
     """Reloads within the last minutes (L1)."""
     build: str = ""
@@ -213,17 +213,17 @@ class Connection:
 
     @property
     def phase(self) -> Phase:
-        """Where the connection is, as the table's rows are keyed."""
+        """The key of the table's rows for this connection."""
         return self.stage or self.state
 
     @property
     def verified(self) -> bool:
-        """Whether the page has told whose account is open, and it is this one's."""
+        """Whether the page has confirmed that the open session is this account's."""
         return self.identified is not None and self.identified != self.unconfirmed
 
     @property
     def wants_connection(self) -> bool:
-        """Whether it is connected, or will be tried without anybody's word."""
+        """Whether it is connected, or will be tried without anybody's command."""
         if self.state in {State.CONNECTING, State.CONNECTED}:
             return True
         return self.due is not None or self.waiting is not None or not self.armed.isdisjoint(_TRIES)
@@ -237,40 +237,40 @@ _TRIES = frozenset({Timer.RETRY, Timer.COOLDOWN})
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """An operator wants the account connected, now and with counters at zero. takeover: "Use here" was pressed."""
+    """An operator starts the account, with counters reset. takeover: "Use here" was pressed."""
 
     takeover: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Suspend:
-    """An operator wants the account closed until they say otherwise (L12)."""
+    """An operator closes the account until further notice (L12)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Stop:
-    """The controller stops, or the account is removed (L15). log_out: remove the linked device from the phone first."""
+    """The controller stops, or the account is removed (L15). log_out: remove the linked device first."""
 
     log_out: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Recycle:
-    """Close the browser gracefully and open it again at once, if connected. why: one line."""
+    """Close the browser gracefully and reopen it at once, if connected. why: one line."""
 
     why: str
 
 
 @dataclass(frozen=True, slots=True)
 class ConfirmNumber:
-    """An operator has said whether the number that differs by one digit is the same account."""
+    """An operator says whether the number that differs by one digit is the same account's."""
 
     same: bool
 
 
 @dataclass(frozen=True, slots=True)
 class AnswerDialog:
-    """An operator wants the known dialog answered."""
+    """An operator dismisses the known dialog."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -285,10 +285,10 @@ class Release:
 
 @dataclass(frozen=True, slots=True)
 class Boot:
-    """The controller has started and remembers the account as it was (L14).
+    """The controller has started, with the account as it was stored (L14).
 
-    linked: a phone has linked it. has_session: its profile seems to hold a session, which is looked at, not remembered.
-    block_ends_in: seconds, of a ban. attempts, errors: the counters. alias: a confirmed form of its number.
+    linked: a phone has linked it. has_session: its profile seems to hold a session (checked now, not stored).
+    block_ends_in: seconds until a ban ends. attempts, errors: the counters. alias: a confirmed form of its number.
     """
 
     wanted: Wanted
@@ -306,40 +306,40 @@ class Boot:
 
 @dataclass(frozen=True, slots=True)
 class Fired:
-    """An armed timer's time has come."""
+    """An armed timer has fired."""
 
     timer: Timer
 
 
 @dataclass(frozen=True, slots=True)
 class SlotGranted:
-    """The browser is launched now: the wait for a launch slot (L13) is over."""
+    """The browser is being launched: the wait for a slot (L13) is over."""
 
 
 @dataclass(frozen=True, slots=True)
 class Closed:
-    """Nothing is left of the session's browser. logged_out: whether the device was, None where that was not asked."""
+    """Nothing is left of the session's browser. logged_out: whether the device was; None if not requested."""
 
     logged_out: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class LoggedOut:
-    """What came of a `LogOut`. confirmed: the device is known to be removed."""
+    """The outcome of `LogOut`. confirmed: the device is known to be removed."""
 
     confirmed: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What came of a `Look`."""
+    """The outcome of `Look`."""
 
     view: PageView
 
 
 @dataclass(frozen=True, slots=True)
 class Beat:
-    """A keep-alive came back. answered: the server is known to have answered (L9)."""
+    """The outcome of `Heartbeat`. answered: the server is known to have responded (L9)."""
 
     answered: bool
 
@@ -349,7 +349,7 @@ Said = Report | SlotGranted | Closed | Health | Beat | LoggedOut | Seen
 
 @dataclass(frozen=True, slots=True)
 class FromSession:
-    """Something that one session says. session: its identity."""
+    """An event from one session. session: its identity."""
 
     session: int
     said: Said

@@ -1,6 +1,6 @@
-"""What the controller tells the rest of the program: plain data, given to one `Listener`.
+"""Notices that the controller publishes to the rest of the program: plain data, passed to one `Listener`.
 
-Transitions are stored before they are told; codes are told at once and never stored.
+Transitions are stored before they are published; codes are published at once and never stored.
 """
 
 from collections.abc import Callable
@@ -14,14 +14,14 @@ from controller.accounts.reports import Code
 
 @dataclass(frozen=True, slots=True)
 class Transition:
-    """An account has moved: to another state, or on to another stage of the same attempt.
+    """An account has changed its state, or the stage of its attempt.
 
-    number: E.164. at, next_retry_at, block_ends_at: aware UTC. attempts, errors: the counters after the move.
-    cause: what ended the last attempt, where `reason` tells only why nothing more is tried.
-    alert: people are to be alerted of this; then `cause` and `detail` are the alert's.
+    number: E.164. at, next_retry_at, block_ends_at: aware UTC. attempts, errors: the counters afterwards.
+    cause: what ended the last attempt, if `reason` only says why no more are made.
+    alert: people are to be alerted; `cause` and `detail` are then the alert's.
     linked: the phone has linked the account. picture: PNG of the page, for an alert that needs it.
-    silent: the alert is sent without a sound. over: what was alerted and is over, though the state says nothing of it:
-    reasons whose traits say that they `stands` while CONNECTED.
+    silent: the alert makes no sound. over: alerts that end although the state does not show it: of reasons whose
+    traits say that they `stands` while CONNECTED.
     """
 
     number: str
@@ -40,17 +40,17 @@ class Transition:
     block_ends_at: datetime | None = None
     alert: Reason | None = None
     within_state: bool = False
-    """Only the stage changed: worth a card, not a row."""
+    """Only the stage changed: cards are updated, but no row is stored."""
     picture: bytes | None = field(default=None, repr=False)
     silent: bool = False
     over: tuple[Reason, ...] = ()
     alias: str | None = None
-    """Another form of the account's number that an operator has confirmed: E.164."""
+    """Another form of the account's number, confirmed by an operator: E.164."""
 
 
 @dataclass(frozen=True, slots=True)
 class PastTransition:
-    """A transition as the history remembers it. from_state, to_state: as they were called then."""
+    """A stored transition. from_state, to_state: as the states were called then."""
 
     at: datetime
     from_state: str
@@ -62,10 +62,10 @@ class PastTransition:
 
 @dataclass(frozen=True, slots=True)
 class CodeShown:
-    """A linking code to put before the operator, in the place of any shown before.
+    """A linking code to show to the operator, replacing the previous one.
 
-    ends_at: when WhatsApp replaces it, where known; window_ends_at: when the attempt gives up waiting. Aware UTC.
-    rounds_left: how many more rounds of codes follow where nobody scans.
+    ends_at: when WhatsApp replaces it, if known; window_ends_at: when the attempt stops waiting. Aware UTC.
+    rounds_left: how many further rounds of codes follow if nobody scans.
     """
 
     number: str
@@ -77,16 +77,16 @@ class CodeShown:
 
 @dataclass(frozen=True, slots=True)
 class CodeHidden:
-    """The account's code is of no more use: take it away."""
+    """The account's code is no longer valid: remove it."""
 
     number: str
 
 
 @dataclass(frozen=True, slots=True)
 class BuildLoaded:
-    """A browser of the account has loaded a document of WhatsApp Web. at: aware UTC. build: "" where not told.
+    """A browser of the account has loaded a document of WhatsApp Web. at: aware UTC. build: "" if unknown.
 
-    present, missing: the parts by which the driver reads the page, by name.
+    present, missing: names of the parts by which the driver reads the page.
     """
 
     number: str
@@ -98,7 +98,7 @@ class BuildLoaded:
 
 @dataclass(frozen=True, slots=True)
 class Timed:
-    """How long a question to an account's page took, answered or not. what: `probe` or `heartbeat`."""
+    """How long a query to an account's page took, answered or not. what: `probe` or `heartbeat`."""
 
     number: str
     what: str
@@ -108,4 +108,4 @@ class Timed:
 Notice = Transition | CodeShown | CodeHidden | BuildLoaded | Timed
 
 Listener = Callable[[Notice], None]
-"""Takes one notice. Called on the event loop; must neither block nor raise."""
+"""Receives notices. Called on the event loop; must neither block nor raise."""

@@ -1,4 +1,4 @@
-"""The numbers and choices of the lifecycle. Every field is a setting; docs/settings and .env.example name them."""
+"""The lifecycle's limits and choices. Every field is a setting; see docs/settings.md and .env.example."""
 
 from dataclasses import dataclass
 from enum import StrEnum, unique
@@ -8,7 +8,7 @@ from controller.accounts.reasons import TRAITS, VERDICTS, Reason, Remedy, State,
 
 @unique
 class Takeover(StrEnum):
-    """What to do when WhatsApp says that the session is open elsewhere."""
+    """What to do when WhatsApp reports that the session is open elsewhere."""
 
     ASK = "ask"
     ALWAYS = "always"
@@ -25,7 +25,7 @@ class Dialogs(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """The numbers of the lifecycle, in seconds where they are durations. Defaults and names: docs of the settings."""
+    """The lifecycle's limits; durations are in seconds. docs/settings.md has their names and defaults."""
 
     delays: tuple[float, ...] = (1, 2, 4, 8, 16, 30)
     max_attempts: int = 10
@@ -35,7 +35,7 @@ class Policy:
     qr_debounce: float = 2
     qr_timeout: float = 120
     qr_rounds: int = 2
-    """So many times `qr_timeout` may pass without a scan, each in a browser of its own; then linking stops (L6)."""
+    """How often `qr_timeout` may pass without a scan, each time in a new browser, before linking stops (L6)."""
     health_check: float = 30
     probe_timeout: float = 10
     failed_probes: int = 2
@@ -46,22 +46,22 @@ class Policy:
     sync_timeout: float = 180
     """Since the last progress."""
     sync_limit: float = 1800
-    """However well it moves."""
+    """In total, however steady the progress."""
     passkey_timeout: float = 600
-    """For a person: to give a passkey, or to answer a dialog."""
+    """For a person to provide a passkey or answer a dialog."""
     log_out_timeout: float = 15
     reloads: int = 3
-    """So many reloads within `reload_window` are a page's own business; one more, and it reloads itself (L1)."""
+    """How many reloads within `reload_window` are tolerated; with one more the page counts as reloading itself (L1)."""
     reload_window: float = 300
     flaps: int = 5
-    """So many losses within `flap_window` may mend themselves unsaid; one more, and it flaps (L16)."""
+    """How many losses within `flap_window` may recover silently; with one more the connection is flapping (L16)."""
     flap_window: float = 3600
     takeover: Takeover = Takeover.ASK
     dialogs: Dialogs = Dialogs.ASK
 
     @property
     def attempt_limit(self) -> float:
-        """Seconds that an attempt may take with everything that it can wait for, whatever stages it goes through."""
+        """Seconds that an attempt may take in total, including everything it may wait for, across all stages."""
         return 3 * self.connect_timeout + self.qr_timeout + self.passkey_timeout + self.sync_limit
 
     def traits(self, reason: Reason) -> Traits:
@@ -69,16 +69,16 @@ class Policy:
         return VERDICTS_OF[self.takeover].get(reason) or TRAITS[reason]
 
     def verdict(self, reason: Reason) -> Verdict | None:
-        """Return where an end by this reason leads under this policy; None for a reason that ends nothing."""
+        """Return what follows an end for this reason under this policy; None for a reason that ends nothing."""
         return VERDICTS_OF[self.takeover].get(reason) or VERDICTS.get(reason)
 
 
 VERDICTS_OF: dict[Takeover, dict[Reason, Verdict]] = {
     Takeover.ASK: {},
-    # Always taken back: as any other loss, with the takeover in its retry.
+    # Always taken back: like any other loss, and its retry takes over.
     Takeover.ALWAYS: {
         Reason.CONFLICT: Verdict(State.DISCONNECTED, Then.BACKOFF, remedy=Remedy.USE_HERE),
     },
     Takeover.NEVER: {},
 }
-"""What differs from `VERDICTS` by the choice of TAKEOVER."""
+"""How each value of TAKEOVER overrides `VERDICTS`."""

@@ -1,8 +1,8 @@
-"""Why an account is where it is: the one vocabulary of reasons, and the one table of what each means (rule L11).
+"""Why an account is in its state: all reasons, and the one table of what each of them means (rule L11).
 
-Traits belong to the reason: where it leads, whether it alerts, what mends it. Texts, buttons, cards, incidents and the
-outage watch derive from them. How a reason is noticed is the drivers' business, how states move on it that of
-`controller.accounts.lifecycle`, and `handlers.texts.vocabulary` has the words that people read.
+Traits belong to the reason: what follows, whether it alerts, what fixes it. Texts, buttons, cards, incidents and the
+outage watch derive from them. Drivers detect reasons, `controller.accounts.lifecycle` acts on them, and
+`handlers.texts.vocabulary` has their wording.
 """
 
 from dataclasses import dataclass
@@ -11,39 +11,39 @@ from enum import Enum, StrEnum, unique
 
 @unique
 class State(StrEnum):
-    """The six states of an account: they stand in the database, the logs and the chat."""
+    """The six states of an account, as used in the database, the logs and the chat."""
 
     IDLE = "IDLE"
-    """Known, never started or removed from service."""
+    """Registered, but never started, or taken out of service."""
     CONNECTING = "CONNECTING"
-    """One attempt is under way; its `Stage` says how far."""
+    """An attempt is running; its `Stage` says how far it is."""
     CONNECTED = "CONNECTED"
     """Linked, synced, socket open."""
     DISCONNECTED = "DISCONNECTED"
-    """Was connected or waiting for a scan, and is not now."""
+    """Was connected or waiting for a scan, and no longer is."""
     ERROR = "ERROR"
-    """The last attempt failed; a retry is due."""
+    """The last attempt failed; a retry is scheduled."""
     SUSPENDED = "SUSPENDED"
-    """No attempts: cooling down, exhausted, or by an operator's word."""
+    """No attempts: cooling down, exhausted, or closed by an operator."""
 
 
 @unique
 class Reason(StrEnum):
-    """Why an account came to its state."""
+    """Why an account is in its state."""
 
     # Why an attempt began.
     ASKED = "asked"
-    """An operator said /link or /reconnect."""
+    """An operator used /link or /reconnect."""
     RESUMED = "resumed"
     """The controller started and the account should be connected."""
     RETRY = "retry"
-    """The backoff's wait is over."""
+    """The backoff delay is over."""
     RELOADED = "reloaded"
-    """The page has loaded a new document in the same browser, which is read anew."""
+    """The page loaded a new document in the same browser, which is read from scratch."""
     TRIAL = "trial"
     """The breaker's cool-down, or a ban, is over: exactly one attempt."""
 
-    # Why it is connected, or at rest on purpose.
+    # Why it is connected, or deliberately at rest.
     LINKED = "linked"
     SUSPENDED_BY_OPERATOR = "suspended_by_operator"
     SHUTDOWN = "shutdown"
@@ -55,13 +55,13 @@ class Reason(StrEnum):
     LAUNCH_FAILED = "launch_failed"
     """The browser did not start, or the page did not load."""
     PROFILE_IN_USE = "profile_in_use"
-    """Another process holds the account's profile."""
+    """Another process has locked the account's profile."""
     DEADLINE = "deadline"
-    """A stage of the attempt took longer than it may (L7)."""
+    """A stage of the attempt exceeded its time limit (L7)."""
     RESTORE_FAILED = "restore_failed"
-    """The account was linked, yet the page asks for a scan."""
+    """The account was linked, yet the page shows a code."""
     PAGE_UNKNOWN = "page_unknown"
-    """The page loaded and is none that we know."""
+    """The page loaded but is not recognised."""
     SESSION_CLOSED = "session_closed"
     """The page, the browser or its process is gone."""
     UNRESPONSIVE = "unresponsive"
@@ -71,13 +71,13 @@ class Reason(StrEnum):
     NAVIGATED = "navigated"
     """The page went to another address."""
     RELOADS_ITSELF = "reloads_itself"
-    """The page reloaded itself more often than a page does that works."""
+    """The page keeps reloading itself more often than a working page does."""
     PAGE_MISBEHAVES = "page_misbehaves"
-    """The page opened, sent or used more than any page may; its browser was ended."""
+    """The page exceeded its limits (windows, traffic, resources); its browser was ended."""
     SCREEN_LOCKED = "screen_locked"
     """WhatsApp Web's own screen lock asks for its password."""
     STALE = "stale"
-    """Nothing was heard for as long as the stale limit (L10)."""
+    """Nothing was heard within the stale limit (L10)."""
     QR_EXPIRED = "qr_expired"
     """Nobody scanned the code in time (L6)."""
     LOGGED_OUT = "logged_out"
@@ -85,13 +85,13 @@ class Reason(StrEnum):
     ACCOUNT_LOCKED = "account_locked"
     """WhatsApp removed this linked device because the account is locked on its phone."""
     SYNC_FAILED = "sync_failed"
-    """WhatsApp removed this linked device because its chats could not be brought over, or not in time."""
+    """WhatsApp removed this linked device because its chats could not be transferred, or not in time."""
     STORAGE_FULL = "storage_full"
-    """WhatsApp removed this linked device because the browser had no room for its data."""
+    """WhatsApp removed this linked device because the browser had no space for its data."""
     CONFLICT = "conflict"
     """WhatsApp Web was opened elsewhere with the same session."""
     CONFLICT_LEFT = "conflict_left"
-    """The same, and TAKEOVER=never leaves it there."""
+    """The same with TAKEOVER=never, which leaves it there."""
     BANNED = "banned"
     """WhatsApp blocks the account (ban, terms of service)."""
     OUTDATED = "outdated"
@@ -99,34 +99,34 @@ class Reason(StrEnum):
     WRONG_NUMBER = "wrong_number"
     """Another account's phone scanned the code; that link was logged out again."""
     WRONG_NUMBER_STAYS = "wrong_number_stays"
-    """Another account's phone scanned the code, and that link could not be logged out: it still stands."""
+    """Another account's phone scanned the code, and that link could not be logged out: it is still active."""
     RECYCLED = "recycled"
-    """The controller closed the browser to free what it had piled up; it opens again at once."""
+    """The controller closed the browser to free resources; it is reopened at once."""
     UNKNOWN = "unknown"
-    """None of the above, or a word of another version: treated as transient."""
+    """None of the above, or a value of another version: treated as transient."""
 
-    # Why nothing is tried any more, and what is asked of a person meanwhile.
+    # Why no attempts are made, and what a person is asked meanwhile.
     BREAKER_OPEN = "breaker_open"
     """Too many errors: cooling down before one trial (L5)."""
     TRIAL_FAILED = "trial_failed"
-    """The one trial ended otherwise than CONNECTED."""
+    """The trial attempt did not reach CONNECTED."""
     EXHAUSTED = "exhausted"
     """The last allowed attempt was used up (L2)."""
     PASSKEY = "passkey"
-    """The page waits for a passkey, which only a person can give."""
+    """The page asks for a passkey, which only a person can provide."""
     DIALOG = "dialog"
     """A dialog covers the page and waits for an answer."""
     CONFIRM_NUMBER = "confirm_number"
-    """The number that is open differs from the account's by one digit: only a person knows whether it is the same."""
+    """The logged-in number differs from the account's by one digit: only a person knows whether it is the same."""
     FLAPPING = "flapping"
-    """It is lost and mends itself again and again (L16)."""
+    """The connection is lost and recovers again and again (L16)."""
     WATCHED_IN_PART = "watched_in_part"
-    """It is connected, but this build of the page can be watched only in part."""
+    """Connected, but this build of the page can be monitored only in part."""
 
 
 @unique
 class Then(Enum):
-    """What follows the end of an attempt or of a connection."""
+    """What follows the end of an attempt or a connection."""
 
     BACKOFF = "retry by the backoff (L2)"
     AT_ONCE = "first retry at once, then by the backoff"
@@ -138,28 +138,28 @@ class Then(Enum):
 
 @unique
 class Remedy(Enum):
-    """What mends it: the button that belongs under whatever tells of the reason."""
+    """What fixes a reason: the button to offer with any message about it."""
 
-    NONE = "nothing that can be pressed here"
+    NONE = "nothing"
     LINK = "link it again"
     USE_HERE = "take the session back from elsewhere"
     RECONNECT = "try again"
-    CONFIRM = "say whether it is the same account"
-    CONTINUE = "answer the dialog"
-    RESTORE = "put a saved copy of the session in its place"
-    """Beside another one, where the reason is `restorable` and there is a copy."""
-    GO_ON = "let what is planned go on"
+    CONFIRM = "confirm the number"
+    CONTINUE = "dismiss the dialog"
+    RESTORE = "restore a saved copy of the session"
+    """Offered in addition, if the reason is `restorable` and there is a copy."""
+    GO_ON = "go on with what is planned"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Traits:
-    """What a reason means beside where it leads.
+    """What a reason means, apart from what follows it.
 
-    alert: people are told with sound, at once. critical: it stays broken until a person acts, so it is repeated until
-    somebody acknowledges. remedy: what mends it. restorable: a saved copy of the session may mend it too.
-    ours: it ended in our own processes, and says nothing about WhatsApp. unlinks: the phone has to link it anew.
-    by_person: an operator's word led to it. stands: it can stand while CONNECTED, so that being connected does not end
-    it; `Transition.over` tells when it is over.
+    alert: people are alerted with sound, at once. critical: it stays broken until a person acts, so the alert is
+    repeated until acknowledged. remedy: what fixes it. restorable: a saved copy of the session may fix it too.
+    ours: caused by our own processes, so it says nothing about WhatsApp. unlinks: the phone has to link it again.
+    by_person: an operator's command caused it. stands: it can persist while CONNECTED, so that connecting does not end
+    it; `Transition.over` reports its end.
     """
 
     alert: bool = False
@@ -174,10 +174,10 @@ class Traits:
 
 @dataclass(frozen=True, slots=True)
 class Verdict(Traits):
-    """Where the end of an attempt or of a connection leads.
+    """What follows when an attempt or a connection ends for this reason.
 
-    state: where the account goes. connecting: the state instead, if it had not been CONNECTED yet (L4).
-    then: what follows. A verdict of `State.ERROR` raises the error count; every other uses up attempts only.
+    state: the account's next state; connecting: instead of it, if CONNECTED had not been reached (L4). then: what
+    follows. A verdict of `State.ERROR` raises the error count; all others only use up attempts.
     """
 
     state: State
@@ -186,11 +186,11 @@ class Verdict(Traits):
 
     @property
     def needs_person(self) -> bool:
-        """Whether nothing is tried any more until a person acts, or until the block ends."""
+        """Whether nothing is tried until a person acts, or until the block ends."""
         return self.then in {Then.PERSON, Then.BLOCK_END}
 
     def state_after(self, *, connected: bool) -> State:
-        """Where the account goes, given whether it had reached CONNECTED."""
+        """Return the account's next state, depending on whether it had reached CONNECTED."""
         return self.state if connected or self.connecting is None else self.connecting
 
 
@@ -226,7 +226,7 @@ VERDICTS: dict[Reason, Verdict] = {
     Reason.RECYCLED: Verdict(_DOWN, Then.AT_ONCE, remedy=_AGAIN, ours=True),
     Reason.UNKNOWN: Verdict(_DOWN, Then.BACKOFF, remedy=_AGAIN),
 }
-"""The table of rule L11: every way in which an attempt or a connection ends, and what follows."""
+"""The table of rule L11: every way an attempt or a connection can end, and what follows."""
 
 TRAITS: dict[Reason, Traits] = {
     Reason.ASKED: Traits(by_person=True),
@@ -247,11 +247,11 @@ TRAITS: dict[Reason, Traits] = {
     Reason.WATCHED_IN_PART: Traits(alert=True, stands=True),
     **VERDICTS,
 }
-"""What each reason means: every one there is."""
+"""The traits of every reason."""
 
 
 _LOGOUT_CODES: dict[str, Reason] = {
-    # WhatsApp Web's old numbers, as wa-js names them, and the names of today.
+    # WhatsApp Web's former numeric codes, as wa-js names them, and today's names.
     "1": Reason.SYNC_FAILED,
     "2": Reason.SYNC_FAILED,
     "3": Reason.ACCOUNT_LOCKED,
@@ -280,16 +280,16 @@ _CODE_WORDS: dict[str, str] = {
     "primary_identity_key_change": "WhatsApp was set up anew on the phone",
     "storage_quota_exceeded": "the browser had no room for its data",
 }
-"""What the codes say that mean more than their own words do."""
+"""What logout codes mean, where they are more specific than LOGGED_OUT."""
 
 
 def logout_reason(code: str) -> Reason:
-    """Return what a logout with this code of WhatsApp's means; LOGGED_OUT for one that is not known."""
+    """Return the reason for a WhatsApp logout code; LOGGED_OUT for unknown ones."""
     return _LOGOUT_CODES.get(code.lower(), Reason.LOGGED_OUT)
 
 
 def logout_words(code: str) -> str:
-    """Return what WhatsApp's code says, for people; "" for none. An unknown code is given as it is, to be looked up."""
+    """Return a logout code's wording for people; "" for none. Unknown codes are shown verbatim, to be looked up."""
     if not code:
         return ""
     known = _CODE_WORDS.get(code.lower())

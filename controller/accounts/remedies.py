@@ -1,4 +1,4 @@
-"""What a person can do about an account now: what the page asks, and what mends the reason."""
+"""What a person can do about an account now: requests of the page, and fixes for its reason."""
 
 from controller.accounts.model import Connection, Stage
 from controller.accounts.policy import Policy
@@ -6,7 +6,7 @@ from controller.accounts.reasons import Reason, Remedy, State
 
 
 def remedies_of(connection: Connection, policy: Policy) -> tuple[Remedy, ...]:
-    """Return what a person can do, the most urgent first; each of it changes something at this moment."""
+    """Return what a person can do, most urgent first; each of these has an effect right now."""
     found = []
     if connection.unconfirmed is not None:
         found.append(Remedy.CONFIRM)
@@ -17,18 +17,18 @@ def remedies_of(connection: Connection, policy: Policy) -> tuple[Remedy, ...]:
 
 
 def _mends(connection: Connection, policy: Policy) -> Remedy:
-    """Return what mends the account's state."""
+    """Return what fixes the account's state."""
     if connection.stage is Stage.PASSKEY:
         return policy.traits(Reason.PASSKEY).remedy
     if connection.state in {State.CONNECTING, State.CONNECTED}:
         return Remedy.NONE
     if connection.reason is None:
-        return Remedy.LINK  # it was never asked for
+        return Remedy.LINK  # it was never started
     return policy.traits(connection.reason).remedy
 
 
 def is_restorable(connection: Connection, policy: Policy) -> bool:
-    """Tell whether a saved copy of the session may mend it, if there is one."""
+    """Return whether a saved copy of the session, if there is one, may fix it."""
     if connection.state in {State.CONNECTING, State.CONNECTED}:
         return False
     return any(policy.traits(one).restorable for one in (connection.reason, connection.cause) if one is not None)

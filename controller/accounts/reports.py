@@ -1,8 +1,8 @@
-"""What a session reports of its page, and what a probe of it finds: plain data that crosses the driver's seam.
+"""What a session reports about its page, and the result of a probe: plain data that crosses the driver interface.
 
-The lifecycle decides what each report leads to (`controller.accounts.lifecycle`). A driver reports what it sees, each
-change once. Whatever would end the attempt or the connection (`Ended`, a code on a connected page, a conflict) is
-reported only after it has stood for a few seconds: a glimpse is not evidence.
+`controller.accounts.lifecycle` decides what follows from a report. A driver reports each change once. Anything that
+would end the attempt or the connection (`Ended`, a code on a connected page, a conflict) is reported only after it has
+persisted for a few seconds: a glimpse is not evidence.
 """
 
 from dataclasses import dataclass, field
@@ -13,10 +13,10 @@ from controller.accounts.reasons import Reason
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """The page's script has started in a document: once for each document, the first and every reloaded one.
+    """The page script has started in a document: once per document, including reloaded ones.
 
-    build: WhatsApp Web's version, "" where not told. present, missing: the names of the parts of the page that the
-    driver reads it by ("socket", "stream", "chat list"…), and of those that this build does not have.
+    build: WhatsApp Web's version, "" if unknown. present, missing: the parts of the page by which the driver reads it
+    ("socket", "stream", "chat list"…), and those that this build lacks.
     """
 
     build: str = ""
@@ -28,24 +28,24 @@ class Loaded:
 class Reloaded:
     """The main frame has loaded a new document of the page's own origin in the same browser.
 
-    Everything is read anew: all that was reported before is void, and will be reported again. The driver ends
-    the session (`Ended`) only for another origin, a logout address, or a document not recognised in time.
+    Everything reported before is void and will be reported again. The driver ends the session (`Ended`) only for
+    another origin, a logout address, or a document that is not recognised in time.
     """
 
 
 @dataclass(frozen=True, slots=True)
 class Identified:
-    """It has become known whose account is open, at any time and in any state. number: E.164."""
+    """The number of the logged-in account has become known, at any time and in any state. number: E.164."""
 
     number: str
 
 
 @dataclass(frozen=True, slots=True)
 class Dialog:
-    """Something covers the page and waits for a person. Reported once for each that appears.
+    """Something covers the page and waits for a person. Reported once per appearance.
 
-    words: its headline and text as one line, cut to length, with no chats in it. known: `Session.dismiss` can answer it
-    without harm ("what's new"). locked: it is the page's own screen lock, which wants a password.
+    words: its headline and text as one line, shortened, without chats. known: `Session.dismiss` can answer it
+    safely ("what's new"). locked: it is the page's own screen lock, which asks for a password.
     """
 
     words: str
@@ -63,45 +63,46 @@ class Code:
     """A linking code that the page shows now. It is a credential: never log or store it."""
 
     text: str = field(repr=False)
-    """What the QR picture must decode to: five comma-separated parts, 230–300 characters."""
+    """The content of the QR code: five comma-separated parts, 230–300 characters."""
     lives: float | None = field(default=None, compare=False)
-    """Seconds until WhatsApp replaces it, where known."""
+    """Seconds until WhatsApp replaces it, if known."""
 
 
 @dataclass(frozen=True, slots=True)
 class Scanned:
-    """A phone has answered the code; the page is pairing."""
+    """A phone has scanned the code; the page is pairing."""
 
 
 @dataclass(frozen=True, slots=True)
 class PasskeyAsked:
-    """The page waits for a WebAuthn assertion, which a server's browser cannot give. At any stage, and when connected.
+    """The page waits for a WebAuthn assertion, which a server's browser cannot give. At any stage, even when connected.
 
-    While it waits, no progress (`Authenticated`, `Syncing`) is reported, unless it truly moves. Conditional mediation
-    ("autofill") asks nobody, and is not reported.
+    While it waits, no progress (`Authenticated`, `Syncing`) is reported unless there really is some. Conditional
+    mediation ("autofill") prompts nobody and is not reported.
     """
 
 
 @dataclass(frozen=True, slots=True)
 class Authenticated:
-    """The page knows who it is, after a scan or from its saved session. number: E.164, None where not told yet."""
+    """The page is logged in, by a scan or from its saved session. number: E.164, None if not known yet."""
 
     number: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Syncing:
-    """The page loads the account's chats. percent: 0–100, None where not told. Reported whenever it moves."""
+    """The page is loading the account's chats. percent: 0–100, None if unknown. Reported on every change."""
 
     percent: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """Linked, synced, socket open, and *durable*: a kill of the browser from now on keeps the session.
+    """Linked, synced, socket open, and *durable*: killing the browser from now on does not lose the session.
 
-    Said when independent signs agree, not by one flag. number: who is linked, E.164, None where the page does not tell.
-    partial: what cannot be watched on this build, as one line for people ("by its chat list only"); "" where all can.
+    Reported when independent signals agree, not on a single flag. number: the account's, E.164, None if the page does
+    not show it. partial: what cannot be monitored on this build, one line for people ("by its chat list only"), "" if
+    everything can.
     """
 
     number: str | None = None
@@ -110,21 +111,21 @@ class Ready:
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """A message came in or went out: the server is there."""
+    """A message came in or went out: the server is alive."""
 
 
 @dataclass(frozen=True, slots=True)
 class SocketDown:
-    """The page itself says that its socket is not connected any more: it may mend that, or a probe will find it."""
+    """The page itself reports its socket as disconnected: it may recover, or a probe will notice."""
 
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """The session is over; it is to be closed, and reports nothing after this.
+    """The session is over; it must be closed and reports nothing more.
 
-    detail: one line for people, with no credential in it. block_ends_in: seconds, for a ban whose end is known.
-    picture: PNG of a page that was not recognised. code: what WhatsApp gave as the reason of a logout ("3",
-    "storage_quota_exceeded"), "" where none; `reasons.logout_reason` has what it means.
+    detail: one line for people, without credentials. block_ends_in: seconds, for a ban whose end is known.
+    picture: PNG of an unrecognised page. code: WhatsApp's logout code ("3", "storage_quota_exceeded"), "" if none;
+    `reasons.logout_reason` interprets it.
     """
 
     reason: Reason
@@ -142,10 +143,10 @@ Report = (
 
 @dataclass(frozen=True, slots=True)
 class PageView:
-    """What a page shows at one moment, for people who have to find out why it is stuck.
+    """What a page shows at one moment, for people who need to find out why it is stuck.
 
-    words: of a visible dialog, else of the headline; one line, "" where there are none. picture: PNG without chats and
-    codes, None where none could be had.
+    words: a visible dialog's text, else the headline; one line, "" if there is neither. picture: PNG without chats and
+    codes, None if it could not be taken.
     """
 
     words: str = ""
@@ -154,7 +155,7 @@ class PageView:
 
 @unique
 class Layer(StrEnum):
-    """The layers of a session, in the order in which a probe walks them (L8)."""
+    """A session's layers, in the order in which a probe checks them (L8)."""
 
     PROCESS = "process"
     BROWSER = "browser"
@@ -164,7 +165,7 @@ class Layer(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """A probe's finding: the first layer that fails, or None where all are well. detail: one line for people."""
+    """A probe's result: the first failing layer, None if all are healthy. detail: one line for people."""
 
     failed: Layer | None = None
     detail: str = ""

@@ -1,13 +1,24 @@
-"""One step of the lifecycle in the making: the connection as it changes, and the effects as they gather.
+"""A lifecycle step under construction: the changing connection, and the effects collected so far.
 
-The words in which the rows of `lifecycle` are written. Here is how a thing is done (entering a phase, arming a timer,
-showing a code, putting a browser away); when it is done is decided there, and only there.
+The operations used by the rows of `lifecycle`. How something is done (entering a phase, arming a timer, showing a
+code, closing a browser) is here; when it is done is decided only there.
 """
 
 from dataclasses import replace
 from typing import TypedDict, Unpack
 
-from controller.accounts.effects import Alert, Arm, Close, Disarm, Effect, HideCode, Open, Over, ReleaseSlot, ShowCode
+from controller.accounts.effects import (
+    Alert,
+    AlertOver,
+    Arm,
+    Close,
+    Disarm,
+    Effect,
+    HideCode,
+    Open,
+    ReleaseSlot,
+    ShowCode,
+)
 from controller.accounts.model import COUNTED, Breaker, Browser, Connection, Next, Phase, Rest, Stage, Timer
 from controller.accounts.policy import Policy
 from controller.accounts.reasons import TRAITS, Reason, State
@@ -17,17 +28,17 @@ OF_PHASE = frozenset({
     Timer.DEADLINE, Timer.DEBOUNCE, Timer.HEALTH, Timer.KEEP_ALIVE, Timer.QUIET, Timer.STALE, Timer.STABLE,
     Timer.RETRY, Timer.COOLDOWN,
 })  # fmt: skip
-"""Timers that are forgotten when the phase is left."""
+"""Timers cancelled when the phase is left."""
 OF_ATTEMPT = frozenset({Timer.CODES, Timer.PERSON, Timer.SYNC, Timer.ATTEMPT})
-"""Timers that run through the stages of an attempt."""
+"""Timers that run across the stages of an attempt."""
 OF_BROWSER = frozenset({Timer.RELOADS})
-"""Timers that run for as long as the browser is open. What is in none of these sets is the account's."""
+"""Timers that run while the browser is open. Those in none of these sets belong to the account."""
 STANDING = frozenset(reason for reason, traits in TRAITS.items() if traits.stands)
-"""What can stand while CONNECTED: being connected, or zero counters, does not end it."""
+"""Reasons that can persist while CONNECTED: neither connecting nor resetting the counters ends them."""
 
 
 class Changes(TypedDict, total=False):
-    """The fields of a connection, as `Step.set` takes them."""
+    """The fields of a connection that `Step.set` accepts."""
 
     state: State
     stage: Stage | None
@@ -79,10 +90,10 @@ class Changes(TypedDict, total=False):
 
 
 class Step:
-    """One step in the making: the connection as it changes, and the effects as they gather.
+    """A step under construction: the changing connection, and the effects collected so far.
 
-    fired: the timer whose time has come. It stays among the armed ones until the end of the step, and then is taken out
-    unless it was armed anew: most that fire are, and a connection is not copied twice for that.
+    fired: the timer that triggered the step. It stays armed until the end of the step and is then removed, unless it
+    was armed again: most are, and this saves copying the connection twice.
     """
 
     def __init__(self, connection: Connection, policy: Policy, fired: Timer | None) -> None:
@@ -92,7 +103,7 @@ class Step:
         self._fired = fired
 
     def end(self) -> tuple[Connection, tuple[Effect, ...]]:
-        """Return what has come of the step."""
+        """Return the step's result."""
         if self._fired is not None:
             self.set(armed=self.connection.armed - {self._fired})
         return self.connection, tuple(self.effects)
@@ -104,7 +115,7 @@ class Step:
     # --- phases ---------------------------------------------------------------------------------------------------
 
     def go(self, phase: Phase, reason: Reason, *, detail: str = "", cause: Reason | None = None) -> None:
-        """Enter a phase: the timers of the one before are forgotten, the row arms those of the new one."""
+        """Enter a phase: cancels the previous phase's timers; the row arms the new ones."""
         before = self.connection.phase
         if before is Stage.LAUNCHING and phase is not Stage.LAUNCHING:
             self.effects.append(ReleaseSlot())
@@ -118,9 +129,9 @@ class Step:
         )  # fmt: skip
 
     def stage(self, stage: Stage, deadline: float | None, reason: Reason | None = None) -> None:
-        """Go on to a stage of the attempt, in which `deadline` seconds may pass without progress.
+        """Go on to a stage of the attempt, which may take `deadline` seconds without progress.
 
-        reason: why it is in an attempt at all, where that is new: else it keeps its reason, cause and detail.
+        reason: why the attempt exists, if that is new; otherwise reason, cause and detail are kept.
         """
         before = self.connection
         if reason is not None:
@@ -136,33 +147,33 @@ class Step:
     # --- timers ---------------------------------------------------------------------------------------------------
 
     def arm(self, timer: Timer, seconds: float) -> None:
-        """Wait so many seconds for this timer, anew if it was armed (once more, if it is one of `COUNTED`)."""
-        self.keep(timer)
+        """Start a timer, or restart it if it is armed (a `COUNTED` one is started once more)."""
+        self.leave_armed(timer)
         if timer not in self.connection.armed:
             self.set(armed=self.connection.armed | {timer})
         self.effects.append(Arm(timer, seconds))
 
     def arm_all(self, timers: dict[Timer, float]) -> None:
-        """Arm several timers with one change of the connection. None of them may be the one that has fired."""
+        """Arm several timers in one change of the connection. The timer that fired must not be among them."""
         self.set(armed=self.connection.armed.union(timers))
         self.effects.extend(Arm(timer, seconds) for timer, seconds in timers.items())
 
-    def keep(self, timer: Timer) -> None:
-        """Leave a timer that has fired among the armed ones: it is armed anew, or has further armings."""
+    def leave_armed(self, timer: Timer) -> None:
+        """Leave the timer that fired armed: it was armed again, or has further instances."""
         if timer is self._fired:
             self._fired = None
 
     def limit(self, timer: Timer, seconds: float) -> None:
-        """Begin one of the attempt's limits, unless it runs already."""
+        """Start one of the attempt's limits, unless it is running already."""
         if timer not in self.connection.armed:
             self.arm(timer, seconds)
 
     def spend(self, timer: Timer) -> None:
-        """Note that one of the attempt's limits has been reached."""
+        """Record that one of the attempt's limits was reached."""
         self.set(spent=self.connection.spent | {timer})
 
     def disarm(self, timers: frozenset[Timer]) -> None:
-        """Forget these timers, as far as they are armed."""
+        """Cancel those of these timers that are armed."""
         if self._fired in timers:
             self.set(armed=self.connection.armed - {self._fired})
             if self._fired in COUNTED:
@@ -175,31 +186,31 @@ class Step:
     # --- counters and alerts --------------------------------------------------------------------------------------
 
     def reset(self) -> None:
-        """Counters to zero (L3)."""
+        """Reset the counters (L3)."""
         self.set(attempts=0, errors=0, rounds=0, waits=0, refreshed=False, resting=None, breaker=Breaker.CLOSED)
         self.reset_alerts()
 
     def reset_alerts(self) -> None:
-        """Let everything be alerted again that does not stand."""
+        """Allow everything to be alerted again that does not still stand."""
         if self.connection.alerted:
             self.set(alerted=self.connection.alerted & STANDING)
 
     def alert(self, alert: Alert) -> None:
-        """Raise an alert, once for each reason until the counters are zero."""
+        """Raise an alert, once per reason until the counters are reset."""
         if alert.reason not in self.connection.alerted:
             self.set(alerted=self.connection.alerted | {alert.reason})
             self.effects.append(alert)
 
     def over(self, reason: Reason) -> None:
-        """End what was alerted, if it was."""
+        """End an alert, if it was raised."""
         if reason in self.connection.alerted:
             self.set(alerted=self.connection.alerted - {reason})
-            self.effects.append(Over(reason))
+            self.effects.append(AlertOver(reason))
 
     # --- the browser ----------------------------------------------------------------------------------------------
 
     def attempt(self, to: Next) -> None:
-        """Begin an attempt, or wait for the earlier browser to be gone: two never share a profile (L1)."""
+        """Begin an attempt, or wait for the previous browser to be gone: two never share a profile (L1)."""
         before = self.connection
         if before.browser is not Browser.NONE:
             self.disarm(OF_PHASE)
@@ -216,8 +227,8 @@ class Step:
             Open(session, fresh=before.fresh, takeover=to.takeover, set_aside=before.foreign, lost=before.linked)
         )
 
-    def put_away(self, *, log_out: bool = False) -> None:
-        """Take the code from the chat and the browser from the machine."""
+    def close_browser(self, *, log_out: bool = False) -> None:
+        """Remove the code from the chat and close the browser."""
         self.hide_code()
         self.close_dialog()
         self.disarm(OF_BROWSER)
@@ -227,19 +238,19 @@ class Step:
             self.set(browser=Browser.CLOSING, reloads=0, identified=None)
 
     def show_code(self, code: Code) -> None:
-        """Put a code into the chat, and let none follow within the debounce."""
+        """Show a code in the chat; the debounce then holds the next one back."""
         self.set(shown=code, held=None)
         self.effects.append(ShowCode(code))
         self.arm(Timer.DEBOUNCE, self.policy.qr_debounce)
 
     def hide_code(self) -> None:
-        """Take the code out of the chat, if there is one."""
+        """Remove the code from the chat, if there is one."""
         if self.connection.shown is not None:
             self.effects.append(HideCode())
             self.set(shown=None, held=None)
 
     def close_dialog(self) -> None:
-        """Note that nothing covers the page any more."""
+        """Record that nothing covers the page any more."""
         if self.connection.dialog is not None:
             self.set(dialog=None, interrupted=None)
         self.over(Reason.DIALOG)

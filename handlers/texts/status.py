@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from itertools import takewhile
 
+from controller.accounts.e164 import mask
 from controller.accounts.model import Breaker, Stage
 from controller.accounts.notices import BuildLoaded, PastTransition
-from controller.accounts.numbers import mask
 from controller.accounts.reasons import Reason, Remedy, State
 from controller.manager import Status
 from controller.registry import Account

@@ -17,7 +17,7 @@ from importlib.metadata import PackageNotFoundError
 from importlib.metadata import version as version_of
 from pathlib import Path
 
-from controller.accounts.numbers import mask
+from controller.accounts.e164 import mask
 from controller.chromium.profile.live_copy import BusyProfileError, copy_session
 from controller.chromium.profile.names import KEY_FILE, sync_folder
 from controller.chromium.profile.profile import Profile

@@ -8,7 +8,7 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from controller.accounts.numbers import mask
+from controller.accounts.e164 import mask
 
 _PARTS = 5
 _CODE = re.compile(r"[!-~]{1,1000}")

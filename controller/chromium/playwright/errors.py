@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from playwright.async_api import Error as PlaywrightError
 from playwright.async_api import TimeoutError as PlaywrightTimeoutError
 
-from controller.accounts.numbers import mask
+from controller.accounts.e164 import mask
 from controller.accounts.reasons import Reason
 from controller.chromium.process.launcher import IN_USE, REFUSAL
 from controller.driver import DriverError

@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Callable
 
-from controller.accounts.numbers import mask
+from controller.accounts.e164 import mask
 from controller.driver import DriverError
 from controller.registry import Account, Registry, ShuttingDownError
 from controller.tasks import Tasks

@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
 
-from controller.accounts.numbers import mask
+from controller.accounts.e164 import mask
 from controller.incidents import Incident
 from controller.registry import Account, Registry, UnknownAccountError
 from handlers.alerts import alert_text

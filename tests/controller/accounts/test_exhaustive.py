@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import pytest
 
-from controller.accounts.effects import Alert, Arm, Close, Disarm, HideCode, LogOut, Look, Open, Over, ShowCode
+from controller.accounts.effects import Alert, AlertOver, Arm, Close, Disarm, HideCode, LogOut, Look, Open, ShowCode
 from controller.accounts.lifecycle import advance
 from controller.accounts.model import (
     COUNTED,
@@ -187,7 +187,7 @@ def check(before, event, after, effects, open_alerts):  # noqa: C901, PLR0912 - 
                 assert TRAITS[reason].alert
                 if reason in STANDING:
                     open_alerts |= {reason}
-            case Over(reason=reason):
+            case AlertOver(reason=reason):
                 assert reason in open_alerts or reason not in STANDING
                 open_alerts -= {reason}
     assert opened <= 1

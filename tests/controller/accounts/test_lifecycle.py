@@ -8,6 +8,7 @@ import pytest
 from controller.accounts.effects import (
     Activity,
     Alert,
+    AlertOver,
     Arm,
     Close,
     Disarm,
@@ -17,7 +18,6 @@ from controller.accounts.effects import (
     LogOut,
     Look,
     Open,
-    Over,
     Probe,
     RecordBuild,
     Refuse,
@@ -148,7 +148,7 @@ def do(link: Connection, event, policy: Policy = POLICY):
 def leaving(phase: Phase, *, attempt: bool = True) -> tuple[object, ...]:
     """The effects of leaving a phase, in order. attempt: for something that is no stage of the same attempt."""
     code = (HideCode(),) if phase is Stage.AWAITING_SCAN else ()
-    dialog = (Over(Reason.DIALOG),) if phase is Stage.DIALOG else ()
+    dialog = (AlertOver(Reason.DIALOG),) if phase is Stage.DIALOG else ()
     slot = (ReleaseSlot(),) if phase is Stage.LAUNCHING else ()
     timers = frozenset(ARMED[phase] & (OF_PHASE | OF_ATTEMPT if attempt else OF_PHASE))
     return (*code, *dialog, *slot, *((Disarm(timers),) if timers else ()))
@@ -156,8 +156,8 @@ def leaving(phase: Phase, *, attempt: bool = True) -> tuple[object, ...]:
 
 def ended(phase: Phase) -> tuple[object, ...]:
     """The same where the browser is put away in between."""
-    before = [effect for effect in leaving(phase) if isinstance(effect, HideCode | Over)]
-    after = [effect for effect in leaving(phase) if not isinstance(effect, HideCode | Over)]
+    before = [effect for effect in leaving(phase) if isinstance(effect, HideCode | AlertOver)]
+    after = [effect for effect in leaving(phase) if not isinstance(effect, HideCode | AlertOver)]
     browser = (Disarm(frozenset({Timer.RELOADS})),) if phase is Stage.READING else ()
     return (*before, *browser, Close(7), *after)
 
@@ -530,7 +530,7 @@ def test_ready_is_connected(phase, number):
         alerted=frozenset({Reason.FLAPPING}),
     )  # fmt: skip
     assert after.verified == (number is not None)
-    gone = [effect for effect in leaving(phase) if not isinstance(effect, Over)]
+    gone = [effect for effect in leaving(phase) if not isinstance(effect, AlertOver)]
     assert effects == (
         *gone, Arm(Timer.HEALTH, 30), Arm(Timer.KEEP_ALIVE, 62), Arm(Timer.STABLE, 61),
         Arm(Timer.QUIET, 150), Arm(Timer.STALE, 300), Activity(),
@@ -641,7 +641,12 @@ def test_k4_a_number_that_differs_by_one_digit_is_asked_about_and_never_acted_on
     assert effects[0].reason is Reason.CONFIRM_NUMBER
     assert do(link, Identified(NEARLY)) == (link, ()), "asked once"
     same, effects = do(link, ConfirmNumber(same=True))
-    assert (same.phase, same.alias, same.verified, effects) == (phase, NEARLY, True, (Over(Reason.CONFIRM_NUMBER),))
+    assert (same.phase, same.alias, same.verified, effects) == (
+        phase,
+        NEARLY,
+        True,
+        (AlertOver(Reason.CONFIRM_NUMBER),),
+    )
     assert do(same, Identified(NEARLY))[1] == ()
     other, effects = do(link, ConfirmNumber(same=False))
     assert (other.phase, effects[-1]) == (Stage.LOGGING_OUT, LogOut(7))
@@ -651,7 +656,7 @@ def test_k4_a_number_that_differs_by_one_digit_is_asked_about_and_never_acted_on
 def test_k4_an_answer_that_comes_when_it_is_not_open_counts_when_it_is(phase):
     link = at(phase, unconfirmed=NEARLY, alerted=frozenset({Reason.CONFIRM_NUMBER}))
     same, effects = do(link, ConfirmNumber(same=True))
-    assert (same.alias, effects) == (NEARLY, (Over(Reason.CONFIRM_NUMBER),))
+    assert (same.alias, effects) == (NEARLY, (AlertOver(Reason.CONFIRM_NUMBER),))
     other, _ = do(link, ConfirmNumber(same=False))
     assert (other.phase, other.denied) == (phase, NEARLY)
     assert do(at(Stage.SYNCING, denied=NEARLY), Identified(NEARLY))[0].phase is Stage.LOGGING_OUT
@@ -1441,7 +1446,7 @@ def test_k6_what_can_be_watched_only_in_part_is_told_once_and_silently():
     link, _ = do(link, Reloaded())
     link, effects = do(link, Ready(OURS))
     assert link.partial == ""
-    assert Over(Reason.WATCHED_IN_PART) in effects
+    assert AlertOver(Reason.WATCHED_IN_PART) in effects
 
 
 def test_the_build_of_each_document_is_recorded():
@@ -1463,7 +1468,7 @@ def test_k7_a_known_dialog_in_the_way_is_offered_and_waited_for(phase):
     assert (pressed, effects) == (link, (Dismiss(7),))
     after, effects = do(link, DialogClosed())
     assert after.phase is (Stage.SYNCING if phase is Stage.SYNCING else Stage.READING)
-    assert effects[0] == Over(Reason.DIALOG)
+    assert effects[0] == AlertOver(Reason.DIALOG)
     assert (after.dialog, after.interrupted) == (None, None)
 
 
@@ -1490,7 +1495,7 @@ def test_k7_a_dialog_over_a_connection_is_told_once_and_silently():
     assert do(link, DIALOG) == (link, ())
     assert do(link, AnswerDialog()) == (link, (Dismiss(7),))
     link, effects = do(link, DialogClosed())
-    assert (link.dialog, effects) == (None, (Over(Reason.DIALOG),))
+    assert (link.dialog, effects) == (None, (AlertOver(Reason.DIALOG),))
     _, effects = do(at(State.CONNECTED), Dialog("locked", locked=True))
     assert effects == (Alert(Reason.DIALOG, detail="locked", silent=True),), "what is connected goes on"
 
@@ -1505,7 +1510,7 @@ def test_k7_the_page_s_own_lock_needs_a_person(phase):
 def test_k7_a_dialog_is_over_when_its_browser_is():
     link, _ = do(at(State.CONNECTED), DIALOG)
     link, effects = do(link, Ended(Reason.CONNECTION_LOST))
-    assert Over(Reason.DIALOG) in effects
+    assert AlertOver(Reason.DIALOG) in effects
     assert link.dialog is None
 
 
@@ -1517,7 +1522,7 @@ def lose_and_mend(link: Connection, reason: Reason = Reason.CONNECTION_LOST) -> 
     told: list[object] = []
     for event in (Ended(reason), Closed(), Fired(Timer.RETRY), SlotGranted(), Ready(OURS), Fired(Timer.STABLE)):
         link, effects = do(link, event)
-        told += [effect for effect in effects if isinstance(effect, Alert | Over)]
+        told += [effect for effect in effects if isinstance(effect, Alert | AlertOver)]
     assert link.phase is State.CONNECTED
     return link, told
 
@@ -1535,7 +1540,7 @@ def test_l16_what_mends_itself_more_than_five_times_within_an_hour_is_told_once(
         link, told = lose_and_mend(link)
         assert told == []
     link, effects = do(link, Fired(Timer.CALM))
-    assert (effects, link.flapping, link.worst) == ((Over(Reason.FLAPPING),), False, None)
+    assert (effects, link.flapping, link.worst) == ((AlertOver(Reason.FLAPPING),), False, None)
     for _ in range(5):
         link, told = lose_and_mend(link)
         assert told == []
@@ -1580,7 +1585,7 @@ def test_l16_an_operator_who_suspends_it_ends_it():
     link = at(State.CONNECTED, flapping=True, alerted=frozenset({Reason.FLAPPING}),
               armed=frozenset(ARMED[State.CONNECTED] | {Timer.CALM}))  # fmt: skip
     link, effects = do(link, Suspend())
-    assert Over(Reason.FLAPPING) in effects
+    assert AlertOver(Reason.FLAPPING) in effects
     assert (link.flapping, link.armed) == (False, frozenset())
 
 

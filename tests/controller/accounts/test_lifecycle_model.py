@@ -8,6 +8,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from controller.accounts.effects import (
     Alert,
+    AlertOver,
     Arm,
     Close,
     Disarm,
@@ -16,7 +17,6 @@ from controller.accounts.effects import (
     LogOut,
     Look,
     Open,
-    Over,
     Refuse,
     ShowCode,
 )
@@ -157,7 +157,7 @@ class Lifecycle(RuleBasedStateMachine):
                 case Alert(reason=reason):
                     self.alerts_open.add(reason)
                     self.told_truly(reason)
-                case Over(reason=reason):
+                case AlertOver(reason=reason):
                     assert reason in self.alerts_open, "over is what was alerted"
                     self.alerts_open.discard(reason)
                 case Look(session=session) | LogOut(session=session) | Dismiss(session=session):

@@ -1,33 +1,33 @@
-"""Phone numbers as E.164: as people may see them in logs and alerts, and whether two are one account's.
+"""Phone numbers in E.164: masking for logs and alerts, and whether two of them are the same account.
 
-Parsing what people type lives in `handlers.texts.phone_numbers`.
+Parsing of user input is in `handlers.texts.phone_numbers`.
 """
 
 import re
 
 _WITH_AND_WITHOUT = (
-    # Brazil's mobile numbers got a 9 in 2012 to 2016; accounts that are older keep their id without it.
+    # Brazilian mobile numbers got an extra 9 between 2012 and 2016; older accounts keep their id without it.
     (re.compile(r"\+55(\d{2})9?([6-9]\d{7})"), r"+55\1\2"),
-    # Mexico's lost their 1 in 2019; ids keep it.
+    # Mexican numbers lost their 1 in 2019; ids keep it.
     (re.compile(r"\+521?(\d{10})"), r"+52\1"),
-    # Argentina's mobile numbers have a 9 when called from abroad, which people leave out; ids have it.
+    # Argentine mobile numbers have a 9 when dialled from abroad, which people omit; ids have it.
     (re.compile(r"\+549?(\d{10})"), r"+54\1"),
 )
-"""What WhatsApp's ids of some countries have or lack: a pattern, and what all its forms come to.
+"""Variants of numbers in WhatsApp's ids by country: a pattern, and the canonical form.
 
-As users of other clients found: wwebjs/whatsapp-web.js issues 596 and 1967, chatwoot pull requests 14264 and 14926.
+Reported by users of other clients: wwebjs/whatsapp-web.js issues 596 and 1967, chatwoot pull requests 14264, 14926.
 """
 
 _SHOWN = 4
 
 
 def mask(number: str) -> str:
-    """Return an E.164 number with all but its last four digits hidden, its length too: `•••4567`."""
+    """Mask an E.164 number except for its last four digits, without showing its length: `•••4567`."""
     return "•••" + number[-_SHOWN:]
 
 
 def mask_apart(one: str, other: str) -> tuple[str, str]:
-    """Return two different E.164 numbers masked, but with the digits in which they differ: `549•••6789, 54•••6789`."""
+    """Mask two different E.164 numbers, keeping the digits in which they differ: `549•••6789, 54•••6789`."""
     if one[-_SHOWN:] != other[-_SHOWN:]:
         return mask(one), mask(other)
     length = max(len(one), len(other)) - len("+")
@@ -37,12 +37,12 @@ def mask_apart(one: str, other: str) -> tuple[str, str]:
 
 
 def is_same_account(one: str, other: str) -> bool:
-    """Tell whether two E.164 numbers are one WhatsApp account's."""
+    """Return whether two E.164 numbers belong to the same WhatsApp account."""
     return _plain(one) == _plain(other)
 
 
 def may_be_same_account(one: str, other: str) -> bool:
-    """Tell whether two E.164 numbers differ by one digit that is inserted or dropped: only a person knows then."""
+    """Return whether two E.164 numbers differ by one inserted or dropped digit, so that only a person can tell."""
     short, long = sorted((one, other), key=len)
     return len(long) == len(short) + 1 and any(long[:at] + long[at + 1 :] == short for at in range(1, len(long)))
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from controller.accounts.numbers import is_same_account, mask, mask_apart, may_be_same_account
+from controller.accounts.e164 import is_same_account, mask, mask_apart, may_be_same_account
 
 
 @pytest.mark.parametrize(
