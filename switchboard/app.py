@@ -21,6 +21,7 @@ from controller.host.limits import HostLimits
 from controller.host.pressure import Pressure, cores
 from controller.host.reaper import Reaper, adopt_orphans
 from controller.host.resource_watch import MIB, Budget, ResourceWatch
+from controller.hosts import Hosts
 from controller.manager import Status, utc_now
 from controller.network.outage import OutageWatch
 from controller.network.proxy import parse_proxy
@@ -104,28 +105,28 @@ async def serve(settings: Settings) -> None:
     adopt_orphans()
     stopping = Stopping()
     with held(settings.data_dir):
-        driver = ChromiumDriver(chromium_options(settings))
-        log.info("Browser: %s", driver.find())
+        hosts = hosts_of(settings)
+        log.info("Browser: %s", hosts.find())
         async with AsyncExitStack() as stack:
             try:
                 async with stopping.interrupts():
-                    await _identify(driver)
+                    await _identify(hosts)
                     database = await _opened(stack, settings.data_dir / DATABASE)
-                    if orphans := await driver.end_orphans():
+                    if orphans := await hosts.end_orphans():
                         log.warning("Ended %d browsers that an earlier run had left", orphans)
-                    parts = _assemble(settings, database, driver, calling)
+                    parts = _assemble(settings, database, hosts, calling)
                     await _loaded(parts.telegram)
                     await parts.builds.load()
-                await _run(parts, driver, stopping)
+                await _run(parts, hosts, stopping)
             except StopRequested:
                 stopping.begin()
     log.info("Stopped")
 
 
-async def _identify(driver: ChromiumDriver) -> None:
+async def _identify(hosts: Hosts) -> None:
     """Refuse at the start what is no browser at all. Raises DriverError."""
     try:
-        await driver.identify()
+        await hosts.identify()
     except TimeoutError as error:  # a busy machine: it may be quicker when it is needed
         log.warning("%s", error)
 
@@ -144,7 +145,7 @@ async def _opened(stack: AsyncExitStack, path: Path) -> Database:
         await asyncio.sleep(RETRY_SECONDS)
 
 
-async def _run(parts: _Program, driver: ChromiumDriver, stopping: Stopping) -> None:
+async def _run(parts: _Program, hosts: Hosts, stopping: Stopping) -> None:
     """Run the parts until a stop is asked for or the chat fails for good; then end each within its deadline."""
     booted = asyncio.Event()
     serving = _start(_serve_chat(parts.telegram, booted), "Telegram")
@@ -153,6 +154,7 @@ async def _run(parts: _Program, driver: ChromiumDriver, stopping: Stopping) -> N
         _start(parts.launches.run(), "launch pressure"),
         _start(parts.fleet.run(), "fleet"),
         _start(_scheduled(parts.backups), "backups"),
+        _start(hosts.run(), "hosts"),
         _start(parts.housekeeping.run(), "housekeeping"),
         _start(parts.builds.run(), "builds"),
         _start(parts.monitoring.run(), "monitoring"),
@@ -173,7 +175,7 @@ async def _run(parts: _Program, driver: ChromiumDriver, stopping: Stopping) -> N
             ("closing the browsers", parts.registry.stop(), CLOSE_DEADLINE),
             ("storing the last transitions", parts.recorder.stop(STORE_DEADLINE), STORE_DEADLINE + 1),
             ("ending the chat", parts.telegram.stop(TELL_DEADLINE), CHAT_DEADLINE),
-            ("ending the browsers' driver", driver.stop(), DRIVER_DEADLINE),
+            ("ending the browsers' driver", hosts.stop(), DRIVER_DEADLINE),
             ("storing how it ended", parts.monitoring.ended(stopping.why or "by itself, see its log"), STORE_DEADLINE),
         ):
             await stopping.step(name, work, seconds)
@@ -198,6 +200,11 @@ async def _loaded(telegram: TelegramService) -> None:
         await asyncio.sleep(RETRY_SECONDS)
 
 
+def hosts_of(settings: Settings) -> Hosts:
+    """Return what runs the browsers: this machine."""
+    return ChromiumDriver(chromium_options(settings))
+
+
 def chromium_options(settings: Settings) -> ChromiumOptions:
     """Return how browsers are to be started."""
     return ChromiumOptions(
@@ -214,7 +221,7 @@ def chromium_options(settings: Settings) -> ChromiumOptions:
     )
 
 
-def _assemble(settings: Settings, database: Database, driver: ChromiumDriver, calling: Calling) -> _Program:
+def _assemble(settings: Settings, database: Database, hosts: Hosts, calling: Calling) -> _Program:
     """Make the parts and tie them: what managers report is stored with its alerts, then passed to all who listen."""
     use_time_zone(None if settings.time_zone is None else ZoneInfo(settings.time_zone))
     records = AccountRecords(database)
@@ -223,7 +230,7 @@ def _assemble(settings: Settings, database: Database, driver: ChromiumDriver, ca
     most = most_at_once(machine) if settings.launch_slots == "auto" else settings.launch_slots
     registry = Registry(
         records,
-        driver=driver,
+        driver=hosts,
         policy=settings.policy(),
         listener=recorder,
         launch_slots=most,
@@ -259,7 +266,7 @@ def _assemble(settings: Settings, database: Database, driver: ChromiumDriver, ca
     launches = LaunchPressure(registry.slots, machine, Pressure(HostLimits()).look)
     builds = BuildWatch(telegram, store=PageLoads(database))
     registry.may_plan, registry.go_on = builds.may_plan, builds.go_on
-    monitoring = assemble_monitoring(settings, database, registry, telegram, driver)
+    monitoring = assemble_monitoring(settings, database, registry, telegram, hosts)
     telegram.call_listeners.append(monitoring.note_call)
     recorder.listeners += [telegram.notify, fleet.note, resources.note, builds.note, monitoring.note]
     backups = None

@@ -1,4 +1,4 @@
-"""Opens WhatsApp Web in real Chromium through Playwright: implements `controller.driver.Driver`.
+"""Opens WhatsApp Web in real Chromium through Playwright, on this machine: implements `controller.hosts.Hosts`.
 
 Here a browser, a page and our scripts become one session. What never lives here: what the page says (`session`),
 how a browser is started (`launch`) and ended (`processes`).
@@ -6,7 +6,7 @@ how a browser is started (`launch`) and ended (`processes`).
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -29,6 +29,7 @@ from controller.chromium.profile.vault import OPEN, Vault, VaultError
 from controller.chromium.session import ChromiumSession
 from controller.driver import DriverError, Opening, SavedSession, Usage
 from controller.host.limits import HostLimits
+from controller.hosts import HostUsage, UnknownHostError
 from controller.network.proxy import Proxy
 from controller.tasks import uncancelled
 
@@ -84,7 +85,10 @@ class ChromiumOptions:
 
 
 class ChromiumDriver:
-    """Implements `controller.driver.Driver`. For one event loop. Raises VaultError for a wrong key."""
+    """Implements `controller.hosts.Hosts` for this machine alone. For one event loop.
+
+    Raises VaultError for a wrong key.
+    """
 
     def __init__(self, options: ChromiumOptions, limits: HostLimits | None = None) -> None:
         """limits: of this host or container, to say why a browser broke."""
@@ -96,13 +100,13 @@ class ChromiumDriver:
         self._pids: dict[str, int] = {}
         self._host = PlaywrightHost(options.data_dir)
 
-    def find(self) -> Path:
+    def find(self) -> str:
         """Tell which browser will be used, without starting it. Raises DriverError with a line for people."""
-        return find_executable(self._options.executable)
+        return str(find_executable(self._options.executable))
 
     async def identify(self) -> Browser:
         """Ask the browser for its version. Raises DriverError, TimeoutError."""
-        return await identify(self.find())
+        return await identify(find_executable(self._options.executable))
 
     async def end_orphans(self) -> int:
         """End what a killed controller left running under DATA_DIR; to be called once at start. Returns how many.
@@ -179,6 +183,21 @@ class ChromiumDriver:
         newest = self._bounds.newest
         found = {account: newest[pid] for account, pid in self._pids.items() if pid in newest}
         return {account: Usage(rough.memory, rough.processes) for account, rough in found.items()}
+
+    def usage(self) -> Sequence[HostUsage]:
+        """Return nothing: this machine is watched by `controller.host`."""
+        return ()
+
+    def host_of(self, account: str) -> str:  # noqa: ARG002 - there is one machine alone
+        """Return "": there is one machine alone."""
+        return ""
+
+    def drain(self, host: str, *, draining: bool) -> None:  # noqa: ARG002 - there is one machine alone
+        """Refuse: there is nowhere else to go. Raises UnknownHostError."""
+        raise UnknownHostError(host)
+
+    async def run(self) -> None:
+        """Return at once: this machine needs no keeping in view."""
 
     async def has_session(self, account: str) -> bool:
         """Tell whether the account's profile seems to hold a linked session."""

@@ -5,9 +5,9 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
-from controller.chromium import ChromiumDriver
 from controller.chromium.profile.names import name_of
 from controller.host.limits import HostLimits
+from controller.hosts import Hosts
 from controller.registry import Registry
 from storage.database import Database
 from storage.pulse import PulseRecords
@@ -20,9 +20,7 @@ ID_LETTERS = 8
 """Letters of a profile's name that stand for its account in figures: enough for a million accounts without a double."""
 
 
-def assemble(
-    settings: Settings, database: Database, registry: Registry, chat: ChatSide, driver: ChromiumDriver
-) -> Monitoring:
+def assemble(settings: Settings, database: Database, registry: Registry, chat: ChatSide, hosts: Hosts) -> Monitoring:
     """Return the monitoring, ready to run."""
     limits = HostLimits()
 
@@ -63,7 +61,7 @@ def assemble(
         chat=chat,
         records=records,
         account_id=account_id,
-        used=driver.used,
+        used=hosts.used,
         host=host,
         backup_age=backup_age,
     )
