@@ -166,7 +166,7 @@ async def _run(parts: _Program, hosts: Hosts, stopping: Stopping) -> None:
             await parts.registry.boot()
         booted.set()
         parts.monitoring.ready()
-        beside.append(_start(parts.monitoring.tell_absence(parts.telegram.alerts.sound), "absence"))
+        beside.append(_start(parts.monitoring.tell_absence(parts.telegram.alerts.announcer.sound), "absence"))
         await _first(serving, stopping.asked)
     finally:
         log.info("Stopping")
@@ -260,7 +260,7 @@ def _assemble(settings: Settings, database: Database, hosts: Hosts, calling: Cal
         clock=utc_now,
     )
     records.absorb.append(telegram.alerts.absorb)
-    recorder.troubles, recorder.not_stored = telegram, telegram.alerts.not_stored
+    recorder.troubles, recorder.not_stored = telegram, telegram.alerts.announcer.not_stored
     fleet = OutageWatch(registry, telegram, _reach(settings))
     resources = ResourceWatch(registry, telegram, _budget(settings), settings.data_dir)
     launches = LaunchPressure(registry.slots, machine, Pressure(HostLimits()).look)

@@ -118,7 +118,6 @@ def assemble(
         actions=actions,
         responder=responder,
         alerts=alerts,
-        silences=alerts.silences,
         duty=duty,
         region=options.region,
         clock=clock,

@@ -15,9 +15,9 @@ class Chats:
     def heard_from(self, chat: int) -> None:
         """Note that somebody wrote in a chat: if it was gone, it is back."""
         self._cards.came_back(chat)
-        self._alerts.heard_from(chat)
+        self._alerts.chats.heard_from(chat)
 
     def moved(self, chat: int, to: int) -> None:
         """Send what goes to a group to the supergroup that it has become."""
-        self._alerts.move_soon(chat, to)
+        self._alerts.chats.moved(chat, to)
         self._tasks.start(self._choices.move(chat, to), "moving what was chosen for a group")

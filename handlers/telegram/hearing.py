@@ -70,7 +70,9 @@ class Hearing:
             if self._deaf:
                 log.info("Telegram: polls come back again")
             self._deaf = ""
-            self._tasks.start(self._alerts.trouble(Kind.OVER, Trouble.DEAF), "telling that people are heard again")
+            self._tasks.start(
+                self._alerts.announcer.trouble(Kind.OVER, Trouble.DEAF), "telling that people are heard again"
+            )
         return since
 
     def failed(self, error: ChatError) -> None:
@@ -120,4 +122,4 @@ class Hearing:
     async def _become_deaf(self, why: str) -> None:
         self._deaf = why
         log.error("Telegram: nobody is heard: %s", why)
-        await self._alerts.trouble(Kind.ALERT, Trouble.DEAF, why)
+        await self._alerts.announcer.trouble(Kind.ALERT, Trouble.DEAF, why)

@@ -144,7 +144,7 @@ class Intake:
         self._unreadable += 1
         if self._unreadable == 1:
             self._tasks.start(
-                self._alerts.notify_admins(answers.UNREADABLE), "telling of an update that cannot be read"
+                self._alerts.announcer.notify_admins(answers.UNREADABLE), "telling of an update that cannot be read"
             )
 
     # --- a request's life ---------------------------------------------------------------------------------------------

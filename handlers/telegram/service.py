@@ -107,12 +107,12 @@ class TelegramService:
 
     async def tell_trouble(self, reason: Trouble, detail: str = "") -> None:
         """Notify admins of a trouble of the controller itself (`controller.troubles`), or of how it goes on."""
-        await self.alerts.trouble(Kind.ALERT, reason, detail)
+        await self.alerts.announcer.trouble(Kind.ALERT, reason, detail)
         self._cards.refresh_all()  # what all accounts wait for may have begun
 
     async def tell_trouble_over(self, reason: Trouble) -> None:
         """Notify admins that a trouble of the controller is over."""
-        await self.alerts.trouble(Kind.OVER, reason)
+        await self.alerts.announcer.trouble(Kind.OVER, reason)
         self._cards.refresh_all()
 
     # --- what the monitoring looks at ---------------------------------------------------------------------------------

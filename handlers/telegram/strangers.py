@@ -52,4 +52,4 @@ class Strangers:
             if first:
                 (row,) = keyboards.stranger(user)
                 buttons = tuple((button.label, button.code) for button in row)
-                await self._alerts.notify_admins(people_text.stranger_came(user, name), buttons=buttons)
+                await self._alerts.announcer.notify_admins(people_text.stranger_came(user, name), buttons=buttons)

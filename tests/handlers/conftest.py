@@ -126,7 +126,7 @@ async def running_rig(
     transitions = AccountRecords(database)
     transitions.absorb.append(service.alerts.absorb)
     recorder = Recorder(transitions, service.notify)
-    recorder.troubles, recorder.not_stored = service, service.alerts.not_stored
+    recorder.troubles, recorder.not_stored = service, service.alerts.announcer.not_stored
     accounts.tell = recorder
     await service.load()
     running = asyncio.create_task(service.run())

@@ -13,12 +13,12 @@ from functools import partial
 
 from controller.incidents import Entry
 from handlers.alerts.escalation import calling_text, second_way, steps
-from handlers.alerts.escalation.duty import Duty, OnDuty
+from handlers.alerts.escalation.audience import Audience
+from handlers.alerts.escalation.duty import OnDuty
 from handlers.alerts.escalation.second_way import SecondWay
 from handlers.alerts.escalation.steps import Key, Step, Trouble
 from handlers.alerts.incidents.book import Book, Fact, Kind
 from handlers.alerts.incidents.ledger import Draft, Ledger
-from handlers.alerts.incidents.recipients import Recipients
 from handlers.alerts.incidents.silences import Silences
 
 log = logging.getLogger(__name__)
@@ -45,14 +45,12 @@ class Calling:
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """What the escalator works with. name: of an account, as HTML; absorb: takes facts into a chat's book."""
+    """What the escalator works with. absorb: takes facts into a chat's book."""
 
     ledger: Ledger
     silences: Silences
-    recipients: Recipients
-    duty: Duty
+    audience: Audience
     clock: Callable[[], datetime]
-    name: Callable[[str], str]
     absorb: Callable[[Draft, int, Sequence[Fact]], None]
 
 
@@ -61,7 +59,7 @@ class Escalator:
 
     def __init__(self, around: Surroundings, calling: Calling) -> None:
         self._around, self._calling = around, calling
-        self._ledger, self._clock = around.ledger, around.clock
+        self._ledger, self._clock, self._audience = around.ledger, around.clock, around.audience
         self._heard_since: dict[Key, datetime] = {}
         self._floor: datetime | None = None
         self._unmarked: dict[Key, tuple[datetime, str]] = {}
@@ -70,11 +68,6 @@ class Escalator:
         self._not_before = float("-inf")
         self._seen: OnDuty | None = None
         self._has_seen = False
-
-    def on_duty(self) -> OnDuty | None:
-        """Return who is on duty; None also where their chat cannot be written to, so that alerts sound elsewhere."""
-        now = self._around.duty.now()
-        return None if now is None or now.user in self._around.recipients.gone else now
 
     async def run(self) -> None:
         """Look until cancelled."""
@@ -103,7 +96,7 @@ class Escalator:
             await self._ledger.update(self._take_steps)
 
     def _steps(self, books: Iterable[Book]) -> list[tuple[Trouble, Step]]:
-        now, roster, on_duty = self._clock(), self._around.duty.roster, self.on_duty()
+        now, roster, on_duty = self._clock(), self._audience.duty.roster, self._audience.on_duty()
         found = []
         for trouble in steps.standing(books, self._is_silenced):
             after = self._calling.escalate_after
@@ -118,7 +111,7 @@ class Escalator:
         for trouble, step in self._steps(draft.books()):
             line = ""
             if step.target is not None:
-                target = self._around.recipients.moved.get(step.target.chat, step.target.chat)
+                target = self._audience.recipients.moved.get(step.target.chat, step.target.chat)
                 line = calling_text.escalated(step.target.name, now)
                 self._sound_in(draft, target, trouble)
             elif trouble.silent:
@@ -167,7 +160,7 @@ class Escalator:
         loop = asyncio.get_running_loop()
         if not due or loop.time() < self._not_before:
             return
-        if by := await self._send(second_way.title(due), second_way.text(due, self._around.name, self._clock())):
+        if by := await self._send(second_way.title(due), second_way.text(due, self._audience.name, self._clock())):
             self._wait = 0.0
             self._unmarked |= dict.fromkeys((each.key for each in due), (self._clock(), by))
             await self._mark()
@@ -235,7 +228,7 @@ class Escalator:
 
     async def _watch_duty(self) -> None:
         """Let everybody know who is on duty when that changes. Raises OSError."""
-        now = self._around.duty.now()
+        now = self._audience.duty.now()
         before, had_seen = self._seen, self._has_seen
         self._seen, self._has_seen = now, True
         if not had_seen:
@@ -243,7 +236,7 @@ class Escalator:
         if (before and before.user) == (now and now.user):
             return
         html = calling_text.duty_changed(now, self._clock())
-        chats = [place.chat for place in self._around.recipients.of_admins()]
+        chats = [place.chat for place in self._audience.recipients.of_admins()]
         chats += [each.user for each in (before, now) if each is not None]
 
         def change(draft: Draft) -> None:

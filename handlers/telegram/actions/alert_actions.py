@@ -9,7 +9,7 @@ from controller.registry import Registry, UnknownAccountError
 from handlers.alerts import alert_text
 from handlers.alerts.escalation.duty import Duty
 from handlers.alerts.incidents.incident_text import restartable
-from handlers.alerts.incidents.silences import Silences, WrongDurationError, parse_duration
+from handlers.alerts.incidents.silences import WrongDurationError, parse_duration
 from handlers.alerts.service import Alerts
 from handlers.chat.messages import escape
 from handlers.chat.people import People, Role
@@ -32,20 +32,19 @@ class AlertActions:
         actions: AccountActions,
         responder: Responder,
         alerts: Alerts,
-        silences: Silences,
         duty: Duty,
         region: str | None,
         clock: Callable[[], datetime],
     ) -> None:
         self._people, self._accounts, self._actions, self._responder = people, accounts, actions, responder
         self._duty = duty
-        self._alerts, self._silences, self._region, self._clock = alerts, silences, region, clock
+        self._handling, self._silences, self._region, self._clock = alerts.handling, alerts.silences, region, clock
 
     # --- buttons ------------------------------------------------------------------------------------------------------
 
     def find(self, chat: int, incident: int) -> Incident | None:
         """Return an incident of the chat, if it is still remembered."""
-        return self._alerts.find(chat, incident)
+        return self._handling.find(chat, incident)
 
     async def acknowledge(self, request: Request, incident: Incident) -> str:
         """Let everybody see that somebody is on it. Returns what is shown over the chat."""
@@ -56,7 +55,7 @@ class AlertActions:
         if not self._may_answer(request, incident):
             return answers.NOT_YOURS
         line = alert_text.is_on_it(request.name, self._clock())
-        await self._alerts.acknowledge(incident, line)
+        await self._handling.acknowledge(incident, line)
         await self._actions.audit(request.user, "acknowledge", None, f"incident {incident.id}")
         return alert_text.ACKNOWLEDGED
 
@@ -66,7 +65,7 @@ class AlertActions:
             return alert_text.OVER_ALREADY
         if not self._may_answer(request, incident):
             return answers.NOT_YOURS
-        await self._alerts.acknowledge(incident, alert_text.is_on_it(request.name, self._clock()))
+        await self._handling.acknowledge(incident, alert_text.is_on_it(request.name, self._clock()))
         await self._actions.audit(request.user, "take over", None, f"incident {incident.id}")
         return alert_text.TAKEN_OVER
 
@@ -78,7 +77,7 @@ class AlertActions:
             return alert_text.NOBODY_IS_ON_IT
         if not self._may_answer(request, incident):
             return answers.NOT_YOURS
-        await self._alerts.release(incident, alert_text.released_by(request.name, self._clock()))
+        await self._handling.release(incident, alert_text.released_by(request.name, self._clock()))
         await self._actions.audit(request.user, "release", None, f"incident {incident.id}")
         return alert_text.RELEASED
 
@@ -90,7 +89,7 @@ class AlertActions:
         if not self._people.is_admin(request.user) and not (numbers := self._own(numbers, request)):
             return answers.NOT_YOURS
         silence = await self._silences.begin(request.place.chat, numbers, lasts, user=request.user, name=request.name)
-        await self._alerts.add_line(incident, alert_text.silenced_by(silence, self._clock()))
+        await self._handling.add_line(incident, alert_text.silenced_by(silence, self._clock()))
         await self._actions.audit(
             request.user, "silence", None, f"incident {incident.id} until {silence.until:%F %R} UTC"
         )
@@ -112,7 +111,7 @@ class AlertActions:
 
     async def show_press(self, request: Request, incident: Incident, what: str) -> None:
         """Let the incident's message show who pressed what."""
-        await self._alerts.add_line(incident, alert_text.pressed_by(request.name, what, self._clock()))
+        await self._handling.add_line(incident, alert_text.pressed_by(request.name, what, self._clock()))
 
     async def end_silence(self, request: Request, silence: int) -> str:
         """End a silence before its time."""
@@ -184,7 +183,7 @@ class AlertActions:
     async def _list(self, request: Request) -> None:
         chat, now = request.place.chat, self._clock()
         silences = self._silences.here(chat)
-        incidents = [alert_text.standing(each, self._name, now) for each in self._alerts.standing(chat)]
+        incidents = [alert_text.standing(each, self._name, now) for each in self._handling.standing(chat)]
         told = [self._as_told_to(request, each) for each in silences]
         quiet = [alert_text.silence_line(each, self._names(each.numbers), now) for each in told]
         text = alert_text.alerts_and_silences(incidents, quiet)

@@ -88,12 +88,12 @@ class AlertChat:
             except ChatError as error:
                 log.error("TELEGRAM_ALERT_CHAT_ID: %s cannot be looked up (%s): alerts go to the admins", name, error)
                 if not told:
-                    await self._alerts.notify_admins(answers.alert_chat_unknown(name, str(error)))
+                    await self._alerts.announcer.notify_admins(answers.alert_chat_unknown(name, str(error)))
                 told = True
                 await asyncio.sleep(AGAIN_AFTER)
             else:
                 log.info("Alerts go to %s, which is chat %d", name, found.chat)
                 self._use(found.chat, topic)
                 if told:
-                    await self._alerts.notify_admins(answers.alert_chat_found(name))
+                    await self._alerts.announcer.notify_admins(answers.alert_chat_found(name))
                 return

@@ -79,6 +79,6 @@ class OwnershipActions:
         known = {True: "logged out", False: "not logged out", None: "no browser was open"}[logged_out]
         await self._actions.audit(request.user, "remove", None, f"{mask(number)} removed, {known}")
         self._gone(number)
-        await self._alerts.account_gone(number)
+        await self._alerts.handling.account_gone(number)
         text = texts.removed(account, linked=linked, logged_out=logged_out)
         await self._responder.answer(request, text)

@@ -175,7 +175,7 @@ class Rights:
                 self._cards.refresh(account.number)
         self._cards.look_at(user)
         self._set_menu(user)
-        await self._alerts.keep_only(user, lambda number: self._gets(user, number))
+        await self._alerts.handling.keep_only(user, lambda number: self._gets(user, number))
 
     def _gets(self, user: int, number: str) -> bool:
         """Tell whether alerts of this account come to the person's private chat."""

@@ -27,7 +27,7 @@ async def rigged(folder: Path, **options: Any) -> AsyncIterator[Rig]:
         for user, name in ((ADMIN, "Ada"), (SECOND_ADMIN, "Bob")):
             telegram.client.add_user(user, name)
             telegram.client.world.private_chat(user)
-        accounts = FakeAccounts(loop.clock)
+        accounts = FakeAccounts(options.pop("clock", loop.clock))
         async with running_rig(
             telegram, database, None, accounts, limits=None, **({"alert_policy": AlertPolicy()} | options)
         ) as rig:

@@ -14,7 +14,7 @@ from tests.handlers.alerts.storms import connected, from_bot, rigged, sounds
 from tests.handlers.alerts.test_alerts import greet, log_out, sounding
 from tests.handlers.conftest import QUICK, running_rig
 from tests.handlers.fakes import ADMIN, BERLIN, OPERATOR, PARIS, SECOND_ADMIN, FakeAccounts, FakeMessages
-from tests.virtual_time import run_virtual
+from tests.virtual_time import run_virtual, wall_clock
 from tests.waiting import until
 
 BRISK = replace(QUICK, retry=timedelta(seconds=0.2), gone_retry=timedelta(seconds=0.3))
@@ -76,7 +76,7 @@ async def test_a_refused_picture_is_dropped_and_holds_up_nothing(telegram, datab
             BERLIN, State.ERROR, Reason.PAGE_UNKNOWN, alert=Reason.PAGE_UNKNOWN, picture=b"\x89PNG no picture"
         )
         await until(lambda: refused.hits == 3, "it was tried three times")
-        await rig.service.alerts.notify_admins("A line after it.")
+        await rig.service.alerts.announcer.notify_admins("A line after it.")
         await rig.seen(ADMIN, lambda m: m["text"] == "A line after it.")
         await asyncio.sleep(0.5)
         assert refused.hits == 3
@@ -260,7 +260,7 @@ async def test_an_alert_that_cannot_be_stored_is_told_at_once_and_is_an_alert_la
 
 
 async def test_a_trouble_is_told_in_seconds_where_storing_it_hangs(rig, database, monkeypatch):
-    monkeypatch.setattr("handlers.alerts.service.STORED_WITHIN", 0.3)
+    monkeypatch.setattr("handlers.alerts.announcer.STORED_WITHIN", 0.3)
     await greet(rig)
     async with database.transaction():
         await rig.service.tell_trouble(Trouble.DATABASE, "no answer in 30 s")
@@ -305,20 +305,10 @@ async def test_what_was_never_told_has_no_end(telegram, database):
 @pytest.mark.parametrize("back", [0.1, 30.0, 3600.0, 30 * 86400.0])
 def test_a_clock_that_is_set_back_delays_and_hides_nothing(tmp_path, back):
     async def main():
-        async with rigged(tmp_path) as rig:
+        shift = timedelta(0)
+        async with rigged(tmp_path, clock=lambda: wall_clock() - shift) as rig:
             one, other = connected(rig, 2)
             await asyncio.sleep(30)
-            clock, shift = rig.accounts.clock, timedelta(0)
-
-            def shifted():
-                return clock() - shift
-
-            rig.accounts.clock = rig.service.alerts._clock = shifted
-            rig.service.alerts._context = replace(rig.service.alerts._context, clock=shifted)
-            for worker in rig.service.alerts._workers.values():
-                worker._context = rig.service.alerts._context
-                worker._sender._clock = shifted
-            rig.service.alerts.silences._clock = shifted
 
             def lose(number, reason=Reason.LOGGED_OUT):
                 rig.accounts.move(number, State.DISCONNECTED, reason, alert=reason)

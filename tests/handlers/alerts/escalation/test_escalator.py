@@ -176,7 +176,7 @@ async def test_what_cannot_be_stored_leaves_too_when_telegram_is_away(tmp_path):
             raise StorageError("full", transient=True)
 
         rig.incidents.save = fail  # type: ignore[method-assign]
-        await rig.service.alerts.trouble(Kind.ALERT, Trouble.DATABASE, "the disk is full")
+        await rig.service.alerts.announcer.trouble(Kind.ALERT, Trouble.DATABASE, "the disk is full")
         await pass_time(100)
         assert outside.sent == []
         await pass_time(100)
@@ -193,7 +193,7 @@ async def test_what_cannot_be_stored_and_telegram_takes_stays_there(tmp_path):
             raise StorageError("full", transient=True)
 
         rig.incidents.save = fail  # type: ignore[method-assign]
-        await rig.service.alerts.trouble(Kind.ALERT, Trouble.DATABASE, "the disk is full")
+        await rig.service.alerts.announcer.trouble(Kind.ALERT, Trouble.DATABASE, "the disk is full")
         await pass_time(600)
         assert outside.sent == []
         assert sounding(rig, ADMIN) == 1
@@ -285,5 +285,5 @@ async def test_where_there_is_nobody_to_call_nothing_is_stored(tmp_path):
     async with rigged(tmp_path) as rig:
         lose(rig)
         await pass_time(3600)
-        (entry,) = rig.service.alerts.standing(ADMIN)[0].open_entries
+        (entry,) = rig.service.alerts.handling.standing(ADMIN)[0].open_entries
         assert (entry.escalated, sounding(rig, ADMIN)) == (0, 1)

@@ -1,0 +1,128 @@
+"""From transitions and troubles to what they change of the incidents of every chat that gets them.
+
+All of it works on a `Draft`, within the transaction that stores it; nothing here stores or sends.
+"""
+
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+
+from controller.accounts.notices import Transition
+from controller.accounts.reasons import TRAITS, Reason, State
+from handlers.alerts.escalation import calling_text
+from handlers.alerts.escalation.audience import Audience
+from handlers.alerts.escalation.steps import with_line
+from handlers.alerts.incidents.book import Fact, Kind, Setting
+from handlers.alerts.incidents.ledger import Draft
+from handlers.alerts.incidents.policy import PolicyOf
+from handlers.alerts.incidents.silences import Silences
+from handlers.chat.choices import Loudness
+from handlers.texts import answers
+
+Channel = Callable[[int], tuple[Collection[int], bool]]
+"""Returns of a chat the incidents whose messages it refuses now, and whether each account has a topic there."""
+
+
+class Absorber:
+    """Absorbs what happens into the books of a draft."""
+
+    def __init__(
+        self,
+        audience: Audience,
+        silences: Silences,
+        clock: Callable[[], datetime],
+        policy_of: PolicyOf,
+        channel: Channel,
+    ) -> None:
+        self._audience, self._silences, self._clock = audience, silences, clock
+        self._policy_of, self._channel = policy_of, channel
+
+    def absorb_transitions(self, draft: Draft, transitions: Sequence[Transition]) -> None:
+        """Absorb transitions in their order. Alerts that come together are one batch of each chat that gets them."""
+        batches: dict[int, list[Fact]] = {}
+        for transition in transitions:
+            to_all = [place.chat for place in self._audience.of_account(transition.number)]
+            for fact in facts_of(transition):
+                # What ends something is told where the trouble was.
+                chats = to_all if fact.kind is Kind.ALERT else _concerned(draft, batches, fact.number)
+                for chat in dict.fromkeys(chats):
+                    batches.setdefault(chat, []).append(fact)
+        for chat, facts in batches.items():
+            self._absorb_in(draft, chat, facts)
+            draft.put(draft.book(chat).forget(self._clock(), self._policy_of(chat)))
+        for transition in transitions:
+            if transition.alert is not None and transition.picture is not None:
+                self._add_picture(draft, transition, transition.alert, transition.picture)
+
+    def absorb_facts(self, draft: Draft, chats: Iterable[int], facts: Sequence[Fact]) -> None:
+        """Absorb facts in these chats, and what ends something wherever it stands."""
+        wherever = {fact.number for fact in facts if fact.kind is not Kind.ALERT}
+        chats = [*chats, *(book.chat for book in draft.books() if any(map(book.is_open, wherever)))]
+        for chat in dict.fromkeys(chats):
+            self._absorb_in(draft, chat, facts)
+
+    def absorb_sounding(self, draft: Draft, chat: int, facts: Sequence[Fact]) -> None:
+        """Absorb facts in a chat just as they are."""
+        refused, forum = self._channel(chat)
+        setting = Setting(
+            self._clock(),
+            self._policy_of(chat),
+            draft.next_incident,
+            silenced=lambda number: self._silences.until(chat, number) is not None,
+            closed=refused,
+            forum=forum,
+        )
+        draft.put(draft.book(chat).absorb(facts, setting))
+
+    def _absorb_in(self, draft: Draft, chat: int, facts: Sequence[Fact]) -> None:
+        """Absorb facts in a chat, as loud as was chosen there.
+
+        Without a sound where somebody else is on duty, who is called first.
+        """
+        facts = self._as_chosen(chat, facts)
+        on_duty = self._audience.on_duty()
+        if on_duty is None or on_duty.user == chat:
+            self.absorb_sounding(draft, chat, facts)
+            return
+        before = {each.id for each in draft.book(chat).incidents}
+        self.absorb_sounding(draft, chat, [replace(each, silent=True) for each in facts])
+        for each in draft.book(chat).incidents:
+            if each.id not in before:
+                draft.put(draft.book(chat).put(with_line(each, calling_text.called_first(on_duty))))
+
+    def _as_chosen(self, chat: int, facts: Sequence[Fact]) -> list[Fact]:
+        policy, chosen = self._policy_of(chat), []
+        for fact in facts:
+            loudness = policy.loudness_of(fact.reason) if fact.kind is Kind.ALERT else Loudness.SOUND
+            if loudness is not Loudness.OFF:
+                chosen.append(replace(fact, silent=True) if loudness is Loudness.SILENT else fact)
+        return chosen
+
+    def _add_picture(self, draft: Draft, transition: Transition, reason: Reason, picture: bytes) -> None:
+        html = answers.page_picture(transition.number)
+        for place in self._audience.of_account(transition.number):
+            incident = draft.book(place.chat).about(transition.number, reason)
+            if incident is not None:
+                draft.add_note(place.chat, html, incident=incident.id, picture=picture)
+
+
+def _concerned(draft: Draft, batches: Mapping[int, Sequence[Fact]], number: str) -> list[int]:
+    """Return the chats in which something about the account stands, or will once these batches are absorbed."""
+    coming = [chat for chat, facts in batches.items() if any(fact.number == number for fact in facts)]
+    return [book.chat for book in draft.books() if book.is_open(number)] + coming
+
+
+def facts_of(transition: Transition) -> list[Fact]:
+    """Return what a transition is to people's alerts."""
+    number, at = transition.number, transition.at
+    facts = [Fact(Kind.OVER, number, reason, at) for reason in transition.over]
+    if (reason := transition.alert) is not None:
+        detail = transition.detail
+        if transition.block_ends_at is not None:
+            detail = answers.block_ends(transition.block_ends_at, at)
+        facts.append(Fact(Kind.ALERT, number, reason, at, transition.cause, detail, silent=transition.silent))
+    elif transition.state is State.CONNECTED:
+        facts.append(Fact(Kind.OVER, number, "", at))
+    elif transition.state is State.SUSPENDED and TRAITS[transition.reason].by_person:
+        facts.append(Fact(Kind.HANDLED, number, "", at))
+    return facts

@@ -1,0 +1,121 @@
+"""What admins are to know for certain: troubles of the controller itself, lines, and alerts that cannot be stored.
+
+What is stored in time is an incident or a note like any other. What is not is sent straight away, once, without
+buttons; as soon as it can be stored it becomes an alert like any other.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable
+from datetime import datetime
+
+from controller.accounts.notices import Transition
+from controller.accounts.reasons import State
+from controller.incidents import CRITICAL
+from controller.tasks import Tasks
+from controller.troubles import Trouble
+from handlers.alerts import alert_text
+from handlers.alerts.absorber import Absorber
+from handlers.alerts.escalation.audience import Audience
+from handlers.alerts.escalation.escalator import Escalator
+from handlers.alerts.incidents.book import Fact, Kind
+from handlers.alerts.incidents.ledger import Draft, Ledger
+from handlers.chat.errors import ChatError
+from handlers.chat.messages import Lane, Place, Text
+from handlers.chat.send_queue import SendQueue
+
+log = logging.getLogger(__name__)
+
+STORED_WITHIN = 5.0
+"""Seconds within which something is stored, or sent without."""
+
+
+class Announcer:
+    """Tells admins. No method raises."""
+
+    def __init__(
+        self,
+        queue: SendQueue,
+        tasks: Tasks,
+        *,
+        ledger: Ledger,
+        audience: Audience,
+        absorber: Absorber,
+        escalator: Escalator,
+        clock: Callable[[], datetime],
+    ) -> None:
+        self._queue, self._tasks, self._ledger, self._clock = queue, tasks, ledger, clock
+        self._audience, self._absorber, self._escalator = audience, absorber, escalator
+        self._sent_unstored: set[tuple[str, str]] = set()
+        """The number and reason of what was sent without being stored."""
+
+    async def trouble(self, kind: Kind, reason: Trouble, detail: str = "") -> None:
+        """Let admins know of a trouble of the controller itself, or of its end."""
+        fact = Fact(kind, "", reason, self._clock(), detail=detail)
+        places = self._audience.of_controller()
+        chats = [place.chat for place in places] if kind is Kind.ALERT else []
+        if await self.store(lambda draft: self._absorber.absorb_facts(draft, chats, [fact])):
+            if kind is Kind.OVER and ("", reason) in self._sent_unstored:  # no incident is there that this would end
+                await self.notify_admins(alert_text.straight_over(reason))
+            self._sent_unstored.discard(("", reason))
+        elif kind is Kind.ALERT:
+            self._send_unstored("", reason, alert_text.straight(reason, detail), self._audience.of_controller())
+
+    def not_stored(self, transition: Transition) -> None:
+        """Send an alert that cannot be stored. Returns at once."""
+        number, reason = transition.number, transition.alert
+        if reason is None:
+            if transition.state is State.CONNECTED:
+                self._sent_unstored = {each for each in self._sent_unstored if each[0] != number}
+            return
+        html = alert_text.straight(reason, transition.detail, self._audience.name(number))
+        self._send_unstored(number, reason, html, self._audience.of_account(number))
+
+    async def notify_admins(
+        self, html: str, *, but: int | None = None, sounds: bool = False, buttons: tuple[tuple[str, str], ...] = ()
+    ) -> None:
+        """Let admins get one message. but: not in this chat. buttons: as in `Note`."""
+        places = [place for place in self._audience.recipients.of_admins() if place.chat != but]
+        await self.notify(places, html, sounds=sounds, buttons=buttons)
+
+    async def sound(self, html: str) -> None:
+        """Let admins get one message that sounds."""
+        await self.notify_admins(html, sounds=True)
+
+    async def notify(
+        self, places: Iterable[Place], html: str, *, sounds: bool, buttons: tuple[tuple[str, str], ...] = ()
+    ) -> None:
+        """Let each of these chats get one message."""
+        chats = [place.chat for place in places]
+
+        def change(draft: Draft) -> None:
+            for chat in chats:
+                draft.add_note(chat, html, sounds=sounds, buttons=buttons)
+
+        await self.store(change)
+
+    async def store(self, change: Callable[[Draft], None]) -> bool:
+        """Store a change; False where that fails, or takes too long: then it may still be stored later."""
+        saving = self._tasks.start(self._ledger.update(change), "storing what admins are to know")
+        done, _ = await asyncio.wait({saving}, timeout=STORED_WITHIN)
+        if not done:
+            log.error("What admins are to know is not stored after %g s", STORED_WITHIN)
+            return False
+        return not saving.cancelled() and saving.exception() is None  # which its owner has logged
+
+    def _send_unstored(self, number: str, reason: str, html: str, places: Iterable[Place]) -> None:
+        if (number, reason) not in self._sent_unstored:
+            self._sent_unstored.add((number, reason))
+            what = "an alert that cannot be stored"
+            sending = [self._tasks.start(self._send(place, Text(html)), what) for place in places]
+            if reason in CRITICAL:
+                self._tasks.start(self._escalator.send_unless_taken(sending, html), what)
+
+    async def _send(self, place: Place, text: Text) -> bool:
+        """Return whether it arrived."""
+        try:
+            await self._queue.deliver(Lane.ALERTS, place.chat, lambda chat: chat.send(place, text), repeat=True)
+        except ChatError as error:
+            log.error("An alert could not be sent to chat %d: %s", place.chat, error)
+            return False
+        return True
