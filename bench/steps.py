@@ -12,7 +12,7 @@ from controller.accounts.model import (
     Event,
     Fired,
     FromSession,
-    Said,
+    SessionEvent,
     SlotGranted,
     Start,
     Suspend,
@@ -27,11 +27,17 @@ REPEATS = 2_000
 TRIES = 5
 """The fastest counts: what else the machine does only ever makes it slower."""
 
-FIRST: tuple[Said, ...] = (
+FIRST: tuple[SessionEvent, ...] = (
     SlotGranted(), Code("a,b,c,d,1"), Code("a,b,c,d,2"), Scanned(), Authenticated(NUMBER), Syncing(50), Ready(NUMBER),
     Health(), Beat(answered=True), Health(), Health(Layer.SOCKET), Health(Layer.SOCKET), Closed(),
 )  # fmt: skip
-SECOND: tuple[Said, ...] = (SlotGranted(), Authenticated(NUMBER), Ready(NUMBER), Ended(Reason.CONFLICT), Closed())
+SECOND: tuple[SessionEvent, ...] = (
+    SlotGranted(),
+    Authenticated(NUMBER),
+    Ready(NUMBER),
+    Ended(Reason.CONFLICT),
+    Closed(),
+)
 
 
 def day(first: int) -> tuple[Event, ...]:

@@ -1,4 +1,4 @@
-"""The accounts' side: what an account is (`accounts`), what runs it (this folder), and the browser (`chromium`).
+"""Accounts: their domain (`accounts`), the runtime that manages them (this folder), and the browser (`chromium`).
 
-Arrows run chromium → this folder → accounts. Nothing here knows Telegram or SQL.
+Imports run chromium → this folder → accounts. Nothing here imports Telegram or SQL.
 """

@@ -1,4 +1,4 @@
-"""`python -m controller` was the program's name up to 0.1; it says what is used now."""
+"""`python -m controller` ran the program up to 0.1; now it prints the command to use instead."""
 
 import sys
 

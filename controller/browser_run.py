@@ -1,7 +1,7 @@
-"""One browser's life, from the wait for a launch slot until nothing is left of it: every wait with its deadline.
+"""One browser's life, from the wait for a launch slot until its processes are gone; every wait has a deadline.
 
-A run turns what the driver does, fails to do, or does not do in time into `controller.accounts.model.Said` for the
-manager, and decides nothing. What follows from them is the lifecycle's.
+A run translates what the driver does, or fails to do in time, into `SessionEvent`s for the manager. It decides
+nothing: what follows from them is up to the lifecycle.
 """
 
 import asyncio
@@ -9,7 +9,7 @@ import logging
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 
-from controller.accounts.model import Beat, Closed, LoggedOut, Said, Seen, SlotGranted
+from controller.accounts.model import Beat, Closed, LoggedOut, Seen, SessionEvent, SlotGranted
 from controller.accounts.reasons import Reason
 from controller.accounts.reports import Ended, Health, Layer, PageView
 from controller.driver import Driver, DriverError, Opening, Session, Usage
@@ -18,55 +18,55 @@ from controller.launch_slots import LaunchSlot
 log = logging.getLogger(__name__)
 
 CLOSE_DEADLINE = 20.0
-"""Seconds that ending a browser may take in all (L15)."""
+"""Seconds that closing a browser may take in all (L15)."""
 LOG_OUT_DEADLINE = 10.0
-"""Seconds that telling WhatsApp about a logout may take, before the browser is closed all the same."""
+"""Seconds that a logout at WhatsApp may take; after that the browser is closed anyway."""
 
-Say = Callable[[Said], None]
+Reporter = Callable[[SessionEvent], None]
 
 
 class BrowserRun:
-    """One browser of one account. label: the account in logs. probe_timeout: seconds for each question to the page.
+    """One browser of one account. label: the account in logs. probe_timeout: seconds for each query to the page.
 
-    timed: takes how many seconds a `probe` or a `heartbeat` took.
+    timed: receives how many seconds a `probe` or a `heartbeat` took.
     """
 
-    __slots__ = ("_label", "_probe_timeout", "_say", "_session", "_settled", "_timed", "opening")
+    __slots__ = ("_label", "_probe_timeout", "_report", "_session", "_settled", "_timed", "opening")
 
     def __init__(
         self,
         label: str,
         probe_timeout: float,
-        say: Say,
+        report: Reporter,
         timed: Callable[[str, float], None],
     ) -> None:
-        self._label, self._probe_timeout, self._say, self._timed = label, probe_timeout, say, timed
+        self._label, self._probe_timeout, self._report, self._timed = label, probe_timeout, report, timed
         self._session: Session | None = None
         self._settled: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.opening: asyncio.Task[None] | None = None
         """The task of `open`, which `close` ends first."""
 
     def settle(self) -> None:
-        """Start no more: the page has found out who it is, or never will."""
+        """Stop counting as starting: the page is logged in, or never will be."""
         if not self._settled.done():
             self._settled.set_result(None)
 
     async def open(self, driver: Driver, slot: AbstractAsyncContextManager[LaunchSlot], opening: Opening) -> None:
-        """Hold a launch slot while the browser is launched; it counts as starting until the page knows who it is."""
+        """Hold a launch slot while the browser is launched; it counts as starting until the page is logged in."""
         try:
             async with slot as held:
-                self._say(SlotGranted())
-                self._session = await driver.open(opening, self._say)
+                self._report(SlotGranted())
+                self._session = await driver.open(opening, self._report)
                 held.opened()
                 await self._settled
         except DriverError as error:
-            self._say(Ended(error.reason, error.detail))
+            self._report(Ended(error.reason, error.detail))
         except Exception as error:
             log.exception("%s The browser could not be opened", self._label)
-            self._say(Ended(Reason.LAUNCH_FAILED, type(error).__name__))
+            self._report(Ended(Reason.LAUNCH_FAILED, type(error).__name__))
 
     async def close(self, *, log_out: bool) -> None:
-        """End whatever has come of it, and say `Closed`."""
+        """End the browser, however far it got, and report `Closed`."""
         logged_out = None
         try:
             async with asyncio.timeout(CLOSE_DEADLINE + LOG_OUT_DEADLINE):
@@ -79,16 +79,16 @@ class BrowserRun:
         except Exception:
             log.exception("%s The browser could not be closed", self._label)
         finally:
-            self._say(Closed(logged_out))
+            self._report(Closed(logged_out))
 
     async def log_out(self) -> None:
-        """Remove the linked device, and say whether that is known to have worked."""
+        """Remove the linked device, and report whether that is confirmed."""
         done = False
         try:
             if self._session is not None:
                 done = await self._log_out(self._session)
         finally:
-            self._say(LoggedOut(done))
+            self._report(LoggedOut(done))
 
     async def _log_out(self, session: Session) -> bool:
         try:
@@ -100,19 +100,19 @@ class BrowserRun:
         return True
 
     async def look(self) -> None:
-        """See what the page shows, and say so: nothing, where it cannot be seen in time."""
+        """Capture what the page shows and report it; an empty view if that fails or takes too long."""
         view = PageView()
         try:
             if self._session is not None:
                 async with asyncio.timeout(self._probe_timeout):
                     view = await self._session.look()
         except (TimeoutError, DriverError) as error:
-            log.debug("%s The page could not be looked at: %s", self._label, error or "time is over")
+            log.debug("%s The page could not be captured: %s", self._label, error or "timed out")
         finally:
-            self._say(Seen(view))
+            self._report(Seen(view))
 
     async def dismiss(self) -> None:
-        """Answer the known dialog that covers the page; whether it is gone, the page itself tells."""
+        """Dismiss the known dialog that covers the page; the page itself reports when it is gone."""
         try:
             if self._session is not None:
                 async with asyncio.timeout(self._probe_timeout):
@@ -121,7 +121,7 @@ class BrowserRun:
             log.warning("%s The dialog could not be answered: %s", self._label, error or "no answer")
 
     async def probe(self) -> None:
-        """Walk the layers once and say what was found; what hangs or fails is the layer that was reached."""
+        """Check the layers once and report the result; on a failure or time-out, the layer that was reached."""
         session, began = self._session, asyncio.get_running_loop().time()
         health = Health(Layer.BROWSER, "it is not open yet")
         try:
@@ -129,7 +129,7 @@ class BrowserRun:
                 health = await self._walk(session)
                 self._timed("probe", asyncio.get_running_loop().time() - began)
         finally:
-            self._say(health)
+            self._report(health)
         if health.failed is not None:
             log.warning("%s Health check failed: %s, %s", self._label, health.failed, health.detail)
 
@@ -143,7 +143,7 @@ class BrowserRun:
             return Health(session.reached, error.detail)
 
     async def heartbeat(self, *, ask: bool) -> None:
-        """Send one keep-alive and say whether it was answered."""
+        """Send one keep-alive and report whether it was answered."""
         answered, began = False, asyncio.get_running_loop().time()
         try:
             if self._session is not None:
@@ -151,11 +151,11 @@ class BrowserRun:
                     answered = await self._session.heartbeat(ask=ask)
                     self._timed("heartbeat", asyncio.get_running_loop().time() - began)
         except (TimeoutError, DriverError) as error:
-            log.debug("%s The heartbeat was not answered: %s", self._label, error or "time is over")
-        self._say(Beat(answered))
+            log.debug("%s The heartbeat was not answered: %s", self._label, error or "timed out")
+        self._report(Beat(answered))
 
     async def usage(self) -> Usage | None:
-        """Measure the browser; None where it cannot be told in time."""
+        """Measure the browser; None if that fails or takes too long."""
         if self._session is None:
             return None
         try:
@@ -166,7 +166,7 @@ class BrowserRun:
 
 
 async def end_tasks(tasks: set[asyncio.Task[None]]) -> None:
-    """Cancel and await tasks; their own errors have been told where they arose."""
+    """Cancel and await tasks; their errors have been logged where they occurred."""
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)

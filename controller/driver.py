@@ -1,8 +1,8 @@
-"""What a WhatsApp client reports and can be told: the seam between a manager and whatever drives the page.
+"""The interface between a manager and whatever drives WhatsApp Web: the reports it gives and the calls it takes.
 
-Everything that crosses it is plain data (numbers, words, bytes), so that a driver may live in another process or on
-another host. No object of a browser library crosses it, and no exception but `DriverError`.
-How a page is read is in `controller.chromium`; what a report leads to, in `controller.accounts.lifecycle`.
+Only plain data crosses it (numbers, words, bytes), so that a driver could live in another process or on another host:
+no object of a browser library, and no exception but `DriverError`.
+`controller.chromium` implements it; `controller.accounts.lifecycle` decides what follows from a report.
 """
 
 from collections.abc import Callable, Sequence
@@ -15,7 +15,7 @@ from controller.accounts.reports import Health, Layer, PageView, Report
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """What a session's processes use. memory: bytes, shared pages counted by their share (PSS)."""
+    """Resource usage of a session's processes. memory: bytes, shared pages counted proportionally (PSS)."""
 
     memory: int
     processes: int
@@ -27,8 +27,8 @@ class Opening:
 
     account: whose profile, E.164. fresh: bypass the service worker and drop the page's caches (never its keys).
     takeover: if WhatsApp says that the session is open elsewhere, take it back here instead of ending.
-    set_aside: the profile holds somebody else's session: move it out of the way (never delete it) and begin with an
-    empty one.
+    set_aside: the profile holds somebody else's session: move it away (never delete it) and start with an empty
+    profile.
     """
 
     account: str
@@ -39,7 +39,7 @@ class Opening:
 
 @dataclass(frozen=True, slots=True)
 class SavedSession:
-    """A saved copy of an account's session. name: what to call it by. at: Unix time in seconds. size: bytes."""
+    """A saved copy of an account's session. name: its id. at: Unix time in seconds. size: bytes."""
 
     name: str
     at: float
@@ -47,75 +47,75 @@ class SavedSession:
 
 
 class Session(Protocol):
-    """One open browser of one account. Its reports come through the callback that `Driver.open` was given."""
+    """One open browser of one account. It reports through the callback passed to `Driver.open`."""
 
     async def probe(self) -> Health:
-        """Walk the layers once. Needs no deadline of its own: the caller sets one, and names what hung by `reached`."""
+        """Check the layers once. The caller sets the deadline; if it expires, `reached` names the layer that hung."""
 
     @property
     def reached(self) -> Layer:
-        """The layer that the probe now under way (or the last one) is at: what hangs when a probe does not return."""
+        """The layer that the current or last probe has reached: the one that hangs if the probe does not return."""
 
     async def heartbeat(self, *, ask: bool) -> bool:
-        """Read the live socket state; with `ask`, also ask the server one light question about our own number.
+        """Read the live socket state; with `ask`, also send the server a light query about our own number.
 
-        Returns whether the server is known to have answered: reading alone is no answer, except where
-        the page offers no such question, and then a live CONNECTED is.
+        Returns whether the server is known to have responded: the state alone does not prove it, unless the page
+        offers no such query; then a live CONNECTED counts.
         """
 
     async def usage(self) -> Usage:
-        """Measure the browser with all its processes. Raises DriverError."""
+        """Measure the browser including all its processes. Raises DriverError."""
 
     async def log_out(self) -> None:
-        """Remove this linked device from the phone's account; returns once the page has confirmed it.
+        """Remove this linked device from the account; returns once the page has confirmed it.
 
-        Raises DriverError where it cannot, or is not known to have done so: the device must then count as linked.
+        Raises DriverError if it fails or cannot be confirmed: the device must then be treated as still linked.
         """
 
     async def look(self) -> PageView:
-        """See what the page shows now, within a few seconds; an empty view where nothing can be seen. Never raises."""
+        """Capture what the page shows now, within a few seconds; an empty view on failure. Never raises."""
 
     async def dismiss(self) -> None:
-        """Answer the known dialog that covers the page (press Continue). Raises DriverError where there is none."""
+        """Dismiss the known dialog that covers the page (press Continue). Raises DriverError if there is none."""
 
     async def close(self) -> None:
-        """Close page, browser and process group, gracefully first. Never raises; afterwards nothing is left running."""
+        """Close page, browser and process group, gracefully first. Never raises; no process is left afterwards."""
 
 
 class Driver(Protocol):
-    """Opens sessions. One for the whole program."""
+    """Opens sessions. One instance for the whole program."""
 
     async def open(self, opening: Opening, report: Callable[[Report], None]) -> Session:
-        """Open a browser for an account and begin to load the page.
+        """Open a browser for an account and start loading the page.
 
-        Returns as soon as there is something to close; all that follows comes by `report`, in order, on the event
-        loop's thread. If cancelled or failed, nothing is left running. Raises DriverError.
+        Returns as soon as there is something to close; everything after that is reported, in order, on the event
+        loop's thread. If it is cancelled or fails, no process is left. Raises DriverError.
         """
 
     async def has_session(self, account: str) -> bool:
-        """Tell whether the account's profile seems to hold a linked session, without opening it. Raises DriverError.
+        """Return whether the account's profile seems to hold a linked session, without opening it. Raises DriverError.
 
-        It is looked at, not remembered. In doubt True: a launch that finds nothing costs less than a stranded account.
+        Checked on disk each time. True if in doubt: a launch for nothing costs less than a stranded account.
         """
 
     async def remove(self, account: str) -> None:
-        """Delete the account's profile, its saved copies and what was set aside. It must not be open.
+        """Delete the account's profile, its saved copies and whatever was set aside. It must not be open.
 
         Raises DriverError.
         """
 
     async def saved(self, account: str) -> Sequence[SavedSession]:
-        """Return the saved copies of an account's session, the newest first. Raises DriverError."""
+        """Return the saved copies of an account's session, newest first. Raises DriverError."""
 
     async def restore(self, account: str, name: str) -> None:
-        """Put a saved copy in the place of the account's session, which must not be open. Raises DriverError."""
+        """Replace the account's session, which must not be open, by a saved copy. Raises DriverError."""
 
     async def stop(self) -> None:
-        """End what the sessions share. All sessions must have been closed."""
+        """Shut down what the sessions share. All sessions must have been closed."""
 
 
 class DriverError(Exception):
-    """A browser could not be opened or asked. Its text is one line for people."""
+    """A browser could not be opened or queried. The text is one line for people."""
 
     def __init__(self, reason: Reason, detail: str) -> None:
         super().__init__(detail)

@@ -1,7 +1,7 @@
-"""Incidents as plain data: what one chat is told together, what its messages say, and what holds them back.
+"""Incidents as plain data: alerts that one chat gets together, their messages, and silences, duty and escalation.
 
-`handlers.alerts` decides about them and `storage.incidents` stores them; neither knows the other. Times are aware UTC;
-chats, topics and messages are the chat service's ids; numbers are E.164, "" for the controller itself.
+`handlers.alerts` has the rules and `storage.incidents` the tables; neither imports the other. Times are aware UTC;
+chats, topics and messages are ids of the chat service; numbers are E.164, "" for the controller itself.
 """
 
 from collections.abc import Callable, Mapping
@@ -14,22 +14,22 @@ from controller.troubles import TROUBLE_TRAITS
 CRITICAL: frozenset[str] = frozenset(
     word for table in (TRAITS, TROUBLE_TRAITS) for word, traits in table.items() if traits.critical
 )
-"""What stays broken until a person acts: repeated until somebody acknowledges."""
+"""Reasons that persist until a person acts: their alerts repeat until acknowledged."""
 
 
 EVERYBODY = 1000
-"""How far an entry is escalated at the end of the list."""
+"""The escalation level of an entry for which the whole list was used up."""
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One account's trouble within an incident.
+    """One account's problem within an incident.
 
-    reason, cause: a `Reason` or a `Trouble`, or a word that another version of the program knew. times: how often it
-    came. over_at: when it was mended or, with `handled`, when something else took its place, or, with `by_person` too,
-    when a person closed the account. silent: it is told without a sound.
-    escalated: to how many of those on the list (`EVERYBODY` at its end), and when last. second_way: by which it
-    went out, and when; "" for by none.
+    reason, cause: a `Reason` or a `Trouble`, or a value that another version of the program stored. times: how often
+    it occurred. over_at: when it recovered or, with `handled`, when another entry replaced it, or, with `by_person`
+    too, when a person closed the account. silent: alerted without sound.
+    escalated: to how many of those on the list (`EVERYBODY` at its end), and when last. second_way: the second channel
+    that it was sent through, and when; "" for none.
     """
 
     number: str
@@ -55,10 +55,10 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One message of an incident. shown: a digest of what it says.
+    """One message of an incident. shown: a digest of its content.
 
-    sending: it was about to be sent, and whether it arrived is not known. refused: the chat service does not take it,
-    and it is not tried again.
+    sending: it was about to be sent, and whether it arrived is unknown. refused: the chat service rejects it, so it is
+    not retried.
     """
 
     message: int | None = None
@@ -69,11 +69,11 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Incident:
-    """What one chat is told together.
+    """Problems that one chat is alerted of together.
 
-    told_at: when its first message went out. news: it has grown since its messages last changed. topic: the forum's
-    topic where it is told, and then it is about `about` alone. done: lines of HTML about who did what. repeat_at: when
-    it sounds again, unless somebody acknowledges. parts: its messages in order. reply: the one that tells its end.
+    told_at: when its first message was sent. news: it has grown since its messages last changed. topic: the forum's
+    topic where it is sent, in which case it concerns `about` alone. done: lines of HTML about who did what. repeat_at:
+    when it sounds again unless acknowledged. parts: its messages in order. reply: the message that reports its end.
     """
 
     id: int
@@ -94,27 +94,27 @@ class Incident:
 
     @property
     def open_entries(self) -> tuple[Entry, ...]:
-        """Those that still stand."""
+        """Entries that still stand."""
         return tuple(entry for entry in self.entries if entry.open)
 
     @property
     def over_at(self) -> datetime | None:
-        """When the last of it was over; None while something stands."""
+        """When the last entry ended; None while one still stands."""
         ends = [entry.over_at for entry in self.entries]
         return None if None in ends else max(end for end in ends if end is not None)
 
     @property
     def critical(self) -> bool:
-        """Whether something stands that stays broken until a person acts."""
+        """Whether an entry stands that persists until a person acts."""
         return any(entry.reason in CRITICAL for entry in self.open_entries)
 
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """A message of its own, sent once: a line, or the picture of a page, which is sent below its incident.
+    """A single message that is not updated: a line, or the screenshot of a page, sent below its incident.
 
-    html: the line, or the picture's caption. incident: the one that it belongs to. sending: as in `Message`.
-    buttons: one row of them, each its label and what a press sends back.
+    html: the line, or the picture's caption. incident: the one it belongs to. sending: as in `Message`.
+    buttons: one row of them, each with its label and the code that a press sends back.
     """
 
     id: int
@@ -129,9 +129,9 @@ class Note:
 
 @dataclass(frozen=True, slots=True)
 class Silence:
-    """While it lasts no alert sounds. chat: None for everywhere. name: who asked for it.
+    """Mutes alerts while it lasts. chat: None for everywhere. name: who requested it.
 
-    numbers: the accounts, "" among them for the controller's own troubles; none for all.
+    numbers: the accounts, "" for the controller's own troubles; empty for all.
     """
 
     id: int
@@ -142,18 +142,18 @@ class Silence:
     reason: str = ""
 
     def covers(self, chat: int, number: str, now: datetime) -> bool:
-        """Tell whether an alert about this account makes no sound in this chat now."""
+        """Return whether an alert about this account is muted in this chat now."""
         here = self.chat is None or self.chat == chat
         return here and self.until > now and (not self.numbers or number in self.numbers)
 
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """What one transaction stores of incidents. incidents: each as it was, None for a new one, and as it is to be.
+    """What one transaction stores about incidents. incidents: each as it was, None for a new one, and as it becomes.
 
-    pictures: PNGs of new notes, by their ids. topics: (chat, number, topic), None for one that is there no more. moved:
-    a group's old id and its new one. gone: chats, and whether they cannot be written to. committed: called once the
-    transaction is committed, and never if it is not.
+    pictures: PNGs of new notes, by note id. topics: (chat, number, topic), None for a topic that no longer exists.
+    moved: a group's old id and its supergroup's. gone: chats, and whether they cannot be written to. committed: called
+    once the transaction is committed, never otherwise.
     """
 
     incidents: tuple[tuple[Incident | None, Incident], ...] = ()
@@ -169,7 +169,7 @@ class Changes:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A person's private chat, whose id is the person's, or a group: whom an alert is escalated to."""
+    """Somebody an alert is escalated to: a person's private chat, whose id is the person's, or a group."""
 
     chat: int
     name: str
@@ -177,9 +177,9 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Shift:
-    """A line of the weekly plan, on this machine's clock. days: 0 for Monday. start, end: minutes of the day.
+    """A line of the weekly plan, in local time. days: 0 for Monday. start, end: minutes of the day.
 
-    One that ends before it starts, or at the same minute, ends on the next day.
+    One that ends before it starts, or at the same minute, ends the next day.
     """
 
     user: int
@@ -191,7 +191,7 @@ class Shift:
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """Who is on duty until then, whatever the plan says. user: None for nobody."""
+    """An override of the plan: who is on duty until then. user: None for nobody."""
 
     user: int | None
     name: str
@@ -200,7 +200,7 @@ class Turn:
 
 @dataclass(frozen=True, slots=True)
 class Roster:
-    """Who is on duty and when, and whom alerts are escalated to, in that order."""
+    """Who is on duty and when, and to whom alerts are escalated, in order."""
 
     turn: Turn | None = None
     shifts: tuple[Shift, ...] = ()

@@ -1,7 +1,7 @@
 """The manager of one account: the thin asyncio shell around `controller.accounts.lifecycle`.
 
-One owner task takes events from one inbox, lets `advance` decide, records the new connection in the one setter, and
-performs the effects. Here live deadlines, tasks and the clock, and no decision about what follows what.
+One task takes events from one inbox, lets `advance` decide, records the new connection in a single setter, and
+performs the effects. Deadlines, tasks and the clock are here; decisions about what follows what are not.
 
 It is longer than other files because the effects of one account are performed in one place, which owns their order.
 """
@@ -52,7 +52,7 @@ from controller.accounts.model import (
     Hold,
     Recycle,
     Release,
-    Said,
+    SessionEvent,
     Stage,
     Start,
     Stop,
@@ -71,14 +71,14 @@ from controller.launch_slots import Applicant, LaunchSlots
 log = logging.getLogger(__name__)
 
 PERCENT_STEP = 25
-"""How many more percent of an account's chats are worth a word."""
+"""Sync progress is published in steps of so many percent."""
 JITTER = 0.1
-"""Retries wait up to this much longer, so that accounts lost together do not come back together (L2)."""
+"""Retries wait up to this fraction longer, so that accounts lost together do not reconnect together (L2)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """What a manager answers. Seconds are floats; `since` and `last_activity` are aware UTC."""
+    """A snapshot of one account's status. Seconds are floats; `since` and `last_activity` are aware UTC."""
 
     phone_number: str
     state: State
@@ -95,37 +95,37 @@ class Status:
     since: datetime
     next_retry_in: float | None
     last_activity: datetime | None
-    """When the server was last known to be there: a message, or an answered heartbeat."""
+    """When the server was last known to be alive: a message, or an answered heartbeat."""
     last_message: datetime | None
     """When a message last came in or went out."""
     breaker: Breaker
     linked: bool
     on_hold: bool = False
-    """WhatsApp cannot be reached: what would be tried waits until it can be (L13)."""
+    """WhatsApp cannot be reached: attempts wait until it can (L13)."""
     wants_connection: bool = False
-    """It is connected, or will be tried without anybody's word."""
+    """It is connected, or will be tried without anybody's command."""
     remedies: tuple[Remedy, ...] = ()
-    """What a person can do now, the most urgent first: what the page asks, and what mends it."""
+    """What a person can do now, most urgent first: what the page requests, and what fixes its reason."""
     restorable: bool = False
-    """A saved copy of its session may mend it, if there is one."""
+    """A saved copy of its session, if there is one, may fix it."""
     verified: bool = True
-    """The page has told whose account is open, and it is this one's. Means something only while it is open."""
+    """The page has confirmed that the session is this account's. Meaningful only while it is open."""
     unconfirmed: str | None = None
-    """A number that differs by one digit and that a person is asked about: E.164."""
+    """A number that differs by one digit and awaits confirmation: E.164."""
     partial: str = ""
-    """What cannot be watched on this page; one line."""
+    """What cannot be monitored on this page; one line."""
     dialog: str = ""
-    """The words of what covers the page."""
+    """The text of what covers the page."""
     build: str = ""
     missing: frozenset[str] = frozenset()
-    """The version of the page, and which parts it is read by are not there."""
+    """The build of the page, and the parts it lacks."""
     flapping: bool = False
     place_in_line: int | None = None
-    """Its place among those that wait for a launch slot, from 1; None where it does not wait for one."""
+    """Its position in the queue for a launch slot, from 1; None if it is not waiting for one."""
 
     @property
     def remedy(self) -> Remedy:
-        """What a person can do first; NONE where there is nothing."""
+        """The most urgent thing that a person can do; NONE if there is nothing."""
         return self.remedies[0] if self.remedies else Remedy.NONE
 
 
@@ -135,7 +135,7 @@ def utc_now() -> datetime:
 
 
 class Manager:
-    """Keeps one account connected as it should be. Make it inside a running loop; end it with `stop`."""
+    """Keeps one account in its wanted state. Create it inside a running loop; end it with `stop`."""
 
     __slots__ = (
         "_applicant", "_clock", "_connected_at", "_connection", "_counted", "_driver", "_heard_at", "_inbox", "_label",
@@ -173,45 +173,45 @@ class Manager:
         self._connected_at: float | None = None
         self._heard_at: float | None = None
         self._message_at: float | None = None
-        self._owner = self._loop.create_task(self._own(), name=f"manager {self._label}")
+        self._owner = self._loop.create_task(self._run_inbox(), name=f"manager {self._label}")
 
     def __repr__(self) -> str:
         return f"<Manager {self._label} {self._connection.phase}>"
 
-    # --- what others ask ----------------------------------------------------------------------------------------------
+    # --- commands and queries -----------------------------------------------------------------------------------------
 
     @property
     def connection(self) -> Connection:
-        """The connection as it stands. Immutable."""
+        """The current connection. Immutable."""
         return self._connection
 
     def boot(self, boot: Boot, since: datetime | None = None) -> None:
-        """Take up the account as the database remembers it. since: when it came to its state, aware UTC."""
+        """Restore the account as it was stored. since: when it entered its state, aware UTC."""
         self._since = since or self._since
         self._post(boot)
 
     async def start(self, *, takeover: bool = False) -> bool:
-        """Connect now, with counters at zero. Returns False if it is connected or on its way already (L1)."""
+        """Connect now, with counters reset. Returns False if it is connected or connecting already (L1)."""
         return await self._command(Start(takeover=takeover))
 
     async def suspend(self) -> bool:
-        """Close the browser and stay so (L12). Returns False if it was so already."""
+        """Close the browser and keep it closed (L12). Returns False if it was closed already."""
         return await self._command(Suspend())
 
     def hold(self) -> None:
-        """Try nothing and count nothing until `release`: WhatsApp itself cannot be reached (L13)."""
+        """Suspend attempts and counting until `release`: WhatsApp itself cannot be reached (L13)."""
         self._post(Hold())
 
     def release(self) -> None:
-        """Go on after `hold`: what waited is tried at once, when its launch slot is free."""
+        """Resume after `hold`: pending attempts start as soon as their launch slot is free."""
         self._post(Release())
 
     def recycle(self, why: str) -> None:
-        """Close the browser gracefully and open it again at once, if the account is connected. why: one line."""
+        """Close the browser gracefully and reopen it at once, if the account is connected. why: one line."""
         self._post(Recycle(why))
 
     async def confirm_number(self, *, same: bool) -> bool:
-        """Take an operator's word about the number that differs by one digit. Returns False if none is asked about."""
+        """Answer whether the number that differs by one digit is the same account's. Returns False if not asked."""
         return await self._command(ConfirmNumber(same))
 
     async def answer_dialog(self) -> bool:
@@ -219,22 +219,22 @@ class Manager:
         return await self._command(AnswerDialog())
 
     async def usage(self) -> Usage | None:
-        """Measure what the account's browser uses; None where none is open, or it cannot be told in time."""
+        """Measure the account's browser; None if none is open or it takes too long."""
         if self._run is None or self._connection.browser is not Browser.OPEN:
             return None
         return await self._run.usage()
 
-    async def vacated(self) -> None:
+    async def wait_closed(self) -> None:
         """Wait until nothing is left of the account's browser. It does not close it: `suspend` does."""
         if self._connection.browser is not Browser.NONE:
             self._vacant = self._vacant or self._loop.create_future()
             await asyncio.shield(self._vacant)
 
     async def stop(self, *, log_out: bool = False) -> bool | None:
-        """End the account's browser and this manager. Bounded by the deadline for closing.
+        """End the account's browser and this manager, within the deadline for closing.
 
-        log_out: remove the linked device from its phone first, where a browser is open. Returns whether that is known
-        to have worked, None where it was not tried.
+        log_out: first remove the linked device from its phone, if a browser is open. Returns whether that is confirmed,
+        None if it was not tried.
         """
         if self._stopped is None:
             self._stopped = self._loop.create_future()
@@ -244,7 +244,7 @@ class Manager:
         return self._connection.logged_out if log_out else None
 
     def get_status(self) -> Status:
-        """Return what is to be known about the account now."""
+        """Return the account's current status."""
         connection, now = self._connection, self._loop.time()
         retry = self._timers.get(Timer.RETRY) or self._timers.get(Timer.COOLDOWN)
         return Status(
@@ -280,10 +280,10 @@ class Manager:
         )
 
     def _when(self, at: float | None) -> datetime | None:
-        """Tell the loop's time as the wall clock's."""
+        """Convert the loop's time to the wall clock's."""
         return None if at is None else self._clock() - timedelta(seconds=self._loop.time() - at)
 
-    # --- the owner and its inbox --------------------------------------------------------------------------------------
+    # --- the inbox and its task ---------------------------------------------------------------------------------------
 
     def _post(self, event: Event, reply: asyncio.Future[bool] | None = None) -> None:
         self._inbox.append((event, reply))
@@ -297,12 +297,12 @@ class Manager:
         self._post(event, reply)
         return await reply
 
-    async def _own(self) -> None:
+    async def _run_inbox(self) -> None:
         while True:
             while self._inbox:
                 event, reply = self._inbox.pop(0)
                 try:
-                    changed = self._take(event)
+                    changed = self._handle(event)
                 except Exception as error:
                     log.exception("%s An event could not be handled", self._label)
                     if reply is not None:
@@ -320,21 +320,21 @@ class Manager:
             self._wake = self._loop.create_future()
             await self._wake
 
-    def _take(self, event: Event) -> bool:
-        """Decide, record and perform, with no await between. Returns False if a command was refused."""
+    def _handle(self, event: Event) -> bool:
+        """Decide, record and perform, without awaiting in between. Returns False if a command was refused."""
         before = self._connection
         connection, effects = advance(before, event, self._policy)
         if isinstance(event, Boot):
-            before = replace(before, state=event.state, reason=event.reason)  # as it was remembered
+            before = replace(before, state=event.state, reason=event.reason)  # as it was stored
         self._set(before, connection, effects, is_boot=isinstance(event, Boot))
         for effect in effects:
             self._perform(effect)
         return Refuse() not in effects
 
     def _set(self, before: Connection, connection: Connection, effects: tuple[Effect, ...], *, is_boot: bool) -> None:
-        """Record the new connection: the only place where it changes, is logged and is notified.
+        """Record the new connection: the only place where it is changed, logged and published.
 
-        before: the connection as it was, or as it was remembered.
+        before: the connection as it was, or as it was stored.
         """
         self._connection = connection
         if connection.state is not before.state:
@@ -347,9 +347,9 @@ class Manager:
         elif not alerts and not over and _shown(connection) == _shown(before) and not is_boot:
             return
         if connection.reason is not None:
-            self._tell(self._transition(before, effects, alerts[0] if alerts else None, over))
+            self._notify(self._transition(before, effects, alerts[0] if alerts else None, over))
             for alert in alerts[1:]:
-                self._tell(self._transition(connection, (), alert, ()))
+                self._notify(self._transition(connection, (), alert, ()))
 
     def _log_change(self, before: Connection, connection: Connection, effects: tuple[Effect, ...]) -> None:
         if connection.state is before.state and connection.reason is before.reason:
@@ -402,12 +402,12 @@ class Manager:
             alias=connection.alias,
         )
 
-    def _tell(self, notice: Notice) -> None:
-        """Tell the listener; if it breaks its promise not to raise, the account goes on all the same."""
+    def _notify(self, notice: Notice) -> None:
+        """Notify the listener; should it raise in spite of its contract, the account is not affected."""
         try:
             self._listener(notice)
         except Exception:
-            log.exception("%s A notice could not be told", self._label)
+            log.exception("%s A listener failed", self._label)
 
     # --- effects ------------------------------------------------------------------------------------------------------
 
@@ -438,7 +438,7 @@ class Manager:
             case ShowCode():
                 self._show(effect)
             case HideCode():
-                self._tell(CodeHidden(self._connection.number))
+                self._notify(CodeHidden(self._connection.number))
             case Activity():
                 self._heard_at = self._loop.time()
             case Tripped():
@@ -447,17 +447,17 @@ class Manager:
                     self._label, effect.errors, effect.seconds,
                 )  # fmt: skip
             case RecordBuild():
-                self._tell(
+                self._notify(
                     BuildLoaded(self._connection.number, self._clock(), effect.build, effect.present, effect.missing)
                 )
             case Alert() | AlertOver() | Refuse():
-                pass  # told with the transition, or as the command's answer
+                pass  # published with the transition, or returned as the command's answer
             case _:
                 assert_never(effect)
 
     def _open(self, effect: Open) -> None:
         run = self._run = BrowserRun(
-            self._label, self._policy.probe_timeout, partial(self._say, effect.session), self._note_time
+            self._label, self._policy.probe_timeout, partial(self._report, effect.session), self._note_time
         )
         opening = Opening(
             self._connection.number, fresh=effect.fresh, takeover=effect.takeover, set_aside=effect.set_aside
@@ -473,9 +473,9 @@ class Manager:
     def _show(self, effect: ShowCode) -> None:
         deadline = self._timers.get(Timer.CODES)
         if deadline is None:
-            return  # it has rung, and waits in the inbox behind this code: the window is over
+            return  # it has fired and is in the inbox behind this code: the window is over
         now, lives = self._clock(), effect.code.lives
-        self._tell(
+        self._notify(
             CodeShown(
                 self._connection.number,
                 effect.code,
@@ -486,27 +486,27 @@ class Manager:
         )
 
     def _note_time(self, what: str, seconds: float) -> None:
-        self._tell(Timed(self._connection.number, what, seconds))
+        self._notify(Timed(self._connection.number, what, seconds))
 
     def _arm(self, timer: Timer, seconds: float) -> None:
         if timer in COUNTED:
-            self._counted[timer].append(self._loop.call_later(seconds, self._ring_counted, timer))
+            self._counted[timer].append(self._loop.call_later(seconds, self._fire_counted, timer))
             return
         self._disarm(timer)
         if timer is Timer.RETRY:
             seconds *= 1 + JITTER * random.random()  # noqa: S311 - spreads load, guards nothing
-        self._timers[timer] = self._loop.call_later(seconds, self._ring, timer)
+        self._timers[timer] = self._loop.call_later(seconds, self._fire, timer)
 
-    def _ring(self, timer: Timer) -> None:
+    def _fire(self, timer: Timer) -> None:
         del self._timers[timer]
         self._post(_FIRED[timer])
 
-    def _ring_counted(self, timer: Timer) -> None:
-        self._counted[timer].pop(0)  # they all run equally long
+    def _fire_counted(self, timer: Timer) -> None:
+        self._counted[timer].pop(0)  # all of them run equally long
         self._post(_FIRED[timer])
 
     def _disarm(self, timer: Timer) -> None:
-        """Forget a timer, also one that has fired and still waits in the inbox."""
+        """Cancel a timer, also one that has fired and is still in the inbox."""
         handle = self._timers.pop(timer, None)
         if handle is not None:
             handle.cancel()
@@ -528,14 +528,14 @@ class Manager:
         if not task.cancelled() and (error := task.exception()) is not None:
             log.error("%s A task of the account failed", self._label, exc_info=error)
 
-    def _say(self, session: int, said: Said) -> None:
-        if isinstance(said, Heard):
+    def _report(self, session: int, event: SessionEvent) -> None:
+        if isinstance(event, Heard):
             self._message_at = self._loop.time()
-        self._post(FromSession(session, said))
+        self._post(FromSession(session, event))
 
 
 def _shown(connection: Connection) -> tuple[object, ...]:
-    """Return what a card shows of a connection beside its state and reason."""
+    """Return what a card shows of a connection apart from state and reason."""
     percent = None if connection.percent is None else connection.percent // PERCENT_STEP
     return connection.verified, connection.unconfirmed, connection.partial, connection.dialog, percent
 

@@ -1,7 +1,7 @@
-"""Between the managers and the world: what they tell is stored first, in batches, and told to the listener afterwards.
+"""Between managers and the rest of the program: transitions are stored first, in batches, and then published.
 
-One task, one queue. Codes pass by at once: they are credentials, never stored, and a person is waiting for them.
-While the database refuses, transitions are told at once and kept here until they can be stored; people are told of it.
+One task, one queue. Codes bypass it: they are credentials, never stored, and a person is waiting for them.
+While the database fails, transitions are published at once and queued until they can be stored; people are alerted.
 """
 
 import asyncio
@@ -15,34 +15,34 @@ from controller.troubles import Trouble, Troubles
 log = logging.getLogger(__name__)
 
 BATCH = 500
-"""Transitions written in one transaction, at most."""
+"""The most transitions written in one transaction."""
 STORE_DEADLINE = 30.0
 """Seconds that one transaction may take."""
 RETRY_SECONDS = 5.0
-"""Between two tries to store what could not be stored."""
+"""Between two attempts to store what could not be stored."""
 
 
 class TransitionStore(Protocol):
-    """Where transitions are kept."""
+    """Storage of transitions."""
 
     async def record(self, transitions: Sequence[Transition]) -> None:
-        """Append them and bring their accounts up to date, all in one transaction. Raises OSError if it cannot."""
+        """Append transitions and update their accounts in one transaction. Raises OSError on failure."""
 
 
 class Recorder:
-    """Takes notices from managers (it is their `Listener`); stores and passes them on in order."""
+    """Receives notices from managers (as their `Listener`), stores them and passes them on in order."""
 
     def __init__(self, store: TransitionStore, *listeners: Listener) -> None:
         self.listeners: list[Listener] = [*listeners]
-        """Called with each notice, in order. Further ones are added before the first notice."""
+        """Called with each notice, in order. Append before the first notice."""
         self.troubles: Troubles | None = None
-        """Who is told when nothing can be stored. Set before the first notice."""
+        """Notified when nothing can be stored. Set before the first notice."""
         self.not_stored: Callable[[Transition], None] | None = None
         """Called with each transition that cannot be stored for now. Set before the first notice."""
         self._store = store
         self._waiting: list[Transition] = []
-        self._told = 0
-        """How many of those waiting have been told already."""
+        self._published = 0
+        """How many of the queued transitions have been published already."""
         self._failing = False
         self._more = asyncio.Event()
         self._idle = asyncio.Event()
@@ -50,7 +50,7 @@ class Recorder:
         self._owner = asyncio.get_running_loop().create_task(self._run(), name="recorder")
 
     def __call__(self, notice: Notice) -> None:
-        """Take one notice."""
+        """Receive a notice."""
         if not isinstance(notice, Transition) or not (notice.alert or notice.over or not notice.within_state):
             self._publish(notice)
             return
@@ -58,10 +58,10 @@ class Recorder:
         self._idle.clear()
         self._more.set()
         if self._failing:
-            self._tell_waiting()
+            self._publish_waiting()
 
     async def stop(self, deadline: float) -> None:
-        """Store and tell what is still waiting, for at most `deadline` seconds, and end."""
+        """Store and publish what is queued, for at most `deadline` seconds, and end."""
         try:
             async with asyncio.timeout(deadline):
                 await self._idle.wait()
@@ -74,12 +74,12 @@ class Recorder:
         for listener in self.listeners:
             listener(notice)
 
-    def _tell_waiting(self) -> None:
-        for transition in self._waiting[self._told :]:
+    def _publish_waiting(self) -> None:
+        for transition in self._waiting[self._published :]:
             self._publish(transition)
             if self.not_stored is not None:
                 self.not_stored(transition)
-        self._told = len(self._waiting)
+        self._published = len(self._waiting)
 
     async def _run(self) -> None:
         while True:
@@ -87,20 +87,20 @@ class Recorder:
             self._more.clear()
             while self._waiting:
                 batch = self._waiting[:BATCH]
-                await self._keep(batch)
-                untold = batch[self._told :]
+                await self._store_waiting(batch)
+                unpublished = batch[self._published :]
                 del self._waiting[: len(batch)]
-                self._told = max(0, self._told - len(batch))
-                for transition in untold:
+                self._published = max(0, self._published - len(batch))
+                for transition in unpublished:
                     self._publish(transition)
             self._idle.set()
 
-    async def _keep(self, batch: Sequence[Transition]) -> None:
+    async def _store_waiting(self, batch: Sequence[Transition]) -> None:
         while True:
             try:
                 await self._record(batch)
             except Exception as error:
-                if not isinstance(error, OSError):  # anything else is a bug, and no end of storing
+                if not isinstance(error, OSError):  # anything else is a bug, and must not stop the storing
                     log.exception("Transitions could not be stored")
                 await self._refused(str(error) or "no answer in time")
                 await asyncio.sleep(RETRY_SECONDS)
@@ -109,14 +109,14 @@ class Recorder:
                     self._failing = False
                     log.info("Transitions can be stored again")
                     if self.troubles is not None:
-                        await self.troubles.tell_trouble_over(Trouble.DATABASE)
+                        await self.troubles.clear_trouble(Trouble.DATABASE)
                 return
 
     async def _record(self, batch: Sequence[Transition]) -> None:
-        """Store a batch; where that takes too long, say so at the deadline, and wait on.
+        """Store a batch; if it misses its deadline, report that and keep waiting.
 
-        The store is not cancelled: it may not heed it, and what it was told would be stored twice if it were told
-        again meanwhile.
+        The call is not cancelled: the store may ignore a cancellation, and a second call meanwhile would store the
+        batch twice.
         """
         storing = asyncio.ensure_future(self._store.record(batch))
         try:
@@ -132,6 +132,6 @@ class Recorder:
             return
         self._failing = True
         log.error("Transitions cannot be stored, trying on: %s", why)
-        self._tell_waiting()
+        self._publish_waiting()
         if self.troubles is not None:
-            await self.troubles.tell_trouble(Trouble.DATABASE, why)
+            await self.troubles.raise_trouble(Trouble.DATABASE, why)

@@ -250,7 +250,7 @@ class Registry:
         """
         async with self._turn(number) as manager:
             await manager.suspend()
-            await manager.vacated()
+            await manager.wait_closed()
             try:
                 await self._driver.restore(number, name)
             finally:

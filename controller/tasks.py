@@ -1,6 +1,6 @@
-"""Owned background tasks, and clean-up that a cancellation cannot cut short.
+"""Background tasks with an owner, and clean-up that a cancellation cannot interrupt.
 
-Every task of the program belongs to a `Tasks`, whose owner cancels and awaits what is left of it at its end.
+Every task of the program belongs to a `Tasks`, whose owner cancels and awaits the remaining ones at its end.
 """
 
 import asyncio
@@ -13,28 +13,28 @@ log = logging.getLogger(__name__)
 
 
 class Tasks:
-    """The background tasks of one owner. A task that fails is logged; it never ends the others."""
+    """The background tasks of one owner. A task that fails is logged and does not affect the others."""
 
     def __init__(self, name: str = "background task") -> None:
         self._name = name
         self._running: set[asyncio.Task[Any]] = set()
 
     def start(self, work: Coroutine[Any, Any, Any], name: str | None = None) -> asyncio.Task[Any]:
-        """Run `work` until it ends or until `stop`. name: for the log, and for whoever looks at all tasks."""
+        """Run `work` until it ends or `stop` is called. name: for the log, and for debugging."""
         task = asyncio.get_running_loop().create_task(work, name=name or self._name)
         self._running.add(task)
         task.add_done_callback(self._reap)
         return task
 
     async def drain(self, seconds: float) -> bool:
-        """Wait for what is running to end by itself, at most so long. Returns whether all did."""
+        """Wait for running tasks to end by themselves, for at most so many seconds. Returns whether all did."""
         if not self._running:
             return True
         _, late = await asyncio.wait(self._running, timeout=seconds)
         return not late
 
     async def stop(self) -> None:
-        """Cancel and await all that is left; the calling task itself, if it is one of them, is left alone."""
+        """Cancel and await all remaining tasks, except the calling task itself if it is one of them."""
         running = [task for task in self._running if task is not asyncio.current_task()]
         for task in running:
             task.cancel()
@@ -47,7 +47,7 @@ class Tasks:
 
 
 async def uncancelled(work: Coroutine[Any, Any, T]) -> T:
-    """Run bounded work to its end even if the caller is cancelled meanwhile; the cancellation follows afterwards."""
+    """Run bounded work to its end even if the caller is cancelled meanwhile; the cancellation is raised afterwards."""
     task = asyncio.create_task(work)
     cancelled: asyncio.CancelledError | None = None
     while not task.done():
@@ -57,6 +57,6 @@ async def uncancelled(work: Coroutine[Any, Any, T]) -> T:
             cancelled = error
     if cancelled is not None:
         if not task.cancelled():
-            task.exception()  # it is of no interest any more; unread it would be logged
+            task.exception()  # nobody needs it; never retrieved, it would be logged
         raise cancelled
     return task.result()

@@ -127,9 +127,7 @@ class BuildWatch:
     async def run(self) -> None:
         """Do nothing but end, when cancelled, what is still under way."""
         try:
-            await self._troubles.tell_trouble_over(
-                Trouble.NEW_BUILD
-            )  # what an earlier run held back is not held any more
+            await self._troubles.clear_trouble(Trouble.NEW_BUILD)  # what an earlier run held back is not held any more
             await asyncio.Event().wait()
         finally:
             await self.stop()
@@ -179,7 +177,7 @@ class BuildWatch:
         self._judge(build, trial, works=False)
         lacks = f"; not found in it: {', '.join(sorted(trial.missing))}" if trial.missing else ""
         self._tasks.start(
-            self._troubles.tell_trouble(Trouble.NEW_BUILD, f"{build}, first met by {mask(number)}{lacks}")
+            self._troubles.raise_trouble(Trouble.NEW_BUILD, f"{build}, first met by {mask(number)}{lacks}")
         )
 
     def _prove(self, build: str) -> None:
@@ -187,7 +185,7 @@ class BuildWatch:
         self._judge(build, trial or _Trial("", frozenset()), works=True)
         log.info("WhatsApp Web %s works", build)
         if trial is not None and trial.failed:
-            self._tasks.start(self._troubles.tell_trouble_over(Trouble.NEW_BUILD))
+            self._tasks.start(self._troubles.clear_trouble(Trouble.NEW_BUILD))
 
     def _judge(self, build: str, trial: _Trial, *, works: bool) -> None:
         """Remember what is known of a build now, also for the next run."""

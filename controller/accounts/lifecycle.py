@@ -85,7 +85,7 @@ def advance(connection: Connection, event: Event, policy: Policy) -> tuple[Conne
     if isinstance(event, FromSession):
         if event.session != connection.session:
             return connection, ()  # a late report from an earlier browser (L1)
-        what = event.said
+        what = event.event
     key = what.timer if isinstance(what, Fired) else type(what)
     row = AFTER_STOP.get(key) if connection.stopped else TABLE[connection.phase].get(key)
     if row is None or (isinstance(what, Fired) and what.timer not in connection.armed):

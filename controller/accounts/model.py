@@ -344,7 +344,7 @@ class Beat:
     answered: bool
 
 
-Said = Report | SlotGranted | Closed | Health | Beat | LoggedOut | Seen
+SessionEvent = Report | SlotGranted | Closed | Health | Beat | LoggedOut | Seen
 
 
 @dataclass(frozen=True, slots=True)
@@ -352,7 +352,7 @@ class FromSession:
     """An event from one session. session: its identity."""
 
     session: int
-    said: Said
+    event: SessionEvent
 
 
 Event = (

@@ -1,1 +1,1 @@
-"""The machine or container around us: what it leaves free, what the kernel ended, and what is left to reap."""
+"""The machine or container around us: free resources, processes killed by the kernel, and orphans to reap."""

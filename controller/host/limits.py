@@ -1,8 +1,8 @@
-"""What this host and each control group around us leave free, and what the kernel ended here for want of it.
+"""Free resources of this host and of our control groups, and processes that the kernel killed for lack of them.
 
-/proc/meminfo is the whole host's also inside a container, so that the least of it and of every control group counts
-(v1 and v2, every level up to the root), without the file cache, which the kernel gives back. What is done about a
-shortage is `resource_watch`'s. Linux only.
+/proc/meminfo describes the whole host even inside a container, so the minimum of it and of every control group counts
+(v1 and v2, every level up to the root), not counting the page cache, which the kernel can reclaim. `resource_watch`
+decides what to do about a shortage. Linux only.
 """
 
 import time
@@ -13,15 +13,15 @@ from pathlib import Path
 import psutil
 
 RECENT_SECONDS = 10.0
-"""For so long after the kernel ended a process, a browser that ended is taken for one that it ended."""
+"""For so long after an OOM kill, a browser that ended is assumed to be its victim."""
 _NO_LIMIT = 1 << 60
-"""What v1 shows where there is no limit is near the largest number that there is."""
+"""v1 expresses "no limit" by a value close to the largest number."""
 MIB = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
 class _Files:
-    """The names of a controller's files in one version of control groups. Words are keys of lines `key value`."""
+    """File names of a cgroup controller in one version of control groups. Words are keys of lines `key value`."""
 
     limit: str
     used: str
@@ -44,7 +44,7 @@ _PIDS = _Files("pids.max", "pids.current", "", (), "pids.events", "max")
 
 @dataclass(slots=True)
 class _Counter:
-    """A count of the kernel's that only rises. rose_at: when a rise was last seen, on the clock of `HostLimits`."""
+    """A monotonic counter of the kernel's. rose_at: when it was last seen to rise, on the clock of `HostLimits`."""
 
     last: int
     rose_at: float | None = None
@@ -59,7 +59,7 @@ class _Counter:
 
 @dataclass(slots=True)
 class HostLimits:
-    """Reads the limits anew with each question; blocks for less than a millisecond. proc: where /proc is."""
+    """Reads the limits afresh on each call; blocks for less than a millisecond. proc: where /proc is."""
 
     proc: Path = Path("/proc")
     host_free: Callable[[], int] = lambda: int(psutil.virtual_memory().available)
@@ -80,41 +80,41 @@ class HostLimits:
         self._kills, self._refusals = _Counter(self._count_kills()), _Counter(self._count_refusals())
 
     def free_memory(self) -> int:
-        """Return how many bytes can still be used here."""
+        """Return how many bytes are available here."""
         return min([self.host_free(), *_free(self._memory, self._memory_files)])
 
     def memory_limit(self) -> int | None:
-        """Return the least limit of memory, in bytes, of a control group around us; None where there is none."""
+        """Return the lowest memory limit of our control groups, in bytes; None if there is none."""
         return min(_limits(self._memory, self._memory_files), default=None)
 
     def free_processes(self) -> int | None:
-        """Return how many processes and threads can still be started here; None where no control group limits it."""
+        """Return how many more processes and threads can be started here; None if no control group limits them."""
         return min(_free(self._pids, _PIDS), default=None)
 
     def process_limit(self) -> int | None:
-        """Return the least limit of processes and threads of a control group around us; None where there is none."""
+        """Return the lowest limit on processes and threads of our control groups; None if there is none."""
         return min(_limits(self._pids, _PIDS), default=None)
 
     def look(self) -> None:
-        """Notice what the kernel has done since the last look."""
+        """Read the kernel's counters."""
         now = self.clock()
         self._kills.look(self._count_kills(), now)
         self._refusals.look(self._count_refusals(), now)
 
     def take_kills(self) -> int:
-        """Return how many processes the kernel ended here for want of memory since this was last asked."""
+        """Return how many processes the kernel killed here for lack of memory since the last call."""
         self.look()
         kills, self._kills.unreported = self._kills.unreported, 0
         return kills
 
     def take_refusals(self) -> int:
-        """Return how often a process could not be started, for their limit, since this was last asked."""
+        """Return how often a process could not be started, due to their limit, since the last call."""
         self.look()
         refusals, self._refusals.unreported = self._refusals.unreported, 0
         return refusals
 
     def cause(self) -> str:
-        """Say what the kernel did to processes here in the last seconds; "" where it did nothing that is known."""
+        """Return what the kernel did to processes here in the last seconds, in words; "" if nothing is known."""
         self.look()
         now = self.clock()
         if self._kills.rose_at is not None and now - self._kills.rose_at <= RECENT_SECONDS:
@@ -124,7 +124,7 @@ class HostLimits:
         return ""
 
     def words_for_memory(self) -> str:
-        """Return the limit of memory in words."""
+        """Return the memory limit in words."""
         limit = self.memory_limit()
         return "the whole host is short" if limit is None else f"the limit is {limit // MIB} MiB"
 
@@ -136,7 +136,7 @@ class HostLimits:
 
 
 def control_groups(proc: Path) -> dict[str, list[Path]]:
-    """Return the folders of our control groups by controller ("" for v2's one tree), from our own up to the root."""
+    """Return the folders of our control groups by controller ("" for v2's tree), from our own up to the root."""
     try:
         ours = (proc / "self/cgroup").read_text(encoding="utf-8", errors="replace").splitlines()
         mounts = (proc / "self/mountinfo").read_text(encoding="utf-8", errors="replace").splitlines()
@@ -152,7 +152,7 @@ def control_groups(proc: Path) -> dict[str, list[Path]]:
 
 
 def _mounts(lines: list[str], controller: str) -> Iterator[tuple[str, Path]]:
-    """Yield (root, mount point) of where a controller is mounted; the columns are those of proc(5)."""
+    """Yield (root, mount point) of each mount of a controller; the columns are those of proc(5)."""
     for line in lines:
         before, _, after = line.partition(" - ")
         kind, _, options = (*after.split(), "", "", "")[:3]
@@ -162,11 +162,11 @@ def _mounts(lines: list[str], controller: str) -> Iterator[tuple[str, Path]]:
 
 
 def _levels(mount: Path, root: str, path: str) -> list[Path]:
-    """Return the folders from our group up to the mount. A container may see a part of the tree alone."""
+    """Return the folders from our group up to the mount. A container may see only part of the tree."""
     inside = "" if ".." in path else path.removeprefix(root if root != "/" else "").strip("/")
     own = mount / inside
     if not own.is_dir():
-        own = mount  # the path is that of the host, of which only our own group is to be seen here
+        own = mount  # the path is the host's, of which only our own group is visible here
     return [own, *(parent for parent in own.parents if parent == mount or mount in parent.parents)]
 
 
@@ -187,7 +187,7 @@ def _free(folders: list[Path], files: _Files) -> list[int]:
 def _number(path: Path) -> int | None:
     try:
         number = int(path.read_bytes())
-    except (OSError, ValueError):  # there is no such file at the root, and "max" is no limit
+    except (OSError, ValueError):  # the root has no such file, and "max" means no limit
         return None
     return number if number < _NO_LIMIT else None
 

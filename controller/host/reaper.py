@@ -1,8 +1,8 @@
-"""The duties of a parent: what was re-parented to us is reaped, so that no zombie of a browser stays for ever.
+"""Adopts and reaps orphaned descendants, so that a browser's zombies do not accumulate.
 
-A browser's processes outlive the one that started them. Left alone they go to process 1, which in a container is often
-this program, and elsewhere may reap nothing. So this program adopts them itself (a "subreaper"), and reaps them.
-What never lives here: whom asyncio waits for, which reaps its own children at once.
+A browser's processes can outlive the one that started them. They would then be re-parented to process 1, which in a
+container is often this program and elsewhere may not reap. So this program declares itself a "subreaper" and reaps
+them. asyncio's own children are left alone: it reaps those at once.
 """
 
 import asyncio
@@ -19,18 +19,18 @@ log = logging.getLogger(__name__)
 
 _PR_SET_CHILD_SUBREAPER = 36
 LOOK_EVERY = 60.0
-"""Seconds between two looks where no child's end was noticed."""
+"""Seconds between two scans if no child's exit was noticed."""
 SETTLE = 2.0
-"""Seconds for which a child must have been a zombie: whoever waits for it has reaped it by then."""
+"""Seconds for which a child must have been a zombie before we reap it: its own waiter would have done so by then."""
 
 
 def adopt_orphans() -> bool:
-    """Become the parent of what our descendants leave behind. Returns False where the kernel cannot (before 3.4)."""
+    """Become the parent of our descendants' orphans. Returns False if the kernel cannot do that (before 3.4)."""
     return bool(ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0)
 
 
 class Reaper:
-    """Reaps children that nobody waits for. Make it inside a running loop and `run` it."""
+    """Reaps children that nobody waits for. Create it inside a running loop and `run` it."""
 
     def __init__(self) -> None:
         self.reaped = 0
@@ -63,7 +63,7 @@ class Reaper:
 
 
 def zombies() -> set[int]:
-    """Return the children of this process that have ended and that nobody has reaped."""
+    """Return this process's children that have exited and have not been reaped."""
     return {pid for pid in _children() if _is_zombie(pid)}
 
 

@@ -1,8 +1,8 @@
-"""Budgets: what accounts' browsers and the host may use, and what is done above it.
+"""Resource limits for accounts' browsers and the host, and what happens when they are exceeded.
 
-An account above its budget is recycled at a quiet moment, at most once an hour; so is one whose browser has been open
-for a day. A host that runs out of memory or disk holds new launches, and people are told once. Decisions are pure
-(`Verge`, `why_too_much`, `may_recycle`); measuring is the driver's, or the host's own figures.
+An account above its limit is recycled at a quiet moment, at most once an hour; so is one whose browser has been open
+for a day. If the host runs out of memory or disk, launches are held and people are alerted once. Decisions are pure
+(`Verge`, `why_too_much`, `may_recycle`); measurements come from the driver or the host.
 """
 
 import asyncio
@@ -25,13 +25,13 @@ from controller.troubles import Trouble, Troubles
 log = logging.getLogger(__name__)
 
 RECYCLE_EVERY = 3600.0
-"""Seconds at least between two recycles of one account."""
+"""The least number of seconds between two recycles of one account."""
 QUIET_FOR = 30.0
-"""Seconds without a message that make a moment quiet."""
+"""Seconds without a message after which a moment counts as quiet."""
 PATIENCE = 900.0
-"""Seconds that a quiet moment is waited for before a recycle comes all the same."""
+"""Seconds to wait for a quiet moment before recycling regardless."""
 MARGIN = 1.25
-"""How much more than its limit must be free again before a shortage is over, so that it does not flap."""
+"""A shortage is over once free resources exceed the limit by this factor: hysteresis against flapping."""
 MIB = 1 << 20
 _HOSTS_TROUBLE = {Reason.LAUNCH_FAILED, Reason.SESSION_CLOSED, Reason.UNRESPONSIVE}
 
@@ -40,8 +40,8 @@ _HOSTS_TROUBLE = {Reason.LAUNCH_FAILED, Reason.SESSION_CLOSED, Reason.UNRESPONSI
 class Budget:
     """Limits in bytes, 0 for none. account_memory: of one account's browser. free_memory, free_disk: of the host.
 
-    free_processes: how many must still be allowed, where the host or container limits them: what one browser needs.
-    check_every: seconds. daily: seconds after which a browser that has been open all the time is recycled; 0 = never.
+    free_processes: how many more must be allowed, if host or container limit them: what one browser needs.
+    check_every: seconds. daily: seconds after which a browser that has been open throughout is recycled; 0 = never.
     """
 
     account_memory: int = 1500 * MIB
@@ -55,16 +55,16 @@ class Budget:
 
 @dataclass(slots=True)
 class Verge:
-    """Whether something that is measured is short, with a margin before it counts as enough again.
+    """Whether a measured resource is short, with hysteresis.
 
-    short: None before the first look; the answer to that is news in any case, since an earlier run may have said so.
+    short: None before the first measurement, whose result is always news: an earlier run may have reported otherwise.
     """
 
     limit: int
     short: bool | None = None
 
     def look(self, free: int) -> bool:
-        """Take a measure; return whether this changed the answer."""
+        """Take a measurement; return whether the answer changed."""
         before = self.short
         self.short = free < self.limit * (MARGIN if before else 1)
         return self.short is not before
@@ -72,14 +72,14 @@ class Verge:
 
 @dataclass(slots=True)
 class _Watch:
-    """What is remembered of one account. Times are the loop's."""
+    """What is known about one account. Times are the loop's."""
 
     above_since: float | None = None
     recycled_at: float | None = None
 
 
 def why_too_much(usage: Usage, uptime: float, budget: Budget) -> str | None:
-    """Say in one line what is above the budget; None if nothing is."""
+    """Return one line about what exceeds its limit; None if nothing does."""
     if budget.account_memory and usage.memory > budget.account_memory:
         return f"its browser used {usage.memory // MIB} MiB, its budget is {budget.account_memory // MIB} MiB"
     if budget.account_processes and usage.processes > budget.account_processes:
@@ -90,7 +90,7 @@ def why_too_much(usage: Usage, uptime: float, budget: Budget) -> str | None:
 
 
 def may_recycle(watch: _Watch, now: float, quiet_for: float | None) -> bool:
-    """Decide whether an account that is above its budget is recycled now."""
+    """Return whether an account that exceeds its limit may be recycled now."""
     if watch.recycled_at is not None and now - watch.recycled_at < RECYCLE_EVERY:
         return False
     assert watch.above_since is not None
@@ -98,7 +98,7 @@ def may_recycle(watch: _Watch, now: float, quiet_for: float | None) -> bool:
 
 
 class ResourceWatch:
-    """Watches accounts and host. `run` it as a task."""
+    """Watches accounts and host. Call `run` as a task."""
 
     def __init__(
         self,
@@ -121,12 +121,12 @@ class ResourceWatch:
         self._short_until: dict[str, float] = {}
 
     def note(self, notice: Notice) -> None:
-        """Take what managers report: a browser that did not start or broke may be the host's trouble: look at once."""
+        """Handle a notice: a browser that failed to start or broke may be due to the host, so check at once."""
         if isinstance(notice, Transition) and not _HOSTS_TROUBLE.isdisjoint({notice.reason, notice.cause}):
             self._look.set()
 
     async def run(self) -> None:
-        """Check again and again until cancelled."""
+        """Check periodically until cancelled."""
         loop = asyncio.get_running_loop()
         next_at = loop.time()
         while True:
@@ -145,9 +145,9 @@ class ResourceWatch:
                     await self._look.wait()
 
     async def check_host(self) -> None:
-        """Hold launches while memory, disk or processes are short; notify people when that begins and when it ends.
+        """Hold launches while memory, disk or processes are short; alert people when that begins and ends.
 
-        What the kernel has ended for want of memory, or refused to start, is a shortage whatever is free now.
+        A process that the kernel killed for lack of memory, or refused to start, is a shortage whatever is free now.
         """
         host = self._host
         free = host.free_memory()
@@ -161,7 +161,7 @@ class ResourceWatch:
             await self._check(Trouble.PROCESSES, self._processes, processes, limit, refused)
         elif self._processes.short is None:
             self._processes.short = False
-            await self._troubles.tell_trouble_over(Trouble.PROCESSES)  # there is no limit, whatever an earlier run met
+            await self._troubles.clear_trouble(Trouble.PROCESSES)  # there is no limit, whatever an earlier run reported
 
     def _kills(self, host: HostLimits) -> str:
         kills = host.take_kills()
@@ -169,29 +169,29 @@ class ResourceWatch:
         return f"the kernel ended {many} for want of memory ({host.words_for_memory()})" if kills else ""
 
     async def _check(self, kind: Trouble, verge: Verge, free: int, detail: str, happened: str = "") -> None:
-        """Compare one measure with its limit. happened: what has gone wrong already, one line, or ""."""
+        """Compare one measurement with its limit. happened: what has already gone wrong, one line, or ""."""
         was_short, changed = verge.short, verge.look(free)
         now = asyncio.get_running_loop().time()
         if happened:
             log.error("The host is in trouble (%s): %s", kind, happened)
             self._short_until[kind] = now + self._budget.check_every
             changed, verge.short, detail = not was_short, True, happened
-        elif now < self._short_until.get(kind, now):  # it has just gone wrong: that much is free again says little
+        elif now < self._short_until.get(kind, now):  # it has just gone wrong: what is free again proves little
             changed, verge.short = False, True
         if not changed:
             return
         if verge.short:
             self._registry.slots.hold(kind)
             log.error("The host is in trouble (%s): %s; no browser is started until more is", kind, detail)
-            await self._troubles.tell_trouble(kind, detail)
+            await self._troubles.raise_trouble(kind, detail)
         else:
             if was_short:
                 self._registry.slots.release(kind)
                 log.info("The host is well again (%s): %s", kind, detail)
-            await self._troubles.tell_trouble_over(kind)
+            await self._troubles.clear_trouble(kind)
 
     async def check_accounts(self) -> None:
-        """Recycle what is above its budget, but nothing while launches are held: it could not be opened again."""
+        """Recycle accounts that exceed their limit, but not while launches are held: they could not be reopened."""
         if self._registry.slots.holds:
             return
         numbers = {account.number for account in self._registry.accounts()}
@@ -205,7 +205,7 @@ class ResourceWatch:
         usage = await self._registry.usage(number)
         if usage is None:
             return
-        if self._registry.slots.holds:  # launches were held while it was measured
+        if self._registry.slots.holds:  # launches were held during the measurement
             return
         watch, now = self._watches.setdefault(number, _Watch()), asyncio.get_running_loop().time()
         why = why_too_much(usage, status.uptime, self._budget)

@@ -1,1 +1,1 @@
-"""The way to WhatsApp: the proxy that browsers take, whether its host can be reached, and outages of all accounts."""
+"""The network path to WhatsApp: the browsers' proxy, probes of its host, and detection of outages."""

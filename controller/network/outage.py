@@ -1,7 +1,7 @@
-"""The fleet: whether WhatsApp itself can be reached, and what follows for all accounts at once (L13).
+"""Detects outages of WhatsApp itself, and pauses all accounts during them (L13).
 
-An outage of the world is not counted against the accounts: when WhatsApp's host does not answer, or most accounts are
-lost within moments, all are held, people are told once, and when it answers again they go on in turn. How one account
+An outage is not counted against the accounts: if WhatsApp's host does not answer, or most accounts are lost within
+moments, all are held and people are alerted once; when it answers again the accounts reconnect in turn. How one account
 waits is in `controller.accounts.lifecycle`.
 """
 
@@ -22,50 +22,50 @@ from controller.troubles import Trouble, Troubles
 log = logging.getLogger(__name__)
 
 PROBE_EVERY = 5.0
-"""Seconds between two probes while something is wrong."""
+"""Seconds between two probes during an outage."""
 SETTLE_EVERY = 60.0
-"""Seconds between two looks whether an outage that an earlier run told of is over."""
+"""Seconds between two checks whether an outage reported by an earlier run is over."""
 MOST_WITHIN = 30.0
 FEWEST = 3
-"""Most accounts, and at least so many, lost within so many seconds: it is not they (L13)."""
+"""If most accounts, and at least so many, are lost within so many seconds, the cause is not theirs (L13)."""
 GOOD_PROBES = 2
-"""Answers in a row after which WhatsApp counts as reachable again."""
+"""Successful probes in a row after which WhatsApp counts as reachable again."""
 LONGEST_BLIND = 900.0
-"""Seconds for which accounts are held by a probe that has never once succeeded: it may be the probe that is wrong."""
+"""The longest hold on the word of a probe that has never succeeded: the probe itself may be wrong. Seconds."""
 
 BELIED_AFTER = 10.0
-"""Seconds after which a word from a connected account's server is of now, and not of before an outage."""
+"""Seconds after which a sign of life from a connected account is known not to predate the outage."""
 QUIET_SECONDS = 75.0
-"""For so long most accounts may be connected before people are notified: they hear from the server each minute."""
+"""How long most accounts may stay connected before people are alerted: each hears from the server every minute."""
 
 _OURS = frozenset(reason for reason, traits in TRAITS.items() if traits.ours)
-"""What ends in our own processes, all at once where they share one: it tells nothing of WhatsApp."""
+"""Ends caused by our own processes, where many can come at once: they prove nothing about WhatsApp."""
 
 Reach = Callable[[], Awaitable[None]]
-"""Reaches WhatsApp's host. Raises OSError (TimeoutError is one) if it does not answer."""
+"""Connects to WhatsApp's host. Raises OSError (TimeoutError is one) if it does not answer."""
 
 
 class Accounts(Protocol):
-    """The registry, as the fleet uses it."""
+    """The part of the registry that is used here."""
 
     def accounts(self) -> Sequence[Account]:
         """All accounts."""
 
     def status(self, number: str) -> Status:
-        """Where an account is."""
+        """Return an account's status."""
 
     def hold(self) -> None:
-        """Try nothing and count nothing."""
+        """Suspend all attempts and counting."""
 
     def release(self) -> None:
-        """Go on, in turn."""
+        """Resume, in turn."""
 
 
 class OutageWatch:
-    """Watches. Give it every notice (`note`), and `run` it.
+    """Detects outages. Pass it every notice (`note`), and `run` it.
 
-    reach: None where WhatsApp's host cannot be asked the way in which the browsers ask it (`reach`);
-    then only the loss of most accounts tells.
+    reach: None if WhatsApp's host cannot be probed over the browsers' own network path; only the loss of most
+    accounts then counts.
     """
 
     def __init__(
@@ -78,7 +78,7 @@ class OutageWatch:
         self._held_since: float | None = None
         self._told = ""
         self._settled = False
-        """Whether an outage that an earlier run told of is known to be over."""
+        """Whether an outage reported by an earlier run is known to be over."""
 
     @property
     def held(self) -> bool:
@@ -86,10 +86,10 @@ class OutageWatch:
         return self._held_since is not None
 
     def note(self, notice: Notice) -> None:
-        """Take a notice; returns at once."""
+        """Handle a notice; returns at once."""
         if not isinstance(notice, Transition):
             return
-        if notice.state is State.CONNECTED:  # it is lost no more
+        if notice.state is State.CONNECTED:  # no longer lost
             self._lost = deque(each for each in self._lost if each[1] != notice.number)
             if not self._settled:
                 self._woken.set()
@@ -103,8 +103,8 @@ class OutageWatch:
         self._woken.set()
 
     async def run(self) -> None:
-        """Watch for ever. Sleeps while nothing is wrong."""
-        await self._settle()  # asks once at the start: what was never reached is not missed
+        """Watch until cancelled. Sleeps while all is well."""
+        await self._settle()  # probes once at the start: a host that was never reached proves nothing by not answering
         while True:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(None if self._settled else SETTLE_EVERY):
@@ -118,11 +118,11 @@ class OutageWatch:
             await asyncio.sleep(PROBE_EVERY)
 
     async def _settle(self) -> None:
-        """End what an earlier run told of an outage, once WhatsApp answers or an account is connected."""
+        """Clear an outage reported by an earlier run once WhatsApp answers or an account is connected."""
         answers = self._reach is not None and await self._answers()
         if answers or self._connected():
             self._settled = True
-            await self._troubles.tell_trouble_over(Trouble.UNREACHABLE)
+            await self._troubles.clear_trouble(Trouble.UNREACHABLE)
 
     async def _is_outage(self) -> bool:
         if self._lost_most():
@@ -133,7 +133,7 @@ class OutageWatch:
         return not await self._answers()
 
     async def _outage(self) -> None:
-        """Hold all until WhatsApp answers again."""
+        """Hold all accounts until WhatsApp answers again."""
         loop = asyncio.get_running_loop()
         began = self._held_since = loop.time()
         self._lost.clear()
@@ -150,16 +150,16 @@ class OutageWatch:
                     break
         finally:
             self._held_since = None
-            self._lost.clear()  # what was lost in this outage is no sign of another
+            self._lost.clear()  # losses of this outage must not trigger another
             self._accounts.release()
         if good:
             log.info("WhatsApp can be reached again, after %.0f s: accounts go on in turn", loop.time() - began)
         if self._told:
             self._told = ""
-            await self._troubles.tell_trouble_over(Trouble.UNREACHABLE)
+            await self._troubles.clear_trouble(Trouble.UNREACHABLE)
 
     def _is_belied(self, seconds: float) -> bool:
-        """Tell whether the probe, which has failed for so long, is not to be believed; then it is not, from now on."""
+        """Return whether the probe, which has failed for so long, is contradicted; it is then distrusted."""
         if self._heard_within(seconds - BELIED_AFTER):
             log.warning("WhatsApp's host does not answer us, but connected accounts hear from it: all go on")
             self._trusted = False  # until it answers again
@@ -184,10 +184,10 @@ class OutageWatch:
         words = f"{waiting} account is waiting" if waiting == 1 else f"{waiting} accounts are waiting"
         if words != self._told:
             self._told = words
-            await self._troubles.tell_trouble(Trouble.UNREACHABLE, words)
+            await self._troubles.raise_trouble(Trouble.UNREACHABLE, words)
 
     def _waiting(self) -> int:
-        """Count the accounts that would be connected if WhatsApp could be reached."""
+        """Count the accounts that would be connected if WhatsApp were reachable."""
         statuses = [self._accounts.status(account.number) for account in self._accounts.accounts()]
         return sum(status.wants_connection and not status.is_connected for status in statuses)
 
@@ -202,7 +202,7 @@ class OutageWatch:
         return len(lost) >= FEWEST and len(lost) > self._well(but=lost)
 
     def _well(self, but: Collection[str]) -> int:
-        """Count the accounts that are connected or on their way: after an outage most wait for their turn."""
+        """Count the accounts that are connected or on their way: after an outage most wait for a launch slot."""
         return sum(
             self._accounts.status(account.number).state in {State.CONNECTED, State.CONNECTING}
             for account in self._accounts.accounts()
@@ -210,7 +210,7 @@ class OutageWatch:
         )
 
     def _may_judge(self) -> bool:
-        """Tell whether the probe's failure means anything: not while accounts are connected that it cannot reach."""
+        """Return whether the probe's failure is significant: not while accounts are connected regardless."""
         return self._reach is not None and (self._trusted or not self._connected())
 
     async def _answers(self) -> bool:
@@ -218,7 +218,7 @@ class OutageWatch:
             return True
         try:
             await self._reach()
-        except (OSError, ValueError) as error:  # ValueError: an address that is none
+        except (OSError, ValueError) as error:  # ValueError: an invalid address
             log.debug("WhatsApp's host does not answer: %s", error or "no answer in time")
             return False
         self._trusted = True

@@ -1,10 +1,10 @@
-"""A proxy that browsers, and whatever asks in their place, go through (PROXY_URL). Its password is in no text of it."""
+"""The proxy (PROXY_URL) used by browsers and by whatever acts in their place. Its password never appears in texts."""
 
 from dataclasses import dataclass, field
 from urllib.parse import quote, unquote, urlsplit
 
 SCHEMES = {"http": 80, "https": 443, "socks5": 1080}
-"""What browsers and our HTTP library both speak, with the usual port."""
+"""Schemes that both browsers and our HTTP library support, with the default port."""
 FORM = "http://, https:// or socks5://, then [user:password@]host:port"
 
 
@@ -20,13 +20,13 @@ class Proxy:
 
     @property
     def server(self) -> str:
-        """Its address without user and password, fit for logs and command lines."""
+        """Its address without user and password, safe for logs and command lines."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"{self.scheme}://{host}:{self.port}"
 
     @property
     def url(self) -> str:
-        """Its whole address, password included."""
+        """Its full address, including the password."""
         if not self.user:
             return self.server
         scheme, _, host = self.server.partition("://")
@@ -34,7 +34,7 @@ class Proxy:
 
 
 def parse_proxy(text: str) -> Proxy:
-    """Read an address such as http://user:password@proxy.example:3128. Raises ValueError, without the text in it."""
+    """Parse an address such as http://user:password@proxy.example:3128. Raises ValueError, without the text in it."""
     try:
         parts = urlsplit(text.strip())
         port = parts.port

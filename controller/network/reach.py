@@ -1,7 +1,7 @@
-"""Whether WhatsApp's host can be reached, asked the way in which the browsers ask it: through their proxy, if any.
+"""Probes WhatsApp's host over the same network path as the browsers: through their proxy, if any.
 
-A status line of any kind is an answer of the host, since what it thinks of us is no matter; but for the three that say
-that nobody is behind it. What follows from the answer is `outage`'s.
+Any HTTP status counts as an answer, whatever it is, except for the three that mean that no server is behind the
+gateway. What follows from the result is up to `outage`.
 """
 
 import asyncio
@@ -15,7 +15,7 @@ import httpx
 from controller.network.proxy import Proxy, parse_proxy
 
 REACH_DEADLINE = 5.0
-"""Seconds in which WhatsApp's host has to answer."""
+"""Seconds within which WhatsApp's host must answer."""
 _NOBODY_BEHIND = {502, 503, 504}
 _PROXY_REFUSES = 407
 _UNKNOWN_WAY = (
@@ -25,22 +25,22 @@ _UNKNOWN_WAY = (
     "--host-resolver-rules",
     "--host-rules",
 )
-"""Arguments of Chromium by which it reaches hosts in ways that nobody else can follow."""
+"""Chromium arguments that change its network path in ways that cannot be reproduced here."""
 
 
 class UnknownWayError(ValueError):
-    """The browsers reach hosts in a way that cannot be followed here."""
+    """The browsers' network path cannot be reproduced here."""
 
 
 class Reach:
-    """Asks the host of `url`. proxy: the browsers' own, None for what their environment says."""
+    """Probes the host of `url`. proxy: the browsers' own; None to use their environment's."""
 
     def __init__(self, url: str, proxy: Proxy | None = None) -> None:
         self._url, self._proxy = url, proxy
         self._context = _any_certificate()
 
     async def __call__(self) -> None:
-        """Ask once. Raises OSError if nobody answers, in words; ValueError for an address that is none."""
+        """Probe once. Raises OSError, with a readable text, if nobody answers; ValueError for an invalid address."""
         try:
             async with asyncio.timeout(REACH_DEADLINE):
                 status = await self._ask()
@@ -66,13 +66,13 @@ class Reach:
                 verify=self._context,
                 timeout=REACH_DEADLINE,
             ) as client,
-            client.stream("GET", self._url) as answer,  # what it says is not read
+            client.stream("GET", self._url) as answer,  # the body is not read
         ):
             return answer.status_code
 
 
 def browsers_proxy(proxy: Proxy | None, arguments: Sequence[str]) -> Proxy | None:
-    """Return the proxy that browsers go through: PROXY_URL's or that of their arguments. Raises UnknownWayError."""
+    """Return the proxy that browsers use: PROXY_URL or their arguments. Raises UnknownWayError."""
     for argument in arguments:
         if argument.startswith(_UNKNOWN_WAY):
             raise UnknownWayError(argument.partition("=")[0])
@@ -92,7 +92,7 @@ def _of_proxy(what: str) -> str:
 
 
 def _is_here(url: str) -> bool:
-    """Return whether a browser would ask no proxy of the environment for this host: it is this very machine."""
+    """Return whether a browser bypasses the environment's proxy for this host because it is the local machine."""
     host = urlsplit(url).hostname or ""
     try:
         return ipaddress.ip_address(host).is_loopback
@@ -101,7 +101,7 @@ def _is_here(url: str) -> bool:
 
 
 def _any_certificate() -> ssl.SSLContext:
-    """Nothing secret is said: whether anybody answers is all that is asked. Browsers check who it is."""
+    """No secret is sent: whether anybody answers is all that matters. Browsers verify the certificate."""
     context = ssl.create_default_context()
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE

@@ -105,12 +105,12 @@ class TelegramService:
                 self._codes.refresh(notice.number)
                 self._linking.refresh(notice.number)
 
-    async def tell_trouble(self, reason: Trouble, detail: str = "") -> None:
+    async def raise_trouble(self, reason: Trouble, detail: str = "") -> None:
         """Notify admins of a trouble of the controller itself (`controller.troubles`), or of how it goes on."""
         await self.alerts.announcer.trouble(Kind.ALERT, reason, detail)
         self._cards.refresh_all()  # what all accounts wait for may have begun
 
-    async def tell_trouble_over(self, reason: Trouble) -> None:
+    async def clear_trouble(self, reason: Trouble) -> None:
         """Notify admins that a trouble of the controller is over."""
         await self.alerts.announcer.trouble(Kind.OVER, reason)
         self._cards.refresh_all()

@@ -83,13 +83,13 @@ class BackupSchedule:
             await self._tell(made.problem)
         else:  # also where an earlier run told of it
             self._trouble = ""
-            await self._troubles.tell_trouble_over(Trouble.BACKUP)
+            await self._troubles.clear_trouble(Trouble.BACKUP)
 
     async def _tell(self, why: str) -> None:
         log.error("Backup: %s", why)
         if why != self._trouble:
             self._trouble = why
-            await self._troubles.tell_trouble(Trouble.BACKUP, why)
+            await self._troubles.raise_trouble(Trouble.BACKUP, why)
 
 
 def backups_in(folder: Path) -> list[tuple[datetime, Path]]:

@@ -694,7 +694,7 @@ async def test_a_listener_that_raises_stops_nobody(caplog):
         here.session.report(Ready(NUMBER))
         await settle()
         assert here.status.is_connected
-        assert "could not be told" in caplog.text
+        assert "A listener failed" in caplog.text
 
 
 @virtual

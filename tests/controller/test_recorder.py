@@ -39,10 +39,10 @@ class Troubles:
     def __init__(self) -> None:
         self.heard: list[tuple[str, float]] = []
 
-    async def tell_trouble(self, reason, detail="") -> None:
+    async def raise_trouble(self, reason, detail="") -> None:
         self.heard.append((reason, virtual_loop().time()))
 
-    async def tell_trouble_over(self, reason) -> None:
+    async def clear_trouble(self, reason) -> None:
         self.heard.append((f"{reason} over", virtual_loop().time()))
 
 

@@ -320,10 +320,10 @@ class Told:
     def __init__(self):
         self.transitions, self.troubles = [], []
 
-    async def tell_trouble(self, reason, detail=""):
+    async def raise_trouble(self, reason, detail=""):
         self.troubles.append((reason, detail))
 
-    async def tell_trouble_over(self, reason):
+    async def clear_trouble(self, reason):
         self.troubles.append((reason, "over"))
 
 

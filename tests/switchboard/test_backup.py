@@ -352,11 +352,11 @@ class Told:
         self.troubles = []
         self.standing = set()
 
-    async def tell_trouble(self, reason, detail=""):
+    async def raise_trouble(self, reason, detail=""):
         self.troubles.append((reason, detail))
         self.standing.add(reason)
 
-    async def tell_trouble_over(self, reason):
+    async def clear_trouble(self, reason):
         if reason in self.standing:  # an end is told only where a loss was
             self.standing.remove(reason)
             self.troubles.append((reason, "over"))

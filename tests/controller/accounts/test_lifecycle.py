@@ -139,7 +139,7 @@ def do(link: Connection, event, policy: Policy = POLICY):
     if not isinstance(event, (*COMMANDS, FromSession)):
         event = FromSession(link.session, event)
     after, effects = advance(link, event, policy)
-    what = event.said if isinstance(event, FromSession) else event
+    what = event.event if isinstance(event, FromSession) else event
     row = TABLE[link.phase].get(what.timer if isinstance(what, Fired) else type(what))
     assert after.phase == link.phase or (row is not None and after.phase in row.to), "the table does not say so"
     return after, effects

@@ -127,7 +127,7 @@ class Lifecycle(RuleBasedStateMachine):
     def happen(self, event):  # noqa: C901, PLR0912 - one case for each effect that is watched
         before = self.connection
         self.connection, effects = advance(before, event, self.policy)
-        what = event.said if isinstance(event, FromSession) else event
+        what = event.event if isinstance(event, FromSession) else event
         row = TABLE[before.phase].get(what.timer if isinstance(what, Fired) else type(what))
         if self.connection.phase != before.phase:
             assert row is not None

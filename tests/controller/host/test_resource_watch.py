@@ -62,12 +62,12 @@ class House:
         self.notices.append(notice)
         self.resources.note(notice)
 
-    async def tell_trouble(self, reason, detail=""):
+    async def raise_trouble(self, reason, detail=""):
         self.told.append(reason)
         self.details.append(detail)
         self.standing.add(reason)
 
-    async def tell_trouble_over(self, reason):
+    async def clear_trouble(self, reason):
         if reason in self.standing:  # an end is told only where a loss was
             self.standing.remove(reason)
             self.told.append(f"{reason} over")

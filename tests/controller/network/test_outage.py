@@ -40,11 +40,11 @@ class Told:
         self.said: list[tuple[str, str]] = []
         self.standing: set[str] = set()
 
-    async def tell_trouble(self, reason, detail=""):
+    async def raise_trouble(self, reason, detail=""):
         self.said.append((reason, detail))
         self.standing.add(reason)
 
-    async def tell_trouble_over(self, reason):
+    async def clear_trouble(self, reason):
         if reason in self.standing:  # an end is told only where a loss was
             self.standing.remove(reason)
             self.said.append((reason, "over"))

@@ -311,11 +311,11 @@ async def test_a_forum_gets_a_topic_for_each_account(telegram: TelegramStandIn, 
 
 async def test_troubles_of_the_controller_are_told_and_ended(rig: Rig):
     await greet(rig)
-    await rig.service.tell_trouble("whatsapp_unreachable", "184 accounts waiting")
+    await rig.service.raise_trouble("whatsapp_unreachable", "184 accounts waiting")
     alert = await rig.seen(ADMIN, lambda m: "WhatsApp cannot be reached: 184 accounts waiting" in m["text"])
-    await rig.service.tell_trouble("whatsapp_unreachable", "190 accounts waiting")
+    await rig.service.raise_trouble("whatsapp_unreachable", "190 accounts waiting")
     await rig.seen(ADMIN, lambda m: "190 accounts waiting" in m["text"] and m["message_id"] == alert["message_id"])
-    await rig.service.tell_trouble_over("whatsapp_unreachable")
+    await rig.service.clear_trouble("whatsapp_unreachable")
     await rig.seen(ADMIN, lambda m: "WhatsApp can be reached again, after" in m["text"])
 
 
@@ -323,7 +323,7 @@ async def test_a_silenced_trouble_of_the_controller_silences_no_account(telegram
     messages = FakeMessages()
     async with running_rig(telegram, database, messages) as rig:
         await greet(rig)
-        await rig.service.tell_trouble(Trouble.DISK, "90 MiB are free")
+        await rig.service.raise_trouble(Trouble.DISK, "90 MiB are free")
         alert = await rig.seen(ADMIN, lambda m: "90 MiB are free" in m["text"])
         await rig.press(alert, "Silence 8 h")
         await rig.answer(ADMIN, "/alerts", "🔕 Switchboard itself, 8 h left, by Ada")
@@ -440,10 +440,10 @@ async def test_a_trouble_that_could_not_be_kept_is_told_over_too(rig: Rig):
         raise OSError("attempt to write a readonly database")
 
     rig.incidents.save = refused  # type: ignore[method-assign]
-    await rig.service.tell_trouble(Trouble.DATABASE, "readonly")
+    await rig.service.raise_trouble(Trouble.DATABASE, "readonly")
     await rig.seen(ADMIN, lambda m: "the database cannot be written" in m["text"])
     rig.incidents.save = save  # type: ignore[method-assign]
-    await rig.service.tell_trouble_over(Trouble.DATABASE)
+    await rig.service.clear_trouble(Trouble.DATABASE)
     for admin in (ADMIN, SECOND_ADMIN):
         await rig.seen(admin, lambda m: "can be written again" in m["text"])
 
@@ -456,7 +456,7 @@ async def test_a_card_tells_that_all_wait_for_whatsapp(rig: Rig):
     await rig.seen(ADMIN, lambda m: "Next try in a few seconds" in m["text"])
     rig.accounts.retries[BERLIN] = None  # no transition tells of a hold
     rig.accounts.statuses[BERLIN] = replace(rig.accounts.statuses[BERLIN], on_hold=True, next_retry_in=None)
-    await rig.service.tell_trouble("whatsapp_unreachable", "1 account is waiting")
+    await rig.service.raise_trouble("whatsapp_unreachable", "1 account is waiting")
     await until(
         lambda: not any("Next try in a few seconds" in text for text in rig.bot_texts(ADMIN)), "the card says so"
     )

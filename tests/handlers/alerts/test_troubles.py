@@ -263,7 +263,7 @@ async def test_a_trouble_is_told_in_seconds_where_storing_it_hangs(rig, database
     monkeypatch.setattr("handlers.alerts.announcer.STORED_WITHIN", 0.3)
     await greet(rig)
     async with database.transaction():
-        await rig.service.tell_trouble(Trouble.DATABASE, "no answer in 30 s")
+        await rig.service.raise_trouble(Trouble.DATABASE, "no answer in 30 s")
         await rig.seen(ADMIN, lambda m: "the database cannot be written" in m["text"])
 
 
@@ -277,7 +277,7 @@ async def test_what_is_not_so_any_more_after_a_restart_is_ended(telegram, databa
     messages = FakeMessages()
     async with running_rig(telegram, database, messages, alert_policy=BRISK) as rig:
         await greet(rig)
-        await rig.service.tell_trouble(trouble, "it was so")
+        await rig.service.raise_trouble(trouble, "it was so")
         await rig.seen(ADMIN, lambda m: "🚨" in m["text"])
         await until(lambda: rig.service.alerts.drain(5), "all is sent")
     heard = len(sounding(rig, ADMIN))
@@ -294,7 +294,7 @@ async def test_what_was_never_told_has_no_end(telegram, database):
         await greet(rig)
         before = rig.bot_texts(ADMIN)
         for reason in (Trouble.DATABASE, Trouble.DEAF):
-            await rig.service.tell_trouble_over(reason)
+            await rig.service.clear_trouble(reason)
         await asyncio.sleep(60)
         assert rig.bot_texts(ADMIN) == before
 
@@ -355,11 +355,11 @@ def test_whatsapp_out_of_reach_sounds_after_five_minutes_and_a_shorter_outage_no
         async with rigged(tmp_path) as rig:
             for lasts in (280, 320):
                 heard = len(sounds(rig, ADMIN))
-                await rig.service.tell_trouble(Trouble.UNREACHABLE, "40 accounts are waiting")
+                await rig.service.raise_trouble(Trouble.UNREACHABLE, "40 accounts are waiting")
                 await asyncio.sleep(lasts)
                 said = [m for m in sounds(rig, ADMIN)[heard:] if "WhatsApp cannot be reached" in m["text"]]
                 assert len(said) == (lasts > 300)
-                await rig.service.tell_trouble_over(Trouble.UNREACHABLE)
+                await rig.service.clear_trouble(Trouble.UNREACHABLE)
                 await asyncio.sleep(60)
                 assert len(sounds(rig, ADMIN)) == heard + len(said), "its end is silent"
             over = [m for m in from_bot(rig, ADMIN) if "can be reached again, after" in m["text"]]

@@ -104,7 +104,7 @@ async def test_a_card_has_the_button_that_it_names_and_stays_a_card(rig: Rig):
 async def test_planned_work_goes_on_by_an_admin_s_word_alone(rig: Rig):
     await rig.answer(ADMIN, "/help", "Switchboard")
     rig.accounts.held = True
-    await rig.service.tell_trouble(Trouble.NEW_BUILD, "2.3000, first met by •••4567")
+    await rig.service.raise_trouble(Trouble.NEW_BUILD, "2.3000, first met by •••4567")
     alert = await rig.seen(ADMIN, lambda m: "a new version of WhatsApp Web does not work" in m["text"])
     refused = await rig.press(alert, "Go on all the same", user=OPERATOR)
     assert refused is not None and "Only admins" in refused["text"]
