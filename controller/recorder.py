@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from controller.accounts.notices import Listener, Notice, Transition
+from controller.incidents import Changes
 from controller.troubles import Trouble, Troubles
 
 log = logging.getLogger(__name__)
@@ -22,24 +23,34 @@ RETRY_SECONDS = 5.0
 """Between two attempts to store what could not be stored."""
 
 
+Absorb = Callable[[Sequence[Transition]], Changes]
+"""Returns what transitions change of chats' incidents. Called within the transaction that stores both."""
+
+
 class TransitionStore(Protocol):
     """Storage of transitions."""
 
-    async def record(self, transitions: Sequence[Transition]) -> None:
-        """Append transitions and update their accounts in one transaction. Raises OSError on failure."""
+    async def record(self, transitions: Sequence[Transition], absorb: Absorb | None = None) -> None:
+        """Append them, update their accounts and store what `absorb` returns, in one transaction. Raises OSError."""
 
 
 class Recorder:
-    """Receives notices from managers (as their `Listener`), stores them and passes them on in order."""
+    """Receives notices from managers (as their `Listener`), stores them and passes them on in order.
 
-    def __init__(self, store: TransitionStore, *listeners: Listener) -> None:
-        self.listeners: list[Listener] = [*listeners]
-        """Called with each notice, in order. Append before the first notice."""
-        self.troubles: Troubles | None = None
-        """Notified when nothing can be stored. Set before the first notice."""
-        self.not_stored: Callable[[Transition], None] | None = None
-        """Called with each transition that cannot be stored for now. Set before the first notice."""
-        self._store = store
+    listeners: called with each notice. troubles: notified when nothing can be stored. not_stored: called with each
+    transition that cannot be stored for now.
+    """
+
+    def __init__(
+        self,
+        store: TransitionStore,
+        *listeners: Listener,
+        absorb: Absorb | None = None,
+        troubles: Troubles | None = None,
+        not_stored: Callable[[Transition], None] | None = None,
+    ) -> None:
+        self._store, self._listeners = store, listeners
+        self._absorb, self._troubles, self._not_stored = absorb, troubles, not_stored
         self._waiting: list[Transition] = []
         self._published = 0
         """How many of the queued transitions have been published already."""
@@ -71,14 +82,14 @@ class Recorder:
         await asyncio.gather(self._owner, return_exceptions=True)
 
     def _publish(self, notice: Notice) -> None:
-        for listener in self.listeners:
+        for listener in self._listeners:
             listener(notice)
 
     def _publish_waiting(self) -> None:
         for transition in self._waiting[self._published :]:
             self._publish(transition)
-            if self.not_stored is not None:
-                self.not_stored(transition)
+            if self._not_stored is not None:
+                self._not_stored(transition)
         self._published = len(self._waiting)
 
     async def _run(self) -> None:
@@ -108,8 +119,8 @@ class Recorder:
                 if self._failing:
                     self._failing = False
                     log.info("Transitions can be stored again")
-                    if self.troubles is not None:
-                        await self.troubles.clear_trouble(Trouble.DATABASE)
+                    if self._troubles is not None:
+                        await self._troubles.clear_trouble(Trouble.DATABASE)
                 return
 
     async def _record(self, batch: Sequence[Transition]) -> None:
@@ -118,7 +129,7 @@ class Recorder:
         The call is not cancelled: the store may ignore a cancellation, and a second call meanwhile would store the
         batch twice.
         """
-        storing = asyncio.ensure_future(self._store.record(batch))
+        storing = asyncio.ensure_future(self._store.record(batch, self._absorb))
         try:
             done, _ = await asyncio.wait({storing}, timeout=STORE_DEADLINE)
             if not done:
@@ -133,5 +144,5 @@ class Recorder:
         self._failing = True
         log.error("Transitions cannot be stored, trying on: %s", why)
         self._publish_waiting()
-        if self.troubles is not None:
-            await self.troubles.raise_trouble(Trouble.DATABASE, why)
+        if self._troubles is not None:
+            await self._troubles.raise_trouble(Trouble.DATABASE, why)

@@ -1,12 +1,11 @@
 """The storage that `handlers` needs, as protocols: `storage` implements them, tests use fakes."""
 
-# ruff: noqa: D102 - the class docstring explains the members of a data protocol
-
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Protocol
 
 from controller.accounts.notices import BuildLoaded, PastTransition
+from controller.stored import MessageReference, StoredPerson, StoredRequest, Stranger
 
 
 class Records(Protocol):
@@ -22,21 +21,6 @@ class Records(Protocol):
         """Append an audit row: who ran which command when, on which account, and its outcome."""
 
 
-class MessageReference(Protocol):
-    """Reference to one of our messages. key: what it is about; shown: a digest of its content."""
-
-    @property
-    def key(self) -> str: ...
-    @property
-    def chat(self) -> int: ...
-    @property
-    def topic(self) -> int | None: ...
-    @property
-    def message(self) -> int: ...
-    @property
-    def shown(self) -> str: ...
-
-
 class Messages(Protocol):
     """References to messages that must survive a restart: cards, and codes to be deleted. Methods raise OSError."""
 
@@ -50,36 +34,10 @@ class Messages(Protocol):
         """Delete a reference. message: only if it refers to this message."""
 
 
-class PersonData(Protocol):
-    """Somebody with access. added_by: who gave it to them."""
-
-    @property
-    def user(self) -> int: ...
-    @property
-    def role(self) -> str: ...
-    @property
-    def name(self) -> str: ...
-    @property
-    def added_by(self) -> int: ...
-    @property
-    def at(self) -> datetime: ...
-
-
-class StrangerData(Protocol):
-    """Somebody without access who wrote to the bot. at: the first time."""
-
-    @property
-    def user(self) -> int: ...
-    @property
-    def name(self) -> str: ...
-    @property
-    def at(self) -> datetime: ...
-
-
 class PeopleStore(Protocol):
     """People with access, and strangers who asked for it. Methods raise OSError."""
 
-    async def people(self) -> Sequence[PersonData]:
+    async def people(self) -> Sequence[StoredPerson]:
         """Return everybody with access, oldest first."""
 
     async def save(self, user: int, role: str, name: str, *, added_by: int, at: datetime) -> None:
@@ -91,54 +49,20 @@ class PeopleStore(Protocol):
     async def first_meeting(self, user: int, name: str, at: datetime) -> bool:
         """Record a stranger; returns whether this is the first time they were seen."""
 
-    async def strangers(self) -> Sequence[StrangerData]:
+    async def strangers(self) -> Sequence[Stranger]:
         """Return the strangers that were not ignored, newest first."""
 
-    async def stranger(self, user: int) -> StrangerData | None:
+    async def stranger(self, user: int) -> Stranger | None:
         """Return a recorded stranger, ignored or not."""
 
     async def ignore(self, user: int) -> None:
         """Hide a stranger from the list."""
 
 
-class RequestData(Protocol):
-    """A person's request as plain data; `handlers.chat.request.Request` documents the fields."""
-
-    @property
-    def update(self) -> int: ...
-    @property
-    def user(self) -> int: ...
-    @property
-    def name(self) -> str: ...
-    @property
-    def chat(self) -> int: ...
-    @property
-    def topic(self) -> int | None: ...
-    @property
-    def private(self) -> bool: ...
-    @property
-    def words(self) -> str: ...
-    @property
-    def message(self) -> int | None: ...
-    @property
-    def code(self) -> str: ...
-    @property
-    def press(self) -> str: ...
-    @property
-    def sent_at(self) -> datetime: ...
-
-
-class StoredRequest(RequestData, Protocol):
-    """A stored request. started: it was being carried out, and may or may not have been completed."""
-
-    @property
-    def started(self) -> bool: ...
-
-
 class RequestStore(Protocol):
     """Requests from acceptance until they are done. Methods raise OSError."""
 
-    async def accept(self, rows: Iterable[RequestData], at: datetime) -> set[int]:
+    async def accept(self, rows: Iterable[StoredRequest], at: datetime) -> set[int]:
         """Store requests and return the ids of the updates that are new."""
 
     async def start(self, update: int, at: datetime) -> None:

@@ -7,13 +7,14 @@ warning: no single row can prevent the program from starting.
 import logging
 import secrets
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from controller.accounts.model import Wanted
 from controller.accounts.notices import BuildLoaded, PastTransition, Transition
 from controller.accounts.reasons import Reason, State
 from controller.incidents import Changes
+from controller.recorder import Absorb
 from controller.registry import Account
 from storage import incidents, tolerant
 from storage.database import Database, UnknownOutcomeError
@@ -22,16 +23,10 @@ from storage.page_loads import PageLoads
 log = logging.getLogger(__name__)
 
 
-Absorb = Callable[[Sequence[Transition]], Changes]
-"""Returns the changes to chats' incidents that these transitions cause, to be stored in the same transaction."""
-
-
 class AccountRecords:
     """Implements the registry's `AccountStore` and the recorder's `TransitionStore`. Methods raise StorageError."""
 
     def __init__(self, database: Database) -> None:
-        self.absorb: list[Absorb] = []
-        """Called within the transaction that stores transitions. Append before the first one is stored."""
         self._database = database
         self._removed: dict[str, str] = {}
         """Replacement keys for the numbers of removed accounts: whatever they still report is stored under these."""
@@ -94,8 +89,8 @@ class AccountRecords:
             await connection.execute("DELETE FROM silences WHERE numbers = ?", (number,))
         self._removed[number] = word
 
-    async def record(self, transitions: Sequence[Transition]) -> None:
-        """Append transitions, update their accounts and store the resulting alerts, all in one transaction.
+    async def record(self, transitions: Sequence[Transition], absorb: Absorb | None = None) -> None:
+        """Append transitions, update their accounts and store what `absorb` returns, all in one transaction.
 
         A transition within one state adds no row but may still raise an alert. Transitions that are recorded again
         after a commit of unknown outcome are not written twice.
@@ -107,19 +102,18 @@ class AccountRecords:
             if written and earlier == tuple(transitions):
                 return
         try:
-            await self._record(transitions)
+            await self._record(transitions, absorb)
         except UnknownOutcomeError as error:
             self._uncertain = tuple(transitions), error
             raise
 
-    async def _record(self, transitions: Sequence[Transition]) -> None:
+    async def _record(self, transitions: Sequence[Transition], absorb: Absorb | None) -> None:
         moves = [each for each in transitions if not each.within_state]
         newest = {each.number: each for each in moves}
-        changes: list[Changes] = []
+        changes = Changes()
 
         def committed() -> None:
-            for each in changes:
-                each.committed()
+            changes.committed()
 
         async with self._database.transaction(on_commit=committed) as connection:
             await connection.executemany(
@@ -148,9 +142,9 @@ class AccountRecords:
                 "UPDATE accounts SET alias = ? WHERE number = ?",
                 {(t.alias, t.number) for t in transitions if t.alias is not None},
             )
-            changes += [absorb(transitions) for absorb in self.absorb]
-            for each in changes:
-                await incidents.write(connection, each)
+            if absorb is not None:
+                changes = absorb(transitions)
+                await incidents.write(connection, changes)
 
     async def history(self, number: str, limit: int) -> Sequence[PastTransition]:
         """Return the account's latest transitions, newest first."""

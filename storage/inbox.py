@@ -1,65 +1,14 @@
 """The inbox: requests from people, from acceptance until they have been carried out and answered."""
 
-# ruff: noqa: D102 - the class docstring explains the members of a data protocol
-
 import sqlite3
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Protocol
 
+from controller.stored import StoredRequest
 from storage.database import Database
 
 KEPT_FOR = timedelta(hours=48)
 """How long finished requests are remembered: Telegram may redeliver an update for up to 24 hours."""
-
-
-@dataclass(frozen=True, slots=True)
-class InboxRow:
-    """A request, keyed by its update. words: a message's text; message, code, press: of a pressed button.
-
-    started: it was being carried out when the process ended, so it may or may not have been completed.
-    """
-
-    update: int
-    user: int
-    name: str
-    chat: int
-    topic: int | None
-    private: bool
-    words: str
-    message: int | None
-    code: str
-    press: str
-    sent_at: datetime
-    started: bool = False
-
-
-class Row(Protocol):
-    """What is stored of an accepted request."""
-
-    @property
-    def update(self) -> int: ...
-    @property
-    def user(self) -> int: ...
-    @property
-    def name(self) -> str: ...
-    @property
-    def chat(self) -> int: ...
-    @property
-    def topic(self) -> int | None: ...
-    @property
-    def private(self) -> bool: ...
-    @property
-    def words(self) -> str: ...
-    @property
-    def message(self) -> int | None: ...
-    @property
-    def code(self) -> str: ...
-    @property
-    def press(self) -> str: ...
-    @property
-    def sent_at(self) -> datetime: ...
 
 
 class Inbox:
@@ -68,7 +17,7 @@ class Inbox:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def accept(self, rows: Iterable[Row], at: datetime) -> set[int]:
+    async def accept(self, rows: Iterable[StoredRequest], at: datetime) -> set[int]:
         """Store requests and return the ids of the updates that are new. Also deletes requests finished long ago."""
         new: set[int] = set()
         async with self._database.transaction() as connection:
@@ -98,19 +47,19 @@ class Inbox:
                 "UPDATE inbox SET done_at = ? WHERE update_id = ?", [(at.isoformat(), each) for each in updates]
             )
 
-    async def unfinished(self) -> Sequence[InboxRow]:
+    async def unfinished(self) -> Sequence[StoredRequest]:
         """Return unfinished requests, oldest first."""
         rows = await self._database.rows("SELECT * FROM inbox WHERE done_at IS NULL ORDER BY update_id")
         return [_row(row) for row in rows]
 
-    async def find(self, update: int) -> InboxRow | None:
+    async def find(self, update: int) -> StoredRequest | None:
         """Return a request that is still stored."""
         rows = await self._database.rows("SELECT * FROM inbox WHERE update_id = ?", (update,))
         return next((_row(row) for row in rows), None)
 
 
-def _row(row: sqlite3.Row) -> InboxRow:
-    return InboxRow(
+def _row(row: sqlite3.Row) -> StoredRequest:
+    return StoredRequest(
         update=row["update_id"],
         user=row["user_id"],
         name=row["name"],

@@ -1,20 +1,9 @@
 """References to the Telegram messages that are kept up to date (cards, codes). Never a code itself."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+from controller.stored import MessageReference
 from storage.database import Database
-
-
-@dataclass(frozen=True, slots=True)
-class MessageRow:
-    """Reference to one of our messages. kind, key: what it is about; shown: a digest of its content."""
-
-    key: str
-    chat: int
-    topic: int | None
-    message: int
-    shown: str
 
 
 class MessageStore:
@@ -23,12 +12,12 @@ class MessageStore:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def references(self, kind: str) -> Sequence[MessageRow]:
+    async def references(self, kind: str) -> Sequence[MessageReference]:
         """Return all references of a kind, oldest first."""
         rows = await self._database.rows(
             "SELECT key, chat, topic, message, shown FROM messages WHERE kind = ? ORDER BY id", (kind,)
         )
-        return [MessageRow(row["key"], row["chat"], row["topic"], row["message"], row["shown"]) for row in rows]
+        return [MessageReference(row["key"], row["chat"], row["topic"], row["message"], row["shown"]) for row in rows]
 
     async def upsert(self, kind: str, key: str, *, chat: int, topic: int | None, message: int, shown: str) -> None:
         """Insert a reference, replacing the one for the same kind, key and chat."""

@@ -2,31 +2,11 @@
 
 import sqlite3
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from controller.stored import StoredPerson, Stranger
 from storage import tolerant
 from storage.database import Database
-
-
-@dataclass(frozen=True, slots=True)
-class PersonRow:
-    """Somebody with access. role: a value of `handlers.chat.people`. added_by: who gave it to them."""
-
-    user: int
-    role: str
-    name: str
-    added_by: int
-    at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class StrangerRow:
-    """Somebody without access who wrote to the bot. at: the first time."""
-
-    user: int
-    name: str
-    at: datetime
 
 
 class PeopleRecords:
@@ -35,10 +15,10 @@ class PeopleRecords:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def people(self) -> Sequence[PersonRow]:
+    async def people(self) -> Sequence[StoredPerson]:
         """Return everybody with access, oldest first."""
         rows = await self._database.rows("SELECT * FROM people ORDER BY at, user_id")
-        return [PersonRow(row["user_id"], row["role"], row["name"], row["added_by"], _at(row)) for row in rows]
+        return [StoredPerson(row["user_id"], row["role"], row["name"], row["added_by"], _at(row)) for row in rows]
 
     async def save(self, user: int, role: str, name: str, *, added_by: int, at: datetime) -> None:
         """Insert a person, or change their role, and remove them from the strangers."""
@@ -64,15 +44,15 @@ class PeopleRecords:
             )
             return cursor.rowcount == 1
 
-    async def strangers(self) -> Sequence[StrangerRow]:
+    async def strangers(self) -> Sequence[Stranger]:
         """Return the strangers that were not ignored, newest first."""
         rows = await self._database.rows("SELECT * FROM strangers WHERE NOT ignored ORDER BY at DESC, user_id")
-        return [StrangerRow(row["user_id"], row["name"], _at(row)) for row in rows]
+        return [Stranger(row["user_id"], row["name"], _at(row)) for row in rows]
 
-    async def stranger(self, user: int) -> StrangerRow | None:
+    async def stranger(self, user: int) -> Stranger | None:
         """Return a recorded stranger, ignored or not."""
         rows = await self._database.rows("SELECT * FROM strangers WHERE user_id = ?", (user,))
-        return next((StrangerRow(row["user_id"], row["name"], _at(row)) for row in rows), None)
+        return next((Stranger(row["user_id"], row["name"], _at(row)) for row in rows), None)
 
     async def ignore(self, user: int) -> None:
         """Hide a stranger from the list."""

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from controller.accounts.notices import Publisher
 from controller.chromium import Bounds, ChromiumDriver, ChromiumOptions
 from controller.chromium.profile.vault import Vault
 from controller.host.launch_policy import Machine, most_at_once
@@ -224,15 +225,14 @@ def chromium_options(settings: Settings) -> ChromiumOptions:
 def _assemble(settings: Settings, database: Database, hosts: Hosts, calling: Calling) -> _Program:
     """Make the parts and tie them: what managers report is stored with its alerts, then passed to all who listen."""
     use_time_zone(None if settings.time_zone is None else ZoneInfo(settings.time_zone))
-    records = AccountRecords(database)
-    recorder = Recorder(records)
+    records, notices = AccountRecords(database), Publisher()
     machine = Machine(cores(), settings.host_free_memory_mib * MIB)
     most = most_at_once(machine) if settings.launch_slots == "auto" else settings.launch_slots
     registry = Registry(
         records,
         driver=hosts,
         policy=settings.policy(),
-        listener=recorder,
+        listener=notices,
         launch_slots=most,
         full_numbers=settings.log_full_numbers,
     )
@@ -259,8 +259,6 @@ def _assemble(settings: Settings, database: Database, hosts: Hosts, calling: Cal
         choice_store=ChoiceRecords(database),
         clock=utc_now,
     )
-    records.absorb.append(telegram.alerts.absorb)
-    recorder.troubles, recorder.not_stored = telegram, telegram.alerts.announcer.not_stored
     fleet = OutageWatch(registry, telegram, _reach(settings))
     resources = ResourceWatch(registry, telegram, _budget(settings), settings.data_dir)
     launches = LaunchPressure(registry.slots, machine, Pressure(HostLimits()).look)
@@ -268,7 +266,14 @@ def _assemble(settings: Settings, database: Database, hosts: Hosts, calling: Cal
     registry.may_plan, registry.go_on = builds.may_plan, builds.go_on
     monitoring = assemble_monitoring(settings, database, registry, telegram, hosts)
     telegram.call_listeners.append(monitoring.note_call)
-    recorder.listeners += [telegram.notify, fleet.note, resources.note, builds.note, monitoring.note]
+    recorder = Recorder(
+        records,
+        *(telegram.notify, fleet.note, resources.note, builds.note, monitoring.note),
+        absorb=telegram.alerts.absorb,
+        troubles=telegram,
+        not_stored=telegram.alerts.announcer.not_stored,
+    )
+    notices.subscribe(recorder)
     backups = None
     if settings.backup_dir is not None:
         backups = BackupSchedule(settings.data_dir, settings.backup_dir, settings.vault_key, telegram)

@@ -109,3 +109,19 @@ Notice = Transition | CodeShown | CodeHidden | BuildLoaded | Timed
 
 Listener = Callable[[Notice], None]
 """Receives notices. Called on the event loop; must neither block nor raise."""
+
+
+class Publisher:
+    """A `Listener` that passes each notice to its subscribers, in the order in which they subscribed."""
+
+    def __init__(self) -> None:
+        self._subscribers: list[Listener] = []
+
+    def __call__(self, notice: Notice) -> None:
+        """Pass a notice on."""
+        for each in self._subscribers:
+            each(notice)
+
+    def subscribe(self, listener: Listener) -> None:
+        """Add a subscriber: it gets what is published from now on."""
+        self._subscribers.append(listener)

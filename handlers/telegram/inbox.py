@@ -7,9 +7,10 @@ import logging
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 
+from controller.stored import StoredRequest
 from handlers.chat.messages import Place
 from handlers.chat.request import Request
-from handlers.ports import RequestStore, StoredRequest
+from handlers.ports import RequestStore
 
 log = logging.getLogger(__name__)
 
@@ -25,7 +26,7 @@ class Inbox:
         if not requests:
             return []
         try:
-            new = await self._store.accept(requests, self._clock())
+            new = await self._store.accept(map(_stored, requests), self._clock())
         except OSError as error:
             log.error("Requests could not be stored, and are served all the same: %s", error)
             return list(requests)
@@ -53,6 +54,22 @@ class Inbox:
             await self._store.finish([each.update for each in requests], self._clock())
         except OSError as error:
             log.error("The end of a request could not be stored: %s", error)
+
+
+def _stored(request: Request) -> StoredRequest:
+    return StoredRequest(
+        update=request.update,
+        user=request.user,
+        name=request.name,
+        chat=request.chat,
+        topic=request.topic,
+        private=request.private,
+        words=request.words,
+        message=request.message,
+        code=request.code,
+        press=request.press,
+        sent_at=request.sent_at,
+    )
 
 
 def _request(row: StoredRequest) -> Request:

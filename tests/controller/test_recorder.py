@@ -24,7 +24,7 @@ class StalledDisk:
         self.calls = 0
         self.wakes = asyncio.Event()
 
-    async def record(self, transitions) -> None:
+    async def record(self, transitions, absorb=None) -> None:
         self.calls += 1
         while not self.wakes.is_set():
             try:
@@ -49,8 +49,7 @@ class Troubles:
 @virtual
 async def test_a_transaction_that_hangs_is_told_at_its_deadline_and_stored_once():
     disk, troubles, published, unstored = StalledDisk(), Troubles(), [], []
-    recorder = Recorder(disk, published.append)
-    recorder.troubles, recorder.not_stored = troubles, unstored.append
+    recorder = Recorder(disk, published.append, troubles=troubles, not_stored=unstored.append)
     began = virtual_loop().time()
     recorder(transition())
     await asyncio.sleep(600)
@@ -72,8 +71,7 @@ async def test_a_transaction_that_hangs_is_told_at_its_deadline_and_stored_once(
 async def test_what_is_stored_is_published_once_and_not_as_unstored():
     disk, published, unstored = StalledDisk(), [], []
     disk.wakes.set()
-    recorder = Recorder(disk, published.append)
-    recorder.not_stored = unstored.append
+    recorder = Recorder(disk, published.append, not_stored=unstored.append)
     recorder(transition())
     await settle()
     assert (disk.stored, published, unstored) == ([transition()], [transition()], [])

@@ -25,13 +25,13 @@ BERLIN, BONN = "+491511234567", "+4915112345999"
 
 
 @asynccontextmanager
-async def running(path, driver=None, *, slots=2, policy=None):
+async def running(path, driver=None, *, slots=2, policy=None, absorb=None):
     """A registry as the program runs it: booted, recording, and stopped in order at the end."""
     driver = driver or FakeDriver()
     told = []
     async with open_database(path) as database:
         memory = AccountRecords(database)
-        recorder = Recorder(memory, told.append)
+        recorder = Recorder(memory, told.append, absorb=absorb)
         registry = Registry(
             memory, driver=driver, policy=policy or Policy(), listener=recorder, launch_slots=slots,
             clock=virtual_loop().clock,
@@ -299,7 +299,7 @@ class BrokenStore:
         self.refusals, self.error = refusals, error or OSError("disk full")
         self.kept = []
 
-    async def record(self, transitions):
+    async def record(self, transitions, absorb=None):
         if self.refusals:
             self.refusals -= 1
             raise self.error
@@ -330,8 +330,7 @@ class Told:
 @virtual
 async def test_what_cannot_be_stored_is_told_at_once_and_stored_when_it_can_be_again(caplog):
     told, store = Told(), BrokenStore(3)
-    recorder = Recorder(store, told.transitions.append)
-    recorder.troubles = told
+    recorder = Recorder(store, told.transitions.append, troubles=told)
     for n in range(3):
         recorder(transition(n))
     await pass_time(1)
@@ -394,9 +393,7 @@ async def test_an_alert_within_a_state_is_owed_although_it_is_no_row(tmp_path):
         return Changes()
 
     async with open_database(tmp_path / "db") as database:
-        records = AccountRecords(database)
-        records.absorb.append(absorb)
-        recorder = Recorder(records, lambda _: None)
+        recorder = Recorder(AccountRecords(database), absorb=absorb)
         registry = Registry(AccountRecords(database), driver=driver, policy=Policy(), listener=recorder, launch_slots=2)
         driver.script = lambda session: session.report(PasskeyAsked())
         await registry.add(BERLIN, name="", owner=1)
@@ -596,9 +593,14 @@ async def test_l14_since_counters_and_causes_are_the_account_s_not_the_process_s
 
 @virtual
 async def test_k4_a_confirmed_number_is_kept(tmp_path):
-    driver, nearly = FakeDriver(), BERLIN[:-1] + "67"
+    driver, nearly, stored = FakeDriver(), BERLIN[:-1] + "67", []
     driver.script = lambda session: session.report(Ready(nearly))
-    async with running(tmp_path / "db", driver) as registry:
+
+    def absorb(transitions):
+        stored.extend(transitions)
+        return Changes()
+
+    async with running(tmp_path / "db", driver, absorb=absorb) as registry:
         await registry.add(BERLIN, name="", owner=1)
         await registry.start(BERLIN)
         await until(lambda: registry.status(BERLIN).is_connected)
@@ -631,15 +633,19 @@ async def test_what_is_planned_waits_while_another_account_tries_out_a_new_build
 
 @virtual
 async def test_what_is_over_and_a_confirmed_number_are_stored_though_no_state_changes(tmp_path):
-    driver, nearly = FakeDriver(), BERLIN[:-1] + "67"
+    driver, nearly, stored = FakeDriver(), BERLIN[:-1] + "67", []
     driver.script = lambda session: session.report(Ready(nearly))
-    async with running(tmp_path / "db", driver) as registry:
+
+    def absorb(transitions):
+        stored.extend(transitions)
+        return Changes()
+
+    async with running(tmp_path / "db", driver, absorb=absorb) as registry:
         await registry.add(BERLIN, name="", owner=1)
         await registry.start(BERLIN)
         await until(lambda: registry.status(BERLIN).is_connected)
         await pass_time(1)
-        stored = []
-        registry._store.absorb.append(lambda transitions: stored.extend(transitions) or Changes())
+        stored.clear()
         await registry.confirm_number(BERLIN, same=True)
         await pass_time(1)
         assert [each.over for each in stored] == [(Reason.CONFIRM_NUMBER,)]

@@ -123,10 +123,13 @@ async def running_rig(
         clock=accounts.clock,
         limits=limits,
     )
-    transitions = AccountRecords(database)
-    transitions.absorb.append(service.alerts.absorb)
-    recorder = Recorder(transitions, service.notify)
-    recorder.troubles, recorder.not_stored = service, service.alerts.announcer.not_stored
+    recorder = Recorder(
+        AccountRecords(database),
+        service.notify,
+        absorb=service.alerts.absorb,
+        troubles=service,
+        not_stored=service.alerts.announcer.not_stored,
+    )
     accounts.tell = recorder
     await service.load()
     running = asyncio.create_task(service.run())

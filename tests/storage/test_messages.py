@@ -1,7 +1,8 @@
 """Where messages are comes back as it was stored."""
 
+from controller.stored import MessageReference
 from storage.database import open_database
-from storage.messages import MessageRow, MessageStore
+from storage.messages import MessageStore
 
 
 async def test_references_are_kept_by_kind_key_and_chat(tmp_path):
@@ -11,11 +12,14 @@ async def test_references_are_kept_by_kind_key_and_chat(tmp_path):
         await chats.upsert("card", "a", chat=2, topic=5, message=11, shown="x")
         await chats.upsert("code", "a", chat=1, topic=None, message=12, shown="")
         await chats.upsert("card", "a", chat=1, topic=None, message=10, shown="y")
-        assert await chats.references("card") == [MessageRow("a", 1, None, 10, "y"), MessageRow("a", 2, 5, 11, "x")]
+        assert await chats.references("card") == [
+            MessageReference("a", 1, None, 10, "y"),
+            MessageReference("a", 2, 5, 11, "x"),
+        ]
         await chats.delete("card", "a", chat=1)
-        assert await chats.references("card") == [MessageRow("a", 2, 5, 11, "x")]
+        assert await chats.references("card") == [MessageReference("a", 2, 5, 11, "x")]
     async with open_database(tmp_path / "db") as database:
-        assert await MessageStore(database).references("code") == [MessageRow("a", 1, None, 12, "")]
+        assert await MessageStore(database).references("code") == [MessageReference("a", 1, None, 12, "")]
 
 
 async def test_a_reference_is_forgotten_only_while_it_is_that_message(tmp_path):
@@ -23,6 +27,6 @@ async def test_a_reference_is_forgotten_only_while_it_is_that_message(tmp_path):
         chats = MessageStore(database)
         await chats.upsert("code", "a", chat=1, topic=None, message=11, shown="")
         await chats.delete("code", "a", chat=1, message=10)
-        assert await chats.references("code") == [MessageRow("a", 1, None, 11, "")]
+        assert await chats.references("code") == [MessageReference("a", 1, None, 11, "")]
         await chats.delete("code", "a", chat=1, message=11)
         assert await chats.references("code") == []

@@ -2,8 +2,9 @@
 
 from datetime import UTC, datetime, timedelta
 
+from controller.stored import StoredPerson, Stranger
 from storage.database import open_database
-from storage.people import PeopleRecords, PersonRow, StrangerRow
+from storage.people import PeopleRecords
 
 NOW = datetime(2026, 1, 1, 12, 0, tzinfo=UTC)
 
@@ -16,7 +17,7 @@ async def test_people_outlive_the_process(tmp_path):
         await people.save(7, "admin", "Eve", added_by=2, at=NOW + timedelta(days=1))
         await people.remove(8)
     async with open_database(tmp_path / "db") as database:
-        assert await PeopleRecords(database).people() == [PersonRow(7, "admin", "Eve", 1, NOW)]
+        assert await PeopleRecords(database).people() == [StoredPerson(7, "admin", "Eve", 1, NOW)]
 
 
 async def test_a_stranger_is_met_for_the_first_time_once(tmp_path):
@@ -34,8 +35,8 @@ async def test_an_ignored_stranger_is_listed_no_more_and_one_who_was_let_in_is_n
             await people.first_meeting(user, f"Eve {user}", NOW)
         await people.ignore(1)
         await people.save(2, "viewer", "Eve 2", added_by=9, at=NOW)
-        assert await people.strangers() == [StrangerRow(3, "Eve 3", NOW)]
-        assert await people.stranger(1) == StrangerRow(1, "Eve 1", NOW)
+        assert await people.strangers() == [Stranger(3, "Eve 3", NOW)]
+        assert await people.stranger(1) == Stranger(1, "Eve 1", NOW)
         assert await people.stranger(2) is None
         await people.remove(2)
         assert await people.first_meeting(2, "Eve 2", NOW), "whoever was removed knocks anew"

@@ -17,6 +17,7 @@ from datetime import datetime
 from functools import partial
 
 from controller.registry import Account, Registry, UnknownAccountError
+from controller.stored import MessageReference
 from controller.tasks import Tasks
 from handlers.alerts.incidents.recipients import Recipients
 from handlers.chat.errors import (
@@ -32,7 +33,7 @@ from handlers.chat.messages import TEXT_LIMIT, Lane, Place, Text
 from handlers.chat.messenger import Messenger
 from handlers.chat.request import Request
 from handlers.chat.send_queue import SendQueue
-from handlers.ports import MessageReference, Messages
+from handlers.ports import Messages
 from handlers.telegram.ui import keyboards
 from handlers.texts import status as status_text
 

@@ -95,8 +95,7 @@ async def serve(up: Callable[[], None], path: Path, url: str, token: str, second
         )
 
         records = AccountRecords(database)
-        records.absorb.append(service.alerts.absorb)
-        recorder = Recorder(records, service.notify)
+        recorder = Recorder(records, service.notify, absorb=service.alerts.absorb)
         accounts.tell = recorder
         await service.load()
         running = asyncio.create_task(service.run())

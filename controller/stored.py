@@ -1,0 +1,61 @@
+"""Plain data of people's side that outlives the process: `handlers` decides about it, `storage` keeps it.
+
+Neither knows the other. Incidents are in `controller.incidents`. Times are aware UTC; users, chats, topics and messages
+are the chat service's ids.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+
+@dataclass(frozen=True, slots=True)
+class StoredRequest:
+    """What a person asked for, keyed by the update that brought it.
+
+    words: a message's text; message, code, press: of a pressed button. started: it was being carried out when the
+    process ended, so it may or may not have been completed.
+    """
+
+    update: int
+    user: int
+    name: str
+    chat: int
+    topic: int | None
+    private: bool
+    words: str
+    message: int | None
+    code: str
+    press: str
+    sent_at: datetime
+    started: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class StoredPerson:
+    """Somebody with access. role: a word of `handlers.chat.people`. added_by: who gave it to them."""
+
+    user: int
+    role: str
+    name: str
+    added_by: int
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Stranger:
+    """Somebody without access who wrote to the bot. at: the first time."""
+
+    user: int
+    name: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class MessageReference:
+    """Reference to one of our messages. key: what it is about; shown: a digest of its content."""
+
+    key: str
+    chat: int
+    topic: int | None
+    message: int
+    shown: str
