@@ -18,6 +18,7 @@ from handlers.ports import Messages, PeopleStore, Records, RequestStore
 from handlers.telegram.actions.account_actions import AccountActions
 from handlers.telegram.actions.alert_actions import AlertActions
 from handlers.telegram.actions.alert_chat import AlertChat
+from handlers.telegram.actions.context import Context
 from handlers.telegram.actions.detail import Detail
 from handlers.telegram.actions.linking import Linking
 from handlers.telegram.actions.ownership import OwnershipActions
@@ -100,92 +101,27 @@ def assemble(
 
     # What people ask for.
     responder = Responder(queue, tasks)
+    context = Context(people, accounts, records, responder, tasks, options.region, clock)
     linking = Linking(lines, accounts=accounts, codes=codes, responder=responder, tasks=tasks)
-    actions = AccountActions(
-        people=people,
-        accounts=accounts,
-        responder=responder,
-        cards=cards,
-        codes=codes,
-        linking=linking,
-        records=records,
-        tasks=tasks,
-        clock=clock,
-    )
-    alert_actions = AlertActions(
-        people=people,
-        accounts=accounts,
-        actions=actions,
-        responder=responder,
-        alerts=alerts,
-        duty=duty,
-        region=options.region,
-        clock=clock,
-    )
-    detail = Detail(people=people, accounts=accounts, records=records, responder=responder, clock=clock)
-    restoring = RestoreActions(accounts=accounts, actions=actions, responder=responder, tasks=tasks, clock=clock)
+    actions = AccountActions(context, cards=cards, codes=codes, linking=linking)
+    alert_actions = AlertActions(context, alerts=alerts, duty=duty)
+    detail, restoring = Detail(context), RestoreActions(context, actions)
     account_commands = AccountCommands(
-        people=people,
-        accounts=accounts,
-        actions=actions,
-        restoring=restoring,
-        detail=detail,
-        status_list=StatusList(people=people, accounts=accounts, responder=responder, clock=clock),
-        responder=responder,
-        region=options.region,
-        clock=clock,
-    )
-    ways = WayTest(
-        queue=queue, recipients=recipients, duty=duty, way=options.calling.way, responder=responder, clock=clock
+        context, actions=actions, restoring=restoring, detail=detail, status_list=StatusList(context)
     )
     menus = Menus(connection, lasting, people)
-    rights = Rights(
-        people=people,
-        accounts=accounts,
-        alerts=alerts,
-        duty=duty,
-        codes=codes,
-        cards=cards,
-        responder=responder,
-        set_menu=menus.set_for,
-    )
-    people_actions = PeopleActions(
-        people=people,
-        store=people_store,
-        accounts=accounts,
-        actions=actions,
-        responder=responder,
-        rights_changed=rights.changed,
-        clock=clock,
-    )
-    ownership = OwnershipActions(
-        people=people,
-        accounts=accounts,
-        actions=actions,
-        responder=responder,
-        alerts=alerts,
-        rights_changed=rights.changed,
-        gone=cards.refresh,
-        tasks=tasks,
-    )
+    rights = Rights(context, alerts=alerts, duty=duty, codes=codes, cards=cards, set_menu=menus.set_for)
+    people_actions = PeopleActions(context, store=people_store, rights_changed=rights.changed)
+    ownership = OwnershipActions(context, alerts=alerts, rights_changed=rights.changed, gone=cards.refresh)
+    ways = WayTest(context, queue=queue, recipients=recipients, duty=duty, way=options.calling.way)
     topics = (
         account_commands,
-        OwnershipCommands(
-            ownership,
-            accounts=accounts,
-            people=people,
-            choices=account_commands,
-            responder=responder,
-            region=options.region,
-            clock=clock,
-        ),
+        OwnershipCommands(context, actions=ownership, choices=account_commands),
         AlertCommands(alert_actions),
-        DutyCommands(duty=duty, people=people, actions=actions, responder=responder, ways=ways, clock=clock),
-        ChoiceCommands(
-            choices, people=people, alerts=alerts, alert_chat=alert_chat, actions=actions, responder=responder
-        ),
-        PeopleCommands(people_actions, responder=responder, clock=clock),
-        HelpCommands(COMMANDS, people=people, accounts=accounts, responder=responder),
+        DutyCommands(context, duty=duty, ways=ways),
+        ChoiceCommands(context, choices=choices, alerts=alerts, alert_chat=alert_chat),
+        PeopleCommands(context, people_actions),
+        HelpCommands(context, COMMANDS),
     )
     inbox = Inbox(requests, clock)
     router = Router(
@@ -197,19 +133,15 @@ def assemble(
     )
     hearing = Hearing(connection, tasks, alerts=alerts, responder=responder, recipients=recipients)
     buttons = Buttons(
-        people=people,
-        accounts=accounts,
+        context,
         actions=actions,
         alert_actions=alert_actions,
         restoring=restoring,
         detail=detail,
         linking=linking,
-        responder=responder,
-        records=records,
         router=router,
         earlier=inbox.find,
         take_webhook=hearing.take_webhook,
-        clock=clock,
         topics=topics,
     )
     intake = Intake(

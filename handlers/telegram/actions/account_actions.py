@@ -5,22 +5,18 @@ The one place that tells the registry to start or suspend. Every method answers 
 
 import logging
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
-from datetime import datetime
+from collections.abc import Sequence
 from functools import partial
 
 from controller.accounts.model import Stage
 from controller.accounts.reasons import Reason, State
-from controller.registry import Account, Registry, UnknownAccountError
-from controller.tasks import Tasks
+from controller.registry import Account, UnknownAccountError
 from handlers.chat.messages import escape
-from handlers.chat.people import People
 from handlers.chat.request import Request
-from handlers.ports import Records
+from handlers.telegram.actions.context import Context
 from handlers.telegram.actions.linking import Begin, Linking
 from handlers.telegram.ui.cards import Cards
 from handlers.telegram.ui.codes import Codes
-from handlers.telegram.ui.responder import Responder
 from handlers.texts import answers
 from handlers.texts import linking as linking_text
 from handlers.texts.phone_numbers import show_number
@@ -34,22 +30,10 @@ NAMES = 1000
 class AccountActions:
     """Start, link and suspend, for people."""
 
-    def __init__(
-        self,
-        *,
-        people: People,
-        accounts: Registry,
-        responder: Responder,
-        cards: Cards,
-        codes: Codes,
-        linking: Linking,
-        records: Records,
-        tasks: Tasks,
-        clock: Callable[[], datetime],
-    ) -> None:
-        self._people, self._accounts, self._responder = people, accounts, responder
+    def __init__(self, context: Context, *, cards: Cards, codes: Codes, linking: Linking) -> None:
+        self._context, self._people, self._accounts = context, context.people, context.accounts
+        self._responder, self._tasks = context.responder, context.tasks
         self._cards, self._codes, self._linking = cards, codes, linking
-        self._records, self._tasks, self._clock = records, tasks, clock
         self._names: OrderedDict[int, str] = OrderedDict()
         self._starting: dict[str, int] = {}
 
@@ -118,7 +102,9 @@ class AccountActions:
         """Close an account until somebody says otherwise. It does not wait to be linked any more."""
         self._linking.drop(account.number)
         changed = await self._accounts.suspend(account.number)
-        await self.audit(request.user, "suspend", account.number, "suspended" if changed else "was suspended already")
+        await self._context.audit(
+            request.user, "suspend", account.number, "suspended" if changed else "was suspended already"
+        )
         self.show(request, account.number, "" if changed else answers.PAUSED_ALREADY)
 
     def show(self, request: Request, number: str, note: str = "") -> None:
@@ -128,14 +114,14 @@ class AccountActions:
     async def rename(self, request: Request, account: Account, name: str) -> None:
         """Give an account another name."""
         await self._accounts.rename(account.number, name)
-        await self.audit(request.user, "rename", account.number, f"renamed to {name}")
+        await self._context.audit(request.user, "rename", account.number, f"renamed to {name}")
         await self._responder.answer(request, answers.renamed(account, self._accounts.account(account.number)))
 
     async def confirm_number(self, request: Request, account: Account, *, same: bool) -> None:
         """Take a person's word whether the number that is open, which differs by one digit, is the account's."""
         asked = await self._accounts.confirm_number(account.number, same=same)
         outcome = ("same account" if same else "another account") if asked else "not asked any more"
-        await self.audit(request.user, "confirm number", account.number, outcome)
+        await self._context.audit(request.user, "confirm number", account.number, outcome)
         if not asked:
             await self._responder.answer(request, answers.number_not_asked(account))
         else:
@@ -144,7 +130,9 @@ class AccountActions:
     async def answer_dialog(self, request: Request, account: Account) -> str:
         """Press Continue in the known dialog over the account's page. Returns what is shown over the chat."""
         there = await self._accounts.answer_dialog(account.number)
-        await self.audit(request.user, "continue", account.number, "pressed" if there else "no dialog any more")
+        await self._context.audit(
+            request.user, "continue", account.number, "pressed" if there else "no dialog any more"
+        )
         return answers.CONTINUED if there else answers.NO_DIALOG
 
     async def go_on(self, request: Request) -> str:
@@ -152,15 +140,8 @@ class AccountActions:
         if not self._people.is_admin(request.user):
             return answers.ONLY_ADMINS
         held = self._accounts.go_on()
-        await self.audit(request.user, "go on", None, "goes on" if held else "nothing was held")
+        await self._context.audit(request.user, "go on", None, "goes on" if held else "nothing was held")
         return answers.GOES_ON if held else answers.NOTHING_HELD
-
-    async def audit(self, user: int, command: str, number: str | None, outcome: str) -> None:
-        """Record what a person changed, and what came of it."""
-        try:
-            await self._records.audit(self._clock(), user, command, number, outcome)
-        except OSError as error:
-            log.error("The audit of %s by user %d could not be stored: %s", command, user, error)
 
     # --- parts --------------------------------------------------------------------------------------------------------
 
@@ -205,7 +186,7 @@ class AccountActions:
         finally:
             if first:
                 self._starting.pop(number, None)
-        await self.audit(request.user, command, number, "started" if began else "was running already")
+        await self._context.audit(request.user, command, number, "started" if began else "was running already")
         if not began:
             connected = self._accounts.status(number).is_connected
             note = answers.CONNECTED_ALREADY if connected else answers.UNDER_WAY_ALREADY

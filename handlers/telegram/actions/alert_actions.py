@@ -1,46 +1,31 @@
 """What people do about alerts: acknowledge, silence, end a silence, list what stands, start many at once."""
 
-from collections.abc import Callable
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from controller.incidents import Incident, Silence
-from controller.registry import Registry, UnknownAccountError
+from controller.registry import UnknownAccountError
 from handlers.alerts import alert_text
 from handlers.alerts.escalation.duty import Duty
 from handlers.alerts.incidents.incident_text import restartable
 from handlers.alerts.incidents.silences import WrongDurationError, parse_duration
 from handlers.alerts.service import Alerts
 from handlers.chat.messages import escape
-from handlers.chat.people import People, Role
+from handlers.chat.people import Role
 from handlers.chat.request import Request
-from handlers.telegram.actions.account_actions import AccountActions
+from handlers.telegram.actions.context import Context
 from handlers.telegram.actions.find_account import NoAccountError, SeveralAccountsError, find_account, visible
 from handlers.telegram.ui import duty_text, keyboards
-from handlers.telegram.ui.responder import Responder
 from handlers.texts import answers
 
 
 class AlertActions:
     """Acts on alerts for people. Whoever asks is known; what they may is checked here."""
 
-    def __init__(
-        self,
-        *,
-        people: People,
-        accounts: Registry,
-        actions: AccountActions,
-        responder: Responder,
-        alerts: Alerts,
-        duty: Duty,
-        region: str | None,
-        clock: Callable[[], datetime],
-    ) -> None:
-        self._people, self._accounts, self._actions, self._responder = people, accounts, actions, responder
-        self._duty = duty
-        self._handling, self._silences, self._region, self._clock = alerts.handling, alerts.silences, region, clock
-
-    # --- buttons ------------------------------------------------------------------------------------------------------
+    def __init__(self, context: Context, *, alerts: Alerts, duty: Duty) -> None:
+        self._context, self._people, self._accounts = context, context.people, context.accounts
+        self._responder, self._region, self._clock = context.responder, context.region, context.clock
+        self._handling, self._silences, self._duty = alerts.handling, alerts.silences, duty
 
     def find(self, chat: int, incident: int) -> Incident | None:
         """Return an incident of the chat, if it is still remembered."""
@@ -56,7 +41,7 @@ class AlertActions:
             return answers.NOT_YOURS
         line = alert_text.is_on_it(request.name, self._clock())
         await self._handling.acknowledge(incident, line)
-        await self._actions.audit(request.user, "acknowledge", None, f"incident {incident.id}")
+        await self._context.audit(request.user, "acknowledge", None, f"incident {incident.id}")
         return alert_text.ACKNOWLEDGED
 
     async def take_over(self, request: Request, incident: Incident) -> str:
@@ -66,7 +51,7 @@ class AlertActions:
         if not self._may_answer(request, incident):
             return answers.NOT_YOURS
         await self._handling.acknowledge(incident, alert_text.is_on_it(request.name, self._clock()))
-        await self._actions.audit(request.user, "take over", None, f"incident {incident.id}")
+        await self._context.audit(request.user, "take over", None, f"incident {incident.id}")
         return alert_text.TAKEN_OVER
 
     async def release(self, request: Request, incident: Incident) -> str:
@@ -78,7 +63,7 @@ class AlertActions:
         if not self._may_answer(request, incident):
             return answers.NOT_YOURS
         await self._handling.release(incident, alert_text.released_by(request.name, self._clock()))
-        await self._actions.audit(request.user, "release", None, f"incident {incident.id}")
+        await self._context.audit(request.user, "release", None, f"incident {incident.id}")
         return alert_text.RELEASED
 
     async def silence(self, request: Request, incident: Incident, lasts: timedelta) -> str:
@@ -90,7 +75,7 @@ class AlertActions:
             return answers.NOT_YOURS
         silence = await self._silences.begin(request.place.chat, numbers, lasts, user=request.user, name=request.name)
         await self._handling.add_line(incident, alert_text.silenced_by(silence, self._clock()))
-        await self._actions.audit(
+        await self._context.audit(
             request.user, "silence", None, f"incident {incident.id} until {silence.until:%F %R} UTC"
         )
         return ""
@@ -105,7 +90,7 @@ class AlertActions:
                 continue
             if self._people.may(request.user, account) and await self._accounts.start(account.number):
                 started += 1
-                await self._actions.audit(request.user, "reconnect", account.number, "started")
+                await self._context.audit(request.user, "reconnect", account.number, "started")
         await self.show_press(request, incident, f"Reconnect for {started}")
         return alert_text.started(started)
 
@@ -121,7 +106,7 @@ class AlertActions:
         if not self._people.is_admin(request.user) and not self._is_own(lasting, request):
             return alert_text.ONLY_ADMINS_END_IT
         await self._silences.end(silence)
-        await self._actions.audit(request.user, "end silence", None, f"silence {silence}")
+        await self._context.audit(request.user, "end silence", None, f"silence {silence}")
         await self._list(request)
         return alert_text.SILENCE_ENDED
 
@@ -169,7 +154,7 @@ class AlertActions:
         silence = await self._silences.begin(
             chat, numbers, left, user=request.user, name=request.name, reason=reason[:200]
         )
-        await self._actions.audit(
+        await self._context.audit(
             request.user, "silence", ",".join(numbers) or None, f"until {silence.until:%F %R} UTC"
         )
         await self._responder.answer(

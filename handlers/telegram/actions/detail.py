@@ -1,17 +1,14 @@
 """All of one account, with the buttons for what can be done with it now."""
 
 import logging
-from collections.abc import Callable, Sequence
-from datetime import datetime
+from collections.abc import Sequence
 
 from controller.accounts.notices import BuildLoaded
 from controller.driver import DriverError
-from controller.registry import Account, Registry
-from handlers.chat.people import People
+from controller.registry import Account
 from handlers.chat.request import Request
-from handlers.ports import Records
+from handlers.telegram.actions.context import Context
 from handlers.telegram.ui import keyboards
-from handlers.telegram.ui.responder import Responder
 from handlers.texts import status as status_text
 
 log = logging.getLogger(__name__)
@@ -23,17 +20,9 @@ LOADS = 50
 class Detail:
     """Answers /status NUMBER and the button of an account."""
 
-    def __init__(
-        self,
-        *,
-        people: People,
-        accounts: Registry,
-        records: Records,
-        responder: Responder,
-        clock: Callable[[], datetime],
-    ) -> None:
-        self._people, self._accounts, self._records = people, accounts, records
-        self._responder, self._clock = responder, clock
+    def __init__(self, context: Context) -> None:
+        self._people, self._accounts, self._records = context.people, context.accounts, context.records
+        self._responder, self._clock = context.responder, context.clock
 
     async def show(self, request: Request, account: Account) -> None:
         """Show the account to the person who asks."""

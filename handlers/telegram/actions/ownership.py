@@ -5,15 +5,13 @@ from collections.abc import Callable
 
 from controller.accounts.e164 import mask
 from controller.driver import DriverError
-from controller.registry import Account, Registry, ShuttingDownError
-from controller.tasks import Tasks
+from controller.registry import Account, ShuttingDownError
 from handlers.alerts.service import Alerts
 from handlers.chat.messages import Place
-from handlers.chat.people import People, Person, Role
+from handlers.chat.people import Person, Role
 from handlers.chat.request import Request
-from handlers.telegram.actions.account_actions import AccountActions
+from handlers.telegram.actions.context import Context
 from handlers.telegram.actions.people import RightsChanged
-from handlers.telegram.ui.responder import Responder
 from handlers.texts import ownership as texts
 
 log = logging.getLogger(__name__)
@@ -26,19 +24,11 @@ class OwnershipActions:
     """
 
     def __init__(
-        self,
-        *,
-        people: People,
-        accounts: Registry,
-        actions: AccountActions,
-        responder: Responder,
-        alerts: Alerts,
-        rights_changed: RightsChanged,
-        gone: Callable[[str], None],
-        tasks: Tasks,
+        self, context: Context, *, alerts: Alerts, rights_changed: RightsChanged, gone: Callable[[str], None]
     ) -> None:
-        self._people, self._accounts, self._actions, self._responder = people, accounts, actions, responder
-        self._alerts, self._rights_changed, self._gone, self._tasks = alerts, rights_changed, gone, tasks
+        self._context, self._people, self._accounts = context, context.people, context.accounts
+        self._responder, self._tasks = context.responder, context.tasks
+        self._alerts, self._rights_changed, self._gone = alerts, rights_changed, gone
         self._removing: set[str] = set()
 
     def owners(self) -> list[Person]:
@@ -50,7 +40,7 @@ class OwnershipActions:
         changed = account.owner != owner.user
         if changed:
             await self._accounts.change_owner(account.number, owner.user)
-            await self._actions.audit(request.user, "owner", account.number, f"given to user {owner.user}")
+            await self._context.audit(request.user, "owner", account.number, f"given to user {owner.user}")
             await self._rights_changed(account.owner)
             await self._rights_changed(owner.user)
         await self._responder.answer(request, texts.is_theirs(account, owner, changed=changed))
@@ -71,13 +61,13 @@ class OwnershipActions:
             logged_out = await self._accounts.remove(number)
         except (DriverError, OSError, ShuttingDownError) as error:
             log.warning("An account could not be removed: %s", error)
-            await self._actions.audit(request.user, "remove", number, "failed")
+            await self._context.audit(request.user, "remove", number, "failed")
             await self._responder.answer(request, texts.not_removed(account, str(error)))
             return
         finally:
             self._removing.discard(number)
         known = {True: "logged out", False: "not logged out", None: "no browser was open"}[logged_out]
-        await self._actions.audit(request.user, "remove", None, f"{mask(number)} removed, {known}")
+        await self._context.audit(request.user, "remove", None, f"{mask(number)} removed, {known}")
         self._gone(number)
         await self._alerts.handling.account_gone(number)
         text = texts.removed(account, linked=linked, logged_out=logged_out)

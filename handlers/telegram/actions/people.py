@@ -1,20 +1,18 @@
 """Letting people in, changing what they are, and removing them: each with its audit, and in force at once."""
 
 from collections.abc import Awaitable, Callable
-from datetime import datetime
 
-from controller.registry import Registry, UnknownAccountError
+from controller.registry import UnknownAccountError
 from handlers.alerts.escalation.duty import Duty, without_person
 from handlers.alerts.service import Alerts
 from handlers.chat.messages import Place
-from handlers.chat.people import People, Person, Role
+from handlers.chat.people import Person, Role
 from handlers.chat.request import Request
 from handlers.ports import PeopleStore
-from handlers.telegram.actions.account_actions import AccountActions
+from handlers.telegram.actions.context import Context
 from handlers.telegram.ui import people_keyboards as keyboards
 from handlers.telegram.ui.cards import Cards
 from handlers.telegram.ui.codes import Codes
-from handlers.telegram.ui.responder import Responder
 from handlers.texts import people as texts
 
 ON_A_PAGE = 20
@@ -29,19 +27,10 @@ RightsChanged = Callable[[int], Awaitable[None]]
 class PeopleActions:
     """Acts on people. Whoever asks is an admin: that has been checked."""
 
-    def __init__(
-        self,
-        *,
-        people: People,
-        store: PeopleStore,
-        accounts: Registry,
-        actions: AccountActions,
-        responder: Responder,
-        rights_changed: RightsChanged,
-        clock: Callable[[], datetime],
-    ) -> None:
-        self._people, self._store, self._accounts, self._actions = people, store, accounts, actions
-        self._responder, self._rights_changed, self._clock = responder, rights_changed, clock
+    def __init__(self, context: Context, *, store: PeopleStore, rights_changed: RightsChanged) -> None:
+        self._context, self._people, self._accounts = context, context.people, context.accounts
+        self._responder, self._clock = context.responder, context.clock
+        self._store, self._rights_changed = store, rights_changed
 
     async def show_all(self, request: Request, page: int = 0) -> None:
         """List everybody."""
@@ -95,7 +84,7 @@ class PeopleActions:
             return ""
         await self._store.ignore(user)
         name = await self._name(user)
-        await self._actions.audit(request.user, "ignore person", None, f"user {user} ({name})")
+        await self._context.audit(request.user, "ignore person", None, f"user {user} ({name})")
         await self._responder.answer(request, texts.stranger_ignored(user, name, request.name))
         return ""
 
@@ -107,7 +96,7 @@ class PeopleActions:
         if person.floor is not None:
             return texts.cannot_remove(person)
         await self._people.remove(user)
-        await self._actions.audit(request.user, "remove person", None, f"user {user} ({person.name})")
+        await self._context.audit(request.user, "remove person", None, f"user {user} ({person.name})")
         await self._rights_changed(user)
         text = texts.is_out(user, person.name, request.name, self._owned(user))
         await self._responder.answer(request, text)
@@ -127,7 +116,7 @@ class PeopleActions:
         name = await self._name(user)
         person = await self._people.save(user, role, name, by=request.user, at=self._clock())
         outcome = f"user {user} ({name}) is {person.role.word}"
-        await self._actions.audit(request.user, command, None, outcome)
+        await self._context.audit(request.user, command, None, outcome)
         await self._rights_changed(user)
         await self._responder.answer(request, texts.is_in(person, request.name))
         if user != request.user:
@@ -152,18 +141,17 @@ class Rights:
 
     def __init__(
         self,
+        context: Context,
         *,
-        people: People,
-        accounts: Registry,
         alerts: Alerts,
         duty: Duty,
         codes: Codes,
         cards: Cards,
-        responder: Responder,
         set_menu: Callable[[int], None],
     ) -> None:
-        self._people, self._accounts, self._alerts, self._codes = people, accounts, alerts, codes
-        self._cards, self._responder, self._set_menu, self._duty = cards, responder, set_menu, duty
+        self._people, self._accounts, self._responder = context.people, context.accounts, context.responder
+        self._alerts, self._codes, self._cards = alerts, codes, cards
+        self._set_menu, self._duty = set_menu, duty
 
     async def changed(self, user: int) -> None:
         """Handle that somebody may do less or more. Raises OSError."""

@@ -4,16 +4,14 @@ The session that was there is kept on the server; what is kept and how is the dr
 """
 
 import logging
-from collections.abc import Callable
 from datetime import UTC, datetime
 
 from controller.driver import DriverError, SavedSession
-from controller.registry import Account, Registry, ShuttingDownError
-from controller.tasks import Tasks
+from controller.registry import Account, ShuttingDownError
 from handlers.chat.request import Request
 from handlers.telegram.actions.account_actions import AccountActions
+from handlers.telegram.actions.context import Context
 from handlers.telegram.ui import keyboards
-from handlers.telegram.ui.responder import Responder
 from handlers.texts import answers
 
 log = logging.getLogger(__name__)
@@ -22,17 +20,9 @@ log = logging.getLogger(__name__)
 class RestoreActions:
     """Answers /restore and its buttons. Whoever asks may act on the account: that has been checked."""
 
-    def __init__(
-        self,
-        *,
-        accounts: Registry,
-        actions: AccountActions,
-        responder: Responder,
-        tasks: Tasks,
-        clock: Callable[[], datetime],
-    ) -> None:
-        self._accounts, self._actions, self._responder = accounts, actions, responder
-        self._tasks, self._clock = tasks, clock
+    def __init__(self, context: Context, actions: AccountActions) -> None:
+        self._context, self._accounts, self._responder = context, context.accounts, context.responder
+        self._actions, self._tasks, self._clock = actions, context.tasks, context.clock
 
     async def offer(self, request: Request, account: Account) -> None:
         """List the saved sessions of an account, each with a button."""
@@ -59,10 +49,10 @@ class RestoreActions:
             await self._accounts.restore(account.number, copy.name)
         except (DriverError, OSError, ShuttingDownError) as error:
             log.warning("A session could not be restored: %s", error)
-            await self._actions.audit(request.user, "restore", account.number, f"failed: {error}")
+            await self._context.audit(request.user, "restore", account.number, f"failed: {error}")
             await self._responder.answer(request, answers.restore_failed(account, str(error)))
             return
-        await self._actions.audit(request.user, "restore", account.number, f"restored {copy.name}")
+        await self._context.audit(request.user, "restore", account.number, f"restored {copy.name}")
         self._actions.show(request, account.number, answers.restored(self._label(copy)))
 
     async def _copies(self, account: Account) -> list[SavedSession]:

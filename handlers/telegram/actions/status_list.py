@@ -1,18 +1,16 @@
 """/status: the list of accounts with its pages, filters and buttons."""
 
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
-from datetime import datetime
+from collections.abc import Sequence
 from enum import IntEnum, unique
 
-from controller.registry import Account, Registry
+from controller.registry import Account
 from handlers.chat.button_codes import Press, Verb, button_code
 from handlers.chat.messages import Button, Keyboard, escape
-from handlers.chat.people import People
 from handlers.chat.request import Request
+from handlers.telegram.actions.context import Context
 from handlers.telegram.actions.find_account import fitting, visible
 from handlers.telegram.ui import keyboards
-from handlers.telegram.ui.responder import Responder
 from handlers.texts import answers, overview
 from handlers.texts.overview import Line, Page
 from handlers.texts.phone_numbers import show_number
@@ -36,10 +34,9 @@ class Mode(IntEnum):
 class StatusList:
     """Lists the accounts that a person may see."""
 
-    def __init__(
-        self, *, people: People, accounts: Registry, responder: Responder, clock: Callable[[], datetime]
-    ) -> None:
-        self._people, self._accounts, self._responder, self._clock = people, accounts, responder, clock
+    def __init__(self, context: Context) -> None:
+        self._people, self._accounts = context.people, context.accounts
+        self._responder, self._clock = context.responder, context.clock
         self._searches: OrderedDict[tuple[int, int], str] = OrderedDict()
 
     async def show(self, request: Request) -> None:

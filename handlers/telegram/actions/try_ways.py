@@ -1,7 +1,6 @@
 """A test of every way to people: one alert of each loudness to each chat that alerts go to, and by each second way."""
 
 import asyncio
-from collections.abc import Callable
 from datetime import datetime
 
 from handlers.alerts.escalation import calling_text
@@ -12,7 +11,7 @@ from handlers.chat.errors import ChatError
 from handlers.chat.messages import Lane, Place, Text, escape
 from handlers.chat.request import Request
 from handlers.chat.send_queue import SendQueue
-from handlers.telegram.ui.responder import Responder
+from handlers.telegram.actions.context import Context
 
 PATIENCE = 60.0
 """Seconds that Telegram may take in all; the second way has a deadline of its own."""
@@ -22,17 +21,10 @@ class WayTest:
     """Sends the test, and answers in one message which way took what. way: None without one."""
 
     def __init__(
-        self,
-        *,
-        queue: SendQueue,
-        recipients: Recipients,
-        duty: Duty,
-        way: SecondWay | None,
-        responder: Responder,
-        clock: Callable[[], datetime],
+        self, context: Context, *, queue: SendQueue, recipients: Recipients, duty: Duty, way: SecondWay | None
     ) -> None:
         self._queue, self._recipients, self._duty = queue, recipients, duty
-        self._way, self._responder, self._clock = way, responder, clock
+        self._way, self._responder, self._clock = way, context.responder, context.clock
 
     async def run(self, request: Request) -> None:
         """Test every way. Answers when all are known."""

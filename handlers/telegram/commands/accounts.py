@@ -5,15 +5,14 @@ What buttons do is in `buttons`, and shares `AccountActions` with this.
 
 import time
 from collections import OrderedDict
-from collections.abc import Callable
-from datetime import datetime
 
-from controller.registry import Account, Registry
+from controller.registry import Account
 from handlers.chat.button_codes import Press, Verb
 from handlers.chat.messages import escape
-from handlers.chat.people import People, Role
+from handlers.chat.people import Role
 from handlers.chat.request import Request
 from handlers.telegram.actions.account_actions import AccountActions
+from handlers.telegram.actions.context import Context
 from handlers.telegram.actions.detail import Detail
 from handlers.telegram.actions.find_account import NoAccountError, SeveralAccountsError, find_account, nearest, visible
 from handlers.telegram.actions.pick import pickable
@@ -21,7 +20,6 @@ from handlers.telegram.actions.restore import RestoreActions
 from handlers.telegram.actions.status_list import StatusList
 from handlers.telegram.commands.table import ButtonRow, Command, Topic
 from handlers.telegram.ui import keyboards
-from handlers.telegram.ui.responder import Responder
 from handlers.texts import answers
 from handlers.texts.phone_numbers import (
     WrongNameError,
@@ -42,20 +40,16 @@ class AccountCommands(Topic):
 
     def __init__(
         self,
+        context: Context,
         *,
-        people: People,
-        accounts: Registry,
         actions: AccountActions,
         restoring: RestoreActions,
-        status_list: StatusList,
-        responder: Responder,
-        region: str | None,
-        clock: Callable[[], datetime],
         detail: Detail,
+        status_list: StatusList,
     ) -> None:
-        self._people, self._accounts, self._actions, self._responder = people, accounts, actions, responder
-        self._restoring, self._region, self._clock, self._detail = restoring, region, clock, detail
-        self._list = status_list
+        self._people, self._accounts, self._responder = context.people, context.accounts, context.responder
+        self._region, self._clock = context.region, context.clock
+        self._actions, self._restoring, self._detail, self._list = actions, restoring, detail, status_list
         self._asked: OrderedDict[tuple[int, int], float] = OrderedDict()
 
     async def link(self, request: Request) -> None:

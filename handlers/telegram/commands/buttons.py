@@ -3,20 +3,20 @@
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from functools import partial
 
 from controller.accounts.e164 import mask
 from controller.incidents import Incident
-from controller.registry import Account, Registry, UnknownAccountError
+from controller.registry import Account, UnknownAccountError
 from handlers.alerts import alert_text
 from handlers.alerts.incidents.incident_text import restartable
 from handlers.chat.button_codes import Press, StaleButtonError, Verb, read_code
-from handlers.chat.people import People, Role
+from handlers.chat.people import Role
 from handlers.chat.request import Request
-from handlers.ports import Records
 from handlers.telegram.actions.account_actions import AccountActions
 from handlers.telegram.actions.alert_actions import AlertActions
+from handlers.telegram.actions.context import Context
 from handlers.telegram.actions.detail import Detail
 from handlers.telegram.actions.linking import Linking
 from handlers.telegram.actions.pick import pickable
@@ -24,7 +24,6 @@ from handlers.telegram.actions.restore import RestoreActions
 from handlers.telegram.commands.router import Router
 from handlers.telegram.commands.table import ButtonRow, Topic
 from handlers.telegram.ui import keyboards
-from handlers.telegram.ui.responder import Responder
 from handlers.texts import answers
 from handlers.texts import linking as linking_text
 from handlers.texts import people as people_text
@@ -49,26 +48,24 @@ class Buttons:
 
     def __init__(
         self,
+        context: Context,
         *,
-        people: People,
-        accounts: Registry,
         actions: AccountActions,
         alert_actions: AlertActions,
         restoring: RestoreActions,
         linking: Linking,
-        responder: Responder,
-        records: Records,
         router: Router,
         earlier: Callable[[int], Awaitable[Request | None]],
         take_webhook: Callable[[], Awaitable[bool]],
-        clock: Callable[[], datetime],
         detail: Detail,
         topics: Iterable[Topic] = (),
     ) -> None:
-        self._people, self._accounts, self._actions, self._responder = people, accounts, actions, responder
+        self._context, self._people, self._accounts = context, context.people, context.accounts
+        self._records, self._responder, self._clock = context.records, context.responder, context.clock
+        self._actions = actions
         self._alert_actions, self._restoring, self._details = alert_actions, restoring, detail
         self._linking = linking
-        self._records, self._router, self._clock = records, router, clock
+        self._router = router
         self._earlier, self._take_webhook = earlier, take_webhook
         self._answered: OrderedDict[tuple[int, int], Verb] = OrderedDict()
         self._general: dict[Verb, Callable[[Request, Press], Awaitable[str]]] = {
@@ -240,14 +237,14 @@ class Buttons:
         number = self._in_line(request, press)
         if number is None or not await self._linking.skip(number):
             return linking_text.NOT_IN_LINE
-        await self._actions.audit(request.user, "skip", number, "the next one in line begins")
+        await self._context.audit(request.user, "skip", number, "the next one in line begins")
         return ""
 
     async def _stop(self, request: Request, press: Press) -> str:
         number = self._in_line(request, press)
         if number is None or not await self._linking.stop(number):
             return linking_text.NOT_IN_LINE
-        await self._actions.audit(request.user, "stop", number, "the line of linkings ended")
+        await self._context.audit(request.user, "stop", number, "the line of linkings ended")
         return ""
 
     # --- about an incident --------------------------------------------------------------------------------------------
@@ -304,7 +301,7 @@ class Buttons:
             return linking_text.ON_ITS_WAY
         if not shown:
             return linking_text.NOT_IN_LINE
-        await self._actions.audit(request.user, "new code", account.number, "begun anew")
+        await self._context.audit(request.user, "new code", account.number, "begun anew")
         return linking_text.ON_ITS_WAY
 
     async def _suspend(self, request: Request, press: Press, account: Account) -> str:

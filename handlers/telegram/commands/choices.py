@@ -6,12 +6,11 @@ from handlers.alerts.service import Alerts
 from handlers.chat.button_codes import Press, Verb, button_code
 from handlers.chat.choices import Choices, Loudness
 from handlers.chat.messages import Button, Keyboard
-from handlers.chat.people import People, Role
+from handlers.chat.people import Role
 from handlers.chat.request import Request
-from handlers.telegram.actions.account_actions import AccountActions
 from handlers.telegram.actions.alert_chat import AlertChat
+from handlers.telegram.actions.context import Context
 from handlers.telegram.commands.table import ButtonRow, Command, Topic
-from handlers.telegram.ui.responder import Responder
 from handlers.texts import answers
 from handlers.texts import choices as texts
 
@@ -22,30 +21,21 @@ _KINDS = tuple(texts.KINDS)
 class ChoiceCommands(Topic):
     """What is chosen for a chat: by admins, and by each operator for their own."""
 
-    def __init__(
-        self,
-        choices: Choices,
-        *,
-        people: People,
-        alerts: Alerts,
-        alert_chat: AlertChat,
-        actions: AccountActions,
-        responder: Responder,
-    ) -> None:
-        self._choices, self._people, self._alerts, self._alert_chat = choices, people, alerts, alert_chat
-        self._actions, self._responder = actions, responder
+    def __init__(self, context: Context, *, choices: Choices, alerts: Alerts, alert_chat: AlertChat) -> None:
+        self._context, self._people, self._responder = context, context.people, context.responder
+        self._choices, self._alerts, self._alert_chat = choices, alerts, alert_chat
 
     async def here(self, request: Request) -> None:
         """Let alerts come here, or where the settings say."""
         words = request.words.strip().casefold()
         if words == "off":
             to_chat = await self._alert_chat.reset()
-            await self._actions.audit(request.user, "here", None, "off")
+            await self._context.audit(request.user, "here", None, "off")
             await self._responder.answer(request, texts.not_here(to_chat=to_chat))
             return
         await self._alert_chat.choose(request.chat, request.topic)
         topic = "" if request.topic is None else f":{request.topic}"
-        await self._actions.audit(request.user, "here", None, f"alerts go to {request.chat}{topic}")
+        await self._context.audit(request.user, "here", None, f"alerts go to {request.chat}{topic}")
         await self._responder.answer(request, texts.here(request.topic))
 
     async def loud(self, request: Request) -> None:
@@ -66,7 +56,7 @@ class ChoiceCommands(Topic):
             await self._responder.answer(request, texts.ONLY_ADMINS_IN_GROUPS)
         else:
             await self._choices.set_quiet_hours(request.chat, hours)
-            await self._actions.audit(request.user, "quiet hours", None, f"chat {request.chat}: {words}")
+            await self._context.audit(request.user, "quiet hours", None, f"chat {request.chat}: {words}")
             self._alerts.policy_changed(request.chat)
             await self._responder.answer(request, texts.quiet_hours(hours))
 
@@ -81,7 +71,7 @@ class ChoiceCommands(Topic):
             return texts.ONLY_ADMINS_IN_GROUPS
         loudness = self._choices.loudness(request.chat).get(kind, Loudness.SOUND).following
         await self._choices.set_loudness(request.chat, kind, loudness)
-        await self._actions.audit(request.user, "loudness", None, f"chat {request.chat}: {kind} {loudness}")
+        await self._context.audit(request.user, "loudness", None, f"chat {request.chat}: {kind} {loudness}")
         self._alerts.policy_changed(request.chat)
         await self._show(request)
         return f"{texts.KINDS[kind]}: {texts.WORDS[loudness]}"

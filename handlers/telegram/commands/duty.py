@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import datetime
 from typing import TypeVar
 
 from controller.incidents import Roster, Shift, Target, Turn
@@ -15,13 +14,12 @@ from handlers.alerts.escalation.duty import (
     with_shift,
     with_target,
 )
-from handlers.chat.people import People, Role
+from handlers.chat.people import Role
 from handlers.chat.request import Request
-from handlers.telegram.actions.account_actions import AccountActions
+from handlers.telegram.actions.context import Context
 from handlers.telegram.actions.try_ways import WayTest
 from handlers.telegram.commands.table import Command, Topic
 from handlers.telegram.ui import duty_text
-from handlers.telegram.ui.responder import Responder
 from handlers.texts import answers
 
 T = TypeVar("T")
@@ -32,18 +30,10 @@ NAME_LENGTH = 40
 class DutyCommands(Topic):
     """/duty, /escalate and /test. Everybody may look, admins change it; who is on the roster takes duty or ends it."""
 
-    def __init__(
-        self,
-        *,
-        duty: Duty,
-        people: People,
-        actions: AccountActions,
-        responder: Responder,
-        ways: WayTest,
-        clock: Callable[[], datetime],
-    ) -> None:
-        self._duty, self._people, self._actions = duty, people, actions
-        self._responder, self._ways, self._clock = responder, ways, clock
+    def __init__(self, context: Context, *, duty: Duty, ways: WayTest) -> None:
+        self._context, self._people = context, context.people
+        self._responder, self._clock = context.responder, context.clock
+        self._duty, self._ways = duty, ways
 
     async def duty(self, request: Request) -> None:
         """Show who is on duty, or change it."""
@@ -101,7 +91,7 @@ class DutyCommands(Topic):
             return changed
 
         await self._duty.change(changing)
-        await self._actions.audit(request.user, "duty", None, request.words.strip()[:200])
+        await self._context.audit(request.user, "duty", None, request.words.strip()[:200])
         return None
 
     def _may(self, request: Request) -> bool:

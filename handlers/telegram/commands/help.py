@@ -2,20 +2,20 @@
 
 from collections.abc import Sequence
 
-from controller.registry import Registry
-from handlers.chat.people import People, Role
+from handlers.chat.people import Role
 from handlers.chat.request import Request
+from handlers.telegram.actions.context import Context
 from handlers.telegram.actions.find_account import visible
 from handlers.telegram.commands.table import Command, Topic
-from handlers.telegram.ui.responder import Responder
 from handlers.texts import answers
 
 
 class HelpCommands(Topic):
     """/help. rows: all commands, this one too."""
 
-    def __init__(self, rows: Sequence[Command], *, people: People, accounts: Registry, responder: Responder) -> None:
-        self._rows, self._people, self._accounts, self._responder = rows, people, accounts, responder
+    def __init__(self, context: Context, rows: Sequence[Command]) -> None:
+        self._rows, self._people, self._accounts = rows, context.people, context.accounts
+        self._responder = context.responder
 
     async def show(self, request: Request) -> None:
         """Answer /start and /help; with a command's name, show that command."""

@@ -1,19 +1,16 @@
 """/owner and /remove: whose an account is, and its end."""
 
-from collections.abc import Callable
-from datetime import datetime
-
-from controller.registry import Account, Registry, UnknownAccountError
+from controller.registry import Account, UnknownAccountError
 from handlers.chat.button_codes import Press, Verb, button_code
 from handlers.chat.messages import Button, Keyboard
-from handlers.chat.people import People, Person, Role
+from handlers.chat.people import Person, Role
 from handlers.chat.request import Request
+from handlers.telegram.actions.context import Context
 from handlers.telegram.actions.find_account import NoAccountError, SeveralAccountsError, find_account
 from handlers.telegram.actions.ownership import OwnershipActions
 from handlers.telegram.commands.accounts import AccountCommands
 from handlers.telegram.commands.table import ButtonRow, Command, Topic
 from handlers.telegram.ui import keyboards
-from handlers.telegram.ui.responder import Responder
 from handlers.texts import answers
 from handlers.texts import ownership as texts
 from handlers.texts.people import short
@@ -25,19 +22,10 @@ OFFERED = 40
 class OwnershipCommands(Topic):
     """Gives accounts to others, and removes them."""
 
-    def __init__(
-        self,
-        actions: OwnershipActions,
-        *,
-        accounts: Registry,
-        people: People,
-        choices: AccountCommands,
-        responder: Responder,
-        region: str | None,
-        clock: Callable[[], datetime],
-    ) -> None:
-        self._actions, self._accounts, self._people, self._choices = actions, accounts, people, choices
-        self._responder, self._region, self._clock = responder, region, clock
+    def __init__(self, context: Context, *, actions: OwnershipActions, choices: AccountCommands) -> None:
+        self._people, self._accounts, self._responder = context.people, context.accounts, context.responder
+        self._region, self._clock = context.region, context.clock
+        self._actions, self._choices = actions, choices
 
     async def owner(self, request: Request) -> None:
         """Give an account to somebody: the longest beginning that names an account is the account."""

@@ -2,12 +2,12 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
-from datetime import datetime
 
 from handlers.chat.button_codes import Press, Verb
 from handlers.chat.messages import Place
 from handlers.chat.people import Role
 from handlers.chat.request import Request
+from handlers.telegram.actions.context import Context
 from handlers.telegram.actions.people import PeopleActions
 from handlers.telegram.commands.table import ButtonRow, Command, Topic
 from handlers.telegram.ui import keyboards
@@ -19,8 +19,8 @@ from handlers.texts import people as texts
 class PeopleCommands(Topic):
     """Who may use the bot, and as what."""
 
-    def __init__(self, actions: PeopleActions, *, responder: Responder, clock: Callable[[], datetime]) -> None:
-        self._actions, self._responder, self._clock = actions, responder, clock
+    def __init__(self, context: Context, actions: PeopleActions) -> None:
+        self._actions, self._responder, self._clock = actions, context.responder, context.clock
 
     async def people(self, request: Request) -> None:
         """List everybody, show one by their id, or make them something."""
