@@ -59,6 +59,9 @@ class Hosts(Driver, Protocol):
         Raises DriverError, OSError.
         """
 
+    def warm_up(self) -> None:
+        """Start what all browsers share, in the background: the first launch need not wait for it then."""
+
     def used(self) -> Mapping[str, Usage]:
         """Return what each account's browser used at the last look, by number: nothing is measured for it."""
 

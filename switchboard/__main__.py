@@ -6,6 +6,7 @@ locked database, a full disk, a backup that lacks a session) and is worth anothe
 
 import argparse
 import asyncio
+import gc
 import logging
 import os
 import sys
@@ -78,11 +79,14 @@ def _serve(_: argparse.Namespace) -> int:
     set_up_logging("INFO", log_format())
     settings = read_settings()
     set_up_logging(settings.log_level, settings.log_format, full_numbers=settings.log_full_numbers)
+    gc.disable()  # what is loaded stays: to look through it again and again is a tenth of the start
     from controller.chromium.profile.names import ProfileError
     from handlers.chat.errors import TokenRefusedError
     from storage.database import StorageError
     from switchboard.app import serve  # the rest of the program is loaded only when it can run
 
+    gc.freeze()
+    gc.enable()
     try:
         asyncio.run(serve(settings))
     except (StorageError, ProfileError, TokenRefusedError) as error:

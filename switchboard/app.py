@@ -115,6 +115,8 @@ async def serve(settings: Settings) -> None:
                     database = await _opened(stack, settings.data_dir / DATABASE)
                     if orphans := await hosts.end_orphans():
                         log.warning("Ended %d browsers that an earlier run had left", orphans)
+                    stack.push_async_callback(_end_hosts, hosts, stopping)
+                    hosts.warm_up()
                     parts = _assemble(settings, database, hosts, calling)
                     await _loaded(parts.telegram)
                     await parts.builds.load()
@@ -144,6 +146,11 @@ async def _opened(stack: AsyncExitStack, path: Path) -> Database:
                 raise
             log.warning("The database cannot be opened yet, trying on: %s", error)
         await asyncio.sleep(RETRY_SECONDS)
+
+
+async def _end_hosts(hosts: Hosts, stopping: Stopping) -> None:
+    """End what browsers share, within its deadline."""
+    await stopping.step("ending the browsers' driver", hosts.stop(), DRIVER_DEADLINE)
 
 
 async def _run(parts: _Program, hosts: Hosts, stopping: Stopping) -> None:
@@ -176,7 +183,6 @@ async def _run(parts: _Program, hosts: Hosts, stopping: Stopping) -> None:
             ("closing the browsers", parts.registry.stop(), CLOSE_DEADLINE),
             ("storing the last transitions", parts.recorder.stop(STORE_DEADLINE), STORE_DEADLINE + 1),
             ("ending the chat", parts.telegram.stop(TELL_DEADLINE), CHAT_DEADLINE),
-            ("ending the browsers' driver", hosts.stop(), DRIVER_DEADLINE),
             ("storing how it ended", parts.monitoring.ended(stopping.why or "by itself, see its log"), STORE_DEADLINE),
         ):
             await stopping.step(name, work, seconds)

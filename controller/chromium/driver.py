@@ -31,7 +31,7 @@ from controller.driver import DriverError, Opening, SavedSession, Usage
 from controller.host.limits import HostLimits
 from controller.hosts import HostUsage, UnknownHostError
 from controller.network.proxy import Proxy
-from controller.tasks import uncancelled
+from controller.tasks import Tasks, uncancelled
 
 log = logging.getLogger(__name__)
 
@@ -99,6 +99,7 @@ class ChromiumDriver:
         self._bounds = BoundsWatch(options.bounds)
         self._pids: dict[str, int] = {}
         self._host = PlaywrightHost(options.data_dir)
+        self._tasks = Tasks("browser driver")
 
     def find(self) -> str:
         """Tell which browser will be used, without starting it. Raises DriverError with a line for people."""
@@ -116,6 +117,16 @@ class ChromiumDriver:
         ended = await end_orphans(self._options.data_dir)
         await rename_numbered(self._options.data_dir)
         return ended
+
+    def warm_up(self) -> None:
+        """Start what all browsers share, in the background: the first launch need not wait for it then."""
+        self._tasks.start(self._warm_up())
+
+    async def _warm_up(self) -> None:
+        try:
+            await self._host.get()
+        except (DriverError, OSError) as error:
+            log.debug("Playwright's driver did not start ahead of time; the first launch tries again: %s", error)
 
     async def open(self, opening: Opening, report: Callable[[Report], None]) -> ChromiumSession:
         """Open a browser for an account and begin to load the page; see `controller.driver.Driver.open`."""
@@ -247,6 +258,7 @@ class ChromiumDriver:
 
     async def stop(self) -> None:
         """End Playwright's driver process."""
+        await uncancelled(self._tasks.stop())
         await uncancelled(self._bounds.stop())
         await uncancelled(self._host.stop())
 

@@ -14,7 +14,6 @@ from collections.abc import Awaitable, Sequence
 from typing import Any, TypeVar
 
 import telegram
-from PIL import Image
 from telegram import Bot, ForceReply, InlineKeyboardButton, InlineKeyboardMarkup, InputMediaPhoto, LinkPreviewOptions
 from telegram.constants import ParseMode
 
@@ -212,6 +211,8 @@ _FILE_NAME = "qr.png"
 @functools.cache
 def _empty_picture() -> bytes:
     """Return a PNG without anything on it."""
+    from PIL import Image  # not needed before the first picture
+
     encoded = io.BytesIO()
     Image.new("L", (320, 320), 224).save(encoded, "PNG")
     return encoded.getvalue()

@@ -2,18 +2,17 @@
 
 Below the code, outside of its white border, is a band that says whose it is and how long it is good for: who has twelve
 phones before them must not scan with the wrong one. Pure and slow (~20 ms): call `draw` in a thread. The text is a
-credential: it is in the picture and nowhere else.
+credential: it is in the picture and nowhere else. Pillow and qrcode are loaded with the first picture.
 """
 
 import functools
 import io
 import unicodedata
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-import qrcode
-from PIL import Image, ImageDraw, ImageFont
-from qrcode.constants import ERROR_CORRECT_L
-from qrcode.image.pil import PilImage
+if TYPE_CHECKING:
+    from PIL import Image, ImageFont
 
 PIXELS = 8
 """Of one module, on each side."""
@@ -51,6 +50,10 @@ class Band:
 
 def draw(text: str, band: Band | None = None) -> bytes:
     """Return the QR picture of `text` as a PNG: level L, no logo, ~520 pixels wide for 231 characters."""
+    import qrcode
+    from qrcode.constants import ERROR_CORRECT_L
+    from qrcode.image.pil import PilImage
+
     code = qrcode.QRCode(
         error_correction=ERROR_CORRECT_L, box_size=PIXELS, border=BORDER, mask_pattern=MASK, image_factory=PilImage
     )
@@ -62,10 +65,14 @@ def draw(text: str, band: Band | None = None) -> bytes:
 
 def draw_waiting(band: Band) -> bytes:
     """Return the picture that stands in the place of a code until the next one comes, as a PNG."""
+    from PIL import Image
+
     return _png(_with_band(Image.new("RGB", (WIDTH, WIDTH // 3), (236, 236, 236)), band))
 
 
-def _with_band(code: Image.Image, band: Band) -> Image.Image:
+def _with_band(code: "Image.Image", band: Band) -> "Image.Image":
+    from PIL import Image, ImageDraw
+
     picture = Image.new("RGB", (code.width, code.height + BAND), _PAPER)
     picture.paste(code, (0, 0))
     pen = ImageDraw.Draw(picture)
@@ -77,7 +84,7 @@ def _with_band(code: Image.Image, band: Band) -> Image.Image:
     return picture
 
 
-def _fit(line: str, font: ImageFont.FreeTypeFont, width: int) -> str:
+def _fit(line: str, font: "ImageFont.FreeTypeFont", width: int) -> str:
     """Return a line cut in its middle where it is too long: its end tells the number."""
     if font.getlength(line) <= width:
         return line
@@ -103,13 +110,15 @@ def _mask(sign: str) -> bytes:
 
 
 @functools.cache
-def _font(size: int) -> ImageFont.FreeTypeFont:
+def _font(size: int) -> "ImageFont.FreeTypeFont":
+    from PIL import ImageFont
+
     font = ImageFont.load_default(size)
     assert isinstance(font, ImageFont.FreeTypeFont)
     return font
 
 
-def _png(image: Image.Image) -> bytes:
+def _png(image: "Image.Image") -> bytes:
     png = io.BytesIO()
     image.save(png, format="PNG", compress_level=1)
     return png.getvalue()
