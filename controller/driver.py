@@ -6,7 +6,7 @@ no object of a browser library, and no exception but `DriverError`.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from controller.accounts.reasons import Reason
@@ -28,13 +28,14 @@ class Opening:
     account: whose profile, E.164. fresh: bypass the service worker and drop the page's caches (never its keys).
     takeover: if WhatsApp says that the session is open elsewhere, take it back here instead of ending.
     set_aside: the profile holds somebody else's session: move it away (never delete it) and start with an empty
-    profile.
+    profile. proxy: the address of the account's own proxy, password included; "" for the proxy of all accounts, if any.
     """
 
     account: str
     fresh: bool = False
     takeover: bool = False
     set_aside: bool = False
+    proxy: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -60,6 +60,7 @@ class Applicant:
 
     owner: int = 0
     rank: int = 0
+    number: str = ""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -96,7 +97,8 @@ class LaunchSlots:
         self._starting = 0
         self.asked = asyncio.Event()
         """Set with each question for a slot; to be cleared by whoever waits for it."""
-        self._holds: set[str] = set()
+        self._holds: dict[str, Callable[[str], bool]] = {}
+        """By name: for which accounts' numbers each hold is."""
         self._waiting: list[_Waiting] = []
         self._launching: dict[int, int] = {}
         """owner → how many of their new accounts are launching."""
@@ -134,18 +136,21 @@ class LaunchSlots:
             self._places = {id(each.applicant): place for place, each in enumerate(line, start=1)}
         return self._places.get(id(applicant))
 
-    def hold(self, name: str) -> None:
-        """Grant no more slots until `release` is called with this name."""
-        self._holds.add(name)
+    def hold(self, name: str, concerns: Callable[[str], bool] = lambda _: True) -> None:
+        """Grant no more slots until `release` is called with this name. concerns: for which accounts' numbers."""
+        self._holds[name] = concerns
 
     def release(self, name: str) -> None:
         """End a hold, if there is one of this name."""
-        self._holds.discard(name)
+        self._holds.pop(name, None)
         self._grant()
 
-    def locked(self) -> bool:
-        """Whether whoever asks now would have to wait."""
-        return bool(self._holds) or not self._has_room()
+    def locked(self, number: str = "") -> bool:
+        """Whether whoever asks now, for this account, would have to wait."""
+        return self._is_held(number) or not self._has_room()
+
+    def _is_held(self, number: str) -> bool:
+        return any(concerns(number) for concerns in self._holds.values())
 
     def _has_room(self) -> bool:
         room = self._room
@@ -176,8 +181,11 @@ class LaunchSlots:
                 self._give_back(mine)
 
     def _grant(self) -> None:
-        while self._waiting and not self.locked():
-            following = min(self._waiting, key=self._turn)
+        while self._has_room():
+            free = [each for each in self._waiting if not self._is_held(each.applicant.number)]
+            if not free:
+                return
+            following = min(free, key=self._turn)
             self._waiting.remove(following)
             self._places = None
             self._in_use += 1

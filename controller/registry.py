@@ -104,6 +104,7 @@ class Registry:
         self._accounts: dict[str, Account] = {}
         self._managers: dict[str, Manager] = {}
         self._turns: dict[str, asyncio.Lock] = {}
+        self._holds: dict[str, Callable[[str], bool]] = {}
         self._adding = asyncio.Lock()
         self._stopping = False
         self._rank = 0
@@ -182,17 +183,34 @@ class Registry:
         """How many browsers are being launched, how many wait for it, and what bounds them."""
         return self.slots.launches
 
-    def hold(self) -> None:
-        """Try nothing and count nothing: WhatsApp itself cannot be reached (L13)."""
-        self.slots.hold(OUTAGE)
-        for manager in self._managers.values():
-            manager.hold()
+    def hold(self, name: str = OUTAGE, concerns: Callable[[str], bool] = lambda _: True) -> None:
+        """Try nothing and count nothing: WhatsApp itself cannot be reached (L13).
 
-    def release(self) -> None:
+        name: by which it is released again. concerns: the accounts' numbers that go the way that leads nowhere.
+        """
+        self._holds[name] = concerns
+        self.slots.hold(name, concerns)
+        for number in self._managers:
+            self.look_at_holds(number)
+
+    def release(self, name: str = OUTAGE) -> None:
         """Go on after `hold`, in turn: the longest-served first, as launch slots come free."""
-        for manager in self._managers.values():
+        self._holds.pop(name, None)
+        for number in self._managers:
+            self.look_at_holds(number)
+        self.slots.release(name)
+
+    def look_at_holds(self, number: str) -> None:
+        """Hold an account or let it go on, as the holds say that concern it now."""
+        if (manager := self._managers.get(number)) is None:
+            return
+        if self._is_held(number):
+            manager.hold()
+        else:
             manager.release()
-        self.slots.release(OUTAGE)
+
+    def _is_held(self, number: str) -> bool:
+        return any(concerns(number) for concerns in self._holds.values())
 
     async def add(self, number: str, *, name: str, owner: int) -> Account:
         """Register a new account, or return the one that is there."""
@@ -317,9 +335,9 @@ class Registry:
             listener=self._listener,
             clock=self._clock,
             full_numbers=self._full_numbers,
-            applicant=Applicant(account.owner, self._rank),
+            applicant=Applicant(account.owner, self._rank, account.number),
         )
-        if OUTAGE in self.slots.holds:
+        if self._is_held(account.number):
             manager.hold()
         return manager
 

@@ -4,7 +4,7 @@ Neither knows the other. Incidents are in `controller.incidents`. Times are awar
 are the chat service's ids.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 
@@ -59,3 +59,16 @@ class MessageReference:
     topic: int | None
     message: int
     shown: str
+
+
+@dataclass(frozen=True, slots=True)
+class StoredProxy:
+    """An account's own proxy. server: its address without user and password; login: those, as in an address.
+
+    encrypted: login is an age file in base64.
+    """
+
+    number: str
+    server: str
+    login: str = field(repr=False)
+    encrypted: bool

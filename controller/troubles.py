@@ -20,6 +20,8 @@ class Trouble(StrEnum):
     DEAF = "telegram_deaf"
     """Messages and button presses do not reach the program."""
     UNREACHABLE = "whatsapp_unreachable"
+    PROXY = "proxy_unreachable"
+    """A proxy that accounts have of their own does not let them through."""
     BACKUP = "backup_failed"
     NEW_BUILD = "new_build_fails"
     """A build of the page that was new did not work for the account that tried it."""
@@ -32,6 +34,7 @@ TROUBLE_TRAITS: dict[Trouble, Traits] = {
     Trouble.DATABASE: Traits(alert=True, critical=True),
     Trouble.DEAF: Traits(alert=True, critical=True),
     Trouble.UNREACHABLE: Traits(alert=True),
+    Trouble.PROXY: Traits(alert=True),
     Trouble.BACKUP: Traits(alert=True),
     Trouble.NEW_BUILD: Traits(alert=True, remedy=Remedy.GO_ON),
 }

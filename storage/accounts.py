@@ -16,6 +16,7 @@ from controller.accounts.reasons import Reason, State
 from controller.incidents import Changes
 from controller.recorder import Absorb
 from controller.registry import Account
+from controller.stored import StoredProxy
 from storage import incidents, tolerant
 from storage.database import Database, UnknownOutcomeError
 from storage.page_loads import PageLoads
@@ -72,6 +73,7 @@ class AccountRecords:
         word = f"removed-{secrets.token_hex(4)}"
         async with self._database.transaction() as connection:
             await connection.execute("DELETE FROM accounts WHERE number = ?", (number,))
+            await connection.execute("DELETE FROM account_proxies WHERE number = ?", (number,))
             await connection.execute("UPDATE transitions SET number = ?, detail = '' WHERE number = ?", (word, number))
             await connection.execute(
                 "UPDATE audit SET outcome = 'renamed' WHERE number = ? AND command = 'rename'", (number,)
@@ -175,6 +177,33 @@ class AccountRecords:
                 "INSERT INTO audit (at, user_id, command, number, outcome) VALUES (?, ?, ?, ?, ?)",
                 (at.isoformat(), user_id, command, number, outcome),
             )
+
+
+class ProxyRecords:
+    """The table of proxies that accounts have of their own. Every method raises StorageError if it cannot."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def proxies(self) -> Sequence[StoredProxy]:
+        """Return all."""
+        rows = await self._database.rows("SELECT * FROM account_proxies ORDER BY number")
+        return [StoredProxy(row["number"], row["server"], row["login"], bool(row["encrypted"])) for row in rows]
+
+    async def save_proxy(self, number: str, server: str, login: str, *, encrypted: bool) -> None:
+        """Insert an account's proxy, or put it in the place of the one it had."""
+        async with self._database.transaction() as connection:
+            await connection.execute(
+                "INSERT INTO account_proxies (number, server, login, encrypted) VALUES (?, ?, ?, ?)"
+                " ON CONFLICT (number) DO UPDATE SET server = excluded.server, login = excluded.login,"
+                " encrypted = excluded.encrypted",
+                (number, server, login, encrypted),
+            )
+
+    async def remove_proxy(self, number: str) -> None:
+        """Delete an account's proxy."""
+        async with self._database.transaction() as connection:
+            await connection.execute("DELETE FROM account_proxies WHERE number = ?", (number,))
 
 
 def _iso(at: datetime | None) -> str | None:

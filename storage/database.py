@@ -233,7 +233,8 @@ async def _close(connection: aiosqlite.Connection) -> None:
 
 async def _prepare(connection: aiosqlite.Connection, path: Path, migrations: Sequence[Sequence[Statement]]) -> None:
     connection.row_factory = sqlite3.Row
-    for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON"):
+    # What is deleted is overwritten: a password that was replaced must not stay in the file.
+    for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON", "secure_delete = ON"):
         await _retry_while_locked(lambda pragma=pragma: connection.execute(f"PRAGMA {pragma}"))  # type: ignore[misc]
     ((version,),) = await _retry_while_locked(lambda: connection.execute_fetchall("PRAGMA user_version"))
     if version > len(migrations):

@@ -303,4 +303,14 @@ MIGRATIONS: Sequence[Sequence[Statement]] = (
         ) STRICT
         """,
     ),
+    (
+        """
+        CREATE TABLE account_proxies (
+            number TEXT PRIMARY KEY,
+            server TEXT NOT NULL,
+            login TEXT NOT NULL,
+            encrypted INTEGER NOT NULL
+        ) STRICT
+        """,
+    ),
 )

@@ -6,6 +6,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
+from controller.stored import StoredProxy
 from storage.database import StorageError, is_transient
 
 
@@ -37,3 +38,19 @@ def read_summaries(path: Path) -> Sequence[AccountSummary]:
         AccountSummary(number, name, wanted, bool(linked), state, reason, since)
         for number, name, wanted, linked, state, reason, since in rows
     ]
+
+
+def read_proxies(path: Path) -> Sequence[StoredProxy]:
+    """Read the proxies that accounts have of their own; none where there is no database yet. Raises StorageError."""
+    if not path.is_file():
+        return []
+    try:
+        with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=5)) as connection:
+            if not connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'account_proxies'").fetchall():
+                return []  # of an earlier version
+            rows = connection.execute(
+                "SELECT number, server, login, encrypted FROM account_proxies ORDER BY number"
+            ).fetchall()
+    except sqlite3.Error as error:
+        raise StorageError(f"{path}: {error}", transient=is_transient(error)) from error
+    return [StoredProxy(number, server, login, bool(encrypted)) for number, server, login, encrypted in rows]

@@ -5,7 +5,7 @@ The only place that knows the accounts' side, the operators' side and the databa
 
 import asyncio
 import logging
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import timedelta
@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 
 from controller.accounts.notices import Publisher
 from controller.chromium import Bounds, ChromiumDriver, ChromiumOptions
-from controller.chromium.profile.vault import Vault
+from controller.chromium.profile.vault import Vault, read_key
 from controller.host.launch_policy import Machine, most_at_once
 from controller.host.launch_pressure import LaunchPressure
 from controller.host.limits import HostLimits
@@ -24,8 +24,9 @@ from controller.host.reaper import Reaper, adopt_orphans
 from controller.host.resource_watch import MIB, Budget, ResourceWatch
 from controller.hosts import Hosts
 from controller.manager import Status, utc_now
-from controller.network.outage import OutageWatch
-from controller.network.proxy import parse_proxy
+from controller.network.account_proxies import AccountProxies, ProxiedDriver
+from controller.network.own_ways import OwnWays
+from controller.network.proxy import Proxy, parse_proxy
 from controller.network.reach import Reach, UnknownWayError, browsers_proxy
 from controller.recorder import Recorder
 from controller.registry import Registry
@@ -36,7 +37,7 @@ from handlers.telegram.assemble import assemble
 from handlers.telegram.connection import ProxyError, TelegramConnection
 from handlers.telegram.service import TelegramOptions, TelegramService
 from handlers.texts.vocabulary import use_time_zone
-from storage.accounts import AccountRecords
+from storage.accounts import AccountRecords, ProxyRecords
 from storage.choices import ChoiceRecords
 from storage.database import Database, StorageError, is_transient, open_database
 from storage.duty import DutyRecords
@@ -81,7 +82,8 @@ class _Program:
     registry: Registry
     recorder: Recorder
     telegram: TelegramService
-    fleet: OutageWatch
+    proxies: AccountProxies
+    fleet: OwnWays
     resources: ResourceWatch
     launches: LaunchPressure
     backups: BackupSchedule | None
@@ -118,7 +120,8 @@ async def serve(settings: Settings) -> None:
                     stack.push_async_callback(_end_hosts, hosts, stopping)
                     hosts.warm_up()
                     parts = _assemble(settings, database, hosts, calling)
-                    await _loaded(parts.telegram)
+                    await _loaded(parts.telegram.load)
+                    await _loaded(parts.proxies.load)
                     await parts.builds.load()
                 await _run(parts, hosts, stopping)
             except StopRequested:
@@ -195,15 +198,15 @@ async def _serve_chat(telegram: TelegramService, booted: asyncio.Event) -> None:
     await telegram.run()
 
 
-async def _loaded(telegram: TelegramService) -> None:
-    """Read what the chat's side left, before the first transition is stored. Raises OSError if that is permanent."""
+async def _loaded(load: Callable[[], Awaitable[None]]) -> None:
+    """Read what an earlier run left, before the first transition is stored. Raises OSError if that is permanent."""
     while True:
         try:
-            return await telegram.load()
+            return await load()
         except OSError as error:
             if not is_transient(error) and not (isinstance(error, StorageError) and error.transient):
                 raise
-            log.error("What chats were told cannot be read yet, trying on: %s", error)
+            log.error("What an earlier run left cannot be read yet, trying on: %s", error)
         await asyncio.sleep(RETRY_SECONDS)
 
 
@@ -234,14 +237,20 @@ def _assemble(settings: Settings, database: Database, hosts: Hosts, calling: Cal
     records, notices = AccountRecords(database), Publisher()
     machine = Machine(cores(), settings.host_free_memory_mib * MIB)
     most = most_at_once(machine) if settings.launch_slots == "auto" else settings.launch_slots
+    proxies = AccountProxies(ProxyRecords(database), read_key(settings.vault_key))
     registry = Registry(
         records,
-        driver=hosts,
+        driver=ProxiedDriver(hosts, proxies),
         policy=settings.policy(),
         listener=notices,
         launch_slots=most,
         full_numbers=settings.log_full_numbers,
     )
+
+    async def try_proxy(proxy: Proxy) -> None:
+        if (reach := reach_by(settings, proxy)) is not None:
+            await reach()
+
     telegram = assemble(
         _connection(settings),
         TelegramOptions(
@@ -254,6 +263,9 @@ def _assemble(settings: Settings, database: Database, hosts: Hosts, calling: Cal
                 repeat_after=timedelta(seconds=settings.alert_repeat_seconds),
                 unreachable_after=timedelta(seconds=settings.unreachable_after_seconds),
             ),
+            common_proxy=None if settings.proxy is None else settings.proxy.server,
+            try_proxy=try_proxy if reach_by(settings, Proxy("http", "any", 80)) else None,
+            encrypts=settings.vault_key is not None,
         ),
         accounts=registry,
         records=records,
@@ -263,9 +275,12 @@ def _assemble(settings: Settings, database: Database, hosts: Hosts, calling: Cal
         roster=DutyRecords(database),
         people_store=PeopleRecords(database),
         choice_store=ChoiceRecords(database),
+        proxies=proxies,
         clock=utc_now,
     )
-    fleet = OutageWatch(registry, telegram, _reach(settings))
+    fleet = OwnWays(
+        registry, telegram, proxies, reach=_reach(settings), reach_by=lambda proxy: reach_by(settings, proxy)
+    )
     resources = ResourceWatch(registry, telegram, _budget(settings), settings.data_dir)
     launches = LaunchPressure(registry.slots, machine, Pressure(HostLimits()).look)
     builds = BuildWatch(telegram, store=PageLoads(database))
@@ -290,6 +305,7 @@ def _assemble(settings: Settings, database: Database, hosts: Hosts, calling: Cal
         registry,
         recorder,
         telegram,
+        proxies,
         fleet,
         resources,
         launches,
@@ -325,6 +341,15 @@ def _reach(settings: Settings) -> Reach | None:
         return Reach(settings.whatsapp_web_url, browsers_proxy(settings.proxy, settings.browser_args))
     except UnknownWayError as error:
         log.info("Browsers go their own way (%s): outages are noticed by lost accounts alone", error)
+        return None
+
+
+def reach_by(settings: Settings, proxy: Proxy) -> Reach | None:
+    """Return what asks WhatsApp's host through an account's own proxy; None where that way cannot be followed."""
+    arguments = [each for each in settings.browser_args if not each.startswith("--proxy-")]
+    try:
+        return Reach(settings.whatsapp_web_url, browsers_proxy(proxy, arguments))
+    except UnknownWayError:
         return None
 
 

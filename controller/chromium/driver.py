@@ -30,7 +30,7 @@ from controller.chromium.session import ChromiumSession
 from controller.driver import DriverError, Opening, SavedSession, Usage
 from controller.host.limits import HostLimits
 from controller.hosts import HostUsage, UnknownHostError
-from controller.network.proxy import Proxy
+from controller.network.proxy import Proxy, parse_proxy
 from controller.tasks import Tasks, uncancelled
 
 log = logging.getLogger(__name__)
@@ -65,9 +65,13 @@ class ChromiumOptions:
     save_every: float = 86400.0
     bounds: Bounds = field(default_factory=Bounds)
 
-    def arguments(self, browser: Browser) -> list[str]:
-        """Return what the browser's command line gets beside Playwright's own."""
-        return flags.arguments(browser, self.extra_args, self.savings)
+    def arguments(self, browser: Browser, *, own_proxy: bool = False) -> list[str]:
+        """Return what the browser's command line gets beside Playwright's own.
+
+        own_proxy: the account has a proxy of its own, which goes before those of all.
+        """
+        extra = [each for each in self.extra_args if not (own_proxy and each.startswith("--proxy-"))]
+        return flags.arguments(browser, tuple(extra), self.savings)
 
     @property
     def launch_timeout(self) -> float:
@@ -170,7 +174,9 @@ class ChromiumDriver:
         if opening.fresh:
             await hold.in_thread(profile.drop_caches)
         playwright, node = await self._host.get()
-        launch = Launch(profile, browser, self._options.arguments(browser), self._options.proxy)
+        own = parse_proxy(opening.proxy) if opening.proxy else None
+        arguments = self._options.arguments(browser, own_proxy=own is not None)
+        launch = Launch(profile, browser, arguments, own or self._options.proxy)
         session: ChromiumSession | None = None
         try:
             with translated("start the browser"):

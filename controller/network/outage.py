@@ -65,13 +65,20 @@ class OutageWatch:
     """Detects outages. Pass it every notice (`note`), and `run` it.
 
     reach: None if WhatsApp's host cannot be probed over the browsers' own network path; only the loss of most
-    accounts then counts.
+    accounts then counts. way: that network path, for the log.
     """
 
     def __init__(
-        self, accounts: Accounts, troubles: Troubles, reach: Reach | None, clock: Callable[[], datetime] = utc_now
+        self,
+        accounts: Accounts,
+        troubles: Troubles,
+        reach: Reach | None,
+        clock: Callable[[], datetime] = utc_now,
+        *,
+        way: str = "",
     ) -> None:
         self._accounts, self._troubles, self._reach, self._clock = accounts, troubles, reach, clock
+        self._way = f" {way}" if way else ""
         self._lost: deque[tuple[float, str]] = deque()
         self._woken = asyncio.Event()
         self._trusted = False
@@ -138,7 +145,7 @@ class OutageWatch:
         began = self._held_since = loop.time()
         self._lost.clear()
         self._accounts.hold()
-        log.warning("WhatsApp cannot be reached: all accounts wait")
+        log.warning("WhatsApp cannot be reached%s: the accounts that go this way wait", self._way)
         good = 0
         try:
             while good < GOOD_PROBES:
@@ -153,7 +160,8 @@ class OutageWatch:
             self._lost.clear()  # losses of this outage must not trigger another
             self._accounts.release()
         if good:
-            log.info("WhatsApp can be reached again, after %.0f s: accounts go on in turn", loop.time() - began)
+            seconds = loop.time() - began
+            log.info("WhatsApp can be reached again%s, after %.0f s: accounts go on in turn", self._way, seconds)
         if self._told:
             self._told = ""
             await self._troubles.clear_trouble(Trouble.UNREACHABLE)

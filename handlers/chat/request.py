@@ -1,9 +1,24 @@
 """What a person asks for, by a message or by a press of a button: who, where, when, and in which words."""
 
+import re
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from handlers.chat.messages import Place
+
+HIDDEN = "…"
+"""Stands where something secret was, in what is stored or shown of a request."""
+
+_OF_PROXIES = re.compile(r"(?P<command>/proxy(@\w+)?)\s(?P<rest>.*)", re.DOTALL | re.IGNORECASE)
+_LOGIN = re.compile(r"(?<=://)\S+@")
+
+
+def without_secrets(words: str) -> str:
+    """Return a person's words without the passwords of addresses, and of /proxy without whole addresses."""
+    if proxy := _OF_PROXIES.fullmatch(words):
+        rest = [HIDDEN if ":" in word or "@" in word else word for word in proxy["rest"].split()]
+        return " ".join([proxy["command"], *rest])
+    return _LOGIN.sub(f"{HIDDEN}@", words)
 
 
 def _now() -> datetime:
@@ -34,6 +49,7 @@ class Request:
     update: int = 0
     sent_at: datetime = field(default_factory=_now)
     confirmed: bool = False
+    asked: int | None = None
 
     @property
     def chat(self) -> int:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 
+from controller.network.account_proxies import AccountProxies
 from controller.registry import Registry
 from controller.tasks import Tasks
 from handlers.alerts.escalation.duty import Duty, DutyStore
@@ -36,6 +37,7 @@ from handlers.telegram.commands.duty import DutyCommands
 from handlers.telegram.commands.help import HelpCommands
 from handlers.telegram.commands.ownership import OwnershipCommands
 from handlers.telegram.commands.people import PeopleCommands
+from handlers.telegram.commands.proxies import ProxyCommands
 from handlers.telegram.commands.router import COMMANDS, Router
 from handlers.telegram.connection import TelegramConnection
 from handlers.telegram.hearing import Hearing
@@ -67,6 +69,7 @@ def assemble(
     roster: DutyStore,
     people_store: PeopleStore,
     choice_store: ChoiceStore,
+    proxies: AccountProxies,
     clock: Callable[[], datetime] = utc_now,
     limits: Limits | None = None,
 ) -> TelegramService:
@@ -112,11 +115,23 @@ def assemble(
     menus = Menus(connection, lasting, people)
     rights = Rights(context, alerts=alerts, duty=duty, codes=codes, cards=cards, set_menu=menus.set_for)
     people_actions = PeopleActions(context, store=people_store, rights_changed=rights.changed)
-    ownership = OwnershipActions(context, alerts=alerts, rights_changed=rights.changed, gone=cards.refresh)
+
+    def gone(number: str) -> None:
+        proxies.forget(number)
+        cards.refresh(number)
+
+    ownership = OwnershipActions(context, alerts=alerts, rights_changed=rights.changed, gone=gone)
     ways = WayTest(context, queue=queue, recipients=recipients, duty=duty, way=options.calling.way)
     topics = (
         account_commands,
         OwnershipCommands(context, actions=ownership, choices=account_commands),
+        ProxyCommands(
+            context,
+            proxies=proxies,
+            common=options.common_proxy,
+            try_proxy=options.try_proxy,
+            encrypts=options.encrypts,
+        ),
         AlertCommands(alert_actions),
         DutyCommands(context, duty=duty, ways=ways),
         ChoiceCommands(context, choices=choices, alerts=alerts, alert_chat=alert_chat),

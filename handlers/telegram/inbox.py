@@ -9,7 +9,7 @@ from datetime import datetime
 
 from controller.stored import StoredRequest
 from handlers.chat.messages import Place
-from handlers.chat.request import Request
+from handlers.chat.request import Request, without_secrets
 from handlers.ports import RequestStore
 
 log = logging.getLogger(__name__)
@@ -64,7 +64,7 @@ def _stored(request: Request) -> StoredRequest:
         chat=request.chat,
         topic=request.topic,
         private=request.private,
-        words=request.words,
+        words=without_secrets(request.words),
         message=request.message,
         code=request.code,
         press=request.press,

@@ -104,6 +104,7 @@ def _message(number: int, message: Message, now: datetime, earliest: datetime | 
         words,
         update=number,
         sent_at=_sent_at(message.date, now, earliest),
+        asked=message.message_id,
     )
     if message.migrate_to_chat_id is not None:
         return Incoming(Kind.MOVED, number, request, moved_to=message.migrate_to_chat_id)

@@ -24,6 +24,7 @@ from handlers.chat.send_queue import SendQueue
 from handlers.telegram.actions.alert_chat import AlertChat
 from handlers.telegram.actions.linking import Linking
 from handlers.telegram.bot import TelegramBot
+from handlers.telegram.commands.proxies import TryProxy
 from handlers.telegram.connection import TelegramConnection
 from handlers.telegram.hearing import Hearing
 from handlers.telegram.ui.cards import Cards
@@ -43,7 +44,9 @@ class TelegramOptions:
     """What is set. admins, operators: Telegram user ids. alert_chat: None for each admin's private chat.
 
     region: the country that national numbers belong to, ISO 3166 alpha-2. alert_policies: of chats that have one of
-    their own; alert_policy: of the others. calling: whom to call when nobody comes.
+    their own; alert_policy: of the others. calling: whom to call when nobody comes. common_proxy: the address of the
+    proxy of all accounts, without its password. try_proxy: see `TryProxy`. encrypts: whether passwords of accounts' own
+    proxies are stored encrypted.
     """
 
     admins: tuple[int, ...]
@@ -53,6 +56,9 @@ class TelegramOptions:
     alert_policy: AlertPolicy = field(default_factory=AlertPolicy)
     alert_policies: Mapping[int, AlertPolicy] = field(default_factory=dict)
     calling: Calling = field(default_factory=Calling)
+    common_proxy: str | None = None
+    try_proxy: TryProxy | None = None
+    encrypts: bool = False
 
     def alert_policy_of(self, chat: int) -> AlertPolicy:
         """Return how a chat's alerts are grouped, repeated and spaced."""

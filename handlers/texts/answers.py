@@ -11,6 +11,7 @@ from html import unescape
 from controller.registry import Account
 from handlers.chat.messages import escape
 from handlers.chat.people import Role
+from handlers.chat.request import without_secrets
 from handlers.texts.phone_numbers import EXAMPLE, show_number
 from handlers.texts.vocabulary import clock, count, span
 
@@ -155,7 +156,7 @@ def webhook_set(host: str) -> str:
 
 def quoted(words: str) -> str:
     """Return what somebody sent, as it is shown to them again."""
-    return f"<code>{escape(clip(words, 200))}</code>"
+    return f"<code>{escape(clip(without_secrets(words), 200))}</code>"
 
 
 def pressed(label: str, account: Account | None) -> str:

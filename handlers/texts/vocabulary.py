@@ -283,6 +283,12 @@ TROUBLES: dict[str, Told] = {
         "Nothing to do: they connect again by themselves, in turn, when it is back.",
         "WhatsApp can be reached again",
     ),
+    Trouble.PROXY: Told(
+        "an account’s own proxy does not let it through",
+        "The accounts that go through it wait, and use up no attempts meanwhile. All others go on.",
+        "Look at the proxy and its password, or name another one with /proxy.",
+        "The proxies of all accounts let them through again",
+    ),
     Trouble.DISK: Told(
         "the server’s disk is nearly full",
         "Accounts that are connected stay so, but no browser is started until there is room.",

@@ -8,11 +8,18 @@ from typing import Any
 
 import httpx
 
+from controller.accounts.e164 import mask
 from controller.accounts.reasons import Reason
 from controller.chromium import ChromiumOptions
+from controller.chromium.profile.vault import read_key
 from controller.chromium.trial import try_browser
 from controller.driver import DriverError
+from controller.network.account_proxies import UNREADABLE, read_row
+from controller.network.proxy import Proxy
 from controller.network.reach import Reach, UnknownWayError, browsers_proxy
+from storage.database import StorageError
+from storage.summary import read_proxies
+from switchboard.app import DATABASE, reach_by
 from switchboard.check.findings import Finding, Verdict
 from switchboard.settings import Settings
 
@@ -26,6 +33,8 @@ async def check_world(settings: Settings, options: ChromiumOptions) -> AsyncIter
     """Yield what is found; it takes a minute at most."""
     yield await _browser(options)
     yield await _whatsapp(settings)
+    for finding in await _own_proxies(settings):
+        yield finding
     for finding in await _telegram(settings):
         yield finding
 
@@ -53,6 +62,31 @@ async def _whatsapp(settings: Settings) -> Finding:
         verdict = Verdict.MEND if "407" in str(error) else Verdict.LATER
         return Finding("WhatsApp", verdict, f"{settings.whatsapp_web_url} cannot be reached{way}: {error}")
     return Finding("WhatsApp", Verdict.GOOD, f"{settings.whatsapp_web_url} can be reached{way}")
+
+
+async def _own_proxies(settings: Settings) -> list[Finding]:
+    """Try the proxies that accounts have of their own, side by side."""
+    try:
+        rows = await asyncio.to_thread(read_proxies, settings.data_dir / DATABASE)
+    except StorageError as error:
+        return [Finding("proxies", Verdict.NOTE, f"whether accounts have their own cannot be read: {error}")]
+    identity = read_key(settings.vault_key)
+    return await asyncio.gather(*(_own_proxy(settings, row.number, read_row(row, identity)) for row in rows))
+
+
+async def _own_proxy(settings: Settings, number: str, proxy: Proxy | None) -> Finding:
+    name = f"proxy of {mask(number)}"
+    if proxy is None:
+        return Finding(name, Verdict.MEND, UNREADABLE)
+    reach = reach_by(settings, proxy)
+    if reach is None:
+        return Finding(name, Verdict.NOTE, "browsers go their own way there, which is not tried here")
+    try:
+        await reach()
+    except (OSError, ValueError) as error:
+        verdict = Verdict.MEND if "407" in str(error) else Verdict.LATER
+        return Finding(name, verdict, f"WhatsApp cannot be reached through {proxy.server}: {error}")
+    return Finding(name, Verdict.GOOD, f"WhatsApp can be reached through {proxy.server}")
 
 
 async def _telegram(settings: Settings) -> list[Finding]:

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from controller.network.account_proxies import AccountProxies
 from controller.recorder import Recorder
 from handlers.alerts.incidents.policy import AlertPolicy
 from handlers.chat.destination import Destination
@@ -18,7 +19,7 @@ from handlers.telegram.assemble import assemble
 from handlers.telegram.connection import TelegramConnection
 from handlers.telegram.service import TelegramOptions, TelegramService
 from sandbox.telegram import TelegramStandIn
-from storage.accounts import AccountRecords
+from storage.accounts import AccountRecords, ProxyRecords
 from storage.choices import ChoiceRecords
 from storage.database import Database, open_database
 from storage.duty import DutyRecords
@@ -51,6 +52,7 @@ class Rig:
     incidents: IncidentRecords
     running: "asyncio.Task[None]"
     database: Database
+    proxies: AccountProxies
 
     @property
     def client(self) -> Any:
@@ -97,11 +99,13 @@ async def running_rig(
     accounts: FakeAccounts | None = None,
     limits: Limits | None = UNLIMITED,
     prepare: Callable[[TelegramConnection], None] = lambda _: None,
+    identity: Any = None,
     **options: Any,
 ) -> AsyncIterator[Rig]:
     """Run Telegram's side. prepare: changes the connection before anything uses it."""
     accounts, records, messages = accounts or FakeAccounts(), FakeRecords(), messages or FakeMessages()
     incidents = IncidentRecords(database)
+    proxies = AccountProxies(ProxyRecords(database), identity)
     connection = TelegramConnection(telegram.token, telegram.url)
     prepare(connection)
     if isinstance(options.get("alert_chat"), int):
@@ -120,6 +124,7 @@ async def running_rig(
         roster=DutyRecords(database),
         people_store=PeopleRecords(database),
         choice_store=ChoiceRecords(database),
+        proxies=proxies,
         clock=accounts.clock,
         limits=limits,
     )
@@ -134,7 +139,7 @@ async def running_rig(
     await service.load()
     running = asyncio.create_task(service.run())
     try:
-        yield Rig(telegram, service, accounts, records, messages, incidents, running, database)
+        yield Rig(telegram, service, accounts, records, messages, incidents, running, database, proxies)
     finally:
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)

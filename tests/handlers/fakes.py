@@ -184,6 +184,10 @@ class FakeAccounts:
         self._call("answer dialog", number)
         return Remedy.CONTINUE in self.status(number).remedies
 
+    def recycle(self, number: str, why: str) -> bool:
+        self._call("recycle", number, why)
+        return True
+
     def go_on(self) -> bool:
         self._call("go on")
         held, self.held = self.held, False

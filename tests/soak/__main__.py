@@ -7,6 +7,7 @@ end. Exit code 1 if any row is wrong.
 import argparse
 import asyncio
 import contextlib
+import json
 import os
 import random
 import signal
@@ -15,6 +16,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from dataclasses import asdict
 from pathlib import Path
 
 import psutil
@@ -81,7 +83,11 @@ class Soak:
         }
         with contextlib.suppress(StopIteration, psutil.Error):
             values["Playwright's driver, memory"] = here.node().memory_info().rss
-        self.samples.append(Sample(self.run, self.age, {name: float(value) for name, value in values.items()}))
+        sample = Sample(self.run, round(self.age, 1), {name: float(value) for name, value in values.items()})
+        self.samples.append(sample)
+        if self.told.samples:
+            with self.told.samples.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(asdict(sample)) + "\n")
 
     # --- what happens -------------------------------------------------------------------------------------------------
 
@@ -199,7 +205,7 @@ class Soak:
             if not self.backed_up and self.age > told.seconds / 2:
                 self.rows.append(await self.backup(target))
             await self.fault(chosen)
-            next_fault = self.age + told.every
+            next_fault = max(next_fault + told.every, self.age)
             await asyncio.sleep(min(told.every / 2, 10))
             with contextlib.suppress(StageError):
                 await self.sample()
@@ -274,6 +280,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--patience", type=float, default=3.0, help="by what times for linking are multiplied")
     parser.add_argument("--log", type=Path, help="where the program's log is written in the end")
+    parser.add_argument("--samples", type=Path, help="where each calm moment is written, as a line of JSON")
     told = parser.parse_args(argv)
     if told.restart_every is None:
         told.restart_every = min(600.0, told.seconds / 3)

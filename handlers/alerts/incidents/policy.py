@@ -21,7 +21,7 @@ KINDS: Mapping[str, frozenset[str]] = {
     "asks": frozenset({Reason.PASSKEY, Reason.DIALOG, Reason.CONFIRM_NUMBER}),
     "page": frozenset({Reason.PAGE_UNKNOWN, Reason.PAGE_MISBEHAVES, Reason.WATCHED_IN_PART, Trouble.NEW_BUILD}),
     "drops out": frozenset({Reason.FLAPPING}),
-    "unreachable": frozenset({Trouble.UNREACHABLE}),
+    "unreachable": frozenset({Trouble.UNREACHABLE, Trouble.PROXY}),
     "server": frozenset(
         {Trouble.DISK, Trouble.MEMORY, Trouble.PROCESSES, Trouble.DATABASE, Trouble.DEAF, Trouble.BACKUP}
     ),

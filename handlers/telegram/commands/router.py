@@ -17,12 +17,16 @@ from handlers.telegram.commands.duty import DutyCommands
 from handlers.telegram.commands.help import HelpCommands
 from handlers.telegram.commands.ownership import OwnershipCommands
 from handlers.telegram.commands.people import PeopleCommands
+from handlers.telegram.commands.proxies import ProxyCommands
 from handlers.telegram.commands.table import Command, Topic
 from handlers.telegram.ui.responder import Responder
 from handlers.texts import answers
 from handlers.texts import people as people_text
 
-TOPICS = (AccountCommands, AlertCommands, OwnershipCommands, DutyCommands, ChoiceCommands, PeopleCommands, HelpCommands)
+TOPICS = (
+    AccountCommands, AlertCommands, OwnershipCommands, ProxyCommands, DutyCommands, ChoiceCommands, PeopleCommands,
+    HelpCommands,
+)  # fmt: skip
 COMMANDS: tuple[Command, ...] = tuple(row for topic in TOPICS for row in topic.COMMANDS)
 """All commands, in the order in which they are listed."""
 

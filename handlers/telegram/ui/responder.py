@@ -134,6 +134,19 @@ class Responder:
         except ChatError as error:
             log.info("A superseded answer in chat %d cannot be deleted: %s", chat_id, error)
 
+    async def delete_asked(self, request: Request) -> bool:
+        """Delete the person's own message. Returns whether it is known to be gone."""
+        if (message := request.asked) is None:
+            return False
+        try:
+            await self._queue.deliver(
+                Lane.ANSWERS, request.chat, lambda chat: chat.delete(request.chat, message), free=True
+            )
+        except ChatError as error:
+            log.info("A person's message in chat %d cannot be deleted: %s", request.chat, error)
+            return False
+        return True
+
     async def _send(self, place: Place, text: Text | Callable[[], Text]) -> LiveMessage | None:
         """Send one message. text: or what makes it when its turn has come."""
         sent = text if isinstance(text, Text) else Text("")

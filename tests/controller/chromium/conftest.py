@@ -68,7 +68,7 @@ class Rig:
         self.driver = ChromiumDriver(ChromiumOptions(**told))
         return self.driver
 
-    async def open(self, account: str = ACCOUNT, **opening: bool) -> ChromiumSession:
+    async def open(self, account: str = ACCOUNT, **opening: Any) -> ChromiumSession:
         session = await self.driver.open(Opening(account, **opening), self.reports.append)
         self.sessions.append(session)
         return session

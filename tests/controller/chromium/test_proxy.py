@@ -30,6 +30,20 @@ async def test_the_page_is_loaded_through_the_proxy(rig: Rig, stand_in: WhatsApp
         await session.close()
 
 
+async def test_an_account_s_own_proxy_goes_before_those_of_all(rig: Rig, stand_in: WhatsAppStandIn) -> None:
+    async with http_proxy("ada:hunter2") as own, http_proxy() as common, http_proxy() as argument:
+        rig.make(
+            proxy=parse_proxy(common.url()), extra_args=(f"--proxy-server={argument.url()}", "--proxy-bypass-list=*")
+        )
+        session = await rig.open(proxy=own.url("ada:hunter2"))
+        await rig.seen(Code)
+        assert stand_in.url.split("/")[2] in own.seen
+        assert common.seen == argument.seen == []
+        everybody = [" ".join(process.info["cmdline"] or []) for process in psutil.process_iter(["cmdline"])]
+        assert not any("hunter2" in command for command in everybody)
+        await session.close()
+
+
 @pytest.mark.parametrize("login", ["", "ada:wrong"])
 async def test_a_proxy_that_wants_another_password_is_named(rig: Rig, stand_in: WhatsAppStandIn, login) -> None:
     async with http_proxy("ada:hunter2") as proxy:

@@ -22,6 +22,7 @@ from typing import Any
 from aiohttp import web
 
 from controller.accounts.reasons import Reason, State
+from controller.network.account_proxies import AccountProxies
 from controller.recorder import Recorder
 from handlers.alerts.escalation.escalator import Calling
 from handlers.alerts.escalation.steps import standing
@@ -30,7 +31,7 @@ from handlers.telegram.assemble import assemble
 from handlers.telegram.connection import TelegramConnection
 from handlers.telegram.service import TelegramOptions, TelegramService
 from sandbox.telegram import TelegramStandIn
-from storage.accounts import AccountRecords
+from storage.accounts import AccountRecords, ProxyRecords
 from storage.choices import ChoiceRecords
 from storage.database import open_database
 from storage.duty import DutyRecords
@@ -91,6 +92,7 @@ async def serve(up: Callable[[], None], path: Path, url: str, token: str, second
             roster=DutyRecords(database),
             people_store=PeopleRecords(database),
             choice_store=ChoiceRecords(database),
+            proxies=AccountProxies(ProxyRecords(database)),
             limits=UNLIMITED,
         )
 

@@ -5,11 +5,13 @@ import asyncio
 import pytest
 
 from controller.accounts.reasons import Reason, State
+from controller.network.account_proxies import AccountProxies
 from handlers.chat.errors import TokenRefusedError
 from handlers.telegram.assemble import assemble
 from handlers.telegram.connection import TelegramConnection
 from handlers.telegram.service import TelegramOptions
 from sandbox.telegram import TelegramStandIn
+from storage.accounts import ProxyRecords
 from storage.choices import ChoiceRecords
 from storage.database import Database
 from storage.duty import DutyRecords
@@ -62,6 +64,7 @@ async def test_a_token_that_is_refused_at_the_start_ends_it(telegram: TelegramSt
         roster=DutyRecords(database),
         people_store=PeopleRecords(database),
         choice_store=ChoiceRecords(database),
+        proxies=AccountProxies(ProxyRecords(database)),
     )
     with pytest.raises(TokenRefusedError, match="TELEGRAM_BOT_TOKEN") as error:
         await asyncio.wait_for(service.run(), 10)

@@ -9,13 +9,20 @@ import sys
 from contextlib import closing
 from pathlib import Path
 
+import pyrage
 import pytest
 
+from controller.network.account_proxies import AccountProxies
+from controller.network.proxy import parse_proxy
 from sandbox.telegram import TelegramStandIn
 from sandbox.whatsapp import WhatsAppStandIn
-from switchboard.check import host
+from storage.accounts import ProxyRecords
+from storage.database import open_database
+from switchboard.check import host, world
 from switchboard.check.findings import Finding, Verdict, as_json, as_text, exit_code
 from switchboard.data_dir import held
+from switchboard.settings import Settings
+from tests.proxies import http_proxy
 
 ROOT = Path(__file__).resolve().parents[3]
 TOKEN = "7000000001:" + "AA-nobodys_" * 3 + "xy"
@@ -93,6 +100,34 @@ async def test_where_all_is_well(tmp_path):
     assert refused.returncode == 2
     assert found(refused)["Telegram"]["verdict"] == "mend"
     assert found(refused)["WhatsApp"]["verdict"] == "later"
+
+
+async def test_proxies_that_accounts_have_of_their_own_are_tried(tmp_path):
+    path = tmp_path / "data" / "switchboard.sqlite"
+    async with http_proxy("ada:hunter2") as proxy, WhatsAppStandIn() as whatsapp:
+        async with open_database(path) as database:
+            proxies = AccountProxies(ProxyRecords(database))
+            await proxies.save("+491511110001", parse_proxy(proxy.url("ada:hunter2")))
+            await proxies.save("+491511110002", parse_proxy(proxy.url("ada:other")))
+            await proxies.save("+491511110003", parse_proxy("http://127.0.0.1:9"))
+            sealed = AccountProxies(ProxyRecords(database), pyrage.x25519.Identity.generate())
+            await sealed.save("+491511110004", parse_proxy("http://ada:hunter2@127.0.0.1:9"))
+        settings = Settings(
+            telegram_bot_token=TOKEN,
+            telegram_admin_ids="1",
+            data_dir=path.parent,
+            whatsapp_web_url=whatsapp.url,
+            _env_file=None,
+        )
+        told = await world._own_proxies(settings)
+    assert [(finding.name[-4:], finding.verdict) for finding in told] == [
+        ("0001", Verdict.GOOD), ("0002", Verdict.MEND), ("0003", Verdict.LATER), ("0004", Verdict.MEND),
+    ]  # fmt: skip
+    assert "can be reached through http://127.0.0.1" in told[0].text
+    assert "(407)" in told[1].text
+    assert "PROFILE_KEY" in told[3].text
+    assert "hunter2" not in repr(told)
+    assert len(proxy.seen) == 1
 
 
 def test_what_no_wait_would_mend(tmp_path):

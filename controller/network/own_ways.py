@@ -1,0 +1,164 @@
+"""Outages by way: accounts go to WhatsApp by the way of all, or by proxies of their own, and each way is watched.
+
+An account whose own proxy does not answer is held, as all are in an outage of WhatsApp: nothing is tried that must fail
+and nothing is counted. How one way is watched is `outage`'s.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+
+from controller.accounts.notices import Notice, Transition
+from controller.manager import Status
+from controller.network.account_proxies import AccountProxies
+from controller.network.outage import OutageWatch, Reach
+from controller.network.proxy import Proxy
+from controller.registry import OUTAGE, Account, Registry
+from controller.troubles import Trouble, Troubles
+
+
+class _Way:
+    """The accounts of one way: implements `outage.Accounts`."""
+
+    def __init__(self, registry: Registry, hold: str, concerns: Callable[[str], bool]) -> None:
+        self._registry, self._hold, self._concerns = registry, hold, concerns
+
+    def accounts(self) -> Sequence[Account]:
+        return [account for account in self._registry.accounts() if self._concerns(account.number)]
+
+    def status(self, number: str) -> Status:
+        return self._registry.status(number)
+
+    def hold(self) -> None:
+        self._registry.hold(self._hold, self._concerns)
+
+    def release(self) -> None:
+        self._registry.release(self._hold)
+
+
+class _ProxyTroubles:
+    """Makes one trouble of all proxies that do not answer: implements `Troubles` for each way by `of`."""
+
+    def __init__(self, troubles: Troubles) -> None:
+        self._troubles = troubles
+        self.unsettled: set[Proxy] = set()
+        """Of which an earlier run may have notified people."""
+        self._down: dict[Proxy, str] = {}
+
+    async def down(self, proxy: Proxy, words: str) -> None:
+        self.unsettled.discard(proxy)
+        self._down[proxy] = words
+        await self._notify()
+
+    async def up(self, proxy: Proxy) -> None:
+        self.unsettled.discard(proxy)
+        was_down = self._down.pop(proxy, None) is not None
+        if self._down and was_down:
+            await self._notify()
+        elif not self._down and not self.unsettled:
+            await self._troubles.clear_trouble(Trouble.PROXY)
+
+    async def _notify(self) -> None:
+        words = "; ".join(f"{proxy.server}: {words}" for proxy, words in self._down.items())
+        await self._troubles.raise_trouble(Trouble.PROXY, words)
+
+
+class _TroublesOfOne:
+    """Implements `Troubles` for the watch of one proxy."""
+
+    def __init__(self, all_: _ProxyTroubles, proxy: Proxy, why: Callable[[], str]) -> None:
+        self._all, self._proxy, self._why = all_, proxy, why
+
+    async def raise_trouble(self, reason: Trouble, detail: str = "") -> None:  # noqa: ARG002 - it knows of one alone
+        await self._all.down(self._proxy, ", ".join(filter(None, (self._why(), detail))))
+
+    async def clear_trouble(self, reason: Trouble) -> None:  # noqa: ARG002
+        await self._all.up(self._proxy)
+
+
+class OwnWays:
+    """Watches every way. Give it every notice (`note`), and `run` it.
+
+    reach: of the way of all, None where it cannot be asked. reach_by: makes what asks through an account's own proxy.
+    """
+
+    def __init__(
+        self,
+        registry: Registry,
+        troubles: Troubles,
+        proxies: AccountProxies,
+        *,
+        reach: Reach | None,
+        reach_by: Callable[[Proxy], Reach | None],
+    ) -> None:
+        self._registry, self._proxies, self._reach_by = registry, proxies, reach_by
+        self._common = OutageWatch(
+            _Way(registry, OUTAGE, lambda number: proxies.server(number) is None), troubles, reach
+        )
+        self._troubles = _ProxyTroubles(troubles)
+        self._watches: dict[Proxy, OutageWatch] = {}
+        self._running: dict[Proxy, asyncio.Task[None]] = {}
+        self._changed = asyncio.Event()
+        proxies.changed.append(self._has_changed)
+
+    @property
+    def held(self) -> bool:
+        """Whether the accounts that go the way of all are held now."""
+        return self._common.held
+
+    def note(self, notice: Notice) -> None:
+        """Take a notice; returns at once."""
+        if not isinstance(notice, Transition):
+            return
+        proxy = self._proxies.find(notice.number)
+        if proxy is not None:
+            self._watch(proxy).note(notice)
+        elif not self._proxies.is_unreadable(notice.number):
+            self._common.note(notice)
+
+    async def run(self) -> None:
+        """Watch for ever, each way by itself."""
+        self._troubles.unsettled = set(self._proxies.all().values())
+        if not self._troubles.unsettled:
+            await self._troubles.up(Proxy("http", "", 0))
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._common.run(), name="outages")
+            while True:
+                self._changed.clear()
+                await self._follow(group)
+                await self._changed.wait()
+
+    async def _follow(self, group: asyncio.TaskGroup) -> None:
+        """Watch the ways that accounts go now, and no other."""
+        wanted = set(self._proxies.all().values())
+        for proxy in [each for each in self._watches if each not in wanted]:
+            del self._watches[proxy]
+            if (task := self._running.pop(proxy, None)) is not None:
+                task.cancel()
+                await asyncio.wait({task})
+            await self._troubles.up(proxy)
+        for proxy in wanted - set(self._running):
+            self._running[proxy] = group.create_task(self._watch(proxy).run(), name="outages of a proxy")
+
+    def _watch(self, proxy: Proxy) -> OutageWatch:
+        if proxy not in self._watches:
+            reach, why = self._reach_by(proxy), [""]
+
+            async def ask() -> None:
+                assert reach is not None
+                try:
+                    await reach()
+                except (OSError, ValueError) as error:
+                    why[0] = str(error)
+                    raise
+
+            self._watches[proxy] = OutageWatch(
+                _Way(self._registry, f"proxy {id(proxy)}", lambda number: self._proxies.find(number) == proxy),
+                _TroublesOfOne(self._troubles, proxy, lambda: why[0]),
+                None if reach is None else ask,
+                way=f"through {proxy.server}",
+            )
+        return self._watches[proxy]
+
+    def _has_changed(self, number: str) -> None:
+        self._registry.look_at_holds(number)
+        self._changed.set()

@@ -1,0 +1,133 @@
+"""/proxy: which way an account goes to WhatsApp. Passwords go into the store and nowhere else."""
+
+from collections.abc import Awaitable, Callable
+
+from controller.accounts.reasons import State
+from controller.network.account_proxies import AccountProxies
+from controller.network.proxy import Proxy, parse_proxy
+from controller.registry import Account
+from handlers.chat.people import Role
+from handlers.chat.request import HIDDEN, Request
+from handlers.telegram.actions.context import Context
+from handlers.telegram.actions.find_account import NoAccountError, SeveralAccountsError, find_account
+from handlers.telegram.commands.table import Command, Topic
+from handlers.texts import proxies as texts
+
+TryProxy = Callable[[Proxy], Awaitable[None]]
+"""Reaches WhatsApp's host through a proxy. Raises OSError, in words and without the password, if it cannot."""
+
+
+class ProxyCommands(Topic):
+    """Shows and sets the proxies that accounts have of their own.
+
+    common: the address of the proxy of all others, without its password. try_proxy: None where a proxy cannot be tried.
+    encrypts: whether passwords are stored encrypted.
+    """
+
+    def __init__(
+        self,
+        context: Context,
+        *,
+        proxies: AccountProxies,
+        common: str | None = None,
+        try_proxy: TryProxy | None = None,
+        encrypts: bool = False,
+    ) -> None:
+        self._context, self._people, self._accounts = context, context.people, context.accounts
+        self._responder, self._region = context.responder, context.region
+        self._proxies, self._common, self._try, self._encrypts = proxies, common, try_proxy, encrypts
+
+    async def proxy(self, request: Request) -> None:
+        """Show which way accounts go, or let one go another way."""
+        words = request.words.split()
+        account, rest = self._find(request, words)
+        if not words:
+            await self._responder.answer(request, self._overview())
+        elif account is None:
+            await self._answer(request, texts.HOW_TO)
+        elif not rest:
+            number = account.number
+            text = texts.way_of(
+                account, self._proxies.server(number), self._common, unreadable=self._proxies.is_unreadable(number)
+            )
+            await self._responder.answer(request, text)
+        elif HIDDEN in rest:  # of a request that was taken up after a restart, or confirmed later
+            await self._responder.answer(request, texts.NOT_STORED)
+        elif rest == ["off"]:
+            await self._remove(request, account)
+        elif rest[1:] in ([], ["anyway"]):
+            await self._answer(request, await self._save(request, account, rest[0], anyway=len(rest) > 1))
+        else:
+            await self._answer(request, texts.HOW_TO)
+
+    COMMANDS = (
+        Command(
+            "proxy", "[number or name [address or off]]", "the proxy of one account",
+            "lets one account go to WhatsApp through a proxy of its own, after trying it, or shows which way accounts "
+            "go; your message is deleted, since it may hold a password", proxy,
+            changes=True, role=Role.ADMIN,
+        ),
+    )  # fmt: skip
+
+    # --- parts --------------------------------------------------------------------------------------------------------
+
+    def _find(self, request: Request, words: list[str]) -> tuple[Account | None, list[str]]:
+        """Return the account that the longest beginning names, and the words behind it."""
+        for end in range(len(words), 0, -1):
+            named = words[:end]
+            if any(":" in word for word in named):
+                continue
+            try:
+                return find_account(self._accounts, self._people, request.user, " ".join(named), self._region), words[
+                    end:
+                ]
+            except (NoAccountError, SeveralAccountsError):
+                continue
+        return None, []
+
+    def _overview(self) -> str:
+        own = [
+            (account, server, self._proxies.is_unreadable(account.number))
+            for account in self._accounts.accounts()
+            if (server := self._proxies.server(account.number)) is not None
+        ]
+        return texts.overview(own, self._common)
+
+    async def _save(self, request: Request, account: Account, address: str, *, anyway: bool) -> str:
+        try:
+            proxy = parse_proxy(address)
+        except ValueError as error:
+            return texts.problem(error)
+        if proxy.scheme == "socks5" and proxy.user:
+            return texts.NO_LOGIN_FOR_SOCKS
+        tried = self._try is not None and not anyway
+        if self._try is not None and tried:
+            try:
+                await self._try(proxy)
+            except OSError as error:
+                return texts.not_through(account, proxy.server, str(error))
+        await self._proxies.save(account.number, proxy)
+        await self._context.audit(request.user, "proxy", account.number, f"set to {proxy.server}")
+        encrypted = self._encrypts if proxy.user else None
+        return texts.saved(account, proxy.server, tried=tried, encrypted=encrypted, when=self._reopen(account))
+
+    async def _remove(self, request: Request, account: Account) -> None:
+        await self._proxies.remove(account.number)
+        await self._context.audit(request.user, "proxy", account.number, "removed")
+        await self._responder.answer(request, texts.removed(account, self._common, when=self._reopen(account)))
+
+    def _reopen(self, account: Account) -> str:
+        """Open a connected account's browser anew; return when it goes the new way."""
+        connected = self._accounts.status(account.number).state is State.CONNECTED
+        if connected and self._accounts.recycle(account.number, "it goes another way now"):
+            return texts.AT_ONCE
+        return texts.NEXT
+
+    async def _answer(self, request: Request, html: str) -> None:
+        """Answer what may hold a password: the person's own message is deleted first."""
+        lines = [html]
+        if "@" in request.words or request.words.count(":") > len("::"):
+            lines.append(texts.DELETED if await self._responder.delete_asked(request) else texts.DELETE_IT)
+            if not request.private:
+                lines.append(texts.READ_BY_OTHERS)
+        await self._responder.answer(request, "\n".join(lines))

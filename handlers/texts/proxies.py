@@ -1,0 +1,83 @@
+"""What is said about the proxies that accounts have of their own. HTML; pure. No password is ever in it."""
+
+from collections.abc import Sequence
+
+from controller.registry import Account
+from handlers.chat.messages import escape
+from handlers.texts.answers import title, title_and_number
+
+HOW_TO = (
+    "Say which account, and the proxy that it is to go through alone, or <code>off</code>:\n"
+    "<code>/proxy 4567 http://user:password@proxy.example:3128</code>\n"
+    "http://, https:// and socks5:// are taken; socks5:// without a password, which Chromium does not speak."
+)
+NO_LOGIN_FOR_SOCKS = (
+    "Chromium speaks SOCKS5 without a password only. Name the proxy’s HTTP port, or let it admit this server by its"
+    " address. Nothing was changed."
+)
+NOT_STORED = "The address is stored nowhere but with the account, so I do not know it any more: say the command again."
+DELETED = "I have deleted your message, which had the password in it."
+DELETE_IT = "⚠️ I cannot delete your message here: delete it yourself, it has the password in it."
+READ_BY_OTHERS = "⚠️ Others may have read the password in this group: change it, and tell me the next one in private."
+
+
+def problem(error: Exception) -> str:
+    """Tell that this is no address of a proxy. error: a sentence without its subject, and without the address."""
+    return f"The address {escape(str(error))}. Nothing was changed."
+
+
+def overview(own: Sequence[tuple[Account, str, bool]], common: str | None) -> str:
+    """List accounts with their own proxies: each with its address, and whether its password cannot be read."""
+    way = f"through {escape(common)}, as PROXY_URL says" if common else "without a proxy (PROXY_URL is not set)"
+    if not own:
+        return f"🔀 All accounts go {way}.\n{HOW_TO}"
+    lines = [
+        f"• {title(account)}: {escape(server)}{' ⚠️ its password cannot be read' if unreadable else ''}"
+        for account, server, unreadable in own
+    ]
+    return "\n".join(["🔀 <b>Accounts with a proxy of their own</b>", *lines, f"All others go {way}."])
+
+
+def way_of(account: Account, server: str | None, common: str | None, *, unreadable: bool) -> str:
+    """Tell which way one account goes."""
+    if unreadable:
+        return (
+            f"⚠️ {title_and_number(account)} is to go through {escape(server or '')}, but its password cannot be read:"
+            " it was stored with another PROFILE_KEY. Nothing is opened until you name the proxy again, or say off."
+        )
+    if server is not None:
+        return f"🔀 {title_and_number(account)} goes through {escape(server)}, a proxy of its own."
+    way = f"through {escape(common)}, like all others" if common else "without a proxy, like all others"
+    return f"🔀 {title_and_number(account)} goes {way}."
+
+
+def not_through(account: Account, server: str, why: str) -> str:
+    """Tell that a proxy was tried and not taken."""
+    return (
+        f"⚠️ WhatsApp cannot be reached through {escape(server)}: {escape(why)}. {title_and_number(account)} is as it"
+        " was. To have it so all the same, say it again with <code>anyway</code> behind it."
+    )
+
+
+def saved(account: Account, server: str, *, tried: bool, encrypted: bool | None, when: str) -> str:
+    """Tell that an account goes through a proxy now. encrypted: of its password, None where it has none."""
+    lines = [f"🔀 {title_and_number(account)} goes through {escape(server)} {when}."]
+    if tried:
+        lines.append("WhatsApp can be reached through it.")
+    if encrypted is not None:
+        lines.append(
+            "Its password is stored encrypted."
+            if encrypted
+            else "Its password is stored as it is: where PROFILE_KEY is set, it is encrypted."
+        )
+    return "\n".join(lines)
+
+
+def removed(account: Account, common: str | None, *, when: str) -> str:
+    """Tell that an account has no proxy of its own any more."""
+    way = f"through {escape(common)}" if common else "without a proxy"
+    return f"🔀 {title_and_number(account)} goes {way} {when}, like all others."
+
+
+AT_ONCE = "from now on; its browser is being opened anew"
+NEXT = "from its next start on"
