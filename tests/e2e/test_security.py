@@ -125,7 +125,7 @@ async def test_a_whole_run_leaves_no_secret_anywhere_and_no_door_open(tmp_path, 
             assert await program.ended() == 0
             texts.append(program.text)
 
-        # a kill with a code in the chat, then a token that is refused in mid-run
+        # a kill with a code in the chat, then a token that is refused in mid-run, and at the next start for good
         async with here.program(**options, LOG_FORMAT="json") as program:
             await here.client.send(ADMIN, f"/link {NUMBER}")
             await here.until(lambda: here.qr() and here.rows("SELECT 1 FROM messages WHERE kind = 'code'"))
@@ -134,8 +134,17 @@ async def test_a_whole_run_leaves_no_secret_anywhere_and_no_door_open(tmp_path, 
             texts.append(program.text)
         async with here.program(**options, LOG_FORMAT="json") as program:
             await here.until(lambda: here.qr() is None)
-            here.client.fail("401", description=f"Unauthorized: {token}")
-            assert await program.ended(within=200) == 2  # one refusal is no proof: several over two minutes are
+            here.client.fail("401", count=3, description=f"Unauthorized: {token}")
+            await here.until(lambda: not any(rule.count for rule in here.telegram.world.faults.rules))
+            before = here.says("/suspend")["message_id"]
+            await here.client.send(ADMIN, "/help")
+            await here.until(lambda: here.says("/suspend")["message_id"] > before)
+            program.send(signal.SIGTERM)
+            assert await program.ended() == 0, "a few refusals are no proof that the token is gone"
+            texts.append(program.text)
+        here.client.fail("401", description=f"Unauthorized: {token}")
+        async with here.program(**options, LOG_FORMAT="json") as program:
+            assert await program.ended() == 2
             texts.append(program.text)
         assert sum(word.startswith("2@") for word in secrets.words) >= 4, "codes were shown and looked for"
         written = "\n".join([*texts, *capfd.readouterr()])
