@@ -172,6 +172,7 @@ async def _run(parts: _Program, hosts: Hosts, stopping: Stopping) -> None:
         _start(Reaper().run(), "reaper"),
         _start(log_keep_alives(parts.statuses, parts.answered_within), "keep-alive log"),
     ]
+    parts.monitoring.parts = beside
     try:
         async with stopping.interrupts():
             await parts.registry.boot()
@@ -370,11 +371,11 @@ def _start(work: Coroutine[Any, Any, None], name: str) -> "asyncio.Task[None]":
 
 def _tell_if_failed(task: "asyncio.Task[None]") -> None:
     """Log at once what nobody waits for: whatever else runs goes on without it."""
-    if (
-        not task.cancelled()
-        and (error := task.exception()) is not None
-        and not isinstance(error, TokenRefusedError | OSError)
-    ):
+    if task.cancelled() or (error := task.exception()) is None or isinstance(error, TokenRefusedError):
+        return
+    if isinstance(error, OSError):
+        log.error("%s ended: %s", task.get_name(), error)
+    else:
         log.error("%s ended by a bug", task.get_name(), exc_info=error)
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 
 from controller.accounts.notices import Transition
-from controller.incidents import Changes
+from controller.incidents import Changes, Incident
 from controller.registry import Registry
 from controller.tasks import Tasks
 from controller.troubles import Trouble
@@ -25,6 +25,7 @@ from handlers.alerts.incidents.policy import AlertPolicy, PolicyOf
 from handlers.alerts.incidents.recipients import Recipients
 from handlers.alerts.incidents.silences import Silences
 from handlers.alerts.offers import LiveOffers
+from handlers.alerts.unsent import Unsent
 from handlers.alerts.worker import ChatEvents, Context, Worker
 from handlers.chat.send_queue import SendQueue
 
@@ -76,6 +77,8 @@ class Alerts:
             wake=lambda chat: self._wake([chat]),
             try_again=self._try_again,
         )
+        self._escalating: asyncio.Task[None] | None = None
+        self._unsent = Unsent(self._ledger.books, self._is_held, clock)
         self._offers = LiveOffers(accounts, tasks, self._look_again)
         chats = self.chats
         self._context = Context(
@@ -98,7 +101,7 @@ class Alerts:
         await self._ledger.load()
         await self._duty.load()
         self._loaded = True
-        self._tasks.start(self._escalator.run(), "escalation")
+        self._escalating = self._tasks.start(self._escalator.run(), "escalation")
         self._wake([*(place.chat for place in self._recipients.of_admins()), *self._ledger.chats])
         if any(self._ledger.book(chat).is_open("") for chat in self._ledger.chats):
             # That its end can be stored is the proof of it.
@@ -134,15 +137,20 @@ class Alerts:
         return not late
 
     def unsent(self) -> list[datetime]:
-        """Return since when incidents wait that nobody was told of, over all chats."""
-        books = map(self._ledger.book, self._ledger.chats)
-        return [each.opened_at for book in books for each in book.incidents if each.told_at is None]
+        """Return since when alerts wait that nobody was told of and somebody should have been, over all chats."""
+        return self._unsent.since()
+
+    def _is_held(self, incident: Incident) -> bool:
+        worker = self._workers.get(incident.chat)
+        return worker is not None and worker.held_until(incident, self._context.clock()) is not None
 
     async def look(self) -> None:
         """Return once every chat's worker has looked at its book anew: proof that alerts are worked on.
 
-        Raises RuntimeError if a worker has ended.
+        Raises RuntimeError if a worker, or who escalates, has ended.
         """
+        if self._escalating is not None and self._escalating.done():
+            raise RuntimeError("nobody escalates any more")
         await asyncio.gather(*(worker.look() for worker in self._workers.values()))
 
     # --- workers ------------------------------------------------------------------------------------------------------

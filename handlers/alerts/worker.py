@@ -153,7 +153,7 @@ class Worker:
     async def look(self) -> None:
         """Wait until both hands have looked at the book anew, or are about to send. Raises RuntimeError if it ended."""
         if self.task is not None and self.task.done():
-            raise RuntimeError(f"the worker of chat {self.chat} has ended")
+            raise RuntimeError("the worker of a chat has ended")
         for hand in (self._sounding, self._updating):
             hand.looked.clear()
         self.wake()
@@ -260,7 +260,7 @@ class Worker:
         for incident in book.incidents:
             if self._done.get(incident.id) is incident:
                 continue
-            quiet_until = self._context.silences.quiet_until(incident) or self._held_until(incident, now)
+            quiet_until = self.held_until(incident, now)
             action = delivery.next_action(
                 incident,
                 self._sender.name,
@@ -288,8 +288,10 @@ class Worker:
         self._forget_what_is_gone(book)
         return None, max(0.0, min(pauses))
 
-    def _held_until(self, incident: Incident, now: datetime) -> datetime | None:
+    def held_until(self, incident: Incident, now: datetime) -> datetime | None:
         """Return when the first of what stands in an incident is held back no more; None if any is not now."""
+        if (silenced_until := self._context.silences.quiet_until(incident)) is not None:
+            return silenced_until
         policy = self._context.policy_of(self.chat)
         ends = [policy.held_until(entry.reason, entry.at, now) for entry in incident.open_entries]
         return min((end for end in ends if end is not None), default=None) if ends and None not in ends else None

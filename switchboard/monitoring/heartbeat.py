@@ -7,6 +7,7 @@ bad beat is one that stays away). The address is a secret: it is never logged. N
 
 import asyncio
 import logging
+import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum, unique
@@ -19,6 +20,8 @@ log = logging.getLogger(__name__)
 CALL_DEADLINE = 10.0
 """Seconds that one call may take in all."""
 TRIES = 3
+ASK_AGAIN = 1.0
+"""Seconds until a report that is not there yet is asked for again."""
 BODY_LIMIT = 1000
 """Characters of the body; every service named above keeps at least as many."""
 
@@ -57,10 +60,18 @@ def call_for(address: str, signal: Signal, text: str) -> Call | None:
 
 
 class Heartbeat:
-    """Tells the service, each `every` seconds, what `report` returns: whether all is well, and a few figures."""
+    """Tells the service, each `every` seconds, what `report` returns: whether all is well, and a few figures.
+
+    report: None where that is not known yet; then it is asked again soon, and nothing is told.
+    """
 
     def __init__(
-        self, address: str, report: Callable[[], tuple[bool, str]], *, every: float = 60.0, first_wait: float = 1.0
+        self,
+        address: str,
+        report: Callable[[], tuple[bool, str] | None],
+        *,
+        every: float = 60.0,
+        first_wait: float = 1.0,
     ) -> None:
         """first_wait: seconds before the second try of one call; it doubles."""
         self._address, self._report, self._every, self._first_wait = address, report, every, first_wait
@@ -73,8 +84,11 @@ class Heartbeat:
             await self._tell(client, Signal.START, "")
             while True:
                 due = loop.time() + self._every
-                is_good, text = self._report()
-                await self._tell(client, Signal.GOOD if is_good else Signal.FAIL, text)
+                if (report := self._report()) is None:
+                    due = loop.time() + min(self._every, ASK_AGAIN)
+                else:
+                    is_good, text = report
+                    await self._tell(client, Signal.GOOD if is_good else Signal.FAIL, text)
                 await asyncio.sleep(max(0.0, due - loop.time()))
 
     async def _tell(self, client: httpx.AsyncClient, signal: Signal, text: str) -> None:
@@ -103,6 +117,17 @@ async def _perform(client: httpx.AsyncClient, call: Call) -> str:
             answer = await client.request(call.method, call.url, content=call.body.encode() or None)
     except TimeoutError:
         return f"no answer in {CALL_DEADLINE:g} s"
-    except (httpx.HTTPError, httpx.InvalidURL, UnicodeError) as error:
-        return type(error).__name__
+    except (httpx.HTTPError, httpx.InvalidURL, UnicodeError, ValueError) as error:
+        return "its TLS certificate is not accepted" if _is_certificate(error) else type(error).__name__
+    if answer.is_redirect:  # followed nowhere: the address is a secret, and a POST would become a GET
+        return f"it redirects ({answer.status_code}): HEARTBEAT_URL must be the address that it leads to"
     return "" if answer.is_success else f"it answers {answer.status_code}"
+
+
+def _is_certificate(error: BaseException | None) -> bool:
+    """Tell whether a certificate was refused: the HTTP library wraps it more than once."""
+    while error is not None:
+        if isinstance(error, ssl.SSLCertVerificationError):
+            return True
+        error = error.__cause__ or error.__context__
+    return False

@@ -103,6 +103,8 @@ class Pulse:
         self._links, self._listeners = links, listeners
         self._every, self._lag_limit, self._clock = every, lag_limit, clock
         self.last: Beat | None = None
+        self._looking: dict[str, tuple[asyncio.Future[Finding], float]] = {}
+        """Looks that have not ended, and when they began, by the name of their link."""
         self._beaten_at: float | None = None
 
     @property
@@ -111,16 +113,20 @@ class Pulse:
         return None if self._beaten_at is None else asyncio.get_running_loop().time() - self._beaten_at
 
     async def run(self) -> None:
-        """Beat again and again."""
+        """Beat again and again, each `every` seconds, however long the looks take."""
         loop = asyncio.get_running_loop()
         due = loop.time()
         while True:
-            await self.beat(lag=max(0.0, loop.time() - due))
-            due = loop.time() + self._every
-            await asyncio.sleep(self._every)
+            began = loop.time()
+            await self.beat(lag=max(0.0, began - due))
+            due = max(began + self._every, loop.time())
+            await asyncio.sleep(due - loop.time())
 
     async def beat(self, lag: float = 0.0) -> Beat:
-        """Look at every link once, side by side."""
+        """Look at every link once, side by side.
+
+        A look that takes longer than to the next beat, and may, goes on: till then its link is as it was found last.
+        """
         looks = await asyncio.gather(*(self._look(link) for link in self._links))
         findings = {link.name: finding for link, finding in zip(self._links, looks, strict=True)}
         late = Finding(Health.HUNG, f"it was {lag:.0f} s late") if lag > self._lag_limit else GOOD
@@ -130,8 +136,15 @@ class Pulse:
 
     async def _look(self, link: Link) -> Finding:
         """Look at one link, and never wait longer than its limit: also for a look that swallows its cancellation."""
-        look = asyncio.ensure_future(link.look())
-        done, _ = await asyncio.wait([look], timeout=link.limit)
+        loop = asyncio.get_running_loop()
+        if link.name not in self._looking:
+            self._looking[link.name] = (asyncio.ensure_future(link.look()), loop.time())
+        look, began = self._looking[link.name]
+        left = began + link.limit - loop.time()
+        done, _ = await asyncio.wait([look], timeout=max(0.0, min(left, self._every)))
+        if not done and left > self._every:
+            return self.last.findings[link.name] if self.last else Finding(Health.AWAY, "no answer yet")
+        del self._looking[link.name]
         if not done:
             look.cancel()
             look.add_done_callback(_forget)

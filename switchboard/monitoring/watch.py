@@ -6,9 +6,9 @@ The parts that need further packages (the windows) are loaded only where they ar
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
-from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -33,9 +33,15 @@ BEAT_EVERY = 15.0
 """Seconds between two beats, or a third of systemd's watchdog where that is less."""
 CALL_EVERY = 60.0
 """Seconds between two calls of the Bot API that only ask whether it answers."""
-OWED_TOO_LONG = 180.0
-"""Seconds after which an alert that reached nobody is a failure of the whole way."""
+AT_START = 30.0
+"""Seconds after the start in which what an earlier run left untold is not yet a failure of this one."""
+STALE_BEAT = 60.0
+"""Seconds after which a beat proves nothing any more."""
+CLOCK_WATCHED = 5.0
+"""Seconds over which the wall clock is compared with the time that has passed."""
 TEXTFILE_EVERY = 15.0
+RETRY = 15.0
+"""Seconds until the windows, or a part that met a bug, are tried again."""
 
 
 class ChatSide(Protocol):
@@ -61,8 +67,12 @@ class ChatSide(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What is set. heartbeat: an address, "" for none; health: where the windows are; textfile: for node_exporter."""
+    """What is set. heartbeat: an address, "" for none; health: where the windows are; textfile: for node_exporter.
 
+    owed_too_long: seconds after which an alert that reached nobody is a failure of the whole way.
+    """
+
+    owed_too_long: float = 180.0
     heartbeat: str = ""
     heartbeat_every: float = 60.0
     health: Address | None = None
@@ -97,6 +107,11 @@ class Monitoring:
         self._called_at: float | None = None
         self._answered = True
         self._serving = False
+        self._running_since: float | None = None
+        self._clock_seen: tuple[float, datetime] | None = None
+        self._clock_stood = 0
+        self.parts: list[asyncio.Task[None]] = []
+        """The program's lasting tasks: one that ended by an error is a failure that is told."""
         self._metrics = self._make_metrics()
         self.pulse = Pulse(
             (
@@ -104,6 +119,8 @@ class Monitoring:
                 Link("alerts", self._look_at_alerts),
                 Link("Telegram poll", self._look_at_polls),
                 Link("Telegram call", self._look_at_calls, limit=30.0),
+                Link("clock", self._look_at_clock),
+                Link("parts", self._look_at_parts),
             ),
             (self._tell_systemd,),
             every=min(BEAT_EVERY, (self._notifier.watchdog or BEAT_EVERY * 3) / 3),
@@ -139,41 +156,47 @@ class Monitoring:
         await self._records.ended(why, self._clock())
 
     async def run(self) -> None:
-        """Beat, and tell whoever is to be told, until cancelled. Raises OSError if the windows cannot be opened."""
-        async with AsyncExitStack() as stack, asyncio.TaskGroup() as group:
-            if self._options.health is not None and self._metrics is not None:
-                from switchboard.monitoring.windows import Views, listening
+        """Beat, and tell whoever is to be told, until cancelled. What fails beside the pulse is tried again."""
+        self._running_since = asyncio.get_running_loop().time()
+        work: list[Callable[[], Coroutine[Any, Any, None]]] = [self.pulse.run]
+        if self._options.health is not None and self._metrics is not None:
+            work.append(partial(self._serve_windows, self._options.health, self._metrics))
+        if self._options.heartbeat:
+            heartbeat = Heartbeat(self._options.heartbeat, self.report, every=self._options.heartbeat_every)
+            work.append(heartbeat.run)
+        if self._options.textfile is not None and self._metrics is not None:
+            work.append(partial(self._write_textfile, self._metrics, self._options.textfile))
+        await asyncio.gather(*(_for_ever(each) for each in work))
 
-                views = Views(self._live, self._is_ready, self._metrics.scrape)
-                await stack.enter_async_context(listening(self._options.health, views))
-            work: list[Coroutine[Any, Any, None]] = [self.pulse.run()]
-            if self._options.heartbeat:
-                work.append(Heartbeat(self._options.heartbeat, self.report, every=self._options.heartbeat_every).run())
-            if self._options.textfile is not None and self._metrics is not None:
-                work.append(self._write_textfile(self._metrics, self._options.textfile))
-            for each in work:
-                group.create_task(each)
-
-    def report(self) -> tuple[bool, str]:
-        """Return whether alerts reach people, and a line of figures."""
-        beat, age = self.pulse.last, self._oldest_unsent()
+    def report(self) -> tuple[bool, str] | None:
+        """Return whether alerts reach people, and a line of figures; None before the first beat."""
+        beat = self.pulse.last
+        if beat is None and self._runs_for() < STALE_BEAT:
+            return None
+        age = self.pulse.age
         problems = []
-        if beat is None:
-            problems.append("no beat yet")
-        elif beat.failed:
+        if beat is None or age is None or age > STALE_BEAT:
+            problems.append(f"no beat for {self._runs_for() if age is None else age:.0f} s")
+        if beat is not None and beat.failed:
             problems.append(str(beat))
-        if age is not None and age > OWED_TOO_LONG:
-            problems.append(f"an alert has reached nobody for {age:.0f} s")
-        return not problems, "; ".join([*problems, self.status()])
+        owed = self._oldest_unsent()
+        if owed is not None and owed > self._options.owed_too_long and self._runs_for() > AT_START:
+            problems.append(f"an alert has reached nobody for {owed:.0f} s")
+        return not problems, "; ".join([*problems, self._counts()])
+
+    def _runs_for(self) -> float:
+        since = self._running_since
+        return 0.0 if since is None else asyncio.get_running_loop().time() - since
 
     def status(self) -> str:
-        """Return one line of figures."""
+        """Return one line of figures, and what is wrong."""
+        beat = self.pulse.last
+        return self._counts() + ("" if beat is None or str(beat) == "good" else f", {beat}")
+
+    def _counts(self) -> str:
         accounts = self._registry.accounts()
         connected = sum(self._registry.status(account.number).is_connected for account in accounts)
-        beat = self.pulse.last
-        wrong = "" if beat is None or str(beat) == "good" else f", {beat}"
-        owed = len(self._chat.unsent())
-        return f"{connected}/{len(accounts)} connected, {owed} alerts owed{wrong}"
+        return f"{connected}/{len(accounts)} connected, {len(self._chat.unsent())} alerts owed"
 
     def _make_metrics(self) -> "Metrics | None":
         if self._options.health is None and self._options.textfile is None:
@@ -189,7 +212,10 @@ class Monitoring:
         return GOOD
 
     async def _look_at_alerts(self) -> Finding:
-        await self._chat.look_at_alerts()
+        try:
+            await self._chat.look_at_alerts()
+        except RuntimeError as error:  # who calls people has ended: only a restart mends that
+            return Finding(Health.HUNG, str(error))
         return GOOD
 
     async def _look_at_polls(self) -> Finding:
@@ -202,12 +228,47 @@ class Monitoring:
             self._called_at = now
         return GOOD if self._answered else Finding(Health.AWAY, "it does not answer")
 
+    async def _look_at_clock(self) -> Finding:
+        """Look whether the wall clock goes on: alerts' deadlines are read from it. One step back is not standing."""
+        now, wall = asyncio.get_running_loop().time(), self._clock()
+        if self._clock_seen is None:
+            self._clock_seen = now, wall
+        then, wall_then = self._clock_seen
+        if (passed := now - then) >= CLOCK_WATCHED:
+            moved = (wall - wall_then).total_seconds()
+            self._clock_stood = self._clock_stood + 1 if 0 <= moved < passed / 10 else 0
+            self._clock_seen = now, wall
+        return Finding(Health.REFUSED, "it stands still") if self._clock_stood > 1 else GOOD
+
+    async def _look_at_parts(self) -> Finding:
+        ended = [
+            each.get_name()
+            for each in self.parts
+            if each.done() and not each.cancelled() and each.exception() is not None
+        ]
+        return Finding(Health.REFUSED, f"{', '.join(ended)} ended by an error, see the log") if ended else GOOD
+
     # --- who is told --------------------------------------------------------------------------------------------------
 
     def _tell_systemd(self, beat: Beat) -> None:
         self._notifier.status(self.status())
         if beat.is_alive:
             self._notifier.feed()
+
+    async def _serve_windows(self, address: Address, metrics: "Metrics") -> None:
+        """Keep the windows open. An address that cannot be had, such as a port that is taken, is tried again."""
+        from switchboard.monitoring.windows import Views, listening
+
+        failing = False
+        while True:
+            try:
+                async with listening(address, Views(self._live, self._is_ready, metrics.scrape)):
+                    await asyncio.Event().wait()
+            except OSError as error:
+                if not failing:
+                    log.error("HEALTH_LISTEN cannot be opened, trying on: %s", error.strerror or error)
+                failing = True
+            await asyncio.sleep(RETRY)
 
     async def _write_textfile(self, metrics: "Metrics", path: Path) -> None:
         failing = False
@@ -232,7 +293,7 @@ class Monitoring:
     def _is_ready(self) -> "Answer":
         from switchboard.monitoring.windows import Answer
 
-        is_well, line = self.report()
+        is_well, line = self.report() or (False, "starting")
         return Answer(ok=self._serving and is_well, lines=(line if self._serving else f"not serving; {line}",))
 
     def _oldest_unsent(self) -> float | None:
@@ -260,3 +321,13 @@ class Monitoring:
             beat=self.pulse.last,
             beat_age=self.pulse.age,
         )
+
+
+async def _for_ever(work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    """Run it until cancelled; a bug in it is logged, and it begins anew: one part must not end the others."""
+    while True:
+        try:
+            await work()
+        except Exception:
+            log.exception("A part of the monitoring met a bug, beginning anew")
+        await asyncio.sleep(RETRY)

@@ -23,8 +23,8 @@ from handlers.alerts.incidents.silences import Silences
 
 log = logging.getLogger(__name__)
 
-LOOK_EVERY = 5.0
-"""Seconds between two looks; less where what is waited for is short."""
+LOOK_EVERY, LOOK_AT_UNTAKEN_EVERY = 5.0, 1.0
+"""Seconds between two looks, and between two at what is to leave the chat service; less where the wait is short."""
 GRACE = timedelta(seconds=20)
 """What an earlier run left is Telegram's for so long after the start, however old it is."""
 RETRY_FIRST, RETRY_LONGEST = 15.0, 300.0
@@ -61,6 +61,8 @@ class Escalator:
         self._around, self._calling = around, calling
         self._ledger, self._clock, self._audience = around.ledger, around.clock, around.audience
         self._heard_since: dict[Key, datetime] = {}
+        self._untaken_since: dict[Key, float] = {}
+        """Since when nobody has taken it, by the loop's clock: the wall clock may stand still."""
         self._floor: datetime | None = None
         self._unmarked: dict[Key, tuple[datetime, str]] = {}
         """What somebody took by the second way, and is not stored yet: by which, and when."""
@@ -73,12 +75,14 @@ class Escalator:
         """Look until cancelled."""
         await asyncio.gather(
             self._again_and_again(self.escalate, self._calling.escalate_after),
-            self._again_and_again(self.send_by_second_way, self._calling.after),
+            self._again_and_again(self.send_by_second_way, self._calling.after, LOOK_AT_UNTAKEN_EVERY),
             self._again_and_again(self._watch_duty, timedelta(minutes=1)),
         )
 
-    async def _again_and_again(self, look: Callable[[], Awaitable[None]], of: timedelta) -> None:
-        every = min(LOOK_EVERY, max(0.05, of.total_seconds() / 10))
+    async def _again_and_again(
+        self, look: Callable[[], Awaitable[None]], of: timedelta, every: float = LOOK_EVERY
+    ) -> None:
+        every = min(every, max(0.05, of.total_seconds() / 10))
         while True:
             try:
                 await look()
@@ -176,12 +180,17 @@ class Escalator:
         known = {each.key for each in steps.standing(self._ledger.books(), lambda _, __: False)}
         self._heard_since = {key: at for key, at in self._heard_since.items() if key in known}
         self._heard_since |= dict.fromkeys(known - {each.key for each in heard}, now)
-        return [
-            each
-            for each in heard
-            if each.key not in self._unmarked
-            and steps.leaves(each, now, after, heard_since=self._heard_since.get(each.key, self._floor))
-        ]
+        loop_now = asyncio.get_running_loop().time()
+        untaken = [each.key for each in heard if each.told_at is None]
+        self._untaken_since = {key: self._untaken_since.get(key, loop_now) for key in untaken}
+
+        def leaves(trouble: Trouble) -> bool:
+            waits = loop_now - self._untaken_since.get(trouble.key, loop_now)
+            if waits >= after.total_seconds() and not (trouble.second_way or trouble.acknowledged):
+                return True
+            return steps.leaves(trouble, now, after, heard_since=self._heard_since.get(trouble.key, self._floor))
+
+        return [each for each in heard if each.key not in self._unmarked and leaves(each)]
 
     async def _mark(self) -> None:
         sent = dict(self._unmarked)

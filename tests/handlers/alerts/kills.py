@@ -129,7 +129,8 @@ def _put(accounts: FakeAccounts, number: int) -> str:
 
 
 async def _is_delivered(service: TelegramService, recorder: Recorder) -> bool:
-    return recorder._idle.is_set() and not service.alerts.unsent() and await service.alerts.drain(1)
+    told = all(each.told_at is not None for book in service.alerts._ledger.books() for each in book.incidents)
+    return recorder._idle.is_set() and told and await service.alerts.drain(1)
 
 
 async def _is_somewhere(service: TelegramService, recorder: Recorder) -> bool:

@@ -32,5 +32,5 @@ async def test_a_worker_that_has_ended_is_named(rig: Rig):
     worker.task.cancel()
     await asyncio.gather(worker.task, return_exceptions=True)
 
-    with pytest.raises(RuntimeError, match=r"the worker of chat \d+ has ended"):
+    with pytest.raises(RuntimeError, match="the worker of a chat has ended"):
         await rig.service.alerts.look()

@@ -56,6 +56,32 @@ async def test_what_hangs_is_named_at_its_limit_and_holds_up_nothing(look):
 
 
 @virtual
+async def test_a_look_that_may_take_longer_than_to_the_next_beat_holds_up_no_beat():
+    heard: list[tuple[float, Health]] = []
+    answered = asyncio.Event()
+
+    async def slow() -> Finding:
+        await answered.wait()
+        return GOOD
+
+    pulse = Pulse(
+        [Link("Telegram call", slow, limit=8)],
+        [lambda beat: heard.append((virtual_loop().time(), beat.findings["Telegram call"].health))],
+        every=3,
+    )
+    running = asyncio.create_task(pulse.run())
+    began = virtual_loop().time()
+    await pass_time(13)
+    answered.set()
+    await pass_time(3)
+    running.cancel()
+
+    assert [(round(at - began), health) for at, health in heard] == [
+        (3, Health.AWAY), (6, Health.AWAY), (8, Health.HUNG), (12, Health.HUNG), (13, Health.GOOD), (15, Health.GOOD),
+    ]  # fmt: skip
+
+
+@virtual
 async def test_what_refuses_is_alive_and_not_good():
     beat = await Pulse([Link("database", refusing)]).beat()
 

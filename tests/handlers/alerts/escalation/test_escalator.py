@@ -125,6 +125,22 @@ async def test_that_nobody_is_heard_leaves_too(tmp_path):
 
 
 @virtual
+async def test_a_wall_clock_that_stands_still_does_not_keep_it_from_leaving(tmp_path):
+    outside = Outside()
+    async with rigged(tmp_path, outside) as rig:
+        stood_at = virtual_loop().clock()
+        rig.accounts.clock = rig.service.alerts._escalator._clock = lambda: stood_at
+        rig.client.fail("drop", method="sendMessage")
+        lose(rig)
+        await pass_time(179)
+        assert outside.sent == []
+        await pass_time(3)
+        assert len(outside.sent) == 1
+        await pass_time(600)
+        assert len(outside.sent) == 1
+
+
+@virtual
 async def test_what_nobody_took_is_tried_on_and_marked_when_somebody_did(tmp_path):
     outside = Outside(takes=False)
     async with rigged(tmp_path, outside) as rig:
