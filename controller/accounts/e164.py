@@ -19,6 +19,8 @@ Reported by users of other clients: wwebjs/whatsapp-web.js issues 596 and 1967, 
 """
 
 _SHOWN = 4
+_SUBSCRIBER = 6
+"""Digits at a number's end that are the subscriber's own in every country, but for the smallest."""
 
 
 def mask(number: str) -> str:
@@ -42,9 +44,15 @@ def is_same_account(one: str, other: str) -> bool:
 
 
 def may_be_same_account(one: str, other: str) -> bool:
-    """Return whether two E.164 numbers differ by one inserted or dropped digit, so that only a person can tell."""
+    """Return whether two E.164 numbers differ by one digit before the subscriber's own: only a person can tell then.
+
+    Such a digit belongs to how a country is called, and some write it and some do not. Among the last digits it does
+    not: there one more or less is another subscriber.
+    """
     short, long = sorted((one, other), key=len)
-    return len(long) == len(short) + 1 and any(long[:at] + long[at + 1 :] == short for at in range(1, len(long)))
+    if len(long) != len(short) + 1 or short[-_SUBSCRIBER:] != long[-_SUBSCRIBER:]:
+        return False
+    return any(long[:at] + long[at + 1 :] == short for at in range(1, len(long) - _SUBSCRIBER))
 
 
 def _plain(number: str) -> str:

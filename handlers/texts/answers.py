@@ -107,11 +107,6 @@ def pick(what: str) -> str:
     return f"Which account shall I {what}?"
 
 
-CODE_COMES = "The code comes to you in a moment. Keep the account’s phone at hand."
-CODE_COMES_PRIVATELY = "🔒 A code is not for a group: it comes to you privately."
-CONNECTED_ALREADY = "It was connected already: nothing to do."
-UNDER_WAY_ALREADY = "It was on its way already."
-PAUSED_ALREADY = "It was paused already."
 NO_ACCOUNTS = f"There is no account yet. Begin with /link {EXAMPLE}"
 NOTHING_TO_PICK = "No account needs that now. /status shows them all."
 ONLY_COMMANDS = "I understand commands. /status shows the accounts, /help what else I can do."
@@ -277,11 +272,6 @@ def confirm_restore(account: Account, label: str) -> str:
 def restoring(account: Account, label: str) -> str:
     """Tell that a session is being replaced."""
     return f"{WORKING_ON_IT}{title_and_number(account)}: restoring the session of {label} …"
-
-
-def restored(label: str) -> str:
-    """Tell on the account's card that a session has been replaced."""
-    return f"The session of {label} is in place."
 
 
 def restore_failed(account: Account, why: str) -> str:

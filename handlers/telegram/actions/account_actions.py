@@ -16,9 +16,11 @@ from handlers.chat.request import Request
 from handlers.telegram.actions.context import Context
 from handlers.telegram.actions.linking import Begin, Linking
 from handlers.telegram.ui.cards import Cards
+from handlers.telegram.ui.cards import Note as CardNote
 from handlers.telegram.ui.codes import Codes
-from handlers.texts import answers
+from handlers.texts import answers, notes
 from handlers.texts import linking as linking_text
+from handlers.texts.notes import Note
 from handlers.texts.phone_numbers import show_number
 
 log = logging.getLogger(__name__)
@@ -47,7 +49,7 @@ class AccountActions:
         if isinstance(admitted, str):
             await self._responder.answer(request, admitted)
             return
-        await self._start(request, admitted, "link", _note(request))
+        await self._start(request, admitted, "link")
 
     async def link_all(self, request: Request, wanted: Sequence[tuple[str, str]], problems: Sequence[str]) -> None:
         """Put several accounts in the person's line, each by number and name, and answer once.
@@ -71,7 +73,7 @@ class AccountActions:
                 already = f"{answers.title_and_number(admitted)} is connected already."
                 refused.append(linking_text.problem(already))
                 continue
-            begin = partial(self._start_now, account=admitted, command="link", note=_note(request))
+            begin = partial(self._start_now, account=admitted, command="link")
             turns.append((admitted, begin))
         if turns:
             self._linking.take_turns(request, turns, refused)
@@ -105,11 +107,12 @@ class AccountActions:
         await self._context.audit(
             request.user, "suspend", account.number, "suspended" if changed else "was suspended already"
         )
-        self.show(request, account.number, "" if changed else answers.PAUSED_ALREADY)
+        self.show(request, account.number, None if changed else Note.PAUSED_ALREADY)
 
-    def show(self, request: Request, number: str, note: str = "") -> None:
-        """Let the account's card be the answer. note: what else is to be said, until its state changes; HTML."""
-        self._responder.track(request, self._cards.answer(request, number, note))
+    def show(self, request: Request, number: str, note: "Note | CardNote | None" = None) -> None:
+        """Let the account's card be the answer. note: what else is to be said, while it holds."""
+        says = partial(notes.words, note) if isinstance(note, Note) else note
+        self._responder.track(request, self._cards.answer(request, number, says))
 
     async def rename(self, request: Request, account: Account, name: str) -> None:
         """Give an account another name."""
@@ -150,12 +153,11 @@ class AccountActions:
         request: Request,
         account: Account,
         command: str,
-        note: str = "",
         *,
         takeover: bool = False,
     ) -> None:
         """Start an account: one that may need a code when its turn in the person's line has come."""
-        begin = partial(self._start_now, account=account, command=command, note=note, takeover=takeover)
+        begin = partial(self._start_now, account=account, command=command, takeover=takeover)
         if self._accounts.status(account.number).linked:
             await begin(request)
         elif (person := self._linking.person(account.number)) not in {None, request.user}:
@@ -169,7 +171,6 @@ class AccountActions:
         request: Request,
         account: Account,
         command: str,
-        note: str = "",
         *,
         takeover: bool = False,
     ) -> None:
@@ -187,19 +188,27 @@ class AccountActions:
             if first:
                 self._starting.pop(number, None)
         await self._context.audit(request.user, command, number, "started" if began else "was running already")
-        if not began:
-            connected = self._accounts.status(number).is_connected
-            note = answers.CONNECTED_ALREADY if connected else answers.UNDER_WAY_ALREADY
-        elif self._accounts.status(number).linked:
-            note = ""
-        self.show(request, number, note)
+        self.show(request, number, self._note(request, number, began=began))
+
+    def _note(self, request: Request, number: str, *, began: bool) -> Note | None:
+        """Return what is said of a start to whoever asked for it. began: else it was under way, or connected."""
+        status, private = self._accounts.status(number), request.private
+        if status.is_connected:
+            return None if began else Note.CONNECTED_ALREADY
+        if not status.linked and self._codes.asker(number) == request.user:
+            if status.stage is Stage.AWAITING_SCAN:
+                return Note.CODE_IS_THERE if private else Note.CODE_IS_THERE_PRIVATELY
+            return Note.CODE_COMES if private else Note.CODE_COMES_PRIVATELY
+        return None if began else Note.UNDER_WAY_ALREADY
 
     async def _begin(self, request: Request, account: Account, *, takeover: bool, asks: bool) -> bool:
         """Start the account. asks: a code, if one comes of it, is this person's."""
         number = account.number
         if self._accounts.status(number).stage is Stage.PASSKEY:
             await self._accounts.suspend(number)  # the page waits for what it will not get: begin anew
-        if asks and self._accounts.status(number).state not in {State.CONNECTING, State.CONNECTED}:
+        state = self._accounts.status(number).state
+        nobodys = state is not State.CONNECTING or self._codes.asker(number) in {None, request.user}
+        if asks and nobodys and state is not State.CONNECTED:
             self._codes.ask(number, request.user, lambda: self._unreachable(request, account))
         return await self._accounts.start(number, takeover=takeover)
 
@@ -228,8 +237,3 @@ class AccountActions:
         self._names[request.user] = request.name
         if len(self._names) > NAMES:
             self._names.popitem(last=False)
-
-
-def _note(request: Request) -> str:
-    """Return what is said on a card while its code is on its way."""
-    return answers.CODE_COMES if request.private else answers.CODE_COMES_PRIVATELY

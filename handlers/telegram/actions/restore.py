@@ -5,6 +5,7 @@ The session that was there is kept on the server; what is kept and how is the dr
 
 import logging
 from datetime import UTC, datetime
+from functools import partial
 
 from controller.driver import DriverError, SavedSession
 from controller.registry import Account, ShuttingDownError
@@ -12,7 +13,7 @@ from handlers.chat.request import Request
 from handlers.telegram.actions.account_actions import AccountActions
 from handlers.telegram.actions.context import Context
 from handlers.telegram.ui import keyboards
-from handlers.texts import answers
+from handlers.texts import answers, notes
 
 log = logging.getLogger(__name__)
 
@@ -53,7 +54,7 @@ class RestoreActions:
             await self._responder.answer(request, answers.restore_failed(account, str(error)))
             return
         await self._context.audit(request.user, "restore", account.number, f"restored {copy.name}")
-        self._actions.show(request, account.number, answers.restored(self._label(copy)))
+        self._actions.show(request, account.number, partial(notes.restored, self._label(copy)))
 
     async def _copies(self, account: Account) -> list[SavedSession]:
         return list(await self._accounts.saved(account.number))

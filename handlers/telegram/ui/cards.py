@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 
+from controller.manager import Status
 from controller.registry import Account, Registry, UnknownAccountError
 from controller.stored import MessageReference
 from controller.tasks import Tasks
@@ -52,14 +53,18 @@ SPACING = 2.0
 """Seconds between two edits of a card: what lasts no longer than that is not worth one."""
 
 
+Note = Callable[[Status], str]
+"""What a card says beside how the account stands, as HTML; "" once it does not hold any more."""
+
+
 @dataclass(slots=True, eq=False)
 class _Page:
     """One message with one account's card, or with the lines of many.
 
     shown: the digest of what it says now. sent_at: when it last changed, by the loop's clock. asked: somebody waits for
     what comes of it; answers: it is still to be sent as an answer. turn: counts how often another message took the
-    place of the one before. note, noted: what else it says while the account is as it was then. left: messages to be
-    deleted, once the card stands.
+    place of the one before. note: what else it says while the account is in the state that it was in then. since: when
+    that state began. left: messages to be deleted, once the card stands.
     """
 
     place: Place
@@ -73,8 +78,8 @@ class _Page:
     asked: bool = False
     answers: bool = False
     turn: int = 0
-    note: str = ""
-    noted: object = None
+    note: Note | None = None
+    since: datetime | None = None
     left: list[int] = field(default_factory=list)
     waiting: list[asyncio.Future[None]] = field(default_factory=list)
 
@@ -126,11 +131,10 @@ class Cards:
         page.numbers.append(kept.key)
         page.shared = page.shared or len(page.numbers) > 1
 
-    def answer(self, request: Request, number: str, note: str = "") -> asyncio.Task[None]:
+    def answer(self, request: Request, number: str, note: Note | None = None) -> asyncio.Task[None]:
         """Let the account's card answer a request: in the message whose button was pressed, else below.
 
-        note: what else it says until the account's state changes; HTML. Returns at once; the task ends when the card
-        stands, or cannot.
+        note: what else it says. Returns at once; the task ends when the card stands, or cannot.
         """
         place = request.place
         page = self._own_page(place, number)
@@ -139,7 +143,7 @@ class Cards:
         page.message, page.shown = request.message, ""
         page.turn += 1
         page.asked = page.answers = True
-        page.note, page.noted = note, self._noted(number)
+        page.note, page.since = note, self._since(number)
         stands: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         page.waiting.append(stands)
         self._wake(page)
@@ -150,13 +154,11 @@ class Cards:
     async def _wait(stands: "asyncio.Future[None]") -> None:
         await stands
 
-    def _noted(self, number: str) -> object:
-        """Return what a note holds for: how the account is, without the steps on its way."""
+    def _since(self, number: str) -> datetime | None:
         try:
-            status = self._accounts.status(number)
+            return self._accounts.status(number).since
         except UnknownAccountError:
             return None
-        return status.state, status.reason
 
     def look_at(self, chat: int) -> None:
         """Look at all cards of a chat: somebody may see other accounts than before. Returns at once."""
@@ -262,6 +264,7 @@ class Cards:
 
     def _wake(self, page: _Page) -> None:
         page.stale = True
+        self._drop_note(page)
         if not page.busy:
             page.busy = True
             self._tasks.start(self._sync(page), "a card")
@@ -413,13 +416,22 @@ class Cards:
             return None
         if not page.shared:
             account, status = shown[0]
-            note = page.note if page.noted == (status.state, status.reason) else ""
+            note = "" if page.note is None else page.note(status)
             words = status_text.card(account, status, now, note)
             return Text(words, keyboards.under_card(account.number, status.remedies))
         lines = "\n".join(status_text.card_line(*each, now) for each in shown)
         if rendered_length(lines) > TEXT_LIMIT:
             lines = "\n".join(status_text.card_line(*each, now, short=True) for each in shown)
         return Text(lines)
+
+    def _drop_note(self, page: _Page) -> None:
+        """Forget a note that does not hold any more: should the account stand like this again, it is not said again."""
+        try:
+            status = self._accounts.status(page.numbers[0])
+            if page.note is not None and (status.since != page.since or not page.note(status)):
+                page.note = None
+        except (IndexError, UnknownAccountError):
+            page.note = None
 
     def _follows(self, account: Account, place: Place) -> bool:
         if any(each.chat == place.chat for each in self._recipients.of_card(account)):

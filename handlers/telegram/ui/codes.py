@@ -83,8 +83,10 @@ class Codes:
     def ask(self, number: str, person: int, unreachable: Callable[[], None] | None = None) -> None:
         """Remember who asked for the account's code. unreachable: called if they cannot be written to."""
         linking = self._linkings.get(number)
-        if linking is None or linking.message is None:
+        if linking is None or (linking.message is None and not linking.busy):
             self._linkings[number] = _Linking(number, person, unreachable)
+        elif linking.person == person:
+            linking.unreachable = unreachable
 
     def asker(self, number: str) -> int | None:
         """Return who asked for the account's code, while it is theirs to scan."""

@@ -57,7 +57,7 @@ from controller.accounts.reports import (
 )
 from controller.accounts.step import OF_ATTEMPT
 
-OURS, NEARLY, OTHER = "+491511234567", "+4915112345667", "+4915112345999"
+OURS, NEARLY, OTHER = "+491511234567", "+4901511234567", "+4915112345999"
 SMALL = Policy(max_attempts=1, breaker_threshold=2, reloads=1, flaps=1)
 STANDING = {reason for reason, traits in TRAITS.items() if traits.stands}
 CODE = Code("a,b,c,d,1")

@@ -218,7 +218,7 @@ SAYINGS = {
         for reason in (None, Reason.LOGGED_OUT, Reason.BANNED)
     ],
 }
-NEARLY = OURS[:-1] + "67"
+NEARLY = f"{OURS[:3]}0{OURS[3:]}"
 """Differs from ours by one digit."""
 CIRCUMSTANCES = [
     dict(zip(("attempts", "errors", "breaker", "linked", "failed_probes", "due"), values, strict=True)) | more

@@ -70,7 +70,7 @@ from controller.accounts.reports import (
 from controller.accounts.step import OF_ATTEMPT
 
 NUMBER = "+491511234567"
-NEARLY = "+4915112345667"
+NEARLY = "+4901511234567"
 CODES = st.sampled_from([Code(f"ref{n},a,b,c,1") for n in range(4)])
 SAID = st.one_of(
     CODES,

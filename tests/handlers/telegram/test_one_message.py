@@ -156,3 +156,32 @@ async def test_a_card_that_cannot_be_deleted_becomes_one_line(rig: Rig):
     await rig.answer(ADMIN, "/suspend Support Berlin", "Paused since")
     await rig.seen(ADMIN, lambda m: m["message_id"] == old["message_id"] and "stands below" in m["text"])
     assert len(about(rig, "Support Berlin")) == 1
+
+
+async def test_a_second_link_says_where_the_code_is_and_not_that_one_is_to_come(rig: Rig):
+    await rig.answer(ADMIN, f"/link {BERLIN} Support Berlin", "The code comes to you in a moment")
+    rig.accounts.move(BERLIN, State.CONNECTING, Reason.ASKED, stage=Stage.AWAITING_SCAN)
+    rig.accounts.show_code()
+    await rig.seen(ADMIN, lambda m: "waiting for the code to be scanned" in m["text"] and "moment" not in m["text"])
+    card = await rig.answer(ADMIN, f"/link {BERLIN}", "Its code is in this chat already")
+    assert "on its way" not in card["text"]
+    rig.accounts.move(BERLIN, State.CONNECTING, Reason.ASKED, stage=Stage.SYNCING)
+    await rig.seen(ADMIN, lambda m: "loading its chats" in m["text"] and "code" not in m["text"])
+
+
+async def test_a_link_while_a_wrong_phone_is_logged_out_waits_for_a_code_too(rig: Rig):
+    await rig.answer(OPERATOR, f"/link {BERLIN} Support Berlin", "Support Berlin")
+    rig.accounts.move(BERLIN, State.CONNECTING, Reason.ASKED, stage=Stage.LOGGING_OUT)
+    card = await rig.answer(OPERATOR, f"/link {BERLIN}", "logging out a phone with another number")
+    assert "The code comes to you in a moment" in card["text"]
+    rig.accounts.move(BERLIN, State.CONNECTING, Reason.ASKED, stage=Stage.AWAITING_SCAN)
+    rig.accounts.show_code()
+    await rig.seen(OPERATOR, lambda m: bool(m["photo"]))
+
+
+async def test_what_was_so_once_is_not_said_again_later(rig: Rig):
+    rig.accounts.put(linked=True, state=State.CONNECTED, reason=Reason.LINKED, is_connected=True)
+    await rig.answer(ADMIN, "/reconnect Support Berlin", "It was connected already: nothing to do")
+    rig.accounts.move(BERLIN, State.DISCONNECTED, Reason.CONNECTION_LOST, retry_in=1)
+    rig.accounts.move(BERLIN, State.CONNECTED, Reason.LINKED)
+    await rig.seen(ADMIN, lambda m: "Connected since" in m["text"] and "already" not in m["text"])

@@ -1,0 +1,62 @@
+"""What a card says beside its account's state to whoever asked for something, and only while it is so. HTML; pure.
+
+A card is read for as long as it stands, and its account goes on meanwhile. So a note is not a text that was true once:
+it is asked anew whenever the card is made, and says nothing where it would contradict the lines above it.
+"""
+
+from enum import Enum, auto, unique
+
+from controller.accounts.model import Stage
+from controller.accounts.reasons import Reason, State
+from controller.manager import Status
+from handlers.texts.vocabulary import Standing, standing
+
+
+@unique
+class Note(Enum):
+    """What somebody is told who asked for something."""
+
+    CODE_COMES = auto()
+    """A code is on its way to them, in this chat."""
+    CODE_COMES_PRIVATELY = auto()
+    """A code is on its way to them, in another chat."""
+    CODE_IS_THERE = auto()
+    """The code that they ask for is shown to them already, in this chat."""
+    CODE_IS_THERE_PRIVATELY = auto()
+    """The code that they ask for is shown to them already, in another chat."""
+    UNDER_WAY_ALREADY = auto()
+    CONNECTED_ALREADY = auto()
+    PAUSED_ALREADY = auto()
+
+
+_BEFORE_CODES = frozenset({Stage.QUEUED, Stage.LAUNCHING, Stage.READING, Stage.LOGGING_OUT})
+
+
+def words(note: Note, status: Status) -> str:
+    """Return what a note says of an account that stands like this; "" where it does not hold any more."""
+    connecting = status.state is State.CONNECTING
+    comes = connecting and status.stage in _BEFORE_CODES
+    shown = connecting and status.stage is Stage.AWAITING_SCAN
+    match note:
+        case Note.CODE_COMES if comes:
+            return "The code comes to you in a moment. Keep the account’s phone at hand."
+        case Note.CODE_COMES_PRIVATELY if comes or shown:
+            return "🔒 A code is not for a group: it comes to you privately."
+        case Note.CODE_IS_THERE if shown:
+            return "Its code is in this chat already."
+        case Note.CODE_IS_THERE_PRIVATELY if shown:
+            return "🔒 A code is not for a group: you have it privately already."
+        case Note.UNDER_WAY_ALREADY if connecting and standing(status) is Standing.CONNECTING:
+            return "It was on its way already."
+        case Note.CONNECTED_ALREADY if status.is_connected:
+            asks = standing(status) is Standing.NEEDS_YOU
+            return "It was connected already." if asks else "It was connected already: nothing to do."
+        case Note.PAUSED_ALREADY if status.reason is Reason.SUSPENDED_BY_OPERATOR:
+            return "It was paused already."
+        case _:
+            return ""
+
+
+def restored(label: str, status: Status) -> str:
+    """Say while it is tried that an account's session has been replaced. label: of the saved one, as HTML."""
+    return f"The session of {label} is in place." if status.state is State.CONNECTING else ""

@@ -1,0 +1,56 @@
+"""What a card says beside its account's state never contradicts it, whatever the account does meanwhile."""
+
+from dataclasses import replace
+
+import pytest
+
+from controller.accounts.model import Connection, Stage
+from controller.accounts.reasons import Reason, State
+from handlers.texts import notes
+from handlers.texts import status as status_text
+from handlers.texts.notes import Note
+from handlers.texts.vocabulary import Standing, standing
+from tests.handlers.texts.test_agreement import ACCOUNT, NOW, connections, status
+
+SAYS_THAT_IT_GOES_ON = {Note.CODE_COMES, Note.UNDER_WAY_ALREADY}
+
+
+def at(stage: Stage) -> Connection:
+    return Connection(ACCOUNT.number, State.CONNECTING, stage, Reason.ASKED)
+
+
+@pytest.mark.parametrize("note", list(Note))
+def test_no_note_contradicts_the_card_on_which_it_stands(note: Note):
+    said = 0
+    for connection in connections():
+        here = status(connection, linked=False)
+        words = notes.words(note, here)
+        if not words:
+            continue
+        said += 1
+        stands = standing(here)
+        card = status_text.card(ACCOUNT, here, NOW, words)
+        assert words in card
+        if "nothing to do" in words or note in SAYS_THAT_IT_GOES_ON:
+            assert stands is not Standing.NEEDS_YOU, card
+        if note in SAYS_THAT_IT_GOES_ON:
+            assert stands is Standing.CONNECTING, card
+        if "paused" in words:
+            assert stands is Standing.PAUSED, card
+        if "code" in words:
+            assert here.stage in {Stage.QUEUED, Stage.LAUNCHING, Stage.READING, Stage.LOGGING_OUT, Stage.AWAITING_SCAN}
+    assert said, "it is said of something"
+
+
+def test_a_code_comes_until_it_is_there():
+    assert notes.words(Note.CODE_COMES, status(at(Stage.LAUNCHING)))
+    assert not notes.words(Note.CODE_COMES, status(at(Stage.AWAITING_SCAN)))
+    assert notes.words(Note.CODE_IS_THERE, status(at(Stage.AWAITING_SCAN)))
+    assert not notes.words(Note.CODE_IS_THERE, status(at(Stage.PAIRING)))
+
+
+def test_connected_already_is_not_all_where_the_page_asks_something():
+    connected = status(Connection(ACCOUNT.number, State.CONNECTED, None, Reason.LINKED))
+    asked = replace(connected, unconfirmed="+4905112345678")
+    assert "nothing to do" in notes.words(Note.CONNECTED_ALREADY, connected)
+    assert notes.words(Note.CONNECTED_ALREADY, asked) == "It was connected already."
