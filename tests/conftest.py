@@ -1,0 +1,13 @@
+"""The order of the whole suite: what takes longest begins first, so that no worker waits for one file at the end."""
+
+import pytest
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Sort files: the whole program first, then real browsers, then the rest; inside a file the order stays."""
+    weights: dict[str, int] = {}
+    for item in items:
+        weight = 2 if item.get_closest_marker("e2e") else 1 if item.get_closest_marker("chromium") else 0
+        file = item.nodeid.partition("::")[0]
+        weights[file] = max(weights.get(file, 0), weight)
+    items.sort(key=lambda item: -weights[item.nodeid.partition("::")[0]])
