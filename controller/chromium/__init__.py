@@ -1,9 +1,8 @@
-"""Drives WhatsApp Web in real Chromium, one browser and one profile for each account.
+"""Drives WhatsApp Web in real Chromium, with one browser and one profile per account.
 
-From the outside in: `driver` opens sessions; `session` turns what a page and its processes do into reports. `page` is
-everything of the page (our scripts in it, what they tell, what it means), `playwright` the library that drives it,
-`process` and `profile` own the processes and the files. Nothing of Playwright leaves this package: its face is
-`controller.driver`.
+From the outside in: `driver` opens sessions; `session` turns events of a page and its processes into reports. `page`
+has our scripts in the page and the parsing of what they send, `playwright` the automation library, `process` and
+`profile` own processes and files. No type of Playwright leaves this package: its interface is
 """
 
 from controller.chromium.driver import ChromiumDriver, ChromiumOptions

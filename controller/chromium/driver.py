@@ -1,7 +1,7 @@
 """Opens WhatsApp Web in real Chromium through Playwright, on this machine: implements `controller.hosts.Hosts`.
 
-Here a browser, a page and our scripts become one session. What never lives here: what the page says (`session`),
-how a browser is started (`launch`) and ended (`processes`).
+A browser, a page and our scripts become one session here. Not here: what the page says (`session`), how a browser is
+started (`launch`) and ended (`tree`).
 """
 
 import asyncio
@@ -42,14 +42,14 @@ _UNDO_SECONDS = 5.0
 class ChromiumOptions:
     """Settings of the driver (names of their variables in brackets). All durations in seconds.
 
-    page_url: the page that is driven (WHATSAPP_WEB_URL). executable: the browser, found where None (CHROMIUM_PATH).
-    extra_args: for the browser's command line (BROWSER_ARGS). savings: names of
-    `flags.SAVINGS` (BROWSER_SAVINGS). proxy: what browsers go through (PROXY_URL).
-    connect_timeout: what a launch to its first code may take (CONNECT_TIMEOUT_SECONDS): the shorter deadlines in here
-    are parts of it. presence: send presence with each heartbeat (KEEP_ALIVE_PRESENCE). vault_key: what saved profiles
-    are encrypted to, None for not at all (PROFILE_KEY).
-    save_every: how old the newest saved copy of a profile may be when its browser opens. bounds: past these a browser
-    is ended (ACCOUNT_MEMORY_LIMIT_MIB).
+    page_url: the page to load (WHATSAPP_WEB_URL). executable: the browser; None to search for it (CHROMIUM_PATH).
+    extra_args: added to the browser's command line (BROWSER_ARGS). savings: names of
+    `flags.SAVINGS` (BROWSER_SAVINGS). proxy: the browsers' proxy (PROXY_URL).
+    connect_timeout: limit from launch to the first code (CONNECT_TIMEOUT_SECONDS), which contains the shorter ones
+    below. presence: send presence with each heartbeat (KEEP_ALIVE_PRESENCE). vault_key: the key that encrypts saved
+    profiles; None for no encryption (PROFILE_KEY).
+    save_every: a profile is saved when its browser opens if its latest copy is older. bounds: a browser that exceeds
+    them is ended (ACCOUNT_MEMORY_LIMIT_MIB).
     """
 
     page_url: str
@@ -66,21 +66,21 @@ class ChromiumOptions:
     bounds: Bounds = field(default_factory=Bounds)
 
     def arguments(self, browser: Browser, *, own_proxy: bool = False) -> list[str]:
-        """Return what the browser's command line gets beside Playwright's own.
+        """Return the arguments that we add to Playwright's own.
 
-        own_proxy: the account has a proxy of its own, which goes before those of all.
+        own_proxy: the account has its own proxy, which overrides the global ones.
         """
         extra = [each for each in self.extra_args if not (own_proxy and each.startswith("--proxy-"))]
         return flags.arguments(browser, tuple(extra), self.savings)
 
     @property
     def launch_timeout(self) -> float:
-        """Until the browser must be there."""
+        """Until the browser must have started."""
         return min(30.0, self.connect_timeout * 0.5)
 
     @property
     def timing(self) -> Timing:
-        """The deadlines of a session: together shorter than a connect, so that the better reason is told."""
+        """The deadlines of a session: together shorter than a connect, so that the more specific reason is reported."""
         return Timing(
             load=self.connect_timeout * 0.55,
             settle=min(15.0, self.connect_timeout * 0.25),
@@ -89,34 +89,34 @@ class ChromiumOptions:
 
 
 class ChromiumDriver:
-    """Implements `controller.hosts.Hosts` for this machine alone. For one event loop.
+    """Implements `controller.hosts.Hosts` for this machine only. For one event loop.
 
-    Raises VaultError for a wrong key.
+    Raises VaultError for an invalid key.
     """
 
     def __init__(self, options: ChromiumOptions, limits: HostLimits | None = None) -> None:
-        """limits: of this host or container, to say why a browser broke."""
+        """limits: of this host or container, used to explain why a browser broke."""
         self._options = options
         self._limits = limits or HostLimits()
         self._vault = Vault(options.data_dir, options.vault_key)
-        self._holds = ProfileLocks()
+        self._locks = ProfileLocks()
         self._bounds = BoundsWatch(options.bounds)
         self._pids: dict[str, int] = {}
         self._host = PlaywrightHost(options.data_dir)
         self._tasks = Tasks("browser driver")
 
     def find(self) -> str:
-        """Tell which browser will be used, without starting it. Raises DriverError with a line for people."""
+        """Return the browser that will be used, without starting it. Raises DriverError with a line for people."""
         return str(find_executable(self._options.executable))
 
     async def identify(self) -> Browser:
-        """Ask the browser for its version. Raises DriverError, TimeoutError."""
+        """Query the browser's version. Raises DriverError, TimeoutError."""
         return await identify(find_executable(self._options.executable))
 
     async def end_orphans(self) -> int:
-        """End what a killed controller left running under DATA_DIR; to be called once at start. Returns how many.
+        """End what a killed controller left running under DATA_DIR; call once at start. Returns how many.
 
-        What an earlier version called by the accounts' numbers is renamed then. Raises DriverError, OSError.
+        Also renames what earlier versions named by number. Raises DriverError, OSError.
         """
         ended = await end_orphans(self._options.data_dir)
         await rename_numbered(self._options.data_dir)
@@ -133,7 +133,7 @@ class ChromiumDriver:
             log.debug("Playwright's driver did not start ahead of time; the first launch tries again: %s", error)
 
     async def open(self, opening: Opening, report: Callable[[Report], None]) -> ChromiumSession:
-        """Open a browser for an account and begin to load the page; see `controller.driver.Driver.open`."""
+        """Open a browser for an account and start loading the page; see `controller.driver.Driver.open`."""
 
         def explain(said: Report) -> None:
             report(replace(said, detail=self._explained(said.reason, said.detail)) if isinstance(said, Ended) else said)
@@ -142,37 +142,37 @@ class ChromiumDriver:
             return await self._open(opening, explain)
         except DriverError as error:
             raise DriverError(error.reason, self._explained(error.reason, error.detail)) from error
-        except OSError as error:  # a disk that is full, a folder that is not ours, too many processes
+        except OSError as error:  # full disk, foreign folder, too many processes
             detail = f"could not start the browser: {error.strerror or 'no answer in time'}"
             raise DriverError(Reason.LAUNCH_FAILED, self._explained(Reason.LAUNCH_FAILED, detail)) from error
 
     def _explained(self, reason: Reason, detail: str) -> str:
-        """Add what the kernel has just done, where that is why a browser broke or did not start."""
+        """Add what the kernel has just done, if that explains why a browser broke or did not start."""
         cause = self._limits.cause() if reason in {Reason.LAUNCH_FAILED, Reason.SESSION_CLOSED} else ""
         return f"{detail}: {cause}" if cause else detail
 
     async def _open(self, opening: Opening, report: Callable[[Report], None]) -> ChromiumSession:
         browser = await self.identify()
         profile = Profile.of(self._options.data_dir, opening.account)
-        async with self._holds.held(profile.name) as hold:
-            session = await self._open_held(hold, profile, browser, opening, report)
-            hold.keep(session.pid)
+        async with self._locks.acquire(profile.name) as lock:
+            session = await self._open_locked(lock, profile, browser, opening, report)
+            lock.keep(session.pid)
         return session
 
-    async def _open_held(
-        self, hold: ProfileLock, profile: Profile, browser: Browser, opening: Opening, report: Callable[[Report], None]
+    async def _open_locked(
+        self, lock: ProfileLock, profile: Profile, browser: Browser, opening: Opening, report: Callable[[Report], None]
     ) -> ChromiumSession:
-        """Open a browser on a profile that nobody else may touch; the session gives it back when it is closed."""
+        """Open a browser on a locked profile; the session releases the lock when it is closed."""
         profile.prepare()
         await make_free(profile)
         if opening.set_aside:
             profile.set_aside()
             profile.prepare()
-        await hold.in_thread(self._save_if_due, profile, browser.version)
+        await lock.in_thread(self._save_if_due, profile, browser.version)
         if profile.stamp() not in {None, browser.version}:
-            opening = replace(opening, fresh=True)  # what another build has compiled is worth nothing
+            opening = replace(opening, fresh=True)  # caches compiled by another build are useless
         if opening.fresh:
-            await hold.in_thread(profile.drop_caches)
+            await lock.in_thread(profile.drop_caches)
         playwright, node = await self._host.get()
         own = parse_proxy(opening.proxy) if opening.proxy else None
         arguments = self._options.arguments(browser, own_proxy=own is not None)
@@ -183,8 +183,8 @@ class ChromiumDriver:
                 async with asyncio.timeout(self._options.launch_timeout):
                     context, process = await launch.start(playwright, node, self._options.launch_timeout)
                     parts = await take_parts(context, profile, process, node, browser)
-                    session = await self._session(parts, hold, opening, report)
-                    await hold.in_thread(profile.put_stamp, browser.version)
+                    session = await self._session(parts, lock, opening, report)
+                    await lock.in_thread(profile.put_stamp, browser.version)
             session.begin()
             self._bounds.add(session.pid, session.misbehave)
             self._pids[opening.account] = session.pid
@@ -196,67 +196,67 @@ class ChromiumDriver:
         return session
 
     def used(self) -> dict[str, Usage]:
-        """Return what each account's browser used at the last look, roughly: nothing is measured for it."""
+        """Return rough recent usage by account, without a new measurement."""
         newest = self._bounds.newest
         found = {account: newest[pid] for account, pid in self._pids.items() if pid in newest}
         return {account: Usage(rough.memory, rough.processes) for account, rough in found.items()}
 
     def usage(self) -> Sequence[HostUsage]:
-        """Return nothing: this machine is watched by `controller.host`."""
+        """Return nothing: `controller.host` watches this machine."""
         return ()
 
-    def host_of(self, account: str) -> str:  # noqa: ARG002 - there is one machine alone
-        """Return "": there is one machine alone."""
+    def host_of(self, account: str) -> str:  # noqa: ARG002 - there is only one machine
+        """Return "": there is only one machine."""
         return ""
 
-    def drain(self, host: str, *, draining: bool) -> None:  # noqa: ARG002 - there is one machine alone
-        """Refuse: there is nowhere else to go. Raises UnknownHostError."""
+    def drain(self, host: str, *, draining: bool) -> None:  # noqa: ARG002 - there is only one machine
+        """Refuse: there is no other machine. Raises UnknownHostError."""
         raise UnknownHostError(host)
 
     async def run(self) -> None:
-        """Return at once: this machine needs no keeping in view."""
+        """Return at once: this machine needs no monitoring."""
 
     async def has_session(self, account: str) -> bool:
-        """Tell whether the account's profile seems to hold a linked session."""
+        """Return whether the account's profile seems to lock a linked session."""
         profile = Profile.of(self._options.data_dir, account)
         return await asyncio.to_thread(profile.has_session)
 
     async def remove(self, account: str) -> None:
-        """Delete what is kept of the account's browser, its saved copies too."""
+        """Delete the account's profile and its saved copies."""
         profile = Profile.of(self._options.data_dir, account)
         try:
-            async with self._holds.held(profile.name) as hold:
-                await hold.in_thread(profile.delete)
-                await hold.in_thread(self._vault.delete, profile)
+            async with self._locks.acquire(profile.name) as lock:
+                await lock.in_thread(profile.delete)
+                await lock.in_thread(self._vault.delete, profile)
         except OSError as error:
             raise DriverError(Reason.UNKNOWN, f"the profile could not be deleted: {error.strerror}") from error
 
     async def saved(self, account: str) -> list[SavedSession]:
-        """Return the saved copies of an account's profile, the newest first."""
+        """Return the saved copies of an account's profile, newest first."""
         profile = Profile.of(self._options.data_dir, account)
         copies = await asyncio.to_thread(self._vault.copies, profile)
         return [SavedSession(copy.name, copy.at.timestamp(), copy.size) for copy in copies]
 
     async def restore(self, account: str, name: str) -> None:
-        """Put a saved copy in the place of an account's profile; the one that was there is kept beside it."""
+        """Replace an account's profile by a saved copy; the previous one is set aside."""
         profile = Profile.of(self._options.data_dir, account)
         try:
             copy = self._vault.find(profile, name)
-            async with self._holds.held(profile.name) as hold:
-                await hold.in_thread(self._vault.restore, profile, copy)
+            async with self._locks.acquire(profile.name) as lock:
+                await lock.in_thread(self._vault.restore, profile, copy)
         except VaultError as error:
             raise DriverError(Reason.RESTORE_FAILED, str(error)) from error
         except DriverError as error:
             raise DriverError(Reason.RESTORE_FAILED, OPEN) from error
 
     def _save_if_due(self, profile: Profile, version: str) -> None:
-        """Save a profile that was closed in good order: once a day, and before another browser opens it."""
+        """Save a profile that was closed cleanly: once a day, and before a different browser opens it."""
         try:
             if not profile.take_clean_mark():
                 return
             now = datetime.now(UTC)
             ages = [(now - copy.at).total_seconds() for copy in self._vault.copies(profile)]
-            # A negative age is of a clock that was ahead, and says nothing about when this session was saved.
+            # A negative age means that the clock was ahead, and says nothing about when this session was saved.
             if not any(0 <= age < self._options.save_every for age in ages) or profile.stamp() != version:
                 self._vault.save(profile)
         except OSError as error:
@@ -268,14 +268,14 @@ class ChromiumDriver:
         await uncancelled(self._bounds.stop())
         await uncancelled(self._host.stop())
 
-    def _released(self, pid: int, hold: ProfileLock) -> None:
+    def _released(self, pid: int, lock: ProfileLock) -> None:
         self._bounds.remove(pid)
-        hold.release()
+        lock.release()
 
     async def _session(
-        self, parts: Parts, hold: ProfileLock, opening: Opening, report: Callable[[Report], None]
+        self, parts: Parts, lock: ProfileLock, opening: Opening, report: Callable[[Report], None]
     ) -> ChromiumSession:
-        """Make a session of an open browser and put our script before everything that its page will load."""
+        """Create a session for an open browser and install our script ahead of everything that the page loads."""
         session = ChromiumSession(
             parts,
             opening=opening,
@@ -284,7 +284,7 @@ class ChromiumDriver:
             timing=self._options.timing,
             had_session=parts.profile.has_session(),
             report=report,
-            released=lambda: self._released(parts.process.pid, hold),
+            released=lambda: self._released(parts.process.pid, lock),
         )
         await session.channel.install()
         await session.fence.install(parts.context, parts.browser_cdp)

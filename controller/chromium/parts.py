@@ -1,4 +1,4 @@
-"""What a session needs of a browser that has just been opened: its one page, ways to ask it, and whose processes."""
+"""The parts of a newly opened browser that a session needs: its page, channels to query it, and its processes."""
 
 from dataclasses import dataclass
 
@@ -15,7 +15,7 @@ from controller.driver import DriverError
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parts:
-    """What `driver` has opened for a session. node: Playwright's driver process."""
+    """What `driver` opened for a session. node: Playwright's driver process."""
 
     context: BrowserContext
     page: Page
@@ -29,7 +29,7 @@ class Parts:
 async def take_parts(
     context: BrowserContext, profile: Profile, process: ProcessId, node: ProcessId, browser: Browser
 ) -> Parts:
-    """Take hold of everything that a session needs of an open browser."""
+    """Collect the parts that a session needs from an open browser."""
     if context.browser is None:
         raise DriverError(Reason.SESSION_CLOSED, GONE)
     page = context.pages[0] if context.pages else await context.new_page()

@@ -1,8 +1,8 @@
-"""One open browser of one account: what its page and its processes tell becomes reports, and it is closed for good.
+"""One open browser of one account: turns events of its page and processes into reports, and closes it completely.
 
-A document's messages are read by `page.reader`, and what must stand before it is believed waits in `page.standing`;
-documents come and go in `page.documents`. Here they come together with the processes beneath them.
-What never lives here: where things are in the page (`surfaces.js`), and what follows from a report.
+`page.reader` parses a document's messages, `page.standing` debounces what must persist before it is believed, and
+`page.documents` follows navigation. They meet the processes beneath them here.
+Not here: where things are in the page (`surfaces.js`), and what follows from a report.
 """
 
 import asyncio
@@ -40,15 +40,15 @@ from controller.tasks import Tasks, uncancelled
 log = logging.getLogger(__name__)
 
 _LOG_OUT_SECONDS = 8.0
-"""Until our own log-out must have been confirmed."""
+"""Limit for the confirmation of our own log-out."""
 _BENEATH_SECONDS = 0.2
-"""Until a death of the process has been noticed: it comes another way than the page's, and sometimes after it."""
+"""How long to wait for a process's exit event: it arrives by another way than the page's, sometimes later."""
 _ANSWER_SECONDS = 10.0
 _LOOK_SECONDS = 3.0
 
 
 class ChromiumSession:
-    """Implements `controller.driver.Session`. released: called once closed, when others may touch the profile."""
+    """Implements `controller.driver.Session`. released: called once closed, when others may use the profile."""
 
     def __init__(
         self,
@@ -88,12 +88,12 @@ class ChromiumSession:
         self._closing: asyncio.Task[None] | None = None
         self._reached = Layer.PROCESS
 
-    # --- what happens -------------------------------------------------------------------------------------------------
+    # --- events ---------------------------------------------------------------------------------------------------
 
     def begin(self) -> None:
-        """Listen to everything that can end, and begin to load the page. From here on there are reports.
+        """Subscribe to everything that can end, and start loading the page. Reports begin here.
 
-        Raises OSError where the processes cannot be watched.
+        Raises OSError if the processes cannot be watched.
         """
         parts = self._parts
         for process in (parts.process, parts.node):
@@ -106,21 +106,21 @@ class ChromiumSession:
         self._tasks.start(self._documents.load(fresh=self._opening.fresh))
 
     def give_up(self) -> None:
-        """Hear nothing more: it could not begin, and its browser is ended by whoever started that."""
+        """Unsubscribe: the session failed to begin, and whoever started the browser ends it."""
         self._silent = True
         for watch in self._watches:
             watch.cancel()
 
-    def _receive(self, told: Any) -> None:
-        self.receive(told)
+    def _receive(self, message: Any) -> None:
+        self.receive(message)
 
-    def receive(self, told: Any) -> None:
-        """Take a message of the watcher."""
+    def receive(self, message: Any) -> None:
+        """Handle a message from the watcher."""
         if self._silent or self._deaf:
             return
-        if self._after_log_out and not self._is_back(told):
+        if self._after_log_out and not self._is_back(message):
             return
-        self._take(self._reader.read(told))
+        self._take(self._reader.read(message))
 
     def _take(self, meanings: Iterable[Meaning]) -> None:
         for meant in meanings:
@@ -148,7 +148,7 @@ class ChromiumSession:
                 self._tasks.start(self._ask_for_second_sign(self._reader))
 
     def _believe(self, subject: Subject, meant: Report | Finding) -> None:
-        """Act on what has stood for long enough."""
+        """Act on what has persisted for long enough."""
         if self._silent:
             return
         if subject is Subject.END and self._log_out_said is not None and not self._after_log_out:
@@ -186,7 +186,7 @@ class ChromiumSession:
         self.misbehave("it sent more messages than any page does")
 
     def misbehave(self, detail: str) -> None:
-        """Take it that the page did more than a page may: its browser is ended at once, and not in good order."""
+        """Treat the page as misbehaving: its browser is killed at once, without a clean shutdown."""
         if self._silent:
             return
         log.warning("A page misbehaves: %s; its browser is ended (pid %d)", detail, self._parts.process.pid)
@@ -195,12 +195,12 @@ class ChromiumSession:
         self._tasks.start(end_tree(self._parts.process, grace=0, timeout=self._timing.close))
 
     def _process_ended(self) -> None:
-        """Name what died first: a browser ends with the driver process that started it, and may be noticed before."""
+        """Name the process that died first: a browser ends with its driver process, and may be noticed before it."""
         first = "Playwright's driver process" if self._parts.node.is_ending() else "the browser's process"
         self._close_down(f"{first} ended")
 
     async def _closed(self, detail: str) -> None:
-        """Let what lies beneath speak first: a process that dies takes browser and page along."""
+        """Wait for process events first: a dying process takes browser and page with it."""
         await asyncio.sleep(_BENEATH_SECONDS)
         self._close_down(detail)
 
@@ -211,12 +211,12 @@ class ChromiumSession:
         self._tell(ended)
 
     def renew(self) -> None:
-        """Read everything anew: there is a new document of the same session."""
+        """Reset the reader: the same session has a new document."""
         self._begin_reading()
         self._tell(Reloaded())
 
     def log_out_address(self, code: str) -> None:
-        """Believe at once what the page has said before, or was asked for by us; else if it stands."""
+        """Believe it at once if the page announced it or we requested it; otherwise only if it persists."""
         self._begin_reading()
         ended = _logged_out(self._log_out_said or code)
         if self._log_out_said is not None or self._logging_out:
@@ -229,15 +229,15 @@ class ChromiumSession:
         self._standing.clear()
         if self._readying is not None:
             self._readying.cancel()
-        # Whatever the page was before, a session was open: a code would be news now.
+        # Whatever the page was before, a session was open: a code would be significant now.
         self._reader = PageReader(takeover=False, had_session=True)
 
-    def _is_back(self, told: Any) -> bool:
-        """Whether the document at the log-out address is one of a session that is open: then nobody was logged out."""
+    def _is_back(self, message: Any) -> bool:
+        """Return whether the document at the log-out address belongs to an open session: then nobody was logged out."""
         looking = PageReader(takeover=False)
-        list(looking.read(told))
-        sight = looking.latest
-        if sight is None or not sight.connection.is_up or sight.number is None:
+        list(looking.read(message))
+        snapshot = looking.latest
+        if snapshot is None or not snapshot.connection.is_up or snapshot.number is None:
             return False
         log.info("The page went to its log-out address, and its session is still open")
         self._after_log_out = False
@@ -245,7 +245,7 @@ class ChromiumSession:
         return True
 
     async def _believe_log_out(self, meant: Report | Finding) -> None:
-        """Believe what the page said of a log-out, unless it is connected all the same."""
+        """Believe a log-out that the page announced, unless it is connected regardless."""
         with contextlib.suppress(DriverError, TimeoutError):
             async with asyncio.timeout(_LOOK_SECONDS):
                 if questions.connection_of(await self._ask("live()")).is_up:
@@ -270,13 +270,13 @@ class ChromiumSession:
         self.end(Ended(Reason.CONFLICT, detail))
 
     async def _ask_for_second_sign(self, reader: PageReader) -> None:
-        """Let the server answer where the page gives one sign only; where it cannot be asked, the one has to do."""
+        """Let the server answer if the page gives one sign only; if it cannot be queried, the one sign is enough."""
         answer: Any = False
         with contextlib.suppress(DriverError, TimeoutError):
             async with asyncio.timeout(_ANSWER_SECONDS):
                 answer = await self._ask("serverAnswers()")
-        sight = reader.latest
-        if reader is not self._reader or sight is None or not sight.can_be_ready:
+        snapshot = reader.latest
+        if reader is not self._reader or snapshot is None or not snapshot.can_be_ready:
             return
         if answer is False:
             self._standing.see(Subject.SIGN, Finding.ONE_SIGN, ONE_SIGN_AFTER)
@@ -284,13 +284,13 @@ class ChromiumSession:
             self._take(reader.second_sign())
 
     async def _become_ready(self) -> None:
-        """Report Ready: a restored session at once, a fresh link when it is on the disk."""
+        """Report Ready: at once for a restored session, for a new link once it is on disk."""
         if not self._is_stored:
             try:
                 stays = await until_durable(self._evaluate, self._parts.profile.folder, self._leave)
                 self._is_stored = True
                 if not stays:
-                    await self._return()  # the page will say again that it is linked, now from what is stored
+                    await self._return()  # the page will report again that it is linked, now from storage
                     return
             except DriverError as error:
                 self.end(Ended(error.reason, error.detail))
@@ -299,7 +299,7 @@ class ChromiumSession:
         self._tell(Ready(self._reader.number, partial=latest.partial if latest is not None else ""))
 
     async def _leave(self) -> None:
-        """Go elsewhere: what the page says on its way out means nothing."""
+        """Navigate away on purpose: what the page says on its way out is ignored."""
         self._deaf = True
         await self._documents.leave()
 
@@ -315,20 +315,20 @@ class ChromiumSession:
             async with asyncio.timeout(_ANSWER_SECONDS):
                 return await self.channel.evaluate(function, argument)
 
-    # --- what it can be asked -----------------------------------------------------------------------------------------
+    # --- queries and commands -----------------------------------------------------------------------------------------
 
     @property
     def pid(self) -> int:
-        """The browser's process."""
+        """The browser's process id."""
         return self._parts.process.pid
 
     @property
     def reached(self) -> Layer:
-        """The layer that a probe is at."""
+        """The layer that the probe has reached."""
         return self._reached
 
     async def probe(self) -> Health:
-        """Walk the layers once, from the process to WhatsApp's socket."""
+        """Check the layers once, from the process to WhatsApp's socket."""
         parts = self._parts
         self._reached = Layer.PROCESS
         if not parts.process.is_alive():
@@ -352,15 +352,15 @@ class ChromiumSession:
         return health
 
     async def heartbeat(self, *, ask: bool) -> bool:
-        """Read the live state and, if asked to, let the server answer."""
+        """Read the live state and, if requested, let the server answer."""
         return await questions.heartbeat(self._ask, ask=ask, presence=self._presence)
 
     async def usage(self) -> Usage:
-        """Measure the browser with all its processes."""
+        """Measure the browser including all its processes."""
         return await asyncio.to_thread(measure, self._parts.process.pid)
 
     async def log_out(self) -> None:
-        """Remove this linked device from the phone's account; returns when the page has said so."""
+        """Remove this linked device from the account; returns once the page has confirmed it."""
         self._logging_out = True
         try:
             async with asyncio.timeout(_LOG_OUT_SECONDS):
@@ -373,11 +373,11 @@ class ChromiumSession:
             raise DriverError(Reason.UNKNOWN, "the page ended before it confirmed the log-out")
 
     async def look(self) -> PageView:
-        """See what the page shows now."""
+        """Capture what the page shows now."""
         return PageView(await questions.headline(self._ask), await take_picture(self._parts.page))
 
     async def dismiss(self) -> None:
-        """Press the one button of the known dialog, and see it go."""
+        """Press the known dialog's only button and wait until it is gone."""
         await questions.dismiss(self._ask)
 
     async def _ask(self, call: str) -> Any:

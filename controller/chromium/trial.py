@@ -1,4 +1,4 @@
-"""A trial of the browser, as it will be started for an account, on a temporary profile: for `switchboard check`."""
+"""A test start of the browser, as for an account, on a temporary profile: for `switchboard check`."""
 
 import asyncio
 import tempfile
@@ -19,9 +19,9 @@ _UNDO_SECONDS = 5.0
 
 
 async def try_browser(options: ChromiumOptions, seconds: float) -> str:
-    """Start a browser, show an empty page, and end it; return its version and whether it is in its sandbox.
+    """Start a browser, open an empty page and end it; return its version and whether it is sandboxed.
 
-    The profile lies in DATA_DIR, where those of accounts will, or else among temporary files. Raises DriverError,
+    The profile is in DATA_DIR, like those of accounts, or else in the temporary folder. Raises DriverError,
     OSError.
     """
     browser = await identify(find_executable(options.executable))

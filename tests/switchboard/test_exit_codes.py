@@ -46,7 +46,7 @@ def test_a_data_dir_in_use_may_heal(tmp_path):
 def test_what_is_no_browser_is_for_a_person(tmp_path):
     code, lines = run(tmp_path, CHROMIUM_PATH="/usr/bin/true")
     assert code == 2
-    assert "does not tell its version" in lines[-1]
+    assert "does not report its version" in lines[-1]
 
 
 def test_a_full_disk_may_heal_and_json_stays_json(tmp_path):

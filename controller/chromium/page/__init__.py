@@ -1,1 +1,1 @@
-"""What is read from WhatsApp Web's page, by which script, and what the page is asked to do."""
+"""WhatsApp Web's page: our script in it, the parsing of what it sends, and the commands that it accepts."""

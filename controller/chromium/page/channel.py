@@ -1,11 +1,10 @@
-"""The one way between a page and us: messages of our watcher come in, single questions go out.
+"""The only channel between the page and us: our watcher's messages come in, single queries go out.
 
-It is a binding of the DevTools protocol's own, in this page alone, and not one of Playwright's, which keeps a list of
-them where a page's script finds it. Our script takes the function out of `window` before any script of the page runs,
-and each message begins with a secret that only our script knows; what calls it otherwise, or from another frame than
-the page's own, is not heard.
-What comes in is bounded here once more, in size and rate, and handled at once: there is no queue.
-What never lives here: what a message or an answer means.
+It is a DevTools protocol binding in this page only, not one of Playwright's, which keeps a list of bindings that the
+page's scripts could find. Our script removes the function from `window` before any script of the page runs, and each
+message begins with a secret known only to our script; other calls, and those from other frames, are ignored.
+Incoming messages are limited in size and rate here as well, and handled immediately: there is no queue.
+Not here: what a message or an answer means.
 """
 
 import asyncio
@@ -22,16 +21,16 @@ from controller.chromium.playwright.errors import GONE, translated
 from controller.driver import DriverError
 
 LONGEST_MESSAGE = 10_000
-"""Letters. The watcher sends no longer ones."""
+"""Characters. The watcher sends no longer ones."""
 BURST = 200
-"""Messages at once: more than the watcher sends through four reloads in a row."""
+"""Messages at once: more than the watcher sends during four reloads in a row."""
 PER_SECOND = 10.0
-"""Messages each second for good: twice what the watcher sends at most."""
+"""Sustained messages per second: twice the watcher's maximum."""
 DOING = "ask the page"
 
 
 class PageChannel:
-    """receive: called with each message. flooded: called once, when there is more than any page of ours sends."""
+    """receive: called with each message. flooded: called once if there are more than our script ever sends."""
 
     def __init__(self, cdp: CDPSession, receive: Callable[[Any], None], flooded: Callable[[], None]) -> None:
         self._cdp, self._receive, self._flooded = cdp, receive, flooded
@@ -45,30 +44,30 @@ class PageChannel:
         self._gone: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     async def install(self) -> None:
-        """Put our script before everything that the page will load. Raises what Playwright raises."""
+        """Install our script ahead of everything that the page loads. Raises what Playwright raises."""
         self._frame = (await self._cdp.send("Page.getFrameTree"))["frameTree"]["frame"]["id"]
         self._cdp.on("Runtime.executionContextCreated", self._context_created)
         self._cdp.on("Runtime.executionContextDestroyed", self._context_destroyed)
         self._cdp.on("Runtime.executionContextsCleared", self._contexts_cleared)
         self._cdp.on("Runtime.bindingCalled", self._called)
-        await self._cdp.send("Runtime.enable")  # without it no context has the binding
+        await self._cdp.send("Runtime.enable")  # contexts only get the binding after this
         await self._cdp.send("Runtime.addBinding", {"name": self._binding})
         source = {"source": watcher(self._binding, self._secret)}
         await self._cdp.send("Page.addScriptToEvaluateOnNewDocument", source)
 
     def close(self) -> None:
-        """Hear nothing more."""
+        """Ignore all further messages."""
         self._open = False
 
     def lose(self) -> None:
-        """Take it that the page has crashed: nothing that it is asked is ever answered."""
+        """Fail all pending and future queries: the page has crashed."""
         if not self._gone.done():
             self._gone.set_result(None)
 
     def _context_created(self, event: dict[str, Any]) -> None:
         context = event["context"]
-        told = context.get("auxData", {})
-        self._contexts[context["id"]] = told.get("frameId") == self._frame and told.get("isDefault") is True
+        data = context.get("auxData", {})
+        self._contexts[context["id"]] = data.get("frameId") == self._frame and data.get("isDefault") is True
         self._count()
 
     def _context_destroyed(self, event: dict[str, Any]) -> None:
@@ -78,7 +77,7 @@ class PageChannel:
         self._contexts.clear()
 
     def _count(self) -> bool:
-        """Count one event of the page's; returns whether it is still one of those that a page may have."""
+        """Count one event from the page; returns whether it is within the limit."""
         if not self._open:
             return False
         now = asyncio.get_running_loop().time()
@@ -102,10 +101,10 @@ class PageChannel:
         if not isinstance(payload, str) or len(payload) > LONGEST_MESSAGE or not payload.startswith(self._secret):
             return
         try:
-            told = json.loads(payload.removeprefix(self._secret))
+            message = json.loads(payload.removeprefix(self._secret))
         except (ValueError, RecursionError):
             return
-        self._receive(told)
+        self._receive(message)
 
     async def ask(self, call: str) -> Any:
         """Call one of the functions of surfaces.js in the page, as in "live()". Raises DriverError; has no deadline."""
@@ -116,7 +115,7 @@ class PageChannel:
         return await self._run(f"({function})({json.dumps(argument)})")
 
     async def _run(self, expression: str) -> Any:
-        # Without a gesture of a user's: with one, as Playwright's own evaluate has it, the page might open a window.
+        # Not as a user gesture: with one, as in Playwright's own evaluate, the page could open a window.
         asked = {"expression": expression, "awaitPromise": True, "returnByValue": True, "userGesture": False}
         asking = asyncio.ensure_future(self._cdp.send("Runtime.evaluate", asked))
         try:

@@ -1,7 +1,7 @@
-"""The documents of one page, one after the other: how each is loaded, recognised and left, and what leaves for good.
+"""The page's documents in sequence: how each is loaded, recognised and left, and which navigation ends the session.
 
-A main-frame load of the page's own origin is a new document of the same session: it is read anew, with the time to
-load and to settle that the first one had. What a document says is read by `reader`; what follows is the session's.
+A main-frame load of the page's own origin is a new document of the same session: it is read from scratch, with the
+same time to load and settle as the first. `reader` parses what it says; the session decides what follows.
 """
 
 import asyncio
@@ -28,17 +28,17 @@ _CLIENT_ERROR = 400
 _CACHES_SECONDS = 5.0
 _LEAVE_SECONDS = 5.0
 _HOST = re.compile(r"(?!.*\d{7})[a-z0-9.-]{1,60}")
-"""A host worth naming: one with a long number in it might be somebody's."""
+"""A host name that is safe to show: one with a long number could identify somebody."""
 _NOWHERE = "http://127.0.0.1:9/"
-"""An address that Chromium refuses without asking any network: its error page shares no process with any origin, while
-about:blank and data: may stay in the process of the page before, with what that one holds open."""
+"""An address that Chromium refuses without network access: its error page shares no process with any origin, whereas
+about:blank and data: may stay in the previous page's process, with whatever that one keeps open."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Timing:
-    """Seconds. load: until the page has loaded; settle: after that, until it must have been recognised.
+    """Seconds. load: until the page has loaded; settle: after that, until it must be recognised.
 
-    close: until nothing is left of the browser.
+    close: until the browser's processes are gone.
     """
 
     load: float
@@ -47,20 +47,20 @@ class Timing:
 
 
 class Owner(Protocol):
-    """Who is told of what becomes of the documents."""
+    """Notified of what happens to the documents."""
 
     def end(self, ended: Ended) -> None:
-        """Take it that the session is over."""
+        """Handle the end of the session."""
 
     def renew(self) -> None:
-        """Read everything anew: there is a new document of the same session."""
+        """Start over: the same session has a new document."""
 
     def log_out_address(self, code: str) -> None:
-        """Take it that the page went to its log-out address, with WhatsApp's code for why, "" for none."""
+        """Handle a navigation to the log-out address, with WhatsApp's code for the reason, "" for none."""
 
 
 class Documents:
-    """Loads the page and follows it."""
+    """Loads the page and follows its navigation."""
 
     def __init__(self, page: Page, cdp: CDPSession, url: str, timing: Timing, owner: Owner) -> None:
         self._page, self._cdp, self._url, self._timing, self._owner = page, cdp, url, timing, owner
@@ -70,28 +70,28 @@ class Documents:
         self._settling: asyncio.Task[None] | None = None
 
     def watch(self) -> None:
-        """Follow where the page goes from now on."""
+        """Follow the page's navigation from now on."""
         self._cdp.on("Page.frameNavigated", self._navigated)
 
     def recognise(self) -> None:
-        """Take it that the present document is one that we know."""
+        """Mark the current document as recognised."""
         self._recognised.set()
 
     @property
     def is_recognised(self) -> bool:
-        """Whether the present document is one that we know."""
+        """Whether the current document is recognised."""
         return self._recognised.is_set()
 
     # --- loading ------------------------------------------------------------------------------------------------------
 
     async def load(self, *, fresh: bool) -> None:
-        """Load the first document and wait until it is recognised; the owner hears what becomes of it."""
+        """Load the first document and wait until it is recognised; the owner is notified of the outcome."""
         if fresh:
             await self._bypass_what_is_kept()
         try:
             await self._go()
         except DriverError as error:
-            if not self._recognised.is_set():  # a page that works may load for ever
+            if not self._recognised.is_set():  # a working page may go on loading for ever
                 self._owner.end(Ended(error.reason, error.detail))
             return
         if fresh:
@@ -112,7 +112,7 @@ class Documents:
         doing = "load the page"
         try:
             with translated(doing):
-                # Playwright's own deadline is the first; ours is for a Playwright that hangs.
+                # Playwright's own deadline comes first; ours is for a hung Playwright.
                 async with asyncio.timeout(self._timing.load + 1):
                     response = await self._goto()
         except DriverError as error:
@@ -127,15 +127,15 @@ class Documents:
             response = await self._page.goto(self._url, wait_until="load", timeout=self._timing.load * 1000)
         except PlaywrightError as error:
             if is_interrupted(error):
-                return None  # the page itself went on: whether to a known one is told by its settling
+                return None  # the page itself navigated on: settling shows whether to a known one
             raise
         return None if response is None else response.status
 
     async def _bypass_what_is_kept(self) -> None:
-        """Load from the network alone: a worker of long ago may answer with a page whose scripts are gone.
+        """Load from the network only: an outdated service worker may serve a page whose scripts no longer exist.
 
-        The worker goes for good, and the page installs another one; caches are dropped before the browser opens
-        (`Profile.drop_caches`). Storage stays as it is: the keys are in it.
+        The worker is removed for good, and the page installs a new one; caches are dropped before the browser opens
+        (`Profile.drop_caches`). Storage is left alone: it holds the keys.
         """
         with translated("begin a fresh load"):
             async with asyncio.timeout(_CACHES_SECONDS):
@@ -143,11 +143,11 @@ class Documents:
                 await self._cdp.send("Network.setBypassServiceWorker", {"bypass": True})
                 await self._cdp.send("Network.setCacheDisabled", {"cacheDisabled": True})
                 origin = _origin(_address(self._url))
-                told = {"origin": origin, "storageTypes": "service_workers"}
-                await self._cdp.send("Storage.clearDataForOrigin", told)
+                what = {"origin": origin, "storageTypes": "service_workers"}
+                await self._cdp.send("Storage.clearDataForOrigin", what)
 
     async def _serve_what_is_kept(self) -> None:
-        """Let the caches and the service worker serve again: the fresh page is there."""
+        """Allow caches and the service worker again: the fresh page is loaded."""
         try:
             with translated("end the fresh load"):
                 async with asyncio.timeout(_CACHES_SECONDS):
@@ -160,12 +160,12 @@ class Documents:
     # --- leaving and coming back --------------------------------------------------------------------------------------
 
     async def leave(self) -> None:
-        """Go elsewhere on purpose: that it went means nothing. Raises DriverError."""
+        """Navigate away on purpose, which ends nothing. Raises DriverError."""
         self._is_away = True
         self._stop_settling()
         with translated("leave the page"):
             async with asyncio.timeout(_LEAVE_SECONDS):
-                with contextlib.suppress(PlaywrightError):  # it is refused, which is how we get the error page
+                with contextlib.suppress(PlaywrightError):  # it is refused, which brings up the error page
                     await self._page.goto(_NOWHERE)
 
     async def come_back(self) -> None:
@@ -175,7 +175,7 @@ class Documents:
         finally:
             self._is_away = False
 
-    # --- where it goes by itself --------------------------------------------------------------------------------------
+    # --- the page's own navigation ------------------------------------------------------------------------------------
 
     def _navigated(self, event: dict[str, Any]) -> None:
         frame = event["frame"]
@@ -190,7 +190,7 @@ class Documents:
             self._new_document()
             self._owner.log_out_address(log_out_code(code))
         elif not was_recognised:
-            self._origin = _origin(url)  # of the first load, wherever it is redirected to
+            self._origin = _origin(url)  # of the first load, after redirects
         elif _origin(url) not in {self._origin, _origin(_address(self._url))}:
             self._owner.end(Ended(Reason.NAVIGATED, f"the page went to {_host(url)}"))
         elif unreachable:
@@ -212,17 +212,17 @@ class Documents:
             self._settling = None
 
     async def stop(self) -> None:
-        """Wait for nothing more."""
+        """Cancel all waiting."""
         settling = self._settling
         self._stop_settling()
         if settling is not None:
             await asyncio.gather(settling, return_exceptions=True)
 
 
-def _address(told: str) -> SplitResult:
-    """Take an address apart; one that cannot be is as good as none."""
+def _address(address: str) -> SplitResult:
+    """Split an address; one that cannot be parsed counts as none."""
     try:
-        return urlsplit(told)
+        return urlsplit(address)
     except ValueError:
         return urlsplit("")
 
@@ -232,6 +232,6 @@ def _origin(url: SplitResult) -> str:
 
 
 def _host(url: SplitResult) -> str:
-    """Name the host of an address that a page chose: without names, passwords and ports, and not at any length."""
+    """Name the host of an address that the page chose: without user names, passwords and ports, of limited length."""
     host = url.hostname or ""
     return f"{url.scheme}://{host}" if _HOST.fullmatch(host) else "elsewhere"

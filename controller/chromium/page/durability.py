@@ -1,13 +1,13 @@
-"""Waits until a fresh link is on the disk, so that a kill -9 of the browser cannot lose it any more.
+"""Waits until a fresh link is on disk, so that a kill -9 of the browser can no longer lose it.
 
-Chromium collects what a page writes to localStorage and commits it some 5 s later, all of an origin at once; until
-then it is in memory only. So we write a marker of our own behind the page's keys and look for its bytes in the
-profile's files: once they are there, so is everything before them. IndexedDB reaches the disk when a transaction
-completes; one of our own with strict durability, behind the page's, tells that theirs have been synced too.
-Those 5 s hold for the first commit only: Chromium grants an origin 60 an hour (components/services/storage/dom_storage,
-StorageAreaImpl's commit rate limiter), so that a page which waited long for its scan may wait a minute more. What no
-page holds open any more is committed at once; so then the page is left, and loaded again as a restored session.
-What never lives here: when a link is fresh (`session`).
+Chromium buffers localStorage writes and commits them about 5 s later, all of an origin together. So we write a
+marker after the page's keys and look for its bytes in the profile's files: once they are there, so is everything
+written before. IndexedDB reaches the disk when a transaction completes; one of our own with strict durability, after
+the page's, shows that theirs have been synced too.
+The 5 s hold for the first commit only: Chromium allows an origin 60 an hour (components/services/storage/dom_storage,
+StorageAreaImpl's commit rate limiter), so a page that waited long for its scan may wait another minute. What no page
+keeps open is committed at once; in that case the page is left, and loaded again as a restored session.
+Not here: when a link is fresh (`session`).
 """
 
 import asyncio
@@ -23,9 +23,9 @@ from controller.driver import DriverError
 log = logging.getLogger(__name__)
 
 SOON = 6.5
-"""Seconds within which an origin's first commit has come: longer, and Chromium has put it off."""
+"""Seconds within which an origin's first commit happens: if it takes longer, Chromium has deferred it."""
 LONGEST_WAIT = 10.0
-"""Seconds after which a link counts as durable where the marker is never found: many times what was ever measured."""
+"""Seconds after which a link counts as durable even if the marker is never found: many times the longest seen."""
 _POLL_SECONDS = 0.1
 _ASK_SECONDS = 3.0
 
@@ -59,13 +59,13 @@ Evaluate = Callable[[str, Any], Awaitable[Any]]
 
 
 Leave = Callable[[], Awaitable[None]]
-"""Leaves the page, so that nothing of its origin is open. Raises DriverError."""
+"""Leaves the page, so that nothing keeps its origin open. Raises DriverError."""
 
 
 async def until_durable(evaluate: Evaluate, profile: Path, leave: Leave) -> bool:
-    """Wait until what the page has stored is on the disk. profile: --user-data-dir.
+    """Wait until everything the page has stored is on disk. profile: --user-data-dir.
 
-    Returns whether the page is still there; if not, it had to be left, and is to be loaded again. Raises DriverError.
+    Returns whether the page is still loaded; if not, it had to be left and must be loaded again. Raises DriverError.
     """
     nonce = secrets.token_hex(16)
     try:
@@ -83,7 +83,7 @@ async def until_durable(evaluate: Evaluate, profile: Path, leave: Leave) -> bool
 
 
 async def remove_marker(evaluate: Evaluate) -> None:
-    """Leave nothing of ours in the page's storage."""
+    """Remove our marker from the page's storage."""
     with contextlib.suppress(DriverError, TimeoutError):
         async with asyncio.timeout(_ASK_SECONDS):
             await evaluate(_REMOVE, _NAME)
@@ -99,12 +99,12 @@ async def _seen_on_disk(folder: Path, nonce: str, seconds: float) -> bool:
 
 
 def _is_stored(folder: Path, nonce: bytes) -> bool:
-    """Look for the marker where this and later builds keep localStorage: a LevelDB log or a SQLite file."""
+    """Look for the marker where this and later builds store localStorage: a LevelDB log or a SQLite file."""
     for place in ("Local Storage", "WebStorage"):
         for path in (folder / place).rglob("*"):
             try:
                 if path.is_file() and nonce in path.read_bytes():
                     return True
             except OSError:
-                continue  # compacted away meanwhile: the next look finds its successor
+                continue  # compacted meanwhile: the next scan finds its successor
     return False

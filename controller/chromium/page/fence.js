@@ -1,12 +1,12 @@
 /*
- * Run in every frame before its own scripts: what a page throws, prints or asks stays in its own process.
+ * Run in every frame before its own scripts: what a page throws, logs or prompts stays in its own process.
  *
- * Playwright's driver, which the accounts share, hands on each uncaught error and each line of the console, at any
- * length. The page's own handlers still run, and it still reads its own console; only the way out is bounded.
+ * Playwright's driver, which all accounts share, forwards every uncaught error and console line, at any length.
+ * The page's own handlers still run, and it can still read its own console; only the way out is closed.
  */
 (function () {
   "use strict";
-  const quiet = (event) => event.preventDefault(); // then Chromium does not report it
+  const quiet = (event) => event.preventDefault(); // keeps Chromium from reporting it
   window.addEventListener("error", quiet, true);
   window.addEventListener("unhandledrejection", quiet, true);
 
@@ -15,7 +15,7 @@
     try {
       console[name] = () => {};
     } catch {
-      // a build of the browser that keeps it
+      // not configurable in this build of the browser
     }
   }
   for (const [name, answer] of [["alert", undefined], ["confirm", false], ["prompt", null], ["open", null], ["print", undefined]]) {

@@ -1,7 +1,7 @@
-"""Keeps a page to one page: no windows, no frames of others, no permissions; and notices a page that keeps on trying.
+"""Confines a page to itself: no windows, foreign frames or permissions; and detects a page that keeps trying.
 
-Downloads are refused by Playwright (`playwright.launch`), new windows by the browser itself where it can; what it lets
-through is closed here. What never lives here: memory and processes (`process.bounds`), and messages (`channel`).
+Downloads are refused by Playwright (`playwright.launch`), new windows by the browser where possible; the rest is closed
+here. Not here: memory and processes (`process.bounds`), and messages (`channel`).
 """
 
 import asyncio
@@ -19,13 +19,13 @@ from controller.tasks import Tasks
 log = logging.getLogger(__name__)
 
 MOST_REFUSED = 50
-"""Windows and frames that are refused in `WITHIN` seconds before the page counts as one that misbehaves."""
+"""How many windows and frames may be refused within `WITHIN` seconds before the page counts as misbehaving."""
 WITHIN = 10.0
 _SECONDS = 5.0
 
 
 class Fence:
-    """misbehaves: called with one line for people, once the page has tried too often."""
+    """misbehaves: called with one line for people once the page has tried too often."""
 
     def __init__(self, page: Page, cdp: CDPSession, url: str, misbehaves: Callable[[str], None]) -> None:
         self._page, self._cdp, self._misbehaves = page, cdp, misbehaves
@@ -36,16 +36,16 @@ class Fence:
         self._since = asyncio.get_running_loop().time()
 
     async def install(self, context: BrowserContext, browser_cdp: CDPSession) -> None:
-        """Put it up before the page is loaded. Raises what Playwright raises."""
+        """Install it before the page is loaded. Raises what Playwright raises."""
         context.on("page", self._window_opened)
-        # All that is not named is refused from now on. Storage that may not be evicted holds the session's keys.
+        # Permissions not named are refused from here on. Persistent storage is granted, as it holds the session's keys.
         await browser_cdp.send("Browser.grantPermissions", {"permissions": ["durableStorage"]})
         self._frame = (await self._cdp.send("Page.getFrameTree"))["frameTree"]["frame"]["id"]
         self._cdp.on("Fetch.requestPaused", self._document_asked)
         await self._cdp.send("Fetch.enable", {"patterns": [{"resourceType": "Document"}]})
 
     async def stop(self) -> None:
-        """Let go of it."""
+        """Detach."""
         await self._tasks.stop()
 
     def _window_opened(self, opened: Page) -> None:
@@ -54,7 +54,7 @@ class Fence:
             self._tasks.start(self._close(opened))
 
     def _document_asked(self, event: dict[str, Any]) -> None:
-        """Let the page itself go where it will (that is seen), and its frames stay with its own origin."""
+        """Let the page itself navigate (that is followed), but keep its frames on its own origin."""
         asked = {"requestId": event["requestId"]}
         is_own = event.get("frameId") == self._frame or _origin(event["request"]["url"]) in {self._origin, "null"}
         if is_own:
@@ -89,7 +89,7 @@ class Fence:
 
 
 def _origin(url: str) -> str:
-    """Name an address's origin; "null" for what is none's but the page's own (about:, data:, blob:)."""
+    """Return an address's origin; "null" for those without one (about:, data:, blob:)."""
     try:
         found = urlsplit(url)
     except ValueError:

@@ -1,7 +1,7 @@
-"""What single questions to a page find: a probe's health, and whether the server answered a heartbeat.
+"""Single queries to a page: a probe's health, and whether the server answered a heartbeat.
 
-Three-valued throughout: yes, no, and cannot be told; what cannot be told is never taken for yes where more could have
-been asked. What never lives here: how the page is asked (`channel`), and how often.
+Three-valued throughout: yes, no, and unknown; unknown is never taken for yes if more could have been queried.
+Not here: how the page is queried (`channel`), and how often.
 """
 
 import asyncio
@@ -22,12 +22,12 @@ Ask = Callable[[str], Awaitable[Any]]
 
 
 def connection_of(live: Any) -> Connection:
-    """Check what the page answered to "live()"."""
+    """Validate the page's answer to "live()"."""
     return Connection.parse(live) if isinstance(live, dict) else Connection()
 
 
 def health_of(live: Any) -> Health:
-    """Say whether the page's socket is well, from what it answered to "live()"."""
+    """Return whether the page's socket is healthy, from its answer to "live()"."""
     connection = connection_of(live)
     if connection.fault is not None:
         return Health(Layer.SOCKET, f"it is {connection.fault}")
@@ -41,8 +41,8 @@ def health_of(live: Any) -> Health:
 async def heartbeat(ask_page: Ask, *, ask: bool, presence: bool) -> bool:
     """Return whether the server is known to have answered.
 
-    With `ask` it is asked one question about our own address; where the page offers no such question, a socket that is
-    read as connected is the answer (the page pings its server itself). presence: say also that we are here.
+    With `ask`, query our own address; if the page offers no such query, a socket in the connected state counts (the
+    page pings its server itself). presence: also announce that we are online.
     """
     if presence:
         await ask_page("sendPresence()")
@@ -55,7 +55,7 @@ async def heartbeat(ask_page: Ask, *, ask: bool, presence: bool) -> bool:
 
 
 async def headline(ask_page: Ask) -> str:
-    """Return the words that stand out on the page, for people; "" where none can be had in time."""
+    """Return the page's most prominent text, for people; "" if it cannot be had in time."""
     with contextlib.suppress(DriverError, TimeoutError):
         async with asyncio.timeout(_SECONDS):
             return words_of(await ask_page("headline()"))
@@ -63,7 +63,7 @@ async def headline(ask_page: Ask) -> str:
 
 
 async def dismiss(ask_page: Ask) -> None:
-    """Press the one button of the known dialog, and see it go. Raises DriverError."""
+    """Press the known dialog's only button and wait until it is gone. Raises DriverError."""
     if not await ask_page("dismiss()"):
         raise DriverError(Reason.UNKNOWN, "this page shows no dialog that is known")
     for _ in range(int(_SECONDS / _LOOK_SECONDS)):

@@ -1,9 +1,9 @@
-"""What one document's messages mean, in their order: a synchronous reading with no browser, clock or task in it.
+"""Interprets one document's messages in sequence: synchronous, without browser, clock or tasks.
 
-A glimpse is no evidence: what would end the attempt or the connection, and what may be gone in a moment, is given as
-`Stands`, to be acted upon once it has stood for some seconds (`standing`), and taken back by a later message.
-What never lives here: where things are in the page (`surfaces.js`), what a single sight may contain (`snapshot`), and
-what follows in time (`session`).
+A glimpse is not evidence: what would end the attempt or the connection, and what may vanish at once, is returned as
+`Stands`, to be acted upon once it has persisted for some seconds (`standing`), and withdrawn by a later message.
+Not here: where things are in the page (`surfaces.js`), what a single snapshot may contain (`snapshot`), and timing
+(`session`).
 """
 
 from collections.abc import Iterator
@@ -30,14 +30,14 @@ from controller.accounts.reports import (
 from controller.chromium.page.snapshot import BLOCKS, Cover, Snapshot, build_of, log_out_code, parts_of
 
 ENDS_AFTER = 3.0
-"""Seconds that something must stand that would end an attempt or a connection."""
+"""Seconds that something must persist that would end an attempt or a connection."""
 COVERS_AFTER = 1.0
-"""Seconds that a dialog must stand before it is told."""
+"""Seconds that a dialog must persist before it is reported."""
 ONE_SIGN_AFTER = 5.0
-"""Seconds after which a second sign is asked for where the page gives one only."""
+"""Seconds after which a second sign is requested if the page gives one only."""
 
 _FIRST_LIVES, _NEXT_LIVES = 60.0, 20.0
-"""Seconds that WhatsApp lets its codes live: the first of a page, and those that follow."""
+"""Lifetime of WhatsApp's codes in seconds: the first one on a page, and those that follow."""
 _BLOCKS = {
     "CONFLICT": (Reason.CONFLICT, "WhatsApp Web was opened elsewhere"),
     "PROXYBLOCK": (Reason.BANNED, "WhatsApp blocks this address"),
@@ -50,7 +50,7 @@ assert _BLOCKS.keys() == BLOCKS
 
 @unique
 class Finding(Enum):
-    """What a message asks of the session, beside reports."""
+    """What a message requires of the session, apart from reports."""
 
     RECOGNISED = "the page is one that we know"
     TAKE_OVER = "the session is to be taken back from elsewhere"
@@ -60,14 +60,14 @@ class Finding(Enum):
 
 @dataclass(frozen=True, slots=True)
 class LogOutSaid:
-    """The page says that the link was removed, and is about to leave. code: WhatsApp's word for why, "" for none."""
+    """The page says that the link was removed, and is about to leave. code: WhatsApp's reason, "" for none."""
 
     code: str
 
 
 @unique
 class Subject(Enum):
-    """What may stand: one of each at a time."""
+    """What can be pending: at most one of each at a time."""
 
     END = "the session's end"
     CODE = "a code on a page that had a session"
@@ -77,7 +77,7 @@ class Subject(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Stands:
-    """Something to be acted upon if it stands for so long. meant: None where it stands no more."""
+    """Something to act upon if it persists for so long. meant: None if it is over."""
 
     subject: Subject
     meant: "Report | Finding | None"
@@ -88,10 +88,10 @@ Meaning = Report | Finding | LogOutSaid | Stands
 
 
 class PageReader:
-    """Reads the messages of one document.
+    """Interprets the messages of one document.
 
-    takeover: a conflict is answered by taking the session back. had_session: the profile holds a session, so that a
-    code would be news; it is believed only when it stands.
+    takeover: answer a conflict by taking the session back. had_session: the profile holds a session, so a code would be
+    significant; it is believed only if it persists.
     """
 
     def __init__(self, *, takeover: bool, had_session: bool = False) -> None:
@@ -113,32 +113,32 @@ class PageReader:
         self.latest: Snapshot | None = None
         """What the page showed last."""
         self.asked_for_scan = False
-        """Whether this page has not been linked from its start: then what it stores is new."""
+        """Whether this page has been unlinked from its start: what it stores is then new."""
         self.passkey_pending = False
-        """Whether it asked for a passkey, and nothing has moved since."""
+        """Whether it has requested a passkey, without progress since."""
 
-    def read(self, told: Any) -> Iterator[Meaning]:
-        """Give what one message of the watcher means."""
-        if not isinstance(told, dict):
+    def read(self, message: Any) -> Iterator[Meaning]:
+        """Return what one message of the watcher means."""
+        if not isinstance(message, dict):
             return
-        match told.get("kind"):
-            case "sight":
-                yield from self._see(Snapshot.parse(told))
+        match message.get("kind"):
+            case "snapshot":
+                yield from self._see(Snapshot.parse(message))
             case "state":
-                yield from self._pass(Snapshot.parse({"state": told.get("state")}))
+                yield from self._pass(Snapshot.parse({"state": message.get("state")}))
             case "loaded":
-                present, missing = parts_of(told.get("parts"))
-                yield Loaded(build_of(told.get("build")), present, missing)
+                present, missing = parts_of(message.get("parts"))
+                yield Loaded(build_of(message.get("build")), present, missing)
             case "heard":
                 yield Heard()
             case "passkey":
                 self.passkey_pending = True
                 yield PasskeyAsked()
             case "logged out":
-                yield LogOutSaid(log_out_code(told.get("reason")))
+                yield LogOutSaid(log_out_code(message.get("reason")))
 
     def believed(self, meant: "Report | Finding") -> Iterator[Report | Finding]:
-        """Give what follows once something has stood for long enough."""
+        """Return what follows once something has persisted for long enough."""
         match meant:
             case Code():
                 self._begin_anew()
@@ -149,93 +149,93 @@ class PageReader:
         yield meant
 
     def _begin_anew(self) -> None:
-        """Take it for the linking screen, in earnest: what was known of a session is void, and codes come at once."""
+        """Accept the linking screen as real: the session's state is void, and codes are reported at once."""
         self._had_session = False
         self.asked_for_scan = True
         self._authenticated = self._identified = None
 
     def second_sign(self) -> Iterator[Meaning]:
-        """Take it as ready: what was asked for beside the one sign of the page agrees."""
+        """Accept the page as ready: the second sign agrees."""
         yield from self._link()
 
     @property
     def number(self) -> str | None:
-        """Who is linked, E.164, as far as the page has told."""
+        """The logged-in account's number, E.164, if the page has shown it."""
         return self._identified or self._authenticated or None
 
-    # --- sights -------------------------------------------------------------------------------------------------------
+    # --- snapshots ----------------------------------------------------------------------------------------------------
 
-    def _see(self, sight: Snapshot) -> Iterator[Meaning]:
-        self.latest = sight
-        if sight.is_known_page and not self._recognised:
+    def _see(self, snapshot: Snapshot) -> Iterator[Meaning]:
+        self.latest = snapshot
+        if snapshot.is_known_page and not self._recognised:
             self._recognised = True
             yield Finding.RECOGNISED
-        yield from self._pass(sight)
-        yield from self._block(sight)
-        yield from self._cover_up(sight)
-        if sight.state == "UNPAIRED_IDLE":
-            self._codes = 0  # the codes are used up; a refresh brings new ones
-        yield from self._identify(sight)
-        yield from self._show_code(sight)
-        yield from self._progress(sight)
-        yield from self._readiness(sight)
+        yield from self._pass(snapshot)
+        yield from self._block(snapshot)
+        yield from self._cover_up(snapshot)
+        if snapshot.state == "UNPAIRED_IDLE":
+            self._codes = 0  # the codes are used up; a refresh yields new ones
+        yield from self._identify(snapshot)
+        yield from self._show_code(snapshot)
+        yield from self._progress(snapshot)
+        yield from self._readiness(snapshot)
 
-    def _identify(self, sight: Snapshot) -> Iterator[Meaning]:
-        if sight.asks_for_scan:
-            if not self._had_session and sight.number is None:
+    def _identify(self, snapshot: Snapshot) -> Iterator[Meaning]:
+        if snapshot.asks_for_scan:
+            if not self._had_session and snapshot.number is None:
                 self._begin_anew()
             return
-        if sight.number is None:
+        if snapshot.number is None:
             return
         if self._authenticated is None:
-            self._authenticated = sight.number
-            yield Authenticated(sight.number or None)
-        if sight.number and sight.number != self._identified:
-            is_news = self._authenticated != sight.number
-            self._identified = sight.number
+            self._authenticated = snapshot.number
+            yield Authenticated(snapshot.number or None)
+        if snapshot.number and snapshot.number != self._identified:
+            is_news = self._authenticated != snapshot.number
+            self._identified = snapshot.number
             if is_news:
-                yield Identified(sight.number)
+                yield Identified(snapshot.number)
 
-    def _show_code(self, sight: Snapshot) -> Iterator[Meaning]:
-        if sight.code is None:
-            if not sight.asks_for_scan:
+    def _show_code(self, snapshot: Snapshot) -> Iterator[Meaning]:
+        if snapshot.code is None:
+            if not snapshot.asks_for_scan:
                 yield Stands(Subject.CODE, None)
             return
         self._code_answered_next = True
-        if sight.code == self._code:
+        if snapshot.code == self._code:
             return
-        self._code = sight.code
-        code = Code(sight.code, lives=_NEXT_LIVES if self._codes else _FIRST_LIVES)
+        self._code = snapshot.code
+        code = Code(snapshot.code, lives=_NEXT_LIVES if self._codes else _FIRST_LIVES)
         self._codes += 1
-        if self._had_session or self._linked or sight.number is not None:
+        if self._had_session or self._linked or snapshot.number is not None:
             yield Stands(Subject.CODE, code, ENDS_AFTER)
         else:
             self.asked_for_scan = True
             yield code
 
-    def _progress(self, sight: Snapshot) -> Iterator[Meaning]:
-        if self._linked or sight.asks_for_scan or sight.percent in {None, self._percent}:
+    def _progress(self, snapshot: Snapshot) -> Iterator[Meaning]:
+        if self._linked or snapshot.asks_for_scan or snapshot.percent in {None, self._percent}:
             return
-        # Where the identity is not to be had, an open socket shows just as well that somebody is linked.
-        if self._authenticated is not None or sight.connection.is_up:
-            self._percent = sight.percent
+        # If the identity is not available, an open socket proves just as well that somebody is linked.
+        if self._authenticated is not None or snapshot.connection.is_up:
+            self._percent = snapshot.percent
             self.passkey_pending = False
-            yield Syncing(sight.percent)
+            yield Syncing(snapshot.percent)
 
-    def _readiness(self, sight: Snapshot) -> Iterator[Meaning]:
+    def _readiness(self, snapshot: Snapshot) -> Iterator[Meaning]:
         if self._linked:
             return
-        if sight.is_ready:
+        if snapshot.is_ready:
             yield from self._link()
         else:
-            meant = Finding.ONE_SIGN if sight.can_be_ready else None
+            meant = Finding.ONE_SIGN if snapshot.can_be_ready else None
             yield Stands(Subject.SIGN, meant, ONE_SIGN_AFTER)
 
     def _link(self) -> Iterator[Meaning]:
         if self._linked:
             return
         self._linked = True
-        self._takeover = False  # it was for this opening: a later conflict is told, and followed by the policy
+        self._takeover = False  # it applied to this opening: a later conflict is reported and handled by the policy
         self.passkey_pending = False
         yield Stands(Subject.SIGN, None)
         if self._authenticated is None:
@@ -245,30 +245,30 @@ class PageReader:
 
     # --- the connection -----------------------------------------------------------------------------------------------
 
-    def _pass(self, sight: Snapshot) -> Iterator[Meaning]:
-        """Read the order of states: PAIRING right after a code is a scan, after OPENING it is a cold start."""
-        state = sight.state
+    def _pass(self, snapshot: Snapshot) -> Iterator[Meaning]:
+        """Read the sequence of states: PAIRING right after a code is a scan, after OPENING it is a cold start."""
+        state = snapshot.state
         if state == "PAIRING" and self._code_answered_next:
             self._code_answered_next = False
-            self._code = None  # should the pairing fail, the same code is to be shown again
+            self._code = None  # should the pairing fail, the same code must be shown again
             yield Scanned()
         elif state == "OPENING":
             self._code_answered_next = False
-        is_up = sight.connection.is_up
-        if self._linked and is_up is not None and sight.connection.blocked is None:
+        is_up = snapshot.connection.is_up
+        if self._linked and is_up is not None and snapshot.connection.blocked is None:
             if self._socket_up and not is_up:
                 yield SocketDown()
             self._socket_up = is_up
 
-    def _block(self, sight: Snapshot) -> Iterator[Meaning]:
-        word = sight.connection.blocked
+    def _block(self, snapshot: Snapshot) -> Iterator[Meaning]:
+        word = snapshot.connection.blocked
         is_conflict = word == "CONFLICT"
         if is_conflict and self._takeover:
             if not self._in_conflict:
                 yield Finding.TAKE_OVER
         elif word is not None:
             reason, detail = _BLOCKS[word]
-            ends_in = sight.block_ends_in if reason is Reason.BANNED else None
+            ends_in = snapshot.block_ends_in if reason is Reason.BANNED else None
             self._ending = True
             yield Stands(Subject.END, Ended(reason, detail, block_ends_in=ends_in), ENDS_AFTER)
         elif self._ending:
@@ -276,14 +276,14 @@ class PageReader:
             yield Stands(Subject.END, None)
         self._in_conflict = is_conflict
 
-    def _cover_up(self, sight: Snapshot) -> Iterator[Meaning]:
-        cover = None if sight.connection.blocked else sight.cover
+    def _cover_up(self, snapshot: Snapshot) -> Iterator[Meaning]:
+        cover = None if snapshot.connection.blocked else snapshot.cover
         if cover == self._cover:
             return
         self._cover = cover
         if self._cover_told and cover is None:
             self._cover_told = False
-            self._code = None  # the dialog covered it: it is to be told anew
+            self._code = None  # the dialog covered it: it must be reported again
             yield DialogClosed()
         meant = None if cover is None else Dialog(cover.words, known=cover.known, locked=cover.locked)
         yield Stands(Subject.COVER, meant, COVERS_AFTER)

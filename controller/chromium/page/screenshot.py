@@ -1,8 +1,8 @@
-"""The picture of a page that is stuck or unknown, for an alert: what is in it will be seen by many, and kept.
+"""The screenshot of a stuck or unknown page, for an alert: many people will see it, and it is stored.
 
-So whatever may be a linking code (a page that has changed may well still draw one) or a person's chats is left out of
-it; words outside of these stay, since they tell what the page wants.
-What never lives here: when a picture is taken (`session`), and who is shown it.
+Anything that may be a linking code (even a changed page may well draw one) or somebody's chats is therefore blanked;
+other text stays, since it tells what the page wants.
+Not here: when a screenshot is taken (`session`), and who sees it.
 """
 
 import asyncio
@@ -34,11 +34,11 @@ html body :is(#pane-side, #main, [role=grid], [role=list], [role=listbox])
 }
 input, textarea { color: transparent !important; -webkit-text-fill-color: transparent !important; }
 """
-"""What is left out is hatched, so that it looks as if it were meant."""
+"""Blanked areas are hatched, so that it looks intended."""
 
 
 async def take_picture(page: Page) -> bytes | None:
-    """Return a PNG of what the page shows, without codes and chats; None where none can be had in time."""
+    """Return a PNG of what the page shows, without codes and chats; None if it cannot be taken in time."""
     try:
         with translated("take a picture"):
             async with asyncio.timeout(_SECONDS):

@@ -1,6 +1,6 @@
-"""Our scripts for the page: the watcher that runs from its first moment, and single questions to it.
+"""Our scripts for the page: the watcher that runs from the start, and single queries.
 
-What never lives here: how they reach the page (`channel`), and what the answers mean.
+Not here: how they reach the page (`channel`), and what the answers mean.
 """
 
 import json
@@ -14,9 +14,9 @@ def _source(name: str) -> str:
 
 
 def watcher(binding: str, secret: str) -> str:
-    """Build the init script. binding: the function that takes its messages. secret: what they begin with."""
-    told = f"{json.dumps(binding)}, {json.dumps(secret)}"
-    return f"{_source('fence.js')};\n{_source('watcher.js')}({_source('surfaces.js')}, {told});"
+    """Build the init script. binding: the function that receives its messages. secret: their prefix."""
+    arguments = f"{json.dumps(binding)}, {json.dumps(secret)}"
+    return f"{_source('fence.js')};\n{_source('watcher.js')}({_source('surfaces.js')}, {arguments});"
 
 
 def question(call: str) -> str:

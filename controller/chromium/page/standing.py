@@ -1,4 +1,4 @@
-"""What is believed only once it has stood for a while. For one event loop."""
+"""Debouncing: things that are believed only once they have persisted for a while. For one event loop."""
 
 import asyncio
 from collections.abc import Callable, Hashable
@@ -9,17 +9,17 @@ T = TypeVar("T")
 
 
 class Standing(Generic[S, T]):
-    """One thing for each subject. act: called with it when it has stood for its time."""
+    """Debounces one value per subject. act: called with the value once it has persisted for its time."""
 
     def __init__(self, act: Callable[[S, T], None]) -> None:
         self._act = act
         self._standing: dict[S, tuple[T, asyncio.TimerHandle]] = {}
 
     def see(self, subject: S, seen: T | None, seconds: float) -> None:
-        """Take what is seen of a subject now. The same as before goes on standing; None is nothing any more.
+        """Note a subject's current value. An unchanged value goes on waiting; None cancels it.
 
-        Something else begins anew, but where the first was due in less time than that: what changes all the time
-        stands too.
+        A different value starts over, unless the first one is due sooner: something that changes all the time
+        persists, too.
         """
         before = self._standing.get(subject)
         if before is not None and before[0] == seen:
@@ -34,11 +34,11 @@ class Standing(Generic[S, T]):
         self._standing[subject] = seen, loop.call_at(due, self._believe, subject)
 
     def stands(self, subject: S) -> bool:
-        """Whether something of this subject waits for its time."""
+        """Whether a value of this subject is waiting."""
         return subject in self._standing
 
     def clear(self) -> None:
-        """Forget everything."""
+        """Cancel everything."""
         for _, handle in self._standing.values():
             handle.cancel()
         self._standing.clear()

@@ -1,9 +1,9 @@
 /*
- * Every surface of the WhatsApp Web page that we touch, in one place: its modules first, its DOM as the second way.
+ * Every surface of the WhatsApp Web page that we use, in one place: its modules first, its DOM as the fallback.
  *
- * An expression whose value is an object of functions. It leaves nothing in the page, so that it can be evaluated again
- * for each question. Nothing here throws for a build that lacks a surface: it answers null.
- * What never lives here: when anything is read (watcher.js) and what it means (snapshot.py, reader.py).
+ * An expression whose value is an object of functions. It leaves nothing in the page, so it can be evaluated again
+ * for each query. Nothing here throws if a build lacks a surface: the result is null.
+ * Not here: when anything is read (watcher.js) and what it means (snapshot.py, reader.py).
  */
 (function () {
   "use strict";
@@ -13,7 +13,7 @@
 
   // --- modules ---------------------------------------------------------------------------------------------------
 
-  /** One export of a module, or null where this build lacks it. */
+  /** One export of a module, or null if this build lacks it. */
   function exported(id, name) {
     try {
       const found = typeof window.require === "function" ? window.require(id) : null;
@@ -38,7 +38,7 @@
     }
   }
 
-  /** A word of the page's, cut: it may be of any length. */
+  /** A string from the page, truncated: it may be of any length. */
   const word = (value) => (typeof value === "string" ? value.slice(0, LONGEST_WORD) : null);
 
   // --- DOM -------------------------------------------------------------------------------------------------------
@@ -59,15 +59,15 @@
   const first = (selector, within = document) => [...within.querySelectorAll(selector)].find(visible) ?? null;
   const buttonsOf = (box) => [...box.querySelectorAll("button, [role=button]")].filter(visible);
 
-  /** What covers the page now: an element, or null. A dialog of a dialog is one. */
+  /** What covers the page now: an element, or null. For nested dialogs, the inner one. */
   const cover = () => first(DIALOGS);
   const lockField = () => first("input[type=password]");
 
-  /** Whether a dialog is the one about news, which any answer but its one button would only keep. */
+  /** Whether a dialog is the "what's new" one, which stays until its only button is pressed. */
   const isNews = (box) =>
     buttonsOf(box).length === 1 && /what.{0,2}s new|new on whatsapp|neu bei whatsapp/i.test(text(first(HEADLINES, box)) || text(box));
 
-  /** What covers the page: {words, known, locked}, or null. A headline comes first, so that it is not cut off. */
+  /** What covers the page: {words, known, locked}, or null. The headline comes first, so that it is not truncated. */
   function dialog() {
     const field = lockField();
     if (field !== null) {
@@ -83,7 +83,7 @@
     return { words: words.slice(0, LONGEST_TEXT), known: isNews(box), locked: false };
   }
 
-  /** Press the one button of the known dialog; false where there is none. */
+  /** Press the known dialog's only button; false if there is none. */
   function dismiss() {
     const box = cover();
     if (box === null || !isNews(box)) return false;
@@ -91,7 +91,7 @@
     return true;
   }
 
-  /** The words that stand out: of what covers the page, else its headline, else what it says while it starts. */
+  /** The most prominent text: of what covers the page, else its headline, else what it shows while it starts. */
   function headline() {
     const found = dialog();
     if (found !== null) return found.words;
@@ -99,7 +99,7 @@
     return text(head ?? one("#wa_web_initial_startup"));
   }
 
-  /** The known marks of the page that can be seen now. */
+  /** The known markers of the page that are visible now. */
   const marks = () => ({
     code: one("[data-testid=link-device-qr-code], [data-testid^=link-device-qrcode-alt-linking-]") !== null,
     expired: visible(refreshButton()),
@@ -109,7 +109,7 @@
 
   // --- the linking code ------------------------------------------------------------------------------------------
 
-  /** Five parts, or null: a code of which a part is missing must never be shown to anybody. */
+  /** Five parts, or null: an incomplete code must never be shown to anybody. */
   function wellFormed(text) {
     if (typeof text !== "string") return null;
     const bare = text
@@ -120,7 +120,7 @@
     return parts.length === 5 && !parts.some(missing) ? bare : null;
   }
 
-  /** The code of the ref that the page has now, or null. The ref may be a dead one: only the socket's state tells. */
+  /** The code for the page's current ref, or null. The ref may have expired: only the socket's state tells. */
   async function codeOfModules() {
     try {
       const ref = conn()?.ref;
@@ -139,7 +139,7 @@
 
   const codeOfDom = () => wellFormed(codeElement()?.getAttribute("data-ref"));
 
-  /** Ask for new codes after the sixth, as older builds, newer ones, or people do. */
+  /** Request new codes after the sixth, as older builds, newer ones, or people do. */
   function refreshCode() {
     const newer = exported("WAWebLaunchSocketUtils", "refreshQR");
     if (typeof cmd()?.refreshQR === "function") cmd().refreshQR();
@@ -147,12 +147,12 @@
     else refreshButton()?.click();
   }
 
-  // --- who, how far, and whether alive -----------------------------------------------------------------------------
+  // --- identity, progress and liveness -----------------------------------------------------------------------------
 
   const PHONE = ["c.us", "s.whatsapp.net"];
   const PREFERENCES = "WAWebUserPrefsMeUser";
 
-  /** The address that the page has kept of who is linked, as text: it may be of a session that is over. */
+  /** The linked address that the page has stored, as text: it may belong to a session that is over. */
   function keptWid() {
     try {
       return JSON.parse(localStorage.getItem("last-wid-md") ?? localStorage.getItem("last-wid") ?? "null");
@@ -161,33 +161,33 @@
     }
   }
 
-  /** The digits of an address (an object or text) that is a phone's; null for a hidden one (LID) or none. */
+  /** The digits of an address (an object or text) of a phone; null for a hidden one (LID) or none. */
   function digitsOf(wid) {
     const [, user, server] = /^(\d{5,15})(?::\d+)?(?:@([a-z.]+))?$/.exec(String(wid?._serialized ?? wid ?? "")) ?? [];
     if (user !== undefined) return server === undefined || PHONE.includes(server) ? user : null;
     return /^\d{5,15}$/.test(wid?.user ?? "") && PHONE.includes(wid?.server ?? PHONE[0]) ? wid.user : null;
   }
 
-  /** Every address that the page may have of who is linked now, the best first. */
+  /** Every address of the linked account that the page may have, the most reliable first. */
   const wids = () => {
     const known = ["getMaybeMeUser", "getMaybeMePnUser", "getMeUser", "getMaybeMeLidUser"].map((name) => call(PREFERENCES, name));
-    // What may be left of another session counts only where one is open.
+    // Leftovers of another session count only if a session is open.
     const late = word(socket()?.state) === "CONNECTED" ? [conn()?.wid, keptWid()] : [];
     return [...known, ...late].filter((wid) => wid !== null && wid !== undefined);
   };
 
-  /** The digits of who is linked; "" where only a number-less identity is known; null for nobody. */
+  /** The linked account's digits; "" if only an identity without a number is known; null for nobody. */
   function me() {
     const found = wids();
     return found.map(digitsOf).find((digits) => digits !== null) ?? (found.length > 0 ? "" : null);
   }
 
-  // --- the loading of chats ----------------------------------------------------------------------------------------
+  // --- the sync ----------------------------------------------------------------------------------------
 
   let historyModule;
   let searchedAt = -Infinity;
 
-  /** The model of the first history's progress, or null. Nobody knows its module's name: it is found by what it exports. */
+  /** The model of the first history sync's progress, or null. Its module's name is unknown: it is found by its exports. */
   function history() {
     const name = "getHistorySyncProgressModel";
     if (historyModule === undefined && performance.now() - searchedAt > 5000) {
@@ -207,11 +207,11 @@
   }
 
   const seen = [null, null, null];
-  let moving = null; // the place that moved last
+  let moving = null; // the source that moved last
 
   /**
-   * How much of the chats has been loaded, 0 to 100, or null. It may be told in three places, of which any may be still:
-   * the one that moved last is the one that tells.
+   * How much of the chats has been loaded, 0 to 100, or null. Three sources may show it, any of which may stand still:
+   * the one that moved last is used.
    */
   function percent() {
     const number = (value) => (typeof value === "number" && Number.isFinite(value) ? value : null);
@@ -233,7 +233,7 @@
     return (moving === null ? null : told[moving]) ?? told.find((value) => value !== null) ?? null;
   }
 
-  /** The connection in the page's own words, read live; each null where it cannot be read. */
+  /** The connection as the page describes it, read live; null for each value that cannot be read. */
   function live() {
     const synced = socket()?.hasSynced;
     return {
@@ -249,10 +249,10 @@
 
   // --- the build ---------------------------------------------------------------------------------------------------
 
-  /** What the page calls itself, "" where it does not tell. */
+  /** The page's version, "" if it does not show one. */
   const build = () => word(exported("WAWebBuildConstants", "VERSION_STR") ?? window.Debug?.VERSION) ?? "";
 
-  /** Which of the surfaces that we read this build has: {name: whether}. */
+  /** Which of the surfaces that we read exist in this build: {name: boolean}. */
   const parts = () => ({
     "socket": socket() !== null,
     "stream": stream() !== null,
@@ -267,17 +267,17 @@
     "log out": typeof socket()?.logout === "function",
   });
 
-  /** Seconds until a block ends, where the page tells, or null. */
+  /** Seconds until a block ends, if the page shows it, or null. */
   function blockEndsIn() {
     const told = exported("WAWebTemporaryBan", "TemporaryBan")?.expiresAt
       ?? one("[data-testid=temporary-ban]")?.getAttribute("data-expires-at");
     const end = Number(told ?? NaN);
     if (!(end > 0)) return null;
-    const seconds = end > 1e11 ? end / 1000 : end; // both units have been seen in such fields
+    const seconds = end > 1e11 ? end / 1000 : end; // both units occur in such fields
     return Math.max(0, seconds - Date.now() / 1000);
   }
 
-  /** Our own address as an object of the page's, or null. */
+  /** Our own address as one of the page's objects, or null. */
   const ownWid = () => {
     const [wid] = wids();
     return (typeof wid === "string" ? call("WAWebWidFactory", "createWid", wid) : wid) ?? null;
@@ -286,8 +286,8 @@
   const ownQuery = () => exported("WAWebQueryExistsJob", "queryWidExists");
 
   /**
-   * Whether the server answers one light question about our own address, be it a phone's or a hidden one.
-   * null: it cannot be asked. An answer that says nothing (nobody of that address) is one of the page's own: false.
+   * Whether the server answers a light query about our own address, be it a phone's or a hidden one.
+   * null: no such query exists. An empty answer (nobody has that address) comes from the page itself: false.
    */
   async function serverAnswers() {
     const wid = ownWid();
@@ -300,7 +300,7 @@
     }
   }
 
-  /** Tell the server that we are here. It is sent, never answered. */
+  /** Announce to the server that we are online. It is sent, but never answered. */
   const sendPresence = () => void call("WAWebPresenceChatAction", "sendPresenceAvailable");
 
   function takeOver() {

@@ -1,12 +1,12 @@
 /*
- * Watches the page from its first moment and tells what it sees, as one whole sight each time anything in it changed.
+ * Watches the page from its start and sends a complete snapshot each time anything in it has changed.
  *
  * A function of (surfaces, name of the binding, secret), run in every document before the page's own scripts. It
- * subscribes first and reads afterwards; what no event tells is read again: each second, and once the page is connected
- * each seven. Whatever is built in and used here is taken at once, since the page may replace it later.
- * The page cannot tell anything itself: the binding is gone from `window` before its first script runs, and a message
- * without the secret counts for nothing. What it can do is to make us tell more, so that is bounded, in size and rate.
- * What never lives here: where things are in the page (surfaces.js) and what they mean (reader.py).
+ * subscribes first and reads afterwards; what no event covers is polled: every second, and every seven seconds once
+ * the page is connected. Built-ins used here are captured at once, since the page may replace them later.
+ * The page itself cannot send anything: the binding is gone from `window` before its first script runs, and a message
+ * without the secret is ignored. It can only provoke more messages, which are therefore limited in size and rate.
+ * Not here: where things are in the page (surfaces.js) and what they mean (reader.py).
  */
 (function (surfaces, bindingName, secret) {
   "use strict";
@@ -18,23 +18,23 @@
   const now = performance.now.bind(performance);
   const later = window.setTimeout.bind(window);
 
-  const SEARCH_MS = 200; // while the page's modules are not there yet
+  const SEARCH_MS = 200; // until the page's modules are loaded
   const READ_MS = 1000;
   const SLOW_READ_MS = 7000; // once it is connected
-  const MOVED_MS = 500; // between two looks at a page that changes all the time
+  const MOVED_MS = 500; // between two snapshots of a page that changes all the time
   const REFRESH_MS = 5000;
   const HEARD_MS = 1000;
-  const BUILD_MS = 3000; // until a build that does not tell its version has not told it
+  const BUILD_MS = 3000; // after which a build counts as having no version
 
-  // --- telling -----------------------------------------------------------------------------------------------------
+  // --- sending -----------------------------------------------------------------------------------------------------
 
-  const LONGEST = 8000; // letters of one message
+  const LONGEST = 8000; // characters per message
   const BURST = 40; // messages at once
-  const EVERY_MS = 200; // and one more each
+  const EVERY_MS = 200; // then one more per interval
   let allowed = BURST;
   let refilledAt = now();
 
-  /** Tell a message unless there have been too many; returns whether it was told. */
+  /** Send a message unless there have been too many; returns whether it was sent. */
   function tell(message) {
     const moment = now();
     allowed = Math.min(BURST, allowed + (moment - refilledAt) / EVERY_MS);
@@ -47,23 +47,23 @@
     return true;
   }
 
-  // --- sights ------------------------------------------------------------------------------------------------------
+  // --- snapshots ------------------------------------------------------------------------------------------------------
 
   let lastTold = "";
   let deadRef = null;
   let refreshedAt = -Infinity;
   let reading = false;
   let again = false;
-  let isQuiet = false; // connected, and all is there
+  let isQuiet = false; // connected and complete
 
-  async function sight() {
+  async function snapshot() {
     const live = surfaces.live();
     const { state } = live;
     const marks = surfaces.marks();
     const ref = surfaces.conn()?.ref ?? null;
     const expired = state === "UNPAIRED_IDLE" || (state === null && marks.expired);
     if (expired) {
-      deadRef = ref; // it stays in the model: never show it again
+      deadRef = ref; // it stays in the model, but must not be shown again
       refresh();
     }
     let code = null;
@@ -75,7 +75,7 @@
     const isReady = live.synced === true || (live.mode === "MAIN" && live.info === "NORMAL");
     isQuiet = marks.chats && (state === null || (state === "CONNECTED" && isReady));
     return {
-      kind: "sight", ...live, code, marks, me: surfaces.me(), percent: isQuiet ? null : surfaces.percent(),
+      kind: "snapshot", ...live, code, marks, me: surfaces.me(), percent: isQuiet ? null : surfaces.percent(),
       blockEndsIn: surfaces.blockEndsIn(), dialog: surfaces.dialog(),
     };
   }
@@ -86,11 +86,11 @@
     try {
       surfaces.refreshCode();
     } catch {
-      // asked again in a while
+      // retried later
     }
   }
 
-  /** Tell what there is to see now, if it differs; a call while one is under way makes it look once more. */
+  /** Send a snapshot if it differs from the last; a call during another one makes that repeat. */
   async function look() {
     again = true;
     if (reading) return;
@@ -98,14 +98,14 @@
     try {
       for (let turns = 0; again && turns < 3; turns++) {
         again = false;
-        const seen = await sight();
-        // A code takes a moment to read: what the socket said meanwhile is newer.
+        const seen = await snapshot();
+        // Reading a code takes a moment: the socket's state is newer.
         if (seen.code !== null && surfaces.live().state !== seen.state) again = true;
         const text = stringify(seen, (key, value) => (key === "blockEndsIn" ? null : value));
         if (!again && text !== lastTold && tell(seen)) lastTold = text;
       }
     } catch {
-      // the next reading tries again
+      // the next poll retries
     } finally {
       reading = false;
     }
@@ -113,7 +113,7 @@
 
   let soon = false;
 
-  /** Look in a moment, once for all that happens until then. */
+  /** Take one snapshot shortly, for everything that happens until then. */
   function lookSoon() {
     if (soon) return;
     soon = true;
@@ -141,7 +141,7 @@
 
   let lastState = null;
 
-  /** A state that lasts a moment only is told as well: the order of states has a meaning. */
+  /** Transient states are sent as well: their sequence matters. */
   function passing(model, state) {
     if (typeof state === "string" && state !== lastState) {
       lastState = state;
@@ -153,8 +153,8 @@
   let heardAt = -Infinity;
 
   function heard(message) {
-    if (message?.isNewMsg === false) return; // history that the page reads from its own store
-    if (message?.id?.fromMe === true && message.ack === 0) return; // ours, and the server has not got it yet
+    if (message?.isNewMsg === false) return; // history loaded from the page's own store
+    if (message?.id?.fromMe === true && message.ack === 0) return; // ours, and not yet at the server
     if (now() - heardAt < HEARD_MS) return;
     heardAt = now();
     tell({ kind: "heard" });
@@ -180,26 +180,26 @@
     attach("messages", "add", heard);
   }
 
-  /** A dialog, a list, a lock: whatever comes or goes is looked at soon. An idle page moves nothing. */
+  /** A dialog, a list, a lock: a snapshot follows whatever appears or disappears. An idle page changes nothing. */
   function watchElements() {
     try {
       new MutationObserver(lookSoon).observe(document, { childList: true, subtree: true });
     } catch {
-      // then the slow reading alone sees it
+      // then only polling notices it
     }
   }
 
   let loadedTold = false;
   let modulesSince = null;
 
-  /** Tell once which build this is and what of it there is, as soon as that is known. */
+  /** Report once which build this is and which parts it has, as soon as that is known. */
   function tellLoaded() {
     if (loadedTold) return;
     const marks = surfaces.marks();
     if (surfaces.socket() === null && !marks.code && !marks.chats) return;
     modulesSince ??= now();
     const build = surfaces.build();
-    const isPartial = surfaces.socket() === null; // its modules may follow
+    const isPartial = surfaces.socket() === null; // its modules may still be loading
     if ((build === "" || isPartial) && now() - modulesSince < BUILD_MS) return;
     loadedTold = tell({ kind: "loaded", build, parts: surfaces.parts() });
   }
@@ -227,10 +227,10 @@
         try {
           const { publicKey: asked, mediation } = args[0] ?? {};
           const isOurs = asked && /(^|\.)whatsapp\.com$/.test(asked.rpId ?? location.hostname);
-          // A conditional request offers passkeys in a form's field: nobody is asked, and nothing waits for it.
+          // A conditional request offers passkeys in a form field: nobody is prompted, and nothing waits for it.
           if (isOurs && mediation !== "conditional") tell({ kind: "passkey" });
         } catch {
-          // the page's own affair
+          // up to the page
         }
         return apply(original, self, args);
       },

@@ -1,1 +1,1 @@
-"""Launching through Playwright, the process that it shares, and its errors translated once."""
+"""Playwright: its shared driver process, launching a browser through it, and the translation of its errors."""

@@ -1,8 +1,8 @@
-"""The one place where Playwright's errors become ours (`DriverError`), worded for people.
+"""Translates Playwright's errors to `DriverError`, worded for people. The only place that does.
 
-Of a message's many lines only the first is handed on, and what a browser that did not start said last: the rest is a
-log of calls, which may hold anything.
-What never lives here: what follows from an error.
+Of a long message only the first line is passed on, and the last output of a browser that did not start: the rest is a
+call log that may contain anything.
+Not here: what follows from an error.
 """
 
 import re
@@ -52,18 +52,18 @@ _FATAL = re.compile(r":FATAL:|Check failed|error while loading shared libraries|
 _NOISE = re.compile(
     r"vaapi|libva|dbus|gcm|:WARNING:|gpu_|viz_|sandbox_linux|ALSA|udev|^#|Received signal|\[end of stack"
 )
-"""What every browser on a server says, whatever it dies of."""
+"""Output of every browser on a server, however it dies."""
 _NUMBER = re.compile(r"\d{7,}")
 _GONE = re.compile(r"has been closed|Target crashed|Target closed|Connection closed|Browser closed|was detached")
 _BY_PAGE = ("Page.evaluate: ", "Frame.evaluate: ")
 _MOVED = "Execution context was destroyed"
-"""What follows the first is the page's own text (it may hold anything), unless it is the second."""
+"""The text that follows the first prefix is the page's own (and may contain anything), unless it is this one."""
 _INTERRUPTED = re.compile(r"ERR_ABORTED|interrupted by another navigation|frame was detached", re.IGNORECASE)
 
 
 @contextmanager
 def translated(doing: str, reason: Reason = Reason.LAUNCH_FAILED) -> Iterator[None]:
-    """Turn what Playwright raises into DriverError. doing: what was tried, as in "load the page"."""
+    """Convert what Playwright raises to DriverError. doing: what was attempted, as in "load the page"."""
     try:
         yield
     except TimeoutError as error:
@@ -73,11 +73,11 @@ def translated(doing: str, reason: Reason = Reason.LAUNCH_FAILED) -> Iterator[No
 
 
 def translate(error: PlaywrightError, doing: str, reason: Reason) -> DriverError:
-    """Say in one line what one of Playwright's errors means."""
+    """Explain one of Playwright's errors in one line."""
     if error.message.startswith(_BY_PAGE) and not _GONE.search(error.message) and _MOVED not in error.message:
         return DriverError(reason, f"could not {doing}: its script failed")
-    told = [line for line in _LOG_LINE.findall(error.message) if line.strip()]
-    if refusal := next((line for line in told if line.startswith(REFUSAL)), None):
+    lines = [line for line in _LOG_LINE.findall(error.message) if line.strip()]
+    if refusal := next((line for line in lines if line.startswith(REFUSAL)), None):
         detail = _line(refusal.removeprefix(REFUSAL))
         return DriverError(Reason.PROFILE_IN_USE if refusal.startswith(IN_USE) else reason, detail)
     if _NO_SANDBOX.search(error.message):
@@ -85,7 +85,7 @@ def translate(error: PlaywrightError, doing: str, reason: Reason) -> DriverError
     if ended := _EXIT.search(error.message):
         code, signal = ended.groups()
         how = f"exit code {code}" if signal == "null" else signal
-        return DriverError(reason, _line(f"could not {doing}: it ended ({how}) {_cause(told)}"))
+        return DriverError(reason, _line(f"could not {doing}: it ended ({how}) {_cause(lines)}"))
     if net := _NET_ERROR.search(error.message):
         return DriverError(reason, f"could not {doing}: {_NET.get(net[1], 'network error')} (net::{net[1]})")
     if isinstance(error, PlaywrightTimeoutError):
@@ -95,19 +95,19 @@ def translate(error: PlaywrightError, doing: str, reason: Reason) -> DriverError
     return DriverError(reason, _line(f"could not {doing}: {error.message}"))
 
 
-def _cause(told: Sequence[str]) -> str:
-    """Pick what a browser died of from its last lines: what it calls fatal, else the last that is no known noise."""
-    fatal = next((line for line in told if _FATAL.search(line)), None)
-    return fatal or next((line for line in reversed(told) if not _NOISE.search(line)), "")
+def _cause(lines: Sequence[str]) -> str:
+    """Pick the cause of death from a browser's last lines: a fatal one, else the last that is not known noise."""
+    fatal = next((line for line in lines if _FATAL.search(line)), None)
+    return fatal or next((line for line in reversed(lines) if not _NOISE.search(line)), "")
 
 
 def is_interrupted(error: PlaywrightError) -> bool:
-    """Whether a load ended because the page itself went on to another one: no failure yet."""
+    """Whether a load ended because the page itself navigated on: not a failure yet."""
     return _INTERRUPTED.search(error.message) is not None
 
 
 def _line(text: str) -> str:
-    """Keep one line of a text, with any account's number in a path of it hidden, and nothing that cannot be seen."""
+    """Return one line of a text, with account numbers in paths masked and invisible characters removed."""
     first = next((line.strip() for line in text.splitlines() if line.strip()), "")
     first = "".join(sign if sign.isprintable() else " " for sign in first)
     return _NUMBER.sub(lambda found: mask(found[0]), first)[:_LONGEST]

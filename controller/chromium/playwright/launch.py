@@ -1,8 +1,8 @@
-"""One launch of a browser on a profile: it hands over a running browser, or leaves nothing behind.
+"""One launch of a browser on a profile: returns a running browser, or leaves nothing behind.
 
-Playwright is not given the browser but a script of this one launch, its ticket (see `launcher`): once that file is
-gone no browser can be born of this launch, however late a hanging Playwright gets to it.
-What never lives here: the page, and what a session does with the browser.
+Playwright does not get the browser's path but a script for this launch only, its ticket (see `launcher`): once that
+file is removed the launch cannot produce a browser any more, however late a hung Playwright gets to it.
+Not here: the page, and what a session does with the browser.
 """
 
 import asyncio
@@ -29,7 +29,7 @@ _VIEWPORT = (1280, 900)
 
 
 class Launch:
-    """One attempt. `start` and then, whatever came of it, `undo` unless a session took it over."""
+    """One launch attempt. Call `start` and then, whatever the outcome, `undo` unless a session took it over."""
 
     def __init__(self, profile: Profile, browser: Browser, arguments: list[str], proxy: Proxy | None = None) -> None:
         self._profile = profile
@@ -45,9 +45,9 @@ class Launch:
         write_ticket(
             self._ticket, self._profile.pid_file, parent.pid, self._browser.path,
             "--lock", str(self._profile.lock), "--profile", str(self._profile.folder),
-            "--temporary", tempfile.gettempdir(),  # Playwright's may have too long a path for Chromium's socket
+            "--temporary", tempfile.gettempdir(),  # Playwright's own may be too long for Chromium's socket
         )  # fmt: skip
-        # Its own task: Playwright goes on with a launch whose caller was cancelled, and `undo` waits for its end.
+        # A task of its own: Playwright goes on with a launch whose caller was cancelled, and `undo` waits for its end.
         self._starting = asyncio.create_task(self._start(playwright, seconds), name="launch of a browser")
         with translated("start the browser"):
             context = await asyncio.shield(self._starting)
@@ -70,20 +70,20 @@ class Launch:
             accept_downloads=False,
             ignore_default_args=list(flags.NOT_WANTED),
             proxy=_settings(self._proxy),
-            # Signals are for the controller, who closes in order.
+            # Signals are handled by the controller, which shuts down in order.
             handle_sigint=False,
             handle_sigterm=False,
             handle_sighup=False,
         )
 
     def _process(self) -> ProcessId | None:
-        """Find the browser of this very launch: another one's pid file lies in the same place."""
+        """Find this launch's browser: the pid file of another one would be in the same place."""
         found = PidFile.read(self._profile.pid_file)
         return found.process if found is not None and found.ticket == self._ticket.name else None
 
     async def undo(self, seconds: float) -> None:
-        """End whatever has come of this launch. Takes some `seconds` at most, and never raises."""
-        self._ticket.unlink(missing_ok=True)  # first this, then the look at the pid file: see `launcher`
+        """End whatever this launch has started, within about so many seconds. Never raises."""
+        self._ticket.unlink(missing_ok=True)  # first this, then read the pid file: see `launcher`
         process = self._process()
         if process is not None:
             if not await end_tree(process, grace=0, timeout=seconds):
@@ -97,7 +97,7 @@ class Launch:
 
 
 def _settings(proxy: Proxy | None) -> ProxySettings | None:
-    """Return a proxy for Playwright, which answers for it when asked for the password: that is on no command line."""
+    """Return a proxy for Playwright, which answers its password prompt, so that no command line contains it."""
     if proxy is None:
         return None
     if not proxy.user:

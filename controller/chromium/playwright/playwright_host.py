@@ -1,7 +1,7 @@
-"""The one Playwright driver process (Node.js) that all sessions share: started when needed, replaced when dead or hung.
+"""The one Playwright driver process (Node.js) that all sessions share: started on demand, replaced when dead or hung.
 
-It runs under `launcher`, so that it has a group of its own, ends with us and is known by a pid file.
-What never lives here: browsers and pages.
+It runs under `launcher`, so that it has its own process group, ends with us and has a pid file.
+Not here: browsers and pages.
 """
 
 import asyncio
@@ -32,11 +32,11 @@ _START_SECONDS = 20.0
 _PING_SECONDS = 5.0
 _STOP_SECONDS = 5.0
 _NODE = "PLAYWRIGHT_NODEJS_PATH"
-"""Playwright's documented variable for another Node.js; so we can put `launcher` before it."""
+"""Playwright's documented variable for another Node.js, used to run it under `launcher`."""
 
 
 class PlaywrightHost:
-    """Hands out the shared Playwright."""
+    """Provides the shared Playwright."""
 
     def __init__(self, data_dir: Path) -> None:
         self._run = run_folder(data_dir)
@@ -47,11 +47,11 @@ class PlaywrightHost:
 
     @property
     def process(self) -> ProcessId | None:
-        """The driver process now in use."""
+        """The current driver process."""
         return self._process
 
     async def get(self) -> tuple[Playwright, ProcessId]:
-        """Give a Playwright that answers, and its process. Raises DriverError."""
+        """Return a responsive Playwright and its process. Raises DriverError."""
         async with self._lock:
             if self._playwright is not None and not await self._answers(self._playwright):
                 log.warning("Playwright's driver process is dead or hangs: it is replaced")
@@ -61,7 +61,7 @@ class PlaywrightHost:
             return self._playwright, self._process
 
     async def stop(self) -> None:
-        """End it."""
+        """End the driver process."""
         async with self._lock:
             await self._end()
 
@@ -83,7 +83,7 @@ class PlaywrightHost:
         try:
             self._run.mkdir(mode=0o700, parents=True, exist_ok=True)
             write_ticket(self._ticket, self._pid_file, os.getpid(), node, "--temporary", str(self._temporary))
-            self._temporary.mkdir(mode=0o700)  # after its ticket, so that `orphans` knows it by that
+            self._temporary.mkdir(mode=0o700)  # after its ticket, by which `orphans` recognises it
             with translated("start Playwright's driver"), _environment(_NODE, str(self._ticket)):
                 async with asyncio.timeout(_START_SECONDS):
                     self._playwright = await _Starting().start()
@@ -103,7 +103,7 @@ class PlaywrightHost:
         given, self._playwright, self._process = self._playwright, None, None
         if not self._name:
             return
-        self._ticket.unlink(missing_ok=True)  # from here on none can be born: see `launcher`
+        self._ticket.unlink(missing_ok=True)  # from here on it cannot start any more: see `launcher`
         found = PidFile.read(self._pid_file)
         if given is not None and found is not None and not found.process.is_stopped():
             await self._stop(given)
@@ -132,10 +132,10 @@ class PlaywrightHost:
 
 
 class _Starting(PlaywrightContextManager):
-    """Playwright's own start, but for the error that it keeps when its driver does not start, or dies later.
+    """Playwright's own start, apart from the error that it stores if its driver does not start, or dies later.
 
-    Nobody reads that error, and asyncio logs at length what is unread; so it is read here. Where the start fails
-    Playwright lets go of what keeps it.
+    Nobody retrieves that error, so asyncio would log it with a traceback; it is retrieved here instead. If the start
+    fails, Playwright discards the object that holds it.
     """
 
     async def __aenter__(self) -> Playwright:
@@ -144,7 +144,7 @@ class _Starting(PlaywrightContextManager):
         starting = self._client._playwright  # noqa: SLF001 - likewise
         for future in (kept, starting):
             future.add_done_callback(lambda future: future.cancelled() or future.exception())
-        # Who gives up must not cancel it: what it has begun would fail, when the driver ends, with nobody to read why.
+        # A caller that gives up must not cancel it: what it began would fail unobserved when the driver ends.
         started = Playwright(await asyncio.shield(starting))
         started.stop = self.__aexit__  # type: ignore[method-assign]
         return started

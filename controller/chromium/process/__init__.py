@@ -1,1 +1,1 @@
-"""Browser processes as Linux has them: found, started, owned, measured and ended. No Playwright here."""
+"""Browser processes on Linux: finding, starting, owning, measuring and ending them. No Playwright here."""

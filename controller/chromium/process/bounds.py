@@ -1,8 +1,8 @@
-"""Looks at what the open browsers use every few seconds, cheaply, and says which is far beyond what any may use.
+"""Measures the open browsers every few seconds, cheaply, and reports those far beyond their limits.
 
-One pass over /proc serves all of them: a browser's processes share the session that its first one leads. Memory is
-counted without what is only a file's (so shared code is not counted many times). The exact figure, which is dear, is
-`usage`'s; what a browser may use before it is merely recycled is `controller.host.resource_watch`'s. Linux only.
+One pass over /proc covers all of them: a browser's processes share the session led by its first one. File-backed memory
+is not counted (otherwise shared code would count many times). `usage` has the exact but expensive figure, and
+`controller.host.resource_watch` the limits above which a browser is merely recycled. Linux only.
 """
 
 import asyncio
@@ -15,22 +15,22 @@ from pathlib import Path
 log = logging.getLogger(__name__)
 
 EVERY = 2.0
-"""Seconds between two looks."""
+"""Seconds between two measurements."""
 EVERY_NEAR = 0.3
-"""Seconds between two looks while a browser uses more than half of what it may."""
+"""Seconds between two measurements while a browser uses more than half of its limit."""
 MIB = 1 << 20
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """What a browser may use at most, 0 for any amount. memory: bytes."""
+    """Hard limits for one browser, 0 for none. memory: bytes."""
 
     memory: int = 3000 * MIB
     processes: int = 80
 
     def exceeded_by(self, use: "RoughUsage") -> str | None:
-        """Say in one line what is beyond the bounds; None where nothing is."""
+        """Return one line about what exceeds the limits; None if nothing does."""
         if self.memory and use.memory > self.memory:
             return f"its browser used {use.memory // MIB} MiB, the most is {self.memory // MIB} MiB"
         if self.processes and use.processes > self.processes:
@@ -38,22 +38,22 @@ class Bounds:
         return None
 
     def is_near(self, use: "RoughUsage") -> bool:
-        """Whether it is worth a closer look."""
+        """Whether closer watching is worthwhile."""
         return bool(self.memory) and use.memory > self.memory // 2
 
 
 @dataclass(frozen=True, slots=True)
 class RoughUsage:
-    """What a browser uses. memory: bytes, of its own or shared between its processes."""
+    """What a browser uses. memory: bytes, private or shared between its processes."""
 
     memory: int = 0
     processes: int = 0
 
 
 def rough_usage(leaders: Iterable[int]) -> dict[int, RoughUsage]:
-    """Measure the trees that these pids lead. Blocks for some milliseconds."""
+    """Measure the process trees led by these pids. Blocks for some milliseconds."""
     wanted = {leader: [0, 0] for leader in leaders}
-    for name in os.listdir("/proc"):  # noqa: PTH208 - a Path for each of hundreds of names is waste
+    for name in os.listdir("/proc"):  # noqa: PTH208 - hundreds of Path objects would be wasteful
         if not name.isdigit():
             continue
         try:
@@ -62,44 +62,44 @@ def rough_usage(leaders: Iterable[int]) -> dict[int, RoughUsage]:
                 found[0] += _memory(name)
                 found[1] += 1
         except (OSError, ValueError, IndexError):
-            continue  # ended meanwhile
+            continue  # it has exited meanwhile
     return {leader: RoughUsage(memory, count) for leader, (memory, count) in wanted.items()}
 
 
 def _memory(pid: str) -> int:
-    """Count what is not a file's: `statm` tells shared memory as a file's, so a large one is looked at closely."""
+    """Return memory that is not file-backed; `statm` counts shared memory as such, so large values are verified."""
     size = Path(f"/proc/{pid}/statm").read_text(encoding="ascii").split()
     resident, shared = int(size[1]) * _PAGE, int(size[2]) * _PAGE
     if shared < 200 * MIB:
         return resident - shared
     status = Path(f"/proc/{pid}/status").read_text(encoding="utf-8", errors="replace")
-    told = dict(line.split(":", 1) for line in status.splitlines() if line.startswith(("RssAnon", "RssShmem")))
-    return sum(int(value.split()[0]) << 10 for value in told.values())
+    sizes = dict(line.split(":", 1) for line in status.splitlines() if line.startswith(("RssAnon", "RssShmem")))
+    return sum(int(value.split()[0]) << 10 for value in sizes.values())
 
 
 class BoundsWatch:
-    """Watches the browsers that are open, while any is. For one event loop."""
+    """Watches open browsers, if there are any. For one event loop."""
 
     def __init__(self, bounds: Bounds) -> None:
         self._bounds = bounds
         self._watched: dict[int, Callable[[str], None]] = {}
         self.newest: dict[int, RoughUsage] = {}
-        """What each browser used at the last look, by the pid of its first process."""
+        """Each browser's latest measurement, by the pid of its first process."""
         self._task: asyncio.Task[None] | None = None
 
     def add(self, pid: int, exceeded: Callable[[str], None]) -> None:
-        """Watch a browser. exceeded: called once with one line for people, when it is beyond the bounds."""
+        """Watch a browser. exceeded: called once with one line for people if it exceeds the limits."""
         self._watched[pid] = exceeded
         if self._task is None or self._task.done():
             self._task = asyncio.create_task(self._run(), name="bounds of browsers")
 
     def remove(self, pid: int) -> None:
-        """Watch a browser no more."""
+        """Stop watching a browser."""
         self._watched.pop(pid, None)
         self.newest.pop(pid, None)
 
     async def stop(self) -> None:
-        """Watch nothing any more."""
+        """Stop watching all browsers."""
         self._watched.clear()
         if self._task is not None:
             self._task.cancel()

@@ -1,8 +1,8 @@
-"""Finds the browser's executable and asks it for its version.
+"""Finds the browser's executable and queries its version.
 
-The headless shell comes first, since it needs about half the memory of a whole Chromium. Wrapper scripts of
-distributions are looked through where that is known to be safe: what we start should be the browser itself.
-What never lives here: how it is started (`launch`).
+The headless shell is preferred, since it needs about half the memory of a full Chromium. Wrapper scripts of
+distributions are resolved where that is known to be safe: what we start should be the browser itself.
+Not here: how it is started (`launch`).
 """
 
 import asyncio
@@ -32,19 +32,19 @@ NONE_FOUND = (
 
 @dataclass(frozen=True, slots=True)
 class Browser:
-    """A browser that can be started. version: four numbers with dots."""
+    """An installed browser. version: four numbers separated by dots."""
 
     path: Path
     version: str
 
     @property
     def major(self) -> str:
-        """The first of the version's numbers."""
+        """The first number of the version."""
         return self.version.partition(".")[0]
 
 
 def find_executable(chosen: Path | None = None) -> Path:
-    """Where the browser is. chosen: CHROMIUM_PATH, which is taken or refused, never replaced. Raises DriverError."""
+    """Return the browser's path. chosen: CHROMIUM_PATH, used or refused, but never replaced. Raises DriverError."""
     if chosen is not None:
         path = Path(shutil.which(chosen) or "")
         if not path.is_file():
@@ -68,15 +68,15 @@ def _installed(names: tuple[str, ...]) -> Iterator[Path]:
 
 
 def _downloaded(folders: str, names: tuple[str, ...]) -> Iterator[Path]:
-    """Look at what `playwright install` has downloaded, the newest revision first."""
-    told = os.environ.get("PLAYWRIGHT_BROWSERS_PATH")
-    root = Path(told) if told else Path.home() / ".cache" / "ms-playwright"
+    """Look through the downloads of `playwright install`, newest revision first."""
+    chosen = os.environ.get("PLAYWRIGHT_BROWSERS_PATH")
+    root = Path(chosen) if chosen else Path.home() / ".cache" / "ms-playwright"
     revisions = sorted(root.glob(folders), key=lambda folder: (len(folder.name), folder.name), reverse=True)
     return (path for folder in revisions for name in names for path in folder.glob(f"*/{name}"))
 
 
 def _behind_wrapper(path: Path) -> Path:
-    """Debian's script for the headless shell does not `exec`: a kill of it would leave the browser behind."""
+    """Return the browser behind Debian's wrapper, since that does not `exec`: killing it would leave this behind."""
     with path.open("rb") as file:
         if file.read(2) != b"#!":
             return path
@@ -86,22 +86,24 @@ def _behind_wrapper(path: Path) -> Path:
 
 
 async def identify(path: Path) -> Browser:
-    """Ask an executable for its version, once until the file changes. Raises DriverError, TimeoutError."""
+    """Return an executable's version, cached until the file changes. Raises DriverError, TimeoutError."""
     return await asyncio.to_thread(lambda: _identify(path, path.stat().st_mtime_ns))
 
 
 @lru_cache(maxsize=8)
 def _identify(path: Path, _changed: int) -> Browser:
     try:
-        told = subprocess.run(
+        answer = subprocess.run(
             [path, "--version"], capture_output=True, text=True, timeout=_VERSION_SECONDS, check=False,
             env=passed_on(os.environ),
         )  # fmt: skip
     except subprocess.TimeoutExpired as error:
-        raise TimeoutError(f"{path} does not tell its version in {_VERSION_SECONDS:g} s") from error
+        raise TimeoutError(f"{path} does not report its version in {_VERSION_SECONDS:g} s") from error
     except OSError as error:
-        raise DriverError(Reason.LAUNCH_FAILED, f"{path} does not tell its version: {type(error).__name__}") from error
-    found = re.search(r"\d+(\.\d+){3}", told.stdout)
+        raise DriverError(
+            Reason.LAUNCH_FAILED, f"{path} does not report its version: {type(error).__name__}"
+        ) from error
+    found = re.search(r"\d+(\.\d+){3}", answer.stdout)
     if found is None:
-        raise DriverError(Reason.LAUNCH_FAILED, f"{path} does not tell its version (exit code {told.returncode})")
+        raise DriverError(Reason.LAUNCH_FAILED, f"{path} does not report its version (exit code {answer.returncode})")
     return Browser(path, found[0])

@@ -1,7 +1,7 @@
-"""What a browser is told on its command line and about its own name.
+"""The browser's command-line arguments and its user agent.
 
-Playwright adds its own list; repeated feature lists are joined by `launcher`, so that none of them is lost.
-What never lives here: where the browser is found and how it is started.
+Playwright adds its own arguments; `launcher` merges repeated feature lists, so that none of them is lost.
+Not here: where the browser is found and how it is started.
 """
 
 import os
@@ -10,7 +10,7 @@ from typing import Any
 from controller.chromium.process.find import Browser
 
 _NOT_NEEDED = (
-    # Hidden renderers of a whole Chromium: some 45 MiB for each account.
+    # Hidden renderers of a full Chromium: some 45 MiB per account.
     "WebUIOmniboxPopup",
     "WebUIOmniboxAimPopup",
     "SpareRendererForSitePerProcess",
@@ -22,18 +22,18 @@ SAVINGS = {
     "network": ("--enable-features=NetworkServiceInProcess2",),
     "zygote": ("--no-zygote",),
 }
-"""What saves a browser processes, by the names of BROWSER_SAVINGS; `bench/flags.py` measures each.
+"""Arguments that save processes, by their names in BROWSER_SAVINGS; `bench/flags.py` measures each.
 
-A crash of what runs in the browser's own process is a crash of the browser, which is opened again in seconds. Without
-zygotes there is no sandbox, so that they are spared only where there is none anyway.
+What runs in the browser's own process takes the browser down if it crashes, which is then reopened within seconds.
+Without zygotes there is no sandbox, so they are only dropped where there is none anyway.
 """
 
 NOT_WANTED = ("--disable-popup-blocking",)
-"""Of Playwright's own arguments those that would let a page open windows."""
+"""Arguments of Playwright's that would let a page open windows."""
 
 
 def arguments(browser: Browser, extra: tuple[str, ...] = (), savings: frozenset[str] = frozenset(SAVINGS)) -> list[str]:
-    """Return our arguments beside Playwright's. extra: the operator's, which come last and so win."""
+    """Return our arguments, in addition to Playwright's. extra: the operator's, which come last and take precedence."""
     spared = [name for name in SAVINGS if name in savings and (name != "zygote" or not sandboxed())]
     return [
         *(argument for name in spared for argument in SAVINGS[name]),
@@ -41,20 +41,20 @@ def arguments(browser: Browser, extra: tuple[str, ...] = (), savings: frozenset[
         "--disable-background-networking",
         "--disable-domain-reliability",
         "--no-pings",
-        "--block-new-web-contents",  # the headless shell's: no page opens a window
-        "--deny-permission-prompts",  # a whole Chromium's: nobody is there to answer one
+        "--block-new-web-contents",  # for the headless shell: no page opens a window
+        "--deny-permission-prompts",  # for a full Chromium: nobody is there to answer a prompt
         f"--user-agent={user_agent(browser)}",
         *extra,
     ]
 
 
 def sandboxed() -> bool:
-    """Chromium's sandbox is on wherever it can be: it refuses to run as root."""
+    """Whether Chromium's sandbox can be on: it refuses to run as root."""
     return os.geteuid() != 0
 
 
 def user_agent(browser: Browser) -> str:
-    """Say what the same Chromium with a window would: no word of being headless."""
+    """Return the user agent of the same Chromium with a window, without any hint of headless mode."""
     return (
         "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) "
         f"Chrome/{browser.major}.0.0.0 Safari/537.36"
@@ -62,7 +62,7 @@ def user_agent(browser: Browser) -> str:
 
 
 def user_agent_override(browser: Browser) -> dict[str, Any]:
-    """Parameters of CDP's Emulation.setUserAgentOverride: the client hints, which no flag changes."""
+    """Return parameters of CDP's Emulation.setUserAgentOverride: client hints, which no flag can change."""
     greased = {"brand": "Not:A-Brand", "version": "8"}
     return {
         "userAgent": user_agent(browser),

@@ -1,6 +1,6 @@
-"""The ticket of one launch: a script that runs `launcher` for one command, to be given to whoever starts it.
+"""The ticket of one launch: a script that runs `launcher` for one command, given to whoever starts it.
 
-As long as the file is there the launch may go on; once it is removed nothing can be born of it any more.
+The launch can proceed only while the file exists; once it is removed, no process can come of it.
 """
 
 import os
@@ -20,25 +20,25 @@ _OWNER = re.compile(r"--owner (\d+):(\d+) ")
 
 
 def write_ticket(ticket: Path, pid_file: Path, parent: int, command: Path, *more: str) -> None:
-    """Write one. parent: the pid that will start it; command: what to become; more: further options of `launcher`.
+    """Write a ticket. parent: the pid that will start it; command: what to run; more: further options of `launcher`.
 
-    Raises OSError, and DriverError where nothing that lies there can be run.
+    Raises OSError, and DriverError if the folder does not allow execution.
     """
-    told = [
+    arguments = [
         sys.executable, "-I", "-S", launcher.__file__,
         "--parent", str(parent), "--pid-file", str(pid_file), "--owner", str(this_process()), "--ticket", str(ticket),
         *more, "--", str(command),
     ]  # fmt: skip
     descriptor = os.open(ticket, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o700)
     with os.fdopen(descriptor, "w", encoding="utf-8", errors="surrogateescape") as file:
-        file.write(f'#!/bin/sh\nexec {shlex.join(told)} "$@"\n')
+        file.write(f'#!/bin/sh\nexec {shlex.join(arguments)} "$@"\n')
     if not os.access(ticket, os.X_OK):
         ticket.unlink()
         raise DriverError(Reason.LAUNCH_FAILED, NOT_RUNNABLE)
 
 
 def ticket_owner(ticket: Path) -> ProcessId | None:
-    """Tell which controller wrote one; None where that cannot be read."""
+    """Return the controller that wrote a ticket; None if it cannot be read."""
     try:
         found = _OWNER.search(ticket.read_text(encoding="utf-8", errors="surrogateescape"))
     except OSError:

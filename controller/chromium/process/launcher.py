@@ -1,9 +1,9 @@
-"""The program between Playwright and what it starts: it takes the lock, leaves its identity, and becomes the browser.
+"""The program that runs between Playwright and the browser: takes the lock, writes the pid file, becomes the browser.
 
-It is run by path with `python -I -S`, before the browser exists, so it needs the standard library alone. Run order is
-its whole point: lock first, then the pid file, then the look at the ticket, then `exec`; so whoever removes the
-ticket and reads the pid file afterwards has either prevented the browser or knows which process to end.
-What never lives here: which flags a browser gets (`flags`), and how processes are ended (`processes`).
+It is run by path with `python -I -S`, before the browser exists, so it imports the standard library only. Its order is
+the whole point: lock, then pid file, then check of the ticket, then `exec`; so whoever removes the ticket and then
+reads the pid file has either prevented the browser or knows which process to end.
+Not here: the browser's arguments (`flags`), and how processes are ended (`tree`).
 """
 
 import argparse
@@ -21,12 +21,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 REFUSAL = "switchboard launcher: "
-"""What every line of refusal on stderr begins with: Playwright hands the browser's stderr on in its error's text."""
+"""The prefix of every error on stderr: Playwright includes the browser's stderr in its own error's text."""
 IN_USE = REFUSAL + "profile in use"
 
 _PR_SET_PDEATHSIG = 1
 _LOCK_SECONDS = 2.0
-"""A browser that has just been ended may hold its lock for a moment yet: until the last of its processes is gone."""
+"""A browser that was just ended may hold its lock for another moment, until the last of its processes is gone."""
 _MERGED = ("--disable-features=", "--enable-features=")
 _PASSED_ON = re.compile(
     r"PATH|HOME|USER|LOGNAME|SHELL|LANG|LANGUAGE|LC_\w+|TZ|TMPDIR|XDG_\w+|LD_LIBRARY_PATH|FONTCONFIG_\w+|DISPLAY"
@@ -36,7 +36,7 @@ _PASSED_ON = re.compile(
 
 
 def start_ticks(pid: int | str = "self") -> int | None:
-    """When a process started, in clock ticks since boot; None if there is none. Unlike a date it never changes."""
+    """Return when a process started, in clock ticks since boot; None if it is gone. Unlike a date it is stable."""
     try:
         stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
     except OSError:
@@ -45,12 +45,12 @@ def start_ticks(pid: int | str = "self") -> int | None:
 
 
 def boot_id() -> str:
-    """Name this boot of this machine: pids and ticks of another one mean nothing here."""
+    """Return the id of this boot of this machine: pids and ticks of another one are meaningless here."""
     return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
 
 
 def merged_features(arguments: Iterable[str]) -> Iterator[str]:
-    """Join repeated feature lists, since a browser obeys only the last: Playwright's, ours and the operator's."""
+    """Merge repeated feature lists, since a browser obeys only the last: Playwright's, ours and the operator's."""
     kept: list[str] = []
     lists: dict[str, list[str]] = {}
     for argument in arguments:
@@ -65,14 +65,14 @@ def merged_features(arguments: Iterable[str]) -> Iterator[str]:
 
 
 def passed_on(environment: Mapping[str, str]) -> dict[str, str]:
-    """Pick the part of our environment that a browser needs; the rest holds our secrets."""
+    """Return the environment variables that a browser needs; the others may contain our secrets."""
     return {name: value for name, value in environment.items() if _PASSED_ON.fullmatch(name)}
 
 
 def clear_singleton(profile: Path) -> str | None:
-    """Remove Chromium's own lock, which a kill or a move of the container leaves behind. Needs our lock held.
+    """Remove Chromium's own lock, left behind by a kill or a moved container. Our lock must be held.
 
-    Returns who holds it, if a living process on this host does.
+    Returns who holds it, if that is a living process on this host.
     """
     lock = profile / "SingletonLock"
     if lock.is_symlink():
@@ -90,7 +90,7 @@ def clear_singleton(profile: Path) -> str | None:
 
 
 def _remove_socket(folder: Path) -> None:
-    """Remove the folder of Chromium's own socket, and nothing that is not Chromium's: a link may lead anywhere."""
+    """Remove the folder of Chromium's own socket, and only that: a link may lead anywhere."""
     with contextlib.suppress(OSError):
         for name in ("SingletonSocket", "SingletonCookie"):
             (folder / name).unlink(missing_ok=True)
@@ -106,7 +106,7 @@ def _uses(pid: int, profile: Path) -> bool:
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Become the program after `--`, or say on stderr why not and leave."""
+    """Become the program after `--`, or exit with the reason on stderr."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--parent", type=int, required=True, help="with whose end the program must end")
     parser.add_argument("--pid-file", type=Path, required=True)
@@ -116,39 +116,39 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--profile", type=Path)
     parser.add_argument("--temporary", help="TMPDIR for the program")
     parser.add_argument("command", nargs=argparse.REMAINDER)
-    told = parser.parse_args(argv)
-    command = told.command[1:] if told.command[:1] == ["--"] else told.command
+    options = parser.parse_args(argv)
+    command = options.command[1:] if options.command[:1] == ["--"] else options.command
 
     _own_group()
-    _end_with(told.parent)
-    if told.lock is not None:
-        _take(told.lock, told.pid_file)
-    if told.profile is not None and (holder := clear_singleton(told.profile)):
+    _end_with(options.parent)
+    if options.lock is not None:
+        _take(options.lock, options.pid_file)
+    if options.profile is not None and (holder := clear_singleton(options.profile)):
         sys.exit(f"{IN_USE} by {holder}")
-    _leave_identity(told.pid_file, told.owner, told.ticket.name)
-    if not told.ticket.exists():
-        told.pid_file.unlink(missing_ok=True)
-        # Playwright reads a browser's words; those of its own driver would go into the controller's log as they are.
-        sys.exit(f"{REFUSAL}not wanted any more" if told.profile is not None else 1)
+    _leave_identity(options.pid_file, options.owner, options.ticket.name)
+    if not options.ticket.exists():
+        options.pid_file.unlink(missing_ok=True)
+        # Playwright reads a browser's output; its own driver's would go to the controller's log verbatim.
+        sys.exit(f"{REFUSAL}not wanted any more" if options.profile is not None else 1)
     environment = passed_on(os.environ)
-    if told.temporary:
-        environment["TMPDIR"] = told.temporary
+    if options.temporary:
+        environment["TMPDIR"] = options.temporary
     try:
         os.execvpe(command[0], [command[0], *merged_features(command[1:])], environment)  # noqa: S606 - no shell is the point
     except OSError as error:
-        told.pid_file.unlink(missing_ok=True)
+        options.pid_file.unlink(missing_ok=True)
         sys.exit(f"{REFUSAL}cannot run {command[0]}: {error.strerror}")
 
 
 def _own_group() -> None:
-    # A Ctrl-C in the terminal is for the controller alone, and one signal must reach the whole tree.
+    # Ctrl-C in the terminal is meant for the controller only, and a signal must reach the whole tree.
     if os.getpgrp() != os.getpid():
         os.setsid()
 
 
 def _end_with(parent: int) -> None:
     ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
-    if os.getppid() != parent:  # it ended before we could ask
+    if os.getppid() != parent:  # the parent exited before we could check
         sys.exit(f"{REFUSAL}its parent is gone")
 
 

@@ -1,8 +1,8 @@
-"""Which processes are ours, and how exactly those are ended: by pid and start time, by group, never by name.
+"""Which processes are ours, and how exactly those are ended: by pid and start time, or by group, never by name.
 
-A tree is the group and session that its first process (the browser or Playwright's driver, started by `launcher`)
-leads, with all descendants. Linux only: everything is read from /proc, and a zombie counts as gone.
-What never lives here: anything about pages, and when a tree is ended.
+A tree is the process group and session led by its first process (the browser or Playwright's driver, started by
+`launcher`), with all descendants. Linux only: everything is read from /proc, and a zombie counts as gone.
+Not here: pages, and when a tree is ended.
 """
 
 import asyncio
@@ -25,30 +25,30 @@ _EXITING = 0x4  # PF_EXITING of linux/sched.h
 
 @dataclass(frozen=True, slots=True)
 class ProcessId:
-    """One process for ever: a pid is used again, a pid with its start time is not. start: ticks since boot."""
+    """Identifies one process: pids are reused, a pid with its start time is not. start: ticks since boot."""
 
     pid: int
     start: int
 
     def is_alive(self) -> bool:
-        """Whether it still runs (a stopped one does, a zombie does not)."""
+        """Whether it is still running (a stopped process is, a zombie is not)."""
         found = _stat(self.pid)
         return found is not None and found.start == self.start and found.state not in _DEAD
 
     def is_ending(self) -> bool:
-        """Whether it has ended, or is about to: its files are closed before it is seen as gone."""
+        """Whether it has ended or is ending: its files are closed before it counts as gone."""
         found = _stat(self.pid)
         return found is None or found.start != self.start or found.state in _DEAD or bool(found.flags & _EXITING)
 
     def is_stopped(self) -> bool:
-        """Whether a SIGSTOP holds it."""
+        """Whether it is stopped by a SIGSTOP."""
         found = _stat(self.pid)
         return found is not None and found.start == self.start and found.state in _STOPPED
 
     def parent_is_gone(self) -> bool:
-        """Whether who started it has ended, so that it was handed to another."""
+        """Whether its parent has ended, so that it was re-parented."""
         found = _stat(self.pid)
-        # We always start through Playwright's driver, which leads a group; a reaper (init) never is one of ours.
+        # We always start through Playwright's driver, which leads a group; a reaper (init) is never ours.
         parent = None if found is None else _stat(found.parent)
         return parent is None or parent.pid == 1 or b"run-driver" not in _command(parent.pid)
 
@@ -57,7 +57,7 @@ class ProcessId:
 
 
 def this_process() -> ProcessId:
-    """Identify the process that runs this."""
+    """Return the identity of the current process."""
     start = start_ticks()
     assert start is not None
     return ProcessId(os.getpid(), start)
@@ -65,23 +65,25 @@ def this_process() -> ProcessId:
 
 @dataclass(frozen=True, slots=True)
 class PidFile:
-    """What `launcher` left: the leader of a tree, and the controller that it belongs to."""
+    """What `launcher` wrote: a tree's leader, and the controller that owns it."""
 
     process: ProcessId
     owner: ProcessId
     ticket: str
-    """The name of the file with which it was started: which launch it came of."""
+    """Name of the ticket that started it: identifies the launch."""
 
     @classmethod
     def read(cls, path: Path) -> "PidFile | None":
-        """Read one; None if there is none, it is damaged, or it is of another boot or machine."""
+        """Read a pid file; None if it is missing, damaged, or from another boot or machine."""
         try:
-            told = json.loads(path.read_text(encoding="ascii"))
-            if told["boot"] != boot_id():
+            stored = json.loads(path.read_text(encoding="ascii"))
+            if stored["boot"] != boot_id():
                 return None
-            owner = told["owner"]
+            owner = stored["owner"]
             return cls(
-                ProcessId(told["pid"], told["start"]), ProcessId(owner["pid"], owner["start"]), str(told["ticket"])
+                ProcessId(stored["pid"], stored["start"]),
+                ProcessId(owner["pid"], owner["start"]),
+                str(stored["ticket"]),
             )
         except (OSError, ValueError, KeyError, TypeError):
             return None
@@ -119,17 +121,17 @@ def _command(pid: int) -> list[bytes]:
 
 
 def _all() -> Iterator[_Stat]:
-    for name in os.listdir("/proc"):  # noqa: PTH208 - a Path for each of hundreds of names is waste
+    for name in os.listdir("/proc"):  # noqa: PTH208 - hundreds of Path objects would be wasteful
         if name.isdigit() and (found := _stat(int(name))) is not None:
             yield found
 
 
 def tree(leader: ProcessId) -> list[ProcessId]:
-    """Every living process of a tree, also when its leader is gone already."""
+    """Return every living process of a tree, even if its leader is gone."""
     processes = list(_all())
     first = next((one for one in processes if one.pid == leader.pid), None)
     if first is not None and first.start != leader.start:
-        return []  # a group's number is not given to a new process while the group has members: nothing is left
+        return []  # a group id is not reused while the group has members: nothing is left
     family = {one.pid for one in processes if leader.pid in {one.pid, one.group, one.session}}
     while grown := {one.pid for one in processes if one.parent in family} - family:
         family |= grown
@@ -150,11 +152,11 @@ def _signal(processes: list[ProcessId], number: signal.Signals) -> None:
 async def end_tree(leader: ProcessId, *, grace: float, timeout: float) -> bool:  # noqa: ASYNC109 - not the caller's
     """End a tree: SIGTERM to its leader, after `grace` seconds SIGKILL to all. Returns whether nothing is left.
 
-    It takes at most some `timeout` seconds, even where the kernel cannot end a process.
+    It takes little more than `timeout` seconds, even if the kernel cannot end a process.
     """
     loop = asyncio.get_running_loop()
     begun = loop.time()
-    killing = grace <= 0 or leader.is_stopped()  # a stopped process heeds nothing but SIGKILL
+    killing = grace <= 0 or leader.is_stopped()  # a stopped process responds to SIGKILL only
     if not killing:
         _signal([leader], signal.SIGTERM)
         await _gone([leader], grace)
@@ -162,12 +164,12 @@ async def end_tree(leader: ProcessId, *, grace: float, timeout: float) -> bool: 
         if loop.time() - begun >= timeout:
             return False
         _signal(left, signal.SIGKILL)
-        await _gone(left, _RESCAN_SECONDS)  # a process may have been born between the look and the kill
+        await _gone(left, _RESCAN_SECONDS)  # a process may have been born between the scan and the kill
     return True
 
 
 async def _gone(processes: list[ProcessId], seconds: float) -> None:
-    """Wait until these have ended, for some seconds at most: far cheaper than to look at all processes again."""
+    """Wait up to so many seconds until these have ended: far cheaper than rescanning all processes."""
     loop = asyncio.get_running_loop()
     ends_at = loop.time() + seconds
     while any(process.is_alive() for process in processes):
@@ -177,7 +179,7 @@ async def _gone(processes: list[ProcessId], seconds: float) -> None:
 
 
 def find_users(profile: Path) -> list[ProcessId]:
-    """Find browsers that anybody started on a profile folder, by their command line's exact argument."""
+    """Find browsers started by anybody on a profile folder, by the exact argument on their command line."""
     wanted = b"--user-data-dir=" + os.fsencode(profile)
     found = []
     for one in _all():
@@ -188,7 +190,7 @@ def find_users(profile: Path) -> list[ProcessId]:
 
 
 class ExitWatch:
-    """Calls back on the event loop, once, as soon as a process has ended; at once if it has already."""
+    """Calls back once on the event loop as soon as a process has ended; immediately if it already has."""
 
     def __init__(self, process: ProcessId, ended: Callable[[], None]) -> None:
         self._loop = asyncio.get_running_loop()

@@ -1,4 +1,4 @@
-"""What a browser uses, with all its processes. What is too much is decided in `controller.host.resource_watch`."""
+"""Measures a browser with all its processes. `controller.host.resource_watch` decides what is too much."""
 
 import psutil
 
@@ -7,7 +7,7 @@ from controller.driver import DriverError, Usage
 
 
 def measure(pid: int) -> Usage:
-    """Add up the browser of this pid and its children. Blocks for some milliseconds. Raises DriverError."""
+    """Measure the browser with this pid and its children. Blocks for some milliseconds. Raises DriverError."""
     try:
         leader = psutil.Process(pid)
         family = [leader, *leader.children(recursive=True)]
@@ -21,4 +21,4 @@ def _share(process: psutil.Process) -> int | None:
     try:
         return int(process.memory_full_info().pss)
     except psutil.Error:
-        return None  # ended meanwhile
+        return None  # it has exited meanwhile

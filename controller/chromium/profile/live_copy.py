@@ -1,8 +1,8 @@
-"""Copies what restores a session out of a profile while its browser may be writing to it.
+"""Copies the session out of a profile while its browser may be writing to it.
 
-The copy is what a kill at one moment would have left, and Chromium is made for that: its databases are logs that only
-grow, beside files that are written once. So the files are listed, copied, and listed again: a log may have grown
-meanwhile, and is taken as long as it was; where anything else has changed, the copy is begun anew.
+The copy is what a kill at one moment would have left, which Chromium is designed to survive: its databases are
+append-only logs beside files that are written once. So the files are listed, copied, and listed again: a log may have
+grown meanwhile, and is cut to its length; if anything else has changed, the copy starts over.
 """
 
 import os
@@ -18,19 +18,19 @@ from controller.chromium.profile.profile import SESSION_PARTS, Profile
 _TRIES = 12
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.02, 1.0
 _GROWS = re.compile(r"\d+\.log")
-"""A write-ahead log of LevelDB: appended to and nothing else, and read up to its last whole record."""
+"""A write-ahead log of LevelDB: append-only, and read up to its last complete record."""
 _NO_CONTENT = {"LOCK", "LOG", "LOG.old"}
-"""LevelDB's own lock and diary."""
+"""LevelDB's own lock and log files."""
 
 
 class BusyProfileError(ProfileError):
-    """A browser wrote to the profile all the time."""
+    """A browser kept writing to the profile."""
 
 
 def copy_session(profile: Profile, target: Path) -> bool:
-    """Copy what a session needs into a new folder; returns False where the profile holds no session. Blocks.
+    """Copy the session to a new folder; returns False if the profile holds no session. Blocking.
 
-    Raises BusyProfileError, OSError; then nothing is left of the folder.
+    Raises BusyProfileError, OSError; nothing is left of the folder in that case.
     """
     pause = _FIRST_PAUSE
     for _ in range(_TRIES):
@@ -43,7 +43,7 @@ def copy_session(profile: Profile, target: Path) -> bool:
             if _is_same(before, _listing(profile.folder)):
                 return True
         except FileNotFoundError:
-            pass  # it went while we copied, and so did what belongs to it
+            pass  # it disappeared during the copy, together with its contents
         except BaseException:
             shutil.rmtree(target, ignore_errors=True)
             raise
@@ -54,14 +54,14 @@ def copy_session(profile: Profile, target: Path) -> bool:
 
 
 def _listing(folder: Path) -> dict[str, tuple[int, int]]:
-    """Return size and time of change of every file that counts, by its path in the profile."""
+    """Return size and modification time of every relevant file, by its path in the profile."""
     found = {}
     for path in _files(folder):
         try:
-            told = path.lstat()
+            found_stat = path.lstat()
         except FileNotFoundError:
             continue
-        found[path.relative_to(folder).as_posix()] = (told.st_size, told.st_mtime_ns)
+        found[path.relative_to(folder).as_posix()] = (found_stat.st_size, found_stat.st_mtime_ns)
     return found
 
 
@@ -87,8 +87,8 @@ def _copy(source: Path, target: Path, size: int) -> None:
 def _is_same(before: dict[str, tuple[int, int]], after: dict[str, tuple[int, int]]) -> bool:
     if before.keys() != after.keys():
         return False
-    for name, told in before.items():
+    for name, size_and_time in before.items():
         grows = _GROWS.fullmatch(name.rpartition("/")[2]) is not None
-        if not (after[name][0] >= told[0] if grows else after[name] == told):
+        if not (after[name][0] >= size_and_time[0] if grows else after[name] == size_and_time):
             return False
     return True

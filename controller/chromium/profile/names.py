@@ -1,10 +1,10 @@
-"""What a profile's folder and files are called: a name that says nothing of the number, and is always the same for it.
+"""Names of a profile's folder and files: stable for a number, but revealing nothing about it.
 
-    DATA_DIR/names.key     the secret (32 bytes, 0600) that names are derived with; made when the first one is needed
+        DATA_DIR/names.key     the secret (32 bytes, 0600) that names are derived from; created with the first name
 
-A command line is readable by every user of the machine, and a browser's holds its profile's path. A name is letters
-alone, so that neither people nor masks can take it for a number. Without the secret nobody can tell whose a folder is,
-so it belongs into every backup.
+Every user of the machine can read command lines, and a browser's contains its profile's path. A name consists of
+letters only, so that neither people nor masking can take it for a number. Without the secret nobody can tell whose
+folder it is, so it belongs in every backup.
 """
 
 import hashlib
@@ -17,7 +17,7 @@ from pathlib import Path
 
 KEY_FILE = "names.key"
 NAME = re.compile(r"[b-df-hj-np-t]{20}")
-"""The form of a name: 80 bits as consonants, so that none is a word either."""
+"""The format of a name: 80 bits as consonants, so that it never forms a word."""
 
 _KEY_BYTES = 32
 _LETTERS = 20
@@ -25,7 +25,7 @@ _AS_LETTERS = str.maketrans("0123456789abcdef", "bcdfghjklmnpqrst")
 
 
 class ProfileError(OSError):
-    """A profile or its saved copies cannot be used. Its text is one line for people."""
+    """A profile or its saved copies cannot be used. The text is one line for people."""
 
 
 def name_of(data_dir: Path, digits: str) -> str:
@@ -50,7 +50,7 @@ def _key(data_dir: Path) -> bytes:
 
 
 def _has_named(data_dir: Path) -> bool:
-    """Tell whether anything was named with a secret already."""
+    """Return whether anything was named with a secret before."""
     folders = (data_dir / "profiles", data_dir / "saved")
     return any(NAME.fullmatch(path.name) for folder in folders if folder.is_dir() for path in folder.iterdir())
 
@@ -64,7 +64,7 @@ def _make(path: Path) -> bytes:
             file.write(secrets.token_bytes(_KEY_BYTES))
             file.flush()
             os.fsync(file.fileno())
-        with suppress(FileExistsError):  # somebody else was first, and theirs is the one
+        with suppress(FileExistsError):  # another process was first, and its secret is the valid one
             path.hardlink_to(new)
     finally:
         new.unlink()
@@ -73,7 +73,7 @@ def _make(path: Path) -> bytes:
 
 
 def sync_folder(folder: Path) -> None:
-    """Make what was created or renamed in a folder outlive a loss of power."""
+    """Make files created or renamed in a folder survive a power failure."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(descriptor)

@@ -1,6 +1,6 @@
-"""Renames what earlier versions called by the account's number: folders, saved copies, marks. Once, at start.
+"""Renames what earlier versions named by number: folders, saved copies, marker files. Once, at start.
 
-What was renamed before and is there under its number again was used by an earlier version since: it is the newer one.
+If something renamed before exists under its number again, an earlier version has used it since: that one is newer.
 """
 
 import asyncio
@@ -19,9 +19,9 @@ _NUMBERED = re.compile(r"\.?(\d{1,15})(?=\.|$)")
 
 
 async def rename_numbered(data_dir: Path) -> int:
-    """Rename what is called by a number, after whoever uses it has ended. Returns how many accounts that were.
+    """Rename everything named by number, once its users have ended. Returns the number of accounts.
 
-    Raises DriverError where somebody living uses one, ProfileError, OSError.
+    Raises DriverError if a living process uses one, ProfileError, OSError.
     """
     found = await asyncio.to_thread(_numbers, data_dir)
     for digits in found:
@@ -30,7 +30,7 @@ async def rename_numbered(data_dir: Path) -> int:
 
 
 def rename_unused(data_dir: Path) -> int:
-    """Rename what is called by a number and in nobody's use. Blocks. Returns how many accounts that were."""
+    """Rename what is named by number and not in use. Blocking. Returns the number of accounts."""
     renamed = 0
     for digits in _numbers(data_dir):
         old = Profile(data_dir.absolute(), digits)

@@ -1,7 +1,7 @@
-"""Ends browsers and Playwright drivers whose controller is gone, and tells them from those of a living one.
+"""Ends browsers and Playwright drivers whose controller is gone, and spares those of a living one.
 
-They are known by our pid files and by our profile folders in their command line, never by name.
-What never lives here: how a tree is ended (`processes`).
+They are recognised by our pid files and by our profile folders on their command line, never by name.
+Not here: how a tree is ended (`tree`).
 """
 
 import asyncio
@@ -22,14 +22,14 @@ _END_SECONDS = 10.0
 
 
 async def make_free(profile: Profile) -> None:
-    """End an orphan on a profile. Raises DriverError(PROFILE_IN_USE) where somebody living uses it."""
+    """End an orphan on a profile. Raises DriverError(PROFILE_IN_USE) if a living process uses it."""
     holder = profile.holder()
     if holder is not None:
         if not holder.is_orphaned():
             raise DriverError(Reason.PROFILE_IN_USE, f"profile in use by process {holder.process.pid}")
         await _end(holder.process)
     for user in await asyncio.to_thread(find_users, profile.folder):
-        # No pid file tells of it: if it holds our lock we started it, and its controller must have died in between.
+        # No pid file mentions it: it holds our lock, so we started it, and its controller must have died in between.
         if not (profile.is_locked() and user.parent_is_gone()):
             raise DriverError(Reason.PROFILE_IN_USE, f"profile in use by process {user.pid}")
         await _end(user)
@@ -45,7 +45,7 @@ async def end_orphans(data_dir: Path) -> int:
             path.unlink(missing_ok=True)
         elif found.is_orphaned():
             orphans.append((path, found.process))
-    # All were found before any is ended: a driver's end takes its browsers along, and these are to be counted as well.
+    # All are found before any is ended: a driver takes its browsers down with it, and these must be counted too.
     for path, process in orphans:
         await _end(process)
         path.unlink(missing_ok=True)

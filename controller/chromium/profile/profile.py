@@ -1,14 +1,14 @@
-"""Where an account's browser keeps its session, and what lies beside it.
+"""Where an account's browser stores its session, and the files beside it.
 
-    DATA_DIR/profiles/<name>/            the browser's own folder, with our stamp in it
-    DATA_DIR/profiles/.<name>.before-<UTC time>/   one that a restore has set aside
+        DATA_DIR/profiles/<name>/            the browser's own folder, with our version stamp in it
+        DATA_DIR/profiles/.<name>.before-<UTC time>/   set aside by a restore
     DATA_DIR/saved/<name>/               its saved copies: see `vault`
-    DATA_DIR/run/<name>.lock             held (flock) by the browser for as long as it lives
-    DATA_DIR/run/<name>.json             who holds it: see `processes.PidFile`
-    DATA_DIR/run/<name>.clean            a linked session was last closed in good order: it may be saved
-    DATA_DIR/run/<name>.<nonce>.sh       the ticket of one launch: see `launch`
+        DATA_DIR/run/<name>.lock             locked (flock) by the browser for as long as it lives
+        DATA_DIR/run/<name>.json             who has locked it: see `tree.PidFile`
+        DATA_DIR/run/<name>.clean            a linked session was closed cleanly: it may be saved
+        DATA_DIR/run/<name>.<nonce>.sh       the ticket of one launch: see `launch_script`
 
-The name says nothing of the number: see `names`. The processes that use a profile are in
+The name reveals nothing about the number: see `names`. The processes that use a profile are in
 `controller.chromium.process`.
 """
 
@@ -29,7 +29,7 @@ from controller.chromium.profile.names import name_of
 log = logging.getLogger(__name__)
 
 _CACHES = (
-    # Of the page's own things only what is fetched again: its keys also stand in Service Worker/CacheStorage.
+    # Of the page's own data only what can be downloaded again: Service Worker/CacheStorage also holds keys.
     "Cache",
     "Code Cache",
     "GPUCache",
@@ -48,19 +48,19 @@ SESSION_PARTS = (
     "Default/Cookies-journal",
     "switchboard.json",
 )
-"""What restores a session; the rest of a profile is caches, and made anew."""
+"""What restores a session; the rest of a profile is caches, which are rebuilt."""
 _STORES = ("Local Storage", "WebStorage")
 _SESSION_MARKS = (b"last-wid", b"WALid", b"WALID")
-"""Keys that the page keeps in its localStorage once it is linked: they stand in Chromium's files as they are."""
+"""Keys in the page's localStorage once it is linked: stored verbatim in Chromium's files."""
 _LONGEST_NUMBER = 15
 TIME = "%Y%m%dT%H%M%S.%fZ"
-"""How times stand in the names of copies and of what is set aside. UTC."""
+"""Format of times in the names of copies and of what is set aside. UTC."""
 _STAMP = "switchboard.json"
 
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """The paths of one account under one DATA_DIR. name: what they are called, see `names`."""
+    """The paths of one account under one DATA_DIR. name: see `names`."""
 
     data_dir: Path
     name: str
@@ -80,34 +80,34 @@ class Profile:
 
     @property
     def saved(self) -> Path:
-        """Where its saved copies lie."""
+        """The folder of its saved copies."""
         return self.data_dir / "saved" / self.name
 
     def aside(self, time: str) -> Path:
-        """Where a profile is set aside. time: as in `TIME`."""
+        """Return the path of a profile that is set aside. time: as in `TIME`."""
         return self.folder.with_name(f".{self.name}.before-{time}")
 
     @property
     def run(self) -> Path:
-        """Where locks and pid files lie: outside the profile, so that a copy of it carries none."""
+        """The folder of locks and pid files: outside the profile, so that a copy of it contains none."""
         return run_folder(self.data_dir)
 
     @property
     def lock(self) -> Path:
-        """The file that the browser holds locked."""
+        """The file that the browser locks."""
         return self.run / f"{self.name}.lock"
 
     @property
     def pid_file(self) -> Path:
-        """Who the browser is."""
+        """The file that identifies the browser."""
         return self.run / f"{self.name}.json"
 
     def ticket(self, nonce: str) -> Path:
-        """Name the file that one launch needs in order to go on."""
+        """Return the file that one launch needs in order to proceed."""
         return self.run / f"{self.name}.{nonce}.sh"
 
     def prepare(self) -> None:
-        """Create what is missing, for our eyes only."""
+        """Create missing folders, readable only by us."""
         for folder in (self.data_dir, self.folder.parent, self.folder, self.run):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             if folder != self.data_dir:
@@ -118,11 +118,11 @@ class Profile:
         return self.run / f"{self.name}.clean"
 
     def mark_clean(self) -> None:
-        """Note that a linked session has been closed in good order, so that all it knows is on the disk."""
+        """Record that a linked session was closed cleanly, with everything written to disk."""
         self._clean.touch(mode=0o600)
 
     def take_clean_mark(self) -> bool:
-        """Tell whether the session was last closed so, and forget it: a browser is about to open."""
+        """Return whether the session was closed cleanly, and remove the mark: a browser is about to open."""
         try:
             self._clean.unlink()
         except FileNotFoundError:
@@ -130,19 +130,19 @@ class Profile:
         return True
 
     def set_aside(self) -> None:
-        """Move the browser's folder out of the way, for good; the next one begins empty. No browser may be open."""
+        """Move the browser's folder away for good; the next one starts empty. No browser may be open."""
         self.take_clean_mark()
         with contextlib.suppress(FileNotFoundError):
             self.folder.rename(self.aside(f"{datetime.now(UTC):{TIME}}"))
 
     def delete(self) -> None:
-        """Delete the browser's folder, those set aside and our words about it. No browser may be open."""
+        """Delete the browser's folder, those set aside and our files about it. No browser may be open."""
         for folder in (self.folder, *self.folder.parent.glob(f".{self.name}.*")):
             shutil.rmtree(folder, ignore_errors=True)
         self.take_clean_mark()
 
     def has_session(self) -> bool:
-        """Tell whether the page seems to have kept a linked session here. In doubt it has."""
+        """Return whether the page seems to have stored a linked session here. True if in doubt."""
         try:
             found = [path for place in _STORES for path in (self.folder / "Default" / place).rglob("*")]
             return any(path.is_file() and _holds_session(path) for path in found)
@@ -150,22 +150,22 @@ class Profile:
             return True
 
     def drop_caches(self) -> None:
-        """Make the next load a fresh one; the keys stay. No browser may be open."""
+        """Drop caches so that the next load is a fresh one; the keys stay. No browser may be open."""
         for name in _CACHES:
             shutil.rmtree(self.folder / "Default" / name, ignore_errors=True)
 
     def clear_leftovers(self) -> None:
-        """Remove what a browser that is gone has left: its own lock and our word about who it was."""
+        """Remove what a dead browser has left: its own lock and our pid file."""
         clear_singleton(self.folder)
         self.pid_file.unlink(missing_ok=True)
 
     def holder(self) -> PidFile | None:
-        """Who holds the lock, where that is known and alive."""
+        """Return the process that holds the lock, if it is known and alive."""
         found = PidFile.read(self.pid_file)
         return found if found is not None and found.process.is_alive() else None
 
     def is_locked(self) -> bool:
-        """Whether a browser of ours lives on this profile."""
+        """Whether a browser of ours is running on this profile."""
         if not self.lock.exists():
             return False
         descriptor = os.open(self.lock, os.O_RDWR)
@@ -178,15 +178,15 @@ class Profile:
         return False
 
     def stamp(self) -> str | None:
-        """Read the version of the browser that last opened this profile; None for one never opened."""
+        """Return the version of the browser that last opened this profile; None if there was none."""
         try:
-            told = json.loads((self.folder / _STAMP).read_text(encoding="utf-8"))
-            return str(told["browser"])
+            stamp = json.loads((self.folder / _STAMP).read_text(encoding="utf-8"))
+            return str(stamp["browser"])
         except (OSError, ValueError, KeyError, TypeError):
             return None
 
     def put_stamp(self, version: str) -> None:
-        """Note which browser opens this profile: a profile does not always survive a change of it."""
+        """Record which browser opens this profile: a profile does not always survive a different one."""
         before = self.stamp()
         if before == version:
             return
@@ -203,5 +203,5 @@ def _holds_session(path: Path) -> bool:
 
 
 def run_folder(data_dir: Path) -> Path:
-    """Locate the folder of locks and pid files."""
+    """Return the folder of locks and pid files."""
     return data_dir.absolute() / "run"

@@ -1,7 +1,7 @@
-"""Removes in time what nobody needs any more, and encrypts what was kept before there was a key.
+"""Deletes what is no longer needed, after a while, and encrypts copies made before there was a key.
 
-What an account of ours uses is never touched: only what a restore has set aside, and what no account refers to.
-Ages are told by the files' own times: a profile's folder changes whenever its browser opens or closes.
+What a known account uses is never touched: only what a restore has set aside, and what no account refers to.
+Ages are taken from modification times: a profile's folder changes whenever its browser opens or closes.
 """
 
 import logging
@@ -18,19 +18,19 @@ from controller.chromium.profile.vault import Vault, VaultError
 log = logging.getLogger(__name__)
 
 ASIDE_DAYS = 7
-"""How long a profile that a restore has set aside is kept."""
+"""How long a profile set aside by a restore is kept."""
 ASIDE_KEPT = 2
-"""And how many of them of one account, whatever their age."""
+"""How many of them are kept per account, whatever their age."""
 UNUSED_DAYS = 30
-"""How long profiles and copies that no account refers to are kept after their last use."""
+"""How long profiles and copies without an account are kept after their last use."""
 
 _RESTORING = timedelta(minutes=10)
-"""A restore that has just set one aside may still work on it."""
+"""A restore may still be working on one that it has just set aside."""
 _ASIDE = re.compile(rf"\.({NAME.pattern})\.before-(.+)")
 
 
 def tidy(data_dir: Path, vault: Vault, accounts: Collection[str], now: datetime) -> None:
-    """Do what is due. Blocks. accounts: the numbers (E.164) of all there are. Raises OSError."""
+    """Delete and encrypt what is due. Blocking. accounts: the numbers (E.164) of all accounts. Raises OSError."""
     data_dir = data_dir.absolute()
     for profile in (Profile(data_dir, path.name) for path in _named(data_dir / "saved")):
         try:
@@ -69,7 +69,7 @@ def _asides(data_dir: Path) -> list[Path]:
 
 def _name_of_aside(aside: Path) -> str:
     match = _ASIDE.fullmatch(aside.name)
-    return aside.parent.name if match is None else match[1]  # an encrypted one lies in a folder of that name
+    return aside.parent.name if match is None else match[1]  # an encrypted one is in a folder of that name
 
 
 def _time_of(aside: Path) -> datetime | None:

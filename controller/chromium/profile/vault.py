@@ -1,11 +1,11 @@
-"""Saved profiles: small copies that are enough to restore an account's session, the last good ones kept.
+"""Saved profiles: small copies, sufficient to restore an account's session; the latest good ones are kept.
 
-    DATA_DIR/saved/<name>/<UTC time>.tar.gz       or .tar.gz.age where a key is set
-    DATA_DIR/saved/<name>/before-<UTC time>.tar.gz.age   what a restore has set aside, where a key is set
+        DATA_DIR/saved/<name>/<UTC time>.tar.gz       or .tar.gz.age if a key is set
+        DATA_DIR/saved/<name>/before-<UTC time>.tar.gz.age   set aside by a restore, if a key is set
 
-A copy is taken only of a profile that no browser has open. With a key (an age identity) a copy is encrypted to it, in
-age's own format, so that `age --decrypt` reads it too. Restoring moves the profile that is there aside: nothing is ever
-deleted here but the oldest copies. What never lives here: when to save (`controller.chromium.driver`).
+Only a profile without an open browser is copied. With a key (an age identity) a copy is encrypted in age's own format,
+so that `age --decrypt` can read it. A restore sets the existing profile aside: nothing is ever
+deleted here but the oldest copies. Not here: when to save (`controller.chromium.driver`).
 """
 
 import contextlib
@@ -31,7 +31,7 @@ from controller.chromium.profile.profile import SESSION_PARTS, TIME, Profile
 log = logging.getLogger(__name__)
 
 KEEP = 3
-"""Copies kept of each account."""
+"""Copies kept per account."""
 
 OPEN = "a browser has the profile open: suspend the account first"
 
@@ -41,7 +41,7 @@ _PLAIN, _ENCRYPTED = ".tar.gz", ".tar.gz.age"
 
 
 class VaultError(ProfileError):
-    """A profile could not be saved or restored. Its text is one line for people."""
+    """A profile could not be saved or restored. The text is one line for people."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,22 +54,22 @@ class Copy:
 
     @property
     def name(self) -> str:
-        """What it is called in lists and commands: its time."""
+        """Its name in lists and commands: the time."""
         return self.path.name.split(".tar.")[0]
 
     @property
     def is_encrypted(self) -> bool:
-        """Whether a key is needed to restore it."""
+        """Whether restoring it needs a key."""
         return self.path.name.endswith(_ENCRYPTED)
 
 
 def new_key() -> str:
-    """Make a key for PROFILE_KEY. Whoever has it can use every session saved with it."""
+    """Generate a key for PROFILE_KEY. Whoever has it can use every session saved with it."""
     return str(pyrage.x25519.Identity.generate())
 
 
 def read_key(key: str | None) -> pyrage.x25519.Identity | None:
-    """Read PROFILE_KEY. Raises VaultError for one that is none."""
+    """Parse PROFILE_KEY. Raises VaultError if it is invalid."""
     try:
         return None if key is None else pyrage.x25519.Identity.from_str(key.strip())
     except pyrage.IdentityError:
@@ -77,39 +77,39 @@ def read_key(key: str | None) -> pyrage.x25519.Identity | None:
 
 
 class Vault:
-    """The saved profiles under one DATA_DIR. Its methods block: call them in a thread."""
+    """The saved profiles under one DATA_DIR. Methods block: call them in a thread."""
 
     def __init__(self, data_dir: Path, key: str | None = None) -> None:
-        """Raise VaultError for a key that is none."""
+        """Raise VaultError for an invalid key."""
         self._folder = data_dir.absolute() / "saved"
         self._identity = read_key(key)
 
     def copies(self, profile: Profile) -> list[Copy]:
-        """Return what is saved of an account, the newest first."""
+        """Return an account's saved copies, newest first."""
         return sorted(self._copies(profile), key=lambda copy: copy.at, reverse=True)
 
     def find(self, profile: Profile, name: str | None) -> Copy:
-        """Look a copy up by its name, or the newest one. Raises VaultError if there is none such."""
+        """Return a copy by name, or the latest one. Raises VaultError if there is none."""
         for copy in (*self.copies(profile), *self._copies(profile, _BEFORE)):
             if copy.name == name or (name is None and not copy.path.name.startswith(_BEFORE)):
                 return copy
         raise VaultError(f"no copy {name} of this account is saved" if name else "no copy of this account is saved")
 
     def save(self, profile: Profile) -> Copy | None:
-        """Save a profile that no browser has open. Returns None where there is nothing to save yet."""
+        """Save a profile without an open browser. Returns None if there is nothing to save yet."""
         if not _parts(profile.folder):
             return None
         made = self._archive(profile.folder, profile.saved / f"{datetime.now(UTC):{TIME}}")
-        # A copy of the future was made by a clock that was ahead: it goes first, the one just made never.
+        # A copy dated in the future was made while the clock was ahead: it is deleted first, the new one never.
         for old in sorted(self._copies(profile), key=lambda copy: (copy.at <= made.at, copy.at), reverse=True)[KEEP:]:
             old.path.unlink(missing_ok=True)
         return made
 
     def restore(self, profile: Profile, copy: Copy) -> Path | None:
-        """Put a copy in the profile's place; a browser that has it open is an error.
+        """Replace the profile by a copy; no browser may have it open.
 
-        Returns where the profile that was there lies now, or None if there was none. If anything fails, that one stays
-        in its place. Raises VaultError.
+        Returns the path of the profile set aside, or None if there was none. If anything fails, that one stays in
+        place. Raises VaultError.
         """
         if profile.is_locked():
             raise VaultError(OPEN)
@@ -139,9 +139,9 @@ class Vault:
         return self.seal(profile, aside) if existed else None
 
     def seal(self, profile: Profile, aside: Path) -> Path | None:
-        """Turn a profile that was set aside into an encrypted copy, where a key is set.
+        """Turn a profile that was set aside into an encrypted copy, if a key is set.
 
-        Returns what it is now, None where no session was in it: then nothing is kept.
+        Returns the resulting path, None if it held no session and was deleted.
         """
         if self._identity is None:
             return aside
@@ -156,7 +156,7 @@ class Vault:
         return sealed
 
     def encrypt(self, profile: Profile) -> int:
-        """Encrypt what was saved of an account before there was a key. Returns how many copies that were."""
+        """Encrypt an account's copies from before there was a key. Returns how many there were."""
         plain = [] if self._identity is None else [copy for copy in self._copies(profile) if not copy.is_encrypted]
         for copy in plain:
             new = copy.path.with_name(f".{copy.path.name}.encrypting")
@@ -172,18 +172,18 @@ class Vault:
         return len(plain)
 
     def delete(self, profile: Profile) -> None:
-        """Delete all that is saved of an account. Raises OSError."""
+        """Delete all of an account's copies. Raises OSError."""
         with contextlib.suppress(FileNotFoundError):
             shutil.rmtree(profile.saved)
 
     def _archive(self, folder: Path, path: Path) -> Copy:
-        """Pack the session in a profile's folder. path: that of the copy, without its suffix. Raises VaultError."""
+        """Pack the session of a profile folder. path: the copy's, without suffix. Raises VaultError."""
         path = path.with_name(f"{path.name}{_PLAIN if self._identity is None else _ENCRYPTED}")
         new = path.with_name(f".{path.name}.new")
         try:
             for each in (self._folder, path.parent):
                 each.mkdir(mode=0o700, parents=True, exist_ok=True)
-            for left in path.parent.glob(".*.new"):  # of a save that was killed: nobody else saves here
+            for left in path.parent.glob(".*.new"):  # from a save that was killed: nobody else saves here
                 left.unlink()
             with tempfile.TemporaryFile(dir=path.parent) as plain:
                 with tarfile.open(fileobj=plain, mode="w:gz", compresslevel=1) as archive:
@@ -204,7 +204,7 @@ class Vault:
             try:
                 yield Copy(path, _time(path), path.stat().st_size)
             except (ValueError, OSError):
-                continue  # not one of ours, or gone meanwhile
+                continue  # not one of ours, or deleted meanwhile
 
     def _write(self, plain: IO[bytes], path: Path) -> None:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
@@ -231,13 +231,13 @@ class Vault:
 
 
 def _parts(folder: Path) -> list[str]:
-    """Return what there is in a profile that a session needs; empty where there is no session."""
+    """Return those parts of a profile that a session needs; empty if there is no session."""
     parts = [name for name in SESSION_PARTS if (folder / name).exists()]
     return parts if any("IndexedDB" in name or "Local Storage" in name for name in parts) else []
 
 
 def _refuse_damaged(plain: IO[bytes]) -> None:
-    """Read an archive to its checksum: who only unpacks it stops before that, and takes what is wrong for right."""
+    """Read an archive up to its checksum: unpacking stops before that and would accept damaged data."""
     try:
         with gzip.open(plain) as archive:
             while archive.read(_CHUNK):
@@ -248,9 +248,9 @@ def _refuse_damaged(plain: IO[bytes]) -> None:
 
 
 def _why(error: Exception) -> str:
-    """Say what went wrong without the path, which is nobody's business in a chat."""
-    told = error.strerror if isinstance(error, OSError) else None
-    return told or str(error)
+    """Return what went wrong, without the path, which does not belong in a chat."""
+    reason = error.strerror if isinstance(error, OSError) else None
+    return reason or str(error)
 
 
 def _time(path: Path) -> datetime:

@@ -30,7 +30,7 @@ values = st.recursive(
     max_leaves=5,
 )
 sights = st.fixed_dictionaries(
-    {"kind": st.sampled_from(["sight", "state", "heard", "passkey", "logged out"])},
+    {"kind": st.sampled_from(["snapshot", "state", "heard", "passkey", "logged out"])},
     optional=dict.fromkeys(("state", "synced", "code", "marks", "me", "percent", "blockEndsIn"), values)
     | {"state": st.one_of(states, values), "code": st.one_of(st.text(), st.just(CODE), values)},
 )
@@ -61,7 +61,7 @@ def test_nothing_that_a_page_tells_fails_or_gets_through_unchecked(messages, tak
 def test_a_block_without_a_real_end_has_none(told):
     (ended,) = [
         said.meant
-        for said in PageReader(takeover=False).read({"kind": "sight", "state": "TOS_BLOCK", "blockEndsIn": told})
+        for said in PageReader(takeover=False).read({"kind": "snapshot", "state": "TOS_BLOCK", "blockEndsIn": told})
         if isinstance(said, Stands) and isinstance(said.meant, Ended)
     ]
     assert ended == Ended(Reason.BANNED, "WhatsApp blocks the account (terms of service)")
@@ -69,7 +69,7 @@ def test_a_block_without_a_real_end_has_none(told):
 
 @pytest.mark.parametrize("code", ["\ud800,b,c,d,e", "a,b,c,d,\n", "a,b,c,d,ü", ",".join("abcd") + "," + "x" * 1000])
 def test_a_code_that_could_not_be_drawn_is_none(code):
-    told = PageReader(takeover=False).read({"kind": "sight", "state": None, "code": code})
+    told = PageReader(takeover=False).read({"kind": "snapshot", "state": None, "code": code})
     assert not [said for said in told if isinstance(getattr(said, "meant", said), Code)]
 
 

@@ -119,7 +119,7 @@ async def test_a_browser_that_is_none(rig: Rig, stand_in: WhatsAppStandIn) -> No
     silent.chmod(0o700)
     for executable, words in [
         (folder / "missing", "CHROMIUM_PATH is no executable"),
-        (silent, "does not tell its version"),
+        (silent, "does not report its version"),
         (broken, r"could not start the browser: it ended \(exit code 3\) no luck"),
     ]:
         rig.make(executable=executable)

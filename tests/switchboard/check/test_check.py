@@ -135,7 +135,7 @@ def test_what_no_wait_would_mend(tmp_path):
     told = found(done)
     assert done.returncode == 2
     assert told["browser"]["verdict"] == "mend"
-    assert "does not tell its version" in told["browser"]["text"]
+    assert "does not report its version" in told["browser"]["text"]
     assert told["Telegram"]["verdict"] == "later"
 
 

@@ -30,12 +30,12 @@ OTHER_CODE = "2@other,static,identity,secret,1"
 ME = "4915112345678"
 
 
-def sight(state: str | None = None, **told: Any) -> dict[str, Any]:
+def snapshot(state: str | None = None, **fields: Any) -> dict[str, Any]:
     blank = {"synced": None, "code": None, "me": None, "percent": None, "blockEndsIn": None, "marks": {}}
-    return {"kind": "sight", "state": state, **blank, **told}
+    return {"kind": "snapshot", "state": state, **blank, **fields}
 
 
-Said = Report | Finding | LogOutSaid
+Meaning = Report | Finding | LogOutSaid
 
 
 def read_all(*messages: Any, **reading: bool) -> list[Any]:
@@ -44,7 +44,7 @@ def read_all(*messages: Any, **reading: bool) -> list[Any]:
     return [meant for message in messages for meant in reader.read(message)]
 
 
-def read(*messages: Any, **reading: bool) -> list[Said]:
+def read(*messages: Any, **reading: bool) -> list[Meaning]:
     """What is acted upon at once."""
     return [meant for meant in read_all(*messages, **reading) if not isinstance(meant, Stands)]
 
@@ -57,18 +57,18 @@ def stands(*messages: Any, **reading: bool) -> dict[Subject, Any]:
 
 def test_a_link_from_its_first_code() -> None:
     assert read(
-        sight("OPENING"),
-        sight("PAIRING"),
-        sight("UNPAIRED"),
-        sight("UNPAIRED", code=CODE),
-        sight("UNPAIRED", code=CODE),
-        sight("UNPAIRED", code=OTHER_CODE),
+        snapshot("OPENING"),
+        snapshot("PAIRING"),
+        snapshot("UNPAIRED"),
+        snapshot("UNPAIRED", code=CODE),
+        snapshot("UNPAIRED", code=CODE),
+        snapshot("UNPAIRED", code=OTHER_CODE),
         {"kind": "state", "state": "PAIRING"},
-        sight("PAIRING"),
-        sight("OPENING", me=ME),
-        sight("CONNECTED", me=ME, synced=False, percent=40.2),
-        sight("CONNECTED", me=ME, synced=True, mode="MAIN", info="NORMAL", percent=100),
-        sight("CONNECTED", me=ME, synced=True, mode="MAIN", info="NORMAL"),
+        snapshot("PAIRING"),
+        snapshot("OPENING", me=ME),
+        snapshot("CONNECTED", me=ME, synced=False, percent=40.2),
+        snapshot("CONNECTED", me=ME, synced=True, mode="MAIN", info="NORMAL", percent=100),
+        snapshot("CONNECTED", me=ME, synced=True, mode="MAIN", info="NORMAL"),
     ) == [
         Finding.RECOGNISED,
         Code(CODE),
@@ -82,13 +82,15 @@ def test_a_link_from_its_first_code() -> None:
 
 
 def test_a_lost_network_before_the_scan_is_no_scan() -> None:
-    told = read(sight("UNPAIRED", code=CODE), sight("OPENING"), sight("PAIRING"), sight("UNPAIRED", code=OTHER_CODE))
-    assert told == [Finding.RECOGNISED, Code(CODE), Code(OTHER_CODE)]
+    reports = read(
+        snapshot("UNPAIRED", code=CODE), snapshot("OPENING"), snapshot("PAIRING"), snapshot("UNPAIRED", code=OTHER_CODE)
+    )
+    assert reports == [Finding.RECOGNISED, Code(CODE), Code(OTHER_CODE)]
 
 
 def test_a_code_after_a_scan_that_came_to_nothing_is_shown_again() -> None:
-    told = read(sight("UNPAIRED", code=CODE), sight("PAIRING"), sight("UNPAIRED", code=CODE))
-    assert told == [Finding.RECOGNISED, Code(CODE), Scanned(), Code(CODE)]
+    reports = read(snapshot("UNPAIRED", code=CODE), snapshot("PAIRING"), snapshot("UNPAIRED", code=CODE))
+    assert reports == [Finding.RECOGNISED, Code(CODE), Scanned(), Code(CODE)]
 
 
 @pytest.mark.parametrize(
@@ -104,14 +106,14 @@ def test_a_code_after_a_scan_that_came_to_nothing_is_shown_again() -> None:
     ],
 )
 def test_a_code_that_is_none_is_never_told(code: object) -> None:
-    assert read(sight("UNPAIRED", code=code)) == [Finding.RECOGNISED]
+    assert read(snapshot("UNPAIRED", code=code)) == [Finding.RECOGNISED]
 
 
 def test_a_saved_session_does_not_ask_for_a_scan() -> None:
     reader = PageReader(takeover=False, had_session=True)
-    connected = sight("CONNECTED", me=ME, synced=True, mode="MAIN", info="NORMAL")
-    told = [*reader.read(sight("OPENING", me=ME)), *reader.read(connected)]
-    assert [each for each in told if not isinstance(each, Stands)] == [
+    connected = snapshot("CONNECTED", me=ME, synced=True, mode="MAIN", info="NORMAL")
+    reports = [*reader.read(snapshot("OPENING", me=ME)), *reader.read(connected)]
+    assert [each for each in reports if not isinstance(each, Stands)] == [
         Finding.RECOGNISED,
         Authenticated(f"+{ME}"),
         Finding.LINKED,
@@ -121,24 +123,24 @@ def test_a_saved_session_does_not_ask_for_a_scan() -> None:
 
 
 def test_an_identity_without_a_number() -> None:
-    assert read(sight("CONNECTED", me="", synced=True, mode="MAIN", info="NORMAL")) == [
+    assert read(snapshot("CONNECTED", me="", synced=True, mode="MAIN", info="NORMAL")) == [
         Finding.RECOGNISED,
         Authenticated(None),
         Finding.LINKED,
     ]
-    assert Authenticated(None) in read(sight("CONNECTED", me="not a number"))
+    assert Authenticated(None) in read(snapshot("CONNECTED", me="not a number"))
 
 
 @pytest.mark.parametrize("reading", [{}, {"had_session": True}])
 def test_a_linking_screen_of_a_saved_session_is_believed_only_when_it_stands(reading: dict[str, bool]) -> None:
-    screen = sight("UNPAIRED", me=None if reading else ME, code=CODE)
+    screen = snapshot("UNPAIRED", me=None if reading else ME, code=CODE)
     assert read(screen, **reading) == [Finding.RECOGNISED]
     assert stands(screen, **reading)[Subject.CODE] == Code(CODE)
-    assert stands(screen, sight("CONNECTED", me=ME), **reading).get(Subject.CODE) is None
+    assert stands(screen, snapshot("CONNECTED", me=ME), **reading).get(Subject.CODE) is None
     reader = PageReader(takeover=False, **reading)
     (code,) = (each.meant for each in reader.read(screen) if isinstance(each, Stands) and isinstance(each.meant, Code))
     assert list(reader.believed(code)) == [Code(CODE)]
-    assert Code(OTHER_CODE) in list(reader.read(sight("UNPAIRED", code=OTHER_CODE)))
+    assert Code(OTHER_CODE) in list(reader.read(snapshot("UNPAIRED", code=OTHER_CODE)))
     assert reader.asked_for_scan
 
 
@@ -156,7 +158,7 @@ CHATS = {"chats": True}
     ],
 )
 def test_two_signs_that_agree_make_it_ready(signs: dict[str, Any]) -> None:
-    assert Finding.LINKED in read(sight("CONNECTED", me=ME, **signs))
+    assert Finding.LINKED in read(snapshot("CONNECTED", me=ME, **signs))
 
 
 @pytest.mark.parametrize(
@@ -174,15 +176,15 @@ def test_two_signs_that_agree_make_it_ready(signs: dict[str, Any]) -> None:
     ],
 )
 def test_one_sign_alone_has_to_stand_and_be_asked_about(signs: dict[str, Any], may_be: bool) -> None:
-    seen = sight("CONNECTED", me=ME, **signs)
+    seen = snapshot("CONNECTED", me=ME, **signs)
     assert Finding.LINKED not in read(seen)
     assert (stands(seen).get(Subject.SIGN) is Finding.ONE_SIGN) is may_be
 
 
 def test_a_page_without_modules_is_ready_by_its_chat_list_once_that_stands() -> None:
-    assert stands(sight(None, marks=CHATS))[Subject.SIGN] is Finding.ONE_SIGN
+    assert stands(snapshot(None, marks=CHATS))[Subject.SIGN] is Finding.ONE_SIGN
     reader = PageReader(takeover=False)
-    list(reader.read(sight(None, marks=CHATS)))
+    list(reader.read(snapshot(None, marks=CHATS)))
     assert Finding.LINKED in list(reader.second_sign())
     assert list(reader.second_sign()) == []
     assert reader.latest is not None
@@ -215,13 +217,15 @@ def test_no_word_for_a_connection_outvotes_one_against_it(words: dict[str, Any],
 
 def test_a_number_that_becomes_known_late_is_told_when_it_does() -> None:
     up = {"synced": True, "mode": "MAIN", "info": "NORMAL"}
-    told = read(sight("CONNECTED", me="", **up), sight("CONNECTED", me=ME, **up), sight("CONNECTED", me=ME, **up))
-    assert told == [Finding.RECOGNISED, Authenticated(None), Finding.LINKED, Identified(f"+{ME}")]
+    reports = read(
+        snapshot("CONNECTED", me="", **up), snapshot("CONNECTED", me=ME, **up), snapshot("CONNECTED", me=ME, **up)
+    )
+    assert reports == [Finding.RECOGNISED, Authenticated(None), Finding.LINKED, Identified(f"+{ME}")]
 
 
 def test_a_percentage_that_moves_is_told_where_nobody_is_known() -> None:
-    told = read(*(sight("CONNECTED", synced=False, percent=each) for each in (10, 10.4, 20)))
-    assert told == [Finding.RECOGNISED, Syncing(10), Syncing(20)]
+    reports = read(*(snapshot("CONNECTED", synced=False, percent=each) for each in (10, 10.4, 20)))
+    assert reports == [Finding.RECOGNISED, Syncing(10), Syncing(20)]
 
 
 def test_a_dialog_is_told_once_it_stands_and_its_end_only_then() -> None:
@@ -229,14 +233,14 @@ def test_a_dialog_is_told_once_it_stands_and_its_end_only_then() -> None:
     reader = PageReader(takeover=False)
     (seen,) = (
         each
-        for each in reader.read(sight("OPENING", dialog=said))
+        for each in reader.read(snapshot("OPENING", dialog=said))
         if isinstance(each, Stands) and each.subject is Subject.COVER
     )
     assert seen.meant == Dialog("What's new •••5678", known=True)
-    assert not [each for each in reader.read(sight("OPENING")) if isinstance(each, DialogClosed)], "never told"
-    list(reader.read(sight("OPENING", dialog=said)))
+    assert not [each for each in reader.read(snapshot("OPENING")) if isinstance(each, DialogClosed)], "never reports"
+    list(reader.read(snapshot("OPENING", dialog=said)))
     list(reader.believed(seen.meant))
-    assert DialogClosed() in list(reader.read(sight("OPENING")))
+    assert DialogClosed() in list(reader.read(snapshot("OPENING")))
 
 
 def test_the_parts_of_a_build_are_told() -> None:
@@ -257,73 +261,76 @@ def test_the_parts_of_a_build_are_told() -> None:
     ],
 )
 def test_states_that_end_it(state: str, reason: Reason) -> None:
-    assert not any(isinstance(meant, Ended) for meant in read(sight(state))), "at first sight"
-    ended = stands(sight(state, blockEndsIn=90.5))[Subject.END]
-    assert ended == stands(sight("CONNECTED", mode=state, blockEndsIn=90.5))[Subject.END]
-    assert Subject.END not in stands(sight(state), sight("CONNECTED"))
+    assert not any(isinstance(meant, Ended) for meant in read(snapshot(state))), "at first snapshot"
+    ended = stands(snapshot(state, blockEndsIn=90.5))[Subject.END]
+    assert ended == stands(snapshot("CONNECTED", mode=state, blockEndsIn=90.5))[Subject.END]
+    assert Subject.END not in stands(snapshot(state), snapshot("CONNECTED"))
     assert ended.reason is reason
     assert ended.block_ends_in == (90.5 if reason is Reason.BANNED else None)
 
 
 def test_use_here_is_for_one_opening_and_a_later_conflict_is_told() -> None:
-    linked = sight("CONNECTED", me=ME, synced=True, mode="MAIN", info="NORMAL")
-    seen = (sight("CONFLICT", me=ME), linked, sight("CONFLICT", me=ME))
+    linked = snapshot("CONNECTED", me=ME, synced=True, mode="MAIN", info="NORMAL")
+    seen = (snapshot("CONFLICT", me=ME), linked, snapshot("CONFLICT", me=ME))
     assert read(*seen, takeover=True).count(Finding.TAKE_OVER) == 1
     assert stands(*seen, takeover=True)[Subject.END].reason is Reason.CONFLICT
 
 
 def test_a_conflict_before_it_is_linked_is_taken_over_each_time() -> None:
-    told = read(
-        sight("CONFLICT", me=ME), sight("CONFLICT", me=ME, percent=3), sight("CONNECTED", me=ME), sight("CONFLICT"),
+    reports = read(
+        snapshot("CONFLICT", me=ME), snapshot("CONFLICT", me=ME, percent=3), snapshot("CONNECTED", me=ME),
+        snapshot("CONFLICT"),
         takeover=True,
     )  # fmt: skip
-    assert told.count(Finding.TAKE_OVER) == 2
-    assert not any(isinstance(meant, Ended) for meant in told)
+    assert reports.count(Finding.TAKE_OVER) == 2
+    assert not any(isinstance(meant, Ended) for meant in reports)
 
 
 @pytest.mark.parametrize("state", ["OPENING", "TIMEOUT", "UNLAUNCHED", "PAIRING", "A_NEW_ONE"])
 def test_other_states_end_nothing(state: str) -> None:
-    assert read(sight(state)) == [Finding.RECOGNISED]
+    assert read(snapshot(state)) == [Finding.RECOGNISED]
 
 
 @pytest.mark.parametrize("mark", ["code", "expired", "chats", "startup"])
 def test_a_page_is_known_by_any_mark(mark: str) -> None:
-    assert Finding.RECOGNISED in read(sight(None, marks={mark: True}))
+    assert Finding.RECOGNISED in read(snapshot(None, marks={mark: True}))
 
 
 def test_a_page_without_any_is_not_known() -> None:
-    assert read(sight(None, marks={"else": True}), {"kind": "sight"}) == []
+    assert read(snapshot(None, marks={"else": True}), {"kind": "snapshot"}) == []
 
 
 def test_a_socket_that_goes_down_is_told_once_each_time() -> None:
-    up = sight("CONNECTED", me=ME, synced=True, mode="MAIN", info="NORMAL")
+    up = snapshot("CONNECTED", me=ME, synced=True, mode="MAIN", info="NORMAL")
     opening = {"kind": "state", "state": "OPENING"}
-    told = read(
+    reports = read(
         up,
         opening,
-        sight("OPENING", me=ME, synced=True, mode="MAIN", info="NORMAL"),
+        snapshot("OPENING", me=ME, synced=True, mode="MAIN", info="NORMAL"),
         up,
-        sight("TIMEOUT", me=ME, synced=True, mode="MAIN", info="NORMAL"),
+        snapshot("TIMEOUT", me=ME, synced=True, mode="MAIN", info="NORMAL"),
     )
-    assert told[-3:] == [Finding.LINKED, SocketDown(), SocketDown()]
+    assert reports[-3:] == [Finding.LINKED, SocketDown(), SocketDown()]
 
 
 @pytest.mark.parametrize("state", ["CONFLICT", "TOS_BLOCK"])
 def test_what_ends_it_is_no_socket_that_goes_down(state: str) -> None:
     assert SocketDown() not in read(
-        sight("CONNECTED", me=ME, synced=True, mode="MAIN", info="NORMAL"), sight(state, me=ME)
+        snapshot("CONNECTED", me=ME, synced=True, mode="MAIN", info="NORMAL"), snapshot(state, me=ME)
     )
 
 
 def test_a_socket_that_has_never_been_up_does_not_go_down() -> None:
-    assert SocketDown() not in read(sight("OPENING", me=ME), sight("CONNECTED", me=ME, synced=False), sight("OPENING"))
+    assert SocketDown() not in read(
+        snapshot("OPENING", me=ME), snapshot("CONNECTED", me=ME, synced=False), snapshot("OPENING")
+    )
 
 
 def test_single_events() -> None:
-    told = read(
+    reports = read(
         {"kind": "heard"}, {"kind": "passkey"}, {"kind": "logged out", "reason": "x"}, {"kind": "new"}, "x", None
     )
-    assert told == [Heard(), PasskeyAsked(), LogOutSaid("x")]
+    assert reports == [Heard(), PasskeyAsked(), LogOutSaid("x")]
 
 
 anything = st.recursive(
@@ -331,12 +338,12 @@ anything = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
 )
 words = st.sampled_from(["kind", "state", "synced", "code", "me", "percent", "blockEndsIn", "marks"])
-messages = st.lists(anything | st.dictionaries(words, anything | st.sampled_from(["sight", "CONNECTED", CODE])))
+messages = st.lists(anything | st.dictionaries(words, anything | st.sampled_from(["snapshot", "CONNECTED", CODE])))
 
 
 @given(messages, st.booleans())
-def test_whatever_a_page_tells_is_survived(told: list[Any], takeover: bool) -> None:
-    for meant in read(*told, takeover=takeover):
+def test_whatever_a_page_tells_is_survived(reports: list[Any], takeover: bool) -> None:
+    for meant in read(*reports, takeover=takeover):
         if isinstance(meant, Code):
             assert "undefined" not in meant.text.split(",")
             assert len(meant.text.split(",")) == 5

@@ -1,4 +1,4 @@
-"""Nobody touches a profile that somebody else holds: what opens, saves or restores one waits, or is refused."""
+"""Nobody touches a profile that somebody else locks: what opens, saves or restores one waits, or is refused."""
 
 import asyncio
 import threading
@@ -18,34 +18,34 @@ from tests.controller.chromium.conftest import ACCOUNT
 
 
 async def test_one_holds_a_profile_and_the_next_has_it_when_that_one_is_done() -> None:
-    holds, order = ProfileLocks(), []
+    locks, order = ProfileLocks(), []
 
-    async def hold(name: str, seconds: float = 0) -> None:
-        async with holds.held("somebodys"):
+    async def lock(name: str, seconds: float = 0) -> None:
+        async with locks.acquire("somebodys"):
             order.append(f"{name} begins")
             await asyncio.sleep(seconds)
             order.append(f"{name} ends")
 
-    await asyncio.gather(hold("first", 0.05), hold("second"), hold("third"))
+    await asyncio.gather(lock("first", 0.05), lock("second"), lock("third"))
     assert order == [f"{name} {what}" for name in ("first", "second", "third") for what in ("begins", "ends")]
 
 
 async def test_who_waits_for_an_opening_is_refused_when_a_browser_has_come_of_it() -> None:
-    holds = ProfileLocks()
+    locks = ProfileLocks()
 
     async def wait() -> None:
-        async with holds.held("somebodys"):
+        async with locks.acquire("somebodys"):
             pass
 
-    async with holds.held("somebodys") as hold:
+    async with locks.acquire("somebodys") as lock:
         waiting = asyncio.create_task(wait())
         await asyncio.sleep(0)
-        hold.keep(4711)
+        lock.keep(4711)
     for refused in (waiting, wait()):
         with pytest.raises(DriverError, match=r"^profile in use by process 4711$") as raised:
             await refused
         assert raised.value.reason is Reason.PROFILE_IN_USE
-    hold.release()
+    lock.release()
     await wait()
 
 
