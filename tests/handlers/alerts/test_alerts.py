@@ -4,6 +4,8 @@ import asyncio
 from dataclasses import replace
 from datetime import timedelta
 
+import pytest
+
 from controller.accounts.reasons import Reason, State
 from controller.troubles import Trouble
 from handlers.telegram.ui.qr import draw
@@ -288,6 +290,24 @@ async def test_a_group_that_became_a_supergroup_is_followed(telegram: TelegramSt
         log_out(rig, PARIS)
         await rig.seen(to, lambda m: "Sales Paris" in m["text"])
         await rig.seen(to, lambda m: f"set that to {to}" in m["text"])
+
+
+@pytest.mark.parametrize("told", [True, False])
+async def test_what_stands_in_a_group_goes_on_in_its_supergroup(telegram: TelegramStandIn, database: Database, told):
+    group = telegram.client.add_group("Ops", [ADMIN, SECOND_ADMIN])["id"]
+    async with running_rig(telegram, database, alert_chat=group) as rig:
+        rig.accounts.put()
+        if told:
+            log_out(rig)
+            await rig.seen(group, lambda m: "logged out" in m["text"])
+        else:
+            rig.client.fail("500", chat_id=group)
+            log_out(rig)
+            await until(lambda: rig.client.requests("sendMessage"), "it is tried")
+        to = rig.client.migrate(group)["id"]
+        alert = await rig.seen(to, lambda m: "🚨 Support Berlin" in m["text"])
+        rig.accounts.move(BERLIN, State.CONNECTED, Reason.LINKED)
+        await rig.seen(to, lambda m: "✅" in m["text"] and m["message_id"] == alert["message_id"])
 
 
 async def test_a_forum_gets_a_topic_for_each_account(telegram: TelegramStandIn, database: Database):
