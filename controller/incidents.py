@@ -73,7 +73,7 @@ class Incident:
 
     told_at: when its first message was sent. news: it has grown since its messages last changed. topic: the forum's
     topic where it is sent, in which case it concerns `about` alone. done: lines of HTML about who did what. repeat_at:
-    when it sounds again unless acknowledged. parts: its messages in order. reply: the message that reports its end.
+    when it sounds again unless acknowledged. parts: its messages in order. reminder: the last one that sounded again.
     """
 
     id: int
@@ -90,7 +90,7 @@ class Incident:
     done: tuple[str, ...] = ()
     repeat_at: datetime | None = None
     parts: tuple[Message, ...] = ()
-    reply: Message | None = None
+    reminder: Message | None = None
 
     @property
     def open_entries(self) -> tuple[Entry, ...]:

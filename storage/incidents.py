@@ -22,8 +22,8 @@ from storage.database import Database
 T = TypeVar("T")
 log = logging.getLogger(__name__)
 
-_REPLY = -1
-"""The position of an incident's recovery reply among its messages."""
+_REMINDER = -2
+"""The position of an incident's reminder among its messages. At -1, versions before had a reply that told its end."""
 _CONTROLLER = "controller"
 """Stands for the controller itself, whose number is "", among the accounts of a silence."""
 
@@ -220,8 +220,8 @@ async def _write_rows(
 
 
 def _messages(incident: Incident) -> dict[int, Message]:
-    reply = {} if incident.reply is None else {_REPLY: incident.reply}
-    return reply | dict(enumerate(incident.parts))
+    reminder = {} if incident.reminder is None else {_REMINDER: incident.reminder}
+    return reminder | dict(enumerate(incident.parts))
 
 
 def _iso(at: datetime | None) -> str | None:
@@ -257,7 +257,7 @@ def _incident(row: sqlite3.Row, entries: Iterable[Entry], messages: dict[int, Me
         done=tuple(row["done"].split("\n")) if row["done"] else (),
         repeat_at=tolerant.time(row["repeat_at"]),
         parts=tuple(messages[at] for at in sorted(messages) if at >= 0),
-        reply=messages.get(_REPLY),
+        reminder=messages.get(_REMINDER),
     )
 
 

@@ -49,7 +49,7 @@ class Absorber:
                     batches.setdefault(chat, []).append(fact)
         for chat, facts in batches.items():
             self._absorb_in(draft, chat, facts)
-            draft.put(draft.book(chat).forget(self._clock(), self._policy_of(chat)))
+            draft.put(draft.book(chat).forget(self._clock(), self._policy_of(chat), self._audience.name))
         for transition in transitions:
             if transition.alert is not None and transition.picture is not None:
                 self._add_picture(draft, transition, transition.alert, transition.picture)

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from controller.incidents import Incident, Silence
-from handlers.alerts.incidents.incident_text import Names
+from controller.incidents import Entry, Incident, Silence
+from handlers.alerts.incidents.incident_text import Names, what_happened
 from handlers.chat.messages import escape
 from handlers.texts.vocabulary import clock, count, span, told_of
 
@@ -100,12 +100,9 @@ def alerts_and_silences(incidents: Sequence[str], silences: Sequence[str]) -> st
     return "\n".join(rows)
 
 
-def straight(reason: str, detail: str, name: str = "") -> str:
-    """Tell of a trouble without an incident: nothing can be stored. name: the account's, as HTML."""
-    words = told_of(reason)
-    more = f"<i>{escape(detail)}</i>\n" if detail else ""
-    who = f"<b>{name}</b>: " if name else ""
-    return f"🚨 {who}<b>{words.title}</b>\n{more}{words.means}\n➡️ {words.todo()}"
+def straight(entry: Entry, name: str) -> str:
+    """Tell of a trouble without an incident: nothing can be stored. name: as in `what_happened`."""
+    return f"🚨 {what_happened(entry, name)}\n➡️ {told_of(entry.reason).todo()}"
 
 
 def straight_over(reason: str) -> str:

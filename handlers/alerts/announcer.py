@@ -11,7 +11,7 @@ from datetime import datetime
 
 from controller.accounts.notices import Transition
 from controller.accounts.reasons import State
-from controller.incidents import CRITICAL
+from controller.incidents import CRITICAL, Entry
 from controller.tasks import Tasks
 from controller.troubles import Trouble
 from handlers.alerts import alert_text
@@ -59,7 +59,8 @@ class Announcer:
                 await self.notify_admins(alert_text.straight_over(reason))
             self._sent_unstored.discard(("", reason))
         elif kind is Kind.ALERT:
-            self._send_unstored("", reason, alert_text.straight(reason, detail), self._audience.of_controller())
+            entry = Entry("", reason, fact.at, detail=detail)
+            self._send_unstored(entry, self._audience.of_controller())
 
     def not_stored(self, transition: Transition) -> None:
         """Send an alert that cannot be stored. Returns at once."""
@@ -68,8 +69,8 @@ class Announcer:
             if transition.state is State.CONNECTED:
                 self._sent_unstored = {each for each in self._sent_unstored if each[0] != number}
             return
-        html = alert_text.straight(reason, transition.detail, self._audience.name(number))
-        self._send_unstored(number, reason, html, self._audience.of_account(number))
+        entry = Entry(number, reason, transition.at, transition.cause, transition.detail)
+        self._send_unstored(entry, self._audience.of_account(number))
 
     async def notify_admins(
         self, html: str, *, but: int | None = None, sounds: bool = False, buttons: tuple[tuple[str, str], ...] = ()
@@ -103,12 +104,14 @@ class Announcer:
             return False
         return not saving.cancelled() and saving.exception() is None  # which its owner has logged
 
-    def _send_unstored(self, number: str, reason: str, html: str, places: Iterable[Place]) -> None:
-        if (number, reason) not in self._sent_unstored:
-            self._sent_unstored.add((number, reason))
+    def _send_unstored(self, entry: Entry, places: Iterable[Place]) -> None:
+        key = entry.number, entry.reason
+        if key not in self._sent_unstored:
+            self._sent_unstored.add(key)
+            html = alert_text.straight(entry, self._audience.name(entry.number))
             what = "an alert that cannot be stored"
             sending = [self._tasks.start(self._send(place, Text(html)), what) for place in places]
-            if reason in CRITICAL:
+            if entry.reason in CRITICAL:
                 self._tasks.start(self._escalator.send_unless_taken(sending, html), what)
 
     async def _send(self, place: Place, text: Text) -> bool:

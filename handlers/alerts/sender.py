@@ -13,17 +13,19 @@ from functools import partial
 
 from controller.incidents import Incident, Note
 from controller.registry import Registry, UnknownAccountError
-from handlers.alerts.incidents import delivery
-from handlers.alerts.incidents.delivery import Action, Edit, OpenTopic, Remind, Reply, Send
+from handlers.alerts.incidents import delivery, incident_text
+from handlers.alerts.incidents.delivery import Action, Edit, OpenTopic, Remind, Send, Withdraw
 from handlers.alerts.incidents.ledger import Draft, Ledger
 from handlers.alerts.incidents.policy import AlertPolicy
 from handlers.chat.errors import (
     ChatError,
     ChatMovedError,
+    DeletionRefusedError,
     MessageGoneError,
     NotSentError,
     OutcomeUnknownError,
     RefusedError,
+    RightMissingError,
     TokenRefusedError,
     TooManyError,
     TopicGoneError,
@@ -76,11 +78,11 @@ class Sender:
                 await self._send(chat, incident, action)
             case Edit():
                 await self._edit(chat, incident, action)
-            case Reply():
-                await self._reply(chat, incident, action)
             case Remind():
-                await _plainly(partial(self._below, chat, incident, silent=False), action.text)
-                await self._record(incident, lambda now: delivery.reminded(now, self._clock(), self._policy))
+                await self._remind(chat, incident, action)
+            case Withdraw():
+                await self._withdraw(chat, action.message)
+                await self._record(incident, delivery.withdrawn)
             case OpenTopic():
                 await self._open_topic(chat, incident, action)
 
@@ -141,7 +143,8 @@ class Sender:
                 await chat.delete(self._chat, action.message)
         except (MessageGoneError, RefusedError) as error:
             log.info("A part of an incident in chat %d cannot be edited: %s", self._chat, error)
-            if isinstance(error, MessageGoneError) and incident.news and incident.open_entries:
+            unseen = isinstance(error, MessageGoneError) and incident.news and incident.open_entries
+            if unseen or (action.part == 0 and action.text.html and delivery.tells_an_end(incident)):
                 await self._record(incident, lambda now: delivery.gone(now, action))
                 return
 
@@ -150,22 +153,24 @@ class Sender:
 
         await self._record(incident, change)
 
-    async def _reply(self, chat: Messenger, incident: Incident, action: Reply) -> None:
-        message = action.message
-        if message is None:
-            if not await self._record(incident, delivery.replying):
-                return
-            message = await _plainly(partial(self._below, chat, incident, silent=True), action.text)
-        else:
-            try:
-                await chat.edit(self._chat, message, action.text)
-            except (MessageGoneError, RefusedError) as error:
-                log.info("A reply in chat %d cannot be edited: %s", self._chat, error)
-        await self._record(incident, lambda now: delivery.replied(now, action, message, self._clock()))
-
-    async def _below(self, chat: Messenger, incident: Incident, text: Text, *, silent: bool) -> int:
+    async def _remind(self, chat: Messenger, incident: Incident, action: Remind) -> None:
+        """Sound again below the alert; only the newest reminder stays."""
         first = incident.parts[0].message if incident.parts else None
-        return await chat.send(Place(self._chat, incident.topic), text, silent=silent, reply_to=first)
+        send = partial(chat.send, Place(self._chat, incident.topic), silent=False, reply_to=first)
+        message = await _plainly(send, action.text)
+        await self._record(incident, lambda now: delivery.reminded(now, message, self._clock(), self._policy))
+        if action.earlier is not None:
+            await self._withdraw(chat, action.earlier)
+
+    async def _withdraw(self, chat: Messenger, message: int) -> None:
+        """Delete a reminder; where that is refused, let it say nothing that may be false."""
+        try:
+            await chat.delete(self._chat, message)
+        except (DeletionRefusedError, RightMissingError, RefusedError):
+            try:
+                await chat.edit(self._chat, message, Text(incident_text.REMINDER_PAST))
+            except (MessageGoneError, RefusedError) as error:
+                log.info("A reminder in chat %d cannot be taken away: %s", self._chat, error)
 
     # --- topics -------------------------------------------------------------------------------------------------------
 

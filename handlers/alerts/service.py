@@ -124,6 +124,7 @@ class Alerts:
     def policy_changed(self, chat: int) -> None:
         """Look at a chat's alerts anew: what is held back there may be told now. Returns at once."""
         self._wake([chat])
+        self._workers[chat].policy_changed()
 
     async def drain(self, seconds: float) -> bool:
         """Let all that can be sent now be sent, for at most so long. Returns whether it was."""

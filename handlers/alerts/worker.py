@@ -17,10 +17,10 @@ from controller.incidents import Incident, Note
 from controller.registry import Registry
 from handlers.alerts.incidents import delivery
 from handlers.alerts.incidents.book import Book
-from handlers.alerts.incidents.delivery import Action, Edit, OpenTopic, Remind, Reply, Send
+from handlers.alerts.incidents.delivery import Action, Edit, OpenTopic, Remind, Send, Withdraw
 from handlers.alerts.incidents.incident_text import Offers
 from handlers.alerts.incidents.ledger import Ledger
-from handlers.alerts.incidents.policy import PolicyOf
+from handlers.alerts.incidents.policy import AlertPolicy, PolicyOf
 from handlers.alerts.incidents.silences import Silences
 from handlers.alerts.sender import PASSING, ChatState, Sender
 from handlers.chat.errors import ChatError, ChatGoneError, ChatMovedError, OutcomeUnknownError
@@ -98,13 +98,13 @@ class Worker:
     """One chat's alerts."""
 
     def __init__(self, context: Context, chat: int, *, gone: bool = False) -> None:
-        self.chat, self.policy = chat, context.policy_of(chat)
+        self.chat = chat
         self.task: asyncio.Task[None] | None = None
         self.forum = False
         """Whether each account has a topic of its own here."""
         self._context = context
         self._sounding = _Hand(Lane.ALERTS, (Send, Remind, OpenTopic))
-        self._updating = _Hand(Lane.UPDATES, (Edit, Reply))
+        self._updating = _Hand(Lane.UPDATES, (Edit, Withdraw))
         self._seen: dict[int, float] = dict.fromkeys((each.id for each in self.book.incidents), float("-inf"))
         """When an incident was first seen here, by the loop's clock: new ones wait for those that come with them."""
         self._done: dict[int, Incident] = {}
@@ -114,6 +114,11 @@ class Worker:
             ChatState(chat, context.accounts, context.ledger, context.clock, self.policy, self._no_topics)
         )
         self._gone = gone
+
+    @property
+    def policy(self) -> AlertPolicy:
+        """How this chat's alerts are grouped, repeated and heard, as it was chosen last."""
+        return self._context.policy_of(self.chat)
 
     @property
     def book(self) -> Book:
@@ -138,6 +143,11 @@ class Worker:
             self._done.pop(each.id, None)
         if about:
             self.wake()
+
+    def policy_changed(self) -> None:
+        """Look at everything again: what needed nothing may need something now."""
+        self._done.clear()
+        self.wake()
 
     def try_again(self) -> None:
         """Try at once what could not be sent, whatever the last try met."""
@@ -292,7 +302,7 @@ class Worker:
         """Return when the first of what stands in an incident is held back no more; None if any is not now."""
         if (silenced_until := self._context.silences.quiet_until(incident)) is not None:
             return silenced_until
-        policy = self._context.policy_of(self.chat)
+        policy = self.policy
         ends = [policy.held_until(entry.reason, entry.at, now) for entry in incident.open_entries]
         return min((end for end in ends if end is not None), default=None) if ends and None not in ends else None
 

@@ -143,14 +143,13 @@ _WAYS: dict[str, tuple[Remedy, str, str]] = {
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """How an alert tells a reason: what happened, what it means, what to do, and, once it has passed, that it has.
+    """How an alert tells a reason: what happened, what to do, and, once it has passed, that it has.
 
-    steps: what to do, where a word of `_WAYS` in braces stands for the button or for what is typed instead.
-    by_button: what to do instead, where the button of a remedy stands below.
+    title: what happened, in half a sentence. steps: what to do, where a word of `_WAYS` in braces stands for the button
+    or for what is typed instead. by_button: what to do instead, where the button of a remedy stands below.
     """
 
     title: str
-    means: str
     steps: str
     over: str = "That is over"
     by_button: Mapping[Remedy, str] = field(default_factory=dict)
@@ -168,109 +167,92 @@ class Told:
 
 ALERTS: dict[Reason, Told] = {
     Reason.BREAKER_OPEN: Told(
-        "too many errors in a row",
-        "It is paused, and tried once more after the pause.",
-        "Nothing to do yet. You will hear if the trial fails too.",
+        "too many errors in a row, so it is paused",
+        "Nothing to do yet: it is tried once more after the pause.",
     ),
     Reason.TRIAL_FAILED: Told(
-        "the trial after the pause failed",
-        "It is suspended and will not be tried again by itself.",
+        "the trial after the pause failed, so it is not tried again",
         "Look at the cause, then {reconnect}.",
     ),
     Reason.EXHAUSTED: Told(
-        "every attempt to reconnect failed",
-        "It is suspended and will not be tried again by itself.",
+        "every attempt to reconnect failed, so it is not tried again",
         "Check the phone and the server’s network, then {reconnect}.",
     ),
     Reason.LOGGED_OUT: Told(
-        "logged out",
-        "The phone, or WhatsApp, removed this linked device.",
+        "logged out by its phone or by WhatsApp",
         "{link} and scan the new code with the account’s phone.",
     ),
     Reason.CONFLICT: Told(
-        "opened somewhere else",
-        "WhatsApp Web runs with this session in another place, so it was closed here.",
+        "opened somewhere else, so it was closed here",
         "To take it back {use_here}, or leave it where it is.",
     ),
     Reason.CONFLICT_LEFT: Told(
-        "opened somewhere else",
-        "WhatsApp Web runs with this session in another place, so it was closed here; TAKEOVER=never leaves it there.",
+        "opened somewhere else, so it was closed here",
         "Close it in that other place, then {reconnect}.",
     ),
     Reason.BANNED: Told(
         "blocked by WhatsApp",
-        "WhatsApp does not let this account in.",
         "Open WhatsApp on the phone to see why, and ask for a review there.",
     ),
     Reason.WRONG_NUMBER: Told(
-        "wrong phone",
-        "A phone with another number scanned the code. It was logged out again at once.",
+        "a wrong phone scanned the code, and was logged out again",
         "{link} and scan with the right phone.",
     ),
     Reason.WRONG_NUMBER_STAYS: Told(
-        "wrong phone, still linked",
-        "A phone with another number scanned the code, and it could not be logged out from here.",
+        "a wrong phone scanned the code, and is still linked",
         "On that phone, remove this linked device. Then {link} and scan with the right phone.",
     ),
     Reason.ACCOUNT_LOCKED: Told(
-        "locked on its phone",
-        "WhatsApp removed this linked device because the account is locked.",
+        "logged out, since the account is locked on its phone",
         "Open WhatsApp on the phone first and see what it asks for. Do not link it again before that.",
     ),
     Reason.SYNC_FAILED: Told(
-        "logged out, its chats did not load",
-        "WhatsApp removed this linked device because its chats could not be brought over in time.",
+        "logged out, since its chats could not be loaded in time",
         "Keep the phone open and online, {link} and scan the new code.",
     ),
     Reason.STORAGE_FULL: Told(
-        "logged out, no room for its data",
-        "WhatsApp removed this linked device because its browser could not store its data.",
+        "logged out, since there was no room for its data",
         "Make room on the server’s disk, then {link}.",
     ),
     Reason.SCREEN_LOCKED: Told(
-        "screen lock",
-        "WhatsApp Web is locked by a password that only a person knows, so nothing can be read there.",
+        "WhatsApp Web’s screen lock asks for a password",
         "Remove this linked device on the phone, then link it again with /link.",
     ),
     Reason.PAGE_MISBEHAVES: Told(
-        "its page misbehaves",
-        "Its page opened, sent or used more than any page may, so its browser was ended. It is tried again.",
-        "Suspend the account if it comes again, and have somebody look at the page.",
+        "its page did more than any page may, so its browser was ended",
+        "It is tried again. Suspend the account if it comes again, and have somebody look at the page.",
     ),
     Reason.DIALOG: Told(
-        "a dialog covers the page",
-        "WhatsApp Web shows something that waits for an answer.",
+        "a dialog covers its page",
         "Read what it says. Harmless ones are answered without asking where DIALOGS=continue is set.",
-        by_button={Remedy.CONTINUE: "Read what it says, then press Continue to answer it."},
+        "The dialog is gone",
+        {Remedy.CONTINUE: "Read what it says, then press Continue to answer it."},
     ),
     Reason.CONFIRM_NUMBER: Told(
         "is this the right number?",
-        "The number that is open differs from the account’s by one digit, as some countries’ numbers do.",
         "Open it by /status and say whether it is the same. Nothing is logged out before that.",
-        by_button={
+        "The number is settled",
+        {
             Remedy.CONFIRM: "Press It is the same account, or Log it out if it is another one. Nothing is logged out"
             " before that."
         },
     ),
     Reason.FLAPPING: Told(
-        "it keeps dropping out",
-        "It is lost and comes back by itself, again and again.",
+        "it keeps dropping out and coming back",
         "Look at the server’s network and memory, and at the account’s history.",
         "It has been steady for an hour",
     ),
     Reason.WATCHED_IN_PART: Told(
-        "can be watched only in part",
-        "It is connected, but this version of WhatsApp Web hides some of what is checked elsewhere.",
+        "connected, but this version of WhatsApp Web can be watched only in part",
         "Nothing to do at once. Switchboard needs an update for this version.",
+        "It can be watched in full",
     ),
     Reason.PAGE_UNKNOWN: Told(
-        "page not recognised",
-        "WhatsApp showed something new; its picture is below. It is tried again meanwhile.",
-        "If it stays so, Switchboard needs an update.",
+        "WhatsApp showed a page that I do not know, see its picture below",
+        "It is tried again. If it stays so, Switchboard needs an update.",
     ),
     Reason.PASSKEY: Told(
-        "a passkey is needed",
-        "WhatsApp wants this device confirmed by a passkey, which a server does not have.",
+        "WhatsApp asks for a passkey, which a server does not have",
         "Look at the phone, and confirm there if it asks. Removing the passkey rarely helps: it asks for a new one.",
     ),
 }
@@ -279,61 +261,53 @@ ALERTS: dict[Reason, Told] = {
 TROUBLES: dict[str, Told] = {
     Trouble.UNREACHABLE: Told(
         "WhatsApp cannot be reached",
-        "The accounts wait, and use up no attempts meanwhile.",
-        "Nothing to do: they connect again by themselves, in turn, when it is back.",
+        "Nothing to do: the accounts wait, and connect by themselves, in turn, when it can.",
         "WhatsApp can be reached again",
     ),
     Trouble.PROXY: Told(
         "an account’s own proxy does not let it through",
-        "The accounts that go through it wait, and use up no attempts meanwhile. All others go on.",
-        "Look at the proxy and its password, or name another one with /proxy.",
+        "Look at the proxy and its password, or name another one with /proxy. The accounts behind it wait.",
         "The proxies of all accounts let them through again",
     ),
     Trouble.DISK: Told(
         "the server’s disk is nearly full",
-        "Accounts that are connected stay so, but no browser is started until there is room.",
-        "Make room on the disk that holds DATA_DIR.",
+        "Make room on the disk that holds DATA_DIR: no browser is started until then. Connected accounts stay so.",
         "There is room on the disk again",
     ),
     Trouble.MEMORY: Told(
         "the server is short of memory",
-        "Accounts that are connected stay so, but no browser is started until there is more.",
-        "End what else runs there, or give the server more memory.",
+        "End what else runs there, or give it more: no browser is started until then. Connected accounts stay so.",
         "There is memory again",
     ),
     Trouble.PROCESSES: Told(
         "the server allows no more processes",
-        "Accounts that are connected stay so, but no browser is started until there may be more.",
-        "Raise the limit: TasksMax of the service, or pids of the container. A browser needs some 60.",
+        "Raise TasksMax of the service, or pids of the container: no browser is started until then.",
         "More processes may be started again",
     ),
     Trouble.NEW_BUILD: Told(
-        "a new version of WhatsApp Web does not work",
-        "One account has met it and did not stay connected. Planned restarts of the others wait.",
-        "Look at that account: Switchboard may need an update. An admin can let planned restarts go on in the chat.",
+        "a new version of WhatsApp Web does not work, so planned restarts wait",
+        "Look at the account that met it: Switchboard may need an update. An admin can let planned restarts go on in"
+        " the chat.",
         "Planned restarts go on",
         {
-            Remedy.GO_ON: "Look at that account: Switchboard may need an update. Press Go on all the same to let"
-            " planned restarts go on."
+            Remedy.GO_ON: "Look at the account that met it: Switchboard may need an update. Press Go on all the same to"
+            " let planned restarts go on."
         },
     ),
     Trouble.DEAF: Told(
         "I cannot hear you",
-        "What you write or press does not reach me. Accounts and alerts go on.",
-        "End what hears in my place, or look at the server’s way to Telegram.",
+        "End what hears in my place, or look at the server’s way to Telegram. Accounts and alerts go on.",
         "I can hear you again",
     ),
     Trouble.DATABASE: Told(
         "the database cannot be written",
-        "What happens to the accounts cannot be kept any more.",
-        "Look at the disk and the permissions of DATA_DIR.",
+        "Look at the disk and the permissions of DATA_DIR: what happens to the accounts is not kept until then.",
         "The database can be written again",
     ),
     Trouble.BACKUP: Told(
         "the backup failed",
-        "The accounts are well, but today’s backup is missing or lacks a session. The next one comes by itself.",
-        "Look at BACKUP_DIR: its disk, and whether the program may write there.",
-        "There is a whole backup again",
+        "Look at BACKUP_DIR: its disk, and whether the program may write there. The next backup comes by itself.",
+        "The backup is whole",
     ),
 }
 """What can be wrong with the controller itself, or with the world around it."""
@@ -341,7 +315,7 @@ TROUBLES: dict[str, Told] = {
 
 def told(reason: Reason) -> Told:
     """Return how an alert tells a reason, in plain words where it has none of its own."""
-    return ALERTS.get(reason) or Told(WHY[reason], "It is not connected.", "To try again {reconnect}.")
+    return ALERTS.get(reason) or Told(WHY[reason], "To try again {reconnect}.")
 
 
 def told_of(reason: str) -> Told:
@@ -350,7 +324,7 @@ def told_of(reason: str) -> Told:
         return TROUBLES[reason]
     if reason in WHY:
         return told(Reason(reason))
-    return Told(reason.replace("_", " "), "The server tells no more about it.", "Look at its log.")
+    return Told(reason.replace("_", " "), "Look at the server’s log.")
 
 
 def span(seconds: float) -> str:

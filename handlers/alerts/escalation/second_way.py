@@ -46,7 +46,7 @@ def text(troubles: Sequence[Trouble], names: Callable[[str], str], now: datetime
         who = [plain(names(each.key[0])) for each in those if each.key[0]]
         subject = f"{', '.join(who)}: {words.title}" if who else _capital(words.title)
         detail = f" ({those[0].detail})" if those[0].detail and len(those) == 1 else ""
-        lines += [f"{subject}{detail}, since {since}", plain(words.means), plain(words.todo()), ""]
+        lines += [f"{subject}{detail}, since {since}", plain(words.todo()), ""]
     waited = [each for each in troubles if each.told_at is None]
     if waited:
         lasts = span((now - waited[0].at).total_seconds())

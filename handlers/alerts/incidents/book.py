@@ -14,6 +14,8 @@ from enum import Enum, StrEnum, unique
 
 from controller.accounts.reasons import TRAITS
 from controller.incidents import Entry, Incident, Note
+from handlers.alerts.incidents.delivery import is_settled
+from handlers.alerts.incidents.incident_text import Names
 from handlers.alerts.incidents.policy import AlertPolicy, within
 
 STANDING: frozenset[str] = frozenset(reason for reason, traits in TRAITS.items() if traits.stands)
@@ -143,9 +145,9 @@ class Book:
                 incidents[each.id] = _ended(each, ends, now, _End.SUPERSEDED)
         return self._with(incidents)
 
-    def forget(self, now: datetime, policy: AlertPolicy) -> "Book":
-        """Return the book without what has long been over, and told so."""
-        kept = {each.id: each for each in self.incidents if not _is_past(each, now, policy)}
+    def forget(self, now: datetime, policy: AlertPolicy, names: Names) -> "Book":
+        """Return the book without what has long been over, and is told so."""
+        kept = {each.id: each for each in self.incidents if not _is_past(each, now, policy, names)}
         return self if len(kept) == len(self.incidents) else self._with(kept)
 
     def _with(self, incidents: dict[int, Incident]) -> "Book":
@@ -293,11 +295,11 @@ def _again(incident: Incident, fact: Fact, now: datetime) -> Incident:
     return _grown(replace(incident, entries=tuple(entries), acknowledged_by=by), now)
 
 
-def _is_past(incident: Incident, now: datetime, policy: AlertPolicy) -> bool:
-    over_at, reply = incident.over_at, incident.reply
+def _is_past(incident: Incident, now: datetime, policy: AlertPolicy, names: Names) -> bool:
+    over_at = incident.over_at
     if incident.told_at is None or over_at is None or now - over_at <= policy.remembered:
         return False
-    return (reply is not None and not reply.sending) or all(entry.handled for entry in incident.entries)
+    return is_settled(incident, names)
 
 
 def differences(

@@ -1,4 +1,4 @@
-"""What an incident's messages need next: to be sent, edited, deleted, replied to, repeated. Pure.
+"""What an incident's messages need next: to be sent, edited, deleted, repeated. Pure.
 
 `next_action` compares what an incident should say with what its chat shows; `sent` and its like record what was done.
 The first message goes before everything; edits of an incident that grows are spaced, so that a storm leaves the chat's
@@ -10,10 +10,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from controller.incidents import Incident, Message
+from controller.incidents import CRITICAL, Entry, Incident, Message
 from handlers.alerts.incidents import incident_text
 from handlers.alerts.incidents.incident_text import Names, Offers, by_traits, digest
 from handlers.alerts.incidents.policy import AlertPolicy, elapsed
+from handlers.chat.choices import Loudness
 from handlers.chat.messages import Text
 
 
@@ -36,18 +37,18 @@ class Edit:
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
-    """Tell that it is over, below; `message` is the reply to edit, None to send it."""
+class Remind:
+    """Sound again, since nobody has acknowledged. earlier: the reminder whose place it takes, if there is one."""
 
     text: Text
-    message: int | None
+    earlier: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Remind:
-    """Sound again, since nobody has acknowledged."""
+class Withdraw:
+    """Take a reminder away that is past: it is over, or somebody is on it."""
 
-    text: Text
+    message: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +58,7 @@ class OpenTopic:
     number: str
 
 
-Action = Send | Edit | Reply | Remind | OpenTopic
+Action = Send | Edit | Remind | Withdraw | OpenTopic
 
 
 def next_action(
@@ -73,30 +74,26 @@ def next_action(
 
     quiet_until: when the silence ends that covers all that stands in it, None without one.
     """
-    if quiet_until is not None and incident.told_at is None and not _is_uncertain_part(incident):
+    if quiet_until is not None and incident.told_at is None and not is_uncertain(incident):
         return quiet_until
     if incident.about and incident.topic is None and incident.told_at is None:
         return OpenTopic(incident.about)
     texts = incident_text.parts(incident, names, offers)
     for number, text in enumerate(texts):
         part = incident.parts[number] if number < len(incident.parts) else Message()
-        if part.message is None and not part.refused:
+        if part.message is None and not _is_set_aside(incident, part, text):
             return Send(number, text, silent=number > 0 or all(entry.silent for entry in incident.open_entries))
     later: list[datetime] = []
-    change = _edit(incident, texts) or _reply(incident, names)
-    if change is not None:
+    if (change := _edit(incident, texts)) is not None:
         due = _edit_due(incident, now, policy)
         if due is None:
             return change
         later.append(due)
-    if incident.repeat_at is not None and incident.critical and not incident.acknowledged_by:
-        repeat_at = incident.repeat_at
-        if repeat_at - now > 2 * policy.repeat_after:  # the clock was set back since
-            repeat_at = now
-        due = max(repeat_at, quiet_until or repeat_at)
-        if due <= now:
-            return Remind(incident_text.reminder(incident, names, now, offers))
-        later.append(due)
+    next_reminder = _reminder(incident, names, now, policy, quiet_until=quiet_until, offers=offers)
+    if isinstance(next_reminder, datetime):
+        later.append(next_reminder)
+    elif next_reminder is not None:
+        return next_reminder
     return min(later, default=None)
 
 
@@ -112,7 +109,7 @@ def sending(incident: Incident, action: Send) -> Incident:
 
 def is_uncertain(incident: Incident) -> bool:
     """Tell whether a message may be in the chat without our knowing."""
-    return _is_uncertain_part(incident) or (incident.reply is not None and incident.reply.sending)
+    return any(part.sending for part in incident.parts)
 
 
 def sent(incident: Incident, action: Send, message: int, now: datetime, policy: AlertPolicy) -> Incident:
@@ -144,21 +141,20 @@ def gone(incident: Incident, action: Edit) -> Incident:
     return replace(incident, parts=incident.parts[: action.part])
 
 
-def replying(incident: Incident) -> Incident:
-    """Record that the reply is about to be sent; the same object where that is recorded already."""
-    if incident.reply == Message(sending=True):
-        return incident
-    return replace(incident, reply=Message(sending=True))
+def reminded(incident: Incident, message: int | None, now: datetime, policy: AlertPolicy) -> Incident:
+    """Record that it sounded again. message: the reminder, None where the chat service did not take it."""
+    repeat_at = now + policy.repeat_after if policy.repeat_after else None
+    return replace(incident, repeat_at=repeat_at, reminder=None if message is None else Message(message))
 
 
-def replied(incident: Incident, action: Reply, message: int, now: datetime) -> Incident:
-    """Record what the reply says."""
-    return replace(incident, reply=Message(message, digest(action.text)), edited_at=now)
+def withdrawn(incident: Incident) -> Incident:
+    """Record that the reminder is not there any more."""
+    return replace(incident, reminder=None)
 
 
-def reminded(incident: Incident, now: datetime, policy: AlertPolicy) -> Incident:
-    """Record that it sounded again."""
-    return replace(incident, repeat_at=now + policy.repeat_after if policy.repeat_after else None)
+def tells_an_end(incident: Incident) -> bool:
+    """Tell whether it is over and something of it was mended: what people are to learn who were told of it."""
+    return incident.over_at is not None and not all(entry.handled for entry in incident.entries)
 
 
 def set_aside(incident: Incident, action: Action, now: datetime, policy: AlertPolicy) -> Incident:
@@ -169,10 +165,10 @@ def set_aside(incident: Incident, action: Action, now: datetime, policy: AlertPo
             return _with_repeat(replace(refused, told_at=incident.told_at or now, edited_at=now), now, policy)
         case Edit():
             return edited(incident, action, now, policy)
-        case Reply():
-            return replace(incident, reply=Message(action.message, digest(action.text), refused=True), edited_at=now)
         case Remind():
-            return reminded(incident, now, policy)
+            return reminded(incident, None, now, policy)
+        case Withdraw():
+            return withdrawn(incident)
         case OpenTopic():
             return replace(incident, about="")
 
@@ -181,24 +177,38 @@ def afresh(incident: Incident, chat: int) -> Incident:
     """Return the incident as it is to be told in another chat: anew, unless it is over."""
     told = incident.over_at is not None
     parts = tuple(replace(part, sending=False) for part in incident.parts) if told else ()
-    return replace(incident, chat=chat, topic=None, about="", parts=parts, reply=None)
+    return replace(incident, chat=chat, topic=None, about="", parts=parts, reminder=None)
 
 
-def _is_uncertain_part(incident: Incident) -> bool:
-    return any(part.sending for part in incident.parts)
+def _is_set_aside(incident: Incident, part: Message, text: Text) -> bool:
+    """Tell whether a message that was refused is not tried again: only its end is, which is another text."""
+    return part.refused and not (tells_an_end(incident) and part.shown != digest(text))
 
 
-def _reply(incident: Incident, names: Names) -> Reply | None:
-    shown = incident.reply
-    if incident.over_at is None:
-        if shown is None:
-            return None
-        text: Text | None = incident_text.lost_again(incident)
-    else:
-        text = incident_text.recovery(incident, names)
-    if text is None or (shown is not None and (shown.refused or shown.shown == digest(text))):
+def _sounds(entry: Entry, policy: AlertPolicy) -> bool:
+    return entry.reason in CRITICAL and not entry.silent and policy.loudness_of(entry.reason) is Loudness.SOUND
+
+
+def _reminder(
+    incident: Incident,
+    names: Names,
+    now: datetime,
+    policy: AlertPolicy,
+    *,
+    quiet_until: datetime | None,
+    offers: Offers,
+) -> Remind | Withdraw | datetime | None:
+    """Return what is due of reminders, else when one is, else None. What came without a sound is not repeated."""
+    earlier = None if incident.reminder is None else incident.reminder.message
+    if not incident.critical or incident.acknowledged_by:
+        return None if earlier is None else Withdraw(earlier)
+    if incident.repeat_at is None or not any(_sounds(entry, policy) for entry in incident.open_entries):
         return None
-    return Reply(text, None if shown is None else shown.message)
+    repeat_at = incident.repeat_at
+    if repeat_at - now > 2 * policy.repeat_after:  # the clock was set back since
+        repeat_at = now
+    due = max(repeat_at, quiet_until or repeat_at)
+    return due if due > now else Remind(incident_text.reminder(incident, names, now, offers), earlier)
 
 
 def _edit(incident: Incident, texts: Sequence[Text]) -> Edit | None:
@@ -237,3 +247,10 @@ def _with_repeat(incident: Incident, now: datetime, policy: AlertPolicy) -> Inci
     if incident.repeat_at is None and incident.critical and not incident.acknowledged_by and policy.repeat_after:
         return replace(incident, repeat_at=now + policy.repeat_after)
     return incident
+
+
+def is_settled(incident: Incident, names: Names) -> bool:
+    """Tell whether an incident that is over shows that in all its messages."""
+    texts = incident_text.parts(incident, names)
+    shown = [part.shown for part in incident.parts]
+    return incident.over_at is not None and incident.reminder is None and shown == [digest(text) for text in texts]

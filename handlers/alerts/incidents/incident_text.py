@@ -1,24 +1,24 @@
-"""How an incident is told: its messages, its buttons, its recovery. Pure.
+"""How an incident is told: its messages, its buttons, its end. Pure.
 
-One account gets what happened, what it means and what to do. Of many, each cause is named once, with who it concerns.
+One account gets a line about what happened and one about what to do. Of many, each cause is named once, with who it
+concerns. An end is told in the same messages, as of its moment: what comes later is told elsewhere.
 Moments are told from the incident's own day on, so that a text stays as it is until something changes.
 """
 
 import hashlib
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
 from datetime import datetime
 from functools import partial
 from html import unescape
 
 from controller.accounts.reasons import Reason, Remedy
 from controller.incidents import CRITICAL, Entry, Incident
-from controller.troubles import Trouble, traits_of
+from controller.troubles import traits_of
 from handlers.chat.button_codes import Verb, button_code
 from handlers.chat.html import split
 from handlers.chat.messages import Button, Keyboard, Text, escape
 from handlers.texts import remedies
-from handlers.texts.vocabulary import WHY, Told, clock, count, span, told_of
+from handlers.texts.vocabulary import WHY, clock, count, span, told_of
 
 Names = Callable[[str], str]
 """An account's name for a line, as HTML; its number where it has none."""
@@ -31,6 +31,20 @@ EACH_WITH_BUTTONS = 3
 NAME_IN_BUTTON = 20
 CLOSED_BY_PERSON = "Closed by an operator."
 SUPERSEDED = "Something else has happened to it since."
+REMINDER_PAST = "☑️ The alert above tells how it is now."
+"""What a reminder that cannot be deleted says once it is past."""
+WITH_DETAIL = frozenset(
+    {
+        Reason.DIALOG,
+        Reason.CONFIRM_NUMBER,
+        Reason.BANNED,
+        Reason.FLAPPING,
+        Reason.CONFLICT,
+        Reason.WRONG_NUMBER,
+        Reason.WRONG_NUMBER_STAYS,
+    }
+)
+"""The reasons of accounts whose detail says more than the title does, in words for people."""
 
 
 def digest(text: Text) -> str:
@@ -58,35 +72,6 @@ def parts(incident: Incident, names: Names, offers: Offers = by_traits) -> list[
     return [Text(first, keyboard(incident, names, offers)), *(Text(part) for part in more)]
 
 
-def recovery(incident: Incident, names: Names) -> Text | None:
-    """Return the reply that tells that all of it is over; None if nothing of it was mended."""
-    mended = [entry for entry in incident.entries if entry.over_at is not None and not entry.handled]
-    over_at = incident.over_at
-    if over_at is None or not mended:
-        return None
-    if len(mended) == 1:
-        entry = mended[0]
-        assert entry.over_at is not None
-        lasted = span((entry.over_at - entry.at).total_seconds())
-        if not entry.number:
-            return Text(f"✅ {_words(entry).over}, after {lasted}.")
-        return Text(f"✅ {names(entry.number)} is connected again, after {lasted}.")
-    lasted = span((over_at - min(entry.at for entry in mended)).total_seconds())
-    accounts = len({entry.number for entry in mended if entry.number})
-    lines = [f"{_words(entry).over}, after {lasted}." for entry in mended if not entry.number]
-    if accounts:
-        every = "All " if accounts > 1 and len(mended) == len(incident.entries) else ""
-        lines.insert(0, f"{every}{count(accounts, 'account')} connected again, after {lasted}.")
-    return Text("\n".join(f"✅ {line}" for line in lines))
-
-
-def lost_again(incident: Incident) -> Text:
-    """Return what the reply says where it was over, and is not any more."""
-    if any(entry.number for entry in incident.open_entries):
-        return Text("🔁 It was connected again for a while, and is not any more.")
-    return Text("🔁 It was over for a while, and is not any more.")
-
-
 def reminder(incident: Incident, names: Names, now: datetime, offers: Offers = by_traits) -> Text:
     """Return what sounds when nobody has acknowledged for long."""
     entries = [entry for entry in incident.open_entries if entry.reason in CRITICAL]
@@ -94,6 +79,14 @@ def reminder(incident: Incident, names: Names, now: datetime, offers: Offers = b
     more = f" and {len(entries) - NAMES_IN_A_LINE} more" if len(entries) > NAMES_IN_A_LINE else ""
     since = span((now - min(entry.at for entry in entries)).total_seconds())
     return Text(f"⏰ Still open after {since}, and nobody is on it: {who}{more}.", keyboard(incident, names, offers))
+
+
+def what_happened(entry: Entry, name: str) -> str:
+    """Tell what happened in half a line, as HTML. name: of the account, as HTML; "" for the controller itself."""
+    title = told_of(entry.reason).title
+    cause = f" ({WHY[Reason(entry.cause)]})" if entry.cause in WHY else ""
+    head = f"<b>{name}</b>: <b>{title}</b>" if name else f"<b>{_capital(title)}</b>"
+    return f"{head}{cause}{_detail(entry)}"
 
 
 def restartable(incident: Incident) -> list[Entry]:
@@ -140,21 +133,23 @@ def keyboard(incident: Incident, names: Names, offers: Offers = by_traits) -> Ke
 
 
 def _one(incident: Incident, entry: Entry, names: Names, below: Offers) -> list[str]:
-    words, name = _words(entry), _name(entry, names)
+    """Tell one trouble: what happened in a line, and what to do in another; or how it ended."""
+    words, name = told_of(entry.reason), _name(entry, names)
     at = clock(entry.at, incident.opened_at)
-    subject = f"<b>{name}</b>: <b>{words.title}</b>" if entry.number else f"<b>{words.title}</b>"
-    if not entry.open:
-        assert entry.over_at is not None
-        if entry.handled:
-            return [f"▪️ {subject}, {at}", CLOSED_BY_PERSON if entry.by_person else SUPERSEDED]
-        if not entry.number:
-            return [f"✅ <b>{words.over}</b>, {clock(entry.over_at, incident.opened_at)}; it began {at}."]
-        return [f"✅ {subject}, {at}. Over since {clock(entry.over_at, incident.opened_at)}.", *_times(entry)]
-    cause = f" ({WHY[Reason(entry.cause)]})" if entry.cause in WHY else ""
-    lines = [f"🚨 {subject}{cause}, {at}", f"{words.means}", f"➡️ {words.todo(below(entry))}"]
-    if entry.detail and entry.reason != Trouble.UNREACHABLE:
-        lines.insert(1, f"<i>{escape(entry.detail)}</i>")
-    return lines + _times(entry)
+    who = f"<b>{name}</b>: " if entry.number else ""
+    if entry.open:
+        happened = what_happened(entry, name if entry.number else "")
+        return [f"🚨 {happened}, {at}", f"➡️ {words.todo(below(entry))}", *_times(entry)]
+    assert entry.over_at is not None
+    if entry.handled:
+        return [f"▪️ {who}{words.title}, {at}", CLOSED_BY_PERSON if entry.by_person else SUPERSEDED]
+    over_at = clock(entry.over_at, incident.opened_at)
+    lasted = span((entry.over_at - entry.at).total_seconds())
+    was = f"It was: {words.title}, from {at} to {over_at}."
+    if entry.number and not _stands(entry):
+        return [f"✅ <b>{name}</b> connected at {over_at}, after {lasted}.", was, *_times(entry)]
+    over = words.over[:1].lower() + words.over[1:] if who and not _is_name(words.over) else words.over
+    return [f"✅ {who}<b>{over}</b>, after {lasted}.", was, *_times(entry)]
 
 
 def _second_ways(incident: Incident) -> list[str]:
@@ -163,6 +158,7 @@ def _second_ways(incident: Incident) -> list[str]:
 
 
 def _many(incident: Incident, entries: list[Entry], names: Names, below: Offers) -> list[str]:
+    """Tell many troubles: each that stands with whom it is about and what to do, then for whom it is over."""
     standing = [entry for entry in entries if entry.open]
     accounts = len({entry.number for entry in standing if entry.number})
     since = clock(min(entry.at for entry in entries), incident.opened_at)
@@ -171,24 +167,34 @@ def _many(incident: Incident, entries: list[Entry], names: Names, below: Offers)
         head = f"🚨 <b>{count(accounts, 'account')} {need}</b>" if accounts else "🚨 <b>Something needs you</b>"
         lines = [f"{head} · since {since}"]
     else:
-        lines = [f"✅ <b>All of this is over</b> · it began {since}"]
+        lines = [_over_of_many(incident, entries)]
     for reason in dict.fromkeys(entry.reason for entry in standing):
         those = [entry for entry in standing if entry.reason == reason]
-        words = _words(those[0])
+        words = told_of(reason)
         if not those[0].number:
-            more = f": {escape(those[0].detail)}" if those[0].detail and reason != Trouble.UNREACHABLE else ""
-            lines.append(f"<b>{words.title[:1].upper()}{words.title[1:]}</b>{more}")
-            if offered := below(those[0]):
-                lines.append(f"➡️ {words.todo(offered)}")
-            continue
-        lines.append(f"<b>{words.title[:1].upper()}{words.title[1:]}</b> ({len(those)})")
-        lines.extend(_names(those, names))
+            lines.append(f"<b>{_capital(words.title)}</b>{_detail(those[0])}")
+        else:
+            lines.append(f"<b>{_capital(words.title)}</b> ({len(those)})")
+            lines.extend(_names(those, names))
         lines.append(f"➡️ {words.todo(_in_common(those, below))}")
+    lines.extend(f"✅ {told_of(entry.reason).over}" for entry in entries if not entry.open and not entry.number)
     over = [entry for entry in entries if not entry.open and entry.number]
     if over:
-        lines.append(f"<b>{'Connected again' if not any(e.handled for e in over) else 'Over'}</b> ({len(over)})")
+        lines.append(f"<b>Over for</b> ({len(over)})")
         lines.extend(_names(over, names))
     return lines
+
+
+def _over_of_many(incident: Incident, entries: list[Entry]) -> str:
+    """Return the first line of many troubles that are over: what is claimed was so at that moment."""
+    over_at = incident.over_at
+    assert over_at is not None
+    lasted = span((over_at - min(entry.at for entry in entries)).total_seconds())
+    moment = f"{clock(over_at, incident.opened_at)}, after {lasted}"
+    connected = {entry.number for entry in entries if entry.number and not entry.handled and not _stands(entry)}
+    if connected:
+        return f"✅ <b>{count(len(connected), 'account')} connected</b> by {moment}"
+    return f"✅ <b>Over</b> at {moment}"
 
 
 def _in_common(entries: Sequence[Entry], below: Offers) -> list[Remedy]:
@@ -208,14 +214,28 @@ def _times(entry: Entry) -> list[str]:
 
 
 def _name(entry: Entry, names: Names) -> str:
-    return names(entry.number) if entry.number else _words(entry).title
+    return names(entry.number) if entry.number else told_of(entry.reason).title
 
 
-def _words(entry: Entry) -> Told:
-    words = told_of(entry.reason)
-    if entry.reason == Trouble.UNREACHABLE and entry.detail:
-        return replace(words, title=f"{words.title}: {escape(entry.detail)}")
-    return words
+def _detail(entry: Entry) -> str:
+    """Return what belongs behind a title: figures of a trouble, and what only the page or the phone knows."""
+    if not entry.detail or (entry.number and entry.reason not in WITH_DETAIL):
+        return ""
+    return f": {escape(entry.detail)}"
+
+
+def _stands(entry: Entry) -> bool:
+    """Tell whether the trouble is one that an account has while it is connected."""
+    return traits_of(entry.reason).stands
+
+
+def _capital(words: str) -> str:
+    return words[:1].upper() + words[1:]
+
+
+def _is_name(words: str) -> bool:
+    """Tell whether a sentence begins with a word that is written large everywhere."""
+    return words.startswith("WhatsApp")
 
 
 def _offered(incident: Incident, offers: Offers) -> Offers:

@@ -97,7 +97,7 @@ async def lost_together(folder: Path, count: int, away: float = 180.0) -> LostTo
         true_after = now() - back
         await asyncio.sleep(120)
         heard = [sounds(rig, chat, began) for chat in (ADMIN, SECOND_ADMIN)]
-        recovery = f"All {count} accounts connected again"
+        recovery = f"✅ {count} accounts connected by"
         return LostTogether(
             sounding=max(len(each) for each in heard),
             first_after=max(min(m["date"] for m in each) - began for each in heard),

@@ -59,7 +59,7 @@ async def test_a_known_dialog_is_answered_and_an_unknown_one_has_no_button(rig: 
     await rig.answer(ADMIN, "/help", "Switchboard")
     rig.accounts.put(owner=ADMIN, state=State.CONNECTED, reason=Reason.LINKED, is_connected=True)
     rig.accounts.move(BERLIN, State.CONNECTED, Reason.LINKED, alert=Reason.DIALOG, detail="Something new")
-    alert = await rig.seen(ADMIN, lambda m: "a dialog covers the page" in m["text"])
+    alert = await rig.seen(ADMIN, lambda m: "a dialog covers its page" in m["text"])
     assert "Continue" not in labels(alert)
     rig.accounts.statuses[BERLIN] = replace(rig.accounts.statuses[BERLIN], remedies=(Remedy.CONTINUE,))
     rig.service.alerts.account_changed(BERLIN)
@@ -105,7 +105,7 @@ async def test_planned_work_goes_on_by_an_admin_s_word_alone(rig: Rig):
     await rig.answer(ADMIN, "/help", "Switchboard")
     rig.accounts.held = True
     await rig.service.raise_trouble(Trouble.NEW_BUILD, "2.3000, first met by •••4567")
-    alert = await rig.seen(ADMIN, lambda m: "a new version of WhatsApp Web does not work" in m["text"])
+    alert = await rig.seen(ADMIN, lambda m: "A new version of WhatsApp Web does not work" in m["text"])
     refused = await rig.press(alert, "Go on all the same", user=OPERATOR)
     assert refused is not None and "Only admins" in refused["text"]
     assert rig.accounts.calls == []

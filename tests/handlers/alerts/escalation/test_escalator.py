@@ -104,7 +104,7 @@ async def test_while_telegram_is_away_it_goes_out_once_and_the_chat_tells_so_aft
         await pass_time(20)
         ((title, text),) = outside.sent
         assert title == "Switchboard: 2 accounts need you"
-        assert "Support Berlin, Sales Paris: logged out" in text
+        assert "Support Berlin, Sales Paris: logged out by its phone or by WhatsApp" in text
         assert "Telegram has not taken it for 3 min" in text
         await pass_time(3600)
         assert len(outside.sent) == 1

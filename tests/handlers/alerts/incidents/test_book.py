@@ -12,8 +12,9 @@ from controller.incidents import Incident
 from controller.troubles import Trouble
 from handlers.alerts.incidents import delivery, incident_text
 from handlers.alerts.incidents.book import Book, Fact, Kind, Setting
-from handlers.alerts.incidents.delivery import Edit, OpenTopic, Remind, Reply, Send
+from handlers.alerts.incidents.delivery import Edit, OpenTopic, Remind, Send, Withdraw
 from handlers.alerts.incidents.policy import AlertPolicy
+from handlers.chat.choices import Loudness
 from handlers.chat.html import rendered_length
 from handlers.texts.vocabulary import ALERTS, TROUBLES, WHY, told_of
 
@@ -45,7 +46,7 @@ class book:  # noqa: N801 - reads as what it stands for
         self.now = self.now.put(incident)
 
     def forget(self, at) -> None:
-        self.now = self.now.forget(at, POLICY)
+        self.now = self.now.forget(at, POLICY, str)
 
 
 def alert(number=A, reason=Reason.LOGGED_OUT, at=T0, **more) -> Fact:
@@ -64,17 +65,19 @@ def seconds(number: float) -> datetime:
     return T0 + timedelta(seconds=number)
 
 
+def text_of(one: Incident) -> str:
+    return incident_text.parts(one, str)[0].html
+
+
 def told(one: Incident, at: datetime) -> Incident:
     """The incident after all that it owes has been performed."""
     message = itertools.count(100)
-    while isinstance(due := action(one, at), Send | Edit | Reply | OpenTopic):
+    while isinstance(due := action(one, at), Send | Edit | OpenTopic):
         match due:
             case Send():
                 one = delivery.sent(one, due, next(message), at, POLICY)
             case Edit():
                 one = delivery.edited(one, due, at, POLICY)
-            case Reply():
-                one = delivery.replied(one, due, due.message or next(message), at)
             case OpenTopic():
                 one = replace(one, topic=5)
     return one
@@ -134,7 +137,7 @@ def test_another_trouble_of_the_account_takes_the_place_of_the_first():
     first, second = of.incidents
     assert first.entries[0].handled
     assert second.open_entries[0].reason == Reason.TRIAL_FAILED
-    assert incident_text.recovery(first, str) is None
+    assert incident_text.SUPERSEDED in text_of(first)
 
 
 def test_recovery_is_told_once_all_of_it_is_over():
@@ -142,11 +145,9 @@ def test_recovery_is_told_once_all_of_it_is_over():
     of.absorb([alert(A), alert(B)], T0)
     tell(of, seconds(1))
     of.absorb([over(A, seconds(60))], seconds(60))
-    assert incident_text.recovery(of.incidents[0], str) is None
+    assert text_of(of.incidents[0]).startswith("🚨 <b>1 account needs you</b>")
     of.absorb([over(B, seconds(90))], seconds(90))
-    reply = incident_text.recovery(of.incidents[0], str)
-    assert reply is not None
-    assert reply.html == "✅ All 2 accounts connected again, after 1 min."
+    assert text_of(of.incidents[0]).startswith("✅ <b>2 accounts connected</b> by 12:01 UTC, after 1 min")
 
 
 def test_a_flapping_account_starts_no_third_incident_for_the_same_reason():
@@ -178,9 +179,7 @@ def test_a_trouble_of_the_controller_is_updated_in_place_and_ends():
     assert one.open_entries
     of.absorb([over("", seconds(70), reason=Trouble.MEMORY)], seconds(70))
     assert not of.incidents[0].open_entries
-    reply = incident_text.recovery(of.incidents[0], str)
-    assert reply is not None
-    assert reply.html == "✅ There is memory again, after 1 min."
+    assert text_of(of.incidents[0]).startswith("✅ <b>There is memory again</b>, after 1 min.")
 
 
 def test_the_end_of_several_troubles_names_each():
@@ -189,11 +188,11 @@ def test_the_end_of_several_troubles_names_each():
     tell(of, T0)
     of.absorb([over("", seconds(60), reason=Trouble.DISK), over("", seconds(60), reason=Trouble.MEMORY)], seconds(60))
     (one,) = of.incidents
-    text = incident_text.recovery(one, str).html
+    text = text_of(one)
     assert told_of(Trouble.DISK).over in text
     assert told_of(Trouble.MEMORY).over in text
     assert "account" not in text
-    assert "onnected" not in incident_text.lost_again(one).html
+    assert "onnected" not in text
 
 
 def test_all_is_said_of_all_alone():
@@ -204,8 +203,8 @@ def test_all_is_said_of_all_alone():
         [over(A, seconds(60), Kind.HANDLED), over(B, seconds(60)), over("+4915100000000", seconds(60))], seconds(60)
     )
     (one,) = of.incidents
-    text = incident_text.recovery(one, str).html
-    assert "2 accounts connected again" in text
+    text = text_of(one)
+    assert text.startswith("✅ <b>2 accounts connected</b>")
     assert "All" not in text
 
 
@@ -316,6 +315,36 @@ def test_what_mends_itself_is_not_repeated():
     assert action(of.incidents[0], T0 + 2 * HOURS) is None
 
 
+def test_what_came_without_a_sound_is_not_repeated_with_one():
+    of, silent = book(), book()
+    silent.absorb([alert(A, silent=True)], T0)
+    of.absorb([alert(A)], T0)
+    for each in (of, silent):
+        tell(each, T0)
+    assert action(silent.incidents[0], T0 + 2 * HOURS) is None
+    assert isinstance(action(of.incidents[0], T0 + 2 * HOURS), Remind)
+    chosen = replace(POLICY, loudness={"logged out": Loudness.SILENT})
+    assert delivery.next_action(of.incidents[0], str, T0 + 2 * HOURS, chosen, quiet_until=None) is None
+
+
+def test_a_reminder_goes_once_it_is_over_or_somebody_is_on_it():
+    of = book()
+    of.absorb([alert(A)], T0)
+    tell(of, T0)
+    first = action(of.incidents[0], T0 + HOURS)
+    assert isinstance(first, Remind) and first.earlier is None
+    one = delivery.reminded(of.incidents[0], 200, T0 + HOURS, POLICY)
+    again = action(one, T0 + 2 * HOURS)
+    assert isinstance(again, Remind) and again.earlier == 200, "only the newest stays"
+    taken = told(replace(one, acknowledged_by="Ada is on it"), T0 + HOURS)
+    assert action(taken, T0 + HOURS) == Withdraw(200)
+    of.put(one)
+    of.absorb([over(A, T0 + HOURS)], T0 + HOURS)
+    ended = told(of.incidents[0], T0 + HOURS)
+    assert action(ended, T0 + HOURS) == Withdraw(200)
+    assert action(delivery.withdrawn(ended), T0 + HOURS) is None
+
+
 def test_every_alert_there_is_has_its_words():
     for reason, verdict in VERDICTS.items():
         assert reason in WHY
@@ -324,7 +353,7 @@ def test_every_alert_there_is_has_its_words():
     for word in (*Reason, *Trouble, "something_new"):
         words = told_of(word)
         assert words.title
-        assert words.means.endswith(".")
+        assert len(words.title) < 80
         assert words.todo().endswith(".")
 
 
@@ -404,8 +433,7 @@ def test_the_trouble_that_was_told_ends_where_a_new_one_came_and_went_in_a_silen
     assert len(of.incidents) == 2
     of.absorb([over(A, seconds(90))], seconds(90))
     (one,) = of.incidents
-    reply = incident_text.recovery(one, str)
-    assert reply is not None, "recovery is told, since the first was"
+    assert "✅" in text_of(one), "recovery is told, since the first was"
 
 
 def test_a_held_alert_takes_the_place_of_what_was_told_once_it_is_told():
