@@ -38,6 +38,7 @@ LAYERS = (
     ("controller.chromium.playwright",),
     ("controller.chromium.profile",),
     ("controller.chromium.process",),
+    ("controller.cluster",),
     ("controller.host",),
     ("controller.network",),
     ("controller",),
@@ -161,6 +162,12 @@ RULES = (
         only=("collections.abc", "dataclasses", "enum", "re", "typing", "controller.accounts"),
         but=("controller/accounts/notices.py",),
         breach=("controller/accounts/lifecycle.py", "from time import monotonic"),
+    ),
+    Rule(
+        "who may run what is pure: no I/O, no clock, no asyncio, no Ray",
+        where=("controller/cluster/leases.py",),
+        only=("dataclasses", "controller.hosts"),
+        breach=("controller/cluster/leases.py", "import time"),
     ),
     Rule(
         "the launcher runs where nothing is installed",

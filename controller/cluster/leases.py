@@ -1,0 +1,299 @@
+"""Who may run which account, and until when: the controller's table of leases and a machine's own lease. Pure.
+
+A machine may run browsers while its lease lasts. The lease is an *echoed clock*: each beat carries the time that the
+machine's own clock showed when it sent its previous reply, and extends the lease to that time + ttl. A beat that comes
+late extends nothing, and no clock is compared with another one. The controller in turn knows that no lease can last
+longer than ttl after it received that reply; it adds a margin, for clocks that run at different speeds and for the time
+that a kill takes, and takes nothing else for proof that a machine has ended: no error of a connection, no death that
+somebody reports.
+
+Each placement has an epoch, higher than every one before; what carries another epoch is dropped on both sides. Times
+are seconds of a clock that runs on while a machine sleeps (CLOCK_BOOTTIME), each side's own.
+"""
+
+from dataclasses import dataclass, field
+
+from controller.hosts import HostState, HostUsage, UnknownHostError
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """Of all leases, in seconds. beat: between two beats. margin: after a lease, until an account is free again."""
+
+    ttl: float = 20.0
+    beat: float = 5.0
+    margin: float = 3.0
+
+    def __post_init__(self) -> None:
+        if not (0 < self.beat * 3 <= self.ttl and self.margin > 0):
+            raise ValueError("a lease must outlast three beats, and its margin be positive")
+
+    @property
+    def fence(self) -> float:
+        """From the last reply of a machine until nothing can be running there."""
+        return self.ttl + self.margin
+
+
+class HostLease:
+    """A machine's own lease. Once it is over it never lasts again: what ran under it begins anew as another life.
+
+    now: this machine's clock. A life that is given no lease within one ttl is over as well.
+    """
+
+    def __init__(self, terms: Terms, now: float) -> None:
+        self._ttl = terms.ttl
+        self.ends_at = now + terms.ttl
+        """When this life is over, on this machine's clock."""
+        self._is_given = False
+        self._replied_at: float | None = None
+
+    def extend(self, echo: float | None, now: float) -> bool:
+        """Take a beat. Returns whether the lease was extended. echo: what a reply of this life said, else ignored."""
+        if self.is_over(now) or echo is None or self._replied_at is None or echo > self._replied_at:
+            return False
+        ends_at = echo + self._ttl
+        if ends_at <= now or (self._is_given and ends_at <= self.ends_at):
+            return False
+        self._is_given, self.ends_at = True, ends_at
+        return True
+
+    def reply(self, now: float) -> float:
+        """Return the time that a reply carries, to be echoed."""
+        self._replied_at = now
+        return now
+
+    def is_over(self, now: float) -> bool:
+        """Whether this life is over."""
+        return now >= self.ends_at
+
+    def lasts(self, now: float) -> bool:
+        """Whether browsers may run."""
+        return self._is_given and now < self.ends_at
+
+
+class Epochs:
+    """A machine's memory of placements: which epoch of an account may be begun here, and which is running."""
+
+    def __init__(self) -> None:
+        self._latest: dict[str, int] = {}
+        self._running: dict[str, int] = {}
+
+    @property
+    def running(self) -> dict[str, int]:
+        """Accounts that run here, and under which epoch."""
+        return dict(self._running)
+
+    def begin(self, account: str, epoch: int) -> bool:
+        """Take a placement up. Returns False where it is old, has been ended, or another one still runs."""
+        if epoch <= self._latest.get(account, -1) or account in self._running:
+            return False
+        self._latest[account] = self._running[account] = epoch
+        return True
+
+    def is_running(self, account: str, epoch: int) -> bool:
+        """Whether what is said of this epoch is said of what runs here."""
+        return self._running.get(account) == epoch
+
+    def bar(self, account: str, epoch: int) -> None:
+        """Let this epoch and those before it never begin any more: an order that is on its way still comes too late."""
+        self._latest[account] = max(epoch, self._latest.get(account, -1))
+
+    def end(self, account: str, epoch: int) -> None:
+        """Note that nothing is left of a placement."""
+        self.bar(account, epoch)
+        if self._running.get(account) == epoch:
+            del self._running[account]
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """An account's right to run on one machine, in one life of it."""
+
+    account: str
+    epoch: int
+    host: str
+    life: str
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """A life of a machine in which nothing can be running any more, and what had been placed there."""
+
+    host: str
+    life: str
+    placements: tuple[Placement, ...]
+
+
+class NotYetError(Exception):
+    """An account cannot be placed before `until`, on the controller's clock: it may be running elsewhere."""
+
+    def __init__(self, until: float) -> None:
+        super().__init__(f"not before {until}")
+        self.until = until
+
+
+class NoHostError(Exception):
+    """No machine takes an account. Its text is one line for people."""
+
+
+@dataclass(slots=True)
+class _Life:
+    """One life of a machine. replies: how many came. heard_at: when the newest was received, else when it joined."""
+
+    host: str
+    life: str
+    capacity: int
+    heard_at: float
+    build: str = ""
+    echo: float | None = None
+    replies: int = 0
+    failed: bool = False
+    free_memory: int | None = None
+    free_disk: int | None = None
+    short: bool = False
+    accounts: set[str] = field(default_factory=set)
+
+
+class LeaseTable:
+    """The controller's side. started_at: when this controller began: what an earlier one allowed may last that long.
+
+    first_epoch: higher than every epoch that was ever given before.
+    """
+
+    def __init__(self, terms: Terms, started_at: float, first_epoch: int = 1) -> None:
+        self._terms = terms
+        self.opens_at = started_at + terms.fence
+        """Nothing is placed before."""
+        self._epoch = first_epoch
+        self._lives: dict[str, _Life] = {}
+        self._placements: dict[str, Placement] = {}
+        self._draining: set[str] = set()
+        self._known: set[str] = set()
+
+    # --- machines -----------------------------------------------------------------------------------------------------
+
+    def join(self, host: str, life: str, capacity: int, now: float, build: str = "") -> None:
+        """Take up a new life of a machine. Nothing is placed there before it holds a lease."""
+        self._known.add(host)
+        self._lives[life] = _Life(host, life, capacity, now, build)
+
+    def echo(self, life: str) -> float | None:
+        """Return what the next beat to a machine carries."""
+        return self._lives[life].echo
+
+    def take_reply(
+        self,
+        life: str,
+        echo: float,
+        now: float,
+        *,
+        free_memory: int | None = None,
+        free_disk: int | None = None,
+        short: bool = False,
+    ) -> None:
+        """Take a machine's reply to a beat. short: it lacks memory or disk, and is to be given nothing more.
+
+        Replies that overtake each other are no harm: the lease can only be thought longer than it is.
+        """
+        if (found := self._lives.get(life)) is None:
+            return
+        found.echo, found.heard_at, found.replies, found.failed = echo, now, found.replies + 1, False
+        found.free_memory, found.free_disk, found.short = free_memory, free_disk, short
+
+    def note_failure(self, life: str) -> None:
+        """Note that a machine does not answer: nothing is placed there until it does. It proves nothing else."""
+        if life in self._lives:
+            self._lives[life].failed = True
+
+    def take_lost(self, now: float) -> list[Lost]:
+        """Forget the lives whose lease is surely over; return them. Their accounts are free."""
+        lost = []
+        for life in [one for one in self._lives.values() if now >= one.heard_at + self._terms.fence]:
+            del self._lives[life.life]
+            gone = tuple(self._placements.pop(account) for account in sorted(life.accounts))
+            lost.append(Lost(life.host, life.life, gone))
+        return lost
+
+    def lives(self) -> list[tuple[str, str]]:
+        """Return the lives there are, each with its machine: (host, life)."""
+        return [(one.host, one.life) for one in self._lives.values()]
+
+    def drain(self, host: str, *, draining: bool) -> None:
+        """Give a machine nothing more, or again. Raises UnknownHostError."""
+        if host not in self._known:
+            raise UnknownHostError(host)
+        (self._draining.add if draining else self._draining.discard)(host)
+
+    def forget(self, host: str) -> None:
+        """Forget a machine that is not coming back. One that lives stays."""
+        if not any(one.host == host for one in self._lives.values()):
+            self._known.discard(host)
+            self._draining.discard(host)
+
+    def usage(self, now: float) -> list[HostUsage]:
+        """Return every machine that ever joined, by name."""
+        return [self._usage(host, now) for host in sorted(self._known)]
+
+    def _usage(self, host: str, now: float) -> HostUsage:
+        found = [one for one in self._lives.values() if one.host == host]
+        if not found:
+            return HostUsage(host, HostState.LOST, 0)
+        newest = max(found, key=lambda one: (one.replies > 0, one.heard_at))
+        state = HostState.DRAINING if host in self._draining else HostState.UP
+        return HostUsage(
+            host,
+            state if self._is_heard(newest, now) else HostState.LOST,
+            sum(len(one.accounts) for one in found),
+            newest.capacity,
+            newest.free_memory,
+            newest.free_disk,
+            newest.build,
+        )
+
+    # --- accounts -----------------------------------------------------------------------------------------------------
+
+    def place(self, account: str, now: float) -> Placement:
+        """Place an account on the machine with the fewest accounts, then with the most memory.
+
+        Raises NotYetError while it may be running somewhere, NoHostError where no machine takes it.
+        """
+        if now < self.opens_at:
+            raise NotYetError(self.opens_at)
+        if (held := self._placements.get(account)) is not None:
+            raise NotYetError(self._lives[held.life].heard_at + self._terms.fence)
+        life = self._choose(now)
+        placement = self._placements[account] = Placement(account, self._epoch, life.host, life.life)
+        self._epoch += 1
+        life.accounts.add(account)
+        return placement
+
+    def _choose(self, now: float) -> _Life:
+        ready = [one for one in self._lives.values() if one.replies > 1 and self._is_heard(one, now)]
+        open_to_all = [one for one in ready if one.host not in self._draining]
+        roomy = [one for one in open_to_all if len(one.accounts) < one.capacity and not one.short]
+        if roomy:
+            return min(roomy, key=lambda one: (len(one.accounts), -(one.free_memory or 0), one.host))
+        for found, words in (
+            (open_to_all, "every host is full or short of memory or disk"),
+            (ready, "every host that is up is being drained"),
+        ):
+            if found:
+                raise NoHostError(words)
+        raise NoHostError("no host is up")
+
+    def _is_heard(self, life: _Life, now: float) -> bool:
+        return not life.failed and now - life.heard_at <= 2 * self._terms.beat
+
+    def release(self, placement: Placement) -> None:
+        """Free an account: its machine has said that nothing is left of this placement."""
+        if self.is_current(placement):
+            del self._placements[placement.account]
+            self._lives[placement.life].accounts.discard(placement.account)
+
+    def is_current(self, placement: Placement) -> bool:
+        """Whether a placement still stands."""
+        return self._placements.get(placement.account) == placement
+
+    def placement(self, account: str) -> Placement | None:
+        """Return where an account is, or may be, running."""
+        return self._placements.get(account)
