@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
-from tests.chaos import faults, field, outages, pairs, stops, trial
+from tests.chaos import faults, field, outages, pairs, stops, trial, watchers
 from tests.chaos.durations import DEFAULTS, QUICK_PINGS, SHORT, TRUE_PINGS
 from tests.chaos.stage import Stage, StageError, stage
 from tests.chaos.table import Row, line, markdown
@@ -27,6 +27,7 @@ QUICK = (
     "Playwright's driver killed",
     "controller killed (-9), restarted",
 )
+QUICK_WATCHED = ("outside: the program is stopped (SIGSTOP)", "outside: the alerts' workers end")
 QUICK_PATIENCE = 5.0
 """The short form runs among other tests: it shows that each thing is seen and mended; how fast is the whole run's."""
 
@@ -95,6 +96,10 @@ async def chaos(told: argparse.Namespace) -> list[Row]:
 
     settings, pings = (SHORT, QUICK_PINGS) if told.quick else (DEFAULTS, TRUE_PINGS)
     patience = QUICK_PATIENCE if told.quick else 1.0
+    for row in await _watched(told):
+        done(row)
+    if told.only and all("outside" in each for each in told.only):
+        return rows
     with tempfile.TemporaryDirectory(prefix="sb") as folder:
         async with stage(
             Path(folder), accounts=told.accounts, settings=settings, pings=pings, patience=patience
@@ -113,6 +118,15 @@ async def chaos(told: argparse.Namespace) -> list[Row]:
         if not told.quick and (not told.only or any(part in "SIGTERM at moments" for part in told.only)):
             done(await stops.run(Path(folder) / "stops"))
     return rows
+
+
+async def _watched(told: argparse.Namespace) -> list[Row]:
+    """The rows about who watches the program: programs of their own, side by side."""
+    if told.only:
+        names = [name for name in watchers.TRIALS if any(part in name for part in told.only)]
+    else:
+        names = list(QUICK_WATCHED if told.quick else watchers.TRIALS)
+    return await watchers.run(names, watchers.SHORT if told.quick else watchers.DEFAULTS)
 
 
 async def _end(here: Stage) -> Row:

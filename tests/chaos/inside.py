@@ -1,4 +1,4 @@
-"""The program as it is, with a peephole: it tells its asyncio tasks, and closes a page as nothing outside it could.
+"""The program as it is, with a peephole: it tells its asyncio tasks, and breaks parts as nothing outside it could.
 
 Run as `python -m tests.chaos.inside` in the place of `python -m switchboard`. One line of text in, one of JSON out,
 over a Unix socket named by CHAOS_PEEPHOLE. What never lives here: anything that the program itself would notice.
@@ -9,10 +9,14 @@ import gc
 import json
 import os
 import sys
+import time
 from collections import Counter
+from functools import partial
 
 import switchboard.app
 from controller.chromium.session import ChromiumSession
+from handlers.alerts.worker import Worker
+from storage.database import Database
 from switchboard.__main__ import main
 from switchboard.settings import Settings
 
@@ -27,7 +31,7 @@ async def _with_peephole(settings: Settings) -> None:
         mine.add(this)
         try:
             words = (await reader.readline()).decode().split()
-            told = await _close(words[1]) if words[:1] == ["close"] else _tasks(mine)
+            told = await _do(words) if words[:1] != ["tasks"] else _tasks(mine)
             writer.write(json.dumps(told).encode() + b"\n")
             await writer.drain()
         finally:
@@ -44,6 +48,42 @@ async def _with_peephole(settings: Settings) -> None:
 def _tasks(mine: set) -> dict[str, int]:
     """Count the tasks by what they run."""
     return Counter(getattr(task.get_coro(), "__qualname__", "?") for task in asyncio.all_tasks() - mine)
+
+
+async def _do(words: list[str]) -> int:
+    match words:
+        case ["close", profile]:
+            return await _close(profile)
+        case ["block", seconds]:
+            return _block(float(seconds))
+        case ["hang-database", seconds]:
+            return _hang_database(float(seconds))
+        case ["end-workers"]:
+            return _end_workers()
+    raise ValueError(f"no such question: {words}")
+
+
+def _block(seconds: float) -> int:
+    """Let the event loop stand still, once this has been answered."""
+    asyncio.get_running_loop().call_later(0.1, time.sleep, seconds)
+    return 1
+
+
+def _hang_database(seconds: float) -> int:
+    """Let the database's thread hang as on a disk that does not answer: no interrupt reaches it."""
+    found = [each for each in gc.get_objects() if isinstance(each, Database)]
+    for each in found:
+        nobody = asyncio.get_running_loop().create_future()
+        each._connection._tx.put_nowait((nobody, partial(time.sleep, seconds)))
+    return len(found)
+
+
+def _end_workers() -> int:
+    """Cancel whoever works on alerts, as a bug might."""
+    found = [each for each in gc.get_objects() if isinstance(each, Worker) and each.task is not None]
+    for each in found:
+        each.task.cancel()
+    return len(found)
 
 
 async def _close(profile: str) -> int:

@@ -26,7 +26,7 @@ def test_the_short_form_is_good_in_every_row():
     done = subprocess.run(command, check=False, cwd=ROOT, text=True, capture_output=True, timeout=290)
     assert done.returncode == 0, done.stdout + done.stderr
     rows = [line for line in done.stdout.splitlines() if line.startswith("| ")][2:]
-    assert len(rows) == len(chaos.QUICK) + 1, done.stdout
+    assert len(rows) == len(chaos.QUICK) + len(chaos.QUICK_WATCHED) + 1, done.stdout
     assert "0 WRONG" in done.stdout
 
 

@@ -1,0 +1,122 @@
+"""Who watches the program from outside: stand-ins of a service manager, of a heartbeat service, of a second way.
+
+Each notes when it knew that something is wrong (`time.monotonic()`). What never lives here: anything of the product.
+"""
+
+import asyncio
+import contextlib
+import signal
+import socket
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from aiohttp import web
+
+from tests.e2e.harness import Program
+
+LOOK_EVERY = 0.1
+
+
+@dataclass
+class Manager:
+    """Does what systemd does with a Type=notify unit: listens, and kills what does not feed its watchdog in time."""
+
+    path: Path
+    watchdog: float
+    told: list[str] = field(default_factory=list)
+    fed_at: float = 0.0
+    killed_at: float | None = None
+
+    async def watch(self, process: Program) -> None:
+        """Watch a program until it is to be killed, or until cancelled."""
+        self.path.unlink(missing_ok=True)
+        self.fed_at, self.killed_at = 0.0, None
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listening:
+            listening.bind(str(self.path))
+            listening.setblocking(False)
+            loop = asyncio.get_running_loop()
+            loop.add_reader(listening, self._read, listening)  # a receive that is cut short would lose a message
+            try:
+                while not self.fed_at or time.monotonic() - self.fed_at <= self.watchdog:  # noqa: ASYNC110 - time alone
+                    await asyncio.sleep(LOOK_EVERY)
+            finally:
+                loop.remove_reader(listening)
+        self.killed_at = time.monotonic()
+        process.send(signal.SIGKILL)
+
+    def _read(self, listening: socket.socket) -> None:
+        message = listening.recv(4096).decode()
+        self.told.append(message)
+        if message in {"READY=1", "WATCHDOG=1"}:
+            self.fed_at = time.monotonic()
+
+    def settings(self) -> dict[str, str]:
+        """Return what a program finds in its environment."""
+        return {"NOTIFY_SOCKET": str(self.path), "WATCHDOG_USEC": str(int(self.watchdog * 1e6))}
+
+
+@dataclass
+class HeartbeatService:
+    """Calls as healthchecks.io does: at a `/fail`, and when no ping has come for a period and a grace."""
+
+    period_and_grace: float
+    url: str = ""
+    came: list[tuple[float, str, str]] = field(default_factory=list)
+    """When, path and body."""
+    calls: list[tuple[float, str]] = field(default_factory=list)
+    """When somebody was called, and why."""
+
+    async def take(self, request: web.Request) -> web.Response:
+        body = await request.text()
+        self.came.append((time.monotonic(), request.path, body))
+        if request.path.endswith("/fail"):
+            self.calls.append((time.monotonic(), f"/fail: {body}"))
+        return web.Response()
+
+    async def watch(self) -> None:
+        """Call when pings stay away, once each time."""
+        called_for = 0.0
+        while True:
+            await asyncio.sleep(LOOK_EVERY)
+            last = self.came[-1][0] if self.came else 0.0
+            if last and last != called_for and time.monotonic() - last > self.period_and_grace:
+                called_for = last
+                self.calls.append((time.monotonic(), f"no ping for {self.period_and_grace:g} s"))
+
+
+@dataclass
+class Receiver:
+    """Takes what comes by the second way, over Apprise's `json://`."""
+
+    url: str = ""
+    came: list[tuple[float, str]] = field(default_factory=list)
+
+    async def take(self, request: web.Request) -> web.Response:
+        told = await request.json()
+        self.came.append((time.monotonic(), f"{told['title']}: {told['message']}"))
+        return web.Response()
+
+
+@asynccontextmanager
+async def outside(period_and_grace: float) -> AsyncIterator[tuple[HeartbeatService, Receiver]]:
+    """Run a heartbeat service and a receiver on one port."""
+    service, receiver = HeartbeatService(period_and_grace), Receiver()
+    app = web.Application()
+    app.router.add_post("/ping/{rest:.*}", service.take)
+    app.router.add_post("/second", receiver.take)
+    runner = web.AppRunner(app, shutdown_timeout=0.1)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    port = runner.addresses[0][1]
+    service.url, receiver.url = f"http://127.0.0.1:{port}/ping/secret", f"json://127.0.0.1:{port}/second"
+    watching = asyncio.create_task(service.watch())
+    try:
+        yield service, receiver
+    finally:
+        watching.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await watching
+        await runner.cleanup()
