@@ -46,7 +46,7 @@ class NullSession:
     async def usage(self) -> Usage:
         return Usage(0, 0)
 
-    async def log_out(self) -> None: ...
+    async def log_out(self, number: str | None = None) -> None: ...
 
     async def look(self) -> PageView:
         return PageView()

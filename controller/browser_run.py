@@ -81,19 +81,19 @@ class BrowserRun:
         finally:
             self._report(Closed(logged_out))
 
-    async def log_out(self) -> None:
-        """Remove the linked device, and report whether that is confirmed."""
+    async def log_out(self, number: str) -> None:
+        """Remove this number's linked device, and report whether that is confirmed."""
         done = False
         try:
             if self._session is not None:
-                done = await self._log_out(self._session)
+                done = await self._log_out(self._session, number)
         finally:
             self._report(LoggedOut(done))
 
-    async def _log_out(self, session: Session) -> bool:
+    async def _log_out(self, session: Session, number: str | None = None) -> bool:
         try:
             async with asyncio.timeout(LOG_OUT_DEADLINE):
-                await session.log_out()
+                await session.log_out(number)
         except (DriverError, TimeoutError) as error:
             log.warning("%s The device could not be logged out: %s", self._label, error or "no answer")
             return False

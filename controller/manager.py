@@ -210,9 +210,12 @@ class Manager:
         """Close the browser gracefully and reopen it at once, if the account is connected. why: one line."""
         self._post(Recycle(why))
 
-    async def confirm_number(self, *, same: bool) -> bool:
-        """Answer whether the number that differs by one digit is the same account's. Returns False if not asked."""
-        return await self._command(ConfirmNumber(same))
+    async def confirm_number(self, asked: str, *, same: bool) -> bool:
+        """Answer whether the number that differs by one digit is the same account's.
+
+        asked: the number that the question was about, E.164. Returns False if that one is not in question.
+        """
+        return await self._command(ConfirmNumber(same, asked))
 
     async def answer_dialog(self) -> bool:
         """Press Continue in the known dialog that covers the page. Returns False if there is none."""
@@ -429,7 +432,7 @@ class Manager:
             case Look():
                 self._spawn(self._current.look())
             case LogOut():
-                self._spawn(self._current.log_out())
+                self._spawn(self._current.log_out(effect.number))
             case Dismiss():
                 self._spawn(self._current.dismiss())
             case Heartbeat():

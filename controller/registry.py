@@ -283,10 +283,10 @@ class Registry:
         except OSError as error:
             log.error("That an account is to be connected could not be stored: %s", error)
 
-    async def confirm_number(self, number: str, *, same: bool) -> bool:
-        """Take an operator's word about the number that differs by one digit. Returns False if none is asked about."""
+    async def confirm_number(self, number: str, asked: str, *, same: bool) -> bool:
+        """Take an operator's word about the number that differs by one digit; see `Manager.confirm_number`."""
         async with self._turn(number) as manager:
-            return await manager.confirm_number(same=same)
+            return await manager.confirm_number(asked, same=same)
 
     async def answer_dialog(self, number: str) -> bool:
         """Press Continue in the known dialog over an account's page. Returns False if there is none."""

@@ -142,7 +142,10 @@ class BuildWatch:
 
     def _loaded(self, loaded: BuildLoaded) -> None:
         first = not self._proven and not self._trials
+        before = self._builds.get(loaded.number, "")
         self._builds[loaded.number] = loaded.build
+        if before != loaded.build:
+            self._leave(before, loaded.number)
         if loaded.build in self._proven or loaded.build in self._trials:
             return
         if first:  # there is nothing to compare it with, and nobody else is on another
@@ -153,12 +156,20 @@ class BuildWatch:
         )
         self._trials[loaded.build] = _Trial(loaded.number, loaded.missing)
 
+    def _leave(self, build: str, number: str) -> None:
+        """Take it that an account is on another build by now: what it had shown of this one proves nothing."""
+        trial = self._trials.get(build)
+        if trial is not None and trial.by == number and not trial.failed:
+            if trial.proof is not None:
+                trial.proof.cancel()
+            del self._trials[build]
+
     def _moved(self, moved: Transition) -> None:
         number = moved.number
         trial = self._trials.get(self._builds.get(number, ""))
         if moved.state is State.CONNECTED:
             self._connected.add(number)
-            if trial is not None and trial.by == number and trial.proof is None:
+            if trial is not None and trial.by == number and trial.proof is None and not trial.failed:
                 trial.proof = asyncio.get_running_loop().call_later(PROVEN_AFTER, self._prove, self._builds[number])
             return
         self._connected.discard(number)

@@ -89,9 +89,13 @@ class Look:
 
 @dataclass(frozen=True, slots=True)
 class LogOut:
-    """Remove the linked device from its phone and report as `LoggedOut` whether that is confirmed."""
+    """Remove the linked device from its phone and report as `LoggedOut` whether that is confirmed.
+
+    number: whose device it is, E.164: another account that may be open by then is left alone.
+    """
 
     session: int
+    number: str
 
 
 @dataclass(frozen=True, slots=True)

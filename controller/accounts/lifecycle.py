@@ -354,14 +354,16 @@ def _is_stranger(step: Step, number: str | None) -> bool:
         return False
     one, other = mask_apart(number, before.number)
     if may_be_same_account(number, before.number) and number != before.denied:
+        if before.unconfirmed not in {None, number}:
+            step.over(Reason.CONFIRM_NUMBER)  # people were asked about another one
         step.set(identified=number, unconfirmed=number)
         step.alert(Alert(Reason.CONFIRM_NUMBER, detail=f"{one} is open, the account is {other}"))
         return False
-    _log_out(step, f"{one} was linked instead of {other}")
+    _log_out(step, number, f"{one} was linked instead of {other}")
     return True
 
 
-def _log_out(step: Step, detail: str) -> None:
+def _log_out(step: Step, number: str, detail: str) -> None:
     """Log the wrong device out before closing its browser; people are alerted once the outcome is known."""
     step.hide_code()
     step.close_dialog()
@@ -370,7 +372,7 @@ def _log_out(step: Step, detail: str) -> None:
     connected = step.connection.state is State.CONNECTED
     step.stage(Stage.LOGGING_OUT, step.policy.log_out_timeout, Reason.WRONG_NUMBER if connected else None)
     step.set(detail=detail)
-    step.effects.append(LogOut(step.connection.session))
+    step.effects.append(LogOut(step.connection.session, number))
 
 
 def _logged_out(step: Step, result: LoggedOut) -> None:
@@ -395,7 +397,7 @@ def _log_out_late(step: Step, _: Fired) -> None:
 
 def _confirm_number(step: Step, answer: ConfirmNumber) -> None:
     number = step.connection.unconfirmed
-    if number is None:
+    if number is None or answer.asked not in {None, number}:
         _refuse(step, None)
         return
     step.set(unconfirmed=None)

@@ -263,9 +263,13 @@ class Recycle:
 
 @dataclass(frozen=True, slots=True)
 class ConfirmNumber:
-    """An operator says whether the number that differs by one digit is the same account's."""
+    """An operator says whether the number that differs by one digit is the same account's.
+
+    asked: the number that they were asked about, E.164; the answer counts for no other one. None: for whichever it is.
+    """
 
     same: bool
+    asked: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -351,6 +351,10 @@ class ChromiumSession:
             return Health(detail="it may be over: that is believed once it has stood for some seconds")
         return health
 
+    async def answer(self) -> None:
+        """Return when the page has answered the cheapest of questions: its script pauses. Raises DriverError."""
+        await self.channel.evaluate("() => true", None)
+
     async def heartbeat(self, *, ask: bool) -> bool:
         """Read the live state and, if requested, let the server answer."""
         return await questions.heartbeat(self._ask, ask=ask, presence=self._presence)
@@ -359,13 +363,12 @@ class ChromiumSession:
         """Measure the browser including all its processes."""
         return await asyncio.to_thread(measure, self._parts.process.pid)
 
-    async def log_out(self) -> None:
+    async def log_out(self, number: str | None = None) -> None:
         """Remove this linked device from the account; returns once the page has confirmed it."""
         self._logging_out = True
         try:
             async with asyncio.timeout(_LOG_OUT_SECONDS):
-                if not await self._ask("logOut()"):
-                    raise DriverError(Reason.UNKNOWN, "this page offers no way to log out")
+                await questions.log_out(self._ask, number)
                 await self._ended.wait()
         except TimeoutError:
             raise DriverError(Reason.UNKNOWN, "the page did not confirm the log-out") from None

@@ -129,6 +129,7 @@ CONTINUED = "Continue is pressed."
 NO_DIALOG = "There is no such dialog any more."
 GOES_ON = "What was planned goes on."
 NOT_ASKED = "That is not asked any more."
+ANOTHER_ASKED = "Another number is open by now: look at it first. Nothing was changed."
 NOTHING_HELD = "Nothing waits for that any more."
 ONLY_ADMINS = "Only admins may do that."
 ANONYMOUS = "I cannot see who you are: you write as the group. Turn off “Remain anonymous”, or write to me privately."
@@ -220,11 +221,17 @@ def confirm_use_here(account: Account) -> str:
     return f"Use {title_and_number(account)} here? WhatsApp Web closes where it is open now. (60 s to answer)"
 
 
-def confirm_other_number(account: Account, number: str) -> str:
-    """Ask once more before a device is logged out. number: as it is shown."""
+def confirm_number(account: Account, masked: tuple[str, str], *, same: bool) -> str:
+    """Ask once more whose a number is. masked: the number that is open, and the account's, as they are shown."""
+    one, other = masked
+    if same:
+        return (
+            f"Is {one}, which is open as {title_and_number(account)}, the same account as {other}? It is taken for it"
+            " from then on. (60 s to answer)"
+        )
     return (
-        f"Log out {number}, which is open as {title_and_number(account)}? Its phone has to be linked again after that."
-        " (60 s to answer)"
+        f"Log out {one}, which is open as {title_and_number(account)} ({other})? Its phone has to be linked again after"
+        " that. (60 s to answer)"
     )
 
 

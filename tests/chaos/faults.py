@@ -141,19 +141,24 @@ async def _alert_is_there(stage: Stage, account: Account) -> None:
     await stage.until(told, f"an alert about {account.name}", 40)
 
 
-async def _use_here(stage: Stage, account: Account) -> None:
-    """Press what the alert offers, and mean it."""
+async def press(stage: Stage, account: Account, label: str) -> None:
+    """Press a button that the alert chat offers for the account."""
 
-    def offered(label: str) -> int | None:
+    def offered() -> int | None:
         for message in reversed(stage.here.client.from_bot(stage.alert_chat)):
             labels = [button["text"] for row in message["buttons"] or [] for button in row]
             if label in labels and account.name in (message["text"] or ""):
                 return int(message["message_id"])
         return None
 
+    message = await stage.until(offered, f"a button {label!r}", 40)
+    await stage.here.client.press_text(message, label, chat_id=stage.alert_chat, user_id=ADMIN)
+
+
+async def _use_here(stage: Stage, account: Account) -> None:
+    """Press what the alert offers, and mean it."""
     for label in ("Use here", "Yes, use here"):
-        message = await stage.until(lambda label=label: offered(label), f"a button {label!r}", 15)
-        await stage.here.client.press_text(message, label, chat_id=stage.alert_chat, user_id=ADMIN)
+        await press(stage, account, label)
 
 
 async def _killed_while_syncing(stage: Stage, account: Account) -> float:
@@ -173,19 +178,19 @@ async def _unlinked(stage: Stage, account: Account) -> None:
     await stage.until(lambda: stage.state(account) == "DISCONNECTED", f"{account.name} logged out", 15)
 
 
-async def _shows_code(stage: Stage, account: Account) -> None:
+async def shows_code(stage: Stage, account: Account) -> None:
     await _unlinked(stage, account)
     await stage.says(account, f"/link {account.number} {account.name}")
     await stage.until(lambda: stage.here.qr(account.operator), f"a code in {account.name}'s chat", 30)
 
 
-async def _wrong_number(stage: Stage, account: Account) -> float:
+async def wrong_number(stage: Stage, account: Account) -> float:
     began = time.time()
     await stage.scan(account, as_=STRANGER)
     return began
 
 
-async def _logged_out_again(stage: Stage, account: Account) -> None:
+async def logged_out_again(stage: Stage, account: Account) -> None:
     gone = lambda: not any(d["number"] == STRANGER for d in stage.here.phones.devices())
     await stage.until(gone, "the stranger's link is taken away again", 20)
     await _link_again(stage, account)
@@ -197,7 +202,7 @@ async def _refs_expire(stage: Stage, account: Account) -> float:
     true = hub.options
     hub.options = replace(true, timings=true.timings.with_given({"first_ref": 6.0, "next_ref": 2.0}))
     try:
-        await _shows_code(stage, account)
+        await shows_code(stage, account)
         began = time.time()
         seen: set[str] = set()
 
@@ -249,7 +254,10 @@ def crashes() -> list[Fault]:
         Fault(name="browser killed (-9)", do=kill(), expected=replace(_CLOSED, layer="browser")),
         Fault(name="page closed", do=_close_page, expected=replace(_CLOSED, layer="page")),
         Fault(name="navigation away", do=phone("leave"), expected=Expected(reason="navigated", layer="page")),
-        Fault(name="reload", do=phone("reload"), expected=Expected(reason="navigated", layer="page")),
+        Fault(
+            name="page reloads itself", do=phone("reload"),
+            expected=Expected(reason="reloaded", state="CONNECTING", within=2, attempts=(0, 0)),
+        ),
         Fault(
             name="crash while syncing", prepare=_suspend, do=_killed_while_syncing,
             expected=Expected(reason="session_closed", state="ERROR", layer="browser", errors=(1, 1)),
@@ -285,7 +293,10 @@ def hangs(stage: Stage) -> list[Fault]:
         ),
         Fault(
             name="page hangs in a loop", do=phone("hang"),
-            expected=Expected(reason="unresponsive", layer="page script", within=limit, back=25),
+            expected=Expected(
+                reason="page_misbehaves", state="ERROR", layer="without a pause", within=12, back=25, errors=(1, 1),
+                alerts=(0, 1), words="its page misbehaves",
+            ),
         ),
         Fault(name="server silent, socket open", do=_silent, cure=_answers, expected=lost),
         Fault(name="network lost, unheard", do=phone("network"), cure=_answers, expected=lost),
@@ -323,11 +334,11 @@ def people() -> list[Fault]:
             expected=Expected(reason="outdated", layer="too old", within=5),
         ),
         Fault(
-            name="another number scans", prepare=_shows_code, do=_wrong_number, person=_logged_out_again,
+            name="another number scans", prepare=shows_code, do=wrong_number, person=logged_out_again,
             expected=replace(alone, reason="wrong_number", layer="", within=8, back=45),
         ),
         Fault(
-            name="passkey asked for", prepare=_shows_code, do=_asked_for_passkey,
+            name="passkey asked for", prepare=shows_code, do=_asked_for_passkey,
             expected=Expected(reason=None, attempts=(0, 0), alerts=(1, 1), back=20),
         ),
         Fault(

@@ -4,12 +4,33 @@ What never lives here: how a fault is tried and judged (`trial`).
 """
 
 import asyncio
+import contextlib
+import signal
+import time
 from dataclasses import replace
 
-from tests.chaos.faults import Act, cured, hang_limit, kill, phone, switch
-from tests.chaos.stage import Account, Stage
-from tests.chaos.trial import Expected, Fault
+import psutil
 
+from sandbox.whatsapp.switches import HARMS
+from tests.chaos.faults import (
+    STRANGER,
+    both,
+    cured,
+    hang_limit,
+    kill,
+    logged_out_again,
+    node,
+    phone,
+    press,
+    shows_code,
+    switch,
+    wrong_number,
+)
+from tests.chaos.stage import Account, Stage
+from tests.chaos.trial import Act, Expected, Fault
+
+ACCOUNT_MEMORY = 3000 << 20
+"""The default of ACCOUNT_MEMORY_LIMIT_MIB."""
 NOTHING = Expected(reason=None, attempts=(0, 0))
 _GONE = frozenset({"session_closed"})
 _CLOSED = Expected(reason="session_closed", layer="browser", also=frozenset({"launch_failed"}))
@@ -34,11 +55,93 @@ async def _meets_stale_worker(stage: Stage, account: Account) -> float | None:
     return await kill()(stage, account)
 
 
+async def _asked_when_restored(stage: Stage, account: Account) -> float:
+    """Let a restored session be asked for a passkey."""
+    switches = stage.here.whatsapp.switches
+    switches.set("passkey_at", "restored")
+    began = await kill()(stage, account)
+    pages = stage.here.whatsapp.hub.pages
+    await stage.until(lambda: any(p.passkey_for == account.number for p in pages.values()), "a page that asks", 30)
+    switches.set("passkey_at", "off")
+    return began or time.time()
+
+
 async def _approves(stage: Stage, account: Account) -> None:
-    stage.here.whatsapp.switches.set("passkey_at", "off")
-    asks = stage.here.whatsapp.hub.pages.values()
-    await stage.until(lambda: any(page.passkey_for == account.number for page in asks), "a page that asks", 30)
+    told = lambda: any("passkey" in str(m["text"]).lower() for m in stage.here.client.from_bot(stage.alert_chat))
+    await stage.until(told, "word of the passkey", 15)
     stage.here.phones.passkey(account.number, "approve")
+
+
+async def _hoards(stage: Stage, account: Account) -> float:
+    """Let the page take memory; the fault is the moment in which it has more than it may."""
+    leader = stage.browser(account)
+    stage.here.phones.harm("memory", account.number)
+
+    def used() -> int:
+        total = 0
+        for each in (leader, *leader.children(recursive=True)):
+            with contextlib.suppress(psutil.Error):
+                memory = each.memory_info()
+                total += memory.rss - memory.shared
+        return total
+
+    with contextlib.suppress(psutil.NoSuchProcess):  # it may be ended between two looks
+        await stage.until(lambda: used() > ACCOUNT_MEMORY, "a page with more memory than it may have", 90)
+    return time.time()
+
+
+async def _flaps(stage: Stage, account: Account) -> None:
+    """Lose the browser once more often than is passed over."""
+    for _ in range(6):
+        mark = stage.mark(account)
+        await kill()(stage, account)
+        await stage.until_back(account, mark, 60)
+
+
+async def _continues(stage: Stage, account: Account) -> None:
+    await press(stage, account, "Continue")
+
+
+def _nearly(account: Account) -> str:
+    """A number that has one digit more."""
+    return f"{account.number[:6]}0{account.number[6:]}"
+
+
+async def _nearly_scans(stage: Stage, account: Account) -> float:
+    began = time.time()
+    await stage.scan(account, as_=_nearly(account))
+    await stage.until(lambda: stage.state(account) == "CONNECTED", f"{account.name} connected", 60)
+    return began
+
+
+async def _logs_it_out(stage: Stage, account: Account) -> None:
+    await press(stage, account, "Log it out")
+    await press(stage, account, "Yes, log it out")
+    gone = lambda: not any(d["number"] == _nearly(account) for d in stage.here.phones.devices())
+    await stage.until(gone, "the other number is logged out", 30)
+    await _link_again(stage, account)
+
+
+async def _log_out_fails(stage: Stage, account: Account) -> None:
+    stage.here.whatsapp.switches.set("logout_fails", "ignored")
+    await shows_code(stage, account)
+
+
+async def _stranger_removed(stage: Stage, account: Account) -> None:
+    """Remove the device on the stranger's phone, as the alert says, and link the right one."""
+    stage.here.whatsapp.switches.set("logout_fails", "off")
+    stage.here.phones.logout(STRANGER)
+    await _link_again(stage, account)
+
+
+async def _number_is_late(stage: Stage, account: Account) -> None:
+    stage.here.whatsapp.switches.set("late_number", 6)
+    await shows_code(stage, account)
+
+
+async def _unlocked(stage: Stage, account: Account) -> None:
+    stage.here.whatsapp.switches.set("screen_lock", value=False)
+    await stage.says(account, f"/reconnect {account.number}")
 
 
 async def _link_again(stage: Stage, account: Account) -> None:
@@ -50,7 +153,6 @@ def reloads() -> list[Fault]:
     """New documents of the same session (K1), and an address that says more than is so (K12)."""
     again = Expected(reason="reloaded", state="CONNECTING", within=3, attempts=(0, 0), back=15)
     return [
-        Fault(name="page reloads itself", do=phone("reload"), expected=again),
         Fault(
             name="log-out address, nobody logged out", do=phone("reload", post_logout=True),
             expected=replace(again, within=6),
@@ -58,6 +160,15 @@ def reloads() -> list[Fault]:
         Fault(
             name="reload 1.5 s after each start", do=_meets("reload_once", 1.5), after=cured("reload_once"),
             expected=replace(_CLOSED, back=25),
+        ),
+        Fault(
+            name="page reloads itself over and over", do=_meets("reload_every", 3), cure=cured("reload_every"),
+            expected=Expected(reason="reloads_itself", layer="3 times", within=40, attempts=(1, 3), errors=(0, 1),
+                              also=_GONE | {"reloaded", "launch_failed"}, back=40),
+        ),
+        Fault(
+            name="lost and back six times", do=_flaps,
+            expected=Expected(reason=None, also=_GONE, attempts=(1, 6), alerts=(1, 1), words="keeps dropping out"),
         ),
         Fault(
             name="stale service worker", do=_meets_stale_worker,
@@ -87,7 +198,7 @@ def glimpses() -> list[Fault]:
         Fault(name=f"a glimpse of {sight}", do=turned("brief_sight", sight), expected=NOTHING)
         for sight in ("UNPAIRED", "CONFLICT", "TOS_BLOCK", "logout", "blank")
     ]
-    dialog = replace(NOTHING, alerts=(0, 1))
+    dialog = replace(NOTHING, words="a dialog covers the page")
     return [*seen, Fault(name="a dialog over the page", do=turned("dialog", "whats_new"), after=turned("dialog", "off"),
                          expected=dialog)]  # fmt: skip
 
@@ -104,32 +215,94 @@ def sessions() -> list[Fault]:
         ),
         Fault(name="number told late", do=_meets("late_number", 8), after=cured("late_number"), expected=back),
         Fault(
-            name="passkey of a restored session", do=_meets("passkey_at", "restored"), cure=_approves,
-            expected=replace(back, alerts=(1, 1), back=45),
+            name="passkey of a restored session", do=_asked_when_restored, cure=_approves,
+            expected=replace(back, within=30, alerts=(1, 1), back=45, words="a passkey is needed"),
         ),
         Fault(
             name="log-out: account locked", do=phone("logout", reason="3"), person=_link_again,
-            expected=replace(removed, reason="account_locked"),
+            expected=replace(removed, reason="account_locked", layer="locked", words="locked on its phone"),
         ),
         Fault(
             name="log-out: storage quota exceeded", do=phone("logout", reason="storage_quota_exceeded"),
-            person=_link_again, expected=replace(removed, reason="storage_full"),
+            person=_link_again,
+            expected=replace(removed, reason="storage_full", layer="no room", words="no room for its data"),
         ),
     ]  # fmt: skip
+
+
+def covers() -> list[Fault]:
+    """What keeps a restored session from going on: a known dialog, an unknown one, the page's own lock (K7)."""
+    person = Expected(reason="screen_locked", layer="locked", within=20, attempts=(0, 1), alerts=(1, 1), back=30,
+                      also=_GONE, words="screen lock")  # fmt: skip
+    return [
+        Fault(
+            name="known dialog before the page goes on", do=_meets("dialog", "whats_new_blocks"), person=_continues,
+            after=cured("dialog"), expected=replace(NOTHING, also=_GONE, attempts=(1, 1), alerts=(1, 1), back=30,
+                                                    words="press Continue"),
+        ),
+        Fault(
+            name="unknown dialog before the page goes on", do=_meets("dialog", "unknown_blocks"), cure=cured("dialog"),
+            expected=Expected(reason="deadline", state="ERROR", layer="Review your account settings", within=90,
+                              also=_GONE, attempts=(1, 2), errors=(1, 1), alerts=(0, 1), back=30),
+        ),
+        Fault(name="WhatsApp Web's screen lock", do=_meets("screen_lock", True), person=_unlocked, expected=person),
+    ]  # fmt: skip
+
+
+def numbers() -> list[Fault]:
+    """Whose account is open: known late, nearly right, and another that cannot be logged out (K3, K4)."""
+    wrong = Expected(reason="wrong_number", within=25, attempts=(0, 0), alerts=(1, 1), back=45, words="wrong phone")
+    return [
+        Fault(
+            name="another number scans, told late", prepare=_number_is_late, do=wrong_number,
+            person=both(cured("late_number"), logged_out_again), expected=wrong,
+        ),
+        Fault(
+            name="a number with one digit more scans", prepare=shows_code, do=_nearly_scans, person=_logs_it_out,
+            expected=replace(NOTHING, also=frozenset({"wrong_number"}), alerts=(1, 2), back=45,
+                             words="is this the right number?"),
+        ),
+        Fault(
+            name="another number scans and stays", prepare=_log_out_fails, do=wrong_number, person=_stranger_removed,
+            expected=replace(wrong, reason="wrong_number_stays", within=40, words="still linked"),
+        ),
+    ]  # fmt: skip
+
+
+def host(stage: Stage) -> list[Fault]:
+    """All accounts are lost at once, and the host answers browsers only: it can be reached all the same (K9)."""
+    strict = both(node(signal.SIGKILL), switch("head_status", 501), switch("only_browsers", True))
+    slow = 10 + 5 * len(stage.accounts)
+    expected = replace(_CLOSED, layer="driver", back=slow, attempts=(1, 2), errors=(0, 1), alerts=(0, 1),
+                       unsaid="cannot be reached")  # fmt: skip
+    open_again = both(cured("head_status"), cured("only_browsers"))
+    return [Fault(name="host answers browsers only", whole=True, do=strict, after=open_again, expected=expected)]
+
+
+_HARMLESS = tuple(harm for harm in HARMS if harm not in {"busy", "memory", "frames", "unload"})
 
 
 def harms() -> list[Fault]:
     """A page that turns on us: nobody else is told anything, and what is past every bound is ended (L17)."""
     told = [
         Fault(name=f"hostile page: {how}", do=phone("harm", how=how), after=kill(), expected=NOTHING)
-        for how in ("popups", "reports", "errors", "console", "downloads", "permissions")
+        for how in _HARMLESS
     ]
     ended = Expected(
-        reason="page_misbehaves", state="ERROR", layer="MiB", within=12, errors=(1, 1), alerts=(0, 1), back=20
-    )
-    return [*told, Fault(name="hostile page: memory", do=phone("harm", how="memory"), expected=ended)]
+        reason="page_misbehaves", state="ERROR", layer="MiB", within=10, errors=(1, 1), alerts=(0, 1), back=25,
+        words="its page misbehaves",
+    )  # fmt: skip
+    frames = replace(ended, layer="frames of others")
+    return [
+        *told,
+        Fault(name="hostile page: memory", do=_hoards, expected=ended),
+        Fault(name="hostile page: frames", prepare=switch("no_csp", True), do=phone("harm", how="frames"),
+              after=cured("no_csp"), expected=frames),
+    ]  # fmt: skip
 
 
 def all_of(stage: Stage) -> list[Fault]:
     """Every one of them, for one account each."""
-    return [*reloads(), *words(stage), *glimpses(), *sessions(), *harms()]
+    return [
+        *reloads(), *words(stage), *glimpses(), *sessions(), *covers(), *numbers(), *harms(), *host(stage),
+    ]  # fmt: skip

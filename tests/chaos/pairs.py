@@ -93,4 +93,4 @@ async def _round(stage: Stage, pair: list[Fault], accounts: list[Account], gap: 
 
 
 def _is_hang(fault: Fault) -> bool:
-    return "stopped" in fault.name or "loop" in fault.name
+    return "stopped" in fault.name

@@ -17,6 +17,7 @@ AT_ONCE = 1.0
 _ON_THE_WAY = {"asked", "resumed", "retry", "trial", "linked", "suspended_by_operator", "shutdown"}
 _CALM_SECONDS = 2.0
 _ALERT_SECONDS = 40.0
+_BY_PERSON = "Closed by an operator"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,7 +28,8 @@ class Expected:
     mended: where the first account's recovery ends the others' sessions, the reason that these tell instead.
     also: reasons of further ends that may come before it or on the way back. within: seconds until it is told.
     back: seconds until CONNECTED, from when the cause is gone (and the person has acted, where one is needed).
-    attempts, errors, alerts: the least and the most.
+    attempts, errors, alerts: the least and the most. words: what the alert chat or the account's operator must have
+    been told, at least for a while; unsaid: what neither may have been.
     """
 
     reason: str | None
@@ -40,6 +42,8 @@ class Expected:
     attempts: tuple[int, int] = (1, 1)
     errors: tuple[int, int] = (0, 0)
     alerts: tuple[int, int] = (0, 0)
+    words: str = ""
+    unsaid: str = ""
 
     def patiently(self, patience: float) -> "Expected":
         """The same, with so many times the seconds."""
@@ -134,6 +138,31 @@ async def _run(stage: Stage, fault: Fault, account: Account, hit: Sequence[Accou
     judge(row, expected, {each: stage.log(each, marks[each]) for each in hit})
     row.alerts = await count_alerts(stage, message, hit, expected.alerts, alone=alone)
     between(row, "alerts", row.alerts, expected.alerts)
+    deadline = time.monotonic() + _ALERT_SECONDS
+    is_due = lambda: bool(expected.words) and not any(expected.words in told for told in said(stage, hit, began))
+    while is_due() and time.monotonic() < deadline:  # noqa: ASYNC110 - a chat's budget may be used up
+        await asyncio.sleep(0.2)
+    row.wrong += judged_words(expected, said(stage, hit, began), by_person=fault.person is not None)
+
+
+def judged_words(expected: Expected, told: Sequence[str], *, by_person: bool) -> list[str]:
+    """Return what is wrong with the words that people were told."""
+    wrong = []
+    if not by_person and any(_BY_PERSON in each for each in told):
+        wrong.append("it named a person, and none acted")
+    if expected.words and not any(expected.words in each for each in told):
+        wrong.append(f"nobody was told {expected.words!r}")
+    if expected.unsaid and any(expected.unsaid in each for each in told):
+        wrong.append(f"it said {expected.unsaid!r}")
+    return wrong
+
+
+def said(stage: Stage, hit: Sequence[Account], since: float) -> list[str]:
+    """Return what the alert chat and these accounts' operators have been told since a moment, if only for a while."""
+    client = stage.here.client
+    messages = [m for chat in (stage.alert_chat, *(each.operator for each in hit)) for m in client.from_bot(chat)]
+    newer = [m for m in messages if (m["edited"] or m["date"]) >= since]
+    return [str(version["text"]) for message in newer for version in (*message["history"], message)]
 
 
 async def _until_told(

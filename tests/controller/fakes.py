@@ -44,7 +44,7 @@ class FakeSession:
     async def usage(self) -> Usage:
         return self.used
 
-    async def log_out(self) -> None:
+    async def log_out(self, number: str | None = None) -> None:
         if self.log_out_fails is not None:
             raise self.log_out_fails
         self.logged_out = True

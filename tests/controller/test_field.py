@@ -308,20 +308,12 @@ async def test_a_log_out_is_told_with_its_meaning(tmp_path, reason, meant):
         await account.until_ended(meant)
 
 
-@pytest.mark.parametrize(
-    "sight",
-    [
-        "UNPAIRED",
-        "CONFLICT",
-        "TOS_BLOCK",
-        "DEPRECATED_VERSION",
-        "logout",
-        pytest.param("blank", marks=pytest.mark.xfail(reason="known: seen to fail once beside load", strict=False)),
-    ],
-)
+@pytest.mark.parametrize("sight", ["UNPAIRED", "CONFLICT", "TOS_BLOCK", "DEPRECATED_VERSION", "logout", "blank"])
 @meets("brief_sight")
 async def test_a_glimpse_ends_nothing(tmp_path, sight):
-    async with a_world(tmp_path) as world:
+    # Deadlines as they are in earnest: on a busy machine the short ones end what no glimpse has ended.
+    calm = replace(POLICY, stale_after=60, sync_timeout=60, probe_timeout=10)
+    async with a_world(tmp_path, policy=calm) as world:
         account = await world.linked()
         world.switches.set("brief_sight", sight)  # over the open page
         await asyncio.sleep(4.5)  # longer than a sight must stand

@@ -606,9 +606,9 @@ async def test_k4_a_confirmed_number_is_kept(tmp_path):
         await until(lambda: registry.status(BERLIN).is_connected)
         status = registry.status(BERLIN)
         assert (status.unconfirmed, status.verified, status.remedy) == (nearly, False, Remedy.CONFIRM)
-        assert await registry.confirm_number(BERLIN, same=True)
+        assert await registry.confirm_number(BERLIN, nearly, same=True)
         assert registry.status(BERLIN).verified
-        assert not await registry.confirm_number(BERLIN, same=True)
+        assert not await registry.confirm_number(BERLIN, nearly, same=True)
     async with running(tmp_path / "db", driver) as registry:
         await until(lambda: registry.status(BERLIN).is_connected)
         assert registry.status(BERLIN).verified
@@ -646,7 +646,7 @@ async def test_what_is_over_and_a_confirmed_number_are_stored_though_no_state_ch
         await until(lambda: registry.status(BERLIN).is_connected)
         await pass_time(1)
         stored.clear()
-        await registry.confirm_number(BERLIN, same=True)
+        await registry.confirm_number(BERLIN, nearly, same=True)
         await pass_time(1)
         assert [each.over for each in stored] == [(Reason.CONFIRM_NUMBER,)]
         rows = await registry.rows("SELECT alias FROM accounts")

@@ -174,11 +174,12 @@ class FakeAccounts:
         self._call("restore", number, name)
         self.move(number, State.CONNECTING, Reason.ASKED, stage=Stage.QUEUED)
 
-    async def confirm_number(self, number: str, *, same: bool) -> bool:
+    async def confirm_number(self, number: str, asked: str, *, same: bool) -> bool:
+        if self.status(number).unconfirmed != asked:
+            return False
         self._call("confirm", number, same)
-        asked = self.status(number).unconfirmed is not None
         self.statuses[number] = replace(self.status(number), unconfirmed=None, remedies=())
-        return asked
+        return True
 
     async def answer_dialog(self, number: str) -> bool:
         self._call("answer dialog", number)

@@ -98,6 +98,32 @@ async def test_a_build_that_fails_is_told_once_with_what_it_lacks_and_waits_for_
 
 
 @virtual
+async def test_a_build_that_has_failed_is_not_proven_by_the_same_account_s_staying_connected_later():
+    here = World()
+    here.load(A, "2")
+    here.move(A, State.ERROR, Reason.DEADLINE)
+    here.load(A, "2")
+    here.move(A, State.CONNECTED, Reason.LINKED)
+    await pass_time(86400)
+    assert (here.may(), here.watch.failed) == ((False, False), ("2",))
+    await here.watch.stop()
+
+
+@virtual
+async def test_a_build_that_is_left_for_another_one_is_not_proven_by_the_time_on_that():
+    here = World()
+    here.load(A, "2")
+    here.move(A, State.CONNECTED, Reason.LINKED)
+    await pass_time(200)
+    here.load(A, "1")  # the page reloads itself, and gets the old one
+    await pass_time(200)
+    assert here.may() == (True, True)
+    here.load(B, "2")
+    assert here.may() == (False, True)
+    await here.watch.stop()
+
+
+@virtual
 async def test_a_connection_that_drops_before_its_five_minutes_has_failed_too():
     here = World()
     here.load(A, "2")

@@ -6,6 +6,7 @@ Not here: how the page is queried (`channel`), and how often.
 
 import asyncio
 import contextlib
+import json
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -60,6 +61,15 @@ async def headline(ask_page: Ask) -> str:
         async with asyncio.timeout(_SECONDS):
             return words_of(await ask_page("headline()"))
     return ""
+
+
+async def log_out(ask_page: Ask, number: str | None) -> None:
+    """Begin to log this device out, if the account that is open is this one (E.164; None: any). Raises DriverError."""
+    answer = await ask_page(f"logOut({json.dumps(number and number.removeprefix('+'))})")
+    if answer == "another":
+        raise DriverError(Reason.UNKNOWN, "the page does not tell any more that this account is open")
+    if answer is not True:
+        raise DriverError(Reason.UNKNOWN, "this page offers no way to log out")
 
 
 async def dismiss(ask_page: Ask) -> None:

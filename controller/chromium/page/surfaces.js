@@ -310,8 +310,10 @@
     return true;
   }
 
-  async function logOut() {
+  /** Log this device out. only: the digits of the one account that may be, or null; "another" where it is not open. */
+  async function logOut(only) {
     const model = socket();
+    if (only !== null && me() !== only) return "another";
     if (typeof model?.logout !== "function") return false;
     await model.logout();
     return true;

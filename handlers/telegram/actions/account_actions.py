@@ -120,9 +120,9 @@ class AccountActions:
         await self._context.audit(request.user, "rename", account.number, f"renamed to {name}")
         await self._responder.answer(request, answers.renamed(account, self._accounts.account(account.number)))
 
-    async def confirm_number(self, request: Request, account: Account, *, same: bool) -> None:
-        """Take a person's word whether the number that is open, which differs by one digit, is the account's."""
-        asked = await self._accounts.confirm_number(account.number, same=same)
+    async def confirm_number(self, request: Request, account: Account, number: str, *, same: bool) -> None:
+        """Take a person's word whether this number, which differs by one digit, is the account's."""
+        asked = await self._accounts.confirm_number(account.number, number, same=same)
         outcome = ("same account" if same else "another account") if asked else "not asked any more"
         await self._context.audit(request.user, "confirm number", account.number, outcome)
         if not asked:

@@ -1,12 +1,13 @@
 """What pressed buttons do. Whoever presses is checked again; a question is answered by the one it was put to, once."""
 
+import zlib
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 
-from controller.accounts.e164 import mask
+from controller.accounts.e164 import mask_apart
 from controller.incidents import Incident
 from controller.registry import Account, UnknownAccountError
 from handlers.alerts import alert_text
@@ -319,17 +320,27 @@ class Buttons:
         return ""
 
     async def _same_number(self, request: Request, press: Press, account: Account) -> str:
-        await self._actions.confirm_number(await self._shown_in_incident(request, press), account, same=True)
-        return ""
+        return await self._say_whose(request, press, account, same=True)
 
     async def _other_number(self, request: Request, press: Press, account: Account) -> str:
+        return await self._say_whose(request, press, account, same=False)
+
+    async def _say_whose(self, request: Request, press: Press, account: Account, *, same: bool) -> str:
+        """Ask about the number that is in question now, or take the answer, which counts for that number alone."""
         number = self._accounts.status(account.number).unconfirmed
-        if press.presser is not None:
-            await self._actions.confirm_number(await self._shown_in_incident(request, press), account, same=False)
-        elif number is None:
+        if number is None:
             return answers.NOT_ASKED
+        if press.presser is None:
+            subject = f"{account.number}.{press.item or 0}.{_fingerprint(number)}"
+            yes = "Yes, it is the same" if same else "Yes, log it out"
+            question = answers.confirm_number(account, mask_apart(number, account.number), same=same)
+            self._ask(request, replace(press, subject=subject), question, yes)
+        elif press.items[1:] != (_fingerprint(number),):
+            return answers.ANOTHER_ASKED
         else:
-            self._ask(request, press, answers.confirm_other_number(account, mask(number)), "Yes, log it out")
+            bare = replace(press, subject=f"{account.number}.{press.items[0]}")
+            shown_in = await self._shown_in_incident(request, bare)
+            await self._actions.confirm_number(shown_in, account, number, same=same)
         return ""
 
     async def _continue(self, request: Request, press: Press, account: Account) -> str:
@@ -375,6 +386,11 @@ class Buttons:
         if incident is not None:
             await self._alert_actions.show_press(request, incident, keyboards.LABELS[press.verb])
         return request if press.presser is not None else replace(request, message=None)
+
+
+def _fingerprint(number: str) -> int:
+    """Return some digits by which a button tells one number from another: there is no room for all."""
+    return zlib.crc32(number.encode("ascii")) % 1_000_000
 
 
 def _read(request: Request) -> Press | None:

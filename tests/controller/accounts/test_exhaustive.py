@@ -5,7 +5,8 @@ What is checked in each step are promises about its effects: what is opened, clo
 """
 
 from collections import deque
-from dataclasses import replace
+from dataclasses import fields
+from operator import attrgetter
 
 import pytest
 
@@ -101,16 +102,35 @@ BOOTS = [
 MOST_STATES = 100_000
 
 
-def same(connection: Connection, *, flaps: bool) -> Connection:
-    """Leave out what no decision depends on: two connections that differ only in it are one state.
+_IGNORED = {
+    "number", "session", "waits", "detail", "percent", "build", "missing", "logged_out", "worst", "cause", "fresh",
+    "partial", "quiet", "probing", "reason", "lost", "refreshed", "resting",
+}  # fmt: skip
+"""What no promise depends on, whatever happens later, and what `key` puts in a shorter form."""
+_KEPT = attrgetter(*(each.name for each in fields(Connection) if each.name not in _IGNORED))
+_MATTER_AT_REST = {
+    Reason.SUSPENDED_BY_OPERATOR, Reason.CONFLICT, Reason.TRIAL_FAILED, Reason.EXHAUSTED, Reason.QR_EXPIRED,
+}  # fmt: skip
 
-    flaps: whether losses that mend themselves are counted in this scene.
+
+def key(connection: Connection, *, flaps: bool) -> tuple[object, ...]:
+    """Return what tells two connections apart, for whatever may follow: those of the same key are one state.
+
+    Why an attempt is made counts only as far as it is a retry, which a hold gives back; why an account rests, as far
+    as the next step looks at it; why a connection was lost, only that it was. flaps: whether losses that mend
+    themselves are counted in this scene.
     """
-    connection = replace(
-        connection, session=0, waits=0, detail="", percent=None, build="", missing=frozenset(), logged_out=None,
-        worst=None, cause=None, fresh=False, refreshed=connection.refreshed and not flaps,
+    reason: object = connection.reason
+    if connection.stage is not None:
+        reason = reason is Reason.RETRY
+    elif reason not in _MATTER_AT_REST:
+        verdict = VERDICTS.get(connection.reason) if connection.reason is not None else None
+        reason = verdict is not None and verdict.needs_person
+    resting = connection.resting
+    return (
+        _KEPT(connection), reason, None if resting is None else resting.reason,
+        connection.lost is not None if flaps else connection.refreshed,
     )  # fmt: skip
-    return connection if flaps else replace(connection, lost=None)
 
 
 class Search:
@@ -120,7 +140,7 @@ class Search:
         self.flaps = scene == "a connection"
         self.reports = REPORTS[scene]
         self.commands = (Start(), Suspend(), Stop(), *COMMANDS.get(scene, ()))
-        self.seen: set[tuple[Connection, frozenset[Reason]]] = set()
+        self.seen: set[tuple[object, ...]] = set()
         self.todo: deque[tuple[Connection, frozenset[Reason]]] = deque()
 
     def run(self) -> int:
@@ -148,10 +168,10 @@ class Search:
             open_alerts = check(before, event, after, effects, open_alerts)
         except AssertionError as error:
             raise AssertionError(f"{error}\n{before}\n{event}\n{after}\n{effects}") from error
-        state = same(after, flaps=self.flaps), open_alerts
+        state = key(after, flaps=self.flaps), open_alerts
         if state not in self.seen:
             self.seen.add(state)
-            self.todo.append(state)
+            self.todo.append((after, open_alerts))
             assert len(self.seen) < MOST_STATES, "the search does not close"
 
 
@@ -165,7 +185,7 @@ def check(before, event, after, effects, open_alerts):  # noqa: C901, PLR0912 - 
         match effect:
             case Open():
                 opened += 1
-                assert before.browser is Browser.NONE or isinstance(getattr(event, "said", None), Closed)
+                assert before.browser is Browser.NONE or isinstance(getattr(event, "event", None), Closed)
                 assert not after.stopped, "X1: an opening after the stop"
             case Close():
                 closed += 1

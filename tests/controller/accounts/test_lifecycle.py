@@ -218,7 +218,7 @@ SAYINGS = {
         for reason in (None, Reason.LOGGED_OUT, Reason.BANNED)
     ],
 }
-NEARLY = f"{OURS[:3]}0{OURS[3:]}"
+NEARLY, NEARLY_TOO = f"{OURS[:3]}0{OURS[3:]}", f"{OURS[:5]}0{OURS[5:]}"
 """Differs from ours by one digit."""
 CIRCUMSTANCES = [
     dict(zip(("attempts", "errors", "breaker", "linked", "failed_probes", "due"), values, strict=True)) | more
@@ -590,7 +590,7 @@ def test_l11_another_number_is_logged_out_again_whenever_it_becomes_known(phase,
     assert (link.phase, link.reason, link.linked, link.asked, link.foreign) == (
         Stage.LOGGING_OUT, reason, False, False, True,
     )  # fmt: skip
-    assert effects[-1] == LogOut(7)
+    assert effects[-1] == LogOut(7, OTHER)
     assert not [effect for effect in effects if isinstance(effect, Close | Alert)], "nothing is told that is not so yet"
     after, effects = do(link, LoggedOut(confirmed=True))
     assert (after.phase, after.reason, after.detail, after.foreign) == (
@@ -649,7 +649,21 @@ def test_k4_a_number_that_differs_by_one_digit_is_asked_about_and_never_acted_on
     )
     assert do(same, Identified(NEARLY))[1] == ()
     other, effects = do(link, ConfirmNumber(same=False))
-    assert (other.phase, effects[-1]) == (Stage.LOGGING_OUT, LogOut(7))
+    assert (other.phase, effects[-1]) == (Stage.LOGGING_OUT, LogOut(7, NEARLY))
+
+
+@pytest.mark.parametrize("same", [True, False])
+def test_k4_a_word_about_one_number_is_not_taken_for_another(same):
+    link, _ = do(at(State.CONNECTED), Identified(NEARLY))
+    assert do(link, ConfirmNumber(same=same, asked="+4915112345167")) == (link, (Refuse(),))
+
+
+def test_k4_another_number_in_question_is_asked_about_anew():
+    link, _ = do(at(State.CONNECTED), Identified(NEARLY))
+    link, effects = do(link, Identified(NEARLY_TOO))
+    assert link.unconfirmed == NEARLY_TOO
+    assert effects[0] == AlertOver(Reason.CONFIRM_NUMBER)
+    assert effects[1].reason is Reason.CONFIRM_NUMBER
 
 
 @pytest.mark.parametrize("phase", [*AT_REST, Stage.QUEUED])

@@ -125,6 +125,20 @@ async def test_a_page_at_another_address_is_the_end(rig: Rig, stand_in: Any) -> 
 
 
 @pytest.mark.chromium
+async def test_a_page_in_an_endless_loop_is_ended_within_seconds(rig: Rig, stand_in: Any) -> None:
+    await rig.open()
+    await eventually(lambda: stand_in.hub.pages)
+    began = asyncio.get_running_loop().time()
+    stand_in.hub.pages[next(iter(stand_in.hub.pages))].order("harm", how="busy")
+    ended = await eventually(lambda: next((each for each in rig.reports if isinstance(each, Ended)), None), 30)
+    assert ended.reason is Reason.PAGE_MISBEHAVES
+    assert "without a pause" in ended.detail
+    taken = asyncio.get_running_loop().time() - began
+    assert taken > 4, "a long task is not an endless one"
+    await eventually(lambda: rig.processes() == [], 5)
+
+
+@pytest.mark.chromium
 async def test_a_page_past_its_memory_is_ended_within_seconds(rig: Rig, stand_in: Any) -> None:
     rig.make(bounds=Bounds(memory=600 << 20))
     await rig.open()

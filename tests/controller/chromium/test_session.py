@@ -23,6 +23,7 @@ from controller.accounts.reports import (
     Syncing,
 )
 from controller.chromium.profile.profile import Profile
+from controller.driver import DriverError
 from sandbox.whatsapp import Options, Timings, WhatsAppStandIn
 from tests.controller.chromium.conftest import ACCOUNT, SPEED, Rig, eventually, left_behind, until_health
 
@@ -144,6 +145,15 @@ async def test_our_own_log_out(rig: Rig, stand_in: WhatsAppStandIn) -> None:
     await asyncio.wait_for(session.log_out(), 10)
     assert stand_in.phones.devices() == []
     assert (await rig.seen(Ended)).reason is Reason.LOGGED_OUT
+
+
+async def test_only_the_account_that_is_meant_is_logged_out(rig: Rig, stand_in: WhatsAppStandIn) -> None:
+    session = await rig.linked(stand_in)
+    with pytest.raises(DriverError, match="any more"):
+        await session.log_out("+4915119999999")
+    assert len(stand_in.phones.devices()) == 1
+    await asyncio.wait_for(session.log_out(stand_in.phones.devices()[0]["number"]), 10)
+    assert stand_in.phones.devices() == []
 
 
 async def test_a_refused_session_is_a_log_out(rig: Rig, stand_in: WhatsAppStandIn) -> None:

@@ -3,6 +3,8 @@
 from dataclasses import replace
 from datetime import timedelta
 
+import pytest
+
 from controller.accounts.notices import BuildLoaded
 from controller.accounts.reasons import Reason, Remedy, State
 from controller.driver import SavedSession
@@ -37,10 +39,28 @@ async def test_a_number_is_confirmed_in_its_alert(rig: Rig):
     alert = await rig.seen(ADMIN, lambda m: "is this the right number?" in m["text"])
     assert labels(alert)[:2] == ["It is the same account", "Log it out"]
     await rig.press(alert, "It is the same account")
+    question = await rig.seen(ADMIN, lambda m: "the same account as" in m["text"])
+    assert "5679" in question["text"], "the number that is asked about is shown"
+    await rig.press(question, "Yes, it is the same")
     await until(lambda: ("confirm", BERLIN, True) in rig.accounts.calls, "it is confirmed")
     await rig.seen(ADMIN, lambda m: "taken for the account’s" in m["text"])
-    await rig.press(alert, "It is the same account")
-    await rig.seen(ADMIN, lambda m: "not asked any more" in m["text"])
+    shown = await rig.press(alert, "It is the same account")
+    assert shown is not None and "not asked any more" in shown["text"]
+
+
+@pytest.mark.parametrize(
+    "answer", [("It is the same account", "Yes, it is the same"), ("Log it out", "Yes, log it out")]
+)
+async def test_a_word_about_one_number_is_not_taken_for_another(rig: Rig, answer):
+    await rig.answer(ADMIN, "/help", "Switchboard")
+    ask_number(rig)
+    alert = await rig.seen(ADMIN, lambda m: "is this the right number?" in m["text"])
+    await rig.press(alert, answer[0])
+    question = await rig.seen(ADMIN, lambda m: "60 s to answer" in m["text"])
+    rig.accounts.statuses[BERLIN] = replace(rig.accounts.statuses[BERLIN], unconfirmed="+4915112345167")
+    shown = await rig.press(question, answer[1])
+    assert shown is not None and "Another number is open by now" in shown["text"]
+    assert not [call for call in rig.accounts.calls if call[0] == "confirm"]
 
 
 async def test_a_device_is_logged_out_only_when_asked_once_more(rig: Rig):
