@@ -51,6 +51,20 @@ class Stranger:
 
 
 @dataclass(frozen=True, slots=True)
+class AuditEntry:
+    """What a person changed. number: the account, several with commas between them, or None. outcome: what came of it.
+
+    Of a removed account, number is the word that stands for it now.
+    """
+
+    at: datetime
+    user: int
+    command: str
+    number: str | None
+    outcome: str
+
+
+@dataclass(frozen=True, slots=True)
 class MessageReference:
     """Reference to one of our messages. key: what it is about; shown: a digest of its content."""
 

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Protocol
 
 from controller.accounts.notices import BuildLoaded, PastTransition
-from controller.stored import MessageReference, StoredPerson, StoredRequest, Stranger
+from controller.stored import AuditEntry, MessageReference, StoredPerson, StoredRequest, Stranger
 
 
 class Records(Protocol):
@@ -16,6 +16,17 @@ class Records(Protocol):
 
     async def loads(self, number: str, limit: int) -> Sequence[BuildLoaded]:
         """Return the page builds that the account has loaded, newest first."""
+
+    async def audit_trail(
+        self,
+        limit: int,
+        offset: int = 0,
+        *,
+        number: str | None = None,
+        user: int | None = None,
+        command: str | None = None,
+    ) -> Sequence[AuditEntry]:
+        """Return audit rows, newest first: of an account, a user or a command where that is given."""
 
     async def audit(self, at: datetime, user_id: int, command: str, number: str | None, outcome: str) -> None:
         """Append an audit row: who ran which command when, on which account, and its outcome."""

@@ -16,7 +16,7 @@ from controller.accounts.reasons import Reason, State
 from controller.incidents import Changes
 from controller.recorder import Absorb
 from controller.registry import Account
-from controller.stored import StoredProxy
+from controller.stored import AuditEntry, StoredProxy
 from storage import incidents, tolerant
 from storage.database import Database, UnknownOutcomeError
 from storage.page_loads import PageLoads
@@ -169,6 +169,28 @@ class AccountRecords:
     async def loads(self, number: str, limit: int) -> Sequence[BuildLoaded]:
         """Return the page builds that the account has loaded, newest first."""
         return await PageLoads(self._database).loads(number, limit)
+
+    async def audit_trail(
+        self,
+        limit: int,
+        offset: int = 0,
+        *,
+        number: str | None = None,
+        user: int | None = None,
+        command: str | None = None,
+    ) -> Sequence[AuditEntry]:
+        """Return audit rows, newest first: of an account, a user or a command where that is given."""
+        rows = await self._database.rows(
+            "SELECT at, user_id, command, number, outcome FROM audit WHERE"
+            " (?1 IS NULL OR instr(',' || number || ',', ',' || ?1 || ',')) AND (?2 IS NULL OR user_id = ?2)"
+            " AND (?3 IS NULL OR command = ?3) ORDER BY rowid DESC LIMIT ?4 OFFSET ?5",
+            (number, user, command, limit, offset),
+        )
+        return [
+            AuditEntry(at, row["user_id"], row["command"], row["number"], row["outcome"])
+            for row in rows
+            if (at := tolerant.time(row["at"])) is not None
+        ]
 
     async def audit(self, at: datetime, user_id: int, command: str, number: str | None, outcome: str) -> None:
         """Append an audit row: who ran which command when, on which account, and its outcome."""

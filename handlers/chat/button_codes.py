@@ -68,6 +68,7 @@ class Verb(StrEnum):
     REMOVE = "x"
     REMOVE_SURE = "xx"
     LOUDNESS = "lo"
+    AUDIT = "au"
 
 
 _VERBS = frozenset(Verb)

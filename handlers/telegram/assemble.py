@@ -31,6 +31,7 @@ from handlers.telegram.bot import TelegramBot
 from handlers.telegram.chats import Chats
 from handlers.telegram.commands.accounts import AccountCommands
 from handlers.telegram.commands.alerts import AlertCommands
+from handlers.telegram.commands.audit import AuditCommands
 from handlers.telegram.commands.buttons import Buttons
 from handlers.telegram.commands.choices import ChoiceCommands
 from handlers.telegram.commands.duty import DutyCommands
@@ -136,6 +137,7 @@ def assemble(
         DutyCommands(context, duty=duty, ways=ways),
         ChoiceCommands(context, choices=choices, alerts=alerts, alert_chat=alert_chat),
         PeopleCommands(context, people_actions),
+        AuditCommands(context),
         HelpCommands(context, COMMANDS),
     )
     inbox = Inbox(requests, clock)

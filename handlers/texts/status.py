@@ -3,7 +3,7 @@
 What else the bot says is in `handlers.texts.answers`; the words for states and reasons in `handlers.texts.vocabulary`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from itertools import takewhile
 
@@ -117,8 +117,10 @@ def _asked(status: Status) -> list[str]:
     return rows
 
 
-def history(account: Account, past: Sequence[PastTransition], now: datetime) -> str:
-    """Tell how the account stood, for how long and why, the newest first."""
+def history(
+    account: Account, past: Sequence[PastTransition], now: datetime, by: Callable[[PastTransition], str] = lambda _: ""
+) -> str:
+    """Tell how the account stood, for how long and why, the newest first. by: who asked, as HTML; "" for nobody."""
     if not past:
         return f"{title_and_number(account)}\nNothing has happened to it yet."
     rows = [f"{title_and_number(account)}, the newest first:"]
@@ -129,6 +131,8 @@ def history(account: Account, past: Sequence[PastTransition], now: datetime) -> 
         why = "" if one.to_state == State.CONNECTED else f": {escape(WHY.get(one.reason, one.reason))}"
         if one.cause is not None and one.cause is not one.reason and one.to_state != State.CONNECTED:
             why += f" ({escape(WHY.get(one.cause, one.cause))})"
+        if who := by(one):
+            why += f", by {who}"
         rows.append(f"{clock(one.at, now)} <b>{words}</b> {'for' if until is not now else 'so far'} {lasted}{why}")
         until = one.at
     return "\n".join(rows)

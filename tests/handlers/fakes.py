@@ -14,6 +14,7 @@ from controller.driver import SavedSession
 from controller.launch_slots import Launches, Room
 from controller.manager import Status
 from controller.registry import Account, UnknownAccountError
+from controller.stored import AuditEntry
 from handlers.chat.rate_limits import Limits
 from tests.virtual_time import wall_clock
 
@@ -217,6 +218,7 @@ class FakeRecords:
         self.past: dict[str, list[Past]] = {}
         self.loaded: dict[str, list[BuildLoaded]] = {}
         self.audited: list[tuple[int, str, str | None, str]] = []
+        self.trail: list[AuditEntry] = []
 
     async def history(self, number: str, limit: int) -> Sequence[Past]:
         return self.past.get(number, [])[:limit]
@@ -226,6 +228,25 @@ class FakeRecords:
 
     async def audit(self, at: datetime, user_id: int, command: str, number: str | None, outcome: str) -> None:
         self.audited.append((user_id, command, number, outcome))
+        self.trail.insert(0, AuditEntry(at, user_id, command, number, outcome))
+
+    async def audit_trail(
+        self,
+        limit: int,
+        offset: int = 0,
+        *,
+        number: str | None = None,
+        user: int | None = None,
+        command: str | None = None,
+    ) -> Sequence[AuditEntry]:
+        found = [
+            each
+            for each in self.trail
+            if (number is None or number in (each.number or "").split(","))
+            and user in {None, each.user}
+            and command in {None, each.command}
+        ]
+        return found[offset : offset + limit]
 
 
 @dataclass

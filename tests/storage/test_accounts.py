@@ -141,6 +141,14 @@ async def test_a_moment_that_cannot_be_read_costs_the_moment(tmp_path):
 
 async def test_the_audit_keeps_who_when_and_what_came_of_it(tmp_path):
     async with open_database(tmp_path / "db") as database:
-        await AccountRecords(database).audit(NOW, 42, "/suspend", BERLIN.number, "suspended")
-        (row,) = await database.rows("SELECT * FROM audit")
+        records = AccountRecords(database)
+        await records.audit(NOW, 42, "/suspend", BERLIN.number, "suspended")
+        await records.audit(NOW, 43, "silence", f"{BONN.number},{BERLIN.number}", "until noon")
+        await records.audit(NOW, 42, "duty", None, "me")
+        assert [each.command for each in await records.audit_trail(2)] == ["duty", "silence"]
+        assert [each.command for each in await records.audit_trail(5, 2)] == ["/suspend"]
+        assert [each.command for each in await records.audit_trail(5, number=BERLIN.number)] == ["silence", "/suspend"]
+        assert [each.command for each in await records.audit_trail(5, user=42)] == ["duty", "/suspend"]
+        assert [each.user for each in await records.audit_trail(5, command="silence")] == [43]
+        row, *_ = await database.rows("SELECT * FROM audit")
         assert tuple(row)[1:] == (NOW.isoformat(), 42, "/suspend", BERLIN.number, "suspended")

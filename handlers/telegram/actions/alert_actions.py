@@ -17,6 +17,7 @@ from handlers.telegram.actions.context import Context
 from handlers.telegram.actions.find_account import NoAccountError, SeveralAccountsError, find_account, visible
 from handlers.telegram.ui import duty_text, keyboards
 from handlers.texts import answers
+from handlers.texts.vocabulary import told_of
 
 
 class AlertActions:
@@ -41,7 +42,7 @@ class AlertActions:
             return answers.NOT_YOURS
         line = alert_text.is_on_it(request.name, self._clock())
         await self._handling.acknowledge(incident, line)
-        await self._context.audit(request.user, "acknowledge", None, f"incident {incident.id}")
+        await self._audit(request, "acknowledge", incident)
         return alert_text.ACKNOWLEDGED
 
     async def take_over(self, request: Request, incident: Incident) -> str:
@@ -51,7 +52,7 @@ class AlertActions:
         if not self._may_answer(request, incident):
             return answers.NOT_YOURS
         await self._handling.acknowledge(incident, alert_text.is_on_it(request.name, self._clock()))
-        await self._context.audit(request.user, "take over", None, f"incident {incident.id}")
+        await self._audit(request, "take over", incident)
         return alert_text.TAKEN_OVER
 
     async def release(self, request: Request, incident: Incident) -> str:
@@ -63,7 +64,7 @@ class AlertActions:
         if not self._may_answer(request, incident):
             return answers.NOT_YOURS
         await self._handling.release(incident, alert_text.released_by(request.name, self._clock()))
-        await self._context.audit(request.user, "release", None, f"incident {incident.id}")
+        await self._audit(request, "release", incident)
         return alert_text.RELEASED
 
     async def silence(self, request: Request, incident: Incident, lasts: timedelta) -> str:
@@ -75,9 +76,8 @@ class AlertActions:
             return answers.NOT_YOURS
         silence = await self._silences.begin(request.place.chat, numbers, lasts, user=request.user, name=request.name)
         await self._handling.add_line(incident, alert_text.silenced_by(silence, self._clock()))
-        await self._context.audit(
-            request.user, "silence", None, f"incident {incident.id} until {silence.until:%F %R} UTC"
-        )
+        about = ",".join(sorted(number for number in numbers if number)) or None
+        await self._context.audit(request.user, "silence", about, f"until {silence.until:%F %R} UTC")
         return ""
 
     async def reconnect_all(self, request: Request, incident: Incident) -> str:
@@ -181,6 +181,13 @@ class AlertActions:
         """Return a silence without the reason, where it is an admin's for everywhere and others read it."""
         hidden = silence.chat is None and not self._people.is_admin(request.user)
         return replace(silence, reason="") if hidden else silence
+
+    async def _audit(self, request: Request, command: str, incident: Incident) -> None:
+        """Record what somebody did about an incident: about which accounts, and what is wrong with them."""
+        entries = incident.open_entries
+        about = ",".join(dict.fromkeys(entry.number for entry in entries if entry.number)) or None
+        titles = dict.fromkeys(told_of(entry.reason).title for entry in entries)
+        await self._context.audit(request.user, command, about, "; ".join(titles))
 
     def _may_answer(self, request: Request, incident: Incident) -> bool:
         """Tell whether this person may say who is on it: whoever is called, a viewer, or whoever acts on all of it."""

@@ -8,11 +8,14 @@ from datetime import timedelta
 from functools import partial
 
 from controller.accounts.e164 import mask_apart
+from controller.accounts.notices import PastTransition
+from controller.accounts.reasons import Reason
 from controller.incidents import Incident
 from controller.registry import Account, UnknownAccountError
 from handlers.alerts import alert_text
 from handlers.alerts.incidents.incident_text import restartable
 from handlers.chat.button_codes import Press, StaleButtonError, Verb, read_code
+from handlers.chat.messages import escape
 from handlers.chat.people import Role
 from handlers.chat.request import Request
 from handlers.telegram.actions.account_actions import AccountActions
@@ -32,6 +35,11 @@ from handlers.texts import status as status_text
 
 HISTORY = 20
 """Transitions that History shows."""
+ASKED_LATELY = 100
+"""Rows of the audit among which those who asked for transitions are looked for."""
+AT_ONCE = timedelta(seconds=10)
+"""How far apart a transition and its row in the audit may be."""
+BY_PEOPLE = frozenset({Reason.ASKED, Reason.SUSPENDED_BY_OPERATOR})
 _SILENCES = {Verb.SILENCE: timedelta(hours=1), Verb.LONG_SILENCE: timedelta(hours=8)}
 _READING = frozenset({Verb.DETAIL, Verb.ALL, Verb.HISTORY, Verb.CANCEL, Verb.PAGE})
 """What changes nothing, and may come late."""
@@ -284,7 +292,15 @@ class Buttons:
 
     async def _history(self, request: Request, _: Press, account: Account) -> str:
         past = await self._records.history(account.number, HISTORY)
-        text = status_text.history(account, past, self._clock())
+        asked = await self._records.audit_trail(ASKED_LATELY, number=account.number)
+
+        def by(one: PastTransition) -> str:
+            """Return who asked for a transition: whoever is in the audit at its moment."""
+            near = [each for each in asked if abs(each.at - one.at) <= AT_ONCE] if one.reason in BY_PEOPLE else []
+            person = self._people.get(near[0].user) if near else None
+            return escape(person.name) if person is not None else ""
+
+        text = status_text.history(account, past, self._clock(), by)
         await self._responder.answer(request, text, keyboards.back(account.number))
         return ""
 

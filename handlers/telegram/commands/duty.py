@@ -37,11 +37,11 @@ class DutyCommands(Topic):
 
     async def duty(self, request: Request) -> None:
         """Show who is on duty, or change it."""
-        await self._answer(request, self._change_duty, duty_text.HOW_DUTY)
+        await self._answer(request, "duty", self._change_duty, duty_text.HOW_DUTY)
 
     async def escalate(self, request: Request) -> None:
         """Show who is called next, or change it."""
-        await self._answer(request, self._change_targets, duty_text.HOW_ESCALATE)
+        await self._answer(request, "escalate", self._change_targets, duty_text.HOW_ESCALATE)
 
     async def test(self, request: Request) -> None:
         """Try every way to people."""
@@ -66,11 +66,13 @@ class DutyCommands(Topic):
 
     # --- parts --------------------------------------------------------------------------------------------------------
 
-    async def _answer(self, request: Request, change: Callable[[Request, Roster], Roster | None], how: str) -> None:
+    async def _answer(
+        self, request: Request, command: str, change: Callable[[Request, Roster], Roster | None], how: str
+    ) -> None:
         refusal = None
         if request.words.strip():
             try:
-                refusal = await self._changed(request, change)
+                refusal = await self._changed(request, command, change)
             except WrongDutyError as error:
                 refusal = f"{answers.refused(error)}\n{how}"
         if refusal is not None:
@@ -79,7 +81,9 @@ class DutyCommands(Topic):
         shown = duty_text.roster(self._duty.roster, self._duty.now(), self._clock())
         await self._responder.answer(request, f"{shown}\n{how}" if not request.words.strip() else shown)
 
-    async def _changed(self, request: Request, change: Callable[[Request, Roster], Roster | None]) -> str | None:
+    async def _changed(
+        self, request: Request, command: str, change: Callable[[Request, Roster], Roster | None]
+    ) -> str | None:
         """Change the roster, and return why it was not; None where it was. Raises WrongDutyError, OSError."""
         if not self._people.is_admin(request.user) and not self._may(request):
             return answers.ONLY_ADMINS
@@ -91,7 +95,7 @@ class DutyCommands(Topic):
             return changed
 
         await self._duty.change(changing)
-        await self._context.audit(request.user, "duty", None, request.words.strip()[:200])
+        await self._context.audit(request.user, command, None, request.words.strip()[:200])
         return None
 
     def _may(self, request: Request) -> bool:
@@ -150,7 +154,7 @@ class DutyCommands(Topic):
         if user is None:
             raise WrongDutyError(f"I know nobody called “{typed[:NAME_LENGTH]}”: send the Telegram id with the name.")
         if not self._people.is_known(user):
-            raise WrongDutyError(f"{user} may not use this bot: add them to TELEGRAM_OPERATOR_IDS first.")
+            raise WrongDutyError(f"{user} may not use this bot: an admin lets them in by /people first.")
         name = rest.strip() if first.isdecimal() else typed
         return user, (name or self._duty.name_of(user) or str(user))[:NAME_LENGTH]
 

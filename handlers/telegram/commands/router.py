@@ -12,6 +12,7 @@ from handlers.chat.request import Request
 from handlers.telegram.actions.find_account import nearest
 from handlers.telegram.commands.accounts import AccountCommands
 from handlers.telegram.commands.alerts import AlertCommands
+from handlers.telegram.commands.audit import AuditCommands
 from handlers.telegram.commands.choices import ChoiceCommands
 from handlers.telegram.commands.duty import DutyCommands
 from handlers.telegram.commands.help import HelpCommands
@@ -25,7 +26,7 @@ from handlers.texts import people as people_text
 
 TOPICS = (
     AccountCommands, AlertCommands, OwnershipCommands, ProxyCommands, DutyCommands, ChoiceCommands, PeopleCommands,
-    HelpCommands,
+    AuditCommands, HelpCommands,
 )  # fmt: skip
 COMMANDS: tuple[Command, ...] = tuple(row for topic in TOPICS for row in topic.COMMANDS)
 """All commands, in the order in which they are listed."""
