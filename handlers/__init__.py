@@ -1,4 +1,4 @@
-"""People's side: what is said and heard in a chat. Knows nothing of Playwright or SQL.
+"""The chat side: messages, alerts, commands and cards. Imports neither Playwright nor SQL.
 
-Arrows run telegram → alerts → texts → chat: only `telegram` knows the chat service.
+Imports run telegram → alerts → texts → chat: only `telegram` depends on a particular chat service.
 """

@@ -1,1 +1,1 @@
-"""What any chat service needs: messages as data, the port it implements, turns, limits, live messages."""
+"""What any chat service needs: messages as data, the port to implement, the send queue, limits, live messages."""

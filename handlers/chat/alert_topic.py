@@ -1,7 +1,7 @@
-"""A chat service whose alerts for some chats go to one topic there: what is sent to such a chat names that topic.
+"""A messenger that routes a chat's alerts to one topic of it: messages sent to such a chat get that topic.
 
-Wrapped around the messenger for the lanes of alerts, so that nobody who sends one has to know. A message that names a
-topic itself keeps it. Such a chat is no forum for them: accounts get no topics of their own beside the one that is set.
+It wraps the messenger for the alert lanes, so that senders need not know. A message with a topic of its own keeps it.
+Such a chat does not count as a forum: accounts get no topics beside the one that is set.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,13 +12,13 @@ from handlers.chat.messenger import ChatInfo, Messenger
 
 
 class AlertTopics:
-    """topics: the topic that alerts go to, by chat; it may change while this is used."""
+    """topics: chat → the topic for alerts; may change at any time."""
 
     def __init__(self, messenger: Messenger, topics: Mapping[int, int]) -> None:
         self._messenger, self._topics = messenger, topics
 
     async def send(self, place: Place, text: Text, *, silent: bool = False, reply_to: int | None = None) -> int:
-        """Send a message, into the chat's topic where it has one."""
+        """Send a message, to the chat's topic if it has one."""
         return await self._messenger.send(self._placed(place), text, silent=silent, reply_to=reply_to)
 
     async def send_picture(
@@ -31,41 +31,41 @@ class AlertTopics:
         silent: bool = False,
         reply_to: int | None = None,
     ) -> int:
-        """Send a picture, into the chat's topic where it has one."""
+        """Send a picture, to the chat's topic if it has one."""
         return await self._messenger.send_picture(
             self._placed(place), picture, caption, protect=protect, silent=silent, reply_to=reply_to
         )
 
     async def is_forum(self, chat: int) -> bool:
-        """Return whether accounts have topics of their own in the chat."""
+        """Return whether accounts have their own topics in the chat."""
         return await self._messenger.is_forum(chat) and chat not in self._topics
 
     async def edit(self, chat: int, message: int, text: Text) -> None:
-        """As the messenger does."""
+        """Delegate to the messenger."""
         await self._messenger.edit(chat, message, text)
 
     async def edit_picture(self, chat: int, message: int, picture: bytes, caption: Text) -> None:
-        """As the messenger does."""
+        """Delegate to the messenger."""
         await self._messenger.edit_picture(chat, message, picture, caption)
 
     async def blank(self, chat: int, message: int, caption: Text) -> None:
-        """As the messenger does."""
+        """Delegate to the messenger."""
         await self._messenger.blank(chat, message, caption)
 
     def unaccounted(self, chat: int, before: int) -> Sequence[int]:
-        """As the messenger does."""
+        """Delegate to the messenger."""
         return self._messenger.unaccounted(chat, before)
 
     async def delete(self, chat: int, message: int) -> None:
-        """As the messenger does."""
+        """Delegate to the messenger."""
         await self._messenger.delete(chat, message)
 
     async def find_chat(self, chat: int | str) -> ChatInfo:
-        """As the messenger does."""
+        """Delegate to the messenger."""
         return await self._messenger.find_chat(chat)
 
     async def open_topic(self, chat: int, name: str) -> int:
-        """As the messenger does."""
+        """Delegate to the messenger."""
         return await self._messenger.open_topic(chat, name)
 
     def _placed(self, place: Place) -> Place:

@@ -1,7 +1,7 @@
-"""What a pressed button says: short codes that need no memory, so that a keyboard still works after a restart.
+"""Callback data of buttons: short and stateless, so that a keyboard still works after a restart.
 
-`1:r:491511234567:x7Qa` is version, verb, subject and nonce; one that asks for confirmation also names who may press it
-and until when. Codes are no secrets and grant nothing: whoever presses is checked again (`handlers.chat.people`).
+`1:r:491511234567:x7Qa` is version, verb, subject and nonce; one that asks for confirmation also contains who may press
+it and until when. Codes are not secret and grant nothing: whoever presses is authorised again (`handlers.chat.people`).
 """
 
 import re
@@ -12,12 +12,12 @@ from enum import StrEnum, unique
 
 VERSION = "1"
 LIMIT = 64
-"""Bytes that Telegram allows."""
+"""Telegram's limit in bytes."""
 CONFIRM_SECONDS = 60
-"""How long the question “are you sure?” may be answered."""
+"""How long a confirmation question can be answered."""
 
 _DIGITS = string.digits + string.ascii_lowercase
-# 32 digits of a subject are what the rest leaves of 64 bytes; a number of 15 and a moment in seconds need 26.
+# A subject may have 32 digits, what the rest leaves of 64 bytes; a 15-digit number and an epoch second need 26.
 _SHAPE = re.compile(r"1:([a-z0-9]{1,2}):([0-9.]{0,32}):([A-Za-z0-9_-]{4})(?::([0-9a-z]{1,11})\.([0-9a-z]{1,8}))?")
 
 
@@ -33,9 +33,9 @@ class Verb(StrEnum):
     USE_HERE = "u"
     LINK = "k"
     SKIP = "ks"
-    """Let the next one in the person's line begin."""
+    """Start the next account in the person's linking queue."""
     STOP = "kx"
-    """End the person's line."""
+    """Cancel the person's linking queue."""
     NEW_CODE = "kn"
     RESTORE = "o"
     CANCEL = "c"
@@ -46,7 +46,7 @@ class Verb(StrEnum):
     LONG_SILENCE = "q8"
     END_SILENCE = "e"
     REDO = "y"
-    """Carry out an earlier request, whose update is the item."""
+    """Carry out an earlier request; the item is its update."""
     TAKE_WEBHOOK = "w"
     SAME_NUMBER = "ok"
     """The number that differs by one digit is the account's."""
@@ -55,9 +55,9 @@ class Verb(StrEnum):
     CONTINUE = "co"
     """Press Continue in the dialog that covers the page."""
     GO_ON = "go"
-    """Let what is planned go on, whatever a new version of the page does."""
+    """Proceed with what is on hold because of a new build of the page."""
     PAGE = "p"
-    """Another page of a choice; the item is made by `handlers.telegram.ui.keyboards`."""
+    """Another page of a list; the item is created by `handlers.telegram.ui.keyboards`."""
     PEOPLE = "pl"
     PERSON = "pp"
     LET_IN = "pi"
@@ -75,7 +75,7 @@ _VERBS = frozenset(Verb)
 
 
 class StaleButtonError(ValueError):
-    """The code is of another version of the program, or none of ours."""
+    """The code is from another version of the program, or not ours."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,8 +83,8 @@ class Press:
     """A pressed button.
 
     subject: the account's number without its +, then a dot and the id of an incident or a silence, or
-    the epoch second of a saved session; each may be missing. presser, until: the user who alone may press it, and the
-    epoch second until which, on a button that confirms.
+    the epoch second of a saved session; each part is optional. presser, until: on a confirmation button, the only user
+    who may press it, and the epoch second until which.
     """
 
     verb: Verb
@@ -95,25 +95,25 @@ class Press:
 
     @property
     def number(self) -> str | None:
-        """The account that is meant, E.164; None where none is."""
+        """The account concerned, E.164; None if there is none."""
         digits = self.subject.partition(".")[0]
         return f"+{digits}" if digits else None
 
     @property
     def items(self) -> tuple[int, ...]:
-        """The numbers behind the first dot; none where one of them is missing."""
+        """The numbers after the first dot; empty if one of them is missing."""
         parts = self.subject.split(".")[1:]
         return tuple(map(int, parts)) if all(map(str.isdecimal, parts)) else ()
 
     @property
     def item(self) -> int | None:
-        """The incident, silence or request that is meant, if any."""
+        """The incident, silence or request concerned, if any."""
         digits = self.subject.partition(".")[2]
         return int(digits) if digits.isdecimal() else None
 
 
 def button_code(verb: Verb, subject: str = "", *, presser: int | None = None, until: int | None = None) -> str:
-    """Return a button's code, with a fresh nonce. subject: an E.164 number or digits, a dot parting two."""
+    """Return a button's code, with a fresh nonce. subject: an E.164 number or digits, or two separated by a dot."""
     code = f"{VERSION}:{verb}:{subject.removeprefix('+')}:{secrets.token_urlsafe(3)}"
     if presser is not None and until is not None:
         code += f":{_base36(presser)}.{_base36(until)}"
@@ -121,7 +121,7 @@ def button_code(verb: Verb, subject: str = "", *, presser: int | None = None, un
 
 
 def read_code(code: str) -> Press:
-    """Return what a button's code says. Raises StaleButtonError."""
+    """Parse a button's code. Raises StaleButtonError."""
     shape = _SHAPE.fullmatch(code)
     if shape is None or shape[1] not in _VERBS:
         raise StaleButtonError(code)

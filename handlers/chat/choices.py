@@ -1,4 +1,4 @@
-"""What people chose from the chat, in memory and stored: loudness, quiet hours, and where alerts go."""
+"""Settings made in the chat, cached and stored: loudness, quiet hours, and where alerts go."""
 
 from collections.abc import Sequence
 from enum import StrEnum, unique
@@ -7,7 +7,7 @@ from typing import Protocol
 
 @unique
 class Loudness(StrEnum):
-    """How a kind of alert comes."""
+    """How a kind of alert is delivered."""
 
     SOUND = "sound"
     SILENT = "silent"
@@ -16,38 +16,38 @@ class Loudness(StrEnum):
 
     @property
     def following(self) -> "Loudness":
-        """The next one, round and round."""
+        """The next value, cyclically."""
         everyone = list(Loudness)
         return everyone[(everyone.index(self) + 1) % len(everyone)]
 
 
 class ChoiceStore(Protocol):
-    """Where choices are stored. Every method raises OSError if it cannot."""
+    """Storage of these settings. Every method raises OSError on failure."""
 
     async def destination(self) -> tuple[int, int | None] | None:
-        """Return the chat and the topic that alerts go to; None where nobody chose one."""
+        """Return the chat and topic chosen for alerts; None if nobody chose one."""
 
     async def set_destination(self, chosen: tuple[int, int | None] | None) -> None:
-        """Store where alerts go, by chat and topic; None for where the settings say."""
+        """Store the chat and topic for alerts; None restores the default from the settings."""
 
     async def loudness(self) -> Sequence[tuple[int, str, str]]:
-        """Return what was chosen: chat, kind of alert, loudness."""
+        """Return (chat, kind of alert, loudness) for everything that was chosen."""
 
     async def set_loudness(self, chat: int, kind: str, loudness: str) -> None:
         """Store how loud a kind of alert is in a chat."""
 
     async def quiet_hours(self) -> Sequence[tuple[int, int, int]]:
-        """Return chats with their quiet hours: the minutes of the day in which they begin and end."""
+        """Return (chat, start, end) of all quiet hours, in minutes of the day."""
 
     async def set_quiet_hours(self, chat: int, hours: tuple[int, int] | None) -> None:
-        """Store a chat's quiet hours, None for none."""
+        """Store a chat's quiet hours; None removes them."""
 
     async def move_chat(self, chat: int, to: int) -> None:
-        """Let a supergroup have what was chosen for the group that it was."""
+        """Carry a group's settings over to the supergroup it became."""
 
 
 class Choices:
-    """How loud alerts are in each chat, and when it is to be quiet there."""
+    """How loud alerts are in each chat, and its quiet hours."""
 
     def __init__(self, store: ChoiceStore) -> None:
         self.store = store
@@ -55,7 +55,7 @@ class Choices:
         self._quiet: dict[int, tuple[int, int]] = {}
 
     async def load(self) -> None:
-        """Read what an earlier run left. Raises OSError."""
+        """Load what is stored. Raises OSError."""
         self._loudness.clear()
         for chat, kind, loudness in await self.store.loudness():
             if loudness in set(Loudness):
@@ -63,26 +63,26 @@ class Choices:
         self._quiet = {chat: (begins, ends) for chat, begins, ends in await self.store.quiet_hours()}
 
     def loudness(self, chat: int) -> dict[str, Loudness]:
-        """Return what was chosen in a chat, by the kind of alert; what is missing sounds."""
+        """Return a chat's choices by kind of alert; kinds without one make a sound."""
         return self._loudness.get(chat, {})
 
     def quiet_hours(self, chat: int) -> tuple[int, int] | None:
-        """Return the minutes of the day in which a chat's quiet hours begin and end."""
+        """Return start and end of a chat's quiet hours, in minutes of the day."""
         return self._quiet.get(chat)
 
     async def set_loudness(self, chat: int, kind: str, loudness: Loudness) -> None:
-        """Choose how loud a kind of alert is in a chat. Raises OSError."""
+        """Set how loud a kind of alert is in a chat. Raises OSError."""
         await self.store.set_loudness(chat, kind, loudness)
         self._loudness[chat] = {**self.loudness(chat), kind: loudness}
 
     async def set_quiet_hours(self, chat: int, hours: tuple[int, int] | None) -> None:
-        """Choose a chat's quiet hours. Raises OSError."""
+        """Set a chat's quiet hours. Raises OSError."""
         await self.store.set_quiet_hours(chat, hours)
         self._quiet.pop(chat, None)
         if hours is not None:
             self._quiet[chat] = hours
 
     async def move(self, chat: int, to: int) -> None:
-        """Let a supergroup have what was chosen for the group that it was. Raises OSError."""
+        """Carry a group's settings over to the supergroup it became. Raises OSError."""
         await self.store.move_chat(chat, to)
         await self.load()

@@ -1,20 +1,20 @@
-"""Where alerts go, as people write it: a chat's id, one topic of it, or a public name. Pure.
+"""Destinations of alerts as people write them: a chat's id, one of its topics, or a public name. Pure.
 
-`-1001234567890`, `-1001234567890:7`, `@our_team`. What a name stands for only the chat service knows.
+`-1001234567890`, `-1001234567890:7`, `@our_team`. Only the chat service can resolve a name.
 """
 
 import re
 from dataclasses import dataclass
 
 GENERAL = 1
-"""The topic that a forum calls General: what belongs to no topic is shown there, and no message names it."""
+"""The id of a forum's General topic: messages without a topic appear there, and none may name it."""
 
 _SHAPE = re.compile(r"(?:(?P<chat>[+-]?\d{1,18})|(?P<name>@[A-Za-z][A-Za-z0-9_]{3,31}))(?::(?P<topic>\d{1,10}))?")
 _EXAMPLES = "-1001234567890, one topic of it such as -1001234567890:7, or a public name such as @our_team"
 
 
 class DestinationError(ValueError):
-    """What was written is no destination. Its text is one line for people, and begins with a verb: "takes …"."""
+    """The text is not a destination. The message is one line for people and begins with a verb: "takes …"."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,7 @@ class Destination:
 
 
 def parse_destination(text: str) -> Destination:
-    """Return what was written as a destination. Raises DestinationError."""
+    """Parse a destination. Raises DestinationError."""
     shape = _SHAPE.fullmatch(text.strip())
     if shape is None:
         raise DestinationError(f"takes a chat's id such as {_EXAMPLES}")

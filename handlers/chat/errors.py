@@ -1,19 +1,19 @@
-"""What can go wrong with a message, whatever the chat service. Each text is one line for people, without the token.
+"""Errors of sending and editing messages, whatever the chat service. Texts are one line for people, without the token.
 
-A client translates the errors of its library into these, once; the queue and the senders decide by them. Three groups:
+A client translates its library's errors into these, once; the queue and the senders act on them. Three groups:
 
-- passing, repeated by the queue: TooManyError, NotSentError, and OutcomeUnknownError where the caller allows it;
-- permanent and known: each class names what the caller can do about it;
-- UnknownRefusalError: whether it passes is not known. Callers try a few times, then another way, then tell a person.
+- transient, retried by the queue: TooManyError, NotSentError, and OutcomeUnknownError if the caller allows it;
+- permanent and known: each class says what the caller can do about it;
+- UnknownRefusalError: may or may not be transient. Callers retry a few times, try another way, then tell a person.
 """
 
 
 class ChatError(Exception):
-    """A message could not be sent, edited or deleted. Its text is one line for people."""
+    """A message could not be sent, edited or deleted. The text is one line for people."""
 
 
 class TooManyError(ChatError):
-    """The service asks for a pause in this chat, of `seconds`."""
+    """The service demands a pause of `seconds` in this chat."""
 
     def __init__(self, seconds: float) -> None:
         super().__init__(f"Telegram asks for {seconds:g} s of silence")
@@ -21,22 +21,22 @@ class TooManyError(ChatError):
 
 
 class NotSentError(ChatError):
-    """The service could not be reached or is in trouble: nothing was changed, or repeating does no harm."""
+    """The service could not be reached or failed: nothing was changed, or a retry is harmless."""
 
 
 class OutcomeUnknownError(ChatError):
-    """No answer came: the message may have been sent, or not."""
+    """No response: the message may or may not have been sent."""
 
 
 class SupersededError(ChatError):
-    """The message waited for its turn in vain: too many newer ones wait in this chat."""
+    """The message was dropped from the queue: too many newer ones are waiting in this chat."""
 
     def __init__(self) -> None:
         super().__init__("too many answers wait in this chat: the oldest is dropped")
 
 
 class ChatGoneError(ChatError):
-    """Nothing can be sent to this chat any more: the bot is blocked or removed, or the chat is unknown to it."""
+    """Nothing can be sent to this chat any more: the bot was blocked or removed, or does not know the chat."""
 
 
 class ChatMovedError(ChatError):
@@ -56,7 +56,7 @@ class RightMissingError(ChatError):
 
 
 class WritingForbiddenError(RightMissingError, ChatGoneError):
-    """The right that is missing is that of writing: the chat is there, and takes nothing from the bot."""
+    """The missing right is to write: the chat exists, but accepts nothing from the bot."""
 
 
 class TopicGoneError(ChatError):
@@ -64,35 +64,35 @@ class TopicGoneError(ChatError):
 
 
 class TopicClosedError(TopicGoneError):
-    """The forum's topic was closed, which may be the General topic: a message without a topic is refused then."""
+    """The forum's topic is closed, possibly the General one, which rejects messages without a topic."""
 
 
 class MessageGoneError(ChatError):
-    """The message to edit is not there any more, or cannot be edited."""
+    """The message to edit does not exist any more, or cannot be edited."""
 
 
 class DeletionRefusedError(ChatError):
-    """The message is there and cannot be deleted, for instance since it is older than 48 hours. An edit may work."""
+    """The message exists but cannot be deleted, e.g. because it is older than 48 hours. An edit may work."""
 
 
 class RefusedError(ChatError):
-    """The service refuses what was asked, and would again: our mistake."""
+    """The service rejects the call, and would again: our mistake."""
 
 
 class TooLongError(RefusedError):
-    """The text is longer than a message may be."""
+    """The text exceeds the length of a message."""
 
 
 class MarkupRefusedError(RefusedError):
-    """The text's HTML cannot be read. Without markup it may go."""
+    """The text's HTML is invalid. It may be accepted without markup."""
 
 
 class UnknownRefusalError(RefusedError):
-    """A refusal in words that we do not know: it may be for good, or pass."""
+    """A rejection that we do not recognise: permanent or transient."""
 
 
 class TokenRefusedError(ChatError):
-    """The service does not accept the bot's token."""
+    """The service rejects the bot's token."""
 
     def __init__(self) -> None:
         super().__init__(

@@ -1,6 +1,6 @@
-"""HTML as Telegram reads it, measured and split as Telegram counts it: without the tags, in UTF-16 units.
+"""Telegram's HTML, measured and split the way Telegram counts: without tags, in UTF-16 units.
 
-Pure. A text that is too long for one message becomes several, cut between lines and never inside a tag.
+Pure. A text too long for one message is split into several, between lines and never inside a tag.
 """
 
 import re
@@ -14,15 +14,15 @@ _PIECE = re.compile(r"<[^>]*>|&[#\w]+;|[^<&]|[<&]", re.DOTALL)
 
 
 def rendered_length(html: str) -> int:
-    """Return how long the text is once it is rendered, as Telegram counts: UTF-16 code units."""
+    """Return the length of the rendered text in UTF-16 code units, as Telegram counts."""
     return _units(unescape(_TAG.sub("", html)))
 
 
 def split(html: str, limit: int = TEXT_LIMIT) -> list[str]:
-    """Return the text as parts of at most `limit` rendered characters each, every part with its tags closed.
+    """Split the text into parts of at most `limit` rendered characters, each with its tags closed.
 
-    Cut at line ends where that is possible, else inside the line that is too long. Nothing is lost but the line
-    breaks at the cuts.
+    Split at line ends if possible, otherwise inside a line that is too long. Nothing is lost except the line
+    breaks at the splits.
     """
     parts: list[str] = []
     part = ""
@@ -52,7 +52,7 @@ def _cut(line: str, limit: int) -> list[str]:
 
 
 def _balanced(parts: Iterable[str]) -> list[str]:
-    """Close at the end of each part the tags that are open there, and open them again in the next."""
+    """Close open tags at the end of each part and reopen them in the next."""
     balanced: list[str] = []
     still_open: list[tuple[str, str]] = []
     for part in parts:

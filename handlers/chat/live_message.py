@@ -1,4 +1,4 @@
-"""A message that is kept up to date: the newest text wins, and what was superseded meanwhile is never sent."""
+"""A message that is kept up to date: the latest text wins, and superseded ones are never sent."""
 
 import asyncio
 import logging
@@ -13,7 +13,7 @@ log = logging.getLogger(__name__)
 
 
 class LiveMessage:
-    """One message of ours that reads as `show` was last given. gone: it is not edited by this object any more."""
+    """One message of ours that shows the latest text given to `show`. gone: this object no longer edits it."""
 
     def __init__(self, queue: SendQueue, tasks: Tasks, lane: Lane, *, chat: int, message: int, shown: Text) -> None:
         self.chat, self.message = chat, message
@@ -24,14 +24,14 @@ class LiveMessage:
         self._updating: asyncio.Task[None] | None = None
 
     def show(self, text: Text) -> None:
-        """Let the message read so, as soon as it may. Returns at once."""
+        """Update the message as soon as possible. Returns at once."""
         self._newest = text
         if not self._busy and not self.gone and text.html != self._shown.html:
             self._busy = True
             self._updating = self._tasks.start(self._update(), f"editing message {self.message}")
 
     async def settled(self) -> None:
-        """Wait until the message reads as it was last told to, or cannot."""
+        """Wait until the message shows the latest text, or cannot be updated."""
         if self._updating is not None:
             await asyncio.wait({self._updating})
 
@@ -39,9 +39,9 @@ class LiveMessage:
         try:
             while self._newest != self._shown:
                 sent = await self._queue.deliver(self._lane, self.chat, self._edit, key=("edit", self.message))
-                self._lane = Lane.UPDATES  # the answer to a press is waited for; what follows is not
+                self._lane = Lane.UPDATES  # somebody waits for the answer to a press, but not for later updates
                 if sent != self._shown:
-                    self.gone = True  # merged with the edit of a newer owner of this message, which is the last word
+                    self.gone = True  # merged with the edit of a newer owner of this message, which takes precedence
                     return
         except ChatError as error:
             self.gone = True

@@ -1,6 +1,6 @@
-"""What a message is here, as plain data: where it goes, what it says, its buttons. No chat service's own classes.
+"""Messages as plain data: place, text, buttons. No types of any chat service.
 
-Texts are HTML as Telegram reads it; whatever comes from people or from pages has passed `escape`.
+Texts are Telegram's HTML; whatever comes from people or pages has passed `escape`.
 """
 
 import hashlib
@@ -9,19 +9,19 @@ from enum import IntEnum, unique
 from html import escape as _escape
 
 TEXT_LIMIT = 4096
-"""Characters that a message may have, counted as people see them: without the tags."""
+"""Characters allowed in a message, counted as displayed: without tags."""
 CAPTION_LIMIT = 1024
 
 
 @unique
 class Lane(IntEnum):
-    """The kinds of messages. Each has a share of a chat's turns (`turns`); a lower number is more urgent."""
+    """Kinds of messages. Each has a share of a chat's turns (`turns`); a lower number is more urgent."""
 
     QR = 0
     ANSWERS = 1
     ALERTS = 2
     UPDATES = 3
-    """Edits of alerts and of answers that go on: less urgent than what sounds, or is waited for."""
+    """Edits of alerts and of progressing answers: less urgent than what makes a sound or is waited for."""
     CARDS = 4
 
 
@@ -35,7 +35,7 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Button:
-    """A button under a message. code: what a press sends back, 1 to 64 bytes."""
+    """A button under a message. code: its callback data, 1 to 64 bytes."""
 
     label: str
     code: str
@@ -46,16 +46,16 @@ Keyboard = tuple[tuple[Button, ...], ...]
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """What a message says. html: Telegram's HTML, at most `TEXT_LIMIT` characters as rendered."""
+    """A message's content. html: Telegram's HTML, at most `TEXT_LIMIT` characters as rendered."""
 
     html: str
     keyboard: Keyboard = ()
     asks: bool = False
-    """The chat's app opens the keyboard for an answer to this."""
+    """Force a reply: the chat's app opens the keyboard."""
 
     @property
     def digest(self) -> str:
-        """A short fingerprint: equal texts look equal in the chat."""
+        """A short fingerprint: texts with equal digests look the same in the chat."""
         return hashlib.sha256(repr((self.html, self.keyboard)).encode()).hexdigest()[:16]
 
 
@@ -65,17 +65,17 @@ _UNSEEN = dict.fromkeys(
         0x61C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A),
     )
 )  # fmt: skip
-"""Control characters but for tabs and ends of lines, and those that turn the direction of writing.
+"""Control characters except tabs and line ends, and characters that change the writing direction.
 
-Not the joiners U+200C and U+200D: Persian and Indic words are misspelt without them, and families of emoji fall apart.
+The joiners U+200C and U+200D are allowed: Persian and Indic words are misspelt without them, and emoji families split.
 """
 
 
 def visible(text: str) -> str:
-    """Return text without the signs that are not seen and change how the rest is read."""
+    """Remove invisible characters that affect how the rest is read."""
     return text.translate(_UNSEEN)
 
 
 def escape(text: str) -> str:
-    """Return text that can stand in HTML as it is, without signs that are not seen and change how the rest is read."""
+    """Escape text for HTML, and remove invisible characters that affect how the rest is read."""
     return _escape(visible(text), quote=False)

@@ -1,6 +1,6 @@
-"""The port that a chat service implements: what the rest of the program needs of it, and nothing of any service.
+"""The port that a chat service implements: everything the program needs of one, without reference to any service.
 
-`handlers.telegram.client` is the one implementation today. Ids of chats, topics and messages are the service's own.
+`handlers.telegram.client` is the only implementation so far. Ids of chats, topics and messages are the service's.
 """
 
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ from handlers.chat.messages import Place, Text
 
 @dataclass(frozen=True, slots=True)
 class ChatInfo:
-    """What the service tells of a chat. may_write: None where it does not tell. topics: whether it is a forum."""
+    """Properties of a chat. may_write: None if unknown. topics: whether it is a forum."""
 
     chat: int
     title: str
@@ -23,13 +23,13 @@ class ChatInfo:
 
 
 class Messenger(Protocol):
-    """A chat service. Every method raises ChatError or ends within a deadline of the implementation's."""
+    """A chat service. Every method raises ChatError or returns within a deadline of the implementation's."""
 
     async def send(self, place: Place, text: Text, *, silent: bool = False, reply_to: int | None = None) -> int:
         """Send a message and return its id."""
 
     async def edit(self, chat: int, message: int, text: Text) -> None:
-        """Replace a message's text and buttons. That it reads so already is no error."""
+        """Replace a message's text and buttons. No error if it is unchanged."""
 
     async def send_picture(
         self,
@@ -47,22 +47,22 @@ class Messenger(Protocol):
         """Replace a message's PNG and caption."""
 
     async def delete(self, chat: int, message: int) -> None:
-        """Delete a message. That it is gone already is no error."""
+        """Delete a message. No error if it does not exist."""
 
     async def blank(self, chat: int, message: int, caption: Text) -> None:
-        """Replace a message's picture by an empty one, and its caption and buttons, where it cannot be deleted.
+        """Replace a message that cannot be deleted by an empty picture, with this caption and no other content.
 
-        Raises MessageGoneError where there is nothing to blank any more.
+        Raises MessageGoneError if the message does not exist any more.
         """
 
     def unaccounted(self, chat: int, before: int) -> Sequence[int]:
-        """Return the ids below `before` that a message may have whose answer was lost: few, the newest first.
+        """Return the ids below `before` of messages that may be ours although the response was lost: few, newest first.
 
-        Left out is what this messenger knows to have sent, and what is older than the first of that in the chat.
+        Excludes what this messenger knows to have sent, and anything before its first message in the chat.
         """
 
     async def find_chat(self, chat: int | str) -> ChatInfo:
-        """Look a chat up by its id or its public `@name`. Raises ChatGoneError where the bot cannot see it."""
+        """Look a chat up by its id or public `@name`. Raises ChatGoneError if the bot cannot see it."""
 
     async def is_forum(self, chat: int) -> bool:
         """Return whether the chat is a group with topics."""

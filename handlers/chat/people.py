@@ -1,9 +1,9 @@
-"""Who may do what: the rule that every message and every button press passes before a handler sees it.
+"""Authorisation: the rule that every message and button press passes before a handler sees it.
 
-Admins may do everything. Operators may link accounts, and act on those that they own. Viewers see every account, and
-acknowledge. Everybody else is a stranger, who learns their own id and nothing more. The settings name the first admins
-and operators, who can be given more from the chat and never less; the others are in the database. What never lives
-here: texts, and how a person is answered.
+Admins may do everything. Operators may link accounts, and act on their own. Viewers see every account and may
+acknowledge. Everybody else is a stranger, who is shown their own id and nothing more. The settings name the first
+admins and operators, whose roles can be raised in the chat but never lowered; the others are in the database.
+Not here: texts, and how people are answered.
 """
 
 import logging
@@ -19,21 +19,21 @@ from handlers.ports import PeopleStore
 log = logging.getLogger(__name__)
 
 STRANGER_SECONDS = 60.0
-"""A stranger is answered at most once in so many seconds."""
+"""Seconds between two answers to the same stranger."""
 REMEMBERED = 1000
-"""How many strangers are remembered at once, so that a flood of them takes no memory."""
+"""How many strangers are remembered at once, so that a flood of them cannot exhaust memory."""
 
 
 @unique
 class Role(IntEnum):
-    """What a person is here. Whoever is more may do all that those below may."""
+    """A person's role. Each includes the permissions of the lower ones."""
 
     VIEWER = 1
-    """Sees every account, and acknowledges alerts."""
+    """Sees every account and acknowledges alerts."""
     OPERATOR = 2
-    """Links accounts, and acts on their own."""
+    """Links accounts and acts on their own."""
     ADMIN = 3
-    """Acts on every account, and lets people in."""
+    """Acts on every account and gives people access."""
 
     @property
     def word(self) -> str:
@@ -43,9 +43,9 @@ class Role(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """Somebody who is known. name: "" where they have not been heard yet. floor: the role in the settings, if any.
+    """Somebody with a role. name: "" until they first write. floor: the role in the settings, if any.
 
-    added_by, at: who let them in and when; None for those whom the settings name.
+    added_by, at: who gave them access and when; None for those in the settings.
     """
 
     user: int
@@ -57,7 +57,7 @@ class Person:
 
 
 class People:
-    """The people who are known, by Telegram user id. admins, operators: of the settings. store: None keeps nobody."""
+    """Everybody with a role, by Telegram user id. admins, operators: from the settings. store: None to store nobody."""
 
     def __init__(self, admins: Iterable[int], operators: Iterable[int] = (), store: PeopleStore | None = None) -> None:
         self._store = store
@@ -68,7 +68,7 @@ class People:
         return sorted(self._set.items(), key=lambda each: -each[1])
 
     async def load(self) -> None:
-        """Read who was let in. Raises OSError."""
+        """Load the stored people. Raises OSError."""
         for row in () if self._store is None else await self._store.people():
             role = next((each for each in Role if each.word == row.role), None)
             if role is None:
@@ -77,54 +77,54 @@ class People:
             floor = self._set.get(row.user)
             self._known[row.user] = Person(row.user, max(role, floor or role), row.name, floor, row.added_by, row.at)
 
-    # --- who may what -------------------------------------------------------------------------------------------------
+    # --- permissions --------------------------------------------------------------------------------------------------
 
     def role(self, user: int) -> Role | None:
-        """Return what a person is here; None for a stranger."""
+        """Return a person's role; None for a stranger."""
         person = self._known.get(user)
         return None if person is None else person.role
 
     def is_known(self, user: int) -> bool:
-        """Tell whether the person may use the bot at all."""
+        """Return whether the person may use the bot at all."""
         return user in self._known
 
     def is_admin(self, user: int) -> bool:
-        """Tell whether the person may act on every account."""
+        """Return whether the person may act on every account."""
         return self.role(user) is Role.ADMIN
 
     def may(self, user: int, account: Account) -> bool:
-        """Tell whether the person may act on the account."""
+        """Return whether the person may act on the account."""
         role = self.role(user)
         return role is Role.ADMIN or (role is Role.OPERATOR and account.owner == user)
 
     def sees(self, user: int, account: Account) -> bool:
-        """Tell whether the person may see how the account is."""
+        """Return whether the person may see the account."""
         return self.role(user) is Role.VIEWER or self.may(user, account)
 
-    # --- who is there -------------------------------------------------------------------------------------------------
+    # --- the list of people -------------------------------------------------------------------------------------------
 
     @property
     def admins(self) -> tuple[int, ...]:
-        """The admins, those of the settings first, in their order."""
+        """The admins, those from the settings first, in their order."""
         return tuple(user for user in self._known if self.is_admin(user))
 
     @property
     def everybody(self) -> tuple[Person, ...]:
-        """Everybody who is known, whoever may most first."""
+        """Everybody with a role, highest role first."""
         return tuple(sorted(self._known.values(), key=lambda each: -each.role))
 
     def get(self, user: int) -> Person | None:
-        """Return somebody who is known."""
+        """Return a person with a role."""
         return self._known.get(user)
 
     def heard(self, user: int, name: str) -> None:
-        """Note what somebody known is called."""
+        """Record the name of a person with a role."""
         person = self._known.get(user)
         if person is not None and name and person.name != name:
             self._known[user] = Person(user, person.role, name, person.floor, person.added_by, person.at)
 
     async def save(self, user: int, role: Role, name: str, *, by: int, at: datetime) -> Person:
-        """Let somebody in, or change their role; of those whom the settings name never below that. Raises OSError."""
+        """Give access, or change a role, though never below the one in the settings. Raises OSError."""
         floor = self._set.get(user)
         role = max(role, floor or role)
         if self._store is not None:
@@ -135,8 +135,8 @@ class People:
         return person
 
     async def remove(self, user: int) -> None:
-        """Let somebody out; whom the settings name keeps the role that they have there. Raises OSError."""
-        before = self._known.pop(user, None)  # it takes effect at once
+        """Take access away, down to the role in the settings, if any. Raises OSError."""
+        before = self._known.pop(user, None)  # effective immediately
         try:
             if self._store is not None:
                 await self._store.remove(user)
@@ -149,13 +149,13 @@ class People:
 
 
 class StrangerLimits:
-    """How often strangers are answered, on the seconds that are handed in."""
+    """How often strangers are answered, on a clock that is passed in."""
 
     def __init__(self) -> None:
         self._answered: OrderedDict[int, float] = OrderedDict()
 
     def may_answer(self, user: int, now: float) -> bool:
-        """Tell whether this stranger is to be answered now, and remember that they were."""
+        """Return whether this stranger should be answered now, and record it."""
         last = self._answered.get(user)
         if last is not None and now - last < STRANGER_SECONDS:
             return False

@@ -1,8 +1,8 @@
-"""How much may be sent: budgets for each chat and one over all chats, kept below what Telegram allows.
+"""How much may be sent: budgets per chat and one for all chats, kept below Telegram's limits.
 
-Pure arithmetic on the seconds that are handed in; waiting and sending are in `send_queue`, whose turn it is in `turns`.
-Telegram allows about one message a second for each chat, 20 a minute for a group, edits included, and about 30 a
-second over all. Messages bunch on their way by up to 0.9 s, and are still not too many where they arrive.
+Pure arithmetic on times that are passed in; waiting and sending are in `send_queue`, the choice of the next in `turns`.
+Telegram allows about one message a second per chat, 20 a minute in a group, edits included, and about 30 a second in
+all. Messages can bunch up by as much as 0.9 s on their way and still arrive within the limits.
 """
 
 import math
@@ -12,22 +12,22 @@ from dataclasses import dataclass, field
 from handlers.chat.messages import Lane
 
 MINUTE = 61.0
-"""A minute as we count it: a second longer, since our messages do not all take the same time to arrive."""
+"""Length of a minute as we count it: one second longer, since latency varies between messages."""
 FORGET_AT = 1000
-"""Chats that are remembered before those without recent messages are forgotten."""
+"""How many chats are remembered before those without recent messages are forgotten."""
 
 _DUST = 1e-6
-"""What rounding leaves of a message."""
+"""Rounding error, in messages."""
 
 _ALERTS, _ANSWERS, _REST = range(3)
 _PART = {Lane.ALERTS: _ALERTS, Lane.ANSWERS: _ANSWERS, Lane.QR: _ANSWERS, Lane.UPDATES: _REST, Lane.CARDS: _REST}
 _SHARES = (0.75, 0.19, 0.06)
-"""Of a group's minute. An alert gets 0.75 × 17 messages in 61 s at least: one in 4.8 s, whatever else waits."""
+"""Of a group's minute. Alerts get at least 0.75 × 17 messages in 61 s: one in 4.8 s, whatever else is waiting."""
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """The budgets, in messages (edits count). overall, overall_burst: of all chats together, a second and at once."""
+    """The budgets, in messages (edits count). overall, overall_burst: of all chats, per second and at once."""
 
     burst: float = 2.0
     per_second: float = 0.9
@@ -51,9 +51,9 @@ class _Bucket:
 
 @dataclass(slots=True)
 class _Minute:
-    """A group's minute, in parts with a share each: every part has room for one message that no other can take.
+    """A group's minute, divided into shares: each has room for one message that the others cannot use.
 
-    What flows to a part that is full goes to the others, so that nothing is lost while one of them waits.
+    What flows to a full share goes to the others, so that nothing is lost while one of them is idle.
     """
 
     rate: float
@@ -71,7 +71,7 @@ class _Minute:
         return waited
 
     def _flow(self, levels: list[float], longest: float) -> float:
-        """Let messages flow in until one more part is full, for so many seconds at most; return the seconds."""
+        """Refill until one more share is full, for at most so many seconds; return the seconds."""
         shares = {part: _SHARES[part] for part, level in enumerate(levels) if level < 1 - _DUST}
         flows = {part: self.rate * share / sum(shares.values()) for part, share in shares.items()}
         seconds = min([longest, *((1 - levels[part]) / flow for part, flow in flows.items())])
@@ -88,7 +88,7 @@ class _Chat:
 
 
 class RateLimits:
-    """What has been sent of late, and how long the next message has to wait."""
+    """What was sent recently, and how long the next message has to wait."""
 
     def __init__(self, limits: Limits | None = None) -> None:
         self.limits = limits or Limits()
@@ -98,21 +98,21 @@ class RateLimits:
         self._forget_at = FORGET_AT
 
     def wait(self, chat: int, lane: Lane, now: float, *, leave: int = 0) -> float:
-        """Return the seconds until a message of this lane may go to the chat by its own budget; 0 if it may now.
+        """Return the seconds until a message of this lane fits the chat's own budget; 0 if it does now.
 
-        chat: above 0 for a private chat. leave: messages that must be left in the chat's budget for others.
+        chat: above 0 for a private chat. leave: messages to leave in the chat's budget for others.
         """
         budget = self._chat(chat, now)
         minute = 0.0
         if budget.minute is not None:
             minute = budget.minute.wait(now, _PART[lane])
             if lane is not Lane.ALERTS:
-                leave = max(leave, 1)  # a group is slow enough for that; so an alert finds always room
+                leave = max(leave, 1)  # groups are slow enough for that, and an alert always finds room
         second = budget.bucket.wait(now, min(1.0 + leave, self.limits.burst))
         return max(0.0, budget.paused_until - now, minute, second)
 
     def wait_overall(self, now: float) -> float:
-        """Return the seconds until any message may go at all; 0 if one may now."""
+        """Return the seconds until the overall budget allows a message; 0 if it does now."""
         return self._all.wait(now)
 
     def take(self, chat: int, lane: Lane, now: float) -> None:
@@ -124,13 +124,13 @@ class RateLimits:
         self._all.level -= 1
 
     def pause(self, chat: int, until: float, now: float) -> None:
-        """Let nothing go to the chat before `until`: Telegram has asked for it."""
+        """Send nothing to the chat before `until`, as Telegram demanded."""
         budget = self._chat(chat, now)
         budget.paused_until = max(budget.paused_until, until)
 
     @property
     def remembered(self) -> Sequence[int]:
-        """The chats that something is remembered of."""
+        """The chats that are remembered."""
         return tuple(self._chats)
 
     def _chat(self, chat: int, now: float) -> _Chat:
@@ -144,7 +144,7 @@ class RateLimits:
         return budget
 
     def _forget_idle(self, now: float) -> None:
-        """Drop the chats whose budget is as if nothing had ever been sent: what is remembered must not grow."""
+        """Drop chats whose budget is full again, so that memory is bounded."""
         self._chats = {
             chat: budget
             for chat, budget in self._chats.items()

@@ -1,4 +1,4 @@
-"""What a person asks for, by a message or by a press of a button: who, where, when, and in which words."""
+"""A person's request, by message or button press: who, where, when, and its text."""
 
 import re
 from dataclasses import dataclass, field
@@ -27,15 +27,15 @@ def _now() -> datetime:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One message or one press of a known person.
+    """One message or button press of a person with a role.
 
-    user, name: the person's id and what they are called. place: where they are answered. private: nobody else reads
-    there. words: what follows the command, or the whole text where there is none; "" for a press.
-    message: the message whose button was pressed, which becomes the answer; None where the answer is a new message.
-    code: what the pressed button says, "" for a message. press: the id by which a press is answered.
-    update: the chat service's number of this message or press, the same when it is delivered again; 0 for none.
-    sent_at: when it was sent, aware; of a press only the earliest moment is known. confirmed: the person was asked
-    whether this is still to be done, and said yes.
+    user, name: the person's id and name. place: where to answer. private: nobody else can read
+    there. words: what follows the command, or the whole text if there is none; "" for a press.
+    message: the message whose button was pressed, which becomes the answer; None if the answer is a new message.
+    code: the button's callback data, "" for a message. press: the id with which to answer a press.
+    update: the service's id of this message or press, the same if it is redelivered; 0 for none.
+    sent_at: when it was sent, aware; for a press only a lower bound is known. confirmed: the person was asked
+    whether to go ahead, and agreed.
     """
 
     user: int
@@ -58,5 +58,5 @@ class Request:
 
     @property
     def topic(self) -> int | None:
-        """The topic's id, None outside of forums."""
+        """The topic's id, None outside forums."""
         return self.place.topic

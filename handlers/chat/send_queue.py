@@ -1,18 +1,17 @@
-"""The queue of what goes to a chat service: who waits, when their turn comes, and what is repeated.
+"""The queue of everything sent to a chat service: whose turn it is, when, and what is retried.
 
-Every call of the messenger that costs something waits here, in one line for each chat and lane. How turns are given:
+Every call of the messenger that counts towards a limit waits here, in one line per chat and lane. The rules:
 
-- Within a line the order of arrival is kept, and one call is under way at a time. Lines do not wait for each other, so
-  a slow call holds up its own line alone.
+- A line is first in, first out, with one call in progress at a time. Lines are independent, so a slow call delays only
+  its own line.
 - A chat's next turn goes to one of the lanes that its budget allows now (`rate_limits`), by a table in which each lane
-  has a share (`turns`). Updates and cards leave one message of the budget to what is more urgent, while nothing more
-  urgent waits.
-- Where the budget over all chats is short, chats stand in a crowd, and turns are given by the same table to lanes, and
-  within a lane to who came first, whatever their chat. A flood in one chat is slowed by that chat's own budget.
-- What costs no budget (a deletion) has lines of its own, which wait for nothing but each other.
-- A call is made when its turn has come, by its caller's task; the queue owns none. So what is sent is the truth of that
-  moment. Calls with the same key are merged while they wait: one is made for all, as the newest wants it.
-- 429 pauses one chat. While Telegram cannot be reached everybody waits, and one call tries whether it is back.
+  has a share (`turns`). Updates and cards leave one message of the budget for more urgent ones, unless one is waiting.
+- If the budget for all chats is short, chats queue up for it, and the same table chooses the lane; within a lane the
+  first come is served first, whatever its chat. A flood in one chat is limited by that chat's own budget.
+- Calls that are not limited (deletions) have lines of their own, which wait only for each other.
+- A call is made when its turn has come, by its caller's task; the queue owns none. So what is sent is current at that
+  moment. Calls with the same key are merged while they wait: one is made for all, as the latest caller wants it.
+- 429 pauses one chat. While Telegram cannot be reached everybody waits, and one call probes whether it is back.
 """
 
 import asyncio
@@ -36,13 +35,13 @@ log = logging.getLogger(__name__)
 
 FIRST_BACK_OFF = 1.0
 LONGEST_BACK_OFF = 30.0
-"""Seconds between two tries to reach a Telegram that is away."""
+"""The most seconds between two attempts to reach Telegram while it is down."""
 SOON = 2.0
-"""Seconds for which whoever ends the program still waits for a turn."""
+"""Seconds for which a turn is still waited for during shutdown."""
 TICK = 0.001
-"""Seconds that a wait takes at least."""
+"""The least number of seconds that a wait takes."""
 MOST_ANSWERS = 20
-"""Answers that wait in one chat; of more, the oldest are dropped."""
+"""Answers that may wait in one chat; beyond that the oldest are dropped."""
 
 _OF_ALERTS = frozenset({Lane.ALERTS, Lane.UPDATES})
 _URGENT = frozenset({Lane.QR, Lane.ANSWERS, Lane.ALERTS})
@@ -50,7 +49,7 @@ _URGENT = frozenset({Lane.QR, Lane.ANSWERS, Lane.ALERTS})
 
 @dataclass(slots=True, eq=False)
 class _Waiter:
-    """One who waits for a turn. after: not before this moment, by the loop's clock."""
+    """A caller that waits for a turn. after: not before this time on the loop's clock."""
 
     lane: Lane
     order: int
@@ -61,7 +60,7 @@ class _Waiter:
 
 @dataclass(slots=True, eq=False)
 class _Job:
-    """A call to be made. key: what it is merged by; followers: callers with the same key, who get its result."""
+    """A pending call. key: for merging; followers: callers with the same key, which get its result."""
 
     order: int
     lane: Lane
@@ -76,7 +75,7 @@ Lines = defaultdict[Lane, list[_Waiter]]
 
 @dataclass(slots=True)
 class _Chat:
-    """Who waits in one chat: `lines` for what costs budget, `free_lines` for the rest. busy: lines with a call."""
+    """A chat's callers: `lines` for limited calls, `free_lines` for the rest. busy: lines with a call in progress."""
 
     turns: Turns
     lines: Lines = field(default_factory=lambda: defaultdict(list))
@@ -93,25 +92,25 @@ class _Chat:
 
 
 class _TakeOver:
-    """What a follower is told when the one it follows was cancelled: make the call yourself."""
+    """Result for a follower whose leader was cancelled: make the call yourself."""
 
 
 class SendQueue:
-    """Gives turns. Make it inside a running loop."""
+    """Schedules calls. Create it inside a running loop."""
 
     def __init__(self, messenger: Messenger, limits: RateLimits | None = None) -> None:
         self._messenger = messenger
         self.alert_topics: dict[int, int] = {}
-        """The topic that alerts go to, by chat, where one is set."""
+        """chat → the topic for alerts, if one is set."""
         self._alert_messenger = AlertTopics(messenger, self.alert_topics)
         self._limits = limits or RateLimits()
         self._loop = asyncio.get_running_loop()
         self._chats: dict[int, _Chat] = {}
         self._order = itertools.count()
         self._jobs: dict[tuple[int, Hashable], _Job] = {}
-        """Jobs that wait and can be merged with."""
+        """Waiting jobs that can be merged with."""
         self._crowd: dict[int, None] = {}
-        """Chats that could send now, and wait for the budget over all."""
+        """Chats that are ready to send and wait for the overall budget."""
         self._crowd_turns = Turns()
         self._crowd_timer: asyncio.TimerHandle | None = None
         self._under_way = 0
@@ -120,12 +119,12 @@ class SendQueue:
 
     @property
     def reachable(self) -> bool:
-        """Whether Telegram answered the last time it was asked."""
+        """Whether Telegram responded to the latest call."""
         return self._back_off == 0
 
     @property
     def waits_for_budgets(self) -> bool:
-        """Whether all that is queued waits for its chat's budget, and none of it can go soon."""
+        """Whether everything queued waits for its chat's budget, and nothing can be sent soon."""
         now = self._loop.time()
         timers = [each.timer for each in self._chats.values() if not each.is_idle]
         return (
@@ -144,14 +143,14 @@ class SendQueue:
         repeat: bool = False,
         key: Hashable = None,
     ) -> T:
-        """Wait for a turn, then `send`; again and again while Telegram asks to wait or is away. Returns its result.
+        """Wait for a turn, then call `send`, retrying while Telegram demands pauses or is down. Returns its result.
 
-        free: this costs no budget (a deletion). repeat: send again also where it may have been sent already.
-        key: calls of one chat with this key are merged while they wait: the newest `send` is performed once, in the
-        place of the oldest and the lane of the most urgent, and all callers get its result.
+        free: this call is not limited (a deletion). repeat: retry even if it may have succeeded already.
+        key: calls to one chat with the same key are merged while they wait: the latest `send` is made once, in the
+        oldest one's position and the most urgent one's lane, and all callers get its result.
 
-        Raises OutcomeUnknownError (without `repeat`), SupersededError for an answer behind which too many have come,
-        and every other permanent ChatError as it comes.
+        Raises OutcomeUnknownError (without `repeat`), SupersededError for an answer with too many behind it,
+        and every other permanent ChatError.
         """
         merged_by = None if key is None else (chat, key)
         job = None if merged_by is None else self._jobs.get(merged_by)
@@ -192,7 +191,7 @@ class SendQueue:
             except TooManyError as error:
                 log.warning("Telegram asks for %g s of silence in chat %d", error.seconds, chat)
                 now = self._loop.time()
-                after = now + error.seconds  # the budget is not asked for what is free
+                after = now + error.seconds  # unlimited calls do not check the budget
                 self._limits.pause(chat, after, now)
                 self._is_back()
             except (NotSentError, OutcomeUnknownError) as error:
@@ -230,7 +229,7 @@ class SendQueue:
             raise
 
     def _hasten(self, chat: int, job: _Job, lane: Lane) -> None:
-        """Let a job that waits go on in a more urgent lane."""
+        """Move a waiting job to a more urgent lane."""
         waiter = job.waiter
         if lane >= job.lane or waiter is None or waiter.turn.done():
             return
@@ -241,14 +240,14 @@ class SendQueue:
         self._advance(chat)
 
     async def _follow(self, job: _Job) -> Any:
-        """Wait for what comes of somebody else's call. Returns a _TakeOver where it is to be made by this caller."""
+        """Wait for the result of another caller's call. Returns a _TakeOver if this caller has to make it."""
         follower: asyncio.Future[Any] = self._loop.create_future()
         job.followers.append(follower)
         try:
             return await follower
         except asyncio.CancelledError:
             if follower.done() and not follower.cancelled() and follower.exception() is None:
-                self._hand_over(job)  # it was this one's to make
+                self._hand_over(job)  # this caller was about to make it
             raise
 
     def _hand_over(self, job: _Job) -> None:
@@ -266,7 +265,7 @@ class SendQueue:
     # --- turns --------------------------------------------------------------------------------------------------------
 
     def _advance(self, chat: int) -> None:
-        """Give the turns of a chat that can be given now, and see to it that the next is given in time."""
+        """Grant a chat's turns that are due, and schedule the next."""
         each = self._chats.get(chat)
         if each is None:
             return
@@ -280,7 +279,7 @@ class SendQueue:
             del self._chats[chat]
 
     def _give_free(self, each: _Chat) -> float:
-        """Give turns that cost nothing; return the seconds until the next, 0 where time alone gives none."""
+        """Grant unlimited turns; return the seconds until the next, 0 if it does not depend on time."""
         soonest = 0.0
         for lane, line in each.free_lines.items():
             if not line or (lane, True) in each.busy:
@@ -294,7 +293,7 @@ class SendQueue:
         return soonest
 
     def _give(self, chat: int, each: _Chat) -> float:
-        """Give turns that cost budget; return the seconds until the next, 0 where time alone gives none."""
+        """Grant limited turns; return the seconds until the next, 0 if it does not depend on time."""
         while True:
             now = self._loop.time()
             ready, wait = self._ready(chat, each, now)
@@ -311,7 +310,7 @@ class SendQueue:
             self._spend(chat, each, each.turns.choose(ready), now)
 
     def _ready(self, chat: int, each: _Chat, now: float) -> tuple[list[Lane], float]:
-        """Return the lanes whose first may go now by the chat's budget, and the seconds until the next, 0 for none."""
+        """Return the lanes whose first caller fits the chat's budget now, and the seconds until the next, or 0."""
         waiting = [lane for lane, line in each.lines.items() if line and (lane, False) not in each.busy]
         contested = not _URGENT.isdisjoint(waiting)
         ready, soonest = [], 0.0
@@ -330,7 +329,7 @@ class SendQueue:
             self._crowd_timer = self._loop.call_later(wait, self._serve_crowd)
 
     def _serve_crowd(self) -> None:
-        """Give turns to the chats that wait for the budget over all."""
+        """Grant turns to chats that wait for the overall budget."""
         self._crowd_timer = None
         while self._crowd:
             now = self._loop.time()
@@ -351,7 +350,7 @@ class SendQueue:
             self._spend(chat, self._chats[chat], lane, now)
 
     def _first_of_crowd(self, now: float) -> dict[Lane, int]:
-        """Return for each lane the chat whose first waits the longest; who cannot send now leaves the crowd."""
+        """Return, per lane, the chat whose first caller has waited longest; chats that cannot send now are removed."""
         first: dict[Lane, tuple[int, int]] = {}
         left = []
         for chat in self._crowd:
@@ -386,17 +385,17 @@ class SendQueue:
         if not self.reachable and not self._under_way:
             self._advance_all()
 
-    # --- whether Telegram is there ------------------------------------------------------------------------------------
+    # --- reachability -------------------------------------------------------------------------------------------------
 
     def _may_try(self) -> bool:
-        """Whether a call may be made: while Telegram is away one tries for all."""
+        """Whether a call may be made: while Telegram is down, one call probes for all."""
         return self.reachable or not self._under_way
 
     def _is_away(self, error: ChatError) -> None:
         if self.reachable:
             log.warning("Telegram is away (%s): messages wait", error)
         now = self._loop.time()
-        if now >= self._closed_until:  # what was under way when the first one failed tells nothing new
+        if now >= self._closed_until:  # calls in progress when the first one failed prove nothing new
             self._back_off = min(max(FIRST_BACK_OFF, self._back_off * 2), LONGEST_BACK_OFF)
             self._closed_until = now + self._back_off
 

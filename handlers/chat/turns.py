@@ -1,8 +1,8 @@
-"""Whose turn it is among the lanes of messages: each has a share, so that none waits for ever behind another. Pure.
+"""Chooses the next lane of messages: each has a share, so that none waits for ever behind another. Pure.
 
-Strict priority has no bound: a lane that never runs empty is the only one that is served. So turns go round a table.
-In a private chat, which takes a message each 1.11 s, the oldest alert or answer is sent within 3 turns (3.4 s), a
-linking code within 6 (6.7 s), an update or a card within 12 (13.4 s), whatever waits in the other lanes.
+Strict priority is unbounded: a lane that never runs empty would starve the others. So turns follow a cyclic table.
+In a private chat, with a message every 1.11 s, the oldest alert or answer is sent within 3 turns (3.4 s), a
+linking code within 6 (6.7 s), an update or a card within 12 (13.4 s), whatever else is waiting.
 """
 
 from collections.abc import Collection, Sequence
@@ -15,13 +15,13 @@ TABLE = (
     Lane.ALERTS, Lane.ANSWERS, Lane.QR,
     Lane.ALERTS, Lane.ANSWERS, Lane.CARDS,
 )  # fmt: skip
-"""Whose each turn is, round and round."""
+"""The owner of each turn, cyclically."""
 
 
 class Turns:
-    """Goes round the table. A turn whose owner has nothing to send goes to who was served longest ago.
+    """Follows the table. If a turn's owner has nothing to send, the least recently served lane gets it.
 
-    table: whose each turn is; empty where the budget itself gives each lane its share, as a group's does.
+    table: each turn's owner; empty if the budget itself gives each lane its share, as in groups.
     """
 
     def __init__(self, table: Sequence[Lane] = TABLE) -> None:
@@ -31,15 +31,15 @@ class Turns:
 
     @property
     def owner(self) -> Lane | None:
-        """Whose the next turn is, if that lane has something to send."""
+        """The lane that owns the next turn, if it has something to send."""
         return self._table[self._taken % len(self._table)] if self._table else None
 
     def choose(self, ready: Collection[Lane]) -> Lane:
-        """Return which of the lanes that could send now gets the next turn. ready: not empty."""
+        """Return which of the lanes that are ready to send gets the next turn. ready: not empty."""
         owner = self.owner
         return owner if owner is not None and owner in ready else min(ready, key=lambda lane: (self._last[lane], lane))
 
     def take(self, lane: Lane) -> None:
-        """Note that the lane took the turn."""
+        """Record that the lane used the turn."""
         self._last[lane] = self._taken
         self._taken += 1

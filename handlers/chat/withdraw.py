@@ -1,9 +1,9 @@
-"""A picture that must not be seen any longer: deleted, else blanked, else the caller is told that it is still there.
+"""Removes a picture that must not be visible any longer: deletes it, else blanks it, else reports that it remains.
 
-A message may have ceased to be ours: Telegram deletes nothing that is older than 48 hours, a group may take the right.
-And a picture may be in the chat without our knowing its id, since the answer to sending it was lost. The id must lie
-shortly below that of the next message; of the ids there that are not known, an edit succeeds for our own alone, so all
-of them are blanked. What was the very first message since the start is not found that way.
+Deleting can fail: Telegram refuses for messages older than 48 hours, and a group may revoke the right.
+Also, a picture may be in the chat without our knowing its id, if the response to sending it was lost. Its id must be
+slightly below that of the next message; of the unknown ids there, an edit succeeds for our own messages only, so all
+of them are blanked. The very first message since the start cannot be found that way.
 """
 
 import logging
@@ -19,20 +19,20 @@ log = logging.getLogger(__name__)
 
 @unique
 class Withdrawal(Enum):
-    """What came of it."""
+    """The outcome."""
 
     DELETED = auto()
-    """It is not in the chat any more."""
+    """It is no longer in the chat."""
     BLANKED = auto()
     """It is there, with an empty picture and another caption."""
     LEFT = auto()
-    """It is there as it was: people are to be told that it is void."""
+    """It is still there unchanged: people must be told that it is void."""
 
 
 async def withdraw_picture(queue: SendQueue, lane: Lane, chat: int, message: int, caption: Text) -> Withdrawal:
-    """Delete a message with a picture, or blank it. caption: what it reads where it can only be blanked.
+    """Delete a message with a picture, or blank it. caption: its text if it can only be blanked.
 
-    Raises no ChatError: where the chat is gone or nothing helps, it is LEFT.
+    Raises no ChatError: if the chat is gone or nothing works, the result is LEFT.
     """
     try:
         await queue.deliver(lane, chat, lambda messenger: messenger.delete(chat, message), free=True)
@@ -70,7 +70,7 @@ async def blank_lost_pictures(queue: SendQueue, lane: Lane, chat: int, before: i
 
 
 async def _blank_one(queue: SendQueue, lane: Lane, chat: int, message: int, caption: Text) -> bool:
-    """Blank a message that may be none, or somebody else's; return whether it was one of ours."""
+    """Blank a message that may not exist, or not be ours; return whether it was ours."""
     try:
         await queue.deliver(lane, chat, lambda messenger: messenger.blank(chat, message, caption))
     except (MessageGoneError, RefusedError):

@@ -1,7 +1,7 @@
-"""All that the bot says outside of alerts, as whole messages in HTML. Short, warm, exact; no jargon.
+"""Everything the bot says outside alerts, as complete messages in HTML. Short, warm, exact; no jargon.
 
-Pure: statuses and moments come in, text goes out. The words for states and reasons are in `handlers.texts.vocabulary`,
-buttons in `handlers.telegram.ui.keyboards`, alerts in `handlers.alerts.incidents.incident_text`.
+Pure: statuses and times in, text out. The wording of states and reasons is in `handlers.texts.vocabulary`,
+buttons are in `handlers.telegram.ui.keyboards`, alerts in `handlers.alerts.incidents.incident_text`.
 """
 
 from collections.abc import Iterable
@@ -19,17 +19,17 @@ WORKING_ON_IT = "⏳ "
 
 
 def title(account: Account) -> str:
-    """Return the account's name for a line: its name, or its number where it has none."""
+    """Return the account's name, or its number if it has none."""
     return escape(account.name) if account.name else show_number(account.number)
 
 
 def number_title(number: str) -> str:
-    """Return a number for a line, where its account is not there any more."""
+    """Return a number whose account no longer exists."""
     return show_number(number)
 
 
 def topic_name(name: str) -> str:
-    """Return how a forum's topic of an account is called: plain text, at most 128 characters."""
+    """Return the name of an account's forum topic: plain text, at most 128 characters."""
     return unescape(name)[:128]
 
 
@@ -39,11 +39,11 @@ def title_and_number(account: Account) -> str:
     return f"<b>{escape(account.name)}</b> · {number}" if account.name else f"<b>{number}</b>"
 
 
-# --- who you are ----------------------------------------------------------------------------------------------------
+# --- help -----------------------------------------------------------------------------------------------------------
 
 
 def help_text(user: int, *, role: Role, accounts: int, commands: Iterable[tuple[str, str]]) -> str:
-    """Answer /start and /help for somebody known. commands: each as it is typed, and what it does."""
+    """Answer /start and /help for a person with a role. commands: each with its description."""
     you = {
         Role.VIEWER: "a viewer: you see every account, and can acknowledge alerts",
         Role.OPERATOR: "an operator: you can act on the accounts you linked",
@@ -74,7 +74,7 @@ def help_of_command(line: str, text: str) -> str:
 
 
 def stranger(user: int) -> str:
-    """Answer /start of somebody unknown: their own id and nothing more."""
+    """Answer a stranger's /start: their own id and nothing more."""
     return f"Your Telegram id is <code>{user}</code>."
 
 
@@ -82,12 +82,12 @@ def stranger(user: int) -> str:
 
 
 def ask_number(example: str = EXAMPLE) -> str:
-    """Answer /link alone."""
+    """Answer /link without a number."""
     return f"Which number shall I link? Send it like <code>{example}</code>; a name may follow."
 
 
 def cannot_write_privately(account: Account) -> str:
-    """Tell in a group that the asker cannot be written to."""
+    """Explain in a group that the bot cannot write to the person privately."""
     return (
         f"I cannot write to you privately yet, so the code for {title_and_number(account)} waits.\n"
         f"Open a chat with me, press Start, and send /link {account.number} there."
@@ -95,7 +95,7 @@ def cannot_write_privately(account: Account) -> str:
 
 
 def taken_by(account: Account, name: str) -> str:
-    """Tell the second operator who is at it."""
+    """Tell the second operator who is working on it."""
     return (
         f"{escape(name)} is linking {title_and_number(account)} right now, and has the code.\n"
         f"Ask them, or send /link again when they are done."
@@ -143,7 +143,7 @@ WEBHOOK_NOT_TAKEN = "The webhook could not be taken back. It is in the log; plea
 
 
 def webhook_set(host: str) -> str:
-    """Ask whether to take a webhook back."""
+    """Ask whether to remove a webhook."""
     return (
         f"🙉 I cannot hear you: another program had Telegram send everything to <b>{escape(host)}</b>.\n"
         "Shall I take it back? If that server is there, it gets your press too, and only ending it helps."
@@ -151,22 +151,22 @@ def webhook_set(host: str) -> str:
 
 
 def quoted(words: str) -> str:
-    """Return what somebody sent, as it is shown to them again."""
+    """Quote what somebody sent."""
     return f"<code>{escape(clip(without_secrets(words), 200))}</code>"
 
 
 def pressed(label: str, account: Account | None) -> str:
-    """Return which button somebody pressed, as it is shown to them."""
+    """Describe which button somebody pressed."""
     return f"<b>{escape(label)}</b>" + (f" for {title_and_number(account)}" if account is not None else "")
 
 
 def still_to_be_done(what: str, age: timedelta) -> str:
-    """Ask whether what was sent some time ago is still to be done."""
+    """Ask whether to carry out what was sent some time ago."""
     return f"This came late, {span(age.total_seconds())} after you sent it: {what}\nShall I still do it?"
 
 
 def interrupted(what: str) -> str:
-    """Ask about what was under way when the program ended."""
+    """Ask about what was in progress when the program ended."""
     return (
         f"⚠️ I was stopped while I was at this: {what}\n"
         "It may be done, or not: /status shows how things are. Shall I do it now?"
@@ -174,7 +174,7 @@ def interrupted(what: str) -> str:
 
 
 def unknown_account(asked: str, meant: str | None = None) -> str:
-    """Answer a number or name that no account has. meant: the nearest name that one has."""
+    """Answer an unknown number or name. meant: the closest existing name."""
     nearest = f" Did you mean <code>{escape(meant)}</code>?" if meant else ""
     return f"No account is called “{escape(clip(asked))}”.{nearest} /status lists them; /link {EXAMPLE} adds one."
 
@@ -191,17 +191,17 @@ def renamed(before: Account, after: Account) -> str:
 
 
 def refused(error: Exception) -> str:
-    """Answer a number or a name that cannot be taken; the error says why, for people."""
+    """Answer an invalid number or name; the error's text is for people."""
     return escape(str(error))
 
 
 def did_you_mean_link(number: str) -> str:
-    """Answer a bare number that nobody asked for."""
+    """Answer a bare number without a command."""
     return f"To link that number, send <code>/link {number}</code>"
 
 
 def unknown_command(word: str, meant: str | None = None) -> str:
-    """Answer a command that does not exist. meant: the nearest that does."""
+    """Answer an unknown command. meant: the closest existing one."""
     nearest = f"Did you mean /{meant}?" if meant else "/help shows what I can do."
     return f"I do not know {escape(clip(word))}. {nearest}"
 
@@ -212,17 +212,17 @@ def ambiguous(asked: str) -> str:
 
 
 def confirm_suspend(account: Account) -> str:
-    """Ask once more before an account is closed."""
+    """Ask for confirmation before an account is closed."""
     return f"Suspend {title_and_number(account)}? Its browser is closed; its session is kept. (60 s to answer)"
 
 
 def confirm_use_here(account: Account) -> str:
-    """Ask once more before a session is taken from where it is open."""
+    """Ask for confirmation before a session is taken over."""
     return f"Use {title_and_number(account)} here? WhatsApp Web closes where it is open now. (60 s to answer)"
 
 
 def confirm_number(account: Account, masked: tuple[str, str], *, same: bool) -> str:
-    """Ask once more whose a number is. masked: the number that is open, and the account's, as they are shown."""
+    """Ask for confirmation of whose number it is. masked: the logged-in number and the account's, as displayed."""
     one, other = masked
     if same:
         return (
@@ -236,7 +236,7 @@ def confirm_number(account: Account, masked: tuple[str, str], *, same: bool) -> 
 
 
 def number_confirmed(account: Account, *, same: bool) -> str:
-    """Tell what comes of a person's word about a number."""
+    """Announce what follows from a person's answer about a number."""
     if same:
         return f"✅ {title_and_number(account)}: that number is taken for the account’s from now on."
     return (
@@ -246,7 +246,7 @@ def number_confirmed(account: Account, *, same: bool) -> str:
 
 
 def number_not_asked(account: Account) -> str:
-    """Tell that it is not asked any more whether a number is the account's."""
+    """Explain that the question about a number is no longer open."""
     return f"{title_and_number(account)}: that is not asked any more. Nothing was changed."
 
 
@@ -254,12 +254,12 @@ def number_not_asked(account: Account) -> str:
 
 
 def copy_label(at: datetime, size: int, now: datetime) -> str:
-    """Return how a saved session is told from others: when it was saved, and how large it is."""
+    """Label a saved session with its time and size."""
     return f"{clock(at, now)}, {size / 1e6:.1f} MB"
 
 
 def saved_sessions(account: Account, copies: int) -> str:
-    """Offer the saved sessions, whose buttons stand below."""
+    """Offer the saved sessions, with buttons below."""
     if not copies:
         return f"No session of {title_and_number(account)} is saved yet. One is saved each day while it is linked."
     return (
@@ -269,7 +269,7 @@ def saved_sessions(account: Account, copies: int) -> str:
 
 
 def confirm_restore(account: Account, label: str) -> str:
-    """Ask once more before a session is replaced."""
+    """Ask for confirmation before a session is replaced."""
     return (
         f"Put the session of {label} in the place of {title_and_number(account)}’s present one? It is closed for that;"
         " the present one is kept on the server. (60 s to answer)"
@@ -277,33 +277,33 @@ def confirm_restore(account: Account, label: str) -> str:
 
 
 def restoring(account: Account, label: str) -> str:
-    """Tell that a session is being replaced."""
+    """Announce that a session is being replaced."""
     return f"{WORKING_ON_IT}{title_and_number(account)}: restoring the session of {label} …"
 
 
 def restore_failed(account: Account, why: str) -> str:
-    """Tell that a session could not be replaced."""
+    """Report that a session could not be replaced."""
     return f"⚠️ {title_and_number(account)}: {escape(why)}. Its present session is as it was."
 
 
 def block_ends(at: datetime, now: datetime) -> str:
-    """Tell when a ban ends; plain text."""
+    """State when a ban ends; plain text."""
     return f"The block ends at {clock(at, now)}; it is tried once then."
 
 
 def page_picture(number: str) -> str:
-    """Tell beside a picture of a page that was not recognised whose it is."""
+    """Caption the picture of a page that was not recognised."""
     return f"What {show_number(number)}’s page looked like."
 
 
 def clip(text: str, limit: int = 60) -> str:
-    """Return text in one line of at most so many characters."""
+    """Shorten text to one line of at most so many characters."""
     text = " ".join(text.split())
     return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
 def alert_chat_unknown(name: str, why: str) -> str:
-    """Tell admins that the chat of alerts, set by its public name, is not there for the bot."""
+    """Tell admins that the alert chat, given by its public name, cannot be found by the bot."""
     return (
         f"📪 Alerts are to go to {escape(name)}, and I cannot find that chat ({escape(why)}). "
         "They come here until I can: is the name right, and am I a member there?"
@@ -311,5 +311,5 @@ def alert_chat_unknown(name: str, why: str) -> str:
 
 
 def alert_chat_found(name: str) -> str:
-    """Tell admins that the chat of alerts was found after all."""
+    """Tell admins that the alert chat has been found after all."""
     return f"📬 I have found {escape(name)}: alerts go there from now on."

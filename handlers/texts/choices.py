@@ -1,4 +1,4 @@
-"""What is said about where alerts go, how loud they are, and quiet hours. HTML; pure."""
+"""Texts about where alerts go, how loud they are, and quiet hours. HTML; pure."""
 
 from collections.abc import Mapping
 
@@ -18,7 +18,7 @@ KINDS: dict[str, str] = {
     "server": "The server itself",
     "other": "Everything else",
 }
-"""What each kind of alert is called, in the order in which they are listed."""
+"""The names of the kinds of alerts, in display order."""
 ICONS = {Loudness.SOUND: "🔔", Loudness.SILENT: "🔕", Loudness.OFF: "🚫"}
 WORDS = {Loudness.SOUND: "with a sound", Loudness.SILENT: "without a sound", Loudness.OFF: "not at all"}
 HOW_QUIET = "Send them like <code>/quiet 22:00-07:00</code>, or <code>/quiet off</code>."
@@ -41,7 +41,7 @@ def not_here(*, to_chat: bool) -> str:
 
 
 def loudness(chosen: Mapping[str, Loudness], quiet: tuple[int, int] | None) -> str:
-    """Show how loud each kind is in this chat; a button below each changes it."""
+    """Show how loud each kind is in this chat; buttons below change it."""
     rows = ["<b>How alerts come to this chat</b>"]
     for kind, name in KINDS.items():
         each = chosen.get(kind, Loudness.SOUND)
@@ -54,7 +54,7 @@ def loudness(chosen: Mapping[str, Loudness], quiet: tuple[int, int] | None) -> s
 
 
 def quiet_hours(hours: tuple[int, int] | None) -> str:
-    """Tell a chat's quiet hours in a sentence."""
+    """Describe a chat's quiet hours in a sentence."""
     if hours is None:
         return "There are no quiet hours."
     begins, ends = (f"{minute // 60:02}:{minute % 60:02}" for minute in hours)

@@ -1,4 +1,4 @@
-"""What is said while accounts are linked: beside a code, and of the line in which they wait. HTML; pure."""
+"""Texts while accounts are linked: captions of codes, and the queue of accounts to link. HTML; pure."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from handlers.texts.answers import title, title_and_number
 from handlers.texts.vocabulary import WHY, clock, count, span
 
 LISTED = 10
-"""Accounts of a line that are named at once; the others are counted."""
+"""Accounts of a queue listed by name; the others are counted."""
 NOT_IN_LINE = "That one is not waiting for a scan any more. /link begins anew."
 ON_ITS_WAY = "The next code is on its way."
 BETWEEN = "A new code is on its way"
@@ -20,12 +20,12 @@ CONNECTED_ALREADY = "It is connected already."
 
 
 def position(at: int, of: int) -> str:
-    """Tell the place in a line of more than one."""
+    """State the position in a queue of more than one."""
     return f"{at} of {of} · " if of > 1 else ""
 
 
 def code_caption(account: Account, shown: CodeShown, now: datetime, *, at: int = 1, of: int = 1) -> str:
-    """Tell beside a QR picture whose it is, how long it is good for, and what follows. at, of: place in the line."""
+    """Caption a QR code with its account, lifetime and what follows. at, of: position in the queue."""
     window = clock(shown.window_ends_at, now, seconds=True)
     if shown.ends_at is None:
         ends = "When this code ends, the next one appears here by itself."
@@ -43,12 +43,12 @@ def code_caption(account: Account, shown: CodeShown, now: datetime, *, at: int =
 
 
 def between_codes(account: Account, *, at: int = 1, of: int = 1) -> str:
-    """Tell beside the empty picture that stands where the last code was."""
+    """Caption the empty picture that replaces an expired code."""
     return f"⏳ {position(at, of)}{title_and_number(account)}\nA new code is on its way, and appears here by itself."
 
 
 def band(shown: CodeShown, now: datetime) -> str:
-    """Tell within the picture how long its code is good for; plain text."""
+    """State within the picture how long its code is valid; plain text."""
     ends = shown.window_ends_at if shown.ends_at is None else min(shown.ends_at, shown.window_ends_at)
     left = span(max(0.0, (ends - now).total_seconds()))
     return f"about {left} left, until {clock(ends, now, seconds=True)}"
@@ -64,14 +64,14 @@ def _good_for(ends: datetime, now: datetime) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """What came of one account of a line. outcome: for people, such as "linked"."""
+    """The result for one account of a queue. outcome: for people, such as "linked"."""
 
     account: Account
     outcome: str
 
 
 def outcome(status: Status) -> str:
-    """Tell what came of an account whose turn is over."""
+    """Describe the result of an account whose turn is over."""
     if status.state is State.CONNECTED:
         return "linked"
     if status.reason is Reason.SUSPENDED_BY_OPERATOR:
@@ -82,7 +82,7 @@ def outcome(status: Status) -> str:
 
 
 def line(accounts: Sequence[Account], done: Sequence[Done], *, at: int, of: int, problems: Sequence[str] = ()) -> str:
-    """Tell who is in a person's line. accounts: the one whose turn it is, and those that wait. at: its place."""
+    """List a person's queue. accounts: the current one, and those that wait. at: its position."""
     head, *waiting = accounts
     rows = [f"⏳ {at} of {of}: {title_and_number(head)}"]
     if waiting:
@@ -93,7 +93,7 @@ def line(accounts: Sequence[Account], done: Sequence[Done], *, at: int, of: int,
 
 
 def line_over(done: Sequence[Done], left: Sequence[Account] = (), problems: Sequence[str] = ()) -> str:
-    """Tell what came of a line. left: those that were still waiting when somebody stopped it."""
+    """Summarise a finished queue. left: those still waiting when it was cancelled."""
     rows = ["⏹ Stopped." if left else "✔️ That was the last one in your line."]
     rows += _done(done)
     if left:
@@ -104,22 +104,22 @@ def line_over(done: Sequence[Done], left: Sequence[Account] = (), problems: Sequ
 
 
 def refused_ones(problems: Sequence[str]) -> str:
-    """Answer several numbers of which none can be linked."""
+    """Answer several numbers none of which can be linked."""
     return "\n".join([f"{count(len(problems), 'number')}, and none that I can link:", *problems])
 
 
 def problem(words: str) -> str:
-    """Tell one number of several that is not linked, and why; `words` is HTML."""
+    """Explain why one of several numbers is not linked; `words` is HTML."""
     return f"⚠️ {words}"
 
 
 def in_anothers_line(account: Account, name: str) -> str:
-    """Tell who has the account in their line already. name: HTML."""
+    """Tell whose queue the account is in already. name: HTML."""
     return f"{name} has {title_and_number(account)} in line already."
 
 
 def cannot_begin(account: Account) -> str:
-    """Tell that an account whose turn has come could not be started."""
+    """Report that an account whose turn had come could not be started."""
     return f"⚠️ {title_and_number(account)} could not be started; its turn is over. The log says why."
 
 

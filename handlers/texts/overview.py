@@ -1,4 +1,4 @@
-"""The list of accounts: who needs somebody first, the healthy and the paused folded into a line each. HTML; pure."""
+"""The list of accounts: those needing attention first, healthy and paused ones folded into a line each. HTML; pure."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,34 +15,34 @@ from handlers.texts.status import overview_line
 from handlers.texts.vocabulary import clock, count
 
 ON_A_PAGE = 15
-"""Accounts on one page: what fits on a phone's screen, with a button each."""
+"""Accounts per page: what fits on a phone's screen, with a button each."""
 UNFOLDED = 8
-"""As many accounts are all shown: folding would hide more than it helps."""
+"""Up to so many accounts are all shown: folding would hide more than it helps."""
 
 Line = tuple[Account, Status]
 
 
 @unique
 class Need(IntEnum):
-    """How much an account needs somebody; the lists are in this order."""
+    """How urgently an account needs attention; lists are in this order."""
 
     PERSON = 0
-    """Nothing goes on without a person."""
+    """Nothing happens without a person."""
     TROUBLE = 1
-    """It is not connected, and tried again by itself."""
+    """Not connected, but retried automatically."""
     COMING = 2
     HEALTHY = 3
     PAUSED = 4
-    """A person has closed it."""
+    """Closed by a person."""
 
     @property
     def is_bad(self) -> bool:
-        """Whether the account is not as somebody wants it."""
+        """Whether the account is not in its wanted state."""
         return self <= Need.TROUBLE
 
 
 def need(status: Status) -> Need:
-    """Return how much an account needs somebody."""
+    """Return how urgently an account needs attention."""
     if status.dialog or status.unconfirmed is not None:
         return Need.PERSON
     if status.is_connected:
@@ -58,7 +58,7 @@ def need(status: Status) -> Need:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """One page of the list. bad: those on it that need somebody, each with a button. folded: whether others are."""
+    """One page of the list. bad: accounts on it that need attention, each with a button. folded: whether others are."""
 
     text: str
     page: int
@@ -68,7 +68,7 @@ class Page:
 
 
 def whole(lines: Sequence[Line], now: datetime, launches: Launches | None = None) -> str:
-    """List all accounts in one text; it may need splitting."""
+    """List all accounts in one text, which may need splitting."""
     if not lines:
         return NO_ACCOUNTS
     rows = (overview_line(*each, now) for each in _sorted(lines))
@@ -84,9 +84,9 @@ def page_of(
     what: str = "",
     launches: Launches | None = None,
 ) -> Page:
-    """Return one page of the list. page: from 0. folds: the healthy and the paused in a line each.
+    """Return one page of the list. page: from 0. folds: fold healthy and paused accounts into a line each.
 
-    what: the words that the accounts were looked for by, "" for all. launches: those under way.
+    what: the search text, "" for all. launches: those in progress.
     """
     if not lines:
         return Page(NO_ACCOUNTS, 0, 1, (), 0)
@@ -112,7 +112,7 @@ def page_of(
 
 
 def nothing_bad(accounts: int) -> str:
-    """Answer `/status bad` where nothing is."""
+    """Answer `/status bad` if there is nothing."""
     return f"🟢 Nothing needs you: all is well with {count(accounts, 'account')}, or paused."
 
 
@@ -134,7 +134,7 @@ _BOUND = {
 
 
 def _launching(launches: Launches | None) -> Sequence[str]:
-    """Say how many browsers start at once, and why no more, while others wait for it."""
+    """Describe how many browsers start at once, and the limiting factor, while others wait."""
     if launches is None or not launches.waiting:
         return ()
     under_way = launches.launching + launches.loading

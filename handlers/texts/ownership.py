@@ -1,4 +1,4 @@
-"""What is said when an account is given to somebody else, or removed. HTML; pure."""
+"""Texts for transferring and removing accounts. HTML; pure."""
 
 from controller.registry import Account
 from handlers.chat.messages import escape
@@ -14,7 +14,7 @@ NOT_AN_OPERATOR = "Only an operator or an admin can own an account. /people show
 
 
 def whose(account: Account) -> str:
-    """Ask whose an account is to be."""
+    """Ask for an account's new owner."""
     return f"Whose shall {title_and_number(account)} be?"
 
 
@@ -30,7 +30,7 @@ def yours_now(account: Account, by: str) -> str:
 
 
 def confirm_remove(account: Account) -> str:
-    """Ask once more before an account is removed for good."""
+    """Ask for confirmation before an account is removed for good."""
     return (
         f"Remove {title_and_number(account)} for good? Its device is logged out; its session and the saved copies of it"
         " are deleted. Its history stays, without its number and name. (60 s to answer)"
@@ -38,12 +38,12 @@ def confirm_remove(account: Account) -> str:
 
 
 def removing(account: Account) -> str:
-    """Tell that an account is being removed."""
+    """Announce that an account is being removed."""
     return f"{WORKING_ON_IT}Removing {title_and_number(account)} …"
 
 
 def removed(account: Account, *, linked: bool, logged_out: bool | None) -> str:
-    """Tell that an account is gone. linked: a phone had linked it. logged_out: as in `Registry.remove`."""
+    """Report that an account was removed. linked: a phone had linked it. logged_out: as in `Registry.remove`."""
     text = f"🗑 {title(account)} is removed: its session and its copies are deleted."
     if logged_out:
         return f"{text} Its device is logged out."
@@ -56,7 +56,7 @@ def removed(account: Account, *, linked: bool, logged_out: bool | None) -> str:
 
 
 def not_removed(account: Account, why: str) -> str:
-    """Tell that an account could not be removed."""
+    """Report that an account could not be removed."""
     return (
         f"⚠️ {title_and_number(account)} could not be removed: {escape(why)}. It is paused, and still here; "
         "/remove tries it again."

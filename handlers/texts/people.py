@@ -1,4 +1,4 @@
-"""What is said about people: strangers who knock, who is let in as what, and the list of everybody. HTML; pure."""
+"""Texts about people: strangers who ask for access, roles given and taken, and the list of everybody. HTML; pure."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -27,10 +27,10 @@ SENT_PRIVATELY = "🔒 That is not for a group: I sent it to you privately."
 
 
 class Stranger(Protocol):
-    """Somebody who knocked. at: when first."""
+    """Somebody without access who wrote to the bot. at: the first time."""
 
     @property
-    def user(self) -> int: ...  # noqa: D102 - told by its class
+    def user(self) -> int: ...  # noqa: D102 - see the class docstring
     @property
     def name(self) -> str: ...  # noqa: D102
     @property
@@ -38,39 +38,39 @@ class Stranger(Protocol):
 
 
 def named(user: int, name: str) -> str:
-    """Return a person for a line: their name, and their id."""
+    """Return a person's name and id."""
     return f"{escape(clip(name, 40)) or 'Somebody'} (<code>{user}</code>)"
 
 
 def short(person: Person) -> str:
-    """Return a person for a button: plain text."""
+    """Return a person's name for a button: plain text."""
     return clip(person.name, 30) or str(person.user)
 
 
 def stranger_came(user: int, name: str) -> str:
-    """Tell admins of a stranger; the buttons that let them in stand below."""
+    """Tell admins about a stranger; buttons to give access are below."""
     return f"👤 {named(user, name)} wrote to me, and I do not know them.\nWho is not let in learns nothing from me."
 
 
 def stranger_ignored(user: int, name: str, by: str) -> str:
-    """Tell that a stranger is left outside."""
+    """Report that a stranger was ignored."""
     return (
         f"👤 {named(user, name)} stays outside: {escape(by)} ignored them. /people can still let them in by their id."
     )
 
 
 def is_in(person: Person, by: str) -> str:
-    """Tell that somebody was let in, or is something else now."""
+    """Report that somebody was given access or a new role."""
     return f"👤 {named(person.user, person.name)} is {_a(person.role)} now: {MAY[person.role]}. By {escape(by)}."
 
 
 def is_in_already(person: Person) -> str:
-    """Tell that somebody else was quicker."""
+    """Report that another admin was faster."""
     return f"👤 {named(person.user, person.name)} is {_a(person.role)} already. /people changes that."
 
 
 def is_out(user: int, name: str, by: str, accounts: int) -> str:
-    """Tell that somebody was removed. accounts: how many were theirs."""
+    """Report that somebody was removed. accounts: how many they owned."""
     theirs = f"\nThey own {count(accounts, 'account')}; /owner gives them to somebody else." if accounts else ""
     return (
         f"👤 {named(user, name)} is out, by {escape(by)}: I answer them no more. "
@@ -79,7 +79,7 @@ def is_out(user: int, name: str, by: str, accounts: int) -> str:
 
 
 def welcome(role: Role, by: str) -> str:
-    """Tell somebody what they are now."""
+    """Tell somebody their new role."""
     can = {
         Role.VIEWER: "you see all accounts, and can acknowledge alerts",
         Role.OPERATOR: "you can link accounts, and act on your own",
@@ -89,7 +89,7 @@ def welcome(role: Role, by: str) -> str:
 
 
 def people(everybody: Sequence[Person], strangers: Sequence[Stranger], page: int, pages: int, now: datetime) -> str:
-    """List everybody on one page, and who waits outside."""
+    """List one page of people, and the strangers who are waiting."""
     rows = [f"<b>{count(len(everybody), 'person', 'people')}</b>" if page == 0 else "<b>People</b>"]
     if pages > 1:
         rows[0] += f" · page {page + 1} of {pages}"
@@ -106,7 +106,7 @@ def people(everybody: Sequence[Person], strangers: Sequence[Stranger], page: int
 
 
 def person(one: Person, added_by: str, accounts: int, now: datetime) -> str:
-    """Tell all of one person. added_by: who let them in, as HTML."""
+    """Describe one person. added_by: who gave them access, as HTML."""
     rows = [f"👤 {named(one.user, one.name)}", f"<b>{ROLES[one.role]}</b>: {MAY[one.role]}"]
     if one.at is not None:
         rows.append(f"Let in by {added_by}, {clock(one.at, now)}")
@@ -118,22 +118,22 @@ def person(one: Person, added_by: str, accounts: int, now: datetime) -> str:
 
 
 def confirm_remove(one: Person) -> str:
-    """Ask once more before somebody is removed."""
+    """Ask for confirmation before somebody is removed."""
     return f"Remove {named(one.user, one.name)}? From then on I answer them no more. (60 s to answer)"
 
 
 def confirm_admin(user: int, name: str) -> str:
-    """Ask once more before somebody becomes an admin."""
+    """Ask for confirmation before somebody becomes an admin."""
     return f"Make {named(user, name)} an admin, who may do everything here? (60 s to answer)"
 
 
 def how_to() -> str:
-    """Answer what /people does not understand."""
+    """Explain the usage of /people."""
     return "Send <code>/people</code>, or an id and what they are to be: <code>/people 123456789 operator</code>"
 
 
 def cannot_remove(one: Person) -> str:
-    """Tell that the settings name somebody. Plain text."""
+    """Explain that the settings contain this person. Plain text."""
     assert one.floor is not None
     return f"{_SET[one.floor]} names them: take the id out there and restart."
 

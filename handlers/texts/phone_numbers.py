@@ -1,7 +1,7 @@
-"""Phone numbers as people type them: read, checked, kept as E.164, and written back for people.
+"""Phone numbers as typed by people: parsing, validation, conversion to E.164, and formatting.
 
-Every refusal says what was wrong and shows one right example. The invisible signs that phones paste along with numbers
-are dropped from numbers alone: names keep their joiners. What never lives here: which accounts exist.
+Every error says what is wrong and shows an example. Invisible characters that phones paste along with numbers
+are removed from numbers only: names keep their joiners. Not here: which accounts exist.
 """
 
 import re
@@ -14,25 +14,25 @@ from handlers.chat.messages import visible
 
 EXAMPLE = "+491511234567"
 NAME_LIMIT = 40
-"""Characters that a name may have."""
+"""The most characters in a name."""
 
 _NUMBER_WORD = re.compile(r"^[+(]?[\d().\-–/+]+$")
 _NUMBER_BEGINS = re.compile(r"[+(]?\d")
 _DIGITS = 4
 _WHOLE = 11
-"""Digits from which on a first word is the whole number, and digits after it begin the name."""
+"""Digits from which on the first word counts as the whole number, so that further digits begin the name."""
 
 
 class WrongNumberError(ValueError):
-    """What was typed is no phone number that could be linked. Its text is for people: what is wrong, and an example."""
+    """The text is not a phone number that could be linked. The message is for people: the error, and an example."""
 
 
 class WrongNameError(ValueError):
-    """The name cannot be taken. Its text is for people."""
+    """The name is not acceptable. The text is for people."""
 
 
 def parse_number(text: str, region: str | None) -> str:
-    """Return the number as E.164. region: the two-letter country that national numbers belong to, if any.
+    """Return the number as E.164. region: the two-letter country for national numbers, if any.
 
     Raises WrongNumberError.
     """
@@ -60,9 +60,9 @@ def parse_number(text: str, region: str | None) -> str:
 
 
 def split_number_and_name(text: str, region: str | None) -> tuple[str, str]:
-    """Return the number (E.164) that `text` begins with, and the name that follows, "" if none.
+    """Return the number (E.164) at the start of `text`, and the name after it, "" if none.
 
-    The number may be typed with spaces. Raises WrongNumberError, WrongNameError.
+    The number may contain spaces. Raises WrongNumberError, WrongNameError.
     """
     words = text.split()
     plain = [tidy(word) for word in words]
@@ -78,10 +78,10 @@ def split_number_and_name(text: str, region: str | None) -> tuple[str, str]:
 
 
 def split_numbers(text: str, region: str | None) -> tuple[list[tuple[str, str]], list[str]]:
-    """Return the numbers (E.164) in a message, each with the name that follows it; and what is wrong with the others.
+    """Return the numbers (E.164) in a message, each with the name after it; and errors for the others.
 
-    One to a line, or parted by commas or semicolons. What follows a comma and does not begin with a digit belongs to
-    the name before it. A number is taken once. Refusals are plain text for people.
+    Separated by line ends, commas or semicolons. What follows a comma and does not begin with a digit belongs to
+    the preceding name. Duplicates are dropped. Errors are plain text for people.
     """
     pieces: list[str] = []
     for row in text.splitlines():
@@ -106,12 +106,12 @@ def split_numbers(text: str, region: str | None) -> tuple[list[tuple[str, str]],
 
 
 def _is_number(piece: str) -> bool:
-    """Tell whether there is nothing but a number."""
+    """Return whether the text is nothing but a number."""
     return all(_NUMBER_WORD.match(tidy(word)) for word in piece.split())
 
 
 def check_name(name: str) -> str:
-    """Return the name with its spaces tidied, without controls and without what turns the direction of writing.
+    """Return the name with normalised spaces, without control and direction characters.
 
     Raises WrongNameError.
     """
@@ -122,7 +122,7 @@ def check_name(name: str) -> str:
 
 
 def show_number(number: str) -> str:
-    """Return an E.164 number as people read it: `+49 1511 234567`."""
+    """Format an E.164 number for people: `+49 1511 234567`."""
     try:
         return phonenumbers.format_number(phonenumbers.parse(number), PhoneNumberFormat.INTERNATIONAL)
     except NumberParseException:
@@ -130,15 +130,15 @@ def show_number(number: str) -> str:
 
 
 def ending(text: str) -> str | None:
-    """Return the digits of text that may be the last ones of a number (four or more), else None."""
+    """Return the digits of text that may be the end of a number (four or more), else None."""
     digits = re.sub(r"[\s•…().\-/]", "", tidy(text))
     return digits if digits.isdecimal() and len(digits) >= _DIGITS else None
 
 
 def tidy(text: str) -> str:
-    """Return a number's text without the invisible characters that phones paste along, and with plain digits.
+    """Return a number's text without the invisible characters that phones paste along, and with ASCII digits.
 
-    Not for names: joiners go as well. To compare names it is good on both sides.
+    Not for names, as it also removes joiners. Suitable for comparing names, if applied to both.
     """
     kept = (sign for sign in text if sign in "\n\t" or unicodedata.category(sign) not in {"Cf", "Cc"})
     return unicodedata.normalize("NFKC", "".join(kept)).strip()

@@ -1,4 +1,4 @@
-"""What a person can do, as buttons: one table, so that alerts, cards, details and answers offer the same. Pure."""
+"""What a person can do, as buttons: one table, so that alerts, cards, details and answers agree. Pure."""
 
 from collections.abc import Callable, Iterable
 
@@ -17,24 +17,24 @@ BUTTONS: dict[Remedy, tuple[tuple[Verb, str], ...]] = {
     Remedy.RESTORE: ((Verb.RESTORE, "Restore"),),
     Remedy.GO_ON: ((Verb.GO_ON, "Go on all the same"),),
 }
-"""The buttons of each remedy, with what they are called."""
+"""The buttons of each remedy, with their labels."""
 LABELS: dict[Verb, str] = {verb: label for buttons in BUTTONS.values() for verb, label in buttons}
 
 
 def buttons(
     remedies: Iterable[Remedy], subject: str, labelled: Callable[[str], str] = lambda label: label
 ) -> tuple[Button, ...]:
-    """Return the buttons of remedies in a row. subject: as in `handlers.chat.button_codes`; labelled: adds a name."""
+    """Return a row of buttons for remedies. subject: as in `handlers.chat.button_codes`; labelled: adds a name."""
     return tuple(
         Button(labelled(label), button_code(verb, subject)) for remedy in remedies for verb, label in BUTTONS[remedy]
     )
 
 
 def may_suspend(status: Status) -> bool:
-    """Tell whether suspending an account would change anything but a word."""
+    """Return whether suspending an account would have any effect."""
     return status.wants_connection or status.state not in {State.SUSPENDED, State.IDLE}
 
 
 def offered(status: Status, *, has_copies: bool = False) -> tuple[Remedy, ...]:
-    """Return what is offered under whatever tells of an account. has_copies: there are some of its session."""
+    """Return what to offer under any message about an account. has_copies: there are saved copies of its session."""
     return (*status.remedies, Remedy.RESTORE) if status.restorable and has_copies else status.remedies

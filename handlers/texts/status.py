@@ -1,6 +1,6 @@
-"""How accounts are: a line each, detail, history, cards, and the progress of a start. HTML; pure.
+"""Account status as text: lines, details, history, cards, and the progress of a start. HTML; pure.
 
-What else the bot says is in `handlers.texts.answers`; the words for states and reasons in `handlers.texts.vocabulary`.
+Other answers are in `handlers.texts.answers`; the wording of states and reasons is in `handlers.texts.vocabulary`.
 """
 
 from collections.abc import Callable, Sequence
@@ -34,7 +34,7 @@ CODE_LEFT = "🚫 This code is no longer valid. I may not delete its picture: pl
 
 
 def overview_line(account: Account, status: Status, now: datetime) -> str:
-    """Tell of one account in a line of the list of all."""
+    """Describe one account in a line of the list."""
     stands = standing(status)
     words = [f"{ICONS[stands]} <b>{title(account)}</b> {stands}, for {span(_age(status, now))}"]
     if status.state is State.CONNECTING:
@@ -53,7 +53,7 @@ def overview_line(account: Account, status: Status, now: datetime) -> str:
 
 
 def detail(account: Account, status: Status, now: datetime, loads: Sequence[BuildLoaded] = ()) -> str:
-    """Tell all of one account. loads: what it has loaded of the page, the newest first."""
+    """Describe one account in full. loads: the page builds it has loaded, newest first."""
     stands = standing(status)
     rows = [f"{ICONS[stands]} {title_and_number(account)}", f"<b>{stands}</b>, {_since(status, now)}"]
     if status.state is State.CONNECTING:
@@ -79,7 +79,7 @@ def detail(account: Account, status: Status, now: datetime, loads: Sequence[Buil
 
 
 def _of_page(status: Status) -> list[str]:
-    """Tell what is to be known of the page that is open."""
+    """Describe the open page."""
     rows = []
     if status.is_connected and not status.verified:
         rows.append("Number not verified: the page has not said whose account is open")
@@ -90,7 +90,7 @@ def _of_page(status: Status) -> list[str]:
 
 
 def _of_build(loads: Sequence[BuildLoaded], status: Status, now: datetime) -> list[str]:
-    """Tell which version of the page is open, or was last, since when, what it lacks, and which one was before."""
+    """Describe the current or latest build of the page: since when, what it lacks, and its predecessor."""
     build = status.build or (loads[0].build if loads else "")
     if not build:
         return []
@@ -108,7 +108,7 @@ def _of_build(loads: Sequence[BuildLoaded], status: Status, now: datetime) -> li
 
 
 def _asked(status: Status) -> list[str]:
-    """Tell what the page asks of a person."""
+    """Describe what the page asks of a person."""
     rows = []
     if status.unconfirmed is not None:
         rows.append(f"Is {mask(status.unconfirmed)} the same account? Its number differs by one digit")
@@ -120,7 +120,7 @@ def _asked(status: Status) -> list[str]:
 def history(
     account: Account, past: Sequence[PastTransition], now: datetime, by: Callable[[PastTransition], str] = lambda _: ""
 ) -> str:
-    """Tell how the account stood, for how long and why, the newest first. by: who asked, as HTML; "" for nobody."""
+    """List past states, durations and reasons, newest first. by: who requested it, as HTML; "" for nobody."""
     if not past:
         return f"{title_and_number(account)}\nNothing has happened to it yet."
     rows = [f"{title_and_number(account)}, the newest first:"]
@@ -139,9 +139,9 @@ def history(
 
 
 def card(account: Account, status: Status, now: datetime, note: str = "") -> str:
-    """Tell one account's state in two to four lines that stay true until it changes: moments, no lengths of time.
+    """Describe an account's state in two to four lines that stay true until it changes: times, not durations.
 
-    note: what else is to be said to whoever asked for it; HTML.
+    note: further text for whoever asked; HTML.
     """
     stands = standing(status)
     rows = [f"{ICONS[stands]} {title_and_number(account)}", f"<b>{stands}</b>{_card_why(status, stands, now)}"]
@@ -154,7 +154,7 @@ def card(account: Account, status: Status, now: datetime, note: str = "") -> str
 
 
 def _card_why(status: Status, stands: Standing, now: datetime) -> str:
-    """Return what follows the word for how an account stands, on its card."""
+    """Return what follows the state on an account's card."""
     since = f" since {clock(status.since, now)}"
     if status.state is State.CONNECTING:
         return f": {_stage(status)}"
@@ -166,7 +166,7 @@ def _card_why(status: Status, stands: Standing, now: datetime) -> str:
 
 
 def card_line(account: Account, status: Status, now: datetime, *, short: bool = False) -> str:
-    """Tell one account's state in one line of a card that many share. Stays true until it changes. short: not why."""
+    """Describe an account in one line of a shared card. Stays true until it changes. short: without the reason."""
     stands = standing(status)
     line = f"{ICONS[stands]} <b>{title(account)}</b> {stands}, since {clock(status.since, now)}"
     if short or status.is_connected or status.reason is None:
@@ -177,7 +177,7 @@ def card_line(account: Account, status: Status, now: datetime, *, short: bool = 
 
 
 def is_settled(status: Status) -> bool:
-    """Tell whether a start has come to its end: connected, or nothing more is tried."""
+    """Return whether a start has finished: connected, or nothing more is tried."""
     waits = status.next_retry_in is not None or (status.on_hold and not status.is_connected)
     return status.state is not State.CONNECTING and not waits
 
@@ -213,7 +213,7 @@ def _why(status: Status) -> str:
 
 
 def _next(status: Status, now: datetime) -> str:
-    """Return what follows, in one sentence."""
+    """Describe what follows, in one sentence."""
     if status.on_hold and not status.is_connected:
         return "WhatsApp cannot be reached; it goes on when it can."
     if status.next_retry_in is not None:
@@ -226,7 +226,7 @@ def _next(status: Status, now: datetime) -> str:
 
 
 def _soon(seconds: float, now: datetime) -> str:
-    """Return a moment to come, in words that stay true until it has come."""
+    """Describe a future time in words that stay true until then."""
     if seconds <= _A_FEW:
         return "in a few seconds"
     return "within a minute" if seconds <= _A_MINUTE else f"at {clock(now + timedelta(seconds=seconds), now)}"
@@ -242,4 +242,4 @@ _REMEDIES = {
     Remedy.CONFIRM: "It is not tried again by itself.",
     Remedy.CONTINUE: "It is not tried again by itself.",
 }
-"""What a person can do, where nothing is tried by itself any more."""
+"""What a person can do if nothing is tried automatically any more."""
