@@ -76,6 +76,9 @@ class BrowserRun:
                     if log_out:
                         logged_out = await self._log_out(self._session)
                     await self._session.close()
+        except asyncio.CancelledError:  # the program ends, and with it whatever runs the browsers
+            log.error("%s Closing the browser was cut off", self._label)
+            raise
         except Exception:
             log.exception("%s The browser could not be closed", self._label)
         finally:

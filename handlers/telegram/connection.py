@@ -129,10 +129,10 @@ class TelegramConnection:
 
     async def close(self) -> None:
         """Close the HTTP clients: nothing can be sent afterwards."""
-        for step in (self.bot.shutdown(), self._sending.shutdown(), self._polling.shutdown()):
+        for step in (self.bot.shutdown, self._sending.shutdown, self._polling.shutdown):
             try:  # a Bot whose start was cut short does not shut its requests down
                 async with asyncio.timeout(CLOSE_DEADLINE):
-                    await step
+                    await step()
             except (TimeoutError, RuntimeError, ChatError, telegram.error.TelegramError) as error:
                 log.debug("A step of closing the connection failed: %s", type(error).__name__)
 
