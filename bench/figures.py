@@ -1,4 +1,4 @@
-"""One figure, its aim, and the table of all. What never lives here: how a figure is measured."""
+"""One figure, its aim, and the table of all. Not here: how a figure is measured."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

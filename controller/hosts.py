@@ -1,7 +1,7 @@
 """Where browsers run: this machine alone, or many. The seam between the program and whatever runs them.
 
 A `Hosts` is the driver of all accounts, and answers for the machines that it drives them on. With one machine it is the
-Chromium driver itself; with many, `controller.cluster` stands in its place. What never lives here: which account runs
+Chromium driver itself; with many, `controller.cluster` stands in its place. Not here: which account runs
 where, and what follows when a machine is lost.
 """
 

@@ -1,1 +1,1 @@
-"""The program: its command line, its settings and logs, and the one place that ties every part together."""
+"""The program: command line, settings, logging, and the composition root."""

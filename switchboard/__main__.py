@@ -1,7 +1,7 @@
-"""`python -m switchboard`: runs the program, or one of the few commands beside it; what is wrong is one clear line.
+"""`python -m switchboard`: runs the program or one of its subcommands; every error is one clear line.
 
-Exit codes: 0 after a stop that was asked for, 2 for what a person must mend first, 75 for what may heal by itself (a
-locked database, a full disk, a backup that lacks a session) and is worth another start later, 1 for a bug.
+Exit codes: 0 after a requested stop, 2 for what a person must fix first, 75 for transient errors (a
+locked database, a full disk, a backup that lacks a session), which are worth a later restart, 1 for a bug.
 """
 
 import argparse
@@ -25,13 +25,13 @@ EXIT_LATER = 75
 EXIT_BUG = 1
 
 _OF_THE_SYSTEM = {OSError, PermissionError, FileNotFoundError, ConnectionError, BlockingIOError, InterruptedError}
-"""Errors that nobody has put into words: a bug, unless they pass."""
+"""Errors without a message of ours: a bug, unless they are transient."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run what the command line asks for; return the exit code."""
+    """Run what the command line requests; return the exit code."""
     os.umask(0o077)
-    set_up_logging("INFO", "console")  # until the settings say otherwise
+    set_up_logging("INFO", "console")  # until the settings are read
     args = _parser().parse_args(argv)
     command: Callable[[argparse.Namespace], int] = args.run
     try:
@@ -41,7 +41,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         except (SettingsError, DriverError, OSError) as error:
             return _ended_by(error)
     except Exception:
-        logging.getLogger("switchboard").exception("A bug ended the program")  # the log takes secrets out
+        logging.getLogger("switchboard").exception("A bug ended the program")  # the log redacts secrets
         return EXIT_BUG
 
 
@@ -79,11 +79,11 @@ def _serve(_: argparse.Namespace) -> int:
     set_up_logging("INFO", log_format())
     settings = read_settings()
     set_up_logging(settings.log_level, settings.log_format, full_numbers=settings.log_full_numbers)
-    gc.disable()  # what is loaded stays: to look through it again and again is a tenth of the start
+    gc.disable()  # modules loaded at start stay: collecting them again and again takes a tenth of the start
     from controller.chromium.profile.names import ProfileError
     from handlers.chat.errors import TokenRefusedError
     from storage.database import StorageError
-    from switchboard.app import serve  # the rest of the program is loaded only when it can run
+    from switchboard.app import serve  # the rest of the program is loaded only once it can run
 
     gc.freeze()
     gc.enable()
@@ -132,7 +132,7 @@ def _saved(args: argparse.Namespace) -> int:
 
     settings = read_profile_settings()
     try:
-        with suppress(DataDirError), held(settings.data_dir):  # one that runs has renamed them
+        with suppress(DataDirError), held(settings.data_dir):  # a running program has renamed them already
             rename_unused(settings.data_dir)
         copies = Vault(settings.data_dir, settings.vault_key).copies(Profile.of(settings.data_dir, args.number))
     except (ProfileError, ValueError) as error:
@@ -176,7 +176,7 @@ def _backup(args: argparse.Namespace) -> int:
     settings = read_profile_settings()
     try:
         if settings.data_dir.is_dir():
-            with suppress(DataDirError), held(settings.data_dir):  # one that runs has renamed them
+            with suppress(DataDirError), held(settings.data_dir):  # a running program has renamed them already
                 rename_unused(settings.data_dir)
         made = create_backup(settings.data_dir, args.file, settings.vault_key)
     except (BackupError, StorageError, ProfileError) as error:
@@ -204,7 +204,7 @@ def _restore_backup(args: argparse.Namespace) -> int:
 
 
 def _ended_by(error: Exception) -> int:
-    """Say in one line what ended the program; return whether a person must mend it, or time may."""
+    """Explain in one line what ended the program; return whether a person must fix it, rather than time."""
     from storage.database import StorageError, is_transient
 
     if type(error) in _OF_THE_SYSTEM and not is_transient(error):

@@ -1,6 +1,6 @@
-"""The composition root: makes every part, ties the ends together, runs them, and ends them in order.
+"""The composition root: creates every part, connects them, runs them, and shuts them down in order.
 
-The only place that knows the accounts' side, the operators' side and the database at once. Here is no rule of its own.
+The only module that knows accounts, chat and database at once. It has no rules of its own.
 """
 
 import asyncio
@@ -62,22 +62,22 @@ log = logging.getLogger(__name__)
 
 DATABASE = "switchboard.sqlite"
 OPEN_PATIENCE = 30.0
-"""Seconds for which a database that cannot be opened now, but may be later, is tried at the start."""
+"""Seconds for which a database that is temporarily unavailable is retried at start."""
 RETRY_SECONDS = 5.0
 CLOSE_DEADLINE = 22.0
-"""Seconds that closing all browsers side by side may take; each has a deadline of its own (L15)."""
+"""Seconds for closing all browsers in parallel; each has a deadline of its own (L15)."""
 STORE_DEADLINE = 5.0
-"""Seconds that storing the last transitions may take at the end."""
+"""Seconds for storing the last transitions at shutdown."""
 TELL_DEADLINE = 5.0
-"""Seconds that the last messages to the chat may take at the end."""
+"""Seconds for sending the last messages at shutdown."""
 CHAT_DEADLINE = 9.0
-"""Seconds that ending the chat may take in all."""
+"""Seconds for shutting the chat down in total."""
 DRIVER_DEADLINE = 6.0
 
 
 @dataclass(frozen=True, slots=True)
 class _Program:
-    """The parts that run."""
+    """The running parts."""
 
     registry: Registry
     recorder: Recorder
@@ -91,10 +91,10 @@ class _Program:
     builds: BuildWatch
     monitoring: Monitoring
     answered_within: float
-    """Seconds in which a connected account hears from its server."""
+    """Seconds within which a connected account hears from its server."""
 
     def statuses(self) -> list[Status]:
-        """Where all accounts are."""
+        """Return the status of all accounts."""
         return [self.registry.status(account.number) for account in self.registry.accounts()]
 
 
@@ -130,15 +130,15 @@ async def serve(settings: Settings) -> None:
 
 
 async def _identify(hosts: Hosts) -> None:
-    """Refuse at the start what is no browser at all. Raises DriverError."""
+    """Fail at start if the browser is not usable. Raises DriverError."""
     try:
         await hosts.identify()
-    except TimeoutError as error:  # a busy machine: it may be quicker when it is needed
+    except TimeoutError as error:  # a busy machine: it may be faster when it is needed
         log.warning("%s", error)
 
 
 async def _opened(stack: AsyncExitStack, path: Path) -> Database:
-    """Open the database; one that is locked or whose disk is full is tried for a while. Raises StorageError."""
+    """Open the database, retrying for a while if it is locked or the disk is full. Raises StorageError."""
     loop = asyncio.get_running_loop()
     ends_at = loop.time() + OPEN_PATIENCE
     while True:
@@ -152,12 +152,12 @@ async def _opened(stack: AsyncExitStack, path: Path) -> Database:
 
 
 async def _end_hosts(hosts: Hosts, stopping: Stopping) -> None:
-    """End what browsers share, within its deadline."""
+    """Shut down what browsers share, within its deadline."""
     await stopping.step("ending the browsers' driver", hosts.stop(), DRIVER_DEADLINE)
 
 
 async def _run(parts: _Program, hosts: Hosts, stopping: Stopping) -> None:
-    """Run the parts until a stop is asked for or the chat fails for good; then end each within its deadline."""
+    """Run the parts until a stop is requested or the chat fails for good; then end each within its deadline."""
     booted = asyncio.Event()
     serving = _start(_serve_chat(parts.telegram, booted), "Telegram")
     beside = [
@@ -194,13 +194,13 @@ async def _run(parts: _Program, hosts: Hosts, stopping: Stopping) -> None:
 
 
 async def _serve_chat(telegram: TelegramService, booted: asyncio.Event) -> None:
-    """Serve people once the accounts are known that they ask about."""
+    """Serve people once the accounts have been loaded."""
     await booted.wait()
     await telegram.run()
 
 
 async def _loaded(load: Callable[[], Awaitable[None]]) -> None:
-    """Read what an earlier run left, before the first transition is stored. Raises OSError if that is permanent."""
+    """Load stored state before the first transition is stored. Raises OSError if the failure is permanent."""
     while True:
         try:
             return await load()
@@ -217,7 +217,7 @@ def hosts_of(settings: Settings) -> Hosts:
 
 
 def chromium_options(settings: Settings) -> ChromiumOptions:
-    """Return how browsers are to be started."""
+    """Return the browsers' options."""
     return ChromiumOptions(
         page_url=settings.whatsapp_web_url,
         data_dir=settings.data_dir,
@@ -233,7 +233,7 @@ def chromium_options(settings: Settings) -> ChromiumOptions:
 
 
 def _assemble(settings: Settings, database: Database, hosts: Hosts, calling: Calling) -> _Program:
-    """Make the parts and tie them: what managers report is stored with its alerts, then passed to all who listen."""
+    """Create the parts and connect them: notices are stored with their alerts, then passed to all listeners."""
     use_time_zone(None if settings.time_zone is None else ZoneInfo(settings.time_zone))
     records, notices = AccountRecords(database), Publisher()
     machine = Machine(cores(), settings.host_free_memory_mib * MIB)
@@ -324,7 +324,7 @@ async def _scheduled(backups: BackupSchedule | None) -> None:
 
 
 def _connection(settings: Settings) -> TelegramConnection:
-    """Return the connection to Telegram. Raises SettingsError where its proxy, or the environment's, cannot be used."""
+    """Return the connection to Telegram. Raises SettingsError if its proxy, or the environment's, is unusable."""
     proxy = settings.telegram_proxy
     try:
         return TelegramConnection(
@@ -337,7 +337,7 @@ def _connection(settings: Settings) -> TelegramConnection:
 
 
 def _reach(settings: Settings) -> Reach | None:
-    """Return what asks WhatsApp's host as the browsers do; None where their way cannot be followed."""
+    """Return a probe of WhatsApp's host over the browsers' network path; None if that cannot be reproduced."""
     try:
         return Reach(settings.whatsapp_web_url, browsers_proxy(settings.proxy, settings.browser_args))
     except UnknownWayError as error:
@@ -346,7 +346,7 @@ def _reach(settings: Settings) -> Reach | None:
 
 
 def reach_by(settings: Settings, proxy: Proxy) -> Reach | None:
-    """Return what asks WhatsApp's host through an account's own proxy; None where that way cannot be followed."""
+    """Return a probe of WhatsApp's host through an account's own proxy; None if that cannot be reproduced."""
     arguments = [each for each in settings.browser_args if not each.startswith("--proxy-")]
     try:
         return Reach(settings.whatsapp_web_url, browsers_proxy(proxy, arguments))
@@ -370,7 +370,7 @@ def _start(work: Coroutine[Any, Any, None], name: str) -> "asyncio.Task[None]":
 
 
 def _tell_if_failed(task: "asyncio.Task[None]") -> None:
-    """Log at once what nobody waits for: whatever else runs goes on without it."""
+    """Log an error of a task that nobody awaits: the rest goes on without it."""
     if task.cancelled() or (error := task.exception()) is None or isinstance(error, TokenRefusedError):
         return
     if isinstance(error, OSError):
@@ -380,7 +380,7 @@ def _tell_if_failed(task: "asyncio.Task[None]") -> None:
 
 
 async def _first(serving: "asyncio.Task[None]", stop: asyncio.Event) -> None:
-    """Wait for a signal, or for the Telegram side to fail; raises what it failed with."""
+    """Wait for a signal or a failure of the chat side; raises the latter."""
     waiting = asyncio.ensure_future(stop.wait())
     try:
         await asyncio.wait({serving, waiting}, return_when=asyncio.FIRST_COMPLETED)

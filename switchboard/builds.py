@@ -1,11 +1,11 @@
-"""New builds of WhatsApp Web: the first account that meets one tries it out, and what is planned for others waits.
+"""New builds of WhatsApp Web: the first account to load one tries it out, while planned actions of others wait.
 
 WhatsApp changes its page without notice. When a build is first loaded, planned recycles of other accounts wait until
-the account that loaded it has been CONNECTED on it for some minutes. If it fails there, people are told once, with
-what the build lacks, and nothing planned goes on until one of them says so. Accounts that are down are tried as ever.
+that account has been CONNECTED with it for some minutes. If it fails, people are alerted once, with what the build
+lacks, and planned actions wait for their decision. Accounts that are down are still retried.
 """
 
-# ruff: noqa: D102 - the members of a protocol for data are told by its class
+# ruff: noqa: D102 - the class docstring explains the members of a data protocol
 
 import asyncio
 import logging
@@ -24,14 +24,14 @@ from controller.troubles import Trouble, Troubles
 log = logging.getLogger(__name__)
 
 PROVEN_AFTER = 300.0
-"""Seconds of CONNECTED on a build after which it counts as one that works."""
+"""Seconds of CONNECTED after which a build counts as working."""
 STORE_SECONDS = 1.0
-"""At the end, for what is still to be stored."""
+"""At shutdown, for what is still to be stored."""
 
 
 @dataclass(slots=True)
 class _Trial:
-    """A build that is being tried out. by: the account. failed: it did not work there."""
+    """A build on trial. by: the account. failed: it did not work there."""
 
     by: str
     missing: frozenset[str]
@@ -40,7 +40,7 @@ class _Trial:
 
 
 class Known(Protocol):
-    """A version of which something is known. works: else it failed. by: the account that tried it, E.164."""
+    """A build with a known verdict. works: False if it failed. by: the account that tried it, E.164."""
 
     @property
     def build(self) -> str: ...
@@ -53,22 +53,22 @@ class Known(Protocol):
 
 
 class BuildStore(Protocol):
-    """Where loads and versions are kept. Raises OSError."""
+    """Storage of loads and builds. Methods raise OSError."""
 
     async def record(self, loaded: BuildLoaded) -> None:
         """Store a load."""
 
     async def builds(self) -> Sequence[Known]:
-        """Return the versions of which something is known."""
+        """Return the builds with a known verdict."""
 
     async def judge(self, build: str, *, works: bool, by: str, missing: frozenset[str], at: datetime) -> None:
-        """Store what is known of a version now."""
+        """Store the verdict on a build."""
 
 
 class BuildWatch:
-    """Watches which builds are loaded and whether they work. Give it every notice (`note`); end it with `stop`.
+    """Watches which builds are loaded and whether they work. Pass it every notice (`note`); end it with `stop`.
 
-    known: builds that need no trial. store: None keeps nothing.
+    known: builds that need no trial. store: None to store nothing.
     """
 
     def __init__(
@@ -82,12 +82,12 @@ class BuildWatch:
         self._proven = set(known)
         self._trials: dict[str, _Trial] = {}
         self._builds: dict[str, str] = {}
-        """account → the build that it has open."""
+        """account → the build that it has loaded."""
         self._connected: set[str] = set()
         self._tasks = Tasks("build watch")
 
     async def load(self) -> None:
-        """Take up what earlier runs learnt; what cannot be read is learnt anew."""
+        """Load the results of earlier runs; what cannot be read is tried again."""
         if self._store is None:
             return
         try:
@@ -100,22 +100,22 @@ class BuildWatch:
 
     @property
     def failed(self) -> tuple[str, ...]:
-        """The builds that did not work, and on which nobody has said to go on."""
+        """Builds that did not work, and that nobody has approved."""
         return tuple(build for build, trial in self._trials.items() if trial.failed)
 
     def may_plan(self, number: str) -> bool:
-        """Tell whether what is planned for an account, such as a recycle, may be done now."""
+        """Return whether planned actions for an account, such as a recycle, may be performed now."""
         return all(trial.by == number and not trial.failed for trial in self._trials.values())
 
     def go_on(self) -> bool:
-        """Take a person's word that what is planned may go on all the same. Returns False if nothing was held."""
+        """Approve planned actions in spite of a failed build. Returns False if nothing was waiting."""
         failed = self.failed
         for build in failed:
             self._prove(build)
         return bool(failed)
 
     def note(self, notice: Notice) -> None:
-        """Take a notice; returns at once."""
+        """Handle a notice; returns at once."""
         match notice:
             case BuildLoaded(build=build) if build:
                 if self._store is not None:
@@ -125,15 +125,17 @@ class BuildWatch:
                 self._moved(notice)
 
     async def run(self) -> None:
-        """Do nothing but end, when cancelled, what is still under way."""
+        """Wait for cancellation, then end what is in progress."""
         try:
-            await self._troubles.clear_trouble(Trouble.NEW_BUILD)  # what an earlier run held back is not held any more
+            await self._troubles.clear_trouble(
+                Trouble.NEW_BUILD
+            )  # what an earlier run held back is not held back any more
             await asyncio.Event().wait()
         finally:
             await self.stop()
 
     async def stop(self) -> None:
-        """Store what is still to be stored, for a moment, and forget what is being tried out."""
+        """Store what is pending, within a moment, and forget running trials."""
         for trial in self._trials.values():
             if trial.proof is not None:
                 trial.proof.cancel()
@@ -148,7 +150,7 @@ class BuildWatch:
             self._leave(before, loaded.number)
         if loaded.build in self._proven or loaded.build in self._trials:
             return
-        if first:  # there is nothing to compare it with, and nobody else is on another
+        if first:  # there is nothing to compare it with, and no account has another one
             self._judge(loaded.build, _Trial(loaded.number, loaded.missing), works=True)
             return
         log.info(
@@ -182,7 +184,7 @@ class BuildWatch:
             trial.proof.cancel()
             trial.proof = None
         if TRAITS[moved.reason].by_person or moved.state is State.IDLE:
-            del self._trials[build]  # it was closed, and has shown nothing: the next to load it tries it out
+            del self._trials[build]  # closed without a result: the next account to load it tries it
             return
         trial.failed = True
         self._judge(build, trial, works=False)
@@ -199,7 +201,7 @@ class BuildWatch:
             self._tasks.start(self._troubles.clear_trouble(Trouble.NEW_BUILD))
 
     def _judge(self, build: str, trial: _Trial, *, works: bool) -> None:
-        """Remember what is known of a build now, also for the next run."""
+        """Remember a verdict, also for later runs."""
         if works:
             self._proven.add(build)
         if self._store is not None:

@@ -1,4 +1,4 @@
-"""Whom to call when nobody comes, as it is set: the second way to people, which needs an extra, and the times."""
+"""Escalation as configured: its times, and the fallback channel, which requires an extra."""
 
 from datetime import timedelta
 
@@ -7,7 +7,7 @@ from switchboard.settings import Settings, SettingsError
 
 
 def calling_of(settings: Settings) -> Calling:
-    """Return how alerts that nobody took or acknowledged go on. Raises SettingsError with one line, without secrets."""
+    """Return how unacknowledged alerts escalate. Raises SettingsError with one line, without secrets."""
     after = timedelta(seconds=settings.alert_fallback_after_seconds)
     escalate_after = timedelta(seconds=settings.escalate_after_seconds)
     if not settings.alert_fallback_urls:

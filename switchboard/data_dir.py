@@ -1,7 +1,7 @@
-"""DATA_DIR is one program's at a time: made 0700, and held by a lock that ends with the process, however it ends.
+"""Exclusive access to DATA_DIR: created with mode 0700, and locked until the process ends, however it ends.
 
-It is ours alone: one that belongs to another user, or in which another has put something (a link that leads our
-writing elsewhere, a database of theirs), is refused before anything in it is opened.
+It must be ours: one that belongs to another user, or in which somebody else has put something (a link that would
+redirect our writing, a database of theirs), is refused before anything in it is opened.
 """
 
 import errno
@@ -15,7 +15,7 @@ from storage.database import is_transient
 
 _LOCK = "switchboard.lock"
 _FOLDERS = ("profiles", "run", "saved")
-"""Those that we make. What else lies there (lost+found, where a disk is mounted) need not be ours to read."""
+"""Folders that we create. Others (lost+found on a mounted disk) need not be readable."""
 
 _NO_LOCKS = {errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL}
 
@@ -30,7 +30,7 @@ class DataDirError(OSError):
 
 @contextmanager
 def held(data_dir: Path) -> Iterator[Path]:
-    """Make DATA_DIR where need be and hold it. Raises DataDirError: another program has it, or no way to write."""
+    """Create DATA_DIR if necessary and lock it. Raises DataDirError if it is in use or not writable."""
     lock = _lock(data_dir)
     try:
         yield data_dir
@@ -39,14 +39,14 @@ def held(data_dir: Path) -> Iterator[Path]:
 
 
 def _lock(data_dir: Path) -> int:
-    """Make the folder ours and return the descriptor that holds its lock. Raises DataDirError."""
+    """Take ownership of the folder and return the locked descriptor. Raises DataDirError."""
     lock: int | None = None
     try:
         data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         _refuse_others(data_dir, data_dir.stat())
-        data_dir.chmod(0o700)  # from here on nobody can put anything there any more
+        data_dir.chmod(0o700)  # from here on nobody else can put anything there
         for path in _entries(data_dir):
-            with suppress(FileNotFoundError):  # a browser that an earlier run left is tidying up
+            with suppress(FileNotFoundError):  # a browser of an earlier run may be deleting files
                 _refuse_others(path, path.lstat())
         lock = os.open(data_dir / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         _take(lock, data_dir)
@@ -72,7 +72,7 @@ def _take(lock: int, data_dir: Path) -> None:
         raise DataDirError(
             f"DATA_DIR {data_dir} is in use by another Switchboard (process {holder}):"
             " stop that one, or give this one a DATA_DIR of its own",
-            transient=True,  # it may be on its way out
+            transient=True,  # its holder may be shutting down
         ) from None
     except OSError as error:
         if error.errno not in _NO_LOCKS:
@@ -86,7 +86,7 @@ def _take(lock: int, data_dir: Path) -> None:
 
 
 def holder(data_dir: Path) -> int | None:
-    """Return the process that holds DATA_DIR now, None where nobody does. Changes nothing."""
+    """Return the process that has locked DATA_DIR, None if there is none. Read-only."""
     try:
         lock = os.open(data_dir / _LOCK, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
     except OSError:
@@ -104,7 +104,7 @@ def holder(data_dir: Path) -> int | None:
 
 
 def _entries(data_dir: Path) -> Iterator[Path]:
-    """Walk what we ourselves put into it; what lies in a browser's profile is the browser's."""
+    """Walk our own files; those in a profile are the browser's."""
     for path in data_dir.iterdir():
         yield path
         if path.name in _FOLDERS and path.is_dir():

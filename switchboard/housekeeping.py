@@ -1,6 +1,6 @@
-"""What grows is cut back: history by HISTORY_DAYS, strangers, profiles that nothing refers to. Some hours apart.
+"""Periodic deletion of old data: history (HISTORY_DAYS), strangers, unused profiles.
 
-What is removed after which time stands in docs/deploy.md.
+docs/deploy.md lists what is deleted when.
 """
 
 import asyncio
@@ -18,11 +18,11 @@ log = logging.getLogger(__name__)
 FIRST_SECONDS = 60.0
 EVERY_SECONDS = 6 * 3600.0
 STRANGERS_DAYS = 90
-"""How long it is remembered that a stranger has been reported."""
+"""How long reported strangers are remembered."""
 
 
 class Housekeeping:
-    """Does it. `run` it as a task. history_days: 0 keeps history for ever."""
+    """Deletes old data. Call `run` as a task. history_days: 0 keeps history for ever."""
 
     def __init__(
         self,
@@ -37,7 +37,7 @@ class Housekeeping:
         self._history_days, self._clock = history_days, clock
 
     async def run(self) -> None:
-        """Do what is due again and again, until cancelled."""
+        """Delete what is due periodically, until cancelled."""
         await asyncio.sleep(FIRST_SECONDS)
         while True:
             for work in (self._rows, self._folders):

@@ -1,4 +1,4 @@
-"""One line each minute about all accounts' keep-alives; each account's own are at DEBUG."""
+"""One line per minute about all accounts' keep-alives; those of each account are logged at DEBUG."""
 
 import asyncio
 import logging
@@ -17,7 +17,7 @@ async def log_keep_alives(
 ) -> None:
     """Log until cancelled, while accounts are connected.
 
-    answered_within: seconds since the server was last known to be there, for an account's to count as answered.
+    answered_within: an account counts as answered if its server was alive within so many seconds.
     """
     while True:
         await asyncio.sleep(EVERY)

@@ -1,8 +1,8 @@
-"""What the program writes: one line for each thing that happens, as text or JSON, with no secret in it.
+"""Logging: one line per event, as text or JSON, with all secrets redacted.
 
-Secrets are taken out here as the last line of defence, whoever wrote them: the bot's token wherever it stands, also in
-the addresses that HTTP libraries log and in tracebacks, and linking codes. So are control characters: a record is one
-line, and what a page or a person wrote can neither begin another nor colour the terminal.
+This is the last line of defence, whoever wrote the message: the bot's token is removed wherever it occurs, including
+in URLs logged by HTTP libraries and in tracebacks, and so are linking codes. Control characters are escaped: a record
+is one line, and text from a page or a person can neither start another one nor colour the terminal.
 """
 
 import copy
@@ -16,29 +16,29 @@ from types import TracebackType
 from typing import TypeAlias
 
 _SECRETS = (
-    # A bot's token, also right behind "/bot" in an address, where no word begins.
+    # A bot's token, also directly after "/bot" in a URL, where no word boundary is.
     (re.compile(r"(?<!\d)\d{5,}(?::|%3A)[A-Za-z0-9_-]{20,}", re.IGNORECASE), "<token>"),
-    # A linking code: its ref with all that follows, and each of its keys by itself (32 bytes in base64).
+    # A linking code: its ref with everything after it, and each of its keys by itself (32 bytes in base64).
     (re.compile(r"\d@[A-Za-z0-9+/=_-]{16,}(?:,[^\s,]+)*"), "<code>"),
     (re.compile(r"(?<![A-Za-z0-9+/])[A-Za-z0-9+/]{43}="), "<key>"),
-    # An account's number as the name of its folder or file, which the system's own errors tell.
+    # An account's number as the name of its folder or file, as in the system's errors.
     (re.compile(r"((?:profiles|saved|run)/\.?)\d{3,11}(\d{4})(?!\d)"), r"\1•••\2"),
 )
 _NUMBERS = (
     re.compile(r"(?:\+|(?<!\d)00)\d{3,11}(\d{4})(?!\d)"),
     re.compile(r"(?<!\d)\d{3,11}(\d{4})(?=(?::\d+)?@(?:c\.us|s\.whatsapp\.net|lid))"),
 )
-"""Accounts' numbers as libraries write them: in an address of WhatsApp's, or with their plus."""
+"""Phone numbers as libraries write them: in a WhatsApp address, or with a plus."""
 _UNSEEN = (*range(0x20), *range(0x7F, 0xA0), 0x61C, 0x200E, 0x200F, *range(0x2028, 0x202F), *range(0x2066, 0x206A))
-"""Control characters of terminals, ends of lines, and those that turn the direction of writing."""
+"""Control characters of terminals, line ends, and characters that change the writing direction."""
 _VISIBLE = {sign: (f"\\x{sign:02x}" if sign <= 0xFF else f"\\u{sign:04x}") for sign in _UNSEEN}  # noqa: PLR2004 - a byte
 _VISIBLE[ord("\n")] = "\\n"
 _ESCAPED = {sign: f"\\u{sign:04x}" for sign in _UNSEEN}
 
 _TRUSTED = frozenset({"switchboard", "controller", "handlers", "storage", "sandbox", "root", "asyncio", "py"})
-"""The first part of loggers' names whose records are written as they are. Those of libraries may hold anything."""
+"""Top-level names of loggers that are logged verbatim. Libraries' records may contain anything."""
 _LONG = 500
-"""Characters of others' records."""
+"""The longest record of a library, in characters."""
 
 _NOISY = ("httpx", "httpcore", "asyncio", "telegram", "apscheduler", "aiosqlite", "PIL")
 
@@ -48,28 +48,28 @@ _Raised: TypeAlias = (
 
 
 def redacted(text: str) -> str:
-    """Return text with every token and linking code taken out, and numbers in the paths of accounts masked."""
+    """Remove every token and linking code from text, and mask numbers in paths of accounts."""
     for secret, instead in _SECRETS:
         text = secret.sub(instead, text)
     return text
 
 
 def one_line(text: str) -> str:
-    """Return text in which whatever is not seen, ends of lines too, is written out."""
+    """Escape all invisible characters in text, including line ends."""
     return text.translate(_VISIBLE)
 
 
 def masked(text: str) -> str:
-    """Return text with all but the last four digits of each phone number taken out, whoever wrote it."""
+    """Mask all but the last four digits of each phone number in text."""
     for number in _NUMBERS:
         text = number.sub(r"•••\1", text)
     return text
 
 
 class _Console(logging.Formatter):
-    """One line for each record, its time ISO 8601 with the offset from UTC; a traceback follows it indented.
+    """One line per record, with an ISO 8601 time including the UTC offset; a traceback follows indented.
 
-    So no line of a traceback can pass for a record.
+    So no line of a traceback can be mistaken for a record.
     """
 
     full_numbers = False
@@ -89,7 +89,7 @@ class _Console(logging.Formatter):
 
 
 class _Json(logging.Formatter):
-    """One JSON object for each record: at (ISO 8601, UTC), level, logger, message, and error where there is one."""
+    """One JSON object per record: at (ISO 8601, UTC), level, logger, message, and error if there is one."""
 
     full_numbers = False
 
@@ -109,7 +109,7 @@ class _Json(logging.Formatter):
 
 
 def _tamed(record: logging.LogRecord) -> logging.LogRecord:
-    """Return a library's record as one line of bounded length: it may hold a whole update. Ours stay as they are."""
+    """Return a library's record as one line of bounded length, since it may hold a whole update. Ours are unchanged."""
     if record.name.partition(".")[0] in _TRUSTED:
         return record
     text = record.getMessage()
@@ -122,11 +122,11 @@ def _tamed(record: logging.LogRecord) -> logging.LogRecord:
 
 
 def set_up_logging(level: str, kind: str, *, full_numbers: bool = False) -> None:
-    """Send every record of at least `level` to standard error, as `console` lines or as `json` objects.
+    """Write every record of at least `level` to standard error, as `console` lines or as `json` objects.
 
-    full_numbers: phone numbers stay as they are, in what libraries write, too.
+    full_numbers: do not mask phone numbers, not even in records of libraries.
 
-    Warnings, and what ends a thread, go the same way; a record that cannot be formatted is dropped rather than dumped.
+    Warnings and uncaught errors of threads are logged as well; a record that cannot be formatted is dropped.
     """
     handler = logging.StreamHandler(sys.stderr)
     formatter = _Json() if kind == "json" else _Console("%(asctime)s %(levelname)-7s %(message)s")
@@ -141,7 +141,7 @@ def set_up_logging(level: str, kind: str, *, full_numbers: bool = False) -> None
 
 
 def logs_json() -> bool:
-    """Return whether every line is to be a JSON object."""
+    """Return whether every line must be a JSON object."""
     return any(isinstance(handler.formatter, _Json) for handler in logging.getLogger().handlers)
 
 

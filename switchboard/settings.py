@@ -1,6 +1,6 @@
-"""What people set: read once at start from the environment and `.env`. Each name is documented in `.env.example`.
+"""Settings: read once at start from the environment and `.env`. `.env.example` documents each of them.
 
-A wrong value is one clear line naming the variable. Part of the composition root: it knows every part's settings.
+A wrong value is one clear line naming the variable. Part of the composition root: it knows the settings of every part.
 """
 
 import os
@@ -27,7 +27,7 @@ Ids = Annotated[tuple[int, ...], NoDecode]
 S = TypeVar("S", bound=BaseSettings)
 
 _NOT_FOR_OPERATORS = ("remote-debugging", "remote-allow-origins", "user-data-dir")
-"""Of the browser's arguments: an open port without a password on a linked account, or a profile that is not ours."""
+"""Refused browser arguments: an unauthenticated port on a linked account, or a foreign profile."""
 _SECRETS = {
     "TELEGRAM_BOT_TOKEN",
     "TELEGRAM_API_URL",
@@ -38,15 +38,15 @@ _SECRETS = {
     "PROFILE_KEY",
     "PROXY_URL",
 }
-"""Never shown when they are wrong: they are a secret, or may hold one (a proxy's password)."""
+"""Never shown in errors: they are secrets, or may contain one (a proxy's password)."""
 
 
 class SettingsError(ValueError):
-    """A setting is wrong. Its text is one line naming the variable."""
+    """A setting is wrong. The text is one line naming the variable."""
 
 
 class ProfileSettings(BaseSettings):
-    """Where sessions are kept: all that the commands for saved profiles need."""
+    """Where sessions are stored: the settings that commands for saved profiles need."""
 
     model_config = SettingsConfigDict(env_file=".env", env_ignore_empty=True, extra="ignore", frozen=True)
 
@@ -60,12 +60,12 @@ class ProfileSettings(BaseSettings):
 
     @property
     def vault_key(self) -> str | None:
-        """PROFILE_KEY as it is, for the vault alone."""
+        """PROFILE_KEY in plain text, for the vault only."""
         return None if self.profile_key is None else self.profile_key.get_secret_value()
 
 
 class Settings(ProfileSettings):
-    """All settings, with their defaults. Durations are seconds and take fractions, sizes are MiB."""
+    """All settings, with their defaults. Durations are in seconds, may be fractional; sizes are MiB."""
 
     telegram_bot_token: SecretStr
     telegram_api_url: str = "https://api.telegram.org"
@@ -187,7 +187,7 @@ class Settings(ProfileSettings):
 
     @property
     def proxy(self) -> Proxy | None:
-        """PROXY_URL, taken apart."""
+        """PROXY_URL, parsed."""
         return None if self.proxy_url is None else parse_proxy(self.proxy_url.get_secret_value())
 
     @field_validator("log_level", "log_format", "takeover", "dialogs", mode="before")
@@ -209,7 +209,7 @@ class Settings(ProfileSettings):
             return None
         try:
             return ZoneInfo(value).key
-        except (KeyError, ValueError, OSError):  # not there, not a name, a folder
+        except (KeyError, ValueError, OSError):  # missing, not a name, a folder
             raise ValueError("takes the name of a time zone such as Europe/Berlin") from None
 
     @field_validator("telegram_api_url", "whatsapp_web_url")
@@ -247,7 +247,7 @@ class Settings(ProfileSettings):
         return self
 
     def policy(self) -> Policy:
-        """Return the numbers of the lifecycle."""
+        """Return the lifecycle's policy."""
         return Policy(
             delays=self.reconnect_delays,
             max_attempts=self.max_reconnect_attempts,
@@ -269,25 +269,25 @@ class Settings(ProfileSettings):
 
 
 class _Files:
-    """Which file of settings the command line chose, if any."""
+    """The file of settings chosen on the command line, if any."""
 
     chosen: Path | None = None
 
 
 def choose_env_file(path: Path | None) -> None:
-    """Read settings from this file from now on (`--env-file`); None for where they are found. Raises SettingsError."""
+    """Read settings from this file from now on (`--env-file`); None to search for one. Raises SettingsError."""
     if path is not None and not path.is_file():
         raise SettingsError(f"--env-file: {path} is no file")
     _Files.chosen = path
 
 
 def read_settings(env_file: Path | None = None) -> Settings:
-    """Read the settings. Raises SettingsError with one line, naming every variable that is wrong."""
+    """Read the settings. Raises SettingsError with one line, naming every wrong variable."""
     return _read(Settings, env_file)
 
 
 def read_profile_settings() -> ProfileSettings:
-    """Read where sessions are kept. Raises SettingsError."""
+    """Read where sessions are stored. Raises SettingsError."""
     return _read(ProfileSettings)
 
 
@@ -308,7 +308,7 @@ def _read(kind: type[S], env_file: Path | None = None) -> S:
 
 
 def log_format() -> str:
-    """Return LOG_FORMAT as it is set, or `console`: so that what is wrong with the settings is said in it, too."""
+    """Return LOG_FORMAT, or `console`, so that even errors in the settings are logged in that format."""
     try:
         in_file = dotenv_values(find_env_file(_Files.chosen)).get("LOG_FORMAT")
     except (OSError, UnicodeDecodeError):
@@ -317,7 +317,7 @@ def log_format() -> str:
 
 
 def has_token() -> bool:
-    """Tell whether a bot token is set at all, in the environment or in `.env`."""
+    """Return whether a bot token is set in the environment or in `.env`."""
 
     class _Token(BaseSettings):
         model_config = SettingsConfigDict(env_file=".env", env_ignore_empty=True, extra="ignore")
@@ -326,7 +326,7 @@ def has_token() -> bool:
     try:
         return bool(_Token().telegram_bot_token.strip())
     except (OSError, UnicodeDecodeError):
-        return True  # there is a `.env`, which the program itself will say more about
+        return True  # there is a `.env`; the program itself will report what is wrong with it
 
 
 def _told(problem: Any) -> str:

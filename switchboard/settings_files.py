@@ -1,6 +1,6 @@
-"""Where settings are found, in every layout that the docs describe, and names among them that are none of ours.
+"""Finds the file of settings in every layout described in the docs, and detects misspelt names in it.
 
-What the settings are is `settings`.
+The settings themselves are in `settings`.
 """
 
 import difflib
@@ -13,17 +13,17 @@ from dotenv import dotenv_values
 
 LOCAL = Path(".env")
 SYSTEM = Path("/etc/switchboard.env")
-"""The service's own file, as docs/deploy.md installs it: read by the commands that a person types."""
+"""The service's file, as installed by docs/deploy.md; commands typed by a person read it too."""
 SYSTEM_DATA_DIR = Path("/var/lib/switchboard")
-"""The service's DATA_DIR, which its unit sets and not its file."""
+"""The service's DATA_DIR, which is set in its unit, not in that file."""
 
 _ALIKE_IN_FILE, _ALIKE_AROUND = 0.75, 0.87
-"""How alike (0 to 1) a name must be to one of ours. Around us, in the environment, other programs' names stand too."""
+"""Similarity (0 to 1) above which a name counts as misspelt. The environment also has other programs' names."""
 _OTHERS = ("PLAYWRIGHT_", "PW_", "PTB_", "CHROME_", "CHROMIUM_FLAGS", "PYTHON", "SSL_", "LC_")
 
 
 def find_env_file(chosen: Path | None = None) -> Path | None:
-    """Return the file of settings: the chosen one, the folder's `.env`, or the service's where we may read it."""
+    """Return the file of settings: the chosen one, the folder's `.env`, or the service's if it is readable."""
     if chosen is not None:
         return chosen
     if LOCAL.exists():
@@ -32,7 +32,7 @@ def find_env_file(chosen: Path | None = None) -> Path | None:
 
 
 def defaults_for(env_file: Path | None) -> dict[str, Any]:
-    """Return what the layout of a file implies, by the names of settings in lower case."""
+    """Return defaults implied by a file's layout, by the settings' names in lower case."""
     if env_file != SYSTEM or not SYSTEM_DATA_DIR.is_dir():
         return {}
     given = {name.upper() for name in (*os.environ, *dotenv_values(SYSTEM))}
@@ -40,7 +40,7 @@ def defaults_for(env_file: Path | None) -> dict[str, Any]:
 
 
 def unknown_names(known: Iterable[str], env_file: Path | None, around: Mapping[str, str]) -> list[tuple[str, str]]:
-    """Return each name that looks like one of ours and is none, with the nearest right one. Raises OSError.
+    """Return each name that resembles one of ours but is not, with the closest right one. Raises OSError.
 
     known: in upper case. around: the environment.
     """

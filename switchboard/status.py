@@ -1,4 +1,4 @@
-"""`switchboard status`: whether the program runs, and where its accounts are, from what it keeps. Changes nothing."""
+"""`switchboard status`: whether the program runs, and its accounts, from what is stored. Read-only."""
 
 import json
 import sys
@@ -13,7 +13,7 @@ from switchboard.settings import ProfileSettings
 
 
 def run_status(settings: ProfileSettings, *, in_json: bool) -> int:
-    """Print it and return 0. Raises StorageError."""
+    """Print the status and return 0. Raises StorageError."""
     accounts = read_summaries(settings.data_dir / "switchboard.sqlite")
     pid = holder(settings.data_dir)
     sys.stdout.write(f"{as_json(accounts, pid) if in_json else as_text(accounts, pid)}\n")
@@ -21,7 +21,7 @@ def run_status(settings: ProfileSettings, *, in_json: bool) -> int:
 
 
 def as_text(accounts: Sequence[AccountSummary], pid: int | None) -> str:
-    """Return one line about the program and one for each account. pid: None where no program runs."""
+    """Return one line about the program and one per account. pid: None if no program runs."""
     states = ", ".join(f"{count} {state}" for state, count in Counter(one.state for one in accounts).most_common())
     runs = "It does not run; this is how it stood at the end." if pid is None else f"It runs (process {pid})."
     lines = [f"{runs} {len(accounts)} accounts{': ' + states if states else ''}."]

@@ -1,6 +1,6 @@
-"""How the program ends: by which signals, in steps that each have a deadline, and with a last resort that cannot hang.
+"""Shutdown: its signals, its steps with a deadline each, and a last resort that cannot hang.
 
-What the steps are is in `app`. Nothing here waits for anything without a limit.
+The steps themselves are in `app`. Nothing here waits without a limit.
 """
 
 import asyncio
@@ -18,32 +18,32 @@ import psutil
 log = logging.getLogger(__name__)
 
 EXIT_LATER = 75
-"""EX_TEMPFAIL: what ended the program may heal by itself, so that it is worth starting again."""
+"""EX_TEMPFAIL: the cause is transient, so that a restart is worthwhile."""
 LAST_RESORT_SECONDS = 40.0
-"""From the first signal until the process is ended, whatever still hangs (L15)."""
+"""From the first signal until the process is killed, whatever hangs (L15)."""
 ALL_STEPS_SECONDS = 34.0
-"""From the first signal until the steps get no more than `LEAST_SECONDS` each."""
+"""From the first signal until steps get no more than `LEAST_SECONDS` each."""
 LEAST_SECONDS = 1.0
 CANCEL_SECONDS = 1.0
-"""That a step which is cut off may take to end."""
+"""How long a step that is cut off may take to end."""
 SAME_SIGNAL = 1.0
-"""Seconds within which a repeated signal is the same one: a make or a shell passes on what its group got as well."""
+"""Seconds within which a repeated signal counts as the same: make or a shell forwards what its group got too."""
 
 
-class StopRequested(Exception):  # noqa: N818 - no error: somebody asked for it
-    """A stop was asked for before the program ran."""
+class StopRequested(Exception):  # noqa: N818 - not an error: somebody requested it
+    """A stop was requested before the program was running."""
 
 
 class Stopping:
-    """SIGINT, SIGTERM and SIGHUP ask for a stop in order; a second one ends the program at once (L15).
+    """SIGINT, SIGTERM and SIGHUP request an orderly stop; a second one ends the program at once (L15).
 
-    Make it inside a running loop. SIGHUP is left alone where it is ignored (nohup).
+    Create it inside a running loop. SIGHUP is left alone if it is ignored (nohup).
     """
 
     def __init__(self) -> None:
         self.asked = asyncio.Event()
         self.why = ""
-        """The signal that asked for the stop, "" while none has."""
+        """The signal that requested the stop, "" if there was none."""
         self._loop = asyncio.get_running_loop()
         self._first_at: float | None = None
         self._interrupting: asyncio.Timeout | None = None
@@ -53,7 +53,7 @@ class Stopping:
                 self._loop.add_signal_handler(number, self._take, number)
 
     def begin(self) -> None:
-        """Count the time from now on, if it is not counted yet: also a stop that nobody asked for must end."""
+        """Start the clock, if it is not running: a stop that nobody requested must end, too."""
         if self._first_at is None:
             self._first_at = self._loop.time()
             timer = threading.Timer(LAST_RESORT_SECONDS, self._end_at_once)
@@ -62,7 +62,7 @@ class Stopping:
 
     @asynccontextmanager
     async def interrupts(self) -> AsyncIterator[None]:
-        """Cancel the block as soon as a stop is asked for. Raises StopRequested then."""
+        """Cancel the block as soon as a stop is requested, and raise StopRequested."""
         if self.asked.is_set():
             raise StopRequested
         try:
@@ -77,7 +77,7 @@ class Stopping:
             self._interrupting = None
 
     async def step(self, name: str, work: Coroutine[Any, Any, Any], seconds: float) -> None:
-        """Take one step of the end. One that fails or hangs does not keep the others from being taken."""
+        """Perform one step of the shutdown. If it fails or hangs, the others are performed nevertheless."""
         self.begin()
         self._step = name
         task = asyncio.create_task(work, name=name)
@@ -106,7 +106,7 @@ class Stopping:
             signal.raise_signal(number)
 
     def _end_at_once(self) -> None:
-        """End the process and its browsers, from a thread of its own: the loop, or the log, may be what hangs."""
+        """Kill the process and its browsers from a separate thread: the loop, or logging, may be what hangs."""
         telling = threading.Thread(
             target=log.critical,
             args=("Stopping took more than %.0f s (%s hangs): ending at once", LAST_RESORT_SECONDS, self._step),
@@ -119,14 +119,14 @@ class Stopping:
 
 
 async def give_up(task: "asyncio.Task[Any]") -> None:
-    """Cancel a task and wait for it, though not for ever."""
+    """Cancel a task and wait for it, but not for ever."""
     task.cancel()
     if (await asyncio.wait({task}, timeout=CANCEL_SECONDS))[0] and not task.cancelled():
-        task.exception()  # it is of no interest any more; unread it would be logged
+        task.exception()  # nobody needs it; never retrieved, it would be logged
 
 
 def end_descendants() -> None:
-    """Kill all that this process has started, and what was born of that meanwhile."""
+    """Kill everything that this process has started, and whatever was born of that meanwhile."""
     for _ in range(3):
         family = psutil.Process().children(recursive=True)
         for process in family:

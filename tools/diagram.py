@@ -3,7 +3,7 @@
 `python -m tools.diagram` writes, `--check` only looks. Drawn are the moves of `lifecycle.TABLE`, as Mermaid, and
 the meanings of `reasons.VERDICTS` and the commands of `router.COMMANDS`, as Markdown, between marker lines in the
 files of `PAGES`.
-What never lives here: anything that the running program needs.
+Not here: anything that the running program needs.
 """
 
 import argparse

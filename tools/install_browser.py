@@ -2,7 +2,7 @@
 
 The tries, in order, until one starts: what is there; Playwright's own download, which needs no rights; the libraries
 that it lacks; the system's package. The last two only as root, or where sudo asks for no password.
-What never lives here: where a browser may be (`find`), and anything that the running controller needs.
+Not here: where a browser may be (`find`), and anything that the running controller needs.
 """
 
 import asyncio

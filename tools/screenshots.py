@@ -3,7 +3,7 @@
 Runs the whole sandbox on free ports with a folder of its own, and drives its page as a newcomer does. Waits for what is
 always there (a code, buttons, an answer), never for words, which may change. It takes about a minute and a font
 with emoji (fonts-noto-color-emoji on Debian).
-What never lives here: tests, and anything that the running program needs.
+Not here: tests, and anything that the running program needs.
 """
 
 import asyncio

@@ -2,7 +2,7 @@
 
 `python -m tools.settings_page` writes, `--check` only looks. That .env.example holds every setting with its real
 default is checked elsewhere (tests/test_repository.py).
-What never lives here: a word about a setting; it stands in .env.example, once.
+Not here: a word about a setting; it stands in .env.example, once.
 """
 
 import argparse

@@ -1,1 +1,1 @@
-"""Backups: one file that holds all that another machine needs, made while the program runs."""
+"""Backups: one file with everything another machine needs, created while the program runs."""

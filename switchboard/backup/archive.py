@@ -1,12 +1,12 @@
-"""The file of a backup: a gzipped tar of what lies in DATA_DIR, in age's format where a key is set.
+"""The format of a backup: a gzipped tar of DATA_DIR's contents, encrypted with age if a key is set.
 
     switchboard.sqlite                   the database
-    names.key                            what the profiles' names are derived with
-    profiles/<name>/Default/...          each account's session as it was at that moment
-    saved/<name>/<UTC time>.tar.gz*      its newest saved copy, as it was
+        names.key                            the secret from which profiles' names are derived
+        profiles/<name>/Default/...          each account's session at that moment
+        saved/<name>/<UTC time>.tar.gz*      its latest saved copy, unchanged
     manifest.json                        last: version, time, and size and SHA-256 of each file
 
-So `age --decrypt` and `tar` alone can open one. What never lives here: where the files come from and go to.
+`age --decrypt` and `tar` are enough to open one. Not here: where the files come from and go to.
 """
 
 import gzip
@@ -35,7 +35,7 @@ _FILES = ("switchboard.sqlite", "names.key")
 
 
 class BackupError(OSError):
-    """A backup cannot be made or used. Its text is one line for people; errno: the system's own, where it said no."""
+    """A backup cannot be created or used. The text is one line for people; errno: the system's own, if any."""
 
     def __init__(self, text: str, errno: int | None = None) -> None:
         super().__init__(text)
@@ -44,9 +44,9 @@ class BackupError(OSError):
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """What a backup says of itself. made_at: ISO 8601, UTC. files: (size in bytes, SHA-256 in hex) by path.
+    """A backup's description of itself. made_at: ISO 8601, UTC. files: path → (size in bytes, SHA-256 in hex).
 
-    accounts: how many there are. missing: the numbers of linked accounts whose session is not in it.
+    accounts: their number. missing: the numbers of linked accounts whose session is not included.
     """
 
     format: int
@@ -58,7 +58,7 @@ class Manifest:
 
 
 def files_below(folder: Path) -> dict[str, tuple[int, str]]:
-    """Return size and SHA-256 of every file below a folder, by its path in it."""
+    """Return path → (size, SHA-256) of every file below a folder."""
     found = {}
     for path in sorted(folder.rglob("*")):
         if path.is_file() and not path.is_symlink():
@@ -69,7 +69,7 @@ def files_below(folder: Path) -> dict[str, tuple[int, str]]:
 
 
 def pack(folder: Path, manifest: Manifest, target: Path, key: str | None) -> None:
-    """Write what lies below `folder`, and the manifest, to a new file (0600). Blocks. Raises OSError, VaultError."""
+    """Write everything below `folder`, and the manifest, to a new file (0600). Blocking. Raises OSError, VaultError."""
     identity = read_key(key)
     descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "wb") as file:
@@ -98,9 +98,9 @@ def _write(folder: Path, manifest: Manifest, file: IO[bytes]) -> None:
 
 
 def unpack(source: Path, folder: Path, key: str | None) -> Manifest:
-    """Unpack a backup into an empty folder, and read all of it back from there against its manifest. Blocks.
+    """Unpack a backup into an empty folder, and verify all of it there against its manifest. Blocking.
 
-    Raises BackupError for a file that is none, is damaged or needs another key; VaultError for a key that is none.
+    Raises BackupError for a file that is not a backup, damaged, or needs another key; VaultError for an invalid key.
     """
     try:
         with _plain(source, folder, key) as plain, gzip.open(plain) as stream:
@@ -108,7 +108,7 @@ def unpack(source: Path, folder: Path, key: str | None) -> Manifest:
                 for entry in archive:
                     _refuse_strange(entry)
                     archive.extract(entry, folder, filter="data")
-            while stream.read(1 << 20):  # to its checksum: who only unpacks it stops before that
+            while stream.read(1 << 20):  # read up to the checksum: unpacking alone stops before that
                 pass
         manifest = _manifest(folder / MANIFEST)
         (folder / MANIFEST).unlink()
@@ -147,7 +147,7 @@ def _manifest(path: Path) -> Manifest:
 
 @contextmanager
 def _plain(source: Path, folder: Path, key: str | None) -> Iterator[IO[bytes]]:
-    """Open a backup, decrypted where need be."""
+    """Open a backup, decrypting it if necessary."""
     with source.open("rb") as file:
         is_encrypted = file.read(len(_AGE)) == _AGE
         file.seek(0)

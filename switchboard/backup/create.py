@@ -1,7 +1,7 @@
-"""Makes a backup of a DATA_DIR while the program that holds it may run, and reads it back before it counts.
+"""Creates a backup of a DATA_DIR, even of a running program, and verifies it before it gets its name.
 
-Everything is gathered in a folder of DATA_DIR (on its own disk, for our eyes only), packed beside the target, unpacked
-again, compared, and renamed: a file under the target's name is whole.
+Everything is collected in a folder of DATA_DIR (same disk, private), packed beside the target, unpacked
+again, compared, and renamed: a file with the target's name is complete.
 """
 
 import os
@@ -33,7 +33,7 @@ _ABANDONED_SECONDS = 86400.0
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """A backup that was made and read back. size: bytes."""
+    """A backup that was created and verified. size: bytes."""
 
     path: Path
     size: int
@@ -43,13 +43,13 @@ class Made:
 
     @property
     def told(self) -> str:
-        """What it holds, in one line for people."""
+        """Its contents, in one line for people."""
         how = "encrypted" if self.is_encrypted else "not encrypted: PROFILE_KEY is not set"
         return f"{self.path}: {self.accounts} accounts, {self.size / 1e6:.1f} MB, {how}; read back and compared"
 
     @property
     def problem(self) -> str:
-        """Which sessions are not in it, in one line; "" for none."""
+        """Which sessions are not included, in one line; "" for none."""
         if not self.missing:
             return ""
         numbers = ", ".join(mask(number) for number in self.missing)
@@ -59,9 +59,9 @@ class Made:
 def create_backup(
     data_dir: Path, target: Path, key: str | None = None, is_given_up: Callable[[], bool] = lambda: False
 ) -> Made:
-    """Back DATA_DIR up to a new file. Blocks. Raises BackupError, StorageError, ProfileError or OSError.
+    """Back DATA_DIR up to a new file. Blocking. Raises BackupError, StorageError, ProfileError or OSError.
 
-    is_given_up: asked between the accounts and the steps, so that a program that stops need not wait for the whole.
+    is_given_up: polled between accounts and steps, so that a stopping program need not wait for completion.
     """
     read_key(key)
     data_dir, target = data_dir.absolute(), target.absolute()
@@ -80,7 +80,7 @@ def create_backup(
         raise
     except OSError as error:
         if error.strerror is None:
-            raise  # one of ours, which is a line for people already
+            raise  # ours, so it is a line for people already
         raise BackupError(f"{target}: no backup was made: {error.strerror}", error.errno) from error
     finally:
         with suppress(OSError):
@@ -102,7 +102,7 @@ def _refuse(data_dir: Path, target: Path) -> None:
 
 
 def _remove_abandoned(data_dir: Path) -> None:
-    """Remove what a backup that was killed has left."""
+    """Delete the remains of a backup that was killed."""
     for path in data_dir.glob(f"{_WORK}*"):
         with suppress(FileNotFoundError):
             if time.time() - path.stat().st_mtime > _ABANDONED_SECONDS:
@@ -115,7 +115,7 @@ def _refuse_given_up(is_given_up: Callable[[], bool]) -> None:
 
 
 def _gather(data_dir: Path, folder: Path, is_given_up: Callable[[], bool]) -> Manifest:
-    """Put all that a backup holds into a new folder."""
+    """Collect the backup's contents in a new folder."""
     folder.mkdir(mode=0o700)
     copy_database(data_dir / DATABASE, folder / DATABASE)
     accounts = accounts_in(folder / DATABASE)
@@ -132,7 +132,7 @@ def _gather(data_dir: Path, folder: Path, is_given_up: Callable[[], bool]) -> Ma
 
 
 def _gather_account(data_dir: Path, number: str, folder: Path) -> bool:
-    """Copy an account's session and its newest saved copy. Returns whether there is any of the two."""
+    """Copy an account's session and its latest saved copy. Returns whether there is either."""
     profile = Profile.of(data_dir, number)
     has_copy = _gather_saved(data_dir, profile, folder)
     try:
@@ -145,7 +145,7 @@ def _gather_saved(data_dir: Path, profile: Profile, folder: Path) -> bool:
     for copy in Vault(data_dir).copies(profile):
         target = folder / "saved" / profile.name / copy.path.name
         target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with suppress(FileNotFoundError):  # it was the oldest, and a newer one has just taken its place
+        with suppress(FileNotFoundError):  # it was the oldest, and has just been replaced by a newer one
             shutil.copyfile(copy.path, target)
             return True
     return False

@@ -1,4 +1,4 @@
-"""Puts a backup into an empty DATA_DIR: all of it, read back and compared, or nothing."""
+"""Restores a backup into an empty DATA_DIR: completely and verified, or not at all."""
 
 import os
 import shutil
@@ -17,19 +17,19 @@ from switchboard.data_dir import held
 _WORK = ".restoring"
 _NOT_DATA = {"switchboard.lock", "lost+found", _WORK}
 _ORDER = ("names.key", "saved", "profiles", DATABASE)
-"""The database last: until it is there, a DATA_DIR holds no accounts."""
+"""The database comes last: without it, a DATA_DIR has no accounts."""
 
 
 @dataclass(frozen=True, slots=True)
 class Restored:
-    """What was restored. from_copies: accounts whose session came from an older saved copy."""
+    """The result of a restore. from_copies: accounts whose session came from an older saved copy."""
 
     manifest: Manifest
     from_copies: int
 
     @property
     def told(self) -> str:
-        """What there is now, in a few words for people."""
+        """What was restored, in a few words for people."""
         older = f" {self.from_copies} of them from older saved copies." if self.from_copies else ""
         return (
             f"Restored {self.manifest.accounts} accounts as of {self.manifest.made_at}, read back and compared.{older}"
@@ -39,9 +39,9 @@ class Restored:
 
 
 def restore_backup(source: Path, data_dir: Path, key: str | None = None) -> Restored:
-    """Restore a backup into a DATA_DIR that holds nothing yet. Blocks.
+    """Restore a backup into an empty DATA_DIR. Blocking.
 
-    Raises BackupError, DataDirError, StorageError or ProfileError; then DATA_DIR is as empty as it was.
+    Raises BackupError, DataDirError, StorageError or ProfileError, leaving DATA_DIR as empty as it was.
     """
     read_key(key)
     source, data_dir = source.absolute(), data_dir.absolute()
@@ -78,7 +78,7 @@ def _check(source: Path, folder: Path) -> None:
 
 
 def _close_to_others(folder: Path) -> None:
-    """Let nobody else read it, whatever the modes in the archive, and make it outlive a loss of power."""
+    """Make it private, whatever the modes in the archive, and durable against power failures."""
     for base, folders, files in os.walk(folder):
         for name in folders:
             (Path(base) / name).chmod(0o700)
@@ -89,13 +89,13 @@ def _close_to_others(folder: Path) -> None:
 
 
 def _complete(folder: Path, key: str | None) -> int:
-    """Let accounts whose session could not be copied have that of their newest saved copy. Returns how many."""
+    """Fill in accounts whose session is missing from their latest saved copy. Returns how many."""
     vault, count = Vault(folder, key), 0
     saved = folder / "saved"
     for each in sorted(saved.iterdir()) if saved.exists() else ():
         profile = Profile(folder, each.name)
         if not profile.folder.exists():
-            with suppress(ProfileError):  # of another key, or damaged before: `/restore` will say so
+            with suppress(ProfileError):  # encrypted with another key, or damaged: `/restore` will report it
                 vault.restore(profile, vault.find(profile, None))
                 count += 1
     return count

@@ -1,7 +1,7 @@
-"""Backups by themselves: one a day into BACKUP_DIR, the newest week of them kept.
+"""Automatic backups: one a day into BACKUP_DIR, kept for a week.
 
-When the last one was made is read from the names that lie there, so a restart changes nothing. One that fails is tried
-again after an hour, and admins are told once.
+The time of the last one is taken from the file names, so a restart changes nothing. A failed one is retried
+after an hour, and admins are alerted once.
 """
 
 import asyncio
@@ -22,14 +22,14 @@ KEEP = 7
 """Backups kept in BACKUP_DIR."""
 RETRY_SECONDS = 3600.0
 FIRST_SECONDS = 300.0
-"""Until the first one after a start: accounts connect first."""
+"""Until the first one after a start, so that accounts can connect first."""
 
 _TIME = "%Y%m%dT%H%M%SZ"
 _NAME = re.compile(r"switchboard-(\d{8}T\d{6}Z)\.tar\.gz(\.age)?")
 
 
 class BackupSchedule:
-    """Makes them. `run` it as a task."""
+    """Creates backups. Call `run` as a task."""
 
     def __init__(
         self,
@@ -46,7 +46,7 @@ class BackupSchedule:
         self._trouble = ""
 
     async def run(self) -> None:
-        """Make one whenever it is due, until cancelled."""
+        """Create one whenever it is due, until cancelled."""
         await asyncio.sleep(FIRST_SECONDS)
         while True:
             try:
@@ -65,7 +65,7 @@ class BackupSchedule:
 
     def _due_in(self) -> float:
         now = self._clock()
-        # One of the future was made by a clock that was ahead, and says nothing.
+        # One dated in the future was made while the clock was ahead, and proves nothing.
         ages = [now - at for at, _ in backups_in(self._folder) if at <= now]
         return 0.0 if not ages else (EVERY - min(ages)).total_seconds()
 
@@ -81,7 +81,7 @@ class BackupSchedule:
         log.info("Backup: %s", made.told)
         if made.problem:
             await self._tell(made.problem)
-        else:  # also where an earlier run told of it
+        else:  # even if an earlier run reported it
             self._trouble = ""
             await self._troubles.clear_trouble(Trouble.BACKUP)
 
@@ -93,13 +93,13 @@ class BackupSchedule:
 
 
 def backups_in(folder: Path) -> list[tuple[datetime, Path]]:
-    """Return what we have made in a folder, the newest first."""
+    """Return our backups in a folder, newest first."""
     found = [(match[1], path) for path in folder.iterdir() if (match := _NAME.fullmatch(path.name))]
     return sorted(((datetime.strptime(at, _TIME).replace(tzinfo=UTC), path) for at, path in found), reverse=True)
 
 
 def remove_old(folder: Path, now: datetime) -> None:
-    """Remove all but the newest ones; those of the future first."""
+    """Delete all but the latest ones; those dated in the future first."""
     found = sorted(backups_in(folder), key=lambda each: (each[0] <= now, each[0]), reverse=True)
     for _, path in found[KEEP:]:
         path.unlink(missing_ok=True)

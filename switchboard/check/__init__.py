@@ -1,1 +1,1 @@
-"""`switchboard check`: every prerequisite and limit in one screen, before the first account needs it."""
+"""`switchboard check`: every prerequisite and limit on one screen, before the first account needs it."""

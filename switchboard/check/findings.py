@@ -1,4 +1,4 @@
-"""What a check found, and what is said and returned for it."""
+"""The findings of a check, their output and exit code."""
 
 import json
 from collections.abc import Sequence
@@ -10,15 +10,15 @@ from switchboard.logs import one_line, redacted
 
 @unique
 class Verdict(StrEnum):
-    """What a finding means."""
+    """A finding's severity."""
 
     GOOD = "good"
     NOTE = "note"
-    """Worth knowing; nothing fails for it."""
+    """Worth knowing; not a failure."""
     LATER = "later"
-    """Not now, but it may heal by itself."""
+    """Fails now, but may recover by itself."""
     MEND = "mend"
-    """A person must do something first."""
+    """A person must fix it first."""
 
 
 _SIGNS = {Verdict.GOOD: "ok  ", Verdict.NOTE: "note", Verdict.LATER: "WAIT", Verdict.MEND: "FAIL"}
@@ -28,7 +28,7 @@ _ORDER = (Verdict.GOOD, Verdict.NOTE, Verdict.LATER, Verdict.MEND)
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that was looked at. text: one line."""
+    """The result of one check. text: one line."""
 
     name: str
     verdict: Verdict
@@ -36,17 +36,17 @@ class Finding:
 
 
 def worst(findings: Sequence[Finding]) -> Verdict:
-    """Return the verdict over all."""
+    """Return the worst verdict."""
     return max((finding.verdict for finding in findings), key=_ORDER.index, default=Verdict.GOOD)
 
 
 def exit_code(findings: Sequence[Finding]) -> int:
-    """Return 0 where all is well, 2 where a person must mend something, else 75."""
+    """Return 0 if all is well, 2 if a person must fix something, else 75."""
     return _CODES[worst(findings)]
 
 
 def as_text(findings: Sequence[Finding]) -> str:
-    """Return one line for each finding, and one for all."""
+    """Return one line per finding, and a summary."""
     width = max((len(finding.name) for finding in findings), default=0)
     lines = [f"{_SIGNS[each.verdict]}  {each.name:<{width}}  {_clean(each.text)}" for each in findings]
     over = {

@@ -1,4 +1,4 @@
-"""What is checked of this host: DATA_DIR and its disk, the database, temporary files, memory, processes, files."""
+"""Checks of this host: DATA_DIR and its disk, the database, temporary files, memory, processes, open files."""
 
 import os
 import platform
@@ -21,13 +21,13 @@ from switchboard.settings import Settings
 
 MIB = 1 << 20
 LEAST_FILES = 4096
-"""Open files that some ten accounts need."""
+"""Open files needed for some ten accounts."""
 FOR_A_BROWSER = 60
-"""Processes and threads that one browser needs, about."""
+"""Approximate number of processes and threads of one browser."""
 
 
 def check_host(settings: Settings) -> Iterator[Finding]:
-    """Yield what is found. Nothing is changed but that DATA_DIR is made."""
+    """Yield findings. Changes nothing, except that it creates DATA_DIR."""
     yield _platform()
     yield _data_dir(settings.data_dir)
     yield _execution(settings.data_dir)
@@ -63,7 +63,7 @@ def _data_dir(data_dir: Path) -> Finding:
 
 
 def _execution(data_dir: Path) -> Finding:
-    """Run a script of DATA_DIR, as each launch of a browser does."""
+    """Execute a script in DATA_DIR, as every browser launch does."""
     script = data_dir / f".check-{secrets.token_hex(4)}.sh"
     try:
         descriptor = os.open(script, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o700)
@@ -143,7 +143,7 @@ def _files() -> Finding:
 
 
 def python_is_for_others() -> Finding | None:
-    """Return a finding where this Python lies where a service could not run it: in somebody's home folder."""
+    """Return a finding if this Python is in a home folder, where a service could not run it."""
     real = Path(sys.executable).resolve()
     home = next((folder for folder in real.parents if folder.parent == Path("/home") or folder == Path("/root")), None)
     if home is None:

@@ -1,4 +1,4 @@
-"""Runs all checks and says what came of them: one screen, or JSON; the exit code is the verdict's."""
+"""Runs all checks and prints their results on one screen or as JSON; the exit code is the verdict's."""
 
 import asyncio
 import sys
@@ -9,7 +9,7 @@ from switchboard.settings import SettingsError, read_settings
 
 
 def run_check(*, in_json: bool) -> int:
-    """Check everything, print it and return the exit code: 0, 2 for a person, 75 for later."""
+    """Run all checks, print them and return the exit code: 0, 2 if a person is needed, 75 if transient."""
     findings = asyncio.run(_all())
     sys.stdout.write(f"{as_json(findings) if in_json else as_text(findings)}\n")
     return exit_code(findings)

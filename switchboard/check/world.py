@@ -1,4 +1,4 @@
-"""What is checked of the world around: the browser, WhatsApp's host, Telegram with the token, and the clock."""
+"""Checks of the outside world: the browser, WhatsApp's host, Telegram with the token, and the clock."""
 
 import asyncio
 import email.utils
@@ -26,11 +26,11 @@ from switchboard.settings import Settings
 BROWSER_SECONDS = 40.0
 TELEGRAM_SECONDS = 10.0
 CLOCK_SECONDS = 60.0
-"""Seconds by which our clock may differ from Telegram's."""
+"""How many seconds our clock may differ from Telegram's."""
 
 
 async def check_world(settings: Settings, options: ChromiumOptions) -> AsyncIterator[Finding]:
-    """Yield what is found; it takes a minute at most."""
+    """Yield findings; takes a minute at most."""
     yield await _browser(options)
     yield await _whatsapp(settings)
     for finding in await _own_proxies(settings):
@@ -65,7 +65,7 @@ async def _whatsapp(settings: Settings) -> Finding:
 
 
 async def _own_proxies(settings: Settings) -> list[Finding]:
-    """Try the proxies that accounts have of their own, side by side."""
+    """Try the accounts' own proxies in parallel."""
     try:
         rows = await asyncio.to_thread(read_proxies, settings.data_dir / DATABASE)
     except StorageError as error:
@@ -90,7 +90,7 @@ async def _own_proxy(settings: Settings, number: str, proxy: Proxy | None) -> Fi
 
 
 async def _telegram(settings: Settings) -> list[Finding]:
-    """Ask Telegram who the bot is; the time that it tells is that of the world."""
+    """Query the bot's identity at Telegram, whose time serves as reference for the clock."""
     given: Any = getattr(settings, "telegram_proxy", None)
     proxy = None if given is None else given.get_secret_value()
     address = f"{settings.telegram_api_url.rstrip('/')}/bot{settings.telegram_bot_token.get_secret_value()}/getMe"

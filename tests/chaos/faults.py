@@ -1,6 +1,6 @@
 """The faults that hit accounts, each with what docs/lifecycle.md says of it.
 
-What never lives here: how a fault is tried and judged (`trial`), and faults of the program or its host (`outages`).
+Not here: how a fault is tried and judged (`trial`), and faults of the program or its host (`outages`).
 """
 
 import asyncio

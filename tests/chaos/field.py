@@ -1,6 +1,6 @@
 """The faults of the page that people have met in the world (K1 to K13), each with what docs/lifecycle.md says of it.
 
-What never lives here: how a fault is tried and judged (`trial`).
+Not here: how a fault is tried and judged (`trial`).
 """
 
 import asyncio

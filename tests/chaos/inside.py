@@ -1,7 +1,7 @@
 """The program as it is, with a peephole: it tells its asyncio tasks, and breaks parts as nothing outside it could.
 
 Run as `python -m tests.chaos.inside` in the place of `python -m switchboard`. One line of text in, one of JSON out,
-over a Unix socket named by CHAOS_PEEPHOLE. What never lives here: anything that the program itself would notice.
+over a Unix socket named by CHAOS_PEEPHOLE. Not here: anything that the program itself would notice.
 """
 
 import asyncio

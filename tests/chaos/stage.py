@@ -1,7 +1,7 @@
 """The stage: the whole program with its accounts in real Chromium between both stand-ins, and what can be seen of it.
 
 Nothing of the product is imported: facts come from its database, the chat as people see it, the phones and /proc.
-What never lives here: faults, and what is expected of them.
+Not here: faults, and what is expected of them.
 """
 
 import asyncio

@@ -1,6 +1,6 @@
 """One trial of one fault: what is done, what the contract expects, and the row that comes of both.
 
-What never lives here: any fault by name (`faults`, `outages`).
+Not here: any fault by name (`faults`, `outages`).
 """
 
 import asyncio

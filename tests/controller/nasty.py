@@ -1,6 +1,6 @@
 """A stand-in, the real driver in real Chromium, and managers on short durations: for the tests of nasty cases.
 
-What is looked at is what people would be told. What never lives here: any case.
+What is looked at is what people would be told. Not here: any case.
 """
 
 import asyncio

@@ -1,6 +1,6 @@
 """Who watches the program from outside: stand-ins of a service manager, of a heartbeat service, of a second way.
 
-Each notes when it knew that something is wrong (`time.monotonic()`). What never lives here: anything of the product.
+Each notes when it knew that something is wrong (`time.monotonic()`). Not here: anything of the product.
 """
 
 import asyncio
