@@ -104,7 +104,8 @@ class TelegramService:
             case Timed():
                 return
             case Transition():
-                self._cards.refresh(notice.number)
+                if not self._linking.waits(notice.number):  # it has a card when its turn comes
+                    self._cards.refresh(notice.number)
                 self.alerts.account_changed(notice.number)
                 if notice.state is State.CONNECTED:
                     self._codes.forget(notice.number)

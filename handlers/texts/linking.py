@@ -62,6 +62,10 @@ def _good_for(ends: datetime, now: datetime) -> str:
 # --- the line -------------------------------------------------------------------------------------------------------
 
 
+SCANNED = "scanned, loading its chats"
+"""What came of an account whose turn is over, as long as nothing more is known."""
+
+
 @dataclass(frozen=True, slots=True)
 class Done:
     """The result for one account of a queue. outcome: for people, such as "linked"."""
@@ -88,7 +92,7 @@ def line(accounts: Sequence[Account], done: Sequence[Done], *, at: int, of: int,
     if waiting:
         named = ", ".join(title(each) for each in waiting[:LISTED])
         more = f" and {len(waiting) - LISTED} more" if len(waiting) > LISTED else ""
-        rows.append(f"Then, one after the other: {named}{more}. Each begins by itself when the one before is done.")
+        rows.append(f"Then, one after the other: {named}{more}. Each has its code when the one before is scanned.")
     return "\n".join([*rows, *_done(done), *problems])
 
 

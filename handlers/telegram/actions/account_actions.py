@@ -204,6 +204,10 @@ class AccountActions:
     async def _begin(self, request: Request, account: Account, *, takeover: bool, asks: bool) -> bool:
         """Start the account. asks: a code, if one comes of it, is this person's."""
         number = account.number
+        if await self._linking.take_ahead(number) and not self._accounts.status(number).is_connected:
+            self._codes.ask(number, request.user, lambda: self._unreachable(request, account))
+            self._codes.show_early(number)
+            return True
         if self._accounts.status(number).stage is Stage.PASSKEY:
             await self._accounts.suspend(number)  # the page waits for what it will not get: begin anew
         state = self._accounts.status(number).state

@@ -1,6 +1,8 @@
 """Linking one account after the other: each person has one code open, and what else they link waits for its turn.
 
 Which account is next is decided in `handlers.telegram.ui.linking_line`; here it is begun, skipped, stopped and told.
+The browsers of the next few are opened ahead, so that their codes are there when their turn comes; a turn is over when
+the code has been scanned, and what comes of the account is told when it is known.
 A line is told in one message at the bottom of the chat where the person last asked; it is edited as the line moves.
 """
 
@@ -9,6 +11,7 @@ import logging
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 
+from controller.accounts.model import Stage
 from controller.accounts.reasons import State
 from controller.manager import Status
 from controller.registry import Account, Registry, ShuttingDownError, UnknownAccountError
@@ -16,6 +19,7 @@ from controller.tasks import Tasks
 from handlers.chat.live_message import LiveMessage
 from handlers.chat.messages import Text
 from handlers.chat.request import Request
+from handlers.telegram.actions.open_ahead import OpenAhead
 from handlers.telegram.ui import keyboards
 from handlers.telegram.ui.codes import Codes
 from handlers.telegram.ui.linking_line import Lines
@@ -48,9 +52,21 @@ class Linking:
     def __init__(self, lines: Lines, *, accounts: Registry, codes: Codes, responder: Responder, tasks: Tasks) -> None:
         self._lines, self._accounts, self._codes = lines, accounts, codes
         self._responder, self._tasks = responder, tasks
+        self._ahead = OpenAhead(accounts, tasks)
         self._waiting: dict[str, tuple[Request, Begin]] = {}
         self._beginning: set[str] = set()
         self._told: dict[int, _Told] = {}
+        self._scanned: dict[str, tuple[_Told, texts.Done]] = {}
+        """Accounts whose turn is over and of which it is not known yet what comes of them."""
+
+    def waits(self, number: str) -> bool:
+        """Tell whether an account's turn has not come yet."""
+        turn = self._lines.turn(number)
+        return turn is not None and not turn.open
+
+    async def take_ahead(self, number: str) -> bool:
+        """Take over an account that was opened before its turn came; return whether it is on its way already."""
+        return await self._ahead.take(number)
 
     def person(self, number: str) -> int | None:
         """Return in whose line an account is."""
@@ -68,6 +84,7 @@ class Linking:
         turn = self._lines.join(request.user, number)
         if not turn.open:
             self._waiting[number] = (request, begin)
+            self._look_ahead(request.user)
             self._tell(request)
         elif known:
             await begin(request)  # it is under way: the answer says so
@@ -81,12 +98,16 @@ class Linking:
                 self._waiting[account.number] = (request, begin)
                 if self._lines.join(request.user, account.number).open:
                     self._begin_soon(account.number)
+        self._look_ahead(request.user)
         self._tell(request, problems)
 
     def refresh(self, number: str) -> None:
-        """Look whether the open account is done: linked, or nothing more is tried. Then the next one begins."""
+        """Look whether the open account is done: scanned, or nothing more is tried. Then the next one begins."""
         turn = self._lines.turn(number)
-        if turn is None or not turn.open or number in self._beginning:
+        if turn is None:
+            self._follow_scanned(number)
+            return
+        if not turn.open or number in self._beginning:
             return
         try:
             status = self._accounts.status(number)
@@ -95,6 +116,27 @@ class Linking:
             return
         if _is_over(status):
             self._leave(number, texts.outcome(status))
+        elif status.state is State.CONNECTING and status.stage is Stage.SYNCING:
+            self._leave(number, texts.SCANNED)
+
+    def _follow_scanned(self, number: str) -> None:
+        """Tell what came of an account that was scanned, once that is known."""
+        if number not in self._scanned:
+            return
+        try:
+            status = self._accounts.status(number)
+        except UnknownAccountError:
+            del self._scanned[number]
+            return
+        if not _is_over(status):
+            return
+        told, before = self._scanned.pop(number)
+        told.done[told.done.index(before)] = replace(before, outcome=texts.outcome(status))
+        person = told.request.user
+        if self._told.get(person) is told:
+            self._show(told, self._text(person, told))
+        else:
+            self._show(told, Text(texts.line_over(told.done, problems=told.problems)))
 
     async def skip(self, number: str) -> bool:
         """Let the next one begin; this account is closed if its code is open. Returns False if it is in no line."""
@@ -125,6 +167,7 @@ class Linking:
         numbers = self._lines.dissolve(person)
         for each in numbers:
             self._waiting.pop(each, None)
+            self._ahead.give_up(each)
         told = self._told.pop(person, None)
         await self._close(numbers[0])
         if told is not None:
@@ -165,6 +208,7 @@ class Linking:
         self.refresh(number)
 
     def _begin_soon(self, number: str) -> None:
+        self._beginning.add(number)  # from now on: what happened before its turn does not end it
         self._tasks.start(self._begin_next(number), "linking the next account in line")
 
     async def _begin_next(self, number: str) -> None:
@@ -173,6 +217,7 @@ class Linking:
         request = replace(request, message=None, update=0)  # it was answered when it was put in line
         account = self._account(number)
         if account is None:
+            self._beginning.discard(number)
             self._leave(number, None)
             return
         try:
@@ -200,7 +245,12 @@ class Linking:
         self._waiting.pop(number, None)
         told = self._told.get(person)
         if told is not None and account is not None and outcome is not None:
-            told.done.append(texts.Done(account, outcome))
+            done = texts.Done(account, outcome)
+            told.done.append(done)
+            if outcome == texts.SCANNED:
+                self._scanned[number] = (told, done)
+        self._ahead.give_up(number)
+        self._look_ahead(person)
         if following is not None:
             self._begin_soon(following)
         if told is None:
@@ -210,6 +260,11 @@ class Linking:
             self._show(told, Text(texts.line_over(told.done, problems=told.problems)))
         else:
             self._show(told, self._text(person, told))
+
+    def _look_ahead(self, person: int) -> None:
+        """Open the browsers of the next few of a person's line."""
+        line = self._lines.line(person)
+        self._ahead.follow([] if line is None else line.waiting)
 
     def _account(self, number: str) -> Account | None:
         try:

@@ -79,6 +79,8 @@ class Codes:
         self._queue, self._tasks, self._clock = queue, tasks, clock
         self._accounts, self._recipients, self._messages = accounts, recipients, messages
         self._linkings: dict[str, _Linking] = {}
+        self._early: dict[str, CodeShown] = {}
+        """The newest codes of accounts whose turn in a person's line has not come."""
 
     def ask(self, number: str, person: int, unreachable: Callable[[], None] | None = None) -> None:
         """Remember who asked for the account's code. unreachable: called if they cannot be written to."""
@@ -104,6 +106,10 @@ class Codes:
 
         An owner who is an operator no longer gets none.
         """
+        turn = self._lines.turn(notice.number)
+        if turn is not None and not turn.open:
+            self._early[notice.number] = notice
+            return
         linking = self._linkings.get(notice.number)
         if linking is None:
             try:
@@ -116,8 +122,15 @@ class Codes:
         linking.newest = notice
         self._sync_soon(linking)
 
+    def show_early(self, number: str) -> None:
+        """Show the code that came before the account's turn, if there is one: its turn has come."""
+        notice = self._early.pop(number, None)
+        if notice is not None:
+            self.show(notice)
+
     def hide(self, notice: CodeHidden) -> None:
         """Take the account's code away."""
+        self._early.pop(notice.number, None)
         linking = self._linkings.get(notice.number)
         if linking is not None:
             self._hide(linking)

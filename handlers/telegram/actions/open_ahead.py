@@ -1,0 +1,96 @@
+"""Opens the browsers of accounts that wait in a person's line, so that their codes are there when their turn comes.
+
+A page takes some ten seconds to its first code; in a line these would add up. Only the next few are opened, and closed
+again if their turn does not come in time: a code's rounds are limited, and nobody sees these. Whose turn it is, and
+what a person is told, is `linking`'s.
+"""
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from controller.accounts.reasons import State
+from controller.registry import Registry, ShuttingDownError, UnknownAccountError
+from controller.tasks import Tasks
+
+log = logging.getLogger(__name__)
+
+MOST = 4
+"""Accounts of one line that are open ahead: as many as people scan in the time that a page takes to its first code."""
+SECONDS = 90.0
+"""So long an account is open ahead: shorter than its codes are renewed (QR_TIMEOUT_SECONDS)."""
+
+
+@dataclass(slots=True)
+class _Ahead:
+    opening: asyncio.Task[None]
+    closing: asyncio.TimerHandle | None = None
+
+
+class OpenAhead:
+    """The accounts of all lines that are open before their turn."""
+
+    def __init__(self, accounts: Registry, tasks: Tasks) -> None:
+        self._accounts, self._tasks = accounts, tasks
+        self._ahead: dict[str, _Ahead] = {}
+
+    def follow(self, waiting: Sequence[str]) -> None:
+        """Open the first of those that wait in a line. Returns at once; may be called as often as one likes."""
+        for number in waiting[:MOST]:
+            if number not in self._ahead:
+                opening = self._tasks.start(self._open(number), "opening an account ahead of its turn")
+                timer = asyncio.get_running_loop().call_later(SECONDS, self._too_long, number)
+                self._ahead[number] = _Ahead(opening, timer)
+
+    async def take(self, number: str) -> bool:
+        """Hand over an account whose turn has come; return whether it is on its way already."""
+        ahead = self._ahead.pop(number, None)
+        if ahead is None:
+            return False
+        _cancel(ahead)
+        await asyncio.wait({ahead.opening})
+        return self._is_under_way(number)
+
+    def give_up(self, number: str) -> None:
+        """Close an account that does not wait any more. Returns at once."""
+        ahead = self._ahead.pop(number, None)
+        if ahead is not None:
+            _cancel(ahead)
+            self._tasks.start(self._close(number, ahead), "closing an account that waits no more")
+
+    def _too_long(self, number: str) -> None:
+        """Close an account whose turn has not come; it is not opened ahead again."""
+        ahead = self._ahead[number]
+        ahead.closing = None
+        self._tasks.start(self._close(number, ahead), "closing an account that was open ahead")
+
+    async def _open(self, number: str) -> None:
+        try:
+            if not self._is_under_way(number):
+                await self._accounts.start(number)
+        except (UnknownAccountError, ShuttingDownError):
+            return
+        except OSError as error:
+            log.warning("An account could not be opened ahead of its turn: %s", error)
+
+    async def _close(self, number: str, ahead: _Ahead) -> None:
+        await asyncio.wait({ahead.opening})
+        try:
+            if self._accounts.status(number).state is not State.CONNECTED:
+                await self._accounts.suspend(number)
+        except (UnknownAccountError, ShuttingDownError):
+            return
+        except OSError as error:
+            log.warning("An account that waits no more could not be closed: %s", error)
+
+    def _is_under_way(self, number: str) -> bool:
+        try:
+            return self._accounts.status(number).state in {State.CONNECTING, State.CONNECTED}
+        except UnknownAccountError:
+            return False
+
+
+def _cancel(ahead: _Ahead) -> None:
+    if ahead.closing is not None:
+        ahead.closing.cancel()
