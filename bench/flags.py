@@ -1,7 +1,7 @@
 """`python -m bench.flags`: what each browser flag saves and costs, one at a time, on the product's own driver.
 
-For each set of flags an account is linked, sits still, is restored after a clean close and after a kill -9. Memory is
-private memory (USS) of the browser's processes beside PSS, since shared pages depend on whatever else runs.
+For each set an account is linked, closed, restored, sits still, and is restored after a kill -9. Memory is private
+memory (USS) of the restored browser's processes beside PSS, since shared pages depend on whatever else runs.
 """
 
 import argparse
@@ -20,38 +20,50 @@ import psutil
 
 from controller.accounts.reports import Code, Ended, Ready, Report
 from controller.chromium import ChromiumDriver, ChromiumOptions
+from controller.chromium.process.flags import SAVINGS
 from controller.driver import Opening, Session
-from sandbox.whatsapp import Options, Timings, WhatsAppStandIn
+from sandbox.whatsapp import Heavy, Options, Timings, WhatsAppStandIn
 
 ACCOUNT = "+4915112345678"
-SETS: dict[str, tuple[str, ...]] = {
-    "as it is": (),
-    "in-process-gpu": ("--in-process-gpu",),
-    "network in process": ("--enable-features=NetworkServiceInProcess2",),
-    "no-zygote": ("--no-zygote",),
-    "lite-mode": ("--js-flags=--lite-mode --optimize-for-size",),
-    "optimize-for-size": ("--js-flags=--optimize-for-size",),
-    "no software rasterizer": ("--disable-software-rasterizer", "--disable-gpu"),
+SETTLE = 3.0
+HEAVY_SETTLE = 20.0
+"""Seconds after a link until what the page stores is stored."""
+ONE_BY_ONE: dict[str, tuple[str, ...]] = {
+    "v8 optimize-for-size": ("--js-flags=--optimize-for-size",),
+    "v8 lite-mode": ("--js-flags=--lite-mode --optimize-for-size",),
+    "no gpu": ("--disable-gpu",),
+    "no software rasterizer": ("--disable-gpu", "--disable-software-rasterizer"),
     "one renderer": ("--renderer-process-limit=1",),
-    "small caches": ("--disk-cache-size=33554432", "--media-cache-size=1"),
-    "all but lite-mode": (
-        "--in-process-gpu",
-        "--enable-features=NetworkServiceInProcess2",
-        "--no-zygote",
-        "--js-flags=--optimize-for-size",
-    ),
-    "all": (
-        "--in-process-gpu",
-        "--enable-features=NetworkServiceInProcess2",
-        "--no-zygote",
-        "--js-flags=--lite-mode --optimize-for-size",
-    ),
+    "low-end device": ("--enable-low-end-device-mode",),
 }
+"""Flags that are not among the product's savings, each tried beside all of them."""
+
+
+@dataclass(frozen=True)
+class Trial:
+    """Which savings are on, and what else is on the command line."""
+
+    savings: frozenset[str]
+    more: tuple[str, ...] = ()
+
+
+def trials() -> dict[str, Trial]:
+    """Return what is measured, by its name: nothing, everything, each saving alone left out, and further flags."""
+    every = frozenset(SAVINGS)
+    return {
+        "no saving": Trial(frozenset()),
+        "all savings": Trial(every),
+        **{f"all but {name}": Trial(every - {name}) for name in SAVINGS},
+        **{f"all, {name}": Trial(every, flags) for name, flags in ONE_BY_ONE.items()},
+    }
 
 
 @dataclass(frozen=True)
 class Result:
-    """uss, pss: MiB. cpu: seconds of the browser until ready; idle: % of a core. seconds until ready, restored."""
+    """uss, pss: MiB. cpu: seconds of the browser until ready, after a restore; idle: % of a core.
+
+    ready, restored, after_kill: seconds. asked: pictures and fonts that were asked for. disk: MiB of the profile.
+    """
 
     uss: float
     pss: float
@@ -61,6 +73,8 @@ class Result:
     ready: float
     restored: float
     after_kill: float
+    asked: int
+    disk: float
 
 
 class Account:
@@ -104,6 +118,15 @@ def family(data_dir: Path) -> list[psutil.Process]:
     return list(dict.fromkeys(found))
 
 
+def cpu_seconds(process: psutil.Process) -> float:
+    """Return the processor time of a process's threads, to the nanosecond where the kernel tells."""
+    try:
+        found = [Path(f"/proc/{process.pid}/task/{one.id}/schedstat") for one in process.threads()]
+        return sum(int(path.read_text("ascii").split()[0]) for path in found) / 1e9
+    except OSError:
+        return float(sum(process.cpu_times()[:2]))
+
+
 def total(processes: list[psutil.Process], of: Callable[[psutil.Process], float]) -> float:
     """Add up a figure over processes; one that has just ended counts nothing."""
     added = 0.0
@@ -113,13 +136,16 @@ def total(processes: list[psutil.Process], of: Callable[[psutil.Process], float]
     return added
 
 
-async def measure(flags: tuple[str, ...], idle: float) -> Result:
+async def measure(trial: Trial, idle: float, heavy: Heavy | None) -> Result:
     """Try one set of flags."""
     timings = Timings().scaled(10).with_given({"load_cold": 1.0})
     with tempfile.TemporaryDirectory(prefix="switchboard-flags-") as folder:
         data_dir = Path(folder) / "data"
-        async with WhatsAppStandIn(Options(timings=timings)) as stand_in:
-            driver = ChromiumDriver(ChromiumOptions(page_url=stand_in.url, data_dir=data_dir, extra_args=flags))
+        async with WhatsAppStandIn(Options(timings=timings, heavy=heavy)) as stand_in:
+            options = ChromiumOptions(
+                page_url=stand_in.url, data_dir=data_dir, extra_args=trial.more, savings=trial.savings
+            )
+            driver = ChromiumDriver(options)
             account = Account(driver)
             try:
                 began = await account.open()
@@ -128,18 +154,18 @@ async def measure(flags: tuple[str, ...], idle: float) -> Result:
                 stand_in.phones.scan(code.text, ACCOUNT)
                 await account.seen(Ready)
                 ready = time.monotonic() - began
-                processes = family(data_dir)
-                cpu = total(processes, lambda one: sum(one.cpu_times()[:2]))
-                await asyncio.sleep(3)
-                memory = [one.memory_full_info() for one in processes if one.is_running()]
-                before = total(processes, lambda one: sum(one.cpu_times()[:2]))
-                await asyncio.sleep(idle)
-                idled = total(processes, lambda one: sum(one.cpu_times()[:2])) - before
+                await asyncio.sleep(SETTLE if heavy is None else HEAVY_SETTLE)
                 await account.close()
 
                 began = await account.open()
                 await account.seen(Ready)
                 restored = time.monotonic() - began
+                processes = family(data_dir)
+                await asyncio.sleep(SETTLE)
+                cpu = total(processes, cpu_seconds)
+                memory = [one.memory_full_info() for one in processes if one.is_running()]
+                await asyncio.sleep(idle)
+                idled = total(processes, cpu_seconds) - cpu
                 for process in family(data_dir):
                     with contextlib.suppress(ProcessLookupError):
                         os.kill(process.pid, signal.SIGKILL)
@@ -150,30 +176,36 @@ async def measure(flags: tuple[str, ...], idle: float) -> Result:
             finally:
                 await account.close()
                 await driver.stop()
+            disk = sum(file.stat().st_size for file in data_dir.rglob("*") if file.is_file())
+            asked = stand_in.asked["picture"] + stand_in.asked["font"]
     mib = 1 << 20
     uss, pss = sum(one.uss for one in memory) / mib, sum(one.pss for one in memory) / mib
-    return Result(uss, pss, len(memory), cpu, idled / idle * 100, ready, restored, after_kill)
+    return Result(uss, pss, len(memory), cpu, idled / idle * 100, ready, restored, after_kill, asked, disk / mib)
 
 
 def main() -> int:
     """Measure each set and print the table."""
     parser = argparse.ArgumentParser(prog="python -m bench.flags", description=__doc__)
     parser.add_argument("--idle", type=float, default=20.0, metavar="SECONDS")
-    parser.add_argument("names", nargs="*", help=f"of the sets: {', '.join(SETS)}")
+    parser.add_argument("--heavy", action="store_true", help="on a page with 5,000 chats, pictures and 150 MiB stored")
+    every = trials()
+    parser.add_argument("names", nargs="*", help=f"of the sets: {', '.join(every)}")
     asked = parser.parse_args()
+    heavy = Heavy() if asked.heavy else None
     print(
-        "| flags | USS MiB | PSS MiB | processes | CPU to ready s | idle % | ready s | restored s | after kill -9 s |"
+        "| flags | USS MiB | PSS MiB | processes | CPU to ready s | idle % | ready s | restored s | after kill -9 s "
+        "| pictures, fonts | disk MiB |"
     )
-    print("|---|--:|--:|--:|--:|--:|--:|--:|--:|")
-    for name in asked.names or SETS:
+    print("|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|")
+    for name in asked.names or every:
         try:
-            one = asyncio.run(measure(SETS[name], asked.idle))
+            one = asyncio.run(measure(every[name], asked.idle, heavy))
         except Exception as error:  # noqa: BLE001 - whatever a flag breaks is a row of the table
             print(f"| {name} | failed: {error} |", flush=True)
             continue
         print(
             f"| {name} | {one.uss:.0f} | {one.pss:.0f} | {one.processes} | {one.cpu:.2f} | {one.idle:.1f} "
-            f"| {one.ready:.1f} | {one.restored:.1f} | {one.after_kill:.1f} |",
+            f"| {one.ready:.1f} | {one.restored:.1f} | {one.after_kill:.1f} | {one.asked} | {one.disk:.0f} |",
             flush=True,
         )
     return 0

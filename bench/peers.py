@@ -1,34 +1,35 @@
 """`python -m bench.peers`: this product beside unmodified whatsapp-web.js, in one run, on the same page's true timings.
 
 Both keep N accounts on one stand-in: link them, stop, start again, sit still, lose a browser. One engine runs at a
-time, in turn, each several times; what is printed are medians and the ratio of the product to the peer. PSS shares
-pages with whatever else runs a Chromium, so let nothing else run one.
+time, in turn, each several times; what is printed are medians and the ratio of the product to the peer. `--quick` links
+once and starts three times; `--growth` links 32 once and starts 1 to 32 of them. PSS shares pages with whatever else
+runs a Chromium, so let nothing else run one.
 """
 
 import argparse
 import asyncio
 import contextlib
 import json
-import os
-import platform
 import signal
-import statistics
+import sqlite3
+import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Protocol
 
 import psutil
 
-from bench.usage import tree, usage
+from bench import document
+from bench.peer_tables import GROWTH, Figures, Start, growth_table, markdown, median, rows
+from bench.usage import thread_times, tree, usage, used_between
 from sandbox.telegram import TelegramStandIn
-from sandbox.whatsapp import Options, Timings, WhatsAppStandIn
+from sandbox.whatsapp import Heavy, Options, Timings, WhatsAppStandIn
 from tests.e2e.harness import ADMIN, World
-from tests.peers.harness import Node, browser, why_not
+from tests.peers.harness import MODULES, Node, browser, why_not
 
 PAGE_OWN = Timings().load_restored + Timings().open + Timings().sync
 """Seconds that the page itself needs from its first byte until it is synced, whoever drives it."""
@@ -44,19 +45,6 @@ TRUE_SETTINGS = {
 """The product's defaults: the harness of the tests sets shorter ones."""
 
 
-@dataclass(frozen=True)
-class Figures:
-    """What one engine did with N accounts in one run. Seconds, bytes; idle: seconds of processor time per second."""
-
-    link: float
-    boot: float
-    boot_cpu: float
-    memory: float
-    processes: float
-    idle: float
-    recovery: float
-
-
 class Engine(Protocol):
     """One way to keep accounts linked: a process that is started on a folder."""
 
@@ -64,6 +52,9 @@ class Engine(Protocol):
 
     def running(self, numbers: Sequence[str], *, link: bool) -> "contextlib.AbstractAsyncContextManager[Running]":
         """Start it; with `link` each account asks for a code, else it takes its session up."""
+
+    def pause(self, numbers: Sequence[str]) -> None:
+        """Let these accounts not be started the next time."""
 
 
 class Running(Protocol):
@@ -109,6 +100,12 @@ class Product:
     def connections(self, number: str) -> int:
         return self._connections(number)
 
+    def pause(self, numbers: Sequence[str]) -> None:
+        with contextlib.closing(sqlite3.connect(self._world.data_dir / "switchboard.sqlite")) as database, database:
+            database.executemany(
+                "UPDATE accounts SET wanted = 'suspended' WHERE number = ?", [(number,) for number in numbers]
+            )
+
     def shown(self) -> list[dict[str, Any]]:
         return [message for message in self._world.chat() if message["photo"]]
 
@@ -151,6 +148,9 @@ class Peer:
 
     def __init__(self, whatsapp: WhatsAppStandIn, folder: Path) -> None:
         self._whatsapp, self._folder = whatsapp, folder
+
+    def pause(self, numbers: Sequence[str]) -> None:
+        """Nothing: only the clients that are named are started."""
 
     @asynccontextmanager
     async def running(self, numbers: Sequence[str], *, link: bool) -> AsyncIterator["PeerRunning"]:
@@ -202,8 +202,8 @@ class PeerRunning:
 # --- one run ----------------------------------------------------------------------------------------------------------
 
 
-async def measure(engine: Engine, whatsapp: WhatsAppStandIn, numbers: Sequence[str], idle: float) -> Figures:
-    """Link, stop, start, sit still, lose a browser: with one engine, once."""
+async def link(engine: Engine, whatsapp: WhatsAppStandIn, numbers: Sequence[str]) -> float:
+    """Link accounts as fast as codes are shown; return the seconds until the last is ready."""
     began = time.monotonic()
     async with engine.running(numbers, link=True) as running:
         scanned: set[str] = set()
@@ -214,12 +214,16 @@ async def measure(engine: Engine, whatsapp: WhatsAppStandIn, numbers: Sequence[s
                         whatsapp.phones.scan(code, number)
                         scanned.add(number)
             await asyncio.sleep(0.1)
-            if time.monotonic() - began > PATIENCE:
+            if time.monotonic() - began > PATIENCE + 30 * len(numbers):
                 raise TimeoutError(f"{engine.name}: only {len(scanned)} of {len(numbers)} showed a code")
         await asyncio.gather(*(running.until_ready(number, after=0) for number in numbers))
-        link = time.monotonic() - began
+        took = time.monotonic() - began
         await asyncio.sleep(SETTLE)  # until the sessions are safe on the disk, whoever keeps them
+    return took
 
+
+async def start(engine: Engine, numbers: Sequence[str], idle: float) -> Start:
+    """Start linked accounts, sit still, lose a browser."""
     began = time.monotonic()
     async with engine.running(numbers, link=False) as running:
         await asyncio.gather(*(running.until_ready(number, after=0) for number in numbers))
@@ -227,29 +231,55 @@ async def measure(engine: Engine, whatsapp: WhatsAppStandIn, numbers: Sequence[s
         boot_cpu = usage(running.pid, memory=False).cpu
         await asyncio.sleep(SETTLE)
         settled = usage(running.pid)
+        before = thread_times(running.pid)
         await asyncio.sleep(idle)
-        idled = usage(running.pid, memory=False).cpu - settled.cpu
+        idled = used_between(before, thread_times(running.pid)) / idle if idle else float("nan")
         victim = running.browser_of(numbers[0])
         began = time.monotonic()
         victim.send_signal(signal.SIGKILL)
         await running.until_ready(numbers[0], after=1)
         recovery = time.monotonic() - began
-    return Figures(link, boot, boot_cpu, settled.pss, settled.processes, idled / idle, recovery)
+    return Start(boot, boot_cpu, settled.pss, settled.processes, idled, recovery)
 
 
-async def run_once(name: str, count: int, idle: float) -> Figures:
+@asynccontextmanager
+async def engine_of(name: str, heavy: Heavy | None) -> AsyncIterator[tuple[Engine, WhatsAppStandIn]]:
     """Give one engine a stand-in and a folder of its own."""
-    numbers = [f"+49151{index:08d}" for index in range(11_000_001, 11_000_001 + count)]
     with tempfile.TemporaryDirectory(prefix="switchboard-peers-") as folder:
-        options = Options(tls=True, timings=Timings())
+        options = Options(tls=True, timings=Timings(), heavy=heavy)
         async with TelegramStandIn(0) as telegram, WhatsAppStandIn(options) as whatsapp:
             telegram.client.add_user(ADMIN, "Ada")
-            engine: Engine = (
-                Product(World(telegram, whatsapp, Path(folder) / "data"))
-                if name == Product.name
-                else Peer(whatsapp, Path(folder))
-            )
-            return await measure(engine, whatsapp, numbers, idle)
+            if name == Product.name:
+                yield Product(World(telegram, whatsapp, Path(folder) / "data")), whatsapp
+            else:
+                yield Peer(whatsapp, Path(folder)), whatsapp
+
+
+def numbers_of(count: int) -> list[str]:
+    """Return so many accounts."""
+    return [f"+49151{index:08d}" for index in range(11_000_001, 11_000_001 + count)]
+
+
+async def run_once(name: str, count: int, idle: float, starts: int, heavy: Heavy | None) -> list[Figures]:
+    """Link so many accounts once and start them so often."""
+    numbers = numbers_of(count)
+    async with engine_of(name, heavy) as (engine, whatsapp):
+        linked = await link(engine, whatsapp, numbers)
+        return [Figures(linked, **vars(await start(engine, numbers, idle))) for _ in range(starts)]
+
+
+async def grow(name: str, counts: Sequence[int], heavy: Heavy | None) -> dict[int, Start]:
+    """Link the most accounts once, then start so many of them, the most first."""
+    most = numbers_of(max(counts))
+    async with engine_of(name, heavy) as (engine, whatsapp):
+        took = await link(engine, whatsapp, most)
+        print(f"{name}: {len(most)} linked in {took:.0f} s", file=sys.stderr, flush=True)
+        grown = {}
+        for count in sorted(counts, reverse=True):
+            engine.pause(most[count:])
+            grown[count] = await start(engine, most[:count], 5.0)
+            print(f"{name}, {count}: {grown[count]}", file=sys.stderr, flush=True)
+        return grown
 
 
 def _browser_with(pid: int, profile: str) -> psutil.Process:
@@ -275,83 +305,66 @@ async def _until(condition: Callable[[], bool], what: str) -> None:
         await asyncio.sleep(0.05)
 
 
-# --- the table --------------------------------------------------------------------------------------------------------
+# --- the command line -------------------------------------------------------------------------------------------------
 
 
-def median(runs: Sequence[Figures]) -> Figures:
-    """Return the median of each figure."""
-    return Figures(
-        **{each.name: statistics.median(getattr(run, each.name) for run in runs) for each in fields(Figures)}
-    )
-
-
-def rows(one: dict[str, Figures], many: dict[str, Figures], count: int) -> list[tuple[str, float, float, str, float]]:
-    """Return what is compared: (figure, product, peer, unit, goal of the ratio)."""
-    ours, theirs = many[Product.name], many[Peer.name]
-    ours_one, theirs_one = one[Product.name], one[Peer.name]
-    mib = 1 << 20
-
-    def further(all_of_them: Figures, single: Figures) -> float:
-        return (all_of_them.memory - single.memory) / (count - 1) / mib
-
-    return [
-        ("memory for each further account", further(ours, ours_one), further(theirs, theirs_one), "MiB", 0.40),
-        (f"memory of all {count}", ours.memory / mib, theirs.memory / mib, "MiB", 0.50),
-        (f"boot of {count} linked accounts", ours.boot, theirs.boot, "s", 0.80),
-        ("CPU of that boot", ours.boot_cpu, theirs.boot_cpu, "s", 0.40),
-        ("crash → ready", ours.recovery, theirs.recovery, "s", 1.0),
-        ("recovery beyond the page's own time", ours.recovery - PAGE_OWN, theirs.recovery - PAGE_OWN, "s", 0.40),
-        ("idle CPU", ours.idle * 100, theirs.idle * 100, "% of a core", 0.50),
-        (f"linking {count}", ours.link, theirs.link, "s", 1.5),
-        ("processes for each account", ours.processes / count, theirs.processes / count, "", 0.58),
-    ]
-
-
-def markdown(compared: Sequence[tuple[str, float, float, str, float]]) -> str:
-    """Return the table."""
-    lines = ["| figure | product | peer | ratio | goal |", "|---|--:|--:|--:|--:|"]
-    for what, ours, theirs, unit, goal in compared:
-        ratio = ours / theirs if theirs else float("nan")
-        missed = "" if ratio <= goal else " (missed)"
-        lines.append(f"| {what} | {ours:.3g} {unit} | {theirs:.3g} {unit} | {ratio:.2f}{missed} | ≤ {goal:g} |")
-    return "\n".join(lines)
+def versions() -> str:
+    """Return what ran: the browser, Node.js and the peer."""
+    packages = json.loads((MODULES.parent / "package-lock.json").read_text("utf-8"))["packages"]
+    peer = packages["node_modules/whatsapp-web.js"]["version"]
+    node = subprocess.run(["node", "--version"], capture_output=True, text=True, check=False).stdout.strip()
+    return f"{document.browser_version(browser() or '')}, Node.js {node}, whatsapp-web.js {peer}"
 
 
 def main() -> int:
     """Measure both in turn and print the table."""
     parser = argparse.ArgumentParser(prog="python -m bench.peers", description=__doc__)
-    parser.add_argument("--accounts", type=int, default=8, metavar="N")
+    parser.add_argument("--accounts", type=int, metavar="N", help="8, or with --growth 32")
+    parser.add_argument("--heavy", action="store_true", help="on a page with 5,000 chats, pictures and 150 MiB stored")
     parser.add_argument("--runs", type=int, default=3, metavar="N", help="runs of each engine; medians are printed")
+    parser.add_argument("--starts", type=int, default=1, metavar="N", help="starts after each linking")
     parser.add_argument("--idle", type=float, default=60.0, metavar="SECONDS")
-    parser.add_argument("--growth", action="store_true", help="also 1, 2, 4, 8, 16, 32 accounts of the product")
+    parser.add_argument("--quick", action="store_true", help="one linking, three starts, 20 s idle: some ten minutes")
+    parser.add_argument("--growth", action="store_true", help="instead: 1, 2, 4, 8, 16, 32 accounts of each engine")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write every run there")
+    parser.add_argument("--markdown", type=Path, metavar="FILE", help="write the table there (docs/benchmarks.md)")
     asked = parser.parse_args()
     if (reason := why_not()) is not None:
         print(f"The peer is skipped: {reason}")
         return 0
-    results: dict[str, dict[int, list[Figures]]] = {Product.name: {}, Peer.name: {}}
-    for _ in range(asked.runs):
-        for count in (1, asked.accounts):
-            for name, measured in results.items():
-                figures = asyncio.run(run_once(name, count, asked.idle))
-                measured.setdefault(count, []).append(figures)
-                print(f"{name}, {count}: {figures}", file=sys.stderr, flush=True)
-    medians = {name: {count: median(runs) for count, runs in each.items()} for name, each in results.items()}
-    print(f"Python {platform.python_version()}, {os.cpu_count()} cores, {asked.runs} runs of each, medians\n")
-    one, many = ({name: each[count] for name, each in medians.items()} for count in (1, asked.accounts))
-    print(markdown(rows(one, many, asked.accounts)))
+    heavy = Heavy() if asked.heavy else None
+    where = f"{document.machine()} {versions()}. `{document.command()}`"
     if asked.growth:
-        print("\n| accounts | boot | memory | processes |\n|--:|--:|--:|--:|")
-        for count in (1, 2, 4, 8, 16, 32):
-            grown = asyncio.run(run_once(Product.name, count, 5.0))
-            print(
-                f"| {count} | {grown.boot:.1f} s | {grown.memory / (1 << 20):.0f} MiB | {grown.processes:.0f} |",
-                flush=True,
-            )
+        counts = [count for count in GROWTH if count <= (asked.accounts or GROWTH[-1])]
+        grown = {name: asyncio.run(grow(name, counts, heavy)) for name in (Product.name, Peer.name)}
+        text = f"## How it grows\n\n{where}\n\n{growth_table(grown)}"
+        _give("growth on a heavy page" if heavy else "growth", text, asked.markdown)
+        return 0
+    most = asked.accounts or 8
+    runs, starts, idle = (1, 3, 20.0) if asked.quick else (asked.runs, asked.starts, asked.idle)
+    results: dict[str, dict[int, list[Figures]]] = {Product.name: {}, Peer.name: {}}
+    for _ in range(runs):
+        for count in (1, most):
+            for name, measured in results.items():
+                figures = asyncio.run(run_once(name, count, idle, 1 if asked.quick and count == 1 else starts, heavy))
+                measured.setdefault(count, []).extend(figures)
+                print(f"{name}, {count}: {figures}", file=sys.stderr, flush=True)
+    medians = {name: {count: median(each) for count, each in counts.items()} for name, counts in results.items()}
+    one, many = ({name: each[count] for name, each in medians.items()} for count in (1, most))
+    how = f"Medians of {runs * starts} starts after {runs} linkings of each; the page itself needs {PAGE_OWN:.1f} s."
+    table = markdown(rows(one[Product.name], one[Peer.name], many[Product.name], many[Peer.name], most, PAGE_OWN))
+    on_heavy = " on a heavy page" if heavy else ""
+    _give(f"peers{on_heavy}", f"## Beside whatsapp-web.js{on_heavy}\n\n{where} {how}\n\n{table}", asked.markdown)
     if asked.json is not None:
         every = {name: {n: [vars(run) for run in runs] for n, runs in each.items()} for name, each in results.items()}
         asked.json.write_text(json.dumps(every, indent=2) + "\n", "utf-8")
     return 0
+
+
+def _give(name: str, text: str, file: Path | None) -> None:
+    print(text)
+    if file is not None:
+        document.put(file, name, text)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,66 @@
+"""docs/benchmarks.md: each bench writes its own part of it, with the machine, the versions and the command."""
+
+import os
+import platform
+import re
+import shlex
+import subprocess
+import sys
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+
+import psutil
+
+HEAD = """# Benchmarks
+
+What was measured, by which command, on which machine. The parts below are written by the benches themselves; medians
+are of the runs that are named. Memory is PSS unless it says otherwise: pages shared between processes count by their
+share, so let no other browser run beside a measurement.
+"""
+
+
+def machine() -> str:
+    """Describe the machine and the versions in a few lines of Markdown."""
+    model = next(
+        (line.partition(":")[2].strip() for line in _lines("/proc/cpuinfo") if line.startswith("model name")),
+        platform.machine(),
+    )
+    memory = psutil.virtual_memory().total / (1 << 30)
+    others = sum("chrom" in (one.info["name"] or "") for one in psutil.process_iter(["name"]))
+    shared = f"; {others} other browser processes ran beside it" if others else ""
+    return (
+        f"{datetime.now(UTC):%Y-%m-%d}, {len(os.sched_getaffinity(0))} cores ({model}), {memory:.0f} GiB, "
+        f"Linux {platform.release()}, Python {platform.python_version()}, Playwright {version('playwright')}; "
+        f"load {os.getloadavg()[0]:.1f} when it began{shared}."
+    )
+
+
+def command() -> str:
+    """Return what was run, as one would type it."""
+    name = getattr(sys.modules["__main__"].__spec__, "name", None) or "?"
+    arguments = [each for each in sys.argv[1:] if not each.endswith(".md") and each != "--markdown"]
+    return shlex.join(["python", "-m", name.removesuffix(".__main__"), *arguments])
+
+
+def browser_version(executable: str) -> str:
+    """Ask a browser for its version."""
+    told = subprocess.run([executable, "--version"], capture_output=True, text=True, timeout=30, check=False).stdout
+    return told.strip() or "a browser of unknown version"
+
+
+def put(file: Path, name: str, text: str) -> None:
+    """Write one bench's part into the document, in the place of what it wrote before."""
+    begin, end = f"<!-- {name} -->", f"<!-- end of {name} -->"
+    part = f"{begin}\n{text.strip()}\n{end}"
+    before = file.read_text("utf-8") if file.exists() else HEAD
+    pattern = re.compile(f"{re.escape(begin)}.*?{re.escape(end)}", re.DOTALL)
+    after = pattern.sub(lambda _: part, before) if pattern.search(before) else f"{before.rstrip()}\n\n{part}\n"
+    file.write_text(after, "utf-8")
+
+
+def _lines(path: str) -> list[str]:
+    try:
+        return Path(path).read_text("utf-8", errors="replace").splitlines()
+    except OSError:
+        return []

@@ -1,0 +1,115 @@
+"""What `bench.peers` measured, as tables: medians, ratios to the peer, how figures grow, and what hosts hold."""
+
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+
+
+@dataclass(frozen=True)
+class Start:
+    """What one engine did with N linked accounts. Seconds, bytes; idle: seconds of processor time per second."""
+
+    boot: float
+    boot_cpu: float
+    memory: float
+    processes: float
+    idle: float
+    recovery: float
+
+
+@dataclass(frozen=True)
+class Figures:
+    """One start, with the seconds that the accounts had taken to be linked."""
+
+    link: float
+    boot: float
+    boot_cpu: float
+    memory: float
+    processes: float
+    idle: float
+    recovery: float
+
+
+def median(runs: Sequence[Figures]) -> Figures:
+    """Return the median of each figure."""
+    return Figures(
+        **{each.name: statistics.median(getattr(run, each.name) for run in runs) for each in fields(Figures)}
+    )
+
+
+def rows(
+    ours_one: Figures, theirs_one: Figures, ours: Figures, theirs: Figures, count: int, page: float
+) -> list[tuple[str, float, float, str, float]]:
+    """Return what is compared: (figure, product, peer, unit, goal of the ratio).
+
+    The first two are of one account, the others of `count`. page: seconds that the page itself needs to be synced.
+    """
+    mib = 1 << 20
+
+    def further(all_of_them: Figures, single: Figures) -> float:
+        return (all_of_them.memory - single.memory) / (count - 1) / mib
+
+    return [
+        ("memory for each further account", further(ours, ours_one), further(theirs, theirs_one), "MiB", 0.40),
+        (f"memory of all {count}", ours.memory / mib, theirs.memory / mib, "MiB", 0.50),
+        (f"boot of {count} linked accounts", ours.boot, theirs.boot, "s", 0.80),
+        ("CPU of that boot", ours.boot_cpu, theirs.boot_cpu, "s", 0.40),
+        ("crash → ready", ours.recovery, theirs.recovery, "s", 1.0),
+        ("recovery beyond the page's own time", ours.recovery - page, theirs.recovery - page, "s", 0.40),
+        ("idle CPU", ours.idle * 100, theirs.idle * 100, "% of a core", 0.50),
+        (f"linking {count}", ours.link, theirs.link, "s", 1.5),
+        ("processes for each account", ours.processes / count, theirs.processes / count, "", 0.58),
+    ]
+
+
+def markdown(compared: Sequence[tuple[str, float, float, str, float]]) -> str:
+    """Return the table."""
+    lines = ["| figure | product | peer | ratio | goal |", "|---|--:|--:|--:|--:|"]
+    for what, ours, theirs, unit, goal in compared:
+        ratio = ours / theirs if theirs else float("nan")
+        missed = "" if ratio <= goal else " (missed)"
+        lines.append(f"| {what} | {ours:.3g} {unit} | {theirs:.3g} {unit} | {ratio:.2f}{missed} | ≤ {goal:g} |")
+    return "\n".join(lines)
+
+
+GROWTH = (1, 2, 4, 8, 16, 32)
+HOSTS = (8, 16, 32, 64)
+"""GiB."""
+LEFT_FREE = 0.15
+"""Of a host's memory, for the system and for the moments in which browsers start."""
+
+
+def fit(points: dict[int, float]) -> tuple[float, float]:
+    """Return (base, each) of the straight line through a figure by number of accounts, by least squares."""
+    across, up = statistics.mean(points), statistics.mean(points.values())
+    spread = sum((count - across) ** 2 for count in points)
+    each = sum((count - across) * (value - up) for count, value in points.items()) / spread
+    return up - each * across, each
+
+
+def growth_table(grown: dict[str, dict[int, Start]]) -> str:
+    """Return how the figures grow, and how many accounts hosts of several sizes hold by a straight line."""
+    mib, names = 1 << 20, list(grown)
+    lines = [
+        "| accounts | " + " | ".join(f"{name}: boot | CPU | memory | processes" for name in names) + " |",
+        "|--:|" + "--:|--:|--:|--:|" * len(names),
+    ]
+    for count in sorted(next(iter(grown.values()))):
+        cells = [
+            f"{one.boot:.1f} s | {one.boot_cpu:.1f} s | {one.memory / mib:.0f} MiB | {one.processes:.0f}"
+            for one in (grown[name][count] for name in names)
+        ]
+        lines.append(f"| {count} | {' | '.join(cells)} |")
+    lines += [
+        "",
+        "| a host of | " + " | ".join(f"{name} holds" for name in names) + " |",
+        "|--:|" + "--:|" * len(names),
+    ]
+    fits = {name: fit({count: one.memory / mib for count, one in each.items()}) for name, each in grown.items()}
+    for host in HOSTS:
+        room = host * 1024 * (1 - LEFT_FREE)
+        held = (f"{max(0, int((room - base) / each)):,}" for base, each in fits.values())
+        lines.append(f"| {host} GiB | {' | '.join(held)} |")
+    told = "; ".join(f"{name} {base:.0f} MiB + {each:.1f} MiB for each account" for name, (base, each) in fits.items())
+    lines += ["", f"The straight lines: {told}. Real pages are heavier than the stand-in's, for both alike."]
+    return "\n".join(lines)
