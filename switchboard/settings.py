@@ -6,7 +6,7 @@ A wrong value is one clear line naming the variable. Part of the composition roo
 import os
 import shlex
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self, TypeVar
+from typing import Annotated, Any, Literal, Self, TypeVar, get_args
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
@@ -22,7 +22,7 @@ from switchboard.settings_files import defaults_for, find_env_file, unknown_name
 
 Seconds = Annotated[float, Field(ge=0, le=366 * 86400, allow_inf_nan=False)]
 Period = Annotated[float, Field(gt=0, le=366 * 86400, allow_inf_nan=False)]
-Saving = Literal["gpu", "network", "zygote"]
+Saving = Literal["gpu", "network", "zygote", "pictures", "fonts", "caches", "layout"]
 Ids = Annotated[tuple[int, ...], NoDecode]
 S = TypeVar("S", bound=BaseSettings)
 
@@ -79,7 +79,7 @@ class Settings(ProfileSettings):
     proxy_url: SecretStr | None = None
     chromium_path: Path | None = None
     browser_args: Annotated[tuple[str, ...], NoDecode] = ()
-    browser_savings: Annotated[tuple[Saving, ...], NoDecode] = ("gpu", "network", "zygote")
+    browser_savings: Annotated[tuple[Saving, ...], NoDecode] = get_args(Saving)
     launch_slots: int | Literal["auto"] = "auto"
     reconnect_delays: Annotated[tuple[Seconds, ...], NoDecode] = (1, 2, 4, 8, 16, 30)
     max_reconnect_attempts: int = Field(default=10, ge=1)

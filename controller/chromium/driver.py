@@ -176,7 +176,8 @@ class ChromiumDriver:
         playwright, node = await self._host.get()
         own = parse_proxy(opening.proxy) if opening.proxy else None
         arguments = self._options.arguments(browser, own_proxy=own is not None)
-        launch = Launch(profile, browser, arguments, own or self._options.proxy)
+        viewport = flags.viewport(self._options.savings)
+        launch = Launch(profile, browser, arguments, own or self._options.proxy, viewport)
         session: ChromiumSession | None = None
         try:
             with translated("start the browser"):

@@ -4,13 +4,14 @@ Judged by others' unmodified clients (tests/peers). What it does like the real t
 in docs/stand-ins-whatsapp.md.
 """
 
-from sandbox.whatsapp.options import Options, Timings
+from sandbox.whatsapp.options import Heavy, Options, Timings
 from sandbox.whatsapp.phones import PhoneError, Phones
 from sandbox.whatsapp.server import WhatsAppStandIn
 from sandbox.whatsapp.switches import TABLE, Switch, SwitchError, Switches
 
 __all__ = [
     "TABLE",
+    "Heavy",
     "Options",
     "PhoneError",
     "Phones",

@@ -48,6 +48,15 @@ class Timings:
 
 
 @dataclass(frozen=True, slots=True)
+class Heavy:
+    """How much a page carries beside what drivers touch. stored: MiB in IndexedDB; code: functions of its bundle."""
+
+    chats: int = 5000
+    stored: int = 150
+    code: int = 20_000
+
+
+@dataclass(frozen=True, slots=True)
 class Options:
     """Everything that is fixed while a stand-in runs; what changes is a switch (switches.py)."""
 
@@ -58,3 +67,4 @@ class Options:
     state_file: Path | None = None  # the devices outlive the stand-in there
     version: str = "2.3000.1045220589"  # what the page calls itself
     switches: dict[str, object] = field(default_factory=dict)  # name → value from the start on
+    heavy: Heavy | None = None  # as heavy as a page of a busy account

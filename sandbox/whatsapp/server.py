@@ -13,6 +13,7 @@ import secrets
 import socket
 import ssl
 from asyncio.trsock import TransportSocket
+from collections import Counter
 from contextlib import AsyncExitStack, suppress
 from dataclasses import asdict
 from importlib import resources
@@ -25,7 +26,7 @@ import trustme
 from aiohttp import WSCloseCode, web
 
 from sandbox.loopback import guard
-from sandbox.whatsapp import control
+from sandbox.whatsapp import control, heavy
 from sandbox.whatsapp.devices import Devices
 from sandbox.whatsapp.options import Options
 from sandbox.whatsapp.phones import Phones
@@ -56,6 +57,8 @@ class WhatsAppStandIn:
         self.hub = Hub(self.options, self.switches, self.devices)
         self.phones = Phones(self.hub)
         self.port = self.options.port
+        self.asked: Counter[str] = Counter()
+        """How often each kind of what a heavy page shows was asked for: `picture`, `font`, `code`."""
         self._stack = AsyncExitStack()
         self._sockets: set[TransportSocket] = set()
         self.switches.watch(self._switched)
@@ -77,6 +80,7 @@ class WhatsAppStandIn:
                 web.get("/favicon.ico", _no_content),
                 web.get("/sw.js", self._worker),
                 web.get("/ws/chat", self._socket),
+                *heavy.routes(self.options.heavy, self.asked),
             ]
         )
         app.on_shutdown.append(self._hang_up)
@@ -141,12 +145,17 @@ class WhatsAppStandIn:
             "version": f"2.3000.{int(build)}" if (build := self.switches.number("build")) else self.options.version,
             "timings": asdict(self.options.timings),
             "switches": {row.name: value for row, value in self.switches},
-            "bundle": BUNDLE,
+            "bundle": BUNDLE if self.options.heavy is None else (*BUNDLE, "heavy.js", heavy.BULK),
+            "heavy": None if self.options.heavy is None else asdict(self.options.heavy),
         }
         return json.dumps(config).replace("<", "\\u003c")
 
     async def _asset(self, request: web.Request) -> web.StreamResponse:
         name = request.match_info["name"]
+        if name == heavy.BULK and self.options.heavy is not None:
+            self.asked["code"] += 1
+            text = heavy.bulk(self.options.heavy.code)
+            return web.Response(text=text, content_type="text/javascript", headers=heavy.KEPT)
         kind = KINDS.get(Path(name).suffix)
         if kind is None or not (PAGE / name).is_file():
             raise web.HTTPNotFound

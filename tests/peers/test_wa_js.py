@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from playwright.async_api import Page, async_playwright
 
+from controller.chromium.process.flags import SAVINGS
 from sandbox.whatsapp import Options, Timings, WhatsAppStandIn
 from tests.peers.harness import MODULES, browser, why_not
 from tests.waiting import until
@@ -61,6 +62,10 @@ class Wpp:
         await until(lambda: self.page.evaluate("window.WPP?.isFullReady === true"), "isFullReady")
 
 
+SPARED = [flag for name in ("pictures", "fonts", "caches") for flag in SAVINGS[name]]
+"""The product's own: what it blocks, wa-js does not miss."""
+
+
 @pytest.fixture
 async def whatsapp(request):
     given = request.node.get_closest_marker("timings")
@@ -73,7 +78,7 @@ async def whatsapp(request):
 async def wpp(whatsapp, tmp_path: Path):
     async with async_playwright() as playwright:
         context = await playwright.chromium.launch_persistent_context(
-            tmp_path, executable_path=browser(), args=["--no-sandbox"]
+            tmp_path, executable_path=browser(), args=["--no-sandbox", *SPARED]
         )
         found = Wpp(context.pages[0])
         await context.expose_function("tell", lambda name, value: found.told.append((name, value)))

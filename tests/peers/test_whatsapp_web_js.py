@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from sandbox.whatsapp import Options, Timings, WhatsAppStandIn
+from controller.chromium.process.flags import SAVINGS
+from sandbox.whatsapp import Heavy, Options, Timings, WhatsAppStandIn
 from tests.peers.harness import Node, browser, why_not
 
 pytestmark = [pytest.mark.peers, pytest.mark.chromium]
@@ -117,3 +118,19 @@ async def test_logout_by_the_client_revokes_the_device(whatsapp, tmp_path):
         await node.tell("logout")
         await node.wait_for("logged out")
         assert whatsapp.phones.devices() == []
+
+
+async def test_it_becomes_ready_on_a_heavy_page_that_is_spared_what_nobody_looks_at(tmp_path):
+    """What the product's savings block is not missed by the page's own logic, nor by what others build on it."""
+    options = Options(tls=True, timings=FAST, heavy=Heavy(chats=300, stored=2, code=500))
+    spared = [flag for name in ("pictures", "fonts", "caches") for flag in SAVINGS[name]]
+    async with WhatsAppStandIn(options) as stand_in:
+        arguments = {"port": stand_in.port, "profile": str(tmp_path), "chromium": browser(), "args": spared}
+        async with Node("whatsapp_web_js.mjs", arguments) as node:
+            (qr,) = await node.wait_for("qr")
+            stand_in.phones.scan(qr, NUMBER)
+            await node.wait_for("ready")
+            stand_in.phones.message(NUMBER, "Is anybody there?", SOMEBODY)
+            assert await node.wait_for("message") == ["4915187654321@c.us", "Is anybody there?"]
+        assert stand_in.asked["picture"] == stand_in.asked["font"] == 0
+        assert stand_in.asked["code"] > 0

@@ -1,10 +1,10 @@
 // Runs an unmodified whatsapp-web.js client: arguments come as one JSON argument, events go out as JSON lines,
 // commands come in as words on stdin (destroy, logout, state). Nothing is decided here; the test does.
-//   {"port", "profile", "chromium", "options"}
+//   {"port", "profile", "chromium", "args", "options"}
 import { createInterface } from 'node:readline';
 import wwebjs from 'whatsapp-web.js';
 
-const { port, profile, chromium, options = {} } = JSON.parse(process.argv[2]);
+const { port, profile, chromium, args = [], options = {} } = JSON.parse(process.argv[2]);
 const say = (event, ...args) => process.stdout.write(`${JSON.stringify([event, ...args])}\n`);
 
 const client = new wwebjs.Client({
@@ -17,6 +17,7 @@ const client = new wwebjs.Client({
       '--no-sandbox',
       `--host-resolver-rules=MAP web.whatsapp.com 127.0.0.1:${port}`,
       '--ignore-certificate-errors',
+      ...args,
     ],
   },
   ...options,

@@ -25,16 +25,22 @@ from controller.network.proxy import Proxy
 log = logging.getLogger(__name__)
 
 _SETTLE_SECONDS = 3.0
-_VIEWPORT = (1280, 900)
 
 
 class Launch:
     """One launch attempt. Call `start` and then, whatever the outcome, `undo` unless a session took it over."""
 
-    def __init__(self, profile: Profile, browser: Browser, arguments: list[str], proxy: Proxy | None = None) -> None:
+    def __init__(
+        self,
+        profile: Profile,
+        browser: Browser,
+        arguments: list[str],
+        proxy: Proxy | None = None,
+        viewport: tuple[int, int] = flags.LARGE_LAYOUT,
+    ) -> None:
         self._profile = profile
         self._browser = browser
-        self._arguments, self._proxy = arguments, proxy
+        self._arguments, self._proxy, self._viewport = arguments, proxy, viewport
         self._ticket = profile.ticket(secrets.token_hex(8))
         self._starting: asyncio.Task[BrowserContext] | None = None
 
@@ -58,7 +64,7 @@ class Launch:
         return context, process
 
     async def _start(self, playwright: Playwright, seconds: float) -> BrowserContext:
-        width, height = _VIEWPORT
+        width, height = self._viewport
         return await playwright.chromium.launch_persistent_context(
             self._profile.folder,
             executable_path=self._ticket,

@@ -17,16 +17,31 @@ _NOT_NEEDED = (
 )
 
 
-SAVINGS = {
+SAVINGS: dict[str, tuple[str, ...]] = {
     "gpu": ("--in-process-gpu",),
     "network": ("--enable-features=NetworkServiceInProcess2",),
     "zygote": ("--no-zygote",),
+    "pictures": ("--blink-settings=imagesEnabled=false",),
+    "fonts": ("--disable-remote-fonts",),
+    "caches": ("--disk-cache-size=67108864", "--media-cache-size=1048576"),
+    "layout": (),
 }
-"""Arguments that save processes, by their names in BROWSER_SAVINGS; `bench/flags.py` measures each.
+"""Arguments that save processes and memory, by their names in BROWSER_SAVINGS; `bench/flags.py` measures each.
 
 What runs in the browser's own process takes the browser down if it crashes, which is then reopened within seconds.
-Without zygotes there is no sandbox, so they are only dropped where there is none anyway.
+Without zygotes there is no sandbox, so they are only dropped where there is none anyway. Pictures and
+fonts are not requested at all: no event tells the page, as if they were still on their way, and no request passes
+through us.
 """
+
+SMALL_LAYOUT, LARGE_LAYOUT = (800, 600), (1280, 900)
+"""Width and height of the page, with the saving `layout` and without; WhatsApp Web is laid out for 748 and more."""
+
+
+def viewport(savings: frozenset[str]) -> tuple[int, int]:
+    """Return the page's width and height."""
+    return SMALL_LAYOUT if "layout" in savings else LARGE_LAYOUT
+
 
 NOT_WANTED = ("--disable-popup-blocking",)
 """Arguments of Playwright's that would let a page open windows."""

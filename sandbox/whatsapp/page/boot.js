@@ -76,6 +76,7 @@
       await loaded;
     }
     clearInterval(ticking);
+    if (config.heavy !== null) inner('StandInHeavy').start().catch(console.error);
     await inner('StandInStart').start();
     if (!switches.debug_never) {
       setTimeout(() => {

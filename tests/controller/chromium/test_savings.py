@@ -1,0 +1,87 @@
+"""What browsers are spared: on a heavy page nothing is loaded that nobody looks at, and all that is looked at works."""
+
+import io
+
+import pytest
+from PIL import Image
+
+from controller.accounts.reports import Code, Ended, Health, Ready
+from controller.chromium.process.find import Browser
+from controller.chromium.process.flags import SAVINGS, arguments, viewport
+from sandbox.whatsapp import Heavy, Options, Timings, WhatsAppStandIn
+from tests.controller.chromium.conftest import SPEED, Rig, eventually
+
+MOST_PROCESSES = 2
+"""Of a browser's own where it runs without its sandbox: the browser and the page."""
+PICTURES = "require('StandInHeavy').pictures"
+
+
+@pytest.fixture
+async def heavy():
+    options = Options(timings=Timings().scaled(SPEED), heavy=Heavy(chats=300, stored=4, code=500))
+    async with WhatsAppStandIn(options) as stand_in:
+        yield stand_in
+
+
+@pytest.fixture
+async def heavy_rig(heavy, tmp_path):
+    rig = Rig(tmp_path / "data", heavy.url)
+    yield rig
+    for session in rig.sessions:
+        await session.close()
+    await rig.driver.stop()
+
+
+async def shown(session) -> dict[str, int]:
+    """What the page itself has seen of its pictures, once its rows are there."""
+    counted = "() => document.querySelectorAll('.heavy img').length > 0 && require('StandInHeavy').pictures"
+
+    async def look():
+        return await session._evaluate(counted, None)
+
+    for _ in range(200):
+        if told := await look():
+            return told
+    raise AssertionError("no rows")
+
+
+@pytest.mark.chromium
+async def test_a_heavy_page_without_pictures_and_fonts_is_linked_restored_and_looked_at(heavy, heavy_rig):
+    session = await heavy_rig.linked(heavy)
+    assert await shown(session) == {"loaded": 0, "failed": 0}, "the page saw neither success nor failure"
+    assert heavy.asked["picture"] == heavy.asked["font"] == 0
+    assert heavy.asked["code"] > 0
+    assert await session.probe() == Health()
+    view = await session.look()
+    assert Image.open(io.BytesIO(view.picture)).size == viewport(frozenset(SAVINGS))
+    if session.pid and "--no-zygote" in " ".join(heavy_rig.processes()[0].cmdline()):
+        family = [*heavy_rig.processes(), *heavy_rig.processes()[0].children(recursive=True)]
+        assert len(family) <= MOST_PROCESSES, family
+    await session.close()
+    seen = len(heavy_rig.reports)
+    await heavy_rig.open()
+    await heavy_rig.seen(Ready, after=seen)
+    assert not [report for report in heavy_rig.reports[seen:] if isinstance(report, Code | Ended)]
+
+
+@pytest.mark.chromium
+async def test_each_saving_has_an_off_switch(heavy, heavy_rig):
+    heavy_rig.make(savings=frozenset(SAVINGS) - {"pictures", "fonts", "layout"})
+    session = await heavy_rig.linked(heavy)
+    await shown(session)
+    await eventually(lambda: heavy.asked["picture"] and heavy.asked["font"])
+    view = await session.look()
+    assert Image.open(io.BytesIO(view.picture)).size == viewport(frozenset())
+
+
+@pytest.mark.parametrize("name", SAVINGS)
+def test_what_is_switched_off_is_on_no_command_line(name, monkeypatch):
+    monkeypatch.setattr("os.geteuid", lambda: 0)
+    browser = Browser("chromium", "1.2.3.4")
+    every, without = (set(arguments(browser, (), frozenset(SAVINGS) - off)) for off in (set(), {name}))
+    assert every - without == set(SAVINGS[name])
+
+
+def test_zygotes_stay_where_there_is_a_sandbox(monkeypatch):
+    monkeypatch.setattr("os.geteuid", lambda: 1000)
+    assert "--no-zygote" not in arguments(Browser("chromium", "1.2.3.4"))
