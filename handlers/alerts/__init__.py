@@ -1,1 +1,1 @@
-"""From a transition to a message that sounds: incidents, whom they go to, and how they are delivered."""
+"""From a transition to an alert that makes a sound: incidents, recipients and delivery."""

@@ -1,6 +1,6 @@
-"""From transitions and troubles to what they change of the incidents of every chat that gets them.
+"""Turns transitions and troubles into changes to the incidents of every recipient chat.
 
-All of it works on a `Draft`, within the transaction that stores it; nothing here stores or sends.
+It only changes a `Draft`, within the transaction that stores it; nothing is stored or sent here.
 """
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -20,11 +20,11 @@ from handlers.chat.choices import Loudness
 from handlers.texts import answers
 
 Channel = Callable[[int], tuple[Collection[int], bool]]
-"""Returns of a chat the incidents whose messages it refuses now, and whether each account has a topic there."""
+"""For a chat: the incidents whose messages it rejects now, and whether each account has a topic there."""
 
 
 class Absorber:
-    """Absorbs what happens into the books of a draft."""
+    """Applies events to the books of a draft."""
 
     def __init__(
         self,
@@ -38,12 +38,12 @@ class Absorber:
         self._policy_of, self._channel = policy_of, channel
 
     def absorb_transitions(self, draft: Draft, transitions: Sequence[Transition]) -> None:
-        """Absorb transitions in their order. Alerts that come together are one batch of each chat that gets them."""
+        """Apply transitions in sequence. Alerts that occur together form one batch per recipient chat."""
         batches: dict[int, list[Fact]] = {}
         for transition in transitions:
             to_all = [place.chat for place in self._audience.of_account(transition.number)]
             for fact in facts_of(transition):
-                # What ends something is told where the trouble was.
+                # An end is reported where the problem was.
                 chats = to_all if fact.kind is Kind.ALERT else _concerned(draft, batches, fact.number)
                 for chat in dict.fromkeys(chats):
                     batches.setdefault(chat, []).append(fact)
@@ -55,14 +55,14 @@ class Absorber:
                 self._add_picture(draft, transition, transition.alert, transition.picture)
 
     def absorb_facts(self, draft: Draft, chats: Iterable[int], facts: Sequence[Fact]) -> None:
-        """Absorb facts in these chats, and what ends something wherever it stands."""
+        """Apply facts in these chats; ends apply wherever the problem stands."""
         wherever = {fact.number for fact in facts if fact.kind is not Kind.ALERT}
         chats = [*chats, *(book.chat for book in draft.books() if any(map(book.is_open, wherever)))]
         for chat in dict.fromkeys(chats):
             self._absorb_in(draft, chat, facts)
 
     def absorb_sounding(self, draft: Draft, chat: int, facts: Sequence[Fact]) -> None:
-        """Absorb facts in a chat just as they are."""
+        """Apply facts in a chat unchanged, ignoring its loudness."""
         refused, forum = self._channel(chat)
         setting = Setting(
             self._clock(),
@@ -75,9 +75,9 @@ class Absorber:
         draft.put(draft.book(chat).absorb(facts, setting))
 
     def _absorb_in(self, draft: Draft, chat: int, facts: Sequence[Fact]) -> None:
-        """Absorb facts in a chat, as loud as was chosen there.
+        """Apply facts in a chat, with the loudness chosen there.
 
-        Without a sound where somebody else is on duty, who is called first.
+        Silently if somebody else is on duty, who is alerted first.
         """
         facts = self._as_chosen(chat, facts)
         on_duty = self._audience.on_duty()
@@ -107,13 +107,13 @@ class Absorber:
 
 
 def _concerned(draft: Draft, batches: Mapping[int, Sequence[Fact]], number: str) -> list[int]:
-    """Return the chats in which something about the account stands, or will once these batches are absorbed."""
+    """Return the chats with an open entry about the account, before or after these batches are applied."""
     coming = [chat for chat, facts in batches.items() if any(fact.number == number for fact in facts)]
     return [book.chat for book in draft.books() if book.is_open(number)] + coming
 
 
 def facts_of(transition: Transition) -> list[Fact]:
-    """Return what a transition is to people's alerts."""
+    """Return what a transition means for people's alerts."""
     number, at = transition.number, transition.at
     facts = [Fact(Kind.OVER, number, reason, at) for reason in transition.over]
     if (reason := transition.alert) is not None:

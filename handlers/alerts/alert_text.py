@@ -1,4 +1,4 @@
-"""What is said about alerts beside the incidents themselves: who did what, silences, lists. HTML; pure."""
+"""Texts about alerts apart from incidents themselves: who did what, silences, lists. HTML; pure."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -6,7 +6,7 @@ from datetime import datetime
 from controller.incidents import Entry, Incident, Silence
 from handlers.alerts.incidents.incident_text import Names, what_happened
 from handlers.chat.messages import escape
-from handlers.texts.vocabulary import clock, count, span, told_of
+from handlers.texts.vocabulary import alert_wording, clock, count, span
 
 ACKNOWLEDGED = "Thank you: everybody sees that you are on it."
 TAKEN_ALREADY = "Somebody is on it already."
@@ -28,37 +28,37 @@ NAMES = 5
 
 
 def is_on_it(name: str, now: datetime) -> str:
-    """Return the line of an incident that somebody has acknowledged."""
+    """Return an incident's line about who acknowledged it."""
     return f"{escape(name)} is on it, since {clock(now, now)}"
 
 
 def released_by(name: str, now: datetime) -> str:
-    """Return the line that shows who is not on it any more."""
+    """Return the line about who let go of it."""
     return f"↩️ {escape(name)} let go of it, {clock(now, now)}"
 
 
 def pressed_by(name: str, what: str, now: datetime) -> str:
-    """Return the line that shows who pressed what."""
+    """Return the line about who pressed which button."""
     return f"🔄 {escape(name)} pressed {what}, {clock(now, now)}"
 
 
 def silenced_by(silence: Silence, now: datetime) -> str:
-    """Return the line that shows who silenced it, and for how long."""
+    """Return the line about who silenced it, and for how long."""
     return f"🔕 {escape(silence.name)} silenced it until {clock(silence.until, now)}"
 
 
 def started(accounts: int) -> str:
-    """Tell over the chat what pressing "Reconnect all" did."""
+    """Report, above the chat, the effect of "Reconnect all"."""
     return f"{count(accounts, 'account')} started." if accounts else "None of them needed a start."
 
 
 def confirm_all(accounts: int) -> str:
-    """Ask once more before many accounts are started."""
+    """Ask for confirmation before many accounts are started."""
     return f"Reconnect {count(accounts, 'account')}, one after the other? (60 s to answer)"
 
 
 def which_account(asked: str) -> str:
-    """Answer a silence for a name that several accounts have."""
+    """Answer a silence for an ambiguous name."""
     return f"More than one account fits “{escape(asked)}”. Use the whole number."
 
 
@@ -71,16 +71,16 @@ def silence_began(silence: Silence, names: Sequence[str], now: datetime) -> str:
 
 
 def silence_line(silence: Silence, names: Sequence[str], now: datetime) -> str:
-    """Tell of one silence."""
+    """Describe a silence."""
     where = " everywhere" if silence.chat is None else ""
     left = span((silence.until - now).total_seconds())
     return f"🔕 {_whom(silence, names)}{where}, {left} left, by {escape(silence.name)}{_reason(silence)}"
 
 
 def standing(incident: Incident, names: Names, now: datetime) -> str:
-    """Tell of one incident that stands."""
+    """Describe an open incident."""
     entries = incident.open_entries
-    reasons = dict.fromkeys(told_of(entry.reason).title for entry in entries)
+    reasons = dict.fromkeys(alert_wording(entry.reason).title for entry in entries)
     accounts = list(dict.fromkeys(names(entry.number) for entry in entries if entry.number))
     who = _some(accounts) + ": " if accounts else ""
     since = span((now - min(entry.at for entry in entries)).total_seconds())
@@ -100,18 +100,18 @@ def alerts_and_silences(incidents: Sequence[str], silences: Sequence[str]) -> st
     return "\n".join(rows)
 
 
-def straight(entry: Entry, name: str) -> str:
-    """Tell of a trouble without an incident: nothing can be stored. name: as in `what_happened`."""
-    return f"🚨 {what_happened(entry, name)}\n➡️ {told_of(entry.reason).todo()}"
+def unstored(entry: Entry, name: str) -> str:
+    """Report a problem without an incident, as nothing can be stored. name: as in `what_happened`."""
+    return f"🚨 {what_happened(entry, name)}\n➡️ {alert_wording(entry.reason).todo()}"
 
 
-def straight_over(reason: str) -> str:
-    """Tell that a trouble which was told without an incident is over."""
-    return f"✅ {told_of(reason).over}."
+def unstored_over(reason: str) -> str:
+    """Report the end of a problem that was reported without an incident."""
+    return f"✅ {alert_wording(reason).over}."
 
 
 def chat_is_gone(chat: int, why: str, *, instead: bool) -> str:
-    """Tell admins of a chat that cannot be written to. instead: its alerts come to them meanwhile."""
+    """Tell admins about a chat that cannot be written to. instead: they get its alerts meanwhile."""
     more = "Its alerts come here until it can be reached again." if instead else "Its alerts are kept until then."
     return f"📪 I cannot write to chat <code>{chat}</code> any more ({escape(why)}).\n{more}"
 
@@ -130,9 +130,12 @@ def chat_is_back(chat: int) -> str:
 
 
 def refused(chat: int, entries: Sequence[tuple[str, str]], why: str) -> str:
-    """Tell admins of an alert that Telegram refuses. entries: the accounts' names, as HTML, with the reasons."""
+    """Tell admins about an alert that Telegram rejects. entries: the accounts' names, as HTML, with the reasons."""
     lines = [f"🚨 Telegram does not take an alert of chat <code>{chat}</code> ({escape(why)}). It said:"]
-    lines += [f"{name}: {told_of(reason).title}" if name else told_of(reason).title for name, reason in entries[:NAMES]]
+    lines += [
+        f"{name}: {alert_wording(reason).title}" if name else alert_wording(reason).title
+        for name, reason in entries[:NAMES]
+    ]
     if len(entries) > NAMES:
         lines.append(f"and {len(entries) - NAMES} more")
     return "\n".join([*lines, "/alerts in that chat lists what stands."])
@@ -147,7 +150,7 @@ def no_topics(chat: int, why: str) -> str:
 
 
 def chat_moved(chat: int, to: int) -> str:
-    """Tell admins of a group that has become a supergroup."""
+    """Tell admins about a group that became a supergroup."""
     return (
         f"📦 The group <code>{chat}</code> has become a supergroup; I write there now.\n"
         f"If it is TELEGRAM_ALERT_CHAT_ID, set that to <code>{to}</code>."

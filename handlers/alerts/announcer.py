@@ -1,7 +1,7 @@
-"""What admins are to know for certain: troubles of the controller itself, lines, and alerts that cannot be stored.
+"""Reliable notifications to admins: troubles of the controller, single lines, and alerts that cannot be stored.
 
-What is stored in time is an incident or a note like any other. What is not is sent straight away, once, without
-buttons; as soon as it can be stored it becomes an alert like any other.
+Whatever is stored in time is a regular incident or note. Otherwise it is sent directly, once, without
+buttons, and becomes a regular alert as soon as it can be stored.
 """
 
 import asyncio
@@ -27,11 +27,11 @@ from handlers.chat.send_queue import SendQueue
 log = logging.getLogger(__name__)
 
 STORED_WITHIN = 5.0
-"""Seconds within which something is stored, or sent without."""
+"""Seconds within which something must be stored; after that it is sent unstored."""
 
 
 class Announcer:
-    """Tells admins. No method raises."""
+    """Notifies admins. No method raises."""
 
     def __init__(
         self,
@@ -47,16 +47,16 @@ class Announcer:
         self._queue, self._tasks, self._ledger, self._clock = queue, tasks, ledger, clock
         self._audience, self._absorber, self._escalator = audience, absorber, escalator
         self._sent_unstored: set[tuple[str, str]] = set()
-        """The number and reason of what was sent without being stored."""
+        """(number, reason) of what was sent without being stored."""
 
     async def trouble(self, kind: Kind, reason: Trouble, detail: str = "") -> None:
-        """Let admins know of a trouble of the controller itself, or of its end."""
+        """Notify admins of a trouble of the controller itself, or of its end."""
         fact = Fact(kind, "", reason, self._clock(), detail=detail)
         places = self._audience.of_controller()
         chats = [place.chat for place in places] if kind is Kind.ALERT else []
         if await self.store(lambda draft: self._absorber.absorb_facts(draft, chats, [fact])):
-            if kind is Kind.OVER and ("", reason) in self._sent_unstored:  # no incident is there that this would end
-                await self.notify_admins(alert_text.straight_over(reason))
+            if kind is Kind.OVER and ("", reason) in self._sent_unstored:  # there is no incident that this could end
+                await self.notify_admins(alert_text.unstored_over(reason))
             self._sent_unstored.discard(("", reason))
         elif kind is Kind.ALERT:
             entry = Entry("", reason, fact.at, detail=detail)
@@ -75,18 +75,18 @@ class Announcer:
     async def notify_admins(
         self, html: str, *, but: int | None = None, sounds: bool = False, buttons: tuple[tuple[str, str], ...] = ()
     ) -> None:
-        """Let admins get one message. but: not in this chat. buttons: as in `Note`."""
+        """Send admins one message. but: except in this chat. buttons: as in `Note`."""
         places = [place for place in self._audience.recipients.of_admins() if place.chat != but]
         await self.notify(places, html, sounds=sounds, buttons=buttons)
 
     async def sound(self, html: str) -> None:
-        """Let admins get one message that sounds."""
+        """Send admins one message with sound."""
         await self.notify_admins(html, sounds=True)
 
     async def notify(
         self, places: Iterable[Place], html: str, *, sounds: bool, buttons: tuple[tuple[str, str], ...] = ()
     ) -> None:
-        """Let each of these chats get one message."""
+        """Send each of these chats one message."""
         chats = [place.chat for place in places]
 
         def change(draft: Draft) -> None:
@@ -96,19 +96,19 @@ class Announcer:
         await self.store(change)
 
     async def store(self, change: Callable[[Draft], None]) -> bool:
-        """Store a change; False where that fails, or takes too long: then it may still be stored later."""
+        """Store a change; False if that fails or takes too long, in which case it may still be stored later."""
         saving = self._tasks.start(self._ledger.update(change), "storing what admins are to know")
         done, _ = await asyncio.wait({saving}, timeout=STORED_WITHIN)
         if not done:
             log.error("What admins are to know is not stored after %g s", STORED_WITHIN)
             return False
-        return not saving.cancelled() and saving.exception() is None  # which its owner has logged
+        return not saving.cancelled() and saving.exception() is None  # logged by its owner
 
     def _send_unstored(self, entry: Entry, places: Iterable[Place]) -> None:
         key = entry.number, entry.reason
         if key not in self._sent_unstored:
             self._sent_unstored.add(key)
-            html = alert_text.straight(entry, self._audience.name(entry.number))
+            html = alert_text.unstored(entry, self._audience.name(entry.number))
             what = "an alert that cannot be stored"
             sending = [self._tasks.start(self._send(place, Text(html)), what) for place in places]
             if entry.reason in CRITICAL:

@@ -1,7 +1,7 @@
-"""What befalls the chats themselves: groups that move, chats that cannot be written to and come back, refusals.
+"""Events of the chats themselves: groups that migrate, chats that become unreachable and return, rejected messages.
 
-What a chat should get goes to the admins' private chats while it is gone, and to the supergroup when it has moved.
-Admins are told of each once.
+While a chat is unreachable its alerts go to the admins' private chats, and after a migration to the supergroup.
+Admins are notified once of each.
 """
 
 import logging
@@ -24,10 +24,10 @@ log = logging.getLogger(__name__)
 
 
 class ChatChanges:
-    """Handles it: the `ChatEvents` of the workers.
+    """Handles these events: the workers' `ChatEvents`.
 
-    retired: called with a chat that nothing is sent to any more; wake: with one that something waits for; try_again:
-    with one that is to be tried at once.
+    retired: called with a chat to which nothing is sent any more; wake: with one that has something to send; try_again:
+    with one that must be retried at once.
     """
 
     def __init__(
@@ -49,10 +49,10 @@ class ChatChanges:
         self._escalator, self._announcer = escalator, announcer
         self._retired, self._wake, self._try_again = retired, wake, try_again
 
-    # --- groups that move ---------------------------------------------------------------------------------------------
+    # --- migrations -------------------------------------------------------------------------------------------------
 
     def moved(self, chat: int, to: int) -> None:
-        """Let alerts of a group go to the supergroup that it has become. Returns at once."""
+        """Redirect a group's alerts to the supergroup it has become. Returns at once."""
         moved = self._recipients.moved
         if chat not in moved and all(place.chat != chat for place in self._recipients.of_admins()):
             return  # anybody may add the bot to a group
@@ -63,7 +63,7 @@ class ChatChanges:
         self._tasks.start(self._move_and_tell(chat, to, tell=new), "moving to a supergroup")
 
     async def move(self, chat: int, to: int) -> None:
-        """Let what a group is still to get go to the supergroup that it has become. Raises OSError."""
+        """Move a group's pending messages to the supergroup it has become. Raises OSError."""
 
         def change(draft: Draft) -> None:
             draft.moved = (chat, to)
@@ -85,19 +85,19 @@ class ChatChanges:
         if tell:
             await self._announcer.notify_admins(alert_text.chat_moved(chat, to))
 
-    # --- chats that go, and come back ---------------------------------------------------------------------------------
+    # --- unreachable chats ------------------------------------------------------------------------------------------
 
     def heard_from(self, chat: int) -> None:
-        """Somebody wrote in a chat: if it was gone, it is tried again. Returns at once."""
+        """Retry an unreachable chat, since somebody has written there. Returns at once."""
         if chat not in self._recipients.gone:
             return
         if any(each.told_at is None for each in self._ledger.book(chat).incidents):
-            self._try_again(chat)  # what is sent there will show
+            self._try_again(chat)  # sending will show whether it works
         else:
             self.back(chat)
 
     def gone(self, chat: int, why: str) -> None:
-        """Let admins know that a chat cannot be written to, and get its alerts meanwhile if it is the alert chat."""
+        """Tell admins that a chat cannot be written to, and send them its alerts meanwhile if it is the alert chat."""
         log.warning("Chat %d cannot be written to: %s", chat, why)
         known = chat in self._recipients.gone
         self._recipients.gone.add(chat)
@@ -117,7 +117,7 @@ class ChatChanges:
             draft.gone.append((chat, True))
             for place in places:
                 draft.add_note(place.chat, html, sounds=alerts_go_there or was_on_duty)
-            if was_on_duty:  # what was to sound there sounds elsewhere
+            if was_on_duty:  # its alerts now make a sound elsewhere
                 untold = [each for each in draft.book(chat).incidents if each.told_at is None]
                 keys = [(entry.number, entry.reason) for each in untold for entry in each.open_entries]
                 self._escalator.sound_everywhere(draft, keys, but=chat)
@@ -133,10 +133,10 @@ class ChatChanges:
         await self._announcer.store(change)
 
     def back(self, chat: int) -> None:
-        """Let admins know that a chat can be written to again. Returns at once."""
+        """Tell admins that a chat can be written to again. Returns at once."""
         if chat not in self._recipients.gone:
             return
-        # Those who were told that it was gone.
+        # Those who were notified before.
         places = [place for place in self._recipients.of_admins() if place.chat != chat]
         self._recipients.gone.discard(chat)
         log.info("Chat %d can be written to again", chat)
@@ -148,10 +148,10 @@ class ChatChanges:
 
         self._tasks.start(self._announcer.store(change), "telling that a chat is back")
 
-    # --- refusals -----------------------------------------------------------------------------------------------------
+    # --- rejected messages ------------------------------------------------------------------------------------------
 
     def refused(self, incident: Incident, why: str) -> None:
-        """Let admins get in plain words, in private, what the chat service does not take as it is. Returns at once."""
+        """Send admins privately, as plain text, what the chat service rejects. Returns at once."""
         entries = [(self._audience.name(entry.number), entry.reason) for entry in incident.open_entries]
         if entries:
             html = alert_text.refused(incident.chat, entries, why)
@@ -159,6 +159,6 @@ class ChatChanges:
             self._tasks.start(self._announcer.notify(private, html, sounds=True), "a refused alert")
 
     def no_topics(self, chat: int, why: str) -> None:
-        """Let admins know that a forum's alerts go to General. Returns at once."""
+        """Tell admins that a forum's alerts go to General. Returns at once."""
         html = alert_text.no_topics(chat, why)
         self._tasks.start(self._announcer.notify_admins(html), "telling that topics are refused")

@@ -1,7 +1,7 @@
-"""What can be done about an alert now, where its reason alone does not tell: the page and the saved copies do.
+"""Remedies to offer with an alert now, where the reason alone is not enough: they depend on page and saved copies.
 
-A known dialog has a button, an unknown one has none; Restore is offered where there is a copy of the session. Copies
-are looked for beside the sending, so that no alert waits for it; when one is found, the alert is looked at again.
+A known dialog has a button, an unknown one has none; Restore is offered if there is a copy of the session. Copies
+are looked up in the background, so that no alert waits for it; if one is found, the alert is re-examined.
 """
 
 import logging
@@ -19,20 +19,20 @@ log = logging.getLogger(__name__)
 
 
 class LiveOffers:
-    """An `Offers` of the accounts as they are. changed: called with a number about which more can be offered now."""
+    """Implements `Offers` from live accounts. changed: called with a number whose remedies have changed."""
 
     def __init__(self, accounts: Registry, tasks: Tasks, changed: Callable[[str], None]) -> None:
         self._accounts, self._tasks, self._changed = accounts, tasks, changed
         self._with_copies: set[str] = set()
 
     def __call__(self, entry: Entry) -> tuple[Remedy, ...]:
-        """Return the remedies whose buttons belong under an entry."""
+        """Return the remedies to offer with an entry."""
         offered = by_traits(entry)
         if not entry.number:
             return offered
         try:
             asked = self._accounts.status(entry.number).remedies
-        except UnknownAccountError:  # the program has just started, or the account is about to be told gone
+        except UnknownAccountError:  # the program has just started, or the account is being removed
             return offered
         if offered == (Remedy.CONTINUE,) and Remedy.CONTINUE not in asked:
             return ()
@@ -41,7 +41,7 @@ class LiveOffers:
         return offered
 
     def look(self, entry: Entry) -> None:
-        """Look for saved copies that may mend an entry. Returns at once."""
+        """Look for saved copies that may fix an entry. Returns at once."""
         if entry.number and traits_of(entry.reason).restorable:
             self._tasks.start(self._look(entry.number), "looking for saved sessions")
 

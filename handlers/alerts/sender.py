@@ -1,7 +1,7 @@
-"""What a chat's worker sends: actions performed one by one, each stored before and after it is sent.
+"""Performs a chat worker's actions one by one, each recorded before and after it is sent.
 
-Here is how an action becomes calls of the messenger, and what is recorded of it. Which action is next, and when, is
-decided in `handlers.alerts.worker`.
+This module turns actions into calls of the messenger and records their results. `handlers.alerts.worker` decides which
+action comes next, and when.
 """
 
 import logging
@@ -37,12 +37,12 @@ from handlers.texts import answers
 log = logging.getLogger(__name__)
 
 PASSING = (TooManyError, NotSentError, OutcomeUnknownError, ChatMovedError, TokenRefusedError)
-"""Errors that say nothing about what was asked."""
+"""Transient errors, which say nothing about the message."""
 
 
 @dataclass(frozen=True, slots=True)
 class ChatState:
-    """What is known of a chat beside its book. topics: it is a forum in which the bot opens topics."""
+    """What is known about a chat apart from its book. topics: it is a forum in which the bot opens topics."""
 
     chat: int
     accounts: Registry
@@ -50,22 +50,22 @@ class ChatState:
     clock: Callable[[], datetime]
     policy: AlertPolicy
     no_topics: Callable[[str], None]
-    """Called with the reason when topics cannot be opened there."""
+    """Called with the error if topics cannot be opened there."""
 
 
 class Sender:
-    """Performs the actions of one chat. Every method raises ChatError, or OSError where the result cannot be stored."""
+    """Performs the actions of one chat. Every method raises ChatError, or OSError if the result cannot be stored."""
 
     def __init__(self, state: ChatState) -> None:
         self._state, self._chat = state, state.chat
         self._ledger, self._clock, self._policy = state.ledger, state.clock, state.policy
         self._topics: dict[str, int] | None = None
         self.topics_refused = False
-        """Whether opening a topic was refused: it is not tried again."""
+        """Opening a topic was rejected: it is not retried."""
         self._reopened: set[int] = set()
 
     def name(self, number: str) -> str:
-        """Return what an account is called, as HTML."""
+        """Return an account's name, as HTML."""
         try:
             return answers.title(self._state.accounts.account(number))
         except UnknownAccountError:
@@ -87,7 +87,7 @@ class Sender:
                 await self._open_topic(chat, incident, action)
 
     async def send_note(self, chat: Messenger, note: Note, incident: Incident | None) -> None:
-        """Send a note, below its incident where it has one."""
+        """Send a note, below its incident if it has one."""
         if note.sending:
             log.warning("A note of chat %d may have been sent already: it is sent again", self._chat)
         else:
@@ -106,17 +106,17 @@ class Sender:
         await self.drop_note(note)
 
     async def drop_note(self, note: Note) -> None:
-        """Delete a note: it was sent, or never will be."""
+        """Delete a note that was sent, or never will be."""
         await self._ledger.update(lambda draft: draft.put(draft.book(self._chat).without_note(note.id)))
 
     async def set_aside(self, incident: Incident, action: Action) -> None:
-        """Record that an action is not tried any more."""
+        """Record that an action is given up."""
         await self._record(incident, lambda now: delivery.set_aside(now, action, self._clock(), self._policy))
 
     async def _send(self, chat: Messenger, incident: Incident, action: Send) -> None:
         place = Place(self._chat, incident.topic)
         if not await self._record(incident, lambda now: delivery.sending(now, action)):
-            return  # it was over before it was sent, in a silence
+            return  # it ended before it was sent, during a silence
         try:
             message = await _plainly(partial(chat.send, place, silent=action.silent), action.text)
         except TopicGoneError:
@@ -154,7 +154,7 @@ class Sender:
         await self._record(incident, change)
 
     async def _remind(self, chat: Messenger, incident: Incident, action: Remind) -> None:
-        """Sound again below the alert; only the newest reminder stays."""
+        """Make a sound again below the alert; only the latest reminder remains."""
         first = incident.parts[0].message if incident.parts else None
         send = partial(chat.send, Place(self._chat, incident.topic), silent=False, reply_to=first)
         message = await _plainly(send, action.text)
@@ -163,7 +163,7 @@ class Sender:
             await self._withdraw(chat, action.earlier)
 
     async def _withdraw(self, chat: Messenger, message: int) -> None:
-        """Delete a reminder; where that is refused, let it say nothing that may be false."""
+        """Delete a reminder; if that is rejected, replace its text by one that cannot be wrong."""
         try:
             await chat.delete(self._chat, message)
         except (DeletionRefusedError, RightMissingError, RefusedError):
@@ -175,7 +175,7 @@ class Sender:
     # --- topics -------------------------------------------------------------------------------------------------------
 
     async def _open_topic(self, chat: Messenger, incident: Incident, action: OpenTopic) -> None:
-        """Find or open the account's topic; where that is refused, the alert goes to General, and so do later ones."""
+        """Find or open the account's topic; if that is rejected, this alert and later ones go to General."""
         if self._topics is None:
             self._topics = await self._ledger.store.topics(self._chat)
         topic = self._topics.get(action.number)
@@ -203,7 +203,7 @@ class Sender:
         await self._ledger.update(record)
 
     async def _forget_topic(self, incident: Incident) -> None:
-        """Let the incident open another topic: once, then it goes to General."""
+        """Allow the incident to open another topic, once; after that it goes to General."""
         if self._topics is not None:
             self._topics.pop(incident.about, None)
         about = "" if incident.id in self._reopened else incident.about
@@ -220,7 +220,7 @@ class Sender:
     # --- records ------------------------------------------------------------------------------------------------------
 
     async def _record(self, incident: Incident, change: Callable[[Incident], Incident]) -> bool:
-        """Store a change of the incident as it is now; False if it is there no more. It may have changed meanwhile."""
+        """Change the current incident, which may differ by now, and store it; False if it no longer exists."""
         found = False
 
         def record(draft: Draft) -> None:
@@ -241,7 +241,7 @@ class Sender:
 
 
 async def _plainly(send: Callable[[Text], Awaitable[int]], text: Text) -> int:
-    """Send a text; where its markup may be why it is refused, without: an alert is not lost for a tag."""
+    """Send a text, without markup if that may be why it is rejected: no alert is lost because of a tag."""
     try:
         return await send(text)
     except RefusedError as error:

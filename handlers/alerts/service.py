@@ -1,6 +1,6 @@
-"""Alerts of all chats: the parts that make them, tied together, and a worker for each chat.
+"""The alerts of all chats: creates and connects their parts, with a worker per chat.
 
-Load it once, before the first transition is stored; from then on whatever is stored wakes the worker of its chat.
+Load it once, before the first transition is stored; from then on each stored change wakes its chat's worker.
 """
 
 import asyncio
@@ -31,7 +31,7 @@ from handlers.chat.send_queue import SendQueue
 
 
 class Alerts:
-    """All chats' alerts."""
+    """The alerts of all chats."""
 
     def __init__(
         self,
@@ -94,7 +94,7 @@ class Alerts:
         )
 
     async def load(self) -> None:
-        """Read what an earlier run left, and serve it. Raises OSError."""
+        """Load what is stored, and resume. Raises OSError."""
         self._recipients.moved.update(await self._ledger.store.moved())
         self._recipients.gone |= await self._ledger.store.gone()
         await self.silences.load()
@@ -104,17 +104,17 @@ class Alerts:
         self._escalating = self._tasks.start(self._escalator.run(), "escalation")
         self._wake([*(place.chat for place in self._recipients.of_admins()), *self._ledger.chats])
         if any(self._ledger.book(chat).is_open("") for chat in self._ledger.chats):
-            # That its end can be stored is the proof of it.
+            # That its end can be stored proves that it is over.
             await self.announcer.trouble(Kind.OVER, Trouble.DATABASE)
 
     def absorb(self, transitions: Sequence[Transition]) -> Changes:
-        """Return what transitions change of the incidents of all chats, to be stored in their own transaction."""
+        """Return how transitions change the incidents of all chats, to be stored in their own transaction."""
         if not self._loaded:
             raise RuntimeError("alerts are not loaded yet")
         return self._ledger.plan(lambda draft: self._absorber.absorb_transitions(draft, transitions))
 
     def account_changed(self, number: str) -> None:
-        """Look again at what is told of an account: what can be done about it may be another. Returns at once."""
+        """Re-examine alerts about an account whose remedies may have changed. Returns at once."""
         standing = [each for chat in self._ledger.chats for each in self.handling.standing(chat)]
         for entry in {entry for each in standing for entry in each.open_entries}:
             if entry.number == number:
@@ -122,12 +122,12 @@ class Alerts:
         self._look_again(number)
 
     def policy_changed(self, chat: int) -> None:
-        """Look at a chat's alerts anew: what is held back there may be told now. Returns at once."""
+        """Re-examine a chat's alerts: what was held back may be due now. Returns at once."""
         self._wake([chat])
         self._workers[chat].policy_changed()
 
     async def drain(self, seconds: float) -> bool:
-        """Let all that can be sent now be sent, for at most so long. Returns whether it was."""
+        """Send everything that can be sent now, within so many seconds. Returns whether that succeeded."""
         self._wake_all()
         waiting = [asyncio.ensure_future(worker.until_idle()) for worker in self._workers.values()]
         if not waiting:
@@ -138,7 +138,7 @@ class Alerts:
         return not late
 
     def unsent(self) -> list[datetime]:
-        """Return since when alerts wait that nobody was told of and somebody should have been, over all chats."""
+        """Return since when alerts are pending that have reached nobody in any chat."""
         return self._unsent.since()
 
     def _is_held(self, incident: Incident) -> bool:
@@ -146,9 +146,9 @@ class Alerts:
         return worker is not None and worker.held_until(incident, self._context.clock()) is not None
 
     async def look(self) -> None:
-        """Return once every chat's worker has looked at its book anew: proof that alerts are worked on.
+        """Return once every chat's worker has re-examined its book: proof that alerts are being processed.
 
-        Raises RuntimeError if a worker, or who escalates, has ended.
+        Raises RuntimeError if a worker or the escalator has ended.
         """
         if self._escalating is not None and self._escalating.done():
             raise RuntimeError("nobody escalates any more")
@@ -181,6 +181,6 @@ class Alerts:
             worker.look_again(number)
 
     def _channel(self, chat: int) -> tuple[frozenset[int], bool]:
-        """Return the incidents that a chat refuses now, and whether each account has a topic there."""
+        """Return the incidents that a chat rejects now, and whether each account has a topic there."""
         worker = self._workers.get(chat)
         return (frozenset(), False) if worker is None else (worker.refusing, worker.forum)

@@ -1,7 +1,7 @@
-"""Which alerts nobody was told of though somebody should have been, and since when: what a watcher outside is to know.
+"""Alerts that have reached nobody although they should have, and since when: for external monitoring.
 
-An alert is one, in however many chats it stands: told in one of them, or by the second way, it is told. What a silence,
-quiet hours or its own rule holds back is not waited for, and counts from the moment on which it is not held back.
+An alert counts once, however many chats have it: sent to one of them, or through the fallback, it has been delivered.
+Time during which it is held back by a silence, quiet hours or its own rule does not count.
 """
 
 from collections.abc import Callable, Iterable
@@ -14,7 +14,7 @@ Key = tuple[int, int]
 
 
 class Unsent:
-    """Looks at the books. is_held: whether an incident is held back in its chat now."""
+    """Examines the books. is_held: whether an incident is held back in its chat now."""
 
     def __init__(
         self,
@@ -24,10 +24,10 @@ class Unsent:
     ) -> None:
         self._books, self._is_held, self._clock = books, is_held, clock
         self._held_at: dict[Key, datetime] = {}
-        """When an incident was last seen to be held back, by chat and id."""
+        """When an incident was last seen held back, by chat and id."""
 
     def since(self) -> list[datetime]:
-        """Return since when each of them waits. Ask again and again: what is held back is noticed by asking."""
+        """Return since when each is pending. Must be called regularly: that is how held-back times are noticed."""
         incidents = [each for book in self._books() for each in book.incidents if each.open_entries]
         told = {
             (entry.number, entry.reason)

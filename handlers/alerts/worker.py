@@ -1,8 +1,8 @@
-"""One chat's alerts on their way: from its book to messages that sound.
+"""One chat's worker: delivers its book as messages.
 
-In its turn the worker compares the book with what the chat shows and performs one action, so what goes out is the truth
-of that moment, also after hours without Telegram. A message is marked in the database before it is sent: a crash in
-between makes it sent again, and never lost.
+When its turn comes, the worker compares the book with what the chat shows and performs one action, so what is sent is
+current, even after hours without Telegram. A message is marked in the database before it is sent: after a crash in
+between it is sent again, and never lost.
 """
 
 import asyncio
@@ -31,30 +31,30 @@ from handlers.chat.send_queue import SendQueue
 log = logging.getLogger(__name__)
 
 LOOK_AGAIN = 60.0
-"""Seconds after which a book is looked at in any case: a clock that was set forward wakes nobody."""
+"""Seconds after which a book is examined in any case: a clock that is set forward wakes nobody."""
 LOOK_AT_CHAT = 3600.0
-"""Seconds between two looks at the chat itself."""
+"""Seconds between two checks of the chat itself."""
 
 
 @dataclass(frozen=True, slots=True)
 class ChatEvents:
-    """Who is notified of what befalls a chat. Called on the loop; they return at once."""
+    """Callbacks for events of a chat. Called on the loop; they return at once."""
 
     gone: Callable[[int, str], None]
-    """The chat cannot be written to, and why."""
+    """The chat cannot be written to, with the error."""
     back: Callable[[int], None]
     """It can be written to again."""
     moved: Callable[[int, int], None]
     """A group has a new id."""
     refused: Callable[[Incident, str], None]
-    """The chat service does not take an alert, and why."""
+    """The chat service rejects an alert, with the error."""
     no_topics: Callable[[int, str], None]
-    """Topics cannot be opened there, and why."""
+    """Topics cannot be opened there, with the error."""
 
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What all workers share. looks_at: whether a chat's being there is checked, though nothing is to be sent."""
+    """What all workers share. looks_at: whether a chat is checked even though nothing is to be sent."""
 
     queue: SendQueue
     accounts: Registry
@@ -68,24 +68,24 @@ class Context:
 
 
 @dataclass(frozen=True, slots=True)
-class _Hand:
-    """One of a worker's two hands: its lane, and what it does. What sounds never waits behind an edit."""
+class _DeliveryLoop:
+    """One of a worker's two loops, with its lane and actions: what makes a sound never waits behind an edit."""
 
     lane: Lane
     does: tuple[type[Action], ...]
     woken: asyncio.Event = field(default_factory=asyncio.Event)
     hurried: asyncio.Event = field(default_factory=asyncio.Event)
-    """Set when it is to try again before its rest after an error is over."""
+    """Set to cut a back-off after an error short."""
     idle: asyncio.Event = field(default_factory=asyncio.Event)
     looked: asyncio.Event = field(default_factory=asyncio.Event)
-    """Set by each look at the book."""
+    """Set by each examination of the book."""
     delivering: asyncio.Event = field(default_factory=asyncio.Event)
     """Set while it waits for its turn in the send queue, or sends."""
 
 
 @dataclass(slots=True)
 class _Refusals:
-    """How often something was refused, and when it may be tried again, by the loop's clock."""
+    """How often something was rejected, and when it may be retried, by the loop's clock."""
 
     count: int = 0
     not_before: float = 0.0
@@ -95,20 +95,20 @@ _Work = tuple[Incident, Action] | Note
 
 
 class Worker:
-    """One chat's alerts."""
+    """Delivers one chat's alerts."""
 
     def __init__(self, context: Context, chat: int, *, gone: bool = False) -> None:
         self.chat = chat
         self.task: asyncio.Task[None] | None = None
         self.forum = False
-        """Whether each account has a topic of its own here."""
+        """Whether each account has its own topic here."""
         self._context = context
-        self._sounding = _Hand(Lane.ALERTS, (Send, Remind, OpenTopic))
-        self._updating = _Hand(Lane.UPDATES, (Edit, Withdraw))
+        self._sounding = _DeliveryLoop(Lane.ALERTS, (Send, Remind, OpenTopic))
+        self._updating = _DeliveryLoop(Lane.UPDATES, (Edit, Withdraw))
         self._seen: dict[int, float] = dict.fromkeys((each.id for each in self.book.incidents), float("-inf"))
-        """When an incident was first seen here, by the loop's clock: new ones wait for those that come with them."""
+        """When an incident was first seen here, by the loop's clock: new ones wait for others to join them."""
         self._done: dict[int, Incident] = {}
-        """Incidents that need nothing as they are. Books are immutable: a changed one is another object."""
+        """Incidents without pending actions. Books are immutable: a changed incident is a new object."""
         self._refusals: dict[tuple[int, str], _Refusals] = {}
         self._sender = Sender(
             ChatState(chat, context.accounts, context.ledger, context.clock, self.policy, self._no_topics)
@@ -117,27 +117,27 @@ class Worker:
 
     @property
     def policy(self) -> AlertPolicy:
-        """How this chat's alerts are grouped, repeated and heard, as it was chosen last."""
+        """How this chat's alerts are grouped, repeated and sounded at present."""
         return self._context.policy_of(self.chat)
 
     @property
     def book(self) -> Book:
-        """The chat's book as it is stored."""
+        """The chat's stored book."""
         return self._context.ledger.book(self.chat)
 
     @property
     def refusing(self) -> frozenset[int]:
-        """The incidents whose messages were refused of late: what comes now must not share their fate."""
+        """Incidents whose messages were rejected recently: new alerts must not join them."""
         return frozenset(incident for incident, what in self._refusals if what != Note.__name__)
 
     def wake(self) -> None:
-        """Look at the book."""
-        for hand in (self._sounding, self._updating):
-            hand.idle.clear()
-            hand.woken.set()
+        """Examine the book."""
+        for loop in (self._sounding, self._updating):
+            loop.idle.clear()
+            loop.woken.set()
 
     def look_again(self, number: str) -> None:
-        """Look again at what is told of an account: what can be done about it may have changed."""
+        """Re-examine alerts about an account whose remedies may have changed."""
         about = [each for each in self.book.incidents if any(entry.number == number for entry in each.open_entries)]
         for each in about:
             self._done.pop(each.id, None)
@@ -145,34 +145,34 @@ class Worker:
             self.wake()
 
     def policy_changed(self) -> None:
-        """Look at everything again: what needed nothing may need something now."""
+        """Re-examine everything: what had no pending actions may have some now."""
         self._done.clear()
         self.wake()
 
     def try_again(self) -> None:
-        """Try at once what could not be sent, whatever the last try met."""
-        for hand in (self._sounding, self._updating):
-            hand.hurried.set()
+        """Retry at once whatever could not be sent, regardless of back-off."""
+        for loop in (self._sounding, self._updating):
+            loop.hurried.set()
         self.wake()
 
     async def until_idle(self) -> None:
         """Wait until nothing is left that could be sent now."""
-        for hand in (self._sounding, self._updating):
-            await hand.idle.wait()
+        for loop in (self._sounding, self._updating):
+            await loop.idle.wait()
 
     async def look(self) -> None:
-        """Wait until both hands have looked at the book anew, or are about to send. Raises RuntimeError if it ended."""
+        """Wait until both loops have re-examined the book, or are sending. Raises RuntimeError if it has ended."""
         if self.task is not None and self.task.done():
             raise RuntimeError("the worker of a chat has ended")
-        for hand in (self._sounding, self._updating):
-            hand.looked.clear()
+        for loop in (self._sounding, self._updating):
+            loop.looked.clear()
         self.wake()
-        for hand in (self._sounding, self._updating):
-            if not hand.delivering.is_set():
-                await hand.looked.wait()
+        for loop in (self._sounding, self._updating):
+            if not loop.delivering.is_set():
+                await loop.looked.wait()
 
     async def run(self) -> None:
-        """Serve for ever."""
+        """Run until cancelled."""
         if any(delivery.is_uncertain(each) for each in self.book.incidents):
             log.warning("An alert of chat %d may have been sent before the end: it is sent again", self.chat)
         await self._look_at_chat()
@@ -180,28 +180,28 @@ class Worker:
 
     # --- the loop -----------------------------------------------------------------------------------------------------
 
-    async def _use(self, hand: _Hand) -> None:
-        """Do what one hand has to do, for ever.
+    async def _use(self, loop: _DeliveryLoop) -> None:
+        """Run one loop for ever.
 
-        Each round looks at the whole book, which is in memory and costs nothing. What it finds is not done at once:
-        it waits for its turn in the send queue, and when that comes the book is looked at again (`_perform_next`),
-        since much may have happened meanwhile. So nothing is handed over between the two looks, and nothing can be
-        lost or be sent twice between them.
+        Each round examines the whole book, which is in memory and costs nothing. The action found is not performed at
+        once: it waits for its turn in the send queue, and then the book is examined again (`_perform_next`), since much
+        may have happened meanwhile. So no state is passed between the two examinations, and nothing can be lost or sent
+        twice between them.
 
-        An error ends the round, never the hand. What passes is waited for; what does not pass and is about one
-        message (a refusal) is counted against that message alone, so that the others go on.
+        An error ends the round, never the loop. Transient errors are waited out; a permanent one that concerns a single
+        message (a rejection) is counted for that message only, so that the others are delivered.
         """
         while True:
-            hand.woken.clear()
-            hand.hurried.clear()
+            loop.woken.clear()
+            loop.hurried.clear()
             pause, failed, gone = self.policy.retry.total_seconds(), True, False
             try:
-                pause = await self._serve(hand)
+                pause = await self._serve(loop)
                 failed = False
             except OSError as error:
                 log.error("What became of an alert could not be stored, trying again: %s", error)
             except ChatMovedError as error:
-                self._context.events.moved(self.chat, error.chat)  # which ends this worker, once that is stored
+                self._context.events.moved(self.chat, error.chat)  # ends this worker, once that is stored
             except ChatGoneError as error:
                 self._is_gone(error)
                 gone = True
@@ -212,39 +212,39 @@ class Worker:
                 log.exception("The alerts of chat %d met what should not happen, going on", self.chat)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(pause):
-                    await (self._rest(hand, gone=gone) if failed else hand.woken.wait())
+                    await (self._rest(loop, gone=gone) if failed else loop.woken.wait())
 
-    async def _rest(self, hand: _Hand, *, gone: bool) -> None:
-        """Wait after an error until somebody hurries: a changed book does not, since each try changes it itself."""
-        while not hand.hurried.is_set():
+    async def _rest(self, loop: _DeliveryLoop, *, gone: bool) -> None:
+        """Back off after an error until hurried: a changed book is not enough, since each attempt changes it itself."""
+        while not loop.hurried.is_set():
             if gone:
-                hand.idle.set()  # nothing can be sent now
-            hand.looked.set()
-            await hand.woken.wait()
-            hand.woken.clear()
+                loop.idle.set()  # nothing can be sent now
+            loop.looked.set()
+            await loop.woken.wait()
+            loop.woken.clear()
 
-    async def _serve(self, hand: _Hand) -> float:
-        """Do all that is to be done now. Returns the seconds until the next that time alone brings."""
+    async def _serve(self, loop: _DeliveryLoop) -> float:
+        """Perform everything due now. Returns the seconds until time alone makes something due."""
         while True:
-            hand.woken.clear()
-            work, pause = self._next(hand)
+            loop.woken.clear()
+            work, pause = self._next(loop)
             if work is None:
-                if not hand.woken.is_set():
-                    hand.idle.set()
+                if not loop.woken.is_set():
+                    loop.idle.set()
                 return pause
-            hand.delivering.set()
+            loop.delivering.set()
             try:
-                await self._context.queue.deliver(hand.lane, self.chat, partial(self._perform_next, hand))
+                await self._context.queue.deliver(loop.lane, self.chat, partial(self._perform_next, loop))
             except OutcomeUnknownError:
                 log.warning("An alert may have been sent to chat %d without our knowing: again", self.chat)
             finally:
-                hand.delivering.clear()
+                loop.delivering.clear()
             self._is_back()
-            self.wake()  # what one hand has done may be what the other waits for
+            self.wake()  # what one loop has done may be what the other waits for
 
-    async def _perform_next(self, hand: _Hand, chat: Messenger) -> None:
-        """In our turn: do what is first now."""
-        work, _ = self._next(hand)
+    async def _perform_next(self, loop: _DeliveryLoop, chat: Messenger) -> None:
+        """In our turn, perform what is due first now."""
+        work, _ = self._next(loop)
         if work is None:
             return
         key = (work.id, Note.__name__) if isinstance(work, Note) else (work[0].id, type(work[1]).__name__)
@@ -261,9 +261,9 @@ class Worker:
         else:
             self._refusals.pop(key, None)
 
-    def _next(self, hand: _Hand) -> tuple[_Work | None, float]:
-        """Return what a hand has to do now, else the seconds until something is to be done."""
-        hand.looked.set()
+    def _next(self, loop: _DeliveryLoop) -> tuple[_Work | None, float]:
+        """Return a loop's next action, else the seconds until there is one."""
+        loop.looked.set()
         now, loop_now = self._context.clock(), asyncio.get_running_loop().time()
         pauses = [LOOK_AGAIN]
         book = self.book
@@ -283,14 +283,14 @@ class Worker:
                 self._done[incident.id] = incident
             elif isinstance(action, datetime):
                 pauses.append((action - now).total_seconds())
-            elif isinstance(action, hand.does):
+            elif isinstance(action, loop.does):
                 wait = self._wait(incident, action, loop_now)
                 if wait <= 0:
                     return (incident, action), 0.0
                 pauses.append(wait)
         for note in book.notes:
             told = note.incident is None or ((one := book.get(note.incident)) is not None and one.told_at is not None)
-            if told and note.sounds == (hand is self._sounding):
+            if told and note.sounds == (loop is self._sounding):
                 wait = self._refusals.get((note.id, Note.__name__), _Refusals()).not_before - loop_now
                 if wait <= 0:
                     return note, 0.0
@@ -299,7 +299,7 @@ class Worker:
         return None, max(0.0, min(pauses))
 
     def held_until(self, incident: Incident, now: datetime) -> datetime | None:
-        """Return when the first of what stands in an incident is held back no more; None if any is not now."""
+        """Return when the first open entry is no longer held back; None if one is not held back now."""
         if (silenced_until := self._context.silences.quiet_until(incident)) is not None:
             return silenced_until
         policy = self.policy
@@ -307,7 +307,7 @@ class Worker:
         return min((end for end in ends if end is not None), default=None) if ends and None not in ends else None
 
     def _wait(self, incident: Incident, action: Action, loop_now: float) -> float:
-        """Return for how long an action is to wait: after a refusal, or for what comes together with it."""
+        """Return how long an action must wait: after a rejection, or for alerts that belong with it."""
         not_before = self._refusals.get((incident.id, type(action).__name__), _Refusals()).not_before
         if incident.told_at is None and isinstance(action, Send):
             seen = self._seen.setdefault(incident.id, loop_now)
@@ -323,7 +323,7 @@ class Worker:
     # --- what goes wrong ----------------------------------------------------------------------------------------------
 
     async def _refused(self, key: tuple[int, str], work: _Work, error: ChatError) -> None:
-        """Count a refusal; after some, set what was refused aside, and let an alert be told another way."""
+        """Count a rejection; after several, set the message aside and deliver the alert another way."""
         refusals = self._refusals.setdefault(key, _Refusals())
         refusals.count += 1
         refusals.not_before = asyncio.get_running_loop().time() + self.policy.retry.total_seconds()
@@ -358,14 +358,14 @@ class Worker:
             await self._look_at_chat()
 
     async def _look_at_chat(self) -> None:
-        """Find out whether the chat is there, and whether it is a forum, where each account has a topic."""
+        """Check whether the chat exists, and whether it is a forum with a topic per account."""
         if not self._context.looks_at(self.chat):
             return
         try:
             forum = await self._context.queue.deliver(
                 Lane.ALERTS, self.chat, lambda chat: chat.is_forum(self.chat), free=True
             )
-            if all(each.told_at is not None for each in self.book.incidents):  # else sending one shows
+            if all(each.told_at is not None for each in self.book.incidents):  # otherwise sending an alert shows it
                 self._is_back()
             self.forum = forum and not self._sender.topics_refused
         except ChatMovedError as error:

@@ -30,7 +30,7 @@ LOOK_EVERY = 1.0
 
 
 class Hearing:
-    """Told by the poller how its polls end, tells admins when nobody is heard."""
+    """AlertWording by the poller how its polls end, tells admins when nobody is heard."""
 
     def __init__(
         self,

@@ -1,6 +1,6 @@
-"""The words for states, reasons and times: one table each, so that a thing has the same name wherever it is told.
+"""The wording of states, reasons and times: one table each, so that it is the same everywhere.
 
-Plain text without HTML. Whole messages are put together in `handlers.texts.answers`.
+Plain text without HTML. `handlers.texts.answers` composes complete messages.
 """
 
 from collections.abc import Collection, Mapping
@@ -18,7 +18,7 @@ _MINUTE, _HOUR, _DAY = 60, 3600, 86400
 
 @unique
 class Standing(StrEnum):
-    """How an account stands, in people's words. The states of `controller.accounts.reasons` are for the log."""
+    """An account's status as shown to people. The states of `controller.accounts.reasons` are for the log."""
 
     CONNECTED = "Connected"
     CONNECTING = "Connecting"
@@ -36,11 +36,11 @@ ICONS: dict[Standing, str] = {
 }
 
 WAITING_FOR_PEOPLE = frozenset({Stage.AWAITING_SCAN, Stage.PASSKEY, Stage.DIALOG})
-"""Stages of an attempt that a person has to end."""
+"""Stages of an attempt that wait for a person."""
 
 
 def standing(status: Status) -> Standing:
-    """Return how an account stands."""
+    """Return an account's status as shown to people."""
     if status.dialog or status.unconfirmed is not None:
         return Standing.NEEDS_YOU
     by_itself = status.wants_connection or status.next_retry_in is not None or status.on_hold
@@ -60,7 +60,7 @@ def standing(status: Status) -> Standing:
 
 
 def past_standing(state: str, reason: Reason) -> str:
-    """Return how an account stood, from a state as the history remembers it and the reason that led to it."""
+    """Return a past status, from a stored state and its reason."""
     match state:
         case State.CONNECTED:
             return Standing.CONNECTED
@@ -138,15 +138,15 @@ _WAYS: dict[str, tuple[Remedy, str, str]] = {
     "reconnect": (Remedy.RECONNECT, "press Reconnect", "send /reconnect"),
     "use_here": (Remedy.USE_HERE, "press Use here", "open it by /status and press Use here"),
 }
-"""What steps call a remedy: where its button stands below, and where it does not."""
+"""How `steps` refers to a remedy: with its button below, and without."""
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
-    """How an alert tells a reason: what happened, what to do, and, once it has passed, that it has.
+class AlertWording:
+    """The wording of an alert for one reason: what happened, what to do, and its end.
 
-    title: what happened, in half a sentence. steps: what to do, where a word of `_WAYS` in braces stands for the button
-    or for what is typed instead. by_button: what to do instead, where the button of a remedy stands below.
+    title: what happened, in half a sentence. steps: what to do; a key of `_WAYS` in braces stands for a button or the
+    command to type instead. by_button: replaces `steps` if the button of a remedy is below the alert.
     """
 
     title: str
@@ -155,7 +155,7 @@ class Told:
     by_button: Mapping[Remedy, str] = field(default_factory=dict)
 
     def todo(self, offered: Collection[Remedy] = ()) -> str:
-        """Return what to do. offered: the remedies whose buttons stand below: no other button is named."""
+        """Return what to do. offered: the remedies with buttons below; no other button is mentioned."""
         steps = next((self.by_button[each] for each in offered if each in self.by_button), self.steps)
         words = steps.format_map(
             {word: pressed if remedy in offered else typed for word, (remedy, pressed, typed) in _WAYS.items()}
@@ -165,70 +165,70 @@ class Told:
         return words[:1].upper() + words[1:]
 
 
-ALERTS: dict[Reason, Told] = {
-    Reason.BREAKER_OPEN: Told(
+ALERTS: dict[Reason, AlertWording] = {
+    Reason.BREAKER_OPEN: AlertWording(
         "too many errors in a row, so it is paused",
         "Nothing to do yet: it is tried once more after the pause.",
     ),
-    Reason.TRIAL_FAILED: Told(
+    Reason.TRIAL_FAILED: AlertWording(
         "the trial after the pause failed, so it is not tried again",
         "Look at the cause, then {reconnect}.",
     ),
-    Reason.EXHAUSTED: Told(
+    Reason.EXHAUSTED: AlertWording(
         "every attempt to reconnect failed, so it is not tried again",
         "Check the phone and the server’s network, then {reconnect}.",
     ),
-    Reason.LOGGED_OUT: Told(
+    Reason.LOGGED_OUT: AlertWording(
         "logged out by its phone or by WhatsApp",
         "{link} and scan the new code with the account’s phone.",
     ),
-    Reason.CONFLICT: Told(
+    Reason.CONFLICT: AlertWording(
         "opened somewhere else, so it was closed here",
         "To take it back {use_here}, or leave it where it is.",
     ),
-    Reason.CONFLICT_LEFT: Told(
+    Reason.CONFLICT_LEFT: AlertWording(
         "opened somewhere else, so it was closed here",
         "Close it in that other place, then {reconnect}.",
     ),
-    Reason.BANNED: Told(
+    Reason.BANNED: AlertWording(
         "blocked by WhatsApp",
         "Open WhatsApp on the phone to see why, and ask for a review there.",
     ),
-    Reason.WRONG_NUMBER: Told(
+    Reason.WRONG_NUMBER: AlertWording(
         "a wrong phone scanned the code, and was logged out again",
         "{link} and scan with the right phone.",
     ),
-    Reason.WRONG_NUMBER_STAYS: Told(
+    Reason.WRONG_NUMBER_STAYS: AlertWording(
         "a wrong phone scanned the code, and is still linked",
         "On that phone, remove this linked device. Then {link} and scan with the right phone.",
     ),
-    Reason.ACCOUNT_LOCKED: Told(
+    Reason.ACCOUNT_LOCKED: AlertWording(
         "logged out, since the account is locked on its phone",
         "Open WhatsApp on the phone first and see what it asks for. Do not link it again before that.",
     ),
-    Reason.SYNC_FAILED: Told(
+    Reason.SYNC_FAILED: AlertWording(
         "logged out, since its chats could not be loaded in time",
         "Keep the phone open and online, {link} and scan the new code.",
     ),
-    Reason.STORAGE_FULL: Told(
+    Reason.STORAGE_FULL: AlertWording(
         "logged out, since there was no room for its data",
         "Make room on the server’s disk, then {link}.",
     ),
-    Reason.SCREEN_LOCKED: Told(
+    Reason.SCREEN_LOCKED: AlertWording(
         "WhatsApp Web’s screen lock asks for a password",
         "Remove this linked device on the phone, then link it again with /link.",
     ),
-    Reason.PAGE_MISBEHAVES: Told(
+    Reason.PAGE_MISBEHAVES: AlertWording(
         "its page did more than any page may, so its browser was ended",
         "It is tried again. Suspend the account if it comes again, and have somebody look at the page.",
     ),
-    Reason.DIALOG: Told(
+    Reason.DIALOG: AlertWording(
         "a dialog covers its page",
         "Read what it says. Harmless ones are answered without asking where DIALOGS=continue is set.",
         "The dialog is gone",
         {Remedy.CONTINUE: "Read what it says, then press Continue to answer it."},
     ),
-    Reason.CONFIRM_NUMBER: Told(
+    Reason.CONFIRM_NUMBER: AlertWording(
         "is this the right number?",
         "Open it by /status and say whether it is the same. Nothing is logged out before that.",
         "The number is settled",
@@ -237,54 +237,54 @@ ALERTS: dict[Reason, Told] = {
             " before that."
         },
     ),
-    Reason.FLAPPING: Told(
+    Reason.FLAPPING: AlertWording(
         "it keeps dropping out and coming back",
         "Look at the server’s network and memory, and at the account’s history.",
         "It has been steady for an hour",
     ),
-    Reason.WATCHED_IN_PART: Told(
+    Reason.WATCHED_IN_PART: AlertWording(
         "connected, but this version of WhatsApp Web can be watched only in part",
         "Nothing to do at once. Switchboard needs an update for this version.",
         "It can be watched in full",
     ),
-    Reason.PAGE_UNKNOWN: Told(
+    Reason.PAGE_UNKNOWN: AlertWording(
         "WhatsApp showed a page that I do not know, see its picture below",
         "It is tried again. If it stays so, Switchboard needs an update.",
     ),
-    Reason.PASSKEY: Told(
+    Reason.PASSKEY: AlertWording(
         "WhatsApp asks for a passkey, which a server does not have",
         "Look at the phone, and confirm there if it asks. Removing the passkey rarely helps: it asks for a new one.",
     ),
 }
-"""Every reason that `controller.accounts.reasons` and `controller.accounts.lifecycle` alert on."""
+"""All reasons that are alerted."""
 
-TROUBLES: dict[str, Told] = {
-    Trouble.UNREACHABLE: Told(
+TROUBLES: dict[str, AlertWording] = {
+    Trouble.UNREACHABLE: AlertWording(
         "WhatsApp cannot be reached",
         "Nothing to do: the accounts wait, and connect by themselves, in turn, when it can.",
         "WhatsApp can be reached again",
     ),
-    Trouble.PROXY: Told(
+    Trouble.PROXY: AlertWording(
         "an account’s own proxy does not let it through",
         "Look at the proxy and its password, or name another one with /proxy. The accounts behind it wait.",
         "The proxies of all accounts let them through again",
     ),
-    Trouble.DISK: Told(
+    Trouble.DISK: AlertWording(
         "the server’s disk is nearly full",
         "Make room on the disk that holds DATA_DIR: no browser is started until then. Connected accounts stay so.",
         "There is room on the disk again",
     ),
-    Trouble.MEMORY: Told(
+    Trouble.MEMORY: AlertWording(
         "the server is short of memory",
         "End what else runs there, or give it more: no browser is started until then. Connected accounts stay so.",
         "There is memory again",
     ),
-    Trouble.PROCESSES: Told(
+    Trouble.PROCESSES: AlertWording(
         "the server allows no more processes",
         "Raise TasksMax of the service, or pids of the container: no browser is started until then.",
         "More processes may be started again",
     ),
-    Trouble.NEW_BUILD: Told(
+    Trouble.NEW_BUILD: AlertWording(
         "a new version of WhatsApp Web does not work, so planned restarts wait",
         "Look at the account that met it: Switchboard may need an update. An admin can let planned restarts go on in"
         " the chat.",
@@ -294,41 +294,41 @@ TROUBLES: dict[str, Told] = {
             " let planned restarts go on."
         },
     ),
-    Trouble.DEAF: Told(
+    Trouble.DEAF: AlertWording(
         "I cannot hear you",
         "End what hears in my place, or look at the server’s way to Telegram. Accounts and alerts go on.",
         "I can hear you again",
     ),
-    Trouble.DATABASE: Told(
+    Trouble.DATABASE: AlertWording(
         "the database cannot be written",
         "Look at the disk and the permissions of DATA_DIR: what happens to the accounts is not kept until then.",
         "The database can be written again",
     ),
-    Trouble.BACKUP: Told(
+    Trouble.BACKUP: AlertWording(
         "the backup failed",
         "Look at BACKUP_DIR: its disk, and whether the program may write there. The next backup comes by itself.",
         "The backup is whole",
     ),
 }
-"""What can be wrong with the controller itself, or with the world around it."""
+"""Problems of the controller itself, or of its surroundings."""
 
 
-def told(reason: Reason) -> Told:
-    """Return how an alert tells a reason, in plain words where it has none of its own."""
-    return ALERTS.get(reason) or Told(WHY[reason], "To try again {reconnect}.")
+def reason_wording(reason: Reason) -> AlertWording:
+    """Return an alert's wording of a reason, a generic one if it has none of its own."""
+    return ALERTS.get(reason) or AlertWording(WHY[reason], "To try again {reconnect}.")
 
 
-def told_of(reason: str) -> Told:
-    """Return how an alert tells an account's reason or a trouble of the controller, from its word."""
+def alert_wording(reason: str) -> AlertWording:
+    """Return an alert's wording of a stored reason or trouble."""
     if reason in TROUBLES:
         return TROUBLES[reason]
     if reason in WHY:
-        return told(Reason(reason))
-    return Told(reason.replace("_", " "), "Look at the server’s log.")
+        return reason_wording(Reason(reason))
+    return AlertWording(reason.replace("_", " "), "Look at the server’s log.")
 
 
 def span(seconds: float) -> str:
-    """Return a length of time for people: `45 s`, `3 min`, `2 h 5 min`, `3 d 4 h`."""
+    """Return a duration for people: `45 s`, `3 min`, `2 h 5 min`, `3 d 4 h`."""
     whole = round(seconds)
     if whole < _MINUTE:
         return f"{max(0, whole)} s"
@@ -342,20 +342,20 @@ def span(seconds: float) -> str:
 
 
 class _Zone:
-    """Where people's clocks are: None for where this machine's is."""
+    """The time zone for people; None for the machine's."""
 
     of_people: tzinfo | None = None
 
 
 def use_time_zone(zone: tzinfo | None) -> None:
-    """Tell moments in this zone from now on; None for this machine's."""
+    """Show times in this zone from now on; None for the machine's."""
     _Zone.of_people = zone
 
 
 def clock(at: datetime, now: datetime, *, seconds: bool = False) -> str:
-    """Return a moment for people, in their time zone and with its name: `14:03 UTC`, `23 Nov, 14:03 UTC`.
+    """Return a time for people, in their time zone and with its name: `14:03 UTC`, `23 Nov, 14:03 UTC`.
 
-    seconds: only of what lasts less than minutes, as a code does.
+    seconds: only for what lasts less than minutes, such as a code.
     """
     here, today = at.astimezone(_Zone.of_people), now.astimezone(_Zone.of_people)
     time = here.strftime("%H:%M:%S %Z" if seconds else "%H:%M %Z")

@@ -314,7 +314,7 @@ def transition(n):
     )  # fmt: skip
 
 
-class Told:
+class FakeTroubles:
     """Listens to everything a recorder says."""
 
     def __init__(self):
@@ -329,7 +329,7 @@ class Told:
 
 @virtual
 async def test_what_cannot_be_stored_is_told_at_once_and_stored_when_it_can_be_again(caplog):
-    told, store = Told(), BrokenStore(3)
+    told, store = FakeTroubles(), BrokenStore(3)
     recorder = Recorder(store, told.transitions.append, troubles=told)
     for n in range(3):
         recorder(transition(n))
@@ -352,7 +352,7 @@ async def test_what_cannot_be_stored_is_told_at_once_and_stored_when_it_can_be_a
 
 @virtual
 async def test_a_bug_in_the_storing_is_no_end_of_the_telling(caplog):
-    told, store = Told(), BrokenStore(1, UnicodeEncodeError("utf-8", "\ud83d", 0, 1, "surrogates not allowed"))
+    told, store = FakeTroubles(), BrokenStore(1, UnicodeEncodeError("utf-8", "\ud83d", 0, 1, "surrogates not allowed"))
     recorder = Recorder(store, told.transitions.append)
     recorder(transition(0))
     await pass_time(60)

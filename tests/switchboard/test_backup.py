@@ -347,7 +347,7 @@ def test_a_session_that_never_rests_is_restored_from_its_saved_copy_or_named(tmp
 # --- by themselves ----------------------------------------------------------------------------------------------------
 
 
-class Told:
+class FakeTroubles:
     def __init__(self):
         self.troubles = []
         self.standing = set()
@@ -364,7 +364,7 @@ class Told:
 
 def scheduled(tmp_path, hours, make=None, standing=()):
     """Run the schedule for some hours. Returns the hours at which a backup was made, and what people were told."""
-    told, at = Told(), []
+    told, at = FakeTroubles(), []
     told.standing.update(standing)
 
     async def main():
@@ -409,7 +409,7 @@ async def test_a_stop_waits_for_no_whole_backup(tmp_path, data_dir, monkeypatch)
 
     monkeypatch.setattr(create, "copy_session", slow)
     (tmp_path / "backups").mkdir()
-    task = asyncio.create_task(BackupSchedule(data_dir, tmp_path / "backups", None, Told()).run())
+    task = asyncio.create_task(BackupSchedule(data_dir, tmp_path / "backups", None, FakeTroubles()).run())
     await asyncio.to_thread(begun.wait, 10)
     task.cancel()
     await asyncio.wait([task])

@@ -14,7 +14,7 @@ from tests.virtual_time import EPOCH, pass_time, settle, virtual
 A, B = "+491511234567", "+4915112345999"
 
 
-class Told:
+class FakeTroubles:
     def __init__(self):
         self.said = []
         self.standing = set()
@@ -33,7 +33,7 @@ class World:
     """A watch that knows build 1, and accounts that load and move."""
 
     def __init__(self):
-        self.told = Told()
+        self.told = FakeTroubles()
         self.watch = BuildWatch(self.told, known=["1"])
 
     def load(self, number, build, missing=()):
@@ -172,7 +172,7 @@ async def started(path, told):
 
 
 async def test_a_restart_takes_up_what_is_known_and_the_first_build_after_it_is_tried_out(tmp_path):
-    path, told = tmp_path / "db", Told()
+    path, told = tmp_path / "db", FakeTroubles()
     async with started(path, told) as (here, _):
         here.load(A, "1")
         assert here.may() == (True, True), "the very first: there is nothing to compare it with"

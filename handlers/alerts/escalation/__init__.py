@@ -1,1 +1,1 @@
-"""Who is called first, who next, and by which other way when the chat service does not deliver."""
+"""Who is alerted first, who next, and through which other channel if the chat service does not deliver."""

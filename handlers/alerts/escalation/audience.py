@@ -1,4 +1,4 @@
-"""Whom alerts go to at this moment: the chats that get them, and whoever is on duty."""
+"""The current recipients of alerts: chats, and whoever is on duty."""
 
 from collections.abc import Sequence
 
@@ -10,30 +10,30 @@ from handlers.texts import answers
 
 
 class Audience:
-    """Looks it up anew each time: accounts, people, duty and chats change meanwhile."""
+    """Looks recipients up on each call, since accounts, people, duty and chats change."""
 
     def __init__(self, accounts: Registry, recipients: Recipients, duty: Duty) -> None:
         self.recipients, self.duty = recipients, duty
         self._accounts = accounts
 
     def on_duty(self) -> OnDuty | None:
-        """Return who is on duty; None also where their chat cannot be written to, so that alerts sound elsewhere."""
+        """Return who is on duty; None also if their chat is unreachable, so that alerts make a sound elsewhere."""
         now = self.duty.now()
         return None if now is None or now.user in self.recipients.gone else now
 
     def of_account(self, number: str) -> Sequence[Place]:
-        """Return where an account's alerts go; those of an account that is not there any more go to the admins."""
+        """Return the chats for an account's alerts; those of a removed account go to the admins."""
         try:
             return self._with_duty(self.recipients.of_alerts(self._accounts.account(number)))
         except UnknownAccountError:
             return self.of_controller()
 
     def of_controller(self) -> Sequence[Place]:
-        """Return where troubles of the controller itself go."""
+        """Return the chats for troubles of the controller itself."""
         return self._with_duty(self.recipients.of_admins())
 
     def name(self, number: str) -> str:
-        """Return what an account is called, as HTML; "" for the controller itself."""
+        """Return an account's name as HTML; "" for the controller itself."""
         if not number:
             return ""
         try:

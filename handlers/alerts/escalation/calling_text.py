@@ -1,4 +1,4 @@
-"""What is said about who is called: on alerts, when duty changes, and by a test of all ways. HTML; pure."""
+"""Texts about escalation and duty: lines on alerts, changes of duty, and the test of all channels. HTML; pure."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -11,40 +11,40 @@ BY_SECOND_WAY_UNSTORED = "This comes by a second way: Telegram has not taken it,
 
 
 def escalated(name: str, now: datetime) -> str:
-    """Return the line that shows whom an alert was escalated to. name: "" for everybody."""
+    """Return the line about whom an alert was escalated to. name: "" for everybody."""
     return f"⏫ Nobody acknowledged it: {escape(name) or 'everybody'} was called, {clock(now, now)}"
 
 
 def called_first(on_duty: OnDuty) -> str:
-    """Return the line of an alert that makes no sound here, since somebody else is on duty."""
+    """Return the line of an alert that is silent here because somebody else is on duty."""
     return f"📟 {escape(on_duty.name)} is on duty"
 
 
 def duty_changed(on_duty: OnDuty | None, now: datetime) -> str:
-    """Tell everybody who is on duty now."""
+    """Announce a change of duty."""
     if on_duty is None:
         return "📟 Nobody is on duty now: alerts sound everywhere."
     return f"📟 {escape(on_duty.name)} is on duty until {clock(on_duty.until, now)}: alerts sound there first."
 
 
 def test_alert(name: str, now: datetime, *, silent: bool) -> str:
-    """Return what a test of the ways sends."""
+    """Return the text of a test alert."""
     how = "without a sound" if silent else "with a sound"
     return f"🧪 <b>A test</b> by {escape(name)}, {clock(now, now)}: nothing is wrong. An alert {how} looks like this."
 
 
 def tested(name: str, sounding: str, silent: str) -> str:
-    """Tell what a chat took of a test. sounding, silent: why it did not, "" where it did. name: as HTML."""
+    """Report a chat's result of a test. sounding, silent: the error, "" for success. name: as HTML."""
     return f"Telegram, {name}: with a sound {_taken(sounding)}, without {_taken(silent)}"
 
 
 def tested_outside(name: str, *, took: bool) -> str:
-    """Tell whether one of the second ways took a test."""
+    """Report whether a fallback service accepted a test."""
     return f"Second way {escape(name)}: {_taken('' if took else 'not taken, see the log')}"
 
 
 def test_result(lines: Sequence[str], *, outside: bool) -> str:
-    """Answer /test. outside: there is a second way."""
+    """Answer /test. outside: there is a fallback channel."""
     more = [] if outside else ["There is no second way: ALERT_FALLBACK_URLS sets one."]
     return "\n".join(
         ["🧪 <b>Every way was tried</b>", *lines, *more, "✅ says that the service took it: look whether it came."]

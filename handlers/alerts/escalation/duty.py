@@ -1,7 +1,7 @@
-"""Who is on duty: read from what was typed, found from the plan, kept in the database.
+"""The duty roster: parsing, evaluation of the plan, storage.
 
-Alerts sound in the private chat of who is on duty and come to the others without a sound, until they are escalated.
-Times of the day are those of this machine's clock.
+Alerts make a sound in the private chat of whoever is on duty and are silent elsewhere until they are escalated.
+Times of day are local.
 """
 
 import asyncio
@@ -21,17 +21,17 @@ _UNITS = {"m": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(day
 
 
 class WrongDutyError(ValueError):
-    """What was typed says no time, day or person. Its text is for people."""
+    """The text is not a time, day or person. The message is for people."""
 
 
 class DutyStore(Protocol):
-    """Where the roster is stored. Every method raises OSError if it cannot."""
+    """Storage of the roster. Every method raises OSError on failure."""
 
     async def roster(self) -> Roster:
         """Return the roster."""
 
     async def save(self, roster: Roster) -> None:
-        """Store the roster in the place of the one before."""
+        """Replace the stored roster."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ class OnDuty:
 
 
 def on_duty(roster: Roster, now: datetime) -> OnDuty | None:
-    """Return who is on duty: by a turn that was set, else by the first line of the plan that covers the moment."""
+    """Return who is on duty: by an override, else by the first line of the plan that covers the time."""
     turn = roster.turn
     if turn is not None and now < turn.until:
         return None if turn.user is None else OnDuty(turn.user, turn.name, turn.until)
@@ -55,7 +55,7 @@ def on_duty(roster: Roster, now: datetime) -> OnDuty | None:
 
 
 def _until(shift: Shift, now: datetime) -> datetime | None:
-    """Return when the shift that covers the moment ends; None if it does not."""
+    """Return when the shift that covers the time ends; None if it does not."""
     today = now.astimezone().replace(tzinfo=None)
     midnight = today.replace(hour=0, minute=0, second=0, microsecond=0)
     for began in (midnight, midnight - timedelta(days=1)):
@@ -67,7 +67,7 @@ def _until(shift: Shift, now: datetime) -> datetime | None:
 
 
 def parse_until(text: str, now: datetime) -> datetime:
-    """Return the moment that was typed: `18:00`, the next one, or a length such as `8h`. Raises WrongDutyError."""
+    """Parse a time: `18:00`, the next one, or a duration such as `8h`. Raises WrongDutyError."""
     text = text.strip().lower()
     if typed := re.fullmatch(r"(\d{1,3})\s?([mhd])", text):
         lasts = int(typed[1]) * _UNITS[typed[2]]
@@ -83,7 +83,7 @@ def parse_until(text: str, now: datetime) -> datetime:
 
 
 def parse_minute(text: str) -> int:
-    """Return the minute of the day that was typed, 1440 for 24:00. Raises WrongDutyError."""
+    """Parse a time of day as a minute, 1440 for 24:00. Raises WrongDutyError."""
     typed = _TIME.fullmatch(text)
     minute = int(typed[1]) * 60 + int(typed[2]) if typed and int(typed[2]) < 60 else -1  # noqa: PLR2004 - minutes
     if not 0 <= minute <= 1440:  # noqa: PLR2004 - minutes of a day
@@ -92,7 +92,7 @@ def parse_minute(text: str) -> int:
 
 
 def parse_days(text: str) -> frozenset[int]:
-    """Return the days that were typed: `mon-fri`, `sat,sun`, `daily`. Raises WrongDutyError."""
+    """Parse days: `mon-fri`, `sat,sun`, `daily`. Raises WrongDutyError."""
     if text.lower() == "daily":
         return frozenset(range(7))
     days: set[int] = set()
@@ -107,7 +107,7 @@ def parse_days(text: str) -> frozenset[int]:
 
 
 def days_in_words(days: frozenset[int]) -> str:
-    """Return days as they are typed."""
+    """Format days the way they are typed."""
     if len(days) == len(_DAYS):
         return "daily"
     runs: list[list[int]] = []
@@ -121,7 +121,7 @@ def days_in_words(days: frozenset[int]) -> str:
 
 
 class Duty:
-    """The roster, in memory and stored."""
+    """The roster, cached and stored."""
 
     def __init__(self, store: DutyStore, clock: Callable[[], datetime]) -> None:
         self._store, self._clock = store, clock
@@ -129,7 +129,7 @@ class Duty:
         self.roster = Roster()
 
     async def load(self) -> None:
-        """Read what an earlier run left. Raises OSError."""
+        """Load the stored roster. Raises OSError."""
         self.roster = await self._store.roster()
 
     def now(self) -> OnDuty | None:
@@ -137,12 +137,12 @@ class Duty:
         return on_duty(self.roster, self._clock())
 
     def is_called(self, user: int) -> bool:
-        """Tell whether this person is on duty, or on the list: they may acknowledge whatever they are called for."""
+        """Return whether somebody is on duty or on the list, and may acknowledge whatever is escalated to them."""
         now = self.now()
         return (now is not None and now.user == user) or any(each.chat == user for each in self.roster.targets)
 
     def name_of(self, user: int) -> str | None:
-        """Return what a person of the roster is called."""
+        """Return the name of a person on the roster."""
         people = [(each.user, each.name) for each in self.roster.shifts]
         people += [(each.chat, each.name) for each in self.roster.targets]
         if self.roster.turn is not None and self.roster.turn.user is not None:
@@ -150,13 +150,13 @@ class Duty:
         return next((name for one, name in people if one == user), None)
 
     def find(self, name: str) -> int | None:
-        """Return the person of the roster who is called so."""
+        """Find a person on the roster by name."""
         people = [(each.user, each.name) for each in self.roster.shifts]
         people += [(each.chat, each.name) for each in self.roster.targets if each.chat > 0]
         return next((user for user, each in people if each.casefold() == name.casefold()), None)
 
     async def change(self, change: Callable[[Roster], Roster]) -> Roster:
-        """Store a change of the roster, and return it. Raises OSError; then nothing has changed."""
+        """Store a change of the roster and return the result. Raises OSError, leaving it unchanged."""
         async with self._turn:
             roster = change(self.roster)
             await self._store.save(roster)
@@ -165,21 +165,21 @@ class Duty:
 
 
 def with_shift(roster: Roster, shift: Shift) -> Roster:
-    """Return the roster with a further line of the plan. Raises WrongDutyError."""
+    """Return the roster with another line of the plan. Raises WrongDutyError."""
     if len(roster.shifts) >= SHIFTS_AT_MOST:
         raise WrongDutyError(f"The plan has {SHIFTS_AT_MOST} lines already.")
     return replace(roster, shifts=(*roster.shifts, shift))
 
 
 def without_person(roster: Roster, user: int) -> Roster:
-    """Return the roster without somebody who is not let in any more."""
+    """Return the roster without somebody who has lost access."""
     turn = None if roster.turn is not None and roster.turn.user == user else roster.turn
     shifts = tuple(each for each in roster.shifts if each.user != user)
     return Roster(turn, shifts, tuple(each for each in roster.targets if each.chat != user))
 
 
 def with_target(roster: Roster, target: Target) -> Roster:
-    """Return the roster with somebody at the end of the list, where they move if they are on it. Raises the same."""
+    """Return the roster with somebody at the end of the list, moved there if already on it. Raises WrongDutyError."""
     others = tuple(each for each in roster.targets if each.chat != target.chat)
     if len(others) >= TARGETS_AT_MOST:
         raise WrongDutyError(f"The list has {TARGETS_AT_MOST} entries already.")

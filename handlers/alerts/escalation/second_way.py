@@ -7,7 +7,7 @@ from html import unescape
 from typing import Protocol
 
 from handlers.alerts.escalation.steps import Trouble
-from handlers.texts.vocabulary import clock, count, span, told_of
+from handlers.texts.vocabulary import alert_wording, clock, count, span
 
 TROUBLES_AT_ONCE = 200
 """What one message tells of at most; what is more comes in the next."""
@@ -33,7 +33,7 @@ def title(troubles: Sequence[Trouble]) -> str:
     """Return the subject of a message about these troubles."""
     accounts = len({each.key[0] for each in troubles if each.key[0]})
     if not accounts:
-        return f"Switchboard: {told_of(troubles[0].key[1]).title}"
+        return f"Switchboard: {alert_wording(troubles[0].key[1]).title}"
     return f"Switchboard: {count(accounts, 'account')} {'needs' if accounts == 1 else 'need'} you"
 
 
@@ -42,7 +42,7 @@ def text(troubles: Sequence[Trouble], names: Callable[[str], str], now: datetime
     lines: list[str] = []
     for reason in dict.fromkeys(each.key[1] for each in troubles):
         those = [each for each in troubles if each.key[1] == reason]
-        words, since = told_of(reason), clock(those[0].at, now)
+        words, since = alert_wording(reason), clock(those[0].at, now)
         who = [plain(names(each.key[0])) for each in those if each.key[0]]
         subject = f"{', '.join(who)}: {words.title}" if who else _capital(words.title)
         detail = f" ({those[0].detail})" if those[0].detail and len(those) == 1 else ""

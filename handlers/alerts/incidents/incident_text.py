@@ -18,7 +18,7 @@ from handlers.chat.button_codes import Verb, button_code
 from handlers.chat.html import split
 from handlers.chat.messages import Button, Keyboard, Text, escape
 from handlers.texts import remedies
-from handlers.texts.vocabulary import WHY, clock, count, span, told_of
+from handlers.texts.vocabulary import WHY, alert_wording, clock, count, span
 
 Names = Callable[[str], str]
 """An account's name for a line, as HTML; its number where it has none."""
@@ -83,7 +83,7 @@ def reminder(incident: Incident, names: Names, now: datetime, offers: Offers = b
 
 def what_happened(entry: Entry, name: str) -> str:
     """Tell what happened in half a line, as HTML. name: of the account, as HTML; "" for the controller itself."""
-    title = told_of(entry.reason).title
+    title = alert_wording(entry.reason).title
     cause = f" ({WHY[Reason(entry.cause)]})" if entry.cause in WHY else ""
     head = f"<b>{name}</b>: <b>{title}</b>" if name else f"<b>{_capital(title)}</b>"
     return f"{head}{cause}{_detail(entry)}"
@@ -134,7 +134,7 @@ def keyboard(incident: Incident, names: Names, offers: Offers = by_traits) -> Ke
 
 def _one(incident: Incident, entry: Entry, names: Names, below: Offers) -> list[str]:
     """Tell one trouble: what happened in a line, and what to do in another; or how it ended."""
-    words, name = told_of(entry.reason), _name(entry, names)
+    words, name = alert_wording(entry.reason), _name(entry, names)
     at = clock(entry.at, incident.opened_at)
     who = f"<b>{name}</b>: " if entry.number else ""
     if entry.open:
@@ -170,14 +170,14 @@ def _many(incident: Incident, entries: list[Entry], names: Names, below: Offers)
         lines = [_over_of_many(incident, entries)]
     for reason in dict.fromkeys(entry.reason for entry in standing):
         those = [entry for entry in standing if entry.reason == reason]
-        words = told_of(reason)
+        words = alert_wording(reason)
         if not those[0].number:
             lines.append(f"<b>{_capital(words.title)}</b>{_detail(those[0])}")
         else:
             lines.append(f"<b>{_capital(words.title)}</b> ({len(those)})")
             lines.extend(_names(those, names))
         lines.append(f"➡️ {words.todo(_in_common(those, below))}")
-    lines.extend(f"✅ {told_of(entry.reason).over}" for entry in entries if not entry.open and not entry.number)
+    lines.extend(f"✅ {alert_wording(entry.reason).over}" for entry in entries if not entry.open and not entry.number)
     over = [entry for entry in entries if not entry.open and entry.number]
     if over:
         lines.append(f"<b>Over for</b> ({len(over)})")
@@ -214,7 +214,7 @@ def _times(entry: Entry) -> list[str]:
 
 
 def _name(entry: Entry, names: Names) -> str:
-    return names(entry.number) if entry.number else told_of(entry.reason).title
+    return names(entry.number) if entry.number else alert_wording(entry.reason).title
 
 
 def _detail(entry: Entry) -> str:

@@ -1,6 +1,6 @@
-"""Silences: begun, ended, kept through restarts, and what they cover.
+"""Silences: creating, ending, storing, and what they cover.
 
-What happens in a silence is held back, not lost: what still stands when it ends is sent then.
+An alert during a silence is held back, not lost: if it still stands when the silence ends, it is sent then.
 """
 
 import re
@@ -17,11 +17,11 @@ _DURATION = re.compile(r"^(\d{1,4})\s?(m|min|h|d)$", re.IGNORECASE)
 
 
 class WrongDurationError(ValueError):
-    """What was typed is no length of time. Its text is for people."""
+    """The text is not a duration. The message is for people."""
 
 
 def parse_duration(text: str) -> timedelta:
-    """Return the length of time that was typed: `30m`, `2h`, `1d`. Raises WrongDurationError."""
+    """Parse a duration: `30m`, `2h`, `1d`. Raises WrongDurationError."""
     typed = _DURATION.match(text)
     length = int(typed[1]) * _UNITS[typed[2][0].lower()] if typed else timedelta(0)
     if not timedelta(0) < length <= LONGEST:
@@ -30,41 +30,41 @@ def parse_duration(text: str) -> timedelta:
 
 
 class Silences:
-    """The silences that last. changed: called when one began or ended, so that what waits is looked at anew."""
+    """The active silences. changed: called when one begins or ends, so that pending alerts are re-examined."""
 
     def __init__(self, store: AlertStore, clock: Callable[[], datetime], changed: Callable[[], None]) -> None:
         self._store, self._clock, self._changed = store, clock, changed
         self._lasting: list[Silence] = []
 
     async def load(self) -> None:
-        """Read those that an earlier run left. Raises OSError."""
+        """Load the stored silences. Raises OSError."""
         self._lasting = list(await self._store.silences(self._clock()))
 
     def lasting(self) -> list[Silence]:
-        """Return those that last now, the oldest first."""
+        """Return the active ones, oldest first."""
         now = self._clock()
         if any(each.until <= now for each in self._lasting):
             self._lasting = [each for each in self._lasting if each.until > now]
         return self._lasting
 
     def here(self, chat: int) -> list[Silence]:
-        """Return those that last and concern this chat."""
+        """Return the active ones that concern this chat."""
         return [each for each in self.lasting() if each.chat in {None, chat}]
 
     def until(self, chat: int, number: str) -> datetime | None:
-        """Return when the last silence that covers the account in this chat ends; None if none does."""
+        """Return when the last silence of the account in this chat ends; None if there is none."""
         now = self._clock()
         return max((each.until for each in self.lasting() if each.covers(chat, number, now)), default=None)
 
     def quiet_until(self, incident: Incident) -> datetime | None:
-        """Return when the first of what stands in an incident is not silenced any more; None if any is not now."""
+        """Return when the first open entry is no longer silenced; None if one is not silenced now."""
         ends = [self.until(incident.chat, entry.number) for entry in incident.open_entries] if self._lasting else []
         return min((end for end in ends if end is not None), default=None) if ends and None not in ends else None
 
     async def begin(
         self, chat: int | None, numbers: Iterable[str], lasts: timedelta, *, user: int, name: str, reason: str = ""
     ) -> Silence:
-        """Begin a silence. chat: None for everywhere; numbers: none for all accounts. Raises OSError."""
+        """Begin a silence. chat: None for everywhere; numbers: empty for all accounts. Raises OSError."""
         now = self._clock()
         asked = Silence(0, chat, frozenset(numbers), now + lasts, name, reason)
         silence = replace(asked, id=await self._store.add_silence(asked, now, user))
@@ -73,7 +73,7 @@ class Silences:
         return silence
 
     async def end(self, silence: int) -> Silence | None:
-        """End a silence before its time: what it held back is sent now. None if there is none. Raises OSError."""
+        """End a silence early, which sends what it held back. None if it does not exist. Raises OSError."""
         ended = next((each for each in self.lasting() if each.id == silence), None)
         if ended is None:
             return None

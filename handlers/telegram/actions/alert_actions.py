@@ -17,7 +17,7 @@ from handlers.telegram.actions.context import Context
 from handlers.telegram.actions.find_account import NoAccountError, SeveralAccountsError, find_account, visible
 from handlers.telegram.ui import duty_text, keyboards
 from handlers.texts import answers
-from handlers.texts.vocabulary import told_of
+from handlers.texts.vocabulary import alert_wording
 
 
 class AlertActions:
@@ -186,7 +186,7 @@ class AlertActions:
         """Record what somebody did about an incident: about which accounts, and what is wrong with them."""
         entries = incident.open_entries
         about = ",".join(dict.fromkeys(entry.number for entry in entries if entry.number)) or None
-        titles = dict.fromkeys(told_of(entry.reason).title for entry in entries)
+        titles = dict.fromkeys(alert_wording(entry.reason).title for entry in entries)
         await self._context.audit(request.user, command, about, "; ".join(titles))
 
     def _may_answer(self, request: Request, incident: Incident) -> bool:

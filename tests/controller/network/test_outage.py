@@ -35,7 +35,7 @@ class Store:
     async def remove_account(self, number): ...
 
 
-class Told:
+class FakeTroubles:
     def __init__(self):
         self.said: list[tuple[str, str]] = []
         self.standing: set[str] = set()
@@ -59,7 +59,7 @@ class World:
         self.notices: list[Notice] = []
         self.driver = FakeDriver()
         self.driver.script = self.open
-        self.told = Told()
+        self.told = FakeTroubles()
         self.registry = Registry(
             Store(), driver=self.driver, policy=Policy(), listener=self.hear, launch_slots=2, clock=utc_now
         )

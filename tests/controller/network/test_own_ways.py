@@ -19,7 +19,7 @@ from controller.troubles import Trouble
 from storage.accounts import ProxyRecords
 from storage.database import open_database
 from tests.controller.fakes import FakeDriver, FakeSession
-from tests.controller.network.test_outage import NUMBERS, Store, Told
+from tests.controller.network.test_outage import NUMBERS, FakeTroubles, Store
 from tests.virtual_time import pass_time, until, virtual
 
 PROXY = parse_proxy("http://ada:hunter2@proxy.example:3128")
@@ -58,7 +58,7 @@ class World:
         self.away: set[Proxy | None] = set()
         self.driver = FakeDriver()
         self.driver.script = self.open
-        self.told = Told()
+        self.told = FakeTroubles()
         self.proxies = AccountProxies(ProxyRows())
         self.registry = Registry(
             Store(), driver=ProxiedDriver(self.driver, self.proxies), policy=Policy(), listener=self.hear,

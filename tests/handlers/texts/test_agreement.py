@@ -231,7 +231,7 @@ def test_a_trouble_names_the_buttons_under_it_and_no_other(trouble):
 
 @pytest.mark.parametrize("word", [*ALERTS, *TROUBLES, "of_another_version"])
 def test_what_is_sent_without_buttons_names_none(word):
-    agrees(alert_text.straight(entry(word), "Support Berlin"), ())
+    agrees(alert_text.unstored(entry(word), "Support Berlin"), ())
 
 
 def test_of_an_unknown_dialog_nothing_is_offered_and_of_a_known_one_continue():

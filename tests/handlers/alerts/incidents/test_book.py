@@ -16,7 +16,7 @@ from handlers.alerts.incidents.delivery import Edit, OpenTopic, Remind, Send, Wi
 from handlers.alerts.incidents.policy import AlertPolicy
 from handlers.chat.choices import Loudness
 from handlers.chat.html import rendered_length
-from handlers.texts.vocabulary import ALERTS, TROUBLES, WHY, told_of
+from handlers.texts.vocabulary import ALERTS, TROUBLES, WHY, alert_wording
 
 T0 = datetime(2026, 1, 1, 12, 0, tzinfo=UTC)
 A, B = "+4915112345678", "+33612345678"
@@ -189,8 +189,8 @@ def test_the_end_of_several_troubles_names_each():
     of.absorb([over("", seconds(60), reason=Trouble.DISK), over("", seconds(60), reason=Trouble.MEMORY)], seconds(60))
     (one,) = of.incidents
     text = text_of(one)
-    assert told_of(Trouble.DISK).over in text
-    assert told_of(Trouble.MEMORY).over in text
+    assert alert_wording(Trouble.DISK).over in text
+    assert alert_wording(Trouble.MEMORY).over in text
     assert "account" not in text
     assert "onnected" not in text
 
@@ -351,7 +351,7 @@ def test_every_alert_there_is_has_its_words():
         assert not verdict.alert or reason in ALERTS
     assert set(TROUBLES) == set(Trouble)
     for word in (*Reason, *Trouble, "something_new"):
-        words = told_of(word)
+        words = alert_wording(word)
         assert words.title
         assert len(words.title) < 80
         assert words.todo().endswith(".")
