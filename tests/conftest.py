@@ -1,4 +1,4 @@
-"""The order of the whole suite: what takes longest begins first, so that no worker waits for one file at the end."""
+"""Orders the whole suite: the longest files start first, so that no worker is left with one at the end."""
 
 import pytest
 

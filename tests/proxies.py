@@ -1,4 +1,4 @@
-"""Small proxies for tests, HTTP (CONNECT and whole addresses) and SOCKS5, each with or without a password."""
+"""Small proxies for tests, HTTP (CONNECT and absolute URLs) and SOCKS5, each with or without a password."""
 
 import asyncio
 import base64

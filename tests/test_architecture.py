@@ -1,4 +1,4 @@
-"""The borders between the parts, read from the imports of every product file. CONTRIBUTING.md draws the map.
+"""The borders between the parts, checked on the imports of every product file. docs/architecture.md has the map.
 
 A rule is data, and carries a breach of itself: each is shown to catch what it forbids before it is trusted.
 """

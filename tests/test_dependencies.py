@@ -1,4 +1,4 @@
-"""What is installed: pinned, with hashes, from nowhere in particular, under licences that the product can live with.
+"""Dependencies: pinned, with hashes, from no particular registry, under licences that the product can accept.
 
 This is the half of the audit that needs no network; docs/security.md tells of the other.
 """

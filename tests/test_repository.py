@@ -1,4 +1,4 @@
-"""What the repository promises beside its code: settings that are documented, and nothing of anybody's machine."""
+"""Promises of the repository apart from code: documented settings, and nothing of anybody's machine."""
 
 import re
 import subprocess

@@ -1,4 +1,4 @@
-"""An event loop whose clock jumps: hours of lifecycle pass in milliseconds, and never in the middle of a query.
+"""An event loop with a virtual clock: hours of lifecycle pass in milliseconds, but never in the middle of a query.
 
 When nothing is ready to run, the clock moves straight to the next timer. While work is under way in a thread (an
 aiosqlite query, an executor's job) the loop waits for it in real time and the clock stands still.

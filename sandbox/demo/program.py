@@ -1,6 +1,6 @@
 """The product as a process of its own: begun, stopped, killed, begun again, and what it writes.
 
-What lives here: the process and its lines. What never does: the stand-ins, and what the product is.
+Contents: the process and its lines. Not here: the stand-ins, and what the product is.
 """
 
 import asyncio

@@ -1,6 +1,6 @@
 """The page for people: Telegram chats on the left, phones on the right, everything that can go wrong within reach.
 
-What lives here: a small server and the page it serves. What never does: the stand-ins, the product, and anything that
+Contents: a small server and the page it serves. Not here: the stand-ins, the product, and anything that
 runs without somebody's click.
 """
 

@@ -1,6 +1,6 @@
 """Who is there when the page opens: people with a chat, a group, and phones.
 
-What lives here: names and numbers, and making Telegram's stand-in know them. What never does: anything they do.
+Contents: names and numbers, and making Telegram's stand-in know them. Not here: anything they do.
 """
 
 from typing import Any

@@ -1,6 +1,6 @@
 """`python -m sandbox people`: the page for people on the command line.
 
-What lives here: arguments and the life of the command. What never does: the page itself.
+Contents: arguments and the life of the command. Not here: the page itself.
 """
 
 import argparse

@@ -1,6 +1,6 @@
 """A phone's camera: it reads the code out of the picture that the chat shows, as a phone does.
 
-What lives here: decoding one picture. What never does: asking WhatsApp's stand-in which code is current; a picture that
+Contents: decoding one picture. Not here: asking WhatsApp's stand-in which code is current; a picture that
 cannot be read is a fault that must show.
 """
 

@@ -1,6 +1,6 @@
 """The page's server: its files, a way to both stand-ins and to the product's process, and the camera.
 
-What lives here: routes on loopback and who may use them. What never does: state; all of it is in the stand-ins, but
+Contents: routes on loopback and who may use them. Not here: state; all of it is in the stand-ins, but
 for the timeline, which is made of looks at them.
 """
 

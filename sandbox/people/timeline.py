@@ -1,6 +1,6 @@
 """What happened to each phone: what somebody did on the page, and what became of its linked device.
 
-What lives here: turning two looks at WhatsApp's stand-in into lines for people, and keeping them. What never does:
+Contents: turning two looks at WhatsApp's stand-in into lines for people, and keeping them. Not here:
 asking the stand-in (`server`), and the product, whose word is in the chat: this is the other side's view of it.
 """
 

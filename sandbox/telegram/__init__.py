@@ -1,6 +1,6 @@
 """A stand-in for Telegram: the Bot API over HTTP, with people who are played over HTTP or in process.
 
-What lives here: everything that bots see of Telegram, kept in memory. What never does: the product's own code, and any
+Contents: everything that bots see of Telegram, kept in memory. Not here: the product's own code, and any
 library made for bots. `TelegramStandIn` is the way in for tests, `python -m sandbox telegram` for people.
 """
 

@@ -1,6 +1,6 @@
 """How much a bot may send: the budgets of each chat and of the whole bot, and what asks for a pause.
 
-What lives here: the arithmetic of Telegram's flood limits, on times that are handed in. What never does: reading a
+Contents: the arithmetic of Telegram's flood limits, on times that are handed in. Not here: reading a
 clock, chats, HTTP. Telegram publishes "about one message a second for a chat, 20 a minute for a group, about 30 a
 second over all" (core.telegram.org/bots/faq) and no more; bursts and penalties are the assumptions named below.
 """

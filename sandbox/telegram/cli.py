@@ -1,6 +1,6 @@
 """`python -m sandbox telegram`: the stand-in on the command line.
 
-What lives here: arguments and the life of the command. What never does: the stand-in itself.
+Contents: arguments and the life of the command. Not here: the stand-in itself.
 """
 
 import argparse

@@ -1,6 +1,6 @@
 """The people: what tests and the live page can do in a Telegram chat.
 
-What lives here: sending, pressing, looking, blocking, groups, faults, as plain calls. What never does: HTTP, which is
+Contents: sending, pressing, looking, blocking, groups, faults, as plain calls. Not here: HTTP, which is
 in `control`.
 """
 

@@ -1,6 +1,6 @@
 """The people over HTTP: `/client/*`, for tests in other processes and for the live page.
 
-What lives here: the control routes, their bodies and the stream of events. What never does: the Bot API itself, and
+Contents: the control routes, their bodies and the stream of events. Not here: the Bot API itself, and
 what the calls do (`client`).
 """
 

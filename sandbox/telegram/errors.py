@@ -1,6 +1,6 @@
 """The errors that the Bot API answers with, each by name and in the official server's own words.
 
-What lives here: one exception and one function for each error. What never does: the rules that decide when
+Contents: one exception and one function for each error. Not here: the rules that decide when
 one applies. Sources of the words: tdlib/telegram-bot-api `Client.cpp`, tdlib/td, and `docs/stand-ins-telegram.md`
 for those that only Telegram's closed side sends.
 """

@@ -1,6 +1,6 @@
 """What goes wrong on purpose: rules that turn the next calls, or those of some seconds, into failures.
 
-What lives here: the rules, which call each hits, those worth a button. What never does: carrying one out (`server`).
+Contents: the rules, which call each hits, those worth a button. Not here: carrying one out (`server`).
 """
 
 import itertools

@@ -1,6 +1,6 @@
 """What happens, told to whoever listens: the stand-in's event stream.
 
-What lives here: numbered events, listeners, and waiting until something is true. What never does: what the events mean.
+Contents: numbered events, listeners, and waiting until something is true. Not here: what the events mean.
 """
 
 import asyncio

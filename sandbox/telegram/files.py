@@ -1,6 +1,6 @@
 """Pictures and documents: taking them in, making the sizes that Telegram makes, giving them out again.
 
-What lives here: the store and the picture rules. What never does: messages. Photos are re-encoded as the real servers
+Contents: the store and the picture rules. Not here: messages. Photos are re-encoded as the real servers
 do (JPEG, 1280 pixels at most for the largest side); the quality of 80 is an assumption on the safe side for QR codes.
 """
 

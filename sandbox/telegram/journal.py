@@ -1,6 +1,6 @@
 """Every request a bot made: method, decoded parameters, time and outcome.
 
-What lives here: the record and its JSON. What never does: judging requests; tests do, against a client library's
+Contents: the record and its JSON. Not here: judging requests; tests do, against a client library's
 models.
 """
 

@@ -1,6 +1,6 @@
 """What exists in the stand-in: users, chats, messages and what they hold, and how the Bot API writes each as JSON.
 
-What lives here: plain data and its JSON forms. What never does: rules, time, HTTP.
+Contents: plain data and its JSON forms. Not here: rules, time, HTTP.
 """
 
 from dataclasses import dataclass, field

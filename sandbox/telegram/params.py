@@ -1,6 +1,6 @@
 """A call's parameters, whichever way they came: query, urlencoded, multipart or JSON.
 
-What lives here: decoding and the lenient readings the official server gives them. What never does: what a parameter
+Contents: decoding and the lenient readings the official server gives them. Not here: what a parameter
 means.
 """
 

@@ -1,6 +1,6 @@
 """Messages coming, changing and going, from either side, with the rules that the server holds them to.
 
-What lives here: the rules of sending, editing, deleting and pressing. What never does: reading parameters (`methods`),
+Contents: the rules of sending, editing, deleting and pressing. Not here: reading parameters (`methods`),
 HTTP, long polling.
 """
 

@@ -1,6 +1,6 @@
 """The stand-in as a server: HTTP in, JSON out, faults carried out on the way.
 
-What lives here: the Bot API's routes, the answer's form, the life of the server. What never does: methods and rules.
+Contents: the Bot API's routes, the answer's form, the life of the server. Not here: methods and rules.
 """
 
 import asyncio

@@ -1,6 +1,6 @@
 """Chats as a person sees them: what the control interface and the live page are given.
 
-What lives here: the JSON of messages and chats for people, pictures by URL, mark-up as safe HTML. What never does: the
+Contents: the JSON of messages and chats for people, pictures by URL, mark-up as safe HTML. Not here: the
 Bot API's own JSON (`model`).
 """
 

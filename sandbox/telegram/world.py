@@ -1,7 +1,7 @@
 """The state of one Telegram: its bot, people, chats and what they may do with each other.
 
-What lives here: who and where exists, and the access rules of the official server (`check_chat` in telegram-bot-api).
-What never does: sending and editing (`posting`), reading calls (`methods`), HTTP.
+Contents: who and where exists, and the access rules of the official server (`check_chat` in telegram-bot-api).
+Not here: sending and editing (`posting`), reading calls (`methods`), HTTP.
 """
 
 import itertools

@@ -1,4 +1,4 @@
-"""The program as it is, on a wall clock that stands still while the file that CHAOS_CLOCK names is there.
+"""The unmodified program on a wall clock that stands still while the file named by CHAOS_CLOCK exists.
 
 Run as `python -m tests.chaos.clock` in the place of `python -m tests.chaos.inside`. libfaketime can stop a clock too,
 but stops waits of threads with it.

@@ -1,4 +1,4 @@
-"""How long things take on the stage: the product's own settings, short ones, and the page's pings. Plain values."""
+"""Durations used on the stage: the product's settings, shortened, and the page's pings. Plain values."""
 
 DEFAULTS = {
     "RECONNECT_DELAYS": "1,2,4,8,16,30",

@@ -1,4 +1,4 @@
-"""The faults that hit accounts, each with what docs/lifecycle.md says of it.
+"""Faults of accounts, each with what docs/lifecycle.md prescribes for it.
 
 Not here: how a fault is tried and judged (`trial`), and faults of the program or its host (`outages`).
 """

@@ -1,4 +1,4 @@
-"""The faults of the page that people have met in the world (K1 to K13), each with what docs/lifecycle.md says of it.
+"""Faults of the page reported from the field (K1 to K13), each with what docs/lifecycle.md prescribes for it.
 
 Not here: how a fault is tried and judged (`trial`).
 """

@@ -1,4 +1,4 @@
-"""The program as it is, with a peephole: it tells its asyncio tasks, and breaks parts as nothing outside it could.
+"""The unmodified program with a debugging hook: it lists its asyncio tasks, and breaks parts on request.
 
 Run as `python -m tests.chaos.inside` in the place of `python -m switchboard`. One line of text in, one of JSON out,
 over a Unix socket named by CHAOS_PEEPHOLE. Not here: anything that the program itself would notice.

@@ -1,6 +1,6 @@
-"""Faults of the program itself and of what it stands on: its process, its disk, its database, its clock, Telegram.
+"""Faults of the program itself and its environment: process, disk, database, clock, Telegram.
 
-Each is a trial of its own that returns a row; what never lives here: faults of one account (`faults`).
+Each is a trial of its own that returns a row; not here: faults of one account (`faults`).
 """
 
 import asyncio

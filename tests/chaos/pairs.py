@@ -1,4 +1,4 @@
-"""Two faults at a time at random, for minutes, by a seed: they meet each other, and launches, in every way."""
+"""Random pairs of faults for minutes, seeded: they coincide with each other, and with launches, in every way."""
 
 import asyncio
 import random

@@ -1,4 +1,4 @@
-"""The stage: the whole program with its accounts in real Chromium between both stand-ins, and what can be seen of it.
+"""The stage: the whole program with accounts in real Chromium between both stand-ins, and ways to observe it.
 
 Nothing of the product is imported: facts come from its database, the chat as people see it, the phones and /proc.
 Not here: faults, and what is expected of them.

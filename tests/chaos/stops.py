@@ -1,4 +1,4 @@
-"""SIGTERM at many moments of the program's life: each is an end in order, after which nothing is lost.
+"""SIGTERM at many moments of the program's life: each stop is orderly and loses nothing.
 
 A world of its own: the stage keeps its accounts calm, and here they are anything but that.
 """

@@ -1,4 +1,4 @@
-"""Rows of the table and how they are printed. Nothing here runs anything."""
+"""The rows of the table and their output. Runs nothing."""
 
 from dataclasses import dataclass, field
 

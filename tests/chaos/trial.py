@@ -1,4 +1,4 @@
-"""One trial of one fault: what is done, what the contract expects, and the row that comes of both.
+"""One trial of one fault: the action, the expectation, and the resulting row.
 
 Not here: any fault by name (`faults`, `outages`).
 """

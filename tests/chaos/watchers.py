@@ -1,4 +1,4 @@
-"""Who watches the watcher: the program as a whole stands still, hangs or dies; until somebody outside of it knew.
+"""Monitoring of the program from outside: it stands still, hangs or dies; how long until somebody knows.
 
 Each row is a program of its own between stand-ins of its own, and all run side by side. Outside are a service manager
 that kills and restarts as systemd does, a heartbeat service that calls when beats stay away, and who receives the

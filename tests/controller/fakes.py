@@ -1,4 +1,4 @@
-"""A driver behind the production protocol: opens nothing, reports what the test says, and watches for two at once."""
+"""A fake driver behind the production protocol: opens nothing, reports on demand, and forbids two at once."""
 
 import asyncio
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""A stand-in, the real driver in real Chromium, and managers on short durations: for the tests of nasty cases.
+"""Stand-in, real driver in real Chromium, and managers with short durations: for tests of nasty cases.
 
 What is looked at is what people would be told. Not here: any case.
 """

@@ -1,4 +1,4 @@
-"""Whose turn it is to launch: the lost before the new, the longest-served first, and new ones by turns of people."""
+"""The order of launches: lost accounts before new ones, oldest first, and new ones shared fairly among people."""
 
 import asyncio
 from contextlib import AsyncExitStack

@@ -1,4 +1,4 @@
-"""The manager in virtual time: each rule as it shows from outside, with a driver that does what the test says."""
+"""The manager in virtual time: each rule as observed from outside, with a scripted driver."""
 
 import asyncio
 import logging

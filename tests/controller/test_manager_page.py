@@ -1,4 +1,4 @@
-"""The manager over a page as it really is, in virtual time: reloads, slow loading, dialogs, flapping, wrong phones."""
+"""The manager with a realistic page, in virtual time: reloads, slow sync, dialogs, flapping, wrong phones."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Every nasty case of the real page, as the product meets it: the manager on the real driver, in real Chromium.
+"""Every nasty case of the real page as the product meets it: the manager on the real driver, in real Chromium.
 
 Here is the stand-in with one switch turned; what is looked at is state, reason, what follows, alerts, attempts and
 errors (L1 to L12). Each switch of the stand-in must have its test here.

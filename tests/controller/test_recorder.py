@@ -1,4 +1,4 @@
-"""The recorder: stored first, then published; and what cannot be stored, or not in time, is said at once."""
+"""The recorder: stored first, then published; what cannot be stored in time is reported at once."""
 
 import asyncio
 from datetime import UTC, datetime

@@ -1,4 +1,4 @@
-"""The registry, with what it keeps in a real database: look-up, boot, launch slots, ordered shutdown."""
+"""The registry with a real database: look-up, boot, launch slots, orderly shutdown."""
 
 import asyncio
 from contextlib import asynccontextmanager

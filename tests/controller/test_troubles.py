@@ -1,4 +1,4 @@
-"""The troubles of the controller itself have traits as the accounts' reasons have."""
+"""Troubles of the controller have traits, like the accounts' reasons."""
 
 from controller.accounts.reasons import TRAITS, Reason, Traits
 from controller.incidents import CRITICAL

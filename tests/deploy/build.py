@@ -1,4 +1,4 @@
-"""Builds the image here as `make image` does: with buildah, without a daemon or a registry of images.
+"""Builds the image like `make image`: with buildah, without a daemon or an image registry.
 
 Its base is made by mmdebstrap from this machine's own package sources, under the name that deploy/Dockerfile uses.
 What pip is told on this machine (mirrors, certificates) is lent to the build, and is in no layer.

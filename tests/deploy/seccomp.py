@@ -1,4 +1,4 @@
-"""Compiles deploy/seccomp.json to what the kernel takes, by the library that container runtimes do it with."""
+"""Compiles deploy/seccomp.json for the kernel, with the library that container runtimes use."""
 
 import ctypes
 import ctypes.util

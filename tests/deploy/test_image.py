@@ -1,4 +1,4 @@
-"""The image is built for real and does the main job as a locked-down container: read-only, no rights, few processes.
+"""The image is built for real and does the main job in a locked-down container: read-only, no rights, few processes.
 
 There is no daemon here: its root file system is run by bubblewrap, as a runtime would run it.
 """

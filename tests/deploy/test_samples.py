@@ -1,4 +1,4 @@
-"""The samples say what the image and the program need, and agree with each other."""
+"""The samples contain what image and program need, and agree with each other."""
 
 import json
 import re

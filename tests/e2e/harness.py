@@ -1,4 +1,4 @@
-"""The whole program as it is run: a process of its own, real Chromium, real HTTP, between both stand-ins.
+"""The whole program as in production: a process of its own, real Chromium, real HTTP, between both stand-ins.
 
 Nothing of the product is imported here; it is seen through the chat, the phones, its exit code and what it leaves.
 """

@@ -1,4 +1,4 @@
-"""What must never be written, and a search for it in everything that was: shared by whoever runs the whole program."""
+"""Secrets that must never be written, and a search for them in everything that was: for runs of the whole program."""
 
 import contextlib
 import stat

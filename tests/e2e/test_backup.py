@@ -1,4 +1,4 @@
-"""A backup made while accounts run restores on a fresh DATA_DIR, and all of them come back without a code."""
+"""A backup of running accounts restores to a fresh DATA_DIR, and all of them reconnect without a code."""
 
 import asyncio
 import os

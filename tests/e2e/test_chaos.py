@@ -1,4 +1,4 @@
-"""The short form of `make chaos`, and that a wrong row is told: the table is worth something only if it can be bad."""
+"""The short form of `make chaos`, and that a wrong row is reported: the table is worthless if it cannot be bad."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""The main job, end to end: link, keep and report an account from Telegram, with nothing faked but the two services."""
+"""The main job, end to end: link, keep and report an account from Telegram, with only the two services faked."""
 
 import asyncio
 import contextlib

@@ -1,4 +1,4 @@
-"""Who watches the watcher, with the whole program: systemd's socket, the heartbeat, and the windows for machines."""
+"""Monitoring of the whole program: systemd's socket, the heartbeat, and the health endpoints."""
 
 import asyncio
 import signal

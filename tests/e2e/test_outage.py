@@ -1,4 +1,4 @@
-"""WhatsApp itself goes away and comes back: one incident in the chat, nothing counted against the accounts (L13).
+"""WhatsApp itself goes down and comes back: one incident in the chat, nothing counted against the accounts (L13).
 
 The five minutes until it is told are a setting, short here; that they are five is in `test_choices`, and what a chat
 hears of a shorter outage in `test_troubles`.

@@ -1,4 +1,4 @@
-"""Nothing secret is written or handed on, nothing is open to others: all that a whole run leaves is searched."""
+"""Nothing secret is written or passed on, nothing is exposed: everything that a whole run leaves is searched."""
 
 import asyncio
 import os

@@ -1,4 +1,4 @@
-"""The whole program under a host that does not play along: it starts later, and stops always."""
+"""The whole program on an uncooperative host: it starts eventually, and always stops."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""`python -m sandbox` as somebody runs it: what it prints, how it ends, and what it leaves; no browser is needed."""
+"""`python -m sandbox` as people run it: its output, its end, and its leftovers; needs no browser."""
 
 import asyncio
 import json

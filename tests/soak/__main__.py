@@ -1,4 +1,4 @@
-"""`python -m tests.soak`: accounts that run for hours among faults and restarts; what grows, as a table.
+"""`python -m tests.soak`: accounts that run for hours amid faults and restarts; reports growth, as a table.
 
 A fault each 20 s, a restart each ten minutes, one of them -9, one backup in the midst of it that is restored at the
 end. Exit code 1 if any row is wrong.

@@ -1,4 +1,4 @@
-"""What is measured of a running program, and when growth of it is too much. Nothing here runs anything.
+"""Measurements of a running program, and how much growth is too much. Runs nothing.
 
 A figure of the process (memory, descriptors, threads, tasks) begins anew with each start: so the first calm moment of
 each run is compared with its last. A figure of the disk is compared from the beginning to the end.

@@ -1,4 +1,4 @@
-"""The soak in its short form, and that growth is told: a table is worth something only if it can be bad."""
+"""The soak in its short form, and that growth is reported: a table is worthless if it cannot be bad."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""What is kept of accounts comes back as it was given; what another version wrote costs a word, never the start."""
+"""Accounts are read back as stored; what another version wrote costs a value, but never the start."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta

@@ -1,3 +1,5 @@
+"""The duty roster is read back as stored."""
+
 from datetime import UTC, datetime
 
 from controller.incidents import Roster, Shift, Target, Turn

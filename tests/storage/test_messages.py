@@ -1,4 +1,4 @@
-"""Where messages are comes back as it was stored."""
+"""References to messages are read back as stored."""
 
 from controller.stored import MessageReference
 from storage.database import open_database

@@ -1,4 +1,4 @@
-"""Loads of the page and what is known of its versions come back as they were stored, and are bounded."""
+"""Loads of the page and verdicts on builds are read back as stored, and are bounded."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta

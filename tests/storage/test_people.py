@@ -1,4 +1,4 @@
-"""Who was let in, and who knocked, comes back as it was stored."""
+"""People with access, and strangers, are read back as stored."""
 
 from datetime import UTC, datetime, timedelta
 

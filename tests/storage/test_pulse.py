@@ -1,3 +1,5 @@
+"""The pulse: a beat is read back as written, and the next run finds how the last one ended."""
+
 from datetime import UTC, datetime, timedelta
 
 import pytest

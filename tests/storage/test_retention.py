@@ -1,4 +1,4 @@
-"""History that is older than people want it kept goes, a bounded share at a time."""
+"""History past its retention is deleted, a bounded share at a time."""
 
 from datetime import UTC, datetime, timedelta
 

@@ -1,4 +1,4 @@
-"""What the recorder gives to the database is there once, whatever the disk does meanwhile."""
+"""What the recorder stores is in the database exactly once, whatever the disk does meanwhile."""
 
 import sqlite3
 import threading

@@ -1,4 +1,4 @@
-"""A backup is made while others write, holds all that another machine needs, and is whole or is none."""
+"""A backup is created during writes, contains everything another machine needs, and is complete or absent."""
 
 import asyncio
 import gzip

@@ -1,4 +1,4 @@
-"""A new build of the page meets one account first; what is planned for the others waits for its word."""
+"""A new build of the page meets one account first; planned actions of the others wait for its verdict."""
 
 import asyncio
 from contextlib import asynccontextmanager

@@ -1,4 +1,4 @@
-"""The second way as it is set: a wrong address, or a library that is missing, is one line without a secret."""
+"""The fallback channel's configuration: an invalid address or a missing library is one line without secrets."""
 
 import sys
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""DATA_DIR is ours alone: nobody else's, and nothing that somebody else put there is followed or opened."""
+"""DATA_DIR is ours only: nothing that somebody else put there is followed or opened."""
 
 import errno
 import os

@@ -1,4 +1,4 @@
-"""What ends the start: 2 for what a person must mend, 75 for what may heal, each in one line of the log's format."""
+"""Failures at start: 2 for what a person must fix, 75 for transient errors, each one line in the log's format."""
 
 import json
 import os

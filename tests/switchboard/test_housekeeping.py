@@ -1,4 +1,4 @@
-"""Housekeeping is done some hours apart, and what goes wrong in one part or one run stops no other."""
+"""Housekeeping runs every few hours, and a failure in one part or run does not affect the others."""
 
 import asyncio
 from datetime import UTC, datetime, timedelta

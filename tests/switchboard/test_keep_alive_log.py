@@ -1,4 +1,4 @@
-"""The keep-alives of all accounts are one line each minute."""
+"""The keep-alives of all accounts are one line per minute."""
 
 import asyncio
 import logging

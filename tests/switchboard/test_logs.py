@@ -1,4 +1,4 @@
-"""What is written holds no secret, and a record is one line whatever somebody else put into it."""
+"""Log output contains no secrets, and a record is one line whatever text it includes."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""A wrong setting is one line, without its value where that is a secret; no setting opens a browser to others."""
+"""A wrong setting is one line, without its value if that is secret; no setting exposes a browser to others."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What a start loads: counted, since seconds are the machine's. Each module costs about half a millisecond."""
+"""What a start imports: counted, since seconds depend on the machine. Each module costs about half a millisecond."""
 
 import subprocess
 import sys

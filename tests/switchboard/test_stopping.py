@@ -1,4 +1,4 @@
-"""The end of the program: no step that hangs keeps it from coming, and nothing outlives the last resort."""
+"""Shutdown: no hung step can prevent it, and nothing outlives the last resort."""
 
 import asyncio
 import os

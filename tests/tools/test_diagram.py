@@ -1,4 +1,4 @@
-"""The pages show the lifecycle as it is, and would show it if it were otherwise."""
+"""The pages show the lifecycle as it is, and would show changes."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""A browser is found, or brought by whatever the machine offers; real commands, each a small script."""
+"""A browser is found, or installed by whatever the machine offers; real commands, each a small script."""
 
 import os
 

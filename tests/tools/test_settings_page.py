@@ -1,4 +1,4 @@
-"""The page of settings holds each of them with its words and default, and would hold others."""
+"""The page of settings contains each of them with its description and default."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-// The way to both stand-ins. What lives here: requests and the stream of events. What never does: what they mean.
+// The way to both stand-ins. Contents: requests and the stream of events. Not here: what they mean.
 
 import { toast } from "./dom.js";
 

@@ -1,4 +1,4 @@
-// Puts the page together. What lives here: the order of things, the people on top, the lights. What never does: details.
+// Puts the page together. Contents: the order of things, the people on top, the lights. Not here: details.
 
 import { attempt, get, post } from "./api.js";
 import { avatar, h, icon, iconButton } from "./dom.js";

@@ -1,4 +1,4 @@
-// One message as a phone shows it. What lives here: bubbles, their marks and their buttons. What never does: the list.
+// One message as a phone shows it. Contents: bubbles, their marks and their buttons. Not here: the list.
 
 import { attempt, post } from "./api.js";
 import { alertBox, showHistory } from "./dialogs.js";

@@ -1,4 +1,4 @@
-// The chat, as a phone shows it. What lives here: the device on the left. What never does: phones and trouble.
+// The chat, as a phone shows it. Contents: the device on the left. Not here: phones and trouble.
 
 import { attempt, post } from "./api.js";
 import { flash, jumpTo, row, rowOf } from "./bubbles.js";

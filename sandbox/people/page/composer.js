@@ -1,4 +1,4 @@
-// Writing. What lives here: the field, the command menu, sending. What never does: showing messages.
+// Writing. Contents: the field, the command menu, sending. Not here: showing messages.
 
 import { attempt, get, post } from "./api.js";
 import { h, icon, iconButton, spaced } from "./dom.js";

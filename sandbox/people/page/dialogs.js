@@ -1,4 +1,4 @@
-// Boxes above the page. What lives here: the bot's alert, and what a message said before. What never does: requests.
+// Boxes above the page. Contents: the bot's alert, and what a message said before. Not here: requests.
 
 import { clock, h } from "./dom.js";
 

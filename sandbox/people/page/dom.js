@@ -1,4 +1,4 @@
-// Making elements. What lives here: h(), icons, small formatting. What never does: state and requests.
+// Making elements. Contents: h(), icons, small formatting. Not here: state and requests.
 
 const SVG = "http://www.w3.org/2000/svg";
 

@@ -1,5 +1,5 @@
-// The newcomer's first minutes. What lives here: five steps, each ticked by what is so and not by what was clicked; and
-// the one thing to do next, whatever went wrong. What never does: the steps' work.
+// The newcomer's first minutes. Contents: five steps, each ticked by what is so and not by what was clicked; and
+// the one thing to do next, whatever went wrong. Not here: the steps' work.
 
 import { attempt, post } from "./api.js";
 import { say } from "./composer.js";

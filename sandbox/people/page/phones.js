@@ -1,5 +1,5 @@
-// Phones on the right: each is one number. What lives here: the cards and what can be done to a number.
-// What never does: the chat. What is linked, and what happened, is asked of the sandbox once a second.
+// Phones on the right: each is one number. Contents: the cards and what can be done to a number.
+// Not here: the chat. What is linked, and what happened, is asked of the sandbox once a second.
 
 import { get, post } from "./api.js";
 import { avatar, clock, h, icon, spaced, toast } from "./dom.js";

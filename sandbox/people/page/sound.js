@@ -1,4 +1,4 @@
-// The sound of a message that is not silent. What lives here: one short chime, off until it is asked for.
+// The sound of a message that is not silent. Contents: one short chime, off until it is asked for.
 
 let context = null;
 let on = localStorage.getItem("sound") === "on";

@@ -1,4 +1,4 @@
-// What the page knows of Telegram. What lives here: chats, messages, who is looking. What never does: drawing.
+// What the page knows of Telegram. Contents: chats, messages, who is looking. Not here: drawing.
 
 import { get, listen } from "./api.js";
 

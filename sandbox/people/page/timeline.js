@@ -1,5 +1,5 @@
-// What happened to a phone. What lives here: the newest lines and the strip of the last minutes on each card, and the
-// panel with everything. What never does: asking; phones.js does, for all at once.
+// What happened to a phone. Contents: the newest lines and the strip of the last minutes on each card, and the
+// panel with everything. Not here: asking; phones.js does, for all at once.
 
 import { clock, h } from "./dom.js";
 import { state } from "./store.js";

@@ -1,5 +1,5 @@
-// Trouble on request, and what the bot does about it. What lives here: WhatsApp's switches and Telegram's failures, both
-// as the stand-ins list them, the bot's process, the journal of what it asked. What never does: phones and the chat.
+// Trouble on request, and what the bot does about it. Contents: WhatsApp's switches and Telegram's failures, both
+// as the stand-ins list them, the bot's process, the journal of what it asked. Not here: phones and the chat.
 
 import { attempt, get, post, remove } from "./api.js";
 import { clock, h, icon } from "./dom.js";

@@ -1,6 +1,6 @@
 """Another program with the bot's token: it polls too, ends the bot's polls by it, and takes updates away.
 
-What lives here: that program's loop. What never does: the rule of who wins (`updates`).
+Contents: that program's loop. Not here: the rule of who wins (`updates`).
 """
 
 import asyncio

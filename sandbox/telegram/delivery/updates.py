@@ -1,6 +1,6 @@
 """Updates on their way to the bot: the queue, the long poll and who may poll.
 
-What lives here: numbering, confirming by offset, the rule that a newer getUpdates ends the older one. What never does:
+Contents: numbering, confirming by offset, the rule that a newer getUpdates ends the older one. Not here:
 HTTP, webhooks (`webhook`) and what updates hold.
 """
 

@@ -1,6 +1,6 @@
 """Updates pushed to the bot's own server.
 
-What lives here: the task that delivers to a webhook, one update after another, and tries again. What never does:
+Contents: the task that delivers to a webhook, one update after another, and tries again. Not here:
 polling.
 """
 

@@ -1,6 +1,6 @@
 """`parse_mode=HTML`: from text with tags to text with entities, refusing what the official server refuses.
 
-What lives here: the HTML parser and its error texts (tdlib/td `parse_html`). What never does: limits, detection of
+Contents: the HTML parser and its error texts (tdlib/td `parse_html`). Not here: limits, detection of
 links and commands, the other mark-up language.
 """
 

@@ -1,6 +1,6 @@
 """Which URLs a text link may carry, and how the server writes them.
 
-What lives here: the check of a link's URL and the two `tg://` forms that mark-up knows. What never does: finding links
+Contents: the check of a link's URL and the two `tg://` forms that mark-up knows. Not here: finding links
 in plain text (`text`).
 """
 

@@ -1,6 +1,6 @@
 """`parse_mode=MarkdownV2` and the legacy `Markdown`: from marked text to text with entities.
 
-What lives here: the two parsers and their error texts (tdlib/td `parse_markdown_v2`, `parse_markdown`). What never
+Contents: the two parsers and their error texts (tdlib/td `parse_markdown_v2`, `parse_markdown`). What never
 does: limits, detection of links and commands, the other mark-up language.
 """
 

@@ -1,7 +1,7 @@
 """Text as Telegram keeps it: plain characters plus entities measured in UTF-16 code units.
 
-What lives here: entities, their normal form and the ones Telegram finds by itself (commands, links, mentions).
-What never does: the two mark-up languages (`html_markup`, `markdown_markup`) and length limits.
+Contents: entities, their normal form and the ones Telegram finds by itself (commands, links, mentions).
+Not here: the two mark-up languages (`html_markup`, `markdown_markup`) and length limits.
 """
 
 import re

@@ -1,6 +1,6 @@
 """The Bot API's methods, one function each, registered by name.
 
-What lives here: reading a call's parameters and answering with JSON. What never does: HTTP, and the rules of state
+Contents: reading a call's parameters and answering with JSON. Not here: HTTP, and the rules of state
 (`posting`, `world`, `updates`).
 """
 

@@ -1,6 +1,6 @@
 """Methods about the bot itself: who it is, its updates, its command menu, its files.
 
-What lives here: those methods. What never does: anything said in a chat.
+Contents: those methods. Not here: anything said in a chat.
 """
 
 import re

@@ -1,6 +1,6 @@
 """Methods about chats: what they are, who is in them, what is pinned, and the topics of a forum.
 
-What lives here: those methods. What never does: messages and the bot's own affairs.
+Contents: those methods. Not here: messages and the bot's own affairs.
 """
 
 from typing import Any

@@ -1,6 +1,6 @@
 """Methods that send, edit and delete messages and answer presses.
 
-What lives here: those methods. What never does: their rules (`posting`) and shared parameters (`reading`).
+Contents: those methods. Not here: their rules (`posting`) and shared parameters (`reading`).
 """
 
 from dataclasses import replace

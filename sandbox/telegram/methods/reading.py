@@ -1,6 +1,6 @@
 """Parameters that several methods share: text with mark-up, keyboards, replies, media.
 
-What lives here: turning parameters into the model's values, with the server's error texts. What never does: acting on
+Contents: turning parameters into the model's values, with the server's error texts. Not here: acting on
 them.
 """
 

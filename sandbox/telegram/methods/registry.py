@@ -1,6 +1,6 @@
 """Which methods there are.
 
-What lives here: the table of methods and what a method function is given. What never does: any method.
+Contents: the table of methods and what a method function is given. Not here: any method.
 """
 
 from collections.abc import Awaitable, Callable

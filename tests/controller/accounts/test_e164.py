@@ -1,4 +1,4 @@
-"""Which numbers are one account's, and what is seen of a number."""
+"""Which numbers belong to the same account, and how numbers are masked."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Every state that the pure step can reach from a start, with every event there: the search closes, so it is a proof.
+"""Every state reachable by the pure step function, with every event: the search terminates, so it is a proof.
 
 The page's doings are cut into scenes and the policy's thresholds are small, so that the states are some ten thousands.
 What is checked in each step are promises about its effects: what is opened, closed, armed and alerted.

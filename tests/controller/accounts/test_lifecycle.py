@@ -1,4 +1,4 @@
-"""The table row by row: from each phase, what each thing that happens leads to, to the last effect."""
+"""The table row by row: the result of each trigger in each phase, down to the last effect."""
 
 import itertools
 from dataclasses import fields, replace

@@ -1,4 +1,4 @@
-"""The lifecycle as a whole: any order of events keeps its promises (a hypothesis state machine over the pure step)."""
+"""The lifecycle's invariants under any sequence of events (a hypothesis state machine over the pure step)."""
 
 from dataclasses import replace
 

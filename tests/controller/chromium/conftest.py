@@ -1,4 +1,4 @@
-"""A rig for the driver: a DATA_DIR of its own, the reports as they came, and a look for anything left behind."""
+"""Fixtures for the driver: a DATA_DIR, the reports in order, and a check for leftovers."""
 
 import asyncio
 import os

@@ -1,4 +1,4 @@
-"""Everything that can be killed or stopped under a session: it is told at once, and nothing is left behind."""
+"""Everything beneath a session can be killed or stopped: it is reported at once, and nothing is left behind."""
 
 import asyncio
 import errno

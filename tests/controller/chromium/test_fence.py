@@ -1,4 +1,4 @@
-"""A page that turns on us: what it cannot tell, cannot open and cannot use up."""
+"""A hostile page: what it cannot report, cannot open and cannot use up."""
 
 import asyncio
 import json

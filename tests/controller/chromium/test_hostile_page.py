@@ -1,4 +1,4 @@
-"""The page is somebody else's program: whatever it says, no report fails, forges a line or carries a secret on."""
+"""The page is untrusted: whatever it sends, no report fails, forges a log line or leaks a secret."""
 
 import math
 from base64 import b64encode

@@ -1,4 +1,4 @@
-"""Names that want to be more than names: in scripts, paths, links and command lines."""
+"""Names that try to inject code: in scripts, paths, links and command lines."""
 
 import os
 import subprocess

@@ -1,4 +1,4 @@
-"""Pages that do not come, and pages that nobody knows."""
+"""Pages that do not load, and pages that are not recognised."""
 
 import asyncio
 import socket

@@ -1,4 +1,4 @@
-"""The smaller parts of the driver, without a browser: finding one, profiles, processes, errors, waiting."""
+"""The driver's smaller parts, without a browser: finding one, profiles, processes, errors, waiting."""
 
 import asyncio
 import errno

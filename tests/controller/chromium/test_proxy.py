@@ -1,4 +1,4 @@
-"""Real Chromium through real proxies, with and without passwords, which are in no command line."""
+"""Real Chromium through real proxies, with and without passwords, none of which is on a command line."""
 
 import psutil
 import pytest

@@ -1,4 +1,4 @@
-"""Profiles are saved when they are sound, and a saved one brings a lost session back without a scan."""
+"""Profiles are saved when they are sound, and a saved one restores a lost session without a scan."""
 
 import shutil
 

@@ -1,4 +1,4 @@
-"""From the first code to the log-out, as real Chromium reports it."""
+"""From the first code to the log-out, as reported by real Chromium."""
 
 import asyncio
 from collections.abc import AsyncIterator

@@ -1,4 +1,4 @@
-"""Limits as containers set them, in both versions of control groups, and once in a real one."""
+"""Limits as set by containers, in both versions of control groups, and once in a real one."""
 
 import os
 import subprocess

@@ -1,4 +1,4 @@
-"""Children that nobody waits for: no zombie stays and no exit code is lost, as an adopter and as process 1."""
+"""Children that nobody waits for: no zombie stays and no exit code is lost, as a subreaper and as process 1."""
 
 import os
 import shutil

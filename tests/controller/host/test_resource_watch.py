@@ -1,4 +1,4 @@
-"""Budgets in virtual time: who is recycled and when, and what a host that runs out does."""
+"""Resource limits in virtual time: who is recycled and when, and what happens on a host that runs short."""
 
 from contextlib import asynccontextmanager
 

@@ -1,4 +1,4 @@
-"""L13 in virtual time: an outage of WhatsApp is one incident, is not counted against accounts, and ends in turn."""
+"""L13 in virtual time: an outage of WhatsApp is one incident, not counted against accounts, and ends in turn."""
 
 import asyncio
 

@@ -1,4 +1,4 @@
-"""WhatsApp's host is asked the browsers' way, and whatever status it answers with is an answer."""
+"""WhatsApp's host is probed over the browsers' network path, and any status it returns counts as an answer."""
 
 import asyncio
 import contextlib

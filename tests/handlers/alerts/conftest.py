@@ -1,4 +1,4 @@
-"""Alerts are tested in virtual time: what is spaced by seconds does not depend on how busy the machine is."""
+"""Alerts are tested in virtual time: intervals of seconds must not depend on how busy the machine is."""
 
 import asyncio
 from collections.abc import Callable, Mapping

@@ -1,4 +1,4 @@
-"""kill -9 in the middle of a storm, again and again: a real process, a real SQLite file, HTTP to the stand-in.
+"""kill -9 during a storm, again and again: a real process, a real SQLite file, HTTP to the stand-in.
 
 The process stores transitions with what they owe, in one transaction as the program does, and delivers. It is forked
 from a server that has loaded the modules once, so that a kill costs no second of loading.

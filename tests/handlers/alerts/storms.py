@@ -1,4 +1,4 @@
-"""Storms in virtual time: the rig, and the figures of accounts that are lost and come back together."""
+"""Storms in virtual time: the rig, and figures about accounts that are lost and recover together."""
 
 import asyncio
 from collections.abc import AsyncIterator

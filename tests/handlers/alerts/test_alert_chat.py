@@ -1,4 +1,4 @@
-"""Where alerts go: a chat, one topic of it, or a public name, as it was set."""
+"""The destination of alerts: a chat, one of its topics, or a public name."""
 
 import pytest
 

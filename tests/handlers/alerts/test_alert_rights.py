@@ -1,4 +1,4 @@
-"""In the group where admins get all alerts, operators touch those of their own accounts alone."""
+"""In the group where admins get all alerts, operators can act on those of their own accounts only."""
 
 import pytest
 

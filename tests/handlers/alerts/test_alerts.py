@@ -1,4 +1,4 @@
-"""Alerts, from a transition to the message that sounds, and what people do about it."""
+"""Alerts, from a transition to the message with sound, and what people do about it."""
 
 import asyncio
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""Databases that earlier commits left behind are taken up by today's code, and nothing in them is lost.
+"""Databases left by earlier commits are migrated by today's code, and nothing in them is lost.
 
 Each `tests/storage/golden/COMMIT.sql` was made by that commit's own code; `make_COMMIT.py` beside it is how.
 """

@@ -1,4 +1,4 @@
-"""kill -9 in the middle of a storm loses no alert. The long form, 200 kills, is `python -m bench.kills`."""
+"""kill -9 during a storm loses no alert. The long form, 200 kills, is `python -m bench.kills`."""
 
 from pathlib import Path
 

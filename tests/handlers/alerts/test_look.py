@@ -1,4 +1,4 @@
-"""Proof that alerts are worked on: each worker looks at its book when asked, or says that it has ended."""
+"""Proof that alerts are being processed: each worker examines its book on request, or reports that it has ended."""
 
 import asyncio
 

@@ -1,4 +1,4 @@
-"""Storms in virtual time: many accounts, hours without Telegram, and what a chat's people hear of it.
+"""Storms in virtual time: many accounts, hours without Telegram, and what the people in a chat get of it.
 
 The Bot API stand-in and the bot talk HTTP on one loop whose clock jumps; the stand-in answers 429 as Telegram would.
 """

@@ -1,4 +1,4 @@
-"""How often an alert writes: each transaction is a wait for the disk, and a place to be killed in."""
+"""How many transactions an alert takes: each is a wait for the disk, and a point at which to be killed."""
 
 import asyncio
 

@@ -1,4 +1,4 @@
-"""Alerts that are refused, chats that are gone, topics that may not be opened, disks that stall, clocks set back."""
+"""Rejected alerts, unreachable chats, topics without permission, stalled disks, clocks set back."""
 
 import asyncio
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""What counts as an alert that nobody was told of: never what is held back, over, or told somewhere."""
+"""Which alerts count as undelivered: never those held back, over, or delivered somewhere."""
 
 import asyncio
 import contextlib

@@ -1,4 +1,4 @@
-"""What buttons say: short, read back as they were written, and never misread."""
+"""Callback data: short, parsed back unchanged, and never misread."""
 
 from datetime import UTC, datetime
 

@@ -1,4 +1,4 @@
-"""Where alerts go, as people write it."""
+"""Destinations of alerts as people write them."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""HTML measured and split as Telegram counts it, judged by the stand-in's own parser."""
+"""HTML measured and split the way Telegram counts it, verified by the stand-in's own parser."""
 
 from html import escape
 

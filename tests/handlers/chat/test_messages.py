@@ -1,4 +1,4 @@
-"""Messages as data: what may stand in HTML, and what is dropped of what people and pages write."""
+"""Messages as data: what HTML may contain, and what is removed from text of people and pages."""
 
 import pytest
 

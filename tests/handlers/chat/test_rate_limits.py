@@ -1,4 +1,4 @@
-"""Budgets, against the stand-in's own arithmetic of what Telegram refuses."""
+"""Budgets, checked against the stand-in's model of what Telegram rejects."""
 
 import pytest
 from hypothesis import given

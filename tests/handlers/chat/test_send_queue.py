@@ -1,4 +1,4 @@
-"""The post: whose turn comes when, and what is said again. Virtual time; Telegram is a list of what was said."""
+"""The send queue: whose turn comes when, and what is retried. Virtual time; Telegram is a list of calls."""
 
 import asyncio
 from collections.abc import Awaitable, Callable

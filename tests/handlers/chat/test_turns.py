@@ -1,4 +1,4 @@
-"""What each lane is promised, whatever the load: shown over arrivals in virtual time, through the queue as it is.
+"""What each lane is guaranteed under any load: with arrivals in virtual time, through the real queue.
 
 A promise is about the first of a line: how long it waits for others once those before it in its own lane have been
 sent. Telegram is a list of what was sent when.

@@ -1,4 +1,4 @@
-"""A picture that must not be seen any longer, in a chat that helps or does not."""
+"""A picture that must not be visible any longer, in a chat that cooperates or does not."""
 
 from collections.abc import AsyncIterator
 

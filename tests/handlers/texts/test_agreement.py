@@ -1,4 +1,4 @@
-"""Whatever tells of an account agrees with the buttons under it, in every state, for every reason and role.
+"""Every text about an account agrees with the buttons below it, in every state, for every reason and role.
 
 No text names a button that does not stand below; no button stands there that does nothing in that state.
 """

@@ -1,4 +1,4 @@
-"""Numbers as people type them."""
+"""Numbers as typed by people."""
 
 import pytest
 from hypothesis import given

@@ -1,4 +1,4 @@
-"""Both stand-ins, the page's server on top of them, and a bot that says what a test wants it to."""
+"""Both stand-ins, the page's server on top of them, and a scripted bot."""
 
 import io
 import json

@@ -1,4 +1,4 @@
-"""The page in a real Chromium: what a newcomer sees and clicks."""
+"""The page in real Chromium: what a newcomer sees and clicks."""
 
 import asyncio
 import io

@@ -1,4 +1,4 @@
-"""The page's server: who may use it, what it passes on, and its camera."""
+"""The page's server: who may use it, what it forwards, and its camera."""
 
 import asyncio
 import io

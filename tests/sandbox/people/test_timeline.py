@@ -1,4 +1,4 @@
-"""What the page tells of a phone: from looks at WhatsApp's stand-in, and from what somebody did."""
+"""What the page shows about a phone: from polling WhatsApp's stand-in, and from people's actions."""
 
 from typing import Any
 

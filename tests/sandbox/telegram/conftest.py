@@ -1,4 +1,4 @@
-"""Fixtures of the Telegram stand-in's tests: a clock that is moved by hand, a running stand-in, plain HTTP calls."""
+"""Fixtures for the Telegram stand-in's tests: a manual clock, a running stand-in, plain HTTP calls."""
 
 import io
 from collections.abc import AsyncIterator, Awaitable, Callable

@@ -1,4 +1,4 @@
-"""The flood budgets, on times that are handed in."""
+"""The flood limits, at times given by the test."""
 
 import pytest
 

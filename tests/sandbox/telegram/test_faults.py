@@ -1,4 +1,4 @@
-"""Failures on purpose: each kind, what it spares, and how it ends."""
+"""Injected failures: each kind, what it leaves alone, and how it ends."""
 
 import asyncio
 

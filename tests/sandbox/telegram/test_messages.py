@@ -1,4 +1,4 @@
-"""Sending, editing, deleting and pressing over plain HTTP, with every refusal in the official server's words."""
+"""Sending, editing, deleting and pressing over plain HTTP, with every error in the official server's wording."""
 
 import io
 

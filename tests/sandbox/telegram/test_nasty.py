@@ -1,4 +1,4 @@
-"""What the real Telegram does to bots and a friendly stand-in would not: rights, topics, rivals, unreadable updates."""
+"""What the real Telegram does to bots and a friendly stand-in would not: rights, topics, rivals, malformed updates."""
 
 import asyncio
 

@@ -1,4 +1,4 @@
-"""Mark-up becomes text and entities, or the server's own refusal; lengths are UTF-16 units."""
+"""Markup is converted to text and entities, or rejected like the server does; lengths are UTF-16 units."""
 
 import pytest
 

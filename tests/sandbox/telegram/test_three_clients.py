@@ -1,4 +1,4 @@
-"""Three unmodified libraries run the same scenario on the stand-in, and everything they asked for was well formed."""
+"""Three unmodified libraries run the same scenario on the stand-in, and all their requests are well formed."""
 
 from collections.abc import AsyncIterator
 

@@ -1,4 +1,4 @@
-"""The way of updates to the bot: long poll, confirmation, conflicts, webhook."""
+"""Delivery of updates to the bot: long polling, confirmation, conflicts, webhook."""
 
 import asyncio
 from collections.abc import AsyncIterator

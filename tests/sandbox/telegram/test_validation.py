@@ -1,4 +1,4 @@
-"""The judge of requests must be able to convict."""
+"""The validator of requests must be able to fail them."""
 
 import pytest
 

@@ -1,6 +1,6 @@
 """Is a request one that the real Bot API would understand? Judged by aiogram's generated models and Telegram's lengths.
 
-What lives here: the check of one recorded request, for every test that records any. What never does: the stand-in's own
+Contents: the check of one recorded request, for every test that records any. Not here: the stand-in's own
 opinion; it imports none of the stand-in's rules, only its text parsers, which lengths are measured by.
 """
 

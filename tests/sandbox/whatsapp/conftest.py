@@ -1,4 +1,4 @@
-"""A stand-in for each test, fast, and an HTTP client of its control."""
+"""A fast stand-in for each test, and an HTTP client of its control."""
 
 import pytest
 from aiohttp import ClientSession

@@ -1,4 +1,4 @@
-"""A page without a browser: speaks the stand-in's socket with keys of its own. For tests of the server alone."""
+"""A page without a browser: speaks the stand-in's socket protocol with its own keys. For tests of the server only."""
 
 import asyncio
 import hashlib

@@ -1,4 +1,4 @@
-"""The page in a real Chromium: its states, its memory, and each nasty case as a driver would meet it."""
+"""The page in real Chromium: its states, its storage, and each nasty case as a driver would meet it."""
 
 import asyncio
 import contextlib

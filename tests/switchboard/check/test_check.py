@@ -1,4 +1,4 @@
-"""`switchboard check` and `status` as a person types them: one screen, one code, and nothing of the secrets."""
+"""`switchboard check` and `status` as people run them: one screen, one exit code, and no secrets."""
 
 import json
 import os

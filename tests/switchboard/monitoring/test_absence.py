@@ -1,4 +1,4 @@
-"""For how long nobody watched: what is told at the start, and what ended the run before."""
+"""Downtime: what is reported at the start, and what ended the previous run."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta

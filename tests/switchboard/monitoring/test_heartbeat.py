@@ -1,4 +1,4 @@
-"""The heartbeat over real HTTP, to stand-ins of the services by their documented interfaces."""
+"""The heartbeat over real HTTP, to stand-ins of the services built from their documented APIs."""
 
 import asyncio
 import contextlib

@@ -1,4 +1,4 @@
-"""Prometheus itself: its own tool reads our rules and tries them, and a real server scrapes the windows.
+"""Prometheus itself: its own tool loads and tests our rules, and a real server scrapes the endpoints.
 
 Debian's package `prometheus` brings both; without it these tests are skipped with one line.
 """

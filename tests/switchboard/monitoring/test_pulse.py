@@ -1,4 +1,4 @@
-"""The pulse: each link is looked at within its limit, and what is wrong is told by its name and its kind."""
+"""The pulse: each link is checked within its limit, and failures are reported by name and kind."""
 
 import asyncio
 

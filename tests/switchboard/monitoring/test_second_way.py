@@ -1,4 +1,4 @@
-"""The second way by the real Apprise: to a mail server and to HTTP receivers on this machine, and to ones that fail."""
+"""The fallback channel with the real Apprise: to a mail server and HTTP receivers on this machine, some failing."""
 
 import asyncio
 

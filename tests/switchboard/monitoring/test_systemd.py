@@ -1,4 +1,4 @@
-"""What systemd is told, on a real datagram socket; and that nothing waits for it."""
+"""What systemd is notified of, on a real datagram socket; nothing waits for it."""
 
 import socket
 

@@ -1,4 +1,4 @@
-"""The windows for machines over real HTTP: on loopback and on a Unix socket, and nowhere else."""
+"""The health endpoints over real HTTP: on loopback and on a Unix socket, and nowhere else."""
 
 import stat
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Ready means that a kill -9 keeps the link, and the wait before it is what makes it so."""
+"""Ready means that a kill -9 does not lose the link, and it is the wait before it that ensures this."""
 
 import asyncio
 

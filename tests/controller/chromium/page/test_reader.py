@@ -1,4 +1,4 @@
-"""What the messages of one document mean, without a page."""
+"""How one document's messages are interpreted, without a page."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""The picture of a page that nobody knows shows neither a code nor anybody's chats, and still shows what it says."""
+"""The screenshot of an unknown page shows neither a code nor anybody's chats, but still what the page says."""
 
 import io
 from base64 import b64encode

@@ -1,4 +1,4 @@
-"""The launcher, as a program: what it refuses, what it leaves, and what it becomes."""
+"""The launcher as a program: what it refuses, what it writes, and what it becomes."""
 
 import asyncio
 import fcntl

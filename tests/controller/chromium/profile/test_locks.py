@@ -1,4 +1,4 @@
-"""Nobody touches a profile that somebody else locks: what opens, saves or restores one waits, or is refused."""
+"""Nobody touches a locked profile: opening, saving and restoring wait, or are refused."""
 
 import asyncio
 import threading

@@ -1,4 +1,4 @@
-"""Profiles are called by names that say nothing of a number; what earlier versions called by one is renamed once."""
+"""Profile names reveal nothing about a number; what earlier versions named by number is renamed once."""
 
 import asyncio
 import fcntl

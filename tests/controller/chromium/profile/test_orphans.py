@@ -1,4 +1,4 @@
-"""Which processes on a profile are ended: those of a controller that is gone, and nobody else's. No browser needed."""
+"""Which processes on a profile are ended: those whose controller is gone, and no others. Needs no browser."""
 
 import fcntl
 import json

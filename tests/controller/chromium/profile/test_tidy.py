@@ -1,4 +1,4 @@
-"""What nobody needs any more goes in time; what an account of ours uses never does."""
+"""What is no longer needed is deleted in time; what a known account uses never is."""
 
 import fcntl
 import os

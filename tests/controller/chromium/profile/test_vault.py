@@ -1,4 +1,4 @@
-"""Saved profiles come back as they were, encrypted where a key is set, and nothing is lost when something fails."""
+"""Saved profiles are restored unchanged, are encrypted if a key is set, and survive every failure."""
 
 import fcntl
 import stat

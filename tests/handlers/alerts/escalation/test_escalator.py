@@ -1,4 +1,4 @@
-"""Alerts that Telegram does not take, or nobody acknowledges: the second way and the list, in virtual time."""
+"""Alerts that Telegram rejects, or nobody acknowledges: the fallback channel and the list, in virtual time."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager

@@ -1,4 +1,4 @@
-"""Whom an alert goes to next, when it leaves Telegram, and who is on duty: pure, on moments that the test says."""
+"""Who is alerted next, when an alert leaves Telegram, and who is on duty: pure, at times given by the test."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta

@@ -1,4 +1,4 @@
-"""Which alerts are one incident, and what becomes of it: pure, on moments that the test says."""
+"""Which alerts form one incident, and what becomes of it: pure, at times given by the test."""
 
 import itertools
 from dataclasses import replace
