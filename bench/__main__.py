@@ -4,12 +4,10 @@ import argparse
 import asyncio
 import contextlib
 import os
-import platform
-import sys
 import tempfile
 from pathlib import Path
 
-from bench import codes, fleet, steps
+from bench import chat, codes, document, fleet, steps
 from bench.figures import table
 from switchboard.logs import set_up_logging
 
@@ -21,7 +19,9 @@ def main() -> None:
     parser.add_argument(
         "--codes", type=int, default=40, metavar="N", help="how many codes to follow; 0 needs no Chromium"
     )
+    parser.add_argument("--markdown", type=Path, metavar="FILE", help="write the table there (docs/benchmarks.md)")
     told = parser.parse_args()
+    where = document.machine()
     # The log is written as ever, and to nowhere: its cost belongs to what is measured.
     with Path(os.devnull).open("w") as nowhere, contextlib.redirect_stderr(nowhere):
         set_up_logging("INFO", "console")
@@ -29,9 +29,12 @@ def main() -> None:
         with tempfile.TemporaryDirectory(prefix="switchboard-bench-") as folder:
             if told.codes:
                 figures += asyncio.run(codes.measure(Path(folder), told.codes))
+            figures += asyncio.run(chat.measure(Path(folder)))
             figures += asyncio.run(fleet.measure(Path(folder), told.idle))
-    print(f"Python {platform.python_version()}, {os.cpu_count()} cores, {sys.platform}\n")
-    print(table(figures))
+    text = f"## The program itself\n\n{where} `{document.command()}`\n\n{table(figures)}"
+    print(text)
+    if told.markdown is not None:
+        document.put(told.markdown, "program", text)
 
 
 if __name__ == "__main__":

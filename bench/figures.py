@@ -6,13 +6,18 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Figure:
-    """What was measured. aim: the least that is good enough, or with `at_most` the most."""
+    """What was measured. aim: the least that is good enough, or with `at_most` the most.
+
+    floor: the best that could be had, in the same unit; by: in a few words, what that is.
+    """
 
     what: str
     value: float
     unit: str
     aim: float | None = None
     at_most: bool = False
+    floor: float | None = None
+    by: str = ""
 
     @property
     def ratio(self) -> float | None:
@@ -21,15 +26,25 @@ class Figure:
             return None
         return self.aim / self.value if self.at_most else self.value / self.aim
 
+    @property
+    def to_floor(self) -> float | None:
+        """How many times the floor it costs; 1 is as good as can be."""
+        if self.floor is None:
+            return None
+        return self.value / self.floor if self.at_most or self.aim is None else self.floor / self.value
+
 
 def table(figures: Sequence[Figure]) -> str:
     """Return the figures as a Markdown table."""
-    rows = [("figure", "measured", "aim", "as good as the aim"), ("---", "--:", "--:", "--:")]
+    rows = [("figure", "measured", "floor", "times the floor", "aim", "as good as the aim")]
+    rows.append(("---", "--:", "--:", "--:", "--:", "--:"))
     for one in figures:
         aim = "" if one.aim is None else f"{'≤' if one.at_most else '≥'} {_number(one.aim)} {one.unit}"
         ratio = "" if one.ratio is None else f"{one.ratio:.1f} times" + ("" if one.ratio >= 1 else ": missed")
-        rows.append((one.what, written(one), aim, ratio))
-    widths = [max(len(row[i]) for row in rows) for i in range(4)]
+        floor = "" if one.floor is None else f"{_number(one.floor)} {one.unit} ({one.by})"
+        times = "" if one.to_floor is None else f"{one.to_floor:.1f}"
+        rows.append((one.what, f"{_number(one.value)} {one.unit}", floor, times, aim, ratio))
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     lines = []
     for i, row in enumerate(rows):
         cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=True)]

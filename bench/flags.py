@@ -33,6 +33,17 @@ ONE_BY_ONE: dict[str, tuple[str, ...]] = {
     "v8 lite-mode": ("--js-flags=--lite-mode --optimize-for-size",),
     "no gpu": ("--disable-gpu",),
     "no software rasterizer": ("--disable-gpu", "--disable-software-rasterizer"),
+    "v8 optimize-for-size, no gpu": (
+        "--js-flags=--optimize-for-size",
+        "--disable-gpu",
+        "--disable-software-rasterizer",
+    ),
+    "v8 optimize-for-size, no gpu, low-end device": (
+        "--js-flags=--optimize-for-size",
+        "--disable-gpu",
+        "--disable-software-rasterizer",
+        "--enable-low-end-device-mode",
+    ),
     "one renderer": ("--renderer-process-limit=1",),
     "low-end device": ("--enable-low-end-device-mode",),
 }
