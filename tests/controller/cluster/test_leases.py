@@ -235,15 +235,19 @@ class AnyOrder(RuleBasedStateMachine):
                 self.end(host)
 
     @rule(host=st.sampled_from("bc"))
-    def kill(self, host):
-        """End a life: when its lease is over, and sometimes before."""
+    def end_or_begin(self, host):
+        """End a life before its lease is over, or begin one."""
         if host in self.lives:
             self.end(host)
-
-    @rule(host=st.sampled_from("bc"))
-    def come_back(self, host):
-        if host not in self.lives:
+        else:
             self.begin(host)
+
+    @rule(keep=st.sampled_from(["", "b", "c", "bc"]), seconds=st.sampled_from([5, 10, 19.9]))
+    def go_on(self, keep, seconds):
+        """Let time pass, and place the account as soon as it may be."""
+        self.talk(keep)
+        self.pass_time(keep=keep, seconds=seconds)
+        self.place(at_once=True)
 
     @rule(host=st.sampled_from("bc"))
     def beat(self, host):
