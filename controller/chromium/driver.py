@@ -62,6 +62,7 @@ class ChromiumOptions:
     close_timeout: float = 15.0
     presence: bool = False
     vault_key: str | None = None
+    host: str = ""
     save_every: float = 86400.0
     bounds: Bounds = field(default_factory=Bounds)
 
@@ -102,7 +103,7 @@ class ChromiumDriver:
         self._locks = ProfileLocks()
         self._bounds = BoundsWatch(options.bounds)
         self._pids: dict[str, int] = {}
-        self._host = PlaywrightHost(options.data_dir)
+        self._host = PlaywrightHost(options.data_dir, options.host)
         self._tasks = Tasks("browser driver")
 
     def find(self) -> str:
@@ -118,8 +119,9 @@ class ChromiumDriver:
 
         Also renames what earlier versions named by number. Raises DriverError, OSError.
         """
-        ended = await end_orphans(self._options.data_dir)
-        await rename_numbered(self._options.data_dir)
+        ended = await end_orphans(self._options.data_dir, self._options.host)
+        if not self._options.host:  # of many, the controller's own does it
+            await rename_numbered(self._options.data_dir)
         return ended
 
     def warm_up(self) -> None:
@@ -153,7 +155,7 @@ class ChromiumDriver:
 
     async def _open(self, opening: Opening, report: Callable[[Report], None]) -> ChromiumSession:
         browser = await self.identify()
-        profile = Profile.of(self._options.data_dir, opening.account)
+        profile = self._profile(opening.account)
         async with self._locks.acquire(profile.name) as lock:
             session = await self._open_locked(lock, profile, browser, opening, report)
             lock.keep(session.pid)
@@ -202,6 +204,9 @@ class ChromiumDriver:
         found = {account: newest[pid] for account, pid in self._pids.items() if pid in newest}
         return {account: Usage(rough.memory, rough.processes) for account, rough in found.items()}
 
+    def _profile(self, account: str) -> Profile:
+        return Profile.of(self._options.data_dir, account, self._options.host)
+
     def usage(self) -> Sequence[HostUsage]:
         """Return nothing: `controller.host` watches this machine."""
         return ()
@@ -219,12 +224,12 @@ class ChromiumDriver:
 
     async def has_session(self, account: str) -> bool:
         """Return whether the account's profile seems to lock a linked session."""
-        profile = Profile.of(self._options.data_dir, account)
+        profile = self._profile(account)
         return await asyncio.to_thread(profile.has_session)
 
     async def remove(self, account: str) -> None:
         """Delete the account's profile and its saved copies."""
-        profile = Profile.of(self._options.data_dir, account)
+        profile = self._profile(account)
         try:
             async with self._locks.acquire(profile.name) as lock:
                 await lock.in_thread(profile.delete)
@@ -234,13 +239,13 @@ class ChromiumDriver:
 
     async def saved(self, account: str) -> list[SavedSession]:
         """Return the saved copies of an account's profile, newest first."""
-        profile = Profile.of(self._options.data_dir, account)
+        profile = self._profile(account)
         copies = await asyncio.to_thread(self._vault.copies, profile)
         return [SavedSession(copy.name, copy.at.timestamp(), copy.size) for copy in copies]
 
     async def restore(self, account: str, name: str) -> None:
         """Replace an account's profile by a saved copy; the previous one is set aside."""
-        profile = Profile.of(self._options.data_dir, account)
+        profile = self._profile(account)
         try:
             copy = self._vault.find(profile, name)
             async with self._locks.acquire(profile.name) as lock:

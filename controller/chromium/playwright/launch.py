@@ -51,6 +51,7 @@ class Launch:
         write_ticket(
             self._ticket, self._profile.pid_file, parent.pid, self._browser.path,
             "--lock", str(self._profile.lock), "--profile", str(self._profile.folder),
+            *(("--kill",) if self._profile.host else ()),
             "--temporary", tempfile.gettempdir(),  # Playwright's own may be too long for Chromium's socket
         )  # fmt: skip
         # A task of its own: Playwright goes on with a launch whose caller was cancelled, and `undo` waits for its end.

@@ -38,8 +38,10 @@ _NODE = "PLAYWRIGHT_NODEJS_PATH"
 class PlaywrightHost:
     """Provides the shared Playwright."""
 
-    def __init__(self, data_dir: Path) -> None:
-        self._run = run_folder(data_dir)
+    def __init__(self, data_dir: Path, host: str = "") -> None:
+        """host: this machine's name where many share DATA_DIR."""
+        self._run = run_folder(data_dir, host)
+        self._more = ("--kill",) if host else ()
         self._lock = asyncio.Lock()
         self._playwright: Playwright | None = None
         self._process: ProcessId | None = None
@@ -82,7 +84,9 @@ class PlaywrightHost:
         node = Path(os.environ.get(_NODE) or Path(playwright.__file__).parent / "driver" / "node")
         try:
             self._run.mkdir(mode=0o700, parents=True, exist_ok=True)
-            write_ticket(self._ticket, self._pid_file, os.getpid(), node, "--temporary", str(self._temporary))
+            write_ticket(
+                self._ticket, self._pid_file, os.getpid(), node, "--temporary", str(self._temporary), *self._more
+            )
             self._temporary.mkdir(mode=0o700)  # after its ticket, by which `orphans` recognises it
             with translated("start Playwright's driver"), _environment(_NODE, str(self._ticket)):
                 async with asyncio.timeout(_START_SECONDS):

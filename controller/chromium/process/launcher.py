@@ -109,6 +109,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Become the program after `--`, or exit with the reason on stderr."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--parent", type=int, required=True, help="with whose end the program must end")
+    parser.add_argument("--kill", action="store_true", help="end with it at once, whatever the program would do")
     parser.add_argument("--pid-file", type=Path, required=True)
     parser.add_argument("--owner", required=True, help="the controller, as <pid>:<start ticks>")
     parser.add_argument("--ticket", type=Path, required=True, help="without this file nothing is started any more")
@@ -120,7 +121,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     command = options.command[1:] if options.command[:1] == ["--"] else options.command
 
     _own_group()
-    _end_with(options.parent)
+    _end_with(options.parent, signal.SIGKILL if options.kill else signal.SIGTERM)
     if options.lock is not None:
         _take(options.lock, options.pid_file)
     if options.profile is not None and (holder := clear_singleton(options.profile)):
@@ -146,8 +147,8 @@ def _own_group() -> None:
         os.setsid()
 
 
-def _end_with(parent: int) -> None:
-    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
+def _end_with(parent: int, by: signal.Signals) -> None:
+    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, by, 0, 0, 0)
     if os.getppid() != parent:  # the parent exited before we could check
         sys.exit(f"{REFUSAL}its parent is gone")
 

@@ -35,9 +35,12 @@ async def make_free(profile: Profile) -> None:
         await _end(user)
 
 
-async def end_orphans(data_dir: Path) -> int:
-    """End everything that a killed controller left under DATA_DIR. Returns how many trees were ended."""
-    run = run_folder(data_dir)
+async def end_orphans(data_dir: Path, host: str = "") -> int:
+    """End everything that a killed controller left under DATA_DIR. Returns how many trees were ended.
+
+    host: this machine's name where many share DATA_DIR.
+    """
+    run = run_folder(data_dir, host)
     orphans = []
     for path in sorted(run.glob("*.json")):
         found = PidFile.read(path)

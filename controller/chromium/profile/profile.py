@@ -60,18 +60,22 @@ _STAMP = "switchboard.json"
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """The paths of one account under one DATA_DIR. name: see `names`."""
+    """The paths of one account under one DATA_DIR. name: what they are called, see `names`.
+
+    host: which of many machines that share DATA_DIR opens it (pids are one machine's); "" where there is one alone.
+    """
 
     data_dir: Path
     name: str
+    host: str = ""
 
     @classmethod
-    def of(cls, data_dir: Path, account: str) -> "Profile":
+    def of(cls, data_dir: Path, account: str, host: str = "") -> "Profile":
         """Locate the profile of an account. account: E.164. Raises ValueError, ProfileError, OSError."""
         digits = account.removeprefix("+")
         if not (digits.isascii() and digits.isdigit() and len(digits) <= _LONGEST_NUMBER):
             raise ValueError(f"an account is a + and at most {_LONGEST_NUMBER} digits")
-        return cls(data_dir.absolute(), name_of(data_dir.absolute(), digits))
+        return cls(data_dir.absolute(), name_of(data_dir.absolute(), digits), host)
 
     @property
     def folder(self) -> Path:
@@ -93,6 +97,10 @@ class Profile:
         return run_folder(self.data_dir)
 
     @property
+    def _own_run(self) -> Path:
+        return run_folder(self.data_dir, self.host)
+
+    @property
     def lock(self) -> Path:
         """The file that the browser locks."""
         return self.run / f"{self.name}.lock"
@@ -100,15 +108,15 @@ class Profile:
     @property
     def pid_file(self) -> Path:
         """The file that identifies the browser."""
-        return self.run / f"{self.name}.json"
+        return self._own_run / f"{self.name}.json"
 
     def ticket(self, nonce: str) -> Path:
         """Return the file that one launch needs in order to proceed."""
-        return self.run / f"{self.name}.{nonce}.sh"
+        return self._own_run / f"{self.name}.{nonce}.sh"
 
     def prepare(self) -> None:
         """Create missing folders, readable only by us."""
-        for folder in (self.data_dir, self.folder.parent, self.folder, self.run):
+        for folder in (self.data_dir, self.folder.parent, self.folder, self.run, self._own_run):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             if folder != self.data_dir:
                 folder.chmod(0o700)
@@ -202,6 +210,6 @@ def _holds_session(path: Path) -> bool:
     return any(mark in stored for mark in _SESSION_MARKS)
 
 
-def run_folder(data_dir: Path) -> Path:
-    """Return the folder of locks and pid files."""
-    return data_dir.absolute() / "run"
+def run_folder(data_dir: Path, host: str = "") -> Path:
+    """Locate the folder of locks and pid files; the latter lie apart for each of many machines, by its name."""
+    return data_dir.absolute() / "run" / host

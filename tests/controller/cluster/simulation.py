@@ -83,6 +83,8 @@ class Cluster:
         self.moves: list[float] = []
         self.lost_at: dict[str, float] = {}
         self.faults = 0
+        self.looked = False
+        self.no_skip_before = 0.0
         self.run_of = 0
         self.next_fault = 0.0
         self.table: LeaseTable | None = None
@@ -100,8 +102,9 @@ class Cluster:
         self.plan_fault(after=120.0)
         self.at(120.0 + self.random.expovariate(1 / (7 * DAY)), self.kill_controller)
         while self.events and self.events[0][0] < seconds:
-            if self.skips and self.is_quiet():
+            if self.looked and self.skips and self.is_quiet():
                 self.skip()
+            self.looked = False
             self.now, _, what = heapq.heappop(self.events)
             what()
         self.now = seconds
@@ -116,6 +119,7 @@ class Cluster:
     def is_quiet(self) -> bool:
         return (
             not self.waiting
+            and self.now >= self.no_skip_before
             and self.next_fault - self.now > 60
             and not any(one.fault for one in self.machines)
             and all(one.down or one.life is not None for one in self.machines)
@@ -127,6 +131,7 @@ class Cluster:
         others = [event for event in self.events if event[2].__name__ not in {"beat", "look", "deadline"}]
         until = min(event[0] for event in others) - 30
         if until <= self.now + 60:
+            self.no_skip_before = self.now + 20
             return
         self.events = others
         heapq.heapify(self.events)
@@ -219,7 +224,7 @@ class Cluster:
         run_of = self.run_of
 
         def beat() -> None:
-            if self.table is None or run_of != self.run_of or (machine.name, life.name) not in self.table.lives():
+            if self.table is None or run_of != self.run_of or life.name not in self.table._lives:
                 return
             echo = self.table.echo(life.name)
             self.send(machine, lambda: self.take_beat(machine, life, echo))
@@ -273,6 +278,7 @@ class Cluster:
             for account in sorted(self.waiting):
                 self.open(account)
             self.at(1.0, self.looking(run_of))
+            self.looked = True
 
         return look
 

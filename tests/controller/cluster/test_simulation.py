@@ -16,6 +16,6 @@ def test_no_account_ever_runs_twice():
 
 @pytest.mark.parametrize("wrong", [Terms(ttl=15.0, margin=0.5), Terms(margin=0.1)], ids=["shorter ttl", "no margin"])
 def test_the_simulation_sees_a_controller_that_waits_too_short(wrong):
-    cluster = Cluster(10, 50, seed=3, real=wrong, mean_between_faults=DAY / 4).run(DAY)
+    cluster = Cluster(10, 50, seed=3, real=wrong, mean_between_faults=DAY / 12).run(DAY)
 
     assert cluster.overlaps

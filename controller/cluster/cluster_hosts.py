@@ -1,0 +1,370 @@
+"""The controller's side: implements `controller.hosts.Hosts` over machines that are reached through links.
+
+It places accounts, keeps beats going, and takes nothing as proof that a browser has ended but its machine's word or the
+end of its lease. What never lives here: what carries the questions (`ray_link`), and what follows from a report.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from typing import Any, Protocol
+
+from controller.accounts.reasons import Reason
+from controller.accounts.reports import Ended, Health, Layer, PageView, Report
+from controller.cluster.browser_host import Line, Reply
+from controller.cluster.leases import LeaseTable, NoHostError, NotYetError, Placement, Terms
+from controller.driver import Driver, DriverError, Opening, SavedSession, Usage
+from controller.hosts import HostUsage
+
+log = logging.getLogger(__name__)
+
+LOOK_EVERY = 1.0
+"""Seconds between two looks at what has joined and what is lost."""
+OPEN_SECONDS = 60.0
+CLOSE_SECONDS = 19.0
+"""What closing may take before the manager is told that it is done; what is left is ended all the same."""
+HOST_PATIENCE = 15.0
+"""Seconds for which an account waits for a machine with room, beyond what it waits for its old place."""
+
+
+class LinkError(Exception):
+    """A machine did not answer, or cannot be reached. It proves nothing about what runs there."""
+
+
+class Link(Protocol):
+    """A connection to one life of a machine. life: its name, never used again. capacity: accounts at once."""
+
+    host: str
+    life: str
+    capacity: int
+    build: str
+
+    async def ask(self, method: str, *arguments: Any) -> Any:
+        """Call a method of its `BrowserHost`. Raises LinkError, or the DriverError that it raised."""
+
+    async def end(self) -> None:
+        """Give this life up: end it if it can be reached. Never raises."""
+
+
+class Links(Protocol):
+    """Finds machines and begins lives on them."""
+
+    async def connect(self) -> None:
+        """Reach the cluster, as its one controller. Raises DriverError."""
+
+    async def look(self, living: Sequence[str]) -> list[Link]:
+        """Begin a life on each machine that is there and not among `living` (names); return those. Never raises."""
+
+    async def stop(self) -> None:
+        """Leave the cluster. Never raises."""
+
+
+class ClusterHosts:
+    """Many machines. files: a driver for what concerns an account's files alone, on the DATA_DIR that all share.
+
+    clock: seconds, running on while this machine sleeps.
+    """
+
+    def __init__(self, links: Links, files: Driver, terms: Terms, *, clock: Callable[[], float], name: str) -> None:
+        self._links, self._files, self._terms, self._clock, self._name = links, files, terms, clock, name
+        self._table = LeaseTable(terms, clock())
+        self._lives: dict[str, Link] = {}
+        self._sessions: dict[int, RemoteSession] = {}
+        self._changed = asyncio.Event()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._used: dict[str, Usage] = {}
+
+    # --- machines -----------------------------------------------------------------------------------------------------
+
+    def find(self) -> str:
+        """Name the cluster."""
+        return f"on the hosts of {self._name}"
+
+    async def identify(self) -> None:
+        """Reach the cluster, and take machines up from now on. Raises DriverError."""
+        await self._links.connect()
+        self._start(self._look())
+
+    async def end_orphans(self) -> int:
+        """Wait until nothing that an earlier controller allowed can be running: its machines end it themselves."""
+        if (seconds := self._table.opens_at - self._clock()) > 0:
+            log.info("Browsers are opened in %.0f s, when the leases of an earlier run are over", seconds)
+        while self._clock() < self._table.opens_at:
+            await self._change()
+        return 0
+
+    async def run(self) -> None:
+        """Return at once: the machines are kept in view since `identify`."""
+
+    def used(self) -> Mapping[str, Usage]:
+        """Return what each account's browser used when that was last asked."""
+        return {account: usage for account, usage in self._used.items() if self.host_of(account)}
+
+    def usage(self) -> Sequence[HostUsage]:
+        """Return every machine that ever joined."""
+        return self._table.usage(self._clock())
+
+    def host_of(self, account: str) -> str:
+        """Name the machine that an account is placed on, or ""."""
+        placement = self._table.placement(account)
+        return placement.host if placement is not None else ""
+
+    def drain(self, host: str, *, draining: bool) -> None:
+        """Place nothing there any more, or do so again. Raises UnknownHostError."""
+        self._table.drain(host, draining=draining)
+        self._wake()
+
+    async def _look(self) -> None:
+        while True:
+            for link in await self._links.look([host for host, _ in self._table.lives()]):
+                self._lives[link.life] = link
+                self._table.join(link.host, link.life, link.capacity, self._clock(), link.build)
+                log.info("Host %s has joined, for %d accounts", link.host, link.capacity)
+                self._start(self._beat(link))
+                self._start(self._listen(link))
+            self._take_lost()
+            await asyncio.sleep(LOOK_EVERY)
+
+    def _take_lost(self) -> None:
+        for lost in self._table.take_lost(self._clock()):
+            link = self._lives.pop(lost.life)
+            self._start(link.end())
+            log.warning("Host %s is lost, with %d accounts", lost.host, len(lost.placements))
+            for placement in lost.placements:
+                if (session := self._sessions.pop(placement.epoch, None)) is not None:
+                    session.take(Ended(Reason.SESSION_CLOSED, f"host {lost.host} was lost"))
+            self._wake()
+
+    async def _beat(self, link: Link) -> None:
+        """Beat again and again until this life is given up: two questions each time, the second echoes the first."""
+        loop = asyncio.get_running_loop()
+        while link.life in self._lives:
+            next_at = loop.time() + self._terms.beat
+            try:
+                for _ in range(2):
+                    await self._beat_once(link)
+            except (LinkError, TimeoutError, DriverError) as error:
+                log.warning("Host %s does not answer: %s", link.host, error or "no answer in time")
+                self._table.note_failure(link.life)
+                next_at = loop.time() + LOOK_EVERY
+            await asyncio.sleep(max(0.0, next_at - loop.time()))
+
+    async def _beat_once(self, link: Link) -> None:
+        async with asyncio.timeout(self._terms.beat / 2):
+            reply: Reply = await link.ask("beat", self._table.echo(link.life) if link.life in self._lives else None)
+        figures = reply.figures
+        self._table.take_reply(
+            link.life, reply.at, self._clock(), free_memory=figures.free_memory,
+            free_disk=figures.free_disk, short=figures.short,
+        )  # fmt: skip
+        self._wake()
+
+    async def _listen(self, link: Link) -> None:
+        """Pass on what sessions report, each report once and in order."""
+        taken = 0
+        while link.life in self._lives:
+            try:
+                async with asyncio.timeout(self._terms.beat * 2):
+                    lines: list[Line] = await link.ask("reports", taken)
+            except (LinkError, TimeoutError, DriverError):
+                await asyncio.sleep(LOOK_EVERY)
+                continue
+            for line in lines:
+                if line.number > taken:
+                    taken = line.number
+                    if (session := self._sessions.get(line.epoch)) is not None:
+                        session.take(line.report)
+
+    # --- accounts -----------------------------------------------------------------------------------------------------
+
+    async def open(self, opening: Opening, report: Callable[[Report], None]) -> "RemoteSession":
+        """Place an account and open its browser there; see `controller.driver.Driver.open`.
+
+        If cancelled or failed, what may be left is being ended, and the account is placed nowhere before it has ended.
+        """
+        placement = await self._place(opening.account)
+        session = self._sessions[placement.epoch] = RemoteSession(self, placement, report)
+        try:
+            async with asyncio.timeout(OPEN_SECONDS):
+                await self._lives[placement.life].ask("open", placement.epoch, opening)
+        except DriverError:
+            self._table.release(placement)  # its machine says that nothing is left
+            self._forget(placement)
+            raise
+        except BaseException as error:
+            self._forget(placement)
+            self._start(self._end(placement))
+            if isinstance(error, LinkError | TimeoutError):
+                detail = f"host {placement.host} did not answer"
+                raise DriverError(Reason.LAUNCH_FAILED, detail) from error
+            raise
+        log.info("An account is open on host %s", placement.host)
+        session.begin()
+        return session
+
+    async def _place(self, account: str) -> Placement:
+        ends_at = self._clock() + self._terms.fence + HOST_PATIENCE
+        while True:
+            try:
+                return self._table.place(account, self._clock())
+            except NotYetError:
+                detail = "its last host does not answer, and may still run it"
+            except NoHostError as error:
+                detail = str(error)
+            if self._clock() >= ends_at:
+                raise DriverError(Reason.LAUNCH_FAILED, detail)
+            await self._change()
+
+    async def _change(self) -> None:
+        """Wait until something may have changed, a second at most."""
+        self._changed.clear()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(LOOK_EVERY):
+                await self._changed.wait()
+
+    def _wake(self) -> None:
+        self._changed.set()
+
+    async def ask(self, placement: Placement, name: str, **arguments: Any) -> Any:
+        """Ask a session's machine. Raises DriverError."""
+        if not self._table.is_current(placement):
+            raise DriverError(Reason.SESSION_CLOSED, f"host {placement.host} was lost")
+        try:
+            found = await self._lives[placement.life].ask("call", placement.epoch, name, arguments)
+        except LinkError as error:
+            raise DriverError(Reason.UNRESPONSIVE, f"host {placement.host} does not answer: {error}") from error
+        if isinstance(found, Usage):
+            self._used[placement.account] = found
+        return found
+
+    async def close(self, placement: Placement) -> None:
+        """End a placement, for as long as a close may take; what is not known to have ended then is ended on."""
+        self._forget(placement)
+        ending = self._start(self._end(placement))
+        await asyncio.wait([ending], timeout=CLOSE_SECONDS)
+
+    async def _end(self, placement: Placement) -> None:
+        """Ask a machine to end a placement until it says that nothing is left, or its lease is over."""
+        while self._table.is_current(placement):
+            try:
+                async with asyncio.timeout(OPEN_SECONDS):
+                    await self._lives[placement.life].ask("close", placement.account, placement.epoch)
+                self._table.release(placement)
+                self._wake()
+            except (LinkError, TimeoutError, DriverError) as error:
+                log.debug("Host %s has not confirmed a close: %s", placement.host, error or "no answer")
+                await asyncio.sleep(LOOK_EVERY)
+
+    def _forget(self, placement: Placement) -> None:
+        self._sessions.pop(placement.epoch, None)
+
+    async def _vacant(self, account: str) -> None:
+        """Wait until an account surely runs nowhere: its files are about to be touched. Raises DriverError."""
+        ends_at = max(self._clock(), self._table.opens_at) + self._terms.fence
+        while self._table.placement(account) is not None or self._clock() < self._table.opens_at:
+            if self._clock() >= ends_at:
+                raise DriverError(Reason.PROFILE_IN_USE, f"host {self.host_of(account)} has not closed its browser yet")
+            await self._change()
+
+    async def has_session(self, account: str) -> bool:
+        """Look at the shared files."""
+        return await self._files.has_session(account)
+
+    async def remove(self, account: str) -> None:
+        """Delete an account's files, once no machine can be running it."""
+        await self._vacant(account)
+        await self._files.remove(account)
+
+    async def saved(self, account: str) -> Sequence[SavedSession]:
+        """Return the saved copies, from the shared files."""
+        return await self._files.saved(account)
+
+    async def restore(self, account: str, name: str) -> None:
+        """Put a saved copy in place, once no machine can be running the account."""
+        await self._vacant(account)
+        await self._files.restore(account, name)
+
+    async def stop(self) -> None:
+        """Let every machine go. All sessions must have been closed."""
+        tasks = list(self._tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.gather(*(link.end() for link in self._lives.values()))
+        await self._links.stop()
+        await self._files.stop()
+
+    def _start(self, work: Any) -> "asyncio.Task[None]":
+        task: asyncio.Task[None] = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._done)
+        return task
+
+    def _done(self, task: "asyncio.Task[None]") -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("A task of the cluster ended by a bug", exc_info=error)
+
+
+class RemoteSession:
+    """Implements `controller.driver.Session` for a browser on another machine. Its reports wait for `begin`."""
+
+    def __init__(self, hosts: ClusterHosts, placement: Placement, report: Callable[[Report], None]) -> None:
+        self._hosts, self._placement, self._report = hosts, placement, report
+        self._early: list[Report] | None = []
+        self._silent = False
+
+    def begin(self) -> None:
+        """Pass on what was reported meanwhile, and from now on at once."""
+        early, self._early = self._early or [], None
+        for report in early:
+            self.take(report)
+
+    def take(self, report: Report) -> None:
+        """Take a report. Nothing is reported after an end, or a close."""
+        if self._early is not None:
+            self._early.append(report)
+        elif not self._silent:
+            self._silent = isinstance(report, Ended)
+            self._report(report)
+
+    @property
+    def reached(self) -> Layer:
+        """Return what hangs where a machine does not answer; what hangs on the machine itself, it names."""
+        return Layer.BROWSER
+
+    async def probe(self) -> Health:
+        """Walk the layers, on the machine."""
+        found: Health = await self._hosts.ask(self._placement, "probe")
+        return found
+
+    async def heartbeat(self, *, ask: bool) -> bool:
+        """Read the live socket state, on the machine."""
+        return bool(await self._hosts.ask(self._placement, "heartbeat", ask=ask))
+
+    async def usage(self) -> Usage:
+        """Measure the browser, on the machine."""
+        found: Usage = await self._hosts.ask(self._placement, "usage")
+        return found
+
+    async def log_out(self) -> None:
+        """Remove this linked device."""
+        await self._hosts.ask(self._placement, "log_out")
+
+    async def look(self) -> PageView:
+        """See what the page shows; an empty view where its machine does not answer."""
+        try:
+            found: PageView = await self._hosts.ask(self._placement, "look")
+        except DriverError:
+            return PageView()
+        return found
+
+    async def dismiss(self) -> None:
+        """Answer the known dialog."""
+        await self._hosts.ask(self._placement, "dismiss")
+
+    async def close(self) -> None:
+        """Close it where it runs; see `ClusterHosts.close`."""
+        self._silent = True
+        await self._hosts.close(self._placement)

@@ -1,0 +1,65 @@
+"""The end of a lease, kept by the kernel: a timer that kills this process, whatever holds it up.
+
+A process that hangs, is frozen or has no processor cannot end itself in time, and a machine that slept cannot before it
+runs on. So a timer of CLOCK_BOOTTIME sends SIGKILL to this process: it works on one that is stopped, and after a sleep
+it is due before any program runs on. Its browsers are bound to its end by the kernel as well (`launcher`, --kill).
+Linux only.
+"""
+
+import ctypes
+import os
+import signal
+import time
+
+_ABSOLUTE = 1  # TIMER_ABSTIME
+_SIGNAL = 0  # SIGEV_SIGNAL
+
+
+def boot_time() -> float:
+    """Return seconds since this machine booted, those that it slept included."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
+
+
+class _Time(ctypes.Structure):
+    _fields_ = (("seconds", ctypes.c_long), ("nanoseconds", ctypes.c_long))
+
+
+class _Setting(ctypes.Structure):
+    _fields_ = (("interval", _Time), ("value", _Time))
+
+
+class _Event(ctypes.Structure):
+    _fields_ = (
+        ("value", ctypes.c_void_p),
+        ("signal", ctypes.c_int),
+        ("notify", ctypes.c_int),
+        ("rest", ctypes.c_char * 48),
+    )
+
+
+class Deadline:
+    """Kills this process at a time that can be moved. Raises OSError where the kernel has no such timer."""
+
+    def __init__(self) -> None:
+        self._libc = ctypes.CDLL(None, use_errno=True)
+        self._timer = ctypes.c_void_p()
+        event = _Event(None, signal.SIGKILL, _SIGNAL)
+        self._check(
+            self._libc.timer_create(time.CLOCK_BOOTTIME, ctypes.byref(event), ctypes.byref(self._timer)),
+        )
+
+    def set(self, at: float) -> None:
+        """Move it. at: as `boot_time` tells; a time that is over kills at once."""
+        value = _Time(int(at), max(1, int(at % 1 * 1e9)))
+        setting = _Setting(_Time(0, 0), value)
+        self._check(self._libc.timer_settime(self._timer, _ABSOLUTE, ctypes.byref(setting), None))
+
+    def cancel(self) -> None:
+        """Kill nobody any more."""
+        self._check(self._libc.timer_delete(self._timer))
+
+    @staticmethod
+    def _check(result: int) -> None:
+        if result:
+            error = ctypes.get_errno()
+            raise OSError(error, os.strerror(error))
