@@ -115,10 +115,9 @@ class Alerts:
 
     def account_changed(self, number: str) -> None:
         """Re-examine alerts about an account whose remedies may have changed. Returns at once."""
-        standing = [each for chat in self._ledger.chats for each in self.handling.standing(chat)]
-        for entry in {entry for each in standing for entry in each.open_entries}:
-            if entry.number == number:
-                self._offers.look(entry)
+        standing = [entry for book in self._ledger.books() for each in book.incidents for entry in each.entries]
+        for entry in {entry for entry in standing if entry.number == number and entry.open}:
+            self._offers.look(entry)
         self._look_again(number)
 
     def policy_changed(self, chat: int) -> None:

@@ -138,7 +138,7 @@ class Worker:
 
     def look_again(self, number: str) -> None:
         """Re-examine alerts about an account whose remedies may have changed."""
-        about = [each for each in self.book.incidents if any(entry.number == number for entry in each.open_entries)]
+        about = [each for each in self.book.incidents if any(e.number == number and e.open for e in each.entries)]
         for each in about:
             self._done.pop(each.id, None)
         if about:

@@ -29,6 +29,7 @@ async def _findings() -> AsyncIterator[Finding]:
     yield Finding("settings", Verdict.GOOD, "every name and value is known")
     from switchboard.app import chromium_options
     from switchboard.check.host import check_host, python_is_for_others
+    from switchboard.check.ways import check_ways
     from switchboard.check.world import check_world
 
     if (finding := python_is_for_others()) is not None:
@@ -36,4 +37,6 @@ async def _findings() -> AsyncIterator[Finding]:
     for finding in check_host(settings):
         yield finding
     async for finding in check_world(settings, chromium_options(settings)):
+        yield finding
+    async for finding in check_ways(settings):
         yield finding

@@ -7,6 +7,7 @@ question that counts: did anybody take it. When to use it is decided by whoever 
 import asyncio
 import logging
 from collections.abc import Sequence
+from typing import Any
 from urllib.parse import urlsplit
 
 import apprise
@@ -64,3 +65,24 @@ class SecondWay:
 
 async def _notify(service: apprise.Apprise, title: str, text: str) -> bool:
     return bool(await service.async_notify(body=text, title=title, notify_type=apprise.NotifyType.FAILURE))
+
+
+def place_of(address: str) -> tuple[str, int, bool] | None:
+    """Return host, port and whether TLS begins at once, of the server an address leads to; None where that is not told.
+
+    The library has no word for it: mail knows its server, self-hosted services their host, others a fixed one.
+    """
+    plugin: Any = apprise.Apprise.instantiate(address)
+    if plugin is None:
+        return None
+    if smtp := getattr(plugin, "smtp_host", None):
+        return smtp, plugin.port or (465 if plugin.secure else 25), False
+    if getattr(plugin, "mode", None) == "cloud":  # ntfy
+        return "ntfy.sh", 443, True
+    is_secure = bool(getattr(plugin, "secure", True))
+    fixed = urlsplit(getattr(plugin, "notify_url", "") or "")
+    if fixed.hostname and not {"{", "}"} & set(fixed.netloc):
+        return fixed.hostname, 443 if fixed.scheme == "https" else 80, fixed.scheme == "https"
+    if plugin.host and any("{host}" in template for template in plugin.templates):
+        return plugin.host, plugin.port or (443 if is_secure else 80), is_secure
+    return None

@@ -23,8 +23,8 @@ from handlers.alerts.incidents.silences import Silences
 
 log = logging.getLogger(__name__)
 
-LOOK_EVERY, LOOK_AT_UNTAKEN_EVERY = 5.0, 1.0
-"""Seconds between two looks, and between two at what is to leave the chat service; less where the wait is short."""
+LOOK_EVERY = 5.0
+"""Seconds between two looks; less where what is waited for is short, or due sooner."""
 GRACE = timedelta(seconds=20)
 """What an earlier run left is Telegram's for so long after the start, however old it is."""
 RETRY_FIRST, RETRY_LONGEST = 15.0, 300.0
@@ -63,6 +63,8 @@ class Escalator:
         self._heard_since: dict[Key, datetime] = {}
         self._untaken_since: dict[Key, float] = {}
         """Since when nobody has taken it, by the loop's clock: the wall clock may stand still."""
+        self._pause: float | None = None
+        """Seconds until the next leaves; None where none waits."""
         self._floor: datetime | None = None
         self._unmarked: dict[Key, tuple[datetime, str]] = {}
         """What somebody took by the second way, and is not stored yet: by which, and when."""
@@ -75,22 +77,24 @@ class Escalator:
         """Look until cancelled."""
         await asyncio.gather(
             self._again_and_again(self.escalate, self._calling.escalate_after),
-            self._again_and_again(self.send_by_second_way, self._calling.after, LOOK_AT_UNTAKEN_EVERY),
+            self._again_and_again(self.send_by_second_way, self._calling.after),
             self._again_and_again(self._watch_duty, timedelta(minutes=1)),
         )
 
-    async def _again_and_again(
-        self, look: Callable[[], Awaitable[None]], of: timedelta, every: float = LOOK_EVERY
-    ) -> None:
-        every = min(every, max(0.05, of.total_seconds() / 10))
+    async def _again_and_again(self, look: Callable[[], Awaitable[float | None]], of: timedelta) -> None:
+        """Look, and wait for as long as the look says at most. of: what is waited for; zero: it never comes."""
+        if not of:
+            return
+        every = min(LOOK_EVERY, max(0.05, of.total_seconds() / 10))
+        pause: float | None = None
         while True:
             try:
-                await look()
+                pause = await look()
             except OSError as error:
                 log.error("What is escalated could not be stored, trying again: %s", error)
             except Exception:
                 log.exception("Escalation met what should not happen, going on")
-            await asyncio.sleep(every)
+            await asyncio.sleep(every if pause is None else min(every, max(pause, 0.0)))
 
     # --- the list -----------------------------------------------------------------------------------------------------
 
@@ -102,7 +106,7 @@ class Escalator:
     def _steps(self, books: Iterable[Book]) -> list[tuple[Trouble, Step]]:
         now, roster, on_duty = self._clock(), self._audience.duty.roster, self._audience.on_duty()
         found = []
-        for trouble in steps.standing(books, self._is_silenced):
+        for trouble in self._heard(books):
             after = self._calling.escalate_after
             step = steps.next_step(trouble, roster, now, after, on_duty.user if on_duty else None)
             # At the end of the list there must be somebody to call: else nothing is stored, and a list may still come.
@@ -154,16 +158,19 @@ class Escalator:
 
     # --- the second way -----------------------------------------------------------------------------------------------
 
-    async def send_by_second_way(self) -> None:
-        """Send what is to go out by the second way now. Raises OSError where that it did cannot be stored."""
+    async def send_by_second_way(self) -> float | None:
+        """Send what is to go out by the second way now. Raises OSError where that it did cannot be stored.
+
+        Returns the seconds until the next is, as far as that is known.
+        """
         if self._calling.way is None:
-            return
+            return None
         if self._unmarked:
             await self._mark()
         due = self._due()[: second_way.TROUBLES_AT_ONCE]
         loop = asyncio.get_running_loop()
         if not due or loop.time() < self._not_before:
-            return
+            return self._pause
         if by := await self._send(second_way.title(due), second_way.text(due, self._audience.name, self._clock())):
             self._wait = 0.0
             self._unmarked |= dict.fromkeys((each.key for each in due), (self._clock(), by))
@@ -171,24 +178,34 @@ class Escalator:
         else:
             self._wait = min(max(RETRY_FIRST, 2 * self._wait), RETRY_LONGEST)
             self._not_before = loop.time() + self._wait
+        return None
 
     def _due(self) -> list[Trouble]:
         now, after = self._clock(), self._calling.after
-        if self._floor is None:
-            self._floor = now + min(GRACE, after) - after
-        heard = steps.standing(self._ledger.books(), self._is_silenced)
-        known = {each.key for each in steps.standing(self._ledger.books(), lambda _, __: False)}
+        floor = self._floor = self._floor or now + min(GRACE, after) - after
+        heard = self._heard(self._ledger.books())
+        is_silent = bool(self._around.silences.lasting())
+        standing = steps.standing(self._ledger.books(), lambda _, __: False) if is_silent else heard
+        known = {each.key for each in standing}
         self._heard_since = {key: at for key, at in self._heard_since.items() if key in known}
         self._heard_since |= dict.fromkeys(known - {each.key for each in heard}, now)
         loop_now = asyncio.get_running_loop().time()
         untaken = [each.key for each in heard if each.told_at is None]
         self._untaken_since = {key: self._untaken_since.get(key, loop_now) for key in untaken}
+        self._pause = None
 
         def leaves(trouble: Trouble) -> bool:
-            waits = loop_now - self._untaken_since.get(trouble.key, loop_now)
-            if waits >= after.total_seconds() and not (trouble.second_way or trouble.acknowledged):
+            heard_since = self._heard_since.get(trouble.key, floor)
+            if steps.leaves(trouble, now, after, heard_since=heard_since):
                 return True
-            return steps.leaves(trouble, now, after, heard_since=self._heard_since.get(trouble.key, self._floor))
+            if trouble.key not in self._untaken_since or trouble.second_way or trouble.acknowledged:
+                return False
+            waits = max(
+                loop_now - self._untaken_since[trouble.key], (now - max(trouble.at, heard_since)).total_seconds()
+            )
+            left = after.total_seconds() - waits
+            self._pause = left if self._pause is None else min(self._pause, left)
+            return left <= 0
 
         return [each for each in heard if each.key not in self._unmarked and leaves(each)]
 
@@ -229,6 +246,11 @@ class Escalator:
         else:
             log.error("Nobody took an alert by the second way either")
         return ", ".join(took)
+
+    def _heard(self, books: Iterable[Book]) -> list[Trouble]:
+        """Return what stands and is not silenced."""
+        is_silent = bool(self._around.silences.lasting())
+        return steps.standing(books, self._is_silenced if is_silent else lambda _, __: False)
 
     def _is_silenced(self, chat: int, number: str) -> bool:
         return self._around.silences.until(chat, number) is not None

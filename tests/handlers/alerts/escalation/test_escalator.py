@@ -99,9 +99,9 @@ async def test_while_telegram_is_away_it_goes_out_once_and_the_chat_tells_so_aft
         rig.client.fail("drop", method="sendMessage")
         lose(rig)
         lose(rig, PARIS, name="Sales Paris")
-        await pass_time(170)
+        await pass_time(179)
         assert outside.sent == []
-        await pass_time(20)
+        await pass_time(1.5)
         ((title, text),) = outside.sent
         assert title == "Switchboard: 2 accounts need you"
         assert "Support Berlin, Sales Paris: logged out by its phone or by WhatsApp" in text
@@ -134,10 +134,22 @@ async def test_a_wall_clock_that_stands_still_does_not_keep_it_from_leaving(tmp_
         lose(rig)
         await pass_time(179)
         assert outside.sent == []
-        await pass_time(3)
+        await pass_time(7)
         assert len(outside.sent) == 1
         await pass_time(600)
         assert len(outside.sent) == 1
+
+
+@virtual
+async def test_an_escalation_that_never_comes_is_never_looked_for(tmp_path, monkeypatch):
+    looks: list[float] = []
+    monkeypatch.setattr(
+        "handlers.alerts.escalation.steps.standing", lambda *_: looks.append(virtual_loop().time()) or []
+    )
+    async with rigged(tmp_path, escalate_after=timedelta(0)):
+        looks.clear()
+        await pass_time(600)
+        assert looks == [], "nor by a second way that is not there"
 
 
 @virtual
