@@ -30,6 +30,7 @@ from controller.network.proxy import Proxy, parse_proxy
 from controller.network.reach import Reach, UnknownWayError, browsers_proxy
 from controller.recorder import Recorder
 from controller.registry import Registry
+from controller.troubles import Trouble, Troubles
 from handlers.alerts.escalation.escalator import Calling
 from handlers.alerts.incidents.policy import AlertPolicy
 from handlers.chat.errors import TokenRefusedError
@@ -164,7 +165,7 @@ async def _run(parts: _Program, hosts: Hosts, stopping: Stopping) -> None:
         _start(parts.resources.run(), "budgets"),
         _start(parts.launches.run(), "launch pressure"),
         _start(parts.fleet.run(), "fleet"),
-        _start(_scheduled(parts.backups), "backups"),
+        _start(_scheduled(parts.backups, parts.telegram), "backups"),
         _start(hosts.run(), "hosts"),
         _start(parts.housekeeping.run(), "housekeeping"),
         _start(parts.builds.run(), "builds"),
@@ -318,8 +319,11 @@ def _assemble(settings: Settings, database: Database, hosts: Hosts, calling: Cal
     )
 
 
-async def _scheduled(backups: BackupSchedule | None) -> None:
-    if backups is not None:
+async def _scheduled(backups: BackupSchedule | None, troubles: Troubles) -> None:
+    """Make backups; where none are made any more, what an earlier run reported of them is over."""
+    if backups is None:
+        await troubles.clear_trouble(Trouble.BACKUP)
+    else:
         await backups.run()
 
 

@@ -88,15 +88,33 @@ def standing(incident: Incident, names: Names, now: datetime) -> str:
     return f"🚨 {who}{', '.join(reasons)}, for {since}{by}"
 
 
-def alerts_and_silences(incidents: Sequence[str], silences: Sequence[str]) -> str:
-    """Answer /alerts and /silence."""
-    rows = [f"<b>{count(len(incidents), 'alert')} open here</b>" if incidents else "Nothing needs you here."]
-    rows += incidents
+def alerts_and_silences(
+    here: Sequence[str],
+    elsewhere: Sequence[str],
+    silences: Sequence[str],
+    *,
+    beside: int,
+    comes_here: bool,
+    silences_all: bool,
+) -> str:
+    """Answer /alerts and /silence: a line each of what stands here, and in other chats.
+
+    beside: how many more accounts need somebody. comes_here: alerts go to this chat. silences_all: the reader may.
+    """
+    rows = []
+    if here:
+        rows += [f"<b>{count(len(here), 'alert')} open here</b>", *here]
+    if elsewhere:
+        rows += [f"<b>{count(len(elsewhere), 'alert')} open in other chats</b>", *elsewhere]
+    if beside:
+        needs = "needs" if beside == 1 else "need"
+        rows.append(f"{count(beside, 'account')} {needs} somebody without an alert: /status bad lists them.")
+    if not rows:
+        rows.append("Nothing needs you." if comes_here else "No alert is open here. Alerts go to another chat.")
     if silences:
-        rows.append(f"<b>{count(len(silences), 'silence')}</b>")
-        rows += silences
+        rows += [f"<b>{count(len(silences), 'silence')}</b>", *silences]
     else:
-        rows.append("Nothing is silenced. /silence all 2h does that.")
+        rows.append("Nothing is silenced." + (" /silence all 2h does that." if silences_all else ""))
     return "\n".join(rows)
 
 
@@ -112,21 +130,21 @@ def unstored_over(reason: str) -> str:
 
 def chat_is_gone(chat: int, why: str, *, instead: bool) -> str:
     """Tell admins about a chat that cannot be written to. instead: they get its alerts meanwhile."""
-    more = "Its alerts come here until it can be reached again." if instead else "Its alerts are kept until then."
-    return f"📪 I cannot write to chat <code>{chat}</code> any more ({escape(why)}).\n{more}"
+    more = "Its alerts come here until it can be reached." if instead else "Its alerts are kept until then."
+    return f"📪 I cannot write to chat <code>{chat}</code> ({escape(why)}).\n{more}"
 
 
 def duty_is_gone(chat: int, why: str) -> str:
     """Tell admins that whoever is on duty cannot be written to."""
     return (
         f"📪 I cannot write to whoever is on duty, in chat <code>{chat}</code> ({escape(why)}).\n"
-        "Alerts sound everywhere again until then."
+        "Alerts sound everywhere until then."
     )
 
 
 def chat_is_back(chat: int) -> str:
     """Tell admins that a chat can be written to again."""
-    return f"📬 Chat <code>{chat}</code> can be reached again, and gets its alerts."
+    return f"📬 Chat <code>{chat}</code> can be reached now, and gets its alerts."
 
 
 def refused(chat: int, entries: Sequence[tuple[str, str]], why: str) -> str:

@@ -27,6 +27,10 @@ class Handling:
         """Return the incidents of a chat in which something stands, the oldest first."""
         return [each for each in self._ledger.book(chat).incidents if each.open_entries]
 
+    def standing_everywhere(self) -> list[Incident]:
+        """Return the incidents of all chats in which something stands."""
+        return [each for book in self._ledger.books() for each in book.incidents if each.open_entries]
+
     async def acknowledge(self, incident: Incident, line: str) -> None:
         """Somebody is on it: it is not repeated, here or wherever else the same is told."""
         about = {(entry.number, entry.reason) for entry in incident.open_entries}

@@ -108,7 +108,7 @@ def assemble(
     context = Context(people, accounts, records, responder, tasks, options.region, clock)
     linking = Linking(lines, accounts=accounts, codes=codes, responder=responder, tasks=tasks)
     actions = AccountActions(context, cards=cards, codes=codes, linking=linking)
-    alert_actions = AlertActions(context, alerts=alerts, duty=duty)
+    alert_actions = AlertActions(context, alerts=alerts, recipients=recipients, duty=duty)
     detail, restoring = Detail(context), RestoreActions(context, actions)
     account_commands = AccountCommands(
         context, actions=actions, restoring=restoring, detail=detail, status_list=StatusList(context)

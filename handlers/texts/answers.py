@@ -102,12 +102,16 @@ def taken_by(account: Account, name: str) -> str:
     )
 
 
+def no_accounts(*, links: bool) -> str:
+    """Tell that there is no account. links: the reader may link one."""
+    return "There is no account yet." + (f" Begin with /link {EXAMPLE}" if links else "")
+
+
 def pick(what: str) -> str:
     """Ask which account is meant."""
     return f"Which account shall I {what}?"
 
 
-NO_ACCOUNTS = f"There is no account yet. Begin with /link {EXAMPLE}"
 NOTHING_TO_PICK = "No account needs that now. /status shows them all."
 ONLY_COMMANDS = "I understand commands. /status shows the accounts, /help what else I can do."
 NOT_YOURS = "That account is somebody else’s. Its operator or an admin can do that."
@@ -173,10 +177,11 @@ def interrupted(what: str) -> str:
     )
 
 
-def unknown_account(asked: str, meant: str | None = None) -> str:
-    """Answer an unknown number or name. meant: the closest existing name."""
+def unknown_account(asked: str, meant: str | None = None, *, links: bool) -> str:
+    """Answer an unknown number or name. meant: the closest existing name. links: as in `no_accounts`."""
     nearest = f" Did you mean <code>{escape(meant)}</code>?" if meant else ""
-    return f"No account is called “{escape(clip(asked))}”.{nearest} /status lists them; /link {EXAMPLE} adds one."
+    adds = f"; /link {EXAMPLE} adds one" if links else ""
+    return f"No account is called “{escape(clip(asked))}”.{nearest} /status lists them{adds}."
 
 
 HOW_TO_RENAME = (

@@ -10,7 +10,7 @@ from controller.accounts.reasons import Reason, State
 from controller.launch_slots import Bound, Launches
 from controller.manager import Status
 from controller.registry import Account
-from handlers.texts.answers import NO_ACCOUNTS, clip
+from handlers.texts.answers import clip
 from handlers.texts.status import overview_line
 from handlers.texts.vocabulary import clock, count
 
@@ -69,8 +69,6 @@ class Page:
 
 def whole(lines: Sequence[Line], now: datetime, launches: Launches | None = None) -> str:
     """List all accounts in one text, which may need splitting."""
-    if not lines:
-        return NO_ACCOUNTS
     rows = (overview_line(*each, now) for each in _sorted(lines))
     return "\n".join([_head(lines, now), *_launching(launches), *rows])
 
@@ -88,8 +86,6 @@ def page_of(
 
     what: the search text, "" for all. launches: those in progress.
     """
-    if not lines:
-        return Page(NO_ACCOUNTS, 0, 1, (), 0)
     shown = _sorted(lines)
     if folds and len(lines) > UNFOLDED:
         shown = [each for each in shown if need(each[1]) < Need.HEALTHY]

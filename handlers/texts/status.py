@@ -52,8 +52,10 @@ def overview_line(account: Account, status: Status, now: datetime) -> str:
     return " · ".join(words)
 
 
-def detail(account: Account, status: Status, now: datetime, loads: Sequence[BuildLoaded] = ()) -> str:
-    """Describe one account in full. loads: the page builds it has loaded, newest first."""
+def detail(
+    account: Account, status: Status, now: datetime, loads: Sequence[BuildLoaded] = (), *, may: bool = True
+) -> str:
+    """Describe one account in full. loads: the page builds it has loaded, newest first. may: the reader acts on it."""
     stands = standing(status)
     rows = [f"{ICONS[stands]} {title_and_number(account)}", f"<b>{stands}</b>, {_since(status, now)}"]
     if status.state is State.CONNECTING:
@@ -74,7 +76,7 @@ def detail(account: Account, status: Status, now: datetime, loads: Sequence[Buil
     rows += _of_page(status)
     rows += _of_build(loads, status, now)
     if not status.linked:
-        rows.append(f"Not linked: /link {account.number} sends a code")
+        rows.append(f"Not linked: /link {account.number} sends a code" if may else "Not linked")
     return "\n".join(rows)
 
 

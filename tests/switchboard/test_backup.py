@@ -31,6 +31,7 @@ from controller.registry import Account
 from controller.troubles import Trouble
 from storage.accounts import AccountRecords
 from storage.database import StorageError, open_database
+from switchboard import app
 from switchboard.backup import create
 from switchboard.backup.archive import BackupError, unpack
 from switchboard.backup.create import DATABASE, create_backup
@@ -525,3 +526,17 @@ def test_unpacking_by_hand_says_the_same(tmp_path, data_dir):
         assert file.read(1)
     (tmp_path / "folder").mkdir()
     assert unpack(tmp_path / "backup", tmp_path / "folder", None).accounts == 2
+
+
+async def test_where_no_backups_are_made_any_more_what_was_reported_of_them_is_over():
+    cleared = []
+
+    class Told:
+        async def raise_trouble(self, reason, detail=""):
+            raise AssertionError
+
+        async def clear_trouble(self, reason):
+            cleared.append(reason)
+
+    await app._scheduled(None, Told())
+    assert cleared == [Trouble.BACKUP]

@@ -1,5 +1,6 @@
 """What people do about alerts: acknowledge, silence, end a silence, list what stands, start many at once."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 
@@ -8,6 +9,7 @@ from controller.registry import UnknownAccountError
 from handlers.alerts import alert_text
 from handlers.alerts.escalation.duty import Duty
 from handlers.alerts.incidents.incident_text import restartable
+from handlers.alerts.incidents.recipients import Recipients
 from handlers.alerts.incidents.silences import WrongDurationError, parse_duration
 from handlers.alerts.service import Alerts
 from handlers.chat.messages import escape
@@ -17,16 +19,18 @@ from handlers.telegram.actions.context import Context
 from handlers.telegram.actions.find_account import NoAccountError, SeveralAccountsError, find_account, visible
 from handlers.telegram.ui import duty_text, keyboards
 from handlers.texts import answers
+from handlers.texts.overview import Need, need
 from handlers.texts.vocabulary import alert_wording
 
 
 class AlertActions:
     """Acts on alerts for people. Whoever asks is known; what they may is checked here."""
 
-    def __init__(self, context: Context, *, alerts: Alerts, duty: Duty) -> None:
+    def __init__(self, context: Context, *, alerts: Alerts, recipients: Recipients, duty: Duty) -> None:
         self._context, self._people, self._accounts = context, context.people, context.accounts
         self._responder, self._region, self._clock = context.responder, context.region, context.clock
         self._handling, self._silences, self._duty = alerts.handling, alerts.silences, duty
+        self._recipients = recipients
 
     def find(self, chat: int, incident: int) -> Incident | None:
         """Return an incident of the chat, if it is still remembered."""
@@ -135,13 +139,13 @@ class AlertActions:
                 own = visible(self._accounts, self._people, request.user)
                 numbers = tuple(account.number for account in own)
                 if not numbers:
-                    await self._responder.answer(request, answers.NO_ACCOUNTS)
+                    await self._responder.answer(request, answers.no_accounts(links=True))
                     return
         else:
             try:
                 account = find_account(self._accounts, self._people, request.user, who, self._region)
             except NoAccountError:
-                await self._responder.answer(request, answers.unknown_account(who))
+                await self._responder.answer(request, answers.unknown_account(who, links=True))
                 return
             except SeveralAccountsError:
                 await self._responder.answer(request, alert_text.which_account(who))
@@ -168,18 +172,50 @@ class AlertActions:
     async def _list(self, request: Request) -> None:
         chat, now = request.place.chat, self._clock()
         silences = self._silences.here(chat)
-        incidents = [alert_text.standing(each, self._name, now) for each in self._handling.standing(chat)]
+        here = self._handling.standing(chat)
+        elsewhere = self._elsewhere(request, here) if request.private else []
         told = [self._as_told_to(request, each) for each in silences]
         quiet = [alert_text.silence_line(each, self._names(each.numbers), now) for each in told]
-        text = alert_text.alerts_and_silences(incidents, quiet)
+        text = alert_text.alerts_and_silences(
+            [alert_text.standing(each, self._name, now) for each in here],
+            [alert_text.standing(each, self._name, now) for each in elsewhere],
+            quiet,
+            beside=self._need_somebody(request, [*here, *elsewhere]) if request.private else 0,
+            comes_here=request.private or chat == self._recipients.alert_chat,
+            silences_all=self._context.links(request.user),
+        )
         if line := duty_text.on_duty_line(self._duty.now(), now):
             text = f"{line}\n{text}"
         keyboard = keyboards.end_silences([each.id for each in silences])
         await self._responder.answer(request, text, keyboard)
 
+    def _elsewhere(self, request: Request, here: Sequence[Incident]) -> list[Incident]:
+        """Return what stands in other chats and is told to nobody here, of what this person may see."""
+        listed = {(entry.number, entry.reason) for each in here for entry in each.open_entries}
+        found = []
+        for each in self._handling.standing_everywhere():
+            those = [
+                e for e in each.open_entries if (e.number, e.reason) not in listed and self._sees(request, e.number)
+            ]
+            listed |= {(entry.number, entry.reason) for entry in those}
+            if those:
+                found.append(replace(each, entries=tuple(those)))
+        return found
+
+    def _need_somebody(self, request: Request, listed: Sequence[Incident]) -> int:
+        """Return how many accounts need somebody that no alert in the list is about: it may have been turned off."""
+        told = {entry.number for each in listed for entry in each.open_entries}
+        accounts = [each.number for each in visible(self._accounts, self._people, request.user)]
+        return sum(need(self._accounts.status(each)) is Need.PERSON for each in accounts if each not in told)
+
+    def _sees(self, request: Request, number: str) -> bool:
+        if self._people.is_admin(request.user):
+            return True
+        return number in {each.number for each in visible(self._accounts, self._people, request.user)}
+
     def _as_told_to(self, request: Request, silence: Silence) -> Silence:
-        """Return a silence without the reason, where it is an admin's for everywhere and others read it."""
-        hidden = silence.chat is None and not self._people.is_admin(request.user)
+        """Return a silence without the reason, where it is an admin's for everywhere and others may read it."""
+        hidden = silence.chat is None and not (request.private and self._people.is_admin(request.user))
         return replace(silence, reason="") if hidden else silence
 
     async def _audit(self, request: Request, command: str, incident: Incident) -> None:

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from controller.registry import Registry
 from controller.tasks import Tasks
-from handlers.chat.people import People
+from handlers.chat.people import People, Role
 from handlers.ports import Records
 from handlers.telegram.ui.responder import Responder
 
@@ -29,6 +29,11 @@ class Context:
     tasks: Tasks
     region: str | None
     clock: Callable[[], datetime]
+
+    def links(self, user: int) -> bool:
+        """Tell whether a person may link accounts: whether they are offered to."""
+        role = self.people.role(user)
+        return role is not None and role >= Role.OPERATOR
 
     async def audit(self, user: int, command: str, number: str | None, outcome: str) -> None:
         """Record what a person changed, and what came of it. Never raises."""

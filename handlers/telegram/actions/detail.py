@@ -27,14 +27,16 @@ class Detail:
     async def show(self, request: Request, account: Account) -> None:
         """Show the account to the person who asks."""
         status = self._accounts.status(account.number)
+        may = self._people.may(request.user, account)
         keyboard = keyboards.detail(
             account,
             status,
-            may=self._people.may(request.user, account),
+            may=may,
             has_copies=status.restorable and await self._has_copies(account),
         )
         loads = await self._loads(account)
-        await self._responder.answer(request, status_text.detail(account, status, self._clock(), loads), keyboard)
+        text = status_text.detail(account, status, self._clock(), loads, may=may)
+        await self._responder.answer(request, text, keyboard)
 
     async def _loads(self, account: Account) -> Sequence[BuildLoaded]:
         try:

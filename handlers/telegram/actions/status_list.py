@@ -35,7 +35,7 @@ class StatusList:
     """Lists the accounts that a person may see."""
 
     def __init__(self, context: Context) -> None:
-        self._people, self._accounts = context.people, context.accounts
+        self._context, self._people, self._accounts = context, context.people, context.accounts
         self._responder, self._clock = context.responder, context.clock
         self._searches: OrderedDict[tuple[int, int], str] = OrderedDict()
 
@@ -79,18 +79,24 @@ class StatusList:
         return visible(self._accounts, self._people, request.user)
 
     async def _show(self, request: Request, mode: Mode, page: int, words: str = "") -> None:
-        accounts = self._visible(request)
+        accounts, links = self._visible(request), self._context.links(request.user)
+        if not accounts:
+            await self._responder.answer(request, answers.no_accounts(links=links))
+            return
         if mode is Mode.SEARCH:
             accounts = fitting(accounts, words)
+            if not accounts:  # they have been renamed or removed since
+                await self._responder.answer(request, answers.unknown_account(words, links=links))
+                return
         lines: list[Line] = [(each, self._accounts.status(each.number)) for each in accounts]
         now = self._clock()
         if mode is Mode.WHOLE:
-            refresh = ((Button("Refresh", _code(mode, 0)),),) if lines else ()
+            refresh = ((Button("Refresh", _code(mode, 0)),),)
             await self._responder.answer(request, overview.whole(lines, now, self._accounts.launches), refresh)
             return
         if mode is Mode.BAD:
             bad = [each for each in lines if overview.need(each[1]).is_bad]
-            if lines and not bad:
+            if not bad:
                 keyboard = ((Button("Refresh", _code(mode, 0)), Button("All accounts", _code(Mode.FOLDED, 0))),)
                 await self._responder.answer(request, overview.nothing_bad(len(lines)), keyboard)
                 return
@@ -98,7 +104,7 @@ class StatusList:
         what = escape(words) if mode is Mode.SEARCH else ""
         launches = self._accounts.launches
         shown = overview.page_of(lines, now, page=page, folds=mode is Mode.FOLDED, what=what, launches=launches)
-        live = await self._responder.answer(request, shown.text, _keyboard(shown, mode) if lines else ())
+        live = await self._responder.answer(request, shown.text, _keyboard(shown, mode))
         if live is not None and mode is Mode.SEARCH:
             self._searches[live.chat, live.message] = words
             if len(self._searches) > SEARCHES:

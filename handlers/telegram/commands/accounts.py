@@ -47,7 +47,8 @@ class AccountCommands(Topic):
         detail: Detail,
         status_list: StatusList,
     ) -> None:
-        self._people, self._accounts, self._responder = context.people, context.accounts, context.responder
+        self._context, self._people = context, context.people
+        self._accounts, self._responder = context.accounts, context.responder
         self._region, self._clock = context.region, context.clock
         self._actions, self._restoring, self._detail, self._list = actions, restoring, detail, status_list
         self._asked: OrderedDict[tuple[int, int], float] = OrderedDict()
@@ -130,7 +131,7 @@ class AccountCommands(Topic):
         if self._was_asked(request):
             await self.link(request)
         elif request.private:
-            await self._responder.answer(request, self._hint(request.words))
+            await self._responder.answer(request, self._hint(request))
 
     COMMANDS = (
         Command(
@@ -175,7 +176,12 @@ class AccountCommands(Topic):
             return find_account(self._accounts, self._people, request.user, request.words, self._region)
         except NoAccountError:
             names = [account.name for account in self._visible(request) if account.name]
-            await self._responder.answer(request, answers.unknown_account(request.words, nearest(request.words, names)))
+            await self._responder.answer(
+                request,
+                answers.unknown_account(
+                    request.words, nearest(request.words, names), links=self._context.links(request.user)
+                ),
+            )
         except SeveralAccountsError as error:
             candidates = [(each, self._accounts.status(each.number)) for each in error.accounts]
             keyboard = keyboards.picker(verb, candidates, request.user, self._clock())
@@ -190,7 +196,7 @@ class AccountCommands(Topic):
             await self._responder.answer(request, answers.pick(what), keyboard)
         else:
             none = not self._visible(request)
-            await self._responder.answer(request, answers.NO_ACCOUNTS if none else answers.NOTHING_TO_PICK)
+            await self._responder.answer(request, answers.no_accounts(links=True) if none else answers.NOTHING_TO_PICK)
 
     def _visible(self, request: Request) -> list[Account]:
         return visible(self._accounts, self._people, request.user)
@@ -203,9 +209,9 @@ class AccountCommands(Topic):
     def _was_asked(self, request: Request) -> bool:
         return self._asked.pop((request.place.chat, request.user), 0.0) > time.monotonic()
 
-    def _hint(self, words: str) -> str:
+    def _hint(self, request: Request) -> str:
         try:
-            number = parse_number(words, self._region)
+            number = parse_number(request.words, self._region)
         except WrongNumberError:
             return answers.ONLY_COMMANDS
-        return answers.did_you_mean_link(number)
+        return answers.did_you_mean_link(number) if self._context.links(request.user) else answers.ONLY_COMMANDS

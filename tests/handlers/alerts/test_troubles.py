@@ -154,7 +154,7 @@ async def test_an_alert_chat_that_goes_hands_over_what_nobody_was_told_and_is_us
         assert not any("🚨 Support Berlin" in text for text in rig.bot_texts(SECOND_ADMIN)), "the group knows of that"
         rig.client.heal(gone.number)
         for admin in (ADMIN, SECOND_ADMIN):
-            await rig.seen(admin, lambda m: f"Chat {group} can be reached again" in m["text"])
+            await rig.seen(admin, lambda m: f"Chat {group} can be reached now" in m["text"])
         rig.accounts.move(PARIS, State.CONNECTED, Reason.LINKED)
         await rig.seen(SECOND_ADMIN, lambda m: "Sales Paris connected at" in m["text"])
         log_out(rig, PARIS)
@@ -284,7 +284,7 @@ async def test_what_is_not_so_any_more_after_a_restart_is_ended(telegram, databa
     async with running_rig(telegram, database, messages, alert_policy=BRISK) as rig:
         for admin in (ADMIN, SECOND_ADMIN):
             await rig.seen(admin, lambda m: m["text"].startswith("✅") and over in m["text"])
-        await rig.answer(ADMIN, "/alerts", "Nothing needs you here")
+        await rig.answer(ADMIN, "/alerts", "Nothing needs you.")
         assert len(sounding(rig, ADMIN)) == heard
 
 

@@ -111,7 +111,7 @@ async def test_whoever_is_removed_is_answered_no_more_at_once(rig: Rig):
     rig.accounts.put(owner=STRANGER)
     rig.accounts.move(BERLIN, State.CONNECTING, Reason.ASKED)
     await rig.seen(STRANGER, lambda m: "Connecting" in m["text"])
-    await rig.answer(STRANGER, "/reconnect Support Berlin", "on its way")
+    await rig.answer(STRANGER, "/reconnect Support Berlin", "Connecting")
     rig.accounts.show_code()
     await rig.seen(STRANGER, lambda m: m["photo"] is not None)
     listed = await rig.answer(ADMIN, "/people", "operator")

@@ -1,0 +1,72 @@
+"""/alerts: what stands here and elsewhere, for whoever may see it; and silences, without what is not for everybody."""
+
+import pytest
+
+from controller.accounts.reasons import Reason, State
+from tests.handlers.conftest import Rig, running_rig
+from tests.handlers.fakes import ADMIN, BERLIN, OPERATOR, PARIS
+
+VIEWER = 1777
+
+
+def log_out(rig: Rig, number: str = BERLIN) -> None:
+    rig.accounts.move(number, State.DISCONNECTED, Reason.LOGGED_OUT, alert=Reason.LOGGED_OUT)
+
+
+async def listed(rig: Rig, user: int, chat: int | None = None) -> str:
+    return (await rig.answer(user, "/alerts", "silence", chat=chat))["text"]
+
+
+async def test_alerts_that_go_to_a_group_are_listed_in_private_for_who_may_see_them(telegram, database):
+    group = telegram.client.add_group("Ops", [ADMIN, OPERATOR])["id"]
+    telegram.client.add_user(VIEWER, "Vera")
+    async with running_rig(telegram, database, alert_chat=group) as rig:
+        await rig.answer(ADMIN, f"/people {VIEWER} viewer", "viewer")
+        rig.accounts.put(owner=ADMIN)
+        log_out(rig)
+        await rig.seen(group, lambda m: "🚨" in m["text"])
+        for user in (ADMIN, VIEWER):
+            text = await listed(rig, user)
+            assert "Support Berlin: logged out" in text
+            assert "Nothing needs you" not in text
+        assert text.count("Support Berlin") == 1
+        assert "Support Berlin" not in await listed(rig, OPERATOR), "not theirs"
+        assert "Support Berlin: logged out" in await listed(rig, ADMIN, group)
+
+
+async def test_a_group_that_no_alerts_go_to_does_not_say_that_nothing_needs_anybody(telegram, database):
+    other = telegram.client.add_group("Others", [ADMIN])["id"]
+    async with running_rig(telegram, database) as rig:
+        rig.accounts.put(owner=ADMIN)
+        log_out(rig)
+        assert "Alerts go to another chat" in await listed(rig, ADMIN, other)
+
+
+async def test_what_is_turned_off_still_needs_somebody(rig: Rig):
+    for user in (ADMIN, OPERATOR):
+        await rig.answer(user, "/help", "Switchboard")
+    shown = await rig.answer(OPERATOR, "/loud", "How alerts come")
+    for _ in range(2):
+        await rig.press(shown, "Logged out", user=OPERATOR)
+    rig.accounts.put(owner=OPERATOR)
+    rig.accounts.put(PARIS, "Sales Paris", owner=OPERATOR)
+    log_out(rig)
+    await rig.seen(ADMIN, lambda m: "🚨" in m["text"])
+    text = await listed(rig, OPERATOR)
+    assert "Nothing needs you" not in text
+    assert "1 account needs somebody without an alert: /status bad" in text
+
+
+@pytest.mark.parametrize("where", ["private", "group"])
+async def test_why_everything_is_silenced_is_for_admins_alone(telegram, database, where):
+    group = telegram.client.add_group("Ops", [ADMIN, OPERATOR])["id"]
+    async with running_rig(telegram, database, alert_chat=group) as rig:
+        await rig.answer(ADMIN, "/silence all 2h we move to another provider", "no alerts until")
+        rig.accounts.put(owner=OPERATOR)
+        if where == "private":
+            assert "provider" in await listed(rig, ADMIN)
+            text = await listed(rig, OPERATOR)
+        else:
+            text = await listed(rig, ADMIN, group)
+        assert "All accounts everywhere" in text and "by Ada" in text
+        assert "provider" not in text
