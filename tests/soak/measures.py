@@ -1,15 +1,18 @@
 """Measurements of a running program, and how much growth is too much. Runs nothing.
 
 A figure of the process (memory, descriptors, threads, tasks) begins anew with each start: so the first calm moment of
-each run is compared with its last. A figure of the disk is compared from the beginning to the end.
+each run is compared with its last. What grows slowly hides behind the warm-up of that: so where a run is long enough,
+its last third is compared with its middle one ("creep"). A figure of the disk is compared from beginning to end.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from statistics import median
+from statistics import fmean, median
 
 MIB = 1 << 20
-HEADINGS = ("what", "first", "last", "highest", "growth", "allowed", "verdict")
+HEADINGS = ("what", "first", "last", "highest", "growth", "allowed", "creep", "allowed", "verdict")
+LONG_ENOUGH = 12
+"""Calm moments that a run must have so that its thirds can be compared."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,10 +26,14 @@ class Sample:
 
 @dataclass(frozen=True, slots=True)
 class Measure:
-    """A figure and how much it may grow. per_run: within each run of the program. unit: bytes are shown as MiB."""
+    """A figure and how much it may grow. per_run: within each run of the program. unit: bytes are shown as MiB.
+
+    creep: how much it may grow from the middle third of a run to its last, half of the runs at most exceeding it.
+    """
 
     name: str
     allowed: float
+    creep: float | None = None
     per_run: bool = True
     unit: str = ""
 
@@ -36,7 +43,7 @@ class Row:
     """One line of the table."""
 
     what: str
-    cells: tuple[str, ...] = ("–",) * 5
+    cells: tuple[str, ...] = ("–",) * 7
     wrong: list[str] = field(default_factory=list)
     note: str = ""
 
@@ -48,12 +55,12 @@ class Row:
 def measures(accounts: int, transitions: int) -> tuple[Measure, ...]:
     """Return what is looked at. transitions: how many were stored meanwhile, which is what a database grows by."""
     return (
-        Measure("controller, memory", 40 * MIB, unit="MiB"),
-        Measure("controller, open files", 10),
-        Measure("controller, threads", 8),
-        Measure("controller, tasks", 3),
-        Measure("Playwright's driver, memory", 120 * MIB, unit="MiB"),
-        Measure("browsers, processes", 4 * accounts),
+        Measure("controller, memory", 40 * MIB, creep=2 * MIB, unit="MiB"),
+        Measure("controller, open files", 10, creep=1),
+        Measure("controller, threads", 8, creep=2),
+        Measure("controller, tasks", 3, creep=1),
+        Measure("Playwright's driver, memory", 120 * MIB, creep=15 * MIB, unit="MiB"),
+        Measure("browsers, processes", 4 * accounts, creep=2),
         Measure("database", 6 * MIB + 2048 * transitions, per_run=False, unit="MiB"),
         Measure("profiles", 40 * MIB * accounts, per_run=False, unit="MiB"),
         Measure("saved copies", 3 * accounts, per_run=False),
@@ -67,21 +74,34 @@ def judge(measure: Measure, samples: Sequence[Sample]) -> Row:
     values = [(sample.run, sample.values[measure.name]) for sample in samples if measure.name in sample.values]
     if len(values) < 2:
         return Row(measure.name, wrong=["fewer than two calm moments"])
+    creep: float | None = None
     if measure.per_run:
         runs = [[value for run, value in values if run == each] for each in sorted({run for run, _ in values})]
         first, last = median(run[0] for run in runs), median(run[-1] for run in runs)
         growth = max(run[-1] - run[0] for run in runs)
+        creep = _creep(runs) if measure.creep is not None else None
     else:
         first, last = values[0][1], values[-1][1]
         growth = last - first
-    shown = (first, last, max(value for _, value in values), growth, measure.allowed)
+    shown = (first, last, max(value for _, value in values), growth, measure.allowed, creep, measure.creep)
     row = Row(measure.name, tuple(_shown(value, measure.unit) for value in shown))
     if growth > measure.allowed:
         row.wrong.append("it grows")
+    if creep is not None and measure.creep is not None and creep > measure.creep:
+        row.wrong.append("it creeps")
     return row
 
 
-def _shown(value: float, unit: str) -> str:
+def _creep(runs: Sequence[Sequence[float]]) -> float | None:
+    """Return by how much the last third of a run is above its middle one, in the median of the long runs."""
+    long = [run for run in runs if len(run) >= LONG_ENOUGH]
+    thirds = [(run[len(run) // 3 : 2 * len(run) // 3], run[2 * len(run) // 3 :]) for run in long]
+    return median(fmean(late) - fmean(middle) for middle, late in thirds) if thirds else None
+
+
+def _shown(value: float | None, unit: str) -> str:
+    if value is None:
+        return "–"
     return f"{value / MIB:.1f} MiB" if unit else f"{value:g}"
 
 
