@@ -1,7 +1,11 @@
 """Monitoring of the whole program: systemd's socket, the heartbeat, and the health endpoints."""
 
 import asyncio
+import contextlib
 import signal
+import sqlite3
+from datetime import datetime, timedelta
+from pathlib import Path
 
 import aiohttp
 import pytest
@@ -53,12 +57,33 @@ async def test_a_program_that_is_well_says_so_everywhere(tmp_path, unused_tcp_po
     assert any(line.startswith("STATUS=1/1 connected") for line in manager.told)
 
 
-async def test_a_program_that_stands_still_is_ended(tmp_path):
-    manager = Manager(tmp_path / "notify", watchdog=6)
-    async with world(tmp_path) as here, here.program(**manager.settings()) as program:
-        watching = asyncio.create_task(manager.watch(program))
-        await until(lambda: "WATCHDOG=1" in manager.told, "the watchdog is fed")
-        program.send(signal.SIGSTOP)
-        await until(lambda: manager.killed_at is not None, "it is killed")
-        assert await program.ended() == -signal.SIGKILL
-        watching.cancel()
+def set_back(data_dir: Path, by: timedelta) -> None:
+    """Let the last beat be so long ago, as if nobody had started the program again for as long."""
+    with contextlib.closing(sqlite3.connect(data_dir / "switchboard.sqlite")) as database, database:
+        ((at,),) = database.execute("SELECT at FROM pulse")
+        database.execute("UPDATE pulse SET at = ?", [(datetime.fromisoformat(at) - by).isoformat()])
+
+
+async def test_a_program_that_stands_still_is_ended_and_tells_how_long_it_was_away(tmp_path):
+    manager = Manager(tmp_path / "notify", watchdog=9)
+    async with world(tmp_path, speed=30) as here:
+        async with here.program(**manager.settings()) as program:
+            watching = asyncio.create_task(manager.watch(program))
+            await here.link()
+            await until(lambda: "WATCHDOG=1" in manager.told, "the watchdog is fed")
+            program.send(signal.SIGSTOP)
+            await until(lambda: manager.killed_at is not None, "it is killed")
+            assert await program.ended() == -signal.SIGKILL
+            watching.cancel()
+        set_back(here.data_dir, timedelta(minutes=46))
+        async with here.program() as program:
+            told = await here.until(lambda: here.says("🕳", "I was away"))
+            assert not told["silent"]
+            assert "(46 min), 1 account unwatched; 1 is back." in told["text"]
+            assert "It was killed or crashed" in told["text"]
+            program.send(signal.SIGTERM)
+            assert await program.ended() == 0
+        set_back(here.data_dir, timedelta(hours=2))
+        async with here.program():
+            told = await here.until(lambda: here.says("🕳", "It was stopped in order (SIGTERM)"))
+            assert "(2 h), 1 account unwatched; 1 is back." in told["text"]

@@ -2,9 +2,12 @@
 
 import asyncio
 import contextlib
+import ssl
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 
 import pytest
+import trustme
 from aiohttp import web
 
 from switchboard.monitoring.heartbeat import BODY_LIMIT, Call, Heartbeat, Signal, call_for
@@ -123,3 +126,104 @@ async def test_a_service_that_is_not_there_ends_nothing(caplog, unused_tcp_port)
         await until(lambda: "cannot be told" in caplog.text, "the warning")
 
     assert SECRET not in caplog.text
+
+
+# --- services as strangers have them ----------------------------------------------------------------------------------
+
+
+async def logged(address: str, caplog: pytest.LogCaptureFixture) -> str:
+    """Return why the service could not be told, and see that nothing waits for it for long."""
+    heartbeat = Heartbeat(address, lambda: (True, ""), every=0.05, first_wait=0.01)
+    async with beating(heartbeat):
+        await until(lambda: "cannot be told" in caplog.text, "the warning", 10)
+    assert SECRET not in caplog.text
+    (warning,) = [each.getMessage() for each in caplog.records if each.levelname == "WARNING"]
+    return warning.removeprefix("The heartbeat's service cannot be told: ")
+
+
+async def test_a_redirect_is_followed_nowhere_and_says_what_to_do(service, caplog):
+    service.answers = [301] * 100
+    assert await logged(service.address, caplog) == (
+        "it redirects (301): HEARTBEAT_URL must be the address that it leads to"
+    )
+    assert {path for path, _ in service.came} <= {f"/ping/{SECRET}/start", f"/ping/{SECRET}"}
+
+
+@contextlib.asynccontextmanager
+async def raw_server(answer: Callable[[asyncio.StreamWriter], Awaitable[None]]) -> AsyncIterator[int]:
+    """Answer so; yields the port. Nothing is left open at the end."""
+    serving: set[asyncio.Task[None] | None] = set()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        serving.add(asyncio.current_task())
+        try:
+            await reader.read(4096)
+            with contextlib.suppress(ConnectionError):
+                await answer(writer)
+        finally:
+            writer.close()
+            with contextlib.suppress(ConnectionError):
+                await writer.wait_closed()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    try:
+        yield server.sockets[0].getsockname()[1]
+    finally:
+        server.close()
+        for each in serving:
+            each.cancel()
+        await asyncio.gather(*serving, return_exceptions=True)
+
+
+async def hang(_: asyncio.StreamWriter) -> None:
+    await asyncio.sleep(3)
+
+
+async def drip(writer: asyncio.StreamWriter) -> None:
+    writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n")
+    for _ in range(60):
+        writer.write(b".")
+        await writer.drain()
+        await asyncio.sleep(0.05)
+
+
+async def talk_nonsense(writer: asyncio.StreamWriter) -> None:
+    writer.write(b"220 mail.example.org ESMTP\r\n")
+    await writer.drain()
+
+
+@pytest.mark.parametrize(
+    ("answer", "why"),
+    [(hang, "no answer in 0.2 s"), (drip, "no answer in 0.2 s"), (talk_nonsense, "RemoteProtocolError")],
+)
+async def test_one_that_hangs_drips_or_speaks_something_else_ends_nothing(answer, why, caplog, monkeypatch):
+    monkeypatch.setattr("switchboard.monitoring.heartbeat.CALL_DEADLINE", 0.2)
+    async with raw_server(answer) as port:
+        assert await logged(f"http://127.0.0.1:{port}/ping/{SECRET}", caplog) == why
+
+
+def distrusted() -> ssl.SSLContext:
+    """A server's context with a certificate that nobody here vouches for."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    trustme.CA().issue_cert("127.0.0.1").configure_cert(context)
+    return context
+
+
+async def test_a_certificate_that_nobody_vouches_for_is_named(caplog):
+    app = web.Application()
+    runner = web.AppRunner(app)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0, ssl_context=distrusted()).start()
+    try:
+        address = f"https://127.0.0.1:{runner.addresses[0][1]}/ping/{SECRET}"
+        assert await logged(address, caplog) == "its TLS certificate is not accepted"
+    finally:
+        await runner.cleanup()
+
+
+async def test_what_is_not_known_yet_is_not_told(service, monkeypatch):
+    monkeypatch.setattr("switchboard.monitoring.heartbeat.ASK_AGAIN", 0.01)
+    reports = iter([None, None, (True, "2/2 connected")])
+    async with beating(Heartbeat(service.address, lambda: next(reports, (True, "later")), every=0.05)):
+        await service.wait_for(2)
+    assert [path.removeprefix(f"/ping/{SECRET}") for path, _ in service.came[:2]] == ["/start", ""]
