@@ -1,1 +1,1 @@
-"""The one chat service there is today: commands, buttons, codes and cards over the Bot API."""
+"""Telegram, the only chat service so far: commands, buttons, codes and cards over the Bot API."""

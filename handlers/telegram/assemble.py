@@ -1,4 +1,4 @@
-"""Makes the parts of Telegram's side in their order, each whole when it is made, and ties them together."""
+"""Creates the parts of the Telegram side in dependency order and connects them."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -74,14 +74,14 @@ def assemble(
     clock: Callable[[], datetime] = utc_now,
     limits: Limits | None = None,
 ) -> TelegramService:
-    """Return Telegram's side of the program, ready to run. Call it inside a running loop."""
+    """Return the Telegram side of the program, ready to run. Call it inside a running loop."""
     tasks, lasting = Tasks(), Tasks()
     people = People(options.admins, options.operators, people_store)
     recipients = Recipients(people)
     choices = Choices(choice_store)
     queue = SendQueue(connection.client, RateLimits(limits))
 
-    # What is sent by itself.
+    # Sent without a request.
     duty = Duty(roster, clock)
     alerts = Alerts(
         queue,
@@ -103,7 +103,7 @@ def assemble(
     codes = Codes(queue, tasks, accounts=accounts, recipients=recipients, messages=messages, lines=lines, clock=clock)
     cards = Cards(queue, tasks, accounts=accounts, recipients=recipients, messages=messages, clock=clock)
 
-    # What people ask for.
+    # Requested by people.
     responder = Responder(queue, tasks)
     context = Context(people, accounts, records, responder, tasks, options.region, clock)
     linking = Linking(lines, accounts=accounts, codes=codes, responder=responder, tasks=tasks)

@@ -1,7 +1,6 @@
-"""Telegram's bot in our own event loop: reaching Telegram at the start, and polling.
+"""Telegram's bot in our own event loop: connecting at start, and polling.
 
-Telegram may be away for as long as it likes, at the start too; a token that it refuses ends `run`. What becomes of an
-update is in `intake`.
+Telegram may be down for any length of time, even at start; a rejected token ends `run`. `intake` handles updates.
 """
 
 import asyncio
@@ -18,11 +17,11 @@ from handlers.telegram.polling import Poller
 log = logging.getLogger(__name__)
 
 RETRY_FIRST, RETRY_LONGEST = 1.0, 30.0
-"""Seconds between two tries to reach Telegram at the start."""
+"""Seconds between two attempts to reach Telegram at start."""
 
 
 class TelegramBot:
-    """The bot: `run` it, end it with `stop`."""
+    """The bot: call `run`, and end it with `stop`."""
 
     def __init__(self, connection: TelegramConnection, *, hearing: Hearing, intake: Intake, menus: Menus) -> None:
         self._connection, self._hearing, self._intake, self._menus = connection, hearing, intake, menus
@@ -31,9 +30,9 @@ class TelegramBot:
         self._polling: asyncio.Task[None] | None = None
 
     async def run(self) -> None:
-        """Serve until cancelled.
+        """Run until cancelled.
 
-        Raises TokenRefusedError when Telegram does not accept the token, OSError at the start if what was stored cannot
+        Raises TokenRefusedError if Telegram rejects the token, OSError at start if stored requests cannot
         be read.
         """
         await self._reach()
@@ -45,7 +44,7 @@ class TelegramBot:
         await asyncio.shield(self._polling)
 
     async def stop(self) -> None:
-        """Take no more updates. What was accepted is stored, and goes on."""
+        """Accept no more updates. Accepted ones are stored and continue."""
         await self._tasks.stop()
         if self._polling is not None:
             self._polling.cancel()

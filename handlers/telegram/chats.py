@@ -1,4 +1,4 @@
-"""What the bot learns of chats by what people do there: where they write, and that a group has become a supergroup."""
+"""What updates reveal about chats: that somebody writes there, and that a group became a supergroup."""
 
 from controller.tasks import Tasks
 from handlers.alerts.service import Alerts
@@ -7,17 +7,17 @@ from handlers.telegram.ui.cards import Cards
 
 
 class Chats:
-    """Passes it on. Every method returns at once."""
+    """Forwards these events. Every method returns at once."""
 
     def __init__(self, alerts: Alerts, cards: Cards, choices: Choices, tasks: Tasks) -> None:
         self._alerts, self._cards, self._choices, self._tasks = alerts, cards, choices, tasks
 
     def heard_from(self, chat: int) -> None:
-        """Note that somebody wrote in a chat: if it was gone, it is back."""
+        """Note that somebody wrote in a chat: if it was unreachable, it is back."""
         self._cards.came_back(chat)
         self._alerts.chats.heard_from(chat)
 
     def moved(self, chat: int, to: int) -> None:
-        """Send what goes to a group to the supergroup that it has become."""
+        """Redirect a group's messages to the supergroup it has become."""
         self._alerts.chats.moved(chat, to)
         self._tasks.start(self._choices.move(chat, to), "moving what was chosen for a group")

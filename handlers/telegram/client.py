@@ -1,7 +1,7 @@
-"""The one place that gives messages to Telegram: `handlers.chat.messenger` by means of python-telegram-bot.
+"""The only place that sends to Telegram: implements `handlers.chat.messenger` with python-telegram-bot.
 
-Nothing of that library leaves it. What its errors mean is in `refusals`; when a message may go, and what is done about
-an error, is decided in `handlers.chat.send_queue`. An edit or a deletion may be repeated safely; a message that may
+No type of that library leaves it. `refusals` interprets its errors; `handlers.chat.send_queue` decides when a message
+may be sent and how errors are handled. An edit or a deletion may be repeated safely; a message that may
 have been sent may not.
 """
 
@@ -22,26 +22,26 @@ from handlers.chat.messages import Keyboard, Place, Text
 from handlers.chat.messenger import ChatInfo
 from handlers.telegram.refusals import TokenWatch, translate
 
-os.environ.setdefault("PTB_TIMEDELTA", "true")  # the library's way to get durations as what they will be
+os.environ.setdefault("PTB_TIMEDELTA", "true")  # makes the library return durations as timedelta
 
 T = TypeVar("T")
 
 LOOK_BACK = 10
-"""Ids that are looked at for a message whose answer was lost."""
+"""How many ids are examined for a message whose response was lost."""
 REMEMBERED, REMEMBERED_CHATS = 100, 1000
-"""Messages of each chat whose ids are remembered, and chats."""
+"""How many message ids per chat, and how many chats, are remembered."""
 CALL_DEADLINE = 40.0
-"""Seconds that one call may take in all, its own time-outs included."""
+"""Seconds that one call may take in all, including its own time-outs."""
 
 
 class TelegramClient:
-    """Telegram, as the rest of the program sees it. Every method raises ChatError or ends within `CALL_DEADLINE`."""
+    """Telegram as a messenger. Every method raises ChatError or returns within `CALL_DEADLINE`."""
 
     def __init__(self, bot: Bot) -> None:
         self._bot = bot
         self._sent: OrderedDict[int, deque[int]] = OrderedDict()
         self.token_watch = TokenWatch()
-        """Refusals of the token, whoever sees them: the polling may share it."""
+        """Rejections of the token, whoever notices them: shared with polling."""
 
     async def send(self, place: Place, text: Text, *, silent: bool = False, reply_to: int | None = None) -> int:
         """Send a message and return its id."""
@@ -61,7 +61,7 @@ class TelegramClient:
         return self._remember(place.chat, sent.message_id)
 
     async def edit(self, chat: int, message: int, text: Text) -> None:
-        """Replace a message's text and buttons. That it reads so already is no error."""
+        """Replace a message's text and buttons. No error if it is unchanged."""
         await self._again(
             self._bot.edit_message_text(
                 text.html,

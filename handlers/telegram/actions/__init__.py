@@ -1,1 +1,1 @@
-"""What commands and buttons do: the rights are checked here, the registry is told, the answer is given."""
+"""The actions behind commands and buttons: they check permissions, call the registry and answer."""

@@ -1,6 +1,6 @@
-"""What changes something, asked for by a command or by a button: done, kept in the audit, and answered by a card.
+"""Actions that change an account, by command or button: performed, audited, and answered with a card.
 
-The one place that tells the registry to start or suspend. Every method answers the person, whatever comes of it.
+The only place that makes the registry start or suspend accounts. Every method answers the person, whatever the outcome.
 """
 
 import logging
@@ -30,7 +30,7 @@ NAMES = 1000
 
 
 class AccountActions:
-    """Start, link and suspend, for people."""
+    """Starts, links and suspends accounts for people."""
 
     def __init__(self, context: Context, *, cards: Cards, codes: Codes, linking: Linking) -> None:
         self._context, self._people, self._accounts = context, context.people, context.accounts
@@ -40,9 +40,9 @@ class AccountActions:
         self._starting: dict[str, int] = {}
 
     async def link(self, request: Request, number: str, name: str = "") -> None:
-        """Register the account if it is new, give it the name, start it, and send the code to the person.
+        """Register the account if it is new, set its name, start it, and send the code to the person.
 
-        Where they are linking another account, it waits for that to be done.
+        If they are linking another account, it waits for that to finish.
         """
         self._remember(request)
         admitted = await self._admit(request, number, name)
@@ -52,9 +52,9 @@ class AccountActions:
         await self._start(request, admitted, "link")
 
     async def link_all(self, request: Request, wanted: Sequence[tuple[str, str]], problems: Sequence[str]) -> None:
-        """Put several accounts in the person's line, each by number and name, and answer once.
+        """Add several accounts, each by number and name, to the person's queue, and answer once.
 
-        problems: what was wrong with others, as HTML. An account that cannot be linked is left as it was.
+        problems: errors of other numbers, as HTML. An account that cannot be linked is left unchanged.
         """
         self._remember(request)
         refused = [linking_text.problem(each) for each in problems]
@@ -81,11 +81,11 @@ class AccountActions:
             await self._responder.answer(request, linking_text.refused_ones(refused))
 
     async def _admit(self, request: Request, number: str, name: str) -> Account | str:
-        """Return an account that the person may link, registered if it is new; else why not, as HTML."""
+        """Return an account that the person may link, registering it if it is new; otherwise the error, as HTML."""
         account = self._existing(number)
         if account is None:
             account = await self._accounts.add(number, name=name, owner=request.user)
-        if not self._people.may(request.user, account):  # also where somebody else has added it meanwhile
+        if not self._people.may(request.user, account):  # even if somebody else has added it meanwhile
             return answers.NOT_YOURS
         if name and name != account.name:
             await self._accounts.rename(number, name)
@@ -95,13 +95,13 @@ class AccountActions:
         return account
 
     async def reconnect(self, request: Request, account: Account, *, takeover: bool = False) -> None:
-        """Connect an account now, with counters at zero. takeover: also if its session is open elsewhere."""
+        """Connect an account now, with counters reset. takeover: even if its session is open elsewhere."""
         self._remember(request)
         command = "use here" if takeover else "reconnect"
         await self._start(request, account, command, takeover=takeover)
 
     async def suspend(self, request: Request, account: Account) -> None:
-        """Close an account until somebody says otherwise. It does not wait to be linked any more."""
+        """Close an account until further notice, and remove it from the linking queue."""
         self._linking.drop(account.number)
         changed = await self._accounts.suspend(account.number)
         await self._context.audit(
@@ -110,18 +110,18 @@ class AccountActions:
         self.show(request, account.number, None if changed else Note.PAUSED_ALREADY)
 
     def show(self, request: Request, number: str, note: "Note | CardNote | None" = None) -> None:
-        """Let the account's card be the answer. note: what else is to be said, while it holds."""
+        """Answer with the account's card. note: additional text, shown while it applies."""
         says = partial(notes.words, note) if isinstance(note, Note) else note
         self._responder.track(request, self._cards.answer(request, number, says))
 
     async def rename(self, request: Request, account: Account, name: str) -> None:
-        """Give an account another name."""
+        """Rename an account."""
         await self._accounts.rename(account.number, name)
         await self._context.audit(request.user, "rename", account.number, f"renamed to {name}")
         await self._responder.answer(request, answers.renamed(account, self._accounts.account(account.number)))
 
     async def confirm_number(self, request: Request, account: Account, number: str, *, same: bool) -> None:
-        """Take a person's word whether this number, which differs by one digit, is the account's."""
+        """Answer whether this number, which differs by one digit, is the account's."""
         asked = await self._accounts.confirm_number(account.number, number, same=same)
         outcome = ("same account" if same else "another account") if asked else "not asked any more"
         await self._context.audit(request.user, "confirm number", account.number, outcome)
@@ -131,7 +131,7 @@ class AccountActions:
             await self._responder.answer(request, answers.number_confirmed(account, same=same))
 
     async def answer_dialog(self, request: Request, account: Account) -> str:
-        """Press Continue in the known dialog over the account's page. Returns what is shown over the chat."""
+        """Press Continue in the known dialog over the account's page. Returns the text shown above the chat."""
         there = await self._accounts.answer_dialog(account.number)
         await self._context.audit(
             request.user, "continue", account.number, "pressed" if there else "no dialog any more"
@@ -139,7 +139,7 @@ class AccountActions:
         return answers.CONTINUED if there else answers.NO_DIALOG
 
     async def go_on(self, request: Request) -> str:
-        """Let what is planned go on, whatever a new version of the page does. Returns what is shown over the chat."""
+        """Approve planned actions in spite of a new build of the page. Returns the text shown above the chat."""
         if not self._people.is_admin(request.user):
             return answers.ONLY_ADMINS
         held = self._accounts.go_on()
@@ -156,7 +156,7 @@ class AccountActions:
         *,
         takeover: bool = False,
     ) -> None:
-        """Start an account: one that may need a code when its turn in the person's line has come."""
+        """Start an account, or queue it if it may need a code."""
         begin = partial(self._start_now, account=account, command=command, takeover=takeover)
         if self._accounts.status(account.number).linked:
             await begin(request)
@@ -175,13 +175,13 @@ class AccountActions:
         takeover: bool = False,
     ) -> None:
         number = account.number
-        if not self._people.may(request.user, account):  # much may have happened while it waited in line
+        if not self._people.may(request.user, account):  # much may have happened while it was queued
             await self._responder.answer(request, answers.NOT_YOURS)
             return
         if number in self._starting and (other := self._linking_by_other(request, number)) is not None:
             await self._responder.answer(request, answers.taken_by(account, other))
             return
-        first = self._starting.setdefault(number, request.user) == request.user  # until the account's state tells it
+        first = self._starting.setdefault(number, request.user) == request.user  # until the account's state shows it
         try:
             began = await self._begin(request, account, takeover=takeover, asks=first)
         finally:
@@ -191,7 +191,7 @@ class AccountActions:
         self.show(request, number, self._note(request, number, began=began))
 
     def _note(self, request: Request, number: str, *, began: bool) -> Note | None:
-        """Return what is said of a start to whoever asked for it. began: else it was under way, or connected."""
+        """Return the note about a start for the person. began: False if it was already running or connected."""
         status, private = self._accounts.status(number), request.private
         if status.is_connected:
             return None if began else Note.CONNECTED_ALREADY
@@ -202,14 +202,14 @@ class AccountActions:
         return None if began else Note.UNDER_WAY_ALREADY
 
     async def _begin(self, request: Request, account: Account, *, takeover: bool, asks: bool) -> bool:
-        """Start the account. asks: a code, if one comes of it, is this person's."""
+        """Start the account. asks: a resulting code belongs to this person."""
         number = account.number
         if await self._linking.take_ahead(number) and not self._accounts.status(number).is_connected:
             self._codes.ask(number, request.user, lambda: self._unreachable(request, account))
             self._codes.show_early(number)
             return True
         if self._accounts.status(number).stage is Stage.PASSKEY:
-            await self._accounts.suspend(number)  # the page waits for what it will not get: begin anew
+            await self._accounts.suspend(number)  # the page is waiting for something it will not get: start over
         state = self._accounts.status(number).state
         nobodys = state is not State.CONNECTING or self._codes.asker(number) in {None, request.user}
         if asks and nobodys and state is not State.CONNECTED:
@@ -217,7 +217,7 @@ class AccountActions:
         return await self._accounts.start(number, takeover=takeover)
 
     def _linking_by_other(self, request: Request, number: str) -> str | None:
-        """Return the name of the other person who is linking the account at this moment."""
+        """Return the name of another person who is linking the account at this moment."""
         person = self._starting.get(number) or self._codes.asker(number)
         if person is None or person == request.user:
             return None

@@ -1,4 +1,4 @@
-"""What people do about alerts: acknowledge, silence, end a silence, list what stands, start many at once."""
+"""People's actions on alerts: acknowledge, silence, end a silence, list open ones, start many accounts at once."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -24,7 +24,7 @@ from handlers.texts.vocabulary import alert_wording
 
 
 class AlertActions:
-    """Acts on alerts for people. Whoever asks is known; what they may is checked here."""
+    """Acts on alerts for people with a role, whose permissions are checked here."""
 
     def __init__(self, context: Context, *, alerts: Alerts, recipients: Recipients, duty: Duty) -> None:
         self._context, self._people, self._accounts = context, context.people, context.accounts
@@ -33,11 +33,11 @@ class AlertActions:
         self._recipients = recipients
 
     def find(self, chat: int, incident: int) -> Incident | None:
-        """Return an incident of the chat, if it is still remembered."""
+        """Return an incident of the chat, if it still exists."""
         return self._handling.find(chat, incident)
 
     async def acknowledge(self, request: Request, incident: Incident) -> str:
-        """Let everybody see that somebody is on it. Returns what is shown over the chat."""
+        """Acknowledge an incident. Returns the text shown above the chat."""
         if not incident.open_entries:
             return alert_text.OVER_ALREADY
         if incident.acknowledged_by:
@@ -50,7 +50,7 @@ class AlertActions:
         return alert_text.ACKNOWLEDGED
 
     async def take_over(self, request: Request, incident: Incident) -> str:
-        """Let this person be on it in the place of whoever was. Returns what is shown over the chat."""
+        """Transfer an acknowledgement to this person. Returns the text shown above the chat."""
         if not incident.open_entries:
             return alert_text.OVER_ALREADY
         if not self._may_answer(request, incident):
@@ -60,7 +60,7 @@ class AlertActions:
         return alert_text.TAKEN_OVER
 
     async def release(self, request: Request, incident: Incident) -> str:
-        """Let nobody be on it any more. Returns what is shown over the chat."""
+        """Withdraw an acknowledgement. Returns the text shown above the chat."""
         if not incident.open_entries:
             return alert_text.OVER_ALREADY
         if not incident.acknowledged_by:
@@ -72,7 +72,7 @@ class AlertActions:
         return alert_text.RELEASED
 
     async def silence(self, request: Request, incident: Incident, lasts: timedelta) -> str:
-        """Let what stands in the incident make no sound in this chat for so long."""
+        """Silence the incident's open entries in this chat for so long."""
         numbers = {entry.number for entry in incident.open_entries}
         if not numbers:
             return alert_text.OVER_ALREADY
@@ -85,7 +85,7 @@ class AlertActions:
         return ""
 
     async def reconnect_all(self, request: Request, incident: Incident) -> str:
-        """Start every account of the incident that a start may mend and that this person may start."""
+        """Start every account of the incident that may be fixed by it and that this person may start."""
         started = 0
         for entry in restartable(incident):
             try:
@@ -99,11 +99,11 @@ class AlertActions:
         return alert_text.started(started)
 
     async def show_press(self, request: Request, incident: Incident, what: str) -> None:
-        """Let the incident's message show who pressed what."""
+        """Show on the incident's message who pressed what."""
         await self._handling.add_line(incident, alert_text.pressed_by(request.name, what, self._clock()))
 
     async def end_silence(self, request: Request, silence: int) -> str:
-        """End a silence before its time."""
+        """End a silence early."""
         lasting = next((each for each in self._silences.here(request.place.chat) if each.id == silence), None)
         if lasting is None:
             return alert_text.NO_SUCH_SILENCE
@@ -117,11 +117,11 @@ class AlertActions:
     # --- commands -----------------------------------------------------------------------------------------------------
 
     async def list_alerts(self, request: Request) -> None:
-        """Answer /alerts: what stands in this chat, and which silences last."""
+        """Answer /alerts: open incidents of this chat, and active silences."""
         await self._list(request)
 
     async def silence_command(self, request: Request) -> None:
-        """Answer /silence: the silences that last, or a new one for an account or for all."""
+        """Answer /silence: list active silences, or create one for an account or for all."""
         parts = request.words.split()
         if not parts:
             await self._list(request)
@@ -135,7 +135,7 @@ class AlertActions:
         numbers: tuple[str, ...] = ()
         if who.casefold() == "all":
             chat = None if self._people.is_admin(request.user) else chat
-            if chat is not None and not request.private:  # others' alerts come here too
+            if chat is not None and not request.private:  # alerts of other people's accounts arrive here, too
                 own = visible(self._accounts, self._people, request.user)
                 numbers = tuple(account.number for account in own)
                 if not numbers:
@@ -219,25 +219,25 @@ class AlertActions:
         return replace(silence, reason="") if hidden else silence
 
     async def _audit(self, request: Request, command: str, incident: Incident) -> None:
-        """Record what somebody did about an incident: about which accounts, and what is wrong with them."""
+        """Record an action on an incident, with its accounts and reasons."""
         entries = incident.open_entries
         about = ",".join(dict.fromkeys(entry.number for entry in entries if entry.number)) or None
         titles = dict.fromkeys(alert_wording(entry.reason).title for entry in entries)
         await self._context.audit(request.user, command, about, "; ".join(titles))
 
     def _may_answer(self, request: Request, incident: Incident) -> bool:
-        """Tell whether this person may say who is on it: whoever is called, a viewer, or whoever acts on all of it."""
+        """Return whether this person may acknowledge: people alerted, viewers, and owners of all of it."""
         about = {entry.number for entry in incident.open_entries}
         called = self._people.is_admin(request.user) or self._duty.is_called(request.user)
         called = called or self._people.role(request.user) is Role.VIEWER
         return called or self._own(about, request) == about
 
     def _own(self, numbers: set[str], request: Request) -> set[str]:
-        """Return those of the accounts that are this person's: all for an admin or a viewer."""
+        """Return this person's accounts among these: all for an admin or a viewer."""
         return numbers & {account.number for account in visible(self._accounts, self._people, request.user)}
 
     def _is_own(self, silence: Silence, request: Request) -> bool:
-        """Tell whether a silence holds nothing back but what is this person's, or only in their own chat."""
+        """Return whether a silence only affects this person's accounts, or their own chat."""
         if silence.chat is None:
             return False
         numbers = set(silence.numbers)

@@ -1,7 +1,7 @@
-"""Where alerts go, as it was chosen from the chat, else as it was set: a chat, one topic, or a public name.
+"""The destination of alerts, as chosen in the chat or else configured: a chat, one topic, or a public name.
 
-What a name stands for Telegram alone can tell. Until it is looked up, alerts go to the admins privately, and so they do
-where there is no such chat; admins are told of that once.
+Only Telegram can resolve a name. Until it is resolved, or if there is no such chat, alerts go to the admins
+privately; admins are notified of the latter once.
 """
 
 import asyncio
@@ -20,13 +20,13 @@ from handlers.texts import answers
 log = logging.getLogger(__name__)
 
 AGAIN_AFTER = 3600.0
-"""Seconds until a name that cannot be looked up is tried again."""
+"""Seconds until the look-up of a name is retried."""
 NO_CHAT = 0
-"""Whose line in the queue a call has that is about no chat yet."""
+"""The key in the send queue of calls that concern no chat yet."""
 
 
 class AlertChat:
-    """Puts the destination of alerts into force."""
+    """Applies the destination of alerts."""
 
     def __init__(
         self,
@@ -43,7 +43,7 @@ class AlertChat:
         self._queue, self._lasting, self._recipients, self._alerts = queue, lasting, recipients, alerts
 
     async def start(self) -> None:
-        """Put into force what was chosen from the chat, else what was set. Raises OSError."""
+        """Apply the choice made in the chat, else the setting. Raises OSError."""
         chosen = await self._store.destination()
         if chosen is not None:
             self._use(*chosen)
@@ -51,21 +51,21 @@ class AlertChat:
             self._use_setting()
 
     async def choose(self, chat: int, topic: int | None) -> None:
-        """Let alerts go there from now on, whatever is set. Raises OSError."""
+        """Send alerts there from now on, overriding the setting. Raises OSError."""
         await self._store.set_destination((chat, topic))
         if self._finding is not None:
             self._finding.cancel()
         self._use(chat, topic)
 
     async def reset(self) -> bool:
-        """Let alerts go where the setting says; returns whether that is a chat of all admins. Raises OSError."""
+        """Send alerts where the setting says; returns whether that is a chat of all admins. Raises OSError."""
         await self._store.set_destination(None)
         self._recipients.use_alert_chat(None)
         self._use_setting()
         return self._destination is not None
 
     def _use_setting(self) -> None:
-        """Put an id into force at once; look a name up as soon as Telegram can be reached."""
+        """Apply an id at once; look a name up as soon as Telegram can be reached."""
         match self._destination:
             case Destination(int() as chat, topic):
                 self._use(chat, topic)

@@ -1,4 +1,4 @@
-"""What nearly every action and command works with, handed over as one."""
+"""What nearly every action and command needs, in one object."""
 
 import logging
 from collections.abc import Callable
@@ -16,10 +16,10 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """Who may what, the accounts, their history, and how a person is answered.
+    """Permissions, accounts, their history, and how people are answered.
 
-    tasks: what goes on after an answer, and is finished at the end. region: the country that national numbers belong
-    to, ISO 3166 alpha-2.
+    tasks: for work that continues after an answer; drained at shutdown. region: the country of national numbers,
+    ISO 3166 alpha-2.
     """
 
     people: People
@@ -36,7 +36,7 @@ class Context:
         return role is not None and role >= Role.OPERATOR
 
     async def audit(self, user: int, command: str, number: str | None, outcome: str) -> None:
-        """Record what a person changed, and what came of it. Never raises."""
+        """Record what a person changed, and the outcome. Never raises."""
         try:
             await self.records.audit(self.clock(), user, command, number, outcome)
         except OSError as error:

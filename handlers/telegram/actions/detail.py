@@ -1,4 +1,4 @@
-"""All of one account, with the buttons for what can be done with it now."""
+"""The full view of one account, with buttons for everything that can be done with it now."""
 
 import logging
 from collections.abc import Sequence
@@ -14,18 +14,18 @@ from handlers.texts import status as status_text
 log = logging.getLogger(__name__)
 
 LOADS = 50
-"""Loads of the page among which the present version is looked for."""
+"""Loads of the page that are searched for the current build."""
 
 
 class Detail:
-    """Answers /status NUMBER and the button of an account."""
+    """Answers /status NUMBER and an account's button."""
 
     def __init__(self, context: Context) -> None:
         self._people, self._accounts, self._records = context.people, context.accounts, context.records
         self._responder, self._clock = context.responder, context.clock
 
     async def show(self, request: Request, account: Account) -> None:
-        """Show the account to the person who asks."""
+        """Show the account to the person."""
         status = self._accounts.status(account.number)
         may = self._people.may(request.user, account)
         keyboard = keyboards.detail(

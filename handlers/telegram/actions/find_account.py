@@ -1,4 +1,4 @@
-"""Which account a person means: by name, by number as people type it, or by its last digits. Only what they may see."""
+"""Resolves what people type to an account they may see: by name, number, or last digits."""
 
 from collections.abc import Iterable
 from difflib import get_close_matches
@@ -8,15 +8,15 @@ from handlers.chat.people import People
 from handlers.texts.phone_numbers import WrongNumberError, ending, parse_number, tidy
 
 _DIGITS_AT_LEAST = 2
-"""Digits that look for a number: one alone fits nearly all."""
+"""The least number of digits to search by: a single one matches nearly everything."""
 
 
 class NoAccountError(LookupError):
-    """Nothing that this person may see fits."""
+    """Nothing visible to this person matches."""
 
 
 class SeveralAccountsError(LookupError):
-    """More than one fits: `accounts`."""
+    """More than one matches: `accounts`."""
 
     def __init__(self, accounts: list[Account]) -> None:
         super().__init__("several accounts fit")
@@ -24,12 +24,12 @@ class SeveralAccountsError(LookupError):
 
 
 def visible(accounts: Registry, people: People, user: int) -> list[Account]:
-    """Return the accounts that the person may see, the longest-served first."""
+    """Return the accounts that the person may see, oldest first."""
     return [account for account in accounts.accounts() if people.sees(user, account)]
 
 
 def find_account(accounts: Registry, people: People, user: int, words: str, region: str | None) -> Account:
-    """Return the account that is meant: its name first, then its number, then its last digits.
+    """Return the matching account: by name first, then by number, then by last digits.
 
     Raises NoAccountError, SeveralAccountsError.
     """
@@ -49,7 +49,7 @@ def find_account(accounts: Registry, people: People, user: int, words: str, regi
 
 
 def fitting(accounts: Iterable[Account], words: str) -> list[Account]:
-    """Return the accounts whose names these words are a part of, or whose numbers these digits are."""
+    """Return the accounts whose names contain these words, or whose numbers contain these digits."""
     wanted = _plain(words)
     digits = "".join(each for each in words if each.isdecimal())
     others = [each for each in words if not each.isdecimal() and each not in " +-()"]
@@ -62,12 +62,12 @@ def fitting(accounts: Iterable[Account], words: str) -> list[Account]:
 
 
 def _plain(name: str) -> str:
-    """Return a name as it is compared: without case, joiners and other forms of the same letters."""
+    """Normalise a name for comparison: without case, joiners and variants of the same letters."""
     return " ".join(tidy(name).split()).casefold()
 
 
 def nearest(typed: str, known: Iterable[str]) -> str | None:
-    """Return what somebody may have meant by a word that is not known: the nearest that is, if one is near."""
+    """Suggest the known word closest to an unknown one, if any is close."""
     by_word = {each.casefold(): each for each in known}
     found = get_close_matches(" ".join(typed.split()).casefold(), by_word, n=1, cutoff=0.7)
     return by_word[found[0]] if found else None

@@ -1,8 +1,8 @@
-"""Opens the browsers of accounts that wait in a person's line, so that their codes are there when their turn comes.
+"""Opens browsers of queued accounts in advance, so that their codes are ready when their turn comes.
 
-A page takes some ten seconds to its first code; in a line these would add up. Only the next few are opened, and closed
-again if their turn does not come in time: a code's rounds are limited, and nobody sees these. Whose turn it is, and
-what a person is told, is `linking`'s.
+A page needs about ten seconds for its first code, which would add up in a queue. Only the next few are opened,
+and closed again if their turn does not come in time: a code's rounds are limited, and nobody sees these. Whose turn it is, and
+what people are shown, is up to `linking`.
 """
 
 import asyncio
@@ -17,9 +17,9 @@ from controller.tasks import Tasks
 log = logging.getLogger(__name__)
 
 MOST = 4
-"""Accounts of one line that are open ahead: as many as people scan in the time that a page takes to its first code."""
+"""Accounts of one queue opened in advance: as many as people scan while a page gets its first code."""
 SECONDS = 90.0
-"""So long an account is open ahead: shorter than its codes are renewed (QR_TIMEOUT_SECONDS)."""
+"""How long an account stays open in advance: less than its codes are renewed (QR_TIMEOUT_SECONDS)."""
 
 
 @dataclass(slots=True)
@@ -29,14 +29,14 @@ class _Ahead:
 
 
 class OpenAhead:
-    """The accounts of all lines that are open before their turn."""
+    """The accounts of all queues that were opened in advance."""
 
     def __init__(self, accounts: Registry, tasks: Tasks) -> None:
         self._accounts, self._tasks = accounts, tasks
         self._ahead: dict[str, _Ahead] = {}
 
     def follow(self, waiting: Sequence[str]) -> None:
-        """Open the first of those that wait in a line. Returns at once; may be called as often as one likes."""
+        """Open the first accounts of a queue. Returns at once; idempotent."""
         for number in waiting[:MOST]:
             if number not in self._ahead:
                 opening = self._tasks.start(self._open(number), "opening an account ahead of its turn")
@@ -44,7 +44,7 @@ class OpenAhead:
                 self._ahead[number] = _Ahead(opening, timer)
 
     async def take(self, number: str) -> bool:
-        """Hand over an account whose turn has come; return whether it is on its way already."""
+        """Release an account whose turn has come; return whether it is already connecting."""
         ahead = self._ahead.pop(number, None)
         if ahead is None:
             return False
@@ -53,14 +53,14 @@ class OpenAhead:
         return self._is_under_way(number)
 
     def give_up(self, number: str) -> None:
-        """Close an account that does not wait any more. Returns at once."""
+        """Close an account that has left the queue. Returns at once."""
         ahead = self._ahead.pop(number, None)
         if ahead is not None:
             _cancel(ahead)
             self._tasks.start(self._close(number, ahead), "closing an account that waits no more")
 
     def _too_long(self, number: str) -> None:
-        """Close an account whose turn has not come; it is not opened ahead again."""
+        """Close an account whose turn has not come; it is not opened in advance again."""
         ahead = self._ahead[number]
         ahead.closing = None
         self._tasks.start(self._close(number, ahead), "closing an account that was open ahead")

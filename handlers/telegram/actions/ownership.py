@@ -1,4 +1,4 @@
-"""Giving an account to somebody else, and removing it for good: each with its audit."""
+"""Transferring an account, and removing it for good: both are audited."""
 
 import logging
 from collections.abc import Callable
@@ -18,9 +18,9 @@ log = logging.getLogger(__name__)
 
 
 class OwnershipActions:
-    """Gives and removes accounts. Whoever asks may act on the account: that has been checked.
+    """Transfers and removes accounts. The caller has checked that the person may act on the account.
 
-    gone: called with the number of an account that is not there any more.
+    gone: called with the number of a removed account.
     """
 
     def __init__(
@@ -32,11 +32,11 @@ class OwnershipActions:
         self._removing: set[str] = set()
 
     def owners(self) -> list[Person]:
-        """Return who may own an account."""
+        """Return the people who may own an account."""
         return [person for person in self._people.everybody if person.role >= Role.OPERATOR]
 
     async def give(self, request: Request, account: Account, owner: Person) -> None:
-        """Let an account be somebody else's."""
+        """Transfer an account to somebody."""
         changed = account.owner != owner.user
         if changed:
             await self._accounts.change_owner(account.number, owner.user)
@@ -48,7 +48,7 @@ class OwnershipActions:
             await self._responder.send(Place(owner.user), texts.yours_now(account, request.name))
 
     async def remove(self, request: Request, account: Account) -> None:
-        """Remove an account. Returns at once; the answer tells how it ends."""
+        """Remove an account. Returns at once; the answer reports the outcome."""
         await self._responder.answer(request, texts.removing(account))
         if account.number not in self._removing:
             self._removing.add(account.number)

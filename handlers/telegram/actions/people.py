@@ -1,4 +1,4 @@
-"""Letting people in, changing what they are, and removing them: each with its audit, and in force at once."""
+"""Giving people access, changing their roles, and removing them: audited, and effective immediately."""
 
 from collections.abc import Awaitable, Callable
 
@@ -16,16 +16,16 @@ from handlers.telegram.ui.codes import Codes
 from handlers.texts import people as texts
 
 ON_A_PAGE = 20
-"""People on one page of the list."""
+"""People per page of the list."""
 OUTSIDE = 10
-"""Strangers that are listed."""
+"""Strangers listed."""
 
 RightsChanged = Callable[[int], Awaitable[None]]
-"""Called with a person who may do less or more from now on. Raises OSError."""
+"""Called with a person whose permissions have changed. Raises OSError."""
 
 
 class PeopleActions:
-    """Acts on people. Whoever asks is an admin: that has been checked."""
+    """Acts on people. The caller has checked that the person asking is an admin."""
 
     def __init__(self, context: Context, *, store: PeopleStore, rights_changed: RightsChanged) -> None:
         self._context, self._people, self._accounts = context, context.people, context.accounts
@@ -45,7 +45,7 @@ class PeopleActions:
         await self._responder.answer(request, text, keyboard)
 
     async def show(self, request: Request, user: int) -> str:
-        """Show one person, with what can be done."""
+        """Show one person, with the possible actions."""
         person = self._people.get(user)
         if person is None:
             stranger = await self._store.stranger(user)
@@ -60,7 +60,7 @@ class PeopleActions:
         return ""
 
     async def let_in(self, request: Request, user: int, role: Role) -> str:
-        """Let a stranger in; returns what is shown over the chat."""
+        """Give a stranger access; returns the text shown above the chat."""
         if (person := self._people.get(user)) is not None:
             await self._responder.answer(request, texts.is_in_already(person))
             return ""
@@ -68,7 +68,7 @@ class PeopleActions:
         return ""
 
     async def change(self, request: Request, user: int, role: Role) -> str:
-        """Make somebody who is known something else."""
+        """Change somebody's role."""
         person = self._people.get(user)
         if person is None:
             return texts.NOT_KNOWN
@@ -78,7 +78,7 @@ class PeopleActions:
         return ""
 
     async def ignore(self, request: Request, user: int) -> str:
-        """Leave a stranger outside."""
+        """Ignore a stranger."""
         if (person := self._people.get(user)) is not None:
             await self._responder.answer(request, texts.is_in_already(person))
             return ""
@@ -89,7 +89,7 @@ class PeopleActions:
         return ""
 
     async def remove(self, request: Request, user: int) -> str:
-        """Remove somebody, from this moment on."""
+        """Remove somebody, effective immediately."""
         person = self._people.get(user)
         if person is None:
             return texts.NOT_KNOWN
@@ -103,11 +103,11 @@ class PeopleActions:
         return ""
 
     def person(self, user: int) -> Person | None:
-        """Return somebody who is known."""
+        """Return a person with a role."""
         return self._people.get(user)
 
     async def name(self, user: int) -> str:
-        """Return what somebody is called, known or not; "" where nobody knows."""
+        """Return anybody's name; "" if it is unknown."""
         return await self._name(user)
 
     # --- parts --------------------------------------------------------------------------------------------------------
@@ -137,7 +137,7 @@ class PeopleActions:
 
 
 class Rights:
-    """Puts into force everywhere what somebody may from now on: their menu, alerts, codes, cards and answers."""
+    """Applies changed permissions everywhere: menu, alerts, codes, cards and answers."""
 
     def __init__(
         self,
@@ -154,7 +154,7 @@ class Rights:
         self._set_menu, self._duty = set_menu, duty
 
     async def changed(self, user: int) -> None:
-        """Handle that somebody may do less or more. Raises OSError."""
+        """Handle a change of somebody's permissions. Raises OSError."""
         if not self._people.is_known(user) and without_person(self._duty.roster, user) != self._duty.roster:
             await self._duty.change(lambda roster: without_person(roster, user))
         self._codes.take_from(user, lambda account: self._people.may(user, account))
@@ -166,7 +166,7 @@ class Rights:
         await self._alerts.handling.keep_only(user, lambda number: self._gets(user, number))
 
     def _gets(self, user: int, number: str) -> bool:
-        """Tell whether alerts of this account come to the person's private chat."""
+        """Return whether alerts of this account go to the person's private chat."""
         if self._people.is_admin(user):
             return True
         try:

@@ -1,4 +1,4 @@
-"""Which accounts are offered to choose from, for what is to be done with the one chosen."""
+"""Which accounts to offer as choices for an action."""
 
 from controller.accounts.model import Stage
 from controller.accounts.reasons import Reason, State
@@ -10,7 +10,7 @@ from handlers.telegram.actions.find_account import visible
 
 
 def pickable(accounts: Registry, people: People, user: int, verb: Verb) -> list[tuple[Account, Status]]:
-    """Return the accounts of this person for which `verb` changes something, the longest-served first."""
+    """Return this person's accounts for which `verb` has an effect, oldest first."""
     found = []
     for account in visible(accounts, people, user):
         status = accounts.status(account.number)

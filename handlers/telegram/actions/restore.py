@@ -1,6 +1,6 @@
-"""Putting a saved session in the place of an account's present one: offered as a list, asked once more, then done.
+"""Replacing an account's session by a saved one: list, confirmation, execution.
 
-The session that was there is kept on the server; what is kept and how is the driver's business.
+The previous session is kept on the server; the driver decides what is kept and how.
 """
 
 import logging
@@ -19,25 +19,25 @@ log = logging.getLogger(__name__)
 
 
 class RestoreActions:
-    """Answers /restore and its buttons. Whoever asks may act on the account: that has been checked."""
+    """Answers /restore and its buttons. The caller has checked that the person may act on the account."""
 
     def __init__(self, context: Context, actions: AccountActions) -> None:
         self._context, self._accounts, self._responder = context, context.accounts, context.responder
         self._actions, self._tasks, self._clock = actions, context.tasks, context.clock
 
     async def offer(self, request: Request, account: Account) -> None:
-        """List the saved sessions of an account, each with a button."""
+        """List an account's saved sessions, each with a button."""
         copies = await self._copies(account)
         keyboard = keyboards.copies(account.number, [(copy.at, self._label(copy)) for copy in copies])
         await self._responder.answer(request, answers.saved_sessions(account, len(copies)), keyboard)
 
     async def question(self, account: Account, at: int) -> str | None:
-        """Return what is asked before a session is replaced; None if that copy is not there any more."""
+        """Return the confirmation question for a restore; None if that copy no longer exists."""
         copy = await self._find(account, at)
         return None if copy is None else answers.confirm_restore(account, self._label(copy))
 
     async def restore(self, request: Request, account: Account, at: int) -> None:
-        """Replace the session. Returns at once; the answer tells how it ends."""
+        """Replace the session. Returns at once; the answer reports the outcome."""
         copy = await self._find(account, at)
         if copy is None:
             await self._responder.answer(request, answers.saved_sessions(account, 0))

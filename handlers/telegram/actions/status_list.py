@@ -17,12 +17,12 @@ from handlers.texts.phone_numbers import show_number
 from handlers.texts.vocabulary import ICONS, standing
 
 SEARCHES = 500
-"""Lists by a word that are remembered: a button has no room for the word."""
+"""How many search lists are remembered: a button has no space for the search text."""
 
 
 @unique
 class Mode(IntEnum):
-    """What a list shows; a button says it by its number."""
+    """What a list shows; buttons contain its number."""
 
     FOLDED = 0
     UNFOLDED = 1
@@ -44,7 +44,7 @@ class StatusList:
         await self._show(request, Mode.FOLDED, 0)
 
     async def show_filtered(self, request: Request) -> bool:
-        """List those that the words pick: `bad`, `all`, or a part of a name or number. Returns False for none."""
+        """List matching accounts: `bad`, `all`, or part of a name or number. Returns False if none match."""
         words = request.words.strip().casefold()
         mode = {"bad": Mode.BAD, "all": Mode.WHOLE}.get(words, Mode.SEARCH)
         if mode is Mode.SEARCH and not fitting(self._visible(request), words):
@@ -53,11 +53,11 @@ class StatusList:
         return True
 
     def fitting(self, request: Request) -> Sequence[Account]:
-        """Return the accounts whose names or numbers the request's words are a part of."""
+        """Return the accounts whose names or numbers contain the request's text."""
         return fitting(self._visible(request), request.words)
 
     async def press(self, request: Request, press: Press) -> str:
-        """Show a list anew, another page of it, or more of it."""
+        """Refresh a list, or show another page or more of it."""
         words = ""
         match press.items:
             case ():
@@ -112,7 +112,7 @@ class StatusList:
 
 
 def _keyboard(shown: Page, mode: Mode) -> Keyboard:
-    """Offer each that needs somebody, other pages, more or less of the list, and the list anew."""
+    """Return buttons for each account that needs attention, other pages, folding, and refresh."""
     bad = [
         Button(
             f"{ICONS[standing(status)]} {account.name or show_number(account.number)}",

@@ -1,4 +1,4 @@
-"""A test of every way to people: one alert of each loudness to each chat that alerts go to, and by each second way."""
+"""A test of every channel: an alert of each loudness to each chat that gets alerts, and one per fallback service."""
 
 import asyncio
 from datetime import datetime
@@ -14,11 +14,11 @@ from handlers.chat.send_queue import SendQueue
 from handlers.telegram.actions.context import Context
 
 PATIENCE = 60.0
-"""Seconds that Telegram may take in all; the second way has a deadline of its own."""
+"""Seconds that Telegram may take in all; the fallback has its own deadline."""
 
 
 class WayTest:
-    """Sends the test, and answers in one message which way took what. way: None without one."""
+    """Sends the test, and reports in one message which channel accepted what. way: None if there is no fallback."""
 
     def __init__(
         self, context: Context, *, queue: SendQueue, recipients: Recipients, duty: Duty, way: SecondWay | None
@@ -27,7 +27,7 @@ class WayTest:
         self._way, self._responder, self._clock = way, context.responder, context.clock
 
     async def run(self, request: Request) -> None:
-        """Test every way. Answers when all are known."""
+        """Test every channel. Answers when all results are known."""
         chats, now = self._chats(), self._clock()
         tries = [(chat, silent) for chat in chats for silent in (False, True)]
         telegram, outside = await asyncio.gather(
@@ -40,7 +40,7 @@ class WayTest:
         await self._responder.answer(request, calling_text.test_result(lines, outside=bool(outside)))
 
     def _chats(self) -> dict[int, str]:
-        """Return the chats that alerts sound in, with what they are called."""
+        """Return the chats that get alerts with sound, with their names."""
         moved = self._recipients.moved
         chats = {place.chat: f"chat <code>{place.chat}</code>" for place in self._recipients.of_admins()}
         if (on_duty := self._duty.now()) is not None:
@@ -48,7 +48,7 @@ class WayTest:
         return chats | {moved.get(each.chat, each.chat): escape(each.name) for each in self._duty.roster.targets}
 
     async def _try(self, chat: int, name: str, now: datetime, *, silent: bool) -> str:
-        """Send one; return why it did not arrive, "" where the chat service took it."""
+        """Send one; return why it failed, "" if the chat service accepted it."""
         text = Text(calling_text.test_alert(name, now, silent=silent))
         try:
             async with asyncio.timeout(PATIENCE):
