@@ -1,7 +1,7 @@
-"""The connection to Telegram: python-telegram-bot's Bot, its HTTP clients, and the calls by which updates come.
+"""The connection to Telegram: python-telegram-bot's Bot, its HTTP clients, and the calls that fetch updates.
 
-Updates are asked for as plain JSON: the library reads a batch as a whole, so that one update which it cannot read would
-take all others with it, for ever.
+Updates are fetched as raw JSON: the library parses a batch as a whole, so that a single malformed update would
+block all others for ever.
 """
 
 import asyncio
@@ -20,26 +20,26 @@ from handlers.telegram.client import TelegramClient
 log = logging.getLogger(__name__)
 
 POLL_SECONDS = 25
-"""How long Telegram may hold a poll open while there is nothing new."""
+"""How long Telegram may hold a poll open if there is nothing new."""
 POLL_DEADLINE = POLL_SECONDS + 10.0
-"""Seconds after which a poll without an answer counts as lost."""
+"""Seconds after which a poll without a response counts as lost."""
 CLOSE_DEADLINE = 10.0
 """Seconds that one step of closing may take."""
 UPDATES = ("message", "callback_query", "my_chat_member")
 
 CallListener = Callable[[str, str], None]
-"""Takes a method's name and the outcome of one call: `ok`, an HTTP status, or `no answer`."""
+"""Called with a method's name and the outcome of one call: `ok`, an HTTP status, or `no answer`."""
 
 Update = Mapping[str, Any]
 """An update as Telegram's JSON."""
 
 
 class ProxyError(ValueError):
-    """The proxy cannot be used. Its text is one line naming the setting, without the proxy's password."""
+    """The proxy cannot be used. The text is one line naming the setting, without the proxy's password."""
 
 
 class _ObservedRequest(HTTPXRequest):
-    """Tells listeners how each call ended: its method's name, and `ok`, an HTTP status, or `no answer`."""
+    """Reports the outcome of each call to listeners: its method's name, and `ok`, an HTTP status, or `no answer`."""
 
     def __init__(self, listeners: Sequence[CallListener], **options: Any) -> None:
         super().__init__(**options)
@@ -57,7 +57,7 @@ class _ObservedRequest(HTTPXRequest):
 
 
 class TelegramConnection:
-    """Make it inside a running loop. client: what the rest of the program sends by.
+    """Create it inside a running loop. client: for sending messages.
 
     proxy: an address such as `socks5://user:password@host:1080`, or None for the environment's. Raises ProxyError.
     """
@@ -65,7 +65,7 @@ class TelegramConnection:
     def __init__(self, token: str, api_url: str, proxy: str | None = None) -> None:
         base = api_url.rstrip("/")
         self.call_listeners: list[CallListener] = []
-        """Who is told of each call of the Bot API."""
+        """Notified of each call of the Bot API."""
         try:
             self._sending = _ObservedRequest(
                 self.call_listeners, connection_pool_size=32, pool_timeout=10, read_timeout=15, proxy=proxy
@@ -82,11 +82,11 @@ class TelegramConnection:
 
     @property
     def username(self) -> str:
-        """The bot's own username; call `open` before."""
+        """The bot's own username; requires `open`."""
         return self.bot.username
 
     async def open(self) -> None:
-        """Learn who the bot is. Raises ChatError; TokenRefusedError at once, since nobody has waited for long yet."""
+        """Query the bot's identity. Raises ChatError; TokenRefusedError at once."""
         try:
             await self.client.perform(self.bot.initialize(), unchanged=(telegram.error.InvalidToken,))
         except telegram.error.InvalidToken:
@@ -95,9 +95,9 @@ class TelegramConnection:
     async def poll(self, offset: int | None) -> list[Update]:
         """Confirm the updates before `offset`, and wait for the next: at most `POLL_DEADLINE` seconds.
 
-        Raises telegram.error.Conflict as it comes (somebody else hears in our place), ChatError for everything else.
+        Raises telegram.error.Conflict unchanged (somebody else gets our updates), ChatError for everything else.
         """
-        # Method names are read in any case. In the library's own spelling this call would be its get_updates.
+        # Method names are case-insensitive. In the library's own spelling this call would be its get_updates.
         asked = {"offset": offset, "timeout": POLL_SECONDS, "allowed_updates": list(UPDATES)}
         call = self._get_updates({name: value for name, value in asked.items() if value})
         result = await self.client.perform(call, unchanged=(telegram.error.Conflict,))
@@ -106,11 +106,11 @@ class TelegramConnection:
     async def _get_updates(self, asked: dict[str, Any]) -> Any:
         try:
             return await self._poller.do_api_request("getupdates", asked)
-        except telegram.error.InvalidToken as error:  # said as if the method were unknown
+        except telegram.error.InvalidToken as error:  # reported as if the method were unknown
             raise telegram.error.InvalidToken(str(error.__cause__ or error)) from None
 
     async def answers(self) -> bool:
-        """Make one call that changes nothing. Returns whether Telegram answered; what it answered does not matter."""
+        """Make a harmless call. Returns whether Telegram responded, whatever the response."""
         try:
             await self.client.perform(self.bot.get_me())
         except (NotSentError, OutcomeUnknownError):
@@ -120,17 +120,17 @@ class TelegramConnection:
         return True
 
     async def webhook(self) -> telegram.WebhookInfo:
-        """Return where updates are pushed to, with an empty url where they are polled. Raises ChatError."""
+        """Return the webhook; its url is empty if updates are polled. Raises ChatError."""
         return await self.client.perform(self.bot.get_webhook_info())
 
     async def delete_webhook(self) -> None:
-        """Let updates be polled again; those that wait are kept. Raises ChatError."""
+        """Allow polling again; pending updates are kept. Raises ChatError."""
         await self.client.perform(self.bot.delete_webhook(drop_pending_updates=False))
 
     async def close(self) -> None:
         """Close the HTTP clients: nothing can be sent afterwards."""
         for step in (self.bot.shutdown, self._sending.shutdown, self._polling.shutdown):
-            try:  # a Bot whose start was cut short does not shut its requests down
+            try:  # a Bot whose start was interrupted does not shut its requests down
                 async with asyncio.timeout(CLOSE_DEADLINE):
                     await step()
             except (TimeoutError, RuntimeError, ChatError, telegram.error.TelegramError) as error:

@@ -1,7 +1,7 @@
-"""Who is served when: every person has a line of their own in each chat, and a bound: they slow only themselves.
+"""Schedules requests: every person has a bounded queue per chat, so that they can slow down only themselves.
 
-Requests of one line are carried out side by side, up to a bound; a request is under way until its answer is in the
-chat, so that a chat whose budget is used up slows down its own line. Equal questions that wait are answered once.
+Requests of one queue run concurrently, up to a limit; a request is in progress until its answer is in the
+chat, so that a chat with an exhausted budget slows down its own queue. Identical pending questions are answered once.
 """
 
 import logging
@@ -16,9 +16,9 @@ from handlers.chat.request import Request
 log = logging.getLogger(__name__)
 
 SIDE_BY_SIDE = 8
-"""Requests of one person in one chat that are carried out at once."""
+"""Requests of one person in one chat that run concurrently."""
 MOST_WAITING = 200
-"""Requests of one person in one chat that wait; what comes on top is left out."""
+"""Pending requests of one person in one chat; further ones are dropped."""
 
 
 Carry = Callable[[Request], Coroutine[Any, Any, None]]
@@ -28,7 +28,7 @@ Carry = Callable[[Request], Coroutine[Any, Any, None]]
 class _Line:
     waiting: deque[tuple[str, Request]] = field(default_factory=deque)
     keys: set[str] = field(default_factory=set)
-    """Of questions that wait."""
+    """Of pending questions."""
     under_way: set[str] = field(default_factory=set)
     running: int = 0
     left_out: list[Request] = field(default_factory=list)
@@ -37,10 +37,10 @@ class _Line:
 
 
 class Dispatcher:
-    """Gives requests their turns.
+    """Schedules requests.
 
-    perform: carries a request out, to the end. leave_out: closes those that are not carried out, since an equal one
-    is, or there were too many; flooded: tells the person that.
+    perform: carries a request out completely. leave_out: closes requests that are dropped, as duplicates
+    or because there were too many; flooded: tells the person so.
     """
 
     def __init__(
@@ -57,23 +57,23 @@ class Dispatcher:
 
     @property
     def closed(self) -> bool:
-        """Whether nothing more is begun."""
+        """Whether no more requests are started."""
         return self._closed
 
     @property
     def idle(self) -> bool:
-        """Whether nothing is under way or waits."""
+        """Whether nothing is in progress or pending."""
         return not self._lines
 
     def close(self) -> None:
-        """Begin nothing more: what waits is served after the next start."""
+        """Start nothing more: pending requests are served after the next start."""
         self._closed = True
         for line in self._lines.values():
             line.waiting.clear()
             line.left_out.clear()
 
     def submit(self, request: Request, key: str = "") -> None:
-        """Take a request. key: the same for equal questions, "" for what changes something. Returns at once."""
+        """Schedule a request. key: the same for identical questions, "" for changes. Returns at once."""
         if self._closed:
             return
         name = request.user, request.place.chat
@@ -122,7 +122,7 @@ class Dispatcher:
             self._tasks.start(self._clear_out(name, line), "requests that are left out")
 
     async def _clear_out(self, name: tuple[int, int], line: _Line) -> None:
-        """Close what was left out, in batches and one after another: a flood must not take up what others need."""
+        """Close dropped requests in sequential batches: a flood must not consume what others need."""
         try:
             while line.left_out:
                 batch, line.left_out = line.left_out, []

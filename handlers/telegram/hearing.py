@@ -1,8 +1,8 @@
-"""Whether the bot hears people: a watch over the polls themselves. Being deaf is an incident, told by sending.
+"""Watches polling itself: if no updates arrive, that is an incident, reported by sending.
 
-Deaf is: no poll came back for a minute, another program polls with the same token, or a webhook takes the updates.
-While a webhook is set no press reaches us either; but where its server does not take them, presses pile up, and that
-is seen from outside: so a press of the button brings the updates back.
+The bot is deaf if no poll has returned for a minute, another program polls with the same token, or a webhook gets the
+updates. With a webhook no button press reaches us either; but if its server is down, presses pile up, which Telegram
+reports: so a press of the alert's button restores polling.
 """
 
 import asyncio
@@ -23,14 +23,14 @@ from handlers.texts import answers
 log = logging.getLogger(__name__)
 
 DEAF_AFTER = 60.0
-"""Seconds without a poll that came back."""
+"""Seconds without a successful poll."""
 CONFLICT_AFTER = 15.0
-"""Seconds of conflicts with another program: one that is being replaced by us polls a little longer."""
+"""Seconds of conflicts with another program: one that we are replacing polls a little longer."""
 LOOK_EVERY = 1.0
 
 
 class Hearing:
-    """AlertWording by the poller how its polls end, tells admins when nobody is heard."""
+    """Receives the outcome of polls from the poller, and alerts admins if no updates arrive."""
 
     def __init__(
         self,
@@ -48,21 +48,21 @@ class Hearing:
         self._conflict_since: float | None = None
         self._why = "Telegram does not answer"
         self._deaf: str | None = None
-        """None until a poll comes back or is missed: an earlier run may have told admins that nobody is heard."""
+        """None until a poll succeeds or is missed: an earlier run may have alerted admins."""
         self._webhook_pending: int | None = None
 
     @property
     def deaf(self) -> str:
-        """Why nobody is heard, as admins were told; "" while people are heard."""
+        """Why no updates arrive, as reported to admins; "" if they do."""
         return self._deaf or ""
 
     @property
     def poll_age(self) -> float:
-        """Seconds since a poll came back, or since the start."""
+        """Seconds since the last successful poll, or since the start."""
         return self._loop.time() - self._heard_at
 
     def heard(self) -> float:
-        """Note that a poll came back; return the seconds since the one before."""
+        """Record a successful poll; return the seconds since the previous one."""
         now = self._loop.time()
         since, self._heard_at = now - self._heard_at, now
         self._conflict_since = self._webhook_pending = None
@@ -76,11 +76,11 @@ class Hearing:
         return since
 
     def failed(self, error: ChatError) -> None:
-        """Note why a poll did not come back."""
+        """Record a failed poll."""
         self._why = str(error)
 
     async def conflict(self) -> None:
-        """Note that a poll was refused, since somebody else hears in our place; find out who."""
+        """Record a poll rejected because somebody else gets our updates; find out who."""
         now = self._loop.time()
         self._conflict_since = self._conflict_since or now
         try:
@@ -104,7 +104,7 @@ class Hearing:
             await self._become_deaf("Another program asks Telegram for the messages of this bot, with the same token")
 
     async def take_webhook(self) -> bool:
-        """Let updates come to us again; return whether it was done."""
+        """Remove the webhook; return whether that succeeded."""
         try:
             await self._connection.delete_webhook()
         except ChatError as error:
@@ -113,7 +113,7 @@ class Hearing:
         return True
 
     async def watch(self) -> None:
-        """Look at the polls until cancelled."""
+        """Watch until cancelled."""
         while True:
             await asyncio.sleep(LOOK_EVERY)
             if not self._deaf and self._loop.time() - self._heard_at >= DEAF_AFTER:

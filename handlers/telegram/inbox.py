@@ -1,6 +1,6 @@
-"""What people asked for, kept from its acceptance until it was carried out and answered.
+"""People's requests, stored from acceptance until they have been carried out and answered.
 
-Where the database refuses, requests are served all the same, and only a crash would lose them.
+If the database fails, requests are served regardless, and would only be lost in a crash.
 """
 
 import logging
@@ -16,13 +16,13 @@ log = logging.getLogger(__name__)
 
 
 class Inbox:
-    """The requests that are not done, over a store."""
+    """The unfinished requests, backed by a store."""
 
     def __init__(self, store: RequestStore, clock: Callable[[], datetime]) -> None:
         self._store, self._clock = store, clock
 
     async def accept(self, requests: Sequence[Request]) -> list[Request]:
-        """Store requests before they are confirmed; return those that were not accepted before."""
+        """Store requests before they are confirmed to Telegram; return those that are new."""
         if not requests:
             return []
         try:
@@ -33,7 +33,7 @@ class Inbox:
         return [each for each in requests if each.update in new]
 
     async def unfinished(self) -> list[tuple[Request, bool]]:
-        """Return what an earlier run left, the oldest first, and whether it had been started. Raises OSError."""
+        """Return what an earlier run left unfinished, oldest first, and whether it was started. Raises OSError."""
         return [(_request(each), each.started) for each in await self._store.unfinished()]
 
     async def find(self, update: int) -> Request | None:
@@ -42,14 +42,14 @@ class Inbox:
         return None if row is None else _request(row)
 
     async def start(self, request: Request) -> None:
-        """Note that a request is about to be carried out."""
+        """Mark a request as started."""
         try:
             await self._store.start(request.update, self._clock())
         except OSError as error:
             log.error("The start of a request could not be stored: %s", error)
 
     async def finish(self, requests: Iterable[Request]) -> None:
-        """Note that requests were carried out and answered."""
+        """Mark requests as carried out and answered."""
         try:
             await self._store.finish([each.update for each in requests], self._clock())
         except OSError as error:

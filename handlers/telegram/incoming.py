@@ -1,6 +1,6 @@
-"""What an update says to us: read from Telegram's JSON into plain data. The one place that reads the library's classes.
+"""Parses updates from Telegram's JSON to plain data. The only module that reads the library's classes.
 
-Reading raises whatever the library raises on an update that it does not understand: the caller steps over it.
+Parsing raises whatever the library raises on an update that it does not understand: the caller skips it.
 """
 
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ from handlers.telegram.connection import Update
 _NEVER_READ = frozenset({"entities", "caption_entities", "reply_to_message", "reply_markup", "quote"})
 _NEVER_READ_OF_PRESSED = _NEVER_READ | {"text", "caption", "photo", "link_preview_options"}
 _ANONYMOUS_ADMIN = 1087968824
-"""Telegram's GroupAnonymousBot: stands in the place of an admin who hides behind the group."""
+"""Telegram's GroupAnonymousBot: stands for an admin who posts as the group."""
 
 
 @unique
@@ -26,21 +26,21 @@ class Kind(Enum):
     """What an update is about."""
 
     TEXT = auto()
-    """A message with text, or a contact: in private it is a /link, elsewhere its number is its text."""
+    """A message with text, or a contact: in a private chat it is a /link, elsewhere its number is its text."""
     OTHER_CONTENT = auto()
     """A message with a picture, a sticker, a voice …"""
     PRESS = auto()
     MOVED = auto()
-    """A group has become a supergroup, under the id `moved_to`."""
+    """A group became a supergroup, under the id `moved_to`."""
     ADDED = auto()
-    """The bot may write in the chat again: it was let into a group, or a person unblocked it."""
+    """The bot may write in the chat again: it was added to a group, or a person unblocked it."""
     NOTHING = auto()
-    """Nothing for us: a service message, another bot."""
+    """Not for us: a service message, another bot."""
 
 
 @dataclass(frozen=True, slots=True)
 class Incoming:
-    """An update. anonymous: its sender hides behind the group, so nobody knows what they may."""
+    """An update. anonymous: its sender posts as the group, so that their permissions are unknown."""
 
     kind: Kind
     update: int
@@ -50,15 +50,15 @@ class Incoming:
 
     @property
     def chat(self) -> int:
-        """The chat that it comes from, 0 where it comes from none."""
+        """The chat it comes from, 0 if there is none."""
         return 0 if self.request is None else self.request.place.chat
 
 
 def read_update(raw: Update, bot: Bot, now: datetime, earliest: datetime | None) -> Incoming:
-    """Read an update.
+    """Parse an update.
 
-    earliest: nothing in it can be older than that, since the one before was received then; None where that is not
-    known. Raises whatever the library raises.
+    earliest: a lower bound for its time, since the previous update was received then; None if unknown.
+    Raises whatever the library raises.
     """
     number = int(raw["update_id"])
     update = telegram.Update.de_json(_lean(raw), bot)
@@ -75,7 +75,7 @@ def read_update(raw: Update, bot: Bot, now: datetime, earliest: datetime | None)
 
 
 def _lean(raw: Update) -> dict[str, Any]:
-    """Return an update without what we never look at, which takes most of the time to read: a thousand may come."""
+    """Drop the parts of an update that we never use, which take most of the time to parse: a thousand may arrive."""
     lean = dict(raw)
     if isinstance(message := lean.get("message"), dict):
         lean["message"] = {key: value for key, value in message.items() if key not in _NEVER_READ}
@@ -95,7 +95,7 @@ def _message(number: int, message: Message, now: datetime, earliest: datetime | 
         names = (message.contact.first_name, message.contact.last_name)
         words = " ".join(part for part in (_of_contact(message.contact.phone_number), *names) if part)
         if chat.type == "private":
-            words = f"/link {' '.join(words.split())}"  # what else would one send it for
+            words = f"/link {' '.join(words.split())}"  # why else would somebody send it
     request = Request(
         user.id,
         user.full_name,
@@ -114,7 +114,7 @@ def _message(number: int, message: Message, now: datetime, earliest: datetime | 
 
 
 def _of_contact(number: str) -> str:
-    """Return a contact's number as it is typed: Telegram leaves the + out, phone books keep what is in them."""
+    """Return a contact's number as typed: Telegram omits the +, phone books may contain anything."""
     return number if number.startswith(("+", "0")) else f"+{number}"
 
 
@@ -140,10 +140,10 @@ def _press(number: int, query: telegram.CallbackQuery, now: datetime, earliest: 
 
 
 def _sent_at(date: datetime, now: datetime, earliest: datetime | None) -> datetime:
-    """Return when something was sent: Telegram's word, within what our own clock knows to be possible."""
+    """Return when something was sent: Telegram's time, limited to what our own clock knows to be possible."""
     return min(now, date if earliest is None else max(date, earliest))
 
 
 def _is_content(message: Message) -> bool:
-    """Tell whether somebody sent something, in contrast to a service message about the chat."""
+    """Return whether it is a real message, as opposed to a service message about the chat."""
     return bool(message.effective_attachment) or message.dice is not None or message.poll is not None

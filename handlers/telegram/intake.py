@@ -1,8 +1,8 @@
-"""From an update to its answer: who is served, what is asked about again, and what becomes of each request.
+"""From an update to its answer: authorisation, confirmation of late requests, and the life of each request.
 
-A request's life: accepted (stored, before Telegram forgets it), started, carried out, answered, finished. After a crash
-what was not started is carried out, a question is answered, and a change that was started is answered for: whether it
-was carried out is not known, so the person is told what stands and asked whether to do it (again).
+A request is accepted (stored before it is confirmed to Telegram), started, carried out, answered, finished. After a
+crash, requests that were not started are carried out, questions are answered, and for a change that was started the
+outcome is unknown: the person is told the current state and asked whether to do it (again).
 """
 
 import asyncio
@@ -32,15 +32,15 @@ from handlers.texts import answers
 log = logging.getLogger(__name__)
 
 STRANGERS_AT_ONCE = 10
-"""Strangers' presses that are answered at once; more of them go on spinning."""
+"""Strangers' presses answered concurrently; the others are not answered."""
 LEFT_OUT_EVERY = 0.05
-"""Seconds between two answers to presses of one person that another press stands for."""
+"""Seconds between two answers to one person's duplicate presses."""
 FRESH_FOR = timedelta(minutes=2)
-"""What changes something and is older than this is asked about again."""
+"""Changes older than this must be confirmed first."""
 
 
 class Intake:
-    """Takes updates and serves them. Nothing that an update holds makes it raise."""
+    """Accepts and serves updates. Nothing in an update makes it raise."""
 
     def __init__(
         self,
@@ -67,15 +67,15 @@ class Intake:
 
     @property
     def idle(self) -> bool:
-        """Whether every request that was accepted is finished."""
+        """Whether every accepted request is finished."""
         return self._dispatcher.idle
 
     def close(self) -> None:
-        """Begin no more requests: those that wait are stored, and served after the next start."""
+        """Start no more requests: pending ones are stored, and served after the next start."""
         self._dispatcher.close()
 
     async def recover(self) -> None:
-        """Take up what an earlier run left unfinished. Raises OSError."""
+        """Resume what an earlier run left unfinished. Raises OSError."""
         for request, started in await self._inbox.unfinished():
             if started and self._changes(request):
                 self._tasks.start(self._answer_for(request), "answering for an interrupted request")
@@ -83,9 +83,9 @@ class Intake:
                 self._submit(request)
 
     async def accept(self, updates: list[Update], since: float | None) -> None:
-        """Take a batch of updates: what is to be served is stored when this returns.
+        """Accept a batch of updates: requests are stored when this returns.
 
-        since: seconds since the poll before came back; None where that is not known.
+        since: seconds since the previous poll returned; None if unknown.
         """
         now = self._clock()
         earliest = None if since is None else now - timedelta(seconds=since)
@@ -94,7 +94,7 @@ class Intake:
             try:
                 incoming = read_update(raw, self._connection.bot, now, earliest)
                 request = self._admit(incoming)
-            except Exception as error:  # noqa: BLE001 - whatever the library raises on what it does not know
+            except Exception as error:  # noqa: BLE001 - whatever the library raises on unknown data
                 self._step_over(raw, error)
                 continue
             if request is not None:
@@ -102,10 +102,10 @@ class Intake:
         for request in await self._inbox.accept(wanted):
             self._submit(request)
 
-    # --- who is served ------------------------------------------------------------------------------------------------
+    # --- authorisation ------------------------------------------------------------------------------------------------
 
     def _admit(self, incoming: Incoming) -> Request | None:
-        """Return the request that is to be served, if any; deal with everything else."""
+        """Return the request to be served, if any; handle everything else."""
         request = incoming.request
         if request is None or incoming.kind is Kind.NOTHING:
             return None
@@ -136,7 +136,7 @@ class Intake:
             self._strangers.came(request.user, request.name, request.place)
 
     def _step_over(self, raw: Update, error: Exception) -> None:
-        """Leave out an update that cannot be read: one line without what is in it, and admins are told once."""
+        """Skip an update that cannot be parsed: one line without its content, and admins are alerted once."""
         kinds = ", ".join(key for key in raw if key != "update_id" and key.isidentifier()) or "nothing"
         log.error(
             "Update %s (%s) cannot be read and is left out: %s", raw.get("update_id"), kinds, type(error).__name__
@@ -154,8 +154,8 @@ class Intake:
         self._dispatcher.submit(request, "" if self._changes(request) else question)
 
     async def _perform(self, request: Request) -> None:
-        """Carry a request out, answer it, and note that it is done."""
-        if not self._people.is_known(request.user):  # let out since they asked
+        """Carry a request out, answer it, and mark it as finished."""
+        if not self._people.is_known(request.user):  # access was withdrawn since
             await self._drop(request)
             return
         await self._inbox.start(request)
@@ -171,7 +171,7 @@ class Intake:
         await self._inbox.finish([request])
 
     async def _answer_for(self, request: Request) -> None:
-        """Answer for a change that was under way when the program ended."""
+        """Answer a change that was in progress when the program ended."""
         if not self._people.is_known(request.user):
             await self._drop(request)
             return
@@ -186,7 +186,7 @@ class Intake:
         await self._responder.send(request.place, html, keyboard)
 
     async def _leave_out(self, requests: list[Request]) -> None:
-        """Close requests that another one answers; buttons stop spinning at a pace that takes nothing from others."""
+        """Close duplicate requests, answering presses at a pace that does not affect others."""
         await self._inbox.finish(requests)
         for request in requests:
             if request.press and not self._dispatcher.closed:
@@ -194,7 +194,7 @@ class Intake:
                 await asyncio.sleep(LEFT_OUT_EVERY)
 
     async def _drop(self, request: Request) -> None:
-        """Close a request of somebody who is not known any more."""
+        """Close a request of somebody who has lost access."""
         if request.press:
             await self._answer_press(request, "")
         await self._inbox.finish([request])
@@ -221,7 +221,7 @@ class Intake:
         return self._buttons.changes(request) if request.press else self._router.changes(request)
 
     def _is_late(self, request: Request) -> bool:
-        """Tell whether the person is to be asked whether this is still to be done."""
+        """Return whether the person must confirm this request."""
         if self._clock() - request.sent_at <= FRESH_FOR or not self._changes(request):
             return False
         return not (request.press and self._buttons.expires(request))
@@ -231,7 +231,7 @@ class Intake:
 
 
 async def _guarded(handling: Awaitable[str | None]) -> str | None:
-    """Await a handler; return what people are told where it failed, else what it returned."""
+    """Await a handler; return its result, or the text for people if it failed."""
     try:
         return await handling
     except ShuttingDownError:

@@ -1,4 +1,4 @@
-"""The menu of commands that each person sees: theirs by role; strangers see /start alone."""
+"""The command menu of each person, by role; strangers see /start only."""
 
 import asyncio
 import logging
@@ -31,7 +31,7 @@ class Menus:
             await self._try(person.role, BotCommandScopeChat(person.user))
 
     def set_for(self, user: int) -> None:
-        """Set one person's menu: before their first word their chat takes none. Returns at once."""
+        """Set one person's menu, which their chat does not accept before their first message. Returns at once."""
         self._tasks.start(self._try(self._people.role(user), BotCommandScopeChat(user)), "setting a menu")
 
     async def _try(self, role: Role | None, scope: telegram.BotCommandScope) -> None:
@@ -45,7 +45,7 @@ class Menus:
                 await asyncio.sleep(wait)
                 wait = min(wait * 2, RETRY_LONGEST)
             except ChatError as error:
-                log.debug("The menu could not be set: %s", error)  # somebody who never wrote to the bot has none
+                log.debug("The menu could not be set: %s", error)  # people who never wrote to the bot have none
                 return
             else:
                 return

@@ -1,4 +1,4 @@
-"""Asks Telegram for updates, for ever: what it gives is accepted before it is confirmed. Nothing ends that."""
+"""Polls Telegram for updates, for ever: updates are accepted before they are confirmed. No error ends that."""
 
 import asyncio
 import logging
@@ -13,15 +13,15 @@ from handlers.telegram.hearing import Hearing
 log = logging.getLogger(__name__)
 
 RETRY_FIRST, RETRY_LONGEST = 1.0, 30.0
-"""Seconds between two polls, where they fail."""
+"""Seconds between two polls after failures."""
 CONFLICT_WAIT = 3.0
-"""Seconds until the next poll, where somebody else polls or a webhook is set."""
+"""Seconds until the next poll if somebody else polls or a webhook is set."""
 
 
 class Poller:
-    """Polls. accept: takes a batch, and the seconds since the poll before came back (None for the first); never raises.
+    """Polls. accept: called with a batch and the seconds since the previous poll returned (first: None); never raises.
 
-    What `accept` has returned from is confirmed by the next poll, and never given again.
+    Updates that `accept` has processed are confirmed by the next poll, and never delivered again.
     """
 
     def __init__(
@@ -33,7 +33,7 @@ class Poller:
         self._connection, self._hearing, self._accept = connection, hearing, accept
 
     async def run(self) -> None:
-        """Poll until cancelled. Raises TokenRefusedError when Telegram does not accept the token any more."""
+        """Poll until cancelled. Raises TokenRefusedError if Telegram rejects the token for good."""
         offset, wait, in_trouble, first = None, RETRY_FIRST, False, True
         while True:
             try:

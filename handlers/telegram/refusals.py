@@ -1,8 +1,8 @@
-"""What Telegram's errors mean, by status code and whole text: the one table, and what a refused token is worth.
+"""Interprets Telegram's errors by status code and complete text, in one table, and judges rejections of the token.
 
-Texts are matched as a whole, since the general word hides the special one: "not enough rights to create a topic" is a
-missing right, not a missing topic. What no pattern matches is an UnknownRefusalError. Sources of the texts are in
-`docs/stand-ins-telegram.md`.
+Texts are matched as a whole, since the general phrase hides the specific one: "not enough rights to create a topic" is
+a missing right, not a missing topic. Anything else is an UnknownRefusalError. `docs/stand-ins-telegram.md` has the
+sources of the texts.
 """
 
 import re
@@ -35,7 +35,7 @@ from handlers.chat.errors import (
 )
 
 TOKEN_REFUSALS, TOKEN_SPAN = 3, 120.0
-"""A token counts as refused after so many refusals over so many seconds, with no other answer in between."""
+"""A token counts as rejected after so many rejections over so many seconds, with no other response in between."""
 
 _ANSWERED_BY_SOMEBODY_ELSE = "the answer is not Telegram's: a proxy, or a network that wants a login, stands in between"
 
@@ -58,7 +58,7 @@ Make = Callable[[str, re.Match[str]], ChatError | None]
 
 
 def _already(_: str, __: re.Match[str]) -> None:
-    """Return None: what was asked is so already."""
+    """Return None: the requested state exists already."""
 
 
 def _as(kind: type[ChatError]) -> Make:
@@ -112,8 +112,8 @@ _FORBIDDEN: tuple[tuple[str, Make], ...] = (
 
 
 def translate(error: telegram.error.TelegramError) -> ChatError | None:
-    """Return what an error of python-telegram-bot means; None where what was asked is so already."""
-    if isinstance(error.__cause__, telegram.error.TelegramError | ValueError):  # the answer is no JSON
+    """Translate an error of python-telegram-bot; None if the requested state exists already."""
+    if isinstance(error.__cause__, telegram.error.TelegramError | ValueError):  # the response is not JSON
         return NotSentError(_ANSWERED_BY_SOMEBODY_ELSE)
     match error:
         case telegram.error.RetryAfter():
@@ -139,9 +139,9 @@ def translate(error: telegram.error.TelegramError) -> ChatError | None:
 
 
 def classify(code: int, text: str) -> ChatError | None:
-    """Return what a refusal means: code is 400 or 403, text Telegram's description in any case. None: it is so already.
+    """Interpret a rejection: code is 400 or 403, text its description in any case. None: the state exists already.
 
-    Parameters that the library adds to the text are not looked at.
+    Parameters that the library appends to the text are ignored.
     """
     said = text.partition(". The server response contained unknown parameters")[0].strip()
     said = re.sub(r"^(bad request|forbidden): ", "", said, flags=re.IGNORECASE)
@@ -152,7 +152,7 @@ def classify(code: int, text: str) -> ChatError | None:
 
 
 class TokenWatch:
-    """Whether refusals of the token are to be believed: one alone may come from a proxy or a network's login page.
+    """Decides whether rejections of the token are credible: a single one may come from a proxy or a captive portal.
 
     `now` is in seconds of any steady clock.
     """
@@ -163,16 +163,16 @@ class TokenWatch:
 
     @property
     def suspicious(self) -> bool:
-        """Whether the last answer was a refusal of the token."""
+        """Whether the last response was a rejection of the token."""
         return self._first is not None
 
     def refuse(self, now: float) -> bool:
-        """Count a refusal; return whether the token is to be taken for refused."""
+        """Count a rejection; return whether the token counts as rejected."""
         self._first = now if self._first is None else self._first
         self._refusals.append(now)
         return len(self._refusals) == TOKEN_REFUSALS and now - self._first >= TOKEN_SPAN
 
     def accept(self) -> None:
-        """Forget the refusals: Telegram has answered something else to this token."""
+        """Reset: Telegram has responded otherwise to this token."""
         self._refusals.clear()
         self._first = None

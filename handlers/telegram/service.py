@@ -1,6 +1,6 @@
-"""Telegram's side of the program as a whole: one way in for the controller's notices, one start and one end.
+"""The Telegram side as a whole: one entry point for the controller's notices, one start and one stop.
 
-Its parts are made and tied together in `handlers.telegram.assemble`.
+`handlers.telegram.assemble` creates and connects its parts.
 """
 
 import asyncio
@@ -34,9 +34,9 @@ from handlers.telegram.ui.responder import Responder
 log = logging.getLogger(__name__)
 
 DRAIN_STEP = 0.5
-"""Seconds between two looks whether what is left can still go before the end."""
+"""Seconds between two checks during shutdown whether anything can still be sent."""
 CARDS_AFTER = 15.0
-"""Seconds after the start when every card is compared with the truth."""
+"""Seconds after the start when every card is compared with its account."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +66,7 @@ class TelegramOptions:
 
 
 class TelegramService:
-    """Telegram's side of the program. tasks: what is to be finished at the end; lasting: what is cancelled then."""
+    """The Telegram side of the program. tasks: drained at shutdown; lasting: cancelled at shutdown."""
 
     def __init__(
         self,
@@ -90,12 +90,12 @@ class TelegramService:
         self._connection, self._bot, self._hearing, self._queue = connection, bot, hearing, queue
         self._tasks, self._lasting = tasks, lasting
         self.alerts = alerts
-        """Where transitions are absorbed as they are stored, and sent plainly where they cannot be."""
+        """Absorbs transitions as they are stored, and sends them plainly if they cannot be."""
         self._responder, self._codes, self._linking, self._cards = responder, codes, linking, cards
         self._alert_chat, self._people, self._choices = alert_chat, people, choices
 
     def notify(self, notice: Notice) -> None:
-        """Handle what the controller announces: a `Listener` of the recorder. Returns at once."""
+        """Handle a notice: a `Listener` of the recorder. Returns at once."""
         match notice:
             case CodeShown():
                 self._codes.show(notice)
@@ -104,7 +104,7 @@ class TelegramService:
             case Timed():
                 return
             case Transition():
-                if not self._linking.waits(notice.number):  # it has a card when its turn comes
+                if not self._linking.waits(notice.number):  # it gets a card when its turn comes
                     self._cards.refresh(notice.number)
                 self.alerts.account_changed(notice.number)
                 if notice.state is State.CONNECTED:
@@ -113,43 +113,43 @@ class TelegramService:
                 self._linking.refresh(notice.number)
 
     async def raise_trouble(self, reason: Trouble, detail: str = "") -> None:
-        """Notify admins of a trouble of the controller itself (`controller.troubles`), or of how it goes on."""
+        """Notify admins of a trouble of the controller itself (`controller.troubles`), or of news about it."""
         await self.alerts.announcer.trouble(Kind.ALERT, reason, detail)
-        self._cards.refresh_all()  # what all accounts wait for may have begun
+        self._cards.refresh_all()  # all accounts may be waiting for this now
 
     async def clear_trouble(self, reason: Trouble) -> None:
         """Notify admins that a trouble of the controller is over."""
         await self.alerts.announcer.trouble(Kind.OVER, reason)
         self._cards.refresh_all()
 
-    # --- what the monitoring looks at ---------------------------------------------------------------------------------
+    # --- queries by the monitoring ------------------------------------------------------------------------------------
 
     async def look_at_alerts(self) -> None:
-        """Return once every chat's worker has looked at its alerts; raises RuntimeError if one has ended."""
+        """Return once every chat's worker has examined its alerts; raises RuntimeError if one has ended."""
         await self.alerts.look()
 
     async def call(self) -> bool:
-        """Make one call that changes nothing. Returns whether Telegram answered."""
+        """Make a harmless call. Returns whether Telegram responded."""
         return await self._connection.answers()
 
     @property
     def deaf(self) -> str:
-        """Why nobody is heard; "" while polls come back."""
+        """Why no updates arrive; "" if they do."""
         return self._hearing.deaf
 
     @property
     def poll_age(self) -> float:
-        """Seconds since a poll came back."""
+        """Seconds since the last successful poll."""
         return self._hearing.poll_age
 
     def unsent(self) -> list[datetime]:
-        """Return since when alerts wait that nobody was told of."""
+        """Return since when alerts are pending that have reached nobody."""
         return self.alerts.unsent()
 
-    # --- from the start to the end ------------------------------------------------------------------------------------
+    # --- start and stop -----------------------------------------------------------------------------------------------
 
     async def load(self) -> None:
-        """Read what an earlier run left: before the first transition is stored. Raises OSError."""
+        """Load what is stored, before the first transition is stored. Raises OSError."""
         await self._people.load()
         await self._choices.load()
         await self._alert_chat.start()
@@ -157,15 +157,15 @@ class TelegramService:
         await self._cards.load()
 
     async def run(self) -> None:
-        """Serve until cancelled. Raises TokenRefusedError when Telegram does not accept the token."""
+        """Run until cancelled. Raises TokenRefusedError if Telegram rejects the token."""
         self._tasks.start(self._codes.clear_left(), "deleting codes that were left")
         self._lasting.start(self._refresh_cards(), "looking at all cards once")
         await self._bot.run()
 
     async def stop(self, deadline: float) -> None:
-        """Take no more commands, send what is still to be sent for at most `deadline` seconds, and close.
+        """Accept no more commands, send what is pending for at most `deadline` seconds, and close.
 
-        Call it after the registry has stopped, so that its last words are among them.
+        Call it after the registry has stopped, so that its last notices are included.
         """
         await self._bot.stop()
         self._codes.hide_all()
@@ -179,7 +179,7 @@ class TelegramService:
         await self._connection.close()
 
     async def _drain(self, seconds: float) -> tuple[bool, bool]:
-        """Send what is left, of alerts and of the rest, but do not wait for budgets; return whether all was sent."""
+        """Send pending alerts and messages, without waiting for budgets; return whether all were sent."""
         loop = asyncio.get_running_loop()
         ends_at = loop.time() + seconds
         while True:
@@ -189,6 +189,6 @@ class TelegramService:
                 return alerted, sent
 
     async def _refresh_cards(self) -> None:
-        """Look at every card once the accounts have been taken up: most have been edited by then, and cost nothing."""
+        """Compare every card once the accounts have been loaded: most have been edited by then, at no cost."""
         await asyncio.sleep(CARDS_AFTER)
         self._cards.refresh_all()

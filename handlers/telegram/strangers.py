@@ -1,4 +1,4 @@
-"""People whom nobody let in: they learn their own id and nothing more, and admins are told of each once."""
+"""People without access: they are shown their own id and nothing more, and admins are notified of each once."""
 
 import asyncio
 import logging
@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 
 
 class Strangers:
-    """Answers strangers beside the handlers, so that a flood of them holds up nobody."""
+    """Answers strangers outside the request queues, so that a flood of them delays nobody."""
 
     def __init__(
         self,
@@ -34,7 +34,7 @@ class Strangers:
         self._people, self._clock = people, clock
         self._limits = StrangerLimits()
         self._storing = asyncio.Lock()
-        """One at a time: a crowd must not stand before everybody else's requests at the database."""
+        """One at a time: a crowd must not precede everybody else's requests at the database."""
 
     def came(self, user: int, name: str, place: Place) -> None:
         """Answer a stranger's /start, at most once a minute. Returns at once."""

@@ -1,8 +1,8 @@
 """Opens browsers of queued accounts in advance, so that their codes are ready when their turn comes.
 
 A page needs about ten seconds for its first code, which would add up in a queue. Only the next few are opened,
-and closed again if their turn does not come in time: a code's rounds are limited, and nobody sees these. Whose turn it is, and
-what people are shown, is up to `linking`.
+and closed again if their turn does not come in time: a code's rounds are limited, and nobody sees these. Whose turn it
+is, and what people are shown, is up to `linking`.
 """
 
 import asyncio
