@@ -1,1 +1,1 @@
-"""Who watches the watcher: proof that the whole way to people works, and windows for machines that look on."""
+"""Self-monitoring: proof that the whole path to people works, and endpoints for external monitoring."""

@@ -1,4 +1,4 @@
-"""For how long nobody watched: told at the start, with what ended the run before, as far as that can be told."""
+"""Reports downtime at start, with the cause of the previous run's end as far as it is known."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -13,25 +13,25 @@ from handlers.texts.vocabulary import clock, count, span
 from storage.pulse import LastRun
 
 SHORTEST = timedelta(minutes=5)
-"""What is shorter is not worth a sound: a restart."""
+"""Shorter downtime is not worth an alert: a restart."""
 PATIENCE = 180.0
-"""Seconds that accounts may take to come back before that is told."""
+"""Seconds to wait for accounts to reconnect before reporting."""
 NAMES = 5
 
 
 class Records(Protocol):
-    """Where the run before left its pulse, and what is so in this one."""
+    """The previous run's pulse, and the current values."""
 
     boot_id: str
     started_at: datetime
     oom_kills_at_start: int | None
 
     async def last(self) -> LastRun | None:
-        """Return what the run before left. Raises OSError."""
+        """Return the previous run. Raises OSError."""
 
 
 def what_ended(last: LastRun, boot_id: str, oom_kills: int | None) -> str:
-    """Return what ended a run, as far as can be told. boot_id, oom_kills: as they are now."""
+    """Return what ended a run, as far as it is known. boot_id, oom_kills: current values."""
     if last.ended:
         return f"It was stopped in order ({last.ended})."
     if boot_id and last.boot_id and boot_id != last.boot_id:
@@ -43,7 +43,7 @@ def what_ended(last: LastRun, boot_id: str, oom_kills: int | None) -> str:
 
 
 def in_words(last: LastRun, now: datetime, ended: str, *, accounts: int, back: int, missing: list[str]) -> str:
-    """Tell of the absence, as HTML. now: when it ended. missing: names of accounts that are not back, as HTML."""
+    """Describe the downtime, as HTML. now: its end. missing: names of accounts that are not connected, as HTML."""
     when = f"{clock(last.at, now)} – {clock(now, now)}</b> ({span((now - last.at).total_seconds())})"
     unwatched = f"{count(accounts, 'account')} unwatched; {back} {'is' if back == 1 else 'are'} back."
     lines = [f"🕳 <b>I was away {when}, {unwatched}", escape(ended)]
@@ -54,9 +54,9 @@ def in_words(last: LastRun, now: datetime, ended: str, *, accounts: int, back: i
 
 
 async def tell_absence(records: Records, registry: Registry, notify: Callable[[str], Awaitable[None]]) -> None:
-    """Tell of the absence that ended with the start, if it was long. Call it once the accounts are taken up.
+    """Report the downtime before this start, if it was long. Call it once the accounts are loaded.
 
-    A clock that was set back since tells nothing, and nothing is told. Raises OSError if the pulse cannot be read.
+    Nothing is reported if the clock was set back since. Raises OSError if the pulse cannot be read.
     """
     last = await records.last()
     started_at = records.started_at
@@ -82,7 +82,7 @@ def _not_back(registry: Registry, numbers: list[str]) -> list[str]:
 
 
 def read_oom_kills(proc: Path = Path("/proc")) -> int | None:
-    """Return how many processes the kernel ended for want of memory since the boot, in whichever control group."""
+    """Return how many processes the kernel has killed for lack of memory since boot, in all control groups."""
     try:
         lines = (proc / "vmstat").read_text("ascii").splitlines()
     except (OSError, UnicodeDecodeError):

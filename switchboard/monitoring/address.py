@@ -1,4 +1,4 @@
-"""Where the windows for machines listen: a Unix socket, or a port on loopback, and nowhere else."""
+"""Listening addresses of the health endpoints: a Unix socket, or a port on loopback, and nothing else."""
 
 import ipaddress
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from pathlib import Path
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """Where to listen: a Unix socket, or a host on loopback with a port (0: any that is free)."""
+    """A Unix socket, or a host on loopback with a port (0: any free one)."""
 
     path: Path | None = None
     host: str = ""
@@ -15,7 +15,7 @@ class Address:
 
 
 def parse_address(text: str) -> Address:
-    """Read `unix:PATH` or `HOST:PORT` with a loopback host. Raises ValueError with one line for people."""
+    """Parse `unix:PATH` or `HOST:PORT` with a loopback host. Raises ValueError with one line for people."""
     if text.startswith("unix:"):
         path = Path(text.removeprefix("unix:"))
         if not path.is_absolute():
@@ -23,7 +23,7 @@ def parse_address(text: str) -> Address:
         return Address(path=path)
     host, _, port = text.rpartition(":")
     host = host.strip("[]")
-    if not port.isdecimal() or int(port) > 65535:  # noqa: PLR2004 - the last port there is
+    if not port.isdecimal() or int(port) > 65535:  # noqa: PLR2004 - the highest port
         raise ValueError("takes HOST:PORT such as 127.0.0.1:9464, or unix:PATH")
     try:
         is_loopback = host == "localhost" or ipaddress.ip_address(host).is_loopback

@@ -1,4 +1,4 @@
-"""Makes the monitoring of the settings, for one run of the program."""
+"""Creates the monitoring from the settings, for one run of the program."""
 
 import shutil
 from contextlib import suppress
@@ -17,7 +17,7 @@ from switchboard.monitoring.watch import ChatSide, Monitoring, Options
 from switchboard.settings import Settings
 
 ID_LETTERS = 8
-"""Letters of a profile's name that stand for its account in figures: enough for a million accounts without a double."""
+"""Letters of a profile's name that identify its account in metrics: enough for a million accounts."""
 
 
 def assemble(settings: Settings, database: Database, registry: Registry, chat: ChatSide, hosts: Hosts) -> Monitoring:
@@ -69,7 +69,7 @@ def assemble(settings: Settings, database: Database, registry: Registry, chat: C
 
 
 def boot_id() -> str:
-    """Return the kernel's id of this boot; "" where it is not told."""
+    """Return the kernel's boot id; "" if unknown."""
     try:
         return Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
     except OSError:

@@ -1,8 +1,8 @@
-"""The heartbeat: a word to a service outside, each minute, that complains when it stays away.
+"""The heartbeat: a periodic ping to an external service that alerts if pings stop.
 
-Spoken are the conventions of healthchecks.io (POST of a short body; `/start` first, `/fail` where something is wrong),
-of Uptime Kuma's push monitors (GET `/api/push/…?status=up|down&msg=…`) and of GoAlert (POST; it knows no failure, so a
-bad beat is one that stays away). The address is a secret: it is never logged. Nothing waits for it.
+Supports healthchecks.io (POST with a short body; `/start` first, `/fail` on problems),
+Uptime Kuma's push monitors (GET `/api/push/…?status=up|down&msg=…`) and GoAlert (POST; it has no failure signal, so a
+bad beat is not sent). The address is secret and never logged. Nothing waits for it.
 """
 
 import asyncio
@@ -21,14 +21,14 @@ CALL_DEADLINE = 10.0
 """Seconds that one call may take in all."""
 TRIES = 3
 ASK_AGAIN = 1.0
-"""Seconds until a report that is not there yet is asked for again."""
+"""Seconds until a missing report is requested again."""
 BODY_LIMIT = 1000
-"""Characters of the body; every service named above keeps at least as many."""
+"""Characters of the body; every supported service stores at least as many."""
 
 
 @unique
 class Signal(StrEnum):
-    """What is said of the program."""
+    """The program's state as signalled."""
 
     START = "start"
     GOOD = "good"
@@ -45,7 +45,7 @@ class Call:
 
 
 def call_for(address: str, signal: Signal, text: str) -> Call | None:
-    """Return the call that tells a signal to the service at `address`; None where it has no word for it."""
+    """Return the call that signals to the service at `address`; None if it does not support the signal."""
     parts = urlsplit(address)
     text = text[:BODY_LIMIT]
     if "/api/push/" in parts.path:
@@ -60,9 +60,9 @@ def call_for(address: str, signal: Signal, text: str) -> Call | None:
 
 
 class Heartbeat:
-    """Tells the service, each `every` seconds, what `report` returns: whether all is well, and a few figures.
+    """Reports to the service every `every` seconds what `report` returns: whether all is well, and a few figures.
 
-    report: None where that is not known yet; then it is asked again soon, and nothing is told.
+    report: returns None if that is not known yet; it is then called again soon, and nothing is sent.
     """
 
     def __init__(
@@ -73,7 +73,7 @@ class Heartbeat:
         every: float = 60.0,
         first_wait: float = 1.0,
     ) -> None:
-        """first_wait: seconds before the second try of one call; it doubles."""
+        """first_wait: seconds before the second attempt at a call; doubles each time."""
         self._address, self._report, self._every, self._first_wait = address, report, every, first_wait
         self._failing = False
 
@@ -111,7 +111,7 @@ class Heartbeat:
 
 
 async def _perform(client: httpx.AsyncClient, call: Call) -> str:
-    """Make the call; return what went wrong without the address, empty where nothing did."""
+    """Make the call; return the error without the address, empty on success."""
     try:
         async with asyncio.timeout(CALL_DEADLINE):
             answer = await client.request(call.method, call.url, content=call.body.encode() or None)
@@ -119,13 +119,13 @@ async def _perform(client: httpx.AsyncClient, call: Call) -> str:
         return f"no answer in {CALL_DEADLINE:g} s"
     except (httpx.HTTPError, httpx.InvalidURL, UnicodeError, ValueError) as error:
         return "its TLS certificate is not accepted" if _is_certificate(error) else type(error).__name__
-    if answer.is_redirect:  # followed nowhere: the address is a secret, and a POST would become a GET
+    if answer.is_redirect:  # not followed: the address is secret, and a POST would become a GET
         return f"it redirects ({answer.status_code}): HEARTBEAT_URL must be the address that it leads to"
     return "" if answer.is_success else f"it answers {answer.status_code}"
 
 
 def _is_certificate(error: BaseException | None) -> bool:
-    """Tell whether a certificate was refused: the HTTP library wraps it more than once."""
+    """Return whether a certificate was rejected: the HTTP library wraps that error more than once."""
     while error is not None:
         if isinstance(error, ssl.SSLCertVerificationError):
             return True

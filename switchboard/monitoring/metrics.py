@@ -1,7 +1,7 @@
-"""Figures for Prometheus: what is counted as it happens, and what is read when somebody scrapes.
+"""Prometheus metrics: counters updated as things happen, and gauges read at a scrape.
 
-Labels are bounded: states, reasons and outcomes are enumerations, and an account is a short id that is stable and tells
-nothing of its number. Nothing is measured for a scrape that is not known already, so that a scrape costs no browser.
+Labels are bounded: states, reasons and outcomes are enumerations, and an account is a short stable id that reveals
+nothing about its number. A scrape measures nothing that is not known already, so it costs no browser anything.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -30,12 +30,12 @@ disable_created_metrics()  # type: ignore[no-untyped-call]  # a second series fo
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 LATENCIES = (0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
-"""Upper bounds of the buckets, in seconds; a probe or a call that takes longer has failed."""
+"""Upper bounds of the buckets, in seconds; a longer probe or call has failed."""
 
 
 @dataclass(frozen=True, slots=True)
 class AccountFigures:
-    """What is known of one account. id: short, stable, and nothing of the number. usage: the newest measure."""
+    """Known values of one account. id: short, stable, unrelated to the number. usage: the latest measurement."""
 
     id: str
     status: Status
@@ -44,7 +44,7 @@ class AccountFigures:
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """What is read at a scrape. Ages and durations are seconds, sizes bytes; None where it is not known.
+    """Values read at a scrape. Ages and durations are seconds, sizes bytes; None if unknown.
 
     alerts_owed: messages that alerts still owe, over all chats. host: free and limit of memory, disk, processes, by
     the names `memory_free`, `memory_limit`, `disk_free`, `processes`, `processes_limit`, `oom_kills`.
@@ -63,7 +63,7 @@ class Figures:
 
 
 class Metrics(Collector):
-    """All figures. `note` takes notices; `scrape` returns what Prometheus reads."""
+    """All metrics. `note` handles notices; `scrape` returns what Prometheus reads."""
 
     def __init__(self, read: Callable[[], Figures], *, version: str) -> None:
         self._read, self._version = read, version
@@ -77,7 +77,7 @@ class Metrics(Collector):
         self._registry.register(self)
 
     def note(self, notice: Notice) -> None:
-        """Count what managers tell."""
+        """Count a notice."""
         if isinstance(notice, Timed):
             (self._probes if notice.what == "probe" else self._heartbeats).observe(notice.seconds)
         if not isinstance(notice, Transition):
@@ -96,11 +96,11 @@ class Metrics(Collector):
         return generate_latest(self._registry)
 
     def write(self, path: Path) -> None:
-        """Write everything for node_exporter's textfile collector, all or nothing. Raises OSError."""
+        """Write everything for node_exporter's textfile collector, atomically. Raises OSError."""
         write_to_textfile(str(path), self._registry)
 
     def collect(self) -> Iterable[Metric]:
-        """Yield what is read at a scrape: the library's way to ask."""
+        """Yield what is read at a scrape: the library's interface."""
         figures = self._read()
         info = InfoMetricFamily("switchboard_build", "The running program")
         info.add_metric((), {"version": self._version})

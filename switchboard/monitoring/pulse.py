@@ -1,8 +1,8 @@
-"""The pulse: proof that the way from a transition to a person works, looked at again and again.
+"""The pulse: periodic proof that the path from a transition to a person works.
 
-A timer that ticks proves a timer. One beat looks at every link of the way (the loop, the database, the alert workers,
-Telegram's polls and calls), each within its own limit, and says which failed and how. Everything outside is fed from
-it: systemd's watchdog, the heartbeat, the windows for machines. What each link is and how it is looked at is handed in.
+A ticking timer proves only a timer. A beat checks every link of the path (the event loop, the database, the alert
+workers, Telegram's polling and calls), each within its own limit, and says which failed and how. Everything external is
+fed by it: systemd's watchdog, the heartbeat, the health endpoints. The links and their checks are passed in.
 """
 
 import asyncio
@@ -15,25 +15,25 @@ from enum import StrEnum, unique
 log = logging.getLogger(__name__)
 
 LOOP = "event loop"
-"""The name of the one link that the pulse looks at by itself."""
+"""The name of the only link that the pulse checks by itself."""
 
 
 @unique
 class Health(StrEnum):
-    """What a look at one link found."""
+    """The result of checking a link."""
 
     GOOD = "good"
     AWAY = "away"
-    """Somebody else's trouble that is known and being waited for, such as a Telegram that cannot be reached."""
+    """A known outage elsewhere that is being waited for, such as an unreachable Telegram."""
     REFUSED = "refused"
-    """It answered, and the answer was an error. A restart would not mend it."""
+    """It responded with an error. A restart would not fix it."""
     HUNG = "hung"
-    """No answer within its limit. A restart may mend it."""
+    """No response within its limit. A restart may fix it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What a look at one link found. detail: one line for people, empty where all is well."""
+    """The result of checking a link. detail: one line for people, empty if all is well."""
 
     health: Health
     detail: str = ""
@@ -44,9 +44,9 @@ GOOD = Finding(Health.GOOD)
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """One link of the way to people. limit: seconds that a look may take.
+    """One link of the path to people. limit: seconds that a check may take.
 
-    look: returns a Finding; what it raises counts as REFUSED, and what it does not return within the limit as HUNG.
+    look: returns a Finding; if it raises, that counts as REFUSED, and if it misses the limit as HUNG.
     """
 
     name: str
@@ -56,7 +56,7 @@ class Link:
 
 @dataclass(frozen=True, slots=True)
 class Beat:
-    """One look at every link. at: aware UTC. lag: seconds that the loop was late."""
+    """One check of every link. at: aware UTC. lag: seconds by which the event loop was late."""
 
     at: datetime
     findings: dict[str, Finding]
@@ -64,21 +64,21 @@ class Beat:
 
     @property
     def failed(self) -> dict[str, Finding]:
-        """The links that did not work, by name."""
+        """The names of the links that did not work."""
         return {name: one for name, one in self.findings.items() if one.health in {Health.REFUSED, Health.HUNG}}
 
     @property
     def is_good(self) -> bool:
-        """Whether an alert of this moment would reach somebody, or waits only for what is known to be away."""
+        """Whether an alert would reach somebody now, or waits only for what is known to be away."""
         return not self.failed
 
     @property
     def is_alive(self) -> bool:
-        """Whether nothing hangs: what a restart would not mend counts as alive."""
+        """Whether nothing hangs: what a restart would not fix counts as alive."""
         return all(one.health is not Health.HUNG for one in self.findings.values())
 
     def __str__(self) -> str:
-        """Return what is wrong in one line; "good" where nothing is."""
+        """Return the problems in one line; "good" if there are none."""
         wrong = [
             f"{name} {one.health}" + (f": {one.detail}" if one.detail else "")
             for name, one in self.findings.items()
@@ -88,7 +88,7 @@ class Beat:
 
 
 class Pulse:
-    """Beats until cancelled. `last` is the newest beat; listeners get each."""
+    """Beats until cancelled. `last` is the latest beat; listeners get each."""
 
     def __init__(
         self,
@@ -99,21 +99,21 @@ class Pulse:
         lag_limit: float = 30.0,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
-        """every: seconds between two beats. lag_limit: seconds that the loop may be late before that counts."""
+        """every: seconds between two beats. lag_limit: seconds by which the event loop may be late."""
         self._links, self._listeners = links, listeners
         self._every, self._lag_limit, self._clock = every, lag_limit, clock
         self.last: Beat | None = None
         self._looking: dict[str, tuple[asyncio.Future[Finding], float]] = {}
-        """Looks that have not ended, and when they began, by the name of their link."""
+        """Running checks and when they began, by link name."""
         self._beaten_at: float | None = None
 
     @property
     def age(self) -> float | None:
-        """Seconds since the newest beat; None before the first."""
+        """Seconds since the latest beat; None before the first."""
         return None if self._beaten_at is None else asyncio.get_running_loop().time() - self._beaten_at
 
     async def run(self) -> None:
-        """Beat again and again, each `every` seconds, however long the looks take."""
+        """Beat every `every` seconds, however long the checks take."""
         loop = asyncio.get_running_loop()
         due = loop.time()
         while True:
@@ -123,9 +123,9 @@ class Pulse:
             await asyncio.sleep(due - loop.time())
 
     async def beat(self, lag: float = 0.0) -> Beat:
-        """Look at every link once, side by side.
+        """Check every link once, concurrently.
 
-        A look that takes longer than to the next beat, and may, goes on: till then its link is as it was found last.
+        A check with a limit beyond the next beat may continue: until it ends, its link keeps its last result.
         """
         looks = await asyncio.gather(*(self._look(link) for link in self._links))
         findings = {link.name: finding for link, finding in zip(self._links, looks, strict=True)}
@@ -135,7 +135,7 @@ class Pulse:
         return beat
 
     async def _look(self, link: Link) -> Finding:
-        """Look at one link, and never wait longer than its limit: also for a look that swallows its cancellation."""
+        """Check one link, never waiting longer than its limit, even for a check that swallows its cancellation."""
         loop = asyncio.get_running_loop()
         if link.name not in self._looking:
             self._looking[link.name] = (asyncio.ensure_future(link.look()), loop.time())
@@ -169,6 +169,6 @@ class Pulse:
 
 
 def _forget(look: "asyncio.Future[Finding]") -> None:
-    """Read what comes of a look that nobody waits for any more, so that it is not logged as never read."""
+    """Consume the result of a check that nobody awaits any more, so that it is not logged as never retrieved."""
     if not look.cancelled():
         look.exception()

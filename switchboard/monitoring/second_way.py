@@ -1,7 +1,7 @@
-"""The second way to people: what is critical and Telegram has not taken goes out by Apprise (mail, ntfy, Slack, SMS …).
+"""The fallback channel: critical alerts that Telegram has not accepted, sent through Apprise (mail, ntfy, SMS …).
 
-The library knows the services; here are the deadline, the secrets (every address is one) and the answer to the one
-question that counts: did anybody take it. When to use it is decided by whoever owns the alerts.
+The library knows the services; this module adds deadlines, keeps the addresses secret, and reports whether any service
+accepted the message. When to use it is decided by the owner of the alerts.
 """
 
 import asyncio
@@ -15,15 +15,15 @@ import apprise
 log = logging.getLogger(__name__)
 
 SEND_DEADLINE = 30.0
-"""Seconds that one service may take. A library's thread that hangs is left behind; the word of it is "not taken"."""
+"""Seconds that one service may take. A hung library thread is abandoned and counts as not accepted."""
 
 
 class SecondWayError(ValueError):
-    """An address is none that Apprise knows. Its text is one line without the address."""
+    """Apprise does not recognise an address. The text is one line without the address."""
 
 
 class SecondWay:
-    """Sends to every address, side by side. Raises SecondWayError for an address that cannot be used."""
+    """Sends to every address concurrently. Raises SecondWayError for an unusable address."""
 
     def __init__(self, addresses: Sequence[str], *, deadline: float = SEND_DEADLINE) -> None:
         self._deadline = deadline
@@ -38,7 +38,7 @@ class SecondWay:
 
     @property
     def names(self) -> list[str]:
-        """What the services are called where no secret may stand: their place in the setting, and their kind."""
+        """Names of the services that reveal no secret: their position in the setting, and their kind."""
         return [name for name, _ in self._services]
 
     async def send(self, title: str, text: str) -> dict[str, bool]:

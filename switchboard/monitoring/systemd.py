@@ -1,7 +1,7 @@
 """systemd's notification protocol (sd_notify(3)): ready, stopping, a line of status, and the watchdog.
 
-Datagrams to the socket that NOTIFY_SOCKET names. Without it every call does nothing, so that the program is the same
-wherever it runs. Nothing here waits: a manager that does not read is no reason to stand still.
+Datagrams to the socket named by NOTIFY_SOCKET. Without it every call does nothing, so that the program behaves the same
+everywhere. Nothing here waits: a service manager that does not read must not block the program.
 """
 
 import logging
@@ -17,7 +17,7 @@ STATUS_LIMIT = 200
 
 
 class Notifier:
-    """Tells systemd how the program is. Make it with `from_environment`."""
+    """Notifies systemd. Create it with `from_environment`."""
 
     def __init__(self, address: str | None, watchdog: float | None = None) -> None:
         """address: the socket's path, "@…" for an abstract one, None for none. watchdog: seconds, None for none."""
@@ -36,11 +36,11 @@ class Notifier:
         return cls(environment.get("NOTIFY_SOCKET") or None, watchdog if watchdog > 0 and is_ours else None)
 
     def ready(self) -> None:
-        """Say that the program serves."""
+        """Report that the program is ready."""
         self._send("READY=1")
 
     def stopping(self) -> None:
-        """Say that the program ends in order."""
+        """Report that the program is stopping in order."""
         self._send("STOPPING=1")
 
     def status(self, line: str) -> None:
@@ -48,7 +48,7 @@ class Notifier:
         self._send(f"STATUS={' '.join(line.split())[:STATUS_LIMIT]}")
 
     def feed(self) -> None:
-        """Say that all is alive, so that the watchdog waits on."""
+        """Feed the watchdog."""
         if self.watchdog is not None:
             self._send("WATCHDOG=1")
 

@@ -1,6 +1,6 @@
-"""Puts the parts of the monitoring together: what the pulse looks at, and who is told of each beat.
+"""Assembles the monitoring: what the pulse checks, and who gets each beat.
 
-The parts that need further packages (the windows) are loaded only where they are set.
+Parts that need extra packages (the health endpoints) are imported only if they are enabled.
 """
 
 import asyncio
@@ -30,39 +30,39 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 BEAT_EVERY = 15.0
-"""Seconds between two beats, or a third of systemd's watchdog where that is less."""
+"""Seconds between two beats, or a third of systemd's watchdog if that is less."""
 CALL_EVERY = 60.0
-"""Seconds between two calls of the Bot API that only ask whether it answers."""
+"""Seconds between two calls of the Bot API whose only purpose is to see whether it responds."""
 AT_START = 30.0
 """Seconds after the start in which what an earlier run left untold is not yet a failure of this one."""
 STALE_BEAT = 60.0
 """Seconds after which a beat proves nothing any more."""
 CLOCK_WATCHED = 5.0
-"""Seconds over which the wall clock is compared with the time that has passed."""
+"""Seconds over which the wall clock is compared with the monotonic one."""
 TEXTFILE_EVERY = 15.0
 RETRY = 15.0
-"""Seconds until the windows, or a part that met a bug, are tried again."""
+"""Seconds until the endpoints, or a part that failed due to a bug, are retried."""
 
 
 class ChatSide(Protocol):
-    """What is looked at of the side of people."""
+    """The chat side, as far as it is monitored."""
 
     async def look_at_alerts(self) -> None:
-        """Return once every chat's worker has looked at its alerts; raises RuntimeError if one has ended."""
+        """Return once every chat's worker has examined its alerts; raises RuntimeError if one has ended."""
 
     async def call(self) -> bool:
-        """Make one call that changes nothing. Returns whether the service answered; False where it is away."""
+        """Make a harmless call. Returns whether the service responded; False if it is down."""
 
     @property
     def deaf(self) -> str:
-        """Why nobody is heard; "" while polls come back."""
+        """Why no updates arrive; "" if they do."""
 
     @property
     def poll_age(self) -> float:
-        """Seconds since a poll came back."""
+        """Seconds since the last successful poll."""
 
     def unsent(self) -> list[datetime]:
-        """Return since when alerts wait that nobody was told of."""
+        """Return since when alerts are pending that have reached nobody."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +80,7 @@ class Options:
 
 
 class Monitoring:
-    """Watches the program itself. `run` it as a task; `ready` and `stopping` pass on what systemd waits for."""
+    """Monitors the program itself. Call `run` as a task; `ready` and `stopping` notify systemd."""
 
     def __init__(
         self,
@@ -111,7 +111,7 @@ class Monitoring:
         self._clock_seen: tuple[float, datetime] | None = None
         self._clock_stood = 0
         self.parts: list[asyncio.Task[None]] = []
-        """The program's lasting tasks: one that ended by an error is a failure that is told."""
+        """The program's permanent tasks: one that ended with an error is reported as a failure."""
         self._metrics = self._make_metrics()
         self.pulse = Pulse(
             (
@@ -128,7 +128,7 @@ class Monitoring:
         )
 
     def note(self, notice: Notice) -> None:
-        """Count what accounts do: a listener of the recorder."""
+        """Count a notice: a listener of the recorder."""
         if self._metrics is not None:
             self._metrics.note(notice)
 
@@ -138,25 +138,25 @@ class Monitoring:
             self._metrics.note_call(method, outcome)
 
     def ready(self) -> None:
-        """Say that the accounts have been taken up, and the chat is served."""
+        """Report that the accounts have been loaded and the chat is served."""
         self._serving = True
         self._notifier.ready()
 
     def stopping(self) -> None:
-        """Say that the program ends in order."""
+        """Report that the program is stopping in order."""
         self._serving = False
         self._notifier.stopping()
 
     async def tell_absence(self, notify: Callable[[str], Awaitable[None]]) -> None:
-        """Tell for how long nobody watched, once the accounts are taken up. Raises OSError if that cannot be read."""
+        """Report downtime once the accounts have been loaded. Raises OSError if the pulse cannot be read."""
         await tell_absence(self._records, self._registry, notify)
 
     async def ended(self, why: str) -> None:
-        """Store that the program ends in order. Raises OSError."""
+        """Record that the program is stopping in order. Raises OSError."""
         await self._records.ended(why, self._clock())
 
     async def run(self) -> None:
-        """Beat, and tell whoever is to be told, until cancelled. What fails beside the pulse is tried again."""
+        """Beat and report until cancelled. Whatever fails apart from the pulse is retried."""
         self._running_since = asyncio.get_running_loop().time()
         work: list[Callable[[], Coroutine[Any, Any, None]]] = [self.pulse.run]
         if self._options.health is not None and self._metrics is not None:

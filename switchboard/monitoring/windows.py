@@ -1,4 +1,4 @@
-"""Windows for machines that look on: `/live`, `/ready` and `/metrics` on loopback or on a Unix socket; off by default.
+"""Health endpoints: `/live`, `/ready` and `/metrics` on loopback or on a Unix socket; off by default.
 
 They show figures and states, and take no orders. Whoever may open them may read how many accounts there are and how
 they fare; numbers and names are not in them.
