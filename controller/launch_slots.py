@@ -1,10 +1,10 @@
-"""Launch slots: so many browsers may be launching at once, and none while somebody holds launches back (L13).
+"""Launch slots: a limited number of browsers may be launching at once, and none while launches are held (L13).
 
-A slot is held while a browser is launched, which is dear; once it is open, its page waits for the network and holds
-none (it still counts as starting, until the page has found out who it is). How many slots there are is said from
-outside (`host.launch_pressure`), up to a fixed most. Who comes next is fair: accounts that were lost before new ones,
-and the longest-served of these first; new ones by turns of the people who add them, so that nobody's three hundred keep
-another's one waiting. A launch under way is never taken back.
+A slot is occupied while a browser is launched, which is expensive; once it is open, its page waits for the network and
+needs no slot (it still counts as starting until the page is logged in). `host.launch_pressure` sets the number of
+slots, up to a fixed maximum. The order is fair: accounts that were lost come before new ones, oldest first; new
+ones alternate between the people who add them, so that three hundred of one person do not delay another's
+only one. A launch in progress is never aborted.
 """
 
 import asyncio
@@ -16,10 +16,10 @@ from enum import StrEnum, unique
 
 @unique
 class Bound(StrEnum):
-    """What keeps launches from being more at once."""
+    """The factor that limits concurrent launches."""
 
     NONE = "none"
-    """Nothing but the most that there may ever be."""
+    """Only the fixed maximum."""
     CPU = "cpu"
     MEMORY = "memory"
     DISK = "disk"
@@ -29,9 +29,9 @@ class Bound(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Room:
-    """How many may go on at once. launching: browsers being launched.
+    """How many may be in progress at once. launching: browsers being launched.
 
-    starting: these, and the pages that do not know yet who they are; None for any number. bound: what bounds both.
+    starting: these, and pages that are not logged in yet; None for no limit. bound: what limits both.
     """
 
     launching: int
@@ -41,9 +41,9 @@ class Room:
 
 @dataclass(frozen=True, slots=True)
 class Launches:
-    """What is under way now. loading: browsers that are open and whose page does not know yet who it is.
+    """What is in progress now. loading: open browsers whose page is not logged in yet.
 
-    most: launches at once, whatever the machine would take. held: whether somebody holds launches back.
+    most: the maximum of concurrent launches on any machine. held: whether launches are held.
     """
 
     launching: int
@@ -56,7 +56,7 @@ class Launches:
 
 @dataclass(frozen=True, slots=True)
 class Applicant:
-    """Who asks for a slot. owner: whose account it is. rank: its place among all, the longest-served lowest."""
+    """Who requests a slot. owner: the account's owner. rank: its position among all accounts, oldest first."""
 
     owner: int = 0
     rank: int = 0
@@ -78,14 +78,14 @@ class LaunchSlot:
         self._opened: Callable[[], None] | None = opened
 
     def opened(self) -> None:
-        """Give it to whoever is next: the browser is open, and its page waits for the network. May be said twice."""
+        """Pass it on: the browser is open, and its page waits for the network. Idempotent."""
         if self._opened is not None:
             opened, self._opened = self._opened, None
             opened()
 
 
 class LaunchSlots:
-    """Slots to be held with `async with slots.slot(…)`. count: the most that there may ever be.
+    """Use with `async with slots.slot(…)`. count: the fixed maximum.
 
     Holds are by name: launches go on when the last one is released.
     """
@@ -106,31 +106,31 @@ class LaunchSlots:
         """owner → when a new account of theirs was last granted a slot."""
         self._clock = 0
         self._places: dict[int, int] | None = None
-        """The places of the applicants, by their ids; None where they are to be counted anew."""
+        """Positions of the applicants, by their ids; None if they must be recounted."""
 
     @property
     def holds(self) -> frozenset[str]:
-        """The names of who holds launches back now."""
+        """The names of the current holds."""
         return frozenset(self._holds)
 
     @property
     def waiting(self) -> int:
-        """How many wait for a slot."""
+        """How many are waiting for a slot."""
         return len(self._waiting)
 
     @property
     def launches(self) -> Launches:
-        """What is under way now."""
+        """What is in progress now."""
         loading = self._starting - self._in_use
         return Launches(self._in_use, loading, len(self._waiting), self._room, self.count, bool(self._holds))
 
     def allow(self, room: Room) -> None:
-        """Let so many go on at once from now on, though never more slots than `count`. What is under way goes on."""
+        """Set the limits, though never more slots than `count`. Launches in progress are not affected."""
         self._room = replace(room, launching=min(room.launching, self.count))
         self._grant()
 
     def place(self, applicant: Applicant) -> int | None:
-        """Return this very applicant's place among those that wait, from 1; None if it does not wait."""
+        """Return this applicant's position in the queue, from 1; None if it is not waiting."""
         if self._places is None:
             line = sorted(self._waiting, key=self._turn)
             self._places = {id(each.applicant): place for place, each in enumerate(line, start=1)}
@@ -195,7 +195,7 @@ class LaunchSlots:
                 self._clock += 1
                 self._served[owner] = self._clock
                 self._launching[owner] = self._launching.get(owner, 0) + 1
-            if not following.granted.done():  # it was cancelled in this very moment, and gives the slot back itself
+            if not following.granted.done():  # it was cancelled at this very moment, and returns the slot by itself
                 following.granted.set_result(None)
 
     def _opened(self) -> None:
@@ -213,7 +213,7 @@ class LaunchSlots:
         self._grant()
 
     def _turn(self, each: _Waiting) -> tuple[int, int, int, int]:
-        """Order the waiting: the least comes next."""
+        """Sort key of the queue: the smallest comes next."""
         if each.lost:
             return 0, each.applicant.rank, 0, each.asked
         owner = each.applicant.owner

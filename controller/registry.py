@@ -1,7 +1,7 @@
-"""The registry: number → manager, and what concerns all accounts at once.
+"""The registry: number → manager, and operations on all accounts at once.
 
-Here live look-up, the order of starting and stopping, and the launch slots. What an account does by itself is its
-manager's; what must outlive the process is kept through `AccountStore`.
+It owns look-up, the order of starting and stopping, and the launch slots. What an account does by itself is up to its
+manager; persistent data goes through `AccountStore`.
 """
 
 import asyncio
@@ -23,18 +23,18 @@ from controller.manager import Manager, Status, utc_now
 log = logging.getLogger(__name__)
 
 LOOK_DEADLINE = 10.0
-"""Seconds in which a driver has to tell whether a profile holds a session."""
+"""Seconds within which a driver must determine whether a profile holds a session."""
 OUTAGE = "WhatsApp cannot be reached"
-"""The name under which launches are held while it is so."""
+"""The name under which launches are held during an outage."""
 
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """An account as the database remembers it.
+    """An account as stored.
 
-    number: E.164. name: what people call it, may be empty. owner: the id of the operator whose it is.
-    wanted: what it should be. linked: its phone has linked it. state, reason, cause, detail, since, attempts, errors:
-    where it was last. alias: another form of its number, E.164, that an operator has confirmed.
+    number: E.164. name: the display name, may be empty. owner: the operator's id.
+    wanted: the state it should be in. linked: its phone has linked it. state, reason, cause, detail, since, attempts,
+    errors: its last status. alias: another form of its number, E.164, confirmed by an operator.
     """
 
     number: str
@@ -54,37 +54,37 @@ class Account:
 
 
 class AccountStore(Protocol):
-    """Where accounts are kept. Every method raises OSError if it cannot keep or read."""
+    """Storage of accounts. Every method raises OSError on failure."""
 
     async def accounts(self) -> Sequence[Account]:
         """All accounts, the longest-served first."""
 
     async def add_account(self, account: Account) -> None:
-        """Keep a new account."""
+        """Insert a new account."""
 
     async def want(self, number: str, wanted: Wanted) -> None:
-        """Keep what the account should be."""
+        """Set the state that the account should be in."""
 
     async def rename(self, number: str, name: str) -> None:
-        """Keep what people call the account."""
+        """Set the account's display name."""
 
     async def change_owner(self, number: str, owner: int) -> None:
-        """Keep whose the account is."""
+        """Set the account's owner."""
 
     async def remove_account(self, number: str) -> None:
-        """Forget the account. Its transitions stay, without its number."""
+        """Delete the account. Its transitions remain, without its number."""
 
 
 class UnknownAccountError(LookupError):
-    """No such account. Its text is the number or name that was asked for."""
+    """No such account. The text is the number or name that was looked up."""
 
 
 class ShuttingDownError(RuntimeError):
-    """The controller is stopping and takes no new commands."""
+    """The controller is stopping and accepts no more commands."""
 
 
 class Registry:
-    """All accounts and their managers. Make it inside a running loop, `boot` it once, end it with `stop`."""
+    """All accounts and their managers. Create it inside a running loop, `boot` it once, end it with `stop`."""
 
     def __init__(
         self,
@@ -109,12 +109,12 @@ class Registry:
         self._stopping = False
         self._rank = 0
         self.may_plan: Callable[[str], bool] = lambda _: True
-        """Tells whether what is planned for an account may be done now."""
+        """Returns whether planned actions for an account may be performed now."""
         self.go_on: Callable[[], bool] = lambda: False
-        """Lets what is planned go on, whatever `may_plan` waits for. Returns False if nothing was held."""
+        """Approves planned actions that `may_plan` holds back. Returns False if there were none."""
 
     async def boot(self) -> None:
-        """Take up every account as it should be; those to be connected wait in turn for a launch slot (L14)."""
+        """Restore every account to its wanted state; those to be connected wait in turn for a launch slot (L14)."""
         accounts = await self._store.accounts()
         has_session = await asyncio.gather(*map(self._has_session, accounts))
         self._refuse_if_stopping()
@@ -138,7 +138,7 @@ class Registry:
             )
 
     async def _has_session(self, account: Account) -> bool:
-        """Look whether a session is there that nobody remembers: a stop can come between the scan and CONNECTED."""
+        """Check for a session that was not recorded: a stop can come between the scan and CONNECTED."""
         if account.linked or account.wanted is not Wanted.CONNECTED:
             return False
         try:
@@ -153,24 +153,24 @@ class Registry:
         return list(self._accounts.values())
 
     def account(self, number: str) -> Account:
-        """Look an account up by its number. Raises UnknownAccountError."""
+        """Return an account by its number. Raises UnknownAccountError."""
         try:
             return self._accounts[number]
         except KeyError:
             raise UnknownAccountError(number) from None
 
     def status(self, number: str) -> Status:
-        """Return where an account is now. Raises UnknownAccountError."""
+        """Return an account's status. Raises UnknownAccountError."""
         return self._manager(number).get_status()
 
     async def usage(self, number: str) -> Usage | None:
-        """Measure what an account's browser uses; None where none is open. Raises UnknownAccountError."""
+        """Measure an account's browser; None if none is open. Raises UnknownAccountError."""
         return await self._manager(number).usage()
 
     def recycle(self, number: str, why: str) -> bool:
-        """Close a connected account's browser gracefully and open it again at once. Raises UnknownAccountError.
+        """Close a connected account's browser gracefully and reopen it at once. Raises UnknownAccountError.
 
-        Returns False if it must wait, because another account tries out a new build of the page: ask again later.
+        Returns False if it must wait because another account is trying a new build of the page: retry later.
         """
         manager = self._manager(number)
         if not self.may_plan(number):
@@ -213,42 +213,42 @@ class Registry:
         return any(concerns(number) for concerns in self._holds.values())
 
     async def add(self, number: str, *, name: str, owner: int) -> Account:
-        """Register a new account, or return the one that is there."""
+        """Register a new account, or return the existing one."""
         self._refuse_if_stopping()
         async with self._adding:  # /link sent twice is one account
             if number not in self._accounts:
                 account = Account(number, name, owner)
                 await self._store.add_account(account)
-                self._refuse_if_stopping()  # it is kept, and taken up at the next start
+                self._refuse_if_stopping()  # it is stored, and restored at the next start
                 self._adopt(account)
         return self._accounts[number]
 
     async def rename(self, number: str, name: str) -> None:
-        """Give an account another name. Raises UnknownAccountError."""
+        """Rename an account. Raises UnknownAccountError."""
         async with self._turn(number):
             await self._store.rename(number, name)
             self._accounts[number] = replace(self._accounts[number], name=name)
 
     async def change_owner(self, number: str, owner: int) -> None:
-        """Let an account be another operator's. Raises UnknownAccountError."""
+        """Transfer an account to another operator. Raises UnknownAccountError."""
         async with self._turn(number):
             await self._store.change_owner(number, owner)
             self._accounts[number] = replace(self._accounts[number], owner=owner)
 
     async def start(self, number: str, *, takeover: bool = False) -> bool:
-        """Connect an account now, with counters at zero. Returns False if it is connected or on its way already.
+        """Connect an account now, with counters reset. Returns False if it is connected or connecting already.
 
-        While a saved session is put in the account's place, this waits for that to end.
+        Waits for a running restore of the account to finish.
         """
         async with self._turn(number) as manager:
             await self._store.want(number, Wanted.CONNECTED)
-            self._refuse_if_stopping()  # nothing opens after a stop was asked for; the next start does as it is kept
+            self._refuse_if_stopping()  # nothing opens after a stop was requested
             return await manager.start(takeover=takeover)
 
     async def suspend(self, number: str) -> bool:
-        """Close an account until somebody says otherwise. Returns False if it was suspended by an operator already.
+        """Close an account until further notice. Returns False if an operator had suspended it already.
 
-        While a saved session is put in the account's place, this waits for that to end.
+        Waits for a running restore of the account to finish.
         """
         async with self._turn(number) as manager:
             await self._store.want(number, Wanted.SUSPENDED)
@@ -260,10 +260,10 @@ class Registry:
         return await self._driver.saved(self.account(number).number)
 
     async def restore(self, number: str, name: str) -> None:
-        """Put a saved copy in the place of an account's session and connect with it.
+        """Replace an account's session by a saved copy and connect with it.
 
-        Whatever happens, the session that was there is kept, and the account is started again. What else is told to
-        the account meanwhile waits its turn: a browser must not be opened on what is being replaced. Raises
+        Whatever happens, the previous session is kept, and the account is started again. Other commands for
+        the account wait meanwhile: a browser must not be opened on a profile that is being replaced. Raises
         UnknownAccountError, DriverError.
         """
         async with self._turn(number) as manager:
@@ -277,7 +277,7 @@ class Registry:
                 await self._keep_wanted(number)
 
     async def _keep_wanted(self, number: str) -> None:
-        """Keep that an account that has been started is to be connected; it is so whether or not that can be kept."""
+        """Store that a started account is to be connected; a storage failure does not undo the start."""
         try:
             await self._store.want(number, Wanted.CONNECTED)
         except OSError as error:
@@ -294,11 +294,11 @@ class Registry:
             return await manager.answer_dialog()
 
     async def remove(self, number: str) -> bool | None:
-        """Log the account's device out, delete its profile and copies, and forget it. Its history stays.
+        """Log the account's device out, delete its profile and copies, and forget it. Its history remains.
 
-        Returns whether the device is known to be logged out; None where no browser was open to do it, so that a person
-        has to remove it on the phone. If the profile cannot be deleted, the account stays, suspended, and this can be
-        said again. Raises UnknownAccountError, DriverError.
+        Returns whether the logout is confirmed; None if no browser was open for it, so that a person must remove
+        the device on the phone. If the profile cannot be deleted, the account remains, suspended, and this can be
+        repeated. Raises UnknownAccountError, DriverError.
         """
         async with self._turn(number) as manager:
             await self._store.want(number, Wanted.SUSPENDED)
@@ -315,7 +315,7 @@ class Registry:
             return logged_out
 
     async def stop(self) -> None:
-        """Take no new commands and end every manager side by side; each is bounded by its own deadline (L15)."""
+        """Accept no more commands and end all managers concurrently; each is bounded by its own deadline (L15)."""
         self._stopping = True
         await asyncio.gather(*(manager.stop() for manager in self._managers.values()))
 
@@ -343,7 +343,7 @@ class Registry:
 
     @asynccontextmanager
     async def _turn(self, number: str) -> AsyncIterator[Manager]:
-        """Wait until nothing else is being told to the account. Raises UnknownAccountError, ShuttingDownError."""
+        """Lock the account against other commands. Raises UnknownAccountError, ShuttingDownError."""
         self._refuse_if_stopping()
         self._manager(number)
         async with self._turns[number]:

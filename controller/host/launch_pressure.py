@@ -1,6 +1,6 @@
-"""Lets launches follow the machine: looks at what strains it while anybody launches or waits, and sets the slots' room.
+"""Adapts launches to the machine: measures its load while anybody launches or waits, and sets the slots' limits.
 
-It sleeps while nobody asks for a slot. What one look means is `launch_policy`'s, what is measured `pressure`'s.
+Idle while nobody requests a slot. `launch_policy` evaluates a measurement, `pressure` takes it.
 """
 
 import asyncio
@@ -13,18 +13,18 @@ from controller.launch_slots import LaunchSlots, Room
 log = logging.getLogger(__name__)
 
 EVERY = 0.25
-"""Seconds between two looks while anybody launches or waits."""
+"""Seconds between two measurements while anybody launches or waits."""
 
 
 class LaunchPressure:
-    """look: measures the strain since its last call, given the seconds that the event loop was late. `run` it."""
+    """look: measures the load since its last call, given the event loop's lag in seconds. Call `run` as a task."""
 
     def __init__(self, slots: LaunchSlots, machine: Machine, look: Callable[[float], Strain]) -> None:
         self._slots, self._machine, self._look = slots, machine, look
         slots.allow(first_room(machine, slots.count))
 
     async def run(self) -> None:
-        """Set the room again and again until cancelled."""
+        """Adjust the limits until cancelled."""
         while True:
             await self._slots.asked.wait()
             try:
@@ -35,9 +35,9 @@ class LaunchPressure:
             self._slots.allow(first_room(self._machine, self._slots.count))
 
     async def _follow(self) -> None:
-        """Follow the machine until nobody launches or waits."""
+        """Follow the load until nobody launches or waits."""
         loop = asyncio.get_running_loop()
-        self._look(0.0)  # what strained it before somebody asked says nothing about now
+        self._look(0.0)  # load from before the request is irrelevant
         while True:
             self._slots.asked.clear()
             due = loop.time() + EVERY
