@@ -19,6 +19,9 @@ from switchboard.settings import Settings
 ID_LETTERS = 8
 """Letters of a profile's name that identify its account in metrics: enough for a million accounts."""
 
+FALLBACK_GRACE = 60.0
+"""Seconds for which an alert that Telegram has not accepted is the second way's, before the heartbeat fails."""
+
 
 def assemble(settings: Settings, database: Database, registry: Registry, chat: ChatSide, hosts: Hosts) -> Monitoring:
     """Return the monitoring, ready to run."""
@@ -45,7 +48,7 @@ def assemble(settings: Settings, database: Database, registry: Registry, chat: C
 
     url = settings.heartbeat_url
     options = Options(
-        owed_too_long=settings.alert_fallback_after_seconds,
+        owed_too_long=settings.alert_fallback_after_seconds + (FALLBACK_GRACE if settings.alert_fallback_urls else 0),
         heartbeat="" if url is None else url.get_secret_value(),
         heartbeat_every=settings.heartbeat_seconds,
         health=settings.health_listen,

@@ -4,6 +4,7 @@ Labels are bounded: states, reasons and outcomes are enumerations, and an accoun
 nothing about its number. A scrape measures nothing that is not known already, so it costs no browser anything.
 """
 
+from collections import Counter as Tally
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,7 +21,7 @@ from prometheus_client.core import GaugeMetricFamily, InfoMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from controller.accounts.model import Breaker
-from controller.accounts.notices import Notice, Timed, Transition
+from controller.accounts.notices import BuildLoaded, Notice, Timed, Transition
 from controller.accounts.reasons import State
 from controller.driver import Usage
 from controller.manager import Status
@@ -74,12 +75,16 @@ class Metrics(Collector):
         self._polls = self._counter("telegram_polls", "Polls of the Bot API, by outcome", ("outcome",))
         self._probes = self._histogram("probe_seconds", "How long health probes took")
         self._heartbeats = self._histogram("heartbeat_seconds", "How long keep-alive heartbeats took")
+        self._builds: dict[str, str] = {}
+        """The build of WhatsApp Web that each account's browser loaded last, by number."""
         self._registry.register(self)
 
     def note(self, notice: Notice) -> None:
         """Count a notice."""
         if isinstance(notice, Timed):
             (self._probes if notice.what == "probe" else self._heartbeats).observe(notice.seconds)
+        if isinstance(notice, BuildLoaded):
+            self._builds[notice.number] = notice.build
         if not isinstance(notice, Transition):
             return
         if not notice.within_state:
@@ -107,6 +112,7 @@ class Metrics(Collector):
         yield info
         yield from _of_accounts(figures.accounts)
         yield from _of_pulse(figures)
+        yield self._page_builds(figures.accounts)
         host = GaugeMetricFamily("switchboard_host", "Limits of the host or container, by name", labels=("figure",))
         for name, value in figures.host.items():
             host.add_metric((name,), value)
@@ -122,6 +128,17 @@ class Metrics(Collector):
         for name, help_text, known in single:
             if known is not None:
                 yield GaugeMetricFamily(f"switchboard_{name}", help_text, known)
+
+    def _page_builds(self, accounts: Sequence[AccountFigures]) -> Metric:
+        """Return how many accounts run on each build: bounded by what is loaded now."""
+        known = {one.status.phone_number for one in accounts}
+        self._builds = {number: build for number, build in self._builds.items() if number in known}
+        family = GaugeMetricFamily(
+            "switchboard_page_build", "Accounts on each build of WhatsApp Web", labels=("build",)
+        )
+        for build, count in sorted(Tally(self._builds.values()).items()):
+            family.add_metric((build or "unknown",), count)
+        return family
 
     def _counter(self, name: str, help_text: str, labels: tuple[str, ...]) -> Counter:
         return Counter(f"switchboard_{name}", help_text, labels, registry=self._registry)

@@ -108,6 +108,8 @@ class Monitoring:
         self._answered = True
         self._serving = False
         self._running_since: float | None = None
+        self.where = ""
+        """Where the windows are, "" while they are not open."""
         self._clock_seen: tuple[float, datetime] | None = None
         self._clock_stood = 0
         self.parts: list[asyncio.Task[None]] = []
@@ -262,7 +264,7 @@ class Monitoring:
         failing = False
         while True:
             try:
-                async with listening(address, Views(self._live, self._is_ready, metrics.scrape)):
+                async with listening(address, Views(self._live, self._is_ready, metrics.scrape)) as self.where:
                     await asyncio.Event().wait()
             except OSError as error:
                 if not failing:

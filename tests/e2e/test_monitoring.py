@@ -12,6 +12,7 @@ import pytest
 
 from tests.e2e.harness import NUMBER, world
 from tests.e2e.outside import Manager, outside
+from tests.switchboard.monitoring.test_prometheus import missing_in
 from tests.waiting import until
 
 pytestmark = [pytest.mark.e2e, pytest.mark.chromium]
@@ -47,6 +48,7 @@ async def test_a_program_that_is_well_says_so_everywhere(tmp_path, unused_tcp_po
         assert 'switchboard_accounts{state="CONNECTED"} 1.0' in figures
         assert "switchboard_pulse_good 1.0" in figures
         assert NUMBER[-4:] not in figures
+        assert missing_in(figures) == {"switchboard_backup_age_seconds"}, "no BACKUP_DIR is set"
         await until(lambda: "switchboard_pulse_good" in (tmp_path / "switchboard.prom").read_text(), "the textfile")
         assert "secret" not in program.text
         program.send(signal.SIGTERM)

@@ -7,6 +7,7 @@ import aiohttp
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from controller.accounts.notices import BuildLoaded
 from controller.accounts.reasons import Reason, State
 from controller.driver import Usage
 from switchboard.monitoring.address import Address, parse_address
@@ -44,7 +45,14 @@ def figures() -> Figures:
     beat = Beat(EPOCH, {"database": Finding(Health.HUNG, "no answer"), "Telegram poll": Finding(Health.AWAY)})
     connected = AccountFigures("a1b2c3", accounts.status(NUMBER), Usage(250 << 20, 7))
     return Figures(
-        (connected,), alerts_owed=2, alerts_owed_age=61.5, beat=beat, beat_age=3.0, host={"memory_free": 5.0}
+        (connected,),
+        alerts_owed=2,
+        alerts_owed_age=61.5,
+        poll_age=3.5,
+        backup_age=7200.0,
+        beat=beat,
+        beat_age=3.0,
+        host={"memory_free": 5.0, "oom_kills": 0.0},
     )
 
 
@@ -60,12 +68,15 @@ def test_what_prometheus_reads():
     accounts = FakeAccounts()
     accounts.put(NUMBER, "Berlin", 1)
     metrics.note(accounts.move(NUMBER, State.DISCONNECTED, Reason.CONNECTION_LOST, alert=Reason.CONNECTION_LOST))
+    metrics.note(BuildLoaded(NUMBER, EPOCH, "2.3000.1", frozenset(), frozenset()))
+    metrics.note(BuildLoaded("+49159", EPOCH, "2.3000.2", frozenset(), frozenset()))
     metrics.note_call("getUpdates", "ok")
     metrics.note_call("sendMessage", "429")
     read = families(metrics.scrape().decode())
 
     assert read["switchboard_accounts"][("CONNECTED",)] == 1
     assert read["switchboard_account_browser_memory_bytes"] == {("a1b2c3",): 250 << 20}
+    assert read["switchboard_page_build"] == {("2.3000.1",): 1}, "of accounts that there are"
     assert read["switchboard_alerts_owed"] == {(): 2}
     assert read["switchboard_pulse_link"] == {("database",): 0.0, ("Telegram poll",): 0.5}
     assert read["switchboard_pulse_good"] == {(): 0.0}
