@@ -18,6 +18,7 @@ from pathlib import Path
 
 import psutil
 
+from bench import document
 from controller.accounts.reports import Code, Ended, Ready, Report
 from controller.chromium import ChromiumDriver, ChromiumOptions
 from controller.chromium.process.flags import SAVINGS
@@ -29,21 +30,7 @@ SETTLE = 3.0
 HEAVY_SETTLE = 20.0
 """Seconds after a link until what the page stores is stored."""
 ONE_BY_ONE: dict[str, tuple[str, ...]] = {
-    "v8 optimize-for-size": ("--js-flags=--optimize-for-size",),
     "v8 lite-mode": ("--js-flags=--lite-mode --optimize-for-size",),
-    "no gpu": ("--disable-gpu",),
-    "no software rasterizer": ("--disable-gpu", "--disable-software-rasterizer"),
-    "v8 optimize-for-size, no gpu": (
-        "--js-flags=--optimize-for-size",
-        "--disable-gpu",
-        "--disable-software-rasterizer",
-    ),
-    "v8 optimize-for-size, no gpu, low-end device": (
-        "--js-flags=--optimize-for-size",
-        "--disable-gpu",
-        "--disable-software-rasterizer",
-        "--enable-low-end-device-mode",
-    ),
     "one renderer": ("--renderer-process-limit=1",),
     "low-end device": ("--enable-low-end-device-mode",),
 }
@@ -198,27 +185,34 @@ def main() -> int:
     """Measure each set and print the table."""
     parser = argparse.ArgumentParser(prog="python -m bench.flags", description=__doc__)
     parser.add_argument("--idle", type=float, default=20.0, metavar="SECONDS")
+    parser.add_argument("--markdown", type=Path, metavar="FILE", help="write the table there (docs/benchmarks.md)")
     parser.add_argument("--heavy", action="store_true", help="on a page with 5,000 chats, pictures and 150 MiB stored")
     every = trials()
     parser.add_argument("names", nargs="*", help=f"of the sets: {', '.join(every)}")
     asked = parser.parse_args()
     heavy = Heavy() if asked.heavy else None
-    print(
-        "| flags | USS MiB | PSS MiB | processes | CPU to ready s | idle % | ready s | restored s | after kill -9 s "
-        "| pictures, fonts | disk MiB |"
-    )
-    print("|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|")
+    where = f"{document.machine()} `{document.command()}`"
+    columns = (
+        "flags", "USS MiB", "PSS MiB", "processes", "CPU to ready s", "idle %", "ready s", "restored s",
+        "after kill -9 s", "pictures, fonts", "disk MiB",
+    )  # fmt: skip
+    lines = [f"| {' | '.join(columns)} |", "|---" + "|--:" * (len(columns) - 1) + "|"]
     for name in asked.names or every:
         try:
             one = asyncio.run(measure(every[name], asked.idle, heavy))
         except Exception as error:  # noqa: BLE001 - whatever a flag breaks is a row of the table
-            print(f"| {name} | failed: {error} |", flush=True)
-            continue
-        print(
-            f"| {name} | {one.uss:.0f} | {one.pss:.0f} | {one.processes} | {one.cpu:.2f} | {one.idle:.1f} "
-            f"| {one.ready:.1f} | {one.restored:.1f} | {one.after_kill:.1f} | {one.asked} | {one.disk:.0f} |",
-            flush=True,
-        )
+            lines.append(f"| {name} | failed: {error} |")
+        else:
+            lines.append(
+                f"| {name} | {one.uss:.0f} | {one.pss:.0f} | {one.processes} | {one.cpu:.2f} | {one.idle:.1f} "
+                f"| {one.ready:.1f} | {one.restored:.1f} | {one.after_kill:.1f} | {one.asked} | {one.disk:.0f} |"
+            )
+        print(lines[-1], file=sys.stderr, flush=True)
+    page = "a heavy page" if heavy else "a light page"
+    text = f"## What browsers are spared, on {page}\n\n{where}\n\n" + "\n".join(lines)
+    print(text)
+    if asked.markdown is not None:
+        document.put(asked.markdown, f"savings on {page}", text)
     return 0
 
 

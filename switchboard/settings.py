@@ -22,7 +22,7 @@ from switchboard.settings_files import defaults_for, find_env_file, unknown_name
 
 Seconds = Annotated[float, Field(ge=0, le=366 * 86400, allow_inf_nan=False)]
 Period = Annotated[float, Field(gt=0, le=366 * 86400, allow_inf_nan=False)]
-Saving = Literal["gpu", "network", "zygote", "pictures", "fonts", "caches", "layout"]
+Saving = Literal["gpu", "network", "zygote", "pictures", "fonts", "caches", "layout", "webgl", "v8"]
 Ids = Annotated[tuple[int, ...], NoDecode]
 S = TypeVar("S", bound=BaseSettings)
 

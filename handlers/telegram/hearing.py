@@ -26,7 +26,7 @@ DEAF_AFTER = 60.0
 """Seconds without a successful poll."""
 CONFLICT_AFTER = 15.0
 """Seconds of conflicts with another program: one that we are replacing polls a little longer."""
-LOOK_EVERY = 1.0
+LOOK_EVERY = 5.0
 
 
 class Hearing:

@@ -22,6 +22,7 @@
   const READ_MS = 1000;
   const SLOW_READ_MS = 7000; // once it is connected
   const MOVED_MS = 500; // between two snapshots of a page that changes all the time
+  const SLOW_MOVED_MS = 2000; // once it is connected: a busy chat list moves day and night
   const REFRESH_MS = 5000;
   const HEARD_MS = 1000;
   const BUILD_MS = 3000; // after which a build counts as having no version
@@ -120,7 +121,7 @@
     later(() => {
       soon = false;
       look();
-    }, MOVED_MS);
+    }, isQuiet ? SLOW_MOVED_MS : MOVED_MS);
   }
 
   // --- subscriptions -----------------------------------------------------------------------------------------------

@@ -1,5 +1,6 @@
 """What browsers are spared: on a heavy page nothing is loaded that nobody looks at, and all that is looked at works."""
 
+import asyncio
 import io
 
 import pytest
@@ -85,3 +86,29 @@ def test_what_is_switched_off_is_on_no_command_line(name, monkeypatch):
 def test_zygotes_stay_where_there_is_a_sandbox(monkeypatch):
     monkeypatch.setattr("os.geteuid", lambda: 1000)
     assert "--no-zygote" not in arguments(Browser("chromium", "1.2.3.4"))
+
+
+CDP_CALLS_PER_IDLE_MINUTE = 9
+"""Two probes of two calls, and one heartbeat of three at most, with `HEALTH_CHECK_SECONDS` and `KEEP_ALIVE_SECONDS`."""
+
+
+@pytest.mark.chromium
+async def test_an_idle_minute_costs_a_few_calls_and_no_reports(heavy, heavy_rig, monkeypatch):
+    session = await heavy_rig.linked(heavy)
+    await shown(session)
+    sent, send = [], type(session._parts.page_cdp).send
+
+    async def counted(self, method, params=None):
+        sent.append(method)
+        return await send(self, method, params)
+
+    monkeypatch.setattr(type(session._parts.page_cdp), "send", counted)
+    reports = len(heavy_rig.reports)
+    for _ in range(2):
+        assert await session.probe() == Health()
+    assert await session.heartbeat(ask=True)
+    assert len(sent) <= CDP_CALLS_PER_IDLE_MINUTE, sent
+    sent.clear()
+    await asyncio.sleep(2)
+    assert sent == [], "nothing is asked between"
+    assert heavy_rig.reports[reports:] == [], "and nothing is told"
