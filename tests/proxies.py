@@ -11,8 +11,10 @@ from urllib.parse import urlsplit
 class Proxy:
     """A proxy that runs. seen: the targets `host:port` that it let through; refused: how often it did not."""
 
-    def __init__(self, port: int, scheme: str) -> None:
+    def __init__(self, port: int, scheme: str, login: str = "") -> None:
         self.port, self.scheme = port, scheme
+        self.wanted = login
+        """The `user:password` that it lets in, or nothing. An HTTP proxy may come to want another."""
         self.seen: list[str] = []
         self.refused = 0
         self.status: bytes | None = None
@@ -23,9 +25,8 @@ class Proxy:
 
 
 @asynccontextmanager
-async def http_proxy(login: str = "") -> AsyncIterator[Proxy]:
-    """login: `user:password`, or nothing."""
-    wanted = f"Basic {base64.b64encode(login.encode()).decode()}"
+async def http_proxy(login: str = "", port: int = 0) -> AsyncIterator[Proxy]:
+    """login: `user:password`, or nothing. port: a free one, or that of one that was there before."""
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
@@ -35,7 +36,8 @@ async def http_proxy(login: str = "") -> AsyncIterator[Proxy]:
         if proxy.status is not None:
             writer.write(b"HTTP/1.1 " + proxy.status + b"\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
             return
-        if login and given.get("proxy-authorization") != wanted:
+        wanted = f"Basic {base64.b64encode(proxy.wanted.encode()).decode()}"
+        if proxy.wanted and given.get("proxy-authorization") != wanted:
             proxy.refused += 1
             writer.write(
                 b'HTTP/1.1 407 Proxy Authentication Required\r\nProxy-Authenticate: Basic realm="x"\r\n'
@@ -58,8 +60,8 @@ async def http_proxy(login: str = "") -> AsyncIterator[Proxy]:
         back[1].write(first)
         await _join(reader, writer, *back)
 
-    async with _serving(serve) as port:
-        proxy = Proxy(port, "http")
+    async with _serving(serve, port) as taken:
+        proxy = Proxy(taken, "http", login)
         yield proxy
 
 
@@ -101,7 +103,7 @@ async def socks_proxy(login: str = "") -> AsyncIterator[Proxy]:
 
 
 @asynccontextmanager
-async def _serving(serve) -> AsyncIterator[int]:
+async def _serving(serve, port: int = 0) -> AsyncIterator[int]:
     running: set[asyncio.Task[None]] = set()
 
     async def guarded(reader, writer) -> None:
@@ -113,7 +115,7 @@ async def _serving(serve) -> AsyncIterator[int]:
         with contextlib.suppress(OSError, asyncio.CancelledError):
             await writer.wait_closed()
 
-    server = await asyncio.start_server(guarded, "127.0.0.1", 0)
+    server = await asyncio.start_server(guarded, "127.0.0.1", port)
     try:
         yield server.sockets[0].getsockname()[1]
     finally:

@@ -33,6 +33,7 @@ PATIENCE = 900.0
 MARGIN = 1.25
 """A shortage is over once free resources exceed the limit by this factor: hysteresis against flapping."""
 MIB = 1 << 20
+_NO_LIMIT = 1 << 62
 _HOSTS_TROUBLE = {Reason.LAUNCH_FAILED, Reason.SESSION_CLOSED, Reason.UNRESPONSIVE}
 
 
@@ -155,13 +156,12 @@ class ResourceWatch:
         free = self._free_disk(self._data_dir)
         await self._check(Trouble.DISK, self._disk, free, f"{free // MIB} MiB are free")
         processes = host.free_processes()
-        if processes is not None:
+        if processes is None:  # also where a limit was taken away meanwhile, or that of an earlier run
+            await self._check(Trouble.PROCESSES, self._processes, _NO_LIMIT, "there is no limit")
+        else:
             limit = f"{processes} more may be started, the limit is {host.process_limit()}"
             refused = f"{count} could not be started; {limit}" if (count := host.take_refusals()) else ""
             await self._check(Trouble.PROCESSES, self._processes, processes, limit, refused)
-        elif self._processes.short is None:
-            self._processes.short = False
-            await self._troubles.clear_trouble(Trouble.PROCESSES)  # there is no limit, whatever an earlier run reported
 
     def _kills(self, host: HostLimits) -> str:
         kills = host.take_kills()

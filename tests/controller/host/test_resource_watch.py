@@ -221,6 +221,18 @@ async def test_a_limit_of_processes_holds_launches(tmp_path):
         assert here.details[-1] == "7 could not be started; 90 more may be started, the limit is 100"
 
 
+@virtual
+async def test_a_limit_that_is_taken_away_holds_no_launch_any_more(tmp_path):
+    async with house(tmp_path) as here:
+        (here.group / "pids.max").write_text("100")
+        (here.group / "pids.current").write_text("60")
+        await pass_time(61)
+        (here.group / "pids.max").write_text("max")
+        await pass_time(61)
+        assert here.told == [Trouble.PROCESSES, f"{Trouble.PROCESSES} over"]
+        assert here.registry.slots.holds == frozenset()
+
+
 @pytest.mark.parametrize(
     ("usage", "uptime", "budget", "says"),
     [
