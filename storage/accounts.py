@@ -89,6 +89,7 @@ class AccountRecords:
             await connection.execute("UPDATE builds SET by_number = ? WHERE by_number = ?", (word, number))
             await connection.execute("DELETE FROM topics WHERE number = ?", (number,))
             await connection.execute("DELETE FROM silences WHERE numbers = ?", (number,))
+            await connection.execute("UPDATE feeds SET words = replace(words, ?, '')", (number,))
         self._removed[number] = word
 
     async def record(self, transitions: Sequence[Transition], absorb: Absorb | None = None) -> None:

@@ -49,10 +49,19 @@ class ChoiceRecords:
                     "INSERT INTO quiet_hours (chat, begins, ends) VALUES (?, ?, ?)", (chat, *hours)
                 )
 
+    async def feeds(self) -> Sequence[tuple[int, str]]:
+        """Return (chat, words), one to a line, of every chat in which a feed was chosen or turned off."""
+        return [(row["chat"], row["words"]) for row in await self._database.rows("SELECT chat, words FROM feeds")]
+
+    async def set_feed(self, chat: int, words: str) -> None:
+        """Store which accounts a chat's feed lists, by words, one to a line."""
+        async with self._database.transaction() as connection:
+            await connection.execute("INSERT OR REPLACE INTO feeds (chat, words) VALUES (?, ?)", (chat, words))
+
     async def move_chat(self, chat: int, to: int) -> None:
         """Carry a group's settings over to the supergroup it became."""
         async with self._database.transaction() as connection:
-            for table in ("destination", "loudness", "quiet_hours"):
+            for table in ("destination", "loudness", "quiet_hours", "feeds"):
                 await connection.execute(
                     f"UPDATE OR REPLACE {table} SET chat = ? WHERE chat = ?",  # noqa: S608 - names of ours
                     (to, chat),

@@ -313,4 +313,13 @@ MIGRATIONS: Sequence[Sequence[Statement]] = (
         ) STRICT
         """,
     ),
+    (
+        """
+        CREATE TABLE feeds (
+            chat INTEGER NOT NULL,
+            words TEXT NOT NULL,
+            PRIMARY KEY (chat)
+        ) STRICT
+        """,
+    ),
 )

@@ -21,6 +21,10 @@ class Loudness(StrEnum):
         return everyone[(everyone.index(self) + 1) % len(everyone)]
 
 
+_ALL = "*"
+"""How a feed of all accounts is stored."""
+
+
 class ChoiceStore(Protocol):
     """Storage of these settings. Every method raises OSError on failure."""
 
@@ -42,6 +46,12 @@ class ChoiceStore(Protocol):
     async def set_quiet_hours(self, chat: int, hours: tuple[int, int] | None) -> None:
         """Store a chat's quiet hours; None removes them."""
 
+    async def feeds(self) -> Sequence[tuple[int, str]]:
+        """Return (chat, words), one to a line, of every chat in which a feed was chosen or turned off."""
+
+    async def set_feed(self, chat: int, words: str) -> None:
+        """Store which accounts a chat's feed lists, by words, one to a line."""
+
     async def move_chat(self, chat: int, to: int) -> None:
         """Carry a group's settings over to the supergroup it became."""
 
@@ -53,6 +63,7 @@ class Choices:
         self.store = store
         self._loudness: dict[int, dict[str, Loudness]] = {}
         self._quiet: dict[int, tuple[int, int]] = {}
+        self._feeds: dict[int, tuple[str, ...]] = {}
 
     async def load(self) -> None:
         """Load what is stored. Raises OSError."""
@@ -61,6 +72,7 @@ class Choices:
             if loudness in set(Loudness):
                 self._loudness.setdefault(chat, {})[kind] = Loudness(loudness)
         self._quiet = {chat: (begins, ends) for chat, begins, ends in await self.store.quiet_hours()}
+        self._feeds = {chat: _words(stored) for chat, stored in await self.store.feeds()}
 
     def loudness(self, chat: int) -> dict[str, Loudness]:
         """Return a chat's choices by kind of alert; kinds without one make a sound."""
@@ -69,6 +81,19 @@ class Choices:
     def quiet_hours(self, chat: int) -> tuple[int, int] | None:
         """Return start and end of a chat's quiet hours, in minutes of the day."""
         return self._quiet.get(chat)
+
+    def feed(self, chat: int) -> tuple[str, ...] | None:
+        """Return the words that pick the accounts of a chat's feed, "" for all; None if nobody ever chose."""
+        return self._feeds.get(chat)
+
+    def feeds(self) -> list[tuple[int, tuple[str, ...]]]:
+        """Return each chat that has a feed, with the words of its accounts."""
+        return [(chat, words) for chat, words in self._feeds.items() if words]
+
+    async def set_feed(self, chat: int, words: tuple[str, ...]) -> None:
+        """Choose which accounts a chat's feed lists: by words, "" for all; none for no feed. Raises OSError."""
+        await self.store.set_feed(chat, "\n".join(word or _ALL for word in words))
+        self._feeds[chat] = words
 
     async def set_loudness(self, chat: int, kind: str, loudness: Loudness) -> None:
         """Set how loud a kind of alert is in a chat. Raises OSError."""
@@ -86,3 +111,7 @@ class Choices:
         """Carry a group's settings over to the supergroup it became. Raises OSError."""
         await self.store.move_chat(chat, to)
         await self.load()
+
+
+def _words(stored: str) -> tuple[str, ...]:
+    return tuple("" if word == _ALL else word for word in stored.split("\n") if word)

@@ -35,6 +35,7 @@ from handlers.telegram.commands.audit import AuditCommands
 from handlers.telegram.commands.buttons import Buttons
 from handlers.telegram.commands.choices import ChoiceCommands
 from handlers.telegram.commands.duty import DutyCommands
+from handlers.telegram.commands.feed import FeedCommands, fits
 from handlers.telegram.commands.help import HelpCommands
 from handlers.telegram.commands.ownership import OwnershipCommands
 from handlers.telegram.commands.people import PeopleCommands
@@ -49,6 +50,7 @@ from handlers.telegram.service import TelegramOptions, TelegramService
 from handlers.telegram.strangers import Strangers
 from handlers.telegram.ui.cards import Cards
 from handlers.telegram.ui.codes import Codes
+from handlers.telegram.ui.feed import Feed
 from handlers.telegram.ui.linking_line import Lines
 from handlers.telegram.ui.responder import Responder
 
@@ -103,11 +105,13 @@ def assemble(
     codes = Codes(queue, tasks, accounts=accounts, recipients=recipients, messages=messages, lines=lines, clock=clock)
     cards = Cards(queue, tasks, accounts=accounts, recipients=recipients, messages=messages, clock=clock)
 
+    feed = Feed(queue, lasting, accounts=accounts, people=people, choices=choices, fits=fits)
+
     # Requested by people.
     responder = Responder(queue, tasks)
     context = Context(people, accounts, records, responder, tasks, options.region, clock)
     linking = Linking(lines, accounts=accounts, codes=codes, responder=responder, tasks=tasks)
-    actions = AccountActions(context, cards=cards, codes=codes, linking=linking)
+    actions = AccountActions(context, cards=cards, codes=codes, linking=linking, feed=feed)
     alert_actions = AlertActions(context, alerts=alerts, recipients=recipients, duty=duty)
     detail, restoring = Detail(context), RestoreActions(context, actions)
     account_commands = AccountCommands(
@@ -137,6 +141,7 @@ def assemble(
         DutyCommands(context, duty=duty, ways=ways),
         ChoiceCommands(context, choices=choices, alerts=alerts, alert_chat=alert_chat),
         PeopleCommands(context, people_actions),
+        FeedCommands(context, choices),
         AuditCommands(context),
         HelpCommands(context, COMMANDS),
     )
@@ -191,4 +196,5 @@ def assemble(
         alert_chat=alert_chat,
         people=people,
         choices=choices,
+        feed=feed,
     )

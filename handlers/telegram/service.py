@@ -29,6 +29,7 @@ from handlers.telegram.connection import TelegramConnection
 from handlers.telegram.hearing import Hearing
 from handlers.telegram.ui.cards import Cards
 from handlers.telegram.ui.codes import Codes
+from handlers.telegram.ui.feed import Feed
 from handlers.telegram.ui.responder import Responder
 
 log = logging.getLogger(__name__)
@@ -85,6 +86,7 @@ class TelegramService:
         alert_chat: AlertChat,
         people: People,
         choices: Choices,
+        feed: Feed,
     ) -> None:
         self.call_listeners = connection.call_listeners
         self._connection, self._bot, self._hearing, self._queue = connection, bot, hearing, queue
@@ -93,6 +95,7 @@ class TelegramService:
         """Absorbs transitions as they are stored, and sends them plainly if they cannot be."""
         self._responder, self._codes, self._linking, self._cards = responder, codes, linking, cards
         self._alert_chat, self._people, self._choices = alert_chat, people, choices
+        self._feed = feed
 
     def notify(self, notice: Notice) -> None:
         """Handle a notice: a `Listener` of the recorder. Returns at once."""
@@ -110,6 +113,7 @@ class TelegramService:
                 if notice.state is State.CONNECTED:
                     self._codes.forget(notice.number)
                 self._codes.refresh(notice.number)
+                self._feed.note(notice)
                 self._linking.refresh(notice.number)
 
     async def raise_trouble(self, reason: Trouble, detail: str = "") -> None:

@@ -18,6 +18,7 @@ from handlers.telegram.actions.linking import Begin, Linking
 from handlers.telegram.ui.cards import Cards
 from handlers.telegram.ui.cards import Note as CardNote
 from handlers.telegram.ui.codes import Codes
+from handlers.telegram.ui.feed import Feed
 from handlers.texts import answers, notes
 from handlers.texts import linking as linking_text
 from handlers.texts.notes import Note
@@ -32,10 +33,10 @@ NAMES = 1000
 class AccountActions:
     """Starts, links and suspends accounts for people."""
 
-    def __init__(self, context: Context, *, cards: Cards, codes: Codes, linking: Linking) -> None:
+    def __init__(self, context: Context, *, cards: Cards, codes: Codes, linking: Linking, feed: Feed) -> None:
         self._context, self._people, self._accounts = context, context.people, context.accounts
         self._responder, self._tasks = context.responder, context.tasks
-        self._cards, self._codes, self._linking = cards, codes, linking
+        self._cards, self._codes, self._linking, self._feed = cards, codes, linking, feed
         self._names: OrderedDict[int, str] = OrderedDict()
         self._starting: dict[str, int] = {}
 
@@ -85,6 +86,7 @@ class AccountActions:
         account = self._existing(number)
         if account is None:
             account = await self._accounts.add(number, name=name, owner=request.user)
+            await self._feed.begin(request.user, account)
         if not self._people.may(request.user, account):  # even if somebody else has added it meanwhile
             return answers.NOT_YOURS
         if name and name != account.name:

@@ -15,6 +15,7 @@ from handlers.telegram.commands.alerts import AlertCommands
 from handlers.telegram.commands.audit import AuditCommands
 from handlers.telegram.commands.choices import ChoiceCommands
 from handlers.telegram.commands.duty import DutyCommands
+from handlers.telegram.commands.feed import FeedCommands
 from handlers.telegram.commands.help import HelpCommands
 from handlers.telegram.commands.ownership import OwnershipCommands
 from handlers.telegram.commands.people import PeopleCommands
@@ -26,7 +27,7 @@ from handlers.texts import people as people_text
 
 TOPICS = (
     AccountCommands, AlertCommands, OwnershipCommands, ProxyCommands, DutyCommands, ChoiceCommands, PeopleCommands,
-    AuditCommands, HelpCommands,
+    FeedCommands, AuditCommands, HelpCommands,
 )  # fmt: skip
 COMMANDS: tuple[Command, ...] = tuple(row for topic in TOPICS for row in topic.COMMANDS)
 """All commands, in the order in which they are listed."""

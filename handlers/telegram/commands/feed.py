@@ -1,0 +1,76 @@
+"""/feed: whether each change of an account comes to a chat as a line, and of which accounts."""
+
+from controller.registry import Account
+from handlers.chat.choices import Choices
+from handlers.chat.people import Role
+from handlers.chat.request import Request
+from handlers.telegram.actions.context import Context
+from handlers.telegram.actions.find_account import NoAccountError, SeveralAccountsError, find_account, fitting, visible
+from handlers.telegram.commands.table import Command, Topic
+from handlers.texts import answers
+from handlers.texts import feed as texts
+
+WORD_LENGTH = 60
+
+
+class FeedCommands(Topic):
+    """Shows and changes what a chat's feed lists."""
+
+    def __init__(self, context: Context, choices: Choices) -> None:
+        self._context, self._choices, self._responder = context, choices, context.responder
+
+    async def feed(self, request: Request) -> None:
+        """Show what is listed here, or change it."""
+        first, _, rest = request.words.strip().partition(" ")
+        first, rest = first.casefold(), " ".join(rest.split())[:WORD_LENGTH]
+        if first not in {"on", "off"}:
+            shown = texts.chosen([self._named(word) for word in self._choices.feed(request.chat) or ()])
+            await self._responder.answer(request, f"{shown}\n{texts.HOW_TO}")
+            return
+        if not request.private and not self._context.people.is_admin(request.user):
+            await self._responder.answer(request, texts.ONLY_ADMINS_IN_GROUPS)
+            return
+        words: tuple[str, ...] = ()
+        if first == "on":
+            word = self._word(request, rest)
+            if word is None:
+                await self._responder.answer(request, texts.nothing_fits(rest))
+                return
+            known = {account.number for account in self._context.accounts.accounts()}
+            before = (each for each in self._choices.feed(request.chat) or () if each)
+            before = (each for each in before if not each.startswith("+") or each in known)
+            words = ("",) if not word else tuple(dict.fromkeys((*before, word)))
+        await self._choices.set_feed(request.chat, words)
+        await self._context.audit(request.user, "feed", None, f"chat {request.chat}: {first} {rest}".strip())
+        await self._responder.answer(request, texts.chosen([self._named(word) for word in words]))
+
+    COMMANDS = (
+        Command(
+            "feed", "[on or off] [number, name or word]", "each change of an account as a line here",
+            "lists each change of an account in this chat as a silent line: of all accounts, of one, or of those that "
+            "a word fits", feed,
+            changes=True, role=Role.VIEWER,
+        ),
+    )  # fmt: skip
+
+    # --- parts --------------------------------------------------------------------------------------------------------
+
+    def _word(self, request: Request, typed: str) -> str | None:
+        """Return what is kept for what was typed: an account's number, or a word; "" for all, None for nothing."""
+        if not typed:
+            return ""
+        context = self._context
+        try:
+            return find_account(context.accounts, context.people, request.user, typed, context.region).number
+        except (NoAccountError, SeveralAccountsError):
+            found = fitting(visible(context.accounts, context.people, request.user), typed)
+            return typed if found else None
+
+    def _named(self, word: str) -> str:
+        account = next((each for each in self._context.accounts.accounts() if each.number == word), None)
+        return word if account is None else account.name or answers.number_title(account.number)
+
+
+def fits(account: Account, word: str) -> bool:
+    """Tell whether an account is one that a kept word means: its number, or a part of its name or number."""
+    return account.number == word if word.startswith("+") else bool(fitting([account], word))

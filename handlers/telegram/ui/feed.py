@@ -1,0 +1,101 @@
+"""The feed: each transition as a silent line of its own, in the chats that chose that.
+
+It goes below everything that needs a person. Lines that come within seconds, or while the chat waits for its turn, are
+one message. They are kept in memory only: what a feed has not listed at a crash is in the account's history.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable
+
+from controller.accounts.notices import Transition
+from controller.registry import Account, Registry, UnknownAccountError
+from controller.tasks import Tasks
+from handlers.chat.choices import Choices
+from handlers.chat.errors import ChatError
+from handlers.chat.messages import Lane, Place, Text
+from handlers.chat.messenger import Messenger
+from handlers.chat.people import People
+from handlers.chat.send_queue import SendQueue
+from handlers.texts import answers
+from handlers.texts import feed as texts
+
+log = logging.getLogger(__name__)
+
+GATHER_SECONDS = 5.0
+"""Lines that come within this are one message."""
+LINES = 40
+"""Lines in one message; of more, the newest are listed and the others counted."""
+
+
+class Feed:
+    """Lists transitions. fits: tells whether an account is one that a word means."""
+
+    def __init__(
+        self,
+        queue: SendQueue,
+        tasks: Tasks,
+        *,
+        accounts: Registry,
+        people: People,
+        choices: Choices,
+        fits: Callable[[Account, str], bool],
+    ) -> None:
+        self._queue, self._tasks, self._accounts = queue, tasks, accounts
+        self._people, self._choices, self._fits = people, choices, fits
+        self._waiting: dict[int, list[str]] = {}
+        self._left_out: dict[int, int] = {}
+
+    def note(self, transition: Transition) -> None:
+        """List a transition where that was chosen. Returns at once."""
+        if transition.within_state:
+            return
+        try:
+            account = self._accounts.account(transition.number)
+        except UnknownAccountError:
+            return
+        for chat, words in self._choices.feeds():
+            if self._may_read(chat, account) and any(not word or self._fits(account, word) for word in words):
+                self._add(chat, texts.line(transition, answers.title(account)))
+
+    async def begin(self, user: int, account: Account) -> None:
+        """List an admin's first account, unless they have ever chosen what is listed, and tell them. Raises OSError."""
+        first = all(each.number == account.number for each in self._accounts.accounts() if each.owner == user)
+        if not first or not self._people.is_admin(user) or self._choices.feed(user) is not None:
+            return
+        await self._choices.set_feed(user, (account.number,))
+        self._tasks.start(self._tell(user, Text(texts.began(account))), "telling of the feed")
+
+    async def _tell(self, chat: int, text: Text) -> None:
+        try:
+            await self._queue.deliver(Lane.CARDS, chat, lambda each: each.send(Place(chat), text, silent=True))
+        except ChatError as error:
+            log.info("A chat could not be told of its feed: %s", error)
+
+    def _may_read(self, chat: int, account: Account) -> bool:
+        """Tell whether a chat may read of an account: a group, where an admin chose that, or a person who sees it."""
+        return chat < 0 or self._people.sees(chat, account)
+
+    def _add(self, chat: int, line: str) -> None:
+        first = chat not in self._waiting
+        waiting = self._waiting.setdefault(chat, [])
+        waiting.append(line)
+        if len(waiting) > LINES:
+            del waiting[0]
+            self._left_out[chat] = self._left_out.get(chat, 0) + 1
+        if first:
+            self._tasks.start(self._send(chat), "listing changes of accounts")
+
+    async def _send(self, chat: int) -> None:
+        await asyncio.sleep(GATHER_SECONDS)
+
+        async def send(messenger: Messenger) -> None:
+            if changes := self._waiting.pop(chat, []):
+                text = Text(texts.lines(changes, self._left_out.pop(chat, 0)))
+                await messenger.send(Place(chat), text, silent=True)
+
+        try:
+            await self._queue.deliver(Lane.CARDS, chat, send)
+        except ChatError as error:
+            log.info("Changes of accounts could not be listed in chat %d: %s", chat, error)
+            self._waiting.pop(chat, None)
