@@ -24,7 +24,7 @@ Channel = Callable[[int], tuple[Collection[int], bool]]
 
 
 class Absorber:
-    """Applies events to the books of a draft."""
+    """Applies events to the books of a draft. left: the problems (number, reason) that an earlier run left open."""
 
     def __init__(
         self,
@@ -33,16 +33,17 @@ class Absorber:
         clock: Callable[[], datetime],
         policy_of: PolicyOf,
         channel: Channel,
+        left: Collection[tuple[str, str]] = (),
     ) -> None:
         self._audience, self._silences, self._clock = audience, silences, clock
-        self._policy_of, self._channel = policy_of, channel
+        self._policy_of, self._channel, self._left = policy_of, channel, left
 
     def absorb_transitions(self, draft: Draft, transitions: Sequence[Transition]) -> None:
         """Apply transitions in sequence. Alerts that occur together form one batch per recipient chat."""
         batches: dict[int, list[Fact]] = {}
         for transition in transitions:
             to_all = [place.chat for place in self._audience.of_account(transition.number)]
-            for fact in facts_of(transition):
+            for fact in map(self._marked, facts_of(transition)):
                 # An end is reported where the problem was.
                 chats = to_all if fact.kind is Kind.ALERT else _concerned(draft, batches, fact.number)
                 for chat in dict.fromkeys(chats):
@@ -89,6 +90,10 @@ class Absorber:
         for each in draft.book(chat).incidents:
             if each.id not in before:
                 draft.put(draft.book(chat).put(with_line(each, calling_text.called_first(on_duty))))
+
+    def _marked(self, fact: Fact) -> Fact:
+        """Mark what an earlier run reported already."""
+        return replace(fact, anew=(fact.number, fact.reason) in self._left)
 
     def _as_chosen(self, chat: int, facts: Sequence[Fact]) -> list[Fact]:
         policy, chosen = self._policy_of(chat), []

@@ -143,7 +143,7 @@ class Sender:
                 await chat.delete(self._chat, action.message)
         except (MessageGoneError, RefusedError) as error:
             log.info("A part of an incident in chat %d cannot be edited: %s", self._chat, error)
-            unseen = isinstance(error, MessageGoneError) and incident.news and incident.open_entries
+            unseen = incident.news and incident.open_entries
             if unseen or (action.part == 0 and action.text.html and delivery.tells_an_end(incident)):
                 await self._record(incident, lambda now: delivery.gone(now, action))
                 return

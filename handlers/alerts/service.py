@@ -24,6 +24,7 @@ from handlers.alerts.incidents.ledger import AlertStore, Ledger
 from handlers.alerts.incidents.policy import AlertPolicy, PolicyOf
 from handlers.alerts.incidents.recipients import Recipients
 from handlers.alerts.incidents.silences import Silences
+from handlers.alerts.left_over import LeftOver
 from handlers.alerts.offers import LiveOffers
 from handlers.alerts.unsent import Unsent
 from handlers.alerts.worker import ChatEvents, Context, Worker
@@ -52,7 +53,9 @@ class Alerts:
         self._ledger = Ledger(store, self._wake)
         self.silences = Silences(store, clock, self._wake_all)
         audience = Audience(accounts, recipients, duty)
-        self._absorber = Absorber(audience, self.silences, clock, policy_of, self._channel)
+        left: set[tuple[str, str]] = set()
+        self._absorber = Absorber(audience, self.silences, clock, policy_of, self._channel, left)
+        self._left_over = LeftOver(accounts, self._ledger, self._absorber, left, clock)
         around = Surroundings(self._ledger, self.silences, audience, clock, self._absorber.absorb_sounding)
         self._escalator = Escalator(around, calling)
         self.announcer = Announcer(
@@ -102,6 +105,8 @@ class Alerts:
         await self._duty.load()
         self._loaded = True
         self._escalating = self._tasks.start(self._escalator.run(), "escalation")
+        self._left_over.load(e for book in self._ledger.books() for each in book.incidents for e in each.open_entries)
+        self._tasks.start(self._left_over.run(), "looking at what an earlier run left")
         self._wake([*(place.chat for place in self._recipients.of_admins()), *self._ledger.chats])
         if any(self._ledger.book(chat).is_open("") for chat in self._ledger.chats):
             # That its end can be stored proves that it is over.

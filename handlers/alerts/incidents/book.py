@@ -40,6 +40,7 @@ class Fact:
     """One thing to be told of an account, or of the controller itself (number "").
 
     reason: of an end, what has ended; "" for all that being connected ends. silent: an alert without a sound.
+    anew: noticed again after a restart, which is not another time.
     """
 
     kind: Kind
@@ -49,6 +50,7 @@ class Fact:
     cause: str | None = None
     detail: str = ""
     silent: bool = False
+    anew: bool = False
 
     def ends(self, entry: Entry) -> bool:
         """Tell whether this ends an entry: also one that stands while connected, if a person closed the account."""
@@ -289,7 +291,9 @@ def _again(incident: Incident, fact: Fact, now: datetime) -> Incident:
         once = entries[at]
         if not once.open:  # another time of its own, with its own way through the list
             once = replace(once, escalated=0, escalated_at=None, second_way="", second_way_at=None)
-        times = once.times + 1 if fact.number else 1  # a trouble that tells its newest figures has not come again
+        times = (
+            once.times if fact.anew else once.times + 1 if fact.number else 1
+        )  # a trouble that tells its newest figures has not come again
         once = replace(once, times=times, over_at=None, handled=False, by_person=False)
         entries[at] = replace(once, detail=fact.detail or once.detail)
     return _grown(replace(incident, entries=tuple(entries), acknowledged_by=by), now)

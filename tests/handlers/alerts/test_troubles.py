@@ -365,3 +365,21 @@ def test_whatsapp_out_of_reach_sounds_after_five_minutes_and_a_shorter_outage_no
             assert len(over) == 1, "an end is told where a loss was"
 
     run_virtual(main())
+
+
+# --- what an edit that is refused was to tell -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("description", ["Bad Request: SOMETHING_NEW", "Bad Request: message to edit not found"])
+async def test_what_joins_an_alert_whose_edits_are_refused_is_told_anew(telegram, database, description):
+    async with running_rig(telegram, database, alert_policy=BRISK) as rig:
+        await greet(rig)
+        rig.accounts.put()
+        rig.accounts.put(PARIS, "Sales Paris")
+        log_out(rig)
+        first = await rig.seen(ADMIN, lambda m: "🚨 Support Berlin" in m["text"])
+        rig.client.fail("400", description=description, chat_id=ADMIN, method="editMessageText")
+        log_out(rig, PARIS)
+        both = await rig.seen(ADMIN, lambda m: "Sales Paris" in m["text"] and "🚨" in m["text"])
+        assert both["message_id"] != first["message_id"]
+        assert not both["silent"]

@@ -1,0 +1,99 @@
+"""What an earlier run told of accounts beside their state, and what became of it: a dialog, a number to confirm.
+
+Such a trouble ends by its own word, which only the run can say that noticed it. So what an earlier run left standing is
+looked at anew: whatever is not so any more ends, and whatever is noticed again has not come another time.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable
+from datetime import datetime, timedelta
+
+from controller.accounts.reasons import Reason, State
+from controller.incidents import Entry
+from controller.manager import Status
+from controller.registry import Registry, UnknownAccountError
+from controller.troubles import traits_of
+from handlers.alerts.absorber import Absorber
+from handlers.alerts.incidents.book import Fact, Kind
+from handlers.alerts.incidents.ledger import Ledger
+
+log = logging.getLogger(__name__)
+
+LOOK_SECONDS = 30.0
+"""Between two looks, as long as anything is left."""
+SETTLED = timedelta(minutes=2)
+"""How long an account is connected, or the program runs, before what its page does not show is over."""
+STEADY = timedelta(hours=1)
+"""How long an account that kept dropping out is to be connected."""
+
+
+class LeftOver:
+    """Looks at it until nothing is left. Load it with the entries that stand at the start, then run it."""
+
+    def __init__(
+        self,
+        accounts: Registry,
+        ledger: Ledger,
+        absorber: Absorber,
+        left: set[tuple[str, str]],
+        clock: Callable[[], datetime],
+    ) -> None:
+        self._accounts, self._ledger, self._absorber, self._clock = accounts, ledger, absorber, clock
+        self._left, self._numbers = left, set[str]()
+
+    def load(self, entries: Iterable[Entry]) -> None:
+        """Take what stands of accounts beside their state."""
+        entries = [each for each in entries if each.number]
+        self._left |= {(each.number, each.reason) for each in entries if traits_of(each.reason).stands}
+        self._numbers = {each.number for each in entries}
+
+    async def run(self) -> None:
+        """Look until nothing is left."""
+        began = self._clock()
+        if self._numbers:
+            await asyncio.sleep(SETTLED.total_seconds())
+        for number in sorted(self._numbers):
+            if self._is_gone(number):
+                await self._end(number, "", Kind.HANDLED)
+        while self._left:
+            await asyncio.sleep(LOOK_SECONDS)
+            for number, reason in sorted(self._left):
+                if self._is_over(number, reason, self._clock() - began):
+                    await self._end(number, reason)
+
+    def _is_gone(self, number: str) -> bool:
+        """Tell whether there is no such account any more, as after a backup was restored."""
+        try:
+            self._accounts.account(number)
+        except UnknownAccountError:
+            return True
+        return False
+
+    async def _end(self, number: str, reason: str, kind: Kind = Kind.OVER) -> None:
+        fact = Fact(kind, number, reason, self._clock())
+        try:
+            await self._ledger.update(lambda draft: self._absorber.absorb_facts(draft, (), [fact]))
+        except OSError as error:
+            log.error("The end of an alert could not be stored, trying again: %s", error)
+        else:
+            self._left.discard((number, reason))
+
+    def _is_over(self, number: str, reason: str, runs_for: timedelta) -> bool:
+        try:
+            status = self._accounts.status(number)
+        except UnknownAccountError:
+            return True
+        connected_for = timedelta(seconds=status.uptime) if status.is_connected else timedelta(0)
+        if reason == Reason.FLAPPING:
+            return connected_for >= STEADY
+        if reason == Reason.WATCHED_IN_PART:
+            return not status.partial and connected_for >= SETTLED
+        if _is_asked(status, reason) or status.state is State.CONNECTING:
+            return False
+        return connected_for >= SETTLED or (not status.is_connected and runs_for >= SETTLED)
+
+
+def _is_asked(status: Status, reason: str) -> bool:
+    """Tell whether the page shows now what a person was asked about."""
+    return bool(status.dialog) if reason == Reason.DIALOG else status.unconfirmed is not None

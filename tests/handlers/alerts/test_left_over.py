@@ -1,0 +1,80 @@
+"""What an earlier run told and what is not so any more ends; what still is so stays, and has not come another time."""
+
+import asyncio
+from dataclasses import replace
+
+import pytest
+
+from controller.accounts.reasons import Reason, State
+from tests.handlers.alerts.test_alerts import greet
+from tests.handlers.conftest import running_rig
+from tests.handlers.fakes import ADMIN, BERLIN, FakeAccounts, FakeMessages
+
+ASIDE = (Reason.DIALOG, Reason.CONFIRM_NUMBER, Reason.FLAPPING, Reason.WATCHED_IN_PART)
+
+
+async def told(telegram, database, messages, reason):
+    """An earlier run that told of a trouble beside the account's state."""
+    async with running_rig(telegram, database, messages) as rig:
+        await greet(rig, ADMIN)
+        rig.accounts.put(linked=True)
+        rig.accounts.move(BERLIN, State.CONNECTED, Reason.LINKED)
+        rig.accounts.move(BERLIN, State.CONNECTED, Reason.LINKED, alert=reason)
+        await rig.seen(ADMIN, lambda m: "🚨 Support Berlin" in m["text"])
+        await rig.service.alerts.drain(5)
+
+
+def is_open(rig) -> bool:
+    return bool(rig.service.alerts.handling.standing(ADMIN))
+
+
+@pytest.mark.parametrize("reason", ASIDE)
+async def test_what_the_page_does_not_show_any_more_is_over(telegram, database, reason):
+    messages, accounts = FakeMessages(), FakeAccounts()
+    await told(telegram, database, messages, reason)
+    async with running_rig(telegram, database, messages, accounts) as rig:
+        accounts.put(linked=True, state=State.CONNECTING)
+        await asyncio.sleep(600)
+        assert is_open(rig), "it is not known before it is connected"
+        accounts.move(BERLIN, State.CONNECTED, Reason.LINKED)
+        accounts.statuses[BERLIN] = replace(accounts.statuses[BERLIN], uptime=4000.0)
+        await asyncio.sleep(60)
+        assert not is_open(rig)
+        await rig.seen(ADMIN, lambda m: "✅ Support Berlin" in m["text"] and "connected at" not in m["text"])
+
+
+@pytest.mark.parametrize("reason", ASIDE)
+async def test_what_is_still_so_stands_and_has_come_once(telegram, database, reason):
+    messages, accounts = FakeMessages(), FakeAccounts()
+    await told(telegram, database, messages, reason)
+    async with running_rig(telegram, database, messages, accounts) as rig:
+        accounts.put(linked=True)
+        accounts.move(BERLIN, State.CONNECTED, Reason.LINKED)
+        accounts.move(BERLIN, State.CONNECTED, Reason.LINKED, alert=reason)
+        accounts.statuses[BERLIN] = replace(
+            accounts.statuses[BERLIN], uptime=900.0, dialog="Read me", unconfirmed="+4915112345679", partial="conn"
+        )
+        await asyncio.sleep(600)
+        (incident,) = rig.service.alerts.handling.standing(ADMIN)
+        assert [entry.times for entry in incident.entries] == [1]
+
+
+async def test_an_account_at_rest_asks_nothing(telegram, database):
+    messages, accounts = FakeMessages(), FakeAccounts()
+    await told(telegram, database, messages, Reason.CONFIRM_NUMBER)
+    async with running_rig(telegram, database, messages, accounts) as rig:
+        accounts.put(linked=True, state=State.SUSPENDED, reason=Reason.EXHAUSTED)
+        await asyncio.sleep(300)
+        assert not is_open(rig), "a button would do nothing, and it would sound every four hours"
+
+
+async def test_an_account_that_is_not_there_any_more_needs_nobody(telegram, database):
+    messages = FakeMessages()
+    async with running_rig(telegram, database, messages) as rig:
+        await greet(rig, ADMIN)
+        rig.accounts.put(linked=True)
+        rig.accounts.move(BERLIN, State.DISCONNECTED, Reason.LOGGED_OUT, alert=Reason.LOGGED_OUT)
+        await rig.seen(ADMIN, lambda m: "🚨" in m["text"])
+    async with running_rig(telegram, database, messages) as rig:
+        await asyncio.sleep(300)
+        assert not is_open(rig)
