@@ -4,9 +4,7 @@ from collections.abc import Sequence
 
 from controller.accounts.notices import Transition
 from controller.accounts.reasons import Reason, State
-from controller.registry import Account
 from handlers.chat.messages import escape
-from handlers.texts.answers import title
 from handlers.texts.vocabulary import WHY, past_standing, span
 
 HOW_TO = (
@@ -14,6 +12,10 @@ HOW_TO = (
     "<code>/feed off</code>"
 )
 ONLY_ADMINS_IN_GROUPS = "In a group an admin chooses that. In your private chat with me you choose it for yourself."
+BEGAN = (
+    "📰 Each change of your first account comes here as a silent line. /feed off ends that, "
+    "/feed on lists all accounts."
+)
 OFF = "📰 Changes are not listed here. The account’s cards and /status show how it is."
 
 
@@ -47,11 +49,3 @@ def chosen(words: Sequence[str]) -> str:
 def nothing_fits(word: str) -> str:
     """Answer a word that fits no account."""
     return f"No account fits “{escape(word)}”. /status lists them."
-
-
-def began(account: Account) -> str:
-    """Tell an admin that the feed lists their first account."""
-    return (
-        f"📰 {title(account)} is your first account: each change of it comes here as a silent line. "
-        "/feed off ends that; /feed on lists all accounts."
-    )

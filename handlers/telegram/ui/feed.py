@@ -45,6 +45,8 @@ class Feed:
         self._people, self._choices, self._fits = people, choices, fits
         self._waiting: dict[int, list[str]] = {}
         self._left_out: dict[int, int] = {}
+        self._begun: set[int] = set()
+        """Chats whose feed began by itself, and whose people do not know yet how to end it."""
 
     def note(self, transition: Transition) -> None:
         """List a transition where that was chosen. Returns at once."""
@@ -59,18 +61,15 @@ class Feed:
                 self._add(chat, texts.line(transition, answers.title(account)))
 
     async def begin(self, user: int, account: Account) -> None:
-        """List an admin's first account, unless they have ever chosen what is listed, and tell them. Raises OSError."""
+        """List an admin's first account, unless they have ever chosen what is listed. Raises OSError.
+
+        The first message says how to end that.
+        """
         first = all(each.number == account.number for each in self._accounts.accounts() if each.owner == user)
         if not first or not self._people.is_admin(user) or self._choices.feed(user) is not None:
             return
         await self._choices.set_feed(user, (account.number,))
-        self._tasks.start(self._tell(user, Text(texts.began(account))), "telling of the feed")
-
-    async def _tell(self, chat: int, text: Text) -> None:
-        try:
-            await self._queue.deliver(Lane.CARDS, chat, lambda each: each.send(Place(chat), text, silent=True))
-        except ChatError as error:
-            log.info("A chat could not be told of its feed: %s", error)
+        self._begun.add(user)
 
     def _may_read(self, chat: int, account: Account) -> bool:
         """Tell whether a chat may read of an account: a group, where an admin chose that, or a person who sees it."""
@@ -91,8 +90,10 @@ class Feed:
 
         async def send(messenger: Messenger) -> None:
             if changes := self._waiting.pop(chat, []):
-                text = Text(texts.lines(changes, self._left_out.pop(chat, 0)))
+                more = [texts.BEGAN] if chat in self._begun else []
+                text = Text(texts.lines([*changes, *more], self._left_out.pop(chat, 0)))
                 await messenger.send(Place(chat), text, silent=True)
+                self._begun.discard(chat)
 
         try:
             await self._queue.deliver(Lane.CARDS, chat, send)

@@ -89,9 +89,11 @@ async def test_it_outlives_a_restart_and_a_storm_is_cut_short(telegram, database
 
 async def test_a_new_admins_first_account_is_listed_and_how_to_end_that_is_told(rig: Rig):
     await rig.say(ADMIN, f"/link {BERLIN} Support Berlin")
-    await rig.seen(ADMIN, lambda m: "is your first account" in m["text"] and "/feed off" in m["text"] and m["silent"])
+    first = await rig.seen(ADMIN, lambda m: "Off → Connecting" in m["text"])
+    assert "your first account" in first["text"] and "/feed off" in first["text"] and first["silent"]
     lose(rig)
-    await rig.seen(ADMIN, lambda m: "Connected → Disconnected" in m["text"])
+    second = await rig.seen(ADMIN, lambda m: "Connected → Disconnected" in m["text"])
+    assert "/feed off" not in second["text"]
     await rig.answer(ADMIN, "/feed off", "not listed here")
     await rig.say(ADMIN, f"/link {PARIS} Sales Paris")
     await rig.seen(ADMIN, lambda m: "Sales Paris" in m["text"])
