@@ -50,11 +50,11 @@ settings: $(PACKAGES)  ## Write docs/settings.md from .env.example
 screenshots: setup  ## Take the README's pictures anew, from the sandbox
 	$(PY) -m tools.screenshots
 
-bench: setup  ## Measure speed and size
-	$(PY) -m bench
+bench: setup  ## Measure speed and size, each figure beside its floor, and write them into docs/benchmarks.md
+	$(PY) -m bench --markdown docs/benchmarks.md
 
-bench-peers: setup peers  ## Measure this product beside unmodified whatsapp-web.js, in one run (quiet machine, 40 minutes)
-	$(PY) -m bench.peers
+bench-peers: setup peers  ## Measure this product beside unmodified whatsapp-web.js, in one run (quiet machine, 40 minutes; FORM=--quick: 12)
+	$(PY) -m bench.peers $(FORM) --markdown docs/benchmarks.md
 
 chaos: setup  ## Break the whole program, fault by fault, and write what came of it into docs/chaos.md
 	$(PY) -m tests.chaos --markdown docs/chaos.md

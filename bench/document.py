@@ -14,9 +14,7 @@ import psutil
 
 HEAD = """# Benchmarks
 
-What was measured, by which command, on which machine. The parts below are written by the benches themselves; medians
-are of the runs that are named. Memory is PSS unless it says otherwise: pages shared between processes count by their
-share, so let no other browser run beside a measurement.
+What was measured, by which command, on which machine. The parts that name a command are written by that command.
 """
 
 

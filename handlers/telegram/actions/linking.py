@@ -116,7 +116,7 @@ class Linking:
             return
         if _is_over(status):
             self._leave(number, texts.outcome(status))
-        elif status.state is State.CONNECTING and status.stage is Stage.SYNCING:
+        elif status.state is State.CONNECTING and status.stage in {Stage.PAIRING, Stage.SYNCING}:
             self._leave(number, texts.SCANNED)
 
     def _follow_scanned(self, number: str) -> None:

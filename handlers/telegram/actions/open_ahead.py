@@ -16,7 +16,7 @@ from controller.tasks import Tasks
 
 log = logging.getLogger(__name__)
 
-MOST = 4
+MOST = 5
 """Accounts of one queue opened in advance: as many as people scan while a page gets its first code."""
 SECONDS = 90.0
 """How long an account stays open in advance: less than its codes are renewed (QR_TIMEOUT_SECONDS)."""

@@ -52,7 +52,7 @@ async def test_a_code_that_is_there_before_its_turn_is_shown_when_the_one_before
     await rig.seen(ADMIN, lambda m: bool(m["photo"]))
     assert ["1 of 3" in text for text in photos(rig)] == [True], "one open code for each person"
     rig.accounts.hide_code(BERLIN)
-    rig.accounts.move(BERLIN, State.CONNECTING, Reason.ASKED, stage=Stage.SYNCING)
+    rig.accounts.move(BERLIN, State.CONNECTING, Reason.ASKED, stage=Stage.PAIRING)
     photo = await rig.seen(ADMIN, lambda m: bool(m["photo"]) and "2 of 3" in m["text"])
     assert "Paris" in photo["text"]
     assert started(rig) == [BERLIN, PARIS, ROME], "nothing is begun again"
