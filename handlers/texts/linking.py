@@ -27,18 +27,17 @@ def position(at: int, of: int) -> str:
 def code_caption(account: Account, shown: CodeShown, now: datetime, *, at: int = 1, of: int = 1) -> str:
     """Caption a QR code with its account, lifetime and what follows. at, of: position in the queue."""
     window = clock(shown.window_ends_at, now, seconds=True)
+    then = "then I ask once more" if shown.rounds_left else "then I stop"
     if shown.ends_at is None:
-        ends = "When this code ends, the next one appears here by itself."
+        ends = f"Renewed here by itself until {window}, {then}."
     elif shown.ends_at < shown.window_ends_at:
-        ends = f"{_good_for(shown.ends_at, now)}; the next one appears here by itself."
+        ends = f"Good for about {_left(shown.ends_at, now)}; renewed here by itself until {window}, {then}."
     else:
-        ends = f"{_good_for(shown.window_ends_at, now)}."
-    then = "I show codes once more as long, and then stop" if shown.rounds_left else "I stop"
+        ends = f"Good for about {_left(shown.window_ends_at, now)}, until {window}; {then}."
     return (
         f"📱 {position(at, of)}{title_and_number(account)}\n"
         f"On its phone: WhatsApp → Settings → Linked devices → Link a device.\n"
-        f"{ends}\n"
-        f"Nobody scans until {window}? {then}."
+        f"{ends}"
     )
 
 
@@ -50,13 +49,11 @@ def between_codes(account: Account, *, at: int = 1, of: int = 1) -> str:
 def band(shown: CodeShown, now: datetime) -> str:
     """State within the picture how long its code is valid; plain text."""
     ends = shown.window_ends_at if shown.ends_at is None else min(shown.ends_at, shown.window_ends_at)
-    left = span(max(0.0, (ends - now).total_seconds()))
-    return f"about {left} left, until {clock(ends, now, seconds=True)}"
+    return f"about {_left(ends, now)} left, until {clock(ends, now, seconds=True)}"
 
 
-def _good_for(ends: datetime, now: datetime) -> str:
-    left = span(max(0.0, (ends - now).total_seconds()))
-    return f"This code is good for about {left}, until {clock(ends, now, seconds=True)}"
+def _left(ends: datetime, now: datetime) -> str:
+    return span(max(0.0, (ends - now).total_seconds()))
 
 
 # --- the line -------------------------------------------------------------------------------------------------------

@@ -61,7 +61,7 @@ async def test_one_photo_is_sent_edited_and_taken_away(rig: Rig):
     assert decoded(rig.client.picture(first)) == code("a").text
     assert first["protected"]
     assert "Support Berlin" in first["text"]
-    assert "This code is good for about" in first["text"]
+    assert "Good for about" in first["text"]
     rig.accounts.show_code(shown=code("b"))
     second = await rig.seen(ADMIN, lambda m: bool(m["photo"]) and m["edited"])
     assert second["message_id"] == first["message_id"]
