@@ -51,6 +51,7 @@ from handlers.telegram.strangers import Strangers
 from handlers.telegram.ui.cards import Cards
 from handlers.telegram.ui.codes import Codes
 from handlers.telegram.ui.feed import Feed
+from handlers.telegram.ui.line_messages import LineMessages
 from handlers.telegram.ui.linking_line import Lines
 from handlers.telegram.ui.responder import Responder
 
@@ -110,7 +111,8 @@ def assemble(
     # Requested by people.
     responder = Responder(queue, tasks)
     context = Context(people, accounts, records, responder, tasks, options.region, clock)
-    linking = Linking(lines, accounts=accounts, codes=codes, responder=responder, tasks=tasks)
+    line_messages = LineMessages(lines, accounts=accounts, messages=messages, responder=responder, tasks=tasks)
+    linking = Linking(lines, line_messages, accounts=accounts, codes=codes, responder=responder, tasks=tasks)
     actions = AccountActions(context, cards=cards, codes=codes, linking=linking, feed=feed)
     alert_actions = AlertActions(context, alerts=alerts, recipients=recipients, duty=duty)
     detail, restoring = Detail(context), RestoreActions(context, actions)
@@ -118,12 +120,15 @@ def assemble(
         context, actions=actions, restoring=restoring, detail=detail, status_list=StatusList(context)
     )
     menus = Menus(connection, lasting, people)
-    rights = Rights(context, alerts=alerts, duty=duty, codes=codes, cards=cards, set_menu=menus.set_for)
+    rights = Rights(
+        context, alerts=alerts, duty=duty, linking=linking, codes=codes, cards=cards, set_menu=menus.set_for
+    )
     people_actions = PeopleActions(context, store=people_store, rights_changed=rights.changed)
 
     def gone(number: str) -> None:
         proxies.forget(number)
         cards.refresh(number)
+        linking.refresh(number)
 
     ownership = OwnershipActions(context, alerts=alerts, rights_changed=rights.changed, gone=gone)
     ways = WayTest(context, queue=queue, recipients=recipients, duty=duty, way=options.calling.way)
@@ -192,6 +197,7 @@ def assemble(
         responder=responder,
         codes=codes,
         linking=linking,
+        line_messages=line_messages,
         cards=cards,
         alert_chat=alert_chat,
         people=people,

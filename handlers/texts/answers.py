@@ -115,6 +115,8 @@ def pick(what: str) -> str:
 NOTHING_TO_PICK = "No account needs that now. /status shows them all."
 ONLY_COMMANDS = "I understand commands. /status shows the accounts, /help what else I can do."
 NOT_YOURS = "That account is somebody else’s. Its operator or an admin can do that."
+NOT_FOR_YOU = "I cannot link that number for you. If it should be linked, ask an admin."
+"""Says of a number no more than that: whose it is, and whether it is there, is not for everybody who may link."""
 ACCOUNT_GONE = "That account is not there any more. /status shows those that are."
 SHUTTING_DOWN = "Switchboard is stopping right now. Send that again in a minute."
 NOT_KEPT = (

@@ -104,6 +104,16 @@ def line_over(done: Sequence[Done], left: Sequence[Account] = (), problems: Sequ
     return "\n".join([*rows, *problems])
 
 
+def line_broken(left: Sequence[Account]) -> str:
+    """Tell what was in a line that the program's end cut short. left: those that are not linked."""
+    if not left:
+        return "⏹ I was restarted. All that were in your line are linked."
+    named = ", ".join(title(each) for each in left[:LISTED])
+    more = f" and {len(left) - LISTED} more" if len(left) > LISTED else ""
+    numbers = ", ".join(each.number for each in left)
+    return f"⏹ I was restarted. Not linked: {named}{more}.\nTo go on, send <code>/link {numbers}</code>"
+
+
 def refused_ones(problems: Sequence[str]) -> str:
     """Answer several numbers none of which can be linked."""
     return "\n".join([f"{count(len(problems), 'number')}, and none that I can link:", *problems])

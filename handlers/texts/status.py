@@ -221,7 +221,7 @@ def _next(status: Status, now: datetime) -> str:
     if status.next_retry_in is not None:
         return f"Next try {_soon(status.next_retry_in, now)}."
     if status.reason is Reason.SUSPENDED_BY_OPERATOR:
-        return "/reconnect opens it again."
+        return "/reconnect opens it again." if status.linked else "/link sends a new code."
     if status.wants_connection:
         return ""
     return _REMEDIES[status.remedies[-1]] if status.remedies else _REMEDIES[Remedy.NONE]

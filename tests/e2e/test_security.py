@@ -100,7 +100,7 @@ async def test_a_whole_run_leaves_no_secret_anywhere_and_no_door_open(tmp_path, 
                 await here.client.send(STRANGER, text)
             for text in (f"/status {NUMBER}", f"/suspend {NUMBER}", f"/link {NUMBER} Mine"):
                 await here.client.send(OPERATOR, text)
-            await here.until(lambda: here.says("somebody else’s", user=OPERATOR))
+            await here.until(lambda: here.says("cannot link that number", user=OPERATOR))
             await press(here, ADMIN, f"/status {NUMBER}", "History")
             await here.until(lambda: here.says("the newest first"))
 

@@ -74,6 +74,9 @@ class AccountActions:
                 already = f"{answers.title_and_number(admitted)} is connected already."
                 refused.append(linking_text.problem(already))
                 continue
+            if (theirs := self._in_anothers_line(request, admitted)) is not None:
+                refused.append(linking_text.problem(theirs))
+                continue
             begin = partial(self._start_now, account=admitted, command="link")
             turns.append((admitted, begin))
         if turns:
@@ -88,7 +91,7 @@ class AccountActions:
             account = await self._accounts.add(number, name=name, owner=request.user)
             await self._feed.begin(request.user, account)
         if not self._people.may(request.user, account):  # even if somebody else has added it meanwhile
-            return answers.NOT_YOURS
+            return answers.NOT_FOR_YOU
         if name and name != account.name:
             await self._accounts.rename(number, name)
             account = self._accounts.account(number)
@@ -162,9 +165,8 @@ class AccountActions:
         begin = partial(self._start_now, account=account, command=command, takeover=takeover)
         if self._accounts.status(account.number).linked:
             await begin(request)
-        elif (person := self._linking.person(account.number)) not in {None, request.user}:
-            name = self._names.get(person or 0, "Somebody else")
-            await self._responder.answer(request, linking_text.in_anothers_line(account, escape(name)))
+        elif (theirs := self._in_anothers_line(request, account)) is not None:
+            await self._responder.answer(request, theirs)
         else:
             await self._linking.take_turn(request, account, begin)
 
@@ -217,6 +219,13 @@ class AccountActions:
         if asks and nobodys and state is not State.CONNECTED:
             self._codes.ask(number, request.user, lambda: self._unreachable(request, account))
         return await self._accounts.start(number, takeover=takeover)
+
+    def _in_anothers_line(self, request: Request, account: Account) -> str | None:
+        """Return who has the account in their line, as an answer to somebody else; HTML."""
+        person = self._linking.person(account.number)
+        if person is None or person == request.user:
+            return None
+        return linking_text.in_anothers_line(account, escape(self._names.get(person, "Somebody else")))
 
     def _linking_by_other(self, request: Request, number: str) -> str | None:
         """Return the name of another person who is linking the account at this moment."""

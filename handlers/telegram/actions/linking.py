@@ -1,63 +1,54 @@
 """Linking one account after the other: each person has one code open, and what else they link waits for its turn.
 
-Which account is next is decided in `handlers.telegram.ui.linking_line`; here it is begun, skipped, stopped and told.
-The browsers of the next few are opened ahead, so that their codes are there when their turn comes; a turn is over when
-the code has been scanned, and what comes of the account is told when it is known.
-A line is told in one message at the bottom of the chat where the person last asked; it is edited as the line moves.
+Which account is next is decided in `handlers.telegram.ui.linking_line`, and what a person is told of their line is in
+`handlers.telegram.ui.line_messages`; here a turn begins and ends. The browsers of the next few are opened ahead, so
+that their codes are there when their turn comes. A turn is over when the code has been scanned, and what comes of the
+account is told when it is known.
 """
 
-import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 from controller.accounts.model import Stage
-from controller.accounts.reasons import State
+from controller.accounts.reasons import Reason, State
 from controller.manager import Status
 from controller.registry import Account, Registry, ShuttingDownError, UnknownAccountError
 from controller.tasks import Tasks
-from handlers.chat.live_message import LiveMessage
-from handlers.chat.messages import Text
 from handlers.chat.request import Request
 from handlers.telegram.actions.open_ahead import OpenAhead
-from handlers.telegram.ui import keyboards
 from handlers.telegram.ui.codes import Codes
+from handlers.telegram.ui.line_messages import LineMessages
 from handlers.telegram.ui.linking_line import Lines
 from handlers.telegram.ui.responder import Responder
 from handlers.texts import linking as texts
 
 log = logging.getLogger(__name__)
 
-GATHER_SECONDS = 0.7
-"""How long further /link are gathered before the line is told: twelve at once are one message."""
-
 Begin = Callable[[Request], Awaitable[None]]
 """Starts an account now and answers the request."""
-
-
-@dataclass(slots=True)
-class _Told:
-    """What a person is told of their line. request: the newest that joined; shown: the message that tells it."""
-
-    request: Request
-    done: list[texts.Done] = field(default_factory=list)
-    problems: list[str] = field(default_factory=list)
-    shown: LiveMessage | None = None
-    sending: asyncio.Task[None] | None = None
 
 
 class Linking:
     """The lines of all people, as they go on."""
 
-    def __init__(self, lines: Lines, *, accounts: Registry, codes: Codes, responder: Responder, tasks: Tasks) -> None:
-        self._lines, self._accounts, self._codes = lines, accounts, codes
+    def __init__(
+        self,
+        lines: Lines,
+        told: LineMessages,
+        *,
+        accounts: Registry,
+        codes: Codes,
+        responder: Responder,
+        tasks: Tasks,
+    ) -> None:
+        self._lines, self._told, self._accounts, self._codes = lines, told, accounts, codes
         self._responder, self._tasks = responder, tasks
         self._ahead = OpenAhead(accounts, tasks)
         self._waiting: dict[str, tuple[Request, Begin]] = {}
+        """How to begin those that wait for their turn, and those whose turn has just come."""
         self._beginning: set[str] = set()
-        self._told: dict[int, _Told] = {}
-        self._scanned: dict[str, tuple[_Told, texts.Done]] = {}
-        """Accounts whose turn is over and of which it is not known yet what comes of them."""
+        """Those whose turn has come, until they are started: how they stand is not yet what came of it."""
 
     def waits(self, number: str) -> bool:
         """Tell whether an account's turn has not come yet."""
@@ -85,9 +76,9 @@ class Linking:
         if not turn.open:
             self._waiting[number] = (request, begin)
             self._look_ahead(request.user)
-            self._tell(request)
+            self._told.tell(request)
         elif known:
-            await begin(request)  # it is under way: the answer says so
+            await self._start(number, lambda: begin(request))  # it is under way: the answer says so
         else:
             await self._begin(request, number, begin)
 
@@ -99,55 +90,55 @@ class Linking:
                 if self._lines.join(request.user, account.number).open:
                     self._begin_soon(account.number)
         self._look_ahead(request.user)
-        self._tell(request, problems)
+        self._told.tell(request, problems)
 
     def refresh(self, number: str) -> None:
-        """Look whether the open account is done: scanned, or nothing more is tried. Then the next one begins."""
+        """Look whether an account's turn is over: it is scanned, gone, or nothing more is tried. Then the next begins.
+
+        One that waits leaves the line too where it is linked without it, or gone.
+        """
         turn = self._lines.turn(number)
         if turn is None:
             self._follow_scanned(number)
             return
-        if not turn.open or number in self._beginning:
+        if turn.open and number in self._beginning:
             return
         try:
             status = self._accounts.status(number)
         except UnknownAccountError:
             self._leave(number, None)
             return
-        if _is_over(status):
+        if status.reason is Reason.SHUTDOWN:
+            return  # the next start tells of the line
+        if status.is_connected or (turn.open and _is_over(status)):
             self._leave(number, texts.outcome(status))
-        elif status.state is State.CONNECTING and status.stage in {Stage.PAIRING, Stage.SYNCING}:
+        elif turn.open and status.state is State.CONNECTING and status.stage in {Stage.PAIRING, Stage.SYNCING}:
             self._leave(number, texts.SCANNED)
 
     def _follow_scanned(self, number: str) -> None:
-        """Tell what came of an account that was scanned, once that is known."""
-        if number not in self._scanned:
-            return
-        try:
-            status = self._accounts.status(number)
-        except UnknownAccountError:
-            del self._scanned[number]
-            return
-        if not _is_over(status):
-            return
-        told, before = self._scanned.pop(number)
-        told.done[told.done.index(before)] = replace(before, outcome=texts.outcome(status))
-        person = told.request.user
-        if self._told.get(person) is told:
-            self._show(told, self._text(person, told))
-        else:
-            self._show(told, Text(texts.line_over(told.done, problems=told.problems)))
+        """Tell what came of an account whose code was scanned, once that is known."""
+        account = self._account(number)
+        if account is not None and _is_over(status := self._accounts.status(number)):
+            self._told.set_outcome(number, texts.outcome(status))
+
+    def keep_only(self, person: int, may: Callable[[Account], bool]) -> None:
+        """Take out of a person's line what they may not link any more."""
+        line = self._lines.line(person)
+        for number in () if line is None else (*line.waiting, line.open):
+            account = self._account(number)
+            if account is None or not may(account):
+                self._leave(number, "not yours any more")
 
     async def skip(self, number: str) -> bool:
         """Let the next one begin; this account is closed if its code is open. Returns False if it is in no line."""
         turn = self._lines.turn(number)
         if turn is None:
             return False
-        if turn.open:
+        if not turn.open or number in self._beginning:
+            self._leave(number, "skipped")
+        else:
             await self._close(number)
             self.refresh(number)
-        else:
-            self.drop(number)
         return True
 
     def drop(self, number: str) -> None:
@@ -168,11 +159,9 @@ class Linking:
         for each in numbers:
             self._waiting.pop(each, None)
             self._ahead.give_up(each)
-        told = self._told.pop(person, None)
-        await self._close(numbers[0])
-        if told is not None:
-            left = [account for each in numbers if (account := self._account(each)) is not None]
-            self._show(told, Text(texts.line_over(told.done, left, told.problems)))
+        self._told.end(person, [account for each in numbers if (account := self._account(each)) is not None])
+        if numbers[0] not in self._beginning:  # else it is closed as soon as it is started
+            await self._close(numbers[0])
         return True
 
     async def new_code(self, number: str) -> bool | None:
@@ -184,40 +173,55 @@ class Linking:
             return None
         if _is_over(self._accounts.status(number)):
             return False
-        self._beginning.add(number)
-        try:
-            with self._codes.renewing(number):
-                await self._accounts.suspend(number)
-                await self._accounts.start(number)
-        finally:
-            self._beginning.discard(number)
-        self.refresh(number)
+        with self._codes.renewing(number):
+            await self._start(number, lambda: self._restart(number))
         return True
 
     # --- parts --------------------------------------------------------------------------------------------------------
 
+    async def _restart(self, number: str) -> None:
+        await self._accounts.suspend(number)
+        await self._accounts.start(number)
+
     async def _begin(self, request: Request, number: str, begin: Begin) -> None:
-        self._beginning.add(number)
+        """Start an account whose turn has come."""
         try:
-            await begin(request)
-        except BaseException:
-            self._beginning.discard(number)
+            await self._start(number, lambda: begin(request))
+        except ShuttingDownError:
+            raise  # the next start tells of the line
+        except Exception:
             self._leave(number, None)
             raise
-        self._beginning.discard(number)
+
+    async def _start(self, number: str, start: Callable[[], Awaitable[None]]) -> None:
+        """Start an account; it is closed again where its turn has been taken from it meanwhile."""
+        turn = self._lines.turn(number)
+        self._beginning.add(number)
+        try:
+            await start()
+        finally:
+            self._beginning.discard(number)
+        if turn is not None and turn.open and self._lines.turn(number) is None:
+            await self._close(number)
+            return
+        person = self._lines.person(number)
+        if person is not None and self.waits(number):
+            self._look_ahead(person)  # it waits again already, and is open ahead of its turn
         self.refresh(number)
 
     def _begin_soon(self, number: str) -> None:
-        self._beginning.add(number)  # from now on: what happened before its turn does not end it
+        self._beginning.add(number)
         self._tasks.start(self._begin_next(number), "linking the next account in line")
 
     async def _begin_next(self, number: str) -> None:
-        """Begin the one whose turn has come."""
-        request, begin = self._waiting.pop(number)
+        """Begin the one whose turn has come, unless it has been taken from it."""
+        self._beginning.discard(number)
+        request, begin = self._waiting.pop(number, (None, None))
+        if request is None or begin is None:
+            return
         request = replace(request, message=None, update=0)  # it was answered when it was put in line
         account = self._account(number)
         if account is None:
-            self._beginning.discard(number)
             self._leave(number, None)
             return
         try:
@@ -243,23 +247,16 @@ class Linking:
             return
         following = self._lines.leave(number)
         self._waiting.pop(number, None)
-        told = self._told.get(person)
-        if told is not None and account is not None and outcome is not None:
-            done = texts.Done(account, outcome)
-            told.done.append(done)
-            if outcome == texts.SCANNED:
-                self._scanned[number] = (told, done)
+        if account is not None and outcome is not None:
+            self._told.add_outcome(person, account, outcome)
         self._ahead.give_up(number)
         self._look_ahead(person)
         if following is not None:
             self._begin_soon(following)
-        if told is None:
-            return
         if self._lines.line(person) is None:
-            del self._told[person]
-            self._show(told, Text(texts.line_over(told.done, problems=told.problems)))
+            self._told.end(person)
         else:
-            self._show(told, self._text(person, told))
+            self._told.refresh(person)
 
     def _look_ahead(self, person: int) -> None:
         """Open the browsers of the next few of a person's line."""
@@ -271,44 +268,6 @@ class Linking:
             return self._accounts.account(number)
         except UnknownAccountError:
             return None
-
-    # --- what is told of a line ---------------------------------------------------------------------------------------
-
-    def _tell(self, request: Request, problems: Sequence[str] = ()) -> None:
-        """Tell the line at the bottom of the chat, once for all that join it at this moment."""
-        told = self._told.setdefault(request.user, _Told(request))
-        told.request = request
-        told.problems += [each for each in problems if each not in told.problems]
-        if told.sending is None:
-            told.sending = self._tasks.start(self._send(told), "telling a person's line")
-        self._responder.track(request, told.sending)
-
-    async def _send(self, told: _Told) -> None:
-        await asyncio.sleep(GATHER_SECONDS)
-        told.sending, before = None, told.shown
-        person = told.request.user
-        told.shown = await self._responder.send(
-            told.request.place, lambda: self._text(person, told).html, keyboards.of_line()
-        )
-        if before is not None:
-            await self._responder.delete(before.chat, before.message)
-        self._show(told, self._text(person, told))  # it may have moved on
-        if self._lines.line(person) is None and self._told.get(person) is told:
-            del self._told[person]  # nothing could be put in line
-
-    def _text(self, person: int, told: _Told) -> Text:
-        """Return what a line reads now."""
-        line = self._lines.line(person)
-        accounts = [] if line is None else [self._account(each) for each in (line.open, *line.waiting)]
-        there = [account for account in accounts if account is not None]
-        if line is None or not there:
-            return Text(texts.line_over(told.done, problems=told.problems))
-        html = texts.line(there, told.done, at=line.done + 1, of=line.length, problems=told.problems)
-        return Text(html, keyboards.of_line())
-
-    def _show(self, told: _Told, text: Text) -> None:
-        if told.shown is not None:
-            told.shown.show(text)
 
 
 def _is_over(status: Status) -> bool:

@@ -10,6 +10,7 @@ from handlers.chat.people import Person, Role
 from handlers.chat.request import Request
 from handlers.ports import PeopleStore
 from handlers.telegram.actions.context import Context
+from handlers.telegram.actions.linking import Linking
 from handlers.telegram.ui import people_keyboards as keyboards
 from handlers.telegram.ui.cards import Cards
 from handlers.telegram.ui.codes import Codes
@@ -145,18 +146,20 @@ class Rights:
         *,
         alerts: Alerts,
         duty: Duty,
+        linking: Linking,
         codes: Codes,
         cards: Cards,
         set_menu: Callable[[int], None],
     ) -> None:
         self._people, self._accounts, self._responder = context.people, context.accounts, context.responder
-        self._alerts, self._codes, self._cards = alerts, codes, cards
+        self._alerts, self._linking, self._codes, self._cards = alerts, linking, codes, cards
         self._set_menu, self._duty = set_menu, duty
 
     async def changed(self, user: int) -> None:
         """Handle a change of somebody's permissions. Raises OSError."""
         if not self._people.is_known(user) and without_person(self._duty.roster, user) != self._duty.roster:
             await self._duty.change(lambda roster: without_person(roster, user))
+        self._linking.keep_only(user, lambda account: self._people.may(user, account))
         self._codes.take_from(user, lambda account: self._people.may(user, account))
         for account in self._accounts.accounts():
             if account.owner == user:

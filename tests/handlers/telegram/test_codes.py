@@ -331,7 +331,7 @@ async def test_between_two_rounds_the_same_message_waits_without_a_code_and_with
     assert zxingcpp.read_barcode(Image.open(io.BytesIO(rig.client.picture(waiting)))) is None
     rig.accounts.move(BERLIN, State.CONNECTING, Reason.RETRY, stage=Stage.LAUNCHING, attempts=1)
     rig.accounts.show_code(shown=code("b"))
-    again = await rig.seen(ADMIN, lambda m: bool(m["photo"]) and "good for" in m["text"])
+    again = await rig.seen(ADMIN, lambda m: bool(m["photo"]) and "Good for" in m["text"])
     assert again["message_id"] == waiting["message_id"] == first["message_id"]
     assert len(rig.client.requests("sendPhoto")) == 1
     rig.accounts.move(BERLIN, State.DISCONNECTED, Reason.QR_EXPIRED)

@@ -81,7 +81,7 @@ async def test_operators_act_on_their_own_accounts_alone(rig: Rig):
     rig.accounts.put(PARIS, "Sales Paris", owner=OPERATOR)
     assert "Support Berlin" not in (await rig.answer(OPERATOR, "/status", "1 account"))["text"]
     await rig.answer(OPERATOR, "/suspend Support Berlin", "No account is called")
-    await rig.answer(OPERATOR, f"/link {BERLIN}", "somebody else’s")
+    await rig.answer(OPERATOR, f"/link {BERLIN}", "cannot link that number for you")
     assert rig.accounts.calls == []
     await rig.answer(OPERATOR, "/reconnect sales paris", "Connecting")
     assert rig.accounts.calls == [("start", PARIS, False)]

@@ -80,7 +80,7 @@ async def test_an_account_that_somebody_else_adds_at_the_same_moment_is_theirs(t
         rig.accounts.takes = 0.3
         await rig.say(OPERATOR, f"/link {BERLIN}")
         await until(lambda: rig.accounts.calls, "it is being added")
-        await rig.answer(OTHER_OPERATOR, f"/link {BERLIN}", "somebody else’s")
+        await rig.answer(OTHER_OPERATOR, f"/link {BERLIN}", "cannot link that number for you")
         await until(lambda: ("start", BERLIN, False) in rig.accounts.calls, "it is started")
         assert rig.accounts.calls.count(("start", BERLIN, False)) == 1
 

@@ -1,18 +1,38 @@
 """Linking as a line: one code open for each person, the others wait, and each begins by itself."""
 
+import itertools
+import time
+
 from controller.accounts.model import Stage
 from controller.accounts.reasons import Reason, State
 from controller.registry import Account
 from handlers.telegram.actions import open_ahead
-from tests.handlers.conftest import Rig
-from tests.handlers.fakes import ADMIN, BERLIN, OPERATOR, PARIS
+from sandbox.telegram import TelegramStandIn
+from storage.database import Database
+from tests.handlers.conftest import Rig, running_rig
+from tests.handlers.fakes import ADMIN, BERLIN, OPERATOR, PARIS, SECOND_ADMIN, STRANGER, FakeAccounts, FakeMessages
+from tests.handlers.telegram.test_people import let_in
 from tests.waiting import until
 
-ROME = "+390612345678"
+ROME, MADRID = "+390612345678", "+34612345678"
 
 
 def started(rig: Rig) -> list[str]:
     return [call[1] for call in rig.accounts.calls if call[0] == "start"]
+
+
+def send_contact(rig: Rig, number: str, name: str) -> None:
+    """Share a contact from the phone book: Telegram leaves the + out, and phone books keep what is in them."""
+    chat = {"id": ADMIN, "type": "private", "first_name": "Ada"}
+    message = {
+        "message_id": next(_MESSAGES), "date": int(time.time()), "chat": chat, "contact": {
+            "phone_number": number, "first_name": name,
+        }, "from": {"id": ADMIN, "is_bot": False, "first_name": "Ada"},
+    }  # fmt: skip
+    rig.client.push_update("message", message)
+
+
+_MESSAGES = itertools.count(90_001)
 
 
 async def in_line(rig: Rig) -> dict:
@@ -161,3 +181,75 @@ async def test_an_account_that_is_linked_waits_in_no_line(rig: Rig):
     assert isinstance(rig.accounts.account("+34612345678"), Account)
     await rig.say(ADMIN, "/reconnect Madrid")
     await until(lambda: started(rig)[3:] == ["+34612345678"], "it begins at once")
+
+
+async def test_one_that_is_linked_while_it_waits_leaves_the_line(rig: Rig):
+    await in_line(rig)
+    rig.accounts.move(PARIS, State.CONNECTED, Reason.LINKED)
+    await rig.seen(ADMIN, lambda m: "1 of 2" in m["text"] and "linked: Paris" in m["text"])
+    rig.accounts.move(BERLIN, State.CONNECTED, Reason.LINKED)
+    await rig.seen(ADMIN, lambda m: "2 of 2: " in m["text"] and "Rome" in m["text"])
+
+
+async def test_one_that_is_removed_while_it_waits_leaves_the_line(rig: Rig):
+    await in_line(rig)
+    question = await rig.answer(ADMIN, f"/remove {PARIS}", "Remove")
+    await rig.press(question, "Yes")
+    await rig.seen(ADMIN, lambda m: "1 of 2" in m["text"] and "Paris" not in m["text"])
+
+
+async def test_a_number_in_somebody_else_s_line_is_told_among_several(rig: Rig):
+    await in_line(rig)
+    await rig.answer(SECOND_ADMIN, f"/link {PARIS}\n{MADRID} Madrid", "Ada has Paris")
+    await until(lambda: started(rig)[3:] == [MADRID], "the other one begins")
+    await rig.answer(SECOND_ADMIN, f"/link {ROME}", "Ada has Rome")
+    assert started(rig)[3:] == [MADRID]
+
+
+async def test_who_is_removed_has_no_line_any_more(rig: Rig):
+    await let_in(rig, "operator")
+    await rig.say(STRANGER, f"/link {BERLIN} Support Berlin\n{PARIS} Paris")
+    await rig.seen(STRANGER, lambda m: "1 of 2" in m["text"])
+    await rig.press(await rig.answer(ADMIN, "/people", "operator"), "Eve")
+    await rig.press(await rig.seen(ADMIN, lambda m: "Let in by Ada" in m["text"]), "Remove")
+    await rig.press(await rig.seen(ADMIN, lambda m: "60 s to answer" in m["text"]), "Yes")
+    await rig.seen(STRANGER, lambda m: "not yours any more" in m["text"] and not m["buttons"])
+    rig.accounts.move(BERLIN, State.DISCONNECTED, Reason.QR_EXPIRED)
+    await until(lambda: rig.accounts.status(PARIS).state is State.SUSPENDED, "what was opened ahead is closed")
+
+
+async def test_a_line_that_a_restart_cut_short_is_told_and_can_go_on(telegram: TelegramStandIn, database: Database):
+    messages, accounts = FakeMessages(), FakeAccounts()
+    async with running_rig(telegram, database, messages, accounts) as rig:
+        told = await in_line(rig)
+        await until(lambda: "Paris" in told["text"] and ("line", str(ADMIN), ADMIN) in messages.rows, "it is stored")
+        row = messages.rows["line", str(ADMIN), ADMIN]
+        assert row.shown.split(",") == [BERLIN, PARIS, ROME]
+    async with running_rig(telegram, database, messages, accounts) as rig:
+        broken = await rig.seen(ADMIN, lambda m: "I was restarted" in m["text"])
+        assert broken["message_id"] == told["message_id"]
+        assert f"/link {BERLIN}, {PARIS}, {ROME}" in broken["text"]
+        assert broken["buttons"] == []
+        await until(lambda: not [key for key in messages.rows if key[0] == "line"], "it is told once")
+        await rig.say(ADMIN, f"/link {BERLIN}, {PARIS}, {ROME}")
+        await rig.seen(ADMIN, lambda m: "1 of 3" in m["text"] and "Rome" in m["text"])
+
+
+async def test_a_contact_card_is_a_link_and_a_comma_in_its_name_stays(rig: Rig):
+    await rig.answer(ADMIN, "/help", "Switchboard")
+    send_contact(rig, "4915112345678", "Berlin, Support")
+    await until(lambda: started(rig) == [BERLIN], "it begins")
+    assert rig.accounts.account(BERLIN).name == "Berlin, Support"
+    send_contact(rig, "33612345678", "Paris")
+    send_contact(rig, "+39 06 1234 5678", "Rome")
+    await rig.seen(ADMIN, lambda m: "1 of 3" in m["text"] and "Rome" in m["text"])
+
+
+async def test_what_was_never_linked_and_is_stopped_is_begun_anew_by_link(rig: Rig):
+    await rig.say(ADMIN, f"/link {BERLIN} Support Berlin")
+    await until(lambda: started(rig) == [BERLIN], "it begins")
+    rig.accounts.show_code()
+    photo = await rig.seen(ADMIN, lambda m: bool(m["photo"]))
+    await rig.press(photo, "Stop")
+    card = await rig.seen(ADMIN, lambda m: "Paused since" in m["text"])
+    assert "/link sends a new code" in card["text"]
