@@ -77,8 +77,8 @@ def judge(measure: Measure, samples: Sequence[Sample]) -> Row:
     creep: float | None = None
     if measure.per_run:
         runs = [[value for run, value in values if run == each] for each in sorted({run for run, _ in values})]
-        first, last = median(run[0] for run in runs), median(run[-1] for run in runs)
-        growth = max(run[-1] - run[0] for run in runs)
+        first, last = median(run[0] for run in runs), median(map(_end, runs))
+        growth = max(_end(run) - run[0] for run in runs)
         creep = _creep(runs) if measure.creep is not None else None
     else:
         first, last = values[0][1], values[-1][1]
@@ -92,6 +92,11 @@ def judge(measure: Measure, samples: Sequence[Sample]) -> Row:
     return row
 
 
+def _end(run: Sequence[float]) -> float:
+    """Return what a run ends at: of a long one not the last moment alone, in which a passing task may be caught."""
+    return median(run[-3:]) if len(run) >= LONG_ENOUGH else run[-1]
+
+
 def _creep(runs: Sequence[Sequence[float]]) -> float | None:
     """Return by how much the last third of a run is above its middle one, in the median of the long runs."""
     long = [run for run in runs if len(run) >= LONG_ENOUGH]
@@ -102,7 +107,7 @@ def _creep(runs: Sequence[Sequence[float]]) -> float | None:
 def _shown(value: float | None, unit: str) -> str:
     if value is None:
         return "–"
-    return f"{value / MIB:.1f} MiB" if unit else f"{value:g}"
+    return f"{value / MIB:.1f} MiB" if unit else f"{round(value, 1):g}"
 
 
 def table(rows: Sequence[Row]) -> str:

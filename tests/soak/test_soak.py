@@ -9,6 +9,7 @@ from tests.e2e.harness import ROOT
 from tests.soak.measures import MIB, Measure, Sample, judge, table
 
 MEMORY = Measure("memory", 40 * MIB, unit="MiB")
+TASKS = Measure("tasks", 3)
 DISK = Measure("disk", 100, per_run=False)
 
 
@@ -23,6 +24,9 @@ def samples(name, *runs):
         (MEMORY, [[100 * MIB, 110 * MIB], [90 * MIB, 131 * MIB]], True),
         (MEMORY, [[100 * MIB], [190 * MIB]], False),  # two starts: neither of them grew
         (MEMORY, [[100 * MIB, 900 * MIB, 120 * MIB]], False),  # it came down again
+        (TASKS, [[32] * 14 + [36]], False),  # one moment of a long run
+        (TASKS, [[32] * 12 + [36] * 3], True),
+        (TASKS, [[32, 36]], True),
         (DISK, [[0, 50], [90, 99]], False),
         (DISK, [[0, 50], [90, 101]], True),
         (DISK, [[0]], True),
