@@ -18,6 +18,8 @@ BUSY_CPU = 0.9
 """From here on the processors are busy: launches beyond one for each would only make each other late."""
 STARTING_PER_CORE = 3
 """Browsers that may be starting for each processor while these are busy: their pages then compute, and do not wait."""
+MOST_STARTING_PER_CORE = 10
+"""Browsers that may be starting for each processor at all: while WhatsApp cannot be reached, pages wait and wait."""
 BUSY_QUEUE = 2.0
 """Where the kernel measures no pressure: runnable tasks for each processor from which on these are busy."""
 EASY_LAG = 0.1
@@ -89,7 +91,7 @@ def most_at_once(machine: Machine) -> int:
 
 def first_room(machine: Machine, most: int) -> Room:
     """Return the room before anything was measured: a launch for each processor."""
-    return Room(min(most, machine.whole_cores))
+    return Room(min(most, machine.whole_cores), _most_starting(machine))
 
 
 def decide(before: Room, strain: Strain, starting: int, machine: Machine, most: int) -> Room:
@@ -102,7 +104,7 @@ def decide(before: Room, strain: Strain, starting: int, machine: Machine, most: 
     if (stops := strain.stops) is not None:
         return Room(max(1, launching // 2), max(1, starting), stops)
     floor = min(most, machine.whole_cores)
-    limit, bound = None, Bound.NONE
+    limit, bound = _most_starting(machine), Bound.NONE
     if strain.is_easy:
         launching = min(most, launching + 1)
     elif launching < floor:
@@ -112,9 +114,13 @@ def decide(before: Room, strain: Strain, starting: int, machine: Machine, most: 
     if strain.is_cpu_busy or (before.bound is Bound.CPU and not strain.is_easy):
         limit, bound = STARTING_PER_CORE * machine.whole_cores, Bound.CPU
     fits = _fitting(strain.free_memory, starting, machine)
-    if fits < (starting + most if limit is None else limit):
-        limit, bound = fits, Bound.MEMORY
+    if fits < limit:
+        limit, bound = fits, Bound.MEMORY if fits < starting + most else bound
     return Room(launching, limit, bound)
+
+
+def _most_starting(machine: Machine) -> int:
+    return MOST_STARTING_PER_CORE * machine.whole_cores
 
 
 def _fitting(free: int, starting: int, machine: Machine) -> int:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from controller.host.launch_policy import MIB, Machine, Strain, decide, first_room, most_at_once
+from controller.host.launch_policy import MIB, MOST_STARTING_PER_CORE, Machine, Strain, decide, first_room, most_at_once
 from controller.launch_slots import Bound, Room
 
 TWO = Machine(cores=2.0)
@@ -23,21 +23,21 @@ def test_auto_is_two_for_each_processor(cores, most):
 @pytest.mark.parametrize(
     ("before", "strain", "starting", "after"),
     [
-        (Room(2), EASY, 2, Room(3)),
-        (Room(4), EASY, 4, Room(4)),
-        (Room(2), BETWEEN, 2, Room(2)),
+        (Room(2), EASY, 2, Room(3, 20)),
+        (Room(4), EASY, 4, Room(4, 20)),
+        (Room(2), BETWEEN, 2, Room(2, 20)),
         (Room(4), BUSY, 4, Room(3, 6, Bound.CPU)),
         (Room(2, 6, Bound.CPU), BUSY, 2, Room(2, 6, Bound.CPU)),
         (Room(1, 1, Bound.LAG), BUSY, 0, Room(2, 6, Bound.CPU)),
         (Room(3, 6, Bound.CPU), BETWEEN, 6, Room(3, 6, Bound.CPU)),
-        (Room(3, 6, Bound.CPU), EASY, 6, Room(4)),
+        (Room(3, 6, Bound.CPU), EASY, 6, Room(4, 20)),
         (Room(4), replace(EASY, lag=0.5), 9, Room(2, 9, Bound.LAG)),
         (Room(4), replace(EASY, memory=0.2), 0, Room(2, 1, Bound.MEMORY)),
         (Room(4), replace(EASY, disk=0.7), 3, Room(2, 3, Bound.DISK)),
         (Room(4), replace(EASY, free_memory=750 * MIB), 2, Room(4, 4, Bound.MEMORY)),
         (Room(4), replace(EASY, free_memory=0), 0, Room(4, 1, Bound.MEMORY)),
         (Room(4), replace(EASY, cpu=None, queue=3.0), 4, Room(3, 6, Bound.CPU)),
-        (Room(2), replace(EASY, cpu=None, memory=None, disk=None, queue=0.5), 2, Room(3)),
+        (Room(2), replace(EASY, cpu=None, memory=None, disk=None, queue=0.5), 2, Room(3, 20)),
     ],
 )
 def test_one_look(before, strain, starting, after):
@@ -70,7 +70,7 @@ def test_however_strained_it_was_an_easy_machine_has_the_most_again(machine, mos
         room = decide(room, strain, 3, machine, most)
     for _ in range(most):
         room = decide(room, replace(EASY, free_memory=1 << 50), 0, machine, most)
-    assert (room.launching, room.starting) == (most, None)
+    assert (room.launching, room.starting) == (most, MOST_STARTING_PER_CORE * machine.whole_cores)
 
 
 @given(machines, st.integers(1, 40), st.integers(1, 40), st.integers(0, 60), strains, strains)

@@ -223,7 +223,7 @@ async def test_nothing_is_measured_while_nobody_launches():
     assert seen > 10
     await pass_time(3600)
     assert len(looks) == seen
-    assert line.slots.launches.room == Room(2)
+    assert line.slots.launches.room == Room(2, 20)
     await line.stop()
 
 
