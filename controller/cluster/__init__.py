@@ -2,5 +2,5 @@
 
 From the inside out: `leases` decides, without clocks or I/O; `browser_host` is a machine's side, `cluster_hosts` the
 controller's; `deadline` and `guard` end browsers whose lease is over. Ray carries what they say to each other and is
-named in `ray_link` and `ray_host` alone: nothing here imports it before many machines are asked for.
+known to `ray_links` alone, which imports it when many machines are asked for.
 """

@@ -85,6 +85,7 @@ class ClusterHosts:
         """Reach the cluster, and take machines up from now on. Raises DriverError."""
         await self._links.connect()
         self._start(self._look())
+        self._start(self._reap())
 
     async def end_orphans(self) -> int:
         """Wait until nothing that an earlier controller allowed can be running: its machines end it themselves."""
@@ -123,6 +124,10 @@ class ClusterHosts:
                 log.info("Host %s has joined, for %d accounts", link.host, link.capacity)
                 self._start(self._beat(link))
                 self._start(self._listen(link))
+            await asyncio.sleep(LOOK_EVERY)
+
+    async def _reap(self) -> None:
+        while True:
             self._take_lost()
             await asyncio.sleep(LOOK_EVERY)
 

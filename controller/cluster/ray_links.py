@@ -1,0 +1,242 @@
+"""Links over Ray: finds machines in a Ray cluster, and keeps one actor on each. Imports Ray when it is used.
+
+A machine is a Ray node with the resource `host:<name>` (`switchboard host` gives it) and as much `browser` as it takes
+accounts. Nothing that Ray says of an actor's death is believed: it is a question that was not answered.
+"""
+
+import asyncio
+import contextlib
+import importlib
+import logging
+import os
+import secrets
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from controller.accounts.reasons import Reason
+from controller.chromium.process.tree import this_process
+from controller.cluster.browser_host import BrowserHost, Figures
+from controller.cluster.cluster_hosts import Link, LinkError
+from controller.cluster.deadline import Deadline, boot_time
+from controller.cluster.leases import Terms
+from controller.driver import DriverError
+from controller.hosts import Hosts
+
+log = logging.getLogger(__name__)
+
+NAMESPACE = "switchboard"
+LOCK = "controller"
+"""The name of the actor that only one controller can have."""
+HOST = "host:"
+"""What the resource that names a machine begins with."""
+BROWSER = "browser"
+_LOCK_SECONDS = 30.0
+"""For so long a controller that has just ended may still have its name."""
+_BEGIN_SECONDS = 60.0
+_CALLS_AT_ONCE = 1000
+_SHARE = 0.001
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """What runs browsers on a machine. run: the folder of its pid files."""
+
+    driver: Hosts
+    run: Path
+    figures: Callable[[], Figures]
+    build: str = ""
+    probe_timeout: float = 10.0
+
+
+class HostProcess:
+    """The actor: a process that lives as long as its lease. make: returns what runs browsers, for a machine's name."""
+
+    def __init__(self, name: str, terms: Terms, make: Callable[[str], Machine]) -> None:
+        self._name, self._terms, self._make = name, terms, make
+        self._host: BrowserHost | None = None
+        self._guard: subprocess.Popen[bytes] | None = None
+        self._deadline: Deadline | None = None
+        self._ends_at = 0.0
+
+    async def begin(self) -> str:
+        """End what an earlier life left here, and begin. Returns the program's version."""
+        machine = self._make(self._name)
+        await machine.driver.end_orphans()
+        machine.run.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._deadline = Deadline()
+        self._guard = self._new_guard(machine.run)
+        self._host = BrowserHost(
+            machine.driver, self._terms, clock=boot_time, arm=self._arm, figures=machine.figures,
+            probe_timeout=machine.probe_timeout,
+        )  # fmt: skip
+        self._watch = asyncio.create_task(self._keep_guard(machine.run))
+        return machine.build
+
+    async def ask(self, method: str, arguments: tuple[Any, ...]) -> tuple[Any, tuple[str, str] | None]:
+        """Call the host. Returns what it says and None, or None and the reason and detail of its DriverError."""
+        try:
+            return await getattr(self._host, method)(*arguments), None
+        except DriverError as error:
+            return None, (error.reason, error.detail)
+
+    def _arm(self, ends_at: float) -> None:
+        assert self._deadline is not None
+        self._ends_at = ends_at
+        self._deadline.set(ends_at)
+        self._tell_guard()
+
+    def _tell_guard(self) -> None:
+        if self._guard is not None and self._guard.stdin is not None:
+            with contextlib.suppress(OSError):  # it is gone, and replaced in a moment
+                self._guard.stdin.write(f"{self._ends_at}\n".encode())
+                self._guard.stdin.flush()
+
+    @staticmethod
+    def _new_guard(run: Path) -> "subprocess.Popen[bytes]":
+        command = [sys.executable, "-m", "controller.cluster.guard", str(run), str(this_process())]
+        return subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True)
+
+    async def _keep_guard(self, run: Path) -> None:
+        while True:
+            if self._guard is not None and self._guard.poll() is not None:
+                log.warning("The guard has ended: another one takes its place")
+                self._guard = self._new_guard(run)
+                self._tell_guard()
+            await asyncio.sleep(0.5)
+
+
+@dataclass(slots=True)
+class RayLink:
+    """Implements `cluster_hosts.Link` for an actor."""
+
+    host: str
+    life: str
+    capacity: int
+    actor: Any
+    build: str = ""
+
+    async def ask(self, method: str, *arguments: Any) -> Any:
+        """Call a method of its `BrowserHost`. Raises LinkError, DriverError."""
+        found, error = await _answer(self.actor.ask.remote(method, arguments))
+        if error is not None:
+            raise DriverError(Reason(error[0]), error[1])
+        return found
+
+    async def end(self) -> None:
+        """Kill the actor, if it can be reached."""
+        with contextlib.suppress(Exception):
+            await asyncio.to_thread(_ray().kill, self.actor)
+
+
+class RayLinks:
+    """Implements `cluster_hosts.Links`. address: `auto`, or where the cluster's head listens."""
+
+    def __init__(self, address: str, make: Callable[[str], Machine], terms: Terms) -> None:
+        self._address, self._make, self._terms = address, make, terms
+        self._lock: Any = None
+        self._starting: dict[str, asyncio.Task[RayLink | None]] = {}
+
+    async def connect(self) -> None:
+        """Join the cluster as its one controller. Raises DriverError."""
+        os.environ["RAY_ENABLE_AUTO_CONNECT"] = "0"  # else a question after the end would start a cluster of its own
+        os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+        ray = _ray()
+        handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+        try:
+            ray.init(
+                address=self._address, namespace=NAMESPACE, log_to_driver=False, configure_logging=False,
+                include_dashboard=False,
+            )  # fmt: skip
+        except Exception as error:  # Ray has no one error for it
+            raise DriverError(Reason.LAUNCH_FAILED, f"no Ray cluster at {self._address}: {_line(error)}") from error
+        finally:
+            for number, handler in handlers.items():
+                signal.signal(number, handler)  # Ray puts its own in their place
+        await self._take_lock(ray)
+
+    async def _take_lock(self, ray: Any) -> Any:
+        loop = asyncio.get_running_loop()
+        ends_at = loop.time() + _LOCK_SECONDS
+        while True:
+            try:
+                self._lock = ray.remote(_Lock).options(name=LOCK, num_cpus=0, max_restarts=0).remote()
+                return await asyncio.wait_for(_answer(self._lock.ping.remote()), _LOCK_SECONDS)
+            except (ValueError, LinkError, TimeoutError) as error:
+                if loop.time() >= ends_at:
+                    detail = f"another controller runs in the cluster at {self._address}"
+                    raise DriverError(Reason.LAUNCH_FAILED, detail) from error
+            await asyncio.sleep(1)
+
+    async def look(self, living: Sequence[str]) -> list[Link]:
+        """Begin a life on each machine that has none; return those that have begun."""
+        try:
+            nodes = await asyncio.to_thread(_ray().nodes)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the next look may see
+            log.warning("The cluster's machines cannot be seen: %s", _line(error))
+            return []
+        for node in nodes:
+            resources = node.get("Resources", {}) if node.get("Alive") else {}
+            name = next((key.removeprefix(HOST) for key in resources if key.startswith(HOST)), None)
+            if name is not None and name not in living and name not in self._starting:
+                capacity = int(resources.get(BROWSER, 0))
+                self._starting[name] = asyncio.create_task(self._begin(name, capacity))
+        done = [name for name, task in self._starting.items() if task.done()]
+        begun = [self._starting.pop(name).result() for name in done]
+        return [link for link in begun if link is not None]
+
+    async def _begin(self, name: str, capacity: int) -> RayLink | None:
+        options = {
+            "num_cpus": 0, "max_restarts": 0, "max_task_retries": 0, "max_concurrency": _CALLS_AT_ONCE,
+            "resources": {f"{HOST}{name}": _SHARE},
+        }  # fmt: skip
+        actor = _ray().remote(HostProcess).options(**options).remote(name, self._terms, self._make)
+        link = RayLink(name, f"{name}/{secrets.token_hex(6)}", capacity, actor)
+        try:
+            async with asyncio.timeout(_BEGIN_SECONDS):
+                link.build = await _answer(actor.begin.remote())
+        except (LinkError, TimeoutError) as error:
+            log.warning("Host %s could not begin: %s", name, error or "no answer in time")
+            await link.end()
+            return None
+        return link
+
+    async def stop(self) -> None:
+        """Leave the cluster; whatever actors are left end with that."""
+        for task in self._starting.values():
+            task.cancel()
+        await asyncio.to_thread(_ray().shutdown)
+
+
+class _Lock:
+    """Held by its name."""
+
+    async def ping(self) -> None:
+        """Answer."""
+
+
+async def _answer(ref: Any) -> Any:
+    """Wait for an answer. Raises LinkError for everything that goes wrong on the way."""
+    try:
+        return await ref
+    except (asyncio.CancelledError, DriverError):
+        raise
+    except Exception as error:
+        raise LinkError(_line(error)) from error
+
+
+def _line(error: Exception) -> str:
+    return f"{type(error).__name__}: {str(error).strip().splitlines()[0] if str(error).strip() else ''}"[:200]
+
+
+def _ray() -> Any:
+    """Return Ray. Raises DriverError where the extra is not installed."""
+    try:
+        return importlib.import_module("ray")
+    except ModuleNotFoundError as error:
+        detail = "many machines need Ray: install switchboard[cluster]"
+        raise DriverError(Reason.LAUNCH_FAILED, detail) from error

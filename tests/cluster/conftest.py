@@ -1,0 +1,108 @@
+"""One cluster and one controller for all tests of the session; a test breaks something and leaves it mended."""
+
+import asyncio
+import socket
+
+import pytest
+
+pytest.importorskip("ray", reason="many machines need the extra `cluster`: make cluster-test")
+
+import pytest_asyncio
+
+from controller.accounts.notices import Transition
+from controller.accounts.policy import Policy
+from controller.cluster.cluster_hosts import ClusterHosts
+from controller.cluster.deadline import boot_time
+from controller.cluster.leases import Terms
+from controller.cluster.ray_links import RayLinks
+from controller.hosts import HostState
+from controller.launch_slots import LaunchSlots
+from controller.manager import Manager
+from tests.cluster.fake_machine import make_in
+from tests.cluster.nodes import ADDRESS, Cluster
+from tests.controller.fakes import FakeDriver
+
+ACCOUNTS = [f"+4915112345{number:02}" for number in range(9)]
+
+
+@pytest.fixture(scope="session")
+def cluster(tmp_path_factory):
+    if [name for _, name in socket.if_nameindex()] != ["lo"]:
+        pytest.skip("a Ray cluster is started in a network of its own only: make cluster-test")
+    made = Cluster(tmp_path_factory.mktemp("cluster"))
+    try:
+        yield made.start()
+    finally:
+        made.stop()
+
+
+class World:
+    """The controller's side in this process. `alerts` are what people would have been told with sound."""
+
+    def __init__(self, cluster):
+        self.cluster, self.terms, self.alerts = cluster, Terms(), []
+        links = RayLinks(ADDRESS, make_in(cluster.folder), self.terms)
+        self.hosts = ClusterHosts(links, FakeDriver(), self.terms, clock=boot_time, name=ADDRESS)
+        self.managers = {}
+
+    def notify(self, notice):
+        if isinstance(notice, Transition) and notice.alert:
+            self.alerts.append(notice)
+
+    __call__ = notify
+
+    async def begin(self):
+        await self.hosts.identify()
+        await self.hosts.end_orphans()
+        await self.until(lambda: self.states() == dict.fromkeys("abc", HostState.UP), 60)
+        slots = LaunchSlots(4)
+        for number in ACCOUNTS:
+            self.managers[number] = Manager(number, driver=self.hosts, slots=slots, policy=Policy(), listener=self)
+            await self.managers[number].start()
+        await self.connected(60)
+        return self
+
+    async def end(self):
+        await asyncio.gather(*(manager.stop() for manager in self.managers.values()))
+        await self.hosts.stop()
+
+    def states(self):
+        return {one.name: one.state for one in self.hosts.usage()}
+
+    def on(self, host):
+        return [number for number in ACCOUNTS if self.hosts.host_of(number) == host]
+
+    def all_connected(self):
+        return all(one.get_status().is_connected for one in self.managers.values())
+
+    async def connected(self, within):
+        await self.until(self.all_connected, within)
+
+    async def until(self, condition, within):
+        loop = asyncio.get_running_loop()
+        ends_at = loop.time() + within
+        while not condition():
+            assert loop.time() < ends_at, (self.states(), {k: m.get_status().detail for k, m in self.managers.items()})
+            await asyncio.sleep(0.1)
+
+    async def connected_elsewhere(self, lost, host, within):
+        """Wait until all accounts are connected, those that were lost not where they were; return the seconds."""
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+
+        def elsewhere():
+            return self.all_connected() and all(self.hosts.host_of(one) not in {"", host} for one in lost)
+
+        await self.until(elsewhere, within)
+        return loop.time() - began
+
+    async def up(self, host, within=90):
+        await self.until(lambda: self.states()[host] is HostState.UP, within)
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def world(cluster):
+    made = World(cluster)
+    await made.begin()
+    yield made
+    await made.end()
