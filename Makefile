@@ -18,7 +18,7 @@ export PUPPETEER_SKIP_DOWNLOAD := 1
 $(shell [ ! -f $(PACKAGES) ] || $(PY) -c 'import importlib.util as u, sys; sys.exit(not u.find_spec("playwright"))' || rm -f $(PACKAGES))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup browser peers run test check format diagram settings screenshots bench bench-peers chaos audit mutants image soak lock upgrade clean
+.PHONY: help setup browser peers run test check format diagram settings screenshots bench bench-peers cluster-test chaos audit mutants image soak lock upgrade clean
 
 help:  ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | awk -F '\t' '{ printf "make %-12s%s\n", $$1, $$2 }'
@@ -55,6 +55,12 @@ bench: setup  ## Measure speed and size, each figure beside its floor, and write
 
 bench-peers: setup peers  ## Measure this product beside unmodified whatsapp-web.js, in one run (quiet machine, 40 minutes; FORM=--quick: 12)
 	$(PY) -m bench.peers $(FORM) --markdown docs/benchmarks.md
+
+cluster-test: setup  ## Test many machines on a real Ray cluster of three nodes (once: 250 MB of Ray in .venv-cluster; needs root)
+	@test -x .venv-cluster/bin/ray || { $(PY) -m venv .venv-cluster \
+	    && .venv-cluster/bin/pip install --quiet --only-binary :all: --require-hashes \
+	        --requirement constraints.txt --requirement constraints-cluster.txt; }
+	PYTHONPATH=. unshare --net sh -c 'ip link set lo up && exec .venv-cluster/bin/python -m pytest -p no:cacheprovider tests/cluster'
 
 chaos: setup  ## Break the whole program, fault by fault, and write what came of it into docs/chaos.md
 	$(PY) -m tests.chaos --markdown docs/chaos.md
@@ -119,16 +125,19 @@ $(PEER_PACKAGES): $(PEERS)/package-lock.json
 	    || { echo "The npm packages could not be installed: the lines above say why. Only this first time needs the network." >&2; exit 1; }
 	@touch $@
 
-lock: $(PY)  ## Bring constraints.txt in line with pyproject.toml; pins that still fit stay
+lock: $(PY)  ## Bring constraints.txt (and, for many machines, constraints-cluster.txt) in line with pyproject.toml; pins that still fit stay
 	@tools=$$(mktemp -d) && trap 'rm -rf "$$tools"' EXIT \
 	    && $(PY) -m venv "$$tools" && "$$tools/bin/pip" install --quiet pip-tools \
-	    && "$$tools/bin/pip-compile" --quiet --all-extras --generate-hashes --strip-extras --no-header --no-annotate \
+	    && "$$tools/bin/pip-compile" --quiet --extra monitoring --extra sandbox --extra dev --generate-hashes --strip-extras --no-header --no-annotate \
 	        --no-emit-index-url --no-emit-find-links --no-emit-trusted-host $(LOCK) \
-	        --output-file constraints.txt pyproject.toml
+	        --output-file constraints.txt pyproject.toml \
+    && "$$tools/bin/pip-compile" --quiet --extra cluster --constraint constraints.txt --generate-hashes --strip-extras \
+        --no-header --no-annotate --no-emit-index-url --no-emit-find-links --no-emit-trusted-host $(LOCK) \
+        --output-file constraints-cluster.txt pyproject.toml
 
 upgrade:  ## Pin the newest versions of everything
 	@$(MAKE) --no-print-directory lock LOCK=--upgrade
 
 clean:  ## Remove what can be made again; never data/
-	rm -rf $(VENV) $(PEERS)/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis htmlcov .coverage
+	rm -rf $(VENV) .venv-cluster $(PEERS)/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis htmlcov .coverage
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

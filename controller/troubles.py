@@ -23,6 +23,8 @@ class Trouble(StrEnum):
     PROXY = "proxy_unreachable"
     """A proxy that accounts have of their own does not let them through."""
     BACKUP = "backup_failed"
+    HOST_LOST = "host_lost"
+    """One of many machines has not answered for a minute."""
     NEW_BUILD = "new_build_fails"
     """A build of the page that was new did not work for the account that tried it."""
 
@@ -36,6 +38,7 @@ TROUBLE_TRAITS: dict[Trouble, Traits] = {
     Trouble.UNREACHABLE: Traits(alert=True),
     Trouble.PROXY: Traits(alert=True),
     Trouble.BACKUP: Traits(alert=True),
+    Trouble.HOST_LOST: Traits(alert=True),
     Trouble.NEW_BUILD: Traits(alert=True, remedy=Remedy.GO_ON),
 }
 """The traits of every trouble."""

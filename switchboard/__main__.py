@@ -18,7 +18,14 @@ from pathlib import Path
 from controller.driver import DriverError
 from switchboard.data_dir import DataDirError, held
 from switchboard.logs import logs_json, one_line, redacted, set_up_logging
-from switchboard.settings import SettingsError, choose_env_file, log_format, read_profile_settings, read_settings
+from switchboard.settings import (
+    SettingsError,
+    choose_env_file,
+    log_format,
+    read_host_settings,
+    read_profile_settings,
+    read_settings,
+)
 
 EXIT_MEND = 2
 EXIT_LATER = 75
@@ -57,6 +64,14 @@ def _parser() -> argparse.ArgumentParser:
     each = commands.add_parser("status", help="list the accounts and where they are, also while the program runs")
     each.add_argument("--json", action="store_true", help="for machines")
     each.set_defaults(run=_status)
+    each = commands.add_parser(
+        "host", help="let this machine run browsers for a controller (needs switchboard[cluster])"
+    )
+    role = each.add_mutually_exclusive_group(required=True)
+    role.add_argument("--listen", metavar="ADDRESS", help="be the first machine: this machine's own address[:port]")
+    role.add_argument("--join", metavar="ADDRESS", help="join the machine that listens at this address[:port]")
+    each.add_argument("--name", help="what it is called in the chat; the machine's name if not said")
+    each.set_defaults(run=_host)
     each = commands.add_parser("new-key", help="print a key for PROFILE_KEY")
     each.set_defaults(run=_new_key)
     each = commands.add_parser("saved", help="list the saved copies of an account's profile")
@@ -91,6 +106,13 @@ def _serve(_: argparse.Namespace) -> int:
         asyncio.run(serve(settings))
     except (StorageError, ProfileError, TokenRefusedError) as error:
         return _ended_by(error)
+    return 0
+
+
+def _host(args: argparse.Namespace) -> int:
+    from switchboard.cluster import run_host
+
+    run_host(read_host_settings(), join=args.join, listen=args.listen, name=args.name)
     return 0
 
 

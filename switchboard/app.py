@@ -16,6 +16,7 @@ from zoneinfo import ZoneInfo
 from controller.accounts.notices import Publisher
 from controller.chromium import Bounds, ChromiumDriver, ChromiumOptions
 from controller.chromium.profile.vault import Vault, read_key
+from controller.host.host_watch import HostWatch
 from controller.host.launch_policy import Machine, most_at_once
 from controller.host.launch_pressure import LaunchPressure
 from controller.host.limits import HostLimits
@@ -51,6 +52,7 @@ from storage.retention import Retention
 from switchboard.backup.schedule import BackupSchedule
 from switchboard.builds import BuildWatch
 from switchboard.calling import calling_of
+from switchboard.cluster import cluster_hosts
 from switchboard.data_dir import held
 from switchboard.housekeeping import Housekeeping
 from switchboard.keep_alive_log import log_keep_alives
@@ -74,6 +76,8 @@ TELL_DEADLINE = 5.0
 CHAT_DEADLINE = 9.0
 """Seconds for shutting the chat down in total."""
 DRIVER_DEADLINE = 6.0
+MOST_HOSTS = 1000
+"""More machines than there will be: how many browsers launch at once is said for each of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +90,7 @@ class _Program:
     proxies: AccountProxies
     fleet: OwnWays
     resources: ResourceWatch
-    launches: LaunchPressure
+    launches: LaunchPressure | HostWatch
     backups: BackupSchedule | None
     housekeeping: Housekeeping
     builds: BuildWatch
@@ -213,8 +217,11 @@ async def _loaded(load: Callable[[], Awaitable[None]]) -> None:
 
 
 def hosts_of(settings: Settings) -> Hosts:
-    """Return what runs the browsers: this machine."""
-    return ChromiumDriver(chromium_options(settings))
+    """Return what runs the browsers: this machine, or those of a cluster."""
+    options = chromium_options(settings)
+    if settings.cluster_address is None:
+        return ChromiumDriver(options)
+    return cluster_hosts(settings, options)
 
 
 def chromium_options(settings: Settings) -> ChromiumOptions:
@@ -239,6 +246,8 @@ def _assemble(settings: Settings, database: Database, hosts: Hosts, calling: Cal
     records, notices = AccountRecords(database), Publisher()
     machine = Machine(cores(), settings.host_free_memory_mib * MIB)
     most = most_at_once(machine) if settings.launch_slots == "auto" else settings.launch_slots
+    if settings.cluster_address is not None:
+        most *= MOST_HOSTS
     proxies = AccountProxies(ProxyRecords(database), read_key(settings.vault_key))
     registry = Registry(
         records,
@@ -278,13 +287,17 @@ def _assemble(settings: Settings, database: Database, hosts: Hosts, calling: Cal
         people_store=PeopleRecords(database),
         choice_store=ChoiceRecords(database),
         proxies=proxies,
+        hosts=None if settings.cluster_address is None else hosts,
         clock=utc_now,
     )
     fleet = OwnWays(
         registry, telegram, proxies, reach=_reach(settings), reach_by=lambda proxy: reach_by(settings, proxy)
     )
     resources = ResourceWatch(registry, telegram, _budget(settings), settings.data_dir)
-    launches = LaunchPressure(registry.slots, machine, Pressure(HostLimits()).look)
+    if settings.cluster_address is None:
+        launches: LaunchPressure | HostWatch = LaunchPressure(registry.slots, machine, Pressure(HostLimits()).look)
+    else:
+        launches = HostWatch(hosts, registry.slots, telegram, launches=most // MOST_HOSTS)
     builds = BuildWatch(telegram, store=PageLoads(database))
     registry.may_plan, registry.go_on = builds.may_plan, builds.go_on
     monitoring = assemble_monitoring(settings, database, registry, telegram, hosts)

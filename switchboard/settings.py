@@ -64,7 +64,13 @@ class ProfileSettings(BaseSettings):
         return None if self.profile_key is None else self.profile_key.get_secret_value()
 
 
-class Settings(ProfileSettings):
+class HostSettings(ProfileSettings):
+    """All that a machine needs which runs browsers for another machine's controller."""
+
+    accounts_per_host: int = Field(default=10, ge=1)
+
+
+class Settings(HostSettings):
     """All settings, with their defaults. Durations are in seconds, may be fractional; sizes are MiB."""
 
     telegram_bot_token: SecretStr
@@ -80,6 +86,7 @@ class Settings(ProfileSettings):
     chromium_path: Path | None = None
     browser_args: Annotated[tuple[str, ...], NoDecode] = ()
     browser_savings: Annotated[tuple[Saving, ...], NoDecode] = get_args(Saving)
+    cluster_address: str | None = None
     launch_slots: int | Literal["auto"] = "auto"
     reconnect_delays: Annotated[tuple[Seconds, ...], NoDecode] = (1, 2, 4, 8, 16, 30)
     max_reconnect_attempts: int = Field(default=10, ge=1)
@@ -289,6 +296,11 @@ def read_settings(env_file: Path | None = None) -> Settings:
 def read_profile_settings() -> ProfileSettings:
     """Read where sessions are stored. Raises SettingsError."""
     return _read(ProfileSettings)
+
+
+def read_host_settings() -> HostSettings:
+    """Read what `switchboard host` needs. Raises SettingsError."""
+    return _read(HostSettings)
 
 
 def _read(kind: type[S], env_file: Path | None = None) -> S:

@@ -87,6 +87,9 @@ class ClusterHosts:
         self._start(self._look())
         self._start(self._reap())
 
+    def warm_up(self) -> None:
+        """Do nothing: each machine does so when it begins."""
+
     async def end_orphans(self) -> int:
         """Wait until nothing that an earlier controller allowed can be running: its machines end it themselves."""
         if (seconds := self._table.opens_at - self._clock()) > 0:
@@ -353,9 +356,9 @@ class RemoteSession:
         found: Usage = await self._hosts.ask(self._placement, "usage")
         return found
 
-    async def log_out(self) -> None:
+    async def log_out(self, number: str | None = None) -> None:
         """Remove this linked device."""
-        await self._hosts.ask(self._placement, "log_out")
+        await self._hosts.ask(self._placement, "log_out", number=number)
 
     async def look(self) -> PageView:
         """See what the page shows; an empty view where its machine does not answer."""

@@ -1,7 +1,6 @@
 """Links over Ray: finds machines in a Ray cluster, and keeps one actor on each. Imports Ray when it is used.
 
-A machine is a Ray node with the resource `host:<name>` (`switchboard host` gives it) and as much `browser` as it takes
-accounts. Nothing that Ray says of an actor's death is believed: it is a question that was not answered.
+A machine is a node with the resources `host:<name>` and, one for each account that it takes, `browser`.
 """
 
 import asyncio
@@ -67,6 +66,7 @@ class HostProcess:
         """End what an earlier life left here, and begin. Returns the program's version."""
         machine = self._make(self._name)
         await machine.driver.end_orphans()
+        machine.driver.warm_up()
         machine.run.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._deadline = Deadline()
         self._guard = self._new_guard(machine.run)
@@ -183,8 +183,7 @@ class RayLinks:
             resources = node.get("Resources", {}) if node.get("Alive") else {}
             name = next((key.removeprefix(HOST) for key in resources if key.startswith(HOST)), None)
             if name is not None and name not in living and name not in self._starting:
-                capacity = int(resources.get(BROWSER, 0))
-                self._starting[name] = asyncio.create_task(self._begin(name, capacity))
+                self._starting[name] = asyncio.create_task(self._begin(name, int(resources.get(BROWSER, 0))))
         done = [name for name, task in self._starting.items() if task.done()]
         begun = [self._starting.pop(name).result() for name in done]
         return [link for link in begun if link is not None]
@@ -213,8 +212,6 @@ class RayLinks:
 
 
 class _Lock:
-    """Held by its name."""
-
     async def ping(self) -> None:
         """Answer."""
 

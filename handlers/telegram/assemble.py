@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 
+from controller.hosts import Hosts
 from controller.network.account_proxies import AccountProxies
 from controller.registry import Registry
 from controller.tasks import Tasks
@@ -37,6 +38,7 @@ from handlers.telegram.commands.choices import ChoiceCommands
 from handlers.telegram.commands.duty import DutyCommands
 from handlers.telegram.commands.feed import FeedCommands, fits
 from handlers.telegram.commands.help import HelpCommands
+from handlers.telegram.commands.hosts import HostCommands
 from handlers.telegram.commands.ownership import OwnershipCommands
 from handlers.telegram.commands.people import PeopleCommands
 from handlers.telegram.commands.proxies import ProxyCommands
@@ -74,10 +76,14 @@ def assemble(
     people_store: PeopleStore,
     choice_store: ChoiceStore,
     proxies: AccountProxies,
+    hosts: Hosts | None = None,
     clock: Callable[[], datetime] = utc_now,
     limits: Limits | None = None,
 ) -> TelegramService:
-    """Return the Telegram side of the program, ready to run. Call it inside a running loop."""
+    """Return the Telegram side of the program, ready to run. Call it inside a running loop.
+
+    hosts: the machines, None where there is one alone.
+    """
     tasks, lasting = Tasks(), Tasks()
     people = People(options.admins, options.operators, people_store)
     recipients = Recipients(people)
@@ -148,6 +154,7 @@ def assemble(
         PeopleCommands(context, people_actions),
         FeedCommands(context, choices),
         AuditCommands(context),
+        HostCommands(context, hosts),
         HelpCommands(context, COMMANDS),
     )
     inbox = Inbox(requests, clock)

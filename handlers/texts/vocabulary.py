@@ -304,6 +304,12 @@ TROUBLES: dict[str, AlertWording] = {
         "Look at the disk and the permissions of DATA_DIR: what happens to the accounts is not kept until then.",
         "The database can be written again",
     ),
+    Trouble.HOST_LOST: AlertWording(
+        "a host does not answer",
+        "Its accounts run on the other hosts, as far as these have room: /hosts tells. Look at the machine, its "
+        "network and its switchboard-host service.",
+        "All hosts answer again",
+    ),
     Trouble.BACKUP: AlertWording(
         "the backup failed",
         "Look at BACKUP_DIR: its disk, and whether the program may write there. The next backup comes by itself.",

@@ -56,7 +56,7 @@ class FakeSession:
     async def usage(self):
         return Usage(1 << 20, 1)
 
-    async def log_out(self):
+    async def log_out(self, number=None):
         pass
 
     async def look(self):
@@ -77,6 +77,9 @@ class FakeChromium:
     def __init__(self, folder, host):
         self.folder, self.host, self.run = folder, host, folder / "run" / host
         self.count = 0
+
+    def warm_up(self):
+        pass
 
     async def end_orphans(self):
         return await end_orphans(self.folder, self.host)

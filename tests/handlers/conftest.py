@@ -100,6 +100,7 @@ async def running_rig(
     limits: Limits | None = UNLIMITED,
     prepare: Callable[[TelegramConnection], None] = lambda _: None,
     identity: Any = None,
+    hosts: Any = None,
     **options: Any,
 ) -> AsyncIterator[Rig]:
     """Run Telegram's side. prepare: changes the connection before anything uses it."""
@@ -125,6 +126,7 @@ async def running_rig(
         people_store=PeopleRecords(database),
         choice_store=ChoiceRecords(database),
         proxies=proxies,
+        hosts=hosts,
         clock=accounts.clock,
         limits=limits,
     )

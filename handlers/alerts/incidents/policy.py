@@ -23,7 +23,15 @@ KINDS: Mapping[str, frozenset[str]] = {
     "drops out": frozenset({Reason.FLAPPING}),
     "unreachable": frozenset({Trouble.UNREACHABLE, Trouble.PROXY}),
     "server": frozenset(
-        {Trouble.DISK, Trouble.MEMORY, Trouble.PROCESSES, Trouble.DATABASE, Trouble.DEAF, Trouble.BACKUP}
+        {
+            Trouble.DISK,
+            Trouble.MEMORY,
+            Trouble.PROCESSES,
+            Trouble.DATABASE,
+            Trouble.DEAF,
+            Trouble.BACKUP,
+            Trouble.HOST_LOST,
+        }
     ),
 }
 """The kinds of alerts whose loudness is chosen, with the reasons and troubles of each; all else is `OTHER`."""

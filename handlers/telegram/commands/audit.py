@@ -20,7 +20,7 @@ COMMANDS = (
     "link", "reconnect", "use here", "suspend", "restore", "rename", "owner", "remove", "confirm number", "continue",
     "go on", "skip", "stop", "new code", "acknowledge", "take over", "release", "silence", "end silence", "duty",
     "escalate", "here", "quiet hours", "loudness", "feed", "proxy", "let in", "change person", "remove person",
-    "ignore person",
+    "ignore person", "drain",
 )  # fmt: skip
 """What can be filtered by. A button says it by its place here: new words go to the end."""
 

@@ -17,6 +17,7 @@ from handlers.telegram.commands.choices import ChoiceCommands
 from handlers.telegram.commands.duty import DutyCommands
 from handlers.telegram.commands.feed import FeedCommands
 from handlers.telegram.commands.help import HelpCommands
+from handlers.telegram.commands.hosts import HostCommands
 from handlers.telegram.commands.ownership import OwnershipCommands
 from handlers.telegram.commands.people import PeopleCommands
 from handlers.telegram.commands.proxies import ProxyCommands
@@ -27,7 +28,7 @@ from handlers.texts import people as people_text
 
 TOPICS = (
     AccountCommands, AlertCommands, OwnershipCommands, ProxyCommands, DutyCommands, ChoiceCommands, PeopleCommands,
-    FeedCommands, AuditCommands, HelpCommands,
+    FeedCommands, AuditCommands, HostCommands, HelpCommands,
 )  # fmt: skip
 COMMANDS: tuple[Command, ...] = tuple(row for topic in TOPICS for row in topic.COMMANDS)
 """All commands, in the order in which they are listed."""

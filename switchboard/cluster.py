@@ -1,0 +1,111 @@
+"""Many machines: the controller's hosts over a Ray cluster, and `switchboard host`, which lets a machine join one.
+
+Ray itself is imported by neither the single process nor this module, until a cluster is asked for.
+"""
+
+import importlib.util
+import logging
+import os
+import shutil
+import socket
+import sys
+from dataclasses import replace
+from functools import partial
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from controller.chromium import ChromiumDriver, ChromiumOptions
+from controller.chromium.profile.profile import run_folder
+from controller.cluster.browser_host import Figures
+from controller.cluster.cluster_hosts import ClusterHosts
+from controller.cluster.deadline import boot_time
+from controller.cluster.leases import Terms
+from controller.cluster.ray_links import BROWSER, HOST, Machine, RayLinks
+from controller.host.limits import MIB, HostLimits
+from switchboard.logs import set_up_logging
+from switchboard.settings import HostSettings, Settings, SettingsError
+
+PORT = 6379
+"""Ray's own default."""
+_OBJECTS = 80_000_000
+"""Bytes for Ray's shared objects, of which we have none: the least that Ray takes."""
+
+
+def cluster_hosts(settings: Settings, options: ChromiumOptions) -> ClusterHosts:
+    """Return the machines of the cluster at CLUSTER_ADDRESS. options: how browsers are started on each of them."""
+    address = settings.cluster_address
+    assert address is not None
+    terms = Terms()
+    free_memory, free_disk = settings.host_free_memory_mib * MIB, settings.host_free_disk_mib * MIB
+    make = partial(make_machine, replace(options, data_dir=options.data_dir.absolute()), free_memory, free_disk)
+    links = RayLinks(address, partial(make, settings.probe_timeout_seconds), terms)
+    return ClusterHosts(links, ChromiumDriver(options), terms, clock=boot_time, name=f"the cluster at {address}")
+
+
+def make_machine(
+    options: ChromiumOptions, free_memory: int, free_disk: int, probe_timeout: float, name: str
+) -> Machine:
+    """Return what runs browsers on this machine. name: its own. Called in Ray's process on that machine.
+
+    free_memory, free_disk: bytes below which no browser is started here. CHROMIUM_PATH of this machine goes first.
+    """
+    set_up_logging("INFO", "console")
+    own = os.environ.get("CHROMIUM_PATH")
+    options = replace(options, host=name, executable=Path(own) if own else options.executable)
+    limits = HostLimits()
+
+    def figures() -> Figures:
+        memory = limits.free_memory()
+        try:
+            disk: int | None = shutil.disk_usage(options.data_dir).free
+        except OSError:  # the store is gone, and with it the disk
+            disk = None
+        return Figures(memory, disk, short=memory < free_memory or disk is None or disk < free_disk)
+
+    run = run_folder(options.data_dir, name)
+    return Machine(ChromiumDriver(options, limits), run, figures, build(), probe_timeout)
+
+
+def build() -> str:
+    """Return this program's version, "" where it is not installed."""
+    try:
+        return version("switchboard")
+    except PackageNotFoundError:
+        return ""
+
+
+def is_installed() -> bool:
+    """Whether the extra is there."""
+    return importlib.util.find_spec("ray") is not None
+
+
+def host_command(settings: HostSettings, *, join: str | None, listen: str | None, name: str | None) -> list[str]:
+    """Return the command that makes this machine one of a cluster's: Ray's own, which stays in the foreground.
+
+    join: where the first machine listens; listen: this one is the first, and listens there (address or address:port).
+    Raises SettingsError.
+    """
+    if not is_installed():
+        raise SettingsError("many machines need Ray: install switchboard[cluster]")
+    name = name or socket.gethostname()
+    if not name.replace("-", "").replace(".", "").replace("_", "").isalnum():
+        raise SettingsError(f"--name: {name!r} is no name of letters, digits, dots and hyphens")
+    resources = f'{{"{HOST}{name}": 1, "{BROWSER}": {settings.accounts_per_host}}}'
+    if listen is not None:
+        address, _, port = listen.partition(":")
+        where = ["--head", f"--node-ip-address={address}", f"--port={port or PORT}", "--include-dashboard=false"]
+    else:
+        assert join is not None
+        where = [f"--address={join if ':' in join else f'{join}:{PORT}'}"]
+    ray = str(Path(sys.executable).with_name("ray"))
+    fixed = ["--num-cpus=0", "--block", "--disable-usage-stats", f"--object-store-memory={_OBJECTS}"]
+    return [ray, "start", *where, f"--resources={resources}", *fixed]
+
+
+def run_host(settings: HostSettings, *, join: str | None, listen: str | None, name: str | None) -> None:
+    """Become Ray's process on this machine. Raises SettingsError."""
+    command = host_command(settings, join=join, listen=listen, name=name)
+    settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    logging.getLogger("switchboard").info("This machine takes %d accounts", settings.accounts_per_host)
+    environment = {**os.environ, "RAY_ENABLE_AUTO_CONNECT": "0", "RAY_USAGE_STATS_ENABLED": "0"}
+    os.execve(command[0], command, environment)  # noqa: S606 - no shell is the point

@@ -1,0 +1,77 @@
+"""What `switchboard host` becomes, and that a machine of a cluster drives real browsers under its own name."""
+
+import pickle
+from functools import partial
+
+import pytest
+
+from controller.chromium import ChromiumOptions
+from controller.cluster.cluster_hosts import ClusterHosts
+from switchboard import cluster
+from switchboard.app import hosts_of
+from switchboard.settings import HostSettings, Settings, SettingsError
+
+
+@pytest.fixture
+def installed(monkeypatch):
+    monkeypatch.setattr(cluster, "is_installed", lambda: True)
+
+
+def command(**more):
+    given = {"join": None, "listen": None, "name": "b"} | more
+    return cluster.host_command(HostSettings(_env_file=None, accounts_per_host=7), **given)
+
+
+def test_the_first_machine_listens_at_its_own_address_alone(installed):
+    made = command(listen="10.0.0.1")
+
+    assert {"--head", "--node-ip-address=10.0.0.1", "--port=6379", "--disable-usage-stats", "--block"} <= set(made)
+    assert '--resources={"host:b": 1, "browser": 7}' in made
+
+
+@pytest.mark.parametrize(("join", "address"), [("10.0.0.1", "10.0.0.1:6379"), ("10.0.0.1:7000", "10.0.0.1:7000")])
+def test_another_machine_joins(installed, join, address):
+    assert f"--address={address}" in command(join=join)
+
+
+def test_a_name_that_would_be_no_resource_is_refused(installed):
+    with pytest.raises(SettingsError, match="--name"):
+        command(join="10.0.0.1", name='b": 1, "x')
+
+
+def test_without_the_extra_one_line_says_what_to_install(monkeypatch):
+    monkeypatch.setattr(cluster, "is_installed", lambda: False)
+
+    with pytest.raises(SettingsError, match=r"switchboard\[cluster\]"):
+        command(join="10.0.0.1")
+
+
+def settings(tmp_path, **more):
+    given = {"telegram_bot_token": "1:x", "telegram_admin_ids": "1", "data_dir": tmp_path}
+    return Settings(_env_file=None, **(given | more))
+
+
+def test_an_address_makes_many_machines_of_one(tmp_path):
+    assert isinstance(hosts_of(settings(tmp_path, cluster_address="10.0.0.1:6379")), ClusterHosts)
+    assert not isinstance(hosts_of(settings(tmp_path)), ClusterHosts)
+
+
+def test_what_a_machine_is_made_of_can_be_sent_there(tmp_path, monkeypatch):
+    monkeypatch.setenv("CHROMIUM_PATH", "/opt/chromium")
+    monkeypatch.setattr(cluster, "set_up_logging", lambda *_: None)
+    make = partial(cluster.make_machine, ChromiumOptions(page_url="https://web.example/", data_dir=tmp_path), 1, 1, 9.0)
+
+    machine = pickle.loads(pickle.dumps(make))("b")
+
+    assert machine.run == tmp_path / "run" / "b"
+    assert machine.driver._options.host == "b"
+    assert str(machine.driver._options.executable) == "/opt/chromium"
+    assert machine.figures().short is False
+    assert machine.probe_timeout == 9.0
+
+
+def test_a_machine_whose_store_is_gone_takes_nothing(tmp_path, monkeypatch):
+    monkeypatch.setattr(cluster, "set_up_logging", lambda *_: None)
+    options = ChromiumOptions(page_url="https://web.example/", data_dir=tmp_path / "gone")
+
+    assert cluster.make_machine(options, 1, 1, 9.0, "b").figures().short
