@@ -58,8 +58,8 @@ bench-peers: setup peers  ## Measure this product beside unmodified whatsapp-web
 
 cluster-test: setup  ## Test many machines on a real Ray cluster of three nodes (once: 250 MB of Ray in .venv-cluster; needs root)
 	@test -x .venv-cluster/bin/ray || { $(PY) -m venv .venv-cluster \
-	    && .venv-cluster/bin/pip install --quiet --only-binary :all: --require-hashes \
-	        --requirement constraints.txt --requirement constraints-cluster.txt; }
+	    && .venv-cluster/bin/pip install --quiet --only-binary :all: --require-hashes --requirement constraints.txt \
+	    && .venv-cluster/bin/pip install --quiet --only-binary :all: --require-hashes --requirement constraints-cluster.txt; }
 	PYTHONPATH=. unshare --net sh -c 'ip link set lo up && exec .venv-cluster/bin/python -m pytest -p no:cacheprovider tests/cluster'
 
 chaos: setup  ## Break the whole program, fault by fault, and write what came of it into docs/chaos.md
@@ -131,9 +131,9 @@ lock: $(PY)  ## Bring constraints.txt (and, for many machines, constraints-clust
 	    && "$$tools/bin/pip-compile" --quiet --extra monitoring --extra sandbox --extra dev --generate-hashes --strip-extras --no-header --no-annotate \
 	        --no-emit-index-url --no-emit-find-links --no-emit-trusted-host $(LOCK) \
 	        --output-file constraints.txt pyproject.toml \
-    && "$$tools/bin/pip-compile" --quiet --extra cluster --constraint constraints.txt --generate-hashes --strip-extras \
-        --no-header --no-annotate --no-emit-index-url --no-emit-find-links --no-emit-trusted-host $(LOCK) \
-        --output-file constraints-cluster.txt pyproject.toml
+	    && "$$tools/bin/pip-compile" --quiet --extra cluster --constraint constraints.txt --generate-hashes --strip-extras \
+	        --no-header --no-annotate --no-emit-index-url --no-emit-find-links --no-emit-trusted-host $(LOCK) \
+	        --output-file constraints-cluster.txt pyproject.toml
 
 upgrade:  ## Pin the newest versions of everything
 	@$(MAKE) --no-print-directory lock LOCK=--upgrade

@@ -12,6 +12,8 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 LOCK = (ROOT / "constraints.txt").read_text("utf-8")
+CLUSTER_LOCK = (ROOT / "constraints-cluster.txt").read_text("utf-8")
+"""What many machines need beside the product itself: in a file of its own, so that nobody else installs it."""
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
 
 PINNED = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*==[0-9][A-Za-z0-9.+!]*(?: --hash=sha256:[0-9a-f]{64})+")
@@ -71,11 +73,21 @@ def test_what_is_no_pin_is_found(line):
 def test_everything_that_is_declared_is_pinned():
     declared = [
         *PROJECT["dependencies"],
-        *(one for extra in PROJECT["optional-dependencies"].values() for one in extra),
+        *(one for name, extra in PROJECT["optional-dependencies"].items() if name != "cluster" for one in extra),
     ]
     pinned = {named(line) for line in requirements(LOCK)}
 
     assert not [one for one in declared if named(one) not in pinned]
+
+
+def test_many_machines_are_pinned_apart_and_to_the_same():
+    pins, both = set(requirements(LOCK)), requirements(CLUSTER_LOCK)
+    ours = {named(line) for line in pins}
+
+    assert unpinned(CLUSTER_LOCK) == []
+    assert {named(one) for one in PROJECT["optional-dependencies"]["cluster"]} <= {named(line) for line in both}
+    assert not {line.split(" ")[0] for line in both if named(line) in ours} - {line.split(" ")[0] for line in pins}
+    assert "ray" not in ours
 
 
 def test_what_is_installed_is_what_is_pinned():

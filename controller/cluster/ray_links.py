@@ -34,8 +34,8 @@ LOCK = "controller"
 HOST = "host:"
 """What the resource that names a machine begins with."""
 BROWSER = "browser"
-_LOCK_SECONDS = 30.0
-"""For so long a controller that has just ended may still have its name."""
+_CONNECT_SECONDS = 30.0
+"""For so long the cluster may be starting, or a controller that has just ended still have its name."""
 _BEGIN_SECONDS = 60.0
 _CALLS_AT_ONCE = 1000
 _SHARE = 0.001
@@ -142,35 +142,31 @@ class RayLinks:
         self._starting: dict[str, asyncio.Task[RayLink | None]] = {}
 
     async def connect(self) -> None:
-        """Join the cluster as its one controller. Raises DriverError."""
+        """Join the cluster as its one controller, trying for a while. Raises DriverError."""
         os.environ["RAY_ENABLE_AUTO_CONNECT"] = "0"  # else a question after the end would start a cluster of its own
         os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
-        ray = _ray()
+        ray, loop = _ray(), asyncio.get_running_loop()
+        ends_at = loop.time() + _CONNECT_SECONDS
+        while True:
+            try:
+                self._init(ray)
+                self._lock = ray.remote(_Lock).options(name=LOCK, num_cpus=0, max_restarts=0).remote()
+                return await asyncio.wait_for(_answer(self._lock.ping.remote()), _CONNECT_SECONDS)
+            except Exception as error:  # Ray has no one error for it
+                if loop.time() >= ends_at:
+                    what = "another controller runs in the" if ray.is_initialized() else "there is no Ray"
+                    detail = f"{what} cluster at {self._address} ({_line(error)})"
+                    raise DriverError(Reason.LAUNCH_FAILED, detail) from error
+            await asyncio.sleep(1)
+
+    def _init(self, ray: Any) -> None:
         handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+        quiet = {"log_to_driver": False, "configure_logging": False, "include_dashboard": False}
         try:
-            ray.init(
-                address=self._address, namespace=NAMESPACE, log_to_driver=False, configure_logging=False,
-                include_dashboard=False,
-            )  # fmt: skip
-        except Exception as error:  # Ray has no one error for it
-            raise DriverError(Reason.LAUNCH_FAILED, f"no Ray cluster at {self._address}: {_line(error)}") from error
+            ray.init(address=self._address, namespace=NAMESPACE, ignore_reinit_error=True, **quiet)
         finally:
             for number, handler in handlers.items():
                 signal.signal(number, handler)  # Ray puts its own in their place
-        await self._take_lock(ray)
-
-    async def _take_lock(self, ray: Any) -> Any:
-        loop = asyncio.get_running_loop()
-        ends_at = loop.time() + _LOCK_SECONDS
-        while True:
-            try:
-                self._lock = ray.remote(_Lock).options(name=LOCK, num_cpus=0, max_restarts=0).remote()
-                return await asyncio.wait_for(_answer(self._lock.ping.remote()), _LOCK_SECONDS)
-            except (ValueError, LinkError, TimeoutError) as error:
-                if loop.time() >= ends_at:
-                    detail = f"another controller runs in the cluster at {self._address}"
-                    raise DriverError(Reason.LAUNCH_FAILED, detail) from error
-            await asyncio.sleep(1)
 
     async def look(self, living: Sequence[str]) -> list[Link]:
         """Begin a life on each machine that has none; return those that have begun."""

@@ -143,7 +143,7 @@ async def test_a_second_controller_is_refused(world):
         "import asyncio, functools\n"
         "from controller.cluster import ray_links\n"
         "from controller.cluster.leases import Terms\n"
-        "ray_links._LOCK_SECONDS = 3\n"
+        "ray_links._CONNECT_SECONDS = 3\n"
         f"asyncio.run(ray_links.RayLinks('{'127.0.0.1:6399'}', print, Terms()).connect())\n"
     )
     process = await asyncio.create_subprocess_exec(sys.executable, "-c", code, stderr=asyncio.subprocess.PIPE)
