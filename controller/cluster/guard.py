@@ -10,13 +10,20 @@ import contextlib
 import os
 import select
 import signal
+import subprocess
 import sys
 from pathlib import Path
 
-from controller.chromium.process.tree import PidFile, ProcessId, end_tree
+from controller.chromium.process.tree import PidFile, ProcessId, end_tree, this_process
 from controller.cluster.deadline import boot_time
 
 _END_SECONDS = 10.0
+
+
+def start_guard(run: Path) -> "subprocess.Popen[bytes]":
+    """Start a guard for this process. run: the folder of pid files. Its stdin takes deadlines, one to a line."""
+    command = [sys.executable, "-m", "controller.cluster.guard", str(run), str(this_process())]
+    return subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True)
 
 
 def main() -> None:

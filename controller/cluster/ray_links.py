@@ -11,17 +11,16 @@ import os
 import secrets
 import signal
 import subprocess
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from controller.accounts.reasons import Reason
-from controller.chromium.process.tree import this_process
 from controller.cluster.browser_host import BrowserHost, Figures
 from controller.cluster.cluster_hosts import Link, LinkError
 from controller.cluster.deadline import Deadline, boot_time
+from controller.cluster.guard import start_guard
 from controller.cluster.leases import Terms
 from controller.driver import DriverError
 from controller.hosts import Hosts
@@ -69,7 +68,7 @@ class HostProcess:
         machine.driver.warm_up()
         machine.run.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._deadline = Deadline()
-        self._guard = self._new_guard(machine.run)
+        self._guard = start_guard(machine.run)
         self._host = BrowserHost(
             machine.driver, self._terms, clock=boot_time, arm=self._arm, figures=machine.figures,
             probe_timeout=machine.probe_timeout,
@@ -96,16 +95,11 @@ class HostProcess:
                 self._guard.stdin.write(f"{self._ends_at}\n".encode())
                 self._guard.stdin.flush()
 
-    @staticmethod
-    def _new_guard(run: Path) -> "subprocess.Popen[bytes]":
-        command = [sys.executable, "-m", "controller.cluster.guard", str(run), str(this_process())]
-        return subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True)
-
     async def _keep_guard(self, run: Path) -> None:
         while True:
             if self._guard is not None and self._guard.poll() is not None:
                 log.warning("The guard has ended: another one takes its place")
-                self._guard = self._new_guard(run)
+                self._guard = start_guard(run)
                 self._tell_guard()
             await asyncio.sleep(0.5)
 
