@@ -9,6 +9,7 @@ from datetime import datetime
 
 from controller.accounts.notices import Transition
 from controller.accounts.reasons import TRAITS, Reason, State
+from controller.incidents import Entry
 from handlers.alerts.escalation import calling_text
 from handlers.alerts.escalation.audience import Audience
 from handlers.alerts.escalation.steps import with_line
@@ -74,6 +75,16 @@ class Absorber:
             forum=forum,
         )
         draft.put(draft.book(chat).absorb(facts, setting))
+
+    def loudness(self, chat: int, entry: Entry) -> Loudness:
+        """Return how a chat is to get an alert that cannot be stored now: not at all where it would be held back."""
+        policy = self._policy_of(chat)
+        held = policy.held_until(entry.reason, entry.at, self._clock()) is not None
+        if held or self._silences.until(chat, entry.number) is not None:
+            return Loudness.OFF
+        on_duty, chosen = self._audience.on_duty(), policy.loudness_of(entry.reason)
+        called_first = on_duty is not None and on_duty.user != chat
+        return Loudness.SILENT if chosen is Loudness.SOUND and (called_first or entry.silent) else chosen
 
     def _absorb_in(self, draft: Draft, chat: int, facts: Sequence[Fact]) -> None:
         """Apply facts in a chat, with the loudness chosen there.

@@ -20,6 +20,7 @@ from handlers.alerts.escalation.audience import Audience
 from handlers.alerts.escalation.escalator import Escalator
 from handlers.alerts.incidents.book import Fact, Kind
 from handlers.alerts.incidents.ledger import Draft, Ledger
+from handlers.chat.choices import Loudness
 from handlers.chat.errors import ChatError
 from handlers.chat.messages import Lane, Place, Text
 from handlers.chat.send_queue import SendQueue
@@ -69,7 +70,7 @@ class Announcer:
             if transition.state is State.CONNECTED:
                 self._sent_unstored = {each for each in self._sent_unstored if each[0] != number}
             return
-        entry = Entry(number, reason, transition.at, transition.cause, transition.detail)
+        entry = Entry(number, reason, transition.at, transition.cause, transition.detail, silent=transition.silent)
         self._send_unstored(entry, self._audience.of_account(number))
 
     async def notify_admins(
@@ -110,14 +111,21 @@ class Announcer:
             self._sent_unstored.add(key)
             html = alert_text.unstored(entry, self._audience.name(entry.number))
             what = "an alert that cannot be stored"
-            sending = [self._tasks.start(self._send(place, Text(html)), what) for place in places]
-            if entry.reason in CRITICAL:
+            loudness = {place: self._absorber.loudness(place.chat, entry) for place in places}
+            sending = [
+                self._tasks.start(self._send(place, Text(html), silent=loud is Loudness.SILENT), what)
+                for place, loud in loudness.items()
+                if loud is not Loudness.OFF
+            ]
+            if entry.reason in CRITICAL and sending:
                 self._tasks.start(self._escalator.send_unless_taken(sending, html), what)
 
-    async def _send(self, place: Place, text: Text) -> bool:
+    async def _send(self, place: Place, text: Text, *, silent: bool) -> bool:
         """Return whether it arrived."""
         try:
-            await self._queue.deliver(Lane.ALERTS, place.chat, lambda chat: chat.send(place, text), repeat=True)
+            await self._queue.deliver(
+                Lane.ALERTS, place.chat, lambda chat: chat.send(place, text, silent=silent), repeat=True
+            )
         except ChatError as error:
             log.error("An alert could not be sent to chat %d: %s", place.chat, error)
             return False

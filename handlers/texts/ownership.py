@@ -5,6 +5,7 @@ from handlers.chat.messages import escape
 from handlers.chat.people import Person
 from handlers.texts.answers import WORKING_ON_IT, title, title_and_number
 from handlers.texts.people import named
+from handlers.texts.vocabulary import count
 
 HOW_TO_OWNER = (
     "Say which account, and whose it is to be, by their id or their name; without a person I offer everybody:\n"
@@ -13,9 +14,10 @@ HOW_TO_OWNER = (
 NOT_AN_OPERATOR = "Only an operator or an admin can own an account. /people shows who is what."
 
 
-def whose(account: Account) -> str:
-    """Ask for an account's new owner."""
-    return f"Whose shall {title_and_number(account)} be?"
+def whose(account: Account, more: int = 0) -> str:
+    """Ask for an account's new owner. more: people who have no button here."""
+    others = f" {count(more, 'more person', 'more people')}: <code>/owner {account.number} ID</code>" if more else ""
+    return f"Whose shall {title_and_number(account)} be?{others}"
 
 
 def is_theirs(account: Account, owner: Person, *, changed: bool) -> str:

@@ -39,7 +39,7 @@ class OwnershipCommands(Topic):
             except (NoAccountError, SeveralAccountsError):
                 continue
             if end == len(words):
-                await self._responder.answer(request, texts.whose(account), self._offer_owners(account))
+                await self._responder.answer(request, self._whose(account), self._offer_owners(account))
             elif (owner := self._find_owner(request, " ".join(words[end:]))) is not None:
                 await self._actions.give(request, account, owner)
             else:
@@ -61,7 +61,7 @@ class OwnershipCommands(Topic):
             return answers.STALE_BUTTON
         match press.items:
             case ():
-                await self._responder.answer(request, texts.whose(account), self._offer_owners(account))
+                await self._responder.answer(request, self._whose(account), self._offer_owners(account))
             case (user,) if (owner := self._owner(user)) is not None:
                 await self._actions.give(request, account, owner)
             case _:
@@ -130,6 +130,9 @@ class OwnershipCommands(Topic):
             for person in self._actions.owners()[:OFFERED]
             if person.user != account.owner
         )
+
+    def _whose(self, account: Account) -> str:
+        return texts.whose(account, max(0, len(self._actions.owners()) - OFFERED))
 
     def _sure(self, request: Request, account: Account) -> Keyboard:
         return keyboards.confirm(Verb.REMOVE_SURE, account.number, "Yes, remove", request.user, self._clock())

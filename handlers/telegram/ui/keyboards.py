@@ -16,7 +16,7 @@ PICKER_PAGE = 20
 """Accounts that a keyboard offers at once: what fits on a phone's screen."""
 _PICKED = (Verb.SUSPEND, Verb.RECONNECT, Verb.RESTORE, Verb.OWNER, Verb.REMOVE)
 """What accounts are chosen for by a command alone."""
-SILENCES = 10
+SILENCES = 50
 """Silences that can be ended by a button."""
 PICK_SECONDS = 600
 """How long a choice may take."""

@@ -105,6 +105,41 @@ async def test_a_forum_without_the_right_to_topics_gets_its_alerts_in_general(te
         assert len([text for text in rig.bot_texts(forum) if "cannot open topics" in text]) == 1
 
 
+@pytest.mark.parametrize(
+    "description", ["Bad Request: not enough rights to create a topic", "Bad Request: the chat is not a forum"]
+)
+async def test_topics_that_are_taken_away_later_leave_general(telegram, database, description):
+    forum = telegram.client.add_group("Ops", [ADMIN], forum=True)["id"]
+    async with running_rig(telegram, database, alert_chat=forum, alert_policy=BRISK) as rig:
+        await until(lambda: rig.client.requests("getChat"), "the chat is looked at")
+        rig.accounts.put()
+        log_out(rig)
+        first = await rig.seen(forum, lambda m: "🚨 Support Berlin" in m["text"])
+        assert first["thread_id"] is not None
+        await asyncio.sleep(6)
+        rig.client.fail("400", description=description, method="createForumTopic")
+        rig.accounts.put(PARIS, "Sales Paris")
+        log_out(rig, PARIS)
+        second = await rig.seen(forum, lambda m: "🚨 Sales Paris" in m["text"])
+        assert second["thread_id"] is None
+        await rig.seen(forum, lambda m: "cannot open topics" in m["text"])
+
+
+async def test_a_group_in_which_the_bot_may_not_write_is_told_and_its_alerts_go_to_admins(telegram, database):
+    group = telegram.client.add_group("Ops", [ADMIN])["id"]
+    for user in (ADMIN, SECOND_ADMIN):
+        telegram.client.world.private_chat(user)
+    async with running_rig(telegram, database, alert_chat=group, alert_policy=BRISK) as rig:
+        rig.client.fail(
+            "400", description="Bad Request: not enough rights to send text messages to the chat", chat_id=group
+        )
+        rig.accounts.put()
+        log_out(rig)
+        for admin in (ADMIN, SECOND_ADMIN):
+            await rig.seen(admin, lambda m: f"cannot write to chat {group}" in m["text"])
+            await rig.seen(admin, lambda m: "🚨 Support Berlin" in m["text"])
+
+
 async def test_a_topic_that_is_gone_each_time_it_is_opened_is_opened_anew_once(telegram, database):
     forum = telegram.client.add_group("Ops", [ADMIN], forum=True)["id"]
     async with running_rig(telegram, database, alert_chat=forum, alert_policy=BRISK) as rig:
@@ -257,6 +292,25 @@ async def test_an_alert_that_cannot_be_stored_is_told_at_once_and_is_an_alert_la
         refusing.clear()
         alert = await rig.seen(ADMIN, lambda m: "🚨 Support Berlin: logged out" in m["text"] and m["buttons"])
         assert len([text for text in rig.bot_texts(ADMIN) if "🚨 Support Berlin: logged out" in text]) == 2
+
+
+async def test_what_cannot_be_stored_is_no_louder_than_what_can(telegram, database, refusing):
+    async with running_rig(telegram, database, alert_policy=BRISK) as rig:
+        await greet(rig)
+        rig.accounts.put()
+        rig.accounts.put(PARIS, "Sales Paris")
+        shown = await rig.answer(SECOND_ADMIN, "/loud", "How alerts come")
+        await rig.press(shown, "Logged out", user=SECOND_ADMIN)
+        await rig.seen(SECOND_ADMIN, lambda m: "Logged out: without a sound" in m["text"])
+        await rig.answer(ADMIN, "/silence Support Berlin 2h", "no alerts until")
+        refusing.set()
+        log_out(rig)
+        log_out(rig, PARIS)
+        await rig.seen(ADMIN, lambda m: "🚨 Sales Paris" in m["text"] and not m["silent"])
+        for name in ("Sales Paris", "Support Berlin"):
+            await rig.seen(SECOND_ADMIN, lambda m, name=name: f"🚨 {name}" in m["text"] and m["silent"])
+        assert not any("🚨 Support Berlin" in text for text in rig.bot_texts(ADMIN)), "it is silenced there"
+        refusing.clear()
 
 
 async def test_a_trouble_is_told_in_seconds_where_storing_it_hangs(rig, database, monkeypatch):
