@@ -77,15 +77,17 @@ def silence_line(silence: Silence, names: Sequence[str], now: datetime) -> str:
     return f"🔕 {_whom(silence, names)}{where}, {left} left, by {escape(silence.name)}{_reason(silence)}"
 
 
-def standing(incident: Incident, names: Names, now: datetime) -> str:
-    """Describe an open incident."""
-    entries = incident.open_entries
-    reasons = dict.fromkeys(alert_wording(entry.reason).title for entry in entries)
-    accounts = list(dict.fromkeys(names(entry.number) for entry in entries if entry.number))
-    who = _some(accounts) + ": " if accounts else ""
-    since = span((now - min(entry.at for entry in entries)).total_seconds())
+def standing(incident: Incident, names: Names, now: datetime) -> list[str]:
+    """Describe an open incident: a line for each reason, with whom it is about."""
     by = f" · {incident.acknowledged_by}" if incident.acknowledged_by else ""
-    return f"🚨 {who}{', '.join(reasons)}, for {since}{by}"
+    lines = []
+    for reason in dict.fromkeys(entry.reason for entry in incident.open_entries):
+        those = [entry for entry in incident.open_entries if entry.reason == reason]
+        who = _some([names(entry.number) for entry in those]) + ": " if those[0].number else ""
+        title = alert_wording(reason).title
+        since = span((now - min(entry.at for entry in those)).total_seconds())
+        lines.append(f"🚨 {who}{title if who else title[:1].upper() + title[1:]}, for {since}{by}")
+    return lines
 
 
 def alerts_and_silences(

@@ -40,14 +40,14 @@ def not_here(*, to_chat: bool) -> str:
     return f"📍 Alerts go {where} again."
 
 
-def loudness(chosen: Mapping[str, Loudness], quiet: tuple[int, int] | None) -> str:
-    """Show how loud each kind is in this chat; buttons below change it."""
+def loudness(chosen: Mapping[str, Loudness], quiet: tuple[int, int] | None, *, may: bool) -> str:
+    """Show how loud each kind is in this chat; buttons below change it. may: the reader may choose here."""
     rows = ["<b>How alerts come to this chat</b>"]
     for kind, name in KINDS.items():
         each = chosen.get(kind, Loudness.SOUND)
         rows.append(f"{ICONS[each]} {name}: {WORDS[each]}")
-    rows.append("WhatsApp out of reach is told once it has lasted five minutes.")
-    rows.append(f"{quiet_hours(quiet)} {HOW_QUIET}")
+    rows.append("WhatsApp out of reach is told only once it has lasted for a while.")
+    rows.append(f"{quiet_hours(quiet)} {HOW_QUIET}" if may else f"{quiet_hours(quiet)} {ONLY_ADMINS_IN_GROUPS}")
     if Loudness.OFF in chosen.values():
         rows.append("🚫 What is off is not told here, however bad it is.")
     return "\n".join(rows)

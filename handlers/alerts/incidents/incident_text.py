@@ -145,7 +145,8 @@ def _one(incident: Incident, entry: Entry, names: Names, below: Offers) -> list[
         return [f"▪️ {who}{words.title}, {at}", CLOSED_BY_PERSON if entry.by_person else SUPERSEDED]
     over_at = clock(entry.over_at, incident.opened_at)
     lasted = span((entry.over_at - entry.at).total_seconds())
-    was = f"It was: {words.title}, from {at} to {over_at}."
+    when = f"at {at}" if at == over_at else f"from {at} to {over_at}"
+    was = f"It was: {words.title}, {when}."
     if entry.number and not _stands(entry):
         return [f"✅ <b>{name}</b> connected at {over_at}, after {lasted}.", was, *_times(entry)]
     over = words.over[:1].lower() + words.over[1:] if who and not _is_name(words.over) else words.over

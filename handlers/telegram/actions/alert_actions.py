@@ -20,7 +20,7 @@ from handlers.telegram.actions.find_account import NoAccountError, SeveralAccoun
 from handlers.telegram.ui import duty_text, keyboards
 from handlers.texts import answers
 from handlers.texts.overview import Need, need
-from handlers.texts.vocabulary import alert_wording
+from handlers.texts.vocabulary import alert_wording, clock
 
 
 class AlertActions:
@@ -81,7 +81,7 @@ class AlertActions:
         silence = await self._silences.begin(request.place.chat, numbers, lasts, user=request.user, name=request.name)
         await self._handling.add_line(incident, alert_text.silenced_by(silence, self._clock()))
         about = ",".join(sorted(number for number in numbers if number)) or None
-        await self._context.audit(request.user, "silence", about, f"until {silence.until:%F %R} UTC")
+        await self._context.audit(request.user, "silence", about, f"until {clock(silence.until, self._clock())}")
         return ""
 
     async def reconnect_all(self, request: Request, incident: Incident) -> str:
@@ -159,7 +159,7 @@ class AlertActions:
             chat, numbers, left, user=request.user, name=request.name, reason=reason[:200]
         )
         await self._context.audit(
-            request.user, "silence", ",".join(numbers) or None, f"until {silence.until:%F %R} UTC"
+            request.user, "silence", ",".join(numbers) or None, f"until {clock(silence.until, self._clock())}"
         )
         await self._responder.answer(
             request,
@@ -177,8 +177,8 @@ class AlertActions:
         told = [self._as_told_to(request, each) for each in silences]
         quiet = [alert_text.silence_line(each, self._names(each.numbers), now) for each in told]
         text = alert_text.alerts_and_silences(
-            [alert_text.standing(each, self._name, now) for each in here],
-            [alert_text.standing(each, self._name, now) for each in elsewhere],
+            [line for each in here for line in alert_text.standing(each, self._name, now)],
+            [line for each in elsewhere for line in alert_text.standing(each, self._name, now)],
             quiet,
             beside=self._need_somebody(request, [*here, *elsewhere]) if request.private else 0,
             comes_here=request.private or chat == self._recipients.alert_chat,

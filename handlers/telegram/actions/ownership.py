@@ -40,7 +40,7 @@ class OwnershipActions:
         changed = account.owner != owner.user
         if changed:
             await self._accounts.change_owner(account.number, owner.user)
-            await self._context.audit(request.user, "owner", account.number, f"given to user {owner.user}")
+            await self._context.audit(request.user, "owner", account.number, f"given to {owner.name or owner.user}")
             await self._rights_changed(account.owner)
             await self._rights_changed(owner.user)
         await self._responder.answer(request, texts.is_theirs(account, owner, changed=changed))

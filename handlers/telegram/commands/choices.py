@@ -47,7 +47,8 @@ class ChoiceCommands(Topic):
         words = request.words.strip().casefold()
         if not words:
             shown = texts.quiet_hours(self._choices.quiet_hours(request.chat))
-            await self._responder.answer(request, f"{shown}\n{texts.HOW_QUIET}")
+            how = texts.HOW_QUIET if self._may(request) else texts.ONLY_ADMINS_IN_GROUPS
+            await self._responder.answer(request, f"{shown}\n{how}")
             return
         hours = None if words == "off" else _hours(words)
         if words != "off" and hours is None:
@@ -101,7 +102,7 @@ class ChoiceCommands(Topic):
 
     async def _show(self, request: Request) -> None:
         chosen = self._choices.loudness(request.chat)
-        text = texts.loudness(chosen, self._choices.quiet_hours(request.chat))
+        text = texts.loudness(chosen, self._choices.quiet_hours(request.chat), may=self._may(request))
         buttons = [
             Button(
                 f"{texts.ICONS[chosen.get(kind, Loudness.SOUND)]} {name}"[:40],

@@ -74,12 +74,20 @@ class DutyCommands(Topic):
             try:
                 refusal = await self._changed(request, command, change)
             except WrongDutyError as error:
-                refusal = f"{answers.refused(error)}\n{how}"
+                refusal = f"{answers.refused(error)}\n{self._hint(request, how)}".rstrip()
         if refusal is not None:
             await self._responder.answer(request, refusal)
             return
         shown = duty_text.roster(self._duty.roster, self._duty.now(), self._clock())
-        await self._responder.answer(request, f"{shown}\n{how}" if not request.words.strip() else shown)
+        if not request.words.strip() and (hint := self._hint(request, how)):
+            shown = f"{shown}\n{hint}"
+        await self._responder.answer(request, shown)
+
+    def _hint(self, request: Request, how: str) -> str:
+        """Return how to change it, of which this person may do all, something, or nothing."""
+        if self._people.is_admin(request.user):
+            return how
+        return duty_text.HOW_OWN_DUTY if how is duty_text.HOW_DUTY and self._duty.is_called(request.user) else ""
 
     async def _changed(
         self, request: Request, command: str, change: Callable[[Request, Roster], Roster | None]

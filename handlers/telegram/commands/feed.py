@@ -25,9 +25,10 @@ class FeedCommands(Topic):
         first, rest = first.casefold(), " ".join(rest.split())[:WORD_LENGTH]
         if first not in {"on", "off"}:
             shown = texts.chosen([self._named(word) for word in self._choices.feed(request.chat) or ()])
-            await self._responder.answer(request, f"{shown}\n{texts.HOW_TO}")
+            how = texts.HOW_TO if self._may(request) else texts.ONLY_ADMINS_IN_GROUPS
+            await self._responder.answer(request, f"{shown}\n{how}")
             return
-        if not request.private and not self._context.people.is_admin(request.user):
+        if not self._may(request):
             await self._responder.answer(request, texts.ONLY_ADMINS_IN_GROUPS)
             return
         words: tuple[str, ...] = ()
@@ -41,7 +42,9 @@ class FeedCommands(Topic):
             before = (each for each in before if not each.startswith("+") or each in known)
             words = ("",) if not word else tuple(dict.fromkeys((*before, word)))
         await self._choices.set_feed(request.chat, words)
-        await self._context.audit(request.user, "feed", None, f"chat {request.chat}: {first} {rest}".strip())
+        await self._context.audit(
+            request.user, "feed", None, f"{first} {rest}".strip() + ("" if request.private else ", in a group")
+        )
         await self._responder.answer(request, texts.chosen([self._named(word) for word in words]))
 
     COMMANDS = (
@@ -54,6 +57,9 @@ class FeedCommands(Topic):
     )  # fmt: skip
 
     # --- parts --------------------------------------------------------------------------------------------------------
+
+    def _may(self, request: Request) -> bool:
+        return request.private or self._context.people.is_admin(request.user)
 
     def _word(self, request: Request, typed: str) -> str | None:
         """Return what is kept for what was typed: an account's number, or a word; "" for all, None for nothing."""

@@ -11,6 +11,7 @@ HOW_DUTY = (
     "<code>/duty me until 18:00</code>, <code>/duty 123456789 Bob 8h</code>, <code>/duty off</code>\n"
     "<code>/duty plan mon-fri 08:00-18:00 me</code>, <code>/duty plan remove 2</code>"
 )
+HOW_OWN_DUTY = "<code>/duty me until 18:00</code>, <code>/duty off</code>"
 HOW_ESCALATE = (
     "<code>/escalate me</code>, <code>/escalate here</code>, <code>/escalate 123456789 Bob</code>, "
     "<code>/escalate remove 2</code>, <code>/escalate clear</code>"

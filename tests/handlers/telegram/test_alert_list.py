@@ -3,6 +3,7 @@
 import pytest
 
 from controller.accounts.reasons import Reason, State
+from controller.troubles import Trouble
 from tests.handlers.conftest import Rig, running_rig
 from tests.handlers.fakes import ADMIN, BERLIN, OPERATOR, PARIS
 
@@ -70,3 +71,31 @@ async def test_why_everything_is_silenced_is_for_admins_alone(telegram, database
             text = await listed(rig, ADMIN, group)
         assert "All accounts everywhere" in text and "by Ada" in text
         assert "provider" not in text
+
+
+async def test_each_reason_is_a_line_with_those_whom_it_is_about(rig: Rig):
+    for user in (ADMIN, OPERATOR):
+        await rig.answer(user, "/help", "Switchboard")
+    rig.accounts.put(owner=ADMIN)
+    rig.accounts.put(PARIS, "Sales Paris", owner=ADMIN)
+    log_out(rig)
+    rig.accounts.move(PARIS, State.SUSPENDED, Reason.BANNED, alert=Reason.BANNED)
+    await rig.service.raise_trouble(Trouble.DISK, "90 MiB are free")
+    await rig.seen(ADMIN, lambda m: "90 MiB" in m["text"])
+    rows = (await listed(rig, ADMIN)).split("\n")
+    assert rows[0] == "3 alerts open here"
+    assert sorted(row.partition(", for")[0] for row in rows[1:4]) == [
+        "🚨 Sales Paris: blocked by WhatsApp",
+        "🚨 Support Berlin: logged out by its phone or by WhatsApp",
+        "🚨 The server’s disk is nearly full",
+    ]
+
+
+async def test_who_may_not_choose_is_not_told_how(rig: Rig):
+    group = rig.client.add_group("Ops", [ADMIN, OPERATOR])["id"]
+    for words, offered in (("/quiet", "22:00-07:00"), ("/loud", "22:00-07:00"), ("/feed", "/feed on Support")):
+        text = (await rig.answer(OPERATOR, words, "an admin chooses that", chat=group))["text"]
+        assert offered not in text
+    text = (await rig.answer(OPERATOR, "/duty", "on duty"))["text"]
+    assert "/duty plan" not in text
+    assert "/duty plan" in (await rig.answer(ADMIN, "/duty", "on duty"))["text"]
