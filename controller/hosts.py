@@ -1,8 +1,8 @@
-"""Where browsers run: this machine alone, or many. The seam between the program and whatever runs them.
+"""The seam between the program and whatever runs its browsers: this machine alone, or many.
 
-A `Hosts` is the driver of all accounts, and answers for the machines that it drives them on. With one machine it is the
-Chromium driver itself; with many, `controller.cluster` stands in its place. Not here: which account runs
-where, and what follows when a machine is lost.
+A `Hosts` is the driver of all accounts and reports on the machines that run them. With one machine it is the Chromium
+driver itself; with many, it is `controller.cluster`. Not here: which account runs where, and what follows when a
+machine is lost.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,20 +15,20 @@ from controller.driver import Driver, Usage
 
 @unique
 class HostState(StrEnum):
-    """How a machine is."""
+    """The state of a machine."""
 
     UP = "up"
     DRAINING = "draining"
-    """It is up, and no account is placed there any more."""
+    """It is up, but no further account is placed on it."""
     LOST = "lost"
-    """It does not answer. What ran there has ended, or ends by itself with the machine's lease."""
+    """It does not respond. What ran there has ended, or ends with the machine's lease."""
 
 
 @dataclass(frozen=True, slots=True)
 class HostUsage:
-    """One machine that runs browsers. accounts: how many are open there. capacity: how many may be; None for no limit.
+    """One machine that runs browsers. accounts: how many are open there. capacity: the maximum; None for no limit.
 
-    free_memory, free_disk: bytes, None where not known. build: the program's version there.
+    free_memory, free_disk: bytes, None if unknown. build: the program's version there.
     """
 
     name: str
@@ -41,38 +41,38 @@ class HostUsage:
 
 
 class UnknownHostError(LookupError):
-    """No machine of this name. Its text is the name that was asked for."""
+    """No machine has this name. The text is the name that was requested."""
 
 
 class Hosts(Driver, Protocol):
-    """Opens browsers on machines, and knows the machines. One for the whole program."""
+    """Opens browsers on machines, and knows the machines. One instance per program."""
 
     def find(self) -> str:
-        """Tell in one line what will run the browsers, without starting it. Raises DriverError."""
+        """Describe in one line what will run the browsers, without starting it. Raises DriverError."""
 
     async def identify(self) -> object:
-        """Refuse what can run no browser at all. Raises DriverError, TimeoutError."""
+        """Fail if no browser can be run at all. Raises DriverError, TimeoutError."""
 
     async def end_orphans(self) -> int:
-        """End what a killed controller left running; once, before the first browser. Returns how many browsers.
+        """End what a killed controller left running; once, before the first browser. Returns the number of browsers.
 
         Raises DriverError, OSError.
         """
 
     def warm_up(self) -> None:
-        """Start what all browsers share, in the background: the first launch need not wait for it then."""
+        """Start what all browsers share, in the background, so that the first launch need not wait for it."""
 
     def used(self) -> Mapping[str, Usage]:
-        """Return what each account's browser used at the last look, by number: nothing is measured for it."""
+        """Return each browser's usage at the last measurement, by account number: takes no new measurement."""
 
     def usage(self) -> Sequence[HostUsage]:
-        """Return the machines, by name. Empty where there is this one alone, which `controller.host` watches."""
+        """Return the machines, by name. Empty if there is only this one, which `controller.host` watches."""
 
     def host_of(self, account: str) -> str:
-        """Name the machine that an account is open on; "" where it is open nowhere, or there is one machine alone."""
+        """Return the machine that runs an account; "" if it is not open, or there is only one machine."""
 
     def drain(self, host: str, *, draining: bool) -> None:
-        """Place no account on a machine any more, or do so again. Nothing is closed. Raises UnknownHostError."""
+        """Exclude a machine from placement, or include it again. Closes nothing. Raises UnknownHostError."""
 
     async def run(self) -> None:
-        """Keep the machines in view, until cancelled."""
+        """Monitor the machines until cancelled."""

@@ -1,9 +1,9 @@
-"""How many browsers may be launched at once, decided from what strains the machine: pure, without clock or I/O.
+"""Decides how many browsers may launch at once from the machine's measured load: pure, without clock or I/O.
 
-A launch is dear for its first second and then waits for the network, so what counts is not how many are under way but
-how the machine takes them. Each look gives one decision: one slot more while all is easy, fewer at once under strain,
-never none while nothing is under way: somebody must always be able to start. What is measured, and when, is
-`launch_pressure`'s; who comes next is `controller.launch_slots`'s.
+A launch is CPU-bound for its first second and then waits for the network, so the limit follows how the machine copes
+rather than a fixed count. Each measurement yields one decision: one slot more while the load is low, fewer at once
+under pressure, and always at least one, so that a launch can always start. `launch_pressure` decides when to measure;
+`controller.launch_slots` decides who comes next.
 """
 
 from dataclasses import dataclass
@@ -13,28 +13,28 @@ from controller.launch_slots import Bound, Room
 MIB = 1 << 20
 
 EASY_CPU = 0.7
-"""Share of the time in which something waits for a processor, below which there may be one more."""
+"""CPU pressure, as a share of time, below which one more launch is allowed."""
 BUSY_CPU = 0.9
-"""From here on the processors are busy: launches beyond one for each would only make each other late."""
+"""CPU pressure from which the processors count as busy: further launches would only delay each other."""
 STARTING_PER_CORE = 3
-"""Browsers that may be starting for each processor while these are busy: their pages then compute, and do not wait."""
+"""Concurrent launches per processor while these are busy: the launching pages are then computing, not waiting."""
 MOST_STARTING_PER_CORE = 10
-"""Browsers that may be starting for each processor at all: while WhatsApp cannot be reached, pages wait and wait."""
+"""Concurrent launches per processor in any case: while WhatsApp cannot be reached, pages wait indefinitely."""
 BUSY_QUEUE = 2.0
-"""Where the kernel measures no pressure: runnable tasks for each processor from which on these are busy."""
+"""Runnable tasks per processor that count as busy, on kernels without pressure figures."""
 EASY_LAG = 0.1
 LATE_LAG = 0.4
-"""Seconds by which the event loop is late, from which on nobody new is launched: probes and alerts go first."""
+"""Event loop lag in seconds from which nothing new is launched: probes and alerts take precedence."""
 BUSY_MEMORY = 0.1
 BUSY_DISK = 0.6
-"""Shares of the time in which something waits for memory or the disk, from which on nobody new is launched."""
+"""Memory and I/O pressure, as shares of time, from which nothing new is launched."""
 BROWSER_MEMORY = 150 * MIB
-"""What one more account takes, with a margin; a browser that is starting may take half of that yet."""
+"""Memory of one more account, with a margin; a browser that is starting may still need half of it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """What does not change. cores: processors that we may use, a control group's quota counted.
+    """The constants of a machine. cores: processors we may use, after a control group's quota.
 
     reserve: bytes that must stay free.
     """
@@ -50,10 +50,10 @@ class Machine:
 
 @dataclass(frozen=True, slots=True)
 class Strain:
-    """What one look measured. cpu, memory, disk: shares of the time since the last look in which something waited.
+    """One measurement. cpu, memory, disk: pressure since the last measurement, as shares of time.
 
-    None where the kernel does not tell. queue: runnable tasks for each processor. lag: seconds that the event loop was
-    late at the worst. free_memory: bytes.
+    None if the kernel does not report it. queue: runnable tasks per processor. lag: the event loop's maximum lag in
+    seconds. free_memory: bytes.
     """
 
     cpu: float | None = None
@@ -65,18 +65,18 @@ class Strain:
 
     @property
     def is_cpu_busy(self) -> bool:
-        """Whether work waits for processors nearly all the time."""
+        """Whether tasks wait for processors nearly all the time."""
         return self.queue >= BUSY_QUEUE if self.cpu is None else self.cpu >= BUSY_CPU
 
     @property
     def is_easy(self) -> bool:
-        """Whether there is room for more."""
+        """Whether one more launch is allowed."""
         has_cpu = self.queue < BUSY_QUEUE / 2 if self.cpu is None else self.cpu < EASY_CPU
         return has_cpu and self.lag < EASY_LAG and self.stops is None
 
     @property
     def stops(self) -> Bound | None:
-        """What lets nobody new begin; None where nothing does."""
+        """Why nothing new may be launched; None if it may."""
         if self.lag >= LATE_LAG:
             return Bound.LAG
         if (self.memory or 0.0) >= BUSY_MEMORY:
@@ -85,20 +85,20 @@ class Strain:
 
 
 def most_at_once(machine: Machine) -> int:
-    """Return the most launches at once where nobody has said one: two for each processor."""
+    """Return the default maximum of concurrent launches: two per processor."""
     return min(32, 2 * machine.whole_cores)
 
 
 def first_room(machine: Machine, most: int) -> Room:
-    """Return the room before anything was measured: a launch for each processor."""
+    """Return the limit before the first measurement: one launch per processor."""
     return Room(min(most, machine.whole_cores), _most_starting(machine))
 
 
 def decide(before: Room, strain: Strain, starting: int, machine: Machine, most: int) -> Room:
-    """Return how many may go on at once from now on.
+    """Return the new limit of concurrent launches.
 
-    before: the last decision. starting: browsers that are being launched or whose page does not know yet who it is.
-    most: launches at once, whatever is measured.
+    before: the last decision. starting: browsers being launched, or whose page does not know its account state yet.
+    most: the configured maximum.
     """
     launching = min(most, max(1, before.launching))
     if (stops := strain.stops) is not None:
@@ -124,6 +124,6 @@ def _most_starting(machine: Machine) -> int:
 
 
 def _fitting(free: int, starting: int, machine: Machine) -> int:
-    """Return how many may be starting before the memory that must stay free is touched; one always may."""
+    """Return how many may be starting before the memory reserve is touched; at least one."""
     more = (free - machine.reserve - starting * BROWSER_MEMORY // 2) // BROWSER_MEMORY
     return max(1, starting + max(0, more))

@@ -1,8 +1,8 @@
-"""How strained this machine is: the kernel's pressure figures (PSI), its run queue, and the processors that are ours.
+"""Measures the machine's load: the kernel's pressure figures (PSI), its run queue, and the processors we may use.
 
-/proc/pressure is the whole host's, a control group's own file that of what runs in it; the worse counts. The kernel's
-averages are of ten seconds and more, so shares are taken from its totals between two looks. Linux only; where a kernel
-does not measure pressure, it is None. What follows from it is `launch_policy`'s.
+/proc/pressure covers the whole host, a control group's own file what runs in it; the worse one counts. The kernel's
+averages cover ten seconds or more, so shares are computed from its totals between two measurements. Where the kernel
+does not measure pressure, it is None. Linux only. `launch_policy` evaluates the figures.
 """
 
 import os
@@ -20,7 +20,7 @@ _MICRO = 1e-6
 
 @dataclass(slots=True)
 class Pressure:
-    """Measures the strain since its last look; blocks for less than a millisecond. proc: where /proc is."""
+    """Measures the load since its last measurement; blocks for less than a millisecond. proc: the path of /proc."""
 
     limits: HostLimits
     proc: Path = Path("/proc")
@@ -39,7 +39,7 @@ class Pressure:
         self.look(0.0)
 
     def look(self, lag: float) -> Strain:
-        """Measure. lag: seconds that the event loop was late at the worst since the last look."""
+        """Measure. lag: the event loop's maximum lag in seconds since the last measurement."""
         now = self.clock()
         passed = now - self._looked_at if hasattr(self, "_looked_at") else 0.0
         self._looked_at = now
@@ -60,7 +60,7 @@ class Pressure:
 
 
 def cores(proc: Path = Path("/proc")) -> float:
-    """Return how many processors we may use: those that we may run on, or less by a control group's quota."""
+    """Return how many processors we may use: our CPU affinity, or less by a control group's quota."""
     quotas = [quota for group in control_groups(proc).get("", []) if (quota := _quota_v2(group)) is not None]
     quotas += [quota for group in control_groups(proc).get("cpu", []) if (quota := _quota_v1(group)) is not None]
     return min([float(len(os.sched_getaffinity(0))), *quotas])
@@ -84,14 +84,14 @@ def _words(path: Path) -> list[str]:
 
 
 def _stalled(path: Path) -> float | None:
-    """Return the seconds in which something waited, from a pressure file's line `some … total=<microseconds>`."""
+    """Return the seconds during which some task waited, from a pressure file's line `some … total=<microseconds>`."""
     words = _words(path)
     total = next((word for word in words if word.startswith("total=")), None) if words[:1] == ["some"] else None
     return None if total is None else int(total.removeprefix("total=")) * _MICRO
 
 
 def _runnable(proc: Path) -> int:
-    """Return how many tasks run or wait for a processor now, ourselves not counted."""
+    """Return how many tasks are running or waiting for a processor, excluding ourselves."""
     for line in (proc / "stat").read_text(encoding="ascii", errors="replace").splitlines():
         if line.startswith("procs_running "):
             return max(0, int(line.split()[1]) - 1)

@@ -1,7 +1,7 @@
-"""The proxies that accounts have of their own: kept by a store, their passwords encrypted where there is a key.
+"""Accounts' own proxies: stored, with their passwords encrypted if there is a key.
 
-Whoever opens a browser, and whoever asks WhatsApp's host in its place, looks up here which way the account goes. What
-becomes of an account whose proxy does not answer is `own_ways`'.
+Whatever opens a browser, or probes WhatsApp's host on its behalf, looks up the account's route here. `own_ways` handles
+accounts whose proxy does not respond.
 """
 
 import base64
@@ -29,22 +29,22 @@ UNREADABLE = (
 
 
 class ProxyStore(Protocol):
-    """Where proxies are kept. Every method raises OSError if it cannot."""
+    """Storage of proxies. Every method raises OSError on failure."""
 
     async def proxies(self) -> Sequence[StoredProxy]:
-        """Return all."""
+        """Return all proxies."""
 
     async def save_proxy(self, number: str, server: str, login: str, *, encrypted: bool) -> None:
-        """Store an account's proxy in the place of the one it had."""
+        """Store an account's proxy, replacing the previous one."""
 
     async def remove_proxy(self, number: str) -> None:
         """Delete an account's proxy."""
 
 
 class AccountProxies:
-    """Which account goes through which proxy of its own. `load` it before the first browser opens.
+    """Which account uses which proxy of its own. `load` it before the first browser opens.
 
-    identity: what passwords are encrypted to (PROFILE_KEY), None for not at all.
+    identity: encrypts passwords (PROFILE_KEY), None for plain text.
     """
 
     def __init__(self, store: ProxyStore, identity: pyrage.x25519.Identity | None = None) -> None:
@@ -52,10 +52,10 @@ class AccountProxies:
         self._proxies: dict[str, Proxy] = {}
         self._unreadable: dict[str, str] = {}
         self.changed: list[Callable[[str], None]] = []
-        """Called with the number of an account that goes another way from now on."""
+        """Called with the number of an account whose route changes from now on."""
 
     async def load(self) -> None:
-        """Read what is stored; what was stored before there was a key is encrypted now. Raises OSError."""
+        """Load what is stored, encrypting what was stored before there was a key. Raises OSError."""
         for row in await self._store.proxies():
             proxy = read_row(row, self._identity)
             if proxy is None:
@@ -67,7 +67,7 @@ class AccountProxies:
                 await self._save(row.number, proxy)
 
     def find(self, number: str) -> Proxy | None:
-        """Return an account's own proxy; None where it has none, or one whose password cannot be read."""
+        """Return an account's own proxy; None if it has none, or its password cannot be decrypted."""
         return self._proxies.get(number)
 
     def server(self, number: str) -> str | None:
@@ -76,7 +76,7 @@ class AccountProxies:
         return proxy.server if proxy is not None else self._unreadable.get(number)
 
     def is_unreadable(self, number: str) -> bool:
-        """Tell whether an account has a proxy of its own whose password cannot be read."""
+        """Return whether an account has a proxy of its own whose password cannot be decrypted."""
         return number in self._unreadable
 
     def all(self) -> dict[str, Proxy]:
@@ -84,19 +84,19 @@ class AccountProxies:
         return dict(self._proxies)
 
     async def save(self, number: str, proxy: Proxy) -> None:
-        """Let an account go through a proxy from its next opening on. Raises OSError: then nothing has changed."""
+        """Use a proxy for an account from its next opening on. Raises OSError: then nothing has changed."""
         await self._save(number, proxy)
         self._unreadable.pop(number, None)
         self._proxies[number] = proxy
         self._tell(number)
 
     async def remove(self, number: str) -> None:
-        """Let an account go the way of all others again. Raises OSError: then nothing has changed."""
+        """Return an account to the common route. Raises OSError: then nothing has changed."""
         await self._store.remove_proxy(number)
         self.forget(number)
 
     def forget(self, number: str) -> None:
-        """Drop the proxy of an account that is gone; whoever removed it from the store did so there, too."""
+        """Drop a removed account's proxy from memory; the caller has deleted it from the store."""
         had = self._proxies.pop(number, None) is not None
         if self._unreadable.pop(number, None) is not None or had:
             self._tell(number)
@@ -114,7 +114,7 @@ class AccountProxies:
 
 
 def read_row(row: StoredProxy, identity: pyrage.x25519.Identity | None) -> Proxy | None:
-    """Return what is stored; None where the password cannot be read with this key, or it is no proxy."""
+    """Return what is stored; None if the password cannot be decrypted with this key, or it is no proxy."""
     login = row.login
     try:
         if row.encrypted:
@@ -128,13 +128,13 @@ def read_row(row: StoredProxy, identity: pyrage.x25519.Identity | None) -> Proxy
 
 
 class ProxiedDriver:
-    """A driver whose openings go through the accounts' own proxies. Implements `controller.driver.Driver`."""
+    """A driver that opens browsers through the accounts' own proxies. Implements `controller.driver.Driver`."""
 
     def __init__(self, driver: Driver, proxies: AccountProxies) -> None:
         self._driver, self._proxies = driver, proxies
 
     async def open(self, opening: Opening, report: Callable[[Report], None]) -> Session:
-        """Open a browser on the account's own way: never on another one, which would show it to the wrong eyes."""
+        """Open a browser on the account's own route, never on another one, which would reveal it to the wrong party."""
         if self._proxies.is_unreadable(opening.account):
             raise DriverError(Reason.LAUNCH_FAILED, UNREADABLE)
         proxy = self._proxies.find(opening.account)

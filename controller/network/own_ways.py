@@ -1,7 +1,7 @@
-"""Outages by way: accounts go to WhatsApp by the way of all, or by proxies of their own, and each way is watched.
+"""Outages per route: accounts reach WhatsApp by the common route or by proxies of their own; each is watched.
 
-An account whose own proxy does not answer is held, as all are in an outage of WhatsApp: nothing is tried that must fail
-and nothing is counted. How one way is watched is `outage`'s.
+An account whose own proxy does not respond is paused, like all accounts in an outage of WhatsApp: nothing is attempted
+that must fail, and nothing counts as a failure. `outage` watches a single route.
 """
 
 import asyncio
@@ -17,7 +17,7 @@ from controller.troubles import Trouble, Troubles
 
 
 class _Way:
-    """The accounts of one way: implements `outage.Accounts`."""
+    """The accounts of one route: implements `outage.Accounts`."""
 
     def __init__(self, registry: Registry, hold: str, concerns: Callable[[str], bool]) -> None:
         self._registry, self._hold, self._concerns = registry, hold, concerns
@@ -36,12 +36,12 @@ class _Way:
 
 
 class _ProxyTroubles:
-    """Makes one trouble of all proxies that do not answer: implements `Troubles` for each way by `of`."""
+    """Combines all proxies that do not respond into one trouble: `of` implements `Troubles` for each route."""
 
     def __init__(self, troubles: Troubles) -> None:
         self._troubles = troubles
         self.unsettled: set[Proxy] = set()
-        """Of which an earlier run may have notified people."""
+        """People may have been notified of these in an earlier run."""
         self._down: dict[Proxy, str] = {}
 
     async def down(self, proxy: Proxy, words: str) -> None:
@@ -76,9 +76,10 @@ class _TroublesOfOne:
 
 
 class OwnWays:
-    """Watches every way. Give it every notice (`note`), and `run` it.
+    """Watches every route. Pass every notice to `note`, and `run` it.
 
-    reach: of the way of all, None where it cannot be asked. reach_by: makes what asks through an account's own proxy.
+    reach: queries the common route, None if it cannot be queried. reach_by: returns what queries through an account's
+    own proxy.
     """
 
     def __init__(
@@ -102,11 +103,11 @@ class OwnWays:
 
     @property
     def held(self) -> bool:
-        """Whether the accounts that go the way of all are held now."""
+        """Whether the accounts on the common route are paused now."""
         return self._common.held
 
     def note(self, notice: Notice) -> None:
-        """Take a notice; returns at once."""
+        """Process a notice; returns at once."""
         if not isinstance(notice, Transition):
             return
         proxy = self._proxies.find(notice.number)
@@ -116,7 +117,7 @@ class OwnWays:
             self._common.note(notice)
 
     async def run(self) -> None:
-        """Watch for ever, each way by itself."""
+        """Watch until cancelled, each route separately."""
         self._troubles.unsettled = set(self._proxies.all().values())
         if not self._troubles.unsettled:
             await self._troubles.up(Proxy("http", "", 0))
@@ -128,7 +129,7 @@ class OwnWays:
                 await self._changed.wait()
 
     async def _follow(self, group: asyncio.TaskGroup) -> None:
-        """Watch the ways that accounts go now, and no other."""
+        """Watch exactly the routes that are in use."""
         wanted = set(self._proxies.all().values())
         for proxy in [each for each in self._watches if each not in wanted]:
             del self._watches[proxy]

@@ -22,26 +22,26 @@ log = logging.getLogger(__name__)
 EVERY = 2.0
 """Seconds between two measurements."""
 EVERY_NEAR = 0.3
-"""Seconds between two measurements while a browser uses more than half of its limit, or does not answer."""
+"""Seconds between two measurements while a browser uses more than half of its limit, or its page does not answer."""
 ASKED_AFTER = 1.5
-"""Seconds without a pause after which a page is asked whether it answers."""
+"""Seconds of uninterrupted script after which a page is asked whether it answers."""
 SILENT_FOR = 4.0
-"""Seconds that it may then leave the question unanswered, still without a pause."""
+"""Seconds that it then has to answer, if its script still does not pause."""
 LOOP_CPU = 3.0
-"""Seconds of a processor that it must have used by then: on a machine without time for it, it is only slow."""
+"""CPU seconds that it must have used by then: on a machine short of processors, it is merely slow."""
 MIB = 1 << 20
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """What a browser may use at most, 0 for any amount. memory: bytes."""
+    """What a browser may use, 0 for any amount. memory: bytes."""
 
     memory: int = 3000 * MIB
     processes: int = 80
 
     def exceeded_by(self, use: "RoughUsage") -> str | None:
-        """Say in one line what is beyond the bounds; None where nothing is."""
+        """Describe in one line which limit is exceeded; None if none is."""
         if self.memory and use.memory > self.memory:
             return f"its browser used {use.memory // MIB} MiB, the most is {self.memory // MIB} MiB"
         if self.processes and use.processes > self.processes:
@@ -49,13 +49,13 @@ class Bounds:
         return None
 
     def is_near(self, use: "RoughUsage") -> bool:
-        """Whether it is worth a closer look."""
+        """Whether it needs closer watching."""
         return bool(self.memory) and use.memory > self.memory // 2
 
 
 @dataclass(frozen=True, slots=True)
 class RoughUsage:
-    """What a browser uses. memory: bytes, private or shared between its processes. pids: its processes."""
+    """A browser's usage. memory: bytes, private or shared between its processes. pids: its processes."""
 
     memory: int = 0
     processes: int = 0
@@ -80,7 +80,7 @@ def rough_usage(leaders: Iterable[int]) -> dict[int, RoughUsage]:
 
 
 def _memory(pid: str) -> int:
-    """Count what is not a file's: `statm` tells shared memory as a file's, so a large one is looked at closely."""
+    """Count anonymous memory: `statm` reports shared memory as file-backed, so a large process is measured exactly."""
     size = Path(f"/proc/{pid}/statm").read_text(encoding="ascii").split()
     resident, shared = int(size[1]) * _PAGE, int(size[2]) * _PAGE
     if shared < 200 * MIB:
@@ -92,7 +92,7 @@ def _memory(pid: str) -> int:
 
 @dataclass(slots=True)
 class _Watched:
-    """A browser being watched. asking: the question whether its page answers, since `asked_at` (loop's seconds)."""
+    """A browser being watched. asking: the pending question whether its page answers; asked_at: loop's seconds."""
 
     exceeded: Callable[[str], None]
     ask: Callable[[], Awaitable[object]]
@@ -106,7 +106,7 @@ class _Watched:
 
 
 class BoundsWatch:
-    """Watches open browsers, if there are any. For one event loop."""
+    """Watches all open browsers. For one event loop."""
 
     def __init__(self, bounds: Bounds, threads: MainThreads | None = None) -> None:
         self._bounds = bounds
@@ -173,7 +173,7 @@ class BoundsWatch:
         return used, stretches
 
     def _loops(self, watched: _Watched, stretch: Stretch) -> str | None:
-        """Say in one line that a page's script does not pause; None where it does, or answers all the same."""
+        """Describe in one line that a page's script does not pause; None if it does, or the page answers anyway."""
         now = asyncio.get_running_loop().time()
         has_answered = watched.asking is not None and watched.asking.done()
         if stretch.seconds < ASKED_AFTER or has_answered:

@@ -1,7 +1,7 @@
-"""How long the main thread of a browser's page has been running without a pause, from what the kernel counts.
+"""Measures how long the main thread of a browser's page has run without a pause, from the kernel's counters.
 
-A thread is counted as running while it runs or waits for a processor, so that a crowded machine hides no endless loop.
-It costs one small file for each page at a look. Linux only.
+A thread counts as running while it runs or waits for a processor, so that an overloaded machine hides no endless loop.
+Costs one small file per page and measurement. Linux only.
 """
 
 import time
@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 UNBROKEN = 0.9
-"""The share of the time between two looks that a thread without a pause runs, or waits to run, at least."""
+"""Minimum share of time for which a thread without a pause runs or waits to run, between two measurements."""
 _NS = 1e9
 
 
 @dataclass(frozen=True, slots=True)
 class Stretch:
-    """A main thread's running without a pause, up to now. seconds: by the wall clock; cpu: seconds of a processor."""
+    """A main thread's uninterrupted running time. seconds: wall clock; cpu: processor time."""
 
     seconds: float = 0.0
     cpu: float = 0.0
@@ -37,16 +37,16 @@ def read_schedule(pid: int) -> tuple[float, float]:
 
 
 def is_renderer(pid: int) -> bool:
-    """Tell whether a process of Chromium's runs pages."""
+    """Return whether a Chromium process is a renderer."""
     try:
-        # Chromium rewrites its children's command lines: they are parted by spaces then.
+        # Chromium rewrites its children's command lines, which are then separated by spaces.
         return b"--type=renderer" in Path(f"/proc/{pid}/cmdline").read_bytes().replace(b" ", b"\0").split(b"\0")
     except OSError:
         return False
 
 
 class MainThreads:
-    """Looks at the renderers of all browsers, again and again."""
+    """Measures the renderers of all browsers repeatedly."""
 
     def __init__(
         self,
@@ -59,11 +59,11 @@ class MainThreads:
         self._others: set[int] = set()
 
     def look(self, pids: Iterable[int]) -> Stretch:
-        """Look at one browser's processes; return the longest stretch among its pages."""
+        """Measure one browser's processes; return the longest stretch among its pages."""
         return max(map(self._look_at, pids), key=lambda stretch: stretch.seconds, default=Stretch())
 
     def forget_all_but(self, pids: Iterable[int]) -> None:
-        """Keep nothing of processes that are gone."""
+        """Drop the measurements of processes that have exited."""
         alive = set(pids)
         self._others &= alive
         for gone in self._counted.keys() - alive:
