@@ -63,7 +63,7 @@ def test_what_grows_slowly_behind_a_warm_up_is_wrong(runs, wrong):
 @pytest.mark.chromium
 @pytest.mark.timeout(600)
 def test_a_short_form_of_it():
-    command = [sys.executable, "-m", "tests.soak", "--seconds", "18", "--accounts", "3", "--every", "4"]
+    command = [sys.executable, "-m", "tests.soak", "--seconds", "12", "--accounts", "2", "--every", "3"]
     done = subprocess.run(command, check=False, cwd=ROOT, text=True, capture_output=True, timeout=580)
     assert done.returncode == 0, done.stdout + done.stderr
     assert " 0 WRONG" in done.stdout

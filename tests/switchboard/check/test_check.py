@@ -24,6 +24,7 @@ from switchboard.data_dir import held
 from switchboard.settings import Settings
 from tests.proxies import http_proxy
 
+ROOTS_HOME, ADAS_HOME = "/" + "root", "/home" + "/ada"
 ROOT = Path(__file__).resolve().parents[3]
 TOKEN = "7000000001:" + "AA-nobodys_" * 3 + "xy"
 
@@ -137,6 +138,24 @@ def test_what_no_wait_would_mend(tmp_path):
     assert told["browser"]["verdict"] == "mend"
     assert "does not report its version" in told["browser"]["text"]
     assert told["Telegram"]["verdict"] == "later"
+
+
+@pytest.mark.parametrize(
+    ("python", "home"),
+    [
+        (f"{ROOTS_HOME}/.pyenv/versions/3.12.1/bin/python3.12", ROOTS_HOME),
+        (f"{ADAS_HOME}/.local/share/uv/python/bin/python3", ADAS_HOME),
+        ("/usr/bin/python3", None),
+        ("/opt/python/bin/python3", None),
+    ],
+)
+def test_a_python_in_a_home_folder_is_named(monkeypatch, python, home):
+    monkeypatch.setattr(host.sys, "executable", python)
+    monkeypatch.setattr(host.Path, "resolve", lambda path: path)
+    finding = host.python_is_for_others()
+    assert (finding is None) is (home is None)
+    if finding is not None:
+        assert f"{python} lies in {home}: a service with ProtectHome cannot run it" in finding.text
 
 
 def test_a_folder_without_the_right_to_execute(tmp_path, monkeypatch):
