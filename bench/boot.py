@@ -27,7 +27,7 @@ from controller.host.limits import HostLimits
 from controller.host.pressure import Pressure, cores
 from controller.registry import Account, Registry
 from controller.tasks import Tasks
-from sandbox.whatsapp import Heavy, Options, Timings, WhatsAppStandIn
+from sandbox.whatsapp import Heavy, Options, PhoneError, Timings, WhatsAppStandIn
 
 PATIENCE = 180.0
 PROBE_EVERY = 0.5
@@ -68,7 +68,7 @@ async def link(driver: ChromiumDriver, stand_in: WhatsAppStandIn, number: str) -
                     if isinstance(each, Ended):
                         raise RuntimeError(f"{each.reason}: {each.detail}")  # noqa: TRY004 - of the page
                     if isinstance(each, Code):
-                        with contextlib.suppress(LookupError, ValueError):
+                        with contextlib.suppress(PhoneError):  # it is used, or dead by now
                             stand_in.phones.scan(each.text, number)
                 await asyncio.sleep(0.1)
     finally:
@@ -125,9 +125,9 @@ async def measure(count: int, heavy: Heavy | None, most: int, *, follows: bool) 
         options = Options(timings=Timings().scaled(4).with_given({"load_cold": 0.5}), heavy=heavy)
         async with WhatsAppStandIn(options) as stand_in:
             driver = ChromiumDriver(ChromiumOptions(page_url=stand_in.url, data_dir=Path(folder), save_every=1e9))
-            for at in range(0, len(numbers), 4):
-                await asyncio.gather(*(link(driver, stand_in, number) for number in numbers[at : at + 4]))
             try:
+                for at in range(0, len(numbers), 4):
+                    await asyncio.gather(*(link(driver, stand_in, number) for number in numbers[at : at + 4]))
                 return await boot(driver, numbers[:4], numbers[4:], most, follows=follows)
             finally:
                 await driver.stop()
