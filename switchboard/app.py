@@ -236,7 +236,7 @@ def chromium_options(settings: Settings) -> ChromiumOptions:
         connect_timeout=settings.connect_timeout_seconds,
         presence=settings.keep_alive_presence,
         vault_key=settings.vault_key,
-        bounds=Bounds(memory=settings.account_memory_limit_mib * MIB),
+        bounds=Bounds(memory=settings.account_memory_limit_mib * MIB, disk=settings.account_disk_limit_mib * MIB),
     )
 
 

@@ -112,6 +112,7 @@ class Settings(HostSettings):
     escalate_after_seconds: Seconds = 900
     account_memory_mib: int = Field(default=1500, ge=0)
     account_memory_limit_mib: int = Field(default=3000, ge=0)
+    account_disk_limit_mib: int = Field(default=5000, ge=0)
     host_free_memory_mib: int = Field(default=300, ge=0)
     host_free_disk_mib: int = Field(default=500, ge=0)
     recycle_after_seconds: Seconds = 86400

@@ -293,5 +293,5 @@ class ChromiumDriver:
             released=lambda: self._released(parts.process.pid, lock),
         )
         await session.channel.install()
-        await session.fence.install(parts.context, parts.browser_cdp)
+        await session.fence.install(parts.context, parts.browser_cdp, self._options.bounds.disk)
         return session

@@ -154,6 +154,9 @@ class ChromiumSession:
         if subject is Subject.END and self._log_out_said is not None and not self._after_log_out:
             self._tasks.start(self._believe_log_out(meant))
             return
+        if subject is Subject.CODE and self._log_out_said is not None:
+            self.end(_logged_out(self._log_out_said))  # it spoke of it, and now asks for a scan
+            return
         for each in self._reader.believed(meant):
             if isinstance(each, Finding):
                 self._find(each)

@@ -39,7 +39,7 @@ NOWHERE = "https://web.whatsapp.invalid/"  # a name that can never resolve (RFC 
 PAGE = resources.files("sandbox.whatsapp") / "page"
 BUNDLE = (
     "base.js", "store.js", "wire.js", "models.js", "account.js", "socket.js", "linking.js", "surface.js", "trouble.js",
-    "hostile.js",
+    "hoard.js", "hostile.js",
 )  # fmt: skip
 KINDS = {".js": "text/javascript", ".css": "text/css"}
 LONGEST_QR = 1000

@@ -77,7 +77,9 @@ LIVE = frozenset({
 """The switches that an open page itself feels."""
 HARMS = (
     "popups", "reports", "forged", "errors", "console", "busy", "memory", "frames", "workers", "downloads",
-    "permissions", "protocols", "alerts", "addresses", "unload",
+    "permissions", "protocols", "alerts", "addresses", "unload", "storage", "worker_memory", "worker_console",
+    "elements", "titles",
+    "prompts", "requests", "reloads", "refresh", "blob", "data",
 )  # fmt: skip
 
 

@@ -295,7 +295,7 @@ def hangs(stage: Stage) -> list[Fault]:
             name="page hangs in a loop", do=phone("hang"),
             expected=Expected(
                 reason="page_misbehaves", state="ERROR", layer="without a pause", within=12, back=25, errors=(1, 1),
-                alerts=(0, 1), words="its page misbehaves",
+                alerts=(0, 1), words="did more than any page may",
             ),
         ),
         Fault(name="server silent, socket open", do=_silent, cure=_answers, expected=lost),

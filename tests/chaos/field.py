@@ -11,7 +11,6 @@ from dataclasses import replace
 
 import psutil
 
-from sandbox.whatsapp.switches import HARMS
 from tests.chaos.faults import (
     STRANGER,
     both,
@@ -198,7 +197,7 @@ def glimpses() -> list[Fault]:
         Fault(name=f"a glimpse of {sight}", do=turned("brief_sight", sight), expected=NOTHING)
         for sight in ("UNPAIRED", "CONFLICT", "TOS_BLOCK", "logout", "blank")
     ]
-    dialog = replace(NOTHING, words="a dialog covers the page")
+    dialog = replace(NOTHING, words="a dialog covers its page")
     return [*seen, Fault(name="a dialog over the page", do=turned("dialog", "whats_new"), after=turned("dialog", "off"),
                          expected=dialog)]  # fmt: skip
 
@@ -216,7 +215,7 @@ def sessions() -> list[Fault]:
         Fault(name="number told late", do=_meets("late_number", 8), after=cured("late_number"), expected=back),
         Fault(
             name="passkey of a restored session", do=_asked_when_restored, cure=_approves,
-            expected=replace(back, within=30, alerts=(1, 1), back=45, words="a passkey is needed"),
+            expected=replace(back, within=30, alerts=(1, 1), back=45, words="asks for a passkey"),
         ),
         Fault(
             name="log-out: account locked", do=phone("logout", reason="3"), person=_link_again,
@@ -231,7 +230,7 @@ def sessions() -> list[Fault]:
 
 
 def covers() -> list[Fault]:
-    """What keeps a restored session from going on: a known dialog, an unknown one, the page's own lock (K7)."""
+    """What keeps a restored session from going on: a dialog, the page's own lock (K7)."""
     person = Expected(reason="screen_locked", layer="locked", within=20, attempts=(0, 1), alerts=(1, 1), back=30,
                       also=_GONE, words="screen lock")  # fmt: skip
     return [
@@ -239,11 +238,6 @@ def covers() -> list[Fault]:
             name="known dialog before the page goes on", do=_meets("dialog", "whats_new_blocks"), person=_continues,
             after=cured("dialog"), expected=replace(NOTHING, also=_GONE, attempts=(1, 1), alerts=(1, 1), back=30,
                                                     words="press Continue"),
-        ),
-        Fault(
-            name="unknown dialog before the page goes on", do=_meets("dialog", "unknown_blocks"), cure=cured("dialog"),
-            expected=Expected(reason="deadline", state="ERROR", layer="Review your account settings", within=90,
-                              also=_GONE, attempts=(1, 2), errors=(1, 1), alerts=(0, 1), back=30),
         ),
         Fault(name="WhatsApp Web's screen lock", do=_meets("screen_lock", True), person=_unlocked, expected=person),
     ]  # fmt: skip
@@ -279,25 +273,34 @@ def host(stage: Stage) -> list[Fault]:
     return [Fault(name="host answers browsers only", whole=True, do=strict, after=open_again, expected=expected)]
 
 
-_HARMLESS = tuple(harm for harm in HARMS if harm not in {"busy", "memory", "frames", "unload"})
+_HARMLESS = (
+    "popups", "reports", "errors", "console", "downloads", "permissions", "workers", "requests", "prompts", "alerts",
+)  # fmt: skip
 
 
 def harms() -> list[Fault]:
     """A page that turns on us: nobody else is told anything, and what is past every bound is ended (L17)."""
     told = [
-        Fault(name=f"hostile page: {how}", do=phone("harm", how=how), after=kill(), expected=NOTHING)
+        Fault(
+            name=f"hostile page: {how}",
+            do=phone("harm", how=how),
+            after=kill(),
+            expected=replace(NOTHING, also=_GONE, attempts=(0, 1)),
+        )  # that is the kill
         for how in _HARMLESS
     ]
     ended = Expected(
         reason="page_misbehaves", state="ERROR", layer="MiB", within=10, errors=(1, 1), alerts=(0, 1), back=25,
-        words="its page misbehaves",
+        words="did more than any page may",
     )  # fmt: skip
-    frames = replace(ended, layer="frames of others")
+    frames = replace(ended, layer="")  # for what it opened, or for the messages that each brings
+    away = Expected(reason="navigated", layer="site-1.localhost", within=3, back=20)
     return [
         *told,
         Fault(name="hostile page: memory", do=_hoards, expected=ended),
         Fault(name="hostile page: frames", prepare=switch("no_csp", True), do=phone("harm", how="frames"),
               after=cured("no_csp"), expected=frames),
+        Fault(name="hostile page: refresh to elsewhere", do=phone("harm", how="refresh"), expected=away),
     ]  # fmt: skip
 
 

@@ -311,9 +311,7 @@ async def test_a_log_out_is_told_with_its_meaning(tmp_path, reason, meant):
 @pytest.mark.parametrize("sight", ["UNPAIRED", "CONFLICT", "TOS_BLOCK", "DEPRECATED_VERSION", "logout", "blank"])
 @meets("brief_sight")
 async def test_a_glimpse_ends_nothing(tmp_path, sight):
-    # Deadlines as they are in earnest: on a busy machine the short ones end what no glimpse has ended.
-    calm = replace(POLICY, stale_after=60, sync_timeout=60, probe_timeout=10)
-    async with a_world(tmp_path, policy=calm) as world:
+    async with a_world(tmp_path, policy=CALM) as world:
         account = await world.linked()
         world.switches.set("brief_sight", sight)  # over the open page
         await asyncio.sleep(4.5)  # longer than a sight must stand
@@ -328,55 +326,76 @@ async def test_a_glimpse_ends_nothing(tmp_path, sight):
 # --- a hostile page ---------------------------------------------------------------------------------------------------
 
 
-HARMS = (
-    "popups",
-    "reports",
-    "forged",
-    "errors",
-    "console",
-    "downloads",
-    "permissions",
-    "protocols",
-    "alerts",
-    "addresses",
+CALM = replace(POLICY, stale_after=60, sync_timeout=60, probe_timeout=10)
+"""Deadlines as they are in earnest: on a busy machine the short ones end what nothing else has ended."""
+HARMLESS = (
+    ("reports", "forged", "errors", "console"),
+    ("popups", "downloads", "permissions", "protocols", "prompts"),
+    ("alerts", "addresses", "titles", "data"),
+    ("workers", "requests", "elements", "unload"),
 )
-HARMS_ENDED = {"frames": Reason.PAGE_MISBEHAVES, "memory": Reason.PAGE_MISBEHAVES, "busy": Reason.DEADLINE}
+"""Harms that are refused, or do nothing to anybody else; several at once, since each goes on for ever."""
+HARMS_ENDED = {
+    "frames": Reason.PAGE_MISBEHAVES,
+    "memory": Reason.PAGE_MISBEHAVES,
+    "worker_memory": Reason.PAGE_MISBEHAVES,
+    "busy": Reason.PAGE_MISBEHAVES,
+    "refresh": Reason.NAVIGATED,
+    "blob": Reason.NAVIGATED,
+}
 
 
 @asynccontextmanager
-async def one_hostile(tmp_path, harm) -> AsyncIterator[tuple[World, Account, Account]]:
-    """A good account, and one whose page turns hostile as it loads; nothing else loads meanwhile."""
-    async with a_world(tmp_path, bounds=Bounds(memory=800 << 20)) as world:
+async def one_hostile(tmp_path) -> AsyncIterator[tuple[World, Account]]:
+    """A good account, and one whose page turns hostile; nothing else loads meanwhile."""
+    bounds = Bounds(memory=800 << 20, disk=200 << 20)
+    async with a_world(tmp_path, policy=CALM, bounds=bounds) as world:
         bad, good = await world.linked(A), await world.linked(B)
         world.switches.set("no_csp", value=True)  # frames are to be refused by us, and not by the page's own rules
-        world.switches.set("hostile", harm)
-        await world.reopen(bad)
-        yield world, bad, good
+        await restored(world, bad)
+        yield world, bad
         assert good.connection.state is State.CONNECTED
         assert good.ends() == []
         assert good.alerts == []
 
 
-@pytest.mark.parametrize("harm", HARMS)
-@meets("hostile", "no_csp")
-async def test_a_hostile_page_harms_nobody_else(tmp_path, harm):
-    async with one_hostile(tmp_path, harm) as (_, bad, _good):
-        await bad.until_connected(after=len(bad.moves))
-        await asyncio.sleep(3)
-        assert bad.ends() == [(State.SUSPENDED, Reason.SUSPENDED_BY_OPERATOR)], (
+@pytest.mark.timeout(120)
+@meets("no_csp")
+async def test_a_hostile_page_harms_nobody_else(tmp_path):
+    async with one_hostile(tmp_path) as (world, bad):
+        for harms in HARMLESS:
+            for harm in harms:
+                world.phones.harm(harm, A)
+            await asyncio.sleep(3)
+            used = await bad.manager.usage()
+            assert used.processes < 20, harms
+            await restored(world, bad)
+        assert {reason for _, reason in bad.ends()} == {Reason.SUSPENDED_BY_OPERATOR}, (
             "what it may not do is refused, and nothing forged believed"
         )
         assert bad.alerts == []
-        used = await bad.manager.usage()
-        assert used.processes < 20
     assert [path for path in tmp_path.rglob("*") if "gift" in path.name] == []
 
 
-@pytest.mark.parametrize(("harm", "reason"), HARMS_ENDED.items())
+@pytest.mark.timeout(180)
+@meets("no_csp")
+async def test_a_page_past_every_bound_is_ended_and_nobody_else(tmp_path):
+    async with one_hostile(tmp_path) as (world, bad):
+        for harm, reason in HARMS_ENDED.items():
+            count = len(bad.moves)
+            world.phones.harm(harm, A)
+            await bad.until(lambda count=count: len(bad.moves) > count, 60)
+            assert bad.moves[count].reason is reason, harm
+            await restored(world, bad)
+
+
 @meets("hostile")
-async def test_a_page_past_every_bound_is_ended_and_nobody_else(tmp_path, harm, reason):
-    async with one_hostile(tmp_path, harm) as (_, bad, _good):
-        await bad.until_ended(reason)
+async def test_a_page_that_is_hostile_from_its_first_moment_is_ended_as_well(tmp_path):
+    async with one_hostile(tmp_path) as (world, bad):
+        world.switches.set("hostile", "frames")
+        count = len(bad.moves)
+        await world.reopen(bad)
+        await bad.until_ended(Reason.PAGE_MISBEHAVES, after=count)
 
 
 @meets("head_status", "only_browsers")

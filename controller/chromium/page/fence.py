@@ -35,11 +35,16 @@ class Fence:
         self._tried = 0
         self._since = asyncio.get_running_loop().time()
 
-    async def install(self, context: BrowserContext, browser_cdp: CDPSession) -> None:
-        """Install it before the page is loaded. Raises what Playwright raises."""
+    async def install(self, context: BrowserContext, browser_cdp: CDPSession, disk: int = 0) -> None:
+        """Install it before the page is loaded. Raises what Playwright raises.
+
+        disk: bytes that the page may store, 0 for as much as the browser gives, which is more than half of the disk.
+        """
         context.on("page", self._window_opened)
         # Permissions not named are refused from here on. Persistent storage is granted, as it holds the session's keys.
         await browser_cdp.send("Browser.grantPermissions", {"permissions": ["durableStorage"]})
+        if disk:
+            await self._cdp.send("Storage.overrideQuotaForOrigin", {"origin": self._origin, "quotaSize": disk})
         self._frame = (await self._cdp.send("Page.getFrameTree"))["frameTree"]["frame"]["id"]
         self._cdp.on("Fetch.requestPaused", self._document_asked)
         await self._cdp.send("Fetch.enable", {"patterns": [{"resourceType": "Document"}]})

@@ -15,9 +15,10 @@ _CODE = re.compile(r"[!-~]{1,1000}")
 """The characters of a code: anything else cannot be drawn, or is not a code."""
 _BUILD = re.compile(r"[0-9A-Za-z.-]{1,30}")
 _LOG_OUT_CODE = re.compile(r"[0-9]{1,4}|(?=[a-z_]{1,60}\Z)[a-z]+(_[a-z]+)*")
+_WORD_BEGINS = re.compile(r"(?<=[a-z])(?=[A-Z])")
 _NUMBER = re.compile(r"\d{7,}")
-_TOKEN = re.compile(r"\S{30,}")
-"""Not a word of any language: it may be a secret."""
+_TOKEN = re.compile(r"[!-~]{30,}")
+"""Not a word of any language: it may be a secret. Those written without spaces have other letters."""
 _SPACED_NUMBER = re.compile(r"\+?\d[\d ()./-]{6,}\d")
 _LONGEST_NUMBER = 15
 _LONGEST_BLOCK = 10 * 366 * 86400.0
@@ -85,8 +86,8 @@ class Connection:
     @property
     def fault(self) -> str | None:
         """The value that contradicts a connection; None if none does."""
-        if self.state is not None and self.state != "CONNECTED":
-            return self.state or "in no state that we know"
+        if self.state and self.state != "CONNECTED":
+            return self.state
         if self.stream == "DISCONNECTED":
             return "DISCONNECTED (its stream)"
         if self.mode in _DOWN_MODES:
@@ -95,6 +96,8 @@ class Connection:
             return f"{self.info} (its screen)"
         if self.shows_offline and self.state is None:
             return "not connected (its notice)"
+        if self.state == "" and not self._others_support:  # a word of another version: the others may know better
+            return "in no state that we know"
         return None
 
     @property
@@ -102,8 +105,12 @@ class Connection:
         """Whether it is connected: False if anything contradicts it, None if nothing supports it."""
         if self.fault is not None:
             return False
-        speaks = self.state == "CONNECTED" or self.stream == "CONNECTED" or self.info == "NORMAL"
-        return True if speaks else None
+        return True if self.state == "CONNECTED" or self._others_support else None
+
+    @property
+    def _others_support(self) -> bool:
+        """Whether a value beside the socket's state says that it is connected."""
+        return self.stream == "CONNECTED" or self.info == "NORMAL"
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,7 +188,7 @@ class Snapshot:
     def partial(self) -> str:
         """What can be monitored if not everything can, as one line for people; "" if everything can."""
         connection = self.connection
-        if connection.state is not None:
+        if connection.state:
             return ""
         if connection.mode is not None or connection.stream is not None:
             return "by its screen's own state only, not by its socket"
@@ -204,7 +211,8 @@ def build_of(raw: Any) -> str:
 
 def log_out_code(raw: Any) -> str:
     """Return WhatsApp's code for why a device was removed; "" for an invalid one."""
-    return raw if isinstance(raw, str) and _LOG_OUT_CODE.fullmatch(raw) else ""
+    code = _WORD_BEGINS.sub("_", raw).lower() if isinstance(raw, str) else ""
+    return code if _LOG_OUT_CODE.fullmatch(code) else ""
 
 
 def words_of(raw: Any) -> str:

@@ -44,7 +44,14 @@
   // --- DOM -------------------------------------------------------------------------------------------------------
 
   const one = (selector) => document.querySelector(selector);
-  const visible = (element) => element !== null && element.getClientRects().length > 0;
+  const DRAWN = { opacityProperty: true, visibilityProperty: true };
+
+  /** Whether a person would see an element: it is drawn, has a size, and is not beside the screen. */
+  function visible(element) {
+    if (element === null || !element.checkVisibility(DRAWN)) return false;
+    const { width, height, top, left, bottom, right } = element.getBoundingClientRect();
+    return width > 1 && height > 1 && bottom > 0 && right > 0 && top < innerHeight && left < innerWidth;
+  }
   const codeElement = () => {
     const found = one("[data-testid=link-device-qr-code]");
     return found && (found.hasAttribute("data-ref") ? found : found.querySelector("[data-ref]"));
@@ -55,17 +62,38 @@
   const HEADLINES = "h1, h2, [role=heading]";
   const CHATS = "#pane-side, #main, [data-testid=chat-list]";
 
+  const MODAL = "[role=alertdialog], [aria-modal=true], [data-animate-modal-popup], dialog:modal";
+
   const text = (element) => (element?.innerText ?? "").replace(/\s+/g, " ").trim().slice(0, LONGEST_TEXT);
   const first = (selector, within = document) => [...within.querySelectorAll(selector)].find(visible) ?? null;
   const buttonsOf = (box) => [...box.querySelectorAll("button, [role=button]")].filter(visible);
 
-  /** What covers the page now: an element, or null. For nested dialogs, the inner one. */
-  const cover = () => first(DIALOGS);
-  const lockField = () => first("input[type=password]");
+  /** What covers the page now, the topmost of several: an element, or null. For nested dialogs, the outer one. */
+  function cover() {
+    const middle = document.elementFromPoint(innerWidth / 2, innerHeight / 2);
+    const shown = [...document.querySelectorAll(DIALOGS)].filter(visible);
+    // What is no modal dialog, such as a menu or a picker, covers the page only where it is in the middle of it.
+    const covers = (box) => box.matches(MODAL) || box.querySelector(MODAL) !== null || box.contains(middle);
+    const outermost = shown.filter((box) => !shown.some((other) => other !== box && other.contains(box))).filter(covers);
+    return outermost.find((box) => box.contains(middle)) ?? outermost.at(-1) ?? null;
+  }
 
-  /** Whether a dialog is the "what's new" one, which stays until its only button is pressed. */
-  const isNews = (box) =>
-    buttonsOf(box).length === 1 && /what.{0,2}s new|new on whatsapp|neu bei whatsapp/i.test(text(first(HEADLINES, box)) || text(box));
+  /** The field of the page's own lock, which stands in the place of the chats. */
+  const lockField = () => (visible(one(CHATS)) ? null : first("input[type=password]"));
+
+  /** How the dialog about news is headed, in the languages that most people have. */
+  const NEWS = new RegExp(
+    [
+      "what.{0,2}s new", "new (on|in) whatsapp", "neu (bei|in) whatsapp", "was gibt.{0,2}s neues", "neuigkeiten", "novedades", "qué hay de nuevo",
+      "novidades", "nouveautés", "quoi de neuf", "novità", "wat is er nieuw", "nieuw in whatsapp", "co nowego", "nowości", "yenilikler",
+      "что нового", "що нового", "apa yang baru", "yang baru di whatsapp", "नया क्या है", "ما الجديد", "الجديد في", "מה חדש", "新功能", "新着情報", "最新情報", "새로운 기능", "새로운 소식",
+    ].join("|"),
+    "iu",
+  );
+
+  /** Whether a dialog is the one about news: one button with a name, beside a nameless cross at most, and that headline. */
+  const isNews = (box) => answersOf(box).length === 1 && NEWS.test(text(first(HEADLINES, box)) || text(box));
+  const answersOf = (box) => buttonsOf(box).filter((button) => text(button).length > 1);
 
   /** What covers the page: {words, known, locked}, or null. The headline comes first, so that it is not truncated. */
   function dialog() {
@@ -87,7 +115,7 @@
   function dismiss() {
     const box = cover();
     if (box === null || !isNews(box)) return false;
-    buttonsOf(box)[0].click();
+    answersOf(box)[0].click();
     return true;
   }
 

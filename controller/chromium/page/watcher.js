@@ -228,8 +228,8 @@
         try {
           const { publicKey: asked, mediation } = args[0] ?? {};
           const isOurs = asked && /(^|\.)whatsapp\.com$/.test(asked.rpId ?? location.hostname);
-          // A conditional request offers passkeys in a form field: nobody is prompted, and nothing waits for it.
-          if (isOurs && mediation !== "conditional") tell({ kind: "passkey" });
+          // A conditional request offers passkeys in a form field, a silent one takes what is there: no prompt, no wait.
+          if (isOurs && mediation !== "conditional" && mediation !== "silent") tell({ kind: "passkey" });
         } catch {
           // up to the page
         }

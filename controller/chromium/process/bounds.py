@@ -35,10 +35,11 @@ _PAGE = os.sysconf("SC_PAGE_SIZE")
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """What a browser may use, 0 for any amount. memory: bytes."""
+    """What a browser may use, 0 for any amount. memory: bytes. disk: bytes that its page may store."""
 
     memory: int = 3000 * MIB
     processes: int = 80
+    disk: int = 5000 * MIB
 
     def exceeded_by(self, use: "RoughUsage") -> str | None:
         """Describe in one line which limit is exceeded; None if none is."""

@@ -46,8 +46,8 @@ def viewport(savings: frozenset[str]) -> tuple[int, int]:
     return SMALL_LAYOUT if "layout" in savings else LARGE_LAYOUT
 
 
-NOT_WANTED = ("--disable-popup-blocking",)
-"""Arguments of Playwright's that would let a page open windows."""
+NOT_WANTED = ("--disable-popup-blocking", "--disable-ipc-flooding-protection")
+"""Arguments of Playwright's that would let a page open windows, or change its address without end."""
 
 
 def arguments(browser: Browser, extra: tuple[str, ...] = (), savings: frozenset[str] = frozenset(SAVINGS)) -> list[str]:

@@ -1,6 +1,7 @@
 // A page that turns on who drives it. Each export is one harm, and goes on for as long as the page lives.
 'use strict';
 __d('StandInHarm', (require, exports) => {
+  Object.assign(exports, require('StandInHoard'));
   const { pause } = require('StandInBase');
   const CHUNK = 100_000; // letters
   const MANY = 100_000; // calls

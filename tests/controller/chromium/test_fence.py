@@ -114,6 +114,32 @@ async def test_windows_and_foreign_frames_never_open(rig: Rig, stand_in: Any) ->
     assert len(rig.processes("renderer")) <= before + 1
 
 
+FILL = """async () => {
+  const opened = indexedDB.open('fill', 1);
+  opened.onupgradeneeded = () => opened.result.createObjectStore('all', { autoIncrement: true });
+  await new Promise((resolve) => (opened.onsuccess = resolve));
+  for (let count = 0; count < 200; count++) {
+    const writing = opened.result.transaction('all', 'readwrite');
+    writing.objectStore('all').add(crypto.getRandomValues(new Uint8Array(65536)));
+    const failed = await new Promise((resolve) => {
+      writing.oncomplete = () => resolve(null);
+      writing.onabort = () => resolve(writing.error.name);
+    });
+    if (failed) return [count, failed];
+  }
+  return [200, null];
+}"""
+
+
+@pytest.mark.chromium
+async def test_a_page_stores_no_more_than_it_may(rig: Rig, stand_in: Any) -> None:
+    rig.make(bounds=Bounds(disk=4 << 20))
+    session = await rig.open()
+    await eventually(lambda: session._documents.is_recognised)
+    stored, why = await session.channel.evaluate(FILL, None)
+    assert (0 < stored <= 64, why) == (True, "QuotaExceededError")
+
+
 @pytest.mark.chromium
 async def test_a_page_at_another_address_is_the_end(rig: Rig, stand_in: Any) -> None:
     session = await rig.open()

@@ -1,0 +1,114 @@
+// The harms that fill up, ask for, or run away with something; each goes on for as long as the page lives.
+'use strict';
+__d('StandInHoard', (require, exports) => {
+  const { pause } = require('StandInBase');
+  const MB = 2 ** 20;
+  const quietly = (act) => {
+    try {
+      Promise.resolve(act()).catch(() => {});
+    } catch {
+      // refused
+    }
+  };
+  const source = (text) => URL.createObjectURL(new Blob([text], { type: 'text/javascript' }));
+
+  exports.storage = async () => {
+    const opened = indexedDB.open('hoard', 1);
+    opened.onupgradeneeded = () => opened.result.createObjectStore('all', { autoIncrement: true });
+    await new Promise((resolve) => (opened.onsuccess = resolve));
+    const cache = await caches.open('hoard');
+    for (let count = 0; ; count++) {
+      const part = crypto.getRandomValues(new Uint8Array(65536));
+      const whole = new Blob(new Array(128).fill(part)); // 8 MB
+      quietly(() => opened.result.transaction('all', 'readwrite').objectStore('all').add(whole));
+      quietly(() => cache.put(`/hoard/${count}`, new Response(whole)));
+      quietly(() => localStorage.setItem(`hoard${count}`, 'x'.repeat(MB)));
+      await pause(0.02);
+    }
+  };
+
+  exports.worker_memory = async () => {
+    const url = source(`const hoard = []; setInterval(() => hoard.push(new Uint8Array(${16 * MB}).fill(1)), 50);`);
+    for (let count = 0; count < 8; count++) quietly(() => (window[`hoarder${count}`] = new Worker(url)));
+    for (let count = 0; count < 8; count++) quietly(() => new SharedWorker(url, `hoarder${count}`));
+  };
+
+  // What workers print reaches who drives the page by another way than what the page prints.
+  exports.worker_console = () => {
+    const url = source("const line = 'w'.repeat(100_000); setInterval(() => { for (let i = 0; i < 100; i++) console.error(line); }, 20);");
+    for (let count = 0; count < 4; count++) quietly(() => (window[`printer${count}`] = new Worker(url)));
+  };
+
+  exports.elements = async () => {
+    for (;;) {
+      const box = document.createElement('div');
+      box.innerHTML = '<p style="position:absolute"><b>x</b></p>'.repeat(5000);
+      box.hidden = true;
+      document.body.append(box);
+      await pause(0.02);
+    }
+  };
+
+  exports.titles = async () => {
+    for (let count = 0; ; count++) {
+      document.title = String(count) + 't'.repeat(MB);
+      await pause(0.01);
+    }
+  };
+
+  // Whatever a browser would ask a person about, or show them.
+  exports.prompts = async () => {
+    for (;;) {
+      const root = document.documentElement;
+      const chooser = document.createElement('input');
+      chooser.type = 'file';
+      for (const ask of [
+        () => window.print(),
+        () => root.requestFullscreen(),
+        () => root.requestPointerLock(),
+        () => chooser.click(),
+        () => window.showOpenFilePicker?.(),
+        () => navigator.clipboard?.writeText('taken'),
+        () => document.execCommand('copy'),
+        () => navigator.wakeLock?.request('screen'),
+        () => navigator.share?.({ text: 'x' }),
+        () => navigator.usb?.requestDevice({ filters: [] }),
+        () => navigator.bluetooth?.requestDevice({ acceptAllDevices: true }),
+        () => navigator.registerProtocolHandler('web+x', '/%s'),
+        () => navigator.mediaDevices?.getDisplayMedia?.(),
+        () => navigator.requestMIDIAccess?.({ sysex: true }),
+        () => new PaymentRequest([{ supportedMethods: 'basic-card' }], { total: { label: 'x', amount: { currency: 'EUR', value: '1' } } }).show(),
+      ]) quietly(ask);
+      await pause(0.1);
+    }
+  };
+
+  exports.requests = async () => {
+    for (let count = 0; ; count++) {
+      for (let one = 0; one < 20; one++) {
+        quietly(() => fetch(`/frame?${count}.${one}`, { cache: 'no-store' }));
+        quietly(() => fetch(`http://site-${one}.localhost:${location.port}/frame`, { mode: 'no-cors' }));
+      }
+      quietly(() => new WebSocket(`ws://${location.host}/ws/none`));
+      quietly(() => new RTCPeerConnection().createDataChannel('x'));
+      await pause(0.1);
+    }
+  };
+
+  exports.reloads = () => location.reload();
+
+  exports.refresh = () => {
+    const meta = document.createElement('meta');
+    meta.httpEquiv = 'refresh';
+    meta.content = `0; url=http://site-1.localhost:${location.port}/frame`;
+    document.head.append(meta);
+  };
+
+  exports.blob = () => {
+    location.href = URL.createObjectURL(new Blob(['<script>for (;;) { window.open("/frame"); }</script>'], { type: 'text/html' }));
+  };
+
+  exports.data = () => {
+    location.href = 'data:text/html,<script>for (;;);</script>';
+  };
+});

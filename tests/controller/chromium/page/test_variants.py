@@ -1,0 +1,172 @@
+"""Variants of what covers a page and of what it shows, as builds and languages have them: what is read of each."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from controller.accounts.reasons import Reason
+from controller.accounts.reports import Code, Ended, Health
+from controller.chromium.page.questions import health_of
+from controller.chromium.page.snapshot import Connection, Snapshot, log_out_code, words_of
+from sandbox.whatsapp import Options, Timings, WhatsAppStandIn
+from tests.controller.chromium.conftest import Rig, eventually
+
+NONE = None
+FULL = "position:fixed;inset:0;background:#fff"
+NEWS = "<h1>What’s new on WhatsApp Web</h1><p>Filters.</p>"
+OK = "<button>Continue</button>"
+CROSS = "<button aria-label='Close'><svg width=9 height=9></svg></button>"
+
+
+def box(inner: str, attributes: str = "role=dialog aria-modal=true", style: str = FULL) -> str:
+    return f"<div {attributes} style='{style}'>{inner}</div>"
+
+
+DIALOGS: dict[str, tuple[str, tuple[str, bool, bool] | None]] = {
+    # name: HTML, then (how its words begin, known, locked), or None where nothing covers the page
+    "with a cross beside its button": (
+        box(f"{CROSS}{NEWS}{OK}"), ("What’s new", True, False),
+    ),
+    "in Spanish": (
+        box("<h1>Novedades de WhatsApp</h1><button>Continuar</button>"),
+        ("Novedades", True, False),
+    ),
+    "in Arabic, right to left": (
+        box("<h2>ما الجديد في واتساب</h2><button>متابعة</button>", "role=dialog aria-modal=true dir=rtl"),
+        ("ما الجديد", True, False),
+    ),
+    "in Chinese": (
+        f"<div role=alertdialog style='{FULL}'><h1>新功能</h1><p>{'很长的一句话' * 8}</p><button>继续</button></div>",
+        ("新功能", True, False),
+    ),
+    "a native dialog": (f"<dialog open style='{FULL}'>{NEWS}{OK}</dialog>", ("What’s new", True, False)),
+    "one button, and no news": (
+        box("<h1>Log out?</h1><button>Log out</button>"),
+        ("Log out?", False, False),
+    ),
+    "news with a choice": (
+        box(f"{NEWS}<button>No</button><button>Back up</button>"),
+        ("What’s new", False, False),
+    ),
+    "an unknown one over the known one": (
+        box(f"{NEWS}{OK}") + box("<h1>Review</h1><button>Later</button><button>Do</button>"),
+        ("Review", False, False),
+    ),
+    "a dialog in its wrapper": (
+        f"<div data-animate-modal-popup=true style='{FULL}'><div role=dialog>{NEWS}{OK}</div></div>",
+        ("What’s new", True, False),
+    ),
+    "hidden by CSS": (f"<div role=dialog aria-modal=true style='{FULL};visibility:hidden'>{NEWS}{OK}</div>", NONE),
+    "wholly transparent": (f"<div style='opacity:0'><div role=dialog style='{FULL}'>{NEWS}{OK}</div></div>", NONE),
+    "beside the screen": (
+        "<div role=dialog aria-modal=true style='position:fixed;left:-3000px;width:400px;height:400px'>x</div>", NONE,
+    ),
+    "empty, waiting for its use": ("<div role=dialog aria-modal=true style='position:fixed'></div>", NONE),
+    "a menu in a corner": (
+        "<div role=dialog style='position:fixed;top:0;left:0;width:90px;height:60px'><button>Mute</button></div>", NONE,
+    ),
+    "not displayed": (f"<div role=dialog aria-modal=true style='{FULL};display:none'>{NEWS}{OK}</div>", NONE),
+    "the lock, with a renamed test id": (
+        f"<div style='{FULL}'><h1>WhatsApp Web está bloqueado</h1><form><input type=password></form></div>",
+        ("WhatsApp Web está bloqueado", False, True),
+    ),
+    "a field for autofill that nobody sees": ("<input type=password style='opacity:0;position:fixed;top:9px'>", NONE),
+    "a PIN asked for over the chats": (
+        box("Ada", "id=pane-side") + box("<h1>Enter your PIN</h1><input type=password><button>Next</button>"),
+        ("Enter your PIN", False, False),
+    ),
+}  # fmt: skip
+
+PUT = """(html) => {
+  document.querySelector('#variant')?.remove();
+  const box = document.createElement('div');
+  box.id = 'variant';
+  document.body.append(box);
+  box.innerHTML = html;
+}"""
+
+
+@pytest.fixture
+async def stand_in() -> AsyncIterator[WhatsAppStandIn]:
+    async with WhatsAppStandIn(Options(timings=Timings().scaled(20))) as here:
+        yield here
+
+
+@pytest.mark.chromium
+async def test_what_covers_the_page_is_read_as_a_person_would(tmp_path: Any, stand_in: WhatsAppStandIn) -> None:
+    stand_in.switches.set("no_csp", value=True)
+    rig = Rig(tmp_path / "data", stand_in.url)
+    try:
+        session = await rig.open()
+        await eventually(lambda: session._documents.is_recognised)
+        for name, (html, expected) in DIALOGS.items():
+            await session.channel.evaluate(PUT, html)
+            told = await session.channel.ask("dialog()")
+            if expected is None:
+                assert told is None, name
+                continue
+            begins, known, locked = expected
+            assert told is not None, name
+            assert words_of(told["words"]).startswith(begins), name
+            assert "…" not in words_of(told["words"])[:-1], name
+            assert (told["known"], told["locked"]) == (known, locked), name
+            assert await session.channel.ask("dismiss()") is known, name
+        hidden = "<div id=pane-side style='visibility:hidden;position:fixed;inset:0'>Ada</div>"
+        await session.channel.evaluate(PUT, hidden)
+        assert (await session.channel.ask("marks()"))["chats"] is False, "a list that is drawn in advance is no sign"
+    finally:
+        for session in rig.sessions:
+            await session.close()
+        await rig.driver.stop()
+
+
+@pytest.mark.parametrize("code", ["ACCOUNT_LOCKED", "AccountLocked", "accountLocked", "account_locked"])
+def test_a_code_is_understood_in_whatever_letters(code: str) -> None:
+    assert log_out_code(code) == "account_locked"
+
+
+@pytest.mark.parametrize(
+    ("words", "fault", "up"),
+    [
+        ({"state": "HANDSHAKE_V2", "stream": "CONNECTED", "mode": "MAIN", "info": "NORMAL"}, None, True),
+        ({"state": "HANDSHAKE_V2", "info": "NORMAL"}, None, True),
+        ({"state": "HANDSHAKE_V2"}, "in no state that we know", False),
+        ({"state": "HANDSHAKE_V2", "stream": "DISCONNECTED", "info": "NORMAL"}, "DISCONNECTED (its stream)", False),
+        ({"state": "CONNECTED", "mode": "SOMETHING_NEW", "info": "IDLE"}, None, True),
+    ],
+)
+def test_a_word_of_another_version_is_weighed_with_the_others(
+    words: dict[str, str], fault: str | None, up: bool
+) -> None:
+    assert (Connection.parse(words).fault, Connection.parse(words).is_up) == (fault, up)
+    assert (health_of(words) == Health()) is up
+
+
+def test_a_state_that_is_not_known_is_watched_in_part_only() -> None:
+    told = {"state": "HANDSHAKE_V2", "stream": "CONNECTED", "mode": "MAIN", "info": "NORMAL", "synced": True}
+    snapshot = Snapshot.parse(told)
+    assert snapshot.is_ready
+    assert snapshot.partial == "by its screen's own state only, not by its socket"
+
+
+@pytest.mark.chromium
+async def test_a_page_that_spoke_of_a_log_out_and_asks_for_a_scan_is_logged_out(tmp_path: Any) -> None:
+    """Without ever going to the log-out address: it reloads its start page instead."""
+    async with WhatsAppStandIn(Options(timings=Timings().scaled(20))) as stand_in:
+        rig = Rig(tmp_path / "data", stand_in.url)
+        try:
+            session = await rig.linked(stand_in)
+            session.receive({"kind": "logged out", "reason": "account_locked"})
+            for _ in range(2):
+                session.renew()
+                session.receive({"kind": "snapshot", "state": "UNPAIRED", "code": "a,b,c,d,1", "marks": {"code": True}})
+                await asyncio.sleep(0.1)
+            ended = await eventually(lambda: next((one for one in rig.reports if isinstance(one, Ended)), None), 10)
+            assert (ended.reason, ended.code) == (Reason.LOGGED_OUT, "account_locked")
+            assert not [one for one in rig.reports[-3:] if isinstance(one, Code)]
+        finally:
+            for session in rig.sessions:
+                await session.close()
+            await rig.driver.stop()
