@@ -1,7 +1,7 @@
-"""Looks at what stands again and again: calls the next on the list, and sends by the second way what Telegram did not.
+"""Escalates open alerts: calls the next person on the list, and uses the fallback channel if Telegram did not deliver.
 
-What is decided is in `steps`. A step through the list is stored together with what it adds to the books, so that
-it is taken once. What goes out by the second way is marked after somebody took it: a crash in between sends it again.
+`steps` decides. An escalation step is stored together with its changes to the books, so that it is taken once. A
+fallback message is recorded after a service accepted it: a crash in between sends it again.
 """
 
 import asyncio
@@ -24,18 +24,18 @@ from handlers.alerts.incidents.silences import Silences
 log = logging.getLogger(__name__)
 
 LOOK_EVERY = 5.0
-"""Seconds between two looks; less where what is waited for is short, or due sooner."""
+"""Maximum seconds between two checks; less if a delay is short, or a step is due sooner."""
 GRACE = timedelta(seconds=20)
-"""What an earlier run left is Telegram's for so long after the start, however old it is."""
+"""After a start, alerts of an earlier run are left to Telegram for this long, however old they are."""
 RETRY_FIRST, RETRY_LONGEST = 15.0, 300.0
-"""Seconds until the second way is tried again that nobody took anything by."""
+"""Seconds before the fallback channel is retried after no service accepted a message."""
 
 
 @dataclass(frozen=True, slots=True)
 class Calling:
-    """Whom to call when nobody comes. way: None without one. after, escalate_after: zero for never.
+    """Whom to call when nobody responds. way: None without a fallback. after, escalate_after: zero for never.
 
-    after: for how long an alert is left to Telegram. escalate_after: for how long each who is called may acknowledge.
+    after: how long an alert is left to Telegram. escalate_after: how long each person called has to acknowledge.
     """
 
     way: SecondWay | None = None
@@ -45,7 +45,7 @@ class Calling:
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """What the escalator works with. absorb: takes facts into a chat's book."""
+    """What the escalator works with. absorb: adds facts to a chat's book."""
 
     ledger: Ledger
     silences: Silences
@@ -55,26 +55,26 @@ class Surroundings:
 
 
 class Escalator:
-    """Make it with the alerts, load the ledger and the duty first, then run it."""
+    """Create it with the alerts, load the ledger and the duty first, then run it."""
 
     def __init__(self, around: Surroundings, calling: Calling) -> None:
         self._around, self._calling = around, calling
         self._ledger, self._clock, self._audience = around.ledger, around.clock, around.audience
         self._heard_since: dict[Key, datetime] = {}
         self._untaken_since: dict[Key, float] = {}
-        """Since when nobody has taken it, by the loop's clock: the wall clock may stand still."""
+        """Since when no service has accepted it, in loop time: the wall clock may stand still."""
         self._pause: float | None = None
-        """Seconds until the next leaves; None where none waits."""
+        """Seconds until the next fallback message is due; None if none is."""
         self._floor: datetime | None = None
         self._unmarked: dict[Key, tuple[datetime, str]] = {}
-        """What somebody took by the second way, and is not stored yet: by which, and when."""
+        """What a service accepted and is not stored yet: by which service, and when."""
         self._wait = 0.0
         self._not_before = float("-inf")
         self._seen: OnDuty | None = None
         self._has_seen = False
 
     async def run(self) -> None:
-        """Look until cancelled."""
+        """Run until cancelled."""
         await asyncio.gather(
             self._again_and_again(self.escalate, self._calling.escalate_after),
             self._again_and_again(self.send_by_second_way, self._calling.after),
@@ -82,7 +82,7 @@ class Escalator:
         )
 
     async def _again_and_again(self, look: Callable[[], Awaitable[float | None]], of: timedelta) -> None:
-        """Look, and wait for as long as the look says at most. of: what is waited for; zero: it never comes."""
+        """Check, and wait at most as long as the check says. of: the delay concerned; zero: it never comes due."""
         if not of:
             return
         every = min(LOOK_EVERY, max(0.05, of.total_seconds() / 10))
@@ -99,7 +99,7 @@ class Escalator:
     # --- the list -----------------------------------------------------------------------------------------------------
 
     async def escalate(self) -> None:
-        """Call the next on the list for all that nobody acknowledged in time. Raises OSError."""
+        """Call the next person on the list for all that nobody acknowledged in time. Raises OSError."""
         if self._steps(self._ledger.books()):
             await self._ledger.update(self._take_steps)
 
@@ -109,7 +109,7 @@ class Escalator:
         for trouble in self._heard(books):
             after = self._calling.escalate_after
             step = steps.next_step(trouble, roster, now, after, on_duty.user if on_duty else None)
-            # At the end of the list there must be somebody to call: else nothing is stored, and a list may still come.
+            # At the end of the list somebody must be left to call: else nothing is stored, and a list may yet be added.
             if step is not None and (step.target is not None or trouble.silent or self._calling.way is not None):
                 found.append((trouble, step))
         return found
@@ -139,7 +139,7 @@ class Escalator:
                 draft.put(after)
 
     def _sound_in(self, draft: Draft, chat: int, trouble: Trouble) -> None:
-        """Let a trouble sound in one chat, where it may stand already."""
+        """Sound an alert in one chat, where it may be open already."""
         book, key = draft.book(chat), trouble.key
         there = next((e for e in book.incidents if any((x.number, x.reason) == key for x in e.open_entries)), None)
         if there is None:
@@ -149,7 +149,7 @@ class Escalator:
             draft.put(book.put(steps.sounding_again(there, [key], self._clock())))
 
     def sound_everywhere(self, draft: Draft, keys: Sequence[Key], *, but: int | None = None) -> None:
-        """Let troubles sound in all chats that got them without a sound. but: not in this one."""
+        """Sound alerts in all chats that got them silently. but: except this one."""
         for book in [each for each in draft.books() if each.chat != but]:
             for incident in book.incidents:
                 if any(entry.silent and (entry.number, entry.reason) in keys for entry in incident.open_entries):
@@ -159,9 +159,9 @@ class Escalator:
     # --- the second way -----------------------------------------------------------------------------------------------
 
     async def send_by_second_way(self) -> float | None:
-        """Send what is to go out by the second way now. Raises OSError where that it did cannot be stored.
+        """Send what is due by the fallback channel. Raises OSError if the result cannot be stored.
 
-        Returns the seconds until the next is, as far as that is known.
+        Returns the seconds until the next message is due, if known.
         """
         if self._calling.way is None:
             return None
@@ -223,7 +223,7 @@ class Escalator:
             self._unmarked.pop(key, None)
 
     async def send_unless_taken(self, sending: Sequence["asyncio.Task[bool]"], html: str) -> None:
-        """Send what cannot be stored by the second way, unless one of these tasks says in time that it arrived."""
+        """Send what cannot be stored by the fallback channel, unless one of these tasks reports its arrival in time."""
         loop = asyncio.get_running_loop()
         ends_at, waiting = loop.time() + self._calling.after.total_seconds(), set(sending)
         while waiting and loop.time() < ends_at:
@@ -236,7 +236,7 @@ class Escalator:
         await self._send("Switchboard: something needs you", f"{words}\n\n{calling_text.BY_SECOND_WAY_UNSTORED}")
 
     async def _send(self, subject: str, body: str) -> str:
-        """Send by the second way; return the names of those who took it, "" where nobody did."""
+        """Send by the fallback channel; return the names of the services that accepted, "" if none did."""
         way = self._calling.way
         if way is None:
             return ""
@@ -248,7 +248,7 @@ class Escalator:
         return ", ".join(took)
 
     def _heard(self, books: Iterable[Book]) -> list[Trouble]:
-        """Return what stands and is not silenced."""
+        """Return the open troubles that are not silenced."""
         is_silent = bool(self._around.silences.lasting())
         return steps.standing(books, self._is_silenced if is_silent else lambda _, __: False)
 
@@ -258,7 +258,7 @@ class Escalator:
     # --- duty ---------------------------------------------------------------------------------------------------------
 
     async def _watch_duty(self) -> None:
-        """Let everybody know who is on duty when that changes. Raises OSError."""
+        """Announce who is on duty when that changes. Raises OSError."""
         now = self._audience.duty.now()
         before, had_seen = self._seen, self._has_seen
         self._seen, self._has_seen = now, True

@@ -1,4 +1,4 @@
-"""The second way to people, as a protocol, and what is said by it. Plain text; pure."""
+"""The fallback channel as a protocol, and the wording of its messages. Plain text; pure."""
 
 import re
 from collections.abc import Callable, Sequence
@@ -10,7 +10,7 @@ from handlers.alerts.escalation.steps import Trouble
 from handlers.texts.vocabulary import alert_wording, clock, count, span
 
 TROUBLES_AT_ONCE = 200
-"""What one message tells of at most; what is more comes in the next."""
+"""Maximum alerts in one message; further ones follow in the next."""
 
 
 class SecondWay(Protocol):
@@ -18,14 +18,14 @@ class SecondWay(Protocol):
 
     @property
     def names(self) -> list[str]:
-        """What the services are called, where no secret may stand."""
+        """The names of the services, without secrets."""
 
     async def send(self, title: str, text: str) -> dict[str, bool]:
-        """Send plain text to all; returns who took it, by name. Never raises, and ends in bounded time."""
+        """Send plain text to all services; returns the names of those that accepted it. Never raises; bounded time."""
 
 
 def plain(html: str) -> str:
-    """Return what HTML of a message says."""
+    """Return an HTML message as plain text."""
     return unescape(re.sub(r"<[^>]*>", "", html))
 
 
@@ -38,7 +38,7 @@ def title(troubles: Sequence[Trouble]) -> str:
 
 
 def text(troubles: Sequence[Trouble], names: Callable[[str], str], now: datetime) -> str:
-    """Return the body of a message about these troubles: each reason once, with whom it is about, and why this way."""
+    """Return the body of a message: each reason once, the accounts concerned, and why this channel is used."""
     lines: list[str] = []
     for reason in dict.fromkeys(each.key[1] for each in troubles):
         those = [each for each in troubles if each.key[1] == reason]

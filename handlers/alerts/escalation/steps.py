@@ -1,7 +1,7 @@
-"""Whom a critical alert goes to next, and when it leaves Telegram. Pure.
+"""Decides whom a critical alert is escalated to next, and when the fallback channel is used. Pure.
 
-What is critical and Telegram has not taken in time, or nobody acknowledged to the end of the list, goes out by the
-second way. An account's trouble is one, in however many chats it stands: what is decided counts for all of them.
+Critical alerts that Telegram has not accepted in time, or that nobody acknowledged to the end of the list, go out by
+the fallback channel. An account's trouble counts once, in however many chats it is open: decisions cover all of them.
 """
 
 from collections.abc import Callable, Iterable
@@ -13,12 +13,12 @@ from handlers.alerts.incidents.book import Book
 from handlers.alerts.incidents.policy import elapsed
 
 Key = tuple[str, str]
-"""An account's number, "" for the controller itself, and what is wrong."""
+"""An account's number, "" for the controller itself, and the reason."""
 
 
 @dataclass(frozen=True, slots=True)
 class Trouble:
-    """A critical trouble that stands, over all chats. told_at: when the first chat took it, None while none has."""
+    """An open critical trouble, across all chats. told_at: when the first chat got it, None while none has."""
 
     key: Key
     at: datetime
@@ -31,11 +31,11 @@ class Trouble:
     escalated: int
     escalated_at: datetime | None
     second_way: bool
-    """Whether it went out by the second way."""
+    """Whether it went out by the fallback channel."""
 
 
 def standing(books: Iterable[Book], is_silenced: Callable[[int, str], bool]) -> list[Trouble]:
-    """Return what stands, the oldest first; what a silence covers in every chat is left out.
+    """Return the open troubles, oldest first, except those that a silence covers in every chat.
 
     is_silenced: of a chat and an account.
     """
@@ -73,7 +73,7 @@ def _trouble(key: Key, heard: list[tuple[Incident, Entry]], places: list[tuple[I
 
 
 def taken_at(incident: Incident, entry: Entry) -> datetime | None:
-    """Return when the chat service took what tells this entry; None if it has not, or refused it for good."""
+    """Return when the chat service accepted this entry's message; None if it has not, or rejected it for good."""
     if incident.told_at is None or (incident.parts and incident.parts[0].refused):
         return None
     if incident.news and entry.at > max(incident.told_at, incident.edited_at or incident.told_at):
@@ -82,10 +82,10 @@ def taken_at(incident: Incident, entry: Entry) -> datetime | None:
 
 
 def leaves(trouble: Trouble, now: datetime, after: timedelta, *, heard_since: datetime | None = None) -> bool:
-    """Tell whether a trouble is to go out by the second way now.
+    """Return whether a trouble is due on the fallback channel now.
 
-    after: for how long it is left to the chat service. heard_since: counted at the earliest from here, since it was
-    silenced until then, or nobody was there to deliver it.
+    after: how long it is left to the chat service. heard_since: earliest start of that period, since before it was
+    silenced, or nobody was there to deliver it.
     """
     if trouble.second_way or trouble.acknowledged:
         return False
@@ -97,7 +97,7 @@ def leaves(trouble: Trouble, now: datetime, after: timedelta, *, heard_since: da
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One step of escalation. target: the next on the list, None for everybody. level: how far that is."""
+    """One step of escalation. target: the next on the list, None for everybody. level: the position on the list."""
 
     key: Key
     target: Target | None
@@ -105,9 +105,9 @@ class Step:
 
 
 def next_step(trouble: Trouble, roster: Roster, now: datetime, after: timedelta, on_duty: int | None) -> Step | None:
-    """Return whom a trouble goes to now. after: for how long each may acknowledge; zero for never.
+    """Return whom a trouble is escalated to now. after: how long each has to acknowledge; zero for never.
 
-    on_duty: who was called first, and is not called again as one of the list.
+    on_duty: was called first, and is not called again from the list.
     """
     if not after or trouble.told_at is None or trouble.acknowledged or trouble.escalated >= EVERYBODY:
         return None
@@ -120,7 +120,7 @@ def next_step(trouble: Trouble, roster: Roster, now: datetime, after: timedelta,
 
 
 def marked(book: Book, change: Callable[[Entry], Entry], keys: Iterable[Key], *, since: datetime | None = None) -> Book:
-    """Return the book where what stands of these troubles is changed. since: or stood then, and ended meanwhile."""
+    """Return the book with these troubles' open entries changed. since: or that were open then, and ended meanwhile."""
     those = set(keys)
 
     def is_meant(entry: Entry) -> bool:
@@ -135,7 +135,7 @@ def marked(book: Book, change: Callable[[Entry], Entry], keys: Iterable[Key], *,
 
 
 def sounding_again(incident: Incident, keys: Iterable[Key], now: datetime, line: str = "") -> Incident:
-    """Return the incident as it sounds now for these troubles: anew where it was told, else when it will be."""
+    """Return the incident as it sounds for these troubles: again if it was sent, else when it will be."""
     those = set(keys)
     entries = tuple(
         replace(entry, silent=False) if entry.open and (entry.number, entry.reason) in those else entry
@@ -147,5 +147,5 @@ def sounding_again(incident: Incident, keys: Iterable[Key], now: datetime, line:
 
 
 def with_line(incident: Incident, line: str) -> Incident:
-    """Return the incident with a line of HTML about what was done; the newest five stay."""
+    """Return the incident with another line of HTML about what was done; the newest five are kept."""
     return replace(incident, done=(*incident.done[-4:], line.replace("\n", " ")), edited_at=None)

@@ -1,10 +1,10 @@
-"""Which alerts of a chat are one incident, and what becomes of it. Pure and immutable.
+"""Groups a chat's alerts into incidents and tracks their course. Pure and immutable.
 
-`Book.absorb` takes facts in and returns the book as it is then; nothing here waits, sends or stores. An incident
-gathers what comes within seconds, and everything that comes before its first message has gone out, so that a chat that
-could not be reached for hours is caught up with one message. How it is worded is in `incident_text`.
+`Book.absorb` takes facts and returns the resulting book; nothing here waits, sends or stores. An incident gathers
+alerts that arrive within seconds of each other, and everything until its first message is sent, so that a chat that was
+unreachable for hours gets one message. `incident_text` has the wording.
 
-Facts are taken in their order, and what ends something ends it whatever the clock says: it may have been set back.
+Facts are processed in order, and an end takes effect whatever the clock says: it may have been set back.
 """
 
 from collections.abc import Callable, Collection, Iterable, Sequence
@@ -19,28 +19,28 @@ from handlers.alerts.incidents.incident_text import Names
 from handlers.alerts.incidents.policy import AlertPolicy, within
 
 STANDING: frozenset[str] = frozenset(reason for reason, traits in TRAITS.items() if traits.stands)
-"""What can stand beside anything else, and is not over because the account is connected."""
+"""Can coexist with any other trouble, and does not end when the account connects."""
 NOTES_AT_MOST = 100
-"""Notes that wait for one chat: a chat that is gone must not gather them for ever."""
+"""Pending notes per chat: a chat that no longer exists must not accumulate them forever."""
 
 
 @unique
 class Kind(StrEnum):
-    """What a fact says."""
+    """What a fact reports."""
 
     ALERT = "alert"
     OVER = "over"
-    """The account is connected again, or what was wrong has passed."""
+    """The account is connected again, or the trouble has passed."""
     HANDLED = "handled"
-    """A person has closed the account: nothing more is to be told of it."""
+    """A person has closed the account: nothing more is reported about it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """One thing to be told of an account, or of the controller itself (number "").
+    """One event of an account, or of the controller itself (number "").
 
-    reason: of an end, what has ended; "" for all that being connected ends. silent: an alert without a sound.
-    anew: noticed again after a restart, which is not another time.
+    reason: for an end, the trouble that ended; "" for all that connecting ends. silent: an alert without a sound. anew:
+    noticed again after a restart, which does not count as another occurrence.
     """
 
     kind: Kind
@@ -53,7 +53,7 @@ class Fact:
     anew: bool = False
 
     def ends(self, entry: Entry) -> bool:
-        """Tell whether this ends an entry: also one that stands while connected, if a person closed the account."""
+        """Return whether this ends an entry: also one that stands while connected, if a person closed the account."""
         if entry.number != self.number:
             return False
         if self.reason or not self.number:
@@ -63,10 +63,10 @@ class Fact:
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """What absorbing depends on beside the facts.
+    """What absorbing depends on besides the facts.
 
     silenced: whether a silence covers the account in this chat now. closed: incidents that nothing joins any more.
-    forum: whether each account has a topic of its own there.
+    forum: whether each account has its own topic there.
     """
 
     now: datetime
@@ -77,13 +77,13 @@ class Setting:
     forum: bool = False
 
     def quiet(self, number: str, reason: str, since: datetime) -> bool:
-        """Tell whether an alert that nobody was told of is held back now, by a silence or by the policy."""
+        """Return whether an alert that has not been sent is held back now, by a silence or by the policy."""
         return self.silenced(number) or self.policy.held_until(reason, since, self.now) is not None
 
 
 @dataclass(frozen=True, slots=True)
 class Book:
-    """The incidents and notes of one chat, the oldest first."""
+    """The incidents and notes of one chat, oldest first."""
 
     chat: int
     incidents: tuple[Incident, ...] = ()
@@ -94,18 +94,18 @@ class Book:
         return next((each for each in self.incidents if each.id == incident), None)
 
     def about(self, number: str, reason: str) -> Incident | None:
-        """Return the newest incident that tells this of the account."""
+        """Return the newest incident with this trouble of the account."""
         for each in reversed(self.incidents):
             if any((entry.number, entry.reason) == (number, reason) for entry in each.entries):
                 return each
         return None
 
     def is_open(self, number: str) -> bool:
-        """Tell whether something about the account stands."""
+        """Return whether the account has an open entry."""
         return any(entry.number == number for each in self.incidents for entry in each.open_entries)
 
     def put(self, incident: Incident) -> "Book":
-        """Return the book with a changed incident, or a new one."""
+        """Return the book with a changed or new incident."""
         known = self.get(incident.id)
         if known is incident:
             return self
@@ -114,7 +114,7 @@ class Book:
         return replace(self, incidents=tuple(incident if each.id == incident.id else each for each in self.incidents))
 
     def put_note(self, note: Note) -> "Book":
-        """Return the book with a changed note, or a new one; of too many the oldest lines go."""
+        """Return the book with a changed or new note; above the maximum the oldest lines are dropped."""
         others = tuple(each for each in self.notes if each.id != note.id)
         return replace(self, notes=(*others, note)[-NOTES_AT_MOST:])
 
@@ -123,7 +123,7 @@ class Book:
         return replace(self, notes=tuple(each for each in self.notes if each.id != note))
 
     def absorb(self, facts: Iterable[Fact], setting: Setting) -> "Book":
-        """Return the book after these facts, in their order."""
+        """Return the book after these facts, in order."""
         facts = list(facts)
         alone = len({fact.number for fact in facts if fact.kind is Kind.ALERT}) == 1
         draft = _Draft(self.chat, setting, {each.id: each for each in self.incidents}, alone=alone)
@@ -132,9 +132,9 @@ class Book:
         return self._with(draft.incidents)
 
     def superseded_by(self, incident: Incident, now: datetime) -> "Book":
-        """Return the book with what stands about the same accounts elsewhere ended: this incident takes its place.
+        """Return the book with the same accounts' entries in other incidents ended: this incident replaces them.
 
-        An alert that a silence held back leaves standing what was told before, until it is told itself.
+        An alert held back by a silence leaves earlier sent ones open until it is sent itself.
         """
         numbers = {entry.number for entry in incident.open_entries if entry.number and entry.reason not in STANDING}
 
@@ -148,7 +148,7 @@ class Book:
         return self._with(incidents)
 
     def forget(self, now: datetime, policy: AlertPolicy, names: Names) -> "Book":
-        """Return the book without what has long been over, and is told so."""
+        """Return the book without incidents that ended long ago and whose messages show it."""
         kept = {each.id: each for each in self.incidents if not _is_past(each, now, policy, names)}
         return self if len(kept) == len(self.incidents) else self._with(kept)
 
@@ -159,7 +159,7 @@ class Book:
 
 @dataclass(slots=True)
 class _Draft:
-    """A book while facts are absorbed. alone: they are about one account."""
+    """A book while facts are absorbed. alone: all facts are about one account."""
 
     chat: int
     setting: Setting
@@ -179,7 +179,7 @@ class _Draft:
             self.incidents[standing.id] = _again(standing, fact, now)
             return
         if fact.number and fact.reason not in STANDING:
-            # Its new trouble takes the place of the one before; where that was told, once this is told too.
+            # The new trouble replaces the previous one; if that was sent, only once this one is sent too.
             superseded = replace(fact, kind=Kind.OVER, reason="")
             self._end(superseded.ends, fact.at, _End.SUPERSEDED, but_told=silenced)
         if (flapping := self._flapping(fact)) is not None:
@@ -196,12 +196,12 @@ class _Draft:
         self.incidents[joined.id] = _grown(replace(joined, entries=(*others, entry)), now)
 
     def _joins(self, incident: Incident, fact: Fact, silenced: bool) -> bool:  # noqa: FBT001 - used here alone
-        """Tell whether a new alert joins this incident: never once somebody is on it."""
+        """Return whether a new alert joins this incident: never once it is acknowledged."""
         if (incident.about and incident.about != fact.number) or incident.acknowledged_by:
             return False
         if incident.id in self.setting.closed or any(part.refused for part in incident.parts):
             return False
-        if incident.told_at is None:  # what is silenced and what is not are told apart
+        if incident.told_at is None:  # silenced and audible alerts are sent separately
             return self._is_held(incident) == silenced
         now, policy = self.setting.now, self.setting.policy
         recent = within(incident.grown_at, now, policy.gather) and within(incident.told_at, now, policy.grows_for)
@@ -209,7 +209,7 @@ class _Draft:
         return recent and heard and not silenced
 
     def _is_held(self, incident: Incident) -> bool:
-        """Tell whether silences hold all of it back."""
+        """Return whether silences hold all of it back."""
         entries = incident.open_entries
         return bool(entries) and all(self.setting.quiet(entry.number, entry.reason, entry.at) for entry in entries)
 
@@ -217,7 +217,7 @@ class _Draft:
         return next((each for each in reversed(self.incidents.values()) if any(map(of, each.entries))), None)
 
     def _flapping(self, fact: Fact) -> Incident | None:
-        """Return the incident that goes on telling an account which has sounded often enough."""
+        """Return the incident that continues for an account that has sounded often enough."""
         now, policy = self.setting.now, self.setting.policy
         of_late = [
             (each, entry)
@@ -229,14 +229,14 @@ class _Draft:
             and (each.told_at is not None or not self._is_held(each))
         ]
         same = [each for each, entry in of_late if entry.reason == fact.reason]
-        # The controller's own troubles have nothing in common but that they are its own.
+        # The controller's own troubles are grouped by nothing but being its own.
         enough = len(same) >= policy.sounds_for_same or (
             bool(fact.number) and len(of_late) >= policy.sounds_for_account
         )
         return (same or [each for each, _ in of_late])[-1] if enough else None
 
     def _end(self, ends: Callable[[Entry], bool], at: datetime, how: "_End", *, but_told: bool = False) -> None:
-        """End entries; those that a silence held back and that nobody was told of leave no trace."""
+        """End entries; those that a silence held back and that were never sent leave no trace."""
         for each in list(self.incidents.values()):
             if not any(ends(entry) for entry in each.open_entries) or (but_told and each.told_at is not None):
                 continue
@@ -281,7 +281,7 @@ def _grown(incident: Incident, now: datetime) -> Incident:
 
 
 def _again(incident: Incident, fact: Fact, now: datetime) -> Incident:
-    """Count another time of what the incident tells already; if it was over it stands again, and nobody is on it."""
+    """Count another occurrence of an entry; if it had ended it opens again, unacknowledged."""
     entries = list(incident.entries)
     at = next((at for at, each in enumerate(entries) if _is_same(each, fact)), None)
     by = incident.acknowledged_by if at is not None and entries[at].open else ""
@@ -289,11 +289,11 @@ def _again(incident: Incident, fact: Fact, now: datetime) -> Incident:
         entries.append(_entry(fact))
     else:
         once = entries[at]
-        if not once.open:  # another time of its own, with its own way through the list
+        if not once.open:  # another occurrence, escalated from the start of the list
             once = replace(once, escalated=0, escalated_at=None, second_way="", second_way_at=None)
         times = (
             once.times if fact.anew else once.times + 1 if fact.number else 1
-        )  # a trouble that tells its newest figures has not come again
+        )  # a trouble that updates its figures has not recurred
         once = replace(once, times=times, over_at=None, handled=False, by_person=False)
         entries[at] = replace(once, detail=fact.detail or once.detail)
     return _grown(replace(incident, entries=tuple(entries), acknowledged_by=by), now)
@@ -309,7 +309,7 @@ def _is_past(incident: Incident, now: datetime, policy: AlertPolicy, names: Name
 def differences(
     before: Iterable[Book], after: Iterable[Book]
 ) -> tuple[Sequence[tuple[Incident | None, Incident]], Sequence[int], Sequence[Note], Sequence[int]]:
-    """Return what has changed: incidents (before, after), the ids of those that are gone, and the same of notes."""
+    """Return what has changed: incidents (before, after), the ids of those removed, and the same for notes."""
     old = {each.id: each for book in before for each in book.incidents}
     new = {each.id: each for book in after for each in book.incidents}
     old_notes = {each.id: each for book in before for each in book.notes}

@@ -1,9 +1,9 @@
-"""What an incident's messages need next: to be sent, edited, deleted, repeated. Pure.
+"""Decides what an incident's messages need next: to be sent, edited, deleted, repeated. Pure.
 
-`next_action` compares what an incident should say with what its chat shows; `sent` and its like record what was done.
-The first message goes before everything; edits of an incident that grows are spaced, so that a storm leaves the chat's
-budget to others; its end is shown at once. A moment of the future says that the clock was set back, and is not waited
-for.
+`next_action` compares what an incident should say with what its chat shows; `sent` and the like record what was done.
+The first message takes precedence over everything; edits of a growing incident are spaced, so that a storm leaves some
+of the chat's budget to others; its end is shown at once. A timestamp in the future means that the clock was set back,
+and is not waited for.
 """
 
 from collections.abc import Sequence
@@ -29,7 +29,7 @@ class Send:
 
 @dataclass(frozen=True, slots=True)
 class Edit:
-    """Let a part say something else; an empty text deletes it."""
+    """Change the text of a part; an empty text deletes it."""
 
     part: int
     message: int
@@ -38,7 +38,7 @@ class Edit:
 
 @dataclass(frozen=True, slots=True)
 class Remind:
-    """Sound again, since nobody has acknowledged. earlier: the reminder whose place it takes, if there is one."""
+    """Sound again, since nobody has acknowledged. earlier: the previous reminder, which it replaces."""
 
     text: Text
     earlier: int | None = None
@@ -46,7 +46,7 @@ class Remind:
 
 @dataclass(frozen=True, slots=True)
 class Withdraw:
-    """Take a reminder away that is past: it is over, or somebody is on it."""
+    """Delete an obsolete reminder: the incident is over or acknowledged."""
 
     message: int
 
@@ -70,9 +70,9 @@ def next_action(
     quiet_until: datetime | None,
     offers: Offers = by_traits,
 ) -> Action | datetime | None:
-    """Return what is to be done now, else the moment from which something is, else None.
+    """Return the next action, else the time at which one is due, else None.
 
-    quiet_until: when the silence ends that covers all that stands in it, None without one.
+    quiet_until: when the silence that covers all its open entries ends, None without one.
     """
     if quiet_until is not None and incident.told_at is None and not is_uncertain(incident):
         return quiet_until
@@ -100,7 +100,7 @@ def next_action(
 def sending(incident: Incident, action: Send) -> Incident:
     """Record that a part is about to be sent: from now on it may be in the chat without our knowing.
 
-    What is recorded already stays the same object: a try that fails must not look like a change that calls for another.
+    What is recorded already stays the same object: a failed attempt must not look like a change that needs another.
     """
     if action.part < len(incident.parts) and incident.parts[action.part] == Message(sending=True):
         return incident
@@ -108,7 +108,7 @@ def sending(incident: Incident, action: Send) -> Incident:
 
 
 def is_uncertain(incident: Incident) -> bool:
-    """Tell whether a message may be in the chat without our knowing."""
+    """Return whether a message may be in the chat without our knowing."""
     return any(part.sending for part in incident.parts)
 
 
@@ -121,7 +121,7 @@ def sent(incident: Incident, action: Send, message: int, now: datetime, policy: 
 
 
 def edited(incident: Incident, action: Edit, now: datetime, policy: AlertPolicy) -> Incident:
-    """Record that a part says something else now, or is gone."""
+    """Record that a part was edited, or deleted."""
     if not action.text.html:
         incident = replace(incident, parts=incident.parts[: action.part])
     else:
@@ -130,35 +130,35 @@ def edited(incident: Incident, action: Edit, now: datetime, policy: AlertPolicy)
 
 
 def with_news(incident: Incident, shown: Incident) -> Incident:
-    """Record whether the incident has grown since its messages were made from it as it was then."""
+    """Record whether the incident has grown since the version from which its messages were made."""
     before = {(entry.number, entry.reason, entry.times) for entry in shown.entries}
     news = any((entry.number, entry.reason, entry.times) not in before for entry in incident.open_entries)
     return replace(incident, news=news)
 
 
 def gone(incident: Incident, action: Edit) -> Incident:
-    """Record that somebody has deleted a part: it and what follows are to be sent anew."""
+    """Record that somebody has deleted a part: it and the following ones are to be sent anew."""
     return replace(incident, parts=incident.parts[: action.part])
 
 
 def reminded(incident: Incident, message: int | None, now: datetime, policy: AlertPolicy) -> Incident:
-    """Record that it sounded again. message: the reminder, None where the chat service did not take it."""
+    """Record that it sounded again. message: the reminder, None if the chat service rejected it."""
     repeat_at = now + policy.repeat_after if policy.repeat_after else None
     return replace(incident, repeat_at=repeat_at, reminder=None if message is None else Message(message))
 
 
 def withdrawn(incident: Incident) -> Incident:
-    """Record that the reminder is not there any more."""
+    """Record that the reminder is gone."""
     return replace(incident, reminder=None)
 
 
 def tells_an_end(incident: Incident) -> bool:
-    """Tell whether it is over and something of it was mended: what people are to learn who were told of it."""
+    """Return whether it is over and something in it recovered, which its recipients should learn."""
     return incident.over_at is not None and not all(entry.handled for entry in incident.entries)
 
 
 def set_aside(incident: Incident, action: Action, now: datetime, policy: AlertPolicy) -> Incident:
-    """Record that the chat service does not take a message, so that it is not tried again."""
+    """Record that the chat service rejects a message, so that it is not retried."""
     match action:
         case Send():
             refused = _with_part(incident, action.part, Message(shown=digest(action.text), refused=True))
@@ -174,14 +174,14 @@ def set_aside(incident: Incident, action: Action, now: datetime, policy: AlertPo
 
 
 def afresh(incident: Incident, chat: int) -> Incident:
-    """Return the incident as it is to be told in another chat: anew, unless it is over."""
+    """Return the incident as it is sent to another chat: anew, unless it is over."""
     told = incident.over_at is not None
     parts = tuple(replace(part, sending=False) for part in incident.parts) if told else ()
     return replace(incident, chat=chat, topic=None, about="", parts=parts, reminder=None)
 
 
 def _is_set_aside(incident: Incident, part: Message, text: Text) -> bool:
-    """Tell whether a message that was refused is not tried again: only its end is, which is another text."""
+    """Return whether a rejected message is not retried: only its end is, which is another text."""
     return part.refused and not (tells_an_end(incident) and part.shown != digest(text))
 
 
@@ -198,7 +198,7 @@ def _reminder(
     quiet_until: datetime | None,
     offers: Offers,
 ) -> Remind | Withdraw | datetime | None:
-    """Return what is due of reminders, else when one is, else None. What came without a sound is not repeated."""
+    """Return the reminder that is due, else the time of the next, else None. Silent alerts are not repeated."""
     earlier = None if incident.reminder is None else incident.reminder.message
     if not incident.critical or incident.acknowledged_by:
         return None if earlier is None else Withdraw(earlier)
@@ -223,7 +223,7 @@ def _edit(incident: Incident, texts: Sequence[Text]) -> Edit | None:
 
 
 def _edit_due(incident: Incident, now: datetime, policy: AlertPolicy) -> datetime | None:
-    """Return from when on the incident may be edited again; None if it may be now."""
+    """Return when the incident may be edited again; None if it may be now."""
     if incident.edited_at is None or incident.told_at is None:
         return None
     times = max(entry.times for entry in incident.entries)
@@ -250,7 +250,7 @@ def _with_repeat(incident: Incident, now: datetime, policy: AlertPolicy) -> Inci
 
 
 def is_settled(incident: Incident, names: Names) -> bool:
-    """Tell whether an incident that is over shows that in all its messages."""
+    """Return whether an incident that is over shows so in all its messages."""
     texts = incident_text.parts(incident, names)
     shown = [part.shown for part in incident.parts]
     return incident.over_at is not None and incident.reminder is None and shown == [digest(text) for text in texts]

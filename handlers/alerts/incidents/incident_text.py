@@ -1,8 +1,8 @@
-"""How an incident is told: its messages, its buttons, its end. Pure.
+"""The wording of an incident: its messages, its buttons, its end. Pure.
 
-One account gets a line about what happened and one about what to do. Of many, each cause is named once, with who it
-concerns. An end is told in the same messages, as of its moment: what comes later is told elsewhere.
-Moments are told from the incident's own day on, so that a text stays as it is until something changes.
+One account gets a line about what happened and one about what to do. For several, each cause is named once, with the
+accounts concerned. An end is shown in the same messages, as of that moment; later events appear elsewhere. Times are
+relative to the incident's own day, so that a text stays stable until something changes.
 """
 
 import hashlib
@@ -21,18 +21,18 @@ from handlers.texts import remedies
 from handlers.texts.vocabulary import WHY, alert_wording, clock, count, span
 
 Names = Callable[[str], str]
-"""An account's name for a line, as HTML; its number where it has none."""
+"""An account's name for a line, as HTML; its number if it has none."""
 Offers = Callable[[Entry], tuple[Remedy, ...]]
-"""What can be done about an entry now: the remedies whose buttons belong under it."""
+"""What can be done about an entry now: the remedies whose buttons belong below it."""
 
 NAMES_IN_A_LINE = 12
 EACH_WITH_BUTTONS = 3
-"""Up to so many accounts have buttons of their own."""
+"""Up to this many accounts have buttons of their own."""
 NAME_IN_BUTTON = 20
 CLOSED_BY_PERSON = "Closed by an operator."
 SUPERSEDED = "Something else has happened to it since."
 REMINDER_PAST = "☑️ The alert above tells how it is now."
-"""What a reminder that cannot be deleted says once it is past."""
+"""Text of an obsolete reminder that cannot be deleted."""
 WITH_DETAIL = frozenset(
     {
         Reason.DIALOG,
@@ -44,17 +44,17 @@ WITH_DETAIL = frozenset(
         Reason.WRONG_NUMBER_STAYS,
     }
 )
-"""The reasons of accounts whose detail says more than the title does, in words for people."""
+"""Account reasons whose detail is more specific than the title and written for people."""
 
 
 def digest(text: Text) -> str:
-    """Return a fingerprint of what a text looks like. The nonces of its buttons are not seen."""
+    """Return a fingerprint of a text's appearance, ignoring the nonces of its buttons."""
     labels = [[button.label for button in row] for row in text.keyboard]
     return hashlib.sha256(repr((text.html, labels)).encode()).hexdigest()[:16]
 
 
 def by_traits(entry: Entry) -> tuple[Remedy, ...]:
-    """Return what the entry's reason says that mends it."""
+    """Return the remedy of the entry's reason."""
     remedy = traits_of(entry.reason).remedy
     return () if remedy is Remedy.NONE else (remedy,)
 
@@ -73,7 +73,7 @@ def parts(incident: Incident, names: Names, offers: Offers = by_traits) -> list[
 
 
 def reminder(incident: Incident, names: Names, now: datetime, offers: Offers = by_traits) -> Text:
-    """Return what sounds when nobody has acknowledged for long."""
+    """Return the reminder sent when nobody has acknowledged for long."""
     entries = [entry for entry in incident.open_entries if entry.reason in CRITICAL]
     who = ", ".join(dict.fromkeys(_name(entry, names) for entry in entries[:NAMES_IN_A_LINE]))
     more = f" and {len(entries) - NAMES_IN_A_LINE} more" if len(entries) > NAMES_IN_A_LINE else ""
@@ -82,7 +82,7 @@ def reminder(incident: Incident, names: Names, now: datetime, offers: Offers = b
 
 
 def what_happened(entry: Entry, name: str) -> str:
-    """Tell what happened in half a line, as HTML. name: of the account, as HTML; "" for the controller itself."""
+    """Describe in half a line what happened, as HTML. name: of the account, as HTML; "" for the controller itself."""
     title = alert_wording(entry.reason).title
     cause = f" ({WHY[Reason(entry.cause)]})" if entry.cause in WHY else ""
     head = f"<b>{name}</b>: <b>{title}</b>" if name else f"<b>{_capital(title)}</b>"
@@ -90,12 +90,12 @@ def what_happened(entry: Entry, name: str) -> str:
 
 
 def restartable(incident: Incident) -> list[Entry]:
-    """Return what stands in the incident and may be mended by a start: what "Reconnect all" is about."""
+    """Return the open entries that a start may fix: the scope of "Reconnect all"."""
     return [entry for entry in incident.open_entries if entry.number and Remedy.RECONNECT in by_traits(entry)]
 
 
 def keyboard(incident: Incident, names: Names, offers: Offers = by_traits) -> Keyboard:
-    """Offer what can be done about what stands."""
+    """Offer what can be done about the open entries."""
     entries = incident.open_entries
     if not entries:
         return ()
@@ -133,7 +133,7 @@ def keyboard(incident: Incident, names: Names, offers: Offers = by_traits) -> Ke
 
 
 def _one(incident: Incident, entry: Entry, names: Names, below: Offers) -> list[str]:
-    """Tell one trouble: what happened in a line, and what to do in another; or how it ended."""
+    """Describe one trouble: what happened and what to do, a line each; or how it ended."""
     words, name = alert_wording(entry.reason), _name(entry, names)
     at = clock(entry.at, incident.opened_at)
     who = f"<b>{name}</b>: " if entry.number else ""
@@ -159,7 +159,7 @@ def _second_ways(incident: Incident) -> list[str]:
 
 
 def _many(incident: Incident, entries: list[Entry], names: Names, below: Offers) -> list[str]:
-    """Tell many troubles: each that stands with whom it is about and what to do, then for whom it is over."""
+    """Describe several troubles: each open one with its accounts and remedy, then the accounts that have recovered."""
     standing = [entry for entry in entries if entry.open]
     accounts = len({entry.number for entry in standing if entry.number})
     since = clock(min(entry.at for entry in entries), incident.opened_at)
@@ -187,7 +187,7 @@ def _many(incident: Incident, entries: list[Entry], names: Names, below: Offers)
 
 
 def _over_of_many(incident: Incident, entries: list[Entry]) -> str:
-    """Return the first line of many troubles that are over: what is claimed was so at that moment."""
+    """Return the first line of several troubles that are over: what it states held at that moment."""
     over_at = incident.over_at
     assert over_at is not None
     lasted = span((over_at - min(entry.at for entry in entries)).total_seconds())
@@ -219,14 +219,14 @@ def _name(entry: Entry, names: Names) -> str:
 
 
 def _detail(entry: Entry) -> str:
-    """Return what belongs behind a title: figures of a trouble, and what only the page or the phone knows."""
+    """Return what follows a title: figures of a trouble, and details that only the page or the phone knows."""
     if not entry.detail or (entry.number and entry.reason not in WITH_DETAIL):
         return ""
     return f": {escape(entry.detail)}"
 
 
 def _stands(entry: Entry) -> bool:
-    """Tell whether the trouble is one that an account has while it is connected."""
+    """Return whether the trouble is one that an account has while connected."""
     return traits_of(entry.reason).stands
 
 
@@ -235,12 +235,12 @@ def _capital(words: str) -> str:
 
 
 def _is_name(words: str) -> bool:
-    """Tell whether a sentence begins with a word that is written large everywhere."""
+    """Return whether a sentence begins with a word that is capitalized everywhere."""
     return words.startswith("WhatsApp")
 
 
 def _offered(incident: Incident, offers: Offers) -> Offers:
-    """Return what stands below about each entry; of many accounts, no more than they have in common."""
+    """Return what follows below each entry; for several accounts, only what they have in common."""
     accounts = sum(1 for entry in incident.open_entries if entry.number)
 
     def below(entry: Entry) -> tuple[Remedy, ...]:

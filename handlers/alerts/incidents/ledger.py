@@ -1,7 +1,7 @@
-"""The books of all chats, in memory and in the database: what is here is what is stored.
+"""The books of all chats, in memory and in the database, always identical.
 
-A change is made from the books as they are, within the transaction that stores it, and takes effect when that is
-committed. What could not be stored has not happened: whoever wanted it does it again, from the books as they are then.
+A change is computed from the current books within the transaction that stores it, and takes effect on commit. A change
+that could not be stored has not happened: the caller repeats it from the books as they are then.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -14,31 +14,31 @@ from handlers.alerts.incidents.book import Book, differences
 
 
 class AlertStore(Protocol):
-    """Where incidents, notes and silences are stored. Every method raises OSError if it cannot."""
+    """Storage of incidents, notes and silences. Every method raises OSError on failure."""
 
     async def incidents(self) -> Sequence[Incident]:
-        """Return all incidents, the oldest first."""
+        """Return all incidents, oldest first."""
 
     async def notes(self) -> Sequence[Note]:
-        """Return all notes, the oldest first."""
+        """Return all notes, oldest first."""
 
     async def last_ids(self) -> tuple[int, int]:
-        """Return the highest ids that an incident and a note ever had."""
+        """Return the highest ids ever given to an incident and a note."""
 
     async def picture(self, note: int) -> bytes | None:
         """Return a note's PNG."""
 
     async def save(self, plan: Callable[[], Changes]) -> None:
-        """Store what `plan`, called within the transaction, returns, and tell it of the commit."""
+        """Store what `plan`, called within the transaction, returns, and notify it of the commit."""
 
     async def silences(self, now: datetime) -> Sequence[Silence]:
-        """Return the silences that last."""
+        """Return the active silences."""
 
     async def add_silence(self, silence: Silence, at: datetime, user: int) -> int:
         """Store a silence; returns its id."""
 
     async def end_silence(self, silence: int) -> None:
-        """Delete a silence before its time."""
+        """Delete a silence before it ends."""
 
     async def topics(self, chat: int) -> dict[str, int]:
         """Return the forum's topics by account."""
@@ -52,7 +52,7 @@ class AlertStore(Protocol):
 
 @dataclass(slots=True)
 class Draft:
-    """The books as they are to be. topics, moved, gone: as in `Changes`."""
+    """The books as they will be. topics, moved, gone: as in `Changes`."""
 
     _books: dict[int, Book]
     _last_incident: int
@@ -72,12 +72,12 @@ class Draft:
         return [self.book(chat) for chat in dict.fromkeys((*self._books, *self.changed))]
 
     def put(self, book: Book) -> None:
-        """Put a changed book in the place of the chat's."""
+        """Replace the chat's book by a changed one."""
         if book is not self.book(book.chat):
             self.changed[book.chat] = book
 
     def next_incident(self) -> int:
-        """Return the number of a new incident."""
+        """Return the id of a new incident."""
         self._last_incident += 1
         return self._last_incident
 
@@ -91,7 +91,7 @@ class Draft:
         sounds: bool = False,
         buttons: tuple[tuple[str, str], ...] = (),
     ) -> None:
-        """Let a chat get a note. buttons: as in `Note`."""
+        """Add a note for a chat. buttons: as in `Note`."""
         self._last_note += 1
         has_picture = picture is not None
         note = Note(self._last_note, chat, html, incident, has_picture, sounds=sounds, buttons=buttons)
@@ -115,7 +115,7 @@ class Ledger:
         self._last_ids = (0, 0)
 
     async def load(self) -> None:
-        """Read what an earlier run left. Raises OSError."""
+        """Load what an earlier run stored. Raises OSError."""
         incidents, notes = await self.store.incidents(), await self.store.notes()
         for chat in dict.fromkeys([*(each.chat for each in incidents), *(each.chat for each in notes)]):
             ours = tuple(each for each in incidents if each.chat == chat)
@@ -136,11 +136,11 @@ class Ledger:
         return self._books.get(chat) or Book(chat)
 
     async def update(self, change: Callable[[Draft], None]) -> None:
-        """Store a change. It is made from the books as they are then. Raises OSError; then nothing has changed."""
+        """Store a change, computed from the current books. Raises OSError; then nothing has changed."""
         await self.store.save(lambda: self.plan(change))
 
     def plan(self, change: Callable[[Draft], None]) -> Changes:
-        """Return what a change would store. Call it within a transaction, which tells the result of its commit."""
+        """Return what a change would store. Call it within a transaction, which reports its commit to the result."""
         draft = Draft(self._books, *self._last_ids)
         change(draft)
         before = [self._books[chat] for chat in draft.changed if chat in self._books]

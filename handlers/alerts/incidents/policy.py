@@ -1,4 +1,4 @@
-"""How alerts are grouped, repeated, spaced and heard: the numbers, handed in, for each chat by itself."""
+"""How alerts are grouped, repeated, spaced and sounded: the parameters, separately for each chat."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -34,7 +34,7 @@ KINDS: Mapping[str, frozenset[str]] = {
         }
     ),
 }
-"""The kinds of alerts whose loudness is chosen, with the reasons and troubles of each; all else is `OTHER`."""
+"""The kinds of alerts with a configurable loudness, and the reasons and troubles of each; all others are `OTHER`."""
 OTHER = "other"
 
 
@@ -45,52 +45,52 @@ def kind_of(reason: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class AlertPolicy:
-    """The windows and spacings of one chat's alerts. Zero `repeat_after` means that nothing is repeated."""
+    """The windows and spacings of one chat's alerts. `repeat_after` of zero disables repetition."""
 
     first_gathers: timedelta = timedelta(seconds=1)
-    """How long a new incident waits for those that come with it."""
+    """How long a new incident waits for related alerts."""
     gather: timedelta = timedelta(seconds=5)
-    """An incident that was sent takes in what comes so soon after its last growth."""
+    """An incident that was sent still takes alerts within this time of its last growth."""
     grows_for: timedelta = timedelta(seconds=60)
-    """But no longer than this after its first message: a sound must not be swallowed for ever."""
+    """But no longer than this after its first message: a sound must not be suppressed forever."""
     repeat_after: timedelta = timedelta(hours=4)
     """How long a critical alert may stay unacknowledged before it sounds again."""
 
     flapping: timedelta = timedelta(hours=1)
     sounds_for_same: int = 2
     sounds_for_account: int = 3
-    """How often an account may sound within `flapping`, for the same reason and in all; then edits alone tell of it."""
+    """How often an account may sound within `flapping`, for the same reason and in total; then only edits report it."""
     remembered: timedelta = timedelta(hours=2)
-    """How long an incident that is over is remembered: for its reply, and to know what flaps."""
+    """How long a closed incident is remembered: for its reply, and to recognize flapping."""
 
     young: timedelta = timedelta(seconds=60)
     spacing_young: timedelta = timedelta(seconds=4)
     spacing_old: timedelta = timedelta(seconds=12)
-    """Between two edits of an incident: while it is young, and later."""
+    """Time between two edits of an incident: while it is young, and later."""
     steady: int = 2
     spacing_flapping: timedelta = timedelta(minutes=5)
-    """What came more often than `steady` is edited ever more rarely, down to this."""
+    """Incidents that recur more often than `steady` are edited at growing intervals, up to this one."""
 
     retry: timedelta = timedelta(seconds=5)
-    """Until what could not be stored or was refused is tried again."""
+    """Delay before what could not be stored or was rejected is retried."""
     refusals: int = 3
-    """How often a message may be refused before it is set aside and told another way."""
+    """How often a message may be rejected before it is set aside and reported differently."""
     gone_retry: timedelta = timedelta(minutes=10)
-    """Until a chat that cannot be written to is tried again."""
+    """Delay before a chat that cannot be written to is tried again."""
 
     loudness: Mapping[str, Loudness] = field(default_factory=dict)
-    """How loud each kind is; what is missing sounds."""
+    """The loudness of each kind; missing kinds sound."""
     quiet_hours: tuple[int, int] | None = None
-    """The minutes of the day, on this machine's clock, in which it begins and ends that only the critical is told."""
+    """Start and end of the quiet hours, in which only critical alerts are sent: minutes of the day, local time."""
     unreachable_after: timedelta = timedelta(minutes=5)
-    """How long WhatsApp must be out of reach before that is told: what mends itself sooner is nobody's business."""
+    """How long WhatsApp must be unreachable before an alert: shorter outages need nobody."""
 
     def loudness_of(self, reason: str) -> Loudness:
-        """Return how loud an alert is."""
+        """Return the loudness of an alert."""
         return self.loudness.get(kind_of(reason), Loudness.SOUND)
 
     def held_until(self, reason: str, opened_at: datetime, now: datetime) -> datetime | None:
-        """Return until when an alert that nobody was told of is held back; None if it is not."""
+        """Return until when an unsent alert is held back; None if it is not."""
         if reason == Trouble.UNREACHABLE and within(opened_at, now, self.unreachable_after):
             ends = opened_at + self.unreachable_after
             if ends > now:
@@ -105,17 +105,17 @@ PolicyOf = Callable[[int], AlertPolicy]
 
 
 def elapsed(since: datetime, now: datetime, wait: timedelta) -> bool:
-    """Tell whether `wait` has passed. A moment of the future says that the clock was set back: then it has."""
+    """Return whether `wait` has passed. A timestamp in the future means that the clock was set back: then it has."""
     return not since <= now < since + wait
 
 
 def within(since: datetime, now: datetime, window: timedelta) -> bool:
-    """Tell whether two moments are so close, whichever way the clock was set in between."""
+    """Return whether two times are this close, whichever way the clock was set in between."""
     return abs(now - since) <= window
 
 
 def quiet_until(hours: tuple[int, int], now: datetime) -> datetime | None:
-    """Return when quiet hours end that last now, on this machine's clock; None if none do."""
+    """Return the end of the current quiet hours, in local time; None outside of them."""
     begins, ends = hours
     here = now.astimezone().replace(tzinfo=None)
     midnight = here.replace(hour=0, minute=0, second=0, microsecond=0)

@@ -1,4 +1,4 @@
-"""Who is notified of what: the chats that get an account's card, and those that get its alerts."""
+"""Recipients: the chats that get an account's card, and those that get its alerts."""
 
 from controller.registry import Account
 from handlers.chat.messages import Place
@@ -6,10 +6,10 @@ from handlers.chat.people import People
 
 
 class Recipients:
-    """The alert chat is where admins get all alerts; until one is in use, each gets them in their private chat.
+    """The alert chat is where admins get all alerts; until one is set, each gets them in their private chat.
 
     moved: groups that became supergroups, by their old ids; gone: chats that cannot be written to. Both change while
-    this is used. What an alert chat that is gone should get goes to the admins' private chats meanwhile.
+    this is used. Meanwhile, what an unreachable alert chat should get goes to the admins' private chats.
     """
 
     def __init__(self, people: People) -> None:
@@ -20,23 +20,23 @@ class Recipients:
 
     @property
     def alert_chat(self) -> int | None:
-        """Where admins get all alerts, under its newest id; None without one."""
+        """The chat where admins get all alerts, by its newest id; None without one."""
         return None if self._alert_chat is None else self.moved.get(self._alert_chat, self._alert_chat)
 
     def use_alert_chat(self, chat: int | None) -> None:
-        """Let alerts go to this chat from now on; None for each admin's private chat."""
+        """Set the alert chat; None for each admin's private chat."""
         self._alert_chat = chat
 
     def of_card(self, account: Account) -> tuple[Place, ...]:
-        """Return where the account's card is: with its operator, as long as they are one."""
+        """Return the chat of the account's card: its operator's, as long as they have that role."""
         return (Place(account.owner),) if self._people.may(account.owner, account) else ()
 
     def may_follow(self, chat: int, account: Account) -> bool:
-        """Tell whether the account's card may stay in a chat where it was asked for: a group, or somebody's who may."""
+        """Return whether the account's card may stay in a chat that requested it: a group, or a person with access."""
         return chat < 0 or self._people.may(chat, account)
 
     def of_alerts(self, account: Account) -> tuple[Place, ...]:
-        """Return where the account's alerts go: to the admins, and to its operator."""
+        """Return the chats of the account's alerts: the admins' and its operator's."""
         chats = dict.fromkeys(place.chat for place in self.of_admins())
         if self._people.may(account.owner, account):
             chats[account.owner] = None
