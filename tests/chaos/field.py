@@ -293,7 +293,7 @@ def harms() -> list[Fault]:
         reason="page_misbehaves", state="ERROR", layer="MiB", within=10, errors=(1, 1), alerts=(0, 1), back=25,
         words="did more than any page may",
     )  # fmt: skip
-    frames = replace(ended, layer="")  # for what it opened, or for the messages that each brings
+    frames = replace(ended, layer="", within=15)  # for what it opened, or for the messages that each brings
     away = Expected(reason="navigated", layer="site-1.localhost", within=3, back=20)
     return [
         *told,

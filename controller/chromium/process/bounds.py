@@ -27,7 +27,7 @@ ASKED_AFTER = 1.5
 """Seconds of uninterrupted script after which a page is asked whether it answers."""
 SILENT_FOR = 4.0
 """Seconds that it then has to answer, if its script still does not pause."""
-LOOP_CPU = 3.0
+LOOP_CPU = 2.5
 """CPU seconds that it must have used by then: on a machine short of processors, it is merely slow."""
 MIB = 1 << 20
 _PAGE = os.sysconf("SC_PAGE_SIZE")
