@@ -54,7 +54,12 @@ class _ProxyTroubles:
         was_down = self._down.pop(proxy, None) is not None
         if self._down and was_down:
             await self._notify()
-        elif not self._down and not self.unsettled:
+        else:
+            await self.settle()
+
+    async def settle(self) -> None:
+        """Tell that all is well, unless something is down or not yet known."""
+        if not self._down and not self.unsettled:
             await self._troubles.clear_trouble(Trouble.PROXY)
 
     async def _notify(self) -> None:
@@ -119,8 +124,7 @@ class OwnWays:
     async def run(self) -> None:
         """Watch until cancelled, each route separately."""
         self._troubles.unsettled = set(self._proxies.all().values())
-        if not self._troubles.unsettled:
-            await self._troubles.up(Proxy("http", "", 0))
+        await self._troubles.settle()
         async with asyncio.TaskGroup() as group:
             group.create_task(self._common.run(), name="outages")
             while True:

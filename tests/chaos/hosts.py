@@ -296,10 +296,10 @@ async def _full(here: World, row: Row) -> None:
                 env={"PYTHONPATH": str(ROOT), "PATH": os.environ["PATH"], "DATA_DIR": str(here.data_dir)},
                 cwd=place.parent, stderr=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.DEVNULL,
             )  # fmt: skip
-            row.layer = (await asyncio.wait_for(process.communicate(), 60))[1].decode().strip()
-            row.detected = time.monotonic() - since
-            if process.returncode != 75 or len(row.layer.splitlines()) != 1:
-                row.wrong.append(f"it ended with {process.returncode}: {row.layer}")
+            line = (await asyncio.wait_for(process.communicate(), 60))[1].decode().strip()
+            row.detected, row.layer = time.monotonic() - since, line.rpartition(": ")[2]
+            if process.returncode != 75 or len(line.splitlines()) != 1:
+                row.wrong.append(f"it ended with {process.returncode}: {line}")
             if rest := [path.name for path in place.rglob("*") if path.is_file()]:
                 row.wrong.append(f"left behind: {', '.join(rest)}")
             if mark(here) != after:
