@@ -141,6 +141,23 @@ async def test_a_wall_clock_that_stands_still_does_not_keep_it_from_leaving(tmp_
 
 
 @virtual
+async def test_with_both_ways_down_the_chat_gets_it_when_it_is_back_and_nothing_follows_outside(tmp_path):
+    outside = Outside(takes=False)
+    async with rigged(tmp_path, outside, escalate_after=timedelta(0)) as rig:
+        rig.client.fail("drop", method="sendMessage")
+        lose(rig)
+        await pass_time(900)
+        assert outside.tries >= 3
+        assert rig.service.unsent(), "nobody was told"
+        rig.client.heal()
+        await until(lambda: sounding(rig, ADMIN) == 1, 120)
+        assert not rig.service.unsent()
+        outside.takes = True
+        await pass_time(3600)
+        assert outside.sent == []
+
+
+@virtual
 async def test_an_escalation_that_never_comes_is_never_looked_for(tmp_path, monkeypatch):
     looks: list[float] = []
     monkeypatch.setattr(
