@@ -79,7 +79,11 @@ class Seen:
         """One line of the table."""
         ordered = sorted(self.probes) or [0.0]
         after = "" if self.ended_after is None else f" after {self.ended_after:.1f} s"
-        if self.ended_after is not None and self.past_bound_after is not None:
+        if (
+            self.ended_after is not None
+            and self.past_bound_after is not None
+            and self.past_bound_after < self.ended_after
+        ):
             after += f" ({self.ended_after - self.past_bound_after:.1f} s past its bound)"
         return (
             f"| {self.kind} | {self.ended}{after} | {len(self.probes)} | {len(self.failed)} "
