@@ -13,13 +13,13 @@ def calling_of(settings: Settings) -> Calling:
     if not settings.alert_fallback_urls:
         return Calling(None, after, escalate_after)
     try:
-        from switchboard.monitoring.second_way import SecondWay, SecondWayError
+        from switchboard.monitoring.fallback import FallbackChannel, FallbackError
     except ImportError as error:
         raise SettingsError(
             f"ALERT_FALLBACK_URLS: needs {error.name}, which is not installed: pip install 'switchboard[monitoring]'"
         ) from None
     try:
-        way = SecondWay([address.get_secret_value() for address in settings.alert_fallback_urls])
-    except SecondWayError as error:
+        way = FallbackChannel([address.get_secret_value() for address in settings.alert_fallback_urls])
+    except FallbackError as error:
         raise SettingsError(str(error)) from None
     return Calling(way, after, escalate_after)

@@ -1,4 +1,4 @@
-"""What is checked of the ways to people and to machines beside Telegram: the second way, the heartbeat, the windows.
+"""Checks the channels beside Telegram, to people and to machines: fallback, heartbeat, health endpoints.
 
 Nothing is sent: a message would call somebody, and a ping would tell the heartbeat's service that all is well. So an
 address is read, and its host is connected to. That it takes what is sent is for `/test` to show.
@@ -21,7 +21,7 @@ CONNECT_SECONDS = 10.0
 
 async def check_ways(settings: Settings) -> AsyncIterator[Finding]:
     """Yield what is found; names of findings and texts hold no address, since each is a secret."""
-    for finding in await _second_way(settings):
+    for finding in await _fallback(settings):
         yield finding
     if settings.heartbeat_url is not None:
         yield await _heartbeat(settings.heartbeat_url.get_secret_value())
@@ -29,7 +29,7 @@ async def check_ways(settings: Settings) -> AsyncIterator[Finding]:
         yield _windows(settings)
 
 
-async def _second_way(settings: Settings) -> list[Finding]:
+async def _fallback(settings: Settings) -> list[Finding]:
     if not settings.alert_fallback_urls:
         return [
             Finding(
@@ -45,7 +45,7 @@ async def _second_way(settings: Settings) -> list[Finding]:
 
 
 async def _one_way(number: int, url: str) -> Finding:
-    from switchboard.monitoring.second_way import place_of
+    from switchboard.monitoring.fallback import place_of
 
     name = f"second way {number} ({urlsplit(url).scheme})"
     place = place_of(url)

@@ -20,7 +20,7 @@ ID_LETTERS = 8
 """Letters of a profile's name that identify its account in metrics: enough for a million accounts."""
 
 FALLBACK_GRACE = 60.0
-"""Seconds for which an alert that Telegram has not accepted is the second way's, before the heartbeat fails."""
+"""Seconds for which an alert that Telegram has not accepted is the fallback channel's, before the heartbeat fails."""
 
 
 def assemble(settings: Settings, database: Database, registry: Registry, chat: ChatSide, hosts: Hosts) -> Monitoring:

@@ -1,8 +1,8 @@
 """Monitoring of the program from outside: it stands still, hangs or dies; how long until somebody knows.
 
 Each row is a program of its own between stand-ins of its own, and all run side by side. Outside are a service manager
-that kills and restarts as systemd does, a heartbeat service that calls when beats stay away, and who receives the
-second way. `detected` is until the first of them knew, `layer` says which; `back`, until a restarted program served.
+that kills and restarts as systemd does, a heartbeat service that alerts when pings stop, and a fallback service.
+`detected` is until the first of them knew, `layer` says which; `back`, until a restarted program served.
 `python -m tests.chaos --only outside` runs these alone.
 """
 
@@ -102,7 +102,7 @@ class Watched:
     def knew(self, since: float) -> list[tuple[float, str]]:
         """Return when each of them knew, in seconds, and who and what; the first goes first."""
         known = [(at - since, f"heartbeat service ({why})") for at, why in self.service.calls if at >= since]
-        known += [(at - since, f"second way ({text.partition(': ')[2][:40]}…)") for at, text in self.receiver.came]
+        known += [(at - since, f"fallback ({text.partition(': ')[2][:40]}…)") for at, text in self.receiver.came]
         if (killed_at := self.manager.killed_at) is not None and killed_at >= since:
             known.append((killed_at - since, "service manager (watchdog)"))
         return sorted(known)
@@ -191,7 +191,7 @@ async def _clock(watched: Watched, row: Row) -> None:
 
 
 async def _telegram_away(watched: Watched, row: Row) -> None:
-    """A critical alert leaves by the second way, once; the chat has it, and says so, when Telegram is back."""
+    """A critical alert leaves by the fallback channel, once; the chat has it, and says so, when Telegram is back."""
     here = watched.here
     async with watched.running():
         await here.link()
@@ -208,12 +208,12 @@ async def _telegram_away(watched: Watched, row: Row) -> None:
         row.back = time.monotonic() - began
         about = [text for _, text in watched.receiver.came if "Support Berlin" in text]
         if len(about) != 1:
-            row.wrong.append(f"it came {len(about)} times by the second way")
+            row.wrong.append(f"it came {len(about)} times by the fallback channel")
         row.note = "back: until the chat has it"
 
 
 async def _healthy(watched: Watched, row: Row) -> None:
-    """Nobody is called: by the heartbeat service, the second way or the service manager."""
+    """Nobody is called: by the heartbeat service, the fallback channel or the service manager."""
     here = watched.here
     async with watched.running():
         await here.link()

@@ -1,4 +1,4 @@
-"""Who watches the program from outside: stand-ins of a service manager, of a heartbeat service, of a second way.
+"""Who watches the program from outside: stand-ins of a service manager, of a heartbeat service, of a fallback channel.
 
 Each notes when it knew that something is wrong (`time.monotonic()`). Not here: anything of the product.
 """
@@ -89,7 +89,7 @@ class HeartbeatService:
 
 @dataclass
 class Receiver:
-    """Takes what comes by the second way, over Apprise's `json://`."""
+    """Takes what comes by the fallback channel, over Apprise's `json://`."""
 
     url: str = ""
     came: list[tuple[float, str]] = field(default_factory=list)

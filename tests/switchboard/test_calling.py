@@ -22,7 +22,7 @@ def test_addresses_are_parted_by_spaces():
     assert (calling.after, calling.escalate_after) == (timedelta(seconds=180), timedelta(seconds=900))
 
 
-def test_without_an_address_there_is_no_second_way():
+def test_without_an_address_there_is_no_fallback():
     assert calling_of(settings()).way is None
 
 
@@ -35,7 +35,7 @@ def test_a_wrong_address_is_one_line_without_its_secret():
 
 def test_a_missing_library_is_one_line(monkeypatch):
     monkeypatch.setitem(sys.modules, "apprise", None)
-    monkeypatch.delitem(sys.modules, "switchboard.monitoring.second_way", raising=False)
+    monkeypatch.delitem(sys.modules, "switchboard.monitoring.fallback", raising=False)
 
     with pytest.raises(SettingsError, match=r"ALERT_FALLBACK_URLS: needs apprise.*switchboard\[monitoring\]"):
         calling_of(settings(alert_fallback_urls="json://localhost"))

@@ -7,7 +7,7 @@ from handlers.alerts.escalation.duty import OnDuty
 from handlers.chat.messages import escape
 from handlers.texts.vocabulary import clock
 
-BY_SECOND_WAY_UNSTORED = "This comes by a second way: Telegram has not taken it, and it cannot be stored."
+BY_FALLBACK_UNSTORED = "This comes by a second way: Telegram has not taken it, and it cannot be stored."
 
 
 def escalated(name: str, now: datetime) -> str:

@@ -12,10 +12,10 @@ from datetime import datetime, timedelta
 from functools import partial
 
 from controller.incidents import Entry
-from handlers.alerts.escalation import calling_text, second_way, steps
+from handlers.alerts.escalation import calling_text, fallback, steps
 from handlers.alerts.escalation.audience import Audience
 from handlers.alerts.escalation.duty import OnDuty
-from handlers.alerts.escalation.second_way import SecondWay
+from handlers.alerts.escalation.fallback import FallbackChannel
 from handlers.alerts.escalation.steps import Key, Step, Trouble
 from handlers.alerts.incidents.book import Book, Fact, Kind
 from handlers.alerts.incidents.ledger import Draft, Ledger
@@ -38,7 +38,7 @@ class Calling:
     after: how long an alert is left to Telegram. escalate_after: how long each person called has to acknowledge.
     """
 
-    way: SecondWay | None = None
+    way: FallbackChannel | None = None
     after: timedelta = timedelta(seconds=180)
     escalate_after: timedelta = timedelta(seconds=900)
 
@@ -77,7 +77,7 @@ class Escalator:
         """Run until cancelled."""
         await asyncio.gather(
             self._again_and_again(self.escalate, self._calling.escalate_after),
-            self._again_and_again(self.send_by_second_way, self._calling.after),
+            self._again_and_again(self.send_by_fallback, self._calling.after),
             self._again_and_again(self._watch_duty, timedelta(minutes=1)),
         )
 
@@ -156,9 +156,9 @@ class Escalator:
                     book = book.put(steps.sounding_again(incident, keys, self._clock()))  # noqa: PLW2901
             draft.put(book)
 
-    # --- the second way -----------------------------------------------------------------------------------------------
+    # --- the fallback channel -----------------------------------------------------------------------------------------
 
-    async def send_by_second_way(self) -> float | None:
+    async def send_by_fallback(self) -> float | None:
         """Send what is due by the fallback channel. Raises OSError if the result cannot be stored.
 
         Returns the seconds until the next message is due, if known.
@@ -167,11 +167,11 @@ class Escalator:
             return None
         if self._unmarked:
             await self._mark()
-        due = self._due()[: second_way.TROUBLES_AT_ONCE]
+        due = self._due()[: fallback.TROUBLES_AT_ONCE]
         loop = asyncio.get_running_loop()
         if not due or loop.time() < self._not_before:
             return self._pause
-        if by := await self._send(second_way.title(due), second_way.text(due, self._audience.name, self._clock())):
+        if by := await self._send(fallback.title(due), fallback.text(due, self._audience.name, self._clock())):
             self._wait = 0.0
             self._unmarked |= dict.fromkeys((each.key for each in due), (self._clock(), by))
             await self._mark()
@@ -232,8 +232,8 @@ class Escalator:
             )
             if any(not each.cancelled() and each.exception() is None and each.result() for each in done):
                 return
-        words = second_way.plain(html)
-        await self._send("Switchboard: something needs you", f"{words}\n\n{calling_text.BY_SECOND_WAY_UNSTORED}")
+        words = fallback.plain(html)
+        await self._send("Switchboard: something needs you", f"{words}\n\n{calling_text.BY_FALLBACK_UNSTORED}")
 
     async def _send(self, subject: str, body: str) -> str:
         """Send by the fallback channel; return the names of the services that accepted, "" if none did."""
@@ -242,9 +242,9 @@ class Escalator:
             return ""
         took = [name for name, taken in (await way.send(subject, body)).items() if taken]
         if took:
-            log.warning("An alert went out by the second way: %s", ", ".join(took))
+            log.warning("An alert was sent through the fallback channel: %s", ", ".join(took))
         else:
-            log.error("Nobody took an alert by the second way either")
+            log.error("No fallback service accepted an alert either")
         return ", ".join(took)
 
     def _heard(self, books: Iterable[Book]) -> list[Trouble]:

@@ -67,7 +67,7 @@ def parts(incident: Incident, names: Names, offers: Offers = by_traits) -> list[
     if incident.acknowledged_by and incident.open_entries:
         lines.append(f"👤 {incident.acknowledged_by}")
     lines.extend(incident.done)
-    lines.extend(_second_ways(incident))
+    lines.extend(_fallbacks(incident))
     first, *more = split("\n".join(lines))
     return [Text(first, keyboard(incident, names, offers)), *(Text(part) for part in more)]
 
@@ -153,7 +153,7 @@ def _one(incident: Incident, entry: Entry, names: Names, below: Offers) -> list[
     return [f"✅ {who}<b>{over}</b>, after {lasted}.", was, *_times(entry)]
 
 
-def _second_ways(incident: Incident) -> list[str]:
+def _fallbacks(incident: Incident) -> list[str]:
     sent = dict.fromkeys((e.second_way, e.second_way_at) for e in incident.entries if e.second_way_at is not None)
     return [f"📨 Sent by {escape(way)}, {clock(at, incident.opened_at)}" for way, at in sent if at is not None]
 

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from handlers.alerts.escalation import calling_text
 from handlers.alerts.escalation.duty import Duty
-from handlers.alerts.escalation.second_way import SecondWay, plain
+from handlers.alerts.escalation.fallback import FallbackChannel, plain
 from handlers.alerts.incidents.recipients import Recipients
 from handlers.chat.errors import ChatError
 from handlers.chat.messages import Lane, Place, Text, escape
@@ -21,7 +21,7 @@ class WayTest:
     """Sends the test, and reports in one message which channel accepted what. way: None if there is no fallback."""
 
     def __init__(
-        self, context: Context, *, queue: SendQueue, recipients: Recipients, duty: Duty, way: SecondWay | None
+        self, context: Context, *, queue: SendQueue, recipients: Recipients, duty: Duty, way: FallbackChannel | None
     ) -> None:
         self._queue, self._recipients, self._duty = queue, recipients, duty
         self._way, self._responder, self._clock = way, context.responder, context.clock
@@ -32,7 +32,7 @@ class WayTest:
         tries = [(chat, silent) for chat in chats for silent in (False, True)]
         telegram, outside = await asyncio.gather(
             asyncio.gather(*(self._try(chat, request.name, now, silent=silent) for chat, silent in tries)),
-            self._try_second_way(request.name, now),
+            self._try_fallback(request.name, now),
         )
         results = dict(zip(tries, telegram, strict=True))
         lines = [calling_text.tested(name, results[chat, False], results[chat, True]) for chat, name in chats.items()]
@@ -59,7 +59,7 @@ class WayTest:
             return str(error) or type(error).__name__
         return ""
 
-    async def _try_second_way(self, name: str, now: datetime) -> dict[str, bool]:
+    async def _try_fallback(self, name: str, now: datetime) -> dict[str, bool]:
         if self._way is None:
             return {}
         return await self._way.send("Switchboard: a test", plain(calling_text.test_alert(name, now, silent=False)))

@@ -39,7 +39,7 @@ from storage.inbox import Inbox
 from storage.incidents import IncidentRecords
 from storage.messages import MessageStore
 from storage.people import PeopleRecords
-from switchboard.monitoring.second_way import SecondWay
+from switchboard.monitoring.fallback import FallbackChannel
 from tests.handlers.fakes import UNLIMITED, FakeAccounts, FakeRecords
 from tests.waiting import until
 
@@ -60,15 +60,15 @@ CAUGHT_UP_WITHIN = 120.0
 # --- the process that is killed ---------------------------------------------------------------------------------------
 
 
-def run(up: Connection, path: Path, url: str, token: str, seconds: float, second_way: str) -> None:
+def run(up: Connection, path: Path, url: str, token: str, seconds: float, fallback: str) -> None:
     """Be the process. Something is sent to `up` once it serves."""
-    asyncio.run(serve(partial(up.send, "up"), path, url, token, seconds, second_way))
+    asyncio.run(serve(partial(up.send, "up"), path, url, token, seconds, fallback))
 
 
-async def serve(up: Callable[[], None], path: Path, url: str, token: str, seconds: float, second_way: str = "") -> None:
+async def serve(up: Callable[[], None], path: Path, url: str, token: str, seconds: float, fallback: str = "") -> None:
     """Make a storm for so long, then deliver what is owed and end.
 
-    seconds: for how long new alerts come; 0 only catches up. second_way: where what Telegram does not take goes.
+    seconds: for how long new alerts come; 0 only catches up. fallback: where what Telegram does not take goes.
     """
     # Small incidents, many messages: what takes seconds in the program takes moments here.
     moment = timedelta(seconds=0.05)
@@ -83,7 +83,7 @@ async def serve(up: Callable[[], None], path: Path, url: str, token: str, second
             _put(accounts, number)
         service = assemble(
             TelegramConnection(token, url),
-            TelegramOptions(admins=CHATS, alert_policy=policy, calling=_calling(second_way)),
+            TelegramOptions(admins=CHATS, alert_policy=policy, calling=_calling(fallback)),
             accounts=accounts,
             records=FakeRecords(),
             messages=MessageStore(database),
@@ -104,9 +104,7 @@ async def serve(up: Callable[[], None], path: Path, url: str, token: str, second
         up()
         await _storm(accounts, before, seconds)
         if not seconds:
-            done = (
-                partial(_is_somewhere, service, recorder) if second_way else partial(_is_delivered, service, recorder)
-            )
+            done = partial(_is_somewhere, service, recorder) if fallback else partial(_is_delivered, service, recorder)
             await until(done, "all is delivered", CAUGHT_UP_WITHIN)
         await recorder.stop(5)
         running.cancel()
@@ -138,10 +136,10 @@ async def _is_somewhere(service: TelegramService, recorder: Recorder) -> bool:
     return recorder._idle.is_set() and all(each.told_at is not None or each.second_way for each in stands)
 
 
-def _calling(second_way: str) -> Calling:
-    if not second_way:
+def _calling(fallback: str) -> Calling:
+    if not fallback:
         return Calling(None, escalate_after=timedelta(0))
-    return Calling(SecondWay([second_way]), after=LEFT_TO_TELEGRAM, escalate_after=timedelta(0))
+    return Calling(FallbackChannel([fallback]), after=LEFT_TO_TELEGRAM, escalate_after=timedelta(0))
 
 
 # --- who kills it -----------------------------------------------------------------------------------------------------
@@ -157,7 +155,7 @@ class Toll:
     uncertain: int = 0
     twice: int = 0
     outside: int = 0
-    """Alerts that came by the second way."""
+    """Alerts that came by the fallback channel."""
     outside_twice: int = 0
     """Those of them that came so twice."""
     both: int = 0
@@ -227,7 +225,7 @@ async def kill_over_both_ways(folder: Path, kills: int, seed: int = 1) -> Toll:
 
 @contextlib.asynccontextmanager
 async def _receiver() -> Any:
-    """Take what comes by the second way; yields the texts and the address."""
+    """Take what comes by the fallback channel; yields the texts and the address."""
     came: list[str] = []
 
     async def take(request: web.Request) -> web.Response:
@@ -247,11 +245,11 @@ async def _receiver() -> Any:
 
 
 @contextlib.asynccontextmanager
-async def _process(path: Path, telegram: TelegramStandIn, seconds: float, second_way: str = "") -> Any:
+async def _process(path: Path, telegram: TelegramStandIn, seconds: float, fallback: str = "") -> Any:
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["__main__", __name__])
     here, there = context.Pipe(duplex=False)
-    process = context.Process(target=run, args=(there, path, telegram.url, telegram.token, seconds, second_way))
+    process = context.Process(target=run, args=(there, path, telegram.url, telegram.token, seconds, fallback))
     process.start()
     there.close()
     try:

@@ -90,7 +90,7 @@ def test_whatsapp_out_of_reach_is_nobodys_business_before_its_time(tmp_path):
     run_virtual(main())
 
 
-def test_what_went_out_by_the_second_way_is_told(tmp_path):
+def test_what_went_out_by_the_fallback_is_told(tmp_path):
     class Way:
         names = ("1 (json)",)
 

@@ -1,4 +1,4 @@
-"""`switchboard check` of the second way, the heartbeat and the windows: read and reached, and never sent to."""
+"""`switchboard check` of the fallback channel, the heartbeat and the windows: read and reached, and never sent to."""
 
 import asyncio
 import contextlib
@@ -13,7 +13,7 @@ from aiohttp import web
 from switchboard.check.findings import Verdict
 from switchboard.check.ways import check_ways
 from switchboard.data_dir import held
-from switchboard.monitoring.second_way import place_of
+from switchboard.monitoring.fallback import place_of
 from switchboard.settings import Settings
 
 
@@ -99,7 +99,7 @@ async def test_a_certificate_that_nobody_vouches_for_is_named(tmp_path):
     assert "TLS certificate is not accepted" in told["heartbeat"].text
 
 
-async def test_without_a_second_way_that_is_said(tmp_path):
+async def test_without_a_fallback_that_is_said(tmp_path):
     told = await found(tmp_path)
     assert [each.verdict for each in told.values()] == [Verdict.NOTE]
 

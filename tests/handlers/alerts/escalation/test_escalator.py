@@ -23,7 +23,7 @@ from tests.virtual_time import pass_time, until, virtual, virtual_loop
 
 @dataclass
 class Outside:
-    """A second way that takes what it is given, unless it is told to refuse."""
+    """A fallback channel that takes what it is given, unless it is told to refuse."""
 
     sent: list[tuple[str, str]] = field(default_factory=list)
     takes: bool = True
@@ -79,7 +79,7 @@ def sounding(rig: Rig, chat: int) -> int:
     return sum(not m["silent"] for m in alerts(rig, chat))
 
 
-# --- the second way ---------------------------------------------------------------------------------------------------
+# --- the fallback channel ---------------------------------------------------------------------------------------------
 
 
 @virtual
@@ -166,7 +166,7 @@ async def test_an_escalation_that_never_comes_is_never_looked_for(tmp_path, monk
     async with rigged(tmp_path, escalate_after=timedelta(0)):
         looks.clear()
         await pass_time(600)
-        assert looks == [], "nor by a second way that is not there"
+        assert looks == [], "nor by a fallback channel that is not there"
 
 
 @virtual

@@ -42,7 +42,7 @@ def stands(*books: Book, silenced=lambda *_: False):
     return standing(books, silenced)
 
 
-# --- the second way ---------------------------------------------------------------------------------------------------
+# --- the fallback channel ---------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(("at", "due"), [(0, False), (179, False), (180, True), (86400, True)])

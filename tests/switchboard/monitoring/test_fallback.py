@@ -6,7 +6,7 @@ import pytest
 from aiohttp import web
 from aiosmtpd.controller import Controller
 
-from switchboard.monitoring.second_way import SecondWay, SecondWayError
+from switchboard.monitoring.fallback import FallbackChannel, FallbackError
 
 TITLE, TEXT = "Switchboard: an alert", "•••4567 Berlin: logged out on the phone.\nPress Link again."
 
@@ -59,7 +59,7 @@ async def test_a_mail_and_a_webhook_take_it(mail_server, receiver):
     mailbox, port = mail_server
     came, address = receiver
     mail = f"mailto://127.0.0.1:{port}?from=switchboard@example.org&to=duty@example.org&mode=insecure"
-    took = await SecondWay([mail, f"{address}/take"]).send(TITLE, TEXT)
+    took = await FallbackChannel([mail, f"{address}/take"]).send(TITLE, TEXT)
 
     assert took == {"1 (mailto)": True, "2 (json)": True}
     assert came[0]["message"] == TEXT
@@ -71,7 +71,7 @@ async def test_a_mail_and_a_webhook_take_it(mail_server, receiver):
 async def test_who_refuses_or_is_not_there_did_not_take_it_and_no_secret_is_logged(receiver, unused_tcp_port, caplog):
     _, address = receiver
     secret = f"json://user:hunter2@127.0.0.1:{unused_tcp_port}/token"
-    took = await SecondWay([f"{address}/refuse", secret]).send(TITLE, TEXT)
+    took = await FallbackChannel([f"{address}/refuse", secret]).send(TITLE, TEXT)
 
     assert took == {"1 (json)": False, "2 (json)": False}
     assert "hunter2" not in caplog.text
@@ -83,7 +83,7 @@ async def test_who_hangs_is_not_waited_for(receiver):
     _, address = receiver
     loop = asyncio.get_running_loop()
     began = loop.time()
-    took = await SecondWay([f"{address}/hang", f"{address}/take"], deadline=0.3).send(TITLE, TEXT)
+    took = await FallbackChannel([f"{address}/hang", f"{address}/take"], deadline=0.3).send(TITLE, TEXT)
 
     assert took == {"1 (json)": False, "2 (json)": True}
     assert loop.time() - began < 2
@@ -91,8 +91,8 @@ async def test_who_hangs_is_not_waited_for(receiver):
 
 @pytest.mark.parametrize("address", ["carrier-pigeon://loft", "hunter2", "https//x"])
 def test_an_address_that_nobody_knows_is_one_line_without_it(address):
-    with pytest.raises(SecondWayError) as raised:
-        SecondWay([address])
+    with pytest.raises(FallbackError) as raised:
+        FallbackChannel([address])
 
     assert str(raised.value).startswith("ALERT_FALLBACK_URLS: address 1")
     assert "loft" not in str(raised.value)

@@ -13,7 +13,7 @@ TROUBLES_AT_ONCE = 200
 """Maximum alerts in one message; further ones follow in the next."""
 
 
-class SecondWay(Protocol):
+class FallbackChannel(Protocol):
     """Sends to services outside the chat."""
 
     @property

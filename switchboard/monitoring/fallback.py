@@ -18,12 +18,12 @@ SEND_DEADLINE = 30.0
 """Seconds that one service may take. A hung library thread is abandoned and counts as not accepted."""
 
 
-class SecondWayError(ValueError):
+class FallbackError(ValueError):
     """Apprise does not recognise an address. The text is one line without the address."""
 
 
-class SecondWay:
-    """Sends to every address concurrently. Raises SecondWayError for an unusable address."""
+class FallbackChannel:
+    """Sends to every address concurrently. Raises FallbackError for an unusable address."""
 
     def __init__(self, addresses: Sequence[str], *, deadline: float = SEND_DEADLINE) -> None:
         self._deadline = deadline
@@ -33,7 +33,7 @@ class SecondWay:
             service = apprise.Apprise(asset=apprise.AppriseAsset(app_id="Switchboard", async_mode=True))
             if not service.add(address):
                 kind = urlsplit(address).scheme or "no scheme"
-                raise SecondWayError(f"ALERT_FALLBACK_URLS: address {number} ({kind}) is none that Apprise knows")
+                raise FallbackError(f"ALERT_FALLBACK_URLS: address {number} ({kind}) is none that Apprise knows")
             self._services.append((f"{number} ({urlsplit(address).scheme})", service))
 
     @property
@@ -51,15 +51,15 @@ class SecondWay:
         done, _ = await asyncio.wait([sending], timeout=self._deadline)
         if not done:
             sending.cancel()
-            log.error("The second way %s gave no answer in %g s", name, self._deadline)
+            log.error("The fallback service %s gave no answer in %g s", name, self._deadline)
             return False
         if sending.cancelled() or (error := sending.exception()) is not None:
             log.error(
-                "The second way %s failed: %s", name, "cancelled" if sending.cancelled() else type(error).__name__
+                "The fallback service %s failed: %s", name, "cancelled" if sending.cancelled() else type(error).__name__
             )
             return False
         if not sending.result():
-            log.error("The second way %s refused", name)
+            log.error("The fallback service %s refused", name)
         return sending.result()
 
 
