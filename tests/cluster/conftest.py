@@ -4,12 +4,9 @@ import asyncio
 import socket
 
 import pytest
-
-pytest.importorskip("ray", reason="many machines need the extra `cluster`: make cluster-test")
-
 import pytest_asyncio
 
-from controller.accounts.notices import Transition
+from controller.accounts.notices import CodeShown, Transition
 from controller.accounts.policy import Policy
 from controller.cluster.cluster_hosts import ClusterHosts
 from controller.cluster.deadline import boot_time
@@ -39,13 +36,16 @@ def cluster(tmp_path_factory):
 class World:
     """The controller's side in this process. `alerts` are what people would have been told with sound."""
 
-    def __init__(self, cluster):
-        self.cluster, self.terms, self.alerts = cluster, Terms(), []
-        links = RayLinks(ADDRESS, make_in(cluster.folder), self.terms)
+    def __init__(self, cluster, make=None, numbers=ACCOUNTS):
+        self.cluster, self.terms, self.alerts, self.numbers = cluster, Terms(), [], numbers
+        links = RayLinks(ADDRESS, make or make_in(cluster.folder), self.terms)
         self.hosts = ClusterHosts(links, FakeDriver(), self.terms, clock=boot_time, name=ADDRESS)
         self.managers = {}
+        self.scan = None
 
     def notify(self, notice):
+        if isinstance(notice, CodeShown) and self.scan is not None:
+            self.scan(notice.code.text, notice.number)
         if isinstance(notice, Transition) and notice.alert:
             self.alerts.append(notice)
 
@@ -56,10 +56,9 @@ class World:
         await self.hosts.end_orphans()
         await self.until(lambda: self.states() == dict.fromkeys("abc", HostState.UP), 60)
         slots = LaunchSlots(4)
-        for number in ACCOUNTS:
+        for number in self.numbers:
             self.managers[number] = Manager(number, driver=self.hosts, slots=slots, policy=Policy(), listener=self)
             await self.managers[number].start()
-        await self.connected(60)
         return self
 
     async def end(self):
@@ -70,7 +69,7 @@ class World:
         return {one.name: one.state for one in self.hosts.usage()}
 
     def on(self, host):
-        return [number for number in ACCOUNTS if self.hosts.host_of(number) == host]
+        return [number for number in self.numbers if self.hosts.host_of(number) == host]
 
     def all_connected(self):
         return all(one.get_status().is_connected for one in self.managers.values())
@@ -104,5 +103,6 @@ class World:
 async def world(cluster):
     made = World(cluster)
     await made.begin()
+    await made.connected(60)
     yield made
     await made.end()

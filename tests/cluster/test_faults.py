@@ -13,6 +13,7 @@ from controller.cluster.leases import Terms
 from controller.hosts import HostState
 from tests.cluster.conftest import ACCOUNTS
 
+pytest.importorskip("ray", reason="many machines need Ray: make cluster-test")
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(300)]
 
 IN_TIME = Terms().fence + 15
