@@ -129,8 +129,9 @@ async def write(connection: aiosqlite.Connection, changes: Changes) -> None:
     """Store changes within the caller's transaction, after whose commit they must be notified."""
     for before, after in changes.incidents:
         await _write_incident(connection, before, after)
-    await connection.executemany("DELETE FROM incidents WHERE id = ?", [(one,) for one in changes.incidents_gone])
-    await connection.executemany(
+    await _each(connection, "DELETE FROM incidents WHERE id = ?", [(one,) for one in changes.incidents_gone])
+    await _each(
+        connection,
         "INSERT INTO notes (id, chat, html, incident, picture, sounds, sending, buttons)"
         " VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
         " ON CONFLICT (id) DO UPDATE SET chat = excluded.chat, sending = excluded.sending",
@@ -148,7 +149,7 @@ async def write(connection: aiosqlite.Connection, changes: Changes) -> None:
             for one in changes.notes
         ],
     )
-    await connection.executemany("DELETE FROM notes WHERE id = ?", [(one,) for one in changes.notes_gone])
+    await _each(connection, "DELETE FROM notes WHERE id = ?", [(one,) for one in changes.notes_gone])
     for chat, number, topic in changes.topics:
         await connection.execute("DELETE FROM topics WHERE chat = ? AND number = ?", (chat, number))
         if topic is not None:
@@ -165,6 +166,12 @@ async def write(connection: aiosqlite.Connection, changes: Changes) -> None:
             "DELETE FROM messages WHERE chat = ?", (chat,)
         )  # messages do not move to the supergroup
         await connection.execute("DELETE FROM topics WHERE chat = ?", (chat,))
+
+
+async def _each(connection: aiosqlite.Connection, sql: str, rows: Sequence[tuple[object, ...]]) -> None:
+    """Execute a statement for each row."""
+    if rows:  # a call without rows would still wait for SQLite's thread and for a turn of the loop
+        await connection.executemany(sql, rows)
 
 
 async def _write_incident(connection: aiosqlite.Connection, before: Incident | None, after: Incident) -> None:
@@ -209,11 +216,17 @@ async def _write_rows(
 ) -> None:
     """Write those rows of one incident that differ, keyed by position."""
     marks = ", ".join("?" for _ in columns.split(","))
-    await connection.executemany(
+    await _each(
+        connection,
         f"INSERT OR REPLACE INTO {table} (incident, position, {columns}) VALUES (?, ?, {marks})",  # noqa: S608 - ours
-        [(incident, at, *values(one)) for at, one in after.items() if before.get(at) != one],
+        [
+            (incident, at, *values(one))
+            for at, one in after.items()
+            if (old := before.get(at)) is not one and old != one  # most are the same object: comparing them is slow
+        ],
     )
-    await connection.executemany(
+    await _each(
+        connection,
         f"DELETE FROM {table} WHERE incident = ? AND position = ?",  # noqa: S608 - ours
         [(incident, at) for at in before if at not in after],
     )
