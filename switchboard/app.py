@@ -52,7 +52,6 @@ from storage.retention import Retention
 from switchboard.backup.schedule import BackupSchedule
 from switchboard.builds import BuildWatch
 from switchboard.calling import calling_of
-from switchboard.cluster import cluster_hosts
 from switchboard.data_dir import held
 from switchboard.housekeeping import Housekeeping
 from switchboard.keep_alive_log import log_keep_alives
@@ -221,6 +220,8 @@ def hosts_of(settings: Settings) -> Hosts:
     options = chromium_options(settings)
     if settings.cluster_address is None:
         return ChromiumDriver(options)
+    from switchboard.cluster import cluster_hosts  # one machine alone needs nothing of it
+
     return cluster_hosts(settings, options)
 
 

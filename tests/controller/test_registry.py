@@ -593,7 +593,7 @@ async def test_l14_since_counters_and_causes_are_the_account_s_not_the_process_s
 
 @virtual
 async def test_k4_a_confirmed_number_is_kept(tmp_path):
-    driver, nearly, stored = FakeDriver(), BERLIN[:-1] + "67", []
+    driver, nearly, stored = FakeDriver(), BERLIN[:4] + "9" + BERLIN[4:], []
     driver.script = lambda session: session.report(Ready(nearly))
 
     def absorb(transitions):
@@ -633,7 +633,7 @@ async def test_what_is_planned_waits_while_another_account_tries_out_a_new_build
 
 @virtual
 async def test_what_is_over_and_a_confirmed_number_are_stored_though_no_state_changes(tmp_path):
-    driver, nearly, stored = FakeDriver(), BERLIN[:-1] + "67", []
+    driver, nearly, stored = FakeDriver(), BERLIN[:4] + "9" + BERLIN[4:], []
     driver.script = lambda session: session.report(Ready(nearly))
 
     def absorb(transitions):

@@ -70,7 +70,7 @@ async def test_an_operator_links_keeps_breaks_and_loses_an_account(tmp_path):
         # logged out on the phone → DISCONNECTED, no retry, an alert
         here.phones.logout(NUMBER)
         await here.until(lambda: here.newest_state() == "DISCONNECTED")
-        alert = await here.until(lambda: here.says("Support Berlin", "logged out"))
+        alert = await here.until(lambda: here.says("🚨", "Support Berlin", "logged out"))
         assert not alert["silent"]
         count = len(here.transitions())
 
