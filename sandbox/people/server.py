@@ -7,6 +7,7 @@ for the timeline, which is made of looks at them.
 import asyncio
 import contextlib
 import json
+import mimetypes
 import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -85,7 +86,7 @@ class PeoplePage:
         self._session = aiohttp.ClientSession(timeout=DEADLINE)
         app = web.Application(middlewares=[_guard])
         app.router.add_get("/", self._index)
-        app.router.add_static("/page", PAGE)
+        app.router.add_get("/page/{file}", self._file)
         app.router.add_get("/cast", self._cast)
         app.router.add_post("/scan", self._scan)
         app.router.add_get("/code/{picture}", self._code)
@@ -127,8 +128,11 @@ class PeoplePage:
     ) -> None:
         await self.stop()
 
-    async def _index(self, _: web.Request) -> web.StreamResponse:
-        return web.FileResponse(PAGE / "index.html")
+    async def _index(self, _: web.Request) -> web.Response:
+        return _page_file("index.html")
+
+    async def _file(self, request: web.Request) -> web.Response:
+        return _page_file(request.match_info["file"])
 
     async def _cast(self, _: web.Request) -> web.Response:
         return web.json_response({"people": PEOPLE, "group": {"id": self._group, "title": GROUP}, "phones": PHONES})
@@ -272,3 +276,12 @@ async def _guard(request: web.Request, handler: Handler) -> web.StreamResponse:
 def _refused(status: int, error: str) -> web.Response:
     answer: dict[str, Any] = {"error": error}
     return web.json_response(answer, status=status)
+
+
+def _page_file(name: str) -> web.Response:
+    """Return one of the page's files, read whole: a cancelled FileResponse would leave its file open."""
+    path = PAGE / name
+    if not path.is_file():
+        raise web.HTTPNotFound
+    kind = mimetypes.guess_type(name)[0] or "application/octet-stream"
+    return web.Response(body=path.read_bytes(), content_type=kind, charset="utf-8" if "text" in kind else None)
