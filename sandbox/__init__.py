@@ -1,1 +1,1 @@
-"""Stand-ins for WhatsApp Web and Telegram, and a page to play with them. The product never imports any of it."""
+"""Stand-ins for WhatsApp Web and Telegram, and a web page to operate them. The product never imports this package."""

@@ -1,4 +1,4 @@
-"""`python -m sandbox [demo|whatsapp|telegram|people]`: starts one part, or all of it. Only dispatches."""
+"""`python -m sandbox [demo|whatsapp|telegram|people]`: runs one part, or the whole sandbox. Dispatch only."""
 
 import argparse
 import asyncio
@@ -16,21 +16,21 @@ PARTS = {
 
 
 def main(argv: list[str]) -> int:
-    """Parse the command line and run the part it names; return the exit code."""
+    """Parse the command line and run the selected part; return the exit code."""
     if not argv or (argv[0].startswith("--") and argv[0] != "--help"):
         argv = ["demo", *argv]
     parser = argparse.ArgumentParser(prog="python -m sandbox", description=__doc__)
     commands = parser.add_subparsers(dest="part", required=True, metavar="|".join(PARTS))
     for name, text in PARTS.items():
         command = commands.add_parser(name, help=text, description=text)
-        if name in argv[:1]:  # only the part that is asked for is imported
+        if name in argv[:1]:  # only the selected part is imported
             importlib.import_module(f"sandbox.{name}.cli").add_arguments(command)
     args = parser.parse_args(argv)
     return asyncio.run(_run(importlib.import_module(f"sandbox.{args.part}.cli"), args))
 
 
 async def _run(part: ModuleType, args: argparse.Namespace) -> int:
-    """Run a part; Ctrl-C ends one that does not look after signals itself."""
+    """Run a part; Ctrl-C ends one that does not handle signals itself."""
     task = asyncio.current_task()
     assert task is not None
     for number in (signal.SIGINT, signal.SIGTERM):

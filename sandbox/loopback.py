@@ -1,7 +1,7 @@
-"""Who may ask a server on loopback: the page that it serves itself, and programs; no other site's page.
+"""Access control for a server on loopback: allows programs and the server's own page, but no other site's page.
 
-Any site that a browser shows can send requests to 127.0.0.1, and can give 127.0.0.1 a name of its own. Nothing of
-what a server here does is known to this module.
+Any site open in a browser can send requests to 127.0.0.1, and can map its own host name to 127.0.0.1. This module
+knows nothing about what a server here does.
 """
 
 from urllib.parse import urlsplit
@@ -13,9 +13,9 @@ NAMES = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
 def refusal(request: web.BaseRequest) -> str | None:
-    """Return why a request is to be refused with 403, None where it may pass.
+    """Return why a request must be rejected with 403, or None if it is allowed.
 
-    Its Host has to be a name of loopback, its Origin, where a browser sends one, exactly this host and port.
+    Its Host must be a loopback name; its Origin, if a browser sends one, must be exactly this host and port.
     """
     try:
         host = urlsplit(f"//{request.host}").hostname
@@ -31,7 +31,7 @@ def refusal(request: web.BaseRequest) -> str | None:
 
 
 def guard(*paths: str) -> Middleware:
-    """Return a middleware that refuses what `refusal` names, as one JSON line; for paths that begin so, or for all."""
+    """Return middleware that rejects requests by `refusal` with one JSON line; for these path prefixes, or for all."""
 
     @web.middleware
     async def keep_out(request: web.Request, handler: Handler) -> web.StreamResponse:

@@ -9,16 +9,16 @@ from urllib.parse import urlsplit
 
 
 class Proxy:
-    """A proxy that runs. seen: the targets `host:port` that it let through; refused: how often it did not."""
+    """A running proxy. seen: the targets `host:port` it connected to; refused: how many requests it refused."""
 
     def __init__(self, port: int, scheme: str, login: str = "") -> None:
         self.port, self.scheme = port, scheme
         self.wanted = login
-        """The `user:password` that it lets in, or nothing. An HTTP proxy may come to want another."""
+        """The `user:password` it requires, or nothing. It can be changed while the proxy runs."""
         self.seen: list[str] = []
         self.refused = 0
         self.status: bytes | None = None
-        """What it answers instead, e.g. b"502 Bad Gateway"."""
+        """The status it answers instead, e.g. b"502 Bad Gateway"."""
 
     def url(self, login: str = "") -> str:
         return f"{self.scheme}://{login}{'@' if login else ''}127.0.0.1:{self.port}"
@@ -26,7 +26,7 @@ class Proxy:
 
 @asynccontextmanager
 async def http_proxy(login: str = "", port: int = 0) -> AsyncIterator[Proxy]:
-    """login: `user:password`, or nothing. port: a free one, or that of one that was there before."""
+    """Run an HTTP proxy. login: `user:password`, or nothing. port: 0 for a free one, or that of an earlier proxy."""
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
@@ -67,7 +67,7 @@ async def http_proxy(login: str = "", port: int = 0) -> AsyncIterator[Proxy]:
 
 @asynccontextmanager
 async def socks_proxy(login: str = "") -> AsyncIterator[Proxy]:
-    """login: `user:password`, or nothing."""
+    """Run a SOCKS5 proxy. login: `user:password`, or nothing."""
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         methods = await reader.readexactly((await reader.readexactly(2))[1])

@@ -1,6 +1,6 @@
 """An event loop with a virtual clock: hours of lifecycle pass in milliseconds, but never in the middle of a query.
 
-When nothing is ready to run, the clock moves straight to the next timer. While work is under way in a thread (an
+When nothing is ready to run, the clock jumps to the next timer. While work is in progress in a thread (an
 aiosqlite query, an executor's job) the loop waits for it in real time and the clock stands still.
 """
 
@@ -17,15 +17,15 @@ T = TypeVar("T")
 
 EPOCH = datetime(2026, 1, 1, 12, 0, tzinfo=UTC)
 STUCK_SECONDS = 20.0
-"""Real seconds that a thread's work may take before the loop looks again."""
+"""Real seconds that a thread's work may take before the loop checks again."""
 
 
 class DeadlockError(AssertionError):
-    """Nothing will ever happen again, and the test still waits."""
+    """Nothing can happen any more, but the test is still waiting."""
 
 
 class _JumpingSelector(selectors.DefaultSelector):  # type: ignore[misc, valid-type]
-    """Asks the real selector without waiting, and turns the wait that was asked for into a jump of the clock."""
+    """Polls the real selector without waiting, and turns the requested wait into a jump of the clock."""
 
     def __init__(self, loop: "VirtualLoop") -> None:
         super().__init__()
@@ -47,7 +47,7 @@ class _JumpingSelector(selectors.DefaultSelector):  # type: ignore[misc, valid-t
 
 
 class VirtualLoop(asyncio.SelectorEventLoop):
-    """The loop. `outstanding` counts what is under way in threads."""
+    """The loop. `outstanding` counts the operations in progress in threads."""
 
     def __init__(self) -> None:
         self._now = 0.0
@@ -61,7 +61,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         self._now += seconds
 
     def clock(self) -> datetime:
-        """The wall clock of this loop: aware, UTC."""
+        """This loop's wall clock: aware, UTC."""
         return EPOCH + timedelta(seconds=self._now)
 
     def run_in_executor(self, executor: Any, func: Any, *args: Any) -> Any:
@@ -78,7 +78,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
 
 
 def _hold_for_sqlite() -> None:
-    """Make whatever waits for aiosqlite's thread hold the clock of a virtual loop."""
+    """Stop a virtual loop's clock while anything waits for aiosqlite's thread."""
     for name in ("_execute", "_connect", "close"):
         setattr(aiosqlite_core.Connection, name, _holding(getattr(aiosqlite_core.Connection, name)))
     aiosqlite_core.Connection.stop = _holding_future(aiosqlite_core.Connection.stop)
@@ -114,7 +114,7 @@ _hold_for_sqlite()
 
 
 def run_virtual(main: Coroutine[Any, Any, T]) -> T:
-    """Run a coroutine to its end in virtual time."""
+    """Run a coroutine to completion in virtual time."""
     with asyncio.Runner(loop_factory=VirtualLoop) as runner:
         return runner.run(main)
 
@@ -130,7 +130,7 @@ def virtual(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., Non
 
 
 def wall_clock() -> datetime:
-    """Return the time of the running loop where that is virtual, else the real one: aware, UTC."""
+    """Return the time of the running loop if that is virtual, else the real time: aware, UTC."""
     try:
         loop: asyncio.AbstractEventLoop | None = asyncio.get_running_loop()
     except RuntimeError:
@@ -146,19 +146,19 @@ def virtual_loop() -> VirtualLoop:
 
 
 async def settle(rounds: int = 50) -> None:
-    """Let everything that is ready now run, without letting time pass."""
+    """Run everything that is ready now, without advancing the clock."""
     for _ in range(rounds):
         await asyncio.sleep(0)
 
 
 async def pass_time(seconds: float) -> None:
-    """Let so much time pass, and all that it brings."""
+    """Advance the clock by so many seconds, running everything due meanwhile."""
     await asyncio.sleep(seconds)
     await settle()
 
 
 async def until(condition: Callable[[], bool], within: float = 3600.0) -> None:
-    """Let time pass in small steps until the condition holds; fail if it does not within so many virtual seconds."""
+    """Advance the clock in small steps until the condition holds; fail after `within` virtual seconds."""
     loop = asyncio.get_running_loop()
     deadline = loop.time() + within
     await settle()

@@ -8,7 +8,7 @@ STEP = 0.03
 
 
 async def until(met: Callable[[], object] | Callable[[], Awaitable[object]], what: str, within: float = 30.0) -> None:
-    """Return as soon as `met()` is true; AssertionError naming `what` after `within` seconds."""
+    """Return as soon as `met()` is true; raise AssertionError with `what` after `within` seconds."""
     try:
         async with asyncio.timeout(within):
             while True:

@@ -1,1 +1,1 @@
-"""The whole product against the stand-ins."""
+"""The whole product running against the stand-ins."""

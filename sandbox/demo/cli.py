@@ -1,7 +1,7 @@
-"""`python -m sandbox`: the whole product against the stand-ins, for a first look and for trying things out.
+"""`python -m sandbox`: the whole product against the stand-ins, for a first look and for experiments.
 
-Starts both stand-ins and the page for people in this process, and the product as a process of its own, exactly as
-it is run in earnest: it sees nothing but addresses in its environment. Everything is on 127.0.0.1.
+Starts both stand-ins and the web page in this process, and the product as a separate process, exactly as in
+production: it learns about its environment only from addresses in environment variables. All on 127.0.0.1.
 """
 
 import argparse
@@ -25,7 +25,7 @@ T = TypeVar("T")
 
 
 class CannotStartError(Exception):
-    """Why the sandbox cannot start, in one line."""
+    """The sandbox cannot start. The text is one line."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -38,7 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 async def run(args: argparse.Namespace) -> int:
-    """Run until a signal comes, or until the product ends before it ever listened; return the exit code."""
+    """Run until a signal, or until the product exits before it has listened; return the exit code."""
     stop = asyncio.Event()
     programs: list[Program] = []
     _on_signals(stop, programs)
@@ -63,7 +63,7 @@ async def run(args: argparse.Namespace) -> int:
 
 
 def _on_signals(stop: asyncio.Event, programs: list[Program]) -> None:
-    """End cleanly at the first signal, and at once at the second, even where the loop does not turn any more."""
+    """Shut down cleanly at the first signal, and at once at the second, even if the event loop is blocked."""
     loop = asyncio.get_running_loop()
     came: list[int] = []
 
@@ -100,7 +100,7 @@ async def _listening(stack: AsyncExitStack, server: AbstractAsyncContextManager[
 
 
 def _whatsapp(args: argparse.Namespace) -> WhatsAppStandIn:
-    """Make the page load a little faster than the real one; its codes live as long as those."""
+    """Load the page slightly faster than the real one; codes live as long as the real ones."""
     timings = Timings().scaled(args.speed)
     kept = args.data_dir / "phones.json"
     try:
@@ -122,7 +122,7 @@ def _environment(args: argparse.Namespace, telegram: TelegramStandIn, page: str)
 
 
 async def _wait(program: Program, telegram: TelegramStandIn, stop: asyncio.Event) -> int:
-    """Wait for a signal. A product that ends later on is no reason to end: the page says so and can start it again."""
+    """Wait for a signal. If the product exits later, the sandbox stays up: the page shows it and can restart it."""
     first = asyncio.ensure_future(program.ended())
     listened = asyncio.ensure_future(_ever(lambda: telegram.world.updates.polling, telegram))
     stopped = asyncio.ensure_future(stop.wait())

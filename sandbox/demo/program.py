@@ -1,6 +1,6 @@
-"""The product as a process of its own: begun, stopped, killed, begun again, and what it writes.
+"""The product as a separate process: start, stop, kill, restart, and its output.
 
-Contents: the process and its lines. Not here: the stand-ins, and what the product is.
+Contents: the process and its output lines. Not here: the stand-ins, and the product itself.
 """
 
 import asyncio
@@ -20,9 +20,9 @@ LINES = 200
 
 
 class Program:
-    """The product, in a process group of its own: a Ctrl-C reaches it once, through us.
+    """The product, in its own process group, so that a Ctrl-C reaches it once, through us.
 
-    `environment` is all it knows of its surroundings. What it writes goes on to our stderr; the last lines are kept.
+    `environment` is all its configuration. Its output is forwarded to our stderr; the last lines are stored.
     """
 
     def __init__(self, environment: dict[str, str]) -> None:
@@ -44,7 +44,7 @@ class Program:
         }
 
     async def start(self) -> None:
-        """Begin, unless it runs."""
+        """Start it, unless it is running."""
         async with self._changing:
             if self._process is not None and self._process.returncode is None:
                 return
@@ -58,7 +58,7 @@ class Program:
             self._reader = asyncio.create_task(self._read(self._process), name="the product's lines")
 
     async def stop(self) -> None:
-        """Ask it to end and wait; it is killed after STOP_SECONDS."""
+        """Ask it to exit and wait; it is killed after STOP_SECONDS."""
         async with self._changing:
             process = self._process
             if process is None or process.returncode is not None:
@@ -72,13 +72,13 @@ class Program:
                 await process.wait()
 
     async def kill(self) -> None:
-        """End it at once, as kill -9 does; its browsers stay behind, for its next start to find."""
+        """Kill it at once, like kill -9; its browsers stay behind, for its next start to find."""
         if self._process is not None and self._process.returncode is None:
             self._process.kill()
             await self._process.wait()
 
     async def ended(self) -> int:
-        """Wait until it ends; return its exit code, negative for a signal."""
+        """Wait until it exits; return its exit code, negative for a signal."""
         assert self._process is not None
         code = await self._process.wait()
         if self._reader is not None:
@@ -86,7 +86,7 @@ class Program:
         return code
 
     async def close(self) -> None:
-        """Leave nothing behind, whatever happened."""
+        """Kill whatever is still running."""
         await self.stop()
         if self._reader is not None:
             self._reader.cancel()
@@ -94,7 +94,7 @@ class Program:
                 await self._reader
 
     def end_tree(self) -> None:
-        """Kill it with everything that it started, without waiting: also fit for a signal handler."""
+        """Kill it and all its descendants without waiting, so this can be called from a signal handler."""
         if self._process is None:
             return
         with contextlib.suppress(psutil.NoSuchProcess):
@@ -110,7 +110,7 @@ class Program:
         while True:
             try:
                 line = await process.stderr.readline()
-            except ValueError:  # longer than the stream's limit: not worth more
+            except ValueError:  # longer than the stream's limit: not worth storing
                 continue
             if not line:
                 return

@@ -1,7 +1,7 @@
-"""The page for people: Telegram chats on the left, phones on the right, everything that can go wrong within reach.
+"""The sandbox's web page: Telegram chats on the left, phones on the right, and controls for every failure.
 
 Contents: a small server and the page it serves. Not here: the stand-ins, the product, and anything that
-runs without somebody's click.
+happens without a click.
 """
 
 from sandbox.people.server import PeoplePage

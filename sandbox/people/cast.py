@@ -1,6 +1,6 @@
-"""Who is there when the page opens: people with a chat, a group, and phones.
+"""The initial cast of the page: people with a chat, a group, and phones.
 
-Contents: names and numbers, and making Telegram's stand-in know them. Not here: anything they do.
+Contents: names and numbers, and registering them with the Telegram stand-in. Not here: anything they do.
 """
 
 from typing import Any
@@ -23,9 +23,9 @@ PHONES: tuple[dict[str, str], ...] = (
 
 
 async def introduce(session: aiohttp.ClientSession, telegram: str) -> int:
-    """Make the people known and return the group's chat id, made where it is not there yet.
+    """Register the people and return the group's chat id; the group is created if it does not exist.
 
-    Raises aiohttp.ClientError where the stand-in does not answer.
+    Raises aiohttp.ClientError if the stand-in does not answer.
     """
     for person in PEOPLE:
         body = {key: person[key] for key in ("user_id", "first_name", "username")}

@@ -1,6 +1,6 @@
-"""`python -m sandbox people`: the page for people on the command line.
+"""`python -m sandbox people`: command line of the web page.
 
-Contents: arguments and the life of the command. Not here: the page itself.
+Contents: arguments and the command's life cycle. Not here: the page itself.
 """
 
 import argparse
@@ -14,7 +14,7 @@ from sandbox.people.server import PeoplePage
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Describe the command's arguments."""
+    """Declare the command's arguments."""
     parser.add_argument("--port", type=int, default=8080, help="loopback port to listen on, 0 for a free one (8080)")
     parser.add_argument("--telegram", default="http://127.0.0.1:8081", metavar="URL", help="Telegram's stand-in")
     parser.add_argument("--whatsapp", default="http://127.0.0.1:8082", metavar="URL", help="WhatsApp Web's stand-in")

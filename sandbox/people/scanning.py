@@ -1,7 +1,7 @@
-"""A phone's camera: it reads the code out of the picture that the chat shows, as a phone does.
+"""A phone's camera: decodes the QR code in the picture shown in the chat, as a phone does.
 
-Contents: decoding one picture. Not here: asking WhatsApp's stand-in which code is current; a picture that
-cannot be read is a fault that must show.
+Contents: decoding one picture. Not here: asking the WhatsApp stand-in for the current code; an unreadable
+picture is a failure that must be visible.
 """
 
 import io
@@ -11,11 +11,11 @@ from PIL import Image
 
 
 class NoCodeError(ValueError):
-    """There is no QR code to be read in a picture."""
+    """A picture contains no readable QR code."""
 
 
 def read_code(picture: bytes) -> str:
-    """Return the text of the one QR code in a JPEG or PNG; raises NoCodeError. Takes milliseconds."""
+    """Return the text of the only QR code in a JPEG or PNG. Raises NoCodeError. Takes milliseconds."""
     with Image.open(io.BytesIO(picture)) as opened:
         found = zxingcpp.read_barcodes(
             opened.convert("L"), formats=zxingcpp.BarcodeFormats(zxingcpp.BarcodeFormat.QRCode)

@@ -1,7 +1,7 @@
-"""The page's server: its files, a way to both stand-ins and to the product's process, and the camera.
+"""The page's server: its files, proxies to both stand-ins, control of the product's process, and the camera.
 
-Contents: routes on loopback and who may use them. Not here: state; all of it is in the stand-ins, but
-for the timeline, which is made of looks at them.
+Contents: routes on loopback and their access control. Not here: state; all of it is in the stand-ins,
+except the timeline, which is made by polling them.
 """
 
 import asyncio
@@ -33,7 +33,7 @@ SECURITY = {
     "X-Content-Type-Options": "nosniff",
     "Cache-Control": "no-store",
 }
-# What the page may ask of each stand-in: the people's side only, never the bot's.
+# What the page may request from each stand-in: the people's side only, never the bot's.
 DOORS = {"telegram": ("client/",), "whatsapp": ("phone/", "switches")}
 PASSED_ON = {"Content-Type", "Last-Event-ID"}
 LOOK_SECONDS = 0.5
@@ -42,26 +42,26 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 class Program(Protocol):
-    """The product's process, as far as the page may touch it."""
+    """The product's process, as far as the page controls it."""
 
     def state(self) -> dict[str, Any]:
-        """Return running, since (seconds since 1970), exit_code and its last lines."""
+        """Return running, since (seconds since 1970), exit_code and the last output lines."""
 
     async def start(self) -> None:
-        """Begin, unless it runs."""
+        """Start it, unless it is running."""
 
     async def stop(self) -> None:
-        """Ask it to end, and wait."""
+        """Ask it to exit, and wait."""
 
     async def kill(self) -> None:
-        """End it as kill -9 does."""
+        """Kill it, like kill -9."""
 
 
 class PeoplePage:
-    """The page as a server on loopback, for `async with`; `url` is what to open.
+    """The page's server on loopback, an async context manager; `url` is the address to open.
 
-    `telegram` and `whatsapp` are the stand-ins' base URLs; `program` is the product, where we run it. Raises OSError
-    where the port is taken and aiohttp.ClientError where Telegram's stand-in does not answer.
+    `telegram` and `whatsapp` are the stand-ins' base URLs; `program` is the product, if we run it. Raises OSError
+    if the port is taken and aiohttp.ClientError if the Telegram stand-in does not answer.
     """
 
     def __init__(self, telegram: str, whatsapp: str, *, port: int = 0, program: Program | None = None) -> None:
@@ -72,7 +72,7 @@ class PeoplePage:
         self._runner: web.AppRunner | None = None
         self._program = program
         self._timeline = Timeline(time.time)
-        self._devices: list[dict[str, Any]] | None = None  # as last seen, None while the stand-in is away
+        self._devices: list[dict[str, Any]] | None = None  # as last seen; None while the stand-in is down
         self._looking: asyncio.Task[None] | None = None
         self._codes: dict[str, bool] = {}  # picture → whether a camera reads a code in it
 
@@ -82,7 +82,7 @@ class PeoplePage:
         return f"http://{HOST}:{self._port}/"
 
     async def start(self) -> None:
-        """Introduce the cast to Telegram's stand-in and listen."""
+        """Register the cast with the Telegram stand-in and listen."""
         self._session = aiohttp.ClientSession(timeout=DEADLINE)
         app = web.Application(middlewares=[_guard])
         app.router.add_get("/", self._index)
@@ -106,7 +106,7 @@ class PeoplePage:
         self._looking = asyncio.create_task(self._look(), name="looking at the phones")
 
     async def stop(self) -> None:
-        """Stop listening and let every connection go."""
+        """Stop listening and close all connections."""
         if self._looking is not None:
             self._looking.cancel()
             with contextlib.suppress(asyncio.CancelledError):
@@ -138,7 +138,7 @@ class PeoplePage:
         return web.json_response({"people": PEOPLE, "group": {"id": self._group, "title": GROUP}, "phones": PHONES})
 
     async def _scan(self, request: web.Request) -> web.Response:
-        """Hold a phone in front of a chat: `{"chat_id", "message_id", "as"}`; the picture is really decoded."""
+        """Scan a code in a chat with a phone: `{"chat_id", "message_id", "as"}`; the picture is really decoded."""
         body = await request.json()
         params = {"chat_id": str(body["chat_id"])}
         async with self._client.get(f"{self._bases['telegram']}/client/messages", params=params) as answer:
@@ -158,7 +158,7 @@ class PeoplePage:
             return web.json_response(found, status=answer.status)
 
     async def _code(self, request: web.Request) -> web.Response:
-        """Tell whether a camera reads a code in a picture of Telegram's; what it says is not told."""
+        """Answer whether a camera reads a code in a Telegram picture, without revealing its content."""
         name = request.match_info["picture"]
         if name not in self._codes:
             while len(self._codes) >= CODES_KEPT:
@@ -166,7 +166,7 @@ class PeoplePage:
             try:
                 await asyncio.to_thread(read_code, await self._picture(f"/client/files/{name}"))
                 self._codes[name] = True
-            except (NoCodeError, OSError):  # OSError: it is no picture
+            except (NoCodeError, OSError):  # OSError: not a picture
                 self._codes[name] = False
         return web.json_response({"code": self._codes[name]})
 
@@ -177,7 +177,7 @@ class PeoplePage:
             return await answer.read()
 
     async def _phones(self, request: web.Request) -> web.Response:
-        """Return the linked devices and what happened since `?after=`, which counts within one `run`."""
+        """Return the linked devices and the events since `?after=`, a number that is valid within one `run`."""
         after = request.query.get("after", "0")
         same = request.query.get("run") == self._timeline.run and after.isdigit()
         return web.json_response(
@@ -190,7 +190,7 @@ class PeoplePage:
         )
 
     async def _look(self) -> None:
-        """Look at the phones again and again; their stand-in tells nobody by itself."""
+        """Poll the phones; their stand-in sends no events."""
         while True:
             try:
                 async with self._client.get(f"{self._bases['whatsapp']}/phone/devices") as answer:
@@ -205,7 +205,7 @@ class PeoplePage:
         return web.json_response({"ours": self._program is not None, **state})
 
     async def _run_program(self, request: web.Request) -> web.Response:
-        """Begin, stop or kill the product: `{"action": "start" | "stop" | "kill"}`."""
+        """Start, stop or kill the product: `{"action": "start" | "stop" | "kill"}`."""
         action = (await request.json())["action"]
         if self._program is None:
             return _refused(409, "the bot was not started by this sandbox")
@@ -219,7 +219,7 @@ class PeoplePage:
         return await self._show_program(request)
 
     async def _through(self, request: web.Request) -> web.StreamResponse:
-        """Pass a request on to a stand-in and its answer back, streams as they come."""
+        """Proxy a request to a stand-in and its answer back, streaming."""
         door, path = request.match_info["door"], request.match_info["path"]
         if not path.startswith(DOORS[door]):
             return _refused(404, "there is no such door")
@@ -239,13 +239,13 @@ class PeoplePage:
             try:
                 async for chunk in answer.content.iter_any():
                     await response.write(chunk)
-            except aiohttp.ClientPayloadError:  # the stand-in broke off: so does its answer here
+            except aiohttp.ClientPayloadError:  # the stand-in broke off, so this answer does too
                 if request.transport is not None:
                     request.transport.abort()
             return response
 
     def _note(self, path: str, sent: bytes) -> None:
-        """Put what somebody just did to a phone on the timeline."""
+        """Record on the timeline what somebody just did to a phone."""
         body = json.loads(sent or b"{}")
         if isinstance(body, dict) and (text := act_of(path, body)) is not None:
             number = body.get("number")
@@ -259,7 +259,7 @@ class PeoplePage:
 
 @web.middleware
 async def _guard(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Serve this page only: no other site's scripts, no other name for this host; errors are one line."""
+    """Serve this page only: no other site's scripts, no other host name. Errors are one line."""
     if (why := refusal(request)) is not None:
         return _refused(403, why)
     try:

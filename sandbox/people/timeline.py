@@ -1,7 +1,7 @@
-"""What happened to each phone: what somebody did on the page, and what became of its linked device.
+"""The history of each phone: what somebody did on the page, and what became of its linked device.
 
-Contents: turning two looks at WhatsApp's stand-in into lines for people, and keeping them. Not here:
-asking the stand-in (`server`), and the product, whose word is in the chat: this is the other side's view of it.
+Contents: turning two snapshots of the WhatsApp stand-in into readable lines, and storing them. Not here:
+polling the stand-in (`server`), and the product's own view, which is in the chat: this is the other side's view.
 """
 
 import itertools
@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 KEPT = 500
 Standing = Literal["none", "away", "busy", "good"]
-"""Of a phone's linked device: none is linked, it has no page open, its page connects, it is connected."""
+"""State of a phone's linked device: none is linked, it has no page open, its page is connecting, it is connected."""
 Kind = Literal["you", "good", "busy", "bad"]
 
 CONFLICT = "CONFLICT"
@@ -21,9 +21,9 @@ CONFLICT = "CONFLICT"
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One line. at: seconds since 1970. phone: a number, None for what concerns all. seconds: how long it was away.
+    """One line. at: seconds since 1970. phone: a number, None if it concerns all. seconds: how long it was away.
 
-    standing: what the phone is from here on, where that changed.
+    standing: the phone's new state, if it changed.
     """
 
     number: int
@@ -37,7 +37,7 @@ class Entry:
 
 @dataclass(slots=True)
 class _Phone:
-    """What the last look showed of one number. down_since: when it stopped being connected, None while it is."""
+    """One number in the last snapshot. down_since: when it stopped being connected, None while it is."""
 
     standing: Standing = "none"
     page: str | None = None
@@ -48,7 +48,7 @@ class _Phone:
 
 @dataclass(slots=True)
 class Timeline:
-    """The lines, oldest first. now: gives seconds since 1970."""
+    """The lines, oldest first. now: returns seconds since 1970."""
 
     now: Callable[[], float]
     run: str = field(default_factory=lambda: secrets.token_hex(4))
@@ -57,15 +57,15 @@ class Timeline:
     _numbers: "itertools.count[int]" = field(default_factory=lambda: itertools.count(1))
 
     def since(self, number: int) -> list[dict[str, Any]]:
-        """Return the entries after `number` as JSON takes them."""
+        """Return the entries after `number`, ready for JSON."""
         return [asdict(entry) for entry in self._entries if entry.number > number]
 
     def did(self, text: str, phone: str | None = None) -> None:
-        """Note what somebody did on the page."""
+        """Record what somebody did on the page."""
         self._add(phone, "you", text)
 
     def look(self, devices: Iterable[dict[str, Any]]) -> None:
-        """Compare the stand-in's devices, as `/phone/devices` gives them, with the last look."""
+        """Compare the stand-in's devices, as returned by `/phone/devices`, with the last snapshot."""
         newest = {str(device["number"]): device for device in devices}
         for number in newest.keys() | self._phones.keys():
             self._compare(number, self._phones.setdefault(number, _Phone()), newest.get(number))
@@ -81,7 +81,7 @@ class Timeline:
             before.down_since = None
         elif before.device_id != device_id:
             self._add(number, "good", "Linked as a new device", standing)
-            before.down_since = None  # its first connection is no return
+            before.down_since = None  # its first connection is not a reconnection
         elif standing != before.standing:
             self._moved(number, before, standing, state)
         elif standing == "good" and page != before.page:
@@ -121,7 +121,7 @@ def _standing(device: dict[str, Any] | None) -> Standing:
 
 
 def act_of(path: str, body: dict[str, Any]) -> str | None:
-    """Return what a request to WhatsApp's stand-in does, in words for people; None for what only looks."""
+    """Describe what a request to the WhatsApp stand-in does, for people; None for a read-only request."""
     if path == "switches":
         return _switched(body)
     on = {"network": body.get("lost", True), "silence": body.get("on", True)}

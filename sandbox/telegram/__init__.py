@@ -1,7 +1,7 @@
-"""A stand-in for Telegram: the Bot API over HTTP, with people who are played over HTTP or in process.
+"""A stand-in for Telegram: the Bot API over HTTP, with people operated over HTTP or in process.
 
-Contents: everything that bots see of Telegram, kept in memory. Not here: the product's own code, and any
-library made for bots. `TelegramStandIn` is the way in for tests, `python -m sandbox telegram` for people.
+Contents: everything that bots see of Telegram, in memory. Not here: the product's own code, and any bot
+library. Tests start with `TelegramStandIn`, people with `python -m sandbox telegram`.
 """
 
 from sandbox.telegram.budgets import Limits

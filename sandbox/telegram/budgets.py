@@ -1,8 +1,8 @@
-"""How much a bot may send: the budgets of each chat and of the whole bot, and what asks for a pause.
+"""Telegram's rate limits: the budgets of each chat and of the whole bot, and which calls must wait.
 
-Contents: the arithmetic of Telegram's flood limits, on times that are handed in. Not here: reading a
+Contents: the arithmetic of Telegram's flood limits, on times passed as arguments. Not here: reading a
 clock, chats, HTTP. Telegram publishes "about one message a second for a chat, 20 a minute for a group, about 30 a
-second over all" (core.telegram.org/bots/faq) and no more; bursts and penalties are the assumptions named below.
+second in total" (core.telegram.org/bots/faq) and no more; bursts and penalties are the assumptions named below.
 """
 
 import math
@@ -14,9 +14,9 @@ MINUTE = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """The budgets. Rates are messages a second, edits counted; `penalty` seconds are added to every refusal.
+    """The budgets. Rates are in messages per second, edits included; each refusal asks for `penalty` seconds more.
 
-    A private chat (its id is above 0) has no budget for a minute, a group has.
+    A private chat (its id is positive) has no per-minute budget, a group has.
     """
 
     chat_rate: float = 1.0
@@ -35,7 +35,7 @@ class _Bucket:
     at: float
 
     def wait(self, now: float) -> float:
-        """Return the seconds until one more fits; refills first."""
+        """Return the seconds until one more is allowed; refills first."""
         self.level = min(self.size, self.level + max(0.0, now - self.at) * self.rate)
         self.at = now
         return 0.0 if self.level >= 1 else (1 - self.level) / self.rate
@@ -53,7 +53,7 @@ class _ChatBudget:
 
 
 class Budgets:
-    """Token buckets for each chat and for the bot; without limits nothing is ever refused."""
+    """Token buckets for each chat and for the bot; without limits nothing is refused."""
 
     def __init__(self, limits: Limits | None) -> None:
         self.limits = limits
@@ -63,8 +63,8 @@ class Budgets:
     def charge(self, chat_id: int, now: float) -> int:
         """Take one message for `chat_id` at `now` (seconds) and return 0, or return the whole seconds to wait.
 
-        A refused message costs nothing; while a refusal's time runs, the chat stays barred, as the real server
-        keeps a flood wait until its end.
+        A refused message costs nothing; until a refusal expires, the chat stays blocked, as the real server enforces
+        a flood wait to its end.
         """
         limits = self.limits
         if limits is None:

@@ -1,6 +1,6 @@
-"""`python -m sandbox telegram`: the stand-in on the command line.
+"""`python -m sandbox telegram`: command line of the stand-in.
 
-Contents: arguments and the life of the command. Not here: the stand-in itself.
+Contents: arguments and the command's life cycle. Not here: the stand-in itself.
 """
 
 import argparse
@@ -13,7 +13,7 @@ from sandbox.telegram.server import DEFAULT_TOKEN, TelegramStandIn
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Describe the command's arguments."""
+    """Declare the command's arguments."""
     parser.add_argument("--port", type=int, default=8081, help="loopback port to listen on, 0 for a free one (8081)")
     parser.add_argument("--token", default=DEFAULT_TOKEN, help="the bot token to accept")
     parser.add_argument("--limits", action="store_true", help="enforce Telegram's flood limits (429)")

@@ -1,6 +1,6 @@
-"""The people: what tests and the live page can do in a Telegram chat.
+"""The people: what tests and the web page can do in a Telegram chat.
 
-Contents: sending, pressing, looking, blocking, groups, faults, as plain calls. Not here: HTTP, which is
+Contents: sending, pressing, reading, blocking, groups, faults, as plain calls. Not here: HTTP, which is
 in `control`.
 """
 
@@ -25,13 +25,13 @@ UNREADABLE = {"message_id": "seven", "date": "yesterday", "chat": {"id": 1, "typ
 
 
 class Client:
-    """Everything a person, or whoever plays people, can do. Unknown chats and messages raise LookupError."""
+    """Everything a person, or whoever simulates people, can do. Unknown chats and messages raise LookupError."""
 
     def __init__(self, world: World) -> None:
         self.world = world
         self.rival = Rival(world.updates)
 
-    # Doing
+    # Actions
 
     def add_user(
         self,
@@ -42,7 +42,7 @@ class Client:
         username: str | None = None,
         language: str = "en",
     ) -> dict[str, Any]:
-        """Introduce a person; who is never introduced is called "User <id>"."""
+        """Introduce a person; someone never introduced is called "User <id>"."""
         user = User(user_id, first_name, last_name, username, language_code=language)
         return self.world.add_user(user).to_json()
 
@@ -55,20 +55,20 @@ class Client:
         thread_id: int | None = None,
         reply_to: int | None = None,
     ) -> dict[str, Any]:
-        """Let a person write, by default in their private chat, which their first message begins."""
+        """Send a message as a person, by default in their private chat, which their first message opens."""
         chat = self.world.private_chat(user_id) if chat_id in {None, user_id} else self.chat(chat_id or 0)
         user = self.world.user(user_id)
         if chat.type != "private" and user_id not in chat.members:
             raise LookupError(f"user {user_id} is not in chat {chat.id}")
         target = self._message(chat, reply_to) if reply_to else None
         message = posting.person_says(self.world, chat, user, text, thread_id=thread_id, reply_to=target)
-        await asyncio.sleep(0)  # lets a waiting getUpdates take it before the caller goes on
+        await asyncio.sleep(0)  # lets a waiting getUpdates take it before the caller continues
         return message_view(message)
 
     async def press(
         self, message_id: int, data: str, *, user_id: int | None = None, chat_id: int | None = None, wait: float = 0.0
     ) -> dict[str, Any]:
-        """Press the button with `data`; with `wait` seconds, return the bot's answer too (None where none came)."""
+        """Press the button with `data`; with `wait` seconds, return the bot's answer too (None if there was none)."""
         message = self._named(message_id, chat_id)
         presser = user_id if user_id is not None else next(iter(message.chat.members))
         query_id = posting.press(self.world, message, self.world.user(presser), data)
@@ -82,7 +82,7 @@ class Client:
         return {"query_id": query_id, "answer": answer}
 
     async def press_text(self, message_id: int, text: str, **options: Any) -> dict[str, Any]:
-        """Press the button that reads `text`."""
+        """Press the button labelled `text`."""
         message = self._named(message_id, options.get("chat_id"))
         for row in message.content.keyboard():
             for button in row:
@@ -91,15 +91,15 @@ class Client:
         raise LookupError(f"message {message_id} has no button that reads {text!r}")
 
     def delete(self, chat_id: int, message_id: int) -> None:
-        """Let the person delete a message for both sides; bots are not told."""
+        """Delete a message for both sides as the person; bots are not notified."""
         posting.remove(self.world, self._message(self.chat(chat_id), message_id), by="person")
 
     def block(self, user_id: int) -> None:
-        """Let the person stop the bot."""
+        """Block the bot as the person."""
         posting.block(self.world, self.chat(user_id))
 
     def unblock(self, user_id: int) -> None:
-        """Let the person start the bot again."""
+        """Unblock the bot as the person."""
         posting.unblock(self.world, self.chat(user_id))
 
     def add_group(
@@ -112,7 +112,7 @@ class Client:
         admin: bool = True,
         chat_id: int | None = None,
     ) -> dict[str, Any]:
-        """Make a group (or supergroup, or forum) of these people and the bot; the first is its creator."""
+        """Create a group (or supergroup, or forum) of these people and the bot; the first is its creator."""
         statuses = {member: "creator" if place == 0 else "member" for place, member in enumerate(members)}
         chat = self.world.add_group(
             title, supergroup=supergroup, forum=forum, members=statuses, admin=admin, chat_id=chat_id
@@ -120,73 +120,73 @@ class Client:
         return chat_view(chat)
 
     def migrate(self, chat_id: int, *, forum: bool = False) -> dict[str, Any]:
-        """Make a supergroup of a group; returns the new chat."""
+        """Upgrade a group to a supergroup; return the new chat."""
         return chat_view(posting.migrate(self.world, self.chat(chat_id), forum=forum))
 
     def set_bot_status(self, chat_id: int, status: str) -> None:
-        """Make the bot "member" or "administrator" of a group, or put it out: "left", "kicked"."""
+        """Make the bot "member" or "administrator" of a group, or remove it: "left", "kicked"."""
         posting.set_bot_status(self.world, self.chat(chat_id), status)
 
     def set_missing_rights(self, chat_id: int, rights: Collection[str]) -> None:
-        """Take rights from the bot, e.g. `can_manage_topics` or `can_send_messages`; it has all others."""
+        """Revoke rights of the bot, e.g. `can_manage_topics` or `can_send_messages`; it has all others."""
         posting.set_missing_rights(self.world, self.chat(chat_id), set(rights))
 
     def open_topic(self, chat_id: int, name: str, user_id: int) -> int:
-        """Let a person open a topic in a forum; returns its thread id."""
+        """Open a topic in a forum as a person; return its thread id."""
         chat = self.chat(chat_id)
         return posting.open_topic(self.world, chat, self.world.user(user_id), name).thread_id
 
     def close_topic(self, chat_id: int, thread_id: int | None = None, *, closed: bool = True) -> None:
-        """Close a topic of a forum, or open it again; without a thread the General topic."""
+        """Close a topic of a forum, or reopen it; without a thread, the General topic."""
         chat = self.chat(chat_id)
         if thread_id not in {None, GENERAL_TOPIC, *chat.topics}:
             raise LookupError(f"there is no topic {thread_id} in chat {chat_id}")
         posting.set_topic(self.world, chat, thread_id, closed=closed)
 
     def delete_topic(self, chat_id: int, thread_id: int) -> None:
-        """Delete a topic of a forum with all that was said in it."""
+        """Delete a topic of a forum with all its messages."""
         chat = self.chat(chat_id)
         if thread_id not in chat.topics:
             raise LookupError(f"there is no topic {thread_id} in chat {chat_id}")
         posting.delete_topic(self.world, chat, thread_id, by="person")
 
     def delete_group(self, chat_id: int) -> None:
-        """Delete a group for everybody: the bot can write there no more."""
+        """Delete a group for everybody: the bot can no longer write there."""
         chat = self.chat(chat_id)
         if chat.type == "supergroup":
             posting.set_bot_status(self.world, chat, "left")
         else:
             chat.deactivated = True
 
-    # Others who have the bot's token
+    # Other programs with the bot's token
 
     def set_webhook(self, url: str) -> None:
-        """Let another program set a webhook: the bot's polls are refused until it takes it back."""
+        """Set a webhook as another program would: the bot's polls are refused until it deletes the webhook."""
         self.world.updates.set_webhook(Webhook(url))
 
     def start_rival(self) -> None:
-        """Let another program poll with the bot's token, until `stop_rival`."""
+        """Start another program that polls with the bot's token, until `stop_rival`."""
         self.rival.start()
 
     async def stop_rival(self) -> None:
-        """End the other program."""
+        """Stop the other program."""
         await self.rival.stop()
 
     def push_update(self, kind: str = "message", body: Any = None) -> int:
-        """Give the bot an update as it is; by default one that client libraries cannot parse."""
+        """Queue an update for the bot as it is; by default one that client libraries cannot parse."""
         return self.world.updates.push_raw(kind, UNREADABLE if body is None else body)
 
-    # Looking
+    # Reading
 
     def chat(self, chat_id: int) -> Chat:
-        """Return the chat itself."""
+        """Return the chat object itself."""
         try:
             return self.world.chats[chat_id]
         except KeyError:
             raise LookupError(f"there is no chat {chat_id}") from None
 
     def chats(self) -> list[dict[str, Any]]:
-        """Return all chats with their newest message."""
+        """Return all chats, each with its newest message."""
         return [chat_view(chat) for chat in self.world.chats.values()]
 
     def users(self) -> list[dict[str, Any]]:
@@ -194,7 +194,7 @@ class Client:
         return [user.to_json() for user in self.world.users.values() if not user.is_bot]
 
     def messages(self, chat_id: int, *, deleted: bool = False, after: int = 0) -> list[dict[str, Any]]:
-        """Return what a person sees now, oldest first; with `deleted` also what went, marked."""
+        """Return what a person sees now, oldest first; with `deleted`, also the deleted messages, marked."""
         chat = self.world.chats.get(chat_id)
         if chat is None:
             return []
@@ -202,16 +202,16 @@ class Client:
         return [message_view(message) for message in found if message.id > after]
 
     def from_bot(self, chat_id: int, *, deleted: bool = False) -> list[dict[str, Any]]:
-        """Return only what the bot said, service messages left out."""
+        """Return only the bot's messages, without service messages."""
         found = self.messages(chat_id, deleted=deleted)
         return [message for message in found if message["from"]["is_bot"] and message["service"] is None]
 
     def message(self, chat_id: int, message_id: int) -> dict[str, Any]:
-        """Return one message, also a deleted one."""
+        """Return one message, even if deleted."""
         return message_view(self._message(self.chat(chat_id), message_id))
 
     def picture(self, message: dict[str, Any]) -> bytes:
-        """Return the JPEG that a message (as returned here, or one of its `history`) shows."""
+        """Return the JPEG of a message (as returned here, or one of its `history`)."""
         unique_id = message["photo"]["url"].rsplit("/", 1)[1]
         file = self.world.files.by_unique_id(unique_id)
         if file is None:
@@ -223,11 +223,11 @@ class Client:
         return commands_seen(self.world, user_id if chat_id is None else chat_id, user_id)
 
     def requests(self, *methods: str) -> list[Request]:
-        """Return the journal: every request, or those of some methods."""
+        """Return the journal: every request, or those of certain methods."""
         return self.world.journal.of(*methods) if methods else list(self.world.journal.requests)
 
     async def wait_for(self, predicate: Callable[[], T | None], deadline: float = WAIT) -> T:
-        """Return the first truthy result of `predicate`, asked after everything that happens; TimeoutError else."""
+        """Return the first truthy result of `predicate`, evaluated after every event; otherwise TimeoutError."""
         return await self.world.feed.wait_for(predicate, deadline)
 
     async def wait_for_message(
@@ -238,18 +238,18 @@ class Client:
         after: int = 0,
         deadline: float = WAIT,
     ) -> dict[str, Any]:
-        """Return the first visible message of the bot that `matches`, with an id above `after`."""
+        """Return the first visible message of the bot that satisfies `matches`, with an id above `after`."""
         return await self.wait_for(
             lambda: next((m for m in self.from_bot(chat_id) if m["message_id"] > after and matches(m)), None),
             deadline,
         )
 
-    # Breaking
+    # Faults
 
     def fail(self, kind: str | int, **rule: Any) -> Fault:
-        """Make calls fail; see `Fault` for kinds and fields. Without count and seconds it holds until removed.
+        """Make calls fail; see `Fault` for kinds and fields. Without count and seconds it applies until removed.
 
-        A rule for some time that covers getUpdates also ends the poll that is waiting.
+        A timed rule that covers getUpdates also ends the poll that is waiting.
         """
         fault = self.world.faults.add(Fault(str(kind), **rule), self.world.now())
         polls = fault.matches(POLLING, None, self.world.now()) and fault.kind != "slow"

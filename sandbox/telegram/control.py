@@ -1,7 +1,7 @@
-"""The people over HTTP: `/client/*`, for tests in other processes and for the live page.
+"""The people over HTTP: `/client/*`, for tests in other processes and for the web page.
 
-Contents: the control routes, their bodies and the stream of events. Not here: the Bot API itself, and
-what the calls do (`client`).
+Contents: the control routes, their bodies and the event stream. Not here: the Bot API itself, and the
+implementation of the calls (`client`).
 """
 
 import json
@@ -40,7 +40,7 @@ def add_control_routes(app: web.Application, client: Client) -> None:
 
 
 def _posted(action: Action) -> Callable[[web.Request], Awaitable[web.Response]]:
-    """Make a handler of an action: JSON in, JSON out, one clear line for what cannot be."""
+    """Make a handler of an action: JSON in, JSON out, one clear line for an error."""
 
     async def handle(request: web.Request) -> web.Response:
         try:
@@ -153,7 +153,7 @@ _ACTIONS: dict[str, Action] = {
 }
 
 
-# Looking
+# Reading
 
 
 async def _messages(request: web.Request) -> web.Response:
@@ -219,10 +219,10 @@ async def _file(request: web.Request) -> web.Response:
 
 
 async def _events(request: web.Request) -> web.StreamResponse:
-    """Send everything that happens as server-sent events; Last-Event-ID, or at first `?after=`, goes on from there.
+    """Send all events as server-sent events, starting after Last-Event-ID, or initially after `?after=`.
 
-    An id is `run-number`, as `event` in the other answers; a bare number is taken too. An id of another run, or one
-    whose successors are gone, is answered with an event of kind "missed".
+    An id is `run-number`, as `event` in the other answers; a bare number is accepted too. An id of another run, or one
+    whose successors have been discarded, is answered with an event of kind "missed".
     """
     feed = request.app[CLIENT].world.feed
     given = request.headers.get("Last-Event-ID") or request.query.get("after") or ""

@@ -1,7 +1,7 @@
-"""The errors that the Bot API answers with, each by name and in the official server's own words.
+"""The errors of the Bot API, each by name and with the official server's own text.
 
 Contents: one exception and one function for each error. Not here: the rules that decide when
-one applies. Sources of the words: tdlib/telegram-bot-api `Client.cpp`, tdlib/td, and `docs/stand-ins-telegram.md`
+one applies. Sources of the texts: tdlib/telegram-bot-api `Client.cpp`, tdlib/td, and `docs/stand-ins-telegram.md`
 for those that only Telegram's closed side sends.
 """
 
@@ -25,11 +25,11 @@ class ApiError(Exception):
 
 
 class DroppedConnectionError(Exception):
-    """The connection ends here without an answer; raised where a fault says so."""
+    """The connection is closed without an answer; raised by a fault."""
 
 
 def bad_request(text: str, parameters: dict[str, Any] | None = None) -> ApiError:
-    """Return a 400; the text follows `Bad Request: ` as the server writes it, first letter lowered."""
+    """Return a 400; the text follows `Bad Request: ` as the server writes it, with a lower-case first letter."""
     if len(text) > 1 and not (text[1] == "_" or text[1].isupper()):
         text = text[0].lower() + text[1:]
     return ApiError(400, f"Bad Request: {text}", parameters)
@@ -41,12 +41,12 @@ def forbidden(text: str) -> ApiError:
 
 
 def unauthorized() -> ApiError:
-    """Return the answer to a token that the server does not know."""
+    """Return the answer to an unknown token."""
     return ApiError(401, "Unauthorized")
 
 
 def method_not_found() -> ApiError:
-    """Return the answer to a method that is not served."""
+    """Return the answer to an unknown method."""
     return ApiError(404, "Not Found: method not found")
 
 
@@ -56,19 +56,19 @@ def conflict(text: str) -> ApiError:
 
 
 def other_poller() -> ApiError:
-    """Return what the *older* of two getUpdates requests is told."""
+    """Return the error for the *older* of two getUpdates requests."""
     return conflict("terminated by other getUpdates request; make sure that only one bot instance is running")
 
 
 def webhook_active() -> ApiError:
-    """Return what getUpdates is told while a webhook is set."""
+    """Return the error for getUpdates while a webhook is set."""
     return conflict(
         "can't use getUpdates method while webhook is active; use deleteWebhook to delete the webhook first"
     )
 
 
 def webhook_set() -> ApiError:
-    """Return what a waiting getUpdates is told as a webhook is set."""
+    """Return the error for a waiting getUpdates when a webhook is set."""
     return conflict("terminated by setWebhook request")
 
 
@@ -79,17 +79,17 @@ def too_many_requests(retry_after: int) -> ApiError:
 
 
 def blocked_by_user() -> ApiError:
-    """Return what a bot is told once the person has stopped it."""
+    """Return the error for a bot that the person has blocked."""
     return forbidden("bot was blocked by the user")
 
 
 def chat_not_found() -> ApiError:
-    """Return the answer for a chat that the bot has never met."""
+    """Return the answer for a chat that the bot has never seen."""
     return bad_request("chat not found")
 
 
 def migrated(to_chat_id: int) -> ApiError:
-    """Return the answer for a group that has become the supergroup `to_chat_id`."""
+    """Return the answer for a group that was upgraded to the supergroup `to_chat_id`."""
     return bad_request("group chat was upgraded to a supergroup chat", {"migrate_to_chat_id": to_chat_id})
 
 
@@ -107,10 +107,10 @@ def not_modified() -> ApiError:
 
 
 def stale_query() -> ApiError:
-    """Return the answer to a callback answer that comes too late, twice, or for nothing."""
+    """Return the answer to a callback answer that is late, repeated, or for an unknown query."""
     return bad_request("query is too old and response timeout expired or query ID is invalid")
 
 
 def cannot_parse_entities(reason: str) -> ApiError:
-    """Return the answer to text whose mark-up is wrong; `reason` keeps its capital letter."""
+    """Return the answer to text with invalid mark-up; `reason` retains its capital letter."""
     return ApiError(400, f"Bad Request: can't parse entities: {reason}")

@@ -1,6 +1,6 @@
-"""What goes wrong on purpose: rules that turn the next calls, or those of some seconds, into failures.
+"""Simulated failures: rules that make the next calls, or those within some seconds, fail.
 
-Contents: the rules, which call each hits, those worth a button. Not here: carrying one out (`server`).
+Contents: the rules, which call each applies to, presets for buttons. Not here: applying a rule (`server`).
 """
 
 import itertools
@@ -20,13 +20,13 @@ class Fault:
     """One rule.
 
     `kind` is an HTTP status as text ("429", "500", "401", "409" …), or "hang" (no answer until the fault ends or
-    the client leaves), "drop" (the connection closes before the call does anything), "lost" (the call is done, then
-    the connection closes: "delivered but the answer lost"), "slow" (answered `delay` seconds late) or "portal" (what
-    stands in between answers itself: status 200 and a page of HTML). `html` makes a status come as a page as well, as
-    proxies and gateways answer. `delivered` makes a hang or a status come after the call was done. It hits the next
-    `count` calls, or all calls of `seconds` from its start, or all until it is removed; only of `method` and `chat_id`
-    and only those that say `text` somewhere, where these are given.
-    A rule that counts and names no method spares getUpdates, which would use it up unseen.
+    the client disconnects), "drop" (the connection closes before the call is performed), "lost" (it closes after the
+    call was performed: delivered, but the answer is lost), "slow" (answered `delay` seconds late) or "portal" (a
+    middlebox answers instead: status 200 and an HTML page). `html` sends the body of a status as HTML too, as proxies
+    and gateways do. `delivered` applies a hang or a status after the call was performed. The rule applies to the next
+    `count` calls, or to all calls within `seconds` of its start, or until it is removed; if given, only to `method` and
+    `chat_id`, and only to calls with `text` somewhere in their text.
+    A rule with a count and without a method spares getUpdates, which would use it up unnoticed.
     """
 
     kind: str
@@ -51,7 +51,7 @@ class Fault:
         return int(self.kind) if self.kind.isdigit() else None
 
     def error(self) -> ApiError | DroppedConnectionError:
-        """Return what ends a call that this rule hits."""
+        """Return the error of a call that this rule applies to."""
         status = self.status
         if self.kind == "portal":
             return ApiError(HTTPStatus.OK, "Log in to this network", {"html": True})
@@ -68,7 +68,7 @@ class Fault:
         return ApiError(status, HTTPStatus(status).phrase, {"html": True} if self.html else None)
 
     def matches(self, method: str, chat_id: int | None, now: float, said: str = "") -> bool:
-        """Tell whether a call of `method` (lower case) about `chat_id` at `now`, saying `said`, is hit."""
+        """Return whether the rule applies to this call. method: in lower case; now: seconds; said: the call's text."""
         if self.text is not None and self.text not in said:
             return False
         if self.until is not None and now >= self.until:
@@ -83,7 +83,7 @@ class Fault:
         return self.chat_id is None or self.chat_id == chat_id
 
     def to_json(self) -> dict[str, Any]:
-        """Return the rule as the control interface shows it."""
+        """Return the rule in the control interface's form."""
         return {
             "number": self.number, "kind": self.kind, "count": self.count, "until": self.until, "method": self.method,
             "chat_id": self.chat_id, "text": self.text, "retry_after": self.retry_after, "delay": self.delay,
@@ -92,15 +92,15 @@ class Fault:
 
 
 class Faults:
-    """The rules in force, oldest first; the first that matches a call wins."""
+    """The active rules, oldest first; the first that matches a call wins."""
 
     def __init__(self) -> None:
         self._numbers = itertools.count(1)
         self.rules: list[Fault] = []
-        self._hung: list[Fault] = []  # used up, but calls may still hang by them
+        self._hung: list[Fault] = []  # used up, but calls may still be hanging because of them
 
     def add(self, fault: Fault, now: float) -> Fault:
-        """Put `fault` in force; raises ValueError for a kind nobody knows."""
+        """Activate `fault`; raises ValueError for an unknown kind."""
         status = fault.status
         if status is None and fault.kind not in ACTIONS:
             raise ValueError(f"unknown kind of fault {fault.kind!r}: an HTTP status, {', '.join(sorted(ACTIONS))}")
@@ -113,7 +113,7 @@ class Faults:
         return fault
 
     def take(self, method: str, chat_id: int | None, now: float, said: str = "") -> Fault | None:
-        """Return the rule that hits this call, counting it, or None."""
+        """Return the rule that applies to this call, counting it, or None."""
         self.rules = [rule for rule in self.rules if rule.until is None or rule.until > now]
         for rule in self.rules:
             if rule.matches(method, chat_id, now, said):
@@ -127,11 +127,11 @@ class Faults:
         return None
 
     def in_force(self, fault: Fault, now: float) -> bool:
-        """Tell whether a hang that `fault` began still holds."""
+        """Return whether a hang started by `fault` continues."""
         return not fault.lifted and (fault.until is None or now < fault.until)
 
     def clear(self, number: int | None = None) -> None:
-        """Remove one rule, or all; calls that hang by it go on."""
+        """Remove one rule, or all; calls hanging because of it continue."""
         for rule in (*self.rules, *self._hung):
             if number is None or rule.number == number:
                 rule.lifted = True
@@ -141,10 +141,10 @@ class Faults:
 
 @dataclass(frozen=True, slots=True)
 class Preset:
-    """A failure that the page for people offers as a button; a new row of PRESETS appears there by itself.
+    """A failure that the web page offers as a button; a new row of PRESETS appears there automatically.
 
-    `rule` is the body of a POST to `/client/<path>`: for "faults", the fields of a `Fault`. `grave` marks what does not
-    end by itself.
+    `rule` is the body of a POST to `/client/<path>`: for "faults", the fields of a `Fault`. `grave` marks failures that
+    do not end by themselves.
     """
 
     subject: str
@@ -155,7 +155,7 @@ class Preset:
     path: str = "faults"
 
     def to_json(self) -> dict[str, Any]:
-        """Return the preset as the control interface shows it."""
+        """Return the preset in the control interface's form."""
         return asdict(self)
 
 

@@ -1,4 +1,4 @@
-"""What happens, told to whoever listens: the stand-in's event stream.
+"""The stand-in's event stream.
 
 Contents: numbered events, listeners, and waiting until something is true. Not here: what the events mean.
 """
@@ -13,12 +13,12 @@ from typing import Any, TypeVar
 T = TypeVar("T")
 KEPT = 1000
 MISSED = "missed"
-"""The kind of event that stands for those a listener can no longer get: it has to read everything anew."""
+"""The kind of event that replaces those a listener can no longer get: it has to reload everything."""
 
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One thing that happened: its number, kind, time (seconds) and data that JSON can carry."""
+    """One event: its number, kind, time (seconds) and JSON-serialisable data."""
 
     number: int
     kind: str
@@ -26,16 +26,16 @@ class Event:
     data: dict[str, Any]
 
     def to_json(self) -> dict[str, Any]:
-        """Return the event as the HTTP stream sends it."""
+        """Return the event in the HTTP stream's form."""
         return {"number": self.number, "kind": self.kind, "at": self.at, **self.data}
 
 
 class Feed:
-    """Publishes events; keeps the last thousand for listeners that reconnect."""
+    """Publishes events; retains the last thousand for listeners that reconnect."""
 
     def __init__(self, now: Callable[[], float]) -> None:
         self._now = now
-        self.run = secrets.token_hex(4)  # numbers of another run mean nothing here
+        self.run = secrets.token_hex(4)  # numbers of another run are meaningless here
         self._number = 0
         self._kept: deque[Event] = deque(maxlen=KEPT)
         self._changed: set[asyncio.Event] = set()
@@ -47,7 +47,7 @@ class Feed:
         return self._number
 
     def publish(self, kind: str, **data: Any) -> None:
-        """Tell everybody; never blocks."""
+        """Notify all listeners; never blocks."""
         self._number += 1
         self._kept.append(Event(self._number, kind, self._now(), data))
         self._wake()
@@ -58,13 +58,13 @@ class Feed:
         self._wake()
 
     def since(self, number: int) -> list[Event]:
-        """Return the kept events after `number`."""
+        """Return the retained events after `number`."""
         return [event for event in self._kept if event.number > number]
 
     async def listen(self, after: int | None = None, run: str | None = None) -> AsyncIterator[Event]:
         """Yield each event after number `after` (default: from now on) until the feed closes.
 
-        Where events after that number are gone, or it is of another run, a MISSED event comes in their place.
+        If events after that number have been discarded, or it is of another run, a MISSED event replaces them.
         """
         seen = self._number if after is None else after
         if seen > self._number or run not in {None, self.run}:
@@ -87,7 +87,7 @@ class Feed:
             self._changed.discard(changed)
 
     async def wait_for(self, predicate: Callable[[], T | None], deadline: float = 10.0) -> T:
-        """Return the first truthy result of `predicate`, asked now and after each event.
+        """Return the first truthy result of `predicate`, evaluated now and after each event.
 
         Raises TimeoutError `deadline` seconds from now, naming the predicate.
         """

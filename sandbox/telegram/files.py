@@ -1,7 +1,7 @@
-"""Pictures and documents: taking them in, making the sizes that Telegram makes, giving them out again.
+"""Pictures and documents: storing them, making Telegram's photo sizes, serving them.
 
 Contents: the store and the picture rules. Not here: messages. Photos are re-encoded as the real servers
-do (JPEG, 1280 pixels at most for the largest side); the quality of 80 is an assumption on the safe side for QR codes.
+do (JPEG, 1280 pixels at most on the longer side); quality 80 is a conservative assumption for QR codes.
 """
 
 import base64
@@ -36,7 +36,7 @@ class FileStore:
         self._by_unique: dict[str, File] = {}
 
     def add_photo(self, data: bytes, *, spoiler: bool = False) -> Media:
-        """Take a picture in; raises the server's errors for one that is too big, too long or none."""
+        """Store a picture; raises the server's errors for one that is too big, too long or not a picture."""
         if len(data) > MAX_PHOTO:
             raise bad_request(
                 f"file of size {len(data)} bytes is too big for a photo; the maximum size is {MAX_PHOTO} bytes"
@@ -59,7 +59,7 @@ class FileStore:
         return media
 
     def add_document(self, data: bytes, name: str, mime_type: str) -> Media:
-        """Take a document in as it is."""
+        """Store a document unchanged."""
         if not data:
             raise bad_request("file must be non-empty")
         suffix = PurePath(name).suffix or mimetypes.guess_extension(mime_type) or ""
@@ -73,16 +73,16 @@ class FileStore:
         return self._by_id.get(file_id)
 
     def file_of(self, file_id: str) -> File | None:
-        """Return the one file that `file_id` names."""
+        """Return the file identified by `file_id`."""
         media = self._by_id.get(file_id)
         return next((file for file in media.files if file.file_id == file_id), None) if media else None
 
     def by_path(self, path: str) -> File | None:
-        """Return the file that getFile named `path`."""
+        """Return the file whose getFile path is `path`."""
         return self._by_path.get(path)
 
     def by_unique_id(self, unique_id: str) -> File | None:
-        """Return the file a person's picture link names."""
+        """Return the file that a person's picture link refers to."""
         return self._by_unique.get(unique_id)
 
     def _size(self, picture: Image.Image, side: int) -> File:
@@ -116,7 +116,7 @@ class FileStore:
 
 
 def _flat(opened: Image.Image) -> Image.Image:
-    """Return the picture as RGB, what was transparent on white."""
+    """Return the picture as RGB, with transparency on white."""
     if opened.mode in {"RGBA", "LA", "P", "PA"}:
         layered = opened.convert("RGBA")
         ground = Image.new("RGBA", layered.size, "white")

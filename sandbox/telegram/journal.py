@@ -1,6 +1,6 @@
 """Every request a bot made: method, decoded parameters, time and outcome.
 
-Contents: the record and its JSON. Not here: judging requests; tests do, against a client library's
+Contents: the record and its JSON. Not here: validating requests; tests do that, with a client library's
 models.
 """
 
@@ -14,7 +14,7 @@ KEPT = 20_000
 
 @dataclass(slots=True)
 class Request:
-    """One request. `outcome` is "pending", "ok", an error's description or the fault that hit; times in seconds."""
+    """One request. `outcome` is "pending", "ok", an error's description or the fault applied; times in seconds."""
 
     number: int
     at: float
@@ -43,7 +43,7 @@ class Journal:
         self.requests: deque[Request] = deque(maxlen=KEPT)
 
     def record(self, at: float, method: str, parameters: dict[str, Any]) -> Request:
-        """Note a request as it arrives."""
+        """Record a request on arrival."""
         request = Request(next(self._numbers), at, method, parameters)
         self.requests.append(request)
         return request

@@ -1,4 +1,4 @@
-"""What exists in the stand-in: users, chats, messages and what they hold, and how the Bot API writes each as JSON.
+"""The stand-in's objects: users, chats, messages and their contents, and their Bot API JSON.
 
 Contents: plain data and its JSON forms. Not here: rules, time, HTTP.
 """
@@ -12,7 +12,7 @@ Json = dict[str, Any]
 ChatType = Literal["private", "group", "supergroup"]
 BotStatus = Literal["member", "administrator", "left", "kicked"]
 
-# In a forum, what belongs to no topic is shown in "General", whose thread id is 1 and is never sent.
+# In a forum, messages without a topic are shown in "General", whose thread id is 1 and is never sent.
 GENERAL_TOPIC = 1
 TOPIC_COLORS = (0x6FB9F0, 0xFFD67E, 0xCB86DB, 0x8EEE98, 0xFF93B2, 0xFB6F5F)
 
@@ -30,7 +30,7 @@ class User:
 
     @property
     def name(self) -> str:
-        """The name as chats show it."""
+        """The name as shown in chats."""
         return f"{self.first_name} {self.last_name}" if self.last_name else self.first_name
 
     def to_json(self) -> Json:
@@ -47,7 +47,7 @@ class User:
 
 @dataclass(frozen=True, slots=True)
 class File:
-    """Bytes that Telegram keeps; `path` is what getFile answers, `unique_id` what stays the same for equal bytes."""
+    """Bytes stored by Telegram; `path` is what getFile returns, `unique_id` is the same for equal bytes."""
 
     file_id: str
     unique_id: str
@@ -73,7 +73,7 @@ class Media:
         return self.files[-1]
 
     def to_json(self) -> Json:
-        """Return the fields of Message that hold this media."""
+        """Return the fields of Message for this media."""
         if self.kind == "photo":
             sizes = [
                 {
@@ -96,7 +96,7 @@ class Media:
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """All of a message that an edit can change; two equal contents are "not modified"."""
+    """Everything in a message that an edit can change; two equal contents are "not modified"."""
 
     text: RichText = field(default_factory=RichText)
     media: Media | None = None
@@ -119,7 +119,7 @@ class Version:
 
 @dataclass(slots=True)
 class Message:
-    """One message of a chat, with what it was before."""
+    """One message of a chat, with its earlier versions."""
 
     id: int
     chat: "Chat"
@@ -138,7 +138,7 @@ class Message:
     history: list[Version] = field(default_factory=list)
 
     def replace(self, content: Content, at: float) -> None:
-        """Take `content` on and keep what was shown before."""
+        """Replace the content, and store the previous version."""
         self.history.append(Version(self.edited_at or self.date, self.content))
         self.content = content
         self.edited_at = at
@@ -200,7 +200,7 @@ class Topic:
 
 @dataclass(slots=True)
 class Chat:
-    """A private chat, a group or a supergroup, with everything ever said in it."""
+    """A private chat, a group or a supergroup, with all its messages."""
 
     id: int
     type: ChatType
@@ -218,7 +218,7 @@ class Chat:
     pinned: list[int] = field(default_factory=list)
     topics: dict[int, Topic] = field(default_factory=dict)
     person: User | None = None
-    next_message_id: int = 2  # 1 is the supergroup's own beginning
+    next_message_id: int = 2  # 1 is the service message that creates the supergroup
 
     def to_json(self) -> Json:
         """Return the Bot API's Chat."""
@@ -237,7 +237,7 @@ class Chat:
         return found
 
     def bot_may(self, right: str) -> bool:
-        """Tell whether the bot has an administrator's right here."""
+        """Return whether the bot has an administrator's right here."""
         return self.bot_status == "administrator" and right not in self.missing_rights
 
     def visible(self) -> list[Message]:

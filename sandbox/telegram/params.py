@@ -1,6 +1,6 @@
-"""A call's parameters, whichever way they came: query, urlencoded, multipart or JSON.
+"""A call's parameters, however they were sent: query, urlencoded, multipart or JSON.
 
-Contents: decoding and the lenient readings the official server gives them. Not here: what a parameter
+Contents: decoding, as lenient as the official server's. Not here: what a parameter
 means.
 """
 
@@ -29,7 +29,7 @@ class Upload:
 
 
 class Params:
-    """Reads parameters as the official server does: all are text, JSON where a structure is due."""
+    """Reads parameters as the official server does: all are text, or JSON where a structure is expected."""
 
     def __init__(self, values: dict[str, str], uploads: dict[str, Upload]) -> None:
         self.values = values
@@ -39,16 +39,16 @@ class Params:
         return bool(self.values.get(name)) or name in self.uploads
 
     def text(self, name: str) -> str:
-        """Return the parameter, "" where it is missing."""
+        """Return the parameter, "" if missing."""
         return self.values.get(name, "")
 
     @property
     def said(self) -> str:
-        """What the call wants to say in a chat: its text, its caption, or the caption in its media."""
+        """The text that the call would send to a chat: its text, its caption, or the caption of its media."""
         return "\n".join(self.text(name) for name in ("text", "caption", "media"))
 
     def integer(self, name: str, default: int = 0, low: int | None = None, high: int | None = None) -> int:
-        """Return a whole number, `default` where it is missing or none, held between `low` and `high`."""
+        """Return an integer, `default` if missing or not an integer, clamped to `low` and `high`."""
         try:
             number = int(self.values.get(name, "").strip() or default)
         except ValueError:
@@ -58,11 +58,11 @@ class Params:
         return number if high is None else min(high, number)
 
     def boolean(self, name: str) -> bool:
-        """Return whether the parameter says true, yes or 1."""
+        """Return whether the parameter is true, yes or 1."""
         return self.values.get(name, "").strip().lower() in _TRUE
 
     def structure(self, name: str, what: str) -> Any:
-        """Return the decoded JSON of `name`, None where it is missing; `what` names it in the error text."""
+        """Return the decoded JSON of `name`, None if missing; `what` names it in the error text."""
         raw = self.values.get(name, "").strip()
         if not raw:
             return None
@@ -94,8 +94,8 @@ class Params:
 
 
 async def read_params(request: web.Request) -> Params:
-    """Decode a request; raises ApiError where the body is not what it says, or too large."""
-    # The body counts whatever the HTTP method is, as on the official server; pyTelegramBotAPI sends GET with one.
+    """Decode a request; raises ApiError if the body does not match its content type, or is too large."""
+    # The body counts whatever the HTTP method, as on the official server; pyTelegramBotAPI sends GET with one.
     values = dict(request.query)
     uploads: dict[str, Upload] = {}
     kind = request.content_type

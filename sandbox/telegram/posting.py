@@ -1,4 +1,4 @@
-"""Messages coming, changing and going, from either side, with the rules that the server holds them to.
+"""Messages sent, edited and deleted by either side, under the rules that the server enforces.
 
 Contents: the rules of sending, editing, deleting and pressing. Not here: reading parameters (`methods`),
 HTTP, long polling.
@@ -20,7 +20,7 @@ MAX_ANSWER = 200
 
 
 def check_length(content: Content, *, edit: bool) -> None:
-    """Refuse what is too long after entity parsing; sending and editing are told in different words."""
+    """Reject what is too long after entity parsing; sending and editing have different error texts."""
     if content.media is None and content.text.length > MAX_TEXT:
         raise bad_request("MESSAGE_TOO_LONG" if edit else "message is too long")
     if content.media is not None and content.text.length > MAX_CAPTION:
@@ -28,7 +28,7 @@ def check_length(content: Content, *, edit: bool) -> None:
 
 
 def check_thread(chat: Chat, thread_id: int | None) -> None:
-    """Refuse a thread that a chat does not have, or one that is closed to this bot."""
+    """Reject a thread that the chat does not have, or one that is closed to this bot."""
     topic = None if thread_id is None else chat.topics.get(thread_id)
     if thread_id is not None and topic is None:
         raise bad_request("message thread not found")
@@ -38,7 +38,7 @@ def check_thread(chat: Chat, thread_id: int | None) -> None:
 
 
 def check_rights(chat: Chat, content: Content) -> None:
-    """Refuse what the bot is not allowed to send here."""
+    """Reject what the bot may not send here."""
     if "can_send_messages" in chat.missing_rights:
         raise bad_request("not enough rights to send text messages to the chat")
     if content.media is not None and "can_send_photos" in chat.missing_rights:
@@ -55,7 +55,7 @@ def send(
     silent: bool = False,
     protected: bool = False,
 ) -> Message:
-    """Let the bot say something; raises ApiError for what the server refuses, budgets included."""
+    """Send a message as the bot; raises ApiError for what the server rejects, budgets included."""
     check_length(content, edit=False)
     if thread_id == GENERAL_TOPIC and chat.is_forum:
         thread_id = None
@@ -79,7 +79,7 @@ def add(
     protected: bool = False,
     service: Json | None = None,
 ) -> Message:
-    """Put a message into a chat without asking any rule, and tell the feed."""
+    """Add a message to a chat without checking any rule, and publish it in the feed."""
     message = Message(
         world.next_message_id(chat), chat, sender, world.now(), content, thread_id, reply_to, silent, protected
     )
@@ -92,7 +92,7 @@ def add(
 def person_says(
     world: World, chat: Chat, user: User, text: str, *, thread_id: int | None = None, reply_to: Message | None = None
 ) -> Message:
-    """Let a person write; the bot gets the update, unless privacy or a block keeps it away."""
+    """Send a message as a person; the bot gets the update, unless privacy mode or a block prevents it."""
     if chat.type == "private" and chat.blocked:
         unblock(world, chat)
     message = add(world, chat, user, Content(normalise(text, [])), thread_id=thread_id, reply_to=reply_to)
@@ -102,7 +102,7 @@ def person_says(
 
 
 def _bot_sees(world: World, chat: Chat, message: Message) -> bool:
-    """Apply privacy mode: in groups a plain member bot gets commands, mentions and replies to it."""
+    """Apply privacy mode: in groups a bot that is a plain member gets commands, mentions and replies to it."""
     if chat.type == "private" or chat.bot_status == "administrator":
         return True
     if message.reply_to is not None and message.reply_to.sender.is_bot:
@@ -112,7 +112,7 @@ def _bot_sees(world: World, chat: Chat, message: Message) -> bool:
 
 
 def edit(world: World, message: Message, content: Content) -> Message:
-    """Let the bot change one of its messages; raises ApiError where the server does."""
+    """Edit one of the bot's messages; raises ApiError where the server does."""
     if message.sender.id != world.bot.id or message.service is not None:
         raise bad_request("message can't be edited")
     check_length(content, edit=True)
@@ -125,14 +125,14 @@ def edit(world: World, message: Message, content: Content) -> Message:
 
 
 def _shown(content: Content) -> Content:
-    """Return the content without what makes no difference: link options where there is no link."""
+    """Return the content without what makes no difference: link options if there is no link."""
     if any(entity.type in {"url", "text_link"} for entity in content.text.entities):
         return content
     return replace(content, link_preview=None)
 
 
 def editable(world: World, chat: Chat, message_id: int) -> Message:
-    """Return the message an edit names."""
+    """Return the message to be edited."""
     found = world.message(chat, message_id)
     if found is None:
         raise message_not_found("to edit")
@@ -140,7 +140,7 @@ def editable(world: World, chat: Chat, message_id: int) -> Message:
 
 
 def delete(world: World, chat: Chat, message_id: int) -> None:
-    """Let the bot delete a message for everyone; raises ApiError where the server does.
+    """Delete a message for everyone as the bot; raises ApiError where the server does.
 
     In a private chat it may delete either side's, in a group its own and, as administrator, everybody's; in private
     chats and without the right, only for 48 hours (core.telegram.org/bots/api#deletemessage).
@@ -158,7 +158,7 @@ def delete(world: World, chat: Chat, message_id: int) -> None:
 
 
 def remove(world: World, message: Message, *, by: str) -> None:
-    """Take a message out of sight and tell the feed who did it ("bot" or "person")."""
+    """Hide a message and publish in the feed who deleted it ("bot" or "person")."""
     message.deleted_at, message.deleted_by = world.now(), by
     if message.id in message.chat.pinned:
         message.chat.pinned.remove(message.id)
@@ -166,9 +166,9 @@ def remove(world: World, message: Message, *, by: str) -> None:
 
 
 def press(world: World, message: Message, user: User, data: str) -> str:
-    """Let a person press a button; returns the callback query's id.
+    """Press a button as a person; return the callback query's id.
 
-    Raises LookupError where the message, as it is now, has no such button.
+    Raises LookupError if the message, as it is now, has no such button.
     """
     buttons = [button for row in message.content.keyboard() for button in row]
     if message.deleted_at is not None:
@@ -192,7 +192,7 @@ def press(world: World, message: Message, user: User, data: str) -> str:
 
 
 def answer(world: World, query_id: str, text: str, *, alert: bool, url: str) -> None:
-    """Let the bot answer a press once, while it is young enough; free of any budget."""
+    """Answer a button press as the bot, once, while the query is fresh; not subject to any budget."""
     query = world.queries.get(query_id)
     if query is None or query["answer"] is not None or world.now() - query["at"] > world.callback_seconds:
         raise stale_query()
@@ -204,14 +204,14 @@ def answer(world: World, query_id: str, text: str, *, alert: bool, url: str) -> 
 
 
 def unblock(world: World, chat: Chat) -> None:
-    """Let the person start the bot again."""
+    """Unblock the bot as the person."""
     _membership(world, chat, "kicked", "member")
     chat.blocked = False
     world.feed.publish("unblocked", chat_id=chat.id)
 
 
 def block(world: World, chat: Chat) -> None:
-    """Let the person stop the bot."""
+    """Block the bot as the person."""
     if not chat.blocked:
         chat.blocked = True
         _membership(world, chat, "member", "kicked")
@@ -219,7 +219,7 @@ def block(world: World, chat: Chat) -> None:
 
 
 def set_bot_status(world: World, chat: Chat, status: str) -> None:
-    """Make the bot of a group a member, an administrator, or put it out ("left", "kicked")."""
+    """Make the bot of a group a member or an administrator, or remove it ("left", "kicked")."""
     if status not in {"member", "administrator", "left", "kicked"}:
         raise ValueError(f"no such status: {status}")
     was, chat.bot_status = chat.bot_status, status  # type: ignore[assignment]  # checked one line above
@@ -228,7 +228,7 @@ def set_bot_status(world: World, chat: Chat, status: str) -> None:
 
 
 def set_missing_rights(world: World, chat: Chat, rights: set[str]) -> None:
-    """Take rights from the bot in a group, and give it all others."""
+    """Revoke rights of the bot in a group, and grant it all others."""
     unknown = rights - {*ADMIN_RIGHTS, *WRITING_RIGHTS}
     if unknown:
         raise ValueError(f"no such right: {', '.join(sorted(unknown))}")
@@ -238,7 +238,7 @@ def set_missing_rights(world: World, chat: Chat, rights: set[str]) -> None:
 
 
 def open_topic(world: World, chat: Chat, actor: User, name: str, color: int = TOPIC_COLORS[0]) -> Topic:
-    """Let the bot or a person open a topic: its thread id is the id of the service message that tells so."""
+    """Open a topic as the bot or a person: its thread id is the id of the service message that announces it."""
     message = add(world, chat, actor, Content(), service={"forum_topic_created": {"name": name, "icon_color": color}})
     message.thread_id = message.id
     topic = chat.topics[message.id] = Topic(message.id, name, color)
@@ -247,7 +247,7 @@ def open_topic(world: World, chat: Chat, actor: User, name: str, color: int = TO
 
 
 def set_topic(world: World, chat: Chat, thread_id: int | None, *, closed: bool) -> None:
-    """Let a person close or open a topic, the General one where none is named."""
+    """Close or reopen a topic as a person; the General one if none is named."""
     if thread_id in {None, GENERAL_TOPIC}:
         chat.general_closed = closed
     else:
@@ -256,7 +256,7 @@ def set_topic(world: World, chat: Chat, thread_id: int | None, *, closed: bool) 
 
 
 def delete_topic(world: World, chat: Chat, thread_id: int, *, by: str) -> None:
-    """Delete a topic with all that was said in it."""
+    """Delete a topic with all its messages."""
     for message in chat.visible():
         if message.thread_id == thread_id:
             remove(world, message, by=by)
@@ -265,7 +265,7 @@ def delete_topic(world: World, chat: Chat, thread_id: int, *, by: str) -> None:
 
 
 def publish_topics(world: World, chat: Chat) -> None:
-    """Tell the feed which topics there are."""
+    """Publish the list of topics in the feed."""
     topics = [{**topic.to_json(), "closed": topic.closed} for topic in chat.topics.values()]
     world.feed.publish("topics", chat_id=chat.id, topics=topics)
 
@@ -306,7 +306,7 @@ def member_json(user: User, status: str, missing: Collection[str] = ()) -> Json:
 
 
 def migrate(world: World, chat: Chat, *, forum: bool = False) -> Chat:
-    """Make a supergroup of a group: a new id, the old one refers to it, both chats get their service message."""
+    """Upgrade a group to a supergroup: a new id, a reference from the old one, and a service message in both chats."""
     if chat.type != "group" or chat.migrated_to is not None:
         raise ValueError(f"chat {chat.id} is no group that could migrate")
     large = world.add_group(

@@ -1,6 +1,6 @@
-"""The stand-in as a server: HTTP in, JSON out, faults carried out on the way.
+"""The stand-in's server: HTTP in, JSON out, with faults applied on the way.
 
-Contents: the Bot API's routes, the answer's form, the life of the server. Not here: methods and rules.
+Contents: the Bot API's routes, the form of answers, the server's life cycle. Not here: methods and rules.
 """
 
 import asyncio
@@ -38,11 +38,11 @@ HOST = "127.0.0.1"
 
 
 class TelegramStandIn:
-    """A Telegram on loopback, for `async with`.
+    """A Telegram on loopback, an async context manager.
 
-    `url` is the Bot API's base (`{url}/bot{token}/{method}`), `client` plays the people, `world` is the state.
-    `port` 0 picks a free one; without `limits` nothing is refused for being too much; `now` gives seconds since 1970.
-    Raises OSError where the port is taken.
+    `url` is the Bot API's base (`{url}/bot{token}/{method}`), `client` acts as the people, `world` is the state.
+    `port` 0 picks a free one; without `limits` there is no flood control; `now` returns seconds since 1970.
+    Raises OSError if the port is taken.
     """
 
     def __init__(
@@ -90,7 +90,7 @@ class TelegramStandIn:
         self._delivery = asyncio.create_task(deliver_for_ever(self.world), name="telegram-webhook")
 
     async def stop(self) -> None:
-        """Stop listening; whoever waits is let go."""
+        """Stop listening and release all waiting requests."""
         self.world.feed.close()
         await self.client.stop_rival()
         self.world.faults.clear()
@@ -167,7 +167,7 @@ class TelegramStandIn:
         return result
 
     async def _fail(self, fault: Fault) -> None:
-        """Carry a fault out: raise, wait, or let the call go on late."""
+        """Apply a fault: raise, wait, or delay the call."""
         if fault.kind == "slow":
             await asyncio.sleep(fault.delay)
             return
@@ -203,7 +203,7 @@ def _error_response(error: ApiError) -> web.Response:
 
 
 def _drop(request: web.Request) -> web.Response:
-    """Close the connection without a byte of answer."""
+    """Close the connection without sending a byte."""
     if request.transport is not None:
         request.transport.abort()
     return web.Response(status=500)

@@ -1,6 +1,6 @@
-"""Chats as a person sees them: what the control interface and the live page are given.
+"""Chats as a person sees them: the data of the control interface and the web page.
 
-Contents: the JSON of messages and chats for people, pictures by URL, mark-up as safe HTML. Not here: the
+Contents: the JSON of messages and chats for people, pictures by URL, formatted text as safe HTML. Not here: the
 Bot API's own JSON (`model`).
 """
 
@@ -18,9 +18,9 @@ _TAGS = {
 
 
 def message_view(message: Message) -> dict[str, Any]:
-    """Return a message as seen now: `text`, `html`, `photo`, `buttons` … and `history`, oldest version first.
+    """Return a message as shown now: `text`, `html`, `photo`, `buttons` … and `history`, oldest version first.
 
-    Times are seconds; `silent` tells that it made no sound; `deleted` is when it went, with `deleted_by`.
+    Times are in seconds; `silent`: it made no sound; `deleted`: when it was deleted, with `deleted_by`.
     """
     found: dict[str, Any] = {
         "message_id": message.id,
@@ -44,12 +44,12 @@ def message_view(message: Message) -> dict[str, Any]:
 
 
 def version_view(version: Version) -> dict[str, Any]:
-    """Return what a message looked like before, with the time (`at`) from which it did."""
+    """Return what a message looked like before, and since when (`at`)."""
     return {"at": version.at, **content_view(version.content)}
 
 
 def content_view(content: Content) -> dict[str, Any]:
-    """Return what can be seen: `text` (the caption, where there is a picture), its HTML, media and buttons."""
+    """Return what is visible: `text` (the caption, if there is a picture), its HTML, media and buttons."""
     photo = document = None
     if content.media is not None:
         file = content.media.best
@@ -90,7 +90,7 @@ def chat_view(chat: Chat) -> dict[str, Any]:
 
 
 def to_html(rich: RichText) -> str:
-    """Render a text and its entities as HTML that is safe to show: nothing of the text is taken as a tag."""
+    """Render a text and its entities as safe HTML: the text itself is escaped."""
     units = rich.text.encode("utf-16-le")
     marks = sorted({0, len(units) // 2, *(e.offset for e in rich.entities), *(e.end for e in rich.entities)})
     html: list[str] = []

@@ -1,6 +1,6 @@
-"""The state of one Telegram: its bot, people, chats and what they may do with each other.
+"""The state of one Telegram: its bot, people, chats and their permissions.
 
-Contents: who and where exists, and the access rules of the official server (`check_chat` in telegram-bot-api).
+Contents: which users and chats exist, and the access rules of the official server (`check_chat` in telegram-bot-api).
 Not here: sending and editing (`posting`), reading calls (`methods`), HTTP.
 """
 
@@ -24,7 +24,7 @@ FIRST_GROUP = -4_000_000_000
 
 
 class World:
-    """Everything one stand-in knows. Times are seconds of the injected clock."""
+    """The whole state of one stand-in. Times are seconds of the injected clock."""
 
     def __init__(self, bot_id: int, now: Callable[[], float], limits: Limits | None, callback_seconds: float) -> None:
         self.now = now
@@ -48,7 +48,7 @@ class World:
     # People and chats
 
     def add_user(self, user: User) -> User:
-        """Make a person known, or change what is known of them."""
+        """Add a person, or update one."""
         self.users[user.id] = user
         if (chat := self.chats.get(user.id)) is not None:
             chat.person, chat.title = user, user.name
@@ -56,12 +56,12 @@ class World:
         return user
 
     def user(self, user_id: int) -> User:
-        """Return the person, making up a plain one where nobody has introduced them."""
+        """Return the person, created with a default name if never introduced."""
         found = self.users.get(user_id)
         return found if found is not None else self.add_user(User(user_id, f"User {user_id}"))
 
     def private_chat(self, user_id: int) -> Chat:
-        """Return the person's chat with the bot; it begins when they first write."""
+        """Return the person's chat with the bot; it is opened by their first message."""
         chat = self.chats.get(user_id)
         if chat is None:
             person = self.user(user_id)
@@ -80,7 +80,7 @@ class World:
         admin: bool,
         chat_id: int | None = None,
     ) -> Chat:
-        """Make a group, supergroup or forum in which the bot is a member or an administrator."""
+        """Create a group, supergroup or forum in which the bot is a member or an administrator."""
         large = supergroup or forum
         if chat_id is None:
             chat_id = (FIRST_SUPERGROUP if large else FIRST_GROUP) - next(self._supergroups if large else self._groups)
@@ -99,7 +99,7 @@ class World:
     # Numbers
 
     def next_message_id(self, chat: Chat) -> int:
-        """Count messages as Telegram does: together for private chats and groups, apart for each supergroup."""
+        """Return the next id, as Telegram numbers: private chats and groups jointly, each supergroup separately."""
         if chat.type != "supergroup":
             return next(self._shared_message_ids)
         chat.next_message_id += 1
@@ -109,13 +109,13 @@ class World:
         """Return a fresh callback query id."""
         return str(next(self._query_ids))
 
-    # Access, as the bot
+    # Access, for the bot
 
     def chat(self, given: str, *, write: bool = False) -> Chat:
-        """Return the chat a call names by id or @username.
+        """Return the chat that a call names by id or @username.
 
-        Raises ApiError: unknown, blocked by its person, migrated, or the bot is out of it. `write` adds the checks that
-        only sending needs.
+        Raises ApiError: unknown, blocked by the person, migrated, or the bot was removed. `write` adds the checks that
+        apply to sending only.
         """
         if not given:
             raise bad_request("chat_id is empty")
@@ -146,12 +146,12 @@ class World:
             return None
 
     def message(self, chat: Chat, message_id: int) -> Message | None:
-        """Return a message that is still there."""
+        """Return a message that still exists."""
         found = chat.messages.get(message_id)
         return found if found is not None and found.deleted_at is None else None
 
     def charge(self, chat: Chat) -> None:
-        """Take one message from the chat's and the bot's budget; raises the 429 where there is none."""
+        """Take one message from the chat's and the bot's budget; raises the 429 if it is exhausted."""
         wait = self.budgets.charge(chat.id, self.now())
         if wait:
             self.feed.publish("limited", chat_id=chat.id, retry_after=wait)

@@ -1,7 +1,7 @@
 """A stand-in for WhatsApp Web: page, server and phones, for tests and for the sandbox; never imported by the product.
 
-Judged by others' unmodified clients (tests/peers). What it does like the real thing and what it simplifies is listed
-in docs/stand-ins-whatsapp.md.
+Verified with unmodified third-party clients (tests/peers). docs/stand-ins-whatsapp.md lists what it reproduces and
+what it simplifies.
 """
 
 from sandbox.whatsapp.options import Heavy, Options, Timings

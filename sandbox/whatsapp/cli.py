@@ -1,4 +1,4 @@
-"""`python -m sandbox whatsapp`: the stand-in on the command line. Arguments only; the rest is server.py."""
+"""`python -m sandbox whatsapp`: command line of the stand-in. Arguments only; the rest is server.py."""
 
 import argparse
 import asyncio
@@ -13,7 +13,7 @@ from sandbox.whatsapp.switches import TABLE, SwitchError
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the sub-command's arguments: server, timings, and one flag for each switch."""
+    """Declare the sub-command's arguments: server, timings, and one flag per switch."""
     parser.add_argument("--port", type=int, default=8082, help="port on 127.0.0.1; 0 = any free one (default 8082)")
     parser.add_argument("--tls", action="store_true", help=f"https, with a certificate for {REAL_HOST}")
     parser.add_argument("--refs", type=int, default=Options().refs, help="codes before UNPAIRED_IDLE (default 6)")

@@ -1,7 +1,7 @@
-"""The stand-in's remote control over HTTP: one route for each action of phones.py and for the switches.
+"""The stand-in's control interface over HTTP: one route for each action of phones.py and for the switches.
 
-Answers are JSON; what cannot be done is `{"error": one clear line}` with a 4xx status. Programs on this machine may
-call it, and no page of another origin: any site that a browser shows could otherwise link and log out phones here.
+Answers are JSON; an error is `{"error": one clear line}` with a 4xx status. Programs on this machine may
+call it, and no page of another origin: otherwise any site open in a browser could link and log out phones here.
 """
 
 import inspect
@@ -18,7 +18,7 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 PATHS = ("/phone/", "/switches")
 
-# What HTTP calls an argument → what Python calls it, where that differs.
+# An argument's name in HTTP → its name in Python, where they differ.
 RENAMED = {"as": "as_", "from": "sender"}
 
 
@@ -67,7 +67,7 @@ def routes(phones: Phones, switches: Switches) -> list[web.RouteDef]:
 
 @web.middleware
 async def errors(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Turn what cannot be done into one JSON line."""
+    """Convert errors to one JSON line."""
     if not request.path.startswith(PATHS):
         return await handler(request)
     try:
@@ -81,7 +81,7 @@ async def errors(request: web.Request, handler: Handler) -> web.StreamResponse:
 
 
 def _action(action: Callable[..., Any]) -> Handler:
-    """Make a route of a method: the JSON body's members are its arguments, checked by its signature."""
+    """Make a route of a method: the JSON body's members are its arguments, checked against its signature."""
     parameters = inspect.signature(action).parameters
 
     async def handle(request: web.Request) -> web.StreamResponse:

@@ -1,9 +1,9 @@
-"""Which devices the stand-in's WhatsApp knows, by their keys, and the proof that a page holds those keys.
+"""The devices known to the stand-in's WhatsApp, by their keys, and the proof that a page holds those keys.
 
-A device is linked by a scan and forgotten by a logout; a page is that device only while it can answer a challenge
+A device is linked by a scan and removed by a logout; a page is that device only while it can answer a challenge
 with both private keys: the identity key (Ed25519, in IndexedDB as a CryptoKey) and the noise key (X25519, wrapped
-in localStorage). The real protocol is Noise and Signal; this keeps their consequence, not their messages.
-Sockets and HTTP are not known here.
+in localStorage). The real protocol is Noise and Signal; this reproduces their consequence, not their messages.
+Not here: sockets and HTTP.
 """
 
 import hashlib
@@ -30,13 +30,13 @@ class Keys:
 
 @dataclass(slots=True)
 class Seen:
-    """What the server last saw of a device; gone with the process."""
+    """What the server last saw of a device; lost when the process ends."""
 
-    state: str | None = None  # as the page last told it; None where no socket is and none told why
+    state: str | None = None  # as the page last reported; None without a socket, unless a reason was reported
     synced: bool = False
     since: float = field(default_factory=time.time)  # unix seconds of the last change of `state`
-    queries: int = 0  # light queries answered or not
-    presences: int = 0  # times the page said "available"
+    queries: int = 0  # light queries, whether answered or not
+    presences: int = 0  # times the page reported "available"
 
 
 @dataclass(slots=True)
@@ -47,7 +47,7 @@ class Device:
     device_id: int  # counts up for each number; the phone itself is 0
     keys: Keys
     linked_at: float  # unix seconds
-    waiting: list[dict[str, Any]] = field(default_factory=list)  # messages for the next time it is online
+    waiting: list[dict[str, Any]] = field(default_factory=list)  # messages to deliver when it is next online
     seen: Seen = field(default_factory=Seen)
 
     @property
@@ -57,20 +57,20 @@ class Device:
 
     @property
     def lid(self) -> str:
-        """Return the account's hidden address, steady for a number."""
+        """Return the account's hidden address, which never changes for a number."""
         digest = hashlib.sha256(self.number.encode()).digest()
         return f"{int.from_bytes(digest[:6], 'big')}:{self.device_id}@lid"
 
 
 class Challenge:
-    """A question that only the holder of both private keys can answer."""
+    """A challenge that only the holder of both private keys can answer."""
 
     def __init__(self) -> None:
         self._nonce = os.urandom(32)
         self._ephemeral = X25519PrivateKey.generate()
 
     def as_json(self) -> dict[str, str]:
-        """Return what the page needs to answer."""
+        """Return what the page needs in order to answer."""
         return {
             "nonce": b64encode(self._nonce).decode(),
             "ephemeral": b64encode(self._ephemeral.public_key().public_bytes_raw()).decode(),
@@ -89,7 +89,7 @@ class Challenge:
 
 
 class Devices:
-    """The registry; kept in a file too where one is given, so that a restarted stand-in knows its devices."""
+    """The registry; also saved to a file, if given, so that a restarted stand-in knows its devices."""
 
     def __init__(self, state_file: Path | None = None) -> None:
         self._file = state_file
@@ -111,7 +111,7 @@ class Devices:
         return self._devices.get(keys)
 
     def link(self, number: str, keys: Keys) -> Device:
-        """Register a page's keys as a new device of the number; the same keys are never two devices."""
+        """Register a page's keys as a new device of the number; equal keys are never two devices."""
         self._devices.pop(keys, None)
         self._last_id[number] = self._last_id.get(number, 0) + 1
         device = Device(number, self._last_id[number], keys, time.time())
@@ -120,12 +120,12 @@ class Devices:
         return device
 
     def forget(self, device: Device) -> None:
-        """Revoke a device; its keys are worth nothing from now on."""
+        """Revoke a device; its keys are invalid from now on."""
         self._devices.pop(device.keys, None)
         self.save()
 
     def save(self) -> None:
-        """Write the state file, where there is one."""
+        """Write the state file, if there is one."""
         if self._file is None:
             return
         rows = [asdict(device) for device in self._devices.values()]

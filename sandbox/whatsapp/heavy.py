@@ -1,4 +1,4 @@
-"""What a heavy page is served: a large bundle, pictures and a font, each counted when it is asked for."""
+"""The assets of a heavy page: a large bundle, pictures and a font; requests for each are counted."""
 
 import io
 import random
@@ -14,12 +14,12 @@ from sandbox.whatsapp.options import Heavy
 BULK = "bulk.js"
 FONT_BYTES = 100_000
 KEPT = {"Cache-Control": "public, max-age=86400, immutable"}
-"""As a real page's assets are: its scripts come from the cache, compiled, when it is loaded again."""
+"""Like a real page's assets: on reload its scripts come from the cache, compiled."""
 
 
 @lru_cache(maxsize=2)
 def bulk(functions: int) -> str:
-    """Return a bundle of so many functions (some 200 bytes each), of which a tenth is called at the start."""
+    """Return a bundle of so many functions (some 200 bytes each), a tenth of which are called at the start."""
     made = [
         f"  const f{n} = (given) => {{ const found = [given, {n}];"
         f" for (let at = 0; at < 3; at += 1) found.push(at * {n});"
@@ -33,15 +33,15 @@ def bulk(functions: int) -> str:
 
 @lru_cache(maxsize=64)
 def picture(number: int) -> bytes:
-    """Return a picture as people have them: small, and not to be compressed away."""
-    noise = random.Random(number).randbytes(96 * 96 * 3)  # noqa: S311 - nobody guesses at a picture
+    """Return a picture like a real avatar: small, and incompressible."""
+    noise = random.Random(number).randbytes(96 * 96 * 3)  # noqa: S311 - not a secret
     encoded = io.BytesIO()
     Image.frombytes("RGB", (96, 96), noise).save(encoded, "JPEG", quality=75)
     return encoded.getvalue()
 
 
 def routes(heavy: Heavy | None, asked: Counter[str]) -> Sequence[web.RouteDef]:
-    """Return what a heavy page asks for; nothing for a light one. asked: counts the questions by kind."""
+    """Return the routes of a heavy page's assets; none for a light page. asked: counts the requests by kind."""
     if heavy is None:
         return ()
 

@@ -1,55 +1,55 @@
-"""How fast the stand-in's WhatsApp is and how it is started: plain values, no behaviour.
+"""Timings and start options of the WhatsApp stand-in: plain values, no behaviour.
 
-Times are seconds and the true ones by default, as measured on the real page by others (docs/stand-ins-whatsapp.md
-names each source). `Timings.scaled` shortens what one waits for, and leaves alone what somebody has to be in time for.
+Times are seconds, by default the real ones, as measured on the real page by others (docs/stand-ins-whatsapp.md
+names each source). `Timings.scaled` shortens what one waits for, but not the time limits of actions.
 """
 
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 
 LIMITS = frozenset({"first_ref", "next_ref", "ping_timeout", "link_code_life", "passkey_life", "brief"})
-"""The durations within which somebody must act or answer: made shorter, they would only be missed on a busy machine."""
+"""Durations within which somebody must act or answer: if shortened, they would only be missed on a busy machine."""
 
 
 @dataclass(frozen=True, slots=True)
 class Timings:
-    """Every duration the page and its server keep, in seconds."""
+    """All durations of the page and its server, in seconds."""
 
     load_cold: float = 5.0  # first byte → modules, with an empty profile
     load_restored: float = 2.0  # the same with a cached page and a saved session
     debug: float = 0.3  # modules → window.Debug.VERSION
     open: float = 0.4  # a new socket stays in OPENING
     pairing: float = 0.5  # PAIRING → UNPAIRED
-    qr_drawn: float = 9.0  # UNPAIRED → the QR stands on the canvas
+    qr_drawn: float = 9.0  # UNPAIRED → the QR is drawn on the canvas
     first_ref: float = 60.0
     next_ref: float = 20.0
     link: float = 1.5  # scan → the socket opens again as a linked device
     first_sync: float = 3.0  # CONNECTED → hasSynced after a scan
     sync: float = 1.2  # the same for a restored session
-    chat_list: float = 1.6  # CONNECTED → the chat list stands
+    chat_list: float = 1.6  # CONNECTED → the chat list is shown
     ping_every: float = 20.0
     ping_timeout: float = 13.0  # together: out of CONNECTED within 33 s of silence
     offline_grace: float = 3.0  # the browser says offline → OPENING
     reconnect: float = 1.0  # first pause before a new socket; doubles up to ten of it
     link_code_life: float = 180.0  # life of a pairing code
     passkey_life: float = 600.0  # life of a WebAuthn request
-    passkey_late: float = 3.0  # identity known, or all there → a passkey is asked for (switch passkey_at)
-    brief: float = 0.8  # a sight that passes (switch brief_sight)
+    passkey_late: float = 3.0  # identity known, or all loaded → a passkey is requested (switch passkey_at)
+    brief: float = 0.8  # a transient display (switch brief_sight)
     logout: float = 0.5  # Cmd 'logout' → the page navigates away
 
     def scaled(self, speed: float) -> "Timings":
-        """Return the same timings `speed` times faster, the LIMITS as they are."""
+        """Return the same timings `speed` times faster, with LIMITS unchanged."""
         return replace(self, **{name: each / speed for name, each in asdict(self).items() if name not in LIMITS})
 
     def with_given(self, given: dict[str, float | None]) -> "Timings":
-        """Return a copy in which every duration that is not None in `given` is taken literally."""
+        """Return a copy in which every duration that is not None in `given` replaces the default, unscaled."""
         known = {each.name for each in fields(self)}
         return replace(self, **{k: v for k, v in given.items() if k in known and v is not None})
 
 
 @dataclass(frozen=True, slots=True)
 class Heavy:
-    """How much a page carries beside what drivers touch. stored: MiB in IndexedDB; code: functions of its bundle."""
+    """The page's weight besides what drivers touch. stored: MiB in IndexedDB; code: functions in its bundle."""
 
     chats: int = 5000
     stored: int = 150
@@ -58,13 +58,13 @@ class Heavy:
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """Everything that is fixed while a stand-in runs; what changes is a switch (switches.py)."""
+    """Everything that is fixed while a stand-in runs; what can change is a switch (switches.py)."""
 
     port: int = 0  # 0 = any free one
-    tls: bool = False  # https with a certificate of our own for web.whatsapp.com and localhost
+    tls: bool = False  # https with our own certificate for web.whatsapp.com and localhost
     refs: int = 6
     timings: Timings = field(default_factory=Timings)
-    state_file: Path | None = None  # the devices outlive the stand-in there
-    version: str = "2.3000.1045220589"  # what the page calls itself
-    switches: dict[str, object] = field(default_factory=dict)  # name → value from the start on
-    heavy: Heavy | None = None  # as heavy as a page of a busy account
+    state_file: Path | None = None  # the devices are saved there across restarts
+    version: str = "2.3000.1045220589"  # the page's version
+    switches: dict[str, object] = field(default_factory=dict)  # name → initial value
+    heavy: Heavy | None = None  # as heavy as the page of a busy account

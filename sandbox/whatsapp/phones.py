@@ -1,6 +1,6 @@
-"""What people do with their phones, and what happens to their network: the actions behind the control's HTTP.
+"""Actions of people on their phones, and network failures: the implementation of the HTTP control.
 
-Each method is one action; all answer a JSON object and raise PhoneError with an HTTP status when it cannot be done.
+Each method is one action; all return a JSON object, and raise PhoneError with an HTTP status if it is impossible.
 """
 
 import asyncio
@@ -28,14 +28,14 @@ STATES = (
 )
 QR_PREFIX = "https://wa.me/settings/linked_devices#"
 QR_SUFFIX = ",https://faq.whatsapp.com/r/ld"
-QR_PARTS = (4, 5)  # wa-js leaves out the last one
+QR_PARTS = (4, 5)  # wa-js omits the last one
 SHORTEST, LONGEST = 8, 15  # digits of a number
 
 Answer = dict[str, Any]
 
 
 class PhoneError(Exception):
-    """An action that cannot be done; `status` is the HTTP status that fits."""
+    """An action that is impossible; `status` is the appropriate HTTP status."""
 
     def __init__(self, status: int, text: str) -> None:
         super().__init__(text)
@@ -51,7 +51,7 @@ def normalised(number: object) -> str:
 
 
 def other_form(number: str) -> str:
-    """Return how WhatsApp writes a number that people write otherwise: +54 9 …, +52 1 …, +55 .. without its 9."""
+    """Return WhatsApp's form of a number usually written differently: +54 9 …, +52 1 …, +55 .. without its 9."""
     if number.startswith("+549"):
         return "+54" + number[4:]
     if number.startswith("+54"):
@@ -68,7 +68,7 @@ def other_form(number: str) -> str:
 
 
 class Phones:
-    """Everybody's phones at once; a number needs no set-up."""
+    """All phones at once; a number needs no set-up."""
 
     def __init__(self, hub: Hub) -> None:
         self._hub = hub
@@ -76,7 +76,7 @@ class Phones:
     # ---- linking
 
     def scan(self, qr: str, as_: str) -> Answer:
-        """Scan a code as a number: links the page that shows it; 404 for a dead or unknown code."""
+        """Scan a code as a number, linking the page that shows it; 404 for an expired or unknown code."""
         number = normalised(as_)
         parts = qr.strip().removeprefix(QR_PREFIX).removesuffix(QR_SUFFIX).split(",")
         if len(parts) not in QR_PARTS:
@@ -90,7 +90,7 @@ class Phones:
         return self._linked_by(page, number)
 
     def link_code(self, number: str, code: str) -> Answer:
-        """Type a pairing code in on the phone; 404 for a wrong or dead one."""
+        """Enter a pairing code on the phone; 404 for a wrong or expired one."""
         owner = normalised(number)
         plain = code.replace("-", "").replace(",", "").upper()
         now = asyncio.get_running_loop().time()
@@ -102,7 +102,7 @@ class Phones:
         raise PhoneError(404, "this pairing code is dead, wrong, or for another number")
 
     def passkey(self, number: str, action: str = "require") -> Answer:
-        """Make the number's next scan ask for a passkey, or not, or give the assertion that a page waits for."""
+        """Require a passkey for the number's next scan, or not, or provide the assertion that a page is waiting for."""
         owner = normalised(number)
         if action == "require":
             self._hub.passkeys.add(owner)
@@ -147,11 +147,11 @@ class Phones:
     # ---- a linked device
 
     def devices(self) -> list[Answer]:
-        """Return every linked device with what was last seen of it."""
+        """Return every linked device with its last seen state."""
         return [self._as_json(device) for device in self._hub.devices.all()]
 
     def logout(self, number: str, reason: str = "primary_initiated") -> Answer:
-        """Log every device of the number out on the phone; reason: one of WhatsApp's names, or 0 to 3."""
+        """Log out all devices of the number on the phone; reason: one of WhatsApp's names, or 0 to 3."""
         devices = self._devices_of(number)
         for page in self._hub.pages_of(devices[0].number):
             page.log_out(reason)
@@ -160,7 +160,7 @@ class Phones:
         return {"number": devices[0].number, "logged_out": len(devices)}
 
     def state(self, state: str, *, number: str | None = None, page: str | None = None) -> Answer:
-        """End pages' streams with a state, e.g. PROXYBLOCK; of a number, of one page, or of all."""
+        """End the streams of pages with a state, e.g. PROXYBLOCK; of a number, of one page, or of all."""
         if state not in STATES:
             raise PhoneError(400, f"no state {state!r}; there are {', '.join(STATES)}")
         pages = self._pages(number, page)
@@ -169,13 +169,13 @@ class Phones:
         return {"state": state, "pages": [each.page for each in pages]}
 
     def conflict(self, number: str) -> Answer:
-        """Let another web client take the session: the page shows CONFLICT until its takeover()."""
+        """Take over the session with another web client: the page shows CONFLICT until its takeover()."""
         return self.state("CONFLICT", number=number)
 
     def message(
         self, number: str, body: str = "Hello", sender: str = "+4915112345678", *, from_me: bool = False
     ) -> Answer:
-        """Let somebody write to the number, or (from_me) its owner write on the phone; waits for an offline device."""
+        """Send a message to the number or, with from_me, from its owner's phone; stored while the device is offline."""
         other = normalised(sender).removeprefix("+") + "@c.us"
         message = {
             "id": uuid.uuid4().hex[:20].upper(),
@@ -195,7 +195,7 @@ class Phones:
     # ---- the network and the page
 
     def silence(self, number: str | None = None, *, on: bool = True) -> Answer:
-        """Let the server stop answering a number (None: everybody), the socket stays open."""
+        """Make the server stop answering a number (None: everybody); the socket stays open."""
         if number is None:
             self._hub.switches.set("silence", on)
         else:
@@ -203,7 +203,7 @@ class Phones:
         return {"number": number, "silence": on}
 
     def network(self, number: str, *, lost: bool = True, how: str = "quiet") -> Answer:
-        """Lose a number's network: `quiet` lets the socket die unheard, `reset` breaks it at once."""
+        """Cut a number's network: `quiet` lets the socket die silently, `reset` breaks it at once."""
         if how not in {"quiet", "reset"}:
             raise PhoneError(400, f"how is quiet or reset, not {how!r}")
         owner = normalised(number)
@@ -214,7 +214,7 @@ class Phones:
         return {"number": owner, "lost": lost}
 
     def reload(self, number: str | None = None, page: str | None = None, *, post_logout: bool = False) -> Answer:
-        """Reload pages; with post_logout the URL says so although nobody was logged out."""
+        """Reload pages; post_logout adds the URL parameter although nobody was logged out."""
         pages = self._pages(number, page)
         for each in pages:
             each.order("reload", post_logout=post_logout)
@@ -225,15 +225,15 @@ class Phones:
         return self._order("crash", number, page)
 
     def hang(self, number: str | None = None, page: str | None = None) -> Answer:
-        """Let pages loop for ever: their renderer answers nobody any more."""
+        """Hang pages in an endless loop: their renderer no longer answers."""
         return self._order("hang", number, page)
 
     def leave(self, number: str | None = None, page: str | None = None) -> Answer:
-        """Let pages go to another address, where nothing of WhatsApp is."""
+        """Navigate pages to another address, without anything of WhatsApp."""
         return self._order("leave", number, page)
 
     def harm(self, how: str, number: str | None = None, page: str | None = None) -> Answer:
-        """Let open pages turn on who drives them, in one of the ways of the switch `hostile`."""
+        """Make open pages attack whatever drives them, in one of the ways of the switch `hostile`."""
         if how not in HARMS:
             raise PhoneError(400, f"how is one of {', '.join(HARMS)}, not {how!r}")
         pages = self._pages(number, page)
@@ -242,7 +242,7 @@ class Phones:
         return {"pages": [each.page for each in pages], "how": how}
 
     def turn(self, name: str, value: str, number: str | None = None, page: str | None = None) -> Answer:
-        """Let open pages alone feel one of the switches that take effect at once."""
+        """Apply a switch that takes effect at once to these open pages only."""
         if name not in LIVE:
             raise PhoneError(400, f"name is one of {', '.join(sorted(LIVE))}, not {name!r}")
         parsed = next(row for row in TABLE if row.name == name).parse(value)

@@ -1,10 +1,10 @@
-"""The stand-in for web.whatsapp.com: serves the page, its socket and the control, on loopback only.
+"""The stand-in for web.whatsapp.com: serves the page, its socket and the control interface, on loopback only.
 
     async with WhatsAppStandIn(Options(timings=Timings().scaled(20))) as wa:
         await page.goto(wa.url)
         wa.phones.scan(code, "+4915112345678")
 
-What the page does stands in its scripts (page/), what the server answers in session.py.
+The page's behaviour is in its scripts (page/), the server's in session.py.
 """
 
 import asyncio
@@ -44,11 +44,11 @@ BUNDLE = (
 KINDS = {".js": "text/javascript", ".css": "text/css"}
 LONGEST_QR = 1000
 SHUTDOWN_DEADLINE = 2.0
-GOODBYE_TURNS = 5  # of the loop: an end is seen in the first, TLS closes some later
+GOODBYE_TURNS = 5  # loop iterations: a close is detected in the first, TLS finishes a few later
 
 
 class WhatsAppStandIn:
-    """One stand-in; an async context manager. `url` is the page's address while it runs."""
+    """One stand-in; an async context manager. `url` is the page's address while running."""
 
     def __init__(self, options: Options | None = None) -> None:
         self.options = options or Options()
@@ -58,7 +58,7 @@ class WhatsAppStandIn:
         self.phones = Phones(self.hub)
         self.port = self.options.port
         self.asked: Counter[str] = Counter()
-        """How often each kind of what a heavy page shows was asked for: `picture`, `font`, `code`."""
+        """How often each kind of a heavy page's assets was requested: `picture`, `font`, `code`."""
         self._stack = AsyncExitStack()
         self._sockets: set[TransportSocket] = set()
         self.switches.watch(self._switched)
@@ -102,16 +102,16 @@ class WhatsAppStandIn:
         await self._stack.aclose()
 
     async def _stop(self, runner: web.AppRunner) -> None:
-        """Stop serving; a browser that never answers a TLS goodbye is not waited for."""
-        if runner.server is not None:  # those that never asked for anything too
+        """Stop serving; do not wait for a browser that never answers a TLS close."""
+        if runner.server is not None:  # includes connections without any request
             idle = (each.transport for each in runner.server.connections if each.transport)
             self._sockets.update(transport.get_extra_info("socket") for transport in idle)
         await runner.cleanup()
         for each in self._open_sockets():
-            with suppress(OSError):  # the other end was faster
+            with suppress(OSError):  # the other end closed first
                 each.shutdown(socket.SHUT_RDWR)
         for _ in range(GOODBYE_TURNS):
-            await asyncio.sleep(0)  # lets the loop see the end of each connection and close it
+            await asyncio.sleep(0)  # lets the loop detect the end of each connection and close it
 
     def _open_sockets(self) -> set[TransportSocket]:
         self._sockets = {each for each in self._sockets if each.fileno() >= 0}
@@ -131,7 +131,7 @@ class WhatsAppStandIn:
         if self.switches.choice("unknown_build") == "all":
             html = html.replace("data-testid=", "data-tid=").replace("wa_web_initial_startup", "startup")
         response = web.Response(text=html, content_type="text/html", headers={"Cache-Control": "no-store"})
-        is_hostile = self.switches.choice("hostile") != "off"  # such a page makes no rule against itself
+        is_hostile = self.switches.choice("hostile") != "off"  # such a page sets no CSP against its own attacks
         if not is_hostile and not self.switches.flag("no_csp"):
             response.headers["Content-Security-Policy"] = (
                 f"default-src 'self'; script-src 'nonce-{nonce}'; style-src 'self' 'unsafe-inline'; "
@@ -162,13 +162,13 @@ class WhatsAppStandIn:
         return web.Response(text=(PAGE / name).read_text(), content_type=kind)
 
     async def _worker(self, _: web.Request) -> web.StreamResponse:
-        """Answer the stale worker's script; none without the switch, so that an installed one stays."""
+        """Return the stale worker's script; 404 without the switch, so that an installed one stays."""
         if not self.switches.flag("stale_worker"):
             raise web.HTTPNotFound
         return web.Response(text=(PAGE / "worker.js").read_text(), content_type="text/javascript")
 
     async def _qr(self, request: web.Request) -> web.StreamResponse:
-        """Answer the modules of a QR code as rows of 0 and 1, so that the page need not bring an encoder."""
+        """Return the modules of a QR code as rows of 0 and 1, so that the page needs no encoder."""
         text = request.query.get("text", "")
         if not 0 < len(text) <= LONGEST_QR:
             raise web.HTTPBadRequest
@@ -200,11 +200,11 @@ class WhatsAppStandIn:
             async with asyncio.timeout(SHUTDOWN_DEADLINE):
                 await page.hang_up(WSCloseCode.GOING_AWAY)
 
-    # ---- the network between
+    # ---- the network in between
 
     @web.middleware
     async def _network(self, request: web.Request, handler: control.Handler) -> web.StreamResponse:
-        """Be unreachable for the page where the switch says so, never for the control."""
+        """Be unreachable for the page if the switch says so, never for the control interface."""
         if request.transport is not None:
             self._open_sockets().add(request.transport.get_extra_info("socket"))
         controlled = request.path.startswith(control.PATHS)
@@ -217,7 +217,7 @@ class WhatsAppStandIn:
         return web.Response(status=503)
 
     def _switched(self, name: str, value: Value) -> None:
-        """Let open pages feel what is switched."""
+        """Apply a changed switch to open pages."""
         for page in list(self.hub.pages.values()):
             if name in {"opening_forever", "dns_gone"} and value:
                 page.reset()
@@ -236,7 +236,7 @@ async def _no_content(_: web.Request) -> web.StreamResponse:
 
 
 def _certificate() -> ssl.SSLContext:
-    """Make a certificate for the real host's name; clients are told to ignore who signed it."""
+    """Make a certificate for the real host's name; clients must ignore its issuer."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     trustme.CA().issue_cert(REAL_HOST, "localhost", HOST).configure_cert(context)
     return context

@@ -1,9 +1,9 @@
-"""One page's socket, from its first frame to its last: login, refs, pings, queries and what phones do to it.
+"""One page's socket, from its first frame to its last: login, refs, pings, queries and the phones' actions on it.
 
-`Hub` is what all open pages and all phones of one stand-in share: devices, switches, and who cannot be reached.
+`Hub` is the state shared by all open pages and phones of one stand-in: devices, switches, and who is unreachable.
 
-Frames are JSON objects with a `type`. Their names follow the real protocol's stanzas where there is one (pair-device,
-pair-success, success, failure, stream-error); their form is the stand-in's own. HTTP is not known here.
+Frames are JSON objects with a `type`. Their names follow the real protocol's stanzas where one exists (pair-device,
+pair-success, success, failure, stream-error); their form is the stand-in's own. Not here: HTTP.
 """
 
 from __future__ import annotations
@@ -36,12 +36,12 @@ SEND_DEADLINE = 10.0
 
 @dataclass(slots=True)
 class LinkCode:
-    """A pairing code that a page shows; the phone types it in."""
+    """A pairing code that a page shows; it is entered on the phone."""
 
     code: str  # eight characters
     number: str
     page: str
-    ends: float  # the loop's clock
+    ends: float  # by the loop's clock
 
 
 @dataclass(slots=True)
@@ -52,19 +52,19 @@ class Hub:
     switches: Switches
     devices: Devices
     pages: dict[str, PageSession] = field(default_factory=dict)  # open sockets by page id
-    silenced: set[str] = field(default_factory=set)  # numbers that get no answer
+    silenced: set[str] = field(default_factory=set)  # numbers that are not answered
     cut_off: set[str] = field(default_factory=set)  # numbers whose network is lost
-    passkeys: set[str] = field(default_factory=set)  # numbers whose next scan asks for a passkey
+    passkeys: set[str] = field(default_factory=set)  # numbers whose next scan requires a passkey
     link_codes: list[LinkCode] = field(default_factory=list)
 
     def is_silent(self, number: str | None) -> bool:
-        """Tell whether the server answers this number's page (None: a page that is not linked)."""
+        """Return whether the server does not answer this number's page (None: a page that is not linked)."""
         if number is not None and self.switches.choice("dead_socket") != "off":
             return True
         return self.switches.flag("silence") or number in self.silenced or number in self.cut_off
 
     def pages_of(self, number: str) -> list[PageSession]:
-        """Return the open sockets that are logged in as a number."""
+        """Return the open sockets logged in as a number."""
         return [page for page in self.pages.values() if page.device and page.device.number == number]
 
 
@@ -73,15 +73,15 @@ class PageSession:
 
     def __init__(self, hub: Hub, page: str, socket: web.WebSocketResponse, reset: Callable[[], None]) -> None:
         self.page = page
-        self.reset = reset  # breaks the connection abruptly, as a network does
+        self.reset = reset  # breaks the connection abruptly, like a network failure
         self.keys: Keys | None = None
         self.device: Device | None = None
         self.state: str | None = None
-        self.ref: str | None = None  # the one code that can be scanned now
-        self.ref_ends: float = 0.0  # the loop's clock
+        self.ref: str | None = None  # the only code that can be scanned now
+        self.ref_ends: float = 0.0  # by the loop's clock
         self.drawn: str | None = None  # the string on the page's canvas
-        self.passkey_for: str | None = None  # the number whose scan waits for an assertion
-        self.waiting_device: Device | None = None  # or the device that does, which is linked already
+        self.passkey_for: str | None = None  # the number whose scan is waiting for an assertion
+        self.waiting_device: Device | None = None  # or the device waiting for it, which is already linked
         self._hub = hub
         self._socket = socket
         self._out: asyncio.Queue[Frame] = asyncio.Queue()
@@ -103,7 +103,7 @@ class PageSession:
 
     @property
     def number(self) -> str | None:
-        """Return the number that is logged in here."""
+        """Return the number logged in here."""
         return self.device.number if self.device else None
 
     # ---- the socket
@@ -128,15 +128,15 @@ class PageSession:
             self._out.put_nowait(frame)
 
     def order(self, action: str, **more: Any) -> None:
-        """Make the page do what no server can (reload, crash, leak): passes any silence."""
+        """Make the page do what no server could (reload, crash, leak), even while silenced."""
         self._out.put_nowait({"type": "order", "action": action, **more})
 
     def turn(self, name: str, value: object) -> None:
-        """Let the page feel a switch at once: passes any silence."""
+        """Apply a switch to the page at once, even while silenced."""
         self._out.put_nowait({"type": "switch", "name": name, "value": value})
 
     async def hang_up(self, code: int) -> None:
-        """Close the socket from the server's side, as on a restart."""
+        """Close the socket from the server's side, like on a restart."""
         await self._socket.close(code=code)
 
     async def _write(self) -> None:
@@ -194,7 +194,7 @@ class PageSession:
         self.drawn = str(frame.get("qr"))
 
     def ask_for_passkey(self, number: str) -> None:
-        """Answer a scan with a WebAuthn request in the page instead of a link."""
+        """Answer a scan with a WebAuthn request in the page instead of linking it."""
         self.ref, self.passkey_for = None, number
         self.tell(
             {
@@ -214,12 +214,12 @@ class PageSession:
             self.link(self.passkey_for)
 
     def approve(self) -> None:
-        """Let a session that asked for a passkey go on."""
+        """Let a session that requested a passkey continue."""
         self.waiting_device = self.passkey_for = None
         self.tell({"type": "passkey-approved"})
 
     def link(self, number: str) -> Device:
-        """Make this page a device of the number; the page opens its socket again as that device."""
+        """Make this page a device of the number; the page reopens its socket as that device."""
         assert self.keys is not None
         device = self._hub.devices.link(number, self.keys)
         self.ref, self.passkey_for = None, None
@@ -234,7 +234,7 @@ class PageSession:
         self._hub.link_codes.append(LinkCode(code, f"+{digits}", self.page, ends))
         self._result(frame, {"code": code})
 
-    # ---- login and life
+    # ---- login and queries
 
     def _answer(self, frame: Frame) -> None:
         hub = self._hub
@@ -242,7 +242,7 @@ class PageSession:
         if device is None or self._challenge is None or self.keys is None:
             self.tell({"type": "failure", "reason": LOGGED_OUT})
             return
-        self.device = device  # from here on silence for the number counts
+        self.device = device  # from here on, silencing the number takes effect
         if hub.switches.flag("refuse_restore") or not self._challenge.is_answered_by(self.keys, frame):
             hub.devices.forget(device)
             self.tell({"type": "failure", "reason": LOGGED_OUT})
@@ -285,14 +285,14 @@ class PageSession:
     def _result(self, frame: Frame, result: Frame) -> None:
         self.tell({"type": "result", "id": frame.get("id"), **result})
 
-    # ---- what phones and other clients do
+    # ---- actions of phones and other clients
 
     def stream_error(self, state: str) -> None:
         """End the stream with the reason that the page shows as its socket state."""
         self.tell({"type": "stream-error", "state": state})
 
     def ban(self, seconds: float) -> None:
-        """Refuse the account for a while; the stanza's members are the real protocol's, `expire` is seconds left."""
+        """Ban the account temporarily; the stanza's members are the real protocol's, `expire` is the seconds left."""
         self.tell({"type": "failure", "reason": TEMPORARILY_BANNED, "code": BAN_CODE, "expire": seconds})
 
     def log_out(self, reason: str) -> None:

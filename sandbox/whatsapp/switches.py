@@ -1,7 +1,7 @@
-"""The nasty cases of the real page, each one switch: the table, its values and their checks.
+"""Switches for the edge cases of the real page: the table, its values and their validation.
 
-The table is what the command line, `GET/POST /switches` and the page for people are made from. What a switch
-*does* stands where the thing itself is done (server.py, session.py, the page's scripts), never here.
+The command line, `GET/POST /switches` and the web page are generated from this table. What a switch *does* is
+implemented where it takes effect (server.py, session.py, the page's scripts), never here.
 """
 
 from collections.abc import Callable, Iterator
@@ -9,11 +9,11 @@ from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
 Value: TypeAlias = bool | float | str
-Takes: TypeAlias = Literal["next load", "at once"]  # when a page that is already open feels a change
+Takes: TypeAlias = Literal["next load", "at once"]  # when an open page is affected by a change
 
 
 class SwitchError(ValueError):
-    """A switch that does not exist, or a value that it cannot take; the text says which and what would do."""
+    """An unknown switch, or an invalid value; the text says which, and what is valid."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,10 +26,10 @@ class Switch:
     help: str
     takes: Takes
     choices: tuple[str, ...] = ()
-    subject: str = "Other"  # under which the page for people shows it
+    subject: str = "Other"  # the heading under which the web page shows it
 
     def parse(self, value: object) -> Value:
-        """Return `value` (a JSON value or a command line's word) as this switch keeps it, or raise SwitchError."""
+        """Return `value` (a JSON value or a command-line word) in this switch's type, or raise SwitchError."""
         if self.kind == "flag":
             words: dict[object, bool] = {"true": True, "on": True, "1": True, "false": False, "off": False, "0": False}
             if isinstance(value, bool):
@@ -74,7 +74,7 @@ MODULES = (
 LIVE = frozenset({
     "dead_socket", "stream", "stream_mode", "display_info", "own_query", "dialog", "brief_sight", "logout_fails",
 })  # fmt: skip
-"""The switches that an open page itself feels."""
+"""The switches that take effect in an open page."""
 HARMS = (
     "popups", "reports", "forged", "errors", "console", "busy", "memory", "frames", "workers", "downloads",
     "permissions", "protocols", "alerts", "addresses", "unload", "storage", "worker_memory", "worker_console",
@@ -242,7 +242,7 @@ TABLE: tuple[Switch, ...] = (
 
 
 class Switches:
-    """The present value of each switch; `watch` tells what changed."""
+    """The current value of each switch; `watch` reports changes."""
 
     def __init__(self, given: dict[str, object] | None = None) -> None:
         self._rows = {row.name: row for row in TABLE}
@@ -255,7 +255,7 @@ class Switches:
         return ((row, self._values[row.name]) for row in TABLE)
 
     def set(self, name: str, value: object) -> Value:
-        """Turn one switch and tell the watchers; SwitchError when there is no such switch or value."""
+        """Set one switch and notify the watchers; SwitchError if the switch or value is invalid."""
         row = self._rows.get(name)
         if row is None:
             raise SwitchError(f"no switch {name!r}; there are {', '.join(self._rows)}")
@@ -267,7 +267,7 @@ class Switches:
         return parsed
 
     def reset(self) -> None:
-        """Turn every switch to its default."""
+        """Reset every switch to its default."""
         for row in TABLE:
             self.set(row.name, row.default)
 
@@ -290,7 +290,7 @@ class Switches:
         self._watchers.append(watcher)
 
     def as_json(self) -> list[dict[str, object]]:
-        """Return the table with present values, as `GET /switches` answers."""
+        """Return the table with current values, as returned by `GET /switches`."""
         return [
             {
                 "name": row.name,

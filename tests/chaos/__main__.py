@@ -1,4 +1,4 @@
-"""`python -m tests.chaos`: every fault, one table, exit code 1 if any row is not as the contract says."""
+"""`python -m tests.chaos`: every fault, one table, exit code 1 if any row violates the contract."""
 
 import argparse
 import asyncio
@@ -29,7 +29,7 @@ QUICK = (
 )
 QUICK_WATCHED = ("outside: the program is stopped (SIGSTOP)", "outside: the alerts' workers end")
 QUICK_PATIENCE = 5.0
-"""The short form runs among other tests: it shows that each thing is seen and mended; how fast is the whole run's."""
+"""The short form runs among other tests: it shows detection and recovery of each fault, but does not measure speed."""
 
 HEAD = """# What it survives
 
@@ -51,13 +51,13 @@ where they are missing their rows say that they were skipped.
 
 
 def say(text: str) -> None:
-    """Print at once: somebody is watching."""
+    """Print at once, for people who watch."""
     sys.stdout.write(text + "\n")
     sys.stdout.flush()
 
 
 async def _side_by_side(here: Stage, chosen: list[Fault], done: Callable[[Row], None]) -> None:
-    """Each fault on an account of its own, all at once: hangs take a minute each, in which nothing else happens."""
+    """Run each fault on its own account, all at once: a hang takes a minute in which nothing else happens."""
     size = len(here.accounts)
     for first in range(0, len(chosen), size):
         batch = chosen[first : first + size]
@@ -87,7 +87,7 @@ async def _everything(here: Stage, told: argparse.Namespace, done: Callable[[Row
 
 
 async def chaos(told: argparse.Namespace) -> list[Row]:
-    """Run it all and return the rows; the last one is about the end of the program."""
+    """Run everything and return the rows; the last one is about the end of the program."""
     rows: list[Row] = []
 
     def done(row: Row) -> None:
@@ -123,7 +123,7 @@ async def chaos(told: argparse.Namespace) -> list[Row]:
 
 
 async def _watched(told: argparse.Namespace) -> list[Row]:
-    """The rows about who watches the program: programs of their own, side by side."""
+    """The rows about external monitoring: separate programs, side by side."""
     if told.only:
         names = [name for name in watchers.TRIALS if any(part in name for part in told.only)]
     else:
@@ -132,7 +132,7 @@ async def _watched(told: argparse.Namespace) -> list[Row]:
 
 
 async def _end(here: Stage) -> Row:
-    """SIGTERM at last: exit 0, nothing left at all, the database sound."""
+    """Stop with SIGTERM: exit 0, nothing left, the database intact."""
     row = Row("SIGTERM at the end", layer="controller")
     began = time.monotonic()
     code = await here.stop()
@@ -140,7 +140,7 @@ async def _end(here: Stage) -> Row:
     if code != 0 or row.detected > outages.STOP_LIMIT:
         row.wrong.append(f"it ended with {code} after {row.detected:.0f} s")
     deadline = time.monotonic() + 5
-    while left_behind(here.here.data_dir) and time.monotonic() < deadline:  # noqa: ASYNC110 - processes tell nobody
+    while left_behind(here.here.data_dir) and time.monotonic() < deadline:  # noqa: ASYNC110 - processes send no event
         await asyncio.sleep(0.1)
     census = here.census()
     row.left = str(census)

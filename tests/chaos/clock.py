@@ -1,7 +1,7 @@
 """The unmodified program on a wall clock that stands still while the file named by CHAOS_CLOCK exists.
 
-Run as `python -m tests.chaos.clock` in the place of `python -m tests.chaos.inside`. libfaketime can stop a clock too,
-but stops waits of threads with it.
+Run as `python -m tests.chaos.clock` in place of `python -m tests.chaos.inside`. libfaketime can stop a clock too,
+but also stops threads' waits.
 """
 
 import datetime as dt

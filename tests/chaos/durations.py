@@ -12,7 +12,7 @@ DEFAULTS = {
     "CONNECT_TIMEOUT_SECONDS": "60",
     "SYNC_TIMEOUT_SECONDS": "180",
 }
-"""The product's own settings, as docs and .env.example tell them."""
+"""The product's own defaults, as documented and in .env.example."""
 
 SHORT = DEFAULTS | {
     "RECONNECT_DELAYS": "0.2,0.4,0.8,1.6",
@@ -23,6 +23,6 @@ SHORT = DEFAULTS | {
 }
 """For the short form. Probes keep their time: shortened, they would fail before an endless loop is recognised as one."""
 
-# The page pings its server and waits so long for an answer; a restored session syncs for a moment that can be hit.
+# The page pings its server and waits so long for an answer; a restored session syncs long enough to be interrupted.
 TRUE_PINGS = {"ping_every": 20.0, "ping_timeout": 13.0, "sync": 1.0}
 QUICK_PINGS = {"ping_every": 2.0, "ping_timeout": 3.0, "sync": 1.0}

@@ -1,6 +1,6 @@
 """Faults of accounts, each with what docs/lifecycle.md prescribes for it.
 
-Not here: how a fault is tried and judged (`trial`), and faults of the program or its host (`outages`).
+Not here: how a fault is run and judged (`trial`), and faults of the program or its host (`outages`).
 """
 
 import asyncio
@@ -19,7 +19,7 @@ _BAN_SECONDS = 12.0
 
 
 def hang_limit(stage: Stage) -> float:
-    """A hang is told by two health checks in a row, the second of which may wait for its time-out (L8)."""
+    """A hang is reported after two failed health checks in a row, the second of which may have to time out (L8)."""
     return 2 * stage.setting("HEALTH_CHECK_SECONDS") + stage.setting("PROBE_TIMEOUT_SECONDS") + 5
 
 
@@ -27,7 +27,7 @@ def hang_limit(stage: Stage) -> float:
 
 
 def kill(*kinds: str, number: signal.Signals = signal.SIGKILL) -> Act:
-    """Signal parts of the account's browser; without kinds its first process."""
+    """Signal parts of the account's browser; without kinds, its first process."""
 
     async def act(stage: Stage, account: Account) -> float:
         found = stage.parts(account, *kinds) if kinds else [stage.browser(account)]
@@ -42,7 +42,7 @@ def kill(*kinds: str, number: signal.Signals = signal.SIGKILL) -> Act:
 
 
 def phone(action: str, **more: object) -> Act:
-    """Let the account's phone, or WhatsApp, do something."""
+    """Perform an action of the account's phone, or of WhatsApp."""
 
     async def act(stage: Stage, account: Account) -> float:
         began = time.time()
@@ -53,7 +53,7 @@ def phone(action: str, **more: object) -> Act:
 
 
 def switch(name: str, value: object, then: Act | None = None) -> Act:
-    """Turn a switch of the page's stand-in; then do something that makes the page feel it."""
+    """Set a switch of the page's stand-in; then perform an action that makes the page feel it."""
 
     async def act(stage: Stage, account: Account) -> float | None:
         stage.here.whatsapp.switches.set(name, value)
@@ -63,7 +63,7 @@ def switch(name: str, value: object, then: Act | None = None) -> Act:
 
 
 def cured(name: str) -> Act:
-    """Turn a switch back."""
+    """Reset a switch."""
 
     async def act(stage: Stage, _: Account) -> None:
         switches = stage.here.whatsapp.switches
@@ -92,7 +92,7 @@ def both(*acts: Act) -> Act:
 
 
 async def _crash_page(stage: Stage, account: Account) -> float:
-    """Let the page kill its own renderer, which takes it seconds of work; the fault is the moment in which it dies."""
+    """Make the page crash its own renderer, which takes seconds; the fault is the moment of the crash."""
     renderers = stage.parts(account, "renderer")
     stage.here.phones.crash(account.number)
     deadline = time.monotonic() + 20
@@ -136,13 +136,13 @@ async def _link_again(stage: Stage, account: Account) -> None:
 
 
 async def _alert_is_there(stage: Stage, account: Account) -> None:
-    """Keep the cause until people know: what mends before its turn in the chat is told by an edit alone."""
+    """Hold the cause until the alert is sent: a fault that recovers before its turn in the chat causes only an edit."""
     told = lambda: any(account.name in str(m["text"]) for m in stage.alerts(stage.noted))
     await stage.until(told, f"an alert about {account.name}", 40)
 
 
 async def press(stage: Stage, account: Account, label: str) -> None:
-    """Press a button that the alert chat offers for the account."""
+    """Press a button of the account's alert."""
 
     def offered() -> int | None:
         for message in reversed(stage.here.client.from_bot(stage.alert_chat)):
@@ -156,7 +156,7 @@ async def press(stage: Stage, account: Account, label: str) -> None:
 
 
 async def _use_here(stage: Stage, account: Account) -> None:
-    """Press what the alert offers, and mean it."""
+    """Press the alert's button, and confirm."""
     for label in ("Use here", "Yes, use here"):
         await press(stage, account, label)
 
@@ -197,7 +197,7 @@ async def logged_out_again(stage: Stage, account: Account) -> None:
 
 
 async def _refs_expire(stage: Stage, account: Account) -> float:
-    """Let six codes die before the eyes of the operator, then scan what the chat shows."""
+    """Let six codes expire in the operator's chat, then scan the one shown."""
     hub = stage.here.whatsapp.hub
     true = hub.options
     hub.options = replace(true, timings=true.timings.with_given({"first_ref": 6.0, "next_ref": 2.0}))
@@ -247,7 +247,7 @@ _GONE = frozenset({"session_closed"})
 
 
 def crashes() -> list[Fault]:
-    """Deaths of one account's parts: told at once, back by themselves."""
+    """Crashes of one account's parts: reported at once, recovered without help."""
     return [
         Fault(name="renderer killed", do=kill("renderer"), expected=replace(_CLOSED, layer="page")),
         Fault(name="page crashes", do=_crash_page, expected=replace(_CLOSED, layer="page")),
@@ -266,7 +266,7 @@ def crashes() -> list[Fault]:
 
 
 def survived() -> list[Fault]:
-    """What Chromium and the page mend by themselves: nothing is to be told."""
+    """Faults that Chromium and the page recover from by themselves: nothing is reported."""
     nothing = Expected(reason=None, attempts=(0, 0))
     return [Fault(name="network reset", do=_reset, expected=nothing)]
 
@@ -277,9 +277,9 @@ async def _reset(stage: Stage, account: Account) -> None:
 
 
 def hangs(stage: Stage) -> list[Fault]:
-    """What only a health check can see, one account each."""
+    """Faults that only a health check can detect, one account each."""
     limit = hang_limit(stage)
-    # The page pings its server each 20 s and waits 13 s for an answer before its socket says so.
+    # The page pings its server each 20 s and waits 13 s for an answer before its socket reports a failure.
     ping = 33.0 if stage.setting("HEALTH_CHECK_SECONDS") > 10 else 3.0
     lost = Expected(reason="connection_lost", layer="WhatsApp socket", within=limit + ping, back=20)
     return [
@@ -308,7 +308,7 @@ def hangs(stage: Stage) -> list[Fault]:
 
 
 def people() -> list[Fault]:
-    """What WhatsApp or a person decides: one alert; only then a person, where one is needed."""
+    """Decisions of WhatsApp or a person: one alert, and then a person's action, if one is required."""
     alone = Expected(reason="logged_out", layer="removed", within=5, attempts=(0, 0), alerts=(1, 1), back=25)
     return [
         Fault(name="logged out on the phone", do=phone("logout"), person=_link_again, expected=alone),
@@ -349,10 +349,10 @@ def people() -> list[Fault]:
 
 
 def pages(stage: Stage) -> list[Fault]:
-    """What the page answers when it is loaded; felt by a browser that has to start again."""
+    """The page's answers when it is loaded; felt by a browser that has to start again."""
     connect = stage.setting("CONNECT_TIMEOUT_SECONDS")
     failed = Expected(reason="launch_failed", state="ERROR", also=_GONE, within=8, attempts=(1, 3), errors=(1, 2))
-    reached = 15.0  # until WhatsApp's host has been asked again, twice, and its accounts go on
+    reached = 15.0  # until WhatsApp's host has been probed again, twice, and its accounts continue
     return [
         Fault(
             name="HTTP 500", do=switch("http_error", 500, kill()), cure=cured("http_error"),
@@ -375,7 +375,7 @@ def pages(stage: Stage) -> list[Fault]:
 
 
 def shared(stage: Stage) -> list[Fault]:
-    """What hits every account at once. One incident at most, and all come back by themselves (L13)."""
+    """Faults of every account at once. One incident at most, and all recover without help (L13)."""
     limit = hang_limit(stage)
     count = len(stage.accounts)
     slow = 10 + 5 * count

@@ -1,6 +1,6 @@
 """Faults of the page reported from the field (K1 to K13), each with what docs/lifecycle.md prescribes for it.
 
-Not here: how a fault is tried and judged (`trial`).
+Not here: how a fault is run and judged (`trial`).
 """
 
 import asyncio
@@ -36,12 +36,12 @@ _CLOSED = Expected(reason="session_closed", layer="browser", also=frozenset({"la
 
 
 def turned(name: str, value: str) -> Act:
-    """Let the account's page alone feel a switch."""
+    """Apply a switch to the account's open page only."""
     return phone("turn", name=name, value=value)
 
 
 def _meets(name: str, value: object) -> Act:
-    """Let the account's next browser meet a switch."""
+    """Apply a switch to the account's next browser."""
     return switch(name, value, kill())
 
 
@@ -55,7 +55,7 @@ async def _meets_stale_worker(stage: Stage, account: Account) -> float | None:
 
 
 async def _asked_when_restored(stage: Stage, account: Account) -> float:
-    """Let a restored session be asked for a passkey."""
+    """Ask a restored session for a passkey."""
     switches = stage.here.whatsapp.switches
     switches.set("passkey_at", "restored")
     began = await kill()(stage, account)
@@ -72,7 +72,7 @@ async def _approves(stage: Stage, account: Account) -> None:
 
 
 async def _hoards(stage: Stage, account: Account) -> float:
-    """Let the page take memory; the fault is the moment in which it has more than it may."""
+    """Let the page consume memory; the fault is the moment at which it exceeds its limit."""
     leader = stage.browser(account)
     stage.here.phones.harm("memory", account.number)
 
@@ -84,13 +84,13 @@ async def _hoards(stage: Stage, account: Account) -> float:
                 total += memory.rss - memory.shared
         return total
 
-    with contextlib.suppress(psutil.NoSuchProcess):  # it may be ended between two looks
+    with contextlib.suppress(psutil.NoSuchProcess):  # it may be ended between two samples
         await stage.until(lambda: used() > ACCOUNT_MEMORY, "a page with more memory than it may have", 90)
     return time.time()
 
 
 async def _flaps(stage: Stage, account: Account) -> None:
-    """Lose the browser once more often than is passed over."""
+    """Lose the browser once more often than is tolerated."""
     for _ in range(6):
         mark = stage.mark(account)
         await kill()(stage, account)
@@ -102,7 +102,7 @@ async def _continues(stage: Stage, account: Account) -> None:
 
 
 def _nearly(account: Account) -> str:
-    """A number that has one digit more."""
+    """A number with one digit more."""
     return f"{account.number[:6]}0{account.number[6:]}"
 
 
@@ -127,7 +127,7 @@ async def _log_out_fails(stage: Stage, account: Account) -> None:
 
 
 async def _stranger_removed(stage: Stage, account: Account) -> None:
-    """Remove the device on the stranger's phone, as the alert says, and link the right one."""
+    """Remove the device on the phone of the unexpected number, as the alert says, and link the right one."""
     stage.here.whatsapp.switches.set("logout_fails", "off")
     stage.here.phones.logout(STRANGER)
     await _link_again(stage, account)
@@ -149,7 +149,7 @@ async def _link_again(stage: Stage, account: Account) -> None:
 
 
 def reloads() -> list[Fault]:
-    """New documents of the same session (K1), and an address that says more than is so (K12)."""
+    """New documents in the same session (K1), and a misleading address (K12)."""
     again = Expected(reason="reloaded", state="CONNECTING", within=3, attempts=(0, 0), back=15)
     return [
         Fault(
@@ -178,12 +178,12 @@ def reloads() -> list[Fault]:
 
 
 def stale_back() -> float:
-    """Seconds until the launch that came to nothing is over, and the fresh one after it connected."""
+    """Seconds until the failed launch is over, and the fresh one after it has connected."""
     return 100.0
 
 
 def words(stage: Stage) -> list[Fault]:
-    """What the page says of its connection beside its socket's state (K2)."""
+    """Connection messages on the page that differ from its socket's state (K2)."""
     lost = Expected(reason="connection_lost", layer="WhatsApp socket", within=hang_limit(stage), back=20)
     return [
         Fault(name=f"{name} says {value}, state CONNECTED", do=turned(name, value), expected=lost)
@@ -192,7 +192,7 @@ def words(stage: Stage) -> list[Fault]:
 
 
 def glimpses() -> list[Fault]:
-    """What is gone within a second (K12), and what only covers the page (K7)."""
+    """States that last less than a second (K12), and what only covers the page (K7)."""
     seen = [
         Fault(name=f"a glimpse of {sight}", do=turned("brief_sight", sight), expected=NOTHING)
         for sight in ("UNPAIRED", "CONFLICT", "TOS_BLOCK", "logout", "blank")
@@ -203,7 +203,7 @@ def glimpses() -> list[Fault]:
 
 
 def sessions() -> list[Fault]:
-    """What a restored session meets: slow, unsynced, asked for a passkey, removed for a reason (K5, K6, K10, K11)."""
+    """Faults of a restored session: slow, unsynced, asked for a passkey, removed for a reason (K5, K6, K10, K11)."""
     removed = Expected(reason="logged_out", layer="removed", within=6, attempts=(0, 0), alerts=(1, 1), back=25)
     back = replace(_CLOSED, back=30)
     return [
@@ -230,7 +230,7 @@ def sessions() -> list[Fault]:
 
 
 def covers() -> list[Fault]:
-    """What keeps a restored session from going on: a dialog, the page's own lock (K7)."""
+    """Dialogs and the page's own screen lock, which block a restored session (K7)."""
     person = Expected(reason="screen_locked", layer="locked", within=20, attempts=(0, 1), alerts=(1, 1), back=30,
                       also=_GONE, words="screen lock")  # fmt: skip
     return [
@@ -244,7 +244,7 @@ def covers() -> list[Fault]:
 
 
 def numbers() -> list[Fault]:
-    """Whose account is open: known late, nearly right, and another that cannot be logged out (K3, K4)."""
+    """Whose account is open: known late, nearly right, or another that cannot be logged out (K3, K4)."""
     wrong = Expected(reason="wrong_number", within=25, attempts=(0, 0), alerts=(1, 1), back=45, words="wrong phone")
     return [
         Fault(
@@ -264,7 +264,7 @@ def numbers() -> list[Fault]:
 
 
 def host(stage: Stage) -> list[Fault]:
-    """All accounts are lost at once, and the host answers browsers only: it can be reached all the same (K9)."""
+    """All accounts are lost at once, and the host answers browsers only: it is reachable nevertheless (K9)."""
     strict = both(node(signal.SIGKILL), switch("head_status", 501), switch("only_browsers", True))
     slow = 10 + 5 * len(stage.accounts)
     expected = replace(_CLOSED, layer="driver", back=slow, attempts=(1, 2), errors=(0, 1), alerts=(0, 1),
@@ -279,21 +279,21 @@ _HARMLESS = (
 
 
 def harms() -> list[Fault]:
-    """A page that turns on us: nobody else is told anything, and what is past every bound is ended (L17)."""
+    """A page that attacks us: nobody else is notified, and what exceeds a limit is ended (L17)."""
     told = [
         Fault(
             name=f"hostile page: {how}",
             do=phone("harm", how=how),
             after=kill(),
             expected=replace(NOTHING, also=_GONE, attempts=(0, 1)),
-        )  # that is the kill
+        )  # the kill itself
         for how in _HARMLESS
     ]
     ended = Expected(
         reason="page_misbehaves", state="ERROR", layer="MiB", within=10, errors=(1, 1), alerts=(0, 1), back=25,
         words="did more than any page may",
     )  # fmt: skip
-    frames = replace(ended, layer="", within=15)  # for what it opened, or for the messages that each brings
+    frames = replace(ended, layer="", within=15)  # for what it opened, or for the messages caused by each
     away = Expected(reason="navigated", layer="site-1.localhost", within=3, back=20)
     return [
         *told,
@@ -305,7 +305,7 @@ def harms() -> list[Fault]:
 
 
 def all_of(stage: Stage) -> list[Fault]:
-    """Every one of them, for one account each."""
+    """All of them, for one account each."""
     return [
         *reloads(), *words(stage), *glimpses(), *sessions(), *covers(), *numbers(), *harms(), *host(stage),
     ]  # fmt: skip

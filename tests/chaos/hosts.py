@@ -1,7 +1,7 @@
-"""What a host or a container does to the program: limits of memory and processes, proxies, a full disk, signals, PID 1.
+"""Faults of a host or container: limits of memory and processes, proxies, a full disk, signals, PID 1.
 
-Each row is a program of its own between stand-ins of its own, on short durations. A row that needs what is not here (a
-control group, a mount, root) says that it was skipped. `python -m tests.chaos --only host:` runs these alone.
+Each row is a separate program with its own stand-ins, on short durations. A row that needs what is missing here (a
+control group, a mount, root) is reported as skipped. `python -m tests.chaos --only host:` runs these alone.
 """
 
 import asyncio
@@ -32,7 +32,7 @@ _GROUPS = Path("/sys/fs/cgroup")
 
 
 class NotHereError(Exception):
-    """The row cannot be run here. Its text says why."""
+    """The row cannot be run here. Its text is the reason."""
 
 
 # --- control groups ---------------------------------------------------------------------------------------------------
@@ -47,7 +47,7 @@ class Group:
         self.is_old = old.is_dir()
 
     def command(self, *words: str) -> list[str]:
-        """Return what runs a command in this group."""
+        """Return the command line that runs a command in this group."""
         return ["sh", "-c", f'echo $$ > {self.path}/cgroup.procs; exec "$@"', "sh", *words]
 
     def limit(self, value: object) -> None:
@@ -78,7 +78,7 @@ def group(controller: str) -> Iterator[Group]:
             time.sleep(0.1)
 
 
-# --- what is common ---------------------------------------------------------------------------------------------------
+# --- shared helpers ---------------------------------------------------------------------------------------------------
 
 
 def browser(here: World, program: Program, number: str = NUMBER) -> psutil.Process:
@@ -94,7 +94,7 @@ def browser(here: World, program: Program, number: str = NUMBER) -> psutil.Proce
 
 
 def newest(here: World, number: str = NUMBER) -> tuple[str, str, str, int, int]:
-    """State, reason, detail, attempts and errors as they stand in the database."""
+    """State, reason, detail, attempts and errors in the database."""
     return here.rows("SELECT state, reason, detail, attempts, errors FROM accounts WHERE number = ?", number)[0]
 
 
@@ -107,7 +107,7 @@ def mark(here: World) -> int:
 
 
 async def back(here: World, row: Row, after: int, since: float, within: float = 60) -> None:
-    """Wait until the account is CONNECTED by a transition after one; note how long it took."""
+    """Wait until the account is CONNECTED by a transition after `after`; record how long it took."""
     sql = "SELECT 1 FROM transitions WHERE id > ? AND number = ? AND to_state = 'CONNECTED'"
     await here.until(lambda: here.rows(sql, after, NUMBER) and newest(here)[0] == "CONNECTED", within)
     row.back = time.monotonic() - since
@@ -115,7 +115,7 @@ async def back(here: World, row: Row, after: int, since: float, within: float = 
 
 
 async def told(here: World, row: Row, since: float, *words: str) -> None:
-    """Wait until the chat says so; note when."""
+    """Wait until the chat shows these words; record when."""
     await here.until(lambda: here.says(*words), 60)
     row.detected = time.monotonic() - since
 
@@ -126,7 +126,7 @@ async def stop(here: World, program: Program, row: Row, number: signal.Signals =
     code = await program.ended(STOP_SECONDS)
     if code != 0:
         row.wrong.append(f"it ended with {code}")
-    while (left := left_behind(here.data_dir)) and time.monotonic() < began + STOP_SECONDS:  # noqa: ASYNC110 - processes tell nobody
+    while (left := left_behind(here.data_dir)) and time.monotonic() < began + STOP_SECONDS:  # noqa: ASYNC110 - processes send no event
         await asyncio.sleep(0.1)
     if left:
         row.left = f"{len(left)} processes"
@@ -139,7 +139,7 @@ async def stop(here: World, program: Program, row: Row, number: signal.Signals =
 
 
 async def _out_of_memory(here: World, row: Row) -> None:
-    """A page eats what the group has: the kernel ends it, and the account's reason says so."""
+    """A page exhausts the group's memory: the kernel kills it, and the account's reason says so."""
     with group("memory") as limits:
         async with here.program(
             command=limits.command(sys.executable, "-m", "switchboard"),
@@ -162,7 +162,7 @@ async def _out_of_memory(here: World, row: Row) -> None:
 
 
 async def _out_of_processes(here: World, row: Row) -> None:
-    """No browser can be started: the limit is named and told, nothing that is connected closes, and it heals."""
+    """No browser can be started: the limit is named in an alert, nothing connected is closed, and it recovers."""
     with group("pids") as limits:
         async with here.program(command=limits.command(sys.executable, "-m", "switchboard")) as program:
             await here.link()
@@ -184,13 +184,13 @@ async def _out_of_processes(here: World, row: Row) -> None:
 
 
 async def _proxy_away(here: World, row: Row) -> None:
-    """An account waits alone while its own proxy is away, uses up nothing, and comes back by itself."""
+    """Only the account whose proxy is down waits, consumes no attempts, and recovers without help."""
     async with here.program() as program:
         await here.link()
         await here.link(OTHER, "Support Paris")
         async with http_proxy("ada:hunter2") as proxy:
             await _goes_through(here, proxy.url("ada:hunter2"))
-        after, since = mark(here), time.monotonic()  # gone, and with it its connections
+        after, since = mark(here), time.monotonic()  # it is down, and its connections are closed
         browser(here, program).kill()
         await told(here, row, since, "own proxy does not let it through")
         await asyncio.sleep(3)
@@ -209,7 +209,7 @@ async def _proxy_away(here: World, row: Row) -> None:
 
 
 async def _proxy_refuses(here: World, row: Row) -> None:
-    """A proxy that comes to want another password is named with 407; the next password mends it."""
+    """A proxy that requires a new password is named with 407; setting the new password fixes it."""
     async with here.program() as program, http_proxy("ada:hunter2") as proxy:
         await here.link()
         await _goes_through(here, proxy.url("ada:hunter2"))
@@ -236,7 +236,7 @@ async def _goes_through(here: World, address: str) -> None:
 
 
 def _secret(here: World, program: Program, row: Row) -> None:
-    """The password is in no log, no chat and no command line."""
+    """Check that the password is in no log, no chat and no command line."""
     places = {
         "the log": program.text,
         "the chat": "\n".join(str(m["text"]) for m in here.client.messages(ADMIN) if not m["deleted"]),
@@ -246,7 +246,7 @@ def _secret(here: World, program: Program, row: Row) -> None:
 
 
 async def _locked(here: World, row: Row) -> None:
-    """Another program holds the database when the stop is asked for: it ends, and says what could not be stored."""
+    """Another program locks the database during the stop: it exits, and reports what could not be stored."""
     async with here.program() as program:
         await here.link()
         with closing(sqlite3.connect(here.data_dir / "switchboard.sqlite", isolation_level=None)) as other:
@@ -270,7 +270,7 @@ async def _locked(here: World, row: Row) -> None:
 
 @contextmanager
 def small(place: Path) -> Iterator[None]:
-    """A file system on which nearly nothing has room."""
+    """A file system with almost no space."""
     place.mkdir()
     if os.geteuid() or _run("mount", "-t", "tmpfs", "-o", "size=4k", "none", str(place)):
         raise NotHereError("a file system of its own cannot be mounted here (root only)")
@@ -285,7 +285,7 @@ def _run(*words: str) -> int:
 
 
 async def _full(here: World, row: Row) -> None:
-    """A backup on a disk that is full fails with one line, leaves nothing there, and disturbs nobody."""
+    """A backup to a full disk fails with one line, leaves nothing there, and affects nothing else."""
     place = here.data_dir.parent / "small"
     with small(place):
         async with here.program(BACKUP_DIR=str(place / "scheduled")) as program:
@@ -325,7 +325,7 @@ async def _hangup(here: World, row: Row) -> None:
 
 
 async def _first_process(here: World, row: Row) -> None:
-    """As PID 1, without an init: twenty browsers die, and none of their processes stays a zombie."""
+    """As PID 1, without an init: twenty browsers die, and none of their processes remains a zombie."""
     unshare = shutil.which("unshare")
     command = [str(unshare), "-pf", "--mount-proc", "--kill-child", sys.executable, "-m", "switchboard"]
     if unshare is None or _run(*command[:4], "true"):
@@ -340,7 +340,7 @@ async def _first_process(here: World, row: Row) -> None:
             most = max(most, row.back or 0.0)
         row.back = most
         deadline = time.monotonic() + 10
-        while (zombies := _zombies(program)) and time.monotonic() < deadline:  # noqa: ASYNC110 - processes tell nobody
+        while (zombies := _zombies(program)) and time.monotonic() < deadline:  # noqa: ASYNC110 - processes send no event
             await asyncio.sleep(0.2)
         row.left, row.layer = f"{len(zombies)} zombies", "browser"
         if zombies:

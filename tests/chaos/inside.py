@@ -1,6 +1,6 @@
 """The unmodified program with a debugging hook: it lists its asyncio tasks, and breaks parts on request.
 
-Run as `python -m tests.chaos.inside` in the place of `python -m switchboard`. One line of text in, one of JSON out,
+Run as `python -m tests.chaos.inside` in place of `python -m switchboard`. One line of text in, one of JSON out,
 over a Unix socket named by CHAOS_PEEPHOLE. Not here: anything that the program itself would notice.
 """
 
@@ -46,7 +46,7 @@ async def _with_peephole(settings: Settings) -> None:
 
 
 def _tasks(mine: set) -> dict[str, int]:
-    """Count the tasks by what they run."""
+    """Count the tasks by the coroutine they run."""
     return Counter(getattr(task.get_coro(), "__qualname__", "?") for task in asyncio.all_tasks() - mine)
 
 
@@ -64,13 +64,13 @@ async def _do(words: list[str]) -> int:
 
 
 def _block(seconds: float) -> int:
-    """Let the event loop stand still, once this has been answered."""
+    """Block the event loop, once this has been answered."""
     asyncio.get_running_loop().call_later(0.1, time.sleep, seconds)
     return 1
 
 
 def _hang_database(seconds: float) -> int:
-    """Let the database's thread hang as on a disk that does not answer: no interrupt reaches it."""
+    """Hang the database's thread as on a disk that does not answer: no interrupt reaches it."""
     found = [each for each in gc.get_objects() if isinstance(each, Database)]
     for each in found:
         nobody = asyncio.get_running_loop().create_future()
@@ -79,7 +79,7 @@ def _hang_database(seconds: float) -> int:
 
 
 def _end_workers() -> int:
-    """Cancel whoever works on alerts, as a bug might."""
+    """Cancel all alert workers, as a bug might."""
     found = [each for each in gc.get_objects() if isinstance(each, Worker) and each.task is not None]
     for each in found:
         each.task.cancel()

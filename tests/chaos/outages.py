@@ -1,6 +1,6 @@
 """Faults of the program itself and its environment: process, disk, database, clock, Telegram.
 
-Each is a trial of its own that returns a row; not here: faults of one account (`faults`).
+Each runs by itself and returns a row. Not here: faults of one account (`faults`).
 """
 
 import asyncio
@@ -22,11 +22,11 @@ Outage = Callable[[Stage], Awaitable[Row]]
 
 FAKETIME = next(iter(sorted(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"))), None)
 _FULL_SECONDS = 75.0
-"""Longer than a look at the host's disk may be away."""
+"""Longer than the interval of the host's disk check."""
 _FULL_ALERTS = (1, 3)
-"""The database's, the disk's, and that of the breaker, if it trips before the host's disk was looked at."""
+"""The database's, the disk's, and the breaker's, if it trips before the host's disk was checked."""
 STOP_LIMIT = 25.0
-"""Seconds that a SIGTERM may take (L15: each browser within 20 s, side by side, then what is owed)."""
+"""Seconds that a SIGTERM may take (L15: each browser within 20 s, in parallel, then pending alerts)."""
 
 
 def outages(stage: Stage) -> list[tuple[str, Outage]]:
@@ -42,7 +42,7 @@ def outages(stage: Stage) -> list[tuple[str, Outage]]:
 
 
 async def perform(stage: Stage, name: str, outage: Outage) -> Row:
-    """Run one; what does not come is a wrong row."""
+    """Run one; a condition not met in time makes the row wrong."""
     try:
         for account in stage.accounts:
             await stage.reset(account)
@@ -86,7 +86,7 @@ def _photos(stage: Stage) -> int:
 
 
 async def _gone(stage: Stage, row: Row) -> None:
-    """Nothing of a program that has ended may live on."""
+    """Check that nothing of an ended program is still running."""
     began = time.monotonic()
     while left := left_behind(stage.here.data_dir):
         if time.monotonic() - began > 5:
@@ -97,7 +97,7 @@ async def _gone(stage: Stage, row: Row) -> None:
 
 
 async def _killed(stage: Stage) -> Row:
-    """All browsers end with it, and the next start brings every account back without a code (L14)."""
+    """All browsers end with it, and the next start reconnects every account without a code (L14)."""
     row = Row("", layer="controller")
     marks, photos, message = _marks(stage), _photos(stage), stage.last_message()
     stage.program.send(signal.SIGKILL)
@@ -115,7 +115,7 @@ async def _killed(stage: Stage) -> Row:
 
 
 async def _terminated(stage: Stage) -> Row:
-    """SIGTERM as a browser is being born: exit 0 in time, nothing left, all back at the next start (L15)."""
+    """SIGTERM while a browser is starting: exit 0 in time, nothing left, all reconnect at the next start (L15)."""
     row = Row("", layer="controller")
     account, photos, message = stage.accounts[0], _photos(stage), stage.last_message()
     await stage.says(account, f"/suspend {account.number}")
@@ -158,7 +158,7 @@ def _lock(path: Path) -> Iterator[None]:
 
 
 async def _locked(stage: Stage) -> Row:
-    """Accounts are kept and healed while nothing can be stored; afterwards all of it stands there."""
+    """Accounts run and recover while nothing can be stored; afterwards all of it is in the database."""
     row = Row("", layer="database")
     account, marks, message = stage.accounts[0], _marks(stage), stage.last_message()
     others = stage.accounts[1:]
@@ -185,7 +185,7 @@ async def _locked(stage: Stage) -> Row:
 
 
 async def _full(stage: Stage) -> Row:
-    """What is open stays open, the trouble is told once, and what could not be stored is stored when it can be."""
+    """What is open stays open, the fault is reported once, and unstored data is stored as soon as possible."""
     if not stage.on_tmpfs:
         return Row("", skipped="a file system of its own cannot be mounted here (root only)")
     row = Row("", layer="disk")
@@ -220,7 +220,7 @@ async def _full(stage: Stage) -> Row:
 
 
 async def _telegram_gone(stage: Stage) -> Row:
-    """Accounts do not care; the alert that was owed meanwhile comes afterwards, once."""
+    """Accounts are not affected; the alert that was pending meanwhile is sent afterwards, once."""
     row = Row("", layer="Telegram")
     lost = stage.calmest()
     killed = next(each for each in stage.accounts if each != lost)
@@ -273,7 +273,7 @@ async def _clock(stage: Stage) -> Row:
             row.wrong.append(f"{', '.join(moved)} did not stay as they were")
         browser, began = stage.browser(account), time.monotonic()
         browser.kill()
-        seen = lambda: stage.mark(account) != marks[account.number]  # noqa: B023 - asked at once
+        seen = lambda: stage.mark(account) != marks[account.number]  # noqa: B023 - called at once
         await stage.until(seen, "the kill is told", 5)
         row.detected = max(row.detected or 0.0, time.monotonic() - began)
         told = await stage.until_back(account, marks[account.number], 30)

@@ -17,7 +17,7 @@ _PATIENCE = (4, 2)  # attempts and errors that an account may have when it is hi
 
 
 async def run(stage: Stage, minutes: float, seed: int, say: Callable[[str], None]) -> Row:
-    """Break two things, wait until all accounts are CONNECTED again, look for what is left, and so on."""
+    """Inject two faults, wait until all accounts are CONNECTED again, check for leftovers, and repeat."""
     row = Row(f"two at a time, {minutes:g} min, seed {seed}", layer="various")
     chance = random.Random(seed)
     choices = [each for each in (*faults.crashes(), *faults.survived()) if each.prepare is None]
@@ -68,7 +68,7 @@ async def _round(stage: Stage, pair: list[Fault], accounts: list[Account], gap: 
         except Exception as error:
             if place == 0:
                 raise StageError(f"{fault.name} could not be done: {error}") from error
-    # The first fault met a whole stage, so its loss must be told; the second may have hit what was down already.
+    # The first fault hit a whole stage, so its loss must be reported; the second may have hit what was down already.
     first, hit = pair[0], {accounts[0]}
     if first.whole:
         hit = set(stage.accounts)
@@ -76,7 +76,7 @@ async def _round(stage: Stage, pair: list[Fault], accounts: list[Account], gap: 
     if first.expected.reason is not None:
         for account in hit:
             await stage.until(lambda a=account: stage.mark(a) != marks[a], f"{account.name}'s loss is told", limit + 5)
-    # A hang in the second place shows only when a health check has had its time, unless its account has moved since.
+    # A second fault that is a hang shows only after a health check, unless its account has changed state since.
     since, moved = time.monotonic(), {each: stage.mark(each) for each in stage.accounts}
     hangs = _is_hang(pair[1])
     steady = 0.0

@@ -32,17 +32,17 @@ _ALARM = "🚨"
 _INCIDENT_SECONDS = 6.0
 _CALM_SECONDS = 3.0
 _WAIT_THEIR_TURN = ("Cards.", "LiveMessage.", "Answers.", "Codes.", "AlertWorker.", "Worker.")
-"""Tasks with something to say in a chat that has had its share of this minute: they wait on purpose."""
+"""Tasks with something to send in a chat that has used up this minute's budget: they wait on purpose."""
 _TROUBLE = ("Traceback (most", "could not be handled", "Task was destroyed", "never retrieved", "cannot be ended")
 
 
 class StageError(Exception):
-    """Something did not come. Its text is one line."""
+    """Something did not happen in time. Its text is one line."""
 
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """One account of the stage, with an operator of its own whose private chat nobody else uses."""
+    """One account of the stage, with its own operator whose private chat nobody else uses."""
 
     number: str
     name: str
@@ -51,7 +51,7 @@ class Account:
 
 @dataclass(frozen=True, slots=True)
 class Transition:
-    """One row of the product's own log. at: unix seconds, by the controller's clock."""
+    """One row of the product's transition log. at: unix seconds, by the controller's clock."""
 
     id: int
     at: float
@@ -65,7 +65,7 @@ class Transition:
 
 @dataclass(frozen=True, slots=True)
 class Census:
-    """What there is of the program now, as far as it may be left behind."""
+    """All that exists of the program now, as far as it may be left behind."""
 
     processes: tuple[str, ...] = ()
     files: tuple[str, ...] = ()
@@ -90,14 +90,14 @@ class Stage:
     alert_chat: int
     on_tmpfs: bool
     patience: float
-    """By what the contract's seconds are multiplied: 1 for figures, more where the machine has other things to do."""
+    """The factor for the contract's seconds: 1 for measurements, more on a busy machine."""
     program: Program = field(init=False)
     running: AsyncExitStack | None = None
     read_lines: int = 0
     noted: int = 0
-    """The newest message of the alert chat before the fault now on trial."""
+    """The newest message of the alert chat before the current fault."""
     logs: list[str] = field(default_factory=list)
-    """What earlier runs of the program wrote."""
+    """The output of earlier runs of the program."""
     calm: Counter[str] = field(default_factory=Counter)
     """The program's tasks while all accounts are CONNECTED and nothing happens."""
 
@@ -111,7 +111,7 @@ class Stage:
         self.read_lines = 0
 
     async def stop(self) -> int:
-        """SIGTERM, where it still runs. Returns the exit code."""
+        """Send SIGTERM, if it is still running. Returns the exit code."""
         assert self.running is not None
         await self.running.aclose()
         self.running = None
@@ -123,7 +123,7 @@ class Stage:
         return float(self.settings[name])
 
     async def peep(self, question: str = "tasks") -> Any:
-        """Ask the peephole (see `inside`)."""
+        """Query the debugging hook (see `inside`)."""
         try:
             async with asyncio.timeout(10):
                 reader, writer = await asyncio.open_unix_connection(self.settings["CHAOS_PEEPHOLE"])
@@ -137,11 +137,11 @@ class Stage:
     # --- people -------------------------------------------------------------------------------------------------------
 
     async def says(self, account: Account, text: str) -> None:
-        """Let the account's operator say something to the bot."""
+        """Send a text to the bot as the account's operator."""
         await self.here.client.send(account.operator, text)
 
     async def scan(self, account: Account, *, as_: str | None = None, within: float = 45) -> None:
-        """Look at the picture in the operator's chat and scan it; look again where the code has died meanwhile."""
+        """Read the picture in the operator's chat and scan it; read it again if the code has expired meanwhile."""
 
         def scanned() -> bool:
             photo = self.here.qr(account.operator)
@@ -162,7 +162,7 @@ class Stage:
         await self.until_back(account, mark, 60 * self.patience)
 
     async def reset(self, account: Account) -> None:
-        """Bring the counters to zero, as only an operator's word or a minute's peace does."""
+        """Reset the counters to zero, which only an operator's command or a calm minute does."""
         newest = self.newest(account)
         if newest is not None and newest.state == "CONNECTED" and (newest.attempts, newest.errors) == (0, 0):
             return
@@ -198,11 +198,11 @@ class Stage:
         return "" if newest is None else newest.state
 
     def is_online(self, account: Account) -> bool:
-        """Whether the phone sees its linked device at work."""
+        """Whether the phone sees its linked device as active."""
         return any(each["number"] == account.number and each["online"] for each in self.here.phones.devices())
 
     def alerts(self, after: int) -> list[dict[str, Any]]:
-        """Alerts in their chat: what sounded there, but for answers to whoever pressed something."""
+        """Alerts in their chat: messages with sound, except answers to button presses."""
 
         return [
             message
@@ -211,12 +211,12 @@ class Stage:
         ]
 
     def calmest(self) -> Account:
-        """The account that has sounded least: one that sounds often is told by edits alone for an hour."""
+        """The account with the fewest sounding alerts: one that sounds often is reported by edits alone for an hour."""
         heard = Counter(a for message in self.alerts(0) for a in self.accounts if a.name in _first_words(message))
         return min(self.accounts, key=lambda account: heard[account])
 
     async def incident_over(self) -> None:
-        """Alerts of a chat within 5 s are one message: wait until the next one is to be a message of its own."""
+        """Wait until the next alert will be a separate message: alerts of a chat within 5 s are joined."""
 
         def age() -> float:
             newest = max((m["edited"] or m["date"] for m in self.here.client.from_bot(self.alert_chat)), default=0.0)
@@ -238,7 +238,7 @@ class Stage:
         return found
 
     async def until_back(self, account: Account, after: int, within: float) -> Transition:
-        """Wait until it is CONNECTED anew, for the product and for the phone."""
+        """Wait until it is CONNECTED again, for the product and for the phone."""
 
         def back() -> Transition | None:
             newest = self.newest(account)
@@ -272,7 +272,7 @@ class Stage:
         return next(each for each in self.program.family() if "run-driver" in _words(each))
 
     def census(self) -> Census:
-        """Everything that should not be there. Accounts that are CONNECTED or CONNECTING have one browser each."""
+        """Everything that should not exist. Accounts that are CONNECTED or CONNECTING have one browser each."""
         open_now = {
             self.here.profile_name(a.number) for a in self.accounts if self.state(a) in {"CONNECTED", "CONNECTING"}
         }
@@ -315,12 +315,12 @@ class Stage:
         return found
 
     def _trouble(self) -> list[str]:
-        """What the program wrote that only a fault of its own makes it write."""
+        """Log lines that only a fault of the program itself causes."""
         lines, self.read_lines = self.program.lines[self.read_lines :], len(self.program.lines)
         return [line[:160] for line in lines if any(word in line for word in _TROUBLE)]
 
     async def settled(self, within: float = 12) -> Census:
-        """The census once it is clean, or what there still is after a while. Trouble in the log stays trouble."""
+        """The census once it is clean, or what is still left after a while. Log errors are never forgotten."""
         deadline = time.monotonic() + within
         trouble: tuple[str, ...] = ()
         while True:
@@ -356,7 +356,7 @@ def _words(process: psutil.Process) -> list[str]:
 async def stage(
     folder: Path, *, accounts: int, settings: Mapping[str, str], pings: Mapping[str, float], patience: float = 1.0
 ) -> AsyncIterator[Stage]:
-    """Both stand-ins, the program, and so many linked accounts."""
+    """Run both stand-ins, the program, and so many linked accounts."""
     cast = [Account(f"+49151123456{n:02}", name, 2000 + n) for n, name in enumerate(CITIES[:accounts], start=1)]
     temporary = folder / "t"
     temporary.mkdir()
@@ -385,7 +385,7 @@ async def stage(
 
 @contextlib.contextmanager
 def _tmpfs(folder: Path, megabytes: int) -> Any:
-    """Put a small file system of its own there, where this user may: only so can the disk be full."""
+    """Mount a small file system there, if this user may: only then can the disk be full."""
     folder.mkdir(mode=0o700)
     command = ["mount", "-t", "tmpfs", "-o", f"size={megabytes}m,mode=700", "tmpfs", str(folder)]
     mounted = os.geteuid() == 0 and subprocess.run(command, check=False, capture_output=True).returncode == 0

@@ -1,6 +1,6 @@
 """SIGTERM at many moments of the program's life: each stop is orderly and loses nothing.
 
-A world of its own: the stage keeps its accounts calm, and here they are anything but that.
+It has its own world: the stage keeps its accounts calm, and here they are anything but that.
 """
 
 import asyncio
@@ -14,13 +14,13 @@ from tests.chaos.table import Row
 from tests.e2e.harness import ADMIN, Program, World, left_behind, world
 
 STOP_LIMIT = 30.0
-"""Seconds from SIGTERM to the exit: 20 s for browsers (L15), and what is still to be stored and said."""
+"""Seconds from SIGTERM to the exit: 20 s for browsers (L15), and time to store and send what is pending."""
 BACK_LIMIT = 60.0
 _TROUBLE = ("Traceback (most", "Task was destroyed", "never retrieved", "could not be closed", "cannot be ended")
 FIRST = "+491511234500"
 
 Reach = Callable[[World, str], Awaitable[bool]]
-"""Brings a program to the moment, with a number of the moment's own; returns whether that is linked by then."""
+"""Gets a program to the moment, with the moment's own number; returns whether that is linked by then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +122,7 @@ async def _try(here: World, moment: Moment, number: str, expected: list[str], ro
 
 
 async def _stop(here: World, program: Program, when: str) -> list[str]:
-    """SIGTERM; return what is wrong about the end, one line each."""
+    """Send SIGTERM; return what is wrong about the exit, one line each."""
     program.send(signal.SIGTERM)
     began = time.monotonic()
     try:
@@ -134,7 +134,7 @@ async def _stop(here: World, program: Program, when: str) -> list[str]:
         wrong.append(f"{when}: it was cut off")
     wrong += [f"{when}: {_after(program.lines, word)}" for word in _TROUBLE if word in program.text]
     deadline = time.monotonic() + 5
-    while (left := left_behind(here.data_dir)) and time.monotonic() < deadline:  # noqa: ASYNC110 - processes tell nobody
+    while (left := left_behind(here.data_dir)) and time.monotonic() < deadline:  # noqa: ASYNC110 - processes send no event
         await asyncio.sleep(0.1)
     wrong += [f"{when}: left behind: {line}" for line in left]
     if time.monotonic() - began > STOP_LIMIT:
@@ -143,7 +143,7 @@ async def _stop(here: World, program: Program, when: str) -> list[str]:
 
 
 def _after(lines: list[str], word: str) -> str:
-    """Return the line before a word of trouble, and the first line of what was raised."""
+    """Return the line before an error word, and the first line of the exception."""
     place = next(index for index, line in enumerate(lines) if word in line)
     raised = next((line for line in lines[place:] if "Error" in line.partition(":")[0]), lines[place])
     return f"{lines[max(0, place - 1)].strip()[:120]} … {raised.strip()[:120]}"

@@ -7,11 +7,11 @@ HEADINGS = ("fault", "layer named", "detected", "back", "attempts", "errors", "a
 
 @dataclass(slots=True)
 class Row:
-    """One fault as it went.
+    """The result of one fault.
 
-    detected: seconds from the fault until the product said so, None where nothing was to be said. back: seconds until
-    CONNECTED again, from the moment where the cause was gone. attempts, errors: the most that stood in the log.
-    wrong: what the contract does not allow, empty for a good row.
+    detected: seconds from the fault until the product reported it, None if nothing was to be reported. back: seconds
+    from when the cause was gone until CONNECTED again. attempts, errors: the highest values in the log.
+    wrong: violations of the contract, empty for a good row.
     """
 
     fault: str

@@ -12,7 +12,7 @@ from tests.chaos.stage import Account, Stage, StageError, Transition
 from tests.chaos.table import Row
 
 AT_ONCE = 1.0
-"""Seconds within which a death is noticed, from its own event (L8)."""
+"""Seconds within which a crash is detected, by its own event (L8)."""
 
 _ON_THE_WAY = {"asked", "resumed", "retry", "trial", "linked", "suspended_by_operator", "shutdown"}
 _CALM_SECONDS = 2.0
@@ -22,14 +22,14 @@ _BY_PERSON = "Closed by an operator"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Expected:
-    """What docs/lifecycle.md says of a fault.
+    """The requirements of docs/lifecycle.md for a fault.
 
-    reason, state: of the transition that tells it; None where nothing is to be told. layer: what its detail names.
-    mended: where the first account's recovery ends the others' sessions, the reason that these tell instead.
-    also: reasons of further ends that may come before it or on the way back. within: seconds until it is told.
-    back: seconds until CONNECTED, from when the cause is gone (and the person has acted, where one is needed).
-    attempts, errors, alerts: the least and the most. words: what the alert chat or the account's operator must have
-    been told, at least for a while; unsaid: what neither may have been.
+    reason, state: of the transition that reports it; None if nothing is reported. layer: part of its detail.
+    mended: if the first account's recovery ends the others' sessions, the reason that these report instead.
+    also: reasons of further ends allowed before it or during recovery. within: seconds until it is reported.
+    back: seconds until CONNECTED, from when the cause is gone (and the person has acted, if required).
+    attempts, errors, alerts: minimum and maximum. words: what the alert chat or the account's operator must have
+    been sent, at least for a while; unsaid: what neither may have been sent.
     """
 
     reason: str | None
@@ -46,20 +46,20 @@ class Expected:
     unsaid: str = ""
 
     def patiently(self, patience: float) -> "Expected":
-        """The same, with so many times the seconds."""
+        """The same, with `within` and `back` multiplied."""
         return replace(self, within=self.within * patience, back=self.back * patience)
 
 
 Act = Callable[[Stage, Account], Awaitable[float | None]]
-"""Does something to one account, or to all by it; may return the moment at which the fault came (time.time())."""
+"""Injects a fault into one account, or through it into all; may return the time of the fault (time.time())."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fault:
-    """One thing that goes wrong. whole: it hits every account.
+    """One fault. whole: it hits every account.
 
-    prepare: before it; do: it; cure: takes its cause away once it was told; person: what a person does about it,
-    after the account has rested for a while; after: takes away what it met and was to get over.
+    prepare: before it; do: injects it; cure: removes its cause once it was reported; person: a person's action,
+    after the account has rested for a while; after: resets whatever is left of it.
     """
 
     name: str
@@ -73,9 +73,9 @@ class Fault:
 
 
 async def run(stage: Stage, fault: Fault, account: Account, *, alone: bool = True) -> Row:
-    """Let it happen, wait for what the contract says, and judge. Never raises for what the product does.
+    """Inject a fault, wait for what the contract requires, and judge. Never raises for what the product does.
 
-    alone: nothing else happens meanwhile, so that whatever is left is of this fault.
+    alone: nothing else happens meanwhile, so that everything left behind belongs to this fault.
     """
     row = Row(fault.name)
     hit = stage.accounts if fault.whole else [account]
@@ -94,7 +94,7 @@ async def run(stage: Stage, fault: Fault, account: Account, *, alone: bool = Tru
 
 
 async def look_for_rest(stage: Stage, rows: Sequence[Row]) -> None:
-    """Take the census after what these rows are about."""
+    """Take the census after the faults of these rows."""
     census = await stage.settled()
     for row in rows:
         row.left = str(census)
@@ -146,7 +146,7 @@ async def _run(stage: Stage, fault: Fault, account: Account, hit: Sequence[Accou
 
 
 def judged_words(expected: Expected, told: Sequence[str], *, by_person: bool) -> list[str]:
-    """Return what is wrong with the words that people were told."""
+    """Return the violations in the texts that people were sent."""
     wrong = []
     if not by_person and any(_BY_PERSON in each for each in told):
         wrong.append("it named a person, and none acted")
@@ -158,7 +158,7 @@ def judged_words(expected: Expected, told: Sequence[str], *, by_person: bool) ->
 
 
 def said(stage: Stage, hit: Sequence[Account], since: float) -> list[str]:
-    """Return what the alert chat and these accounts' operators have been told since a moment, if only for a while."""
+    """Return what the alert chat and these accounts' operators were sent since a time, even if edited since."""
     client = stage.here.client
     messages = [m for chat in (stage.alert_chat, *(each.operator for each in hit)) for m in client.from_bot(chat)]
     newer = [m for m in messages if (m["edited"] or m["date"]) >= since]
@@ -168,7 +168,7 @@ def said(stage: Stage, hit: Sequence[Account], since: float) -> list[str]:
 async def _until_told(
     stage: Stage, expected: Expected, marks: dict[Account, int], began: float, row: Row
 ) -> dict[Account, Transition]:
-    """Wait until the product has said of each account what is expected, and judge it. Empty for nothing to say."""
+    """Wait until the product has reported the expected transition of each account, and judge it. Empty if none is."""
     found: dict[Account, Transition] = {}
     if expected.reason is None:
         return found
@@ -200,7 +200,7 @@ def _told(found: dict[Account, Transition], expected: Expected, detected: float)
 
 
 def judge(row: Row, expected: Expected, logs: dict[Account, list[Transition]]) -> None:
-    """Look at all that was told: no other reasons, and counters as the contract counts."""
+    """Check all transitions: no other reasons, and counters as in the contract."""
     allowed = _ON_THE_WAY | expected.also | {expected.reason, expected.mended}
     for account, log in logs.items():
         for each in log:
@@ -212,7 +212,7 @@ def judge(row: Row, expected: Expected, logs: dict[Account, list[Transition]]) -
 
 
 def between(row: Row, what: str, value: int, limits: tuple[int, int]) -> None:
-    """Note a figure that is not what the contract says."""
+    """Record a value outside the contract's limits."""
     low, high = limits
     if not low <= value <= high:
         row.wrong.append(f"{value} {what}, not {low if low == high else f'{low} to {high}'}")
@@ -221,16 +221,16 @@ def between(row: Row, what: str, value: int, limits: tuple[int, int]) -> None:
 async def count_alerts(
     stage: Stage, after: int, hit: Sequence[Account], limits: tuple[int, int], *, alone: bool = True
 ) -> int:
-    """Sounding messages, unless alone only those about these accounts.
+    """Count messages with sound, unless alone only those about these accounts.
 
-    They are waited for where some are due: a chat takes 20 messages a minute, and this one has had many.
+    Waits for those that are due: a chat accepts 20 messages a minute, and this one has had many.
     """
 
     def count() -> int:
         about = stage.alerts(after)
         if alone or len(hit) == len(stage.accounts):
             return len(about)
-        # An alert may have been edited since: what it said at any time counts.
+        # An alert may have been edited since: any of its versions counts.
         return sum(any(a.name in str(m["text"]) + str(m["history"])
                        for a in hit) for m in about)  # fmt: skip
 
@@ -241,7 +241,7 @@ async def count_alerts(
 
 
 async def repair(stage: Stage, hit: Sequence[Account]) -> None:
-    """After a row that went wrong: make the stage whole again, as a person would, so that the next row is fair."""
+    """Repair the stage after a failed row, as a person would, so that the next row is fair."""
     stage.here.whatsapp.switches.reset()
     stage.here.whatsapp.hub.silenced.clear()
     stage.here.whatsapp.hub.cut_off.clear()

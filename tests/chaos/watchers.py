@@ -1,8 +1,8 @@
-"""Monitoring of the program from outside: it stands still, hangs or dies; how long until somebody knows.
+"""External monitoring of the program: it stops, hangs or dies; how long until somebody is alerted.
 
-Each row is a program of its own between stand-ins of its own, and all run side by side. Outside are a service manager
-that kills and restarts as systemd does, a heartbeat service that alerts when pings stop, and a fallback service.
-`detected` is until the first of them knew, `layer` says which; `back`, until a restarted program served.
+Each row is a separate program with its own stand-ins, and all run in parallel. Outside are a service manager
+that kills and restarts like systemd, a heartbeat service that alerts when pings stop, and a fallback service.
+`detected` is the time until the first of them noticed, `layer` which one; `back`, until a restarted program served.
 `python -m tests.chaos --only outside` runs these alone.
 """
 
@@ -24,14 +24,14 @@ from tests.e2e.outside import HeartbeatService, Manager, Receiver, outside
 
 READY_WITHIN = 120.0
 SETTLED = 5.0
-"""Seconds of peace before a fault."""
+"""Calm seconds before a fault."""
 
 
 @dataclass(frozen=True, slots=True)
 class Durations:
-    """Seconds. watchdog, heartbeat, fallback: settings; grace: the heartbeat service's; limit: until somebody knew.
+    """Seconds. watchdog, heartbeat, fallback: settings; grace: the heartbeat service's; limit: until somebody noticed.
 
-    look: how much later than its time what is looked at now and then may be seen.
+    look: the delay that periodic checks may add.
     """
 
     watchdog: float = 120.0
@@ -53,7 +53,7 @@ SHORT = Durations(
 
 
 class Watched:
-    """A program, and those who watch it."""
+    """A program, and its external monitors."""
 
     def __init__(
         self, here: World, durations: Durations, manager: Manager, service: HeartbeatService, receiver: Receiver
@@ -65,7 +65,7 @@ class Watched:
 
     @asynccontextmanager
     async def running(self, module: str = "tests.chaos.inside", **more: str) -> AsyncIterator[Program]:
-        """Run the program with all its watchers, until it serves at least."""
+        """Run the program with all its monitors, until it is at least serving."""
         settings = self.manager.settings() | {
             "CHAOS_PEEPHOLE": str(self.here.data_dir.parent / "peep"),
             "HEARTBEAT_URL": self.service.url,
@@ -87,7 +87,7 @@ class Watched:
                 await asyncio.gather(self._watching, return_exceptions=True)
 
     async def ask(self, question: str) -> None:
-        """Break something inside, by the peephole."""
+        """Break something inside, by the debugging hook."""
         reader, writer = await asyncio.open_unix_connection(str(self.here.data_dir.parent / "peep"))
         writer.write(question.encode() + b"\n")
         found = json.loads(await asyncio.wait_for(reader.readline(), 10))
@@ -95,12 +95,12 @@ class Watched:
         assert found, f"nothing was found to {question}"
 
     def unwatch(self) -> None:
-        """The service manager is gone, with its machine."""
+        """Remove the service manager, as if its machine were lost."""
         if self._watching is not None:
             self._watching.cancel()
 
     def knew(self, since: float) -> list[tuple[float, str]]:
-        """Return when each of them knew, in seconds, and who and what; the first goes first."""
+        """Return when each of them noticed, in seconds, with who and what; sorted by time."""
         known = [(at - since, f"heartbeat service ({why})") for at, why in self.service.calls if at >= since]
         known += [(at - since, f"fallback ({text.partition(': ')[2][:40]}…)") for at, text in self.receiver.came]
         if (killed_at := self.manager.killed_at) is not None and killed_at >= since:
@@ -108,7 +108,7 @@ class Watched:
         return sorted(known)
 
     async def until_known(self, since: float, row: Row) -> None:
-        """Wait until somebody knew, and note who and when."""
+        """Wait until somebody has noticed, and record who and when."""
         limit = self.durations.limit
         while not self.knew(since) and time.monotonic() - since < limit + 60:  # noqa: ASYNC110 - it may never come
             await asyncio.sleep(0.1)
@@ -124,7 +124,7 @@ Act = Callable[[Watched, Program], Awaitable[None]]
 
 
 async def _restarted(watched: Watched, fault: Act, row: Row) -> None:
-    """A fault that the service manager's restart mends: killed by its watchdog, or seen sooner by others."""
+    """A fault fixed by the service manager's restart: killed by its watchdog, or noticed sooner by others."""
     async with watched.running() as program:
         since = time.monotonic()
         await fault(watched, program)
@@ -143,7 +143,7 @@ async def _restarted(watched: Watched, fault: Act, row: Row) -> None:
 
 
 async def _seen(watched: Watched, fault: Act, row: Row, **more: str) -> None:
-    """A fault that no restart mends."""
+    """A fault that no restart fixes."""
     async with watched.running(**more) as program:
         since = time.monotonic()
         await fault(watched, program)
@@ -174,7 +174,7 @@ async def _dead(watched: Watched, program: Program) -> None:
 
 
 async def _loop_blocked(watched: Watched, row: Row) -> None:
-    """It may go on by itself just before the watchdog bites: then it was late, which the next beat says."""
+    """It may recover just before the watchdog acts: then the next beat reports the delay."""
     async with watched.running() as program:
         since = time.monotonic()
         await _blocked(watched, program)
@@ -191,7 +191,7 @@ async def _clock(watched: Watched, row: Row) -> None:
 
 
 async def _telegram_away(watched: Watched, row: Row) -> None:
-    """A critical alert leaves by the fallback channel, once; the chat has it, and says so, when Telegram is back."""
+    """A critical alert is sent by the fallback channel, once; the chat gets it, with a note, when Telegram is back."""
     here = watched.here
     async with watched.running():
         await here.link()
@@ -213,7 +213,7 @@ async def _telegram_away(watched: Watched, row: Row) -> None:
 
 
 async def _healthy(watched: Watched, row: Row) -> None:
-    """Nobody is called: by the heartbeat service, the fallback channel or the service manager."""
+    """Nobody is alerted: by the heartbeat service, the fallback channel or the service manager."""
     here = watched.here
     async with watched.running():
         await here.link()
@@ -238,7 +238,7 @@ TRIALS: dict[str, Trial] = {
 
 
 async def run(names: Sequence[str], durations: Durations) -> list[Row]:
-    """Run these rows side by side."""
+    """Run these rows in parallel."""
     return list(await asyncio.gather(*(_run(name, durations) for name in names)))
 
 

@@ -1,4 +1,4 @@
-"""A fake driver behind the production protocol: opens nothing, reports on demand, and forbids two at once."""
+"""A fake driver behind the production protocol: opens nothing, reports on demand, and forbids two sessions at once."""
 
 import asyncio
 from collections.abc import Callable
@@ -9,7 +9,7 @@ from controller.driver import DriverError, Opening, SavedSession, Usage
 
 
 class FakeSession:
-    """One session. Set its attributes to say how it behaves from now on."""
+    """One session. Its attributes set its behaviour from now on."""
 
     def __init__(self, driver: "FakeDriver", opening: Opening, report: Callable[[Report], None]) -> None:
         self.driver = driver
@@ -98,7 +98,7 @@ class FakeDriver:
             if self.hangs:
                 await asyncio.Event().wait()
             if self.fails is not None:
-                raise self.fails  # noqa: TRY301 - what is left open is taken back in one place
+                raise self.fails  # noqa: TRY301 - what is left open is cleaned up in one place
         except BaseException:
             self.open_now.discard(opening.account)
             raise

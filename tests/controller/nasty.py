@@ -1,6 +1,6 @@
-"""Stand-in, real driver in real Chromium, and managers with short durations: for tests of nasty cases.
+"""Stand-in, real driver in real Chromium, and managers with short durations: for tests of edge cases.
 
-What is looked at is what people would be told. Not here: any case.
+Asserts what people would be notified of. Not here: any case.
 """
 
 import asyncio
@@ -37,11 +37,11 @@ POLICY = Policy(
 WITHIN = 25.0
 
 MET: dict[str, set[str]] = {}
-"""Switch → the tests that show how the product meets it."""
+"""Switch → the tests that show how the product handles it."""
 
 
 def meets(*switches: str) -> Callable[[Any], Any]:
-    """Say which switches a test turns; the fixture makes sure that it does."""
+    """Declare which switches a test sets; the fixture checks that it does."""
 
     def mark(test: Any) -> Any:
         for switch in switches:
@@ -52,7 +52,7 @@ def meets(*switches: str) -> Callable[[Any], Any]:
 
 
 class Account:
-    """A manager, and everything that it has told."""
+    """A manager, and all its notices."""
 
     def __init__(self, number: str, driver: ChromiumDriver, slots: LaunchSlots, policy: Policy) -> None:
         self.number = number
@@ -76,7 +76,7 @@ class Account:
         return [each.code.text for each in self.told if isinstance(each, CodeShown)]
 
     def ends(self) -> list[tuple[State, Reason]]:
-        """Every state in which something was over, with its reason, in order."""
+        """Every transition that ended something, as state and reason, in order."""
         over = {State.DISCONNECTED, State.ERROR, State.SUSPENDED}
         return [(each.state, each.reason) for each in self.moves if each.state in over]
 
@@ -90,7 +90,7 @@ class Account:
         return found
 
     async def until_ended(self, reason: Reason, after: int = 0) -> Transition:
-        """The first of its moves, after so many, that has this reason."""
+        """Return its first transition with this reason after the first `after` ones."""
         found: Transition = await self.until(lambda: next((m for m in self.moves[after:] if m.reason is reason), None))
         return found
 
@@ -98,7 +98,7 @@ class Account:
         await self.until(lambda: len(self.moves) > after and self.connection.state is State.CONNECTED)
 
     async def rests(self) -> None:
-        """Nothing is going to happen by itself, and no browser is open."""
+        """Wait until nothing will happen by itself, and no browser is open."""
         await self.until(lambda: self.connection.browser.name == "NONE")
         count = len(self.moves)
         await asyncio.sleep(3 * POLICY.delays[0])
@@ -126,7 +126,7 @@ class World:
         return made
 
     async def scan(self, account: Account, number: str | None = None) -> None:
-        """Scan the newest code that was shown, again where it has died meanwhile."""
+        """Scan the newest code shown, again if it has expired meanwhile."""
 
         def scanned() -> bool:
             try:

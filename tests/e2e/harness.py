@@ -1,6 +1,6 @@
-"""The whole program as in production: a process of its own, real Chromium, real HTTP, between both stand-ins.
+"""The whole program as in production: a separate process, real Chromium, real HTTP, between both stand-ins.
 
-Nothing of the product is imported here; it is seen through the chat, the phones, its exit code and what it leaves.
+Nothing of the product is imported here; it is observed through the chat, the phones, its exit code and its files.
 """
 
 import asyncio
@@ -41,13 +41,13 @@ FAST = {
     "CONNECT_TIMEOUT_SECONDS": "20",
     "SYNC_TIMEOUT_SECONDS": "20",
 }
-"""The program on short durations: what takes minutes in earnest takes seconds."""
+"""The program with short durations: what takes minutes in production takes seconds."""
 PATIENCE = 90.0
-"""Seconds until what does not come is given up: a chat whose budget is used up is told the rest a minute later."""
+"""Seconds to wait for anything: a chat whose budget is used up gets the rest a minute later."""
 
 
 class Program:
-    """The product's process. `lines` is what it has written so far."""
+    """The product's process. `lines` is its output so far."""
 
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         self.process = process
@@ -67,13 +67,13 @@ class Program:
         self.process.send_signal(number)
 
     async def ended(self, within: float = 40) -> int:
-        """Its exit code, once it has ended by itself."""
+        """Its exit code, once it has exited by itself."""
         code = await asyncio.wait_for(self.process.wait(), within)
         await asyncio.wait_for(self._reader, 5)
         return code
 
     def family(self) -> list[psutil.Process]:
-        """Its processes: itself and whatever it has started."""
+        """Its processes: itself and all its descendants."""
         try:
             me = psutil.Process(self.process.pid)
             return [me, *me.children(recursive=True)]
@@ -92,7 +92,7 @@ class World:
     async def program(
         self, module: str = "switchboard", *, command: Sequence[str] = (), **settings: str
     ) -> AsyncIterator[Program]:
-        """Run the product; at the end of the block nothing of it is left, whatever happened. command: instead of it."""
+        """Run the product; at the end of the block all of it is killed, whatever happened. command: replaces it."""
         kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "TMPDIR") if name in os.environ}
         process = await asyncio.create_subprocess_exec(
             *(command or (sys.executable, "-m", module)),
@@ -128,15 +128,15 @@ class World:
     # --- what a person sees and does ----------------------------------------------------------------------------------
 
     def chat(self, user: int = ADMIN) -> list[dict[str, Any]]:
-        """What the bot has in a person's chat now, the oldest first."""
+        """The bot's current messages in a person's chat, oldest first."""
         return self.client.from_bot(user)
 
     def qr(self, user: int = ADMIN) -> dict[str, Any] | None:
-        """The QR picture's message in the chat, if there is one now."""
+        """The message with the QR picture in the chat, if there is one now."""
         return next((message for message in self.chat(user) if message["photo"]), None)
 
     def says(self, *words: str, user: int = ADMIN) -> dict[str, Any] | None:
-        """The newest message of the bot that holds all these words."""
+        """The bot's newest message that contains all these words."""
         for message in reversed(self.chat(user)):
             text = message["text"] or ""
             if all(word in text for word in words):
@@ -144,7 +144,7 @@ class World:
         return None
 
     async def until(self, condition: Callable[[], Any], within: float = PATIENCE) -> Any:
-        """Wait until something is so; fail, showing the chat, if it does not come."""
+        """Wait until a condition holds; fail, showing the chat, if it does not in time."""
         deadline = time.monotonic() + within
         while not (found := condition()):
             if time.monotonic() > deadline:
@@ -154,34 +154,34 @@ class World:
         return found
 
     async def until_connected(self, number: str = NUMBER, *, after: int = 0, within: float = PATIENCE) -> None:
-        """Wait until the account's newest transition, which must come after so many, is CONNECTED."""
+        """Wait until the account's newest transition is CONNECTED, after the first `after` ones."""
         await self.until(
             lambda: len(self.transitions(number)) > after and self.newest_state(number) == "CONNECTED", within
         )
 
     async def link(self, number: str = NUMBER, name: str = "Support Berlin", user: int = ADMIN) -> None:
-        """Link an account as a person does: /link, look at the picture, scan it, see it connected."""
+        """Link an account as a person does: /link, read the picture, scan it, see it connected."""
         await self.client.send(user, f"/link {number} {name}")
         message = await self.until(lambda: self.qr(user))
         self.phones.scan(self.decode(message), number)
         await self.until_connected(number)
 
     def drawn(self) -> str | None:
-        """What the one page that shows a code has drawn; None while it draws."""
+        """The code drawn by the only page that shows one; None while it is drawing."""
         (page,) = self.phones.codes()
         return page["qr"]
 
     def decode(self, message: dict[str, Any]) -> str:
-        """What a phone reads from the picture in the chat (re-encoded as JPEG, as Telegram does)."""
+        """The code that a phone reads in the chat's picture (re-encoded as JPEG, as Telegram does)."""
         return decode(self.client.picture(message))
 
     def profile_name(self, number: str) -> str:
-        """What the folder of an account's profile is called: a keyed hash of its digits, as letters."""
+        """The name of an account's profile folder: a keyed hash of its digits, as letters."""
         key = (self.data_dir / "names.key").read_bytes()
         code = hmac.new(key, number.removeprefix("+").encode(), hashlib.sha256).hexdigest()[:20]
         return code.translate(str.maketrans("0123456789abcdef", "bcdfghjklmnpqrst"))
 
-    # --- what it has kept ---------------------------------------------------------------------------------------------
+    # --- what it has stored -------------------------------------------------------------------------------------------
 
     def rows(self, sql: str, *parameters: Any) -> list[tuple[Any, ...]]:
         path = self.data_dir / "switchboard.sqlite"
@@ -205,14 +205,14 @@ class World:
 
 
 def decode(picture: bytes) -> str:
-    """Read the one QR code in a picture."""
+    """Read the only QR code in a picture."""
     with Image.open(io.BytesIO(picture)) as image:
         (found,) = zxingcpp.read_barcodes(image, formats=zxingcpp.BarcodeFormats(zxingcpp.BarcodeFormat.QRCode))
     return found.text
 
 
 def left_behind(data_dir: Path) -> list[str]:
-    """Processes, of anybody, that still work on this DATA_DIR."""
+    """Processes, of any user, that still work on this DATA_DIR."""
     return [
         " ".join(process.info["cmdline"])[:200]
         for process in psutil.process_iter(["cmdline"])
@@ -222,7 +222,7 @@ def left_behind(data_dir: Path) -> list[str]:
 
 @asynccontextmanager
 async def world(tmp_path: Path, *, speed: float = 10, **timings: float) -> AsyncIterator[World]:
-    """Both stand-ins, ready, with an admin, an operator and a stranger."""
+    """Run both stand-ins, with an admin, an operator and a stranger."""
     durations = Timings().scaled(speed).with_given(timings)
     async with TelegramStandIn(0) as telegram, WhatsAppStandIn(Options(timings=durations)) as whatsapp:
         telegram.client.add_user(ADMIN, "Ada")

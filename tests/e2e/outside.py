@@ -1,6 +1,6 @@
-"""Who watches the program from outside: stand-ins of a service manager, of a heartbeat service, of a fallback channel.
+"""Stand-ins for external monitoring: a service manager, a heartbeat service, a fallback channel.
 
-Each notes when it knew that something is wrong (`time.monotonic()`). Not here: anything of the product.
+Each records when it noticed a failure (`time.monotonic()`). Not here: anything of the product.
 """
 
 import asyncio
@@ -22,7 +22,7 @@ LOOK_EVERY = 0.1
 
 @dataclass
 class Manager:
-    """Does what systemd does with a Type=notify unit: listens, and kills what does not feed its watchdog in time."""
+    """Acts like systemd with a Type=notify unit: listens, and kills a program that misses its watchdog's deadline."""
 
     path: Path
     watchdog: float
@@ -31,7 +31,7 @@ class Manager:
     killed_at: float | None = None
 
     async def watch(self, process: Program) -> None:
-        """Watch a program until it is to be killed, or until cancelled."""
+        """Watch a program until it has to be killed, or until cancelled."""
         self.path.unlink(missing_ok=True)
         self.fed_at, self.killed_at = 0.0, None
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listening:
@@ -54,20 +54,20 @@ class Manager:
             self.fed_at = time.monotonic()
 
     def settings(self) -> dict[str, str]:
-        """Return what a program finds in its environment."""
+        """Return the environment variables for a program."""
         return {"NOTIFY_SOCKET": str(self.path), "WATCHDOG_USEC": str(int(self.watchdog * 1e6))}
 
 
 @dataclass
 class HeartbeatService:
-    """Calls as healthchecks.io does: at a `/fail`, and when no ping has come for a period and a grace."""
+    """Alerts like healthchecks.io: at a `/fail`, and when no ping has arrived for a period and a grace."""
 
     period_and_grace: float
     url: str = ""
     came: list[tuple[float, str, str]] = field(default_factory=list)
-    """When, path and body."""
+    """Time, path and body."""
     calls: list[tuple[float, str]] = field(default_factory=list)
-    """When somebody was called, and why."""
+    """Time and reason of each alert."""
 
     async def take(self, request: web.Request) -> web.Response:
         body = await request.text()
@@ -77,7 +77,7 @@ class HeartbeatService:
         return web.Response()
 
     async def watch(self) -> None:
-        """Call when pings stay away, once each time."""
+        """Alert when pings stop, once each time."""
         called_for = 0.0
         while True:
             await asyncio.sleep(LOOK_EVERY)
@@ -89,7 +89,7 @@ class HeartbeatService:
 
 @dataclass
 class Receiver:
-    """Takes what comes by the fallback channel, over Apprise's `json://`."""
+    """Receives messages of the fallback channel, over Apprise's `json://`."""
 
     url: str = ""
     came: list[tuple[float, str]] = field(default_factory=list)

@@ -1,4 +1,4 @@
-"""Secrets that must never be written, and a search for them in everything that was: for runs of the whole program."""
+"""Secrets that must never be written, and a search for them in all output of a run of the whole program."""
 
 import contextlib
 import stat
@@ -11,14 +11,14 @@ from urllib.parse import quote
 import psutil
 
 SHORTEST_PART = 17
-"""Characters from which on a part of a code is one of its keys, not a mere word."""
+"""Length from which a part of a code is one of its keys, not just a word."""
 
 _LISTENS = 0x10000  # __SO_ACCEPTCON of the kernel
 
 
 @dataclass
 class Secrets:
-    """What is looked for. words: never anywhere; numbers: E.164, never in the log."""
+    """The secrets to search for. words: allowed nowhere; numbers: E.164, not allowed in the log."""
 
     words: dict[str, str] = field(default_factory=dict)
     numbers: tuple[str, ...] = ()
@@ -37,11 +37,11 @@ class Secrets:
                 self.add("a part of a code", part)
 
     def found_in(self, data: bytes) -> list[str]:
-        """Name the secrets that stand in some bytes, as they are or as an address, UTF-16 or a dump writes them."""
+        """Name the secrets in some bytes, plain or as encoded in a URL, UTF-16 or a dump."""
         return sorted({name for word, name in self.words.items() if any(form in data for form in _forms(word))})
 
     def found_in_log(self, text: str) -> list[str]:
-        """Name what stands in a log, whole phone numbers among it, however they are spaced."""
+        """Name the secrets in a log, including whole phone numbers in any spacing."""
         digits = "".join(sign for sign in text if sign not in " -.()")
         return self.found_in(text.encode()) + [
             "a whole phone number" for number in self.numbers if number.removeprefix("+") in digits
@@ -55,7 +55,7 @@ def _forms(word: str) -> Iterator[bytes]:
 
 
 def files(data_dir: Path) -> Iterator[Path]:
-    """Give every file under DATA_DIR but the browsers' own: of a profile only what we have put there."""
+    """Yield every file under DATA_DIR except the browsers' own: in a profile only those that we have written."""
     for path in sorted(data_dir.rglob("*")):
         parts = path.relative_to(data_dir).parts
         is_browsers = len(parts) > 2 and parts[0] == "profiles" and not parts[2].startswith("switchboard")
@@ -64,7 +64,7 @@ def files(data_dir: Path) -> Iterator[Path]:
 
 
 def search_files(data_dir: Path, secrets: Secrets) -> list[str]:
-    """Name each file of ours with each secret in it, in its contents or in its name."""
+    """Name each of our files with each secret in its contents or its name."""
     found = []
     for path in files(data_dir):
         try:
@@ -76,7 +76,7 @@ def search_files(data_dir: Path, secrets: Secrets) -> list[str]:
 
 
 def open_to_others(data_dir: Path) -> list[str]:
-    """Name whatever under DATA_DIR somebody else may read, write or enter, browsers' files among it."""
+    """Name everything under DATA_DIR that other users may read, write or enter, browsers' files included."""
     found = []
     for path in (data_dir, *data_dir.rglob("*")):
         try:
@@ -89,7 +89,7 @@ def open_to_others(data_dir: Path) -> list[str]:
 
 
 def search_processes(processes: Iterable[psutil.Process], secrets: Secrets) -> list[str]:
-    """Name each process that carries a secret on its command line or in its environment."""
+    """Name each process with a secret on its command line or in its environment."""
     found = []
     for process in processes:
         try:
@@ -101,9 +101,9 @@ def search_processes(processes: Iterable[psutil.Process], secrets: Secrets) -> l
 
 
 def listening(processes: Iterable[psutil.Process]) -> list[str]:
-    """Name every open door of these processes: a TCP port that listens, a UDP port that is bound and has no peer.
+    """Name every open port of these processes: listening TCP ports, and UDP ports that are bound without a peer.
 
-    So is a local socket with a name in no folder (an abstract one), which every user of the machine may knock at.
+    Includes local sockets without a path (abstract ones), to which every user of the machine can connect.
     """
     found = []
     for process in processes:
@@ -122,7 +122,7 @@ def _is_bound(each: Any) -> bool:
 
 
 def _local_doors(pid: int) -> list[str]:
-    """Give the names of the local sockets of a process that are listening and lie in no folder."""
+    """Return the names of a process's listening local sockets without a path."""
     inodes = set()
     for path in Path(f"/proc/{pid}/fd").glob("*"):
         with contextlib.suppress(OSError):

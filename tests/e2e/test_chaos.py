@@ -1,4 +1,4 @@
-"""The short form of `make chaos`, and that a wrong row is reported: the table is worthless if it cannot be bad."""
+"""The short form of `make chaos`, and that a failed row is reported: a table that cannot fail is worthless."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""The main job, end to end: link, keep and report an account from Telegram, with only the two services faked."""
+"""The main job, end to end: link, maintain and report an account from Telegram, with only the two services faked."""
 
 import asyncio
 import contextlib
@@ -74,7 +74,7 @@ async def test_an_operator_links_keeps_breaks_and_loses_an_account(tmp_path):
         assert not alert["silent"]
         count = len(here.transitions())
 
-        # SIGTERM → exit 0, no Chromium left, database sound
+        # SIGTERM → exit 0, no Chromium left, database intact
         family = program.family()
         program.send(signal.SIGTERM)
         assert await program.ended() == 0
@@ -117,7 +117,7 @@ async def test_a_kill_right_after_the_bot_said_connected_keeps_the_session(tmp_p
             here.phones.scan(here.decode(await here.until(here.qr)), NUMBER)
             await here.until(lambda: here.says("Support Berlin", "Connected since"))
             for process in program.family():
-                with contextlib.suppress(psutil.NoSuchProcess):  # one goes down with another
+                with contextlib.suppress(psutil.NoSuchProcess):  # one ends with another
                     process.kill()
             await program.ended()
         before = len(here.transitions())
@@ -150,7 +150,7 @@ async def test_a_code_that_a_crash_left_is_taken_away_by_the_next_start(tmp_path
         async with here.program() as program:
             await here.client.send(ADMIN, f"/link {NUMBER}")
             await here.until(here.qr)
-            # Telegram tells a message's id only when it is sent: a kill before that is noted leaves it for good.
+            # Telegram returns a message's id only when it is sent: a kill before that is stored leaves it for good.
             await here.until(lambda: here.rows("SELECT message FROM messages WHERE kind = 'code'"))
             program.send(signal.SIGKILL)
             await program.ended()

@@ -60,7 +60,7 @@ async def test_a_program_that_is_well_says_so_everywhere(tmp_path, unused_tcp_po
 
 
 def set_back(data_dir: Path, by: timedelta) -> None:
-    """Let the last beat be so long ago, as if nobody had started the program again for as long."""
+    """Move the last beat into the past, as if nobody had restarted the program since."""
     with contextlib.closing(sqlite3.connect(data_dir / "switchboard.sqlite")) as database, database:
         ((at,),) = database.execute("SELECT at FROM pulse")
         database.execute("UPDATE pulse SET at = ?", [(datetime.fromisoformat(at) - by).isoformat()])

@@ -1,7 +1,7 @@
 """WhatsApp itself goes down and comes back: one incident in the chat, nothing counted against the accounts (L13).
 
-The five minutes until it is told are a setting, short here; that they are five is in `test_choices`, and what a chat
-hears of a shorter outage in `test_troubles`.
+The five minutes until it is reported are a setting, short here; that they are five is in `test_choices`, and what a
+chat receives in a shorter outage in `test_troubles`.
 """
 
 import time

@@ -46,7 +46,7 @@ async def test_the_guide_leads_through_a_wrong_scan_a_crash_and_a_revoked_token(
 
         await page.locator(".telegram-trouble > summary").click()
         await page.locator(".failure", has_text="Token revoked").click()
-        for action in ("stop", "start"):  # a bot that runs believes it after two minutes only, one that starts at once
+        for action in ("stop", "start"):  # a running bot believes it after two minutes only, one that starts at once
             async with http.post(f"{here.page}/program", json={"action": action}) as answer:
                 assert answer.status == 200
         await expect(page.locator("#banner")).to_contain_text("The bot has ended", timeout=PATIENCE_MS)

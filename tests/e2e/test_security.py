@@ -1,4 +1,4 @@
-"""Nothing secret is written or passed on, nothing is exposed: everything that a whole run leaves is searched."""
+"""Nothing secret is written or passed on, nothing is exposed: all that a run leaves behind is searched."""
 
 import asyncio
 import os
@@ -20,7 +20,7 @@ BODY = "what-they-wrote-to-each-other-4711"
 
 @asynccontextmanager
 async def watching_codes(here: World, secrets: Secrets) -> AsyncIterator[None]:
-    """Learn every code that any page shows meanwhile."""
+    """Collect every code that any page shows meanwhile."""
 
     async def watch() -> None:
         while True:
@@ -39,7 +39,7 @@ async def watching_codes(here: World, secrets: Secrets) -> AsyncIterator[None]:
 
 
 def new_key() -> str:
-    """Ask the program for a key, as people do."""
+    """Generate a key with the program's own command, as people do."""
     command = [sys.executable, "-m", "switchboard", "new-key"]
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout.strip()
 
@@ -49,7 +49,7 @@ def browser_of(program: Program) -> psutil.Process:
 
 
 def assert_closed(here: World, program: Program, secrets: Secrets) -> None:
-    """Look at files, processes and sockets as they are at this moment."""
+    """Check files, processes and sockets as they are now."""
     me, *others = program.family()
     assert search_files(here.data_dir, secrets) == []
     assert open_to_others(here.data_dir) == []
@@ -61,7 +61,7 @@ def assert_closed(here: World, program: Program, secrets: Secrets) -> None:
 
 
 async def press(here: World, user: int, text: str, label: str) -> None:
-    """Ask for something and press a button of the answer."""
+    """Send a command and press a button of the answer."""
     await here.client.send(user, text)
     message = await here.until(lambda: here.says("Attempts", user=user))
     await here.client.press_text(message["message_id"], label, user_id=user, chat_id=user)
@@ -104,7 +104,7 @@ async def test_a_whole_run_leaves_no_secret_anywhere_and_no_door_open(tmp_path, 
             await press(here, ADMIN, f"/status {NUMBER}", "History")
             await here.until(lambda: here.says("the newest first"))
 
-            # Telegram in trouble, and telling the token in its own words
+            # Telegram fails, and its error text contains the token
             for kind, rule in (
                 ("500", {}), ("drop", {}), ("429", {}), ("lost", {}),
                 ("400", {"description": f"Bad Request: {token} in https://api.telegram.org/bot{token}/sendMessage"}),
@@ -115,7 +115,7 @@ async def test_a_whole_run_leaves_no_secret_anywhere_and_no_door_open(tmp_path, 
             here.client.heal()
             await here.until(lambda: "<token>" in program.text)
 
-            # the phone logs it out, and it is linked anew but not scanned when the program stops
+            # the phone logs it out, and it is linked again but not scanned when the program stops
             here.phones.logout(NUMBER)
             await here.until(lambda: here.newest_state() == "DISCONNECTED")
             await here.client.send(ADMIN, f"/link {NUMBER}")
@@ -125,7 +125,7 @@ async def test_a_whole_run_leaves_no_secret_anywhere_and_no_door_open(tmp_path, 
             assert await program.ended() == 0
             texts.append(program.text)
 
-        # a kill with a code in the chat, then a token that is refused in mid-run, and at the next start for good
+        # a kill with a code in the chat, then a token that is rejected during a run, and at the next start permanently
         async with here.program(**options, LOG_FORMAT="json") as program:
             await here.client.send(ADMIN, f"/link {NUMBER}")
             await here.until(lambda: here.qr() and here.rows("SELECT 1 FROM messages WHERE kind = 'code'"))

@@ -31,7 +31,7 @@ from tests.sandbox.telegram.validation import all_problems
 from tests.virtual_time import wall_clock
 
 WITHIN = 30.0
-"""Seconds that a test waits for something to be seen in a chat."""
+"""Seconds that a test waits for something to appear in a chat."""
 
 
 QUICK = AlertPolicy(
@@ -42,7 +42,7 @@ QUICK = AlertPolicy(
 
 @dataclass
 class Rig:
-    """A running Telegram side, and what is around it."""
+    """A running Telegram side with its surroundings."""
 
     telegram: TelegramStandIn
     service: TelegramService
@@ -62,7 +62,7 @@ class Rig:
         await self.client.send(user, text, chat_id=chat)
 
     async def seen(self, chat: int, condition: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
-        """Wait until a message of the bot that stands in the chat meets the condition, and return it."""
+        """Wait until a message of the bot in the chat meets the condition, and return it."""
 
         def found() -> Any:
             return next((m for m in reversed(self.client.from_bot(chat)) if not m["deleted"] and condition(m)), None)
@@ -71,13 +71,13 @@ class Rig:
         return message
 
     async def answer(self, user: int, text: str, part: str, chat: int | None = None) -> dict[str, Any]:
-        """Say something, and wait for a message of the bot with this part in it."""
+        """Send a text, and wait for a message of the bot that contains `part`."""
         before = {m["message_id"] for m in self.client.from_bot(chat or user)} if self.knows(chat or user) else set()
         await self.say(user, text, chat)
         return await self.seen(chat or user, lambda m: part in m["text"] and m["message_id"] not in before)
 
     async def press(self, message: dict[str, Any], part: str, user: int = ADMIN) -> dict[str, Any] | None:
-        """Press the button whose label has this part; return what is shown over the chat, if anything."""
+        """Press the button whose label contains `part`; return the alert or toast shown, if any."""
         now = self.client.message(message["chat_id"], message["message_id"])
         data = next(b["data"] for row in now["buttons"] for b in row if part in b["text"])
         pressed = await self.client.press(now["message_id"], data, user_id=user, chat_id=now["chat_id"], wait=5)
@@ -103,7 +103,7 @@ async def running_rig(
     hosts: Any = None,
     **options: Any,
 ) -> AsyncIterator[Rig]:
-    """Run Telegram's side. prepare: changes the connection before anything uses it."""
+    """Run the Telegram side. prepare: changes the connection before anything uses it."""
     accounts, records, messages = accounts or FakeAccounts(), FakeRecords(), messages or FakeMessages()
     incidents = IncidentRecords(database)
     proxies = AccountProxies(ProxyRecords(database), identity)

@@ -1,4 +1,4 @@
-"""The rest of the program as the Telegram side sees it, behind the production protocols."""
+"""The rest of the program as seen by the Telegram side, behind the production protocols."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -22,11 +22,11 @@ ADMIN, SECOND_ADMIN, OPERATOR, STRANGER = 1001, 1002, 2001, 3001
 BERLIN, PARIS = "+4915112345678", "+33612345678"
 
 UNLIMITED = Limits(burst=1e6, per_second=1e6, group_per_minute=1e8, overall=1e6, overall_burst=1e6)
-"""For tests of what is said; those of when are in test_send_queue and test_storms."""
+"""For tests of what is sent; tests of when are in test_send_queue and test_storms."""
 
 
 def code(mark: str = "a") -> Code:
-    """A linking code as the page shows them: five parts, some 230 characters."""
+    """A linking code in the page's format: five parts, some 230 characters."""
     return Code(f"2@{mark * 120},{'k' * 43}=,{'i' * 43}=,{'s' * 20}=,1")
 
 
@@ -34,7 +34,7 @@ RUNNING = frozenset({State.CONNECTING, State.CONNECTED})
 
 
 def mended_by(state: State, reason: Reason | None) -> dict[str, Any]:
-    """What a status says that mends it, where the page asks nothing."""
+    """The `remedies` and `restorable` of a status if the page asks for nothing."""
     remedy = Remedy.LINK if reason is None else TRAITS[reason].remedy
     if state in RUNNING or remedy is Remedy.NONE:
         return {"remedies": (), "restorable": state not in RUNNING and reason is not None and TRAITS[reason].restorable}
@@ -42,7 +42,7 @@ def mended_by(state: State, reason: Reason | None) -> dict[str, Any]:
 
 
 class FakeAccounts:
-    """A registry whose accounts move when the test says so. `tell` gets the notices."""
+    """A registry whose accounts change state when the test says so. `tell` receives the notices."""
 
     def __init__(self, clock: Callable[[], datetime] = wall_clock) -> None:
         self.clock = clock
@@ -55,9 +55,9 @@ class FakeAccounts:
         self.copies: list[SavedSession] = []
         self.logs_out: bool | None = True
         self.held = False
-        """Whether planned work waits for a person's word."""
+        """Whether scheduled work is held until somebody releases it."""
         self.place_in_line: int | None = None
-        """Of all that are queued."""
+        """The place among all that are queued."""
         self.launches = Launches(0, 0, 0, Room(2), 2)
         self.takes = 0.0
         """Seconds that storing takes."""
@@ -89,7 +89,7 @@ class FakeAccounts:
         attempts: int = 0,
         picture: bytes | None = None,
     ) -> Transition:
-        """Let the account move, and tell it."""
+        """Change the account's state, and send the notice."""
         before, now = self.statuses[number], self.clock()
         linked = before.linked or state is State.CONNECTED
         self.retries[number] = None if retry_in is None else now + timedelta(seconds=retry_in)
@@ -212,7 +212,7 @@ class Past:
 
 
 class FakeRecords:
-    """History and audit in memory."""
+    """History and audit log in memory."""
 
     def __init__(self) -> None:
         self.past: dict[str, list[Past]] = {}
@@ -260,7 +260,7 @@ class Kept:
 
 @dataclass
 class FakeMessages:
-    """Message references in memory; they outlive a process as the database does."""
+    """Message references in memory; like the database, they outlive a process."""
 
     rows: dict[tuple[str, str, int], Kept] = field(default_factory=dict)
 

@@ -1,7 +1,7 @@
-"""`python -m tests.soak`: accounts that run for hours amid faults and restarts; reports growth, as a table.
+"""`python -m tests.soak`: accounts run for hours amid faults and restarts; reports growth as a table.
 
-A fault each 20 s, a restart each ten minutes, one of them -9, one backup in the midst of it that is restored at the
-end. Exit code 1 if any row is wrong. docs/soak.md shows a long run; the test suite has a short one.
+A fault each 20 s, a restart each ten minutes, one of them by SIGKILL, one backup during the run that is restored at
+the end. Exit code 1 if any row is wrong. docs/soak.md shows a long run; the test suite has a short one.
 """
 
 import argparse
@@ -29,9 +29,9 @@ from tests.e2e.harness import ROOT, left_behind
 from tests.soak.measures import Row, Sample, judge, measures, table
 
 BACK_SECONDS = 180.0
-"""Until every account must be CONNECTED again, whatever happened last."""
+"""Seconds until every account must be CONNECTED again, whatever happened last."""
 LEAST_RESTARTS = 2
-"""One in order and one -9, however short the run is."""
+"""One orderly and one by SIGKILL, however short the run is."""
 _WAITING = ("Cards.", "LiveMessage.", "Answers.", "Codes.", "AlertWorker.", "Worker.")
 
 
@@ -41,7 +41,7 @@ def say(text: str) -> None:
 
 
 class Soak:
-    """One run of it."""
+    """One soak run."""
 
     def __init__(self, here: Stage, told: argparse.Namespace) -> None:
         self.here, self.told = here, told
@@ -65,7 +65,7 @@ class Soak:
         )  # fmt: skip
 
     async def sample(self) -> None:
-        """Measure a calm moment."""
+        """Take a sample at a calm moment."""
         await self.all_connected()
         here, data_dir = self.here, self.here.here.data_dir
         me = psutil.Process(here.program.process.pid)
@@ -91,10 +91,10 @@ class Soak:
             with self.told.samples.open("a", encoding="utf-8") as file:
                 file.write(json.dumps(asdict(sample)) + "\n")
 
-    # --- what happens -------------------------------------------------------------------------------------------------
+    # --- events -------------------------------------------------------------------------------------------------------
 
     async def fault(self, chosen: list[Fault]) -> None:
-        """Let one thing go wrong; what cannot be done at this moment is skipped and counted."""
+        """Inject one fault; one that is impossible at this moment is skipped and counted."""
         account, fault = self.random.choice(self.here.accounts), self.random.choice(chosen)
         try:
             await fault.do(self.here, account)
@@ -106,7 +106,7 @@ class Soak:
             self.done["not possible just then"] += 1
 
     async def restart(self, number: signal.Signals) -> None:
-        """End the program and start it; all accounts come back without a code."""
+        """Stop the program and restart it; all accounts reconnect without a code."""
         row = Row(f"restart {self.run + 1} ({number.name})")
         photos = self._photos()
         self.here.program.send(number)
@@ -139,7 +139,7 @@ class Soak:
         return row
 
     async def come_back_from(self, target: Path) -> Row:
-        """Restore it elsewhere; all accounts are there again without a code."""
+        """Restore it elsewhere; all accounts reconnect without a code."""
         row = Row("backup restored elsewhere")
         here = self.here.here
         before, photos = here.data_dir, self._photos()
@@ -166,7 +166,7 @@ class Soak:
         return row
 
     async def _command(self, *words: str, **settings: str) -> str:
-        """Run one of the program's commands; returns what it complained of."""
+        """Run one of the program's commands; return its error output, empty if it succeeded."""
         process = await asyncio.create_subprocess_exec(
             sys.executable, "-m", "switchboard", *words, cwd=self.here.here.data_dir.parent,
             env={"PYTHONPATH": str(ROOT), "PATH": os.environ["PATH"], "PROFILE_KEY": self.here.settings["PROFILE_KEY"]}
@@ -181,12 +181,12 @@ class Soak:
 
     async def _nothing_left(self, row: Row) -> None:
         deadline = time.monotonic() + 10
-        while (left := left_behind(self.here.here.data_dir)) and time.monotonic() < deadline:  # noqa: ASYNC110 - processes tell nobody
+        while (left := left_behind(self.here.here.data_dir)) and time.monotonic() < deadline:  # noqa: ASYNC110 - processes send no event
             await asyncio.sleep(0.1)
         if left:
             row.wrong.append(f"{len(left)} processes live on")
 
-    # --- from the beginning to the end --------------------------------------------------------------------------------
+    # --- the whole run ------------------------------------------------------------------------------------------------
 
     async def go(self, target: Path) -> None:
         told = self.told
@@ -212,7 +212,7 @@ class Soak:
         await self.sample()
 
     async def end(self, target: Path) -> None:
-        """Judge, end in order, look for rest, and restore the backup."""
+        """Judge, stop in order, check for leftovers, and restore the backup."""
         here = self.here
         numbers = [each.number for each in here.accounts]
         count = sum(len(here.here.transitions(number)) for number in numbers)
@@ -235,7 +235,7 @@ class Soak:
 
 
 def _size(folder: Path, only: str = "") -> int:
-    """Return what the files below a folder take (only those of one name); browsers add and remove some meanwhile."""
+    """Return the size of a folder's files (only those of one name); browsers add and remove some meanwhile."""
     total = 0
     for base, _, names in os.walk(folder):
         for name in (each for each in names if only in {"", each}):

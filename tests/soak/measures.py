@@ -1,8 +1,8 @@
-"""Measurements of a running program, and how much growth is too much. Runs nothing.
+"""Measurements of a running program, and the limits of their growth. Runs nothing.
 
-A figure of the process (memory, descriptors, threads, tasks) begins anew with each start: so the first calm moment of
-each run is compared with its last. What grows slowly hides behind the warm-up of that: so where a run is long enough,
-its last third is compared with its middle one ("creep"). A figure of the disk is compared from beginning to end.
+A process figure (memory, descriptors, threads, tasks) starts anew with each start, so the first calm moment of
+each run is compared with its last. Slow growth is hidden by the warm-up, so if a run is long enough,
+its last third is compared with its middle one ("creep"). A disk figure is compared from beginning to end.
 """
 
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ from statistics import fmean, median
 MIB = 1 << 20
 HEADINGS = ("what", "first", "last", "highest", "growth", "allowed", "creep", "allowed", "verdict")
 LONG_ENOUGH = 12
-"""Calm moments that a run must have so that its thirds can be compared."""
+"""Calm moments that a run must have for its thirds to be compared."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ class Sample:
 class Measure:
     """A figure and how much it may grow. per_run: within each run of the program. unit: bytes are shown as MiB.
 
-    creep: how much it may grow from the middle third of a run to its last, half of the runs at most exceeding it.
+    creep: how much it may grow from the middle third of a run to its last; half of the runs at most may exceed it.
     """
 
     name: str
@@ -53,7 +53,7 @@ class Row:
 
 
 def measures(accounts: int, transitions: int) -> tuple[Measure, ...]:
-    """Return what is looked at. transitions: how many were stored meanwhile, which is what a database grows by."""
+    """Return the measures. transitions: how many were stored meanwhile, which determines the database's growth."""
     return (
         Measure("controller, memory", 40 * MIB, creep=2 * MIB, unit="MiB"),
         Measure("controller, open files", 10, creep=1),
@@ -93,12 +93,12 @@ def judge(measure: Measure, samples: Sequence[Sample]) -> Row:
 
 
 def _end(run: Sequence[float]) -> float:
-    """Return what a run ends at: of a long one not the last moment alone, in which a passing task may be caught."""
+    """Return the final level of a run: for a long one not only the last sample, which may include a transient task."""
     return median(run[-3:]) if len(run) >= LONG_ENOUGH else run[-1]
 
 
 def _creep(runs: Sequence[Sequence[float]]) -> float | None:
-    """Return by how much the last third of a run is above its middle one, in the median of the long runs."""
+    """Return how much the last third of a run is above its middle one, as the median of the long runs."""
     long = [run for run in runs if len(run) >= LONG_ENOUGH]
     thirds = [(run[len(run) // 3 : 2 * len(run) // 3], run[2 * len(run) // 3 :]) for run in long]
     return median(fmean(late) - fmean(middle) for middle, late in thirds) if thirds else None
@@ -111,7 +111,7 @@ def _shown(value: float | None, unit: str) -> str:
 
 
 def table(rows: Sequence[Row]) -> str:
-    """Print rows as Markdown."""
+    """Format rows as Markdown."""
     lines = ["| " + " | ".join(HEADINGS) + " |", "|" + "---|" * len(HEADINGS)]
     lines += [f"| {row.what} | {' | '.join(row.cells)} | {row.verdict} |" for row in rows]
     return "\n".join(lines)

@@ -1,4 +1,4 @@
-"""The soak in its short form, and that growth is reported: a table is worthless if it cannot be bad."""
+"""The soak in its short form, and that growth is reported: a table that cannot fail is worthless."""
 
 import subprocess
 import sys
@@ -47,7 +47,7 @@ def test_a_row_shows_what_was_compared():
 @pytest.mark.parametrize(
     ("runs", "wrong"),
     [
-        ([[80, *[100] * 11]], []),  # a warm-up is no leak
+        ([[80, *[100] * 11]], []),  # a warm-up is not a leak
         ([[80 + each for each in range(12)]], ["it creeps"]),
         ([[80 + each for each in range(11)]], []),  # too short to tell
         ([[100] * 12, [100] * 12, [80 + each for each in range(12)]], []),  # one run of three

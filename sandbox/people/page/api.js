@@ -1,4 +1,4 @@
-// The way to both stand-ins. Contents: requests and the stream of events. Not here: what they mean.
+// Access to both stand-ins. Contents: requests and the event stream. Not here: what they mean.
 
 import { toast } from "./dom.js";
 
@@ -22,7 +22,7 @@ export const get = (path) => ask("GET", path);
 export const post = (path, body = {}) => ask("POST", path, body);
 export const remove = (path, body) => ask("DELETE", path, body);
 
-/** Does something; what goes wrong is told in one line at the bottom. */
+/** Performs an action; an error is shown in one line at the bottom. */
 export async function attempt(action) {
   try {
     return await action();
@@ -32,7 +32,7 @@ export async function attempt(action) {
   }
 }
 
-/** Calls `onEvent` for everything that happens in Telegram after event number `after`, `onState` with true or false. */
+/** Calls `onEvent` for each Telegram event after event number `after`, `onState` with true or false. */
 export function listen(after, onEvent, onState) {
   const stream = new EventSource(`/telegram/client/events?after=${after}`);
   stream.onmessage = (message) => onEvent(JSON.parse(message.data));

@@ -1,4 +1,4 @@
-// Puts the page together. Contents: the order of things, the people on top, the lights. Not here: details.
+// Assembles the page. Contents: the start sequence, the people at the top, the status lights. Not here: details.
 
 import { attempt, get, post } from "./api.js";
 import { avatar, h, icon, iconButton } from "./dom.js";
@@ -58,7 +58,7 @@ function drawTools() {
 
 function setTheme(theme) {
   const root = document.documentElement;
-  root.classList.add("switching"); // no colour fades from one theme to the other
+  root.classList.add("switching"); // prevents colours fading from one theme to the other
   root.dataset.theme = theme;
   localStorage.setItem("theme", theme);
   requestAnimationFrame(() => requestAnimationFrame(() => root.classList.remove("switching")));
@@ -71,7 +71,7 @@ function drawLights() {
   const listening = Boolean(lights.bot && (lights.bot.polling || lights.bot.webhook));
   const ended = Boolean(lights.program?.ours && !lights.program.running);
   const shape = JSON.stringify([listening, ended, known.reachable, lights.stream, lights.program?.lines?.at(-1)]);
-  if (shape === drawn) return; // what is read aloud is what has changed
+  if (shape === drawn) return; // screen readers announce only changes
   drawn = shape;
   byId("lights").replaceChildren(
     ...(lights.stream
@@ -95,7 +95,7 @@ function drawLights() {
     );
 }
 
-/** What the bot wrote last, without time and level. */
+/** The bot's last log line, without time and level. */
 function lastWord(program) {
   const last = program.lines.at(-1) || "";
   return `${last.replace(/^[\d-]+ [\d:,.]+ \w+\s+/, "")} (exit code ${program.exit_code})`;

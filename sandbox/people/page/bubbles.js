@@ -1,11 +1,11 @@
-// One message as a phone shows it. Contents: bubbles, their marks and their buttons. Not here: the list.
+// One message as a phone shows it. Contents: bubbles, their marks and buttons. Not here: the list.
 
 import { attempt, post } from "./api.js";
 import { alertBox, showHistory } from "./dialogs.js";
 import { avatar, clock, h, icon, toast } from "./dom.js";
 import { isCode, isPrivate, messagesOf, state, tell } from "./store.js";
 
-/** Draws one message as the person that is looking sees it; `ghost` rows are deleted ones that are shown all the same. */
+/** Draws one message as the current person sees it; `ghost` rows are deleted messages that are still shown. */
 export function row(message) {
   if (message.service)
     return h(
@@ -63,7 +63,7 @@ function picture(message) {
   return image;
 }
 
-/** Where the phones are out of sight, a code can be scanned where it stands. */
+/** If the phones are not visible, a code can be scanned in the message itself. */
 function scanHere(message) {
   return h(
     "button",
@@ -166,10 +166,10 @@ function serviceText(message) {
 /** The row of a message in the open chat, or null. */
 export const rowOf = (messageId) => document.querySelector(`.messages .row[data-id="${messageId}"]`);
 
-/** Draws attention to a row. */
+/** Highlights a row. */
 export const flash = (node) => node?.classList.add("flash");
 
-/** Scrolls to a message and draws attention to it. */
+/** Scrolls to a message and highlights it. */
 export function jumpTo(messageId) {
   const found = rowOf(messageId);
   found?.scrollIntoView({ block: "center", behavior: "smooth" });

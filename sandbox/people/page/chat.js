@@ -1,4 +1,4 @@
-// The chat, as a phone shows it. Contents: the device on the left. Not here: phones and trouble.
+// The chat, as a phone shows it. Contents: the device on the left. Not here: phones and faults.
 
 import { attempt, post } from "./api.js";
 import { flash, jumpTo, row, rowOf } from "./bubbles.js";
@@ -30,7 +30,7 @@ export function mountChat(device) {
   });
 }
 
-/** Shows a chat through a person's eyes. */
+/** Shows a chat from a person's point of view. */
 export function openChat(person, chatId) {
   state.me = person;
   state.chatId = chatId;
@@ -224,7 +224,7 @@ function jumpToPinned() {
   jumpTo(Number(parts.pinned.dataset.id));
 }
 
-// What happens
+// Events
 
 function onEvent(kind, data) {
   if (kind === "grown") toBottom(false);
@@ -247,7 +247,7 @@ function onEvent(kind, data) {
   }
 }
 
-/** Draws anew what has turned out to be a code. */
+/** Redraws messages whose picture is a code. */
 function markCodes() {
   for (const message of sorted()) {
     const old = isCode(message) && message.deleted === null && rowOf(message.message_id);
@@ -302,7 +302,7 @@ function onDelete(messageId) {
     return;
   }
   old.style.height = `${old.offsetHeight}px`;
-  void old.offsetHeight; // the height it collapses from
+  void old.offsetHeight; // the height from which it collapses
   old.classList.add("leaving");
   old.style.height = "0px";
   setTimeout(() => old.remove(), LEAVING_MS);

@@ -1,4 +1,4 @@
-// Writing. Contents: the field, the command menu, sending. Not here: showing messages.
+// Writing messages. Contents: the input field, the command menu, sending. Not here: showing messages.
 
 import { attempt, get, post } from "./api.js";
 import { h, icon, iconButton, spaced } from "./dom.js";
@@ -7,7 +7,7 @@ import { isPrivate, messagesOf, state } from "./store.js";
 const parts = {};
 const view = { commands: [], picked: -1 };
 
-/** Makes the field and the menu; returns the elements that go below the messages. */
+/** Creates the field and the menu; returns the elements below the messages. */
 export function mountComposer() {
   parts.suggest = h("div", { class: "suggest", role: "listbox", "aria-label": "Commands" });
   parts.input = h("textarea", {
@@ -33,7 +33,7 @@ export function mountComposer() {
   return [parts.suggest, parts.start, parts.composer];
 }
 
-/** Shows the field to write in, or the button that begins the chat. */
+/** Shows the input field, or the button that starts the chat. */
 export function drawComposer() {
   const started = messagesOf(state.chatId).size > 0 || !isPrivate();
   const blocked = isPrivate() && state.chats.get(state.chatId)?.blocked;
@@ -42,7 +42,7 @@ export function drawComposer() {
   parts.start.textContent = blocked ? "RESTART BOT" : "START";
 }
 
-/** Asks which commands the person that is looking may see here. */
+/** Requests the commands that the current person may see here. */
 export async function refreshCommands() {
   if (!state.me) return;
   const found = await get(`/telegram/client/commands?user_id=${state.me.user_id}&chat_id=${state.chatId}`).catch(
@@ -125,7 +125,7 @@ function submit() {
   say(text);
 }
 
-/** Writes as the person that is looking, in the chat that is open. */
+/** Sends a message as the current person, in the open chat. */
 export function say(text) {
   return attempt(() =>
     post("/telegram/client/send", { user_id: state.me.user_id, chat_id: state.chatId, text, thread_id: state.thread }),

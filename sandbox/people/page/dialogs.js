@@ -1,4 +1,4 @@
-// Boxes above the page. Contents: the bot's alert, and what a message said before. Not here: requests.
+// Dialogs above the page. Contents: the bot's alert, and earlier versions of a message. Not here: requests.
 
 import { clock, h } from "./dom.js";
 
@@ -9,7 +9,7 @@ const historyDialog = h("dialog", {
 });
 document.body.append(alertDialog, historyDialog);
 
-/** Shows what the bot answered a button with, where it must be read. */
+/** Shows the bot's answer to a button as an alert. */
 export function alertBox(text) {
   alertDialog.replaceChildren(
     h("p", {}, text),
@@ -18,7 +18,7 @@ export function alertBox(text) {
   alertDialog.showModal();
 }
 
-/** Shows every version of a message with its time, the newest last. */
+/** Shows every version of a message with its time, newest last. */
 export function showHistory(message) {
   const versions = [...message.history, { ...message, at: message.edited }];
   historyDialog.replaceChildren(

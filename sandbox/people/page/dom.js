@@ -1,4 +1,4 @@
-// Making elements. Contents: h(), icons, small formatting. Not here: state and requests.
+// Creating elements. Contents: h(), icons, small formatting. Not here: state and requests.
 
 const SVG = "http://www.w3.org/2000/svg";
 
@@ -44,7 +44,7 @@ const PATHS = {
   chevron: ["M9 6l6 6-6 6"],
 };
 
-/** Makes an element. Properties starting with "on" are listeners, `data` a dataset, `html` trusted server HTML. */
+/** Creates an element. Properties starting with "on" are listeners, `data` a dataset, `html` trusted server HTML. */
 export function h(tag, props = {}, ...children) {
   const node = document.createElement(tag);
   for (const [name, value] of Object.entries(props)) {
@@ -74,7 +74,7 @@ export function icon(name) {
   return svg;
 }
 
-/** A button of an icon alone, named for those who cannot see it. */
+/** A button with only an icon, with a label for screen readers. */
 export function iconButton(name, label, onclick, extra = {}) {
   return h(
     "button",
@@ -89,7 +89,7 @@ export function clock(seconds, { withSeconds = false } = {}) {
   return new Date(seconds * 1000).toLocaleTimeString("en-GB", options);
 }
 
-/** A number as people write it: +49 1511 2345678. */
+/** A number in its readable form: +49 1511 2345678. */
 export function spaced(number) {
   return number.replace(/^(\+49)(\d{4})(\d+)$/, "$1 $2 $3");
 }
@@ -112,7 +112,7 @@ export function avatar(name, extra = "") {
 
 const toasts = () => document.getElementById("toasts");
 
-/** Shows one line for some seconds; kind is "", "good" or "bad". */
+/** Shows one line for a few seconds; kind is "", "good" or "bad". */
 export function toast(text, kind = "") {
   const node = h("div", { class: `toast ${kind}` }, text);
   toasts().append(node);

@@ -1,5 +1,5 @@
-// The newcomer's first minutes. Contents: five steps, each ticked by what is so and not by what was clicked; and
-// the one thing to do next, whatever went wrong. Not here: the steps' work.
+// The newcomer's first minutes. Contents: five steps, each ticked by the actual state and not by clicks; and
+// the next thing to do, whatever went wrong. Not here: performing the steps.
 
 import { attempt, post } from "./api.js";
 import { say } from "./composer.js";
@@ -7,24 +7,24 @@ import { h, icon, spaced } from "./dom.js";
 import { hasCode, known, scanAs, wantedNumber } from "./phones.js";
 import { state, watch } from "./store.js";
 
-const PATIENCE_MS = 45_000; // until a code that does not come is asked for again
-const SCAN_MS = 6_000; // a scan links within that time, or came to nothing
+const PATIENCE_MS = 45_000; // until a code that has not come is requested again
+const SCAN_MS = 6_000; // a scan links within that time, or has failed
 const HEAL_MS = 30_000;
 const facts = { askedAt: 0, codeAt: 0, broken: null };
 let root = null;
 
 const deviceOf = (number) => known.devices.filter((device) => device.number === number).pop();
 
-/** What is so now: the number that somebody wants to link, and how far that is. */
+/** The current state: the number that somebody wants to link, and how far that is. */
 function look() {
   const number = wantedNumber();
   const wanted = deviceOf(number);
   const code = hasCode(number);
   const now = Date.now();
   if (code) Object.assign(facts, { codeAt: now, askedAt: 0 });
-  if (!wanted) facts.broken = null; // what is no longer linked cannot heal
+  if (!wanted) facts.broken = null; // what is no longer linked cannot recover
   const linked = Boolean(wanted);
-  if (linked) facts.codeAt = 0; // that code did its work
+  if (linked) facts.codeAt = 0; // that code has been used
   const scanning = now - facts.codeAt < SCAN_MS;
   const asked = now - facts.askedAt < PATIENCE_MS;
   const said = [...state.messages.values()].some((messages) =>

@@ -1,5 +1,5 @@
-// Phones on the right: each is one number. Contents: the cards and what can be done to a number.
-// Not here: the chat. What is linked, and what happened, is asked of the sandbox once a second.
+// The phones on the right, one per number. Contents: the cards and the actions on a number.
+// Not here: the chat. The sandbox is polled once a second for linked devices and events.
 
 import { get, post } from "./api.js";
 import { avatar, clock, h, icon, spaced, toast } from "./dom.js";
@@ -7,7 +7,7 @@ import { drawTimeline, take } from "./timeline.js";
 import { codesInChats, meantFor, state, tell, watch } from "./store.js";
 
 const EVERY_MS = 1000;
-const cards = new Map(); // number → what is known and drawn of a phone
+const cards = new Map(); // number → data and elements of a phone
 const parts = {};
 export const known = { devices: [], reachable: true };
 
@@ -39,13 +39,13 @@ function addPhone(number, name) {
 
 const LINK = /^\/link(?:@\w+)?\s+(\+|00)([\d ()/.-]{7,24})(.*)$/;
 
-/** The number that a /link asks for, or null. */
+/** The number in a /link command, or null. */
 function numberIn(text) {
   const digits = LINK.exec(text)?.[2].replace(/\D/g, "") || "";
   return digits.length < 8 || digits.length > 15 ? null : `+${digits}`;
 }
 
-/** Puts the phone on the desk whose number somebody links. */
+/** Shows the phone whose number somebody links. */
 function addLinked(text) {
   const number = numberIn(text);
   if (number) addPhone(number, LINK.exec(text)[3].trim() || `Phone ${number.slice(-4)}`);
@@ -234,7 +234,7 @@ function codeFor(card) {
   return own ? { ...own, own: true } : codes[0] ? { ...codes[0], own: false } : null;
 }
 
-/** Tells on each phone whether there is a code to scan, and whose. */
+/** Shows on each phone whether there is a code to scan, and for whom. */
 function drawScans() {
   for (const card of cards.values()) {
     const code = codeFor(card);
@@ -256,7 +256,7 @@ function drawScans() {
   }
 }
 
-/** Holds a phone in front of the chat; the picture is really decoded. */
+/** Scans the code in the chat with a phone; the picture is really decoded. */
 export async function scanAs(number) {
   const card = cards.get(number);
   const code = codeFor(card);
@@ -277,10 +277,10 @@ async function scan(card, message) {
   }
 }
 
-/** Whether there is a code in a chat that is meant for this number. */
+/** Whether a chat contains a code that is meant for this number. */
 export const hasCode = (number) => Boolean(cards.get(number) && codeFor(cards.get(number))?.own);
 
-/** The number that the last /link of anybody asked for, else the first phone's. */
+/** The number of anybody's last /link, else the first phone's. */
 export function wantedNumber() {
   let newest = null;
   for (const messages of state.messages.values())

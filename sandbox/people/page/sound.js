@@ -1,4 +1,4 @@
-// The sound of a message that is not silent. Contents: one short chime, off until it is asked for.
+// The sound of a message that is not silent. Contents: one short chime, off by default.
 
 let context = null;
 let on = localStorage.getItem("sound") === "on";
@@ -11,7 +11,7 @@ export function toggleSound() {
   if (on) chime();
 }
 
-/** Plays the chime, where sound is on and the browser lets us. */
+/** Plays the chime, if sound is on and the browser allows it. */
 export function chime() {
   if (!on) return;
   context ??= new AudioContext();

@@ -1,21 +1,21 @@
-// What the page knows of Telegram. Contents: chats, messages, who is looking. Not here: drawing.
+// The page's Telegram state. Contents: chats, messages, the current person. Not here: drawing.
 
 import { get, listen } from "./api.js";
 
 export const state = {
   cast: null,
-  me: null, // the person that the page is looking through
+  me: null, // the person whose point of view is shown
   chatId: null,
-  thread: null, // the forum topic that is shown alone
+  thread: null, // the only forum topic shown
   chats: new Map(),
   messages: new Map(), // chat id → Map of message id → message, deleted ones included
   unread: new Map(),
-  seen: "", // the event that everything here was read after
+  seen: "", // the event after which everything here was read
 };
 
 const watchers = new Set();
 
-/** Calls `watcher(kind, data)` for every event, after the state took it on. */
+/** Calls `watcher(kind, data)` for every event, after the state was updated. */
 export function watch(watcher) {
   watchers.add(watcher);
 }
@@ -31,7 +31,7 @@ export function messagesOf(chatId) {
   return state.messages.get(chatId);
 }
 
-/** The chats a person has: their own with the bot, and the groups they are in. */
+/** The chats of a person: their own with the bot, and their groups. */
 export function chatsOf(person) {
   const groups = [...state.chats.values()].filter(
     (chat) =>
@@ -40,9 +40,9 @@ export function chatsOf(person) {
   return [{ id: person.user_id, private: true, name: "Switchboard" }, ...groups];
 }
 
-const codes = new Map(); // picture's address → whether a camera reads a code in it; a promise while it is asked
+const codes = new Map(); // picture's address → whether a camera reads a code in it; a promise while being requested
 
-/** Finds out whether a message's picture is a code; tells "code" once that is known. */
+/** Finds out whether a message's picture is a code; emits "code" once that is known. */
 function lookAt(message) {
   const address = message.photo?.url;
   if (!address || message.deleted !== null || codes.has(address)) return;
@@ -57,7 +57,7 @@ function lookAt(message) {
 
 export const isCode = (message) => Boolean(message.photo) && codes.get(message.photo.url) === true;
 
-/** The codes that are to be seen now, the newest first, in all chats that the sandbox knows. */
+/** The codes visible now, newest first, in all chats known to the sandbox. */
 export function codesInChats() {
   const found = [];
   for (const messages of state.messages.values())
@@ -65,7 +65,7 @@ export function codesInChats() {
   return found.sort((one, other) => (other.edited || other.date) - (one.edited || one.date));
 }
 
-/** Which of `phones` ({number, name}) a code is meant for, by what stands under it, as a person reads it; or null. */
+/** Which of `phones` ({number, name}) a code is meant for, according to its caption, as a person reads it; or null. */
 export function meantFor(message, phones) {
   const text = message.text || "";
   const numbers = (text.match(/(?:\+|00)\d[\d ()/.-]{6,22}\d/g) || []).map(
@@ -95,7 +95,7 @@ export async function load() {
 
 export async function refreshChats() {
   const found = await get("/telegram/client/chats");
-  state.seen ||= found.event; // what came before is read below, what comes later by the stream
+  state.seen ||= found.event; // earlier events are included in what is read below, later ones come by the stream
   state.chats = new Map(found.chats.map((chat) => [chat.id, chat]));
 }
 
@@ -109,7 +109,7 @@ async function loadMessages(chatId) {
 }
 
 async function take(event) {
-  if (event.kind === "missed") return location.reload(); // the sandbox was started again, or this tab slept for long
+  if (event.kind === "missed") return location.reload(); // the sandbox was restarted, or this tab slept for long
   if (event.kind === "message" || event.kind === "edit") {
     messagesOf(event.chat_id).set(event.message.message_id, event.message);
     lookAt(event.message);

@@ -1,5 +1,5 @@
-// What happened to a phone. Contents: the newest lines and the strip of the last minutes on each card, and the
-// panel with everything. Not here: asking; phones.js does, for all at once.
+// The history of a phone. Contents: the newest lines and the strip of the last minutes on each card, and the
+// panel with everything. Not here: polling; phones.js does that, for all at once.
 
 import { clock, h } from "./dom.js";
 import { state } from "./store.js";
@@ -9,7 +9,7 @@ const STRIP_SECONDS = 300;
 const known = { run: "", last: 0, entries: [] };
 let panel = null;
 
-/** Takes on what `/phones` answered; `take.path()` is what to ask next. */
+/** Stores the answer of `/phones`; `take.path()` is the next request's path. */
 export function take(found) {
   if (found.run !== known.run) Object.assign(known, { run: found.run, last: 0, entries: [] });
   const fresh = found.timeline.filter((entry) => entry.number > known.last);
@@ -22,7 +22,7 @@ take.path = () => `/phones?after=${known.last}&run=${known.run}`;
 
 const of = (number) => known.entries.filter((entry) => entry.phone === null || entry.phone === number);
 
-/** Draws a phone's newest lines and how it stood in the last minutes. */
+/** Draws a phone's newest lines and its state in the last minutes. */
 export function drawTimeline(node, number) {
   const entries = of(number);
   const shape = `${entries.at(-1)?.number}`;
@@ -72,7 +72,7 @@ function drawStrip(strip, entries) {
   );
 }
 
-/** Makes the body of the panel with what happened to all phones, the newest first. */
+/** Creates the body of the panel with the history of all phones, newest first. */
 export function timelineBody(count) {
   panel = { list: h("ol", { class: "lines all", tabIndex: 0, "aria-label": "What happened to all phones" }), count };
   drawPanel();

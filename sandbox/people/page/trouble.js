@@ -1,5 +1,5 @@
-// Trouble on request, and what the bot does about it. Contents: WhatsApp's switches and Telegram's failures, both
-// as the stand-ins list them, the bot's process, the journal of what it asked. Not here: phones and the chat.
+// Faults on request, and the bot's reaction. Contents: WhatsApp's switches and Telegram's failures, both
+// as listed by the stand-ins, the bot's process, the journal of its requests. Not here: phones and the chat.
 
 import { attempt, get, post, remove } from "./api.js";
 import { clock, h, icon } from "./dom.js";
@@ -28,7 +28,7 @@ function panel(title, hint, count, body, { open = false, tools = [] } = {}) {
   );
 }
 
-// What happened to the phones
+// History of the phones
 
 function happenedPanel() {
   const count = h("span", { class: "count" });
@@ -37,9 +37,9 @@ function happenedPanel() {
   return node;
 }
 
-// Lists by subject, with a field to search them
+// Lists by subject, with a search field
 
-/** Groups `entries` by their subject, in the order of first mention; `draw` makes an element of an entry. */
+/** Groups `entries` by their subject, in the order of first mention; `draw` creates an entry's element. */
 function bySubject(entries, draw, className) {
   const groups = new Map();
   for (const entry of entries) {
@@ -52,7 +52,7 @@ function bySubject(entries, draw, className) {
   );
 }
 
-/** A field that hides what does not hold all its words: `root` has subjects, each with entries of `selector`. */
+/** A field that hides entries without all of its words: `root` has subjects, each with entries of `selector`. */
 function searchField(root, selector, label) {
   const none = h("p", { class: "nothing", hidden: true, role: "status" }, "Nothing has all these words.");
   const filter = () => {
@@ -74,7 +74,7 @@ function searchField(root, selector, label) {
   return { field, none, filter };
 }
 
-// WhatsApp's nasty cases
+// WhatsApp's edge cases
 
 function switchesPanel() {
   const list = h("div", { class: "subjects" });
@@ -267,7 +267,7 @@ function programPanel() {
   return node;
 }
 
-// What the bot asked
+// The bot's requests
 
 function journalPanel() {
   const list = h("ol", { class: "journal", tabIndex: 0, "aria-label": "Requests, the newest first" });

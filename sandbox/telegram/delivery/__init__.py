@@ -1,1 +1,1 @@
-"""How updates reach a bot: the queue that it polls, and its webhook."""
+"""Delivery of updates to a bot: the queue that it polls, and its webhook."""

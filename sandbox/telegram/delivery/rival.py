@@ -1,6 +1,6 @@
-"""Another program with the bot's token: it polls too, ends the bot's polls by it, and takes updates away.
+"""Another program with the bot's token: its polls end the bot's polls, and it takes updates away.
 
-Contents: that program's loop. Not here: the rule of who wins (`updates`).
+Contents: that program's loop. Not here: the rule that decides which poll wins (`updates`).
 """
 
 import asyncio
@@ -14,19 +14,19 @@ AGAIN_AFTER = 1.0
 
 
 class Rival:
-    """Polls from `start` to `stop`, as a second copy of a bot on another machine does."""
+    """Polls from `start` to `stop`, like a second copy of a bot on another machine."""
 
     def __init__(self, updates: Updates) -> None:
         self._updates = updates
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
-        """Begin to poll; nothing if it does already."""
+        """Start polling, unless it is already."""
         if self._task is None:
             self._task = asyncio.create_task(self._poll(), name="rival-poller")
 
     async def stop(self) -> None:
-        """End it."""
+        """Stop polling."""
         task, self._task = self._task, None
         if task is not None:
             task.cancel()

@@ -1,7 +1,7 @@
-"""Updates on their way to the bot: the queue, the long poll and who may poll.
+"""Updates for the bot: the queue, the long poll and who may poll.
 
 Contents: numbering, confirming by offset, the rule that a newer getUpdates ends the older one. Not here:
-HTTP, webhooks (`webhook`) and what updates hold.
+HTTP, webhooks (`webhook`) and the contents of updates.
 """
 
 import asyncio
@@ -14,13 +14,13 @@ from sandbox.telegram.errors import ApiError, other_poller, webhook_active, webh
 FIRST_UPDATE_ID = 700_000_001
 MAX_TIMEOUT = 50
 CONFLICT_PAUSE = 3.0
-# Sent only where they are asked for (core.telegram.org/bots/api#getupdates).
+# Sent only if requested (core.telegram.org/bots/api#getupdates).
 ON_REQUEST = frozenset({"chat_member", "message_reaction", "message_reaction_count"})
 
 
 @dataclass(frozen=True, slots=True)
 class Update:
-    """One update: its number, its kind and the object it carries, as JSON."""
+    """One update: its number, its kind and its JSON object."""
 
     number: int
     kind: str
@@ -68,14 +68,14 @@ class Updates:
         return self._poll is not None
 
     def push(self, kind: str, body: dict[str, Any]) -> int | None:
-        """Queue an update, unless the bot does not want its kind; returns its number."""
+        """Queue an update, unless the bot has excluded its kind; return its number."""
         wanted = kind not in ON_REQUEST if self.allowed is None else kind in self.allowed
         if not wanted:
             return None
         return self.push_raw(kind, body)
 
     def push_raw(self, kind: str, body: Any) -> int:
-        """Queue an update as it is, whatever it holds: one that a client library cannot read, for instance."""
+        """Queue an update as it is, whatever it contains, such as one that a client library cannot parse."""
         update = Update(self._next, kind, body)
         self._next += 1
         self.pending.append(update)
@@ -85,35 +85,35 @@ class Updates:
         return update.number
 
     def allow(self, kinds: list[str] | None) -> None:
-        """Take `allowed_updates` over: None keeps what was, an empty list means the default."""
+        """Apply `allowed_updates`: None changes nothing, an empty list means the default."""
         if kinds is not None:
             self.allowed = frozenset(kinds) or None
 
     def confirm(self, offset: int) -> None:
-        """Forget what `offset` confirms; a negative one keeps only the last few."""
+        """Discard the updates confirmed by `offset`; a negative one retains only the last few."""
         if offset < 0:
             self.pending = self.pending[offset:]
         elif offset > 0:
             self.pending = [update for update in self.pending if update.number >= offset]
 
     def set_webhook(self, webhook: Webhook) -> None:
-        """Have updates pushed from now on; the poll that waits is ended."""
+        """Push updates from now on; a waiting poll is ended."""
         self.interrupt(webhook_set())
         self.webhook = webhook
         self.pushed.set()
 
     def drop(self) -> None:
-        """Forget everything pending."""
+        """Discard all pending updates."""
         self.pending.clear()
 
     def interrupt(self, error: ApiError | Exception) -> None:
-        """End the waiting getUpdates request, if there is one, with `error`."""
+        """End the waiting getUpdates request, if any, with `error`."""
         if self._poll is not None:
             self._poll.end = error
             self._poll.changed.set()
 
     async def get(self, offset: int, limit: int, timeout: int) -> list[Update]:  # noqa: ASYNC109 - Telegram's name
-        """Answer one getUpdates: at once where something is pending, else after up to `timeout` seconds (0–50)."""
+        """Answer one getUpdates: at once if something is pending, otherwise after up to `timeout` seconds (0–50)."""
         if self.webhook.url:
             raise webhook_active()
         if self._poll is not None:
@@ -139,7 +139,7 @@ class Updates:
         return self.pending[:limit]
 
     async def _pause_between_conflicts(self, end: ApiError | Exception) -> None:
-        """Hold a second conflict within 3 s back, as the official server does (`fail_query_conflict`)."""
+        """Delay a second conflict within 3 s, as the official server does (`fail_query_conflict`)."""
         if not isinstance(end, ApiError) or end.code != other_poller().code:
             return
         if self._now() < self._next_conflict:

@@ -1,6 +1,6 @@
 """Updates pushed to the bot's own server.
 
-Contents: the task that delivers to a webhook, one update after another, and tries again. Not here:
+Contents: the task that delivers updates to a webhook one by one, with retries. Not here:
 polling.
 """
 
@@ -18,7 +18,7 @@ RETRIES = (0.2, 0.5, 1.0, 2.0, 5.0)
 
 
 async def deliver_for_ever(world: World) -> None:
-    """Push what is pending whenever a webhook is set; the caller cancels it."""
+    """Push pending updates whenever a webhook is set; the caller cancels it."""
     updates = world.updates
     async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=DEADLINE)) as session:
         failures = 0

@@ -1,1 +1,1 @@
-"""Telegram's formatted text: what is parsed from HTML and Markdown, and how it is counted and limited."""
+"""Telegram's formatted text: parsing HTML and Markdown, counting characters, and limits."""

@@ -1,4 +1,4 @@
-"""`parse_mode=HTML`: from text with tags to text with entities, refusing what the official server refuses.
+"""`parse_mode=HTML`: from text with tags to text with entities, rejecting what the official server rejects.
 
 Contents: the HTML parser and its error texts (tdlib/td `parse_html`). Not here: limits, detection of
 links and commands, the other mark-up language.
@@ -23,7 +23,7 @@ _MAX_NAME = 6
 
 
 class MarkupError(ValueError):
-    """The text's mark-up cannot be read; the message is the server's own reason."""
+    """The text's mark-up is invalid; the message is the server's own reason."""
 
 
 @dataclass(slots=True)
@@ -35,7 +35,7 @@ class _Open:
 
 
 def _argument(tag: str, attribute: str, value: str) -> str | None:
-    """Return what an attribute says about its tag, None where it says nothing."""
+    """Return the value of an attribute of its tag, None if it has no meaning there."""
     match tag, attribute:
         case ("a", "href") | ("tg-emoji", "emoji-id") | ("tg-time", "unix"):
             return value
@@ -230,7 +230,7 @@ class _HtmlParser:
             self._code(opened, length)
 
     def _code(self, opened: _Open, length: int) -> None:
-        """Add code or pre; the two around the very same text are one block, with the code's language."""
+        """Add code or pre; if both cover exactly the same text, they are one block, with the code's language."""
         last = self._entities[-1] if self._entities else None
         if last is not None and (last.offset, last.length) == (opened.offset, length):
             language = last.language if opened.tag == "pre" and last.type == "code" else None

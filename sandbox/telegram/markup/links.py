@@ -1,6 +1,6 @@
-"""Which URLs a text link may carry, and how the server writes them.
+"""Which URLs a text link may have, and how the server writes them.
 
-Contents: the check of a link's URL and the two `tg://` forms that mark-up knows. Not here: finding links
+Contents: the check of a link's URL and the two `tg://` forms known to mark-up. Not here: finding links
 in plain text (`text`).
 """
 
@@ -14,7 +14,7 @@ _USER = re.compile(r"tg:(?://)?user/?\?(.*)", re.IGNORECASE | re.DOTALL)
 
 
 def checked_link(url: str) -> str:
-    """Return `url` as the server keeps it (scheme added, an empty path made `/`), or "" where it is none."""
+    """Return `url` as the server stores it (scheme added, an empty path made `/`), or "" if it is not a URL."""
     if re.match(r"(?i)(tg|ton|tonsite):", url):
         return url
     if not re.match(r"(?i)https?://", url):
@@ -46,7 +46,7 @@ def linked_user(url: str) -> int | None:
 
 
 def linked_mark(url: str) -> tuple[str, str, str]:
-    """Return what a `tg://emoji?id=…` or `tg://time?unix=…&format=…` link names: kind, number, format.
+    """Return the parts of a `tg://emoji?id=…` or `tg://time?unix=…&format=…` link: kind, number, format.
 
     Raises ValueError with the server's reason.
     """

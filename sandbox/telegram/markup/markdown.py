@@ -1,7 +1,7 @@
 """`parse_mode=MarkdownV2` and the legacy `Markdown`: from marked text to text with entities.
 
-Contents: the two parsers and their error texts (tdlib/td `parse_markdown_v2`, `parse_markdown`). What never
-does: limits, detection of links and commands, the other mark-up language.
+Contents: the two parsers and their error texts (tdlib/td `parse_markdown_v2`, `parse_markdown`). Not
+here: limits, detection of links and commands, the other mark-up language.
 """
 
 from dataclasses import dataclass
@@ -97,7 +97,7 @@ class _MarkdownV2Parser:
             self._emit("\n")
 
     def _end_quote(self, tail: str = "") -> None:
-        """Close the block quote; an empty spoiler mark right at its end makes it expandable."""
+        """Close the block quote; an empty spoiler mark at its very end makes it expandable."""
         kind = "blockquote"
         last = self._open[-1]
         if (
@@ -209,7 +209,7 @@ def parse_markdown_v2(source: str) -> tuple[str, list[Entity]]:
 
 
 def parse_markdown(source: str) -> tuple[str, list[Entity]]:
-    """Return text and entities of the legacy mark-up, which knows no nesting; raise MarkupError."""
+    """Return text and entities of the legacy mark-up, which has no nesting; raise MarkupError."""
     out = TextBuilder()
     entities: list[Entity] = []
     at = 0
@@ -227,7 +227,7 @@ def parse_markdown(source: str) -> tuple[str, list[Entity]]:
 
 
 def _legacy_entity(source: str, begin: int, out: TextBuilder, entities: list[Entity]) -> int:
-    """Read one entity from `begin` on and return where the text goes on."""
+    """Read one entity starting at `begin` and return where the text continues."""
     kind, closing, at, language = _LEGACY[source[begin]], source[begin].replace("[", "]"), begin + 1, None
     if source.startswith("```", begin):
         kind, closing, at = "pre", "```", begin + 3

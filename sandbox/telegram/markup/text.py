@@ -1,7 +1,7 @@
-"""Text as Telegram keeps it: plain characters plus entities measured in UTF-16 code units.
+"""Text as Telegram stores it: plain characters plus entities measured in UTF-16 code units.
 
-Contents: entities, their normal form and the ones Telegram finds by itself (commands, links, mentions).
-Not here: the two mark-up languages (`html_markup`, `markdown_markup`) and length limits.
+Contents: entities, their normal form and those detected by Telegram (commands, links, mentions).
+Not here: the two mark-up languages (`html`, `markdown`) and length limits.
 """
 
 import re
@@ -16,7 +16,7 @@ _PRIORITY = {
 }  # fmt: skip
 _OTHER_PRIORITY = 50
 
-# What Telegram itself marks in a plain text. The word boundaries follow tdlib/td MessageEntity.cpp; links are
+# What Telegram itself detects in plain text. The word boundaries follow tdlib/td MessageEntity.cpp; links are
 # recognised by scheme or by a few well-known top-level domains, where the real list has hundreds.
 _FOUND = (
     ("url", re.compile(r"(?<![\w@.])(?:https?://[^\s<>\"]+|(?:[\w-]+\.)+(?:org|com|net|dev|io|me|de)\b(?:/[^\s<>\"]*)?)")),
@@ -44,7 +44,7 @@ class Entity:
 
     @property
     def end(self) -> int:
-        """The first unit behind the entity."""
+        """The first unit after the entity."""
         return self.offset + self.length
 
     def to_json(self) -> dict[str, Any]:
@@ -74,12 +74,12 @@ class RichText:
 
     @property
     def length(self) -> int:
-        """The text's length in UTF-16 code units: what Telegram's limits are held against here."""
+        """The text's length in UTF-16 code units, which Telegram's limits apply to here."""
         return utf16_length(self.text)
 
 
 class TextBuilder:
-    """Collects plain text while a parser runs and knows its length in UTF-16 units."""
+    """Collects plain text during parsing and knows its length in UTF-16 units."""
 
     def __init__(self) -> None:
         self._parts: list[str] = []
@@ -94,7 +94,7 @@ class TextBuilder:
         return "".join(self._parts)
 
     def since(self, offset: int) -> str:
-        """Return what was added from UTF-16 `offset` on."""
+        """Return what was added after UTF-16 `offset`."""
         return utf16_slice(str(self), offset, self.length)
 
 
@@ -109,10 +109,10 @@ def utf16_slice(text: str, start: int, stop: int) -> str:
 
 
 def normalise(text: str, entities: list[Entity], *, detect: bool = True) -> RichText:
-    """Strip the ends, clip entities to what is left, apply the nesting rules and find what Telegram finds.
+    """Strip whitespace, clip entities to what is left, apply the nesting rules and detect what Telegram detects.
 
-    Leading and trailing whitespace goes, as the server does it; entities that become empty go with it; nothing
-    stays inside code or pre, and bold and its kind are split around them.
+    Leading and trailing whitespace is removed, as by the server, with entities that become empty; nothing is allowed
+    inside code or pre, and bold and similar entities are split around them.
     """
     stripped = text.lstrip()
     shift = utf16_length(text) - utf16_length(stripped)
@@ -131,12 +131,12 @@ def normalise(text: str, entities: list[Entity], *, detect: bool = True) -> Rich
 
 
 def sort_entities(entities: list[Entity]) -> list[Entity]:
-    """Order by start, the longer first, then by the server's priority of types."""
+    """Sort by start, then longest first, then by the server's priority of types."""
     return sorted(entities, key=lambda e: (e.offset, -e.length, _PRIORITY.get(e.type, _OTHER_PRIORITY)))
 
 
 def find_entities(text: str) -> list[Entity]:
-    """Return the entities Telegram itself finds in a plain text, without overlaps."""
+    """Return the entities that Telegram itself detects in plain text, without overlaps."""
     return sort_entities(_detected(text, []))
 
 
@@ -155,7 +155,7 @@ def _without_code_overlap(entities: list[Entity]) -> list[Entity]:
 
 
 def _inside(inner: Entity, outer: Entity) -> bool:
-    """Tell whether `outer` covers `inner` and more."""
+    """Return whether `outer` covers `inner` and more."""
     return outer.length > inner.length and outer.offset <= inner.offset and inner.end <= outer.end
 
 

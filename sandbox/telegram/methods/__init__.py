@@ -1,6 +1,6 @@
 """The Bot API's methods, one function each, registered by name.
 
-Contents: reading a call's parameters and answering with JSON. Not here: HTTP, and the rules of state
+Contents: reading a call's parameters and returning JSON. Not here: HTTP, and the rules of the state
 (`posting`, `world`, `updates`).
 """
 

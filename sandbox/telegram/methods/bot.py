@@ -1,6 +1,6 @@
-"""Methods about the bot itself: who it is, its updates, its command menu, its files.
+"""Methods about the bot itself: its identity, updates, command menu and files.
 
-Contents: those methods. Not here: anything said in a chat.
+Contents: those methods. Not here: anything about messages in a chat.
 """
 
 import re
@@ -42,14 +42,14 @@ def get_me(call: Call) -> Json:
 
 @method("logOut")
 def log_out(call: Call) -> bool:
-    """Leave this server; every later call is answered 400 until the stand-in is told otherwise."""
+    """Log out of this server; every later call is answered 400 until `logged_out` is cleared in the world's profile."""
     call.world.profile["logged_out"] = True
     return True
 
 
 @method("close")
 def close(call: Call) -> bool:
-    """Stop serving the bot here; the stand-in goes on at once."""
+    """Stop serving the bot here; the stand-in continues at once."""
     call.world.feed.publish("closed")
     return True
 
@@ -77,7 +77,7 @@ def _allowed(params: Params) -> list[str] | None:
 
 @method("setWebhook")
 def set_webhook(call: Call) -> bool:
-    """Have updates pushed to a URL, or polled again where it is empty. Plain HTTP is fine here, as with `--local`."""
+    """Push updates to a URL, or return to polling if it is empty. Plain HTTP is allowed here, as with `--local`."""
     params, updates = call.params, call.world.updates
     url, secret = params.text("url"), params.text("secret_token")
     if params.boolean("drop_pending_updates"):
@@ -98,7 +98,7 @@ def set_webhook(call: Call) -> bool:
 
 @method("deleteWebhook")
 def delete_webhook(call: Call) -> bool:
-    """Go back to polling."""
+    """Return to polling."""
     if call.params.boolean("drop_pending_updates"):
         call.world.updates.drop()
     call.world.updates.webhook = Webhook()
@@ -107,7 +107,7 @@ def delete_webhook(call: Call) -> bool:
 
 @method("getWebhookInfo")
 def get_webhook_info(call: Call) -> Json:
-    """Tell where updates are pushed to and what went wrong last."""
+    """Return where updates are pushed to and the last error."""
     updates = call.world.updates
     webhook = updates.webhook
     found: Json = {
@@ -152,7 +152,7 @@ def get_my_commands(call: Call) -> list[Json]:
 
 @method("deleteMyCommands")
 def delete_my_commands(call: Call) -> bool:
-    """Remove the menu of one scope and language; wider scopes show through again."""
+    """Remove the menu of one scope and language; wider scopes apply again."""
     _menus(call.world).pop(_scope_key(call), None)
     call.world.feed.publish("commands")
     return True
@@ -189,7 +189,7 @@ def _menus(world: World) -> dict[str, list[Json]]:
 
 
 def commands_seen(world: World, chat_id: int, user_id: int) -> list[Json]:
-    """Return the menu that `user_id` sees in `chat_id`: the narrowest scope that has one (bots/api#botcommandscope)."""
+    """Return the menu that `user_id` sees in `chat_id`: that of the narrowest scope (bots/api#botcommandscope)."""
     menus, chat, user = _menus(world), world.chats.get(chat_id), world.users.get(user_id)
     private = chat.type == "private" if chat else chat_id > 0
     administrator = bool(chat and chat.members.get(user_id) in {"administrator", "creator"})
@@ -240,7 +240,7 @@ _profile_method("ShortDescription", "short_description", 120)
 
 @method("setChatMenuButton")
 def set_chat_menu_button(call: Call) -> bool:
-    """Keep the menu button's kind for a chat, or for all."""
+    """Store the menu button's kind for a chat, or for all."""
     button = call.params.structure("menu_button", "menu button") or {"type": "default"}
     call.world.profile[f"menu:{call.params.integer('chat_id')}"] = button
     return True
@@ -255,7 +255,7 @@ def get_chat_menu_button(call: Call) -> Any:
 
 @method("setMyDefaultAdministratorRights")
 def set_my_default_administrator_rights(call: Call) -> bool:
-    """Keep the rights the bot suggests when it is made an administrator."""
+    """Store the rights the bot suggests when it is made an administrator."""
     call.world.profile["rights"] = call.params.structure("rights", "ChatAdministratorRights")
     return True
 
@@ -265,7 +265,7 @@ def set_my_default_administrator_rights(call: Call) -> bool:
 
 @method("getFile")
 def get_file(call: Call) -> Json:
-    """Return the path under which a file can be fetched."""
+    """Return the path for downloading a file."""
     file_id = call.params.text("file_id")
     if not file_id:
         raise bad_request("file_id not specified")

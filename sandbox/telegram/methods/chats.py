@@ -1,6 +1,6 @@
-"""Methods about chats: what they are, who is in them, what is pinned, and the topics of a forum.
+"""Methods about chats: their properties, members, pinned messages, and the topics of a forum.
 
-Contents: those methods. Not here: messages and the bot's own affairs.
+Contents: those methods. Not here: messages and the bot's own settings.
 """
 
 from typing import Any
@@ -35,7 +35,7 @@ def get_chat(call: Call) -> Json:
 
 @method("getChatMember")
 def get_chat_member(call: Call) -> Json:
-    """Return what a user is in a chat."""
+    """Return a user's membership in a chat."""
     chat = call.world.chat(call.params.text("chat_id"))
     user = call.world.users.get(call.params.integer("user_id"))
     if user is None:
@@ -62,13 +62,13 @@ def get_chat_administrators(call: Call) -> list[Json]:
 
 @method("getChatMemberCount")
 def get_chat_member_count(call: Call) -> int:
-    """Return how many are in a chat, the bot counted."""
+    """Return the number of members of a chat, the bot included."""
     return len(call.world.chat(call.params.text("chat_id")).members) + 1
 
 
 @method("leaveChat")
 def leave_chat(call: Call) -> bool:
-    """Take the bot out of a group."""
+    """Remove the bot from a group."""
     chat = call.world.chat(call.params.text("chat_id"))
     if chat.type == "private":
         raise bad_request("chat member status can't be changed in private chats")
@@ -81,7 +81,7 @@ def leave_chat(call: Call) -> bool:
 
 @method("pinChatMessage")
 def pin_chat_message(call: Call) -> bool:
-    """Pin a message; a service message tells so, silently or not."""
+    """Pin a message; a service message announces it, silently or not."""
     world, chat = call.world, _chat_with_right(call, "pin a message")
     message = world.message(chat, call.params.integer("message_id"))
     if message is None:
@@ -103,7 +103,7 @@ def pin_chat_message(call: Call) -> bool:
 
 @method("unpinChatMessage")
 def unpin_chat_message(call: Call) -> bool:
-    """Unpin one message, the newest where none is named."""
+    """Unpin one message, the newest if none is named."""
     chat = _chat_with_right(call, "unpin a message")
     number = call.params.integer("message_id") or (chat.pinned[-1] if chat.pinned else 0)
     if number not in chat.pinned:
@@ -134,7 +134,7 @@ def _chat_with_right(call: Call, what: str) -> Chat:
 
 @method("createForumTopic")
 def create_forum_topic(call: Call) -> Json:
-    """Open a topic; its thread id is the id of the service message that tells so."""
+    """Open a topic; its thread id is the id of the service message that announces it."""
     world, chat = call.world, _forum(call, "create a topic")
     name = call.params.text("name").strip()
     if not 0 < len(name) <= MAX_TOPIC_NAME:
@@ -159,7 +159,7 @@ def edit_forum_topic(call: Call) -> bool:
 
 @method("closeForumTopic")
 def close_forum_topic(call: Call) -> bool:
-    """Close a topic for everybody but administrators."""
+    """Close a topic for everybody except administrators."""
     chat = _forum(call, "close the topic")
     topic = _topic(call, chat)
     if topic.closed:
@@ -170,7 +170,7 @@ def close_forum_topic(call: Call) -> bool:
 
 @method("reopenForumTopic")
 def reopen_forum_topic(call: Call) -> bool:
-    """Open a closed topic again."""
+    """Reopen a closed topic."""
     chat = _forum(call, "reopen the topic")
     topic = _topic(call, chat)
     if not topic.closed:
@@ -181,7 +181,7 @@ def reopen_forum_topic(call: Call) -> bool:
 
 @method("deleteForumTopic")
 def delete_forum_topic(call: Call) -> bool:
-    """Delete a topic with all that was said in it."""
+    """Delete a topic with all its messages."""
     chat = _forum(call, "delete the topic")
     topic = _topic(call, chat)
     posting.delete_topic(call.world, chat, topic.thread_id, by="bot")

@@ -1,4 +1,4 @@
-"""Methods that send, edit and delete messages and answer presses.
+"""Methods that send, edit and delete messages and answer button presses.
 
 Contents: those methods. Not here: their rules (`posting`) and shared parameters (`reading`).
 """
@@ -20,7 +20,7 @@ MAX_BATCH = 100
 
 
 def _send(call: Call, make: Any) -> Json:
-    """Post what `make()` returns; mark-up is read before the chat is looked up, as the server does."""
+    """Post what `make()` returns; mark-up is parsed before the chat is looked up, as on the real server."""
     params = call.params
     content: Content = make()
     content = replace(content, markup=reading.inline_markup(call, inline_only=False))
@@ -58,13 +58,13 @@ def send_photo(call: Call) -> Json:
 
 @method("sendDocument")
 def send_document(call: Call) -> Json:
-    """Send a file as it is."""
+    """Send a file unchanged."""
     return _send(call, lambda: Content(reading.caption_of(call), reading.media_of(call, "document")))
 
 
 @method("editMessageText")
 def edit_message_text(call: Call) -> Json:
-    """Change a text message."""
+    """Edit a text message."""
     text, markup = reading.text_of(call), reading.inline_markup(call, inline_only=True)
     message = _to_edit(call)
     if message.content.media is not None:
@@ -75,7 +75,7 @@ def edit_message_text(call: Call) -> Json:
 
 @method("editMessageCaption")
 def edit_message_caption(call: Call) -> Json:
-    """Change the caption of a picture or document."""
+    """Edit the caption of a picture or document."""
     caption, markup = reading.caption_of(call), reading.inline_markup(call, inline_only=True)
     message = _to_edit(call)
     if message.content.media is None:
@@ -87,7 +87,7 @@ def edit_message_caption(call: Call) -> Json:
 
 @method("editMessageMedia")
 def edit_message_media(call: Call) -> Json:
-    """Put another picture or document, with its caption, in a message's place."""
+    """Replace a message's picture or document, with its caption."""
     media, caption, given = reading.input_media(call)
     markup = reading.inline_markup(call, inline_only=True)
     message = _to_edit(call)
@@ -97,7 +97,7 @@ def edit_message_media(call: Call) -> Json:
 
 @method("editMessageReplyMarkup")
 def edit_message_reply_markup(call: Call) -> Json:
-    """Change only the buttons."""
+    """Edit only the buttons."""
     markup = reading.inline_markup(call, inline_only=True)
     message = _to_edit(call)
     return posting.edit(call.world, message, replace(message.content, markup=markup)).to_json()
@@ -128,7 +128,7 @@ def delete_message(call: Call) -> bool:
 
 @method("deleteMessages")
 def delete_messages(call: Call) -> bool:
-    """Delete up to 100 messages; those that are not there are passed over."""
+    """Delete up to 100 messages; missing ones are skipped."""
     numbers = call.params.structure("message_ids", "message identifiers")
     if not isinstance(numbers, list) or not numbers:
         raise bad_request("message identifiers are not specified")
@@ -145,14 +145,14 @@ def delete_messages(call: Call) -> bool:
 
 
 def _chat_to_delete_in(call: Call) -> Chat:
-    """Find the chat; a bot that was blocked may still take its messages back."""
+    """Find the chat; a blocked bot may still delete its messages."""
     chat = call.world.chat(call.params.text("chat_id"))
     return chat if chat.blocked else call.world.chat(call.params.text("chat_id"), write=True)
 
 
 @method("answerCallbackQuery")
 def answer_callback_query(call: Call) -> bool:
-    """Answer a press with nothing, a toast or an alert."""
+    """Answer a button press with nothing, a toast or an alert."""
     params = call.params
     posting.answer(
         call.world,
@@ -177,7 +177,7 @@ def send_chat_action(call: Call) -> bool:
 
 @method("setMessageReaction")
 def set_message_reaction(call: Call) -> bool:
-    """Put the bot's reaction on a message."""
+    """Set the bot's reaction to a message."""
     chat = call.world.chat(call.params.text("chat_id"), write=True)
     message = call.world.message(chat, call.params.integer("message_id"))
     if message is None:

@@ -1,6 +1,6 @@
 """Parameters that several methods share: text with mark-up, keyboards, replies, media.
 
-Contents: turning parameters into the model's values, with the server's error texts. Not here: acting on
+Contents: converting parameters to the model's values, with the server's error texts. Not here: acting on
 them.
 """
 
@@ -34,7 +34,7 @@ _ACTIONS = (
 
 
 def rich_text(text: str, parse_mode: str, entities: Any) -> RichText:
-    """Return text and entities of a message; raises the 400 for mark-up that cannot be read."""
+    """Return text and entities of a message; raises the 400 for invalid mark-up."""
     if len(text.encode()) > MAX_SOURCE_BYTES:
         raise bad_request("text is too long")
     mode = parse_mode.lower()
@@ -87,7 +87,7 @@ def caption_of(call: Call) -> RichText:
 
 
 def inline_markup(call: Call, *, inline_only: bool) -> Markup | None:
-    """Return the inline keyboard of `reply_markup`; other keyboards are accepted and shown to nobody."""
+    """Return the inline keyboard of `reply_markup`; other keyboards are accepted and not shown."""
     given = call.params.structure("reply_markup", "reply keyboard markup")
     if given is None:
         return None
@@ -132,7 +132,7 @@ def _frozen(value: Any) -> Any:
 
 
 def link_preview(call: Call) -> tuple[tuple[str, Any], ...] | None:
-    """Return `link_preview_options` (or its forerunner `disable_web_page_preview`)."""
+    """Return `link_preview_options` (or its predecessor `disable_web_page_preview`)."""
     given = call.params.structure("link_preview_options", "link preview options")
     if given is None:
         return (("is_disabled", True),) if call.params.boolean("disable_web_page_preview") else None
@@ -142,7 +142,7 @@ def link_preview(call: Call) -> tuple[tuple[str, Any], ...] | None:
 
 
 def reply_target(call: Call, chat: Chat) -> Message | None:
-    """Return the message that is answered to; raises where it is gone and must not be."""
+    """Return the message replied to; raises if it is gone and the reply requires it."""
     given = call.params.structure("reply_parameters", "reply parameters")
     if given is not None and not isinstance(given, dict):
         raise bad_request("object expected as reply parameters")
@@ -157,12 +157,12 @@ def reply_target(call: Call, chat: Chat) -> Message | None:
 
 
 def thread_of(call: Call) -> int | None:
-    """Return `message_thread_id`, None where it is missing."""
+    """Return `message_thread_id`, None if missing."""
     return call.params.integer("message_thread_id") or None
 
 
 def media_of(call: Call, name: str) -> Media:
-    """Return the media that sendPhoto or sendDocument carries in the parameter `name`."""
+    """Return the media that sendPhoto or sendDocument has in the parameter `name`."""
     return _media(call, name, call.params.text(name), call.params.upload(name), {})
 
 

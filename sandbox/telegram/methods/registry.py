@@ -1,6 +1,6 @@
-"""Which methods there are.
+"""The table of Bot API methods.
 
-Contents: the table of methods and what a method function is given. Not here: any method.
+Contents: the table, and what is passed to a method function. Not here: any method.
 """
 
 from collections.abc import Awaitable, Callable
@@ -25,7 +25,7 @@ _NAMES: dict[str, str] = {}
 
 
 def method(name: str) -> Callable[[Method], Method]:
-    """Register a function as the Bot API's method `name`; names are found in any case."""
+    """Register a function as the Bot API's method `name`; names are case-insensitive."""
 
     def register(function: Method) -> Method:
         METHODS[name.lower()] = function
@@ -36,5 +36,5 @@ def method(name: str) -> Callable[[Method], Method]:
 
 
 def canonical_name(given: str) -> str:
-    """Return the name as the documentation writes it, or `given` where there is no such method."""
+    """Return the name as documented, or `given` if there is no such method."""
     return _NAMES.get(given.lower(), given)

@@ -1,4 +1,4 @@
-// Who is linked here and what an account can do: addresses, chats, messages, the light query, presence.
+// The linked account and what it can do: addresses, chats, messages, the light query, presence.
 'use strict';
 __d('WAWebUserPrefsMeUser', (require, exports) => {
   const { Wid } = require('StandInBase');
@@ -13,7 +13,7 @@ __d('WAWebUserPrefsMeUser', (require, exports) => {
   exports.getMeUser = exports.getMaybeMeUser;
 });
 
-// Two names that wa-js finds by what they offer; the real modules' ids are unknown to us.
+// Two names that wa-js finds by their exports; the real modules' ids are unknown to us.
 __d('WAWebStandInLogin', (require, exports) => {
   const store = require('StandInStore');
   exports.isRegistered = () => store.me() !== null;
@@ -122,7 +122,7 @@ if (!JSON.parse(document.getElementById('stand-in').textContent).switches.no_exi
   });
 }
 
-// A temporary ban. No client that we know reads its end from the page, so this surface is the stand-in's own:
+// A temporary ban. No known client reads its end from the page, so this surface is the stand-in's own:
 // WAWebTemporaryBan.TemporaryBan.expiresAt (unix seconds) and [data-testid=temporary-ban][data-expires-at].
 __d('WAWebTemporaryBan', (require, exports) => {
   const { Model } = require('StandInBase');

@@ -1,5 +1,5 @@
-// The page's ground: events, models with observable attributes, collections, addresses.
-// Shapes follow Backbone, as the real page's do: on, off, once, trigger('change:name', model, value, before).
+// The page's foundation: events, models with observable attributes, collections, addresses.
+// Interfaces follow Backbone, as the real page's do: on, off, once, trigger('change:name', model, value, before).
 'use strict';
 __d('StandInBase', (require, exports) => {
   class Emitter {
@@ -46,7 +46,7 @@ __d('StandInBase', (require, exports) => {
       try {
         listener(...args);
       } catch (error) {
-        console.error(error); // one listener's fault is not the next one's
+        console.error(error); // one listener's error must not affect the next
       }
     }
   }

@@ -6,11 +6,11 @@
   const nonce = document.currentScript.nonce;
   const { timings, switches } = config;
   const modules = Object.create(null);
-  // An unknown build names everything of WhatsApp's differently; the same build always in the same way.
+  // An unknown build gives all of WhatsApp's modules different names; the same build always the same ones.
   const disguised = (id) =>
     switches.unknown_build !== 'off' && id.startsWith('WA') ? `XQ${[...id].map((c) => c.charCodeAt(0).toString(36)).join('')}` : id;
 
-  const hidden = Object.create(null); // what this build lacks, and the stand-in itself needs
+  const hidden = Object.create(null); // modules missing in this build that the stand-in itself needs
   const load = (id, all = modules) => {
     const module = all[id];
     if (!module) throw new Error(`Requiring unknown module "${id}"`);
@@ -20,11 +20,11 @@
     }
     return module.exports;
   };
-  const inner = (id) => (id in hidden ? load(id, hidden) : load(disguised(id))); // what the page's own modules use
+  const inner = (id) => (id in hidden ? load(id, hidden) : load(disguised(id))); // used by the page's own modules
 
   modules.__debug = { exports: { modulesMap: modules }, loaded: true };
   modules.ErrorGuard = { exports: { skipGuardGlobal() {} }, loaded: true };
-  // A debugging aid is no module: whoever waits for modules must not see one before the bundle is there.
+  // A debugging aid is not a module: clients that wait for modules must not see one before the bundle is loaded.
   for (const id of ['__debug', 'ErrorGuard']) Object.defineProperty(modules, id, { enumerable: false });
 
   window.__d = (id, factory) => {

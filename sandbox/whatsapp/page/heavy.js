@@ -1,5 +1,5 @@
 // The weight of a real page: thousands of chats in memory, a store of many megabytes, pictures, a font, timers.
-// Loaded only where `Options.heavy` asks for it; nothing that drivers touch is defined here.
+// Loaded only with `Options.heavy`; nothing that drivers touch is defined here.
 'use strict';
 __d('StandInHeavy', (require, exports) => {
   const { heavy } = require('StandInConfig');
@@ -7,9 +7,9 @@ __d('StandInHeavy', (require, exports) => {
   const { Chat } = require('WAWebCollections');
   const DATABASE = 'model-storage';
   const TABLE = 'message';
-  const RECORD = 64 * 1024; // bytes of one
+  const RECORD = 64 * 1024; // bytes per record
   const VISIBLE = 20; // rows of a virtual list at a time
-  const MESSAGES = 10; // in memory for each chat
+  const MESSAGES = 10; // in memory per chat
 
   const settled = (request) =>
     new Promise((resolve, reject) => {
@@ -23,7 +23,7 @@ __d('StandInHeavy', (require, exports) => {
     return settled(opening);
   };
 
-  // Filled once, some records at a time as a first history comes in; read in part at each start.
+  // Filled once, a few records at a time, like an initial history sync; partly read at each start.
   const store = async () => {
     const database = await open();
     const records = Math.floor((heavy.stored * 1024 * 1024) / RECORD);
@@ -58,7 +58,7 @@ __d('StandInHeavy', (require, exports) => {
       }));
       made.push(new Model({ id, name: `Chat ${number}`, unreadCount: number % 7, archive: false, t: number, messages }));
     }
-    exports.chats = made; // not in the collection: drivers that walk it would pay for what is ours
+    exports.chats = made; // not in the collection: drivers that iterate over it would pay for our own data
   };
 
   const show = () => {
@@ -87,7 +87,7 @@ __d('StandInHeavy', (require, exports) => {
     fill();
     require('StandInBulk').start();
     setInterval(show, 500);
-    // What a page does while nobody looks: clocks of rows, presence, queues that are looked through.
+    // What a page does while idle: clocks of rows, presence, scanning of queues.
     setInterval(() => exports.chats.slice(0, VISIBLE).forEach((chat) => (chat.t += 1)), 1000);
     setInterval(() => exports.chats.filter((chat) => chat.unreadCount > 5).length, 5000);
     setInterval(() => JSON.stringify(exports.chats.slice(0, 200).map((chat) => chat.messages)), 15000);

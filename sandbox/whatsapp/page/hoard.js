@@ -1,4 +1,4 @@
-// The harms that fill up, ask for, or run away with something; each goes on for as long as the page lives.
+// Attacks that exhaust a resource, request permissions, or navigate away; each continues while the page lives.
 'use strict';
 __d('StandInHoard', (require, exports) => {
   const { pause } = require('StandInBase');
@@ -33,7 +33,7 @@ __d('StandInHoard', (require, exports) => {
     for (let count = 0; count < 8; count++) quietly(() => new SharedWorker(url, `hoarder${count}`));
   };
 
-  // What workers print reaches who drives the page by another way than what the page prints.
+  // What workers print reaches the driver by another channel than what the page prints.
   exports.worker_console = () => {
     const url = source("const line = 'w'.repeat(100_000); setInterval(() => { for (let i = 0; i < 100; i++) console.error(line); }, 20);");
     for (let count = 0; count < 4; count++) quietly(() => (window[`printer${count}`] = new Worker(url)));
@@ -56,7 +56,7 @@ __d('StandInHoard', (require, exports) => {
     }
   };
 
-  // Whatever a browser would ask a person about, or show them.
+  // Everything that a browser would ask a person about, or show them.
   exports.prompts = async () => {
     for (;;) {
       const root = document.documentElement;

@@ -1,12 +1,12 @@
-// A page that turns on who drives it. Each export is one harm, and goes on for as long as the page lives.
+// A page that attacks whatever drives it. Each export is one attack, and continues while the page lives.
 'use strict';
 __d('StandInHarm', (require, exports) => {
   Object.assign(exports, require('StandInHoard'));
   const { pause } = require('StandInBase');
-  const CHUNK = 100_000; // letters
+  const CHUNK = 100_000; // characters
   const MANY = 100_000; // calls
 
-  // Whatever might be a way to who drives the page: anything that the browser itself did not put into window.
+  // Possible channels to the driver: everything in window that the browser itself did not define.
   const foreign = () => {
     const frame = document.createElement('iframe');
     document.body.append(frame);
@@ -46,7 +46,7 @@ __d('StandInHarm', (require, exports) => {
     }
   };
 
-  // Moves what is watched as fast as it can, and calls whatever looks like a way to tell something.
+  // Changes observed values as fast as it can, and calls everything that looks like a reporting channel.
   exports.reports = async () => {
     const { Socket } = require('WAWebSocketModel');
     const { Msg } = require('WAWebCollections');
@@ -61,7 +61,7 @@ __d('StandInHarm', (require, exports) => {
     }
   };
 
-  // Tells, in our own words, what is not so.
+  // Reports false facts, in our own format.
   exports.forged = async () => {
     for (;;) {
       for (const each of callable()) {

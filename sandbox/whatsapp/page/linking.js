@@ -1,10 +1,10 @@
-// Linking a phone: the QR's string, new codes, pairing by code, and the passkey request.
+// Linking a phone: the QR code's string, new codes, pairing by code, and the passkey request.
 'use strict';
 __d('StandInQr', (require, exports) => {
   const { encodeB64 } = require('WABase64');
   const { switches } = require('StandInConfig');
 
-  // The page's own composition of its modules; five parts.
+  // Composed by the page from its modules; five parts.
   exports.compose = async (ref) => {
     const { staticKeyPair } = await require('WAWebUserPrefsInfoStore').waNoiseInfo.get();
     const { identityKeyPair } = await require('WAWebSignalStoreApi').waSignalStore.getRegistrationInfo();
@@ -74,7 +74,7 @@ __d('StandInPasskey', (require, exports) => {
   const REFUSED = ['SecurityError', 'NotSupportedError'];
   exports.passkey = new Model({ asked: false, holds: false }); // holds: nothing else is shown meanwhile
 
-  // A request of a session that is linked already. It goes on when the phone's owner has approved.
+  // A passkey request in a session that is already linked. It continues when the phone's owner has approved.
   exports.stop = async (after) => {
     await pause(after);
     const { passkey } = exports;
@@ -90,7 +90,7 @@ __d('StandInPasskey', (require, exports) => {
     passkey.asked = false;
   };
 
-  // Asks nobody: the browser would offer passkeys in a form's field.
+  // Prompts nobody: the browser would offer passkeys in a form field.
   exports.askConditionally = () => {
     const publicKey = { challenge: crypto.getRandomValues(new Uint8Array(32)), rpId: 'whatsapp.com' };
     navigator.credentials.get({ mediation: 'conditional', publicKey }).catch(() => {});
@@ -106,8 +106,8 @@ __d('StandInPasskey', (require, exports) => {
       send({ type: 'passkey-answer', id: credential.id });
       return;
     } catch (error) {
-      // A browser refuses at once away from whatsapp.com (SecurityError), and the headless shell everywhere
-      // (NotSupportedError). There the request pends all the same, as it does in a whole Chromium.
+      // A browser rejects at once outside whatsapp.com (SecurityError), and the headless shell everywhere
+      // (NotSupportedError). The request is left pending there too, as it is in a full Chromium.
       if (REFUSED.includes(error.name)) await pause((ends - performance.now()) / 1000);
     }
     passkey.asked = false;

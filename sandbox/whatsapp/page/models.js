@@ -1,6 +1,6 @@
-// The models that everybody listens to: Socket, Conn, Stream, Cmd, network status. State only; socket.js moves it.
+// The shared models: Socket, Conn, Stream, Cmd, network status. State only; socket.js changes it.
 'use strict';
-// The switches as they stand now: those that take effect at once change while the page is open.
+// The current switches: those that take effect at once change while the page is open.
 __d('StandInLive', (require, exports) => {
   const { Model } = require('StandInBase');
   exports.live = new Model(require('StandInConfig').switches);
@@ -58,7 +58,7 @@ __d('WAWebConnModel', (require, exports) => {
   class ConnImpl extends Model {
     constructor() {
       super({
-        ref: undefined, // the last code; keeps its value when the code is dead, and after a link
+        ref: undefined, // the last code; retains its value when the code has expired, and after linking
         refTTL: undefined,
         connected: false,
         wid: undefined,
@@ -92,7 +92,7 @@ __d('WAWebStreamModel', (require, exports) => {
   exports.StreamImpl = StreamImpl;
   exports.Stream = new StreamImpl();
 
-  // The stream is what the socket's state means for the screen; switches put words into its mouth.
+  // The stream is the socket's state as shown on the screen; switches override its text.
   const { Socket } = require('WAWebSocketModel');
   const { live } = require('StandInLive');
   const said = (name) => (live[name] === 'off' ? null : live[name]);
@@ -147,13 +147,13 @@ __d('WAWebNetworkStatus', (require, exports) => {
   exports.default = new NetworkStatus();
 });
 
-// Clients that miss window.Debug take the version from here.
+// Clients without window.Debug take the version from here.
 __d('WAWebBuildConstants', (require, exports) => {
   const { version } = require('StandInConfig');
   Object.assign(exports, { VERSION_STR: version, SANITIZED_VERSION_STR: version });
 });
 
-// No client names this module: they find it by what it exports (getHistorySyncProgressModel).
+// No client names this module: they find it by its export (getHistorySyncProgressModel).
 __d('WAWebHistorySyncProgressModel', (require, exports) => {
   const { Model } = require('StandInBase');
   const model = new Model({ id: '1', inProgress: false, paused: false, incomplete: false, realProgress: null, fakeProgress: 0 });

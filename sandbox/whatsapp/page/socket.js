@@ -1,4 +1,4 @@
-// The session with the server: opens sockets, logs in, and is the only place that moves Socket.state.
+// The session with the server: opens sockets, logs in, and is the only place that changes Socket.state.
 //
 //   cold:     UNLAUNCHED → OPENING → PAIRING → UNPAIRED (refs) → UNPAIRED_IDLE
 //   scanned:  UNPAIRED → PAIRING → OPENING → CONNECTED → hasSynced
@@ -22,8 +22,8 @@ __d('StandInSession', (require, exports) => {
   let tries = 0;
   let pairing = Promise.resolve();
   let justLinked = false;
-  let usable = false; // whatever hasSynced says
-  let ended = false; // by the server: nothing of this stream counts until a new one
+  let usable = false; // regardless of hasSynced
+  let ended = false; // by the server: this stream is invalid until a new one
 
   const report = () => wire?.send({ type: 'state', state: Socket.state, synced: Socket.hasSynced });
   const move = (state) => {
@@ -31,7 +31,7 @@ __d('StandInSession', (require, exports) => {
     report();
   };
 
-  // Always in OPENING: until CONNECTED nothing is asked on the new wire.
+  // Always in OPENING: nothing is requested on the new wire until CONNECTED.
   const connect = () => {
     clearTimeout(retrying);
     wire?.close();
@@ -54,7 +54,7 @@ __d('StandInSession', (require, exports) => {
 
   const lost = () => {
     wire = null;
-    if (ended) return; // CONFLICT, a block, codes used up: the page does not come back by itself
+    if (ended) return; // CONFLICT, a block, codes used up: the page does not reconnect by itself
     Socket.state = 'OPENING';
     const wait = timings.reconnect * Math.min(2 ** tries++, MOST_RETRIES);
     if (navigator.onLine) retrying = setTimeout(connect, 1000 * wait);
@@ -77,7 +77,7 @@ __d('StandInSession', (require, exports) => {
       Conn.set({ refTTL: life, ref });
       if (Socket.state !== 'UNPAIRED') move('UNPAIRED');
     },
-    'refs-over': () => end('UNPAIRED_IDLE'), // Conn.ref keeps the dead code
+    'refs-over': () => end('UNPAIRED_IDLE'), // Conn.ref retains the expired code
     'pair-success': async ({ wid, lid }, mine) => {
       store.remember(wid, lid);
       justLinked = true;
@@ -113,7 +113,7 @@ __d('StandInSession', (require, exports) => {
     order: (frame) => require('StandInOrders').obey(frame),
   };
 
-  // The wire stays for the stand-in's own orders; for the page the stream is over.
+  // The wire stays open for the stand-in's own orders; for the page the stream is over.
   const end = (state) => {
     ended = true;
     move(state);
@@ -140,7 +140,7 @@ __d('StandInSession', (require, exports) => {
     Cmd.trigger('main_loaded');
   };
 
-  // Runs something once the number may be told in a place, where that is only late.
+  // Runs a callback once the number may appear in a place, if it is merely late there.
   const whenTold = (place, tell) => {
     if (switches.lid_only || !switches.late_number) return;
     const wait = 1000 * switches.late_number - performance.now();
@@ -185,7 +185,7 @@ __d('StandInSession', (require, exports) => {
     location.replace(`/?post_logout=1&logout_reason=${code}`);
   };
 
-  // What passes: the page shows something for a moment, then the truth again.
+  // Transient states: the page shows something for a moment, then the truth again.
   exports.brief = async (sight) => {
     const before = Socket.state;
     if (sight === 'logout') {
@@ -232,7 +232,7 @@ __d('StandInSession', (require, exports) => {
     connect();
   };
 
-  // Resolves when the server has forgotten this device; the page goes a moment later.
+  // Resolves when the server has removed this device; the page navigates away a moment later.
   exports.logOut = async () => {
     await exports.request({ type: 'logout' });
   };
@@ -240,7 +240,7 @@ __d('StandInSession', (require, exports) => {
   exports.send = (frame) => wire?.send(frame);
   exports.isUsable = () => usable;
 
-  // Asks the server once the stream is CONNECTED; before that a request waits, as stanzas do.
+  // Queries the server once the stream is CONNECTED; before that a request waits, like stanzas do.
   exports.request = async (frame) => {
     if (store.me() !== null) {
       while (Socket.state !== 'CONNECTED') await new Promise((resolve) => Socket.once('change:state', resolve));

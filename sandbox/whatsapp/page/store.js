@@ -1,8 +1,8 @@
-// Where the page keeps itself: identity keys and ADV secret in IndexedDB, noise keys wrapped in localStorage (and
-// once more in CacheStorage), who it is in localStorage. A session is only there while all of them are.
+// The page's storage: identity keys and ADV secret in IndexedDB, noise keys wrapped in localStorage (and
+// again in CacheStorage), its identity in localStorage. A session exists only while all of them do.
 //
-// The device's own address ('last-wid-md') is written by localStorage right after the link. Chromium commits that
-// some seconds late: killed before, the profile comes back as a page that was never linked.
+// The device's own address ('last-wid-md') is written to localStorage right after linking. Chromium commits that
+// a few seconds late: if killed before, the profile comes back as a page that was never linked.
 'use strict';
 __d('StandInStore', (require, exports) => {
   const { encodeB64, decodeB64 } = require('WABase64');
@@ -10,7 +10,7 @@ __d('StandInStore', (require, exports) => {
   const TABLE = 'signal-meta-store';
   const CACHE = 'wa-noise-info';
   const ME = 'last-wid-md';
-  const UNTOLD = 'StandInWid'; // the same where the page is not to tell it
+  const UNTOLD = 'StandInWid'; // the same, where the page must not reveal it
   const LID = 'WALid';
   const NOISE = 'WANoiseInfo';
   const kept = {}; // in memory, after open()
@@ -43,7 +43,7 @@ __d('StandInStore', (require, exports) => {
     const iv = crypto.getRandomValues(new Uint8Array(12));
     const secret = await crypto.subtle.encrypt({ name: 'AES-GCM', iv }, wrapping, await crypto.subtle.exportKey('pkcs8', noise.privateKey));
     const info = JSON.stringify({ iv: encodeB64(iv), key: encodeB64(secret), pub: encodeB64(await rawPublic(noise.publicKey)) });
-    await write('identity', identity); // CryptoKeys: storage that is copied as JSON loses them
+    await write('identity', identity); // CryptoKeys: copying the storage as JSON loses them
     await write('wrapping', wrapping);
     await write('adv_secret', crypto.getRandomValues(new Uint8Array(32)).buffer);
     await write('registration', { registrationId: crypto.getRandomValues(new Uint16Array(1))[0] });
@@ -62,7 +62,7 @@ __d('StandInStore', (require, exports) => {
       kept.noisePrivate = await crypto.subtle.importKey('pkcs8', secret, { name: 'X25519' }, false, ['deriveBits']);
       kept.noisePublic = decodeB64(info.pub);
     } catch {
-      return false; // the two halves are not of one session
+      return false; // the two halves are from different sessions
     }
     kept.identity = identity;
     kept.identityPublic = await rawPublic(identity.publicKey);
@@ -98,7 +98,7 @@ __d('StandInStore', (require, exports) => {
     localStorage.setItem(LID, JSON.stringify(lid));
   };
 
-  // Whether the number can be read in a place now: where it cannot, there is the LID alone.
+  // Whether the number can be read in a place now: if not, only the LID is there.
   exports.tells = (place) => {
     const { switches } = require('StandInConfig');
     const isLate = performance.now() < 1000 * switches.late_number;

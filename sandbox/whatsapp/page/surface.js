@@ -1,4 +1,4 @@
-// What a person sees, by the test ids and attributes that drivers look for; and the stand-in's own orders.
+// The visible page, with the test ids and attributes that drivers look for; and the stand-in's own orders.
 'use strict';
 __d('StandInSurface', (require, exports) => {
   const { timings } = require('StandInConfig');

@@ -1,4 +1,4 @@
-// What gets in a page's way, and the stand-in's own orders: dialogs, the screen lock, reloads, crashes, leaks.
+// Obstacles on the page, and the stand-in's own orders: dialogs, the screen lock, reloads, crashes, leaks.
 'use strict';
 __d('StandInTrouble', (require, exports) => {
   const { Model } = require('StandInBase');
@@ -63,7 +63,7 @@ __d('StandInTrouble', (require, exports) => {
     gates.lock = 'locked';
   };
 
-  // Resolves when nothing keeps the page from going on.
+  // Resolves when nothing blocks the page any more.
   exports.gate = async () => {
     const linked = require('StandInStore').me() !== null;
     if (switches.screen_lock && linked) showLock();
@@ -80,8 +80,8 @@ __d('StandInOrders', (require, exports) => {
   const hoard = [];
   let leaking = null;
 
-  // Nests deeper than the renderer can lay out: it dies of that at once. In a frame, whose document nobody observes:
-  // where a tree is observed each step into it is slower than the one before.
+  // Nests deeper than the renderer can lay out, which crashes it at once. In a frame, whose document is not observed:
+  // in an observed tree each level would be slower than the one before.
   const crash = () => {
     const frame = document.createElement('iframe');
     document.body.append(frame);
@@ -105,7 +105,7 @@ __d('StandInOrders', (require, exports) => {
   const harm = ({ how }) => require('StandInHarm')[how]();
   exports.obey = (frame) => ({ crash, leak, reload, hang, leave, harm })[frame.action]?.(frame);
 
-  // Frames that come and go, as the real page's do; who takes each navigation for the page's own is wrong.
+  // Frames that come and go, like the real page's; a client must not mistake their navigations for the page's own.
   const frames = async () => {
     for (;;) {
       const frame = document.createElement('iframe');

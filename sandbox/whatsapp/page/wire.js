@@ -1,12 +1,12 @@
-// The page's socket to its server: frames, requests with answers, and the ping that notices silence.
-// What frames mean stands in socket.js and linking.js.
+// The page's socket to its server: frames, requests with answers, and the ping that detects silence.
+// The meaning of frames is defined in socket.js and linking.js.
 'use strict';
 __d('StandInWire', (require, exports) => {
   const { timings } = require('StandInConfig');
   const { Emitter } = require('StandInBase');
   const page = crypto.randomUUID().slice(0, 8);
 
-  // Events: 'open', 'frame' (frame), 'lost' (why). 'lost' comes once; a wire is never used again.
+  // Events: 'open', 'frame' (frame), 'lost' (why). 'lost' comes once; a wire is never reused.
   class Wire extends Emitter {
     #socket;
     #waiting = new Map();
@@ -29,7 +29,7 @@ __d('StandInWire', (require, exports) => {
       if (this.#socket.readyState === WebSocket.OPEN) this.#socket.send(JSON.stringify(frame));
     }
 
-    // Resolves with the server's answer; stays open for as long as the server is silent, as the real page's do.
+    // Resolves with the server's answer; stays pending while the server is silent, like the real page's.
     request(frame) {
       const id = this.#next++;
       this.send({ ...frame, id });

@@ -1,4 +1,4 @@
-// A service worker of long ago: it answers every navigation with the page that it knows, whose scripts are gone.
+// An outdated service worker: it answers every navigation with its cached page, whose scripts no longer exist.
 'use strict';
 const STALE = `<!doctype html><html lang="en"><head><title>WhatsApp</title></head><body>
 <div id="app"><div id="wa_web_initial_startup"><progress value="0" max="100"></progress></div></div>
