@@ -21,7 +21,7 @@ SHORT = DEFAULTS | {
     "STALE_AFTER_SECONDS": "30",
     "CONNECT_TIMEOUT_SECONDS": "20",
 }
-"""For the short form. Probes keep their time: shortened, they would fail before an endless loop is recognised as one."""
+"""For the short form. Probes keep their time: shorter ones would fail before an endless loop is recognised."""
 
 # The page pings its server and waits so long for an answer; a restored session syncs long enough to be interrupted.
 TRUE_PINGS = {"ping_every": 20.0, "ping_timeout": 13.0, "sync": 1.0}
