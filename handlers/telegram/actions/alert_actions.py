@@ -190,7 +190,7 @@ class AlertActions:
         await self._responder.answer(request, text, keyboard)
 
     def _elsewhere(self, request: Request, here: Sequence[Incident]) -> list[Incident]:
-        """Return what stands in other chats and is told to nobody here, of what this person may see."""
+        """Return open incidents of other chats that are not listed here, as far as this person may see them."""
         listed = {(entry.number, entry.reason) for each in here for entry in each.open_entries}
         found = []
         for each in self._handling.standing_everywhere():
@@ -203,7 +203,7 @@ class AlertActions:
         return found
 
     def _need_somebody(self, request: Request, listed: Sequence[Incident]) -> int:
-        """Return how many accounts need somebody that no alert in the list is about: it may have been turned off."""
+        """Return how many accounts need a person without an alert in the list: alerts may have been turned off."""
         told = {entry.number for each in listed for entry in each.open_entries}
         accounts = [each.number for each in visible(self._accounts, self._people, request.user)]
         return sum(need(self._accounts.status(each)) is Need.PERSON for each in accounts if each not in told)
@@ -214,7 +214,7 @@ class AlertActions:
         return number in {each.number for each in visible(self._accounts, self._people, request.user)}
 
     def _as_told_to(self, request: Request, silence: Silence) -> Silence:
-        """Return a silence without the reason, where it is an admin's for everywhere and others may read it."""
+        """Return a silence, without its reason if an admin set it for all chats and others can read it here."""
         hidden = silence.chat is None and not (request.private and self._people.is_admin(request.user))
         return replace(silence, reason="") if hidden else silence
 

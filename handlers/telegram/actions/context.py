@@ -31,7 +31,7 @@ class Context:
     clock: Callable[[], datetime]
 
     def links(self, user: int) -> bool:
-        """Tell whether a person may link accounts: whether they are offered to."""
+        """Return whether a person may link accounts, so that it is offered to them."""
         role = self.people.role(user)
         return role is not None and role >= Role.OPERATOR
 

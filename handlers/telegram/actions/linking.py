@@ -1,9 +1,9 @@
-"""Linking one account after the other: each person has one code open, and what else they link waits for its turn.
+"""Linking accounts one by one: each person has one code open, and their other accounts wait in a queue.
 
-Which account is next is decided in `handlers.telegram.ui.linking_line`, and what a person is told of their line is in
-`handlers.telegram.ui.line_messages`; here a turn begins and ends. The browsers of the next few are opened ahead, so
-that their codes are there when their turn comes. A turn is over when the code has been scanned, and what comes of the
-account is told when it is known.
+`handlers.telegram.ui.linking_line` decides which account is next, and `handlers.telegram.ui.line_messages` shows the
+queue to its person; this module begins and ends turns. The browsers of the next few accounts are opened in advance, so
+that their codes are ready when their turn comes. A turn is over when the code has been scanned; the account's outcome
+is shown when it is known.
 """
 
 import logging
@@ -30,7 +30,7 @@ Begin = Callable[[Request], Awaitable[None]]
 
 
 class Linking:
-    """The lines of all people, as they go on."""
+    """Runs the queues of all people."""
 
     def __init__(
         self,
@@ -46,30 +46,30 @@ class Linking:
         self._responder, self._tasks = responder, tasks
         self._ahead = OpenAhead(accounts, tasks)
         self._waiting: dict[str, tuple[Request, Begin]] = {}
-        """How to begin those that wait for their turn, and those whose turn has just come."""
+        """How to start the accounts that wait for their turn, and those whose turn has just come."""
         self._beginning: set[str] = set()
-        """Those whose turn has come, until they are started: how they stand is not yet what came of it."""
+        """Accounts whose turn has come, until they are started: their status is not the outcome yet."""
 
     def waits(self, number: str) -> bool:
-        """Tell whether an account's turn has not come yet."""
+        """Return whether an account is queued and its turn has not come yet."""
         turn = self._lines.turn(number)
         return turn is not None and not turn.open
 
     async def take_ahead(self, number: str) -> bool:
-        """Take over an account that was opened before its turn came; return whether it is on its way already."""
+        """Take over an account that was opened in advance; return whether it is already connecting."""
         return await self._ahead.take(number)
 
     def person(self, number: str) -> int | None:
-        """Return in whose line an account is."""
+        """Return the person in whose queue an account is."""
         return self._lines.person(number)
 
     def open_of(self, person: int) -> str | None:
-        """Return the account whose turn it is in the person's line."""
+        """Return the account whose turn it is in the person's queue."""
         line = self._lines.line(person)
         return None if line is None else line.open
 
     async def take_turn(self, request: Request, account: Account, begin: Begin) -> None:
-        """Begin to link an account, or put it in the person's line where another one's code is open."""
+        """Start linking an account, or append it to the person's queue if another one's code is open."""
         number = account.number
         known = self._lines.turn(number) is not None
         turn = self._lines.join(request.user, number)
@@ -78,12 +78,12 @@ class Linking:
             self._look_ahead(request.user)
             self._told.tell(request)
         elif known:
-            await self._start(number, lambda: begin(request))  # it is under way: the answer says so
+            await self._start(number, lambda: begin(request))  # it is in progress: the answer says so
         else:
             await self._begin(request, number, begin)
 
     def take_turns(self, request: Request, wanted: Sequence[tuple[Account, Begin]], problems: Sequence[str]) -> None:
-        """Put several accounts in the person's line; the first begins at once where nobody's code is open."""
+        """Append several accounts to the person's queue; the first starts at once if no code is open."""
         for account, begin in wanted:
             if self._lines.turn(account.number) is None:
                 self._waiting[account.number] = (request, begin)
@@ -93,9 +93,9 @@ class Linking:
         self._told.tell(request, problems)
 
     def refresh(self, number: str) -> None:
-        """Look whether an account's turn is over: it is scanned, gone, or nothing more is tried. Then the next begins.
+        """End an account's turn if it is scanned, removed, or not retried any more, and start the next one.
 
-        One that waits leaves the line too where it is linked without it, or gone.
+        An account that is still waiting also leaves the queue if it has been linked otherwise, or removed.
         """
         turn = self._lines.turn(number)
         if turn is None:
@@ -109,20 +109,20 @@ class Linking:
             self._leave(number, None)
             return
         if status.reason is Reason.SHUTDOWN:
-            return  # the next start tells of the line
+            return  # the next start reports the interrupted queue
         if status.is_connected or (turn.open and _is_over(status)):
             self._leave(number, texts.outcome(status))
         elif turn.open and status.state is State.CONNECTING and status.stage in {Stage.PAIRING, Stage.SYNCING}:
             self._leave(number, texts.SCANNED)
 
     def _follow_scanned(self, number: str) -> None:
-        """Tell what came of an account whose code was scanned, once that is known."""
+        """Show the outcome for an account whose code was scanned, once it is known."""
         account = self._account(number)
         if account is not None and _is_over(status := self._accounts.status(number)):
             self._told.set_outcome(number, texts.outcome(status))
 
     def keep_only(self, person: int, may: Callable[[Account], bool]) -> None:
-        """Take out of a person's line what they may not link any more."""
+        """Remove the accounts that a person may no longer link from their queue."""
         line = self._lines.line(person)
         for number in () if line is None else (*line.waiting, line.open):
             account = self._account(number)
@@ -130,7 +130,7 @@ class Linking:
                 self._leave(number, "not yours any more")
 
     async def skip(self, number: str) -> bool:
-        """Let the next one begin; this account is closed if its code is open. Returns False if it is in no line."""
+        """Start the next account, and close this one if its code is open. Returns False if it is in no queue."""
         turn = self._lines.turn(number)
         if turn is None:
             return False
@@ -142,13 +142,13 @@ class Linking:
         return True
 
     def drop(self, number: str) -> None:
-        """Take an account out of a line in which it waits."""
+        """Remove an account that is waiting in a queue."""
         turn = self._lines.turn(number)
         if turn is not None and not turn.open:
             self._leave(number, "skipped")
 
     async def stop(self, number: str) -> bool:
-        """End the whole line in which the account is, and close the open one. Returns False if nothing waits for it."""
+        """End the account's whole queue, and close the open account. Returns False if nothing is being linked."""
         person = self._lines.person(number)
         if person is None:
             if _is_over(self._accounts.status(number)):
@@ -160,14 +160,14 @@ class Linking:
             self._waiting.pop(each, None)
             self._ahead.give_up(each)
         self._told.end(person, [account for each in numbers if (account := self._account(each)) is not None])
-        if numbers[0] not in self._beginning:  # else it is closed as soon as it is started
+        if numbers[0] not in self._beginning:  # otherwise it is closed as soon as it has started
             await self._close(numbers[0])
         return True
 
     async def new_code(self, number: str) -> bool | None:
-        """Show a fresh code in the place of the one that is shown, with all rounds before it.
+        """Replace the code with a fresh one, with the full number of rounds.
 
-        Returns False if nobody waits for a code any more, None if one is on its way already.
+        Returns False if nothing waits for a code any more, None if one is already on its way.
         """
         if number in self._beginning:
             return None
@@ -188,13 +188,13 @@ class Linking:
         try:
             await self._start(number, lambda: begin(request))
         except ShuttingDownError:
-            raise  # the next start tells of the line
+            raise  # the next start reports the interrupted queue
         except Exception:
             self._leave(number, None)
             raise
 
     async def _start(self, number: str, start: Callable[[], Awaitable[None]]) -> None:
-        """Start an account; it is closed again where its turn has been taken from it meanwhile."""
+        """Start an account; close it again if it has been removed from the queue meanwhile."""
         turn = self._lines.turn(number)
         self._beginning.add(number)
         try:
@@ -206,7 +206,7 @@ class Linking:
             return
         person = self._lines.person(number)
         if person is not None and self.waits(number):
-            self._look_ahead(person)  # it waits again already, and is open ahead of its turn
+            self._look_ahead(person)  # it is waiting again, and was opened in advance
         self.refresh(number)
 
     def _begin_soon(self, number: str) -> None:
@@ -214,12 +214,12 @@ class Linking:
         self._tasks.start(self._begin_next(number), "linking the next account in line")
 
     async def _begin_next(self, number: str) -> None:
-        """Begin the one whose turn has come, unless it has been taken from it."""
+        """Start the account whose turn has come, unless it has been removed from the queue."""
         self._beginning.discard(number)
         request, begin = self._waiting.pop(number, (None, None))
         if request is None or begin is None:
             return
-        request = replace(request, message=None, update=0)  # it was answered when it was put in line
+        request = replace(request, message=None, update=0)  # it was answered when it was queued
         account = self._account(number)
         if account is None:
             self._leave(number, None)
@@ -233,7 +233,7 @@ class Linking:
             await self._responder.send(request.place, texts.cannot_begin(account))
 
     async def _close(self, number: str) -> None:
-        """Close an account that is being linked; one that is connected already stays so."""
+        """Close an account that is being linked; a connected one is left alone."""
         try:
             if not _is_over(self._accounts.status(number)):
                 await self._accounts.suspend(number)
@@ -241,7 +241,7 @@ class Linking:
             return
 
     def _leave(self, number: str, outcome: str | None) -> None:
-        """Take an account out of its line, and let the next one begin."""
+        """Remove an account from its queue, and start the next one."""
         person, account = self._lines.person(number), self._account(number)
         if person is None:
             return
@@ -259,7 +259,7 @@ class Linking:
             self._told.refresh(person)
 
     def _look_ahead(self, person: int) -> None:
-        """Open the browsers of the next few of a person's line."""
+        """Open the browsers of the next few accounts of a person's queue."""
         line = self._lines.line(person)
         self._ahead.follow([] if line is None else line.waiting)
 
@@ -271,7 +271,7 @@ class Linking:
 
 
 def _is_over(status: Status) -> bool:
-    """Tell whether an account's turn is over: it is linked, or nothing more is tried without a person's word."""
+    """Return whether an account's turn is over: it is linked, or not retried without a person's request."""
     if status.state is State.CONNECTING:
         return False
     return status.state in {State.CONNECTED, State.SUSPENDED, State.IDLE} or not status.wants_connection

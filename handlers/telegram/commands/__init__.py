@@ -1,1 +1,1 @@
-"""What people can ask for: one table of commands, and the buttons."""
+"""The commands that people can use, in one table, and the buttons."""

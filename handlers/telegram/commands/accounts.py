@@ -1,6 +1,6 @@
-"""The commands about accounts. Each checks, acts, answers and returns; what takes time goes on in its answer.
+"""The commands about accounts. Each checks, acts, answers and returns; what takes longer is shown in its answer.
 
-What buttons do is in `buttons`, and shares `AccountActions` with this.
+Buttons are handled in `buttons`, which shares `AccountActions` with this module.
 """
 
 import time
@@ -30,9 +30,9 @@ from handlers.texts.phone_numbers import (
 )
 
 ASK_SECONDS = 300.0
-"""How long the question for a number may be answered by the number alone."""
+"""Seconds during which the question for a number can be answered with the number alone."""
 ASKED_AT_ONCE = 1000
-"""Questions remembered at once."""
+"""How many open questions are remembered."""
 
 
 class AccountCommands(Topic):
@@ -68,7 +68,7 @@ class AccountCommands(Topic):
             await self._responder.answer(request, escape(problems[0]) if problems else answers.ask_number())
 
     async def status(self, request: Request) -> None:
-        """List all accounts, some of them, or show all of one."""
+        """List all accounts, some of them, or show one in full."""
         words = request.words.strip()
         if not words:
             await self._list.show(request)
@@ -85,32 +85,32 @@ class AccountCommands(Topic):
             await self._detail.show(request, account)
 
     async def press_list(self, request: Request, press: Press) -> str:
-        """Show the list of accounts anew, or another part of it."""
+        """Refresh the list of accounts, or show another part of it."""
         return await self._list.press(request, press)
 
     async def reconnect(self, request: Request) -> None:
-        """Start an account with counters at zero."""
+        """Start an account with its counters reset."""
         if not request.words.strip():
             await self.offer(request, Verb.RECONNECT, "reconnect")
         elif (account := await self.find(request, Verb.RECONNECT)) is not None:
             await self._actions.reconnect(request, account)
 
     async def suspend(self, request: Request) -> None:
-        """Close an account until somebody says otherwise."""
+        """Close an account until further notice."""
         if not request.words.strip():
             await self.offer(request, Verb.SUSPEND, "suspend")
         elif (account := await self.find(request, Verb.SUSPEND)) is not None:
             await self._actions.suspend(request, account)
 
     async def restore(self, request: Request) -> None:
-        """Offer an account's saved sessions."""
+        """List an account's saved sessions as choices."""
         if not request.words.strip():
             await self.offer(request, Verb.RESTORE, "restore")
         elif (account := await self.find(request, Verb.RESTORE)) is not None:
             await self._restoring.offer(request, account)
 
     async def rename(self, request: Request) -> None:
-        """Give an account another name: the longest beginning that names an account is the account."""
+        """Rename an account: the longest prefix of the words that matches an account selects it."""
         words = request.words.split()
         for end in range(len(words) - 1, 0, -1):
             try:
@@ -127,7 +127,7 @@ class AccountCommands(Topic):
         await self._responder.answer(request, answers.HOW_TO_RENAME)
 
     async def plain(self, request: Request) -> None:
-        """Handle text without a command: the number that was asked for, or a hint."""
+        """Handle text without a command: the number that was asked for; otherwise answer with a hint."""
         if self._was_asked(request):
             await self.link(request)
         elif request.private:
@@ -171,7 +171,7 @@ class AccountCommands(Topic):
     # --- parts --------------------------------------------------------------------------------------------------------
 
     async def find(self, request: Request, verb: Verb) -> Account | None:
-        """Return the account that is meant, or answer why not."""
+        """Return the selected account; otherwise answer why there is none."""
         try:
             return find_account(self._accounts, self._people, request.user, request.words, self._region)
         except NoAccountError:
@@ -189,7 +189,7 @@ class AccountCommands(Topic):
         return None
 
     async def offer(self, request: Request, verb: Verb, what: str) -> None:
-        """Offer the accounts for which the command changes something."""
+        """List the accounts for which the command has an effect as choices."""
         offered = pickable(self._accounts, self._people, request.user, verb)
         if offered:
             keyboard = keyboards.picker(verb, offered, request.user, self._clock())

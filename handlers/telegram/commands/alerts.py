@@ -1,4 +1,4 @@
-"""The commands about alerts: what stands, and what is silenced."""
+"""The commands about alerts: which are open, and which are silenced."""
 
 from handlers.chat.people import Role
 from handlers.chat.request import Request
@@ -13,11 +13,11 @@ class AlertCommands(Topic):
         self._actions = actions
 
     async def alerts(self, request: Request) -> None:
-        """List what stands in this chat, and the silences."""
+        """List the open alerts of this chat, and the silences."""
         await self._actions.list_alerts(request)
 
     async def silence(self, request: Request) -> None:
-        """Silence an account or all, or list the silences."""
+        """Silence one account or all, or list the silences."""
         await self._actions.silence_command(request)
 
     COMMANDS = (

@@ -1,4 +1,4 @@
-"""/audit: who changed what, for admins, in pages and with a filter."""
+"""/audit: who changed what, for admins, with pages and a filter."""
 
 from dataclasses import dataclass
 
@@ -22,12 +22,12 @@ COMMANDS = (
     "escalate", "here", "quiet hours", "loudness", "feed", "proxy", "let in", "change person", "remove person",
     "ignore person", "drain",
 )  # fmt: skip
-"""What can be filtered by. A button says it by its place here: new words go to the end."""
+"""Commands to filter by. Buttons contain the index in this list: append new ones at the end."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Filter:
-    """What is listed: of one account, one person, or one command; nothing for all."""
+    """The filter: one account, one person, or one command; empty for everything."""
 
     number: str | None = None
     user: int | None = None
@@ -35,13 +35,13 @@ class _Filter:
 
 
 class AuditCommands(Topic):
-    """Lists what people changed."""
+    """Lists the changes people made."""
 
     def __init__(self, context: Context) -> None:
         self._context, self._responder = context, context.responder
 
     async def audit(self, request: Request) -> None:
-        """List what was changed, the newest first."""
+        """List the changes, newest first."""
         wanted = self._filter(request)
         if wanted is None:
             await self._responder.answer(request, texts.HOW_TO)
@@ -49,7 +49,7 @@ class AuditCommands(Topic):
         await privately(self._responder, request, lambda to: self._show(to, wanted, 0))
 
     async def press(self, request: Request, press: Press) -> str:
-        """Turn to another page."""
+        """Show another page."""
         match press.items:
             case (user, command, page) if command <= len(COMMANDS):
                 wanted = _Filter(press.number, user or None, COMMANDS[command - 1] if command else None)
@@ -70,7 +70,7 @@ class AuditCommands(Topic):
     # --- parts --------------------------------------------------------------------------------------------------------
 
     def _filter(self, request: Request) -> _Filter | None:
-        """Return what the words pick; None for nothing that is known."""
+        """Return the filter for the typed words; None if they match nothing known."""
         words = " ".join(request.words.split())
         if not words:
             return _Filter()
@@ -84,7 +84,7 @@ class AuditCommands(Topic):
         try:
             account = find_account(self._context.accounts, people, request.user, words, self._context.region)
         except (NoAccountError, SeveralAccountsError):
-            former = words.isascii() and words.isdecimal()  # somebody who is not let in any more
+            former = words.isascii() and words.isdecimal()  # somebody who no longer has access
             return _Filter(user=int(words)) if former and len(words) <= 16 else None  # noqa: PLR2004 - digits of an id
         return _Filter(number=account.number)
 

@@ -1,4 +1,4 @@
-"""What pressed buttons do. Whoever presses is checked again; a question is answered by the one it was put to, once."""
+"""Handles pressed buttons. Permissions are checked again; a question can only be answered by the person asked, once."""
 
 import zlib
 from collections import OrderedDict
@@ -34,25 +34,25 @@ from handlers.texts import people as people_text
 from handlers.texts import status as status_text
 
 HISTORY = 20
-"""Transitions that History shows."""
+"""Transitions shown by History."""
 ASKED_LATELY = 100
-"""Rows of the audit among which those who asked for transitions are looked for."""
+"""Rows of the audit that are searched for who requested a transition."""
 AT_ONCE = timedelta(seconds=10)
-"""How far apart a transition and its row in the audit may be."""
+"""The largest difference in time between a transition and its row in the audit."""
 BY_PEOPLE = frozenset({Reason.ASKED, Reason.SUSPENDED_BY_OPERATOR})
 _SILENCES = {Verb.SILENCE: timedelta(hours=1), Verb.LONG_SILENCE: timedelta(hours=8)}
 _READING = frozenset({Verb.DETAIL, Verb.ALL, Verb.HISTORY, Verb.CANCEL, Verb.PAGE})
-"""What changes nothing, and may come late."""
+"""Actions that change nothing, and may be late."""
 _FOR_VIEWERS = _READING | {Verb.ACKNOWLEDGE, Verb.TAKE_OVER, Verb.RELEASE}
 REMEMBERED = 1000
-"""Answered questions that are remembered, each by its message: the one answer counts, whatever is pressed until the
-message shows it."""
+"""How many answered questions are remembered, by message: only the first answer counts, even if other buttons are
+pressed before the message shows it."""
 
 
 class Buttons:
-    """The buttons, by what they are about: nothing in particular, an incident, or an account; and those of topics.
+    """The buttons by subject: general ones, those of an incident, those of an account, and those of topics.
 
-    earlier: finds a request by its update; take_webhook: lets updates come to us again.
+    earlier: finds a request by its update; take_webhook: removes the webhook, so that updates reach us again.
     """
 
     def __init__(
@@ -114,7 +114,7 @@ class Buttons:
         }
 
     async def handle(self, request: Request) -> str:
-        """Do what the button says; return what is shown over the chat for a moment, "" for nothing."""
+        """Perform the button's action; return the text shown above the chat for a moment, "" for none."""
         try:
             press = read_code(request.code)
         except StaleButtonError:
@@ -130,11 +130,11 @@ class Buttons:
         try:
             return await self._act(request, press)
         except Exception:
-            self._answered.pop(question, None)  # it was not done: whoever presses again tries again
+            self._answered.pop(question, None)  # it was not done: a further press may retry
             raise
 
     def changes(self, request: Request) -> bool:
-        """Tell whether a press may change something."""
+        """Return whether a press may change something."""
         press = _read(request)
         if press is None:
             return False
@@ -142,12 +142,12 @@ class Buttons:
         return press.verb not in _READING if row is None else not row.reads
 
     def expires(self, request: Request) -> bool:
-        """Tell whether a pressed button has an end of its own: the person was asked, or asked, a moment before."""
+        """Return whether a button expires by itself: it belongs to a question or choice of a moment ago."""
         press = _read(request)
         return press is not None and press.until is not None
 
     def described(self, request: Request) -> str:
-        """Tell which button was pressed, and of which account, as HTML."""
+        """Return which button was pressed, and for which account, as HTML."""
         press = _read(request)
         label = "a button"
         if press is not None:
@@ -160,7 +160,7 @@ class Buttons:
         return answers.pressed(label, account)
 
     def _problem(self, request: Request, press: Press) -> str | None:
-        """Return why a press does not count."""
+        """Return why a press is invalid; None if it is valid."""
         if (problem := self._problem_of_role(request, press)) is not None:
             return problem
         if press.presser is not None and press.until is not None and not request.confirmed:
@@ -181,7 +181,7 @@ class Buttons:
         return None if may(request.user, account) else answers.NOT_YOURS
 
     def _problem_of_role(self, request: Request, press: Press) -> str | None:
-        """Return why a press does not count of somebody who is what this person is."""
+        """Return why a press is invalid for the presser's role; None if it is valid."""
         role, row = self._people.role(request.user), self._rows.get(press.verb)
         if row is not None and role is not None and role >= row.role:
             return None
@@ -203,7 +203,7 @@ class Buttons:
         incident = self._alert_actions.find(request.place.chat, press.item)
         return alert_text.OVER_ALREADY if incident is None else await of_incident(request, press, incident)
 
-    # --- about nothing in particular ----------------------------------------------------------------------------------
+    # --- general ------------------------------------------------------------------------------------------------------
 
     async def _cancel(self, request: Request, _: Press) -> str:
         await self._responder.answer(request, answers.CANCELLED)
@@ -224,7 +224,7 @@ class Buttons:
         return await self._alert_actions.end_silence(request, press.item)
 
     async def _redo(self, request: Request, press: Press) -> str:
-        """Carry out an earlier request of the same person, who was asked whether it is still to be done."""
+        """Carry out an earlier request of the same person, who was asked to confirm it."""
         earlier = None if press.item is None else await self._earlier(press.item)
         if earlier is None or earlier.user != request.user:
             return answers.STALE_BUTTON
@@ -295,7 +295,7 @@ class Buttons:
         asked = await self._records.audit_trail(ASKED_LATELY, number=account.number)
 
         def by(one: PastTransition) -> str:
-            """Return who asked for a transition: whoever is in the audit at its moment."""
+            """Return who requested a transition: the person with an audit row of the same time."""
             near = [each for each in asked if abs(each.at - one.at) <= AT_ONCE] if one.reason in BY_PEOPLE else []
             person = self._people.get(near[0].user) if near else None
             return escape(person.name) if person is not None else ""
@@ -342,7 +342,7 @@ class Buttons:
         return await self._say_whose(request, press, account, same=False)
 
     async def _say_whose(self, request: Request, press: Press, account: Account, *, same: bool) -> str:
-        """Ask about the number that is in question now, or take the answer, which counts for that number alone."""
+        """Ask about the number in question now, or handle the answer, which is valid for that number only."""
         number = self._accounts.status(account.number).unconfirmed
         if number is None:
             return answers.NOT_ASKED
@@ -380,7 +380,7 @@ class Buttons:
     # --- parts --------------------------------------------------------------------------------------------------------
 
     def _in_line(self, request: Request, press: Press) -> str | None:
-        """Return the account that Skip and Stop are about: the code's that they stand under, else the open one's."""
+        """Return the account that Skip and Stop refer to: that of the code they are under, else the open one."""
         if press.number is None:
             return self._linking.open_of(request.user)
         try:
@@ -390,12 +390,12 @@ class Buttons:
         return account.number if self._people.may(request.user, account) else None
 
     def _ask(self, request: Request, press: Press, question: str, yes: str) -> None:
-        """Ask once more, below: the message whose button was pressed stays as it is."""
+        """Ask for confirmation in a new message: the one whose button was pressed remains unchanged."""
         keyboard = keyboards.confirm(press.verb, press.subject, yes, request.user, self._clock())
         self._responder.ask(request, question, keyboard)
 
     async def _shown_in_incident(self, request: Request, press: Press) -> Request:
-        """Show in the incident who pressed; return the request whose answer leaves the incident's message alone."""
+        """Show on the incident who pressed; return a request whose answer leaves the incident's message unchanged."""
         if press.item is None:
             return request
         incident = self._alert_actions.find(request.place.chat, press.item)
@@ -405,7 +405,7 @@ class Buttons:
 
 
 def _fingerprint(number: str) -> int:
-    """Return some digits by which a button tells one number from another: there is no room for all."""
+    """Return a few digits by which a button distinguishes numbers: it has no room for a whole one."""
     return zlib.crc32(number.encode("ascii")) % 1_000_000
 
 

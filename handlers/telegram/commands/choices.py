@@ -1,4 +1,4 @@
-"""/here, /loud and /quiet: where alerts go, how loud each kind is in a chat, and when it is quiet there."""
+"""/here, /loud and /quiet: where alerts go, how loud each kind is in a chat, and the chat's quiet hours."""
 
 import re
 
@@ -19,14 +19,14 @@ _KINDS = tuple(texts.KINDS)
 
 
 class ChoiceCommands(Topic):
-    """What is chosen for a chat: by admins, and by each operator for their own."""
+    """The settings of a chat: changed by admins, and by each operator for their own chat."""
 
     def __init__(self, context: Context, *, choices: Choices, alerts: Alerts, alert_chat: AlertChat) -> None:
         self._context, self._people, self._responder = context, context.people, context.responder
         self._choices, self._alerts, self._alert_chat = choices, alerts, alert_chat
 
     async def here(self, request: Request) -> None:
-        """Let alerts come here, or where the settings say."""
+        """Send alerts to this chat, or where the settings say."""
         words = request.words.strip().casefold()
         if words == "off":
             to_chat = await self._alert_chat.reset()
@@ -43,7 +43,7 @@ class ChoiceCommands(Topic):
         await self._show(request)
 
     async def quiet(self, request: Request) -> None:
-        """Show or choose the quiet hours of this chat."""
+        """Show or set the quiet hours of this chat."""
         words = request.words.strip().casefold()
         if not words:
             shown = texts.quiet_hours(self._choices.quiet_hours(request.chat))
@@ -62,7 +62,7 @@ class ChoiceCommands(Topic):
             await self._responder.answer(request, texts.quiet_hours(hours))
 
     async def press_loudness(self, request: Request, press: Press) -> str:
-        """Make a kind of alert as loud as the next choice."""
+        """Set a kind of alert to the next loudness."""
         match press.items:
             case (at,) if at < len(_KINDS):
                 kind = _KINDS[at]
@@ -115,7 +115,7 @@ class ChoiceCommands(Topic):
 
 
 def _hours(words: str) -> tuple[int, int] | None:
-    """Return the minutes of the day that were typed: `22:00-07:00`, `22-7`; None for no hours at all."""
+    """Return the typed hours, such as `22:00-07:00` or `22-7`, in minutes of the day; None if invalid."""
     typed = _HOURS.fullmatch(words)
     if typed is None:
         return None

@@ -1,4 +1,4 @@
-"""The commands about who is called: /duty says who is first and until when, /escalate who is next; /test tries it."""
+"""The commands about who is alerted: /duty (who is first, until when), /escalate (who is next), and /test."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -24,11 +24,11 @@ from handlers.texts import answers
 
 T = TypeVar("T")
 NAME_LENGTH = 40
-"""Characters of a person's name that are kept."""
+"""The maximum length of a stored name."""
 
 
 class DutyCommands(Topic):
-    """/duty, /escalate and /test. Everybody may look, admins change it; who is on the roster takes duty or ends it."""
+    """/duty, /escalate and /test. All may read, admins change it; people on the roster may take or end their duty."""
 
     def __init__(self, context: Context, *, duty: Duty, ways: WayTest) -> None:
         self._context, self._people = context, context.people
@@ -40,11 +40,11 @@ class DutyCommands(Topic):
         await self._answer(request, "duty", self._change_duty, duty_text.HOW_DUTY)
 
     async def escalate(self, request: Request) -> None:
-        """Show who is called next, or change it."""
+        """Show who is alerted next, or change it."""
         await self._answer(request, "escalate", self._change_targets, duty_text.HOW_ESCALATE)
 
     async def test(self, request: Request) -> None:
-        """Try every way to people."""
+        """Test every channel."""
         await self._ways.run(request)
 
     COMMANDS = (
@@ -84,7 +84,7 @@ class DutyCommands(Topic):
         await self._responder.answer(request, shown)
 
     def _hint(self, request: Request, how: str) -> str:
-        """Return how to change it, of which this person may do all, something, or nothing."""
+        """Return how to change it, limited to what this person may do: everything, something, or nothing."""
         if self._people.is_admin(request.user):
             return how
         return duty_text.HOW_OWN_DUTY if how is duty_text.HOW_DUTY and self._duty.is_called(request.user) else ""
@@ -92,7 +92,7 @@ class DutyCommands(Topic):
     async def _changed(
         self, request: Request, command: str, change: Callable[[Request, Roster], Roster | None]
     ) -> str | None:
-        """Change the roster, and return why it was not; None where it was. Raises WrongDutyError, OSError."""
+        """Change the roster; return the error for people, None if it was changed. Raises WrongDutyError, OSError."""
         if not self._people.is_admin(request.user) and not self._may(request):
             return answers.ONLY_ADMINS
 
@@ -107,7 +107,7 @@ class DutyCommands(Topic):
         return None
 
     def _may(self, request: Request) -> bool:
-        """Tell whether somebody who is no admin may say this: those on the roster take duty, or end their own."""
+        """Return whether the request is permitted: others than admins may only take or end their own duty."""
         words, now = request.words.split(), self._duty.now()
         if words[0].casefold() == "off":
             return now is not None and now.user == request.user
@@ -154,7 +154,7 @@ class DutyCommands(Topic):
                 return with_target(roster, Target(*self._person(request, request.words.strip())))
 
     def _person(self, request: Request, typed: str) -> tuple[int, str]:
-        """Return who was typed: `me`, an id with or without a name, or a name of the roster. Raises WrongDutyError."""
+        """Return the typed person: `me`, an id (and a name), or a name on the roster. Raises WrongDutyError."""
         first, _, rest = typed.partition(" ")
         if typed.casefold() == "me":
             return request.user, request.name[:NAME_LENGTH]
@@ -168,7 +168,7 @@ class DutyCommands(Topic):
 
 
 def _without(entries: tuple[T, ...], words: list[str]) -> tuple[T, ...]:
-    """Return the entries without the one whose place in the list was typed. Raises WrongDutyError."""
+    """Return the entries without the one whose list number was typed. Raises WrongDutyError."""
     at = int(words[0]) if words and words[0].isdecimal() and len(words[0]) < 4 else 0  # noqa: PLR2004 - digits
     if not 1 <= at <= len(entries):
         raise WrongDutyError("Say which line: its number in the list.")

@@ -1,4 +1,4 @@
-"""/feed: whether each change of an account comes to a chat as a line, and of which accounts."""
+"""/feed: whether changes of accounts are listed in a chat, and for which accounts."""
 
 from controller.registry import Account
 from handlers.chat.choices import Choices
@@ -62,7 +62,7 @@ class FeedCommands(Topic):
         return request.private or self._context.people.is_admin(request.user)
 
     def _word(self, request: Request, typed: str) -> str | None:
-        """Return what is kept for what was typed: an account's number, or a word; "" for all, None for nothing."""
+        """Return what to store for the typed text: an account's number or a word; "" for all, None if none match."""
         if not typed:
             return ""
         context = self._context
@@ -78,5 +78,5 @@ class FeedCommands(Topic):
 
 
 def fits(account: Account, word: str) -> bool:
-    """Tell whether an account is one that a kept word means: its number, or a part of its name or number."""
+    """Return whether a stored word matches an account: its number, or part of its name or number."""
     return account.number == word if word.startswith("+") else bool(fitting([account], word))

@@ -1,4 +1,4 @@
-"""/start and /help: who you are here, and what you may do, made from the rows of all commands."""
+"""/start and /help: the person's role here and what they may do, generated from the rows of all commands."""
 
 from collections.abc import Sequence
 
@@ -11,7 +11,7 @@ from handlers.texts import answers
 
 
 class HelpCommands(Topic):
-    """/help. rows: all commands, this one too."""
+    """/help. rows: all commands, including this one."""
 
     def __init__(self, context: Context, rows: Sequence[Command]) -> None:
         self._rows, self._people, self._accounts = rows, context.people, context.accounts

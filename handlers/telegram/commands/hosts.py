@@ -1,4 +1,4 @@
-"""/hosts and /drain: the machines that run browsers, and how one is emptied."""
+"""/hosts and /drain: the machines that run browsers, and how to drain one."""
 
 import asyncio
 
@@ -13,13 +13,13 @@ from handlers.texts import answers
 from handlers.texts import hosts as texts
 
 MOVE_SECONDS = 120.0
-"""How long a drain waits for one account to be connected elsewhere, before it goes on with the next."""
+"""Seconds that a drain waits for one account to be connected elsewhere, before it continues with the next."""
 LOOK_SECONDS = 0.5
 DRAINED = "its host is being drained"
 
 
 class HostCommands(Topic):
-    """Lists machines and empties them. hosts: None where there is one machine alone."""
+    """Lists machines and drains them. hosts: None if there is only one machine."""
 
     def __init__(self, context: Context, hosts: Hosts | None) -> None:
         self._context, self._hosts = context, hosts
@@ -31,7 +31,7 @@ class HostCommands(Topic):
         await self._responder.answer(request, text)
 
     async def drain(self, request: Request) -> None:
-        """Move all accounts away from a machine, one by one, or let it be filled again."""
+        """Move all accounts away from a machine, one by one, or make it available again."""
         name, _, rest = request.words.strip().partition(" ")
         if self._hosts is None:
             await self._responder.answer(request, texts.ONE_MACHINE)
@@ -52,7 +52,7 @@ class HostCommands(Topic):
             await self._responder.answer(request, texts.filled_again(name))
 
     async def _empty(self, request: Request, hosts: Hosts, name: str) -> None:
-        """Move the accounts, one after the other, and tell how far it is in one message."""
+        """Move the accounts one by one, and show the progress in one message."""
         numbers = [one.number for one in self._accounts.accounts() if hosts.host_of(one.number) == name]
         live = await self._responder.answer(request, texts.draining(name, 0, len(numbers)))
         moved, stayed = 0, []
@@ -71,9 +71,9 @@ class HostCommands(Topic):
             live.show(Text(texts.drained(name, moved, stayed)))
 
     async def _move(self, hosts: Hosts, number: str, name: str) -> str | None:
-        """Move one account; return what to tell of it, None where it is not connected elsewhere in time.
+        """Move one account; return its outcome for people, None if it is not connected elsewhere in time.
 
-        One that waits for a scan, or is on its way, is left to end that: its next browser opens elsewhere.
+        An account that waits for a scan or is connecting is left to finish: its next browser opens elsewhere.
         """
         loop = asyncio.get_running_loop()
         began, asked = loop.time(), False

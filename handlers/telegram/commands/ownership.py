@@ -1,4 +1,4 @@
-"""/owner and /remove: whose an account is, and its end."""
+"""/owner and /remove: transferring an account, and removing it."""
 
 from controller.registry import Account, UnknownAccountError
 from handlers.chat.button_codes import Press, Verb, button_code
@@ -16,11 +16,11 @@ from handlers.texts import ownership as texts
 from handlers.texts.people import short
 
 OFFERED = 40
-"""People whom buttons offer; further ones are named by their id."""
+"""People offered as buttons; others are given by their id."""
 
 
 class OwnershipCommands(Topic):
-    """Gives accounts to others, and removes them."""
+    """Transfers accounts, and removes them."""
 
     def __init__(self, context: Context, *, actions: OwnershipActions, choices: AccountCommands) -> None:
         self._people, self._accounts, self._responder = context.people, context.accounts, context.responder
@@ -28,7 +28,7 @@ class OwnershipCommands(Topic):
         self._actions, self._choices = actions, choices
 
     async def owner(self, request: Request) -> None:
-        """Give an account to somebody: the longest beginning that names an account is the account."""
+        """Transfer an account: the longest prefix of the words that matches an account selects it."""
         words = request.words.split()
         if not words:
             await self._choices.offer(request, Verb.OWNER, "give to somebody")
@@ -48,14 +48,14 @@ class OwnershipCommands(Topic):
         await self._responder.answer(request, texts.HOW_TO_OWNER)
 
     async def remove(self, request: Request) -> None:
-        """Ask whether to remove an account."""
+        """Ask for confirmation before an account is removed."""
         if not request.words.strip():
             await self._choices.offer(request, Verb.REMOVE, "remove")
         elif (account := await self._choices.find(request, Verb.REMOVE)) is not None:
             await self._responder.answer(request, texts.confirm_remove(account), self._sure(request, account))
 
     async def press_owner(self, request: Request, press: Press) -> str:
-        """Offer everybody whose an account may be, or give it."""
+        """List everybody who may own the account as choices, or transfer it."""
         account = self._account(request, press)
         if account is None:
             return answers.STALE_BUTTON
@@ -69,7 +69,7 @@ class OwnershipCommands(Topic):
         return ""
 
     async def press_remove(self, request: Request, press: Press) -> str:
-        """Ask whether to remove an account that was chosen."""
+        """Ask for confirmation before the chosen account is removed."""
         account = self._account(request, press)
         if account is None:
             return answers.STALE_BUTTON
@@ -77,7 +77,7 @@ class OwnershipCommands(Topic):
         return ""
 
     async def press_sure(self, request: Request, press: Press) -> str:
-        """Remove an account: the person was asked."""
+        """Remove an account: the person has confirmed it."""
         account = self._account(request, press)
         if account is None or press.presser is None:
             return answers.STALE_BUTTON
@@ -115,7 +115,7 @@ class OwnershipCommands(Topic):
         return next((person for person in self._actions.owners() if person.user == user), None)
 
     def _find_owner(self, request: Request, words: str) -> Person | None:
-        """Return who is meant by an id, `me`, or a name that nobody else has."""
+        """Return the person with this id or unambiguous name, or the person asking for `me`."""
         words = words.casefold()
         found = [
             person

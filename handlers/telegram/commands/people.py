@@ -17,13 +17,13 @@ from handlers.texts import people as texts
 
 
 class PeopleCommands(Topic):
-    """Who may use the bot, and as what."""
+    """Who may use the bot, and in which role."""
 
     def __init__(self, context: Context, actions: PeopleActions) -> None:
         self._actions, self._responder, self._clock = actions, context.responder, context.clock
 
     async def people(self, request: Request) -> None:
-        """List everybody, show one by their id, or make them something."""
+        """List everybody, show one person by id, or change their role."""
         words = request.words.split()
         if not words:
             await privately(self._responder, request, self._actions.show_all)
@@ -46,33 +46,33 @@ class PeopleCommands(Topic):
             await self._responder.answer(request, shown)
 
     async def list_page(self, request: Request, press: Press) -> str:
-        """Turn to a page of the list."""
+        """Show a page of the list."""
         await self._actions.show_all(request, *press.items[:1])
         return ""
 
     async def show(self, request: Request, press: Press) -> str:
-        """Show somebody."""
+        """Show one person."""
         match press.items:
             case (user,):
                 return await self._actions.show(request, user)
         return answers.STALE_BUTTON
 
     async def let_in(self, request: Request, press: Press) -> str:
-        """Let a stranger in."""
+        """Give a stranger access."""
         match press.items:
             case (user, (Role.VIEWER | Role.OPERATOR) as role):
                 return await self._actions.let_in(request, user, Role(role))
         return answers.STALE_BUTTON
 
     async def ignore(self, request: Request, press: Press) -> str:
-        """Leave a stranger outside."""
+        """Ignore a stranger."""
         match press.items:
             case (user,):
                 return await self._actions.ignore(request, user)
         return answers.STALE_BUTTON
 
     async def set_role(self, request: Request, press: Press) -> str:
-        """Make somebody something else; an admin only after asking once more."""
+        """Change somebody's role; for the role of admin, ask for confirmation first."""
         match press.items:
             case (user, (Role.VIEWER | Role.OPERATOR | Role.ADMIN) as role):
                 if role == Role.ADMIN and press.presser is None:
@@ -84,7 +84,7 @@ class PeopleCommands(Topic):
         return answers.STALE_BUTTON
 
     async def remove(self, request: Request, press: Press) -> str:
-        """Remove somebody, after asking once more."""
+        """Remove somebody, after confirmation."""
         match press.items:
             case (user,):
                 person = self._actions.person(user)
@@ -124,7 +124,7 @@ class PeopleCommands(Topic):
 
 
 async def privately(responder: Responder, request: Request, answer: Callable[[Request], Awaitable[None]]) -> None:
-    """Answer what is nobody else's business in the person's private chat, and say so where they asked."""
+    """Answer confidential requests in the person's private chat, with a notice where they asked."""
     if request.private:
         await answer(request)
         return

@@ -1,4 +1,4 @@
-"""/proxy: which way an account goes to WhatsApp. Passwords go into the store and nowhere else."""
+"""/proxy: how an account's traffic reaches WhatsApp. Passwords go to the store and nowhere else."""
 
 from collections.abc import Awaitable, Callable
 
@@ -14,14 +14,14 @@ from handlers.telegram.commands.table import Command, Topic
 from handlers.texts import proxies as texts
 
 TryProxy = Callable[[Proxy], Awaitable[None]]
-"""Reaches WhatsApp's host through a proxy. Raises OSError, in words and without the password, if it cannot."""
+"""Connects to WhatsApp's host through a proxy. Raises OSError, with a text without the password, on failure."""
 
 
 class ProxyCommands(Topic):
-    """Shows and sets the proxies that accounts have of their own.
+    """Shows and sets the accounts' own proxies.
 
-    common: the address of the proxy of all others, without its password. try_proxy: None where a proxy cannot be tried.
-    encrypts: whether passwords are stored encrypted.
+    common: the address of the proxy of all other accounts, without its password. try_proxy: None if proxies cannot be
+    tested. encrypts: whether passwords are stored encrypted.
     """
 
     def __init__(
@@ -38,7 +38,7 @@ class ProxyCommands(Topic):
         self._proxies, self._common, self._try, self._encrypts = proxies, common, try_proxy, encrypts
 
     async def proxy(self, request: Request) -> None:
-        """Show which way accounts go, or let one go another way."""
+        """Show the proxies in use, or set an account's."""
         words = request.words.split()
         account, rest = self._find(request, words)
         if not words:
@@ -51,7 +51,7 @@ class ProxyCommands(Topic):
                 account, self._proxies.server(number), self._common, unreadable=self._proxies.is_unreadable(number)
             )
             await self._responder.answer(request, text)
-        elif HIDDEN in rest:  # of a request that was taken up after a restart, or confirmed later
+        elif HIDDEN in rest:  # in a request resumed after a restart, or confirmed later
             await self._responder.answer(request, texts.NOT_STORED)
         elif rest == ["off"]:
             await self._remove(request, account)
@@ -72,7 +72,7 @@ class ProxyCommands(Topic):
     # --- parts --------------------------------------------------------------------------------------------------------
 
     def _find(self, request: Request, words: list[str]) -> tuple[Account | None, list[str]]:
-        """Return the account that the longest beginning names, and the words behind it."""
+        """Return the account selected by the longest matching prefix, and the remaining words."""
         for end in range(len(words), 0, -1):
             named = words[:end]
             if any(":" in word for word in named):
@@ -117,14 +117,14 @@ class ProxyCommands(Topic):
         await self._responder.answer(request, texts.removed(account, self._common, when=self._reopen(account)))
 
     def _reopen(self, account: Account) -> str:
-        """Open a connected account's browser anew; return when it goes the new way."""
+        """Reopen a connected account's browser; return when the new proxy takes effect."""
         connected = self._accounts.status(account.number).state is State.CONNECTED
         if connected and self._accounts.recycle(account.number, "it goes another way now"):
             return texts.AT_ONCE
         return texts.NEXT
 
     async def _answer(self, request: Request, html: str) -> None:
-        """Answer what may hold a password: the person's own message is deleted first."""
+        """Answer a request that may contain a password: the person's own message is deleted first."""
         lines = [html]
         if "@" in request.words or request.words.count(":") > len("::"):
             lines.append(texts.DELETED if await self._responder.delete_asked(request) else texts.DELETE_IT)

@@ -1,6 +1,6 @@
-"""The table of all commands, and the way from a person's words to the handler of one.
+"""The table of all commands, and the routing of a message to its handler.
 
-The menu, /help and README's table are made from `COMMANDS` too.
+The menu, /help and README's table are generated from `COMMANDS` too.
 """
 
 import re
@@ -37,14 +37,14 @@ _WORDS = re.compile(r"/(?P<name>[A-Za-z0-9_]+)(?:@(?P<bot>\w+))?(?P<rest>.*)", r
 
 
 def menu(role: Role | None) -> tuple[tuple[str, str], ...]:
-    """Return the bot's menu for a person: name and summary of each command; strangers see /start alone."""
+    """Return a person's menu: the name and summary of each command; strangers see /start only."""
     if role is None:
         return (("start", "who are you?"),)
     return tuple((row.name, row.summary) for row in COMMANDS if row.role <= role)
 
 
 class Router:
-    """Finds the handler of a message. plain: handles what is no command; username: the bot's own."""
+    """Finds the handler of a message. plain: handles text without a command; username: the bot's own."""
 
     def __init__(
         self,
@@ -61,18 +61,18 @@ class Router:
         }
 
     def is_ours(self, request: Request) -> bool:
-        """Tell whether a message is a command, and not to another bot."""
+        """Return whether a message is a command that is not addressed to another bot."""
         words = _WORDS.fullmatch(request.words)
         return words is not None and self._is_to_us(words)
 
     def changes(self, request: Request) -> bool:
-        """Tell whether a message may change something."""
+        """Return whether a message may change something."""
         words = _WORDS.fullmatch(request.words)
         row = None if words is None else self._row(words["name"])
         return row is not None and words is not None and row.changes and bool(words["rest"].strip())
 
     async def handle(self, request: Request) -> None:
-        """Handle a message; a command to another bot is not ours to answer."""
+        """Handle a message; a command addressed to another bot is ignored."""
         words = _WORDS.fullmatch(request.words)
         if words is None:
             await self._plain(request)

@@ -1,7 +1,7 @@
-"""What a command is: one row with its name, its words and its handler. Menu, /help, README and routes come from rows.
+"""What a command is: one row with its name, usage and handler. Menu, /help, README and routing are generated from rows.
 
-Each topic's module has its rows below its handlers; `handlers.telegram.commands.router` puts them together. What a
-topic's own buttons do are rows too.
+Each topic's module has its rows below its handlers; `handlers.telegram.commands.router` collects them. The actions
+of a topic's own buttons are rows, too.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
@@ -13,15 +13,15 @@ from handlers.chat.people import Role
 from handlers.chat.request import Request
 
 Handler = Callable[[Any, Request], Awaitable[None]]
-"""A method of a topic's class, not bound."""
+"""An unbound method of a topic's class."""
 
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """A command. usage: what may follow the name. summary: for the menu and /help, help: for README and /help NAME.
+    """A command. usage: its arguments. summary: for the menu and /help, help: for README and /help NAME.
 
-    changes: with words behind it, it changes something. role: the least that a person must be. aliases: further names,
-    which stand in no list.
+    changes: it changes something if called with arguments. role: the minimum role. aliases: further names, not
+    listed.
     """
 
     name: str
@@ -35,16 +35,16 @@ class Command:
 
     @property
     def line(self) -> str:
-        """The command as it is typed, with what may follow."""
+        """The command as it is typed, with its arguments."""
         return f"/{self.name} {self.usage}".rstrip()
 
 
 @dataclass(frozen=True, slots=True)
 class ButtonRow:
-    """What a press of a button does. label: what the button is called, where a late press is asked about.
+    """The action of a button. label: the button's label, for the confirmation of a late press.
 
-    handler: a method of a topic's class, not bound; it returns what is shown over the chat for a moment. role: the
-    least that the presser must be. reads: it changes nothing, and may come late.
+    handler: an unbound method of a topic's class that returns the text shown above the chat for a moment. role: the
+    minimum role. reads: it changes nothing, and may be late.
     """
 
     label: str
@@ -54,7 +54,7 @@ class ButtonRow:
 
 
 class Topic:
-    """Commands that belong together: a class with their handlers, and below them the rows, also of its buttons."""
+    """Related commands: a class with their handlers and, below them, the rows of its commands and buttons."""
 
     COMMANDS: ClassVar[tuple[Command, ...]] = ()
     BUTTONS: ClassVar[Mapping[Verb, ButtonRow]] = {}

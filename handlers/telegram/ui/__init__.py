@@ -1,1 +1,1 @@
-"""What people see: answers, cards, codes, keyboards."""
+"""Everything people see: answers, cards, codes and keyboards."""

@@ -1,11 +1,13 @@
-"""Cards: what an account is, in each chat that follows it, as a silent message that is edited in place.
+"""Cards: one account's current state, in each chat that follows it, as a silent message that is edited in place.
 
-The card is also the answer to whatever changes its account: it comes to the bottom of the chat, the message before is
-deleted, and it tells how the account goes on. So no two messages of a chat tell of one account's state.
+The card is also the answer to whatever changes its account: it is sent again at the bottom of the chat, the previous
+message is deleted, and the card follows the account from there. So a chat never has two messages about the state of
+one account.
 
-The first accounts of a chat have a message each, and so have those last asked for. The others share messages, since a
-chat takes some twenty edits a minute: two hundred accounts that are lost and come back together are told in a few
-edits, true within a minute. What a card says is read when its turn has come, so that what was superseded is never sent.
+The first accounts of a chat have a message each, and so have the most recently requested ones. The others share
+messages, since a chat allows about twenty edits a minute: two hundred accounts that are lost and recover together
+take a few edits, and are up to date within a minute. A card's text is rendered when its turn in the send queue has
+come, so that outdated text is never sent.
 """
 
 import asyncio
@@ -41,30 +43,30 @@ from handlers.texts import status as status_text
 log = logging.getLogger(__name__)
 
 KIND, ASKED_FOR, LEFT = "card", "asked card", "left card"
-"""Of the references that are kept: cards where the account's operator is, where somebody else has asked for the
-account, and messages to be deleted, since the card stands below."""
+"""Kinds of stored references: cards where the account's operator is, cards where somebody else has requested the
+account, and messages to be deleted because the card has moved to the bottom."""
 OWN_MESSAGE = 5
-"""Accounts of one chat that have a message each, but for those that somebody waits for."""
+"""Accounts of one chat that have a message each, not counting those whose outcome somebody is waiting for."""
 SHARED = 50
-"""Accounts in one message from then on: a line of some 60 characters each, and why where there is room."""
+"""Accounts per shared message: one line of about 60 characters each, with the reason where there is room."""
 
 
 SPACING = 2.0
-"""Seconds between two edits of a card: what lasts no longer than that is not worth one."""
+"""Seconds between two edits of a card: a shorter-lived state is not worth an edit."""
 
 
 Note = Callable[[Status], str]
-"""What a card says beside how the account stands, as HTML; "" once it does not hold any more."""
+"""Returns additional text for a card, as HTML; "" once it no longer applies."""
 
 
 @dataclass(slots=True, eq=False)
 class _Page:
-    """One message with one account's card, or with the lines of many.
+    """One message with the card of one account, or with one line for each of several.
 
-    shown: the digest of what it says now. sent_at: when it last changed, by the loop's clock. asked: somebody waits for
-    what comes of it; answers: it is still to be sent as an answer. turn: counts how often another message took the
-    place of the one before. note: what else it says while the account is in the state that it was in then. since: when
-    that state began. left: messages to be deleted, once the card stands.
+    shown: the digest of its current text. sent_at: when it last changed, by the loop's clock. asked: somebody waits for
+    the outcome; answers: it is still to be sent as an answer. turn: incremented whenever another message replaces
+    this one. note: additional text while the account's state lasts; since: when that state began. left: messages to be
+    deleted once the card is in the chat.
     """
 
     place: Place
@@ -100,11 +102,11 @@ class Cards:
         self._queue, self._tasks, self._accounts, self._clock = queue, tasks, accounts, clock
         self._recipients, self._messages = recipients, messages
         self._pages: dict[Place, list[_Page]] = {}
-        """Of each place, those last asked for at the end."""
+        """The pages of each place, the most recently requested last."""
         self._guests: set[tuple[str, int]] = set()
-        """Accounts with chats in which somebody asked for them: their cards stay there."""
+        """Accounts, with the chats in which somebody requested them: their cards stay there."""
         self._hurried: set[int] = set()
-        """Chats in which one card goes in the lane of answers."""
+        """Chats in which one card is being sent in the lane of answers."""
         self._early: set[str] | None = set()
         self._unwritable: set[int] = set()
 
@@ -132,9 +134,9 @@ class Cards:
         page.shared = page.shared or len(page.numbers) > 1
 
     def answer(self, request: Request, number: str, note: Note | None = None) -> asyncio.Task[None]:
-        """Let the account's card answer a request: in the message whose button was pressed, else below.
+        """Answer a request with the account's card: in the message whose button was pressed, else at the bottom.
 
-        note: what else it says. Returns at once; the task ends when the card stands, or cannot.
+        note: additional text. Returns at once; the task ends when the card is in the chat, or cannot be sent.
         """
         place = request.place
         page = self._own_page(place, number)
@@ -161,20 +163,20 @@ class Cards:
             return None
 
     def look_at(self, chat: int) -> None:
-        """Look at all cards of a chat: somebody may see other accounts than before. Returns at once."""
+        """Re-examine all cards of a chat, after what its people may see has changed. Returns at once."""
         for place, pages in self._pages.items():
             if place.chat == chat:
                 for page in pages:
                     self._wake(page)
 
     def refresh_all(self) -> None:
-        """Bring every card up to date with what changed while the program was away, or as it was killed."""
+        """Update every card with what changed while the program was not running, or when it was killed."""
         for pages in self._pages.values():
             for page in pages:
                 self._wake(page)
 
     def came_back(self, chat: int) -> None:
-        """Bring a chat's cards up to date, if it could not be written to: somebody is heard there again.
+        """Update a chat's cards if it could not be written to: somebody has written there again.
 
         Returns at once.
         """
@@ -184,7 +186,7 @@ class Cards:
         self.look_at(chat)
 
     def refresh(self, number: str) -> None:
-        """Bring the account's cards up to date. What comes before `load` is not lost."""
+        """Update the account's cards. Calls made before `load` are not lost."""
         if self._early is not None:
             self._early.add(number)
             return
@@ -201,7 +203,7 @@ class Cards:
                     found.add(page.place.chat)
                     self._wake(page)
                 elif page.asked and self._is_in_line(page):
-                    self._wake(page)  # somebody may have left the line
+                    self._wake(page)  # somebody may have left the queue
         for place in places:
             if place.chat not in found:
                 page = self._room(place)
@@ -215,7 +217,7 @@ class Cards:
             return False
 
     def _room(self, place: Place, *, shared: bool = False) -> _Page:
-        """Return the page that the next account of this chat goes on. shared: it goes on one with others."""
+        """Return the page for another account of this chat. shared: always a shared page."""
         pages = self._pages.setdefault(place, [])
         if not shared and sum(not page.shared for page in pages) < OWN_MESSAGE:
             pages.append(_Page(place, shared=False))
@@ -227,7 +229,7 @@ class Cards:
         return pages[-1]
 
     def _own_page(self, place: Place, number: str) -> _Page:
-        """Return the page on which the account is alone in this chat, as the one last asked for."""
+        """Return a page for this account alone in this chat, as the most recently requested one."""
         try:
             of_card = self._recipients.of_card(self._accounts.account(number))
         except UnknownAccountError:
@@ -250,7 +252,7 @@ class Cards:
         return mine
 
     def _share(self, place: Place) -> None:
-        """Let those asked for the longest ago share messages, where too many have one of their own."""
+        """Move the least recently requested cards to shared messages if too many have a message of their own."""
         own = [page for page in self._pages[place] if not page.shared]
         surplus = [page for page in own if not page.asked][: max(0, len(own) - OWN_MESSAGE)]
         for page in surplus:
@@ -259,7 +261,7 @@ class Cards:
             shared.numbers.extend(page.numbers)
             shared.left += [*page.left, *([] if page.message is None else [page.message])]
             page.numbers, page.left, page.message, page.shown = [], [], None, ""
-            page.turn += 1  # where it is being edited, what comes of that is void
+            page.turn += 1  # an edit in progress no longer counts
             self._wake(shared)
 
     def _wake(self, page: _Page) -> None:
@@ -270,7 +272,7 @@ class Cards:
             self._tasks.start(self._sync(page), "a card")
 
     async def _sync(self, page: _Page) -> None:
-        """Edit the message until it shows the present state, whatever changes meanwhile."""
+        """Edit the message until it shows the current state, including changes made meanwhile."""
         loop = asyncio.get_running_loop()
         try:
             while page.stale:
@@ -291,7 +293,7 @@ class Cards:
     async def _sync_once(self, page: _Page) -> None:
         text = self._text(page)
         if self._digest(text) == page.shown and (page.message is not None or text is None):
-            page.stale = False  # it has come back to what the chat shows already
+            page.stale = False  # it is back to what the chat already shows
             return
         chat, lane = page.place.chat, self._lane(page)
         hurried = lane is Lane.ANSWERS and not page.answers
@@ -311,17 +313,20 @@ class Cards:
         await self._save(page)
 
     async def _deliver(self, page: _Page, lane: Lane) -> bool:
-        """Show what the card says when its turn has come. Returns whether it stands; else it is stale, or given up."""
+        """Render and send the card when its turn has come; return whether it is in the chat.
+
+        If not, it is either stale or given up.
+        """
         chat, turn = page.place.chat, page.turn
         try:
             await self._queue.deliver(lane, chat, partial(self._send, page))
         except MessageGoneError:
             if page.turn == turn:
-                page.message, page.shown = None, ""  # somebody deleted it: a new one takes its place
+                page.message, page.shown = None, ""  # somebody deleted it: send a new one
             page.stale = True
         except (OutcomeUnknownError, SupersededError):
             page.answers = False
-            page.stale = True  # a card that may have been sent stays behind, and a new one is remembered
+            page.stale = True  # a card that may have been sent is left behind; the new one is stored
         except (ChatGoneError, ChatMovedError) as error:
             log.info("Cards cannot be shown in chat %d: %s", chat, error)
             if isinstance(error, ChatGoneError):
@@ -333,10 +338,10 @@ class Cards:
         return False
 
     def _lane(self, page: _Page) -> Lane:
-        """Return the lane that a card goes in.
+        """Return the lane for a card.
 
-        What was asked for goes before other cards, and what has come of it as an answer: within 5 s no message of the
-        chat says otherwise. One at a time, so that the answers to people wait behind no more than one.
+        Requested cards are sent before others, and their outcome as an answer, so that within 5 s no message in the
+        chat contradicts it. Only one at a time, so that it delays answers to people by no more than one message.
         """
         if page.answers:
             return Lane.ANSWERS
@@ -363,7 +368,7 @@ class Cards:
             message = await chat.send(page.place, text, silent=not page.asked)
         elif digest != page.shown:
             await chat.edit(page.place.chat, message, text)
-        if page.turn != turn:  # another message has taken its place meanwhile
+        if page.turn != turn:  # another message has replaced it meanwhile
             if message is not None and message != page.message and message not in page.left:
                 page.left.append(message)
             page.stale = True
@@ -372,7 +377,7 @@ class Cards:
         page.sent_at = asyncio.get_running_loop().time()
 
     async def _delete(self, chat_id: int, message: int) -> None:
-        """Delete a message whose card stands below; where that is refused, leave one line."""
+        """Delete a message whose card has moved to the bottom; if that is rejected, reduce it to one line."""
         gone = Text(status_text.CARD_BELOW)
         try:
             try:
@@ -396,7 +401,7 @@ class Cards:
             return
         for number in tuple(page.numbers):
             if number not in page.numbers or page.message is None:
-                continue  # it has moved to another message meanwhile
+                continue  # it has been moved to another message meanwhile
             kind = ASKED_FOR if (number, chat) in self._guests else KIND
             await self._messages.upsert(
                 kind, number, chat=chat, topic=page.place.topic, message=page.message, shown=page.shown
@@ -425,7 +430,7 @@ class Cards:
         return Text(lines)
 
     def _drop_note(self, page: _Page) -> None:
-        """Forget a note that does not hold any more: should the account stand like this again, it is not said again."""
+        """Discard a note that no longer applies, so that it does not reappear if the account returns to this state."""
         try:
             status = self._accounts.status(page.numbers[0])
             if page.note is not None and (status.since != page.since or not page.note(status)):
@@ -442,5 +447,5 @@ class Cards:
     def _digest(text: Text | None) -> str:
         if text is None:
             return ""
-        labels = [[button.label for button in row] for row in text.keyboard]  # without the nonces of their codes
+        labels = [[button.label for button in row] for row in text.keyboard]  # without the nonces of the buttons' codes
         return hashlib.sha256(f"{text.html}{labels or ''}".encode()).hexdigest()[:16]

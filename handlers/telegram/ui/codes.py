@@ -1,8 +1,8 @@
-"""Linking codes on their way to the one person who asked: one photo message for each linking, edited as codes change.
+"""Delivers linking codes to the person who asked: one photo message per linking, edited as codes change.
 
-A code is a credential. It is drawn, shown in that person's private chat, and taken away when it is of no more use;
-never logged, never stored. What is stored is where the photo is, so that the next start removes what a crash left.
-Between two rounds of codes an empty picture stands there, so that all of a linking is one message that sounds once.
+A code is a credential. It is drawn, shown in that person's private chat, and removed as soon as it is useless; it is
+never logged or stored. Only the photo's location is stored, so that the next start can remove what a crash left.
+Between two rounds of codes the message shows an empty picture, so that a linking is one message that sounds once.
 """
 
 import asyncio
@@ -33,9 +33,9 @@ from handlers.texts import status as status_text
 log = logging.getLogger(__name__)
 
 KIND = "code"
-"""Of the references that are kept."""
+"""The kind of these stored references."""
 BLANKED_WITHIN = 5.0
-"""Seconds in which a code that has ended is blanked; later than that it is deleted, which waits for no budget."""
+"""Seconds within which an ended code is blanked; after that it is deleted, which needs no budget."""
 _BEFORE_CODES = frozenset({Stage.QUEUED, Stage.LAUNCHING, Stage.READING})
 
 
@@ -43,9 +43,9 @@ _BEFORE_CODES = frozenset({Stage.QUEUED, Stage.LAUNCHING, Stage.READING})
 class _Linking:
     """One account being linked. person: whose private chat has the code. newest: the code to show, None for none.
 
-    blank: the message has the empty picture of between two codes. renewing: a person has asked for a new code.
-    maybe_lost: a picture may be in the chat without our knowing where. waiting: what puts the newest before the person,
-    while it waits for its turn.
+    blank: the message shows the empty picture between two codes. renewing: a person has requested a new code.
+    maybe_lost: a picture may be in the chat although its id is unknown. waiting: the task that delivers the newest
+    code, while it waits for its turn in the send queue.
     """
 
     number: str
@@ -80,10 +80,10 @@ class Codes:
         self._accounts, self._recipients, self._messages = accounts, recipients, messages
         self._linkings: dict[str, _Linking] = {}
         self._early: dict[str, CodeShown] = {}
-        """The newest codes of accounts whose turn in a person's line has not come."""
+        """The newest codes of accounts whose turn in a person's queue has not come."""
 
     def ask(self, number: str, person: int, unreachable: Callable[[], None] | None = None) -> None:
-        """Remember who asked for the account's code. unreachable: called if they cannot be written to."""
+        """Record who asked for the account's code. unreachable: called if they cannot be written to."""
         linking = self._linkings.get(number)
         if linking is None or (linking.message is None and not linking.busy):
             self._linkings[number] = _Linking(number, person, unreachable)
@@ -91,20 +91,20 @@ class Codes:
             linking.unreachable = unreachable
 
     def asker(self, number: str) -> int | None:
-        """Return who asked for the account's code, while it is theirs to scan."""
+        """Return who asked for the account's code, as long as it is recorded."""
         linking = self._linkings.get(number)
         return None if linking is None else linking.person
 
     def forget(self, number: str) -> None:
-        """Forget who asked: the account is linked, or nobody waits any more."""
+        """Forget who asked, unless a code is in the chat or on its way: the account is linked, or nobody waits."""
         linking = self._linkings.get(number)
         if linking is not None and not linking.busy and linking.message is None:
             del self._linkings[number]
 
     def show(self, notice: CodeShown) -> None:
-        """Put a code before the person who asked, or before the account's owner where nobody is known to have.
+        """Show a code to the person who asked, or to the account's owner if nobody is known to have asked.
 
-        An owner who is an operator no longer gets none.
+        An owner who is no longer an operator gets none.
         """
         turn = self._lines.turn(notice.number)
         if turn is not None and not turn.open:
@@ -123,20 +123,20 @@ class Codes:
         self._sync_soon(linking)
 
     def show_early(self, number: str) -> None:
-        """Show the code that came before the account's turn, if there is one: its turn has come."""
+        """Show the code that arrived before the account's turn, if any: its turn has come."""
         notice = self._early.pop(number, None)
         if notice is not None:
             self.show(notice)
 
     def hide(self, notice: CodeHidden) -> None:
-        """Take the account's code away."""
+        """Remove the account's code from the chat."""
         self._early.pop(notice.number, None)
         linking = self._linkings.get(notice.number)
         if linking is not None:
             self._hide(linking)
 
     def take_from(self, person: int, may: Callable[[Account], bool]) -> None:
-        """Take away the codes that a person has and may not have any more. Returns at once."""
+        """Remove the codes that a person may no longer see. Returns at once."""
         for number, linking in list(self._linkings.items()):
             try:
                 theirs = linking.person == person and not may(self._accounts.account(number))
@@ -147,14 +147,14 @@ class Codes:
                 self._hide(linking)
 
     def refresh(self, number: str) -> None:
-        """Take the empty picture away where no further code comes."""
+        """Remove the empty picture if no further code will come."""
         linking = self._linkings.get(number)
         if linking is not None and self._is_due(linking):
             self._sync_soon(linking)
 
     @contextmanager
     def renewing(self, number: str) -> Iterator[None]:
-        """Keep the account's message where it is while its browser is closed and opened for another code."""
+        """Preserve the account's message while its browser is closed and reopened for another code."""
         linking = self._linkings.get(number)
         if linking is None or linking.message is None:
             yield
@@ -167,18 +167,18 @@ class Codes:
             self.refresh(number)
 
     async def clear_left(self) -> None:
-        """Take away the codes that an earlier run left in chats."""
+        """Remove the codes that an earlier run left in chats."""
         for kept in await self._messages.references(KIND):
             await self._delete(kept.key, kept.chat, kept.message)
 
     def hide_all(self) -> None:
-        """Take every code away: the program ends."""
+        """Remove every code: the program is shutting down."""
         self._closing = True
         for linking in self._linkings.values():
             self._hide(linking)
 
     def _hide(self, linking: _Linking) -> None:
-        """Let no code be shown: one that waits for its turn does not hold up the end of the one that is seen."""
+        """Show no code: one that is still queued must not delay the removal of the visible one."""
         linking.newest = None
         if linking.waiting is not None:
             linking.waiting.cancel()
@@ -190,7 +190,7 @@ class Codes:
             self._tasks.start(self._sync(linking), "showing a code")
 
     async def _sync(self, linking: _Linking) -> None:
-        """Make the chat show the newest code, whatever comes meanwhile."""
+        """Make the chat show the newest code, including changes made meanwhile."""
         try:
             while self._is_due(linking):
                 if linking.newest is not None:
@@ -203,13 +203,13 @@ class Codes:
             linking.busy = False
 
     def _is_due(self, linking: _Linking) -> bool:
-        """Tell whether the chat shows other than it should."""
+        """Return whether the chat shows something other than it should."""
         if linking.newest is not None or linking.shown is not None:
             return linking.newest is not linking.shown
         return linking.message is not None and not (linking.blank and self._is_between(linking))
 
     def _is_between(self, linking: _Linking) -> bool:
-        """Tell whether another code is to come into the message by itself."""
+        """Return whether another code will follow in the message without a request."""
         if self._closing or linking.renewing:
             return not self._closing
         try:
@@ -226,7 +226,7 @@ class Codes:
         band = Band(account.name, f"…{account.number[-4:]}", linking_text.band(code, self._clock()))
         picture = await asyncio.to_thread(draw, code.code.text, band)
         if linking.newest is not code:
-            return  # superseded or hidden while it was drawn
+            return  # superseded or hidden while it was being drawn
         fresh = linking.message is None
         sending = linking.waiting = self._tasks.start(self._deliver(linking, code, account, picture), "sending a code")
         await asyncio.wait({sending})
@@ -239,20 +239,20 @@ class Codes:
                 linking.maybe_lost = False
                 self._tasks.start(self._blank_lost(linking.person, linking.message), "looking for a lost picture")
 
-    # How one code is delivered, and why it takes two closures.
+    # How one code is delivered, and why that takes two closures.
     #
-    # A code lives some 20 to 60 s and may wait about as long for its turn in the send queue, so three things can
-    # happen to it on the way: a newer one supersedes it, it is hidden (scanned, expired, suspended), or Telegram
-    # answers late or with "wait". What must hold throughout: no picture stays in the chat without our knowing where
-    # it is, and no code is shown after it was hidden.
+    # A code lives 20 to 60 s and may wait about as long for its turn in the send queue, so three things can happen to
+    # it on the way: a newer one supersedes it, it is hidden (scanned, expired, suspended), or Telegram answers late or
+    # with "wait". Two invariants hold throughout: no picture stays in the chat without our knowing its id, and no
+    # code is shown after it was hidden.
     #
     # 1. While it waits for its turn, nothing has been sent: `_hide` cancels the task (`linking.waiting`), so that
-    #    the end of the code that is shown is not held up by the next one.
-    # 2. When its turn has come, `send` looks once more: superseded or hidden, it sends nothing.
+    #    the next code does not delay the removal of the one that is shown.
+    # 2. When its turn has come, `send` checks again: if it is superseded or hidden, nothing is sent.
     # 3. From then on until Telegram answers, the task must not be cancelled: the picture might be in the chat and its
-    #    id lost. So `waiting` is None for that time, and `_sync` removes the picture afterwards.
+    #    id lost. So `waiting` is None during that time, and `_sync` removes the picture afterwards.
     # 4. Telegram may have answered "wait" (429): the queue is about to wait for the next turn and to call `send`
-    #    again. If the code was hidden meanwhile nobody cancels it any more, so the task cancels itself.
+    #    again. If the code has been hidden meanwhile, nobody else cancels the task, so it cancels itself.
 
     async def _deliver(self, linking: _Linking, code: CodeShown, account: Account, picture: bytes) -> None:
         """Send or edit the picture when its turn has come."""
@@ -282,7 +282,7 @@ class Codes:
         try:
             await self._queue.deliver(Lane.QR, linking.person, send)
         except MessageGoneError:
-            linking.message = None  # the person deleted it: the code is sent anew
+            linking.message = None  # the person deleted it: the code is sent again
         except OutcomeUnknownError:
             log.warning("A code may have been sent without our knowing; it is sent again")
             linking.maybe_lost = linking.message is None
@@ -296,7 +296,7 @@ class Codes:
         return self._lines.turn(number) or Turn(1, 1, open=True)
 
     async def _blank(self, linking: _Linking, message: int) -> None:
-        """Put the empty picture in the place of a code that has ended, until the next one comes."""
+        """Replace an ended code by the empty picture until the next one comes."""
         try:
             account = self._accounts.account(linking.number)
         except UnknownAccountError:
@@ -340,13 +340,13 @@ class Codes:
         if left is Withdrawal.LEFT:
             await self._say_void(chat_id, message)
         try:
-            # While it was taken away, another code may have come into this chat: its reference stays.
+            # While it was being removed, another code may have arrived in this chat: its reference must stay.
             await self._messages.delete(KIND, number, chat=chat_id, message=message)
         except OSError as error:
             log.error("That the code is gone could not be kept: %s", error)
 
     async def _say_void(self, chat_id: int, message: int) -> None:
-        """Tell that a picture, which cannot be removed, is of no use any more."""
+        """Mark a picture that cannot be removed as no longer valid."""
         text = Text(status_text.CODE_LEFT)
         try:
             await self._queue.deliver(

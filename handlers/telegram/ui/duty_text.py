@@ -1,4 +1,4 @@
-"""What /duty and /escalate answer. HTML; pure."""
+"""Texts of /duty and /escalate. HTML; pure."""
 
 from datetime import datetime
 
@@ -19,7 +19,7 @@ HOW_ESCALATE = (
 
 
 def roster(now_is: Roster, on_duty: OnDuty | None, now: datetime) -> str:
-    """Tell who is on duty, the plan, and whom alerts are escalated to."""
+    """Return who is on duty, the plan, and whom alerts are escalated to."""
     lines = ["📟 Nobody is on duty: alerts sound everywhere."]
     if on_duty is not None:
         lines = [f"📟 <b>{escape(on_duty.name)}</b> is on duty until {clock(on_duty.until, now)}."]
@@ -36,7 +36,7 @@ def roster(now_is: Roster, on_duty: OnDuty | None, now: datetime) -> str:
 
 
 def on_duty_line(on_duty: OnDuty | None, now: datetime) -> str:
-    """Return the line about who is on duty that other answers have too, "" where nobody is."""
+    """Return the line about who is on duty that other answers include; "" if nobody is."""
     return "" if on_duty is None else f"📟 {escape(on_duty.name)} is on duty until {clock(on_duty.until, now)}"
 
 

@@ -1,7 +1,7 @@
-"""The feed: each transition as a silent line of its own, in the chats that chose that.
+"""The feed: each transition as a silent line, in the chats that have turned it on.
 
-It goes below everything that needs a person. Lines that come within seconds, or while the chat waits for its turn, are
-one message. They are kept in memory only: what a feed has not listed at a crash is in the account's history.
+It has the lowest priority in the chat. Lines that arrive within seconds, or while the chat waits for its turn, form
+one message. They are held in memory only: what a crash prevents the feed from listing is in the account's history.
 """
 
 import asyncio
@@ -23,13 +23,13 @@ from handlers.texts import feed as texts
 log = logging.getLogger(__name__)
 
 GATHER_SECONDS = 5.0
-"""Lines that come within this are one message."""
+"""Lines that arrive within this many seconds form one message."""
 LINES = 40
-"""Lines in one message; of more, the newest are listed and the others counted."""
+"""Lines in one message; if there are more, the newest are listed and the others counted."""
 
 
 class Feed:
-    """Lists transitions. fits: tells whether an account is one that a word means."""
+    """Lists transitions. fits: returns whether a stored word matches an account."""
 
     def __init__(
         self,
@@ -46,10 +46,10 @@ class Feed:
         self._waiting: dict[int, list[str]] = {}
         self._left_out: dict[int, int] = {}
         self._begun: set[int] = set()
-        """Chats whose feed began by itself, and whose people do not know yet how to end it."""
+        """Chats whose feed was turned on automatically, and whose people have not been shown yet how to turn it off."""
 
     def note(self, transition: Transition) -> None:
-        """List a transition where that was chosen. Returns at once."""
+        """List a transition where the feed is turned on. Returns at once."""
         if transition.within_state:
             return
         try:
@@ -61,9 +61,9 @@ class Feed:
                 self._add(chat, texts.line(transition, answers.title(account)))
 
     async def begin(self, user: int, account: Account) -> None:
-        """List an admin's first account, unless they have ever chosen what is listed. Raises OSError.
+        """Turn the feed on for an admin's first account, unless they have ever made a choice. Raises OSError.
 
-        The first message says how to end that.
+        The first message says how to turn it off.
         """
         first = all(each.number == account.number for each in self._accounts.accounts() if each.owner == user)
         if not first or not self._people.is_admin(user) or self._choices.feed(user) is not None:
@@ -72,7 +72,7 @@ class Feed:
         self._begun.add(user)
 
     def _may_read(self, chat: int, account: Account) -> bool:
-        """Tell whether a chat may read of an account: a group, where an admin chose that, or a person who sees it."""
+        """Return whether a chat may list an account: a group with the feed on, or a person who may see it."""
         return chat < 0 or self._people.sees(chat, account)
 
     def _add(self, chat: int, line: str) -> None:

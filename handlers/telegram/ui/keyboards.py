@@ -1,4 +1,4 @@
-"""The buttons under messages. Labels and layout only: what a press does is in `handlers.telegram.commands.buttons`."""
+"""The buttons under messages: labels and layout. What a press does is in `handlers.telegram.commands.buttons`."""
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
@@ -13,13 +13,13 @@ from handlers.texts.phone_numbers import show_number
 from handlers.texts.vocabulary import ICONS, standing
 
 PICKER_PAGE = 20
-"""Accounts that a keyboard offers at once: what fits on a phone's screen."""
+"""Accounts per page of a keyboard: what fits on a phone's screen."""
 _PICKED = (Verb.SUSPEND, Verb.RECONNECT, Verb.RESTORE, Verb.OWNER, Verb.REMOVE)
-"""What accounts are chosen for by a command alone."""
+"""Actions for which an account can be chosen after a command without arguments."""
 SILENCES = 50
-"""Silences that can be ended by a button."""
+"""The maximum number of silences with a button to end them."""
 PICK_SECONDS = 600
-"""How long a choice may take."""
+"""How long a choice remains valid."""
 _TWO_COLUMNS_FROM = 8
 LABELS: dict[Verb, str] = remedies.LABELS | {
     Verb.SUSPEND: "Suspend",
@@ -35,15 +35,15 @@ LABELS: dict[Verb, str] = remedies.LABELS | {
     Verb.LONG_SILENCE: "Silence 8 h",
     Verb.END_SILENCE: "End silence",
 }
-"""What buttons are called."""
+"""The labels of buttons."""
 
 
 def picker(
     verb: Verb, accounts: Sequence[tuple[Account, Status]], presser: int, now: datetime, page: int = 0
 ) -> Keyboard:
-    """Offer accounts to choose from, a page of them at a time.
+    """Return a page of accounts to choose from.
 
-    A press does `verb` to the one chosen, at once: `presser` has asked for it. page: from 0.
+    A press performs `verb` on the chosen account at once: `presser` has asked for it. page: counted from 0.
     """
     until = int(now.timestamp()) + PICK_SECONDS
     pages = max(1, -(-len(accounts) // PICKER_PAGE))
@@ -76,13 +76,13 @@ def _page_item(verb: Verb, page: int) -> int:
 
 
 def page_of(item: int) -> tuple[Verb, int]:
-    """Return what is chosen for and the page, of a button that turns pages."""
+    """Return the action and the page that a page button stands for."""
     page, which = divmod(item, len(_PICKED))
     return _PICKED[which], page
 
 
 def detail(account: Account, status: Status, *, may: bool = True, has_copies: bool = False) -> Keyboard:
-    """Offer what can be done with one account now. may: the person may act on it; has_copies: of its session."""
+    """Return the actions available for one account now. may: the person may act on it; has_copies: of its session."""
     number = account.number
     history = Button("History", button_code(Verb.HISTORY, number))
     every = (Button("All accounts", button_code(Verb.ALL)),)
@@ -93,17 +93,17 @@ def detail(account: Account, status: Status, *, may: bool = True, has_copies: bo
 
 
 def back(number: str) -> Keyboard:
-    """Offer the way back to the account."""
+    """Return the button that leads back to the account."""
     return ((Button("« Back", button_code(Verb.DETAIL, number)),),)
 
 
 def copies(number: str, saved: Iterable[tuple[float, str]]) -> Keyboard:
-    """Offer saved sessions, each by the Unix time when it was saved, and its label."""
+    """Return a button for each saved session. saved: the Unix time of each, and its label."""
     return tuple((Button(label, button_code(Verb.RESTORE, f"{number}.{int(at)}")),) for at, label in saved)
 
 
 def turn_pages(verb: Verb, page: int, pages: int, before: str = "") -> Keyboard:
-    """Offer the page before and the page after. before: what stands before the page's number in the subject."""
+    """Return buttons for the previous and the next page. before: what precedes the page number in the subject."""
     buttons = []
     if page > 0:
         buttons.append(Button("« Back", button_code(verb, f"{before}.{page - 1}")))
@@ -113,7 +113,7 @@ def turn_pages(verb: Verb, page: int, pages: int, before: str = "") -> Keyboard:
 
 
 def confirm(verb: Verb, subject: str, label: str, presser: int, now: datetime) -> Keyboard:
-    """Ask once more: only `presser` may answer, and only for a minute."""
+    """Return a confirmation's buttons: only `presser` may answer, and only for a minute."""
     until = int(now.timestamp()) + CONFIRM_SECONDS
     return (
         (
@@ -124,7 +124,7 @@ def confirm(verb: Verb, subject: str, label: str, presser: int, now: datetime) -
 
 
 def redo(update: int, presser: int, now: datetime) -> Keyboard:
-    """Offer to carry out an earlier request, or not."""
+    """Return the buttons that carry out an earlier request, or discard it."""
     until = int(now.timestamp()) + PICK_SECONDS
     return (
         (
@@ -135,12 +135,12 @@ def redo(update: int, presser: int, now: datetime) -> Keyboard:
 
 
 def take_webhook() -> Keyboard:
-    """Offer to let updates come to us again."""
+    """Return the button that removes the webhook, so that updates reach us again."""
     return ((Button("Take it back", button_code(Verb.TAKE_WEBHOOK)),),)
 
 
 def end_silences(silences: Sequence[int]) -> Keyboard:
-    """Offer to end silences, in the order in which they are listed."""
+    """Return a button to end each silence, in the order in which they are listed."""
     many = len(silences) > 1
     return tuple(
         (Button(f"End silence {place}" if many else "End silence", button_code(Verb.END_SILENCE, f".{silence}")),)
@@ -149,22 +149,22 @@ def end_silences(silences: Sequence[int]) -> Keyboard:
 
 
 def of_code(number: str, *, others_wait: bool, shown: bool = True) -> Keyboard:
-    """Offer what can be done with a code. others_wait: in the person's line; shown: there is a code at this moment."""
+    """Return the buttons under a code. others_wait: in the person's queue; shown: a code is visible at this moment."""
     verbs = [Verb.NEW_CODE] * shown + [Verb.SKIP] * others_wait + [Verb.STOP]
     return (tuple(Button(LABELS[verb], button_code(verb, number)) for verb in verbs),)
 
 
 def of_line() -> Keyboard:
-    """Offer what can be done with one's own line."""
+    """Return the buttons under the message about a person's own queue."""
     return (tuple(Button(LABELS[verb], button_code(verb)) for verb in (Verb.SKIP, Verb.STOP)),)
 
 
 def next_step(number: str, offered: Iterable[Remedy]) -> Keyboard:
-    """Offer what a person can do about the account, if anything."""
+    """Return a button for each available remedy, if any."""
     row = remedies.buttons(offered, number)
     return (row,) if row else ()
 
 
 def under_card(number: str, offered: Iterable[Remedy]) -> Keyboard:
-    """Offer the same under a card, which stays a card: what a press brings is told below it."""
-    return next_step(f"{number}.0", offered)  # an incident that there never is
+    """Return the same for a card, which remains a card: the outcome of a press is shown below it."""
+    return next_step(f"{number}.0", offered)  # no incident has this id

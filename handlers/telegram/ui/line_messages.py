@@ -1,7 +1,7 @@
-"""What each person is told of their line of linkings: one message at the bottom of the chat where they last asked.
+"""The message about a person's linking queue: one per person, at the bottom of the chat where they last asked.
 
-It is edited as the line moves, and says at the end what came of each account. Where it is and who is in the line is
-stored, so that the next start takes back what a message says of a line that the process took with it.
+It is edited as the queue advances, and finally shows the outcome for each account. Its location and the queued
+accounts are stored, so that the next start can correct a message about a queue that was lost with the process.
 """
 
 import asyncio
@@ -24,16 +24,16 @@ from handlers.texts import linking as texts
 log = logging.getLogger(__name__)
 
 KIND = "line"
-"""Of the stored references: the key is the person, `shown` the numbers in the line."""
+"""The kind of these stored references: the key is the person, `shown` the queued numbers."""
 GATHER_SECONDS = 0.7
-"""How long further /link are gathered before the line is told: twelve at once are one message."""
+"""Seconds during which further /link are collected before the queue is shown: twelve at once are one message."""
 
 
 @dataclass(slots=True)
 class _Told:
-    """What a person is told of one line. request: the newest that joined it. over: it has ended; left: before these.
+    """The message about one queue. request: the newest that joined it. over: it has ended; left: still waiting then.
 
-    shown: the message that tells it. unstored: what is stored of it is to be looked at; storing: that is under way.
+    shown: the message itself. unstored: the stored reference must be synchronised; storing: that is in progress.
     """
 
     request: Request
@@ -48,7 +48,7 @@ class _Told:
 
 
 class LineMessages:
-    """The messages about all people's lines. All but `tell_broken` return at once."""
+    """The messages about all people's queues. All methods but `tell_broken` return at once."""
 
     def __init__(
         self, lines: Lines, *, accounts: Registry, messages: Messages, responder: Responder, tasks: Tasks
@@ -57,10 +57,10 @@ class LineMessages:
         self._responder, self._tasks = responder, tasks
         self._told: dict[int, _Told] = {}
         self._scanned: dict[str, tuple[_Told, texts.Done]] = {}
-        """Accounts whose turn is over and of which it is not known yet what comes of them."""
+        """Accounts whose turn is over but whose outcome is not known yet."""
 
     def tell(self, request: Request, problems: Sequence[str] = ()) -> None:
-        """Tell the line at the bottom of the chat, once for all that join it at this moment."""
+        """Show the queue at the bottom of the chat, once for all accounts that join it at this moment."""
         told = self._told.setdefault(request.user, _Told(request))
         told.request = request
         told.problems += [each for each in problems if each not in told.problems]
@@ -69,32 +69,32 @@ class LineMessages:
         self._responder.track(request, told.sending)
 
     def add_outcome(self, person: int, account: Account, outcome: str) -> None:
-        """Note what came of an account of the line; it is shown with what follows."""
+        """Record the outcome for a queued account, and show it with the next update."""
         if (told := self._told.get(person)) is not None:
             told.done.append(done := texts.Done(account, outcome))
             if outcome == texts.SCANNED:
                 self._scanned[account.number] = (told, done)
 
     def set_outcome(self, number: str, outcome: str) -> None:
-        """Show what came of an account whose code was scanned, though its line may be over."""
+        """Show the outcome for an account whose code was scanned, even if its queue has ended."""
         if number in self._scanned:
             told, before = self._scanned.pop(number)
             told.done[told.done.index(before)] = replace(before, outcome=outcome)
             self._show(told.request.user, told)
 
     def refresh(self, person: int) -> None:
-        """Show how the line is now."""
+        """Show the current queue."""
         if (told := self._told.get(person)) is not None:
             self._show(person, told)
 
     def end(self, person: int, left: Sequence[Account] = ()) -> None:
-        """Say what came of the line, for good. left: who was still to come when somebody stopped it."""
+        """Show the final outcome of the queue. left: accounts that were still waiting when somebody stopped it."""
         if (told := self._told.pop(person, None)) is not None:
             told.over, told.left = True, left
             self._show(person, told)
 
     async def tell_broken(self) -> None:
-        """Tell of the lines that an earlier run was at when it ended."""
+        """Report the queues that were interrupted when an earlier run ended."""
         try:
             left = await self._messages.references(KIND)
         except OSError as error:
@@ -116,10 +116,10 @@ class LineMessages:
             if before.chat != place.chat:
                 await self._forget(person, before.chat)
         if not told.over and self._lines.line(person) is None:
-            told.over = True  # nothing could be put in line
+            told.over = True  # nothing could be queued
             if self._told.get(person) is told:
                 del self._told[person]
-        self._show(person, told)  # it may have moved on
+        self._show(person, told)  # the queue may have advanced
 
     def _show(self, person: int, told: _Told) -> None:
         if told.shown is not None:
@@ -130,7 +130,7 @@ class LineMessages:
             self._tasks.start(self._store(person, told), "storing where a line is told")
 
     def _text(self, person: int, told: _Told) -> Text:
-        """Return what a line reads now."""
+        """Return the current text about a queue."""
         line = None if told.over else self._lines.line(person)
         there = self._those_of(() if line is None else (line.open, *line.waiting))
         if line is None or not there:
@@ -139,7 +139,7 @@ class LineMessages:
         return Text(html, keyboards.of_line())
 
     async def _store(self, person: int, told: _Told) -> None:
-        """Let what is stored be as the message is, whatever comes meanwhile."""
+        """Synchronise the stored reference with the message, including changes made meanwhile."""
         try:
             while told.unstored:
                 told.unstored = False
@@ -178,7 +178,7 @@ class LineMessages:
         await self._forget(person, stored.chat)
 
     def _those_of(self, numbers: Sequence[str]) -> list[Account]:
-        """Return the accounts that are there, of these numbers."""
+        """Return the accounts that exist among these numbers."""
         known = {account.number: account for account in self._accounts.accounts()}
         return [known[number] for number in numbers if number in known]
 

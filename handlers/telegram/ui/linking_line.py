@@ -1,8 +1,8 @@
-"""The line in which a person links accounts: one of them has the open code, the others wait for it to be done.
+"""The queue in which a person links accounts: one of them has the open code, the others wait until it is done.
 
-Pure: who is in which line, in what order, and what is next; `handlers.telegram.actions.linking` does what comes of it.
-Every person has a line of their own, so nobody waits for another's phone. It lives in memory alone: a restart forgets
-who waits. The accounts stay as they are then, not linked, and /link puts them in line again.
+Pure: only which accounts are in which queue, in what order, and which is next; `handlers.telegram.actions.linking`
+acts on it. Every person has a queue of their own, so nobody waits for another's phone. Queues exist in memory only:
+a restart discards them. The waiting accounts are then simply not linked, and /link queues them again.
 """
 
 from dataclasses import dataclass, field
@@ -10,17 +10,17 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """An account's place in a line: the third of twelve, counted from the line's beginning. at: 1 and more."""
+    """An account's place in a queue, counted from the queue's beginning: the third of twelve. at: from 1."""
 
     at: int
     of: int
     open: bool
-    """It is this one's turn: its code is open, or about to be."""
+    """It is this account's turn: its code is open, or about to be."""
 
 
 @dataclass(slots=True)
 class Line:
-    """A person's line. open: the account whose turn it is; done: how many came before it. Never empty."""
+    """A person's queue. open: the account whose turn it is; done: how many came before it. Never empty."""
 
     person: int
     open: str
@@ -29,19 +29,19 @@ class Line:
 
     @property
     def length(self) -> int:
-        """How many accounts the line has had since it began, with those that wait."""
+        """The number of accounts that the queue has had since it began, including the waiting ones."""
         return self.done + 1 + len(self.waiting)
 
 
 class Lines:
-    """The lines of all people. An account is in one of them at most."""
+    """The queues of all people. An account is in at most one of them."""
 
     def __init__(self) -> None:
         self._lines: dict[int, Line] = {}
         self._person_of: dict[str, int] = {}
 
     def join(self, person: int, number: str) -> Turn:
-        """Put an account at the end of the person's line, unless it is in a line already; return its place."""
+        """Append an account to the person's queue, unless it is in a queue already; return its place."""
         if number not in self._person_of:
             self._person_of[number] = person
             line = self._lines.get(person)
@@ -54,7 +54,7 @@ class Lines:
         return turn
 
     def leave(self, number: str) -> str | None:
-        """Take an account out of its line; return the one whose turn it has become thereby, if any."""
+        """Remove an account from its queue; return the account whose turn that makes it, if any."""
         person = self._person_of.pop(number, None)
         if person is None:
             return None
@@ -70,7 +70,7 @@ class Lines:
         return line.open
 
     def dissolve(self, person: int) -> tuple[str, ...]:
-        """End a person's line; return who was in it, the open one first."""
+        """End a person's queue; return its accounts, the open one first."""
         line = self._lines.pop(person, None)
         numbers = () if line is None else (line.open, *line.waiting)
         for number in numbers:
@@ -78,15 +78,15 @@ class Lines:
         return numbers
 
     def line(self, person: int) -> Line | None:
-        """Return the person's line, if they have one."""
+        """Return the person's queue; None if they have none."""
         return self._lines.get(person)
 
     def person(self, number: str) -> int | None:
-        """Return in whose line an account is."""
+        """Return the person in whose queue an account is."""
         return self._person_of.get(number)
 
     def turn(self, number: str) -> Turn | None:
-        """Return an account's place in its line; None where it is in none."""
+        """Return an account's place in its queue; None if it is in none."""
         person = self._person_of.get(number)
         if person is None:
             return None

@@ -1,4 +1,4 @@
-"""The buttons about people. A press says of whom by their id, and as what by the number of the role."""
+"""The buttons about people. Each contains the person's id, and the number of the role it assigns."""
 
 from collections.abc import Sequence
 
@@ -10,7 +10,7 @@ from handlers.texts.people import ROLES, short
 
 
 def stranger(user: int) -> Keyboard:
-    """Offer to let a stranger in."""
+    """Return the buttons to give a stranger access."""
     return (
         (
             _let_in(user, Role.OPERATOR),
@@ -21,7 +21,7 @@ def stranger(user: int) -> Keyboard:
 
 
 def people(shown: Sequence[Person], outside: Sequence[tuple[int, str]], page: int, pages: int) -> Keyboard:
-    """Offer everybody on the page, who waits outside, and other pages. outside: ids and names."""
+    """Return buttons for the people on the page, strangers, and other pages. outside: strangers' ids and names."""
     buttons = [Button(short(each), button_code(Verb.PERSON, f".{each.user}")) for each in shown]
     buttons += [Button(f"👤 {name or user}"[:40], button_code(Verb.PERSON, f".{user}")) for user, name in outside]
     rows = [tuple(buttons[start : start + 2]) for start in range(0, len(buttons), 2)]
@@ -29,7 +29,7 @@ def people(shown: Sequence[Person], outside: Sequence[tuple[int, str]], page: in
 
 
 def person(one: Person) -> Keyboard:
-    """Offer what can be done with somebody: what the settings do not forbid."""
+    """Return the possible actions on a person, as far as the settings do not forbid them."""
     roles = [role for role in Role if role is not one.role and (one.floor is None or role > one.floor)]
     change = [Button(f"Make {ROLES[role]}", button_code(Verb.SET_ROLE, f".{one.user}.{role:d}")) for role in roles]
     remove = [] if one.floor is not None else [Button("Remove", button_code(Verb.REMOVE_PERSON, f".{one.user}"))]

@@ -1,8 +1,8 @@
-"""QR pictures: a code's text as a PNG that a phone reads from a screen, also after a messenger's compression.
+"""QR pictures: a code's text as a PNG that a phone can read from a screen, even after a messenger's compression.
 
-Below the code, outside of its white border, is a band that says whose it is and how long it is good for: who has twelve
-phones before them must not scan with the wrong one. Pure and slow (~20 ms): call `draw` in a thread. The text is a
-credential: it is in the picture and nowhere else. Pillow and qrcode are loaded with the first picture.
+Below the code, outside its white border, a band shows which account it is for and how long it is valid: a person
+with twelve phones must not scan with the wrong one. Pure and slow (~20 ms): call `draw` in a thread. The text is a
+credential and appears only in the picture. Pillow and qrcode are imported with the first picture.
 """
 
 import functools
@@ -15,21 +15,21 @@ if TYPE_CHECKING:
     from PIL import Image, ImageFont
 
 PIXELS = 8
-"""Of one module, on each side."""
+"""Pixels per module, on each side."""
 BORDER = 4
-"""Modules of white around the code: without it a dark screen hides the edge."""
+"""White modules around the code: without them, a dark screen hides its edge."""
 MASK = 3
-"""Fixed: to try all eight for the prettiest takes three times as long and decodes no better."""
+"""Fixed: evaluating all eight masks takes three times as long, and the result decodes no better."""
 BAND = 96
-"""Pixels that the band is high."""
+"""The band's height in pixels."""
 WIDTH = 600
-"""Pixels of a picture that holds no code."""
+"""The width in pixels of a picture without a code."""
 
 _MARGIN = 24
 _FONT_SIZES = (34, 24)
 _PAPER, _INK = (18, 60, 84), (255, 255, 255)
 _NOBODYS = "\uffff"
-"""A sign that no font has."""
+"""A character that no font has."""
 
 
 _DASHES = {ord("–"): "-", ord("—"): "-", ord("’"): "'", ord("ß"): "ss"}
@@ -37,10 +37,10 @@ _DASHES = {ord("–"): "-", ord("—"): "-", ord("’"): "'", ord("ß"): "ss"}
 
 @dataclass(frozen=True, slots=True)
 class Band:
-    """What the band says. title: the account's name, "" for none; number: as people tell it from others; until: time.
+    """The band's text. title: the account's name, "" for none; number: its distinguishing digits; until: the time.
 
-    Pillow's own font has little more than ASCII: accents are left off, and a name that needs other signs is left out.
-    The caption has it as it is.
+    Pillow's built-in font covers little more than ASCII: accents are dropped, and a name with other characters is
+    omitted. The caption has the full name.
     """
 
     title: str
@@ -64,7 +64,7 @@ def draw(text: str, band: Band | None = None) -> bytes:
 
 
 def draw_waiting(band: Band) -> bytes:
-    """Return the picture that stands in the place of a code until the next one comes, as a PNG."""
+    """Return the picture shown in place of a code until the next one comes, as a PNG."""
     from PIL import Image
 
     return _png(_with_band(Image.new("RGB", (WIDTH, WIDTH // 3), (236, 236, 236)), band))
@@ -85,7 +85,7 @@ def _with_band(code: "Image.Image", band: Band) -> "Image.Image":
 
 
 def _fit(line: str, font: "ImageFont.FreeTypeFont", width: int) -> str:
-    """Return a line cut in its middle where it is too long: its end tells the number."""
+    """Return a line, shortened in the middle if it is too wide: its end distinguishes the number."""
     if font.getlength(line) <= width:
         return line
     head, tail = line[: len(line) // 2], line[len(line) // 2 :]
@@ -98,7 +98,7 @@ def _fit(line: str, font: "ImageFont.FreeTypeFont", width: int) -> str:
 
 
 def _plain(words: str) -> str:
-    """Return words in signs that the font has, "" where it lacks one: a row of empty boxes names nobody."""
+    """Return the text in characters that the font has, "" if it lacks one: a row of empty boxes identifies nobody."""
     words = "".join(sign for sign in unicodedata.normalize("NFKD", words) if not unicodedata.combining(sign))
     words = words.translate(_DASHES)
     missing = _mask(_NOBODYS)

@@ -1,6 +1,6 @@
-"""Answers to people. What changes an account is answered by its card instead (`cards`), which goes on by itself.
+"""Sends answers to people. A change of an account is answered by its card instead (`cards`), which stays up to date.
 
-An answer that is too long for one message has its buttons under the last; a press of one edits all of them.
+An answer that is too long for one message has its buttons under the last one; pressing one edits all of them.
 """
 
 import asyncio
@@ -21,11 +21,11 @@ from handlers.chat.send_queue import SendQueue
 log = logging.getLogger(__name__)
 
 LONG_ANSWERS = 200
-"""Answers in several messages that are remembered: of one that is not, the last message alone is edited."""
+"""How many multi-message answers are remembered: of others, only the last message is edited."""
 
 
 Html = str | Callable[[], str]
-"""A text, or what makes it when its turn to be sent has come."""
+"""A text, or a function that renders it when its turn to be sent has come."""
 
 
 class Responder:
@@ -35,12 +35,12 @@ class Responder:
         self._queue, self._tasks = queue, tasks
         self._above: OrderedDict[tuple[int, int], list[LiveMessage]] = OrderedDict()
         self._unsettled: dict[int, list[LiveMessage | asyncio.Task[Any]]] = {}
-        """What is still to be sent, by the update that it answers."""
+        """What is still being sent, by the update that it answers."""
 
     async def answer(
         self, request: Request, html: Html, keyboard: Keyboard = (), *, asks: bool = False
     ) -> LiveMessage | None:
-        """Answer in the message whose button was pressed, or below where a message asked.
+        """Answer in the message whose button was pressed, or in a new one if a message asked.
 
         asks: the chat's app opens the keyboard for a reply. Returns None if it could not be sent.
         """
@@ -51,7 +51,7 @@ class Responder:
     async def send(
         self, place: Place, html: Html, keyboard: Keyboard = (), *, asks: bool = False
     ) -> LiveMessage | None:
-        """Send as many messages as the text needs; the last has the buttons. None if it could not be sent."""
+        """Send as many messages as the text needs; the last has the buttons. Returns None if it could not be sent."""
         if isinstance(html, str):
             return await self._send_parts(place, [], split(html), keyboard, asks=asks)
         parts: list[str] = []
@@ -66,12 +66,12 @@ class Responder:
         return await self._send_parts(place, [live], parts[1:], keyboard, asks=asks)
 
     def ask(self, request: Request, html: str, keyboard: Keyboard) -> None:
-        """Send a question. Returns at once: a pressed button is not to spin until the chat's budget allows it."""
+        """Send a question. Returns at once: a pressed button must not spin until the chat's budget permits it."""
         sending = self._tasks.start(self.send(request.place, html, keyboard), "a question")
         self.track(request, sending)
 
     async def settled(self, request: Request) -> None:
-        """Wait until all that answers the request is in the chat, or cannot be."""
+        """Wait until everything that answers the request is in the chat, or has failed."""
         for each in self._unsettled.pop(request.update, ()):
             if isinstance(each, LiveMessage):
                 await each.settled()
@@ -79,9 +79,9 @@ class Responder:
                 await asyncio.wait({each})
 
     async def _edit(self, request: Request, message: int, html: str, keyboard: Keyboard) -> LiveMessage:
-        """Edit the message whose button was pressed, with those above it that belong to it.
+        """Edit the message whose button was pressed, and those above it that belong to the same answer.
 
-        What is too long for them goes on below. Returns at once.
+        Text that does not fit is sent in further messages below. Returns at once.
         """
         place, parts = request.place, split(html)
         above = [live.message for live in self._above.pop((place.chat, message), []) if not live.gone]
@@ -104,14 +104,14 @@ class Responder:
         return lives[-1]
 
     def track(self, request: Request, sending: "LiveMessage | asyncio.Task[Any]") -> None:
-        """Note what belongs to the answer of a request: it is not answered before this is in the chat."""
+        """Register what belongs to the answer of a request, which counts as answered only once this is in the chat."""
         if request.update:
             self._unsettled.setdefault(request.update, []).append(sending)
 
     async def _send_parts(
         self, place: Place, above: list[LiveMessage], parts: list[str], keyboard: Keyboard, *, asks: bool = False
     ) -> LiveMessage | None:
-        """Send what is left of an answer, below what stands; the last message has the buttons."""
+        """Send the remaining parts of an answer below the existing ones; the last message has the buttons."""
         *parts, last = parts
         sent = [await self._send(place, Text(part)) for part in parts]
         live = await self._send(place, Text(last, keyboard, asks))
@@ -120,7 +120,7 @@ class Responder:
         return live
 
     def _remember(self, lives: list[LiveMessage]) -> None:
-        """Remember which messages stand above the last one of an answer."""
+        """Remember which messages precede the last one of an answer."""
         *above, last = lives
         if above:
             self._above[last.chat, last.message] = above
@@ -128,14 +128,14 @@ class Responder:
                 self._above.popitem(last=False)
 
     async def delete(self, chat_id: int, message: int) -> None:
-        """Delete a message of ours, which another one stands for."""
+        """Delete one of our messages, which another one replaces."""
         try:
             await self._queue.deliver(Lane.ANSWERS, chat_id, lambda chat: chat.delete(chat_id, message), free=True)
         except ChatError as error:
             log.info("A superseded answer in chat %d cannot be deleted: %s", chat_id, error)
 
     async def delete_asked(self, request: Request) -> bool:
-        """Delete the person's own message. Returns whether it is known to be gone."""
+        """Delete the person's own message. Returns whether it is certainly gone."""
         if (message := request.asked) is None:
             return False
         try:
@@ -148,7 +148,7 @@ class Responder:
         return True
 
     async def _send(self, place: Place, text: Text | Callable[[], Text]) -> LiveMessage | None:
-        """Send one message. text: or what makes it when its turn has come."""
+        """Send one message. text: the text, or a function that renders it when its turn has come."""
         sent = text if isinstance(text, Text) else Text("")
 
         async def send(messenger: Messenger) -> int:
