@@ -1,8 +1,7 @@
 """Cards: one account's current state, in each chat that follows it, as a silent message that is edited in place.
 
-The card is also the answer to whatever changes its account: it is sent again at the bottom of the chat, the previous
-message is deleted, and the card follows the account from there. So a chat never has two messages about the state of
-one account.
+The card also answers whatever changes its account: it is sent again at the bottom of the chat, and the previous message
+is deleted. So a chat never has two messages about the state of one account.
 
 The first accounts of a chat have a message each, and so have the most recently requested ones. The others share
 messages, since a chat allows about twenty edits a minute: two hundred accounts that are lost and recover together
