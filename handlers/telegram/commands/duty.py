@@ -107,7 +107,7 @@ class DutyCommands(Topic):
         return None
 
     def _may(self, request: Request) -> bool:
-        """Return whether the request is permitted: besides admins, whoever is on the list may take duty, and end their own."""
+        """Return whether the request is permitted: people on the list may take duty themselves, and end their own."""
         words, now = request.words.split(), self._duty.now()
         if words[0].casefold() == "off":
             return now is not None and now.user == request.user
