@@ -78,7 +78,7 @@ class LaunchSlot:
         self._opened: Callable[[], None] | None = opened
 
     def opened(self) -> None:
-        """Pass it on: the browser is open, and its page waits for the network. Idempotent."""
+        """Free it: the browser is open, and its page waits for the network. Idempotent."""
         if self._opened is not None:
             opened, self._opened = self._opened, None
             opened()
@@ -96,9 +96,9 @@ class LaunchSlots:
         self._in_use = 0
         self._starting = 0
         self.asked = asyncio.Event()
-        """Set with each question for a slot; to be cleared by whoever waits for it."""
+        """Set by each request for a slot; whoever waits for it clears it."""
         self._holds: dict[str, Callable[[str], bool]] = {}
-        """By name: for which accounts' numbers each hold is."""
+        """name → whether the hold applies to an account's number."""
         self._waiting: list[_Waiting] = []
         self._launching: dict[int, int] = {}
         """owner → how many of their new accounts are launching."""
@@ -137,7 +137,7 @@ class LaunchSlots:
         return self._places.get(id(applicant))
 
     def hold(self, name: str, concerns: Callable[[str], bool] = lambda _: True) -> None:
-        """Grant no more slots until `release` is called with this name. concerns: for which accounts' numbers."""
+        """Grant no more slots until `release` is called with this name. concerns: whether it applies to a number."""
         self._holds[name] = concerns
 
     def release(self, name: str) -> None:
@@ -146,7 +146,7 @@ class LaunchSlots:
         self._grant()
 
     def locked(self, number: str = "") -> bool:
-        """Whether whoever asks now, for this account, would have to wait."""
+        """Whether a request for this account would have to wait now."""
         return self._is_held(number) or not self._has_room()
 
     def _is_held(self, number: str) -> bool:
@@ -158,7 +158,7 @@ class LaunchSlots:
 
     @asynccontextmanager
     async def slot(self, applicant: Applicant, *, lost: bool) -> AsyncIterator[LaunchSlot]:
-        """Wait for a slot and hold it until it is `opened`; what is inside counts as starting until its end.
+        """Wait for a slot and hold it until it is `opened`; the browser counts as starting until the block ends.
 
         lost: the account has been linked before.
         """

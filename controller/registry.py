@@ -184,9 +184,9 @@ class Registry:
         return self.slots.launches
 
     def hold(self, name: str = OUTAGE, concerns: Callable[[str], bool] = lambda _: True) -> None:
-        """Try nothing and count nothing: WhatsApp itself cannot be reached (L13).
+        """Suspend launches and the counting of failures: WhatsApp itself cannot be reached (L13).
 
-        name: by which it is released again. concerns: the accounts' numbers that go the way that leads nowhere.
+        name: identifies the hold for `release`. concerns: whether a number's network route is affected.
         """
         self._holds[name] = concerns
         self.slots.hold(name, concerns)
@@ -194,14 +194,14 @@ class Registry:
             self.look_at_holds(number)
 
     def release(self, name: str = OUTAGE) -> None:
-        """Go on after `hold`, in turn: the longest-served first, as launch slots come free."""
+        """Resume after `hold`, in order: the longest-served first, as launch slots become free."""
         self._holds.pop(name, None)
         for number in self._managers:
             self.look_at_holds(number)
         self.slots.release(name)
 
     def look_at_holds(self, number: str) -> None:
-        """Hold an account or let it go on, as the holds say that concern it now."""
+        """Hold or resume an account according to the holds that apply to it now."""
         if (manager := self._managers.get(number)) is None:
             return
         if self._is_held(number):
@@ -284,7 +284,7 @@ class Registry:
             log.error("That an account is to be connected could not be stored: %s", error)
 
     async def confirm_number(self, number: str, asked: str, *, same: bool) -> bool:
-        """Take an operator's word about the number that differs by one digit; see `Manager.confirm_number`."""
+        """Apply an operator's answer about a number that differs by one digit; see `Manager.confirm_number`."""
         async with self._turn(number) as manager:
             return await manager.confirm_number(asked, same=same)
 

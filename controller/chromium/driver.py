@@ -1,6 +1,6 @@
 """Opens WhatsApp Web in real Chromium through Playwright, on this machine: implements `controller.hosts.Hosts`.
 
-A browser, a page and our scripts become one session here. Not here: what the page says (`session`), how a browser is
+A browser, a page and our scripts become one session here. Not here: what the page reports (`session`), how a browser is
 started (`launch`) and ended (`tree`).
 """
 
@@ -120,7 +120,7 @@ class ChromiumDriver:
         Also renames what earlier versions named by number. Raises DriverError, OSError.
         """
         ended = await end_orphans(self._options.data_dir, self._options.host)
-        if not self._options.host:  # of many, the controller's own does it
+        if not self._options.host:  # in a cluster, the controller's own driver does it
             await rename_numbered(self._options.data_dir)
         return ended
 
@@ -223,7 +223,7 @@ class ChromiumDriver:
         """Return at once: this machine needs no monitoring."""
 
     async def has_session(self, account: str) -> bool:
-        """Return whether the account's profile seems to lock a linked session."""
+        """Return whether the account's profile seems to hold a linked session."""
         profile = self._profile(account)
         return await asyncio.to_thread(profile.has_session)
 

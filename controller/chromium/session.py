@@ -155,7 +155,7 @@ class ChromiumSession:
             self._tasks.start(self._believe_log_out(meant))
             return
         if subject is Subject.CODE and self._log_out_said is not None:
-            self.end(_logged_out(self._log_out_said))  # it spoke of it, and now asks for a scan
+            self.end(_logged_out(self._log_out_said))  # it announced this, and now asks for a scan
             return
         for each in self._reader.believed(meant):
             if isinstance(each, Finding):

@@ -1,7 +1,7 @@
-"""A machine's side: a driver that opens browsers here, as long as this machine holds a lease and under given epochs.
+"""The machine's side of the cluster: opens browsers here while the lease lasts, each under the epoch of its placement.
 
-It is asked by the controller alone, through `ask`, and what it says crosses a network: plain data. What never lives
-here: how the two are connected, which account runs where, and what follows from a report.
+Contents: `BrowserHost`, which only the controller calls, and the plain data that crosses the network.
+Not here: how the two are connected (`ray_links`), which account runs where (`leases`), and how reports are handled.
 """
 
 import asyncio
@@ -19,14 +19,14 @@ from controller.driver import Driver, DriverError, Opening, Session
 log = logging.getLogger(__name__)
 
 CALLS = frozenset({"probe", "heartbeat", "usage", "log_out", "look", "dismiss"})
-"""What a session may be asked from afar."""
+"""Methods of a session that may be called remotely."""
 _CALL_SECONDS = 30.0
 _STALE = "this placement is over"
 
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """What a machine has left, in bytes. short: so little that no browser is to be started."""
+    """A machine's free resources, in bytes. short: too little is left to start another browser."""
 
     free_memory: int | None = None
     free_disk: int | None = None
@@ -35,7 +35,7 @@ class Figures:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """The reply to a beat. at: this machine's clock, to be echoed."""
+    """The reply to a beat. at: this machine's clock, which the next beat echoes."""
 
     at: float
     figures: Figures
@@ -43,7 +43,7 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One report of a session, numbered from 1 over all sessions of this life."""
+    """One report of a session. Numbered from 1, across all sessions of this life."""
 
     number: int
     epoch: int
@@ -51,9 +51,9 @@ class Line:
 
 
 class BrowserHost:
-    """One life of a machine. Make it inside a running loop.
+    """One life of a machine. Create it inside a running loop.
 
-    arm: takes until when this process may live, on `clock`; it must not outlive that. probe_timeout: seconds.
+    arm: called with the time on `clock` that this process must not outlive. probe_timeout: seconds.
     """
 
     def __init__(
@@ -78,14 +78,14 @@ class BrowserHost:
         arm(self._lease.ends_at)
 
     async def beat(self, echo: float | None) -> Reply:
-        """Take a beat, and extend the lease by what it echoes."""
+        """Handle a beat: extend the lease according to the time that it echoes."""
         now = self._clock()
         if self._lease.extend(echo, now):
             self._arm(self._lease.ends_at)
         return Reply(self._lease.reply(now), self._figures())
 
     async def reports(self, after: int) -> list[Line]:
-        """Return the reports after this one, as soon as there are any; none after one beat. Older ones are dropped."""
+        """Return the reports after number `after`, waiting up to one beat for the first. Older ones are dropped."""
         self._lines = [line for line in self._lines if line.number > after]
         if not self._lines:
             self._news.clear()
@@ -97,7 +97,7 @@ class BrowserHost:
         return list(self._lines)
 
     async def open(self, epoch: int, opening: Opening) -> None:
-        """Open a browser. If this fails, nothing is left running. Raises DriverError."""
+        """Open a browser; on failure nothing is left running. Raises DriverError."""
         if not self._lease.lasts(self._clock()):
             raise DriverError(Reason.LAUNCH_FAILED, "this host holds no lease")
         if not self._epochs.begin(opening.account, epoch):
@@ -114,19 +114,19 @@ class BrowserHost:
                 self._epochs.end(opening.account, epoch)
 
     async def close(self, account: str, epoch: int) -> None:
-        """End a placement for good, whether it is opening, open or yet to come. Afterwards nothing is left of it."""
+        """End a placement for good, whether opening, open or not yet requested. Returns once nothing is left."""
         self._epochs.bar(account, epoch)
         if (opening := self._opening.get(epoch)) is not None:
             opening.cancel()
             await asyncio.wait([opening])
-            await asyncio.sleep(0)  # so that `open` has noted what came of it
+            await asyncio.sleep(0)  # lets `open` record its outcome
         if (session := self._sessions.get(epoch)) is not None:
             await session.close()
             self._sessions.pop(epoch, None)
         self._epochs.end(account, epoch)
 
     async def call(self, epoch: int, name: str, arguments: dict[str, Any]) -> Any:
-        """Ask a session one of `CALLS`. Raises DriverError."""
+        """Call one of `CALLS` on a session. Raises DriverError."""
         if (session := self._sessions.get(epoch)) is None or name not in CALLS:
             raise DriverError(Reason.SESSION_CLOSED, _STALE)
         if name == "probe":
@@ -138,7 +138,7 @@ class BrowserHost:
             raise DriverError(Reason.UNRESPONSIVE, "no answer in time") from None
 
     async def _probe(self, session: Session) -> Health:
-        """Walk the layers; name what hangs here, since from afar it cannot be told."""
+        """Check the layers and name the one that hangs here: the controller cannot see which it is."""
         try:
             async with asyncio.timeout(self._probe_timeout * 0.8):
                 return await session.probe()
@@ -146,7 +146,7 @@ class BrowserHost:
             return Health(session.reached, "no answer in time")
 
     async def leave(self) -> None:
-        """Close everything, side by side."""
+        """Close all sessions concurrently."""
         await asyncio.gather(*(session.close() for session in self._sessions.values()))
         await self._driver.stop()
 

@@ -1,7 +1,7 @@
-"""The controller's side: implements `controller.hosts.Hosts` over machines that are reached through links.
+"""The controller's side of the cluster: implements `controller.hosts.Hosts` for machines that are reached over links.
 
-It places accounts, keeps beats going, and takes nothing as proof that a browser has ended but its machine's word or the
-end of its lease. What never lives here: what carries the questions (`ray_link`), and what follows from a report.
+Contents: placement of accounts, the beats that renew leases, and remote sessions. A browser counts as ended only if its
+machine confirms it or its lease has expired. Not here: the transport (`ray_links`), and how reports are handled.
 """
 
 import asyncio
@@ -20,20 +20,20 @@ from controller.hosts import HostUsage
 log = logging.getLogger(__name__)
 
 LOOK_EVERY = 1.0
-"""Seconds between two looks at what has joined and what is lost."""
+"""Seconds between two checks for machines that have joined or are lost."""
 OPEN_SECONDS = 60.0
 CLOSE_SECONDS = 19.0
-"""What closing may take before the manager is told that it is done; what is left is ended all the same."""
+"""Seconds after which a close returns in any case; the rest is ended in the background."""
 HOST_PATIENCE = 15.0
-"""Seconds for which an account waits for a machine with room, beyond what it waits for its old place."""
+"""Seconds that an account waits for a machine with room, in addition to the wait until its previous lease expires."""
 
 
 class LinkError(Exception):
-    """A machine did not answer, or cannot be reached. It proves nothing about what runs there."""
+    """A machine did not answer, or cannot be reached. This proves nothing about what runs there."""
 
 
 class Link(Protocol):
-    """A connection to one life of a machine. life: its name, never used again. capacity: accounts at once."""
+    """A connection to one life of a machine. life: its unique name. capacity: maximum number of accounts."""
 
     host: str
     life: str
@@ -41,29 +41,29 @@ class Link(Protocol):
     build: str
 
     async def ask(self, method: str, *arguments: Any) -> Any:
-        """Call a method of its `BrowserHost`. Raises LinkError, or the DriverError that it raised."""
+        """Call a method of its `BrowserHost`. Raises LinkError, or the DriverError raised there."""
 
     async def end(self) -> None:
-        """Give this life up: end it if it can be reached. Never raises."""
+        """Abandon this life: end it if it can be reached. Never raises."""
 
 
 class Links(Protocol):
-    """Finds machines and begins lives on them."""
+    """Finds machines and starts lives on them."""
 
     async def connect(self) -> None:
-        """Reach the cluster, as its one controller. Raises DriverError."""
+        """Join the cluster as its only controller. Raises DriverError."""
 
     async def look(self, living: Sequence[str]) -> list[Link]:
-        """Begin a life on each machine that is there and not among `living` (names); return those. Never raises."""
+        """Start a life on each available machine whose name is not in `living`; return the new links. Never raises."""
 
     async def stop(self) -> None:
         """Leave the cluster. Never raises."""
 
 
 class ClusterHosts:
-    """Many machines. files: a driver for what concerns an account's files alone, on the DATA_DIR that all share.
+    """Runs accounts on many machines. files: a driver for operations on files only, on the DATA_DIR that all share.
 
-    clock: seconds, running on while this machine sleeps.
+    clock: seconds, including those that this machine spends suspended.
     """
 
     def __init__(self, links: Links, files: Driver, terms: Terms, *, clock: Callable[[], float], name: str) -> None:
@@ -78,20 +78,20 @@ class ClusterHosts:
     # --- machines -----------------------------------------------------------------------------------------------------
 
     def find(self) -> str:
-        """Name the cluster."""
+        """Return the cluster's name."""
         return f"on the hosts of {self._name}"
 
     async def identify(self) -> None:
-        """Reach the cluster, and take machines up from now on. Raises DriverError."""
+        """Join the cluster and accept machines from now on. Raises DriverError."""
         await self._links.connect()
         self._start(self._look())
         self._start(self._reap())
 
     def warm_up(self) -> None:
-        """Do nothing: each machine does so when it begins."""
+        """Do nothing: each machine does this when its life starts."""
 
     async def end_orphans(self) -> int:
-        """Wait until nothing that an earlier controller allowed can be running: its machines end it themselves."""
+        """Wait until all leases of an earlier controller have expired: its machines end the browsers themselves."""
         if (seconds := self._table.opens_at - self._clock()) > 0:
             log.info("Browsers are opened in %.0f s, when the leases of an earlier run are over", seconds)
         while self._clock() < self._table.opens_at:
@@ -99,23 +99,23 @@ class ClusterHosts:
         return 0
 
     async def run(self) -> None:
-        """Return at once: the machines are kept in view since `identify`."""
+        """Return at once: machines are monitored from `identify` on."""
 
     def used(self) -> Mapping[str, Usage]:
-        """Return what each account's browser used when that was last asked."""
+        """Return the latest known usage of each account's browser."""
         return {account: usage for account, usage in self._used.items() if self.host_of(account)}
 
     def usage(self) -> Sequence[HostUsage]:
-        """Return every machine that ever joined."""
+        """Return all machines that have ever joined."""
         return self._table.usage(self._clock())
 
     def host_of(self, account: str) -> str:
-        """Name the machine that an account is placed on, or ""."""
+        """Return the name of the machine that an account is placed on, "" if there is none."""
         placement = self._table.placement(account)
         return placement.host if placement is not None else ""
 
     def drain(self, host: str, *, draining: bool) -> None:
-        """Place nothing there any more, or do so again. Raises UnknownHostError."""
+        """Stop placing accounts on a machine, or resume. Raises UnknownHostError."""
         self._table.drain(host, draining=draining)
         self._wake()
 
@@ -145,7 +145,7 @@ class ClusterHosts:
             self._wake()
 
     async def _beat(self, link: Link) -> None:
-        """Beat again and again until this life is given up: two questions each time, the second echoes the first."""
+        """Send beats until this life is abandoned: two calls each time, the second echoing the first's reply."""
         loop = asyncio.get_running_loop()
         while link.life in self._lives:
             next_at = loop.time() + self._terms.beat
@@ -169,7 +169,7 @@ class ClusterHosts:
         self._wake()
 
     async def _listen(self, link: Link) -> None:
-        """Pass on what sessions report, each report once and in order."""
+        """Forward the sessions' reports, each once and in order."""
         taken = 0
         while link.life in self._lives:
             try:
@@ -189,7 +189,7 @@ class ClusterHosts:
     async def open(self, opening: Opening, report: Callable[[Report], None]) -> "RemoteSession":
         """Place an account and open its browser there; see `controller.driver.Driver.open`.
 
-        If cancelled or failed, what may be left is being ended, and the account is placed nowhere before it has ended.
+        If it is cancelled or fails, any remains are ended in the background, and the account is not placed before that.
         """
         placement = await self._place(opening.account)
         session = self._sessions[placement.epoch] = RemoteSession(self, placement, report)
@@ -197,7 +197,7 @@ class ClusterHosts:
             async with asyncio.timeout(OPEN_SECONDS):
                 await self._lives[placement.life].ask("open", placement.epoch, opening)
         except DriverError:
-            self._table.release(placement)  # its machine says that nothing is left
+            self._table.release(placement)  # its machine confirms that nothing is left
             self._forget(placement)
             raise
         except BaseException as error:
@@ -225,7 +225,7 @@ class ClusterHosts:
             await self._change()
 
     async def _change(self) -> None:
-        """Wait until something may have changed, a second at most."""
+        """Wait until something may have changed, for a second at most."""
         self._changed.clear()
         with suppress(TimeoutError):
             async with asyncio.timeout(LOOK_EVERY):
@@ -235,7 +235,7 @@ class ClusterHosts:
         self._changed.set()
 
     async def ask(self, placement: Placement, name: str, **arguments: Any) -> Any:
-        """Ask a session's machine. Raises DriverError."""
+        """Call a method of a session on its machine. Raises DriverError."""
         if not self._table.is_current(placement):
             raise DriverError(Reason.SESSION_CLOSED, f"host {placement.host} was lost")
         try:
@@ -247,13 +247,13 @@ class ClusterHosts:
         return found
 
     async def close(self, placement: Placement) -> None:
-        """End a placement, for as long as a close may take; what is not known to have ended then is ended on."""
+        """End a placement, within the time limit of a close; if unconfirmed by then, go on in the background."""
         self._forget(placement)
         ending = self._start(self._end(placement))
         await asyncio.wait([ending], timeout=CLOSE_SECONDS)
 
     async def _end(self, placement: Placement) -> None:
-        """Ask a machine to end a placement until it says that nothing is left, or its lease is over."""
+        """Ask a machine to end a placement until it confirms that nothing is left, or its lease has expired."""
         while self._table.is_current(placement):
             try:
                 async with asyncio.timeout(OPEN_SECONDS):
@@ -268,7 +268,7 @@ class ClusterHosts:
         self._sessions.pop(placement.epoch, None)
 
     async def _vacant(self, account: str) -> None:
-        """Wait until an account surely runs nowhere: its files are about to be touched. Raises DriverError."""
+        """Wait until an account cannot be running anywhere: its files are about to be changed. Raises DriverError."""
         ends_at = max(self._clock(), self._table.opens_at) + self._terms.fence
         while self._table.placement(account) is not None or self._clock() < self._table.opens_at:
             if self._clock() >= ends_at:
@@ -276,11 +276,11 @@ class ClusterHosts:
             await self._change()
 
     async def has_session(self, account: str) -> bool:
-        """Look at the shared files."""
+        """Check the shared files."""
         return await self._files.has_session(account)
 
     async def remove(self, account: str) -> None:
-        """Delete an account's files, once no machine can be running it."""
+        """Delete an account's files once no machine can be running it."""
         await self._vacant(account)
         await self._files.remove(account)
 
@@ -289,12 +289,12 @@ class ClusterHosts:
         return await self._files.saved(account)
 
     async def restore(self, account: str, name: str) -> None:
-        """Put a saved copy in place, once no machine can be running the account."""
+        """Restore a saved copy once no machine can be running the account."""
         await self._vacant(account)
         await self._files.restore(account, name)
 
     async def stop(self) -> None:
-        """Let every machine go. All sessions must have been closed."""
+        """Release all machines. All sessions must have been closed."""
         tasks = list(self._tasks)
         for task in tasks:
             task.cancel()
@@ -316,7 +316,7 @@ class ClusterHosts:
 
 
 class RemoteSession:
-    """Implements `controller.driver.Session` for a browser on another machine. Its reports wait for `begin`."""
+    """Implements `controller.driver.Session` for a browser on another machine. Reports are buffered until `begin`."""
 
     def __init__(self, hosts: ClusterHosts, placement: Placement, report: Callable[[Report], None]) -> None:
         self._hosts, self._placement, self._report = hosts, placement, report
@@ -324,13 +324,13 @@ class RemoteSession:
         self._silent = False
 
     def begin(self) -> None:
-        """Pass on what was reported meanwhile, and from now on at once."""
+        """Forward the buffered reports, and later ones at once."""
         early, self._early = self._early or [], None
         for report in early:
             self.take(report)
 
     def take(self, report: Report) -> None:
-        """Take a report. Nothing is reported after an end, or a close."""
+        """Handle a report. Nothing is forwarded after an end or a close."""
         if self._early is not None:
             self._early.append(report)
         elif not self._silent:
@@ -339,11 +339,11 @@ class RemoteSession:
 
     @property
     def reached(self) -> Layer:
-        """Return what hangs where a machine does not answer; what hangs on the machine itself, it names."""
+        """Return the layer that hangs if the machine does not answer; otherwise its own probe names it."""
         return Layer.BROWSER
 
     async def probe(self) -> Health:
-        """Walk the layers, on the machine."""
+        """Check the layers, on the machine."""
         found: Health = await self._hosts.ask(self._placement, "probe")
         return found
 
@@ -361,7 +361,7 @@ class RemoteSession:
         await self._hosts.ask(self._placement, "log_out", number=number)
 
     async def look(self) -> PageView:
-        """See what the page shows; an empty view where its machine does not answer."""
+        """Capture what the page shows; an empty view if its machine does not answer."""
         try:
             found: PageView = await self._hosts.ask(self._placement, "look")
         except DriverError:
@@ -369,10 +369,10 @@ class RemoteSession:
         return found
 
     async def dismiss(self) -> None:
-        """Answer the known dialog."""
+        """Press the known dialog's only button."""
         await self._hosts.ask(self._placement, "dismiss")
 
     async def close(self) -> None:
-        """Close it where it runs; see `ClusterHosts.close`."""
+        """Close it on its machine; see `ClusterHosts.close`."""
         self._silent = True
         await self._hosts.close(self._placement)

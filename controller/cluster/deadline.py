@@ -1,8 +1,8 @@
-"""The end of a lease, kept by the kernel: a timer that kills this process, whatever holds it up.
+"""Enforces the end of a lease in the kernel: a timer that kills this process, whatever state it is in.
 
-A process that hangs, is frozen or has no processor cannot end itself in time, and a machine that slept cannot before it
-runs on. So a timer of CLOCK_BOOTTIME sends SIGKILL to this process: it works on one that is stopped, and after a sleep
-it is due before any program runs on. Its browsers are bound to its end by the kernel as well (`launcher`, --kill).
+A process that hangs, is stopped or gets no CPU cannot end itself in time, nor can one on a suspended machine before it
+resumes. So a CLOCK_BOOTTIME timer sends SIGKILL to this process: this works on a stopped one, and after a suspension
+the timer fires before any program continues. The kernel ends its browsers along with it (`launcher`, --kill).
 Linux only.
 """
 
@@ -16,7 +16,7 @@ _SIGNAL = 0  # SIGEV_SIGNAL
 
 
 def boot_time() -> float:
-    """Return seconds since this machine booted, those that it slept included."""
+    """Return the seconds since this machine booted, including suspension."""
     return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
@@ -38,7 +38,7 @@ class _Event(ctypes.Structure):
 
 
 class Deadline:
-    """Kills this process at a time that can be moved. Raises OSError where the kernel has no such timer."""
+    """Kills this process at a time that can be changed. Raises OSError if the kernel has no such timer."""
 
     def __init__(self) -> None:
         self._libc = ctypes.CDLL(None, use_errno=True)
@@ -49,13 +49,13 @@ class Deadline:
         )
 
     def set(self, at: float) -> None:
-        """Move it. at: as `boot_time` tells; a time that is over kills at once."""
+        """Change the time. at: on the clock of `boot_time`; a time in the past kills at once."""
         value = _Time(int(at), max(1, int(at % 1 * 1e9)))
         setting = _Setting(_Time(0, 0), value)
         self._check(self._libc.timer_settime(self._timer, _ABSOLUTE, ctypes.byref(setting), None))
 
     def cancel(self) -> None:
-        """Kill nobody any more."""
+        """Disarm the timer."""
         self._check(self._libc.timer_delete(self._timer))
 
     @staticmethod

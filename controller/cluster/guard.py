@@ -1,8 +1,8 @@
-"""The second end of a lease: a process in a session of its own that kills what a machine's host process leaves behind.
+"""Second enforcement of a lease: a process in its own session that kills what a machine's host process leaves behind.
 
-The kernel's timer (`deadline`) ends the host process, and that ends its browsers. Whatever survives this, a helper that
-left its parent, a browser whose parent hung, is ended here: once the lease is over, or the host process has gone (its
-pipe ends). It knows browsers by the pid files that `launcher` leaves before it becomes one, so none can be missed.
+The kernel's timer (`deadline`) kills the host process, and that ends its browsers. Whatever survives, such as a
+re-parented helper or a browser whose parent hung, is killed here once the lease has expired or the host process has
+exited (its pipe closes). Browsers are found by the pid files that `launcher` writes before its exec: none is missed.
 """
 
 import asyncio
@@ -21,13 +21,13 @@ _END_SECONDS = 10.0
 
 
 def start_guard(run: Path) -> "subprocess.Popen[bytes]":
-    """Start a guard for this process. run: the folder of pid files. Its stdin takes deadlines, one to a line."""
+    """Start a guard for this process. run: the folder of pid files. Its stdin accepts deadlines, one per line."""
     command = [sys.executable, "-m", "controller.cluster.guard", str(run), str(this_process())]
     return subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True)
 
 
 def main() -> None:
-    """Guard. Arguments: the folder of pid files, and the host process as <pid>:<start ticks>. stdin: deadlines."""
+    """Run the guard. Arguments: folder of pid files, and the host process as <pid>:<start ticks>. stdin: deadlines."""
     folder, owner = Path(sys.argv[1]), ProcessId(*map(int, sys.argv[2].split(":")))
     _wait(owner)
     if owner.is_alive():
@@ -38,7 +38,7 @@ def main() -> None:
 
 
 def _wait(owner: ProcessId) -> None:
-    """Return when the lease is over or the host process has gone. Each line of stdin moves the end of the lease."""
+    """Return when the lease has expired or the host process has exited. Each line of stdin changes the lease's end."""
     ends_at: float | None = None
     rest = b""
     while owner.is_alive():

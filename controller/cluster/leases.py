@@ -2,13 +2,12 @@
 
 A machine may run browsers while its lease lasts. The lease is an *echoed clock*: each beat carries the time that the
 machine's own clock showed when it sent its previous reply, and extends the lease to that time + ttl. A beat that comes
-late extends nothing, and no clock is compared with another one. The controller in turn knows that no lease can last
-longer than ttl after it received that reply; it adds a margin, for clocks that run at different speeds and for the time
-that a kill takes, and takes nothing else for proof that a machine has ended: no error of a connection, no death that
-somebody reports.
+late extends nothing, and clocks of different machines are never compared. The controller in turn knows that no lease
+can last longer than ttl after it received that reply. It adds a margin, for clock drift and for the duration of a kill,
+and accepts nothing else as proof that a machine has ended: neither a connection error nor a reported death.
 
-Each placement has an epoch, higher than every one before; what carries another epoch is dropped on both sides. Times
-are seconds of a clock that runs on while a machine sleeps (CLOCK_BOOTTIME), each side's own.
+Each placement has an epoch, higher than all earlier ones; messages with any other epoch are dropped on both sides.
+Times are seconds on each side's own CLOCK_BOOTTIME, which includes suspension.
 """
 
 from dataclasses import dataclass, field
@@ -18,7 +17,7 @@ from controller.hosts import HostState, HostUsage, UnknownHostError
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """Of all leases, in seconds. beat: between two beats. margin: after a lease, until an account is free again."""
+    """Terms of all leases, in seconds. beat: interval of beats. margin: from a lease's end until accounts are free."""
 
     ttl: float = 20.0
     beat: float = 5.0
@@ -30,14 +29,14 @@ class Terms:
 
     @property
     def fence(self) -> float:
-        """From the last reply of a machine until nothing can be running there."""
+        """Seconds from a machine's last reply until nothing can be running there."""
         return self.ttl + self.margin
 
 
 class HostLease:
-    """A machine's own lease. Once it is over it never lasts again: what ran under it begins anew as another life.
+    """A machine's own lease. Once it has expired it cannot be renewed: the machine needs a new life.
 
-    now: this machine's clock. A life that is given no lease within one ttl is over as well.
+    now: this machine's clock. A life that is granted no lease within one ttl is over as well.
     """
 
     def __init__(self, terms: Terms, now: float) -> None:
@@ -48,7 +47,7 @@ class HostLease:
         self._replied_at: float | None = None
 
     def extend(self, echo: float | None, now: float) -> bool:
-        """Take a beat. Returns whether the lease was extended. echo: what a reply of this life said, else ignored."""
+        """Handle a beat. Returns whether the lease was extended. echo: time in a reply of this life, else ignored."""
         if self.is_over(now) or echo is None or self._replied_at is None or echo > self._replied_at:
             return False
         ends_at = echo + self._ttl
@@ -58,7 +57,7 @@ class HostLease:
         return True
 
     def reply(self, now: float) -> float:
-        """Return the time that a reply carries, to be echoed."""
+        """Return the time to send in a reply, which the next beat echoes."""
         self._replied_at = now
         return now
 
@@ -72,7 +71,7 @@ class HostLease:
 
 
 class Epochs:
-    """A machine's memory of placements: which epoch of an account may be begun here, and which is running."""
+    """A machine's record of placements: which epoch of an account may start here, and which is running."""
 
     def __init__(self) -> None:
         self._latest: dict[str, int] = {}
@@ -80,26 +79,26 @@ class Epochs:
 
     @property
     def running(self) -> dict[str, int]:
-        """Accounts that run here, and under which epoch."""
+        """The accounts that run here, each with its epoch."""
         return dict(self._running)
 
     def begin(self, account: str, epoch: int) -> bool:
-        """Take a placement up. Returns False where it is old, has been ended, or another one still runs."""
+        """Start a placement. Returns False if it is outdated or has been ended, or if another one is still running."""
         if epoch <= self._latest.get(account, -1) or account in self._running:
             return False
         self._latest[account] = self._running[account] = epoch
         return True
 
     def is_running(self, account: str, epoch: int) -> bool:
-        """Whether what is said of this epoch is said of what runs here."""
+        """Whether this epoch is the one that runs here."""
         return self._running.get(account) == epoch
 
     def bar(self, account: str, epoch: int) -> None:
-        """Let this epoch and those before it never begin any more: an order that is on its way still comes too late."""
+        """Reject this epoch and all earlier ones from now on, even if their request is still on its way."""
         self._latest[account] = max(epoch, self._latest.get(account, -1))
 
     def end(self, account: str, epoch: int) -> None:
-        """Note that nothing is left of a placement."""
+        """Record that nothing is left of a placement."""
         self.bar(account, epoch)
         if self._running.get(account) == epoch:
             del self._running[account]
@@ -117,7 +116,7 @@ class Placement:
 
 @dataclass(frozen=True, slots=True)
 class Lost:
-    """A life of a machine in which nothing can be running any more, and what had been placed there."""
+    """A life of a machine in which nothing can be running any more, and the accounts that were placed there."""
 
     host: str
     life: str
@@ -133,12 +132,12 @@ class NotYetError(Exception):
 
 
 class NoHostError(Exception):
-    """No machine takes an account. Its text is one line for people."""
+    """No machine accepts an account. The text is one line for people."""
 
 
 @dataclass(slots=True)
 class _Life:
-    """One life of a machine. replies: how many came. heard_at: when the newest was received, else when it joined."""
+    """One life of a machine. replies: number received. heard_at: when the newest arrived, else when it joined."""
 
     host: str
     life: str
@@ -155,15 +154,15 @@ class _Life:
 
 
 class LeaseTable:
-    """The controller's side. started_at: when this controller began: what an earlier one allowed may last that long.
+    """The controller's side. started_at: when this controller started; leases of an earlier one may last from then on.
 
-    first_epoch: higher than every epoch that was ever given before.
+    first_epoch: higher than every epoch ever issued before.
     """
 
     def __init__(self, terms: Terms, started_at: float, first_epoch: int = 1) -> None:
         self._terms = terms
         self.opens_at = started_at + terms.fence
-        """Nothing is placed before."""
+        """Nothing is placed before this time."""
         self._epoch = first_epoch
         self._lives: dict[str, _Life] = {}
         self._placements: dict[str, Placement] = {}
@@ -173,12 +172,12 @@ class LeaseTable:
     # --- machines -----------------------------------------------------------------------------------------------------
 
     def join(self, host: str, life: str, capacity: int, now: float, build: str = "") -> None:
-        """Take up a new life of a machine. Nothing is placed there before it holds a lease."""
+        """Add a new life of a machine. Nothing is placed there before it holds a lease."""
         self._known.add(host)
         self._lives[life] = _Life(host, life, capacity, now, build)
 
     def echo(self, life: str) -> float | None:
-        """Return what the next beat to a machine carries."""
+        """Return the time that the next beat to a machine echoes."""
         return self._lives[life].echo
 
     def take_reply(
@@ -191,9 +190,9 @@ class LeaseTable:
         free_disk: int | None = None,
         short: bool = False,
     ) -> None:
-        """Take a machine's reply to a beat. short: it lacks memory or disk, and is to be given nothing more.
+        """Handle a machine's reply to a beat. short: it lacks memory or disk, so nothing more is placed there.
 
-        Replies that overtake each other are no harm: the lease can only be thought longer than it is.
+        Replies out of order are harmless: they can only make the lease appear longer than it is.
         """
         if (found := self._lives.get(life)) is None:
             return
@@ -201,12 +200,12 @@ class LeaseTable:
         found.free_memory, found.free_disk, found.short = free_memory, free_disk, short
 
     def note_failure(self, life: str) -> None:
-        """Note that a machine does not answer: nothing is placed there until it does. It proves nothing else."""
+        """Record that a machine does not answer: nothing is placed there until it does. This proves nothing else."""
         if life in self._lives:
             self._lives[life].failed = True
 
     def take_lost(self, now: float) -> list[Lost]:
-        """Forget the lives whose lease is surely over; return them. Their accounts are free."""
+        """Remove and return the lives whose lease has certainly expired. Their accounts are free."""
         lost = []
         for life in [one for one in self._lives.values() if now >= one.heard_at + self._terms.fence]:
             del self._lives[life.life]
@@ -215,23 +214,23 @@ class LeaseTable:
         return lost
 
     def lives(self) -> list[tuple[str, str]]:
-        """Return the lives there are, each with its machine: (host, life)."""
+        """Return all lives as (host, life)."""
         return [(one.host, one.life) for one in self._lives.values()]
 
     def drain(self, host: str, *, draining: bool) -> None:
-        """Give a machine nothing more, or again. Raises UnknownHostError."""
+        """Stop placing accounts on a machine, or resume. Raises UnknownHostError."""
         if host not in self._known:
             raise UnknownHostError(host)
         (self._draining.add if draining else self._draining.discard)(host)
 
     def forget(self, host: str) -> None:
-        """Forget a machine that is not coming back. One that lives stays."""
+        """Forget a machine that will not return. One with a current life is not forgotten."""
         if not any(one.host == host for one in self._lives.values()):
             self._known.discard(host)
             self._draining.discard(host)
 
     def usage(self, now: float) -> list[HostUsage]:
-        """Return every machine that ever joined, by name."""
+        """Return all machines that have ever joined, by name."""
         return [self._usage(host, now) for host in sorted(self._known)]
 
     def _usage(self, host: str, now: float) -> HostUsage:
@@ -255,7 +254,7 @@ class LeaseTable:
     def place(self, account: str, now: float) -> Placement:
         """Place an account on the machine with the fewest accounts, then with the most memory.
 
-        Raises NotYetError while it may be running somewhere, NoHostError where no machine takes it.
+        Raises NotYetError while it may be running elsewhere, NoHostError if no machine accepts it.
         """
         if now < self.opens_at:
             raise NotYetError(self.opens_at)
@@ -285,13 +284,13 @@ class LeaseTable:
         return not life.failed and now - life.heard_at <= 2 * self._terms.beat
 
     def release(self, placement: Placement) -> None:
-        """Free an account: its machine has said that nothing is left of this placement."""
+        """Free an account: its machine has confirmed that nothing is left of this placement."""
         if self.is_current(placement):
             del self._placements[placement.account]
             self._lives[placement.life].accounts.discard(placement.account)
 
     def is_current(self, placement: Placement) -> bool:
-        """Whether a placement still stands."""
+        """Whether a placement is still in force."""
         return self._placements.get(placement.account) == placement
 
     def placement(self, account: str) -> Placement | None:

@@ -1,6 +1,6 @@
-"""Links over Ray: finds machines in a Ray cluster, and keeps one actor on each. Imports Ray when it is used.
+"""Links over Ray: finds machines in a Ray cluster and maintains one actor on each. Imports Ray on first use.
 
-A machine is a node with the resources `host:<name>` and, one for each account that it takes, `browser`.
+A machine is a node with the resources `host:<name>` and `browser`, the latter one per account that it can run.
 """
 
 import asyncio
@@ -31,10 +31,10 @@ NAMESPACE = "switchboard"
 LOCK = "controller"
 """The name of the actor that only one controller can have."""
 HOST = "host:"
-"""What the resource that names a machine begins with."""
+"""Prefix of the resource that names a machine."""
 BROWSER = "browser"
 _CONNECT_SECONDS = 30.0
-"""For so long the cluster may be starting, or a controller that has just ended still have its name."""
+"""Time for the cluster to start, or for the name of a controller that has just ended to become free."""
 _BEGIN_SECONDS = 60.0
 _CALLS_AT_ONCE = 1000
 _SHARE = 0.001
@@ -42,7 +42,7 @@ _SHARE = 0.001
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """What runs browsers on a machine. run: the folder of its pid files."""
+    """What a machine needs to run browsers. run: the folder of its pid files."""
 
     driver: Hosts
     run: Path
@@ -52,7 +52,7 @@ class Machine:
 
 
 class HostProcess:
-    """The actor: a process that lives as long as its lease. make: returns what runs browsers, for a machine's name."""
+    """The actor: a process that lives as long as its lease. make: creates the `Machine` for a machine's name."""
 
     def __init__(self, name: str, terms: Terms, make: Callable[[str], Machine]) -> None:
         self._name, self._terms, self._make = name, terms, make
@@ -62,7 +62,7 @@ class HostProcess:
         self._ends_at = 0.0
 
     async def begin(self) -> str:
-        """End what an earlier life left here, and begin. Returns the program's version."""
+        """End what an earlier life left here, then start. Returns the program's version."""
         machine = self._make(self._name)
         await machine.driver.end_orphans()
         machine.driver.warm_up()
@@ -77,7 +77,7 @@ class HostProcess:
         return machine.build
 
     async def ask(self, method: str, arguments: tuple[Any, ...]) -> tuple[Any, tuple[str, str] | None]:
-        """Call the host. Returns what it says and None, or None and the reason and detail of its DriverError."""
+        """Call the host. Returns (result, None), or (None, (reason, detail)) if it raised a DriverError."""
         try:
             return await getattr(self._host, method)(*arguments), None
         except DriverError as error:
@@ -91,7 +91,7 @@ class HostProcess:
 
     def _tell_guard(self) -> None:
         if self._guard is not None and self._guard.stdin is not None:
-            with contextlib.suppress(OSError):  # it is gone, and replaced in a moment
+            with contextlib.suppress(OSError):  # it has exited, and is about to be replaced
                 self._guard.stdin.write(f"{self._ends_at}\n".encode())
                 self._guard.stdin.flush()
 
@@ -137,7 +137,7 @@ class RayLinks:
 
     async def connect(self) -> None:
         """Join the cluster as its one controller, trying for a while. Raises DriverError."""
-        os.environ["RAY_ENABLE_AUTO_CONNECT"] = "0"  # else a question after the end would start a cluster of its own
+        os.environ["RAY_ENABLE_AUTO_CONNECT"] = "0"  # otherwise a call after the end would start a new cluster
         os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
         ray, loop = _ray(), asyncio.get_running_loop()
         ends_at = loop.time() + _CONNECT_SECONDS
@@ -146,7 +146,7 @@ class RayLinks:
                 self._init(ray)
                 self._lock = ray.remote(_Lock).options(name=LOCK, num_cpus=0, max_restarts=0).remote()
                 return await asyncio.wait_for(_answer(self._lock.ping.remote()), _CONNECT_SECONDS)
-            except Exception as error:  # Ray has no one error for it
+            except Exception as error:  # Ray has no single error type for this
                 if loop.time() >= ends_at:
                     what = "another controller runs in the" if ray.is_initialized() else "there is no Ray"
                     detail = f"{what} cluster at {self._address} ({_line(error)})"
@@ -160,10 +160,10 @@ class RayLinks:
             ray.init(address=self._address, namespace=NAMESPACE, ignore_reinit_error=True, **quiet)
         finally:
             for number, handler in handlers.items():
-                signal.signal(number, handler)  # Ray puts its own in their place
+                signal.signal(number, handler)  # Ray replaces them by its own
 
     async def look(self, living: Sequence[str]) -> list[Link]:
-        """Begin a life on each machine that has none; return those that have begun."""
+        """Start a life on each machine that has none; return the new links."""
         try:
             nodes = await asyncio.to_thread(_ray().nodes)
         except Exception as error:  # noqa: BLE001 - whatever it is, the next look may see
@@ -195,7 +195,7 @@ class RayLinks:
         return link
 
     async def stop(self) -> None:
-        """Leave the cluster; whatever actors are left end with that."""
+        """Leave the cluster, which also ends the remaining actors."""
         for task in self._starting.values():
             task.cancel()
         await asyncio.to_thread(_ray().shutdown)
@@ -207,7 +207,7 @@ class _Lock:
 
 
 async def _answer(ref: Any) -> Any:
-    """Wait for an answer. Raises LinkError for everything that goes wrong on the way."""
+    """Wait for an answer. Raises LinkError for any failure of the transport."""
     try:
         return await ref
     except (asyncio.CancelledError, DriverError):
@@ -221,7 +221,7 @@ def _line(error: Exception) -> str:
 
 
 def _ray() -> Any:
-    """Return Ray. Raises DriverError where the extra is not installed."""
+    """Return the `ray` module. Raises DriverError if the extra is not installed."""
     try:
         return importlib.import_module("ray")
     except ModuleNotFoundError as error:

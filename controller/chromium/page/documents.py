@@ -1,7 +1,7 @@
 """The page's documents in sequence: how each is loaded, recognised and left, and which navigation ends the session.
 
 A main-frame load of the page's own origin is a new document of the same session: it is read from scratch, with the
-same time to load and settle as the first. `reader` parses what it says; the session decides what follows.
+same time to load and settle as the first. `reader` parses its messages; the session decides what follows.
 """
 
 import asyncio

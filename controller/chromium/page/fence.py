@@ -38,7 +38,7 @@ class Fence:
     async def install(self, context: BrowserContext, browser_cdp: CDPSession, disk: int = 0) -> None:
         """Install it before the page is loaded. Raises what Playwright raises.
 
-        disk: bytes that the page may store, 0 for as much as the browser gives, which is more than half of the disk.
+        disk: bytes that the page may store, 0 for the browser's own quota, which is more than half of the disk.
         """
         context.on("page", self._window_opened)
         # Permissions not named are refused from here on. Persistent storage is granted, as it holds the session's keys.

@@ -56,7 +56,7 @@ async def heartbeat(ask_page: Ask, *, ask: bool, presence: bool) -> bool:
 
 
 async def headline(ask_page: Ask) -> str:
-    """Return the page's most prominent text, for people; "" if it cannot be had in time."""
+    """Return the page's most prominent text, for people; "" if it cannot be read in time."""
     with contextlib.suppress(DriverError, TimeoutError):
         async with asyncio.timeout(_SECONDS):
             return words_of(await ask_page("headline()"))

@@ -1,6 +1,6 @@
 """The ticket of one launch: a script that runs `launcher` for one command, given to whoever starts it.
 
-The launch can proceed only while the file exists; once it is removed, no process can come of it.
+The launch can proceed only while the file exists; once it is removed, it cannot start a process any more.
 """
 
 import os

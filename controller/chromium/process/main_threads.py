@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 UNBROKEN = 0.9
-"""Minimum share of time for which a thread without a pause runs or waits to run, between two measurements."""
+"""Minimum share of time for which a thread without a pause is running or runnable, between two measurements."""
 _NS = 1e9
 
 

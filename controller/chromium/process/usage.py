@@ -1,7 +1,7 @@
 """Measures a browser with all its processes. `controller.host.resource_watch` decides what is too much.
 
-A browser's processes share the session that its first one leads, so they are found without asking each process of the
-host for its parent; of their memory only the sum is read. Linux only.
+A browser's processes share the session that its first one leads, so they are found without reading the parent of each
+process of the host; only the sum of their memory is read. Linux only.
 """
 
 import os

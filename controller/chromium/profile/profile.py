@@ -48,7 +48,7 @@ SESSION_PARTS = (
     "Default/Cookies-journal",
     "switchboard.json",
 )
-"""What restores a session; the rest of a profile is caches, which are rebuilt."""
+"""What is needed to restore a session; the rest of a profile is caches, which are rebuilt."""
 _STORES = ("Local Storage", "WebStorage")
 _SESSION_MARKS = (b"last-wid", b"WALid", b"WALID")
 """Keys in the page's localStorage once it is linked: stored verbatim in Chromium's files."""
@@ -60,9 +60,9 @@ _STAMP = "switchboard.json"
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """The paths of one account under one DATA_DIR. name: what they are called, see `names`.
+    """The paths of one account under one DATA_DIR. name: the base of their names, see `names`.
 
-    host: which of many machines that share DATA_DIR opens it (pids are one machine's); "" where there is one alone.
+    host: which of many machines that share DATA_DIR opens it (pids are one machine's); "" if there is only one.
     """
 
     data_dir: Path
