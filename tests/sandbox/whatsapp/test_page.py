@@ -67,7 +67,7 @@ async def opened(chromium: BrowserType, profile: Path, url: str | None = None, *
     try:
         await context.add_init_script(WATCH)
         page = context.pages[0]
-        page.set_default_timeout(15_000)
+        page.set_default_timeout(45_000)
         if url is not None:
             await page.goto(url)
         yield page

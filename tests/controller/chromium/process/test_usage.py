@@ -28,10 +28,10 @@ def family():
 def test_all_processes_of_the_session_count_by_their_share(family):
     while len(children := psutil.Process(family.pid).children(recursive=True)) < 3:
         pass
-    shares = [one.memory_full_info().pss for one in [psutil.Process(family.pid), *children]]
-    used = measure(family.pid)
+    share = lambda: sum(one.memory_full_info().pss for one in [psutil.Process(family.pid), *children])
+    before, used, after = share(), measure(family.pid), share()
     assert used.processes == 4
-    assert used.memory == pytest.approx(sum(shares), rel=0.2)
+    assert min(before, after) * 0.8 < used.memory < max(before, after) * 1.2  # they may be starting still
 
 
 def test_it_reads_one_file_for_each_of_its_processes_and_none_of_others(family, monkeypatch):
