@@ -27,6 +27,7 @@ from storage.database import open_database
 from storage.pulse import PulseRecords
 from switchboard.monitoring.address import Address
 from switchboard.monitoring.watch import Monitoring, Options
+from tests.switchboard.monitoring.fakes import Chat
 
 ACCOUNTS, SCRAPES = 100, 200
 SCRAPED_EACH = 15.0
@@ -38,21 +39,6 @@ for _ in range(int(sys.argv[2])):
     body = urllib.request.urlopen(sys.argv[1]).read()
 print(len(body))
 """
-
-
-class Chat:
-    """People's side where all is well."""
-
-    deaf = ""
-    poll_age = 1.0
-
-    async def look_at_alerts(self) -> None: ...
-
-    async def call(self) -> bool:
-        return True
-
-    def unsent(self) -> list[datetime]:
-        return []
 
 
 async def measure(folder: Path) -> list[Figure]:

@@ -25,6 +25,7 @@ from switchboard.monitoring.watch import Monitoring, Options
 from tests.handlers.alerts.storms import connected, rigged
 from tests.handlers.conftest import Rig
 from tests.handlers.fakes import ADMIN, SECOND_ADMIN, FakeAccounts
+from tests.switchboard.monitoring.fakes import Chat
 from tests.virtual_time import pass_time, run_virtual, virtual, virtual_loop
 from tests.waiting import until
 
@@ -202,21 +203,6 @@ def test_a_program_that_has_just_begun_tells_of_no_failure(tmp_path):
 
 
 # --- with a chat that is well -----------------------------------------------------------------------------------------
-
-
-class Chat:
-    """People's side where all is well."""
-
-    deaf = ""
-    poll_age = 1.0
-
-    async def look_at_alerts(self) -> None: ...
-
-    async def call(self) -> bool:
-        return True
-
-    def unsent(self) -> list[datetime]:
-        return []
 
 
 class Records:
