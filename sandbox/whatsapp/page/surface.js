@@ -147,6 +147,7 @@ __d('StandInSurface', (require, exports) => {
       syncing();
       notice(null);
       await pause(switches.synced_early ? 0 : timings.chat_list);
+      if (passkey.holds) return; // requested meanwhile
       if (Socket.state === 'CONNECTED' && (Socket.hasSynced || require('StandInSession').isUsable())) main();
     } else if (state === 'OPENING' && linked) notice('Computer not connected');
     else if (state === 'TOS_BLOCK' && ban.expiresAt) banned();
@@ -167,7 +168,7 @@ __d('StandInSurface', (require, exports) => {
     if (require('StandInStore').me() === null) return;
     // A restored session shows its chats from its own database, whether or not a socket ever opens.
     pause(timings.open + timings.chat_list).then(() => {
-      if (Socket.state === 'OPENING') {
+      if (Socket.state === 'OPENING' && !passkey.holds) {
         main();
         notice('Computer not connected');
       }

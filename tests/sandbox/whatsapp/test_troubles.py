@@ -242,8 +242,12 @@ async def test_a_passkey_in_a_stage_of_a_restored_session(whatsapp, page, stage)
     await link(whatsapp, page)
     whatsapp.switches.set("passkey_at", stage)
     await page.reload()
-    await page.locator("[data-testid=link-device-passkey]").wait_for()
+    asked = page.locator("[data-testid=link-device-passkey]")
+    await asked.wait_for()
     await until(lambda: any(each.passkey_for for each in whatsapp.hub.pages.values()), "the server knows")
+    twice = "2000 * window.require('StandInConfig').timings.chat_list"
+    await page.evaluate(f"new Promise((resolve) => setTimeout(resolve, {twice}))")
+    assert await asked.is_visible(), "a restored session's chats do not cover the request"
     whatsapp.phones.passkey(NUMBER, "approve")
     await page.locator(CHATS).wait_for()
 
