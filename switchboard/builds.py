@@ -3,20 +3,24 @@
 WhatsApp changes its page without notice. When a build is first loaded, planned recycles of other accounts wait until
 that account has been CONNECTED with it for some minutes. If it fails, people are alerted once, with what the build
 lacks, and planned actions wait for their decision. Accounts that are down are still retried.
+Only an end that the page itself can cause is a failure. One that the network, the phone or a person causes shows
+nothing: the trial is over without a verdict, and the next account to load the build tries it.
 """
 
 # ruff: noqa: D102 - the class docstring explains the members of a data protocol
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import Callable, Coroutine, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
 from controller.accounts.e164 import mask
+from controller.accounts.model import Stage
 from controller.accounts.notices import BuildLoaded, Notice, Transition
-from controller.accounts.reasons import TRAITS, State
+from controller.accounts.reasons import Reason, State
 from controller.manager import utc_now
 from controller.tasks import Tasks
 from controller.troubles import Trouble, Troubles
@@ -27,6 +31,17 @@ PROVEN_AFTER = 300.0
 """Seconds of CONNECTED after which a build counts as working."""
 STORE_SECONDS = 1.0
 """At shutdown, for what is still to be stored."""
+
+_FAILURES = frozenset({
+    Reason.DEADLINE, Reason.RESTORE_FAILED, Reason.PAGE_UNKNOWN, Reason.PAGE_MISBEHAVES, Reason.UNRESPONSIVE,
+    Reason.RELOADS_ITSELF, Reason.OUTDATED,
+})  # fmt: skip
+"""Ends that a build itself causes."""
+_SUSPICIOUS = frozenset({Reason.SESSION_CLOSED, Reason.NAVIGATED, Reason.UNKNOWN})
+"""Ends that a build or our own processes may cause: the second one of the same build is a failure."""
+_MOST_SUSPICIONS = 2
+_FOR_A_PERSON = frozenset({Stage.AWAITING_SCAN, Stage.PASSKEY, Stage.DIALOG})
+"""Stages that wait for a person: if they take too long, nobody came."""
 
 
 @dataclass(slots=True)
@@ -83,7 +98,9 @@ class BuildWatch:
         self._trials: dict[str, _Trial] = {}
         self._builds: dict[str, str] = {}
         """account → the build that it has loaded."""
-        self._connected: set[str] = set()
+        self._stages: dict[str, Stage] = {}
+        """account → the stage of its attempt."""
+        self._suspicions: Counter[str] = Counter()
         self._tasks = Tasks("build watch")
 
     async def load(self) -> None:
@@ -121,7 +138,7 @@ class BuildWatch:
                 if self._store is not None:
                     self._keep(self._store.record(notice))
                 self._loaded(notice)
-            case Transition(within_state=False):
+            case Transition():
                 self._moved(notice)
 
     async def run(self) -> None:
@@ -168,33 +185,42 @@ class BuildWatch:
 
     def _moved(self, moved: Transition) -> None:
         number = moved.number
-        trial = self._trials.get(self._builds.get(number, ""))
+        stage = self._stages.pop(number, None)
+        if moved.stage is not None:
+            self._stages[number] = moved.stage
+        build = self._builds.get(number, "")
+        trial = self._trials.get(build)
+        if trial is not None and (trial.by != number or trial.failed):
+            trial = None
         if moved.state is State.CONNECTED:
-            self._connected.add(number)
-            if trial is not None and trial.by == number and trial.proof is None and not trial.failed:
-                trial.proof = asyncio.get_running_loop().call_later(PROVEN_AFTER, self._prove, self._builds[number])
+            if trial is not None and trial.proof is None:
+                trial.proof = asyncio.get_running_loop().call_later(PROVEN_AFTER, self._prove, build)
             return
-        self._connected.discard(number)
-        if moved.state is State.CONNECTING:
-            return
-        build = self._builds.pop(number, "")
-        if trial is None or trial.by != number or trial.failed:
-            return
-        if trial.proof is not None:
+        if trial is not None and trial.proof is not None:
             trial.proof.cancel()
             trial.proof = None
-        if TRAITS[moved.reason].by_person or moved.state is State.IDLE:
-            del self._trials[build]  # closed without a result: the next account to load it tries it
+        if moved.state is State.CONNECTING:
+            return
+        self._builds.pop(number, None)
+        if trial is not None:
+            self._ended(build, trial, moved.cause or moved.reason, stage)
+
+    def _ended(self, build: str, trial: _Trial, reason: Reason, stage: Stage | None) -> None:
+        self._suspicions[build] += reason in _SUSPICIOUS
+        nobody_came = reason is Reason.DEADLINE and stage in _FOR_A_PERSON
+        if nobody_came or (reason not in _FAILURES and self._suspicions[build] < _MOST_SUSPICIONS):
+            del self._trials[build]
             return
         trial.failed = True
         self._judge(build, trial, works=False)
         lacks = f"; not found in it: {', '.join(sorted(trial.missing))}" if trial.missing else ""
         self._tasks.start(
-            self._troubles.raise_trouble(Trouble.NEW_BUILD, f"{build}, first met by {mask(number)}{lacks}")
+            self._troubles.raise_trouble(Trouble.NEW_BUILD, f"{build}, first met by {mask(trial.by)}{lacks}")
         )
 
     def _prove(self, build: str) -> None:
         trial = self._trials.pop(build, None)
+        self._suspicions.pop(build, None)
         self._judge(build, trial or _Trial("", frozenset()), works=True)
         log.info("WhatsApp Web %s works", build)
         if trial is not None and trial.failed:

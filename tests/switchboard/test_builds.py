@@ -3,6 +3,9 @@
 import asyncio
 from contextlib import asynccontextmanager
 
+import pytest
+
+from controller.accounts.model import Stage
 from controller.accounts.notices import BuildLoaded, Transition
 from controller.accounts.reasons import Reason, State
 from controller.troubles import Trouble
@@ -39,9 +42,9 @@ class World:
     def load(self, number, build, missing=()):
         self.watch.note(BuildLoaded(number, EPOCH, build, frozenset(), frozenset(missing)))
 
-    def move(self, number, state, reason=Reason.CONNECTION_LOST):
+    def move(self, number, state, reason=Reason.CONNECTION_LOST, *, cause=None, stage=None):
         before = State.CONNECTING
-        self.watch.note(Transition(number, EPOCH, before, state, None, reason, None, "", 0, 10, 0, linked=True))
+        self.watch.note(Transition(number, EPOCH, before, state, stage, reason, cause, "", 0, 10, 0, linked=True))
 
     def may(self):
         return self.watch.may_plan(A), self.watch.may_plan(B)
@@ -124,14 +127,91 @@ async def test_a_build_that_is_left_for_another_one_is_not_proven_by_the_time_on
 
 
 @virtual
-async def test_a_connection_that_drops_before_its_five_minutes_has_failed_too():
+async def test_a_page_that_breaks_before_its_five_minutes_has_failed_too():
     here = World()
     here.load(A, "2")
     here.move(A, State.CONNECTED, Reason.LINKED)
     await pass_time(200)
-    here.move(A, State.DISCONNECTED)
+    here.move(A, State.DISCONNECTED, Reason.UNRESPONSIVE)
     await pass_time(200)
     assert here.watch.failed == ("2",)
+    await here.watch.stop()
+
+
+@pytest.mark.parametrize(
+    "reason",
+    [
+        Reason.CONNECTION_LOST, Reason.STALE, Reason.LAUNCH_FAILED, Reason.LOGGED_OUT, Reason.ACCOUNT_LOCKED,
+        Reason.BANNED, Reason.CONFLICT, Reason.QR_EXPIRED, Reason.WRONG_NUMBER, Reason.SYNC_FAILED,
+        Reason.SCREEN_LOCKED, Reason.RECYCLED, Reason.SHUTDOWN, Reason.SUSPENDED_BY_OPERATOR, Reason.PROFILE_IN_USE,
+    ],
+)  # fmt: skip
+@virtual
+async def test_what_the_network_the_phone_or_a_person_ends_shows_nothing_of_a_build(reason):
+    here = World()
+    for _ in range(3):
+        here.load(A, "2")
+        here.move(A, State.CONNECTED, Reason.LINKED)
+        await pass_time(200)
+        assert here.may() == (True, False)
+        here.move(A, State.DISCONNECTED, reason)
+        assert (here.may(), here.watch.failed) == ((True, True), ())
+    here.load(A, "2")
+    here.move(A, State.CONNECTED, Reason.LINKED)
+    await pass_time(299)
+    assert here.may() == (True, False), "its minutes begin anew"
+    await pass_time(2)
+    assert (here.may(), here.told.said) == ((True, True), [])
+    await here.watch.stop()
+
+
+@virtual
+async def test_a_breaker_that_opens_is_judged_by_what_ended_the_attempt():
+    here = World()
+    here.load(A, "2")
+    here.move(A, State.SUSPENDED, Reason.EXHAUSTED, cause=Reason.CONNECTION_LOST)
+    assert here.watch.failed == ()
+    here.load(A, "2")
+    here.move(A, State.SUSPENDED, Reason.BREAKER_OPEN, cause=Reason.PAGE_UNKNOWN)
+    assert here.watch.failed == ("2",)
+    await here.watch.stop()
+
+
+@virtual
+async def test_a_browser_that_dies_twice_on_the_same_new_build_has_failed():
+    here = World()
+    here.load(A, "2")
+    here.move(A, State.DISCONNECTED, Reason.SESSION_CLOSED)
+    assert here.watch.failed == (), "the kernel or a person may have ended it"
+    here.load(B, "2")
+    here.move(B, State.DISCONNECTED, Reason.SESSION_CLOSED)
+    assert here.watch.failed == ("2",)
+    await here.watch.stop()
+
+
+@pytest.mark.parametrize(("stage", "failed"), [(Stage.PASSKEY, ()), (Stage.DIALOG, ()), (Stage.SYNCING, ("2",))])
+@virtual
+async def test_a_stage_that_waits_for_a_person_and_runs_out_shows_nothing(stage, failed):
+    here = World()
+    here.load(A, "2")
+    here.move(A, State.CONNECTING, Reason.RELOADED, stage=stage)
+    here.move(A, State.ERROR, Reason.DEADLINE)
+    assert here.watch.failed == failed
+    await here.watch.stop()
+
+
+@virtual
+async def test_minutes_in_which_a_passkey_is_waited_for_prove_nothing():
+    here = World()
+    here.load(A, "2")
+    here.move(A, State.CONNECTED, Reason.LINKED)
+    await pass_time(200)
+    here.move(A, State.CONNECTING, Reason.PASSKEY, stage=Stage.PASSKEY)
+    await pass_time(300)
+    assert here.may() == (True, False)
+    here.move(A, State.CONNECTED, Reason.LINKED)
+    await pass_time(301)
+    assert here.may() == (True, True)
     await here.watch.stop()
 
 
