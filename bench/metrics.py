@@ -102,7 +102,7 @@ async def _ask(url: str, times: int) -> None:
         sys.executable, "-c", ASK, url, str(times), stdout=asyncio.subprocess.DEVNULL
     )
     if await process.wait():
-        raise SystemExit("The windows could not be read.")
+        raise SystemExit("The endpoint could not be read.")
 
 
 def main() -> None:

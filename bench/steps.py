@@ -7,12 +7,12 @@ from dataclasses import replace
 from bench.figures import Figure
 from controller.accounts.lifecycle import advance
 from controller.accounts.model import (
-    Beat,
     Closed,
     Connection,
     Event,
     Fired,
     FromSession,
+    HeartbeatResult,
     SessionEvent,
     SlotGranted,
     Start,
@@ -30,7 +30,7 @@ TRIES = 5
 
 FIRST: tuple[SessionEvent, ...] = (
     SlotGranted(), Code("a,b,c,d,1"), Code("a,b,c,d,2"), Scanned(), Authenticated(NUMBER), Syncing(50), Ready(NUMBER),
-    Health(), Beat(answered=True), Health(), Health(Layer.SOCKET), Health(Layer.SOCKET), Closed(),
+    Health(), HeartbeatResult(answered=True), Health(), Health(Layer.SOCKET), Health(Layer.SOCKET), Closed(),
 )  # fmt: skip
 SECOND: tuple[SessionEvent, ...] = (
     SlotGranted(),

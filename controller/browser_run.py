@@ -9,7 +9,7 @@ import logging
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 
-from controller.accounts.model import Beat, Closed, LoggedOut, Seen, SessionEvent, SlotGranted
+from controller.accounts.model import Closed, HeartbeatResult, LoggedOut, Seen, SessionEvent, SlotGranted
 from controller.accounts.reasons import Reason
 from controller.accounts.reports import Ended, Health, Layer, PageView
 from controller.driver import Driver, DriverError, Opening, Session, Usage
@@ -155,7 +155,7 @@ class BrowserRun:
                     self._timed("heartbeat", asyncio.get_running_loop().time() - began)
         except (TimeoutError, DriverError) as error:
             log.debug("%s The heartbeat was not answered: %s", self._label, error or "timed out")
-        self._report(Beat(answered))
+        self._report(HeartbeatResult(answered))
 
     async def usage(self) -> Usage | None:
         """Measure the browser; None if that fails or takes too long."""

@@ -62,7 +62,7 @@ class AccountStore(Protocol):
     async def add_account(self, account: Account) -> None:
         """Insert a new account."""
 
-    async def want(self, number: str, wanted: Wanted) -> None:
+    async def set_wanted(self, number: str, wanted: Wanted) -> None:
         """Set the state that the account should be in."""
 
     async def rename(self, number: str, name: str) -> None:
@@ -241,7 +241,7 @@ class Registry:
         Waits for a running restore of the account to finish.
         """
         async with self._turn(number) as manager:
-            await self._store.want(number, Wanted.CONNECTED)
+            await self._store.set_wanted(number, Wanted.CONNECTED)
             self._refuse_if_stopping()  # nothing opens after a stop was requested
             return await manager.start(takeover=takeover)
 
@@ -251,7 +251,7 @@ class Registry:
         Waits for a running restore of the account to finish.
         """
         async with self._turn(number) as manager:
-            await self._store.want(number, Wanted.SUSPENDED)
+            await self._store.set_wanted(number, Wanted.SUSPENDED)
             self._refuse_if_stopping()
             return await manager.suspend()
 
@@ -279,7 +279,7 @@ class Registry:
     async def _keep_wanted(self, number: str) -> None:
         """Store that a started account is to be connected; a storage failure does not undo the start."""
         try:
-            await self._store.want(number, Wanted.CONNECTED)
+            await self._store.set_wanted(number, Wanted.CONNECTED)
         except OSError as error:
             log.error("That an account is to be connected could not be stored: %s", error)
 
@@ -301,7 +301,7 @@ class Registry:
         repeated. Raises UnknownAccountError, DriverError.
         """
         async with self._turn(number) as manager:
-            await self._store.want(number, Wanted.SUSPENDED)
+            await self._store.set_wanted(number, Wanted.SUSPENDED)
             logged_out = await manager.stop(log_out=True)
             try:
                 await self._driver.remove(number)

@@ -53,7 +53,7 @@ class AccountRecords:
             )  # fmt: skip
         self._removed.pop(account.number, None)
 
-    async def want(self, number: str, wanted: Wanted) -> None:
+    async def set_wanted(self, number: str, wanted: Wanted) -> None:
         """Set the state that the account should be in."""
         async with self._database.transaction() as connection:
             await connection.execute("UPDATE accounts SET wanted = ? WHERE number = ?", (wanted, number))

@@ -182,7 +182,7 @@ async def _run(parts: _Program, hosts: Hosts, stopping: Stopping) -> None:
             await parts.registry.boot()
         booted.set()
         parts.monitoring.ready()
-        beside.append(_start(parts.monitoring.tell_absence(parts.telegram.alerts.announcer.sound), "absence"))
+        beside.append(_start(parts.monitoring.report_absence(parts.telegram.alerts.announcer.sound), "absence"))
         await _first(serving, stopping.asked)
     finally:
         log.info("Stopping")

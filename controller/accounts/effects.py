@@ -74,7 +74,7 @@ class Probe:
 
 @dataclass(frozen=True, slots=True)
 class Heartbeat:
-    """Read the socket state and, with `ask`, query the server; report the result as `Beat`."""
+    """Read the socket state and, with `ask`, query the server; report the result as `HeartbeatResult`."""
 
     session: int
     ask: bool

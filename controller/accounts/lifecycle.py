@@ -28,7 +28,6 @@ from controller.accounts.effects import (
 )
 from controller.accounts.model import (
     AnswerDialog,
-    Beat,
     Boot,
     Breaker,
     Browser,
@@ -38,6 +37,7 @@ from controller.accounts.model import (
     Event,
     Fired,
     FromSession,
+    HeartbeatResult,
     Hold,
     LoggedOut,
     Next,
@@ -495,7 +495,7 @@ def _keep_alive(step: Step, _: Fired) -> None:
     step.effects.append(Heartbeat(step.connection.session, ask=step.connection.quiet))
 
 
-def _beat(step: Step, beat: Beat) -> None:
+def _beat(step: Step, beat: HeartbeatResult) -> None:
     if beat.answered:
         _heard(step, beat)
 
@@ -890,7 +890,7 @@ TABLE: dict[Phase, dict[Any, Row]] = {
     | {
         Recycle: Row(_recycle, _LOST),
         Heard: Row(_heard, ()),
-        Beat: Row(_beat, ()),
+        HeartbeatResult: Row(_beat, ()),
         SocketDown: Row(_socket_down, ()),
         Health: Row(_health, _LOST),
         Code: Row(_unlinked, _LOST),

@@ -342,13 +342,13 @@ class Seen:
 
 
 @dataclass(frozen=True, slots=True)
-class Beat:
+class HeartbeatResult:
     """The outcome of `Heartbeat`. answered: the server is known to have responded (L9)."""
 
     answered: bool
 
 
-SessionEvent = Report | SlotGranted | Closed | Health | Beat | LoggedOut | Seen
+SessionEvent = Report | SlotGranted | Closed | Health | HeartbeatResult | LoggedOut | Seen
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,8 +28,8 @@ async def _findings() -> AsyncIterator[Finding]:
         return
     yield Finding("settings", Verdict.GOOD, "every name and value is known")
     from switchboard.app import chromium_options
+    from switchboard.check.channels import check_channels
     from switchboard.check.host import check_host, python_is_for_others
-    from switchboard.check.ways import check_ways
     from switchboard.check.world import check_world
 
     if (finding := python_is_for_others()) is not None:
@@ -38,5 +38,5 @@ async def _findings() -> AsyncIterator[Finding]:
         yield finding
     async for finding in check_world(settings, chromium_options(settings)):
         yield finding
-    async for finding in check_ways(settings):
+    async for finding in check_channels(settings):
         yield finding

@@ -42,7 +42,7 @@ def what_ended(last: LastRun, boot_id: str, oom_kills: int | None) -> str:
     return "It was killed or crashed: there was no orderly end, and nothing tells why."
 
 
-def in_words(last: LastRun, now: datetime, ended: str, *, accounts: int, back: int, missing: list[str]) -> str:
+def describe_absence(last: LastRun, now: datetime, ended: str, *, accounts: int, back: int, missing: list[str]) -> str:
     """Describe the downtime, as HTML. now: its end. missing: names of accounts that are not connected, as HTML."""
     when = f"{clock(last.at, now)} – {clock(now, now)}</b> ({span((now - last.at).total_seconds())})"
     unwatched = f"{count(accounts, 'account')} unwatched; {back} {'is' if back == 1 else 'are'} back."
@@ -53,7 +53,7 @@ def in_words(last: LastRun, now: datetime, ended: str, *, accounts: int, back: i
     return "\n".join(lines)
 
 
-async def tell_absence(records: Records, registry: Registry, notify: Callable[[str], Awaitable[None]]) -> None:
+async def report_absence(records: Records, registry: Registry, notify: Callable[[str], Awaitable[None]]) -> None:
     """Report the downtime before this start, if it was long. Call it once the accounts are loaded.
 
     Nothing is reported if the clock was set back since. Raises OSError if the pulse cannot be read.
@@ -73,7 +73,7 @@ async def tell_absence(records: Records, registry: Registry, notify: Callable[[s
     names = [escape(registry.account(number).name or f"•••{number[-4:]}") for number in away]
     ended = what_ended(last, records.boot_id, records.oom_kills_at_start)
     back = len(numbers) - len(away)
-    await notify(in_words(last, started_at, ended, accounts=len(numbers), back=back, missing=names))
+    await notify(describe_absence(last, started_at, ended, accounts=len(numbers), back=back, missing=names))
 
 
 def _not_back(registry: Registry, numbers: list[str]) -> list[str]:

@@ -173,7 +173,7 @@ def _of_pulse(figures: Figures) -> Iterable[Metric]:
     if (beat := figures.beat) is None:
         return
     links = GaugeMetricFamily("switchboard_pulse_link", "1 good, 0.5 known to be away, 0 failed", labels=("link",))
-    for name, finding in beat.findings.items():
+    for name, finding in beat.results.items():
         links.add_metric((name,), {Health.GOOD: 1.0, Health.AWAY: 0.5}.get(finding.health, 0.0))
     yield links
     yield GaugeMetricFamily("switchboard_pulse_good", "Whether the whole way to people works", float(beat.is_good))

@@ -32,25 +32,25 @@ class Health(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class CheckResult:
     """The result of checking a link. detail: one line for people, empty if all is well."""
 
     health: Health
     detail: str = ""
 
 
-GOOD = Finding(Health.GOOD)
+GOOD = CheckResult(Health.GOOD)
 
 
 @dataclass(frozen=True, slots=True)
-class Link:
-    """One link of the path to people. limit: seconds that a check may take.
+class HealthCheck:
+    """Checks one link of the path to people. limit: seconds that a check may take.
 
-    look: returns a Finding; if it raises, that counts as REFUSED, and if it misses the limit as HUNG.
+    look: returns a CheckResult; if it raises, that counts as REFUSED, and if it misses the limit as HUNG.
     """
 
     name: str
-    look: Callable[[], Awaitable[Finding]]
+    look: Callable[[], Awaitable[CheckResult]]
     limit: float = 10.0
 
 
@@ -59,13 +59,13 @@ class Beat:
     """One check of every link. at: aware UTC. lag: seconds by which the event loop was late."""
 
     at: datetime
-    findings: dict[str, Finding]
+    results: dict[str, CheckResult]
     lag: float = 0.0
 
     @property
-    def failed(self) -> dict[str, Finding]:
+    def failed(self) -> dict[str, CheckResult]:
         """The names of the links that did not work."""
-        return {name: one for name, one in self.findings.items() if one.health in {Health.REFUSED, Health.HUNG}}
+        return {name: one for name, one in self.results.items() if one.health in {Health.REFUSED, Health.HUNG}}
 
     @property
     def is_good(self) -> bool:
@@ -75,13 +75,13 @@ class Beat:
     @property
     def is_alive(self) -> bool:
         """Whether nothing hangs: what a restart would not fix counts as alive."""
-        return all(one.health is not Health.HUNG for one in self.findings.values())
+        return all(one.health is not Health.HUNG for one in self.results.values())
 
     def __str__(self) -> str:
         """Return the problems in one line; "good" if there are none."""
         wrong = [
             f"{name} {one.health}" + (f": {one.detail}" if one.detail else "")
-            for name, one in self.findings.items()
+            for name, one in self.results.items()
             if one.health is not Health.GOOD
         ]
         return "; ".join(wrong) or "good"
@@ -92,7 +92,7 @@ class Pulse:
 
     def __init__(
         self,
-        links: Sequence[Link],
+        links: Sequence[HealthCheck],
         listeners: Sequence[Callable[[Beat], None]] = (),
         *,
         every: float = 15.0,
@@ -103,7 +103,7 @@ class Pulse:
         self._links, self._listeners = links, listeners
         self._every, self._lag_limit, self._clock = every, lag_limit, clock
         self.last: Beat | None = None
-        self._looking: dict[str, tuple[asyncio.Future[Finding], float]] = {}
+        self._looking: dict[str, tuple[asyncio.Future[CheckResult], float]] = {}
         """Running checks and when they began, by link name."""
         self._beaten_at: float | None = None
 
@@ -128,13 +128,13 @@ class Pulse:
         A check with a limit beyond the next beat may continue: until it ends, its link keeps its last result.
         """
         looks = await asyncio.gather(*(self._look(link) for link in self._links))
-        findings = {link.name: finding for link, finding in zip(self._links, looks, strict=True)}
-        late = Finding(Health.HUNG, f"it was {lag:.0f} s late") if lag > self._lag_limit else GOOD
-        beat = Beat(self._clock(), {LOOP: late, **findings}, lag)
+        results = {link.name: finding for link, finding in zip(self._links, looks, strict=True)}
+        late = CheckResult(Health.HUNG, f"it was {lag:.0f} s late") if lag > self._lag_limit else GOOD
+        beat = Beat(self._clock(), {LOOP: late, **results}, lag)
         self._note(beat)
         return beat
 
-    async def _look(self, link: Link) -> Finding:
+    async def _look(self, link: HealthCheck) -> CheckResult:
         """Check one link, never waiting longer than its limit, even for a check that swallows its cancellation."""
         loop = asyncio.get_running_loop()
         if link.name not in self._looking:
@@ -143,16 +143,16 @@ class Pulse:
         left = began + link.limit - loop.time()
         done, _ = await asyncio.wait([look], timeout=max(0.0, min(left, self._every)))
         if not done and left > self._every:
-            return self.last.findings[link.name] if self.last else Finding(Health.AWAY, "no answer yet")
+            return self.last.results[link.name] if self.last else CheckResult(Health.AWAY, "no answer yet")
         del self._looking[link.name]
         if not done:
             look.cancel()
             look.add_done_callback(_forget)
-            return Finding(Health.HUNG, f"no answer in {link.limit:g} s")
+            return CheckResult(Health.HUNG, f"no answer in {link.limit:g} s")
         if look.cancelled():
-            return Finding(Health.REFUSED, "it was cut short")
+            return CheckResult(Health.REFUSED, "it was cut short")
         if (error := look.exception()) is not None:
-            return Finding(Health.REFUSED, str(error) or type(error).__name__)
+            return CheckResult(Health.REFUSED, str(error) or type(error).__name__)
         return look.result()
 
     def _note(self, beat: Beat) -> None:
@@ -168,7 +168,7 @@ class Pulse:
                 log.exception("A beat could not be passed on")
 
 
-def _forget(look: "asyncio.Future[Finding]") -> None:
+def _forget(look: "asyncio.Future[CheckResult]") -> None:
     """Consume the result of a check that nobody awaits any more, so that it is not logged as never retrieved."""
     if not look.cancelled():
         look.exception()

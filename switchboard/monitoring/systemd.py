@@ -47,7 +47,7 @@ class Notifier:
         """Show one line in `systemctl status`."""
         self._send(f"STATUS={' '.join(line.split())[:STATUS_LIMIT]}")
 
-    def feed(self) -> None:
+    def ping_watchdog(self) -> None:
         """Feed the watchdog."""
         if self.watchdog is not None:
             self._send("WATCHDOG=1")
@@ -61,7 +61,7 @@ class Notifier:
                 out.send(message.encode())
         except OSError as error:
             if not self._failed:
-                log.warning("systemd cannot be told (%s): %s", message.partition("=")[0], error.strerror or error)
+                log.warning("systemd cannot be notified (%s): %s", message.partition("=")[0], error.strerror or error)
             self._failed = True
         else:
             self._failed = False

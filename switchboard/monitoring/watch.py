@@ -1,4 +1,4 @@
-"""Assembles the monitoring: what the pulse checks, and who gets each beat.
+"""Assembles the monitoring: what the pulse checks, and who gets the result of each beat.
 
 Parts that need extra packages (the health endpoints) are imported only if they are enabled.
 """
@@ -17,15 +17,15 @@ from controller.accounts.notices import Notice
 from controller.driver import Usage
 from controller.registry import Registry
 from storage.pulse import PulseRecords
-from switchboard.monitoring.absence import tell_absence
+from switchboard.monitoring.absence import report_absence
 from switchboard.monitoring.address import Address
 from switchboard.monitoring.heartbeat import Heartbeat
-from switchboard.monitoring.pulse import GOOD, Beat, Finding, Health, Link, Pulse
+from switchboard.monitoring.pulse import GOOD, Beat, CheckResult, Health, HealthCheck, Pulse
 from switchboard.monitoring.systemd import Notifier
 
 if TYPE_CHECKING:
+    from switchboard.monitoring.endpoints import HealthResponse
     from switchboard.monitoring.metrics import Figures, Metrics
-    from switchboard.monitoring.windows import Answer
 
 log = logging.getLogger(__name__)
 
@@ -34,7 +34,7 @@ BEAT_EVERY = 15.0
 CALL_EVERY = 60.0
 """Seconds between two calls of the Bot API whose only purpose is to see whether it responds."""
 AT_START = 30.0
-"""Seconds after the start in which what an earlier run left untold is not yet a failure of this one."""
+"""Seconds after the start in which alerts that an earlier run left unsent are not yet a failure of this one."""
 STALE_BEAT = 60.0
 """Seconds after which a beat proves nothing any more."""
 CLOCK_WATCHED = 5.0
@@ -67,9 +67,10 @@ class ChatSide(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What is set. heartbeat: an address, "" for none; health: where the windows are; textfile: for node_exporter.
+    """The settings. heartbeat: an address, "" for none. health: where the health endpoints listen.
 
-    owed_too_long: seconds after which an alert that reached nobody is a failure of the whole way.
+    textfile: written for node_exporter.
+    owed_too_long: seconds after which an alert that reached nobody makes `report` a failure.
     """
 
     owed_too_long: float = 180.0
@@ -96,7 +97,7 @@ class Monitoring:
         notifier: Notifier | None = None,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
-        """account_id: a short, stable id of an account that tells nothing of its number.
+        """account_id: a short, stable id of an account that does not reveal its number.
 
         used: what accounts' browsers use, by number. host: figures of the host by name (`metrics.Figures.host`).
         """
@@ -109,7 +110,7 @@ class Monitoring:
         self._serving = False
         self._running_since: float | None = None
         self.where = ""
-        """Where the windows are, "" while they are not open."""
+        """Where the health endpoints listen, "" while they do not."""
         self._clock_seen: tuple[float, datetime] | None = None
         self._clock_stood = 0
         self.parts: list[asyncio.Task[None]] = []
@@ -117,12 +118,12 @@ class Monitoring:
         self._metrics = self._make_metrics()
         self.pulse = Pulse(
             (
-                Link("database", self._look_at_database),
-                Link("alerts", self._look_at_alerts),
-                Link("Telegram poll", self._look_at_polls),
-                Link("Telegram call", self._look_at_calls, limit=30.0),
-                Link("clock", self._look_at_clock),
-                Link("parts", self._look_at_parts),
+                HealthCheck("database", self._look_at_database),
+                HealthCheck("alerts", self._look_at_alerts),
+                HealthCheck("Telegram poll", self._look_at_polls),
+                HealthCheck("Telegram call", self._look_at_calls, limit=30.0),
+                HealthCheck("clock", self._look_at_clock),
+                HealthCheck("parts", self._look_at_parts),
             ),
             (self._tell_systemd,),
             every=min(BEAT_EVERY, (self._notifier.watchdog or BEAT_EVERY * 3) / 3),
@@ -149,9 +150,9 @@ class Monitoring:
         self._serving = False
         self._notifier.stopping()
 
-    async def tell_absence(self, notify: Callable[[str], Awaitable[None]]) -> None:
+    async def report_absence(self, notify: Callable[[str], Awaitable[None]]) -> None:
         """Report downtime once the accounts have been loaded. Raises OSError if the pulse cannot be read."""
-        await tell_absence(self._records, self._registry, notify)
+        await report_absence(self._records, self._registry, notify)
 
     async def ended(self, why: str) -> None:
         """Record that the program is stopping in order. Raises OSError."""
@@ -162,7 +163,7 @@ class Monitoring:
         self._running_since = asyncio.get_running_loop().time()
         work: list[Callable[[], Coroutine[Any, Any, None]]] = [self.pulse.run]
         if self._options.health is not None and self._metrics is not None:
-            work.append(partial(self._serve_windows, self._options.health, self._metrics))
+            work.append(partial(self._serve_endpoints, self._options.health, self._metrics))
         if self._options.heartbeat:
             heartbeat = Heartbeat(self._options.heartbeat, self.report, every=self._options.heartbeat_every)
             work.append(heartbeat.run)
@@ -207,31 +208,31 @@ class Monitoring:
 
         return Metrics(self._figures, version=version("switchboard"))
 
-    # --- what a beat looks at -----------------------------------------------------------------------------------------
+    # --- the checks of a beat -----------------------------------------------------------------------------------------
 
-    async def _look_at_database(self) -> Finding:
+    async def _look_at_database(self) -> CheckResult:
         await self._records.beat(self._clock())
         return GOOD
 
-    async def _look_at_alerts(self) -> Finding:
+    async def _look_at_alerts(self) -> CheckResult:
         try:
             await self._chat.look_at_alerts()
-        except RuntimeError as error:  # who calls people has ended: only a restart mends that
-            return Finding(Health.HUNG, str(error))
+        except RuntimeError as error:  # the task that escalates has ended: only a restart fixes that
+            return CheckResult(Health.HUNG, str(error))
         return GOOD
 
-    async def _look_at_polls(self) -> Finding:
-        return Finding(Health.AWAY, why) if (why := self._chat.deaf) else GOOD
+    async def _look_at_polls(self) -> CheckResult:
+        return CheckResult(Health.AWAY, why) if (why := self._chat.deaf) else GOOD
 
-    async def _look_at_calls(self) -> Finding:
+    async def _look_at_calls(self) -> CheckResult:
         now = asyncio.get_running_loop().time()
         if self._called_at is None or not self._answered or now - self._called_at >= CALL_EVERY:
             self._answered = await self._chat.call()
             self._called_at = now
-        return GOOD if self._answered else Finding(Health.AWAY, "it does not answer")
+        return GOOD if self._answered else CheckResult(Health.AWAY, "it does not answer")
 
-    async def _look_at_clock(self) -> Finding:
-        """Look whether the wall clock goes on: alerts' deadlines are read from it. One step back is not standing."""
+    async def _look_at_clock(self) -> CheckResult:
+        """Check that the wall clock advances: alerts' deadlines depend on it. A single step back is not a stop."""
         now, wall = asyncio.get_running_loop().time(), self._clock()
         if self._clock_seen is None:
             self._clock_seen = now, wall
@@ -240,31 +241,33 @@ class Monitoring:
             moved = (wall - wall_then).total_seconds()
             self._clock_stood = self._clock_stood + 1 if 0 <= moved < passed / 10 else 0
             self._clock_seen = now, wall
-        return Finding(Health.REFUSED, "it stands still") if self._clock_stood > 1 else GOOD
+        return CheckResult(Health.REFUSED, "it stands still") if self._clock_stood > 1 else GOOD
 
-    async def _look_at_parts(self) -> Finding:
+    async def _look_at_parts(self) -> CheckResult:
         ended = [
             each.get_name()
             for each in self.parts
             if each.done() and not each.cancelled() and each.exception() is not None
         ]
-        return Finding(Health.REFUSED, f"{', '.join(ended)} ended by an error, see the log") if ended else GOOD
+        return CheckResult(Health.REFUSED, f"{', '.join(ended)} ended by an error, see the log") if ended else GOOD
 
-    # --- who is told --------------------------------------------------------------------------------------------------
+    # --- who gets the results -----------------------------------------------------------------------------------------
 
     def _tell_systemd(self, beat: Beat) -> None:
         self._notifier.status(self.status())
         if beat.is_alive:
-            self._notifier.feed()
+            self._notifier.ping_watchdog()
 
-    async def _serve_windows(self, address: Address, metrics: "Metrics") -> None:
-        """Keep the windows open. An address that cannot be had, such as a port that is taken, is tried again."""
-        from switchboard.monitoring.windows import Views, listening
+    async def _serve_endpoints(self, address: Address, metrics: "Metrics") -> None:
+        """Serve the health endpoints. An address that cannot be used, such as a port that is taken, is retried."""
+        from switchboard.monitoring.endpoints import Endpoints, serve_endpoints
 
         failing = False
         while True:
             try:
-                async with listening(address, Views(self._live, self._is_ready, metrics.scrape)) as self.where:
+                async with serve_endpoints(
+                    address, Endpoints(self._live, self._is_ready, metrics.scrape)
+                ) as self.where:
                     await asyncio.Event().wait()
             except OSError as error:
                 if not failing:
@@ -284,19 +287,19 @@ class Monitoring:
                 failing = True
             await asyncio.sleep(TEXTFILE_EVERY)
 
-    def _live(self) -> "Answer":
-        from switchboard.monitoring.windows import Answer
+    def _live(self) -> "HealthResponse":
+        from switchboard.monitoring.endpoints import HealthResponse
 
         beat, age = self.pulse.last, self.pulse.age
         if beat is None or age is None:
-            return Answer(ok=True, lines=("starting",))
-        return Answer(ok=beat.is_alive, lines=(str(beat), f"looked at {age:.0f} s ago"))
+            return HealthResponse(ok=True, lines=("starting",))
+        return HealthResponse(ok=beat.is_alive, lines=(str(beat), f"looked at {age:.0f} s ago"))
 
-    def _is_ready(self) -> "Answer":
-        from switchboard.monitoring.windows import Answer
+    def _is_ready(self) -> "HealthResponse":
+        from switchboard.monitoring.endpoints import HealthResponse
 
         is_well, line = self.report() or (False, "starting")
-        return Answer(ok=self._serving and is_well, lines=(line if self._serving else f"not serving; {line}",))
+        return HealthResponse(ok=self._serving and is_well, lines=(line if self._serving else f"not serving; {line}",))
 
     def _oldest_unsent(self) -> float | None:
         waiting = self._chat.unsent()
@@ -326,7 +329,7 @@ class Monitoring:
 
 
 async def _for_ever(work: Callable[[], Coroutine[Any, Any, None]]) -> None:
-    """Run it until cancelled; a bug in it is logged, and it begins anew: one part must not end the others."""
+    """Run it until cancelled. A bug in it is logged, and it is restarted: one part must not end the others."""
     while True:
         try:
             await work()

@@ -427,7 +427,7 @@ async def test_nothing_opens_when_a_stop_comes_while_a_command_is_being_stored(t
     async with running(tmp_path / "db") as registry:
         ready(registry.driver)
         await registry.add(BERLIN, name="", owner=1)
-        gate = hold_back(monkeypatch, registry, "add_account" if command == "add" else "want")
+        gate = hold_back(monkeypatch, registry, "add_account" if command == "add" else "set_wanted")
         doing = asyncio.create_task(
             registry.add(BONN, name="", owner=1) if command == "add" else getattr(registry, command)(BERLIN)
         )
@@ -454,7 +454,7 @@ async def test_a_restored_account_is_started_although_the_database_refuses(tmp_p
         async def refuse(*_):
             raise OSError("/srv/switchboard.sqlite: disk is full")
 
-        monkeypatch.setattr(registry._store, "want", refuse)
+        monkeypatch.setattr(registry._store, "set_wanted", refuse)
         registry.driver.copies = [SavedSession("2026-01-01", 0.0, 1)]
         await registry.restore(BERLIN, "2026-01-01")
         await until(lambda: registry.status(BERLIN).is_connected)

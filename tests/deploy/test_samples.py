@@ -36,16 +36,18 @@ async def test_where_windows_are_open_they_are_asked(tmp_path, at):
     import asyncio
 
     from switchboard.monitoring.address import parse_address
-    from switchboard.monitoring.windows import Answer, Views, listening
+    from switchboard.monitoring.endpoints import Endpoints, HealthResponse, serve_endpoints
 
-    state = Answer(ok=True, lines=())
-    views = Views(live=lambda: state, ready=lambda: Answer(ok=False, lines=("not yet",)), metrics=lambda: b"")
+    state = HealthResponse(ok=True, lines=())
+    views = Endpoints(
+        live=lambda: state, ready=lambda: HealthResponse(ok=False, lines=("not yet",)), metrics=lambda: b""
+    )
     with __import__("socket").socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     address = at.format(port=port, path=tmp_path / "socket")
     assert (await asyncio.to_thread(check, tmp_path, HEALTH_LISTEN=address))[0] == 1
-    async with listening(parse_address(address), views):
+    async with serve_endpoints(parse_address(address), views):
         assert await asyncio.to_thread(check, tmp_path, HEALTH_LISTEN=address) == (0, "")
         code, why = await asyncio.to_thread(check, tmp_path, "/ready", HEALTH_LISTEN=address)
         assert (code, "not yet" in why) == (1, True)

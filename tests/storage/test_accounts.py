@@ -51,7 +51,7 @@ async def test_wishes_names_and_removal(tmp_path):
         records = AccountRecords(database)
         await records.add_account(BERLIN)
         await records.add_account(BONN)
-        await records.want(BERLIN.number, Wanted.CONNECTED)
+        await records.set_wanted(BERLIN.number, Wanted.CONNECTED)
         await records.rename(BERLIN.number, "Sales")
         await records.remove_account(BONN.number)
         assert await records.accounts() == [replace(BERLIN, wanted=Wanted.CONNECTED, name="Sales")]

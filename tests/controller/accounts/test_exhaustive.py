@@ -15,7 +15,6 @@ from controller.accounts.lifecycle import advance
 from controller.accounts.model import (
     COUNTED,
     AnswerDialog,
-    Beat,
     Boot,
     Browser,
     Closed,
@@ -23,6 +22,7 @@ from controller.accounts.model import (
     Connection,
     Fired,
     FromSession,
+    HeartbeatResult,
     Hold,
     LoggedOut,
     Recycle,
@@ -69,8 +69,8 @@ REPORTS = {
         Ended(Reason.QR_EXPIRED), Ended(Reason.LAUNCH_FAILED),
     ),
     "a connection": (
-        Ready(), Reloaded(), PasskeyAsked(), CODE, Health(Layer.SOCKET), Heard(), SocketDown(), Beat(answered=True),
-        Seen(PageView()), Ended(Reason.CONNECTION_LOST), Ended(Reason.LOGGED_OUT),
+        Ready(), Reloaded(), PasskeyAsked(), CODE, Health(Layer.SOCKET), Heard(), SocketDown(),
+        HeartbeatResult(answered=True), Seen(PageView()), Ended(Reason.CONNECTION_LOST), Ended(Reason.LOGGED_OUT),
     ),
     "whose it is": (
         Authenticated(NEARLY), Identified(OURS), Identified(OTHER), Ready(), LoggedOut(confirmed=True),

@@ -28,7 +28,6 @@ from controller.accounts.effects import (
 from controller.accounts.lifecycle import TABLE, advance
 from controller.accounts.model import (
     AnswerDialog,
-    Beat,
     Boot,
     Breaker,
     Browser,
@@ -37,6 +36,7 @@ from controller.accounts.model import (
     Connection,
     Fired,
     FromSession,
+    HeartbeatResult,
     Hold,
     LoggedOut,
     Next,
@@ -185,7 +185,7 @@ LISTED = {
     Stage.SYNCING: IN_PAGE,
     Stage.LOGGING_OUT: ALWAYS | LIMITS | {Ended, LoggedOut, Timer.DEADLINE, Timer.RELOADS},
     State.CONNECTED: OPEN
-    | {Recycle, Heard, SocketDown, Beat, Health}
+    | {Recycle, Heard, SocketDown, HeartbeatResult, Health}
     | {Timer.HEALTH, Timer.KEEP_ALIVE, Timer.QUIET, Timer.STABLE, Timer.STALE},
     State.DISCONNECTED: ALWAYS | {Closed, Timer.RETRY},
     State.ERROR: ALWAYS | {Closed, Timer.RETRY},
@@ -204,7 +204,7 @@ SAYINGS = {
     Ready: [Ready(OURS), Ready(OTHER)],
     Identified: [Identified(OURS), Identified(OTHER)],
     Code: [CODE],
-    Beat: [Beat(answered=True)],
+    HeartbeatResult: [HeartbeatResult(answered=True)],
     Dialog: [DIALOG, Dialog("odd"), Dialog("locked", locked=True)],
     LoggedOut: [LoggedOut(confirmed=True), LoggedOut(confirmed=False)],
     Seen: [Seen(PageView())],
@@ -323,7 +323,7 @@ def test_l1_a_closed_browser_leads_to_nothing_where_nothing_is_due(phase):
 @pytest.mark.parametrize(
     "said",
     [CODE, Scanned(), PasskeyAsked(), Authenticated(OURS), Syncing(3), Ready(OURS), Heard(), SocketDown(),
-     Ended(Reason.UNKNOWN), SlotGranted(), Closed(), Health(Layer.PAGE), Beat(answered=True)],
+     Ended(Reason.UNKNOWN), SlotGranted(), Closed(), Health(Layer.PAGE), HeartbeatResult(answered=True)],
     ids=lambda said: type(said).__name__,
 )  # fmt: skip
 def test_l1_what_an_earlier_browser_reports_is_dropped(phase, said):
@@ -342,7 +342,7 @@ def test_a_timer_that_is_not_armed_does_nothing(phase, timer):
 def test_what_is_not_listed_changes_nothing(phase):
     link = at(phase)
     for said in (CODE, Scanned(), PasskeyAsked(), Authenticated(), Syncing(), Ready(), Heard(), SocketDown(),
-                 SlotGranted(), Closed(), Health(), Beat(answered=True), Ended(Reason.UNKNOWN)):  # fmt: skip
+                 SlotGranted(), Closed(), Health(), HeartbeatResult(answered=True), Ended(Reason.UNKNOWN)):  # fmt: skip
         if type(said) not in TABLE[phase]:
             assert do(link, said) == (link, ())
 
@@ -1094,8 +1094,8 @@ def test_l9_a_keep_alive_asks_the_server_only_when_it_has_been_quiet():
 
 def test_l9_only_an_answer_or_a_message_is_activity():
     quiet = at(State.CONNECTED, quiet=True)
-    assert do(quiet, Beat(answered=False)) == (quiet, ())
-    for said in (Beat(answered=True), Heard()):
+    assert do(quiet, HeartbeatResult(answered=False)) == (quiet, ())
+    for said in (HeartbeatResult(answered=True), Heard()):
         after, effects = do(quiet, said)
         assert after == replace(quiet, quiet=False)
         assert effects == (Arm(Timer.QUIET, 150), Arm(Timer.STALE, 300), Activity())

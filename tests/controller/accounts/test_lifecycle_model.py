@@ -24,7 +24,6 @@ from controller.accounts.lifecycle import TABLE, advance
 from controller.accounts.model import (
     COUNTED,
     AnswerDialog,
-    Beat,
     Boot,
     Breaker,
     Browser,
@@ -33,6 +32,7 @@ from controller.accounts.model import (
     Connection,
     Fired,
     FromSession,
+    HeartbeatResult,
     Hold,
     LoggedOut,
     Recycle,
@@ -87,7 +87,7 @@ SAID = st.one_of(
     st.just(SocketDown()),
     st.builds(Ended, st.sampled_from(sorted(VERDICTS)), block_ends_in=st.none() | st.floats(0, 1e6)),
     st.builds(Health, st.none() | st.sampled_from(list(Layer))),
-    st.builds(Beat, st.booleans()),
+    st.builds(HeartbeatResult, st.booleans()),
 )
 FAILING = st.builds(Ended, st.sampled_from([Reason.LAUNCH_FAILED, Reason.CONNECTION_LOST, Reason.SESSION_CLOSED]))
 POLICIES = st.builds(

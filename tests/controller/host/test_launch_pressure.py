@@ -99,7 +99,7 @@ class Store:
     async def accounts(self):
         return self._accounts
 
-    async def want(self, number, wanted):
+    async def set_wanted(self, number, wanted):
         pass
 
 

@@ -29,7 +29,7 @@ class NoStore:
     async def add_account(self, account):
         pass
 
-    async def want(self, number, wanted):
+    async def set_wanted(self, number, wanted):
         pass
 
 

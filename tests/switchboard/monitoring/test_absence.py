@@ -7,7 +7,7 @@ import pytest
 
 from controller.accounts.reasons import Reason, State
 from storage.pulse import LastRun
-from switchboard.monitoring.absence import read_oom_kills, tell_absence, what_ended
+from switchboard.monitoring.absence import read_oom_kills, report_absence, what_ended
 from tests.handlers.fakes import FakeAccounts
 from tests.virtual_time import pass_time, virtual, virtual_loop
 
@@ -33,7 +33,7 @@ async def told(records: Records, accounts: FakeAccounts) -> list[str]:
     async def notify(html: str) -> None:
         came.append(html)
 
-    await tell_absence(records, accounts, notify)
+    await report_absence(records, accounts, notify)
     return came
 
 

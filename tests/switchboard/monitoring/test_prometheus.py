@@ -15,8 +15,8 @@ import aiohttp
 import pytest
 
 from switchboard.monitoring.address import parse_address
-from switchboard.monitoring.windows import listening
-from tests.switchboard.monitoring.test_windows import views
+from switchboard.monitoring.endpoints import serve_endpoints
+from tests.switchboard.monitoring.test_endpoints import views
 from tests.waiting import until
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -78,8 +78,8 @@ def expressions() -> list[str]:
 
 
 @needs["prometheus"]
-async def test_a_real_prometheus_scrapes_the_windows(tmp_path, unused_tcp_port):
-    async with listening(parse_address("127.0.0.1:0"), views()) as where, aiohttp.ClientSession() as client:
+async def test_a_real_prometheus_scrapes_the_endpoint(tmp_path, unused_tcp_port):
+    async with serve_endpoints(parse_address("127.0.0.1:0"), views()) as where, aiohttp.ClientSession() as client:
         config = {
             "global": {"scrape_interval": "1s", "evaluation_interval": "1s"},
             "rule_files": [str(RULES)],

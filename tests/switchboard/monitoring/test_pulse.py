@@ -4,20 +4,20 @@ import asyncio
 
 import pytest
 
-from switchboard.monitoring.pulse import GOOD, LOOP, Beat, Finding, Health, Link, Pulse
+from switchboard.monitoring.pulse import GOOD, LOOP, Beat, CheckResult, Health, HealthCheck, Pulse
 from tests.virtual_time import pass_time, virtual, virtual_loop
 
 
-async def good() -> Finding:
+async def good() -> CheckResult:
     return GOOD
 
 
-async def hanging() -> Finding:
+async def hanging() -> CheckResult:
     await asyncio.Event().wait()
     return GOOD
 
 
-async def deaf_to_cancellation() -> Finding:
+async def deaf_to_cancellation() -> CheckResult:
     try:
         await asyncio.Event().wait()
     except asyncio.CancelledError:
@@ -25,33 +25,33 @@ async def deaf_to_cancellation() -> Finding:
     return GOOD
 
 
-async def refusing() -> Finding:
+async def refusing() -> CheckResult:
     raise OSError("database is locked")
 
 
-async def away() -> Finding:
-    return Finding(Health.AWAY, "Telegram cannot be reached")
+async def away() -> CheckResult:
+    return CheckResult(Health.AWAY, "Telegram cannot be reached")
 
 
 @virtual
 async def test_all_links_good():
-    beat = await Pulse([Link("database", good), Link("alerts", good)]).beat()
+    beat = await Pulse([HealthCheck("database", good), HealthCheck("alerts", good)]).beat()
 
     assert beat.is_good
     assert beat.is_alive
     assert str(beat) == "good"
-    assert set(beat.findings) == {LOOP, "database", "alerts"}
+    assert set(beat.results) == {LOOP, "database", "alerts"}
 
 
 @pytest.mark.parametrize("look", [hanging, deaf_to_cancellation])
 @virtual
 async def test_what_hangs_is_named_at_its_limit_and_holds_up_nothing(look):
     began = virtual_loop().time()
-    beat = await Pulse([Link("database", look, limit=5), Link("alerts", good)]).beat()
+    beat = await Pulse([HealthCheck("database", look, limit=5), HealthCheck("alerts", good)]).beat()
 
     assert virtual_loop().time() - began == pytest.approx(5)
-    assert beat.findings["database"] == Finding(Health.HUNG, "no answer in 5 s")
-    assert beat.findings["alerts"] == GOOD
+    assert beat.results["database"] == CheckResult(Health.HUNG, "no answer in 5 s")
+    assert beat.results["alerts"] == GOOD
     assert (beat.is_good, beat.is_alive) == (False, False)
 
 
@@ -60,13 +60,13 @@ async def test_a_look_that_may_take_longer_than_to_the_next_beat_holds_up_no_bea
     heard: list[tuple[float, Health]] = []
     answered = asyncio.Event()
 
-    async def slow() -> Finding:
+    async def slow() -> CheckResult:
         await answered.wait()
         return GOOD
 
     pulse = Pulse(
-        [Link("Telegram call", slow, limit=8)],
-        [lambda beat: heard.append((virtual_loop().time(), beat.findings["Telegram call"].health))],
+        [HealthCheck("Telegram call", slow, limit=8)],
+        [lambda beat: heard.append((virtual_loop().time(), beat.results["Telegram call"].health))],
         every=3,
     )
     running = asyncio.create_task(pulse.run())
@@ -83,16 +83,16 @@ async def test_a_look_that_may_take_longer_than_to_the_next_beat_holds_up_no_bea
 
 @virtual
 async def test_what_refuses_is_alive_and_not_good():
-    beat = await Pulse([Link("database", refusing)]).beat()
+    beat = await Pulse([HealthCheck("database", refusing)]).beat()
 
-    assert beat.findings["database"] == Finding(Health.REFUSED, "database is locked")
+    assert beat.results["database"] == CheckResult(Health.REFUSED, "database is locked")
     assert (beat.is_good, beat.is_alive) == (False, True)
     assert str(beat) == "database refused: database is locked"
 
 
 @virtual
 async def test_what_is_known_to_be_away_is_no_failure_and_is_said():
-    beat = await Pulse([Link("Telegram poll", away)]).beat()
+    beat = await Pulse([HealthCheck("Telegram poll", away)]).beat()
 
     assert (beat.is_good, beat.is_alive) == (True, True)
     assert str(beat) == "Telegram poll away: Telegram cannot be reached"
@@ -104,7 +104,7 @@ async def test_a_late_loop_is_a_failure():
 
     assert (await pulse.beat(lag=29)).is_alive
     late = await pulse.beat(lag=31)
-    assert late.findings[LOOP] == Finding(Health.HUNG, "it was 31 s late")
+    assert late.results[LOOP] == CheckResult(Health.HUNG, "it was 31 s late")
     assert not late.is_alive
 
 
@@ -115,7 +115,7 @@ async def test_it_beats_again_and_again_and_a_listener_that_fails_does_not_end_i
     def failing(beat: Beat) -> None:
         raise RuntimeError("a bug")
 
-    pulse = Pulse([Link("alerts", good)], [failing, heard.append], every=15)
+    pulse = Pulse([HealthCheck("alerts", good)], [failing, heard.append], every=15)
     assert (pulse.last, pulse.age) == (None, None)
     running = asyncio.create_task(pulse.run())
     await pass_time(46)

@@ -33,8 +33,8 @@ def test_ready_status_and_stopping(manager):
 
 
 def test_the_watchdog_is_fed_only_where_there_is_one(manager):
-    Notifier(manager.getsockname(), watchdog=None).feed()
-    Notifier(manager.getsockname(), watchdog=30).feed()
+    Notifier(manager.getsockname(), watchdog=None).ping_watchdog()
+    Notifier(manager.getsockname(), watchdog=30).ping_watchdog()
 
     assert told(manager) == "WATCHDOG=1"
     with pytest.raises(TimeoutError):
@@ -59,7 +59,7 @@ def test_a_manager_that_does_not_read_is_not_waited_for(manager):
 def test_a_socket_that_is_gone_is_logged_once(tmp_path, caplog):
     notifier = Notifier(str(tmp_path / "nobody"))
     notifier.ready()
-    notifier.feed()
+    notifier.ping_watchdog()
     notifier.stopping()
 
     assert len(caplog.records) == 1

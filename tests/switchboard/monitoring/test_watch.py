@@ -76,7 +76,7 @@ class Systemd(Notifier):
         super().__init__(None, watchdog)
         self.fed: list[float] = []
 
-    def feed(self) -> None:
+    def ping_watchdog(self) -> None:
         self.fed.append(virtual_loop().time())
 
     @property
@@ -225,7 +225,7 @@ async def test_a_wall_clock_that_stands_still_is_a_failure_and_one_that_jumps_is
     running = asyncio.create_task(monitoring.run())
 
     def health() -> Health:
-        return monitoring.pulse.last.findings["clock"].health
+        return monitoring.pulse.last.results["clock"].health
 
     for jump in (3600.0, -7200.0, -14.9, 0.0):
         offset[0] += jump
@@ -267,7 +267,7 @@ async def test_a_port_that_is_taken_stops_nothing_and_is_tried_again(unused_tcp_
         assert monitoring.pulse.last is not None, "the pulse beats"
         taken.close()
         await taken.wait_closed()
-        await until(lambda: "/live, /ready, /metrics" in caplog.text, "the windows")
+        await until(lambda: "/live, /ready, /metrics" in caplog.text, "the endpoints")
     assert caplog.text.count("HEALTH_LISTEN") == 1
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)

@@ -1,6 +1,6 @@
 """Health endpoints: `/live`, `/ready` and `/metrics` on loopback or on a Unix socket; off by default.
 
-They show figures and states, and take no orders. Whoever may open them may read how many accounts there are and how
+They show figures and states, and accept no commands. Whoever may open them can read how many accounts there are and how
 they fare; numbers and names are not in them.
 """
 
@@ -23,25 +23,25 @@ Handler = Callable[[web.Request], Awaitable[web.Response]]
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """What `/live` or `/ready` answers: whether it is so, and lines of reasons."""
+class HealthResponse:
+    """The answer of `/live` or `/ready`: ok gives status 200, else 503. lines: the reasons, one to a line."""
 
     ok: bool
     lines: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Views:
-    """What stands in each window, asked for each time somebody looks."""
+class Endpoints:
+    """What each endpoint answers, computed for each request."""
 
-    live: Callable[[], Answer]
-    ready: Callable[[], Answer]
+    live: Callable[[], HealthResponse]
+    ready: Callable[[], HealthResponse]
     metrics: Callable[[], bytes]
 
 
 @asynccontextmanager
-async def listening(address: Address, views: Views) -> AsyncIterator[str]:
-    """Serve the windows; yields where they are. Raises OSError if nothing can listen there."""
+async def serve_endpoints(address: Address, views: Endpoints) -> AsyncIterator[str]:
+    """Serve the endpoints; yields their URL, or `unix:` and a path. Raises OSError if it cannot listen there."""
     app = web.Application()
     app.add_routes(
         [
@@ -73,12 +73,12 @@ async def listening(address: Address, views: Views) -> AsyncIterator[str]:
 
 
 def _remove_socket(path: Path) -> None:
-    """Remove a socket that an earlier run has left; anything else at that place stays."""
+    """Remove a socket that an earlier run left behind; anything else at that path is kept."""
     if path.is_socket():
-        os.unlink(path)  # noqa: PTH108 - the socket itself, never what a link leads to
+        os.unlink(path)  # noqa: PTH108 - the socket itself, never the target of a link
 
 
-def _answering(view: Callable[[], Answer]) -> Handler:
+def _answering(view: Callable[[], HealthResponse]) -> Handler:
     async def answer(_: web.Request) -> web.Response:
         shown = view()
         return web.Response(status=200 if shown.ok else 503, text="\n".join(shown.lines) + "\n")
@@ -86,7 +86,7 @@ def _answering(view: Callable[[], Answer]) -> Handler:
     return answer
 
 
-def _metrics(views: Views) -> Handler:
+def _metrics(views: Endpoints) -> Handler:
     async def answer(_: web.Request) -> web.Response:
         return web.Response(body=views.metrics(), headers={"Content-Type": CONTENT_TYPE})
 

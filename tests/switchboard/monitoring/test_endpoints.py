@@ -11,9 +11,9 @@ from controller.accounts.notices import BuildLoaded
 from controller.accounts.reasons import Reason, State
 from controller.driver import Usage
 from switchboard.monitoring.address import Address, parse_address
+from switchboard.monitoring.endpoints import Endpoints, HealthResponse, serve_endpoints
 from switchboard.monitoring.metrics import AccountFigures, Figures, Metrics
-from switchboard.monitoring.pulse import Beat, Finding, Health
-from switchboard.monitoring.windows import Answer, Views, listening
+from switchboard.monitoring.pulse import Beat, CheckResult, Health
 from tests.handlers.fakes import BERLIN as NUMBER
 from tests.handlers.fakes import FakeAccounts
 from tests.virtual_time import EPOCH
@@ -42,7 +42,7 @@ def figures() -> Figures:
     accounts = FakeAccounts()
     accounts.put(NUMBER, "Berlin", 1)
     accounts.move(NUMBER, State.CONNECTED, Reason.LINKED)
-    beat = Beat(EPOCH, {"database": Finding(Health.HUNG, "no answer"), "Telegram poll": Finding(Health.AWAY)})
+    beat = Beat(EPOCH, {"database": CheckResult(Health.HUNG, "no answer"), "Telegram poll": CheckResult(Health.AWAY)})
     connected = AccountFigures("a1b2c3", accounts.status(NUMBER), Usage(250 << 20, 7))
     return Figures(
         (connected,),
@@ -101,16 +101,16 @@ def test_the_textfile_is_whole(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["switchboard.prom"]
 
 
-def views(*, ok: bool = True) -> Views:
-    return Views(
-        live=lambda: Answer(ok, ("good",) if ok else ("database hung: no answer in 10 s",)),
-        ready=lambda: Answer(ok, ("1/1 connected",)),
+def views(*, ok: bool = True) -> Endpoints:
+    return Endpoints(
+        live=lambda: HealthResponse(ok, ("good",) if ok else ("database hung: no answer in 10 s",)),
+        ready=lambda: HealthResponse(ok, ("1/1 connected",)),
         metrics=Metrics(figures, version="1").scrape,
     )
 
 
 async def test_on_loopback():
-    async with listening(parse_address("127.0.0.1:0"), views()) as where, aiohttp.ClientSession() as client:
+    async with serve_endpoints(parse_address("127.0.0.1:0"), views()) as where, aiohttp.ClientSession() as client:
         async with client.get(f"{where}/live") as answer:
             assert (answer.status, await answer.text()) == (200, "good\n")
         async with client.get(f"{where}/metrics") as answer:
@@ -122,7 +122,7 @@ async def test_on_loopback():
 
 async def test_a_failure_is_503_with_its_reason():
     async with (
-        listening(parse_address("127.0.0.1:0"), views(ok=False)) as where,
+        serve_endpoints(parse_address("127.0.0.1:0"), views(ok=False)) as where,
         aiohttp.ClientSession() as client,
         client.get(f"{where}/live") as answer,
     ):
@@ -132,7 +132,7 @@ async def test_a_failure_is_503_with_its_reason():
 async def test_on_a_unix_socket_that_an_earlier_run_has_left(tmp_path):
     path = tmp_path / "health.sock"
     for _ in range(2):
-        async with listening(Address(path=path), views()):
+        async with serve_endpoints(Address(path=path), views()):
             assert stat.S_IMODE(path.stat().st_mode) == 0o660
             async with (
                 aiohttp.ClientSession(connector=aiohttp.UnixConnector(str(path))) as client,
@@ -146,7 +146,7 @@ async def test_a_file_that_is_no_socket_is_not_removed(tmp_path):
     path = tmp_path / "precious"
     path.write_text("kept")
     with pytest.raises(OSError, match="in use"):
-        async with listening(Address(path=path), views()):
+        async with serve_endpoints(Address(path=path), views()):
             pass
 
     assert path.read_text() == "kept"

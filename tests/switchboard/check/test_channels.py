@@ -1,4 +1,4 @@
-"""`switchboard check` of the fallback channel, the heartbeat and the windows: read and reached, and never sent to."""
+"""`switchboard check` of the fallback channel, the heartbeat and the endpoints: parsed and reached, never sent to."""
 
 import asyncio
 import contextlib
@@ -10,8 +10,8 @@ import pytest
 import trustme
 from aiohttp import web
 
+from switchboard.check.channels import check_channels
 from switchboard.check.findings import Verdict
-from switchboard.check.ways import check_ways
 from switchboard.data_dir import held
 from switchboard.monitoring.fallback import place_of
 from switchboard.settings import Settings
@@ -21,7 +21,7 @@ async def found(tmp_path, **more):
     settings = Settings(
         telegram_bot_token="7:x", telegram_admin_ids="1", data_dir=tmp_path / "data", _env_file=None, **more
     )  # fmt: skip
-    return {each.name: each async for each in check_ways(settings)}
+    return {each.name: each async for each in check_channels(settings)}
 
 
 def distrusted() -> ssl.SSLContext:
@@ -104,7 +104,7 @@ async def test_without_a_fallback_that_is_said(tmp_path):
     assert [each.verdict for each in told.values()] == [Verdict.NOTE]
 
 
-async def test_the_port_of_the_windows(tmp_path):
+async def test_the_port_of_the_health_endpoints(tmp_path):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         listen = f"127.0.0.1:{taken.getsockname()[1]}"
         assert (await found(tmp_path, health_listen=listen))["health"].verdict is Verdict.MEND

@@ -1,7 +1,7 @@
 """Checks the channels beside Telegram, to people and to machines: fallback, heartbeat, health endpoints.
 
 Nothing is sent: a message would call somebody, and a ping would tell the heartbeat's service that all is well. So an
-address is read, and its host is connected to. That it takes what is sent is for `/test` to show.
+address is parsed and its host connected to. Whether a message arrives is shown by `/test`.
 """
 
 import asyncio
@@ -19,14 +19,14 @@ from switchboard.settings import Settings, SettingsError
 CONNECT_SECONDS = 10.0
 
 
-async def check_ways(settings: Settings) -> AsyncIterator[Finding]:
-    """Yield what is found; names of findings and texts hold no address, since each is a secret."""
+async def check_channels(settings: Settings) -> AsyncIterator[Finding]:
+    """Yield the findings. Their names and texts contain no address, since each address is a secret."""
     for finding in await _fallback(settings):
         yield finding
     if settings.heartbeat_url is not None:
         yield await _heartbeat(settings.heartbeat_url.get_secret_value())
     if settings.health_listen is not None:
-        yield _windows(settings)
+        yield _endpoints(settings)
 
 
 async def _fallback(settings: Settings) -> list[Finding]:
@@ -69,7 +69,7 @@ async def _heartbeat(url: str) -> Finding:
     return Finding("heartbeat", Verdict.GOOD, "the service of HEARTBEAT_URL can be reached")
 
 
-def _windows(settings: Settings) -> Finding:
+def _endpoints(settings: Settings) -> Finding:
     address = settings.health_listen
     if address is None or address.path is not None or not _is_taken(address.host, address.port):
         return Finding("health", Verdict.GOOD, "HEALTH_LISTEN can be opened")
@@ -79,7 +79,7 @@ def _windows(settings: Settings) -> Finding:
 
 
 def _is_taken(host: str, port: int) -> bool:
-    """Tell whether somebody listens there."""
+    """Whether something listens there already."""
     try:
         with socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET):
             return False
@@ -87,8 +87,8 @@ def _is_taken(host: str, port: int) -> bool:
         return True
 
 
-async def _connect(host: str, port: int, is_secure: bool) -> str:  # noqa: FBT001 - of a place, which is handed on whole
-    """Connect and hang up; return what went wrong, "" where nothing did."""
+async def _connect(host: str, port: int, is_secure: bool) -> str:  # noqa: FBT001 - one of three values of a place, passed on as they are
+    """Connect and close again; return what went wrong, "" if nothing did."""
     context: Any = ssl.create_default_context() if is_secure else None
     try:
         async with asyncio.timeout(CONNECT_SECONDS):
