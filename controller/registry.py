@@ -297,20 +297,20 @@ class Registry:
         """Log the account's device out, delete its profile and copies, and forget it. Its history remains.
 
         Returns whether the logout is confirmed; None if no browser was open for it, so that a person must remove
-        the device on the phone. If the profile cannot be deleted, the account remains, suspended, and this can be
-        repeated. Raises UnknownAccountError, DriverError.
+        the device on the phone. If its profile or its row cannot be deleted, the account remains, suspended, and this
+        can be repeated. Raises UnknownAccountError, DriverError, OSError.
         """
         async with self._turn(number) as manager:
             await self._store.set_wanted(number, Wanted.SUSPENDED)
             logged_out = await manager.stop(log_out=True)
             try:
                 await self._driver.remove(number)
-            except DriverError:
+                await self._store.remove_account(number)
+            except (DriverError, OSError):
                 self._refuse_if_stopping()
                 again = self._managers[number] = self._manager_of(self._accounts[number])
                 await again.suspend()
                 raise
-            await self._store.remove_account(number)
             del self._managers[number], self._accounts[number], self._turns[number]
             return logged_out
 

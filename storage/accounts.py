@@ -15,7 +15,7 @@ from controller.accounts.notices import BuildLoaded, PastTransition, Transition
 from controller.accounts.reasons import Reason, State
 from controller.incidents import Changes
 from controller.recorder import Absorb
-from controller.registry import Account
+from controller.registry import Account, UnknownAccountError
 from controller.stored import AuditEntry, StoredProxy
 from storage import incidents, tolerant
 from storage.database import Database, UnknownOutcomeError
@@ -214,14 +214,17 @@ class ProxyRecords:
         return [StoredProxy(row["number"], row["server"], row["login"], bool(row["encrypted"])) for row in rows]
 
     async def save_proxy(self, number: str, server: str, login: str, *, encrypted: bool) -> None:
-        """Insert an account's proxy, or put it in the place of the one it had."""
+        """Insert or replace an account's proxy. Raises UnknownAccountError if the account was removed meanwhile."""
         async with self._database.transaction() as connection:
-            await connection.execute(
-                "INSERT INTO account_proxies (number, server, login, encrypted) VALUES (?, ?, ?, ?)"
+            cursor = await connection.execute(
+                "INSERT INTO account_proxies (number, server, login, encrypted)"
+                " SELECT number, ?, ?, ? FROM accounts WHERE number = ?"
                 " ON CONFLICT (number) DO UPDATE SET server = excluded.server, login = excluded.login,"
                 " encrypted = excluded.encrypted",
-                (number, server, login, encrypted),
+                (server, login, encrypted, number),
             )
+            if cursor.rowcount == 0:
+                raise UnknownAccountError(number)
 
     async def remove_proxy(self, number: str) -> None:
         """Delete an account's proxy."""

@@ -288,6 +288,11 @@ def restoring(account: Account, label: str) -> str:
     return f"{WORKING_ON_IT}{title_and_number(account)}: restoring the session of {label} …"
 
 
+def cause(error: Exception) -> str:
+    """Return an operation's failure in words for a chat. A storage error names the server's paths: those stay there."""
+    return "the database cannot be written" if isinstance(error, OSError) else str(error)
+
+
 def restore_failed(account: Account, why: str) -> str:
     """Report that a session could not be replaced."""
     return f"⚠️ {title_and_number(account)}: {escape(why)}. Its present session is as it was."

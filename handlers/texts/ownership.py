@@ -57,9 +57,8 @@ def removed(account: Account, *, linked: bool, logged_out: bool | None) -> str:
     )
 
 
-def not_removed(account: Account, why: str) -> str:
-    """Report that an account could not be removed."""
-    return (
-        f"⚠️ {title_and_number(account)} could not be removed: {escape(why)}. It is paused, and still here; "
-        "/remove tries it again."
-    )
+def not_removed(account: Account, why: str, *, is_paused: bool, may_be_deleted: bool) -> str:
+    """Report that an account could not be removed. may_be_deleted: its session and its copies may be gone already."""
+    now = "It is paused, and still here" if is_paused else "It is still here"
+    deleted = "; its session and its copies may be deleted already" if may_be_deleted else ""
+    return f"⚠️ {title_and_number(account)} could not be removed: {escape(why)}. {now}{deleted}; /remove tries it again."

@@ -509,6 +509,29 @@ async def test_an_account_whose_profile_cannot_be_deleted_stays_and_can_be_remov
         assert registry.accounts() == []
 
 
+@virtual
+async def test_an_account_whose_row_cannot_be_deleted_stays_and_can_be_linked_or_removed_later(tmp_path, monkeypatch):
+    async with running(tmp_path / "db") as registry:
+        ready(registry.driver)
+        await registry.add(BERLIN, name="", owner=1)
+        await registry.start(BERLIN)
+        await until(lambda: registry.status(BERLIN).is_connected)
+        deleting = registry._store.remove_account
+
+        async def refuse(_):
+            raise OSError("/srv/switchboard.sqlite: disk is full")
+
+        monkeypatch.setattr(registry._store, "remove_account", refuse)
+        with pytest.raises(OSError, match="disk is full"):
+            await registry.remove(BERLIN)
+        assert registry.status(BERLIN).state is State.SUSPENDED
+        assert await registry.start(BERLIN)
+        await until(lambda: registry.status(BERLIN).is_connected)
+        monkeypatch.setattr(registry._store, "remove_account", deleting)
+        await registry.remove(BERLIN)
+        assert registry.accounts() == []
+
+
 # --- L13, L14: what is taken up ---------------------------------------------------------------------------------------
 
 

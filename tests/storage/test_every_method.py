@@ -163,15 +163,20 @@ def template(tmp_path_factory):
 
     async def fill():
         async with open_database(path) as database:
-            for store, name in sorted(methods(), key=lambda each: not each[1].startswith("add_")):
-                if not name.startswith(("remove", "delete", "end", "forget", "move", "accept")):
+            for store, name in methods():
+                if name.startswith("add_"):
+                    await run(store, name, database)
+            async with (
+                database.transaction() as connection
+            ):  # the account of all other calls; it can be added once more
+                await connection.execute("UPDATE accounts SET number = ?", (NUMBER,))
+            for store, name in methods():
+                if not name.startswith(("add_", "remove", "delete", "end", "forget", "move", "accept")):
                     with contextlib.suppress(StorageError):
                         await run(store, name, database)
             for store, name in methods():
                 if name == "accept":
                     await run(store, name, database)
-            async with database.transaction() as connection:  # so that it can be added once more
-                await connection.execute("UPDATE accounts SET number = ?", (NUMBER,))
 
     run_virtual(fill())
     return path

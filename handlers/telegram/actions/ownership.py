@@ -4,6 +4,7 @@ import logging
 from collections.abc import Callable
 
 from controller.accounts.e164 import mask
+from controller.accounts.reasons import State
 from controller.driver import DriverError
 from controller.registry import Account, ShuttingDownError
 from handlers.alerts.service import Alerts
@@ -12,6 +13,7 @@ from handlers.chat.people import Person, Role
 from handlers.chat.request import Request
 from handlers.telegram.actions.context import Context
 from handlers.telegram.actions.people import RightsChanged
+from handlers.texts import answers
 from handlers.texts import ownership as texts
 
 log = logging.getLogger(__name__)
@@ -62,7 +64,10 @@ class OwnershipActions:
         except (DriverError, OSError, ShuttingDownError) as error:
             log.warning("An account could not be removed: %s", error)
             await self._context.audit(request.user, "remove", number, "failed")
-            await self._responder.answer(request, texts.not_removed(account, str(error)))
+            is_paused = self._accounts.status(number).state is State.SUSPENDED
+            deleted = is_paused and isinstance(error, OSError)
+            text = texts.not_removed(account, answers.cause(error), is_paused=is_paused, may_be_deleted=deleted)
+            await self._responder.answer(request, text)
             return
         finally:
             self._removing.discard(number)

@@ -50,8 +50,8 @@ class RestoreActions:
             await self._accounts.restore(account.number, copy.name)
         except (DriverError, OSError, ShuttingDownError) as error:
             log.warning("A session could not be restored: %s", error)
-            await self._context.audit(request.user, "restore", account.number, f"failed: {error}")
-            await self._responder.answer(request, answers.restore_failed(account, str(error)))
+            await self._context.audit(request.user, "restore", account.number, f"failed: {answers.cause(error)}")
+            await self._responder.answer(request, answers.restore_failed(account, answers.cause(error)))
             return
         await self._context.audit(request.user, "restore", account.number, f"restored {copy.name}")
         self._actions.show(request, account.number, partial(notes.restored, self._label(copy)))

@@ -1,17 +1,21 @@
 """/proxy: how an account's traffic reaches WhatsApp. Passwords go to the store and nowhere else."""
 
+import logging
 from collections.abc import Awaitable, Callable
 
 from controller.accounts.reasons import State
 from controller.network.account_proxies import AccountProxies
 from controller.network.proxy import Proxy, parse_proxy
-from controller.registry import Account
+from controller.registry import Account, UnknownAccountError
 from handlers.chat.people import Role
 from handlers.chat.request import HIDDEN, Request
 from handlers.telegram.actions.context import Context
 from handlers.telegram.actions.find_account import NoAccountError, SeveralAccountsError, find_account
 from handlers.telegram.commands.table import Command, Topic
+from handlers.texts import answers
 from handlers.texts import proxies as texts
+
+log = logging.getLogger(__name__)
 
 TryProxy = Callable[[Proxy], Awaitable[None]]
 """Connects to WhatsApp's host through a proxy. Raises OSError, with a text without the password, on failure."""
@@ -56,7 +60,14 @@ class ProxyCommands(Topic):
         elif rest == ["off"]:
             await self._remove(request, account)
         elif rest[1:] in ([], ["anyway"]):
-            await self._answer(request, await self._save(request, account, rest[0], anyway=len(rest) > 1))
+            try:
+                text = await self._save(request, account, rest[0], anyway=len(rest) > 1)
+            except UnknownAccountError:  # removed while the proxy was tried
+                text = answers.ACCOUNT_GONE
+            except OSError as error:
+                log.error("A proxy could not be stored: %s", error)
+                text = answers.NOT_KEPT
+            await self._answer(request, text)
         else:
             await self._answer(request, texts.HOW_TO)
 

@@ -14,9 +14,9 @@ from controller.manager import utc_now
 from controller.network.account_proxies import AccountProxies, ProxiedDriver
 from controller.network.own_ways import OwnWays
 from controller.network.proxy import Proxy, parse_proxy
-from controller.registry import Registry
+from controller.registry import Account, Registry
 from controller.troubles import Trouble
-from storage.accounts import ProxyRecords
+from storage.accounts import AccountRecords, ProxyRecords
 from storage.database import open_database
 from tests.controller.fakes import FakeDriver, FakeSession
 from tests.controller.network.test_outage import NUMBERS, FakeTroubles, Store
@@ -201,6 +201,7 @@ async def test_passwords_are_encrypted_to_the_key_and_what_is_older_when_a_key_a
     key = pyrage.x25519.Identity.generate()
     async with open_database(tmp_path / "db.sqlite") as database:
         records = ProxyRecords(database)
+        await AccountRecords(database).add_account(Account(NUMBERS[0], "", 1))
         await AccountProxies(records).save(NUMBERS[0], PROXY)
         assert [row.login for row in await records.proxies()] == ["ada:hunter2"]
         proxies = AccountProxies(records, key)

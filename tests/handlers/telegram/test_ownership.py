@@ -62,6 +62,18 @@ async def test_a_removal_that_fails_says_so_and_may_be_tried_again(rig: Rig):
     await rig.seen(ADMIN, lambda m: "is removed" in m["text"])
 
 
+async def test_a_removal_that_the_database_refuses_shows_no_path_and_claims_no_pause_that_was_not_seen(rig: Rig):
+    rig.accounts.put(owner=ADMIN)
+    rig.accounts.failing = OSError("/srv/data/switchboard.sqlite: disk is full")
+    await confirmed_removal(rig)
+    message = await rig.seen(ADMIN, lambda m: "could not be removed: the database cannot be written" in m["text"])
+    assert "It is still here" in message["text"]
+    assert "/srv" not in message["text"]
+    rig.accounts.move(BERLIN, State.SUSPENDED, Reason.SUSPENDED_BY_OPERATOR)
+    await confirmed_removal(rig)
+    await rig.seen(ADMIN, lambda m: "paused, and still here; its session and its copies may be deleted" in m["text"])
+
+
 async def test_what_stood_about_a_removed_account_ends(rig: Rig):
     rig.accounts.put(owner=ADMIN)
     await rig.answer(ADMIN, "/help", "Switchboard")

@@ -1,5 +1,6 @@
 """/proxy from the chat: an account's own way, and a password that is in no chat, no row of the inbox and no audit."""
 
+import asyncio
 import sqlite3
 from contextlib import closing
 
@@ -9,7 +10,8 @@ import pytest
 from controller.accounts.reasons import Reason, State
 from controller.network.proxy import parse_proxy
 from handlers.chat.request import without_secrets
-from storage.accounts import ProxyRecords
+from storage.accounts import AccountRecords, ProxyRecords
+from storage.database import StorageError
 from tests.handlers.conftest import Rig, running_rig
 from tests.handlers.fakes import ADMIN, BERLIN, OPERATOR, PARIS, FakeAccounts
 from tests.waiting import until
@@ -26,12 +28,17 @@ def everything(rig: Rig) -> str:
     return "\n".join([stored, *said, repr(rig.records.audited)])
 
 
+async def put(rig: Rig, owner: int = ADMIN) -> None:
+    """Add the account, stored too: a proxy is stored only for an account that is."""
+    await AccountRecords(rig.database).add_account(rig.accounts.put(owner=owner))
+
+
 async def test_an_account_gets_a_proxy_of_its_own_and_the_password_is_seen_nowhere(telegram, database, caplog):
     for room in ("controller", "handlers", "storage"):
         caplog.set_level("DEBUG", room)
     key = pyrage.x25519.Identity.generate()
     async with running_rig(telegram, database, identity=key, encrypts=True) as rig:
-        rig.accounts.put(owner=OPERATOR)
+        await put(rig, OPERATOR)
         rig.accounts.move(BERLIN, State.CONNECTED, Reason.LINKED)
         answer = await rig.answer(ADMIN, f"/proxy Support Berlin {ADDRESS}", "goes through http://proxy.example:3128")
         assert "being opened anew" in answer["text"]
@@ -50,7 +57,7 @@ async def test_an_account_gets_a_proxy_of_its_own_and_the_password_is_seen_nowhe
 
 
 async def test_without_a_key_the_password_is_stored_as_it_is_and_that_is_told(rig: Rig):
-    rig.accounts.put(owner=ADMIN)
+    await put(rig)
     answer = await rig.answer(ADMIN, f"/proxy Support Berlin {ADDRESS}", "from its next start on")
     assert "where PROFILE_KEY is set, it is encrypted" in answer["text"]
     assert [row.login for row in await ProxyRecords(rig.database).proxies()] == [f"ada:{PASSWORD}"]
@@ -64,7 +71,7 @@ async def test_a_proxy_that_does_not_let_through_is_not_taken_unless_one_insists
         raise ConnectionError("the proxy wants another user or password (407)")
 
     async with running_rig(telegram, database, try_proxy=refuse) as rig:
-        rig.accounts.put(owner=ADMIN)
+        await put(rig)
         answer = await rig.answer(ADMIN, f"/proxy Support Berlin {ADDRESS}", "cannot be reached through")
         assert "(407)" in answer["text"]
         assert (rig.proxies.find(BERLIN), tried) == (None, [parse_proxy(ADDRESS)])
@@ -72,6 +79,38 @@ async def test_a_proxy_that_does_not_let_through_is_not_taken_unless_one_insists
         assert rig.proxies.find(BERLIN) == parse_proxy(ADDRESS)
         assert len(tried) == 1
         assert PASSWORD not in everything(rig).replace(f"ada:{PASSWORD}", "", 1)  # stored as it is: there is no key
+
+
+async def test_an_account_that_is_removed_while_its_proxy_is_tried_leaves_no_password_behind(telegram, database):
+    trying, go_on = asyncio.Event(), asyncio.Event()
+
+    async def slow(_):
+        trying.set()
+        await go_on.wait()
+
+    async with running_rig(telegram, database, try_proxy=slow) as rig:
+        await put(rig)
+        asked = asyncio.create_task(rig.answer(ADMIN, f"/proxy Support Berlin {ADDRESS}", "not there any more"))
+        await trying.wait()
+        await AccountRecords(database).remove_account(BERLIN)
+        del rig.accounts.known[BERLIN]
+        go_on.set()
+        await asked
+        assert rig.proxies.all() == {}
+        assert PASSWORD not in everything(rig)
+
+
+async def test_a_proxy_that_cannot_be_stored_changes_nothing_and_its_message_goes(rig: Rig, monkeypatch):
+    await put(rig)
+
+    async def refuse(*_, **__):
+        raise StorageError("/srv/data/switchboard.sqlite: disk is full")
+
+    monkeypatch.setattr(rig.proxies._store, "save_proxy", refuse)
+    answer = await rig.answer(ADMIN, f"/proxy Support Berlin {ADDRESS}", "Nothing was changed")
+    assert "deleted your message" in answer["text"]
+    assert rig.proxies.all() == {}
+    assert PASSWORD not in everything(rig)
 
 
 @pytest.mark.parametrize(
@@ -85,7 +124,7 @@ async def test_a_proxy_that_does_not_let_through_is_not_taken_unless_one_insists
     ],
 )
 async def test_what_is_no_proxy_changes_nothing_and_its_message_goes(rig: Rig, words, part):
-    rig.accounts.put(owner=ADMIN)
+    await put(rig)
     answer = await rig.answer(ADMIN, f"/proxy {words}", part)
     assert "deleted your message" in answer["text"]
     assert rig.proxies.all() == {}
@@ -93,7 +132,7 @@ async def test_what_is_no_proxy_changes_nothing_and_its_message_goes(rig: Rig, w
 
 
 async def test_it_is_for_admins_and_in_a_group_others_may_have_read_it(rig: Rig):
-    rig.accounts.put(owner=OPERATOR)
+    await put(rig, OPERATOR)
     await rig.answer(OPERATOR, "/proxy Support Berlin off", "I do not know /proxy")
     group = rig.client.add_group("Ops", [ADMIN], admin=False)
     answer = await rig.answer(ADMIN, f"/proxy Support Berlin {ADDRESS}", "goes through", chat=group["id"])
@@ -125,7 +164,7 @@ def rows(rig: Rig) -> list[str]:
 
 
 async def test_an_account_that_is_removed_takes_its_proxy_with_it(rig: Rig):
-    rig.accounts.put(owner=ADMIN)
+    await put(rig)
     await rig.proxies.save(BERLIN, parse_proxy(ADDRESS))
     question = await rig.answer(ADMIN, "/remove Support Berlin", "for good?")
     await rig.press(question, "Yes, remove")
@@ -151,7 +190,7 @@ def test_what_is_left_of_words(words, left):
 
 async def test_an_account_without_one_goes_like_all_others(telegram, database):
     async with running_rig(telegram, database, common_proxy="http://common:1") as rig:
-        rig.accounts.put(owner=ADMIN)
+        await put(rig)
         rig.accounts.put(PARIS, "Sales Paris", owner=ADMIN)
         await rig.answer(ADMIN, "/proxy Sales Paris", "through http://common:1, like all others")
         await rig.answer(ADMIN, "/proxy", "All accounts go through http://common:1")
