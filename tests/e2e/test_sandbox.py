@@ -13,6 +13,7 @@ from tests.waiting import until
 
 pytestmark = [pytest.mark.e2e, pytest.mark.chromium]
 PATIENCE_MS = 60_000
+expect.set_options(timeout=PATIENCE_MS)
 
 
 @pytest.mark.timeout(300)
@@ -29,12 +30,12 @@ async def test_the_guide_leads_through_a_wrong_scan_a_crash_and_a_revoked_token(
 
         await page.get_by_role("button", name="Send /start").click()
         await page.get_by_role("button", name="Send /link").click()
-        await expect(step).to_contain_text("Scan the code", timeout=PATIENCE_MS)
+        await expect(step).to_contain_text("Scan the code")
         await page.locator(f'.phone[data-number="{PHONES[1]["number"]}"] .scan').click()  # the wrong phone
         again = page.get_by_role("button", name="Send /link")
         await expect(again).to_be_enabled(timeout=PATIENCE_MS)
         await again.click()
-        await expect(step).to_contain_text("Scan the code", timeout=PATIENCE_MS)
+        await expect(step).to_contain_text("Scan the code")
         await step.get_by_role("button").click()
         crash = page.get_by_role("button", name="Crash it")
         await expect(crash).to_be_enabled(timeout=PATIENCE_MS)
@@ -49,14 +50,14 @@ async def test_the_guide_leads_through_a_wrong_scan_a_crash_and_a_revoked_token(
         for action in ("stop", "start"):  # a running bot believes it after two minutes only, one that starts at once
             async with http.post(f"{here.page}/program", json={"action": action}) as answer:
                 assert answer.status == 200
-        await expect(page.locator("#banner")).to_contain_text("The bot has ended", timeout=PATIENCE_MS)
+        await expect(page.locator("#banner")).to_contain_text("The bot has ended")
         await page.get_by_role("button", name="Heal everything").click()
         await page.get_by_role("button", name="Start it again").click()
-        await expect(page.locator("#lights")).to_contain_text("Bot is listening", timeout=PATIENCE_MS)
+        await expect(page.locator("#lights")).to_contain_text("Bot is listening")
         await expect(page.locator("#banner")).to_be_hidden()
 
         here.process.send_signal(signal.SIGINT)  # with the tab still open
         assert await here.ended(60) == 0
-        await expect(page.locator("#lights")).to_contain_text("The sandbox has stopped", timeout=PATIENCE_MS)
+        await expect(page.locator("#lights")).to_contain_text("The sandbox has stopped")
         await browser.close()
         assert complaints == []

@@ -30,6 +30,8 @@ pytestmark = [
 ]
 
 NUMBER = PHONES[0]["number"]
+PATIENCE_MS = 45_000
+expect.set_options(timeout=PATIENCE_MS)  # its own five seconds are short on a busy machine
 BUTTONS = {"inline_keyboard": [[{"text": "Acknowledge", "callback_data": "ack"}]]}
 
 
@@ -46,7 +48,7 @@ async def page(browser, desk: Desk):
     """The page, open and ready; a script that fails or breaks the policy fails the test."""
     context = await browser.new_context(viewport={"width": 1440, "height": 950}, color_scheme="light")
     page = await context.new_page()
-    page.set_default_timeout(10_000)
+    page.set_default_timeout(PATIENCE_MS)
     complaints: list[str] = []
     page.on("pageerror", lambda error: complaints.append(str(error)))
     page.on("console", lambda line: complaints.append(line.text) if "Content Security Policy" in line.text else None)
@@ -348,7 +350,7 @@ async def test_a_code_is_seen_whole(desk: Desk, page: Page, width: int, height: 
         above, below, wide = await page.evaluate(inside)
         return above >= 0 and below >= 0 and wide >= 160
 
-    await until(seen, f"the code is within the chat: {await page.evaluate(inside)}", within=5)
+    await until(seen, f"the code is within the chat: {await page.evaluate(inside)}")
     shot = await image.screenshot(scale="device")
     assert (await asyncio.to_thread(read_code, shot)).startswith("2@xxx")
 
@@ -364,7 +366,7 @@ async def test_after_a_wrong_scan_the_guide_goes_on(desk: Desk, page: Page):
     await expect(page.locator(".toast.good")).to_contain_text("Sales Munich scanned the code")
     desk.whatsapp.phones.logout(PHONES[1]["number"])  # as the bot does with a wrong number
     await desk.bot("deleteMessage", chat_id=ADMIN, message_id=sent)
-    await expect(page.locator(".guide li.now")).to_contain_text("The code is gone. Ask again.", timeout=15_000)
+    await expect(page.locator(".guide li.now")).to_contain_text("The code is gone. Ask again.")
     await expect(page.get_by_role("button", name="Send /link")).to_be_enabled()
     await linked.close()
 
@@ -410,7 +412,7 @@ async def test_telegrams_failures_are_those_that_its_stand_in_lists(desk: Desk, 
 async def test_a_sandbox_that_was_started_again_is_read_anew(desk: Desk, page: Page):
     await begin(desk, page)
     desk.telegram.world.feed.run = "0123abcd"  # what another run would say
-    async with page.expect_navigation(timeout=20_000):
+    async with page.expect_navigation():
         for each in list(desk.telegram._runner.server.connections):  # the stream breaks, and the page connects anew
             each.transport.abort()
     await page.locator("html[data-ready]").wait_for()

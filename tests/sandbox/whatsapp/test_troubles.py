@@ -9,7 +9,18 @@ from playwright.async_api import Error, Page, async_playwright
 
 from sandbox.whatsapp import Options, Timings, WhatsAppStandIn
 from sandbox.whatsapp.phones import other_form
-from tests.sandbox.whatsapp.test_page import BROWSER, CHATS, NUMBER, SOCKET, code_of, link, opened, reaches
+from tests.sandbox.whatsapp.test_page import (
+    BROWSER,
+    CHATS,
+    NUMBER,
+    SOCKET,
+    SOON_SILENT,
+    code_of,
+    fresh,
+    link,
+    opened,
+    reaches,
+)
 from tests.waiting import until
 
 pytestmark = [
@@ -27,16 +38,24 @@ async def chromium():
         yield playwright.chromium
 
 
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def browser(chromium):
+    """One browser for all tests that need no more than a profile of their own in it."""
+    browser = await chromium.launch(executable_path=BROWSER, args=["--no-sandbox"])
+    yield browser
+    await browser.close()
+
+
 @pytest_asyncio.fixture(loop_scope="module")
-async def whatsapp():
-    timings = Timings().scaled(25).with_given({"ping_timeout": 1.0})
+async def whatsapp(request):
+    timings = Timings().scaled(25).with_given(getattr(request, "param", {}))
     async with WhatsAppStandIn(Options(timings=timings)) as stand_in:
         yield stand_in
 
 
 @pytest_asyncio.fixture(loop_scope="module")
-async def page(chromium, whatsapp, tmp_path):
-    async with opened(chromium, tmp_path, whatsapp.url) as found:
+async def page(browser, whatsapp):
+    async with fresh(browser, whatsapp.url) as found:
         yield found
 
 
@@ -75,6 +94,7 @@ async def test_an_open_page_feels_it_while_its_socket_stays_connected(whatsapp, 
     await evaluates(page, expression, wanted=False)
 
 
+@SOON_SILENT
 async def test_a_dead_socket_outlives_the_ping_and_its_question_is_never_answered(whatsapp, page):
     await link(whatsapp, page)
     whatsapp.switches.set("dead_socket", "untold")
@@ -140,8 +160,8 @@ async def test_a_sight_that_passes(whatsapp, page, sight):
     await link(whatsapp, page)
     whatsapp.switches.set("brief_sight", sight)
     await page.reload()
-    await reaches(page, sight)
     await page.locator(CHATS).wait_for()
+    assert sight in await page.evaluate("seen")
     assert len(whatsapp.phones.devices()) == 1
 
 
@@ -172,10 +192,21 @@ async def test_where_the_number_is_told(whatsapp, page, switch, value, told):
 
 async def test_a_late_number(whatsapp, page):
     await link(whatsapp, page)
-    whatsapp.switches.set("late_number", 2)
+    whatsapp.switches.set("late_number", 4)
+    await page.add_init_script(
+        f"""
+        window.connectedAs = [];
+        const asking = setInterval(() => {{
+          try {{ {SOCKET}; }} catch {{ return; }}
+          clearInterval(asking);
+          {SOCKET}.on('change:state', () => {{
+            if ({SOCKET}.state === 'CONNECTED') connectedAs.push({ME}.getMaybeMePnUser() ?? null);
+          }});
+        }}, 1);
+        """
+    )
     await page.reload()
-    await reaches(page, "CONNECTED")
-    assert await page.evaluate(f"{ME}.getMaybeMePnUser() === undefined")
+    await evaluates(page, "connectedAs", [None])
     await evaluates(page, f"{ME}.getMaybeMePnUser()?.user", NUMBER.removeprefix("+"))
 
 
