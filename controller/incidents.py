@@ -190,8 +190,8 @@ class Shift:
 
 
 @dataclass(frozen=True, slots=True)
-class Turn:
-    """An override of the plan: who is on duty until then. user: None for nobody."""
+class DutyOverride:
+    """An exception from the weekly plan: who is on duty until then. user: None for nobody."""
 
     user: int | None
     name: str
@@ -202,6 +202,6 @@ class Turn:
 class Roster:
     """Who is on duty and when, and to whom alerts are escalated, in order."""
 
-    turn: Turn | None = None
+    override: DutyOverride | None = None
     shifts: tuple[Shift, ...] = ()
     targets: tuple[Target, ...] = ()

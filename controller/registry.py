@@ -191,16 +191,16 @@ class Registry:
         self._holds[name] = concerns
         self.slots.hold(name, concerns)
         for number in self._managers:
-            self.look_at_holds(number)
+            self.apply_holds(number)
 
     def release(self, name: str = OUTAGE) -> None:
         """Resume after `hold`, in order: the longest-served first, as launch slots become free."""
         self._holds.pop(name, None)
         for number in self._managers:
-            self.look_at_holds(number)
+            self.apply_holds(number)
         self.slots.release(name)
 
-    def look_at_holds(self, number: str) -> None:
+    def apply_holds(self, number: str) -> None:
         """Hold or resume an account according to the holds that apply to it now."""
         if (manager := self._managers.get(number)) is None:
             return

@@ -1,6 +1,6 @@
 """The duty roster and the escalation list, as the dataclasses of `controller.incidents`."""
 
-from controller.incidents import Roster, Shift, Target, Turn
+from controller.incidents import DutyOverride, Roster, Shift, Target
 from storage import tolerant
 from storage.database import Database
 
@@ -12,16 +12,16 @@ class DutyRecords:
         self._database = database
 
     async def roster(self) -> Roster:
-        """Return the roster; a turn whose end cannot be parsed is skipped."""
+        """Return the roster; an override whose end cannot be parsed is skipped."""
         turns = await self._database.rows("SELECT * FROM duty_turn")
         shifts = await self._database.rows("SELECT * FROM duty_shifts ORDER BY position")
         targets = await self._database.rows("SELECT * FROM escalation_targets ORDER BY position")
-        turn = None
+        override = None
         for row in turns:
             if (until := tolerant.time(row["until"])) is not None:
-                turn = Turn(row["user_id"], row["name"], until)
+                override = DutyOverride(row["user_id"], row["name"], until)
         return Roster(
-            turn,
+            override,
             tuple(
                 Shift(
                     row["user_id"],
@@ -40,10 +40,10 @@ class DutyRecords:
         async with self._database.transaction() as connection:
             for table in ("duty_turn", "duty_shifts", "escalation_targets"):
                 await connection.execute(f"DELETE FROM {table}")  # noqa: S608 - ours
-            if (turn := roster.turn) is not None:
+            if (override := roster.override) is not None:
                 await connection.execute(
                     "INSERT INTO duty_turn (id, user_id, name, until) VALUES (1, ?, ?, ?)",
-                    (turn.user, turn.name, turn.until.isoformat()),
+                    (override.user, override.name, override.until.isoformat()),
                 )
             await connection.executemany(
                 "INSERT INTO duty_shifts (position, user_id, name, days, start_minute, end_minute)"

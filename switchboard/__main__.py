@@ -16,7 +16,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from controller.driver import DriverError
-from switchboard.data_dir import DataDirError, held
+from switchboard.data_dir import DataDirError, lock_data_dir
 from switchboard.logs import logs_json, one_line, redacted, set_up_logging
 from switchboard.settings import (
     SettingsError,
@@ -154,7 +154,7 @@ def _saved(args: argparse.Namespace) -> int:
 
     settings = read_profile_settings()
     try:
-        with suppress(DataDirError), held(settings.data_dir):  # a running program has renamed them already
+        with suppress(DataDirError), lock_data_dir(settings.data_dir):  # a running program has renamed them already
             rename_unused(settings.data_dir)
         copies = Vault(settings.data_dir, settings.vault_key).copies(Profile.of(settings.data_dir, args.number))
     except (ProfileError, ValueError) as error:
@@ -176,7 +176,7 @@ def _restore(args: argparse.Namespace) -> int:
     settings = read_profile_settings()
     try:
         vault = Vault(settings.data_dir, settings.vault_key)
-        with held(settings.data_dir):
+        with lock_data_dir(settings.data_dir):
             rename_unused(settings.data_dir)
             profile = Profile.of(settings.data_dir, args.number)
             copy = vault.find(profile, args.copy)
@@ -198,7 +198,7 @@ def _backup(args: argparse.Namespace) -> int:
     settings = read_profile_settings()
     try:
         if settings.data_dir.is_dir():
-            with suppress(DataDirError), held(settings.data_dir):  # a running program has renamed them already
+            with suppress(DataDirError), lock_data_dir(settings.data_dir):  # a running program has renamed them already
                 rename_unused(settings.data_dir)
         made = create_backup(settings.data_dir, args.file, settings.vault_key)
     except (BackupError, StorageError, ProfileError) as error:

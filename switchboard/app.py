@@ -26,9 +26,9 @@ from controller.host.resource_watch import MIB, Budget, ResourceWatch
 from controller.hosts import Hosts
 from controller.manager import Status, utc_now
 from controller.network.account_proxies import AccountProxies, ProxiedDriver
-from controller.network.own_ways import OwnWays
 from controller.network.proxy import Proxy, parse_proxy
-from controller.network.reach import Reach, UnknownWayError, browsers_proxy
+from controller.network.reach import Reach, UnknownRouteError, browsers_proxy
+from controller.network.route_outages import RouteOutages
 from controller.recorder import Recorder
 from controller.registry import Registry
 from controller.troubles import Trouble, Troubles
@@ -52,7 +52,7 @@ from storage.retention import Retention
 from switchboard.backup.schedule import BackupSchedule
 from switchboard.builds import BuildWatch
 from switchboard.calling import calling_of
-from switchboard.data_dir import held
+from switchboard.data_dir import lock_data_dir
 from switchboard.housekeeping import Housekeeping
 from switchboard.keep_alive_log import log_keep_alives
 from switchboard.monitoring.assemble import assemble as assemble_monitoring
@@ -87,7 +87,7 @@ class _Program:
     recorder: Recorder
     telegram: TelegramService
     proxies: AccountProxies
-    fleet: OwnWays
+    outages: RouteOutages
     resources: ResourceWatch
     launches: LaunchPressure | HostWatch
     backups: BackupSchedule | None
@@ -111,7 +111,7 @@ async def serve(settings: Settings) -> None:
     calling = calling_of(settings)
     adopt_orphans()
     stopping = Stopping()
-    with held(settings.data_dir):
+    with lock_data_dir(settings.data_dir):
         hosts = hosts_of(settings)
         log.info("Browser: %s", hosts.find())
         async with AsyncExitStack() as stack:
@@ -167,7 +167,7 @@ async def _run(parts: _Program, hosts: Hosts, stopping: Stopping) -> None:
     beside = [
         _start(parts.resources.run(), "budgets"),
         _start(parts.launches.run(), "launch pressure"),
-        _start(parts.fleet.run(), "fleet"),
+        _start(parts.outages.run(), "outages"),
         _start(_scheduled(parts.backups, parts.telegram), "backups"),
         _start(hosts.run(), "hosts"),
         _start(parts.housekeeping.run(), "housekeeping"),
@@ -291,7 +291,7 @@ def _assemble(settings: Settings, database: Database, hosts: Hosts, calling: Cal
         hosts=None if settings.cluster_address is None else hosts,
         clock=utc_now,
     )
-    fleet = OwnWays(
+    outages = RouteOutages(
         registry, telegram, proxies, reach=_reach(settings), reach_by=lambda proxy: reach_by(settings, proxy)
     )
     resources = ResourceWatch(registry, telegram, _budget(settings), settings.data_dir)
@@ -305,7 +305,7 @@ def _assemble(settings: Settings, database: Database, hosts: Hosts, calling: Cal
     telegram.call_listeners.append(monitoring.note_call)
     recorder = Recorder(
         records,
-        *(telegram.notify, fleet.note, resources.note, builds.note, monitoring.note),
+        *(telegram.notify, outages.note, resources.note, builds.note, monitoring.note),
         absorb=telegram.alerts.absorb,
         troubles=telegram,
         not_stored=telegram.alerts.announcer.not_stored,
@@ -322,7 +322,7 @@ def _assemble(settings: Settings, database: Database, hosts: Hosts, calling: Cal
         recorder,
         telegram,
         proxies,
-        fleet,
+        outages,
         resources,
         launches,
         backups,
@@ -358,7 +358,7 @@ def _reach(settings: Settings) -> Reach | None:
     """Return a probe of WhatsApp's host over the browsers' network path; None if that cannot be reproduced."""
     try:
         return Reach(settings.whatsapp_web_url, browsers_proxy(settings.proxy, settings.browser_args))
-    except UnknownWayError as error:
+    except UnknownRouteError as error:
         log.info("Browsers go their own way (%s): outages are noticed by lost accounts alone", error)
         return None
 
@@ -368,7 +368,7 @@ def reach_by(settings: Settings, proxy: Proxy) -> Reach | None:
     arguments = [each for each in settings.browser_args if not each.startswith("--proxy-")]
     try:
         return Reach(settings.whatsapp_web_url, browsers_proxy(proxy, arguments))
-    except UnknownWayError:
+    except UnknownRouteError:
         return None
 
 

@@ -29,7 +29,7 @@ class DataDirError(OSError):
 
 
 @contextmanager
-def held(data_dir: Path) -> Iterator[Path]:
+def lock_data_dir(data_dir: Path) -> Iterator[Path]:
     """Create DATA_DIR if necessary and lock it. Raises DataDirError if it is in use or not writable."""
     lock = _lock(data_dir)
     try:
@@ -85,7 +85,7 @@ def _take(lock: int, data_dir: Path) -> None:
     os.pwrite(lock, str(os.getpid()).encode(), 0)
 
 
-def holder(data_dir: Path) -> int | None:
+def lock_holder(data_dir: Path) -> int | None:
     """Return the process that has locked DATA_DIR, None if there is none. Read-only."""
     try:
         lock = os.open(data_dir / _LOCK, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from controller.accounts.e164 import mask
 from storage.summary import AccountSummary, read_summaries
-from switchboard.data_dir import holder
+from switchboard.data_dir import lock_holder
 from switchboard.logs import one_line
 from switchboard.settings import ProfileSettings
 
@@ -15,7 +15,7 @@ from switchboard.settings import ProfileSettings
 def run_status(settings: ProfileSettings, *, in_json: bool) -> int:
     """Print the status and return 0. Raises StorageError."""
     accounts = read_summaries(settings.data_dir / "switchboard.sqlite")
-    pid = holder(settings.data_dir)
+    pid = lock_holder(settings.data_dir)
     sys.stdout.write(f"{as_json(accounts, pid) if in_json else as_text(accounts, pid)}\n")
     return 0
 

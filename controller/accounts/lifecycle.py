@@ -243,16 +243,16 @@ def _first_code(step: Step, code: Code) -> None:
 
 def _next_code(step: Step, code: Code) -> None:
     if Timer.DEBOUNCE in step.connection.armed:
-        step.set(held=code)
+        step.set(pending_code=code)
     elif code != step.connection.shown:
         step.show_code(code)
 
 
 def _debounced(step: Step, _: Fired) -> None:
-    held = step.connection.held
-    step.set(held=None)
-    if held is not None and held != step.connection.shown:
-        step.show_code(held)
+    pending_code = step.connection.pending_code
+    step.set(pending_code=None)
+    if pending_code is not None and pending_code != step.connection.shown:
+        step.show_code(pending_code)
 
 
 def _scanned(step: Step, _: Scanned) -> None:

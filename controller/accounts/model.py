@@ -192,7 +192,7 @@ class Connection:
 
     # Reset with each session.
     shown: Code | None = None
-    held: Code | None = None
+    pending_code: Code | None = None
     percent: int | None = None
     identified: str | None = None
     """The number that the page reports as logged in."""

@@ -74,7 +74,7 @@ class Changes(TypedDict, total=False):
     armed: frozenset[Timer]
     spent: frozenset[Timer]
     shown: Code | None
-    held: Code | None
+    pending_code: Code | None
     percent: int | None
     identified: str | None
     partial: str
@@ -220,7 +220,7 @@ class Step:
         session = before.session + 1
         self.set(
             session=session, browser=Browser.OPEN, due=None, logged_out=None,
-            shown=None, held=None, percent=None, identified=None, partial="", dialog=None, interrupted=None,
+            shown=None, pending_code=None, percent=None, identified=None, partial="", dialog=None, interrupted=None,
             reloads=0, build="", missing=frozenset(), quiet=False, probing=False, failed_probes=0,
         )  # fmt: skip
         self.effects.append(
@@ -239,7 +239,7 @@ class Step:
 
     def show_code(self, code: Code) -> None:
         """Show a code in the chat; the debounce then holds the next one back."""
-        self.set(shown=code, held=None)
+        self.set(shown=code, pending_code=None)
         self.effects.append(ShowCode(code))
         self.arm(Timer.DEBOUNCE, self.policy.qr_debounce)
 
@@ -247,7 +247,7 @@ class Step:
         """Remove the code from the chat, if there is one."""
         if self.connection.shown is not None:
             self.effects.append(HideCode())
-            self.set(shown=None, held=None)
+            self.set(shown=None, pending_code=None)
 
     def close_dialog(self) -> None:
         """Record that nothing covers the page any more."""

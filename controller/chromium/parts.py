@@ -15,7 +15,7 @@ from controller.driver import DriverError
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parts:
-    """What `driver` opened for a session. node: Playwright's driver process."""
+    """What `chromium_driver` opened for a session. node: Playwright's driver process."""
 
     context: BrowserContext
     page: Page
@@ -26,7 +26,7 @@ class Parts:
     profile: Profile
 
 
-async def take_parts(
+async def collect_parts(
     context: BrowserContext, profile: Profile, process: ProcessId, node: ProcessId, browser: Browser
 ) -> Parts:
     """Collect the parts that a session needs from an open browser."""

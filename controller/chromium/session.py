@@ -1,6 +1,6 @@
 """One open browser of one account: turns events of its page and processes into reports, and closes it completely.
 
-`page.reader` parses a document's messages, `page.standing` debounces what must persist before it is believed, and
+`page.reader` parses a document's messages, `page.debounce` debounces what must persist before it is believed, and
 `page.documents` follows navigation. They meet the processes beneath them here.
 Not here: where things are in the page (`surfaces.js`), and what follows from a report.
 """
@@ -15,6 +15,7 @@ from controller.accounts.reasons import Reason, logout_words
 from controller.accounts.reports import Code, Ended, Health, Layer, PageView, Ready, Reloaded, Report
 from controller.chromium.page import questions
 from controller.chromium.page.channel import PageChannel
+from controller.chromium.page.debounce import Debouncer
 from controller.chromium.page.documents import Documents, Timing
 from controller.chromium.page.durability import remove_marker, until_durable
 from controller.chromium.page.fence import Fence
@@ -29,7 +30,6 @@ from controller.chromium.page.reader import (
     Subject,
 )
 from controller.chromium.page.screenshot import take_picture
-from controller.chromium.page.standing import Standing
 from controller.chromium.parts import Parts
 from controller.chromium.playwright.errors import translated
 from controller.chromium.process.tree import ExitWatch, end_tree
@@ -69,7 +69,7 @@ class ChromiumSession:
         self._report = report
         self._released = released
         self._reader = PageReader(takeover=opening.takeover, had_session=had_session)
-        self._standing: Standing[Subject, Report | Finding] = Standing(self._believe)
+        self._debouncer: Debouncer[Subject, Report | Finding] = Debouncer(self._believe)
         self.channel = PageChannel(parts.page_cdp, self._receive, self._flooded)
         self.fence = Fence(parts.page, parts.page_cdp, page_url, self.misbehave)
         self._documents = Documents(parts.page, parts.page_cdp, page_url, timing, self)
@@ -126,10 +126,10 @@ class ChromiumSession:
         for meant in meanings:
             match meant:
                 case Stands():
-                    self._standing.see(meant.subject, meant.meant, meant.seconds)
+                    self._debouncer.update(meant.subject, meant.meant, meant.seconds)
                 case LogOutSaid():
                     self._log_out_said = meant.code
-                    self._standing.see(Subject.END, _logged_out(meant.code), ENDS_AFTER)
+                    self._debouncer.update(Subject.END, _logged_out(meant.code), ENDS_AFTER)
                 case Finding():
                     self._find(meant)
                 case _:
@@ -174,7 +174,7 @@ class ChromiumSession:
             self._linked = self._linked and report.reason is not Reason.LOGGED_OUT
             self._silent = True
             self._end_reason = report.reason
-            self._standing.clear()
+            self._debouncer.clear()
             self._ended.set()
         self._report(report)
 
@@ -226,10 +226,10 @@ class ChromiumSession:
             self.end(ended)
             return
         self._after_log_out = True
-        self._standing.see(Subject.END, ended, ENDS_AFTER)
+        self._debouncer.update(Subject.END, ended, ENDS_AFTER)
 
     def _begin_reading(self) -> None:
-        self._standing.clear()
+        self._debouncer.clear()
         if self._readying is not None:
             self._readying.cancel()
         # Whatever the page was before, a session was open: a code would be significant now.
@@ -282,7 +282,7 @@ class ChromiumSession:
         if reader is not self._reader or snapshot is None or not snapshot.can_be_ready:
             return
         if answer is False:
-            self._standing.see(Subject.SIGN, Finding.ONE_SIGN, ONE_SIGN_AFTER)
+            self._debouncer.update(Subject.SIGN, Finding.ONE_SIGN, ONE_SIGN_AFTER)
         else:
             self._take(reader.second_sign())
 
@@ -307,7 +307,7 @@ class ChromiumSession:
         await self._documents.leave()
 
     async def _return(self) -> None:
-        self._standing.clear()
+        self._debouncer.clear()
         self._reader = PageReader(takeover=False, had_session=True)
         self._deaf = False
         await self._documents.come_back()
@@ -350,7 +350,9 @@ class ChromiumSession:
             return Health(self._reached, error.detail)
         self._reached = Layer.SOCKET
         health = questions.health_of(live)
-        if health.failed is not None and (self._standing.stands(Subject.END) or self._standing.stands(Subject.CODE)):
+        if health.failed is not None and (
+            self._debouncer.is_pending(Subject.END) or self._debouncer.is_pending(Subject.CODE)
+        ):
             return Health(detail="it may be over: that is believed once it has stood for some seconds")
         return health
 
@@ -408,7 +410,7 @@ class ChromiumSession:
             watch.cancel()
         in_good_order = False
         self.channel.close()
-        self._standing.clear()
+        self._debouncer.clear()
         try:
             await self._documents.stop()
             await self.fence.stop()

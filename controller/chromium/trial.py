@@ -5,7 +5,7 @@ import tempfile
 from pathlib import Path
 
 from controller.accounts.reasons import Reason
-from controller.chromium.driver import ChromiumOptions
+from controller.chromium.chromium_driver import ChromiumOptions
 from controller.chromium.playwright.errors import translated
 from controller.chromium.playwright.launch import Launch
 from controller.chromium.playwright.playwright_host import PlaywrightHost

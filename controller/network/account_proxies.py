@@ -1,7 +1,7 @@
 """Accounts' own proxies: stored, with their passwords encrypted if there is a key.
 
-Whatever opens a browser, or probes WhatsApp's host on its behalf, looks up the account's route here. `own_ways` handles
-accounts whose proxy does not respond.
+Whatever opens a browser, or probes WhatsApp's host on its behalf, looks up the account's route here. `route_outages`
+handles accounts whose proxy does not respond.
 """
 
 import base64

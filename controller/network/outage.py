@@ -1,8 +1,8 @@
 """Detects outages of WhatsApp itself, and pauses all accounts during them (L13).
 
 An outage is not counted against the accounts: if WhatsApp's host does not answer, or most accounts are lost within
-moments, all are held and people are alerted once; when it answers again the accounts reconnect in turn. How one account
-waits is in `controller.accounts.lifecycle`.
+moments, all are put on hold and people are alerted once; when it answers again the accounts reconnect in turn. How one
+account waits is in `controller.accounts.lifecycle`.
 """
 
 import asyncio
@@ -88,8 +88,8 @@ class OutageWatch:
         """Whether an outage reported by an earlier run is known to be over."""
 
     @property
-    def held(self) -> bool:
-        """Whether all accounts are held now."""
+    def is_outage(self) -> bool:
+        """Whether all accounts are on hold now."""
         return self._held_since is not None
 
     def note(self, notice: Notice) -> None:

@@ -18,7 +18,7 @@ REACH_DEADLINE = 5.0
 """Seconds within which WhatsApp's host must answer."""
 _NOBODY_BEHIND = {502, 503, 504}
 _PROXY_REFUSES = 407
-_UNKNOWN_WAY = (
+_UNKNOWN_ROUTE = (
     "--proxy-pac-url",
     "--proxy-auto-detect",
     "--proxy-bypass-list",
@@ -28,7 +28,7 @@ _UNKNOWN_WAY = (
 """Chromium arguments that change its network path in ways that cannot be reproduced here."""
 
 
-class UnknownWayError(ValueError):
+class UnknownRouteError(ValueError):
     """The browsers' network path cannot be reproduced here."""
 
 
@@ -72,17 +72,17 @@ class Reach:
 
 
 def browsers_proxy(proxy: Proxy | None, arguments: Sequence[str]) -> Proxy | None:
-    """Return the proxy that browsers use: PROXY_URL or their arguments. Raises UnknownWayError."""
+    """Return the proxy that browsers use: PROXY_URL or their arguments. Raises UnknownRouteError."""
     for argument in arguments:
-        if argument.startswith(_UNKNOWN_WAY):
-            raise UnknownWayError(argument.partition("=")[0])
+        if argument.startswith(_UNKNOWN_ROUTE):
+            raise UnknownRouteError(argument.partition("=")[0])
     given = [argument.partition("=")[2] for argument in arguments if argument.startswith("--proxy-server=")]
     if not given:
         return proxy
     try:
         return parse_proxy(given[-1] if "://" in given[-1] else f"http://{given[-1]}")
     except ValueError:
-        raise UnknownWayError("--proxy-server") from None
+        raise UnknownRouteError("--proxy-server") from None
 
 
 def _of_proxy(what: str) -> str:

@@ -12,7 +12,7 @@ from controller.chromium.profile.vault import Vault, read_key
 from storage.online_copy import check_copy
 from switchboard.backup.archive import BackupError, Manifest, unpack
 from switchboard.backup.create import DATABASE
-from switchboard.data_dir import held
+from switchboard.data_dir import lock_data_dir
 
 _WORK = ".restoring"
 _NOT_DATA = {"switchboard.lock", "lost+found", _WORK}
@@ -45,7 +45,7 @@ def restore_backup(source: Path, data_dir: Path, key: str | None = None) -> Rest
     """
     read_key(key)
     source, data_dir = source.absolute(), data_dir.absolute()
-    with held(data_dir):
+    with lock_data_dir(data_dir):
         there = sorted(path.name for path in data_dir.iterdir() if path.name not in _NOT_DATA)
         if there:
             raise BackupError(f"DATA_DIR {data_dir} is not empty (it holds {there[0]}): restore into an empty one")

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from switchboard.calling import calling_of
 from switchboard.check.findings import Finding, Verdict
-from switchboard.data_dir import holder
+from switchboard.data_dir import lock_holder
 from switchboard.settings import Settings, SettingsError
 
 CONNECT_SECONDS = 10.0
@@ -73,7 +73,7 @@ def _endpoints(settings: Settings) -> Finding:
     address = settings.health_listen
     if address is None or address.path is not None or not _is_taken(address.host, address.port):
         return Finding("health", Verdict.GOOD, "HEALTH_LISTEN can be opened")
-    if holder(settings.data_dir) is not None:
+    if lock_holder(settings.data_dir) is not None:
         return Finding("health", Verdict.GOOD, "HEALTH_LISTEN is open: a Switchboard runs")
     return Finding("health", Verdict.MEND, "HEALTH_LISTEN: another program has that port; name another")
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from controller.host.limits import HostLimits
 from storage.migrations import MIGRATIONS
 from switchboard.check.findings import Finding, Verdict
-from switchboard.data_dir import DataDirError, held, holder
+from switchboard.data_dir import DataDirError, lock_data_dir, lock_holder
 from switchboard.settings import Settings
 
 MIB = 1 << 20
@@ -52,10 +52,10 @@ def _platform() -> Finding:
 
 def _data_dir(data_dir: Path) -> Finding:
     try:
-        with held(data_dir):
+        with lock_data_dir(data_dir):
             return Finding("DATA_DIR", Verdict.GOOD, f"{data_dir.absolute()} is ours, writable, and can be locked")
     except DataDirError as error:
-        if (pid := holder(data_dir)) is not None:
+        if (pid := lock_holder(data_dir)) is not None:
             return Finding(
                 "DATA_DIR", Verdict.NOTE, f"{data_dir.absolute()} is in use by a Switchboard (process {pid})"
             )

@@ -16,7 +16,7 @@ from controller.chromium.trial import try_browser
 from controller.driver import DriverError
 from controller.network.account_proxies import UNREADABLE, read_row
 from controller.network.proxy import Proxy
-from controller.network.reach import Reach, UnknownWayError, browsers_proxy
+from controller.network.reach import Reach, UnknownRouteError, browsers_proxy
 from storage.database import StorageError
 from storage.summary import read_proxies
 from switchboard.app import DATABASE, reach_by
@@ -53,7 +53,7 @@ async def _browser(options: ChromiumOptions) -> Finding:
 async def _whatsapp(settings: Settings) -> Finding:
     try:
         proxy = browsers_proxy(settings.proxy, settings.browser_args)
-    except UnknownWayError as error:
+    except UnknownRouteError as error:
         return Finding("WhatsApp", Verdict.NOTE, f"browsers go their own way there ({error}), which is not tried here")
     way = f" through {proxy.server}" if proxy is not None else ""
     try:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from switchboard.data_dir import held
+from switchboard.data_dir import lock_data_dir
 
 ROOT = Path(__file__).resolve().parents[2]
 DEPLOY = ROOT / "deploy"
@@ -25,7 +25,7 @@ def check(data_dir, path="/live", **settings):
 
 def test_alive_is_who_holds_its_data(tmp_path):
     assert check(tmp_path)[0] == 1
-    with held(tmp_path):
+    with lock_data_dir(tmp_path):
         assert check(tmp_path) == (0, "")
     code, why = check(tmp_path)
     assert (code, "nobody holds" in why) == (1, True)

@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 
-from controller.incidents import Roster, Shift, Target, Turn
+from controller.incidents import DutyOverride, Roster, Shift, Target
 from storage.database import open_database
 from storage.duty import DutyRecords
 
@@ -11,7 +11,7 @@ UNTIL = datetime(2026, 3, 1, 18, tzinfo=UTC)
 
 async def test_a_roster_is_kept(tmp_path):
     roster = Roster(
-        Turn(None, "nobody", UNTIL),
+        DutyOverride(None, "nobody", UNTIL),
         (Shift(1, "Ada", frozenset({0, 4}), 480, 1080), Shift(2, "Bob", frozenset(range(7)), 1080, 480)),
         (Target(2, "Bob"), Target(-100, "Night")),
     )

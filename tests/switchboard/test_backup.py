@@ -37,7 +37,7 @@ from switchboard.backup.archive import BackupError, unpack
 from switchboard.backup.create import DATABASE, create_backup
 from switchboard.backup.restore import restore_backup
 from switchboard.backup.schedule import KEEP, BackupSchedule, backups_in, remove_old
-from switchboard.data_dir import DataDirError, held
+from switchboard.data_dir import DataDirError, lock_data_dir
 from tests.virtual_time import run_virtual
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -216,7 +216,7 @@ def test_nothing_is_restored_over_anything(tmp_path, data_dir):
     before = numbers_in(data_dir)
     with pytest.raises(BackupError, match="is not empty"):
         restore_backup(tmp_path / "backup", data_dir)
-    with held(tmp_path / "other"), pytest.raises(DataDirError, match="in use"):
+    with lock_data_dir(tmp_path / "other"), pytest.raises(DataDirError, match="in use"):
         restore_backup(tmp_path / "backup", tmp_path / "other")
     assert numbers_in(data_dir) == before
 
@@ -475,7 +475,7 @@ def command(tmp_path, *args, **settings):
 
 def test_the_commands(tmp_path, data_dir):
     here, there = {"DATA_DIR": str(data_dir), "PROFILE_KEY": KEY}, {"DATA_DIR": "other", "PROFILE_KEY": KEY}
-    with held(data_dir):  # as while it runs
+    with lock_data_dir(data_dir):  # as while it runs
         code, out, problem = command(tmp_path, "backup", "backup.tar.gz.age", **here)
     assert (code, problem) == (0, "")
     assert "2 accounts" in out

@@ -11,7 +11,7 @@ import pytest
 
 from storage.database import StorageError, open_database
 from switchboard import data_dir
-from switchboard.data_dir import DataDirError, held
+from switchboard.data_dir import DataDirError, lock_data_dir
 
 OTHER = 4711
 
@@ -41,24 +41,28 @@ def test_it_is_made_for_our_eyes_only_and_an_open_one_is_closed(tmp_path):
     wide.mkdir()
     wide.chmod(0o777)
     for path in (made, wide):
-        with held(path):
+        with lock_data_dir(path):
             assert mode(path) == 0o700
             assert mode(path / "switchboard.lock") == 0o600
 
 
 def test_a_second_program_is_refused_and_told_by_whom(tmp_path):
-    with held(tmp_path / "data"), pytest.raises(DataDirError, match=f"process {os.getpid()}"), held(tmp_path / "data"):
+    with (
+        lock_data_dir(tmp_path / "data"),
+        pytest.raises(DataDirError, match=f"process {os.getpid()}"),
+        lock_data_dir(tmp_path / "data"),
+    ):
         pass
 
 
 def test_one_of_another_user_is_refused(tmp_path, as_another):
-    with pytest.raises(DataDirError, match="belongs to another user"), held(tmp_path):
+    with pytest.raises(DataDirError, match="belongs to another user"), lock_data_dir(tmp_path):
         pass
 
 
 def test_one_given_to_another_user_is_refused_even_to_root(tmp_path, give_away):
     give_away(tmp_path)
-    with pytest.raises(DataDirError, match=f"uid {OTHER}"), held(tmp_path):
+    with pytest.raises(DataDirError, match=f"uid {OTHER}"), lock_data_dir(tmp_path):
         pass
 
 
@@ -71,7 +75,7 @@ def test_what_another_user_planted_is_refused_and_not_followed(tmp_path, give_aw
     link.symlink_to(victim)
     give_away(link)
 
-    with pytest.raises(DataDirError, match="belongs to another user"), held(data_dir):
+    with pytest.raises(DataDirError, match="belongs to another user"), lock_data_dir(data_dir):
         pass
     assert victim.read_text() == "precious"
 
@@ -95,13 +99,13 @@ def forbid(monkeypatch):
 
 def test_a_disk_of_its_own_is_used_although_lost_and_found_is_closed_to_us(tmp_path, forbid):
     forbid(tmp_path / "lost+found")
-    with held(tmp_path):
+    with lock_data_dir(tmp_path):
         pass
 
 
 def test_what_cannot_be_read_is_named(tmp_path, forbid):
     forbid(tmp_path / "profiles")
-    with pytest.raises(DataDirError) as raised, held(tmp_path):
+    with pytest.raises(DataDirError) as raised, lock_data_dir(tmp_path):
         pass
     assert str(raised.value) == f"DATA_DIR {tmp_path} cannot be used: {tmp_path / 'profiles'}: Permission denied"
 
@@ -125,7 +129,7 @@ def full_disk(tmp_path_factory):
 
 
 def test_a_full_disk_is_one_line_and_may_heal(full_disk):
-    with pytest.raises(DataDirError, match="No space left on device") as raised, held(full_disk):
+    with pytest.raises(DataDirError, match="No space left on device") as raised, lock_data_dir(full_disk):
         pass
     assert raised.value.transient
 
@@ -138,7 +142,7 @@ def test_a_disk_on_which_nothing_can_be_run_is_refused(tmp_path):
     if subprocess.run(["mount", "-t", "tmpfs", "-o", "noexec,size=1m", "none", folder], check=False).returncode:
         pytest.skip("nothing can be mounted here")
     try:
-        with pytest.raises(DataDirError, match="is mounted noexec") as raised, held(folder):
+        with pytest.raises(DataDirError, match="is mounted noexec") as raised, lock_data_dir(folder):
             pass
         assert not raised.value.transient
     finally:
@@ -150,7 +154,7 @@ def test_a_file_system_without_locks_is_one_line(tmp_path, monkeypatch):
         raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
 
     monkeypatch.setattr(data_dir.fcntl, "flock", refuse)
-    with pytest.raises(DataDirError, match="has no locks") as raised, held(tmp_path / "data"):
+    with pytest.raises(DataDirError, match="has no locks") as raised, lock_data_dir(tmp_path / "data"):
         pass
     assert not raised.value.transient
 
@@ -162,7 +166,7 @@ async def test_a_link_in_the_place_of_the_lock_or_the_database_is_never_followed
     for name in ("switchboard.lock", "switchboard.sqlite"):
         (tmp_path / name).symlink_to(victim)
 
-    with pytest.raises(DataDirError), held(tmp_path):
+    with pytest.raises(DataDirError), lock_data_dir(tmp_path):
         pass
     with pytest.raises(StorageError):
         async with open_database(tmp_path / "switchboard.sqlite"):

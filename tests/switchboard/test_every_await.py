@@ -197,10 +197,10 @@ class _Driven:
             if what == "error":
                 step = lambda: coro.throw(OSError("injected"))
                 continue
-            held = what == "hang" and self.injector.in_sqlite.get(asyncio.current_task(), 0)
+            lock_data_dir = what == "hang" and self.injector.in_sqlite.get(asyncio.current_task(), 0)
             if what == "hang":
                 waits_for = next(iter(asyncio.get_running_loop().create_future().__await__()))
-            if held:  # the clock stands still for what is under way in SQLite's thread, and this never is
+            if lock_data_dir:  # the clock stands still for what is under way in SQLite's thread, and this never is
                 virtual_loop().outstanding -= 1
             if what == "cancel":
                 asyncio.get_running_loop().call_soon(asyncio.current_task().cancel)
@@ -208,7 +208,7 @@ class _Driven:
                 try:
                     yield waits_for
                 finally:
-                    if held:
+                    if lock_data_dir:
                         virtual_loop().outstanding += 1
             except BaseException as error:  # noqa: BLE001 - whatever it is, it is the coroutine's
                 step = lambda error=error: coro.throw(error)

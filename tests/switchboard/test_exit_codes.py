@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from switchboard.data_dir import held
+from switchboard.data_dir import lock_data_dir
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -38,7 +38,7 @@ def test_a_wrong_setting_is_for_a_person(tmp_path, setting):
 
 
 def test_a_data_dir_in_use_may_heal(tmp_path):
-    with held(tmp_path / "data"):
+    with lock_data_dir(tmp_path / "data"):
         code, lines = run(tmp_path)
     assert (code, len(lines)) == (75, 1)
 

@@ -1,7 +1,7 @@
 """Interprets one document's messages in sequence: synchronous, without browser, clock or tasks.
 
 A glimpse is not evidence: what would end the attempt or the connection, and what may vanish at once, is returned as
-`Stands`, to be acted upon once it has persisted for some seconds (`standing`), and withdrawn by a later message.
+`Stands`, to be acted upon once it has persisted for some seconds (`debounce`), and withdrawn by a later message.
 Not here: where things are in the page (`surfaces.js`), what a single snapshot may contain (`snapshot`), and timing
 (`session`).
 """

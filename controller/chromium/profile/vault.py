@@ -5,7 +5,7 @@
 
 Only a profile without an open browser is copied. With a key (an age identity) a copy is encrypted in age's own format,
 so that `age --decrypt` can read it. A restore sets the existing profile aside: nothing is ever
-deleted here but the oldest copies. Not here: when to save (`controller.chromium.driver`).
+deleted here but the oldest copies. Not here: when to save (`controller.chromium.chromium_driver`).
 """
 
 import contextlib

@@ -45,9 +45,9 @@ class OnDuty:
 
 def on_duty(roster: Roster, now: datetime) -> OnDuty | None:
     """Return who is on duty: by an override, else by the first line of the plan that covers the time."""
-    turn = roster.turn
-    if turn is not None and now < turn.until:
-        return None if turn.user is None else OnDuty(turn.user, turn.name, turn.until)
+    override = roster.override
+    if override is not None and now < override.until:
+        return None if override.user is None else OnDuty(override.user, override.name, override.until)
     for shift in roster.shifts:
         if (until := _until(shift, now)) is not None:
             return OnDuty(shift.user, shift.name, until)
@@ -145,8 +145,8 @@ class Duty:
         """Return the name of a person on the roster."""
         people = [(each.user, each.name) for each in self.roster.shifts]
         people += [(each.chat, each.name) for each in self.roster.targets]
-        if self.roster.turn is not None and self.roster.turn.user is not None:
-            people.append((self.roster.turn.user, self.roster.turn.name))
+        if self.roster.override is not None and self.roster.override.user is not None:
+            people.append((self.roster.override.user, self.roster.override.name))
         return next((name for one, name in people if one == user), None)
 
     def find(self, name: str) -> int | None:
@@ -173,9 +173,9 @@ def with_shift(roster: Roster, shift: Shift) -> Roster:
 
 def without_person(roster: Roster, user: int) -> Roster:
     """Return the roster without somebody who has lost access."""
-    turn = None if roster.turn is not None and roster.turn.user == user else roster.turn
+    override = None if roster.override is not None and roster.override.user == user else roster.override
     shifts = tuple(each for each in roster.shifts if each.user != user)
-    return Roster(turn, shifts, tuple(each for each in roster.targets if each.chat != user))
+    return Roster(override, shifts, tuple(each for each in roster.targets if each.chat != user))
 
 
 def with_target(roster: Roster, target: Target) -> Roster:

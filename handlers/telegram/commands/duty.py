@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TypeVar
 
-from controller.incidents import Roster, Shift, Target, Turn
+from controller.incidents import DutyOverride, Roster, Shift, Target
 from handlers.alerts.escalation.duty import (
     Duty,
     WrongDutyError,
@@ -117,14 +117,16 @@ class DutyCommands(Topic):
         words, now = request.words.split(), self._clock()
         if words[0].casefold() == "off":
             on_duty = self._duty.now()
-            by_plan = on_duty is not None and (roster.turn is None or roster.turn.until <= now)
-            return replace(roster, turn=Turn(None, "", on_duty.until) if on_duty is not None and by_plan else None)
+            by_plan = on_duty is not None and (roster.override is None or roster.override.until <= now)
+            return replace(
+                roster, override=DutyOverride(None, "", on_duty.until) if on_duty is not None and by_plan else None
+            )
         if words[0].casefold() == "plan":
             return self._change_plan(request, roster, words[1:])
         *who, until = words
         who = who[:-1] if who and who[-1].casefold() == "until" else who
         user, name = self._person(request, " ".join(who))
-        return replace(roster, turn=Turn(user, name, parse_until(until, now)))
+        return replace(roster, override=DutyOverride(user, name, parse_until(until, now)))
 
     def _change_plan(self, request: Request, roster: Roster, words: list[str]) -> Roster | None:
         if not words:

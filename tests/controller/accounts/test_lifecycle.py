@@ -269,8 +269,9 @@ def test_the_contract_s_numbers():
 def test_a_start_opens_one_browser_with_counters_at_zero(phase):
     link = at(
         phase, attempts=3, errors=2, waits=4, breaker=Breaker.OPEN, refreshed=True, resting=Rest(Reason.EXHAUSTED),
-        alerted=frozenset({Reason.BANNED}), failed_probes=1, quiet=True, probing=True, percent=4, held=CODE, detail="x",
-        cause=Reason.STALE, identified=OTHER, partial="x", dialog=DIALOG, interrupted=Stage.SYNCING, reloads=2,
+        alerted=frozenset({Reason.BANNED}), failed_probes=1, quiet=True, probing=True, percent=4,
+        pending_code=CODE, detail="x", cause=Reason.STALE, identified=OTHER, partial="x", dialog=DIALOG,
+        interrupted=Stage.SYNCING, reloads=2,
         build="x", missing=frozenset("x"), spent=frozenset(LIMITS), logged_out=True, looking=True,
     )  # fmt: skip
     after, effects = do(link, Start())
@@ -386,12 +387,12 @@ def test_l6_a_scan_that_ends_well_after_the_window_is_none_the_worse():
 
 def test_l6_a_code_within_the_window_is_held_and_the_newest_is_shown_when_it_ends():
     link, effects = do(at(Stage.AWAITING_SCAN), CODE2)
-    assert (link.held, effects) == (CODE2, ())
+    assert (link.pending_code, effects) == (CODE2, ())
     newest = Code("ref3,n,i,a,1")
     link, effects = do(link, newest)
-    assert (link.held, effects) == (newest, ())
+    assert (link.pending_code, effects) == (newest, ())
     link, effects = do(link, Fired(Timer.DEBOUNCE))
-    assert (link.shown, link.held) == (newest, None)
+    assert (link.shown, link.pending_code) == (newest, None)
     assert effects == (ShowCode(newest), Arm(Timer.DEBOUNCE, 2))
     link, effects = do(link, Fired(Timer.DEBOUNCE))
     assert effects == ()
@@ -404,7 +405,7 @@ def test_l6_the_same_code_is_not_shown_twice():
     link, _ = do(at(Stage.AWAITING_SCAN), CODE)
     link, effects = do(link, Fired(Timer.DEBOUNCE))
     assert effects == ()
-    assert link.held is None
+    assert link.pending_code is None
     assert do(link, CODE) == (link, ())
 
 

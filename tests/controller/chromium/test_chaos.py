@@ -15,7 +15,7 @@ import pytest
 
 from controller.accounts.reasons import Reason
 from controller.accounts.reports import Code, Ended, Health, Layer, Ready
-from controller.chromium import driver as driver_module
+from controller.chromium import chromium_driver as driver_module
 from controller.chromium.playwright import launch as launch_module
 from controller.chromium.process import tree as processes_module
 from controller.chromium.profile.profile import Profile

@@ -132,7 +132,7 @@ async def test_an_outage_uses_up_neither_attempts_nor_errors_and_ends_in_turn():
     await pass_time(120)
     world.away = True
     world.lose(NUMBERS)
-    await until(lambda: world.fleet.held, within=10)
+    await until(lambda: world.fleet.is_outage, within=10)
     opened = world.driver.openings
     used = [world.registry.status(number).reconnect_attempts for number in NUMBERS]
     await pass_time(3 * 3600)
@@ -221,7 +221,7 @@ async def test_a_probe_that_never_answers_holds_accounts_only_so_long():
     world.away = True
     await world.registry.add(NUMBERS[0], name="", owner=1)
     await world.registry.start(NUMBERS[0])
-    await until(lambda: world.fleet.held, within=30)
+    await until(lambda: world.fleet.is_outage, within=30)
     world.away = False
     await until(lambda: world.connected() == 1, within=1200)
     await world.end()
@@ -234,7 +234,7 @@ async def test_a_probe_that_connected_accounts_belie_holds_the_others_for_a_minu
     await pass_time(120)
     world.answers = False
     world.lose(NUMBERS[:1])
-    await until(lambda: world.fleet.held, within=30)
+    await until(lambda: world.fleet.is_outage, within=30)
     await until(lambda: world.connected() == 10, within=100)  # they hear from their server each minute
     assert world.told.said == []
     world.lose(NUMBERS[:1])
@@ -245,7 +245,7 @@ async def test_a_probe_that_connected_accounts_belie_holds_the_others_for_a_minu
     await pass_time(60)
     world.answers = False
     world.lose(NUMBERS[2:3])
-    await until(lambda: world.fleet.held, within=30)
+    await until(lambda: world.fleet.is_outage, within=30)
     await world.end()
 
 
@@ -301,13 +301,13 @@ async def test_an_outage_that_is_over_is_no_sign_of_another():
     await pass_time(120)
     world.away = True
     world.lose(NUMBERS[:12])
-    await until(lambda: world.fleet.held, within=10)
+    await until(lambda: world.fleet.is_outage, within=10)
     await pass_time(4)
     world.lose(NUMBERS[12:])  # some notice it later
     await pass_time(4)
     world.away = False
     world.driver.opening_takes = 2
-    await until(lambda: not world.fleet.held, within=30)
+    await until(lambda: not world.fleet.is_outage, within=30)
     await pass_time(10)
     world.lose(
         [status.number for status in world.registry.accounts() if world.registry.status(status.number).is_connected][:3]
@@ -324,7 +324,7 @@ async def test_a_probe_alone_alarms_nobody_while_most_accounts_hear_from_their_s
     await pass_time(120)
     world.answers = False
     world.lose(NUMBERS[:1])
-    await until(lambda: world.fleet.held, within=30)
+    await until(lambda: world.fleet.is_outage, within=30)
     await pass_time(30)
     world.driver.sessions[5].report(Heard())
     await until(lambda: world.connected() == 10, within=30)

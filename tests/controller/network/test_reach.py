@@ -11,7 +11,7 @@ import pytest
 import trustme
 
 from controller.network.proxy import Proxy, parse_proxy
-from controller.network.reach import Reach, UnknownWayError, browsers_proxy
+from controller.network.reach import Reach, UnknownRouteError, browsers_proxy
 from tests.proxies import http_proxy, socks_proxy
 
 LOGIN = "ada:h@n:ter 2"
@@ -133,7 +133,7 @@ def test_the_arguments_of_the_browsers_go_before():
         "--host-resolver-rules=MAP * ~NOTFOUND",
         "--proxy-server=http=a;https=b",
     ):
-        with pytest.raises(UnknownWayError):
+        with pytest.raises(UnknownRouteError):
             browsers_proxy(ours, [argument])
 
 

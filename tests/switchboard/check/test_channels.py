@@ -12,7 +12,7 @@ from aiohttp import web
 
 from switchboard.check.channels import check_channels
 from switchboard.check.findings import Verdict
-from switchboard.data_dir import held
+from switchboard.data_dir import lock_data_dir
 from switchboard.monitoring.fallback import place_of
 from switchboard.settings import Settings
 
@@ -108,7 +108,7 @@ async def test_the_port_of_the_health_endpoints(tmp_path):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         listen = f"127.0.0.1:{taken.getsockname()[1]}"
         assert (await found(tmp_path, health_listen=listen))["health"].verdict is Verdict.MEND
-        with held(tmp_path / "data"):  # in the product it is another process that holds it
+        with lock_data_dir(tmp_path / "data"):  # in the product it is another process that holds it
             assert (await found(tmp_path, health_listen=listen))["health"].verdict is Verdict.GOOD
     await asyncio.sleep(0)
     assert (await found(tmp_path, health_listen=listen))["health"].verdict is Verdict.GOOD

@@ -20,7 +20,7 @@ from storage.accounts import ProxyRecords
 from storage.database import open_database
 from switchboard.check import host, world
 from switchboard.check.findings import Finding, Verdict, as_json, as_text, exit_code
-from switchboard.data_dir import held
+from switchboard.data_dir import lock_data_dir
 from switchboard.settings import Settings
 from tests.proxies import http_proxy
 
@@ -174,7 +174,7 @@ def test_a_running_one_is_no_fault_and_its_status_is_read_beside_it(tmp_path):
     done = run(tmp_path, "status")
     assert done.returncode == 2
     assert "there is no database here" in done.stderr
-    with held(data):
+    with lock_data_dir(data):
         with closing(sqlite3.connect(data / "switchboard.sqlite")) as connection:
             connection.execute("CREATE TABLE accounts (number, name, wanted, linked, state, reason, since, added_at)")
             connection.execute(

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from controller.accounts.reasons import Reason
-from controller.chromium import driver as driver_module
-from controller.chromium.driver import ChromiumDriver, ChromiumOptions
+from controller.chromium import chromium_driver as driver_module
+from controller.chromium.chromium_driver import ChromiumDriver, ChromiumOptions
 from controller.chromium.process.find import Browser
 from controller.chromium.profile.locks import ProfileLocks
 from controller.chromium.profile.profile import Profile

@@ -10,10 +10,10 @@ from random import Random
 
 import pytest
 
-from controller.chromium.driver import ChromiumDriver, ChromiumOptions
+from controller.chromium.chromium_driver import ChromiumDriver, ChromiumOptions
 from controller.chromium.profile.profile import Profile
 from controller.chromium.profile.vault import KEEP, Vault, VaultError, new_key
-from switchboard.data_dir import held
+from switchboard.data_dir import lock_data_dir
 
 ROOT = Path(__file__).resolve().parents[4]
 SECRET = b"the session's key" * 1000
@@ -265,7 +265,7 @@ def test_the_commands_for_saved_profiles(tmp_path, profile):
 
 def test_nothing_is_restored_under_a_running_program(tmp_path, profile):
     Vault(tmp_path).save(profile)
-    with held(tmp_path):
+    with lock_data_dir(tmp_path):
         code, _, problem = run(tmp_path, "restore", "+491511234567")
     assert (code, problem.count("\n")) == (75, 1)
     assert "in use by another Switchboard" in problem

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from controller.accounts.reasons import Reason, State
-from controller.incidents import Roster, Target, Turn
+from controller.incidents import DutyOverride, Roster, Target
 from controller.troubles import Trouble
 from handlers.alerts.escalation.escalator import Calling
 from handlers.alerts.incidents.book import Kind
@@ -285,7 +285,7 @@ async def test_an_acknowledgement_in_any_chat_ends_the_escalation(tmp_path):
 
 
 def on_duty(user: int, name: str) -> Roster:
-    return Roster(Turn(user, name, virtual_loop().clock() + timedelta(days=9)))
+    return Roster(DutyOverride(user, name, virtual_loop().clock() + timedelta(days=9)))
 
 
 @virtual
@@ -319,7 +319,7 @@ async def test_where_who_is_on_duty_cannot_be_reached_the_others_hear_it(tmp_pat
 @virtual
 async def test_everybody_hears_of_a_change_of_duty(tmp_path):
     soon = virtual_loop().clock() + timedelta(minutes=10)
-    async with rigged(tmp_path, roster=Roster(Turn(ADMIN, "Ada", soon))) as rig:
+    async with rigged(tmp_path, roster=Roster(DutyOverride(ADMIN, "Ada", soon))) as rig:
         await pass_time(900)
         for chat in (ADMIN, SECOND_ADMIN):
             assert any("Nobody is on duty now" in text for text in rig.bot_texts(chat))

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from controller.accounts.reasons import Reason
-from controller.incidents import EVERYBODY, Entry, Incident, Message, Roster, Shift, Target, Turn
+from controller.incidents import EVERYBODY, DutyOverride, Entry, Incident, Message, Roster, Shift, Target
 from handlers.alerts.escalation.duty import (
     OnDuty,
     WrongDutyError,
@@ -182,10 +182,10 @@ def test_the_plan_says_who_is_on_duty(at, who):
 
 def test_a_turn_goes_before_the_plan_until_it_ends():
     until = MONDAY + timedelta(hours=1)
-    roster = Roster(Turn(3, "Cleo", until), WEEK)
+    roster = Roster(DutyOverride(3, "Cleo", until), WEEK)
 
     assert on_duty(roster, MONDAY) == OnDuty(3, "Cleo", until)
-    assert on_duty(Roster(Turn(None, "", until), WEEK), MONDAY) is None
+    assert on_duty(Roster(DutyOverride(None, "", until), WEEK), MONDAY) is None
     after = on_duty(roster, until)
     assert after is not None
     assert after.name == "Ada"

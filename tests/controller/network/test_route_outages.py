@@ -12,8 +12,8 @@ from controller.accounts.reports import Authenticated, Ended, Ready
 from controller.driver import DriverError, Opening
 from controller.manager import utc_now
 from controller.network.account_proxies import AccountProxies, ProxiedDriver
-from controller.network.own_ways import OwnWays
 from controller.network.proxy import Proxy, parse_proxy
+from controller.network.route_outages import RouteOutages
 from controller.registry import Account, Registry
 from controller.troubles import Trouble
 from storage.accounts import AccountRecords, ProxyRecords
@@ -64,7 +64,7 @@ class World:
             Store(), driver=ProxiedDriver(self.driver, self.proxies), policy=Policy(), listener=self.hear,
             launch_slots=2, clock=utc_now,
         )  # fmt: skip
-        self.ways = OwnWays(
+        self.ways = RouteOutages(
             self.registry, self.told, self.proxies, reach=self.reach(None), reach_by=self.reach
         )  # fmt: skip
         self.task = asyncio.create_task(self.ways.run())
@@ -143,7 +143,7 @@ async def test_an_outage_of_the_common_way_holds_no_launch_of_another_way():
     await pass_time(60)
     await world.proxies.save(NUMBERS[5], OTHER)
     await world.connect(NUMBERS[5])
-    assert world.ways.held
+    assert world.ways.is_outage
     await world.end()
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from controller.accounts.reasons import Reason
 from controller.accounts.reports import Ended, Report
 from controller.chromium.page.documents import Timing
-from controller.chromium.parts import Parts, take_parts
+from controller.chromium.parts import Parts, collect_parts
 from controller.chromium.playwright.errors import translated
 from controller.chromium.playwright.launch import Launch
 from controller.chromium.playwright.playwright_host import PlaywrightHost
@@ -185,7 +185,7 @@ class ChromiumDriver:
             with translated("start the browser"):
                 async with asyncio.timeout(self._options.launch_timeout):
                     context, process = await launch.start(playwright, node, self._options.launch_timeout)
-                    parts = await take_parts(context, profile, process, node, browser)
+                    parts = await collect_parts(context, profile, process, node, browser)
                     session = await self._session(parts, lock, opening, report)
                     await lock.in_thread(profile.put_stamp, browser.version)
             session.begin()

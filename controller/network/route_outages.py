@@ -16,7 +16,7 @@ from controller.registry import OUTAGE, Account, Registry
 from controller.troubles import Trouble, Troubles
 
 
-class _Way:
+class _RouteAccounts:
     """The accounts of one route: implements `outage.Accounts`."""
 
     def __init__(self, registry: Registry, hold: str, concerns: Callable[[str], bool]) -> None:
@@ -80,7 +80,7 @@ class _TroublesOfOne:
         await self._all.up(self._proxy)
 
 
-class OwnWays:
+class RouteOutages:
     """Watches every route. Pass every notice to `note`, and `run` it.
 
     reach: queries the common route, None if it cannot be queried. reach_by: returns what queries through an account's
@@ -98,7 +98,7 @@ class OwnWays:
     ) -> None:
         self._registry, self._proxies, self._reach_by = registry, proxies, reach_by
         self._common = OutageWatch(
-            _Way(registry, OUTAGE, lambda number: proxies.server(number) is None), troubles, reach
+            _RouteAccounts(registry, OUTAGE, lambda number: proxies.server(number) is None), troubles, reach
         )
         self._troubles = _ProxyTroubles(troubles)
         self._watches: dict[Proxy, OutageWatch] = {}
@@ -107,9 +107,9 @@ class OwnWays:
         proxies.changed.append(self._has_changed)
 
     @property
-    def held(self) -> bool:
+    def is_outage(self) -> bool:
         """Whether the accounts on the common route are paused now."""
-        return self._common.held
+        return self._common.is_outage
 
     def note(self, notice: Notice) -> None:
         """Process a notice; returns at once."""
@@ -157,7 +157,9 @@ class OwnWays:
                     raise
 
             self._watches[proxy] = OutageWatch(
-                _Way(self._registry, f"proxy {id(proxy)}", lambda number: self._proxies.find(number) == proxy),
+                _RouteAccounts(
+                    self._registry, f"proxy {id(proxy)}", lambda number: self._proxies.find(number) == proxy
+                ),
                 _TroublesOfOne(self._troubles, proxy, lambda: why[0]),
                 None if reach is None else ask,
                 way=f"through {proxy.server}",
@@ -165,5 +167,5 @@ class OwnWays:
         return self._watches[proxy]
 
     def _has_changed(self, number: str) -> None:
-        self._registry.look_at_holds(number)
+        self._registry.apply_holds(number)
         self._changed.set()
