@@ -70,7 +70,7 @@ class ChromiumSession:
         self._released = released
         self._reader = PageReader(takeover=opening.takeover, had_session=had_session)
         self._debouncer: Debouncer[Subject, Report | Finding] = Debouncer(self._believe)
-        self.channel = PageChannel(parts.page_cdp, self._receive, self._flooded)
+        self.channel = PageChannel(parts.page_cdp, self.receive, self._flooded)
         self.fence = Fence(parts.page, parts.page_cdp, page_url, self.misbehave)
         self._documents = Documents(parts.page, parts.page_cdp, page_url, timing, self)
         self._tasks = Tasks("chromium session")
@@ -110,9 +110,6 @@ class ChromiumSession:
         self._silent = True
         for watch in self._watches:
             watch.cancel()
-
-    def _receive(self, message: Any) -> None:
-        self.receive(message)
 
     def receive(self, message: Any) -> None:
         """Handle a message from the watcher."""
@@ -251,7 +248,7 @@ class ChromiumSession:
         """Believe a log-out that the page announced, unless it is connected regardless."""
         with contextlib.suppress(DriverError, TimeoutError):
             async with asyncio.timeout(_LOOK_SECONDS):
-                if questions.connection_of(await self._ask("live()")).is_up:
+                if questions.connection_of(await self.channel.ask("live()")).is_up:
                     log.info("The page spoke of a log-out, and its session is still open")
                     self._log_out_said = None
                     return
@@ -263,7 +260,7 @@ class ChromiumSession:
     async def _take_over(self) -> None:
         try:
             async with asyncio.timeout(_ANSWER_SECONDS):
-                if await self._ask("takeOver()"):
+                if await self.channel.ask("takeOver()"):
                     return
             detail = "this page offers no way to take the session back"
         except DriverError as error:
@@ -277,7 +274,7 @@ class ChromiumSession:
         answer: Any = False
         with contextlib.suppress(DriverError, TimeoutError):
             async with asyncio.timeout(_ANSWER_SECONDS):
-                answer = await self._ask("serverAnswers()")
+                answer = await self.channel.ask("serverAnswers()")
         snapshot = reader.latest
         if reader is not self._reader or snapshot is None or not snapshot.can_be_ready:
             return
@@ -342,10 +339,9 @@ class ChromiumSession:
         if not parts.node.is_alive() or parts.node.is_stopped():
             return Health(Layer.BROWSER, "Playwright's driver process is gone or stopped")
         try:
-            with translated("ask the browser"):
-                await parts.browser_cdp.send("Browser.getVersion")
+            await self.relay()
             self._reached = Layer.PAGE
-            live = await self._ask("live()")
+            live = await self.channel.ask("live()")
         except DriverError as error:
             return Health(self._reached, error.detail)
         self._reached = Layer.SOCKET
@@ -360,9 +356,19 @@ class ChromiumSession:
         """Return when the page has answered the cheapest of questions: its script pauses. Raises DriverError."""
         await self.channel.evaluate("() => true", None)
 
+    async def relay(self) -> None:
+        """Return when the browser itself has answered, by the way that the page's answers take. Raises DriverError."""
+        with translated("ask the browser"):
+            await self._parts.browser_cdp.send("Browser.getVersion")
+
+    @property
+    def is_loading(self) -> bool:
+        """Whether the page still loads its chats, or is not recognised yet."""
+        return not self._documents.is_recognised or self._reader.is_loading
+
     async def heartbeat(self, *, ask: bool) -> bool:
         """Read the live state and, if requested, let the server answer."""
-        return await questions.heartbeat(self._ask, ask=ask, presence=self._presence)
+        return await questions.heartbeat(self.channel.ask, ask=ask, presence=self._presence)
 
     async def usage(self) -> Usage:
         """Measure the browser including all its processes."""
@@ -373,7 +379,7 @@ class ChromiumSession:
         self._logging_out = True
         try:
             async with asyncio.timeout(_LOG_OUT_SECONDS):
-                await questions.log_out(self._ask, number)
+                await questions.log_out(self.channel.ask, number)
                 await self._ended.wait()
         except TimeoutError:
             raise DriverError(Reason.UNKNOWN, "the page did not confirm the log-out") from None
@@ -382,14 +388,11 @@ class ChromiumSession:
 
     async def look(self) -> PageView:
         """Capture what the page shows now."""
-        return PageView(await questions.headline(self._ask), await take_picture(self._parts.page))
+        return PageView(await questions.headline(self.channel.ask), await take_picture(self._parts.page))
 
     async def dismiss(self) -> None:
         """Press the known dialog's only button and wait until it is gone."""
-        await questions.dismiss(self._ask)
-
-    async def _ask(self, call: str) -> Any:
-        return await self.channel.ask(call)
+        await questions.dismiss(self.channel.ask)
 
     # --- the end ------------------------------------------------------------------------------------------------
 
@@ -400,7 +403,7 @@ class ChromiumSession:
             self._closing = asyncio.create_task(self._close(), name="close of a chromium session")
             self._closing.add_done_callback(lambda _: self._released())
         closing = self._closing
-        await uncancelled(_awaited(closing))
+        await uncancelled(asyncio.wait([closing]))
 
     async def _close(self) -> None:
         parts = self._parts
@@ -438,10 +441,6 @@ class ChromiumSession:
             log.debug("%s", error)
             return False
         return True
-
-
-async def _awaited(task: asyncio.Task[None]) -> None:
-    await asyncio.wait([task])
 
 
 def _logged_out(code: str) -> Ended:

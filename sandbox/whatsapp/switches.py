@@ -79,7 +79,7 @@ HARMS = (
     "popups", "reports", "forged", "errors", "console", "busy", "memory", "frames", "workers", "downloads",
     "permissions", "protocols", "alerts", "addresses", "unload", "storage", "worker_memory", "worker_console",
     "elements", "titles",
-    "prompts", "requests", "reloads", "refresh", "blob", "data",
+    "prompts", "requests", "reloads", "refresh", "blob", "data", "long_tasks",
 )  # fmt: skip
 
 

@@ -163,6 +163,11 @@ class PageReader:
         """The logged-in account's number, E.164, if the page has shown it."""
         return self._identified or self._authenticated or None
 
+    @property
+    def is_loading(self) -> bool:
+        """Whether the page is on its way to its chats: neither there, nor waiting for a scan."""
+        return not self._linked and not (self.latest is not None and self.latest.asks_for_scan)
+
     # --- snapshots ----------------------------------------------------------------------------------------------------
 
     def _see(self, snapshot: Snapshot) -> Iterator[Meaning]:

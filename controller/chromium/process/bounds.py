@@ -1,7 +1,7 @@
 """Measures the open browsers every few seconds, cheaply, and reports those far beyond their limits.
 
-The limits are of memory, of processes, and of a script that never pauses: a page whose main thread runs on and on
-without answering even the cheapest question is in an endless loop.
+The limits are of memory, of processes, of threads that compute at the same time (workers), and of a script that never
+returns (`endless_loop`).
 One pass over /proc covers all of them: a browser's processes share the session led by its first one. File-backed memory
 is not counted (otherwise shared code would count many times). `usage` has the exact but expensive figure, and
 `controller.host.resource_watch` the limits above which a browser is merely recycled. Linux only.
@@ -10,12 +10,12 @@ is not counted (otherwise shared code would count many times). `usage` has the e
 import asyncio
 import logging
 import os
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from controller.chromium.process.main_threads import MainThreads, Stretch
-from controller.driver import DriverError
+from controller.chromium.process.endless_loop import EndlessLoop, Page
+from controller.chromium.process.main_threads import MainThreads, Work
 
 log = logging.getLogger(__name__)
 
@@ -23,12 +23,10 @@ EVERY = 2.0
 """Seconds between two measurements."""
 EVERY_NEAR = 0.3
 """Seconds between two measurements while a browser uses more than half of its limit, or its page does not answer."""
-ASKED_AFTER = 1.5
-"""Seconds of uninterrupted script after which a page is asked whether it answers."""
-SILENT_FOR = 4.0
-"""Seconds that it then has to answer, if its script still does not pause."""
-LOOP_CPU = 2.5
-"""CPU seconds that it must have used by then: on a machine short of processors, it is merely slow."""
+PARALLEL = 4 * (os.cpu_count() or 1) + 8
+"""Threads of a page that may compute at the same time: well-meant workers are about as many as there are processors."""
+LOOKS = 4
+"""Measurements in a row that must find more of them: for a moment, a page may have that much to do."""
 MIB = 1 << 20
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 
@@ -91,19 +89,34 @@ def _memory(pid: str) -> int:
     return sum(int(value.split()[0]) << 10 for value in told.values())
 
 
+def running_threads(pids: Iterable[int]) -> int:
+    """Return how many threads of these processes run or wait for a processor."""
+    count = 0
+    for pid in pids:
+        try:
+            for name in os.listdir(f"/proc/{pid}/task"):  # noqa: PTH208 - a Path for each thread is waste
+                stat = Path(f"/proc/{pid}/task/{name}/stat").read_bytes()
+                count += stat[stat.rindex(b")") + 2 :][:1] == b"R"
+        except (OSError, ValueError):
+            continue  # it has exited meanwhile
+    return count
+
+
+def all_running() -> int:
+    """Return how many threads of the whole machine run or wait for a processor."""
+    for line in Path("/proc/stat").read_text(encoding="ascii").splitlines():
+        if line.startswith("procs_running "):
+            return int(line.split()[1])
+    return 0
+
+
 @dataclass(slots=True)
 class _Watched:
-    """A browser being watched. asking: the pending question whether its page answers; asked_at: loop's seconds."""
+    """A browser being watched. crowded: measurements in a row that found too many of its threads computing."""
 
     exceeded: Callable[[str], None]
-    ask: Callable[[], Awaitable[object]]
-    asking: asyncio.Task[None] | None = None
-    asked_at: float = 0.0
-
-    def stop_asking(self) -> None:
-        if self.asking is not None:
-            self.asking.cancel()
-            self.asking = None
+    loop: EndlessLoop
+    crowded: int = 0
 
 
 class BoundsWatch:
@@ -117,19 +130,16 @@ class BoundsWatch:
         """Each browser's latest measurement, by the pid of its first process."""
         self._task: asyncio.Task[None] | None = None
 
-    def add(self, pid: int, exceeded: Callable[[str], None], ask: Callable[[], Awaitable[object]]) -> None:
-        """Watch a browser. exceeded: called once with one line for people if it exceeds the limits.
-
-        ask: asks its page the cheapest question there is, and returns once it is answered. May raise DriverError.
-        """
-        self._watched[pid] = _Watched(exceeded, ask)
+    def add(self, pid: int, exceeded: Callable[[str], None], page: Page) -> None:
+        """Watch a browser and its page. exceeded: called once with one line for people if it exceeds the limits."""
+        self._watched[pid] = _Watched(exceeded, EndlessLoop(page))
         if self._task is None or self._task.done():
             self._task = asyncio.create_task(self._run(), name="bounds of browsers")
 
     def remove(self, pid: int) -> None:
         """Stop watching a browser."""
         if (watched := self._watched.pop(pid, None)) is not None:
-            watched.stop_asking()
+            watched.loop.stop()
         self.newest.pop(pid, None)
 
     async def stop(self) -> None:
@@ -151,45 +161,29 @@ class BoundsWatch:
                 wait = EVERY
 
     async def _look(self) -> float:
-        used, stretches = await asyncio.to_thread(self._measure, tuple(self._watched))
+        used, work, running = await asyncio.to_thread(self._measure, tuple(self._watched))
         self.newest = used
         is_near = False
         for pid, use in used.items():
             watched = self._watched.get(pid)
             if watched is None:
                 continue
-            why = self._bounds.exceeded_by(use) or self._loops(watched, stretches[pid])
+            watched.crowded = watched.crowded + 1 if running.get(pid, 0) > PARALLEL else 0
+            why = self._bounds.exceeded_by(use) or watched.loop.look(work[pid])
+            if watched.crowded == LOOKS:
+                why = why or f"{running[pid]} threads of its page computed at the same time, the most is {PARALLEL}"
             if why is None:
-                is_near = is_near or self._bounds.is_near(use) or watched.asking is not None
+                is_near = is_near or self._bounds.is_near(use) or watched.loop.is_asking or watched.crowded > 0
                 continue
             self._watched.pop(pid)
-            watched.stop_asking()
+            watched.loop.stop()
             watched.exceeded(why)
         return EVERY_NEAR if is_near else EVERY
 
-    def _measure(self, leaders: tuple[int, ...]) -> tuple[dict[int, RoughUsage], dict[int, Stretch]]:
+    def _measure(self, leaders: Sequence[int]) -> tuple[dict[int, RoughUsage], dict[int, Work], dict[int, int]]:
         used = rough_usage(leaders)
-        stretches = {leader: self._threads.look(use.pids) for leader, use in used.items()}
+        work = {leader: self._threads.look(use.pids) for leader, use in used.items()}
         self._threads.forget_all_but(pid for use in used.values() for pid in use.pids)
-        return used, stretches
-
-    def _loops(self, watched: _Watched, stretch: Stretch) -> str | None:
-        """Describe in one line that a page's script does not pause; None if it does, or the page answers anyway."""
-        now = asyncio.get_running_loop().time()
-        has_answered = watched.asking is not None and watched.asking.done()
-        if stretch.seconds < ASKED_AFTER or has_answered:
-            watched.stop_asking()
-            return None
-        if watched.asking is None:
-            watched.asked_at = now
-            watched.asking = asyncio.create_task(_answered(watched.ask), name="question to a busy page")
-        elif now - watched.asked_at >= SILENT_FOR and stretch.cpu >= LOOP_CPU:
-            return f"its script ran for {stretch.seconds:.0f} s without a pause"
-        return None
-
-
-async def _answered(ask: Callable[[], Awaitable[object]]) -> None:
-    try:
-        await ask()
-    except DriverError as error:
-        log.debug("A busy page could not be asked: %s", error)
+        is_crowded = all_running() > PARALLEL  # else no page's threads need be counted
+        running = {leader: running_threads(each.ran) for leader, each in work.items()} if is_crowded else {}
+        return used, work, running

@@ -1,25 +1,27 @@
-"""Measures how long the main thread of a browser's page has run without a pause, from the kernel's counters.
+"""Measures how much processor time the main thread of a browser's page uses, from the kernel's counters.
 
-A thread counts as running while it runs or waits for a processor, so that an overloaded machine hides no endless loop.
+A thread that waits for a processor counts as busy, so that an overloaded machine hides no endless loop.
 Costs one small file per page and measurement. Linux only.
 """
 
 import time
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
-UNBROKEN = 0.9
-"""Minimum share of time for which a thread without a pause is running or runnable, between two measurements."""
 _NS = 1e9
 
 
 @dataclass(frozen=True, slots=True)
-class Stretch:
-    """A main thread's uninterrupted running time. seconds: wall clock; cpu: processor time."""
+class Work:
+    """What the main threads of a browser's pages have done.
 
-    seconds: float = 0.0
-    cpu: float = 0.0
+    busy: the highest share of the time since the last measurement in which one of them ran, or waited for a processor.
+    ran: pid → seconds of processor time since the process began.
+    """
+
+    busy: float = 0.0
+    ran: Mapping[int, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +29,6 @@ class _Counted:
     at: float
     ran: float
     waited: float
-    stretch: Stretch
 
 
 def read_schedule(pid: int) -> tuple[float, float]:
@@ -58,9 +59,18 @@ class MainThreads:
         self._counted: dict[int, _Counted] = {}
         self._others: set[int] = set()
 
-    def look(self, pids: Iterable[int]) -> Stretch:
-        """Measure one browser's processes; return the longest stretch among its pages."""
-        return max(map(self._look_at, pids), key=lambda stretch: stretch.seconds, default=Stretch())
+    def look(self, pids: Iterable[int]) -> Work:
+        """Measure one browser's processes."""
+        busy, ran = 0.0, {}
+        for pid in pids:
+            before = self._counted.get(pid)
+            if (counted := self._look_at(pid)) is None:
+                continue
+            ran[pid] = counted.ran
+            if before is not None and counted.at > before.at:
+                worked = counted.ran + counted.waited - before.ran - before.waited
+                busy = max(busy, worked / (counted.at - before.at))
+        return Work(busy, ran)
 
     def forget_all_but(self, pids: Iterable[int]) -> None:
         """Drop the measurements of processes that have exited."""
@@ -69,26 +79,16 @@ class MainThreads:
         for gone in self._counted.keys() - alive:
             del self._counted[gone]
 
-    def _look_at(self, pid: int) -> Stretch:
+    def _look_at(self, pid: int) -> _Counted | None:
         if pid in self._others:
-            return Stretch()
-        before = self._counted.get(pid)
-        if before is None and not self._is_page(pid):
+            return None
+        if pid not in self._counted and not self._is_page(pid):
             self._others.add(pid)
-            return Stretch()
+            return None
         now = self._clock()
         try:
             ran, waited = self._read(pid)
         except (OSError, ValueError):
-            return Stretch()
-        stretch = Stretch() if before is None else _longer(before, now, ran, waited)
-        self._counted[pid] = _Counted(now, ran, waited, stretch)
-        return stretch
-
-
-def _longer(before: _Counted, now: float, ran: float, waited: float) -> Stretch:
-    passed = now - before.at
-    ran, waited = ran - before.ran, waited - before.waited
-    if passed <= 0 or ran + waited < UNBROKEN * passed:
-        return Stretch()
-    return Stretch(before.stretch.seconds + passed, before.stretch.cpu + ran)
+            return None
+        counted = self._counted[pid] = _Counted(now, ran, waited)
+        return counted

@@ -94,6 +94,15 @@ __d('StandInHarm', (require, exports) => {
     for (;;);
   };
 
+  // No attack: a page with much to do, which works without a pause, but in tasks that end.
+  exports.long_tasks = async () => {
+    for (;;) {
+      const ends = performance.now() + 2500;
+      while (performance.now() < ends);
+      await pause(0);
+    }
+  };
+
   exports.memory = async () => {
     const hoard = [];
     for (;;) {

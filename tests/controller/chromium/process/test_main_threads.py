@@ -1,12 +1,8 @@
-"""An endless loop of a page is told from work with pauses, and from a machine that has no time for it."""
+"""How much the main threads of pages work, by the kernel's counters."""
 
-import asyncio
 import os
 
-import pytest
-
-from controller.chromium.process.bounds import Bounds, BoundsWatch, _Watched
-from controller.chromium.process.main_threads import MainThreads, Stretch, is_renderer, read_schedule
+from controller.chromium.process.main_threads import MainThreads, Work, is_renderer, read_schedule
 
 
 class Kernel:
@@ -21,17 +17,16 @@ class Kernel:
     def time(self) -> float:
         return self.now
 
-    def after(self, seconds: float, *, ran: float, waited: float = 0.0) -> Stretch:
+    def after(self, seconds: float, *, ran: float, waited: float = 0.0) -> Work:
         self.now, self.ran, self.waited = self.now + seconds, self.ran + ran, self.waited + waited
         return self.threads.look([5, 7])
 
 
-def test_a_thread_that_never_pauses_has_a_growing_stretch() -> None:
+def test_a_thread_is_busy_while_it_runs_or_waits_for_a_processor() -> None:
     kernel = Kernel()
-    assert kernel.after(2, ran=1) == Stretch()
-    assert kernel.after(2, ran=1.9) == Stretch(2, 1.9)
-    assert kernel.after(2, ran=0.5, waited=1.5) == Stretch(4, 2.4), "waiting for a processor is no pause"
-    assert kernel.after(2, ran=1.7) == Stretch(), "a pause of 0.3 s is one"
+    assert kernel.after(2, ran=1) == Work(0, {7: 1})
+    assert kernel.after(2, ran=1.5) == Work(0.75, {7: 2.5})
+    assert kernel.after(2, ran=0.5, waited=1.5) == Work(1, {7: 3}), "waiting for a processor is no pause"
 
 
 def test_a_process_that_is_gone_or_another_one_by_its_number_begins_anew() -> None:
@@ -39,7 +34,7 @@ def test_a_process_that_is_gone_or_another_one_by_its_number_begins_anew() -> No
     kernel.after(2, ran=0)
     kernel.after(2, ran=2)
     kernel.threads.forget_all_but([5])
-    assert kernel.after(2, ran=2) == Stretch()
+    assert kernel.after(2, ran=2).busy == 0
 
 
 def test_what_the_kernel_counts_is_read() -> None:
@@ -48,20 +43,3 @@ def test_what_the_kernel_counts_is_read() -> None:
     assert waited >= 0
     assert not is_renderer(os.getpid())
     assert not is_renderer(2**22 + 1)
-
-
-@pytest.mark.parametrize(("cpu", "answers", "ended"), [(4.0, False, True), (1.0, False, False), (4.0, True, False)])
-async def test_a_loop_ends_a_page_that_is_silent_and_not_merely_starved(cpu: float, answers: bool, ended: bool) -> None:
-    async def ask() -> None:
-        if not answers:
-            await asyncio.Event().wait()
-
-    watch, watched = BoundsWatch(Bounds()), _Watched(lambda _: None, ask)
-    assert watch._loops(watched, Stretch(1, 1)) is None
-    assert watched.asking is None
-    assert watch._loops(watched, Stretch(2, 2)) is None
-    await asyncio.sleep(0)
-    watched.asked_at -= 4
-    why = watch._loops(watched, Stretch(6.2, cpu))
-    assert why == ("its script ran for 6 s without a pause" if ended else None)
-    watched.stop_asking()
