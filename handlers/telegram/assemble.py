@@ -53,8 +53,8 @@ from handlers.telegram.strangers import Strangers
 from handlers.telegram.ui.cards import Cards
 from handlers.telegram.ui.codes import Codes
 from handlers.telegram.ui.feed import Feed
-from handlers.telegram.ui.line_messages import LineMessages
-from handlers.telegram.ui.linking_line import Lines
+from handlers.telegram.ui.link_queue_messages import LinkQueueMessages
+from handlers.telegram.ui.link_queues import LinkQueues
 from handlers.telegram.ui.responder import Responder
 
 
@@ -108,8 +108,10 @@ def assemble(
     alert_chat = AlertChat(
         options.alert_chat, queue=queue, lasting=lasting, recipients=recipients, alerts=alerts, store=choice_store
     )
-    lines = Lines()
-    codes = Codes(queue, tasks, accounts=accounts, recipients=recipients, messages=messages, lines=lines, clock=clock)
+    link_queues = LinkQueues()
+    codes = Codes(
+        queue, tasks, accounts=accounts, recipients=recipients, messages=messages, link_queues=link_queues, clock=clock
+    )
     cards = Cards(queue, tasks, accounts=accounts, recipients=recipients, messages=messages, clock=clock)
 
     feed = Feed(queue, lasting, accounts=accounts, people=people, choices=choices, fits=fits)
@@ -117,8 +119,12 @@ def assemble(
     # Requested by people.
     responder = Responder(queue, tasks)
     context = Context(people, accounts, records, responder, tasks, options.region, clock)
-    line_messages = LineMessages(lines, accounts=accounts, messages=messages, responder=responder, tasks=tasks)
-    linking = Linking(lines, line_messages, accounts=accounts, codes=codes, responder=responder, tasks=tasks)
+    link_queue_messages = LinkQueueMessages(
+        link_queues, accounts=accounts, messages=messages, responder=responder, tasks=tasks
+    )
+    linking = Linking(
+        link_queues, link_queue_messages, accounts=accounts, codes=codes, responder=responder, tasks=tasks
+    )
     actions = AccountActions(context, cards=cards, codes=codes, linking=linking, feed=feed)
     alert_actions = AlertActions(context, alerts=alerts, recipients=recipients, duty=duty)
     detail, restoring = Detail(context), RestoreActions(context, actions)
@@ -204,7 +210,7 @@ def assemble(
         responder=responder,
         codes=codes,
         linking=linking,
-        line_messages=line_messages,
+        link_queue_messages=link_queue_messages,
         cards=cards,
         alert_chat=alert_chat,
         people=people,

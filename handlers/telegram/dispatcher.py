@@ -25,7 +25,7 @@ Carry = Callable[[Request], Coroutine[Any, Any, None]]
 
 
 @dataclass(slots=True)
-class _Line:
+class _Queue:
     waiting: deque[tuple[str, Request]] = field(default_factory=deque)
     keys: set[str] = field(default_factory=set)
     """Of pending questions."""
@@ -52,7 +52,7 @@ class Dispatcher:
         flooded: Carry,
     ) -> None:
         self._tasks, self._perform, self._leave_out, self._flooded = tasks, perform, leave_out, flooded
-        self._lines: dict[tuple[int, int], _Line] = {}
+        self._queues: dict[tuple[int, int], _Queue] = {}
         self._closed = False
 
     @property
@@ -63,70 +63,70 @@ class Dispatcher:
     @property
     def idle(self) -> bool:
         """Whether nothing is in progress or pending."""
-        return not self._lines
+        return not self._queues
 
     def close(self) -> None:
         """Start nothing more: pending requests are served after the next start."""
         self._closed = True
-        for line in self._lines.values():
-            line.waiting.clear()
-            line.left_out.clear()
+        for queue in self._queues.values():
+            queue.waiting.clear()
+            queue.left_out.clear()
 
     def submit(self, request: Request, key: str = "") -> None:
         """Schedule a request. key: the same for identical questions, "" for changes. Returns at once."""
         if self._closed:
             return
         name = request.user, request.place.chat
-        line = self._lines.setdefault(name, _Line())
-        if key and key in line.keys:
-            line.left_out.append(request)
-            self._clear(name, line)
-        elif len(line.waiting) >= MOST_WAITING:
-            if not line.flooded:
-                line.flooded = True
+        queue = self._queues.setdefault(name, _Queue())
+        if key and key in queue.keys:
+            queue.left_out.append(request)
+            self._clear(name, queue)
+        elif len(queue.waiting) >= MOST_WAITING:
+            if not queue.flooded:
+                queue.flooded = True
                 self._tasks.start(self._flooded(request), "a person who sends too much")
-            line.left_out.append(request)
-            self._clear(name, line)
+            queue.left_out.append(request)
+            self._clear(name, queue)
         else:
-            line.waiting.append((key, request))
-            line.keys |= {key} - {""}
-            self._advance(name, line)
+            queue.waiting.append((key, request))
+            queue.keys |= {key} - {""}
+            self._advance(name, queue)
 
-    def _advance(self, name: tuple[int, int], line: _Line) -> None:
+    def _advance(self, name: tuple[int, int], queue: _Queue) -> None:
         passed: list[tuple[str, Request]] = []
-        while line.waiting and line.running < SIDE_BY_SIDE:
-            key, request = line.waiting.popleft()
-            if key and key in line.under_way:
+        while queue.waiting and queue.running < SIDE_BY_SIDE:
+            key, request = queue.waiting.popleft()
+            if key and key in queue.under_way:
                 passed.append((key, request))
                 continue
-            line.running += 1
-            line.keys.discard(key)
-            line.under_way |= {key} - {""}
-            self._tasks.start(self._run(name, line, key, request), f"a request of user {request.user}")
-        line.waiting.extendleft(reversed(passed))
-        line.flooded = line.flooded and bool(line.waiting)
-        if not line.running and not line.waiting and not line.left_out:
-            self._lines.pop(name, None)
+            queue.running += 1
+            queue.keys.discard(key)
+            queue.under_way |= {key} - {""}
+            self._tasks.start(self._run(name, queue, key, request), f"a request of user {request.user}")
+        queue.waiting.extendleft(reversed(passed))
+        queue.flooded = queue.flooded and bool(queue.waiting)
+        if not queue.running and not queue.waiting and not queue.left_out:
+            self._queues.pop(name, None)
 
-    async def _run(self, name: tuple[int, int], line: _Line, key: str, request: Request) -> None:
+    async def _run(self, name: tuple[int, int], queue: _Queue, key: str, request: Request) -> None:
         try:
             await self._perform(request)
         finally:
-            line.running -= 1
-            line.under_way.discard(key)
-            self._advance(name, line)
+            queue.running -= 1
+            queue.under_way.discard(key)
+            self._advance(name, queue)
 
-    def _clear(self, name: tuple[int, int], line: _Line) -> None:
-        if not line.clearing:
-            line.clearing = True
-            self._tasks.start(self._clear_out(name, line), "requests that are left out")
+    def _clear(self, name: tuple[int, int], queue: _Queue) -> None:
+        if not queue.clearing:
+            queue.clearing = True
+            self._tasks.start(self._clear_out(name, queue), "requests that are left out")
 
-    async def _clear_out(self, name: tuple[int, int], line: _Line) -> None:
+    async def _clear_out(self, name: tuple[int, int], queue: _Queue) -> None:
         """Close dropped requests in sequential batches: a flood must not consume what others need."""
         try:
-            while line.left_out:
-                batch, line.left_out = line.left_out, []
+            while queue.left_out:
+                batch, queue.left_out = queue.left_out, []
                 await self._leave_out(batch)
         finally:
-            line.clearing = False
-            self._advance(name, line)
+            queue.clearing = False
+            self._advance(name, queue)

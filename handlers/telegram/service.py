@@ -30,7 +30,7 @@ from handlers.telegram.hearing import Hearing
 from handlers.telegram.ui.cards import Cards
 from handlers.telegram.ui.codes import Codes
 from handlers.telegram.ui.feed import Feed
-from handlers.telegram.ui.line_messages import LineMessages
+from handlers.telegram.ui.link_queue_messages import LinkQueueMessages
 from handlers.telegram.ui.responder import Responder
 
 log = logging.getLogger(__name__)
@@ -83,7 +83,7 @@ class TelegramService:
         responder: Responder,
         codes: Codes,
         linking: Linking,
-        line_messages: LineMessages,
+        link_queue_messages: LinkQueueMessages,
         cards: Cards,
         alert_chat: AlertChat,
         people: People,
@@ -96,7 +96,7 @@ class TelegramService:
         self.alerts = alerts
         """Absorbs transitions as they are stored, and sends them plainly if they cannot be."""
         self._responder, self._codes, self._linking, self._cards = responder, codes, linking, cards
-        self._line_messages = line_messages
+        self._link_queue_messages = link_queue_messages
         self._alert_chat, self._people, self._choices = alert_chat, people, choices
         self._feed = feed
 
@@ -166,7 +166,7 @@ class TelegramService:
     async def run(self) -> None:
         """Run until cancelled. Raises TokenRefusedError if Telegram rejects the token."""
         self._tasks.start(self._codes.clear_left(), "deleting codes that were left")
-        self._tasks.start(self._line_messages.tell_broken(), "telling of lines that were left")
+        self._tasks.start(self._link_queue_messages.report_interrupted(), "reporting interrupted queues")
         self._lasting.start(self._refresh_cards(), "looking at all cards once")
         await self._bot.run()
 

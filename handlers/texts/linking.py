@@ -13,7 +13,7 @@ from handlers.texts.vocabulary import WHY, clock, count, span
 
 LISTED = 10
 """Accounts of a queue listed by name; the others are counted."""
-NOT_IN_LINE = "That one is not waiting for a scan any more. /link begins anew."
+NOT_QUEUED = "That one is not waiting for a scan any more. /link begins anew."
 ON_ITS_WAY = "The next code is on its way."
 BETWEEN = "A new code is on its way"
 CONNECTED_ALREADY = "It is connected already."
@@ -56,11 +56,11 @@ def _left(ends: datetime, now: datetime) -> str:
     return span(max(0.0, (ends - now).total_seconds()))
 
 
-# --- the line -------------------------------------------------------------------------------------------------------
+# --- the queue ------------------------------------------------------------------------------------------------------
 
 
 SCANNED = "scanned, loading its chats"
-"""What came of an account whose turn is over, as long as nothing more is known."""
+"""The outcome of an account whose turn is over, until more is known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +82,9 @@ def outcome(status: Status) -> str:
     return "not linked" if status.reason is None else WHY[status.reason]
 
 
-def line(accounts: Sequence[Account], done: Sequence[Done], *, at: int, of: int, problems: Sequence[str] = ()) -> str:
+def queue_progress(
+    accounts: Sequence[Account], done: Sequence[Done], *, at: int, of: int, problems: Sequence[str] = ()
+) -> str:
     """List a person's queue. accounts: the current one, and those that wait. at: its position."""
     head, *waiting = accounts
     rows = [f"⏳ {at} of {of}: {title_and_number(head)}"]
@@ -93,7 +95,7 @@ def line(accounts: Sequence[Account], done: Sequence[Done], *, at: int, of: int,
     return "\n".join([*rows, *_done(done), *problems])
 
 
-def line_over(done: Sequence[Done], left: Sequence[Account] = (), problems: Sequence[str] = ()) -> str:
+def queue_over(done: Sequence[Done], left: Sequence[Account] = (), problems: Sequence[str] = ()) -> str:
     """Summarise a finished queue. left: those still waiting when it was cancelled."""
     rows = ["⏹ Stopped." if left else "✔️ That was the last one in your line."]
     rows += _done(done)
@@ -104,8 +106,8 @@ def line_over(done: Sequence[Done], left: Sequence[Account] = (), problems: Sequ
     return "\n".join([*rows, *problems])
 
 
-def line_broken(left: Sequence[Account]) -> str:
-    """Tell what was in a line that the program's end cut short. left: those that are not linked."""
+def queue_interrupted(left: Sequence[Account]) -> str:
+    """Report a queue that the end of the program interrupted. left: its accounts that are not linked yet."""
     if not left:
         return "⏹ I was restarted. All that were in your line are linked."
     named = ", ".join(title(each) for each in left[:LISTED])
@@ -124,8 +126,8 @@ def problem(words: str) -> str:
     return f"⚠️ {words}"
 
 
-def in_anothers_line(account: Account, name: str) -> str:
-    """Tell whose queue the account is in already. name: HTML."""
+def in_anothers_queue(account: Account, name: str) -> str:
+    """Report whose queue the account is in already. name: HTML."""
     return f"{name} has {title_and_number(account)} in line already."
 
 

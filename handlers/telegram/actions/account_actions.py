@@ -74,7 +74,7 @@ class AccountActions:
                 already = f"{answers.title_and_number(admitted)} is connected already."
                 refused.append(linking_text.problem(already))
                 continue
-            if (theirs := self._in_anothers_line(request, admitted)) is not None:
+            if (theirs := self._in_anothers_queue(request, admitted)) is not None:
                 refused.append(linking_text.problem(theirs))
                 continue
             begin = partial(self._start_now, account=admitted, command="link")
@@ -165,7 +165,7 @@ class AccountActions:
         begin = partial(self._start_now, account=account, command=command, takeover=takeover)
         if self._accounts.status(account.number).linked:
             await begin(request)
-        elif (theirs := self._in_anothers_line(request, account)) is not None:
+        elif (theirs := self._in_anothers_queue(request, account)) is not None:
             await self._responder.answer(request, theirs)
         else:
             await self._linking.take_turn(request, account, begin)
@@ -220,12 +220,12 @@ class AccountActions:
             self._codes.ask(number, request.user, lambda: self._unreachable(request, account))
         return await self._accounts.start(number, takeover=takeover)
 
-    def _in_anothers_line(self, request: Request, account: Account) -> str | None:
-        """Return who has the account in their line, as an answer to somebody else; HTML."""
+    def _in_anothers_queue(self, request: Request, account: Account) -> str | None:
+        """Return who has the account in their queue, as an answer to somebody else; HTML."""
         person = self._linking.person(account.number)
         if person is None or person == request.user:
             return None
-        return linking_text.in_anothers_line(account, escape(self._names.get(person, "Somebody else")))
+        return linking_text.in_anothers_queue(account, escape(self._names.get(person, "Somebody else")))
 
     def _linking_by_other(self, request: Request, number: str) -> str | None:
         """Return the name of another person who is linking the account at this moment."""

@@ -1,9 +1,9 @@
 """Linking accounts one by one: each person has one code open, and their other accounts wait in a queue.
 
-`handlers.telegram.ui.linking_line` decides which account is next, and `handlers.telegram.ui.line_messages` shows the
-queue to its person; this module begins and ends turns. The browsers of the next few accounts are opened in advance, so
-that their codes are ready when their turn comes. A turn is over when the code has been scanned; the account's outcome
-is shown when it is known.
+`handlers.telegram.ui.link_queues` decides which account is next, and `handlers.telegram.ui.link_queue_messages` shows
+the queue to its person; this module begins and ends turns. The browsers of the next few accounts are opened in advance,
+so that their codes are ready when their turn comes. A turn is over when the code has been scanned; the account's
+outcome is shown when it is known.
 """
 
 import logging
@@ -18,8 +18,8 @@ from controller.tasks import Tasks
 from handlers.chat.request import Request
 from handlers.telegram.actions.open_ahead import OpenAhead
 from handlers.telegram.ui.codes import Codes
-from handlers.telegram.ui.line_messages import LineMessages
-from handlers.telegram.ui.linking_line import Lines
+from handlers.telegram.ui.link_queue_messages import LinkQueueMessages
+from handlers.telegram.ui.link_queues import LinkQueues
 from handlers.telegram.ui.responder import Responder
 from handlers.texts import linking as texts
 
@@ -34,15 +34,15 @@ class Linking:
 
     def __init__(
         self,
-        lines: Lines,
-        told: LineMessages,
+        queues: LinkQueues,
+        messages: LinkQueueMessages,
         *,
         accounts: Registry,
         codes: Codes,
         responder: Responder,
         tasks: Tasks,
     ) -> None:
-        self._lines, self._told, self._accounts, self._codes = lines, told, accounts, codes
+        self._queues, self._messages, self._accounts, self._codes = queues, messages, accounts, codes
         self._responder, self._tasks = responder, tasks
         self._ahead = OpenAhead(accounts, tasks)
         self._waiting: dict[str, tuple[Request, Begin]] = {}
@@ -52,7 +52,7 @@ class Linking:
 
     def waits(self, number: str) -> bool:
         """Return whether an account is queued and its turn has not come yet."""
-        turn = self._lines.turn(number)
+        turn = self._queues.position(number)
         return turn is not None and not turn.open
 
     async def take_ahead(self, number: str) -> bool:
@@ -61,22 +61,22 @@ class Linking:
 
     def person(self, number: str) -> int | None:
         """Return the person in whose queue an account is."""
-        return self._lines.person(number)
+        return self._queues.person(number)
 
     def open_of(self, person: int) -> str | None:
         """Return the account whose turn it is in the person's queue."""
-        line = self._lines.line(person)
-        return None if line is None else line.open
+        queue = self._queues.queue(person)
+        return None if queue is None else queue.open
 
     async def take_turn(self, request: Request, account: Account, begin: Begin) -> None:
         """Start linking an account, or append it to the person's queue if another one's code is open."""
         number = account.number
-        known = self._lines.turn(number) is not None
-        turn = self._lines.join(request.user, number)
+        known = self._queues.position(number) is not None
+        turn = self._queues.join(request.user, number)
         if not turn.open:
             self._waiting[number] = (request, begin)
             self._look_ahead(request.user)
-            self._told.tell(request)
+            self._messages.show_queue(request)
         elif known:
             await self._start(number, lambda: begin(request))  # it is in progress: the answer says so
         else:
@@ -85,19 +85,19 @@ class Linking:
     def take_turns(self, request: Request, wanted: Sequence[tuple[Account, Begin]], problems: Sequence[str]) -> None:
         """Append several accounts to the person's queue; the first starts at once if no code is open."""
         for account, begin in wanted:
-            if self._lines.turn(account.number) is None:
+            if self._queues.position(account.number) is None:
                 self._waiting[account.number] = (request, begin)
-                if self._lines.join(request.user, account.number).open:
+                if self._queues.join(request.user, account.number).open:
                     self._begin_soon(account.number)
         self._look_ahead(request.user)
-        self._told.tell(request, problems)
+        self._messages.show_queue(request, problems)
 
     def refresh(self, number: str) -> None:
         """End an account's turn if it is scanned, removed, or not retried any more, and start the next one.
 
         An account that is still waiting also leaves the queue if it has been linked otherwise, or removed.
         """
-        turn = self._lines.turn(number)
+        turn = self._queues.position(number)
         if turn is None:
             self._follow_scanned(number)
             return
@@ -119,19 +119,19 @@ class Linking:
         """Show the outcome for an account whose code was scanned, once it is known."""
         account = self._account(number)
         if account is not None and _is_over(status := self._accounts.status(number)):
-            self._told.set_outcome(number, texts.outcome(status))
+            self._messages.set_outcome(number, texts.outcome(status))
 
     def keep_only(self, person: int, may: Callable[[Account], bool]) -> None:
         """Remove the accounts that a person may no longer link from their queue."""
-        line = self._lines.line(person)
-        for number in () if line is None else (*line.waiting, line.open):
+        queue = self._queues.queue(person)
+        for number in () if queue is None else (*queue.waiting, queue.open):
             account = self._account(number)
             if account is None or not may(account):
                 self._leave(number, "not yours any more")
 
     async def skip(self, number: str) -> bool:
         """Start the next account, and close this one if its code is open. Returns False if it is in no queue."""
-        turn = self._lines.turn(number)
+        turn = self._queues.position(number)
         if turn is None:
             return False
         if not turn.open or number in self._beginning:
@@ -143,23 +143,23 @@ class Linking:
 
     def drop(self, number: str) -> None:
         """Remove an account that is waiting in a queue."""
-        turn = self._lines.turn(number)
+        turn = self._queues.position(number)
         if turn is not None and not turn.open:
             self._leave(number, "skipped")
 
     async def stop(self, number: str) -> bool:
         """End the account's whole queue, and close the open account. Returns False if nothing is being linked."""
-        person = self._lines.person(number)
+        person = self._queues.person(number)
         if person is None:
             if _is_over(self._accounts.status(number)):
                 return False
             await self._close(number)
             return True
-        numbers = self._lines.dissolve(person)
+        numbers = self._queues.dissolve(person)
         for each in numbers:
             self._waiting.pop(each, None)
             self._ahead.give_up(each)
-        self._told.end(person, [account for each in numbers if (account := self._account(each)) is not None])
+        self._messages.end(person, [account for each in numbers if (account := self._account(each)) is not None])
         if numbers[0] not in self._beginning:  # otherwise it is closed as soon as it has started
             await self._close(numbers[0])
         return True
@@ -195,23 +195,23 @@ class Linking:
 
     async def _start(self, number: str, start: Callable[[], Awaitable[None]]) -> None:
         """Start an account; close it again if it has been removed from the queue meanwhile."""
-        turn = self._lines.turn(number)
+        turn = self._queues.position(number)
         self._beginning.add(number)
         try:
             await start()
         finally:
             self._beginning.discard(number)
-        if turn is not None and turn.open and self._lines.turn(number) is None:
+        if turn is not None and turn.open and self._queues.position(number) is None:
             await self._close(number)
             return
-        person = self._lines.person(number)
+        person = self._queues.person(number)
         if person is not None and self.waits(number):
             self._look_ahead(person)  # it is waiting again, and was opened in advance
         self.refresh(number)
 
     def _begin_soon(self, number: str) -> None:
         self._beginning.add(number)
-        self._tasks.start(self._begin_next(number), "linking the next account in line")
+        self._tasks.start(self._begin_next(number), "linking the next account of a queue")
 
     async def _begin_next(self, number: str) -> None:
         """Start the account whose turn has come, unless it has been removed from the queue."""
@@ -242,26 +242,26 @@ class Linking:
 
     def _leave(self, number: str, outcome: str | None) -> None:
         """Remove an account from its queue, and start the next one."""
-        person, account = self._lines.person(number), self._account(number)
+        person, account = self._queues.person(number), self._account(number)
         if person is None:
             return
-        following = self._lines.leave(number)
+        following = self._queues.leave(number)
         self._waiting.pop(number, None)
         if account is not None and outcome is not None:
-            self._told.add_outcome(person, account, outcome)
+            self._messages.add_outcome(person, account, outcome)
         self._ahead.give_up(number)
         self._look_ahead(person)
         if following is not None:
             self._begin_soon(following)
-        if self._lines.line(person) is None:
-            self._told.end(person)
+        if self._queues.queue(person) is None:
+            self._messages.end(person)
         else:
-            self._told.refresh(person)
+            self._messages.refresh(person)
 
     def _look_ahead(self, person: int) -> None:
         """Open the browsers of the next few accounts of a person's queue."""
-        line = self._lines.line(person)
-        self._ahead.follow([] if line is None else line.waiting)
+        queue = self._queues.queue(person)
+        self._ahead.follow([] if queue is None else queue.waiting)
 
     def _account(self, number: str) -> Account | None:
         try:

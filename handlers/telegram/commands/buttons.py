@@ -245,14 +245,14 @@ class Buttons:
     async def _skip(self, request: Request, press: Press) -> str:
         number = self._in_line(request, press)
         if number is None or not await self._linking.skip(number):
-            return linking_text.NOT_IN_LINE
+            return linking_text.NOT_QUEUED
         await self._context.audit(request.user, "skip", number, "the next one in line begins")
         return ""
 
     async def _stop(self, request: Request, press: Press) -> str:
         number = self._in_line(request, press)
         if number is None or not await self._linking.stop(number):
-            return linking_text.NOT_IN_LINE
+            return linking_text.NOT_QUEUED
         await self._context.audit(request.user, "stop", number, "the line of linkings ended")
         return ""
 
@@ -317,7 +317,7 @@ class Buttons:
         if shown is None:
             return linking_text.ON_ITS_WAY
         if not shown:
-            return linking_text.NOT_IN_LINE
+            return linking_text.NOT_QUEUED
         await self._context.audit(request.user, "new code", account.number, "begun anew")
         return linking_text.ON_ITS_WAY
 

@@ -25,7 +25,7 @@ from handlers.chat.send_queue import SendQueue
 from handlers.chat.withdraw import Withdrawal, blank_lost_pictures, withdraw_picture
 from handlers.ports import Messages
 from handlers.telegram.ui import keyboards
-from handlers.telegram.ui.linking_line import Lines, Turn
+from handlers.telegram.ui.link_queues import LinkQueues, Position
 from handlers.telegram.ui.qr import Band, draw, draw_waiting
 from handlers.texts import linking as linking_text
 from handlers.texts import status as status_text
@@ -72,10 +72,10 @@ class Codes:
         accounts: Registry,
         recipients: Recipients,
         messages: Messages,
-        lines: Lines,
+        link_queues: LinkQueues,
         clock: Callable[[], datetime],
     ) -> None:
-        self._lines, self._closing = lines, False
+        self._link_queues, self._closing = link_queues, False
         self._queue, self._tasks, self._clock = queue, tasks, clock
         self._accounts, self._recipients, self._messages = accounts, recipients, messages
         self._linkings: dict[str, _Linking] = {}
@@ -106,7 +106,7 @@ class Codes:
 
         An owner who is no longer an operator gets none.
         """
-        turn = self._lines.turn(notice.number)
+        turn = self._link_queues.position(notice.number)
         if turn is not None and not turn.open:
             self._early[notice.number] = notice
             return
@@ -292,8 +292,8 @@ class Codes:
             if isinstance(error, ChatGoneError) and linking.unreachable is not None:
                 linking.unreachable()
 
-    def _turn(self, number: str) -> Turn:
-        return self._lines.turn(number) or Turn(1, 1, open=True)
+    def _turn(self, number: str) -> Position:
+        return self._link_queues.position(number) or Position(1, 1, open=True)
 
     async def _blank(self, linking: _Linking, message: int) -> None:
         """Replace an ended code by the empty picture until the next one comes."""

@@ -154,7 +154,7 @@ def of_code(number: str, *, others_wait: bool, shown: bool = True) -> Keyboard:
     return (tuple(Button(LABELS[verb], button_code(verb, number)) for verb in verbs),)
 
 
-def of_line() -> Keyboard:
+def of_queue() -> Keyboard:
     """Return the buttons under the message about a person's own queue."""
     return (tuple(Button(LABELS[verb], button_code(verb)) for verb in (Verb.SKIP, Verb.STOP)),)
 

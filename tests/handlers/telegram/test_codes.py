@@ -18,7 +18,7 @@ from handlers.chat.errors import TooManyError
 from handlers.chat.people import People
 from handlers.chat.send_queue import SendQueue
 from handlers.telegram.ui.codes import Codes
-from handlers.telegram.ui.linking_line import Lines
+from handlers.telegram.ui.link_queues import LinkQueues
 from handlers.telegram.ui.qr import Band, draw
 from handlers.texts import status
 from sandbox.telegram import TelegramStandIn
@@ -188,9 +188,15 @@ async def test_a_code_that_ended_as_telegram_asked_to_wait_waits_no_more():
     accounts, recipients = FakeAccounts(virtual_loop().clock), Recipients(People([ADMIN]))
     accounts.put(owner=ADMIN)
     tasks, queue = Tasks(), SendQueue(Slow())  # type: ignore[arg-type]
-    messages, lines = FakeMessages(), Lines()
+    messages, link_queues = FakeMessages(), LinkQueues()
     codes = Codes(
-        queue, tasks, accounts=accounts, recipients=recipients, messages=messages, lines=lines, clock=accounts.clock
+        queue,
+        tasks,
+        accounts=accounts,
+        recipients=recipients,
+        messages=messages,
+        link_queues=link_queues,
+        clock=accounts.clock,
     )
     now = accounts.clock()
     codes.show(CodeShown(BERLIN, code(), None, now + timedelta(seconds=60)))

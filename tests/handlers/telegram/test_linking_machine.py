@@ -19,9 +19,9 @@ from controller.tasks import Tasks
 from handlers.chat.messages import Place, Text
 from handlers.chat.request import Request
 from handlers.telegram.actions.linking import Linking
-from handlers.telegram.ui import line_messages
-from handlers.telegram.ui.line_messages import LineMessages
-from handlers.telegram.ui.linking_line import Lines
+from handlers.telegram.ui import link_queue_messages
+from handlers.telegram.ui.link_queue_messages import LinkQueueMessages
+from handlers.telegram.ui.link_queues import LinkQueues
 from tests.handlers.fakes import FakeAccounts, FakeMessages
 
 NUMBERS = [f"+4915112345{at:03}" for at in range(3)]
@@ -83,13 +83,13 @@ class LinkingMachine(RuleBasedStateMachine):
         self.accounts, self.chat, self.tasks = FakeAccounts(), Chat(), WatchedTasks()
         self.messages = FakeMessages()
         self.accounts.tell = lambda notice: self.linking.refresh(notice.number)
-        self.lines = Lines()
-        told = LineMessages(
-            self.lines, accounts=self.accounts, messages=self.messages, responder=self.chat, tasks=self.tasks
+        self.queues = LinkQueues()
+        told = LinkQueueMessages(
+            self.queues, accounts=self.accounts, messages=self.messages, responder=self.chat, tasks=self.tasks
         )
         codes = SimpleNamespace(renewing=self._renewing)
         self.linking = Linking(
-            self.lines, told, accounts=self.accounts, codes=codes, responder=self.chat, tasks=self.tasks
+            self.queues, told, accounts=self.accounts, codes=codes, responder=self.chat, tasks=self.tasks
         )
         self.tasks.failures = []
         self.held: list[asyncio.Future[None]] = []
@@ -97,7 +97,7 @@ class LinkingMachine(RuleBasedStateMachine):
         self.given_away: set[str] = set()
 
     def _at_once(self, seconds: float, call: Any, *args: Any, context: Any = None) -> Any:
-        if seconds > line_messages.GATHER_SECONDS:
+        if seconds > link_queue_messages.GATHER_SECONDS:
             return self.later(seconds, call, *args)
         return self.loop.call_soon(call, *args)
 
@@ -283,7 +283,7 @@ class LinkingMachine(RuleBasedStateMachine):
         if self.held:
             return
         for person in PEOPLE:
-            line = self.lines.line(person)
+            line = self.queues.queue(person)
             if line is not None:
                 status = self.accounts.status(line.open)
                 assert status.state is State.CONNECTING, f"{line.open} holds up the line: {status.state}"
@@ -291,7 +291,7 @@ class LinkingMachine(RuleBasedStateMachine):
     @invariant()
     def who_waits_is_there_and_not_linked(self) -> None:
         for person in PEOPLE:
-            line = self.lines.line(person)
+            line = self.queues.queue(person)
             for number in [] if line is None else line.waiting:
                 assert number in self.accounts.known
                 assert not self.accounts.status(number).is_connected
@@ -302,15 +302,15 @@ class LinkingMachine(RuleBasedStateMachine):
         if self.held:
             return
         running = {n for n in self.accounts.known if self.accounts.status(n).state is State.CONNECTING}
-        lines = [line for person in PEOPLE if (line := self.lines.line(person)) is not None]
-        turns = {number for line in lines for number in (line.open, *line.waiting)}
+        queues = [line for person in PEOPLE if (line := self.queues.queue(person)) is not None]
+        turns = {number for line in queues for number in (line.open, *line.waiting)}
         self.given_away &= running
         assert running - turns <= self.given_away
 
     @invariant()
     def the_message_says_how_the_line_is(self) -> None:
         for person in PEOPLE:
-            line = self.lines.line(person)
+            line = self.queues.queue(person)
             standing = [live for live in self.chat.lives.values() if live.chat == person and not live.gone]
             going_on = [live.html for live in standing if live.html.startswith("⏳")]
             assert len(going_on) <= 1
@@ -323,8 +323,8 @@ class LinkingMachine(RuleBasedStateMachine):
     @invariant()
     def what_is_stored_is_the_line_that_is_told(self) -> None:
         for (kind, key, chat), row in self.messages.rows.items():
-            assert kind == line_messages.KIND
-            line = self.lines.line(int(key))
+            assert kind == link_queue_messages.KIND
+            line = self.queues.queue(int(key))
             assert line is not None
             assert row.shown.split(",") == [line.open, *line.waiting]
             assert not self.chat.lives[row.message].gone

@@ -17,7 +17,7 @@ from handlers.chat.messages import Place, Text
 from handlers.chat.request import Request
 from handlers.ports import Messages
 from handlers.telegram.ui import keyboards
-from handlers.telegram.ui.linking_line import Lines
+from handlers.telegram.ui.link_queues import LinkQueues
 from handlers.telegram.ui.responder import Responder
 from handlers.texts import linking as texts
 
@@ -30,7 +30,7 @@ GATHER_SECONDS = 0.7
 
 
 @dataclass(slots=True)
-class _Told:
+class _QueueMessage:
     """The message about one queue. request: the newest that joined it. over: it has ended; left: still waiting then.
 
     shown: the message itself. unstored: the stored reference must be synchronised; storing: that is in progress.
@@ -47,128 +47,128 @@ class _Told:
     storing: bool = False
 
 
-class LineMessages:
-    """The messages about all people's queues. All methods but `tell_broken` return at once."""
+class LinkQueueMessages:
+    """The messages about all people's queues. All methods but `report_interrupted` return at once."""
 
     def __init__(
-        self, lines: Lines, *, accounts: Registry, messages: Messages, responder: Responder, tasks: Tasks
+        self, queues: LinkQueues, *, accounts: Registry, messages: Messages, responder: Responder, tasks: Tasks
     ) -> None:
-        self._lines, self._accounts, self._messages = lines, accounts, messages
+        self._queues, self._accounts, self._messages = queues, accounts, messages
         self._responder, self._tasks = responder, tasks
-        self._told: dict[int, _Told] = {}
-        self._scanned: dict[str, tuple[_Told, texts.Done]] = {}
+        self._entries: dict[int, _QueueMessage] = {}
+        self._scanned: dict[str, tuple[_QueueMessage, texts.Done]] = {}
         """Accounts whose turn is over but whose outcome is not known yet."""
 
-    def tell(self, request: Request, problems: Sequence[str] = ()) -> None:
+    def show_queue(self, request: Request, problems: Sequence[str] = ()) -> None:
         """Show the queue at the bottom of the chat, once for all accounts that join it at this moment."""
-        told = self._told.setdefault(request.user, _Told(request))
-        told.request = request
-        told.problems += [each for each in problems if each not in told.problems]
-        if told.sending is None:
-            told.sending = self._tasks.start(self._send(request.user, told), "telling a person's line")
-        self._responder.track(request, told.sending)
+        entry = self._entries.setdefault(request.user, _QueueMessage(request))
+        entry.request = request
+        entry.problems += [each for each in problems if each not in entry.problems]
+        if entry.sending is None:
+            entry.sending = self._tasks.start(self._send(request.user, entry), "showing a queue")
+        self._responder.track(request, entry.sending)
 
     def add_outcome(self, person: int, account: Account, outcome: str) -> None:
         """Record the outcome for a queued account, and show it with the next update."""
-        if (told := self._told.get(person)) is not None:
-            told.done.append(done := texts.Done(account, outcome))
+        if (entry := self._entries.get(person)) is not None:
+            entry.done.append(done := texts.Done(account, outcome))
             if outcome == texts.SCANNED:
-                self._scanned[account.number] = (told, done)
+                self._scanned[account.number] = (entry, done)
 
     def set_outcome(self, number: str, outcome: str) -> None:
         """Show the outcome for an account whose code was scanned, even if its queue has ended."""
         if number in self._scanned:
-            told, before = self._scanned.pop(number)
-            told.done[told.done.index(before)] = replace(before, outcome=outcome)
-            self._show(told.request.user, told)
+            entry, before = self._scanned.pop(number)
+            entry.done[entry.done.index(before)] = replace(before, outcome=outcome)
+            self._show(entry.request.user, entry)
 
     def refresh(self, person: int) -> None:
         """Show the current queue."""
-        if (told := self._told.get(person)) is not None:
-            self._show(person, told)
+        if (entry := self._entries.get(person)) is not None:
+            self._show(person, entry)
 
     def end(self, person: int, left: Sequence[Account] = ()) -> None:
         """Show the final outcome of the queue. left: accounts that were still waiting when somebody stopped it."""
-        if (told := self._told.pop(person, None)) is not None:
-            told.over, told.left = True, left
-            self._show(person, told)
+        if (entry := self._entries.pop(person, None)) is not None:
+            entry.over, entry.left = True, left
+            self._show(person, entry)
 
-    async def tell_broken(self) -> None:
+    async def report_interrupted(self) -> None:
         """Report the queues that were interrupted when an earlier run ended."""
         try:
             left = await self._messages.references(KIND)
         except OSError as error:
-            log.error("Which lines were under way cannot be read: %s", error)
+            log.error("Which queues were under way cannot be read: %s", error)
             return
         for each in left:
-            await self._tell_broken(each)
+            await self._report_interrupted(each)
 
     # --- parts --------------------------------------------------------------------------------------------------------
 
-    async def _send(self, person: int, told: _Told) -> None:
+    async def _send(self, person: int, entry: _QueueMessage) -> None:
         await asyncio.sleep(GATHER_SECONDS)
-        told.sending, before = None, told.shown
-        place = told.request.place
-        text = self._text(person, told)
-        told.shown = await self._responder.send(place, lambda: self._text(person, told).html, text.keyboard)
+        entry.sending, before = None, entry.shown
+        place = entry.request.place
+        text = self._text(person, entry)
+        entry.shown = await self._responder.send(place, lambda: self._text(person, entry).html, text.keyboard)
         if before is not None:
             await self._responder.delete(before.chat, before.message)
             if before.chat != place.chat:
                 await self._forget(person, before.chat)
-        if not told.over and self._lines.line(person) is None:
-            told.over = True  # nothing could be queued
-            if self._told.get(person) is told:
-                del self._told[person]
-        self._show(person, told)  # the queue may have advanced
+        if not entry.over and self._queues.queue(person) is None:
+            entry.over = True  # nothing could be queued
+            if self._entries.get(person) is entry:
+                del self._entries[person]
+        self._show(person, entry)  # the queue may have advanced
 
-    def _show(self, person: int, told: _Told) -> None:
-        if told.shown is not None:
-            told.shown.show(self._text(person, told))
-        told.unstored = True
-        if not told.storing:
-            told.storing = True
-            self._tasks.start(self._store(person, told), "storing where a line is told")
+    def _show(self, person: int, entry: _QueueMessage) -> None:
+        if entry.shown is not None:
+            entry.shown.show(self._text(person, entry))
+        entry.unstored = True
+        if not entry.storing:
+            entry.storing = True
+            self._tasks.start(self._store(person, entry), "storing where a queue is shown")
 
-    def _text(self, person: int, told: _Told) -> Text:
+    def _text(self, person: int, entry: _QueueMessage) -> Text:
         """Return the current text about a queue."""
-        line = None if told.over else self._lines.line(person)
-        there = self._those_of(() if line is None else (line.open, *line.waiting))
-        if line is None or not there:
-            return Text(texts.line_over(told.done, told.left, told.problems))
-        html = texts.line(there, told.done, at=line.done + 1, of=line.length, problems=told.problems)
-        return Text(html, keyboards.of_line())
+        queue = None if entry.over else self._queues.queue(person)
+        there = self._those_of(() if queue is None else (queue.open, *queue.waiting))
+        if queue is None or not there:
+            return Text(texts.queue_over(entry.done, entry.left, entry.problems))
+        html = texts.queue_progress(there, entry.done, at=queue.done + 1, of=queue.length, problems=entry.problems)
+        return Text(html, keyboards.of_queue())
 
-    async def _store(self, person: int, told: _Told) -> None:
+    async def _store(self, person: int, entry: _QueueMessage) -> None:
         """Synchronise the stored reference with the message, including changes made meanwhile."""
         try:
-            while told.unstored:
-                told.unstored = False
-                live, line = told.shown, self._lines.line(person)
+            while entry.unstored:
+                entry.unstored = False
+                live, queue = entry.shown, self._queues.queue(person)
                 if live is None:
                     continue
-                if told.over or line is None:
+                if entry.over or queue is None:
                     await self._messages.delete(KIND, str(person), chat=live.chat, message=live.message)
                 else:
-                    numbers = ",".join((line.open, *line.waiting))
+                    numbers = ",".join((queue.open, *queue.waiting))
                     await self._messages.upsert(
-                        KIND, str(person), chat=live.chat, topic=told.request.place.topic, message=live.message,
+                        KIND, str(person), chat=live.chat, topic=entry.request.place.topic, message=live.message,
                         shown=numbers,
                     )  # fmt: skip
         except OSError as error:
-            log.error("Where a line is told could not be stored: %s", error)
+            log.error("Where a queue is shown could not be stored: %s", error)
         finally:
-            told.storing = False
+            entry.storing = False
 
     async def _forget(self, person: int, chat: int) -> None:
         try:
             await self._messages.delete(KIND, str(person), chat=chat)
         except OSError as error:
-            log.error("Where a line was told could not be forgotten: %s", error)
+            log.error("Where a queue was shown could not be forgotten: %s", error)
 
-    async def _tell_broken(self, stored: MessageReference) -> None:
+    async def _report_interrupted(self, stored: MessageReference) -> None:
         person = int(stored.key)
         accounts = [each for each in self._those_of(stored.shown.split(",")) if not self._is_linked(each.number)]
-        text = texts.line_broken(accounts)
+        text = texts.queue_interrupted(accounts)
         request = Request(person, "", Place(stored.chat, stored.topic), private=False, message=stored.message)
         live = await self._responder.answer(request, text)
         if live is not None:

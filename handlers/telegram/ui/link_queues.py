@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
-class Turn:
+class Position:
     """An account's place in a queue, counted from the queue's beginning: the third of twelve. at: from 1."""
 
     at: int
@@ -19,7 +19,7 @@ class Turn:
 
 
 @dataclass(slots=True)
-class Line:
+class LinkQueue:
     """A person's queue. open: the account whose turn it is; done: how many came before it. Never empty."""
 
     person: int
@@ -33,64 +33,64 @@ class Line:
         return self.done + 1 + len(self.waiting)
 
 
-class Lines:
+class LinkQueues:
     """The queues of all people. An account is in at most one of them."""
 
     def __init__(self) -> None:
-        self._lines: dict[int, Line] = {}
+        self._queues: dict[int, LinkQueue] = {}
         self._person_of: dict[str, int] = {}
 
-    def join(self, person: int, number: str) -> Turn:
+    def join(self, person: int, number: str) -> Position:
         """Append an account to the person's queue, unless it is in a queue already; return its place."""
         if number not in self._person_of:
             self._person_of[number] = person
-            line = self._lines.get(person)
-            if line is None:
-                self._lines[person] = Line(person, number)
+            queue = self._queues.get(person)
+            if queue is None:
+                self._queues[person] = LinkQueue(person, number)
             else:
-                line.waiting.append(number)
-        turn = self.turn(number)
-        assert turn is not None
-        return turn
+                queue.waiting.append(number)
+        place = self.position(number)
+        assert place is not None
+        return place
 
     def leave(self, number: str) -> str | None:
         """Remove an account from its queue; return the account whose turn that makes it, if any."""
         person = self._person_of.pop(number, None)
         if person is None:
             return None
-        line = self._lines[person]
-        if number != line.open:
-            line.waiting.remove(number)
+        queue = self._queues[person]
+        if number != queue.open:
+            queue.waiting.remove(number)
             return None
-        if not line.waiting:
-            del self._lines[person]
+        if not queue.waiting:
+            del self._queues[person]
             return None
-        line.open = line.waiting.pop(0)
-        line.done += 1
-        return line.open
+        queue.open = queue.waiting.pop(0)
+        queue.done += 1
+        return queue.open
 
     def dissolve(self, person: int) -> tuple[str, ...]:
         """End a person's queue; return its accounts, the open one first."""
-        line = self._lines.pop(person, None)
-        numbers = () if line is None else (line.open, *line.waiting)
+        queue = self._queues.pop(person, None)
+        numbers = () if queue is None else (queue.open, *queue.waiting)
         for number in numbers:
             del self._person_of[number]
         return numbers
 
-    def line(self, person: int) -> Line | None:
+    def queue(self, person: int) -> LinkQueue | None:
         """Return the person's queue; None if they have none."""
-        return self._lines.get(person)
+        return self._queues.get(person)
 
     def person(self, number: str) -> int | None:
         """Return the person in whose queue an account is."""
         return self._person_of.get(number)
 
-    def turn(self, number: str) -> Turn | None:
+    def position(self, number: str) -> Position | None:
         """Return an account's place in its queue; None if it is in none."""
         person = self._person_of.get(number)
         if person is None:
             return None
-        line = self._lines[person]
-        if number == line.open:
-            return Turn(line.done + 1, line.length, open=True)
-        return Turn(line.done + 2 + line.waiting.index(number), line.length, open=False)
+        queue = self._queues[person]
+        if number == queue.open:
+            return Position(queue.done + 1, queue.length, open=True)
+        return Position(queue.done + 2 + queue.waiting.index(number), queue.length, open=False)
