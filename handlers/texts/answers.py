@@ -4,7 +4,7 @@ Pure: statuses and times in, text out. The wording of states and reasons is in `
 buttons are in `handlers.telegram.ui.keyboards`, alerts in `handlers.alerts.incidents.incident_text`.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from html import unescape
 
@@ -179,11 +179,15 @@ def interrupted(what: str) -> str:
     )
 
 
-def unknown_account(asked: str, meant: str | None = None, *, links: bool) -> str:
-    """Answer an unknown number or name. meant: the closest existing name. links: as in `no_accounts`."""
-    nearest = f" Did you mean <code>{escape(meant)}</code>?" if meant else ""
+def unknown_account(asked: str, meant: Sequence[Account] = (), *, links: bool) -> str:
+    """Answer an unknown number or name. meant: those that it may mean, if any. links: as in `no_accounts`."""
+    no_such = f"No account is called “{escape(clip(asked))}”."
+    if len(meant) == 1:
+        return f"{no_such} Did you mean {title(meant[0])}?"
+    if meant:
+        return f"{no_such} Did you mean one of these?"
     adds = f"; /link {EXAMPLE} adds one" if links else ""
-    return f"No account is called “{escape(clip(asked))}”.{nearest} /status lists them{adds}."
+    return f"{no_such} /status lists them{adds}."
 
 
 HOW_TO_RENAME = (

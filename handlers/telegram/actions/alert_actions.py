@@ -16,7 +16,13 @@ from handlers.chat.messages import escape
 from handlers.chat.people import Role
 from handlers.chat.request import Request
 from handlers.telegram.actions.context import Context
-from handlers.telegram.actions.find_account import NoAccountError, SeveralAccountsError, find_account, visible
+from handlers.telegram.actions.find_account import (
+    NoAccountError,
+    SeveralAccountsError,
+    find_account,
+    suggested,
+    visible,
+)
 from handlers.telegram.ui import duty_text, keyboards
 from handlers.texts import answers
 from handlers.texts.overview import Need, need
@@ -145,7 +151,8 @@ class AlertActions:
             try:
                 account = find_account(self._accounts, self._people, request.user, who, self._region)
             except NoAccountError:
-                await self._responder.answer(request, answers.unknown_account(who, links=True))
+                meant = suggested(visible(self._accounts, self._people, request.user), who)
+                await self._responder.answer(request, answers.unknown_account(who, meant, links=True))
                 return
             except SeveralAccountsError:
                 await self._responder.answer(request, alert_text.which_account(who))

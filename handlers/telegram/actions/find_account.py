@@ -61,6 +61,15 @@ def fitting(accounts: Iterable[Account], words: str) -> list[Account]:
     ]
 
 
+def suggested(accounts: Iterable[Account], words: str) -> list[Account]:
+    """Return the accounts that unknown words may mean: those they fit, or else the one with the nearest name."""
+    known = list(accounts)
+    if meant := fitting(known, words):
+        return meant
+    name = nearest(words, [account.name for account in known if account.name])
+    return [account for account in known if name and account.name == name]
+
+
 def _plain(name: str) -> str:
     """Normalise a name for comparison: without case, joiners and variants of the same letters."""
     return " ".join(tidy(name).split()).casefold()

@@ -5,16 +5,23 @@ Buttons are handled in `buttons`, which shares `AccountActions` with this module
 
 import time
 from collections import OrderedDict
+from collections.abc import Sequence
 
 from controller.registry import Account
 from handlers.chat.button_codes import Press, Verb
-from handlers.chat.messages import escape
+from handlers.chat.messages import Keyboard, escape
 from handlers.chat.people import Role
 from handlers.chat.request import Request
 from handlers.telegram.actions.account_actions import AccountActions
 from handlers.telegram.actions.context import Context
 from handlers.telegram.actions.detail import Detail
-from handlers.telegram.actions.find_account import NoAccountError, SeveralAccountsError, find_account, nearest, visible
+from handlers.telegram.actions.find_account import (
+    NoAccountError,
+    SeveralAccountsError,
+    find_account,
+    suggested,
+    visible,
+)
 from handlers.telegram.actions.pick import pickable
 from handlers.telegram.actions.restore import RestoreActions
 from handlers.telegram.actions.status_list import StatusList
@@ -175,18 +182,24 @@ class AccountCommands(Topic):
         try:
             return find_account(self._accounts, self._people, request.user, request.words, self._region)
         except NoAccountError:
-            names = [account.name for account in self._visible(request) if account.name]
-            await self._responder.answer(
-                request,
-                answers.unknown_account(
-                    request.words, nearest(request.words, names), links=self._context.links(request.user)
-                ),
-            )
+            await self._suggest(request, verb)
         except SeveralAccountsError as error:
-            candidates = [(each, self._accounts.status(each.number)) for each in error.accounts]
-            keyboard = keyboards.picker(verb, candidates, request.user, self._clock())
-            await self._responder.answer(request, answers.ambiguous(request.words), keyboard)
+            await self._responder.answer(
+                request, answers.ambiguous(request.words), self._picker(request, verb, error.accounts)
+            )
         return None
+
+    async def _suggest(self, request: Request, verb: Verb) -> None:
+        """Answer that there is no such account, offering those that the words fit or nearly name."""
+        meant = suggested(self._visible(request), request.words)
+        if len(meant) > keyboards.PICKER_PAGE:
+            meant = []
+        text = answers.unknown_account(request.words, meant, links=self._context.links(request.user))
+        await self._responder.answer(request, text, self._picker(request, verb, meant) if meant else ())
+
+    def _picker(self, request: Request, verb: Verb, accounts: Sequence[Account]) -> Keyboard:
+        candidates = [(each, self._accounts.status(each.number)) for each in accounts]
+        return keyboards.picker(verb, candidates, request.user, self._clock())
 
     async def offer(self, request: Request, verb: Verb, what: str) -> None:
         """List the accounts for which the command has an effect as choices."""

@@ -144,6 +144,19 @@ async def test_a_mistyped_name_is_met_with_the_nearest(rig: Rig):
     rig.accounts.put(PARIS, "Secret Paris", owner=ADMIN)
     answer = await rig.answer(OPERATOR, "/status Secret Pari", "No account is called")
     assert "Did you mean" not in answer["text"], "of others' accounts nothing is told"
+    assert not answer["buttons"]
+
+
+async def test_part_of_a_name_offers_whom_it_fits_and_acts_only_when_one_is_picked(rig: Rig):
+    rig.accounts.put()
+    rig.accounts.move(BERLIN, State.CONNECTED, Reason.LINKED)
+    answer = await rig.answer(ADMIN, "/suspend berlin", "Did you mean Support Berlin?")
+    assert rig.accounts.calls == []
+    await rig.press(answer, "Support Berlin")
+    await until(lambda: ("suspend", BERLIN) in rig.accounts.calls, "the picked account is suspended")
+    rig.accounts.put(PARIS, "Support Paris", owner=ADMIN)
+    answer = await rig.answer(ADMIN, "/reconnect support", "Did you mean one of these?")
+    assert len(answer["buttons"]) == len(["Support Berlin", "Support Paris", "Cancel"])
 
 
 async def test_an_account_is_renamed_from_the_chat(rig: Rig):
