@@ -203,7 +203,7 @@ def _backup(args: argparse.Namespace) -> int:
         made = create_backup(settings.data_dir, args.file, settings.vault_key)
     except (BackupError, StorageError, ProfileError) as error:
         return _ended_by(error)
-    sys.stdout.write(f"{made.told}\n")
+    sys.stdout.write(f"{made.summary}\n")
     if made.problem:
         sys.stderr.write(f"{made.problem}\n")
         return EXIT_LATER
@@ -221,7 +221,7 @@ def _restore_backup(args: argparse.Namespace) -> int:
         restored = restore_backup(args.file, settings.data_dir, settings.vault_key)
     except (BackupError, StorageError, ProfileError) as error:
         return _ended_by(error)
-    sys.stdout.write(f"{restored.told}\n")
+    sys.stdout.write(f"{restored.summary}\n")
     return 0
 
 

@@ -32,7 +32,7 @@ from controller.network.route_outages import RouteOutages
 from controller.recorder import Recorder
 from controller.registry import Registry
 from controller.troubles import Trouble, Troubles
-from handlers.alerts.escalation.escalator import Calling
+from handlers.alerts.escalation.escalator import EscalationPolicy
 from handlers.alerts.incidents.policy import AlertPolicy
 from handlers.chat.errors import TokenRefusedError
 from handlers.telegram.assemble import assemble
@@ -40,7 +40,7 @@ from handlers.telegram.connection import ProxyError, TelegramConnection
 from handlers.telegram.service import TelegramOptions, TelegramService
 from handlers.texts.vocabulary import use_time_zone
 from storage.accounts import AccountRecords, ProxyRecords
-from storage.choices import ChoiceRecords
+from storage.chat_settings import ChatSettingRecords
 from storage.database import Database, StorageError, is_transient, open_database
 from storage.duty import DutyRecords
 from storage.inbox import Inbox
@@ -51,8 +51,8 @@ from storage.people import PeopleRecords
 from storage.retention import Retention
 from switchboard.backup.schedule import BackupSchedule
 from switchboard.builds import BuildWatch
-from switchboard.calling import calling_of
 from switchboard.data_dir import lock_data_dir
+from switchboard.escalation_policy import escalation_policy
 from switchboard.housekeeping import Housekeeping
 from switchboard.keep_alive_log import log_keep_alives
 from switchboard.monitoring.assemble import assemble as assemble_monitoring
@@ -108,7 +108,7 @@ async def serve(settings: Settings) -> None:
     Raises SettingsError, DataDirError, StorageError, VaultError, DriverError or TokenRefusedError, each with one line
     for people.
     """
-    calling = calling_of(settings)
+    escalation = escalation_policy(settings)
     adopt_orphans()
     stopping = Stopping()
     with lock_data_dir(settings.data_dir):
@@ -123,7 +123,7 @@ async def serve(settings: Settings) -> None:
                         log.warning("Ended %d browsers that an earlier run had left", orphans)
                     stack.push_async_callback(_end_hosts, hosts, stopping)
                     hosts.warm_up()
-                    parts = _assemble(settings, database, hosts, calling)
+                    parts = _assemble(settings, database, hosts, escalation)
                     await _loaded(parts.telegram.load)
                     await _loaded(parts.proxies.load)
                     await parts.builds.load()
@@ -241,7 +241,7 @@ def chromium_options(settings: Settings) -> ChromiumOptions:
     )
 
 
-def _assemble(settings: Settings, database: Database, hosts: Hosts, calling: Calling) -> _Program:
+def _assemble(settings: Settings, database: Database, hosts: Hosts, escalation: EscalationPolicy) -> _Program:
     """Create the parts and connect them: notices are stored with their alerts, then passed to all listeners."""
     use_time_zone(None if settings.time_zone is None else ZoneInfo(settings.time_zone))
     records, notices = AccountRecords(database), Publisher()
@@ -270,7 +270,7 @@ def _assemble(settings: Settings, database: Database, hosts: Hosts, calling: Cal
             operators=settings.telegram_operator_ids,
             alert_chat=settings.telegram_alert_chat_id,
             region=settings.default_region,
-            calling=calling,
+            escalation=escalation,
             alert_policy=AlertPolicy(
                 repeat_after=timedelta(seconds=settings.alert_repeat_seconds),
                 unreachable_after=timedelta(seconds=settings.unreachable_after_seconds),
@@ -286,7 +286,7 @@ def _assemble(settings: Settings, database: Database, hosts: Hosts, calling: Cal
         requests=Inbox(database),
         roster=DutyRecords(database),
         people_store=PeopleRecords(database),
-        choice_store=ChoiceRecords(database),
+        chat_settings_store=ChatSettingRecords(database),
         proxies=proxies,
         hosts=None if settings.cluster_address is None else hosts,
         clock=utc_now,

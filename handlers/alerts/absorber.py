@@ -10,14 +10,14 @@ from datetime import datetime
 from controller.accounts.notices import Transition
 from controller.accounts.reasons import TRAITS, Reason, State
 from controller.incidents import Entry
-from handlers.alerts.escalation import calling_text
+from handlers.alerts.escalation import escalation_text
 from handlers.alerts.escalation.audience import Audience
 from handlers.alerts.escalation.steps import with_line
 from handlers.alerts.incidents.book import Fact, Kind, Setting
 from handlers.alerts.incidents.ledger import Draft
 from handlers.alerts.incidents.policy import PolicyOf
 from handlers.alerts.incidents.silences import Silences
-from handlers.chat.choices import Loudness
+from handlers.chat.chat_settings import Loudness
 from handlers.texts import answers
 
 Channel = Callable[[int], tuple[Collection[int], bool]]
@@ -100,7 +100,7 @@ class Absorber:
         self.absorb_sounding(draft, chat, [replace(each, silent=True) for each in facts])
         for each in draft.book(chat).incidents:
             if each.id not in before:
-                draft.put(draft.book(chat).put(with_line(each, calling_text.called_first(on_duty))))
+                draft.put(draft.book(chat).put(with_line(each, escalation_text.called_first(on_duty))))
 
     def _marked(self, fact: Fact) -> Fact:
         """Mark what an earlier run reported already."""

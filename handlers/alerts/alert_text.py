@@ -77,7 +77,7 @@ def silence_line(silence: Silence, names: Sequence[str], now: datetime) -> str:
     return f"🔕 {_whom(silence, names)}{where}, {left} left, by {escape(silence.name)}{_reason(silence)}"
 
 
-def standing(incident: Incident, names: Names, now: datetime) -> list[str]:
+def open_incident(incident: Incident, names: Names, now: datetime) -> list[str]:
     """Describe an open incident: a line for each reason, with whom it is about."""
     by = f" · {incident.acknowledged_by}" if incident.acknowledged_by else ""
     lines = []

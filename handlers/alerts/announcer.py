@@ -20,7 +20,7 @@ from handlers.alerts.escalation.audience import Audience
 from handlers.alerts.escalation.escalator import Escalator
 from handlers.alerts.incidents.book import Fact, Kind
 from handlers.alerts.incidents.ledger import Draft, Ledger
-from handlers.chat.choices import Loudness
+from handlers.chat.chat_settings import Loudness
 from handlers.chat.errors import ChatError
 from handlers.chat.messages import Lane, Place, Text
 from handlers.chat.send_queue import SendQueue

@@ -23,11 +23,11 @@ class Handling:
         """Return an incident of a chat, if it is still remembered."""
         return self._ledger.book(chat).get(incident)
 
-    def standing(self, chat: int) -> list[Incident]:
+    def open_incidents(self, chat: int) -> list[Incident]:
         """Return the incidents of a chat in which something stands, the oldest first."""
         return [each for each in self._ledger.book(chat).incidents if each.open_entries]
 
-    def standing_everywhere(self) -> list[Incident]:
+    def all_open_incidents(self) -> list[Incident]:
         """Return the incidents of all chats in which something stands."""
         return [each for book in self._ledger.books() for each in book.incidents if each.open_entries]
 

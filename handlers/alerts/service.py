@@ -17,14 +17,14 @@ from handlers.alerts.announcer import Announcer
 from handlers.alerts.chat_changes import ChatChanges
 from handlers.alerts.escalation.audience import Audience
 from handlers.alerts.escalation.duty import Duty
-from handlers.alerts.escalation.escalator import Calling, Escalator, Surroundings
+from handlers.alerts.escalation.escalator import EscalationContext, EscalationPolicy, Escalator
 from handlers.alerts.handling import Handling
 from handlers.alerts.incidents.book import Kind
 from handlers.alerts.incidents.ledger import AlertStore, Ledger
 from handlers.alerts.incidents.policy import AlertPolicy, PolicyOf
 from handlers.alerts.incidents.recipients import Recipients
 from handlers.alerts.incidents.silences import Silences
-from handlers.alerts.left_over import LeftOver
+from handlers.alerts.inherited_alerts import InheritedAlerts
 from handlers.alerts.offers import LiveOffers
 from handlers.alerts.unsent import Unsent
 from handlers.alerts.worker import ChatEvents, Context, Worker
@@ -44,7 +44,7 @@ class Alerts:
         recipients: Recipients,
         clock: Callable[[], datetime],
         duty: Duty,
-        calling: Calling,
+        escalation: EscalationPolicy,
         policy_of: PolicyOf = lambda _: AlertPolicy(),
     ) -> None:
         self._tasks, self._recipients, self._duty = tasks, recipients, duty
@@ -55,9 +55,9 @@ class Alerts:
         audience = Audience(accounts, recipients, duty)
         left: set[tuple[str, str]] = set()
         self._absorber = Absorber(audience, self.silences, clock, policy_of, self._channel, left)
-        self._left_over = LeftOver(accounts, self._ledger, self._absorber, left, clock)
-        around = Surroundings(self._ledger, self.silences, audience, clock, self._absorber.absorb_sounding)
-        self._escalator = Escalator(around, calling)
+        self._inherited = InheritedAlerts(accounts, self._ledger, self._absorber, left, clock)
+        around = EscalationContext(self._ledger, self.silences, audience, clock, self._absorber.absorb_sounding)
+        self._escalator = Escalator(around, escalation)
         self.announcer = Announcer(
             queue,
             tasks,
@@ -105,8 +105,8 @@ class Alerts:
         await self._duty.load()
         self._loaded = True
         self._escalating = self._tasks.start(self._escalator.run(), "escalation")
-        self._left_over.load(e for book in self._ledger.books() for each in book.incidents for e in each.open_entries)
-        self._tasks.start(self._left_over.run(), "looking at what an earlier run left")
+        self._inherited.load(e for book in self._ledger.books() for each in book.incidents for e in each.open_entries)
+        self._tasks.start(self._inherited.run(), "looking at what an earlier run left")
         self._wake([*(place.chat for place in self._recipients.of_admins()), *self._ledger.chats])
         if any(self._ledger.book(chat).is_open("") for chat in self._ledger.chats):
             # That its end can be stored proves that it is over.

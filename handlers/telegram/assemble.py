@@ -12,7 +12,7 @@ from handlers.alerts.escalation.duty import Duty, DutyStore
 from handlers.alerts.incidents.ledger import AlertStore
 from handlers.alerts.incidents.recipients import Recipients
 from handlers.alerts.service import Alerts
-from handlers.chat.choices import Choices, ChoiceStore
+from handlers.chat.chat_settings import ChatSettings, ChatSettingsStore
 from handlers.chat.people import People
 from handlers.chat.rate_limits import Limits, RateLimits
 from handlers.chat.send_queue import SendQueue
@@ -21,20 +21,20 @@ from handlers.telegram.actions.account_actions import AccountActions
 from handlers.telegram.actions.alert_actions import AlertActions
 from handlers.telegram.actions.alert_chat import AlertChat
 from handlers.telegram.actions.context import Context
+from handlers.telegram.actions.delivery_check import DeliveryCheck
 from handlers.telegram.actions.detail import Detail
 from handlers.telegram.actions.linking import Linking
 from handlers.telegram.actions.ownership import OwnershipActions
 from handlers.telegram.actions.people import PeopleActions, Rights
 from handlers.telegram.actions.restore import RestoreActions
 from handlers.telegram.actions.status_list import StatusList
-from handlers.telegram.actions.try_ways import WayTest
 from handlers.telegram.bot import TelegramBot
 from handlers.telegram.chats import Chats
 from handlers.telegram.commands.accounts import AccountCommands
 from handlers.telegram.commands.alerts import AlertCommands
 from handlers.telegram.commands.audit import AuditCommands
 from handlers.telegram.commands.buttons import Buttons
-from handlers.telegram.commands.choices import ChoiceCommands
+from handlers.telegram.commands.chat_settings import ChatSettingCommands
 from handlers.telegram.commands.duty import DutyCommands
 from handlers.telegram.commands.feed import FeedCommands, fits
 from handlers.telegram.commands.help import HelpCommands
@@ -44,10 +44,10 @@ from handlers.telegram.commands.people import PeopleCommands
 from handlers.telegram.commands.proxies import ProxyCommands
 from handlers.telegram.commands.router import COMMANDS, Router
 from handlers.telegram.connection import TelegramConnection
-from handlers.telegram.hearing import Hearing
 from handlers.telegram.inbox import Inbox
 from handlers.telegram.intake import Intake
 from handlers.telegram.menus import Menus
+from handlers.telegram.poll_watch import PollWatch
 from handlers.telegram.service import TelegramOptions, TelegramService
 from handlers.telegram.strangers import Strangers
 from handlers.telegram.ui.cards import Cards
@@ -74,7 +74,7 @@ def assemble(
     requests: RequestStore,
     roster: DutyStore,
     people_store: PeopleStore,
-    choice_store: ChoiceStore,
+    chat_settings_store: ChatSettingsStore,
     proxies: AccountProxies,
     hosts: Hosts | None = None,
     clock: Callable[[], datetime] = utc_now,
@@ -87,7 +87,7 @@ def assemble(
     tasks, lasting = Tasks(), Tasks()
     people = People(options.admins, options.operators, people_store)
     recipients = Recipients(people)
-    choices = Choices(choice_store)
+    chat_settings = ChatSettings(chat_settings_store)
     queue = SendQueue(connection.client, RateLimits(limits))
 
     # Sent without a request.
@@ -100,13 +100,20 @@ def assemble(
         recipients=recipients,
         clock=clock,
         duty=duty,
-        calling=options.calling,
+        escalation=options.escalation,
         policy_of=lambda chat: replace(
-            options.alert_policy_of(chat), loudness=choices.loudness(chat), quiet_hours=choices.quiet_hours(chat)
+            options.alert_policy_of(chat),
+            loudness=chat_settings.loudness(chat),
+            quiet_hours=chat_settings.quiet_hours(chat),
         ),
     )
     alert_chat = AlertChat(
-        options.alert_chat, queue=queue, lasting=lasting, recipients=recipients, alerts=alerts, store=choice_store
+        options.alert_chat,
+        queue=queue,
+        lasting=lasting,
+        recipients=recipients,
+        alerts=alerts,
+        store=chat_settings_store,
     )
     link_queues = LinkQueues()
     codes = Codes(
@@ -114,7 +121,7 @@ def assemble(
     )
     cards = Cards(queue, tasks, accounts=accounts, recipients=recipients, messages=messages, clock=clock)
 
-    feed = Feed(queue, lasting, accounts=accounts, people=people, choices=choices, fits=fits)
+    feed = Feed(queue, lasting, accounts=accounts, people=people, chat_settings=chat_settings, fits=fits)
 
     # Requested by people.
     responder = Responder(queue, tasks)
@@ -143,7 +150,7 @@ def assemble(
         linking.refresh(number)
 
     ownership = OwnershipActions(context, alerts=alerts, rights_changed=rights.changed, gone=gone)
-    ways = WayTest(context, queue=queue, recipients=recipients, duty=duty, way=options.calling.way)
+    delivery_check = DeliveryCheck(context, queue=queue, recipients=recipients, duty=duty, way=options.escalation.way)
     topics = (
         account_commands,
         OwnershipCommands(context, actions=ownership, choices=account_commands),
@@ -155,10 +162,10 @@ def assemble(
             encrypts=options.encrypts,
         ),
         AlertCommands(alert_actions),
-        DutyCommands(context, duty=duty, ways=ways),
-        ChoiceCommands(context, choices=choices, alerts=alerts, alert_chat=alert_chat),
+        DutyCommands(context, duty=duty, delivery_check=delivery_check),
+        ChatSettingCommands(context, chat_settings=chat_settings, alerts=alerts, alert_chat=alert_chat),
         PeopleCommands(context, people_actions),
-        FeedCommands(context, choices),
+        FeedCommands(context, chat_settings),
         AuditCommands(context),
         HostCommands(context, hosts),
         HelpCommands(context, COMMANDS),
@@ -171,7 +178,7 @@ def assemble(
         plain=account_commands.plain,
         username=lambda: connection.username,
     )
-    hearing = Hearing(connection, tasks, alerts=alerts, responder=responder, recipients=recipients)
+    poll_watch = PollWatch(connection, tasks, alerts=alerts, responder=responder, recipients=recipients)
     buttons = Buttons(
         context,
         actions=actions,
@@ -181,7 +188,7 @@ def assemble(
         linking=linking,
         router=router,
         earlier=inbox.find,
-        take_webhook=hearing.take_webhook,
+        take_webhook=poll_watch.take_webhook,
         topics=topics,
     )
     intake = Intake(
@@ -189,7 +196,7 @@ def assemble(
         tasks,
         people=people,
         strangers=Strangers(tasks, responder=responder, alerts=alerts, people=people_store, clock=clock),
-        chats=Chats(alerts, cards, choices, tasks),
+        chats=Chats(alerts, cards, chat_settings, tasks),
         alerts=alerts,
         inbox=inbox,
         responder=responder,
@@ -198,11 +205,11 @@ def assemble(
         menus=menus,
         clock=clock,
     )
-    bot = TelegramBot(connection, hearing=hearing, intake=intake, menus=menus)
+    bot = TelegramBot(connection, poll_watch=poll_watch, intake=intake, menus=menus)
     return TelegramService(
         connection=connection,
         bot=bot,
-        hearing=hearing,
+        poll_watch=poll_watch,
         queue=queue,
         tasks=tasks,
         lasting=lasting,
@@ -214,6 +221,6 @@ def assemble(
         cards=cards,
         alert_chat=alert_chat,
         people=people,
-        choices=choices,
+        chat_settings=chat_settings,
         feed=feed,
     )

@@ -9,9 +9,9 @@ import logging
 from controller.tasks import Tasks
 from handlers.chat.errors import ChatError, TokenRefusedError, TooManyError
 from handlers.telegram.connection import TelegramConnection
-from handlers.telegram.hearing import Hearing
 from handlers.telegram.intake import Intake
 from handlers.telegram.menus import Menus
+from handlers.telegram.poll_watch import PollWatch
 from handlers.telegram.polling import Poller
 
 log = logging.getLogger(__name__)
@@ -23,9 +23,9 @@ RETRY_FIRST, RETRY_LONGEST = 1.0, 30.0
 class TelegramBot:
     """The bot: call `run`, and end it with `stop`."""
 
-    def __init__(self, connection: TelegramConnection, *, hearing: Hearing, intake: Intake, menus: Menus) -> None:
-        self._connection, self._hearing, self._intake, self._menus = connection, hearing, intake, menus
-        self._poller = Poller(connection, hearing, intake.accept)
+    def __init__(self, connection: TelegramConnection, *, poll_watch: PollWatch, intake: Intake, menus: Menus) -> None:
+        self._connection, self._poll_watch, self._intake, self._menus = connection, poll_watch, intake, menus
+        self._poller = Poller(connection, poll_watch, intake.accept)
         self._tasks = Tasks()
         self._polling: asyncio.Task[None] | None = None
 
@@ -39,7 +39,7 @@ class TelegramBot:
         log.info("Telegram: I am @%s", self._connection.username)
         await self._intake.recover()
         self._tasks.start(self._menus.set_all(), "setting the menu of commands")
-        self._tasks.start(self._hearing.watch(), "watching the polls")
+        self._tasks.start(self._poll_watch.watch(), "watching the polls")
         self._polling = asyncio.create_task(self._poller.run(), name="polling")
         await asyncio.shield(self._polling)
 

@@ -8,7 +8,7 @@ import telegram
 
 from handlers.chat.errors import ChatError, TokenRefusedError, TooManyError
 from handlers.telegram.connection import TelegramConnection, Update
-from handlers.telegram.hearing import Hearing
+from handlers.telegram.poll_watch import PollWatch
 
 log = logging.getLogger(__name__)
 
@@ -27,10 +27,10 @@ class Poller:
     def __init__(
         self,
         connection: TelegramConnection,
-        hearing: Hearing,
+        poll_watch: PollWatch,
         accept: Callable[[list[Update], float | None], Awaitable[None]],
     ) -> None:
-        self._connection, self._hearing, self._accept = connection, hearing, accept
+        self._connection, self._poll_watch, self._accept = connection, poll_watch, accept
 
     async def run(self) -> None:
         """Poll until cancelled. Raises TokenRefusedError if Telegram rejects the token for good."""
@@ -41,7 +41,7 @@ class Poller:
             except telegram.error.Conflict as error:
                 log.log(logging.DEBUG if in_trouble else logging.ERROR, "Telegram: %s", error.message)
                 in_trouble = True
-                await self._hearing.conflict()
+                await self._poll_watch.poll_conflicted()
                 await asyncio.sleep(CONFLICT_WAIT)
             except TokenRefusedError:
                 raise
@@ -49,11 +49,11 @@ class Poller:
                 level = logging.DEBUG if in_trouble else logging.WARNING
                 log.log(level, "Telegram cannot be asked for messages (%s): trying on", error)
                 in_trouble = True
-                self._hearing.failed(error)
+                self._poll_watch.poll_failed(error)
                 await asyncio.sleep(error.seconds if isinstance(error, TooManyError) else wait)
                 wait = min(wait * 2, RETRY_LONGEST)
             else:
-                since = self._hearing.heard()
+                since = self._poll_watch.poll_succeeded()
                 if updates:
                     await self._accept(updates, None if first else since)
                     offset = max([offset or 0, *(number + 1 for each in updates if (number := _number(each)))])

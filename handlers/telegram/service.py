@@ -13,11 +13,11 @@ from controller.accounts.notices import CodeHidden, CodeShown, Notice, Timed, Tr
 from controller.accounts.reasons import State
 from controller.tasks import Tasks
 from controller.troubles import Trouble
-from handlers.alerts.escalation.escalator import Calling
+from handlers.alerts.escalation.escalator import EscalationPolicy
 from handlers.alerts.incidents.book import Kind
 from handlers.alerts.incidents.policy import AlertPolicy
 from handlers.alerts.service import Alerts
-from handlers.chat.choices import Choices
+from handlers.chat.chat_settings import ChatSettings
 from handlers.chat.destination import Destination
 from handlers.chat.people import People
 from handlers.chat.send_queue import SendQueue
@@ -26,7 +26,7 @@ from handlers.telegram.actions.linking import Linking
 from handlers.telegram.bot import TelegramBot
 from handlers.telegram.commands.proxies import TryProxy
 from handlers.telegram.connection import TelegramConnection
-from handlers.telegram.hearing import Hearing
+from handlers.telegram.poll_watch import PollWatch
 from handlers.telegram.ui.cards import Cards
 from handlers.telegram.ui.codes import Codes
 from handlers.telegram.ui.feed import Feed
@@ -46,9 +46,9 @@ class TelegramOptions:
     """What is set. admins, operators: Telegram user ids. alert_chat: None for each admin's private chat.
 
     region: the country that national numbers belong to, ISO 3166 alpha-2. alert_policies: of chats that have one of
-    their own; alert_policy: of the others. calling: whom to call when nobody comes. common_proxy: the address of the
-    proxy of all accounts, without its password. try_proxy: see `TryProxy`. encrypts: whether passwords of accounts' own
-    proxies are stored encrypted.
+    their own; alert_policy: of the others. escalation: whom to call if nobody responds. common_proxy: the address of
+    the proxy of all accounts, without its password. try_proxy: see `TryProxy`. encrypts: whether passwords of accounts'
+    own proxies are stored encrypted.
     """
 
     admins: tuple[int, ...]
@@ -57,7 +57,7 @@ class TelegramOptions:
     region: str | None = None
     alert_policy: AlertPolicy = field(default_factory=AlertPolicy)
     alert_policies: Mapping[int, AlertPolicy] = field(default_factory=dict)
-    calling: Calling = field(default_factory=Calling)
+    escalation: EscalationPolicy = field(default_factory=EscalationPolicy)
     common_proxy: str | None = None
     try_proxy: TryProxy | None = None
     encrypts: bool = False
@@ -75,7 +75,7 @@ class TelegramService:
         *,
         connection: TelegramConnection,
         bot: TelegramBot,
-        hearing: Hearing,
+        poll_watch: PollWatch,
         queue: SendQueue,
         tasks: Tasks,
         lasting: Tasks,
@@ -87,17 +87,17 @@ class TelegramService:
         cards: Cards,
         alert_chat: AlertChat,
         people: People,
-        choices: Choices,
+        chat_settings: ChatSettings,
         feed: Feed,
     ) -> None:
         self.call_listeners = connection.call_listeners
-        self._connection, self._bot, self._hearing, self._queue = connection, bot, hearing, queue
+        self._connection, self._bot, self._poll_watch, self._queue = connection, bot, poll_watch, queue
         self._tasks, self._lasting = tasks, lasting
         self.alerts = alerts
         """Absorbs transitions as they are stored, and sends them plainly if they cannot be."""
         self._responder, self._codes, self._linking, self._cards = responder, codes, linking, cards
         self._link_queue_messages = link_queue_messages
-        self._alert_chat, self._people, self._choices = alert_chat, people, choices
+        self._alert_chat, self._people, self._chat_settings = alert_chat, people, chat_settings
         self._feed = feed
 
     def notify(self, notice: Notice) -> None:
@@ -142,12 +142,12 @@ class TelegramService:
     @property
     def deaf(self) -> str:
         """Why no updates arrive; "" if they do."""
-        return self._hearing.deaf
+        return self._poll_watch.deaf
 
     @property
     def poll_age(self) -> float:
         """Seconds since the last successful poll."""
-        return self._hearing.poll_age
+        return self._poll_watch.poll_age
 
     def unsent(self) -> list[datetime]:
         """Return since when alerts are pending that have reached nobody."""
@@ -158,7 +158,7 @@ class TelegramService:
     async def load(self) -> None:
         """Load what is stored, before the first transition is stored. Raises OSError."""
         await self._people.load()
-        await self._choices.load()
+        await self._chat_settings.load()
         await self._alert_chat.start()
         await self.alerts.load()
         await self._cards.load()

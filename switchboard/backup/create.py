@@ -32,7 +32,7 @@ _ABANDONED_SECONDS = 86400.0
 
 
 @dataclass(frozen=True, slots=True)
-class Made:
+class BackupReport:
     """A backup that was created and verified. size: bytes."""
 
     path: Path
@@ -42,7 +42,7 @@ class Made:
     missing: tuple[str, ...]
 
     @property
-    def told(self) -> str:
+    def summary(self) -> str:
         """Its contents, in one line for people."""
         how = "encrypted" if self.is_encrypted else "not encrypted: PROFILE_KEY is not set"
         return f"{self.path}: {self.accounts} accounts, {self.size / 1e6:.1f} MB, {how}; read back and compared"
@@ -58,7 +58,7 @@ class Made:
 
 def create_backup(
     data_dir: Path, target: Path, key: str | None = None, is_given_up: Callable[[], bool] = lambda: False
-) -> Made:
+) -> BackupReport:
     """Back DATA_DIR up to a new file. Blocking. Raises BackupError, StorageError, ProfileError or OSError.
 
     is_given_up: polled between accounts and steps, so that a stopping program need not wait for completion.
@@ -86,7 +86,7 @@ def create_backup(
         with suppress(OSError):
             part.unlink()
         shutil.rmtree(work, ignore_errors=True)
-    return Made(target, target.stat().st_size, key is not None, manifest.accounts, manifest.missing)
+    return BackupReport(target, target.stat().st_size, key is not None, manifest.accounts, manifest.missing)
 
 
 def _refuse(data_dir: Path, target: Path) -> None:

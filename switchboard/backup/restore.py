@@ -21,14 +21,14 @@ _ORDER = ("names.key", "saved", "profiles", DATABASE)
 
 
 @dataclass(frozen=True, slots=True)
-class Restored:
+class RestoreReport:
     """The result of a restore. from_copies: accounts whose session came from an older saved copy."""
 
     manifest: Manifest
     from_copies: int
 
     @property
-    def told(self) -> str:
+    def summary(self) -> str:
         """What was restored, in a few words for people."""
         older = f" {self.from_copies} of them from older saved copies." if self.from_copies else ""
         return (
@@ -38,7 +38,7 @@ class Restored:
         )
 
 
-def restore_backup(source: Path, data_dir: Path, key: str | None = None) -> Restored:
+def restore_backup(source: Path, data_dir: Path, key: str | None = None) -> RestoreReport:
     """Restore a backup into an empty DATA_DIR. Blocking.
 
     Raises BackupError, DataDirError, StorageError or ProfileError, leaving DATA_DIR as empty as it was.
@@ -68,7 +68,7 @@ def restore_backup(source: Path, data_dir: Path, key: str | None = None) -> Rest
             raise
         finally:
             shutil.rmtree(work, ignore_errors=True)
-    return Restored(manifest, from_copies)
+    return RestoreReport(manifest, from_copies)
 
 
 def _check(source: Path, folder: Path) -> None:

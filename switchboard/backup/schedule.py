@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from controller.troubles import Trouble, Troubles
-from switchboard.backup.create import Made, create_backup
+from switchboard.backup.create import BackupReport, create_backup
 
 log = logging.getLogger(__name__)
 
@@ -39,7 +39,7 @@ class BackupSchedule:
         troubles: Troubles,
         *,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
-        create: Callable[[Path, Path, str | None, Callable[[], bool]], Made] = create_backup,
+        create: Callable[[Path, Path, str | None, Callable[[], bool]], BackupReport] = create_backup,
     ) -> None:
         self._data_dir, self._folder, self._key, self._troubles = data_dir, folder, key, troubles
         self._clock, self._create = clock, create
@@ -78,7 +78,7 @@ class BackupSchedule:
         finally:
             given_up.set()
         await asyncio.to_thread(remove_old, self._folder, now)
-        log.info("Backup: %s", made.told)
+        log.info("Backup: %s", made.summary)
         if made.problem:
             await self._tell(made.problem)
         else:  # even if an earlier run reported it

@@ -11,9 +11,9 @@ from collections.abc import AsyncIterator
 from typing import Any
 from urllib.parse import urlsplit
 
-from switchboard.calling import calling_of
 from switchboard.check.findings import Finding, Verdict
 from switchboard.data_dir import lock_holder
+from switchboard.escalation_policy import escalation_policy
 from switchboard.settings import Settings, SettingsError
 
 CONNECT_SECONDS = 10.0
@@ -37,7 +37,7 @@ async def _fallback(settings: Settings) -> list[Finding]:
             )
         ]
     try:
-        calling_of(settings)
+        escalation_policy(settings)
     except SettingsError as error:
         return [Finding("second way", Verdict.MEND, str(error))]
     urls = [each.get_secret_value() for each in settings.alert_fallback_urls]

@@ -20,7 +20,7 @@ from handlers.telegram.connection import TelegramConnection
 from handlers.telegram.service import TelegramOptions, TelegramService
 from sandbox.telegram import TelegramStandIn
 from storage.accounts import AccountRecords, ProxyRecords
-from storage.choices import ChoiceRecords
+from storage.chat_settings import ChatSettingRecords
 from storage.database import Database, open_database
 from storage.duty import DutyRecords
 from storage.inbox import Inbox
@@ -124,7 +124,7 @@ async def running_rig(
         requests=Inbox(database),
         roster=DutyRecords(database),
         people_store=PeopleRecords(database),
-        choice_store=ChoiceRecords(database),
+        chat_settings_store=ChatSettingRecords(database),
         proxies=proxies,
         hosts=hosts,
         clock=accounts.clock,

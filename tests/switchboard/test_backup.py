@@ -377,7 +377,7 @@ def scheduled(tmp_path, hours, make=None, standing=()):
                 make(len(at))
             at.append(round((loop.time() - begun) / 3600, 1))
             target.touch()
-            return create_module.Made(target, 1, False, 2, ())
+            return create_module.BackupReport(target, 1, False, 2, ())
 
         clock = lambda: NOW + timedelta(seconds=loop.time() - begun)
         task = asyncio.create_task(BackupSchedule(tmp_path, tmp_path, None, told, clock=clock, create=create).run())

@@ -12,11 +12,11 @@ from datetime import datetime, timedelta
 from functools import partial
 
 from controller.incidents import Entry
-from handlers.alerts.escalation import calling_text, fallback, steps
+from handlers.alerts.escalation import escalation_text, fallback, steps
 from handlers.alerts.escalation.audience import Audience
 from handlers.alerts.escalation.duty import OnDuty
 from handlers.alerts.escalation.fallback import FallbackChannel
-from handlers.alerts.escalation.steps import Key, Step, Trouble
+from handlers.alerts.escalation.steps import Key, OpenTrouble, Step
 from handlers.alerts.incidents.book import Book, Fact, Kind
 from handlers.alerts.incidents.ledger import Draft, Ledger
 from handlers.alerts.incidents.silences import Silences
@@ -32,7 +32,7 @@ RETRY_FIRST, RETRY_LONGEST = 15.0, 300.0
 
 
 @dataclass(frozen=True, slots=True)
-class Calling:
+class EscalationPolicy:
     """Whom to call when nobody responds. way: None without a fallback. after, escalate_after: zero for never.
 
     after: how long an alert is left to Telegram. escalate_after: how long each person called has to acknowledge.
@@ -44,7 +44,7 @@ class Calling:
 
 
 @dataclass(frozen=True, slots=True)
-class Surroundings:
+class EscalationContext:
     """What the escalator works with. absorb: adds facts to a chat's book."""
 
     ledger: Ledger
@@ -57,8 +57,8 @@ class Surroundings:
 class Escalator:
     """Create it with the alerts, load the ledger and the duty first, then run it."""
 
-    def __init__(self, around: Surroundings, calling: Calling) -> None:
-        self._around, self._calling = around, calling
+    def __init__(self, around: EscalationContext, policy: EscalationPolicy) -> None:
+        self._around, self._policy = around, policy
         self._ledger, self._clock, self._audience = around.ledger, around.clock, around.audience
         self._heard_since: dict[Key, datetime] = {}
         self._untaken_since: dict[Key, float] = {}
@@ -76,8 +76,8 @@ class Escalator:
     async def run(self) -> None:
         """Run until cancelled."""
         await asyncio.gather(
-            self._again_and_again(self.escalate, self._calling.escalate_after),
-            self._again_and_again(self.send_by_fallback, self._calling.after),
+            self._again_and_again(self.escalate, self._policy.escalate_after),
+            self._again_and_again(self.send_by_fallback, self._policy.after),
             self._again_and_again(self._watch_duty, timedelta(minutes=1)),
         )
 
@@ -103,14 +103,14 @@ class Escalator:
         if self._steps(self._ledger.books()):
             await self._ledger.update(self._take_steps)
 
-    def _steps(self, books: Iterable[Book]) -> list[tuple[Trouble, Step]]:
+    def _steps(self, books: Iterable[Book]) -> list[tuple[OpenTrouble, Step]]:
         now, roster, on_duty = self._clock(), self._audience.duty.roster, self._audience.on_duty()
         found = []
         for trouble in self._heard(books):
-            after = self._calling.escalate_after
+            after = self._policy.escalate_after
             step = steps.next_step(trouble, roster, now, after, on_duty.user if on_duty else None)
             # At the end of the list somebody must be left to call: else nothing is stored, and a list may yet be added.
-            if step is not None and (step.target is not None or trouble.silent or self._calling.way is not None):
+            if step is not None and (step.target is not None or trouble.silent or self._policy.way is not None):
                 found.append((trouble, step))
         return found
 
@@ -120,10 +120,10 @@ class Escalator:
             line = ""
             if step.target is not None:
                 target = self._audience.recipients.moved.get(step.target.chat, step.target.chat)
-                line = calling_text.escalated(step.target.name, now)
+                line = escalation_text.escalated(step.target.name, now)
                 self._sound_in(draft, target, trouble)
             elif trouble.silent:
-                line = calling_text.escalated("", now)
+                line = escalation_text.escalated("", now)
                 self.sound_everywhere(draft, [trouble.key])
             log.warning("An alert (%s) is escalated: %s", trouble.key[1], "to the next" if step.target else "to all")
 
@@ -138,7 +138,7 @@ class Escalator:
                         after = after.put(steps.with_line(incident, line))
                 draft.put(after)
 
-    def _sound_in(self, draft: Draft, chat: int, trouble: Trouble) -> None:
+    def _sound_in(self, draft: Draft, chat: int, trouble: OpenTrouble) -> None:
         """Sound an alert in one chat, where it may be open already."""
         book, key = draft.book(chat), trouble.key
         there = next((e for e in book.incidents if any((x.number, x.reason) == key for x in e.open_entries)), None)
@@ -163,7 +163,7 @@ class Escalator:
 
         Returns the seconds until the next message is due, if known.
         """
-        if self._calling.way is None:
+        if self._policy.way is None:
             return None
         if self._unmarked:
             await self._mark()
@@ -180,13 +180,13 @@ class Escalator:
             self._not_before = loop.time() + self._wait
         return None
 
-    def _due(self) -> list[Trouble]:
-        now, after = self._clock(), self._calling.after
+    def _due(self) -> list[OpenTrouble]:
+        now, after = self._clock(), self._policy.after
         floor = self._floor = self._floor or now + min(GRACE, after) - after
         heard = self._heard(self._ledger.books())
         is_silent = bool(self._around.silences.lasting())
-        standing = steps.standing(self._ledger.books(), lambda _, __: False) if is_silent else heard
-        known = {each.key for each in standing}
+        open_troubles = steps.open_troubles(self._ledger.books(), lambda _, __: False) if is_silent else heard
+        known = {each.key for each in open_troubles}
         self._heard_since = {key: at for key, at in self._heard_since.items() if key in known}
         self._heard_since |= dict.fromkeys(known - {each.key for each in heard}, now)
         loop_now = asyncio.get_running_loop().time()
@@ -194,9 +194,9 @@ class Escalator:
         self._untaken_since = {key: self._untaken_since.get(key, loop_now) for key in untaken}
         self._pause = None
 
-        def leaves(trouble: Trouble) -> bool:
+        def is_due_on_fallback(trouble: OpenTrouble) -> bool:
             heard_since = self._heard_since.get(trouble.key, floor)
-            if steps.leaves(trouble, now, after, heard_since=heard_since):
+            if steps.is_due_on_fallback(trouble, now, after, heard_since=heard_since):
                 return True
             if trouble.key not in self._untaken_since or trouble.second_way or trouble.acknowledged:
                 return False
@@ -207,7 +207,7 @@ class Escalator:
             self._pause = left if self._pause is None else min(self._pause, left)
             return left <= 0
 
-        return [each for each in heard if each.key not in self._unmarked and leaves(each)]
+        return [each for each in heard if each.key not in self._unmarked and is_due_on_fallback(each)]
 
     async def _mark(self) -> None:
         sent = dict(self._unmarked)
@@ -225,7 +225,7 @@ class Escalator:
     async def send_unless_taken(self, sending: Sequence["asyncio.Task[bool]"], html: str) -> None:
         """Send what cannot be stored by the fallback channel, unless one of these tasks reports its arrival in time."""
         loop = asyncio.get_running_loop()
-        ends_at, waiting = loop.time() + self._calling.after.total_seconds(), set(sending)
+        ends_at, waiting = loop.time() + self._policy.after.total_seconds(), set(sending)
         while waiting and loop.time() < ends_at:
             done, waiting = await asyncio.wait(
                 waiting, timeout=ends_at - loop.time(), return_when=asyncio.FIRST_COMPLETED
@@ -233,11 +233,11 @@ class Escalator:
             if any(not each.cancelled() and each.exception() is None and each.result() for each in done):
                 return
         words = fallback.plain(html)
-        await self._send("Switchboard: something needs you", f"{words}\n\n{calling_text.BY_FALLBACK_UNSTORED}")
+        await self._send("Switchboard: something needs you", f"{words}\n\n{escalation_text.BY_FALLBACK_UNSTORED}")
 
     async def _send(self, subject: str, body: str) -> str:
         """Send by the fallback channel; return the names of the services that accepted, "" if none did."""
-        way = self._calling.way
+        way = self._policy.way
         if way is None:
             return ""
         took = [name for name, taken in (await way.send(subject, body)).items() if taken]
@@ -247,10 +247,10 @@ class Escalator:
             log.error("No fallback service accepted an alert either")
         return ", ".join(took)
 
-    def _heard(self, books: Iterable[Book]) -> list[Trouble]:
+    def _heard(self, books: Iterable[Book]) -> list[OpenTrouble]:
         """Return the open troubles that are not silenced."""
         is_silent = bool(self._around.silences.lasting())
-        return steps.standing(books, self._is_silenced if is_silent else lambda _, __: False)
+        return steps.open_troubles(books, self._is_silenced if is_silent else lambda _, __: False)
 
     def _is_silenced(self, chat: int, number: str) -> bool:
         return self._around.silences.until(chat, number) is not None
@@ -266,7 +266,7 @@ class Escalator:
             return
         if (before and before.user) == (now and now.user):
             return
-        html = calling_text.duty_changed(now, self._clock())
+        html = escalation_text.duty_changed(now, self._clock())
         chats = [place.chat for place in self._audience.recipients.of_admins()]
         chats += [each.user for each in (before, now) if each is not None]
 

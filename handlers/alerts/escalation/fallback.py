@@ -6,7 +6,7 @@ from datetime import datetime
 from html import unescape
 from typing import Protocol
 
-from handlers.alerts.escalation.steps import Trouble
+from handlers.alerts.escalation.steps import OpenTrouble
 from handlers.texts.vocabulary import alert_wording, clock, count, span
 
 TROUBLES_AT_ONCE = 200
@@ -29,7 +29,7 @@ def plain(html: str) -> str:
     return unescape(re.sub(r"<[^>]*>", "", html))
 
 
-def title(troubles: Sequence[Trouble]) -> str:
+def title(troubles: Sequence[OpenTrouble]) -> str:
     """Return the subject of a message about these troubles."""
     accounts = len({each.key[0] for each in troubles if each.key[0]})
     if not accounts:
@@ -37,7 +37,7 @@ def title(troubles: Sequence[Trouble]) -> str:
     return f"Switchboard: {count(accounts, 'account')} {'needs' if accounts == 1 else 'need'} you"
 
 
-def text(troubles: Sequence[Trouble], names: Callable[[str], str], now: datetime) -> str:
+def text(troubles: Sequence[OpenTrouble], names: Callable[[str], str], now: datetime) -> str:
     """Return the body of a message: each reason once, the accounts concerned, and why this channel is used."""
     lines: list[str] = []
     for reason in dict.fromkeys(each.key[1] for each in troubles):

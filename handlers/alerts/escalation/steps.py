@@ -17,7 +17,7 @@ Key = tuple[str, str]
 
 
 @dataclass(frozen=True, slots=True)
-class Trouble:
+class OpenTrouble:
     """An open critical trouble, across all chats. told_at: when the first chat got it, None while none has."""
 
     key: Key
@@ -34,7 +34,7 @@ class Trouble:
     """Whether it went out by the fallback channel."""
 
 
-def standing(books: Iterable[Book], is_silenced: Callable[[int, str], bool]) -> list[Trouble]:
+def open_troubles(books: Iterable[Book], is_silenced: Callable[[int, str], bool]) -> list[OpenTrouble]:
     """Return the open troubles, oldest first, except those that a silence covers in every chat.
 
     is_silenced: of a chat and an account.
@@ -53,12 +53,12 @@ def standing(books: Iterable[Book], is_silenced: Callable[[int, str], bool]) -> 
     return sorted(troubles, key=lambda each: each.at)
 
 
-def _trouble(key: Key, heard: list[tuple[Incident, Entry]], places: list[tuple[Incident, Entry]]) -> Trouble:
+def _trouble(key: Key, heard: list[tuple[Incident, Entry]], places: list[tuple[Incident, Entry]]) -> OpenTrouble:
     taken = [at for incident, entry in heard if (at := taken_at(incident, entry)) is not None]
     entries = [entry for _, entry in places]
     last = [entry.escalated_at for entry in entries if entry.escalated_at is not None]
     first = min(entries, key=lambda entry: entry.at)
-    return Trouble(
+    return OpenTrouble(
         key,
         first.at,
         first.cause,
@@ -81,7 +81,9 @@ def taken_at(incident: Incident, entry: Entry) -> datetime | None:
     return max(incident.told_at, entry.at)
 
 
-def leaves(trouble: Trouble, now: datetime, after: timedelta, *, heard_since: datetime | None = None) -> bool:
+def is_due_on_fallback(
+    trouble: OpenTrouble, now: datetime, after: timedelta, *, heard_since: datetime | None = None
+) -> bool:
     """Return whether a trouble is due on the fallback channel now.
 
     after: how long it is left to the chat service. heard_since: earliest start of that period, since before it was
@@ -104,7 +106,9 @@ class Step:
     level: int
 
 
-def next_step(trouble: Trouble, roster: Roster, now: datetime, after: timedelta, on_duty: int | None) -> Step | None:
+def next_step(
+    trouble: OpenTrouble, roster: Roster, now: datetime, after: timedelta, on_duty: int | None
+) -> Step | None:
     """Return whom a trouble is escalated to now. after: how long each has to acknowledge; zero for never.
 
     on_duty: was called first, and is not called again from the list.

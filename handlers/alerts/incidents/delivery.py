@@ -14,7 +14,7 @@ from controller.incidents import CRITICAL, Entry, Incident, Message
 from handlers.alerts.incidents import incident_text
 from handlers.alerts.incidents.incident_text import Names, Offers, by_traits, digest
 from handlers.alerts.incidents.policy import AlertPolicy, elapsed
-from handlers.chat.choices import Loudness
+from handlers.chat.chat_settings import Loudness
 from handlers.chat.messages import Text
 
 

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from controller.accounts.reasons import Reason
 from controller.incidents import CRITICAL
 from controller.troubles import Trouble
-from handlers.chat.choices import Loudness
+from handlers.chat.chat_settings import Loudness
 
 KINDS: Mapping[str, frozenset[str]] = {
     "circuit": frozenset({Reason.BREAKER_OPEN, Reason.TRIAL_FAILED}),

@@ -179,13 +179,13 @@ class AlertActions:
     async def _list(self, request: Request) -> None:
         chat, now = request.place.chat, self._clock()
         silences = self._silences.here(chat)
-        here = self._handling.standing(chat)
+        here = self._handling.open_incidents(chat)
         elsewhere = self._elsewhere(request, here) if request.private else []
         told = [self._as_told_to(request, each) for each in silences]
         quiet = [alert_text.silence_line(each, self._names(each.numbers), now) for each in told]
         text = alert_text.alerts_and_silences(
-            [line for each in here for line in alert_text.standing(each, self._name, now)],
-            [line for each in elsewhere for line in alert_text.standing(each, self._name, now)],
+            [line for each in here for line in alert_text.open_incident(each, self._name, now)],
+            [line for each in elsewhere for line in alert_text.open_incident(each, self._name, now)],
             quiet,
             beside=self._need_somebody(request, [*here, *elsewhere]) if request.private else 0,
             comes_here=request.private or chat == self._recipients.alert_chat,
@@ -200,7 +200,7 @@ class AlertActions:
         """Return open incidents of other chats that are not listed here, as far as this person may see them."""
         listed = {(entry.number, entry.reason) for each in here for entry in each.open_entries}
         found = []
-        for each in self._handling.standing_everywhere():
+        for each in self._handling.all_open_incidents():
             those = [
                 e for e in each.open_entries if (e.number, e.reason) not in listed and self._sees(request, e.number)
             ]

@@ -10,7 +10,7 @@ import logging
 from controller.tasks import Tasks
 from handlers.alerts.incidents.recipients import Recipients
 from handlers.alerts.service import Alerts
-from handlers.chat.choices import ChoiceStore
+from handlers.chat.chat_settings import ChatSettingsStore
 from handlers.chat.destination import Destination
 from handlers.chat.errors import ChatError
 from handlers.chat.messages import Lane
@@ -36,7 +36,7 @@ class AlertChat:
         lasting: Tasks,
         recipients: Recipients,
         alerts: Alerts,
-        store: ChoiceStore,
+        store: ChatSettingsStore,
     ) -> None:
         self._destination, self._store = destination, store
         self._finding: asyncio.Task[None] | None = None

@@ -17,7 +17,7 @@ from handlers.alerts.escalation.duty import (
 from handlers.chat.people import Role
 from handlers.chat.request import Request
 from handlers.telegram.actions.context import Context
-from handlers.telegram.actions.try_ways import WayTest
+from handlers.telegram.actions.delivery_check import DeliveryCheck
 from handlers.telegram.commands.table import Command, Topic
 from handlers.telegram.ui import duty_text
 from handlers.texts import answers
@@ -30,10 +30,10 @@ NAME_LENGTH = 40
 class DutyCommands(Topic):
     """/duty, /escalate and /test. All may read, admins change it; people on the roster may take or end their duty."""
 
-    def __init__(self, context: Context, *, duty: Duty, ways: WayTest) -> None:
+    def __init__(self, context: Context, *, duty: Duty, delivery_check: DeliveryCheck) -> None:
         self._context, self._people = context, context.people
         self._responder, self._clock = context.responder, context.clock
-        self._duty, self._ways = duty, ways
+        self._duty, self._delivery_check = duty, delivery_check
 
     async def duty(self, request: Request) -> None:
         """Show who is on duty, or change it."""
@@ -45,7 +45,7 @@ class DutyCommands(Topic):
 
     async def test(self, request: Request) -> None:
         """Test every channel."""
-        await self._ways.run(request)
+        await self._delivery_check.run(request)
 
     COMMANDS = (
         Command(

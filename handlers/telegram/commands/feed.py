@@ -1,7 +1,7 @@
 """/feed: whether changes of accounts are listed in a chat, and for which accounts."""
 
 from controller.registry import Account
-from handlers.chat.choices import Choices
+from handlers.chat.chat_settings import ChatSettings
 from handlers.chat.people import Role
 from handlers.chat.request import Request
 from handlers.telegram.actions.context import Context
@@ -16,15 +16,15 @@ WORD_LENGTH = 60
 class FeedCommands(Topic):
     """Shows and changes what a chat's feed lists."""
 
-    def __init__(self, context: Context, choices: Choices) -> None:
-        self._context, self._choices, self._responder = context, choices, context.responder
+    def __init__(self, context: Context, chat_settings: ChatSettings) -> None:
+        self._context, self._chat_settings, self._responder = context, chat_settings, context.responder
 
     async def feed(self, request: Request) -> None:
         """Show what is listed here, or change it."""
         first, _, rest = request.words.strip().partition(" ")
         first, rest = first.casefold(), " ".join(rest.split())[:WORD_LENGTH]
         if first not in {"on", "off"}:
-            shown = texts.chosen([self._named(word) for word in self._choices.feed(request.chat) or ()])
+            shown = texts.chosen([self._named(word) for word in self._chat_settings.feed(request.chat) or ()])
             how = texts.HOW_TO if self._may(request) else texts.ONLY_ADMINS_IN_GROUPS
             await self._responder.answer(request, f"{shown}\n{how}")
             return
@@ -38,10 +38,10 @@ class FeedCommands(Topic):
                 await self._responder.answer(request, texts.nothing_fits(rest))
                 return
             known = {account.number for account in self._context.accounts.accounts()}
-            before = (each for each in self._choices.feed(request.chat) or () if each)
+            before = (each for each in self._chat_settings.feed(request.chat) or () if each)
             before = (each for each in before if not each.startswith("+") or each in known)
             words = ("",) if not word else tuple(dict.fromkeys((*before, word)))
-        await self._choices.set_feed(request.chat, words)
+        await self._chat_settings.set_feed(request.chat, words)
         await self._context.audit(
             request.user, "feed", None, f"{first} {rest}".strip() + ("" if request.private else ", in a group")
         )

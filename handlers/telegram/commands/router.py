@@ -13,7 +13,7 @@ from handlers.telegram.actions.find_account import nearest
 from handlers.telegram.commands.accounts import AccountCommands
 from handlers.telegram.commands.alerts import AlertCommands
 from handlers.telegram.commands.audit import AuditCommands
-from handlers.telegram.commands.choices import ChoiceCommands
+from handlers.telegram.commands.chat_settings import ChatSettingCommands
 from handlers.telegram.commands.duty import DutyCommands
 from handlers.telegram.commands.feed import FeedCommands
 from handlers.telegram.commands.help import HelpCommands
@@ -27,7 +27,7 @@ from handlers.texts import answers
 from handlers.texts import people as people_text
 
 TOPICS = (
-    AccountCommands, AlertCommands, OwnershipCommands, ProxyCommands, DutyCommands, ChoiceCommands, PeopleCommands,
+    AccountCommands, AlertCommands, OwnershipCommands, ProxyCommands, DutyCommands, ChatSettingCommands, PeopleCommands,
     FeedCommands, AuditCommands, HostCommands, HelpCommands,
 )  # fmt: skip
 COMMANDS: tuple[Command, ...] = tuple(row for topic in TOPICS for row in topic.COMMANDS)

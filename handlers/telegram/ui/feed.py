@@ -11,7 +11,7 @@ from collections.abc import Callable
 from controller.accounts.notices import Transition
 from controller.registry import Account, Registry, UnknownAccountError
 from controller.tasks import Tasks
-from handlers.chat.choices import Choices
+from handlers.chat.chat_settings import ChatSettings
 from handlers.chat.errors import ChatError
 from handlers.chat.messages import Lane, Place, Text
 from handlers.chat.messenger import Messenger
@@ -38,11 +38,11 @@ class Feed:
         *,
         accounts: Registry,
         people: People,
-        choices: Choices,
+        chat_settings: ChatSettings,
         fits: Callable[[Account, str], bool],
     ) -> None:
         self._queue, self._tasks, self._accounts = queue, tasks, accounts
-        self._people, self._choices, self._fits = people, choices, fits
+        self._people, self._chat_settings, self._fits = people, chat_settings, fits
         self._waiting: dict[int, list[str]] = {}
         self._left_out: dict[int, int] = {}
         self._begun: set[int] = set()
@@ -56,7 +56,7 @@ class Feed:
             account = self._accounts.account(transition.number)
         except UnknownAccountError:
             return
-        for chat, words in self._choices.feeds():
+        for chat, words in self._chat_settings.feeds():
             if self._may_read(chat, account) and any(not word or self._fits(account, word) for word in words):
                 self._add(chat, texts.line(transition, answers.title(account)))
 
@@ -66,9 +66,9 @@ class Feed:
         The first message says how to turn it off.
         """
         first = all(each.number == account.number for each in self._accounts.accounts() if each.owner == user)
-        if not first or not self._people.is_admin(user) or self._choices.feed(user) is not None:
+        if not first or not self._people.is_admin(user) or self._chat_settings.feed(user) is not None:
             return
-        await self._choices.set_feed(user, (account.number,))
+        await self._chat_settings.set_feed(user, (account.number,))
         self._begun.add(user)
 
     def _may_read(self, chat: int, account: Account) -> bool:

@@ -24,7 +24,7 @@ from aiohttp import web
 from controller.accounts.reasons import Reason, State
 from controller.network.account_proxies import AccountProxies
 from controller.recorder import Recorder
-from handlers.alerts.escalation.escalator import Calling
+from handlers.alerts.escalation.escalator import EscalationPolicy
 from handlers.alerts.escalation.steps import standing
 from handlers.alerts.incidents.policy import AlertPolicy
 from handlers.telegram.assemble import assemble
@@ -32,7 +32,7 @@ from handlers.telegram.connection import TelegramConnection
 from handlers.telegram.service import TelegramOptions, TelegramService
 from sandbox.telegram import TelegramStandIn
 from storage.accounts import AccountRecords, ProxyRecords
-from storage.choices import ChoiceRecords
+from storage.chat_settings import ChatSettingRecords
 from storage.database import open_database
 from storage.duty import DutyRecords
 from storage.inbox import Inbox
@@ -83,7 +83,7 @@ async def serve(up: Callable[[], None], path: Path, url: str, token: str, second
             _put(accounts, number)
         service = assemble(
             TelegramConnection(token, url),
-            TelegramOptions(admins=CHATS, alert_policy=policy, calling=_calling(fallback)),
+            TelegramOptions(admins=CHATS, alert_policy=policy, escalation=_calling(fallback)),
             accounts=accounts,
             records=FakeRecords(),
             messages=MessageStore(database),
@@ -91,7 +91,7 @@ async def serve(up: Callable[[], None], path: Path, url: str, token: str, second
             requests=Inbox(database),
             roster=DutyRecords(database),
             people_store=PeopleRecords(database),
-            choice_store=ChoiceRecords(database),
+            chat_settings_store=ChatSettingRecords(database),
             proxies=AccountProxies(ProxyRecords(database)),
             limits=UNLIMITED,
         )
@@ -136,10 +136,10 @@ async def _is_somewhere(service: TelegramService, recorder: Recorder) -> bool:
     return recorder._idle.is_set() and all(each.told_at is not None or each.second_way for each in stands)
 
 
-def _calling(fallback: str) -> Calling:
+def _calling(fallback: str) -> EscalationPolicy:
     if not fallback:
-        return Calling(None, escalate_after=timedelta(0))
-    return Calling(FallbackChannel([fallback]), after=LEFT_TO_TELEGRAM, escalate_after=timedelta(0))
+        return EscalationPolicy(None, escalate_after=timedelta(0))
+    return EscalationPolicy(FallbackChannel([fallback]), after=LEFT_TO_TELEGRAM, escalate_after=timedelta(0))
 
 
 # --- who kills it -----------------------------------------------------------------------------------------------------

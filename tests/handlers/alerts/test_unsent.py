@@ -7,7 +7,7 @@ import pytest
 
 from controller.accounts.reasons import Reason, State
 from controller.troubles import Trouble
-from handlers.alerts.escalation.escalator import Calling
+from handlers.alerts.escalation.escalator import EscalationPolicy
 from tests.handlers.alerts.storms import connected, now, rigged
 from tests.handlers.fakes import ADMIN, SECOND_ADMIN
 from tests.virtual_time import run_virtual
@@ -98,7 +98,7 @@ def test_what_went_out_by_the_fallback_is_told(tmp_path):
             return {"1 (json)": True}
 
     async def main():
-        async with rigged(tmp_path, calling=Calling(Way())) as rig:
+        async with rigged(tmp_path, escalation=EscalationPolicy(Way())) as rig:
             (number,) = connected(rig, 1)
             await passing(rig, 60)
             rig.client.fail("500", method="sendMessage")

@@ -12,7 +12,7 @@ from handlers.telegram.connection import TelegramConnection
 from handlers.telegram.service import TelegramOptions
 from sandbox.telegram import TelegramStandIn
 from storage.accounts import ProxyRecords
-from storage.choices import ChoiceRecords
+from storage.chat_settings import ChatSettingRecords
 from storage.database import Database
 from storage.duty import DutyRecords
 from storage.inbox import Inbox
@@ -63,7 +63,7 @@ async def test_a_token_that_is_refused_at_the_start_ends_it(telegram: TelegramSt
         requests=Inbox(database),
         roster=DutyRecords(database),
         people_store=PeopleRecords(database),
-        choice_store=ChoiceRecords(database),
+        chat_settings_store=ChatSettingRecords(database),
         proxies=AccountProxies(ProxyRecords(database)),
     )
     with pytest.raises(TokenRefusedError, match="TELEGRAM_BOT_TOKEN") as error:

@@ -81,7 +81,7 @@ async def test_what_stood_about_a_removed_account_ends(rig: Rig):
     await rig.seen(ADMIN, lambda m: "every attempt" in m["text"])
     await confirmed_removal(rig)
     await rig.seen(ADMIN, lambda m: "is removed" in m["text"])
-    await until(lambda: rig.service.alerts.handling.standing(ADMIN) == [], "nothing stands")
+    await until(lambda: rig.service.alerts.handling.open_incidents(ADMIN) == [], "nothing stands")
 
 
 async def test_an_account_is_given_to_another_operator(rig: Rig):

@@ -144,8 +144,8 @@ async def test_a_demoted_admin_gets_no_alerts_of_others(rig: Rig):
     rig.accounts.move(BERLIN, State.SUSPENDED, Reason.EXHAUSTED, alert=Reason.EXHAUSTED)
     await rig.seen(STRANGER, lambda m: "every attempt" in m["text"])
     await rig.answer(ADMIN, f"/people {STRANGER} viewer", "is a viewer now")
-    assert rig.service.alerts.handling.standing(STRANGER) == []
-    assert rig.service.alerts.handling.standing(ADMIN)
+    assert rig.service.alerts.handling.open_incidents(STRANGER) == []
+    assert rig.service.alerts.handling.open_incidents(ADMIN)
 
 
 async def test_whom_the_settings_name_cannot_be_removed_or_made_less(rig: Rig):

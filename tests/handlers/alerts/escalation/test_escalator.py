@@ -10,7 +10,7 @@ from typing import Any
 from controller.accounts.reasons import Reason, State
 from controller.incidents import DutyOverride, Roster, Target
 from controller.troubles import Trouble
-from handlers.alerts.escalation.escalator import Calling
+from handlers.alerts.escalation.escalator import EscalationPolicy
 from handlers.alerts.incidents.book import Kind
 from handlers.alerts.incidents.policy import AlertPolicy
 from sandbox.telegram import TelegramStandIn
@@ -42,7 +42,7 @@ class Outside:
 
 @asynccontextmanager
 async def rigged(
-    folder: Path, outside: Outside | None = None, *, roster: Roster | None = None, **calling: Any
+    folder: Path, outside: Outside | None = None, *, roster: Roster | None = None, **escalation: Any
 ) -> AsyncIterator[Rig]:
     loop = virtual_loop()
     async with (
@@ -54,7 +54,7 @@ async def rigged(
             telegram.client.world.private_chat(user)
         if roster is not None:
             await DutyRecords(database).save(roster)
-        options = {"calling": Calling(outside, **calling), "alert_policy": AlertPolicy()}
+        options = {"escalation": EscalationPolicy(outside, **escalation), "alert_policy": AlertPolicy()}
         accounts = FakeAccounts(loop.clock)
         async with running_rig(telegram, database, None, accounts, limits=UNLIMITED, **options) as rig:
             await pass_time(30)
@@ -161,7 +161,7 @@ async def test_with_both_ways_down_the_chat_gets_it_when_it_is_back_and_nothing_
 async def test_an_escalation_that_never_comes_is_never_looked_for(tmp_path, monkeypatch):
     looks: list[float] = []
     monkeypatch.setattr(
-        "handlers.alerts.escalation.steps.standing", lambda *_: looks.append(virtual_loop().time()) or []
+        "handlers.alerts.escalation.steps.open_troubles", lambda *_: looks.append(virtual_loop().time()) or []
     )
     async with rigged(tmp_path, escalate_after=timedelta(0)):
         looks.clear()
@@ -330,5 +330,5 @@ async def test_where_there_is_nobody_to_call_nothing_is_stored(tmp_path):
     async with rigged(tmp_path) as rig:
         lose(rig)
         await pass_time(3600)
-        (entry,) = rig.service.alerts.handling.standing(ADMIN)[0].open_entries
+        (entry,) = rig.service.alerts.handling.open_incidents(ADMIN)[0].open_entries
         assert (entry.escalated, sounding(rig, ADMIN)) == (0, 1)

@@ -16,7 +16,7 @@ from handlers.alerts.escalation.duty import (
     parse_minute,
     parse_until,
 )
-from handlers.alerts.escalation.steps import leaves, next_step, standing
+from handlers.alerts.escalation.steps import is_due_on_fallback, next_step, open_troubles
 from handlers.alerts.incidents.book import Book, Fact, Kind, Setting
 from handlers.alerts.incidents.policy import AlertPolicy
 
@@ -39,7 +39,7 @@ def book(chat: int = 1, *entries: Entry, told: float | None = None, **more) -> B
 
 
 def stands(*books: Book, silenced=lambda *_: False):
-    return standing(books, silenced)
+    return open_troubles(books, silenced)
 
 
 # --- the fallback channel ---------------------------------------------------------------------------------------------
@@ -49,13 +49,13 @@ def stands(*books: Book, silenced=lambda *_: False):
 def test_what_telegram_has_not_taken_in_time_leaves_it(at, due):
     (one,) = stands(book())
 
-    assert leaves(one, seconds(at), AFTER) is due
+    assert is_due_on_fallback(one, seconds(at), AFTER) is due
 
 
 def test_one_chat_that_took_it_is_enough():
     (one,) = stands(book(1), book(2, told=3))
 
-    assert not leaves(one, seconds(999), AFTER)
+    assert not is_due_on_fallback(one, seconds(999), AFTER)
 
 
 def test_an_account_is_one_trouble_in_however_many_chats():
@@ -66,20 +66,20 @@ def test_it_goes_out_once_in_whichever_chat_that_is_marked():
     marked = Entry(A, Reason.LOGGED_OUT, MONDAY, second_way="mail", second_way_at=seconds(180))
     (one,) = stands(book(1), book(2, marked))
 
-    assert not leaves(one, seconds(999), AFTER)
+    assert not is_due_on_fallback(one, seconds(999), AFTER)
 
 
 def test_what_was_refused_for_good_was_not_taken():
     (one,) = stands(book(told=1, parts=(Message(shown="x", refused=True),)))
 
-    assert leaves(one, seconds(180), AFTER)
+    assert is_due_on_fallback(one, seconds(180), AFTER)
 
 
 def test_what_joined_an_alert_that_could_not_be_edited_was_not_taken():
     late = Entry(B, Reason.LOGGED_OUT, seconds(30))
     troubles = stands(book(1, Entry(A, Reason.LOGGED_OUT, MONDAY), late, told=1, news=True))
 
-    assert [each.key[0] for each in troubles if leaves(each, seconds(300), AFTER)] == [B]
+    assert [each.key[0] for each in troubles if is_due_on_fallback(each, seconds(300), AFTER)] == [B]
 
 
 def test_what_passes_or_is_no_ones_call_never_leaves():
@@ -92,8 +92,8 @@ def test_a_silence_holds_it_back_and_the_time_counts_from_its_end():
 
     (one,) = stands(book(1), book(2), silenced=lambda chat, _: chat == 1)
 
-    assert leaves(one, seconds(200), AFTER)
-    assert not leaves(one, seconds(200), AFTER, heard_since=seconds(100))
+    assert is_due_on_fallback(one, seconds(200), AFTER)
+    assert not is_due_on_fallback(one, seconds(200), AFTER, heard_since=seconds(100))
 
 
 def test_what_came_back_after_it_was_over_may_leave_again():
@@ -125,7 +125,7 @@ def test_each_on_the_list_has_his_time_then_everybody():
     steps, last = walk(one, Roster(targets=(ADA, BOB, NIGHT)))
 
     assert steps == [(15, "Ada"), (30, "Bob"), (45, "Night"), (60, "everybody")]
-    assert leaves(last, seconds(3600), AFTER), "and then it leaves Telegram"
+    assert is_due_on_fallback(last, seconds(3600), AFTER), "and then it leaves Telegram"
 
 
 def test_who_is_on_duty_was_called_first_and_is_left_out():
@@ -139,7 +139,7 @@ def test_somebody_who_is_on_it_ends_it(where):
     (one,) = stands(book(told=0), book(2, told=0, **where))
 
     assert walk(one, Roster(targets=(ADA,)))[0] == []
-    assert not leaves(replace(one, escalated=EVERYBODY), seconds(9999), AFTER)
+    assert not is_due_on_fallback(replace(one, escalated=EVERYBODY), seconds(9999), AFTER)
 
 
 def test_what_nobody_was_told_of_is_not_escalated_in_the_same_chat_service():

@@ -14,7 +14,7 @@ from handlers.alerts.incidents import delivery, incident_text
 from handlers.alerts.incidents.book import Book, Fact, Kind, Setting
 from handlers.alerts.incidents.delivery import Edit, OpenTopic, Remind, Send, Withdraw
 from handlers.alerts.incidents.policy import AlertPolicy
-from handlers.chat.choices import Loudness
+from handlers.chat.chat_settings import Loudness
 from handlers.chat.html import rendered_length
 from handlers.texts.vocabulary import ALERTS, TROUBLES, WHY, alert_wording
 

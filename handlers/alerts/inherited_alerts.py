@@ -1,7 +1,7 @@
-"""What an earlier run told of accounts beside their state, and what became of it: a dialog, a number to confirm.
+"""Alerts that an earlier run left open about an account's page rather than its state: a dialog, a number to confirm.
 
-Such a trouble ends by its own word, which only the run can say that noticed it. So what an earlier run left standing is
-looked at anew: whatever is not so any more ends, and whatever is noticed again has not come another time.
+Only the run that raised such an alert can end it by an event. So after a start each one is checked against the account:
+it is ended if its cause is gone, and not raised a second time if the cause is noticed again.
 """
 
 import asyncio
@@ -21,15 +21,18 @@ from handlers.alerts.incidents.ledger import Ledger
 log = logging.getLogger(__name__)
 
 LOOK_SECONDS = 30.0
-"""Between two looks, as long as anything is left."""
+"""Between two checks, as long as any are left."""
 SETTLED = timedelta(minutes=2)
-"""How long an account is connected, or the program runs, before what its page does not show is over."""
+"""How long an account must be connected, or the program run, before a cause that is not visible counts as gone."""
 STEADY = timedelta(hours=1)
-"""How long an account that kept dropping out is to be connected."""
+"""How long an account that was flapping must stay connected before that alert ends."""
 
 
-class LeftOver:
-    """Looks at it until nothing is left. Load it with the entries that stand at the start, then run it."""
+class InheritedAlerts:
+    """Checks them until none is left. Load it with the entries that are open at the start, then run it.
+
+    left: (number, reason) of the remaining ones, shared with the absorber so that these are not raised again.
+    """
 
     def __init__(
         self,
@@ -43,13 +46,13 @@ class LeftOver:
         self._left, self._numbers = left, set[str]()
 
     def load(self, entries: Iterable[Entry]) -> None:
-        """Take what stands of accounts beside their state."""
+        """Select the entries to check."""
         entries = [each for each in entries if each.number]
         self._left |= {(each.number, each.reason) for each in entries if traits_of(each.reason).stands}
         self._numbers = {each.number for each in entries}
 
     async def run(self) -> None:
-        """Look until nothing is left."""
+        """Check until none is left."""
         began = self._clock()
         if self._numbers:
             await asyncio.sleep(SETTLED.total_seconds())
@@ -63,7 +66,7 @@ class LeftOver:
                     await self._end(number, reason)
 
     def _is_gone(self, number: str) -> bool:
-        """Tell whether there is no such account any more, as after a backup was restored."""
+        """Whether the account does not exist any more, as after a backup was restored."""
         try:
             self._accounts.account(number)
         except UnknownAccountError:
@@ -95,5 +98,5 @@ class LeftOver:
 
 
 def _is_asked(status: Status, reason: str) -> bool:
-    """Tell whether the page shows now what a person was asked about."""
+    """Whether the page still shows what a person was asked about."""
     return bool(status.dialog) if reason == Reason.DIALOG else status.unconfirmed is not None

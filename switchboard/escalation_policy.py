@@ -2,16 +2,16 @@
 
 from datetime import timedelta
 
-from handlers.alerts.escalation.escalator import Calling
+from handlers.alerts.escalation.escalator import EscalationPolicy
 from switchboard.settings import Settings, SettingsError
 
 
-def calling_of(settings: Settings) -> Calling:
+def escalation_policy(settings: Settings) -> EscalationPolicy:
     """Return how unacknowledged alerts escalate. Raises SettingsError with one line, without secrets."""
     after = timedelta(seconds=settings.alert_fallback_after_seconds)
     escalate_after = timedelta(seconds=settings.escalate_after_seconds)
     if not settings.alert_fallback_urls:
-        return Calling(None, after, escalate_after)
+        return EscalationPolicy(None, after, escalate_after)
     try:
         from switchboard.monitoring.fallback import FallbackChannel, FallbackError
     except ImportError as error:
@@ -22,4 +22,4 @@ def calling_of(settings: Settings) -> Calling:
         way = FallbackChannel([address.get_secret_value() for address in settings.alert_fallback_urls])
     except FallbackError as error:
         raise SettingsError(str(error)) from None
-    return Calling(way, after, escalate_after)
+    return EscalationPolicy(way, after, escalate_after)

@@ -3,7 +3,7 @@
 import asyncio
 from datetime import datetime
 
-from handlers.alerts.escalation import calling_text
+from handlers.alerts.escalation import escalation_text
 from handlers.alerts.escalation.duty import Duty
 from handlers.alerts.escalation.fallback import FallbackChannel, plain
 from handlers.alerts.incidents.recipients import Recipients
@@ -17,7 +17,7 @@ PATIENCE = 60.0
 """Seconds that Telegram may take in all; the fallback has its own deadline."""
 
 
-class WayTest:
+class DeliveryCheck:
     """Sends the test, and reports in one message which channel accepted what. way: None if there is no fallback."""
 
     def __init__(
@@ -35,9 +35,11 @@ class WayTest:
             self._try_fallback(request.name, now),
         )
         results = dict(zip(tries, telegram, strict=True))
-        lines = [calling_text.tested(name, results[chat, False], results[chat, True]) for chat, name in chats.items()]
-        lines += [calling_text.tested_outside(name, took=took) for name, took in outside.items()]
-        await self._responder.answer(request, calling_text.test_result(lines, outside=bool(outside)))
+        lines = [
+            escalation_text.tested(name, results[chat, False], results[chat, True]) for chat, name in chats.items()
+        ]
+        lines += [escalation_text.tested_outside(name, took=took) for name, took in outside.items()]
+        await self._responder.answer(request, escalation_text.test_result(lines, outside=bool(outside)))
 
     def _chats(self) -> dict[int, str]:
         """Return the chats that get alerts with sound, with their names."""
@@ -49,7 +51,7 @@ class WayTest:
 
     async def _try(self, chat: int, name: str, now: datetime, *, silent: bool) -> str:
         """Send one; return why it failed, "" if the chat service accepted it."""
-        text = Text(calling_text.test_alert(name, now, silent=silent))
+        text = Text(escalation_text.test_alert(name, now, silent=silent))
         try:
             async with asyncio.timeout(PATIENCE):
                 await self._queue.deliver(Lane.ALERTS, chat, lambda each: each.send(Place(chat), text, silent=silent))
@@ -62,4 +64,4 @@ class WayTest:
     async def _try_fallback(self, name: str, now: datetime) -> dict[str, bool]:
         if self._way is None:
             return {}
-        return await self._way.send("Switchboard: a test", plain(calling_text.test_alert(name, now, silent=False)))
+        return await self._way.send("Switchboard: a test", plain(escalation_text.test_alert(name, now, silent=False)))

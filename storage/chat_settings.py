@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from storage.database import Database
 
 
-class ChoiceRecords:
+class ChatSettingRecords:
     """The tables of these settings. Every method raises StorageError on failure."""
 
     def __init__(self, database: Database) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from handlers.chat.choices import Loudness
+from handlers.chat.chat_settings import Loudness
 
 KINDS: dict[str, str] = {
     "circuit": "Paused after errors",

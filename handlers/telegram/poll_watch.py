@@ -29,7 +29,7 @@ CONFLICT_AFTER = 15.0
 LOOK_EVERY = 5.0
 
 
-class Hearing:
+class PollWatch:
     """Receives the outcome of polls from the poller, and alerts admins if no updates arrive."""
 
     def __init__(
@@ -61,7 +61,7 @@ class Hearing:
         """Seconds since the last successful poll, or since the start."""
         return self._loop.time() - self._heard_at
 
-    def heard(self) -> float:
+    def poll_succeeded(self) -> float:
         """Record a successful poll; return the seconds since the previous one."""
         now = self._loop.time()
         since, self._heard_at = now - self._heard_at, now
@@ -75,11 +75,11 @@ class Hearing:
             )
         return since
 
-    def failed(self, error: ChatError) -> None:
+    def poll_failed(self, error: ChatError) -> None:
         """Record a failed poll."""
         self._why = str(error)
 
-    async def conflict(self) -> None:
+    async def poll_conflicted(self) -> None:
         """Record a poll rejected because somebody else gets our updates; find out who."""
         now = self._loop.time()
         self._conflict_since = self._conflict_since or now

@@ -4,7 +4,7 @@ import re
 
 from handlers.alerts.service import Alerts
 from handlers.chat.button_codes import Press, Verb, button_code
-from handlers.chat.choices import Choices, Loudness
+from handlers.chat.chat_settings import ChatSettings, Loudness
 from handlers.chat.messages import Button, Keyboard
 from handlers.chat.people import Role
 from handlers.chat.request import Request
@@ -12,18 +12,18 @@ from handlers.telegram.actions.alert_chat import AlertChat
 from handlers.telegram.actions.context import Context
 from handlers.telegram.commands.table import ButtonRow, Command, Topic
 from handlers.texts import answers
-from handlers.texts import choices as texts
+from handlers.texts import chat_settings as texts
 
 _HOURS = re.compile(r"(\d{1,2})(?::(\d{2}))?\s*(?:-|–|to)\s*(\d{1,2})(?::(\d{2}))?")
 _KINDS = tuple(texts.KINDS)
 
 
-class ChoiceCommands(Topic):
+class ChatSettingCommands(Topic):
     """The settings of a chat: changed by admins, and by each operator for their own chat."""
 
-    def __init__(self, context: Context, *, choices: Choices, alerts: Alerts, alert_chat: AlertChat) -> None:
+    def __init__(self, context: Context, *, chat_settings: ChatSettings, alerts: Alerts, alert_chat: AlertChat) -> None:
         self._context, self._people, self._responder = context, context.people, context.responder
-        self._choices, self._alerts, self._alert_chat = choices, alerts, alert_chat
+        self._chat_settings, self._alerts, self._alert_chat = chat_settings, alerts, alert_chat
 
     async def here(self, request: Request) -> None:
         """Send alerts to this chat, or where the settings say."""
@@ -46,7 +46,7 @@ class ChoiceCommands(Topic):
         """Show or set the quiet hours of this chat."""
         words = request.words.strip().casefold()
         if not words:
-            shown = texts.quiet_hours(self._choices.quiet_hours(request.chat))
+            shown = texts.quiet_hours(self._chat_settings.quiet_hours(request.chat))
             how = texts.HOW_QUIET if self._may(request) else texts.ONLY_ADMINS_IN_GROUPS
             await self._responder.answer(request, f"{shown}\n{how}")
             return
@@ -56,7 +56,7 @@ class ChoiceCommands(Topic):
         elif not self._may(request):
             await self._responder.answer(request, texts.ONLY_ADMINS_IN_GROUPS)
         else:
-            await self._choices.set_quiet_hours(request.chat, hours)
+            await self._chat_settings.set_quiet_hours(request.chat, hours)
             await self._context.audit(request.user, "quiet hours", None, f"chat {request.chat}: {words}")
             self._alerts.policy_changed(request.chat)
             await self._responder.answer(request, texts.quiet_hours(hours))
@@ -70,8 +70,8 @@ class ChoiceCommands(Topic):
                 return answers.STALE_BUTTON
         if not self._may(request):
             return texts.ONLY_ADMINS_IN_GROUPS
-        loudness = self._choices.loudness(request.chat).get(kind, Loudness.SOUND).following
-        await self._choices.set_loudness(request.chat, kind, loudness)
+        loudness = self._chat_settings.loudness(request.chat).get(kind, Loudness.SOUND).following
+        await self._chat_settings.set_loudness(request.chat, kind, loudness)
         await self._context.audit(request.user, "loudness", None, f"chat {request.chat}: {kind} {loudness}")
         self._alerts.policy_changed(request.chat)
         await self._show(request)
@@ -101,8 +101,8 @@ class ChoiceCommands(Topic):
         return request.private or self._people.is_admin(request.user)
 
     async def _show(self, request: Request) -> None:
-        chosen = self._choices.loudness(request.chat)
-        text = texts.loudness(chosen, self._choices.quiet_hours(request.chat), may=self._may(request))
+        chosen = self._chat_settings.loudness(request.chat)
+        text = texts.loudness(chosen, self._chat_settings.quiet_hours(request.chat), may=self._may(request))
         buttons = [
             Button(
                 f"{texts.ICONS[chosen.get(kind, Loudness.SOUND)]} {name}"[:40],

@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 from pydantic import SecretStr
 
-from switchboard.calling import calling_of
+from switchboard.escalation_policy import escalation_policy
 from switchboard.settings import Settings, SettingsError
 
 
@@ -15,20 +15,22 @@ def settings(**more: object) -> Settings:
 
 
 def test_addresses_are_parted_by_spaces():
-    calling = calling_of(settings(alert_fallback_urls="json://localhost:1/  mailto://ada:hunter2@example.org\n"))
+    escalation = escalation_policy(
+        settings(alert_fallback_urls="json://localhost:1/  mailto://ada:hunter2@example.org\n")
+    )
 
-    assert calling.way is not None
-    assert calling.way.names == ["1 (json)", "2 (mailto)"]
-    assert (calling.after, calling.escalate_after) == (timedelta(seconds=180), timedelta(seconds=900))
+    assert escalation.way is not None
+    assert escalation.way.names == ["1 (json)", "2 (mailto)"]
+    assert (escalation.after, escalation.escalate_after) == (timedelta(seconds=180), timedelta(seconds=900))
 
 
 def test_without_an_address_there_is_no_fallback():
-    assert calling_of(settings()).way is None
+    assert escalation_policy(settings()).way is None
 
 
 def test_a_wrong_address_is_one_line_without_its_secret():
     with pytest.raises(SettingsError, match=r"^ALERT_FALLBACK_URLS: address 2 \(nonsense\)") as error:
-        calling_of(settings(alert_fallback_urls="json://localhost nonsense://ada:hunter2@x"))
+        escalation_policy(settings(alert_fallback_urls="json://localhost nonsense://ada:hunter2@x"))
 
     assert "hunter2" not in str(error.value)
 
@@ -38,7 +40,7 @@ def test_a_missing_library_is_one_line(monkeypatch):
     monkeypatch.delitem(sys.modules, "switchboard.monitoring.fallback", raising=False)
 
     with pytest.raises(SettingsError, match=r"ALERT_FALLBACK_URLS: needs apprise.*switchboard\[monitoring\]"):
-        calling_of(settings(alert_fallback_urls="json://localhost"))
+        escalation_policy(settings(alert_fallback_urls="json://localhost"))
 
 
 def test_the_addresses_stand_in_no_picture_of_the_settings():

@@ -7,7 +7,7 @@ import pytest
 from controller.accounts.reasons import Reason, State
 from controller.troubles import Trouble
 from handlers.alerts.incidents.policy import KINDS, OTHER, AlertPolicy, kind_of, quiet_until
-from handlers.texts import choices as texts
+from handlers.texts import chat_settings as texts
 from sandbox.telegram import TelegramStandIn
 from storage.database import Database
 from tests.handlers.conftest import Rig, running_rig

@@ -25,7 +25,7 @@ async def told(telegram, database, messages, reason):
 
 
 def is_open(rig) -> bool:
-    return bool(rig.service.alerts.handling.standing(ADMIN))
+    return bool(rig.service.alerts.handling.open_incidents(ADMIN))
 
 
 @pytest.mark.parametrize("reason", ASIDE)
@@ -55,7 +55,7 @@ async def test_what_is_still_so_stands_and_has_come_once(telegram, database, rea
             accounts.statuses[BERLIN], uptime=900.0, dialog="Read me", unconfirmed="+4915112345679", partial="conn"
         )
         await asyncio.sleep(600)
-        (incident,) = rig.service.alerts.handling.standing(ADMIN)
+        (incident,) = rig.service.alerts.handling.open_incidents(ADMIN)
         assert [entry.times for entry in incident.entries] == [1]
 
 

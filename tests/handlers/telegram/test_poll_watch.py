@@ -13,8 +13,8 @@ from tests.waiting import until
 def short_waits(monkeypatch):
     monkeypatch.setattr("handlers.telegram.polling.RETRY_FIRST", 0.05)
     monkeypatch.setattr("handlers.telegram.polling.CONFLICT_WAIT", 0.1)
-    monkeypatch.setattr("handlers.telegram.hearing.CONFLICT_AFTER", 0.3)
-    monkeypatch.setattr("handlers.telegram.hearing.LOOK_EVERY", 0.1)
+    monkeypatch.setattr("handlers.telegram.poll_watch.CONFLICT_AFTER", 0.3)
+    monkeypatch.setattr("handlers.telegram.poll_watch.LOOK_EVERY", 0.1)
 
 
 POISON = (
@@ -79,7 +79,7 @@ async def test_another_poller_is_told(rig: Rig):
 
 
 async def test_a_short_conflict_at_a_restart_is_not_told(rig: Rig, monkeypatch):
-    monkeypatch.setattr("handlers.telegram.hearing.CONFLICT_AFTER", 5)
+    monkeypatch.setattr("handlers.telegram.poll_watch.CONFLICT_AFTER", 5)
     await rig.answer(ADMIN, "/help", "Switchboard")
     rig.client.fail("409", method="getUpdates", count=2)
     rig.telegram.world.updates.interrupt(RuntimeError("the poll that waits"))
@@ -91,10 +91,10 @@ async def test_polls_that_hang_are_told_while_sending_works(telegram, database, 
     async with running_rig(telegram, database) as rig:
         await rig.answer(ADMIN, "/help", "Switchboard")
         await rig.answer(SECOND_ADMIN, "/help", "Switchboard")
-        monkeypatch.setattr("handlers.telegram.hearing.DEAF_AFTER", 0.5)
+        monkeypatch.setattr("handlers.telegram.poll_watch.DEAF_AFTER", 0.5)
         rule = telegram.client.fail("hang", method="getUpdates")
         await rig.seen(ADMIN, lambda m: "I cannot hear you" in m["text"] and "No poll has come back" in m["text"])
         telegram.client.heal(rule.number)
-        monkeypatch.setattr("handlers.telegram.hearing.DEAF_AFTER", 60)
+        monkeypatch.setattr("handlers.telegram.poll_watch.DEAF_AFTER", 60)
         await rig.answer(ADMIN, "/status", "no account yet")
         await rig.seen(ADMIN, lambda m: "I can hear you again" in m["text"])

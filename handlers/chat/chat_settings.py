@@ -25,7 +25,7 @@ _ALL = "*"
 """How a feed of all accounts is stored."""
 
 
-class ChoiceStore(Protocol):
+class ChatSettingsStore(Protocol):
     """Storage of these settings. Every method raises OSError on failure."""
 
     async def destination(self) -> tuple[int, int | None] | None:
@@ -56,10 +56,10 @@ class ChoiceStore(Protocol):
         """Carry a group's settings over to the supergroup it became."""
 
 
-class Choices:
+class ChatSettings:
     """How loud alerts are in each chat, and its quiet hours."""
 
-    def __init__(self, store: ChoiceStore) -> None:
+    def __init__(self, store: ChatSettingsStore) -> None:
         self.store = store
         self._loudness: dict[int, dict[str, Loudness]] = {}
         self._quiet: dict[int, tuple[int, int]] = {}
