@@ -101,7 +101,7 @@ WHY: dict[Reason, str] = {
     Reason.DEADLINE: "it took too long",
     Reason.RESTORE_FAILED: "WhatsApp did not accept its saved session",
     Reason.PAGE_UNKNOWN: "WhatsApp showed a page that Switchboard does not know",
-    Reason.SESSION_CLOSED: "its browser closed",
+    Reason.SESSION_CLOSED: "its page or its browser closed",
     Reason.UNRESPONSIVE: "its browser stopped responding",
     Reason.CONNECTION_LOST: "its connection to WhatsApp was lost",
     Reason.NAVIGATED: "its page went somewhere else",

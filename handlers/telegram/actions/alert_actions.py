@@ -127,9 +127,9 @@ class AlertActions:
         await self._list(request)
 
     async def silence_command(self, request: Request) -> None:
-        """Answer /silence: list active silences, or create one for an account or for all."""
+        """Answer /silence: list active silences, each with a button that ends it, or create one."""
         parts = request.words.split()
-        if not parts:
+        if not parts or parts[-1].casefold() == "off":
             await self._list(request)
             return
         at = next((at for at, part in enumerate(parts) if at and part[:1].isdigit() and _is_duration(part)), None)

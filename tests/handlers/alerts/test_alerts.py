@@ -194,6 +194,9 @@ async def test_silence_on_an_alert_covers_its_accounts_here_alone(rig: Rig):
 async def test_silence_says_how_it_is_used(rig: Rig):
     await rig.answer(ADMIN, "/silence forever", "Say whom to silence and for how long")
     await rig.answer(ADMIN, "/silence nobody 2h", "No account is called “nobody”")
+    await rig.answer(ADMIN, "/silence all 2h", "no alerts until")
+    answer = await rig.answer(ADMIN, "/silence all off", "1 silence")
+    assert "End silence" in str(answer["buttons"])
 
 
 async def test_link_again_answers_below_and_shows_who_pressed(rig: Rig):
