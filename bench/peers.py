@@ -2,8 +2,8 @@
 
 Both keep N accounts on one stand-in: link them, stop, start again, sit still, lose a browser. One engine runs at a
 time, in turn, each several times; what is printed are medians and the ratio of the product to the peer. `--quick` links
-once and starts three times; `--growth` links 32 once and starts 1 to 32 of them. PSS shares pages with whatever else
-runs a Chromium, so let nothing else run one.
+once and starts three times; `--growth` links 32 once and starts 1 to 32 of them. Both run a copy of the browser, whose
+pages are shared with nobody else (see `browser_copy`).
 """
 
 import argparse
@@ -16,6 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -24,16 +25,19 @@ from typing import Any, Protocol
 import psutil
 
 from bench import document
+from bench.browser_copy import copied_browser
 from bench.peer_tables import GROWTH, Figures, Start, growth_table, markdown, median, rows
-from bench.usage import thread_times, tree, usage, used_between
+from bench.usage import cpu_by_kind, idle_by_kind, pss_by_kind, thread_times, tree, usage, used_between
 from sandbox.telegram import TelegramStandIn
 from sandbox.whatsapp import Heavy, Options, PhoneError, Timings, WhatsAppStandIn
 from tests.e2e.harness import ADMIN, World
-from tests.peers.harness import MODULES, Node, browser, why_not
+from tests.peers.harness import MODULES, Node, why_not
 
 PAGE_OWN = Timings().load_restored + Timings().open + Timings().sync
 """Seconds that the page itself needs from its first byte until it is synced, whoever drives it."""
 PATIENCE = 300.0
+LOOK_EVERY = 0.1
+CONNECTIONS = "SELECT number FROM transitions WHERE to_state = 'CONNECTED'"
 SETTLE = 10.0
 """Seconds after the last account is ready until memory is measured."""
 TRUE_SETTINGS = {
@@ -80,25 +84,28 @@ class Product:
 
     name = "product"
 
-    def __init__(self, world: World) -> None:
-        self._world = world
+    def __init__(self, world: World, browser: Path) -> None:
+        self._world, self._browser = world, browser
+        self._decoded: dict[str, str] = {}
+        self._counted: Counter[str] = Counter()
+        self._counted_at = float("-inf")
 
     @asynccontextmanager
     async def running(self, numbers: Sequence[str], *, link: bool) -> AsyncIterator["ProductRunning"]:
-        settings = {"BROWSER_ARGS": "--ignore-certificate-errors"} | TRUE_SETTINGS
-        before = {number: self._connections(number) for number in numbers}
+        settings = {"BROWSER_ARGS": "--ignore-certificate-errors", "CHROMIUM_PATH": str(self._browser)} | TRUE_SETTINGS
+        before = {number: self.connections(number) for number in numbers}
         async with self._world.program(**settings) as program:
             if link:
                 await self._world.client.send(ADMIN, "/link " + "\n".join(numbers))
             yield ProductRunning(program.process.pid, self, numbers, before)
 
-    def _connections(self, number: str) -> int:
-        with contextlib.suppress(Exception):
-            return sum(to == "CONNECTED" for _, to, _ in self._world.transitions(number))
-        return 0
-
     def connections(self, number: str) -> int:
-        return self._connections(number)
+        """Return how often the account has become connected; read at most ten times a second for all of them."""
+        if time.monotonic() - self._counted_at >= LOOK_EVERY:
+            with contextlib.suppress(sqlite3.OperationalError):  # there is no table yet
+                self._counted = Counter(number for (number,) in self._world.rows(CONNECTIONS))
+            self._counted_at = time.monotonic()
+        return self._counted[number]
 
     def pause(self, numbers: Sequence[str]) -> None:
         with contextlib.closing(sqlite3.connect(self._world.data_dir / "switchboard.sqlite")) as database, database:
@@ -110,7 +117,11 @@ class Product:
         return [message for message in self._world.chat() if message["photo"]]
 
     def read(self, message: dict[str, Any]) -> str:
-        return self._world.decode(message)
+        """Return the code in a picture; a picture is decoded once, as a phone would, and not at each look."""
+        picture = message["photo"]["url"]
+        if picture not in self._decoded:
+            self._decoded[picture] = self._world.decode(message)
+        return self._decoded[picture]
 
     def profile_of(self, number: str) -> str:
         return self._world.profile_name(number)
@@ -146,8 +157,8 @@ class Peer:
 
     name = "whatsapp-web.js"
 
-    def __init__(self, whatsapp: WhatsAppStandIn, folder: Path) -> None:
-        self._whatsapp, self._folder = whatsapp, folder
+    def __init__(self, whatsapp: WhatsAppStandIn, folder: Path, browser: Path) -> None:
+        self._whatsapp, self._folder, self._browser = whatsapp, folder, browser
 
     def pause(self, numbers: Sequence[str]) -> None:
         """Nothing: only the clients that are named are started."""
@@ -156,7 +167,8 @@ class Peer:
     async def running(self, numbers: Sequence[str], *, link: bool) -> AsyncIterator["PeerRunning"]:
         del link  # a client without a session shows a code by itself
         arguments = {
-            "port": self._whatsapp.port, "profile": str(self._folder), "chromium": browser(), "numbers": list(numbers)
+            "port": self._whatsapp.port, "profile": str(self._folder), "chromium": str(self._browser),
+            "numbers": list(numbers),
         }  # fmt: skip
         async with Node("fleet.mjs", arguments) as node:
             running = PeerRunning(node)
@@ -228,12 +240,16 @@ async def start(engine: Engine, numbers: Sequence[str], idle: float) -> Start:
     async with engine.running(numbers, link=False) as running:
         await asyncio.gather(*(running.until_ready(number, after=0) for number in numbers))
         boot = time.monotonic() - began
-        boot_cpu = usage(running.pid, memory=False).cpu
+        boot_cpu, by_kind = usage(running.pid, memory=False).cpu, cpu_by_kind(running.pid)
+        print(f"{engine.name}, {len(numbers)}: CPU of the boot by process {by_kind}", file=sys.stderr, flush=True)
         await asyncio.sleep(SETTLE)
         settled = usage(running.pid)
+        print(f"{engine.name}, {len(numbers)}: MiB by process {pss_by_kind(running.pid)}", file=sys.stderr, flush=True)
         before = thread_times(running.pid)
         await asyncio.sleep(idle)
-        idled = used_between(before, thread_times(running.pid)) / idle if idle else float("nan")
+        after = thread_times(running.pid)
+        idled = used_between(before, after) / idle if idle else float("nan")
+        print(f"{engine.name}, {len(numbers)}: idle by process {idle_by_kind(before, after, idle)}", file=sys.stderr)
         victim = running.browser_of(numbers[0])
         began = time.monotonic()
         victim.send_signal(signal.SIGKILL)
@@ -243,16 +259,16 @@ async def start(engine: Engine, numbers: Sequence[str], idle: float) -> Start:
 
 
 @asynccontextmanager
-async def engine_of(name: str, heavy: Heavy | None) -> AsyncIterator[tuple[Engine, WhatsAppStandIn]]:
+async def engine_of(name: str, browser: Path, heavy: Heavy | None) -> AsyncIterator[tuple[Engine, WhatsAppStandIn]]:
     """Give one engine a stand-in and a folder of its own."""
     with tempfile.TemporaryDirectory(prefix="switchboard-peers-") as folder:
         options = Options(tls=True, timings=Timings(), heavy=heavy)
         async with TelegramStandIn(0) as telegram, WhatsAppStandIn(options) as whatsapp:
             telegram.client.add_user(ADMIN, "Ada")
             if name == Product.name:
-                yield Product(World(telegram, whatsapp, Path(folder) / "data")), whatsapp
+                yield Product(World(telegram, whatsapp, Path(folder) / "data"), browser), whatsapp
             else:
-                yield Peer(whatsapp, Path(folder)), whatsapp
+                yield Peer(whatsapp, Path(folder), browser), whatsapp
 
 
 def numbers_of(count: int) -> list[str]:
@@ -260,18 +276,20 @@ def numbers_of(count: int) -> list[str]:
     return [f"+49151{index:08d}" for index in range(11_000_001, 11_000_001 + count)]
 
 
-async def run_once(name: str, count: int, idle: float, starts: int, heavy: Heavy | None) -> list[Figures]:
+async def run_once(
+    name: str, browser: Path, count: int, idle: float, starts: int, heavy: Heavy | None
+) -> list[Figures]:
     """Link so many accounts once and start them so often."""
     numbers = numbers_of(count)
-    async with engine_of(name, heavy) as (engine, whatsapp):
+    async with engine_of(name, browser, heavy) as (engine, whatsapp):
         linked = await link(engine, whatsapp, numbers)
         return [Figures(linked, **vars(await start(engine, numbers, idle))) for _ in range(starts)]
 
 
-async def grow(name: str, counts: Sequence[int], heavy: Heavy | None) -> dict[int, Start]:
+async def grow(name: str, browser: Path, counts: Sequence[int], heavy: Heavy | None) -> dict[int, Start]:
     """Link the most accounts once, then start so many of them, the most first."""
     most = numbers_of(max(counts))
-    async with engine_of(name, heavy) as (engine, whatsapp):
+    async with engine_of(name, browser, heavy) as (engine, whatsapp):
         took = await link(engine, whatsapp, most)
         print(f"{name}: {len(most)} linked in {took:.0f} s", file=sys.stderr, flush=True)
         grown = {}
@@ -308,12 +326,12 @@ async def _until(condition: Callable[[], bool], what: str) -> None:
 # --- the command line -------------------------------------------------------------------------------------------------
 
 
-def versions() -> str:
+def versions(browser: Path) -> str:
     """Return what ran: the browser, Node.js and the peer."""
     packages = json.loads((MODULES.parent / "package-lock.json").read_text("utf-8"))["packages"]
     peer = packages["node_modules/whatsapp-web.js"]["version"]
     node = subprocess.run(["node", "--version"], capture_output=True, text=True, check=False).stdout.strip()
-    return f"{document.browser_version(browser() or '')}, Node.js {node}, whatsapp-web.js {peer}"
+    return f"{document.browser_version(str(browser))}, Node.js {node}, whatsapp-web.js {peer}"
 
 
 def main() -> int:
@@ -326,39 +344,50 @@ def main() -> int:
     parser.add_argument("--idle", type=float, default=60.0, metavar="SECONDS")
     parser.add_argument("--quick", action="store_true", help="one linking, three starts, 20 s idle: some ten minutes")
     parser.add_argument("--growth", action="store_true", help="instead: 1, 2, 4, 8, 16, 32 accounts of each engine")
+    parser.add_argument("--only", choices=(Product.name, Peer.name), help="one engine, without a table")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write every run there")
     parser.add_argument("--markdown", type=Path, metavar="FILE", help="write the table there (docs/benchmarks.md)")
     asked = parser.parse_args()
     if (reason := why_not()) is not None:
         print(f"The peer is skipped: {reason}")
         return 0
+    with copied_browser() as browser:
+        measure(asked, browser)
+    return 0
+
+
+def measure(asked: argparse.Namespace, browser: Path) -> None:
+    """Measure what the command line asks for, and print it."""
     heavy = Heavy() if asked.heavy else None
-    where = f"{document.machine()} {versions()}. `{document.command()}`"
+    where = f"{document.machine()} {versions(browser)}. `{document.command()}`"
+    names = [asked.only] if asked.only else [Product.name, Peer.name]
     if asked.growth:
         counts = [count for count in GROWTH if count <= (asked.accounts or GROWTH[-1])]
-        grown = {name: asyncio.run(grow(name, counts, heavy)) for name in (Product.name, Peer.name)}
+        grown = {name: asyncio.run(grow(name, browser, counts, heavy)) for name in names}
         text = f"## How it grows\n\n{where}\n\n{growth_table(grown)}"
         _give("growth on a heavy page" if heavy else "growth", text, asked.markdown)
-        return 0
+        return
     most = asked.accounts or 8
     runs, starts, idle = (1, 3, 20.0) if asked.quick else (asked.runs, asked.starts, asked.idle)
-    results: dict[str, dict[int, list[Figures]]] = {Product.name: {}, Peer.name: {}}
+    results: dict[str, dict[int, list[Figures]]] = {name: {} for name in names}
     for _ in range(runs):
-        for count in (1, most):
+        for count in dict.fromkeys((1, most)):
             for name, measured in results.items():
-                figures = asyncio.run(run_once(name, count, idle, 1 if asked.quick and count == 1 else starts, heavy))
+                often = 1 if asked.quick and count == 1 else starts
+                figures = asyncio.run(run_once(name, browser, count, idle, often, heavy))
                 measured.setdefault(count, []).extend(figures)
                 print(f"{name}, {count}: {figures}", file=sys.stderr, flush=True)
+    if asked.json is not None:
+        every = {name: {n: [vars(run) for run in runs] for n, runs in each.items()} for name, each in results.items()}
+        asked.json.write_text(json.dumps(every, indent=2) + "\n", "utf-8")
+    if asked.only:
+        return
     medians = {name: {count: median(each) for count, each in counts.items()} for name, counts in results.items()}
     one, many = ({name: each[count] for name, each in medians.items()} for count in (1, most))
     how = f"Medians of {runs * starts} starts after {runs} linkings of each; the page itself needs {PAGE_OWN:.1f} s."
     table = markdown(rows(one[Product.name], one[Peer.name], many[Product.name], many[Peer.name], most, PAGE_OWN))
     on_heavy = " on a heavy page" if heavy else ""
     _give(f"peers{on_heavy}", f"## Beside whatsapp-web.js{on_heavy}\n\n{where} {how}\n\n{table}", asked.markdown)
-    if asked.json is not None:
-        every = {name: {n: [vars(run) for run in runs] for n, runs in each.items()} for name, each in results.items()}
-        asked.json.write_text(json.dumps(every, indent=2) + "\n", "utf-8")
-    return 0
 
 
 def _give(name: str, text: str, file: Path | None) -> None:

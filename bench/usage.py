@@ -1,6 +1,7 @@
 """What a process uses with all its children: memory by share, processor time, and how many they are."""
 
 import contextlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,6 +37,45 @@ def usage(pid: int, *, memory: bool = True) -> TreeUsage:
             if memory:
                 pss += _pss(process.pid)
     return TreeUsage(pss, cpu, count)
+
+
+def kind_of(process: psutil.Process) -> str:
+    """Return what a process is: "browser", "renderer", "gpu-process", "utility", "zygote", or its program's name."""
+    command = process.cmdline()
+    kind = next((part.removeprefix("--type=") for part in command if part.startswith("--type=")), "")
+    is_browser = any(part.startswith("--user-data-dir=") for part in command) and process.name() != "sh"
+    return kind or ("browser" if is_browser else process.name())
+
+
+def cpu_by_kind(pid: int) -> dict[str, float]:
+    """Return the seconds of processor time of the tree by kind of process, ended children's left out."""
+    return _by_kind(pid, lambda process: sum(process.cpu_times()[:2]))
+
+
+def pss_by_kind(pid: int) -> dict[str, float]:
+    """Return the memory of the tree by kind of process, in MiB."""
+    return _by_kind(pid, lambda process: _pss(process.pid) / (1 << 20))
+
+
+def idle_by_kind(
+    before: dict[tuple[int, int], int], after: dict[tuple[int, int], int], idle: float
+) -> dict[str, float]:
+    """Return the processor time between two `thread_times` by kind of process, in % of a core."""
+    found: dict[str, float] = {}
+    for thread, spent in after.items():
+        with contextlib.suppress(psutil.Error):
+            kind = kind_of(psutil.Process(thread[0]))
+            found[kind] = found.get(kind, 0.0) + max(0, spent - before.get(thread, 0)) / 1e7 / idle
+    return {kind: round(value, 2) for kind, value in found.items()}
+
+
+def _by_kind(pid: int, of: Callable[[psutil.Process], float]) -> dict[str, float]:
+    found: dict[str, float] = {}
+    for process in tree(pid):
+        with contextlib.suppress(psutil.Error, FileNotFoundError, ProcessLookupError):
+            kind = kind_of(process)
+            found[kind] = found.get(kind, 0.0) + of(process)
+    return {kind: round(value, 2) for kind, value in found.items()}
 
 
 def _pss(pid: int) -> int:
