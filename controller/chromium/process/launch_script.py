@@ -7,6 +7,7 @@ import os
 import re
 import shlex
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from controller.accounts.reasons import Reason
@@ -19,15 +20,19 @@ NOT_RUNNABLE = "DATA_DIR must allow programs to be run: mount it without the opt
 _OWNER = re.compile(r"--owner (\d+):(\d+) ")
 
 
-def write_ticket(ticket: Path, pid_file: Path, parent: int, command: Path, *more: str) -> None:
+def write_ticket(
+    ticket: Path, pid_file: Path, parent: int, command: Path, *more: str, first: Sequence[str] = ()
+) -> None:
     """Write a ticket. parent: the pid that will start it; command: what to run; more: further options of `launcher`.
+
+    first: arguments ahead of those that the ticket is started with.
 
     Raises OSError, and DriverError if the folder does not allow execution.
     """
     arguments = [
         sys.executable, "-I", "-S", launcher.__file__,
         "--parent", str(parent), "--pid-file", str(pid_file), "--owner", str(this_process()), "--ticket", str(ticket),
-        *more, "--", str(command),
+        *more, "--", str(command), *first,
     ]  # fmt: skip
     descriptor = os.open(ticket, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o700)
     with os.fdopen(descriptor, "w", encoding="utf-8", errors="surrogateescape") as file:
