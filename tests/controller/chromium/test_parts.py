@@ -208,7 +208,7 @@ def test_users_of_a_profile_are_known_by_the_exact_folder(tmp_path: Path) -> Non
 async def test_a_disk_too_full_for_a_ticket_leaves_no_folder_behind(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def full(*_: object) -> None:
+    def full(*_: object, **__: object) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(host_module, "write_ticket", full)
@@ -240,7 +240,7 @@ async def test_where_no_program_may_be_run_that_is_said_in_one_line(
 async def test_a_start_that_fails_is_not_told_again_by_asyncio(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(host_module, "write_ticket", lambda ticket, *_: ticket.touch(0o600))
+    monkeypatch.setattr(host_module, "write_ticket", lambda ticket, *_, **__: ticket.touch(0o600))
     with pytest.raises(DriverError, match="could not start Playwright's driver"):
         await PlaywrightHost(tmp_path).get()
     gc.collect()

@@ -39,6 +39,30 @@ def test_secrets_are_not_passed_on() -> None:
     assert set(launcher.passed_on(environment)) == {"PATH", "LC_ALL", "https_proxy", "HTTP_PROXY", "PW_LANG_NAME"}
 
 
+def test_it_loads_nothing_that_costs_time_at_every_launch() -> None:
+    asked = "import sys; sys.path.insert(0, sys.argv[1]); import launcher; print(*sys.modules)"
+    folder = Path(launcher.__file__).parent
+    answer = subprocess.run(
+        [sys.executable, "-I", "-S", "-c", asked, folder], capture_output=True, text=True, check=True
+    )
+    loaded = set(answer.stdout.split())
+    assert not loaded & {"argparse", "contextlib", "enum", "json", "pathlib", "re", "signal", "socket", "typing"}
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (["--parent", "1", "--", "true"], "missing: pid-file, owner, ticket"),
+        (["--parent", "1", "--pid-file", "p", "--owner", "1:1", "--ticket", "t"], "missing: command"),
+        (["--parent", "1", "--new", "p"], "unknown option --new"),
+    ],
+)
+def test_what_is_missing_is_said(given: list[str], said: str) -> None:
+    command = [sys.executable, "-I", "-S", launcher.__file__, *given]
+    answer = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (answer.returncode, answer.stderr.strip()) == (1, launcher.REFUSAL + said)
+
+
 class Place:
     """The files of one launch."""
 
