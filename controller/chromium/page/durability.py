@@ -5,8 +5,8 @@ marker after the page's keys and look for its bytes in the profile's files: once
 written before. IndexedDB reaches the disk when a transaction completes; one of our own with strict durability, after
 the page's, shows that theirs have been synced too.
 The 5 s hold for the first commit only: Chromium allows an origin 60 an hour (components/services/storage/dom_storage,
-StorageAreaImpl's commit rate limiter), so a page that waited long for its scan may wait another minute. What no page
-keeps open is committed at once; in that case the page is left, and loaded again as a restored session.
+StorageAreaImpl's commit rate limiter), so where something of the origin is on disk already the next one may take a
+minute. What no page keeps open is committed at once: then the page is left, and loaded again as a restored session.
 Not here: when a link is fresh (`session`).
 """
 
@@ -48,6 +48,7 @@ _PUT = """async ([name, nonce]) => {
   } finally {
     database.close();
   }
+  return location.origin;
 }"""
 _REMOVE = """(name) => {
   localStorage.removeItem(name);
@@ -68,16 +69,18 @@ async def until_durable(evaluate: Evaluate, profile: Path, leave: Leave) -> bool
     Returns whether the page is still loaded; if not, it had to be left and must be loaded again. Raises DriverError.
     """
     nonce = secrets.token_hex(16)
+    folder = profile / "Default"
     try:
-        await evaluate(_PUT, [_NAME, nonce])
+        origin = await evaluate(_PUT, [_NAME, nonce])
     except DriverError as error:
         log.warning("The page's storage cannot be checked (%s): it is loaded anew instead", error)
     else:
-        if await _seen_on_disk(profile / "Default", nonce, SOON):
+        is_first = not await asyncio.to_thread(_is_stored, folder, str(origin).encode())
+        if is_first and await _seen_on_disk(folder, nonce, SOON):
             await remove_marker(evaluate)
             return True
     await leave()
-    if not await _seen_on_disk(profile / "Default", nonce, LONGEST_WAIT):
+    if not await _seen_on_disk(folder, nonce, LONGEST_WAIT):
         log.warning("The fresh link was not seen on the disk: it counts as stored after the longest wait")
     return False
 
@@ -98,12 +101,12 @@ async def _seen_on_disk(folder: Path, nonce: str, seconds: float) -> bool:
     return False
 
 
-def _is_stored(folder: Path, nonce: bytes) -> bool:
-    """Look for the marker where this and later builds store localStorage: a LevelDB log or a SQLite file."""
+def _is_stored(folder: Path, text: bytes) -> bool:
+    """Look for a marker or an origin where this and later builds store localStorage: a LevelDB log or a SQLite file."""
     for place in ("Local Storage", "WebStorage"):
         for path in (folder / place).rglob("*"):
             try:
-                if path.is_file() and nonce in path.read_bytes():
+                if path.is_file() and text in path.read_bytes():
                     return True
             except OSError:
                 continue  # compacted meanwhile: the next scan finds its successor
