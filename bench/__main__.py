@@ -22,7 +22,7 @@ def main() -> None:
     parser.add_argument("--markdown", type=Path, metavar="FILE", help="write the table there (docs/benchmarks.md)")
     told = parser.parse_args()
     where = document.machine()
-    # The log is written as ever, and to nowhere: its cost belongs to what is measured.
+    # The log is formatted as usual but discarded: its cost is part of the measurement.
     with Path(os.devnull).open("w") as nowhere, contextlib.redirect_stderr(nowhere):
         set_up_logging("INFO", "console")
         figures = steps.measure()

@@ -1,4 +1,4 @@
-"""The same bench in another checkout (`git worktree add`), in the same run: its column beside ours."""
+"""Runs the same bench in another checkout (`git worktree add`) at the same time, for a second column."""
 
 import os
 import re
@@ -13,7 +13,7 @@ ROW = re.compile(r"^\| (?P<what>[^|]+?) +\| (?P<measured>[^|]+?) +\|")
 
 
 class Beside:
-    """Another checkout's bench of the same name, running meanwhile."""
+    """The bench of the same name in another checkout, running in parallel."""
 
     def __init__(self, checkout: Path, module: str, *arguments: str) -> None:
         self._checkout = checkout
@@ -23,7 +23,7 @@ class Beside:
         )  # fmt: skip
 
     def table(self, figures: Sequence[Figure]) -> str:
-        """Wait for the other, and return both columns as a Markdown table."""
+        """Wait for the other run; return both columns as a Markdown table."""
         out, _ = self._process.communicate()
         rows = [match for line in out.splitlines() if (match := ROW.match(line))]
         theirs: dict[str, str] = {row["what"]: row["measured"] for row in rows}

@@ -1,7 +1,7 @@
 """`python -m bench.boot`: how long a boot takes, and whether probes of connected accounts are late because of it.
 
-Real browsers on a stand-in page: some accounts are connected and probed twice a second while others boot, with launches
-that follow the machine's pressure, with two at a time, and with all at once.
+Real browsers on the stand-in page: some accounts are connected and probed twice a second while others boot. Three ways
+of launching are compared: by the machine's pressure, two at a time, and all at once.
 """
 
 import argparse
@@ -68,7 +68,7 @@ async def link(driver: ChromiumDriver, stand_in: WhatsAppStandIn, number: str) -
                     if isinstance(each, Ended):
                         raise RuntimeError(f"{each.reason}: {each.detail}")  # noqa: TRY004 - of the page
                     if isinstance(each, Code):
-                        with contextlib.suppress(PhoneError):  # it is used, or dead by now
+                        with contextlib.suppress(PhoneError):  # it was scanned already, or has expired
                             stand_in.phones.scan(each.text, number)
                 await asyncio.sleep(0.1)
     finally:
@@ -76,7 +76,7 @@ async def link(driver: ChromiumDriver, stand_in: WhatsAppStandIn, number: str) -
 
 
 async def boot(driver: ChromiumDriver, old: Sequence[str], new: Sequence[str], most: int, *, follows: bool) -> Boot:
-    """Boot accounts beside others that are connected already."""
+    """Boot `new` accounts beside connected `old` ones. follows: launches follow the pressure, up to `most`."""
     machine = Machine(cores())
     registries = [
         Registry(Store(numbers), driver=driver, policy=Policy(), listener=lambda _: None, launch_slots=most)
@@ -119,7 +119,7 @@ async def _connected(registry: Registry, numbers: Sequence[str]) -> None:
 
 
 async def measure(count: int, heavy: Heavy | None, most: int, *, follows: bool) -> Boot:
-    """Link all of them on a quick page, then boot them."""
+    """Link all accounts on a fast page, then boot them."""
     numbers = [f"+49151{index:08d}" for index in range(12_000_001, 12_000_001 + count + 4)]
     with tempfile.TemporaryDirectory(prefix="switchboard-boot-") as folder:
         options = Options(timings=Timings().scaled(4).with_given({"load_cold": 0.5}), heavy=heavy)
@@ -134,7 +134,7 @@ async def measure(count: int, heavy: Heavy | None, most: int, *, follows: bool) 
 
 
 def main() -> int:
-    """Measure each way and print the table."""
+    """Measure the three ways of launching and print the table."""
     parser = argparse.ArgumentParser(prog="python -m bench.boot", description=__doc__)
     parser.add_argument("--accounts", type=int, default=12, metavar="N")
     parser.add_argument("--heavy", action="store_true", help="on a page that computes as a real one does")

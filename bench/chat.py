@@ -1,7 +1,7 @@
-"""What the chat's side costs: one alert from its transition to the phone, and /status over 300 accounts.
+"""Latency of the chat side: one alert from its transition to the phone, and /status over 300 accounts.
 
-The program's own Telegram side with a database on disk, over HTTP to the stand-in, all in this process. The floor of
-each is the same message sent by a bare HTTP client that stands connected, with as many commits of the database.
+The product's Telegram interface and a database on disk, over HTTP to the stand-in, all in this process. The floor of
+each figure is the same message sent by a plain HTTP client over an open connection, with as many database commits.
 """
 
 import asyncio
@@ -31,7 +31,7 @@ PATIENCE = 30.0
 
 
 async def measure(folder: Path) -> list[Figure]:
-    """Raise alerts one after the other, then look at a large fleet; figures of each."""
+    """Raise alerts one after the other, then query a large fleet; returns the figures."""
     async with TelegramStandIn(0) as telegram, open_database(folder / "chat.db") as database:
         telegram.client.add_user(ADMIN, "Ada")
         async with running_rig(telegram, database, admins=(ADMIN,), operators=()) as rig:
@@ -62,7 +62,7 @@ def _number(number: int) -> str:
 
 
 async def _alert(rig: Rig, number: int) -> float:
-    """Let an account be logged out; return the seconds until a message tells it."""
+    """Log an account out; return the seconds until its alert is in the chat."""
     name = f"Alert {number}"
     rig.accounts.put(_number(number), name, linked=True)
     await rig.service.alerts.drain(PATIENCE)
@@ -86,7 +86,7 @@ async def _status(rig: Rig) -> float:
 
 
 async def _least(telegram: TelegramStandIn, text: str, path: Path | None) -> float:
-    """Return the median seconds of sending a text by a bare client, after the commits where there is a database."""
+    """Return the median seconds that a plain client needs to send a text, including the commits if `path` is given."""
     url, taken = f"{telegram.url}/bot{telegram.token}/sendMessage", []
     async with httpx.AsyncClient() as client:
         with contextlib.closing(sqlite3.connect(path or ":memory:")) as database:

@@ -1,7 +1,7 @@
 """From the page's new code to the picture in the chat: the whole program, real Chromium, real HTTP, both stand-ins.
 
-Begun is when the stand-in hands a new code to the page, ended when the chat shows a picture that decodes to it. So what
-is measured holds the page's own work too.
+The clock starts when the stand-in gives the page a new code and stops when the chat shows a picture that decodes to it,
+so the figure includes the page's own work.
 """
 
 import asyncio
@@ -23,14 +23,14 @@ from sandbox.whatsapp import Options, Timings, WhatsAppStandIn
 from tests.e2e.harness import ADMIN, NUMBER, World
 
 PERIOD = 5.0
-"""Seconds that each code lives: so seldom that no budget of the chat holds a picture back."""
+"""Lifetime of each code in seconds: long enough that the chat's rate limits delay no picture."""
 QR = zxingcpp.BarcodeFormats(zxingcpp.BarcodeFormat.QRCode)
 LOOK_EVERY = 0.001
 PATIENCE = 60.0
 
 
 async def measure(folder: Path, codes: int) -> list[Figure]:
-    """Let the page renew its code so many times; figures of how long each took to reach the chat."""
+    """Let the page renew its code `codes` times; return how long each took to reach the chat."""
     settings = {"QR_TIMEOUT_SECONDS": str(codes * PERIOD + PATIENCE), "QR_DEBOUNCE_SECONDS": "0.3"}
     timings = Timings().scaled(10).with_given({"first_ref": PERIOD, "next_ref": PERIOD})
     page = WhatsAppStandIn(Options(timings=timings, refs=codes + 20))
@@ -58,7 +58,7 @@ async def measure(folder: Path, codes: int) -> list[Figure]:
 
 
 async def _least(telegram: TelegramStandIn) -> float:
-    """Return the seconds that any program needs: to draw the picture and to upload it, over an open connection."""
+    """Return the seconds that any program needs to draw the picture and upload it over an open connection."""
     text, taken = ",".join(["a" * 120, *["b" * 44] * 3, "1"])[:231], []
     async with httpx.AsyncClient() as client:
         for _ in range(20):
@@ -98,6 +98,6 @@ def _ref(here: World) -> Any:
 
 
 def _newer(here: World, shown: dict[str, Any] | None) -> dict[str, Any] | None:
-    """Return the picture in the chat, if it is another than the one shown."""
+    """Return the picture in the chat if it differs from the one shown before."""
     now = here.qr()
     return now if now is not None and (shown is None or now["photo"] != shown["photo"]) else None

@@ -1,4 +1,4 @@
-"""docs/benchmarks.md: each bench writes its own part of it, with the machine, the versions and the command."""
+"""Writes docs/benchmarks.md: each bench has a part of its own, with machine, versions and command."""
 
 import os
 import platform
@@ -35,7 +35,7 @@ def machine() -> str:
 
 
 def command() -> str:
-    """Return what was run, as one would type it."""
+    """Return the command line of this run."""
     name = getattr(sys.modules["__main__"].__spec__, "name", None) or "?"
     arguments = [each for each in sys.argv[1:] if not each.endswith(".md") and each != "--markdown"]
     return shlex.join(["python", "-m", name.removesuffix(".__main__"), *arguments])
@@ -48,7 +48,7 @@ def browser_version(executable: str) -> str:
 
 
 def put(file: Path, name: str, text: str) -> None:
-    """Write one bench's part into the document, in the place of what it wrote before."""
+    """Replace one bench's part of the document, or append it if there is none yet."""
     begin, end = f"<!-- {name} -->", f"<!-- end of {name} -->"
     part = f"{begin}\n{text.strip()}\n{end}"
     before = file.read_text("utf-8") if file.exists() else HEAD

@@ -1,4 +1,4 @@
-"""One figure, its aim, and the table of all. Not here: how a figure is measured."""
+"""A figure with its target, and the table of all figures. How a figure is measured is up to each bench."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Figure:
-    """What was measured. aim: the least that is good enough, or with `at_most` the most.
+    """A measured value. aim: the smallest value that is good enough, or with `at_most` the largest.
 
-    floor: the best that could be had, in the same unit; by: in a few words, what that is.
+    floor: the best possible value, in the same unit; by: how that was determined, in a few words.
     """
 
     what: str
@@ -21,14 +21,14 @@ class Figure:
 
     @property
     def ratio(self) -> float | None:
-        """How many times as good as the aim; 1 is just enough."""
+        """Value relative to the aim: 1 just meets it, more is better. None without an aim."""
         if self.aim is None:
             return None
         return self.aim / self.value if self.at_most else self.value / self.aim
 
     @property
     def to_floor(self) -> float | None:
-        """How many times the floor it costs; 1 is as good as can be."""
+        """Cost relative to the floor: 1 is optimal, more is worse. None without a floor."""
         if self.floor is None:
             return None
         return self.value / self.floor if self.at_most or self.aim is None else self.floor / self.value
@@ -55,7 +55,7 @@ def table(figures: Sequence[Figure]) -> str:
 
 
 def written(figure: Figure) -> str:
-    """Return what was measured, with its unit."""
+    """Return the value with its unit."""
     return f"{_number(figure.value)} {figure.unit}".rstrip()
 
 

@@ -1,7 +1,7 @@
-"""`python -m bench.flags`: what each browser flag saves and costs, one at a time, on the product's own driver.
+"""`python -m bench.flags`: what each browser flag saves and costs, one at a time, with the product's driver.
 
-For each set an account is linked, closed, restored, sits still, and is restored after a kill -9. Memory is private
-memory (USS) of the restored browser's processes beside PSS, since shared pages depend on whatever else runs.
+For each set of flags an account is linked, closed, restored, left idle, and restored after a kill -9. Memory is private
+memory (USS) of the restored browser's processes, beside PSS, since shared pages depend on whatever else runs.
 """
 
 import argparse
@@ -28,25 +28,25 @@ from sandbox.whatsapp import Heavy, Options, Timings, WhatsAppStandIn
 ACCOUNT = "+4915112345678"
 SETTLE = 3.0
 HEAVY_SETTLE = 20.0
-"""Seconds after a link until what the page stores is stored."""
+"""Seconds after linking until the page has stored its data."""
 ONE_BY_ONE: dict[str, tuple[str, ...]] = {
     "v8 lite-mode": ("--js-flags=--lite-mode --optimize-for-size",),
     "one renderer": ("--renderer-process-limit=1",),
     "low-end device": ("--enable-low-end-device-mode",),
 }
-"""Flags that are not among the product's savings, each tried beside all of them."""
+"""Flags outside the product's savings, each tried in addition to all savings."""
 
 
 @dataclass(frozen=True)
 class Trial:
-    """Which savings are on, and what else is on the command line."""
+    """One set of flags. savings: names of the product's savings that are on; more: further Chromium arguments."""
 
     savings: frozenset[str]
     more: tuple[str, ...] = ()
 
 
 def trials() -> dict[str, Trial]:
-    """Return what is measured, by its name: nothing, everything, each saving alone left out, and further flags."""
+    """Return the sets by name: no saving, all savings, all but each one, and all plus each further flag."""
     every = frozenset(SAVINGS)
     return {
         "no saving": Trial(frozenset()),
@@ -60,7 +60,7 @@ def trials() -> dict[str, Trial]:
 class Result:
     """uss, pss: MiB. cpu: seconds of the browser until ready, after a restore; idle: % of a core.
 
-    ready, restored, after_kill: seconds. asked: pictures and fonts that were asked for. disk: MiB of the profile.
+    ready, restored, after_kill: seconds. asked: pictures and fonts that the page requested. disk: MiB of the profile.
     """
 
     uss: float
@@ -76,7 +76,7 @@ class Result:
 
 
 class Account:
-    """One account's session, and what it reports."""
+    """One account's session and its reports."""
 
     def __init__(self, driver: ChromiumDriver) -> None:
         self._driver = driver
@@ -84,14 +84,14 @@ class Account:
         self.session: Session | None = None
 
     async def open(self) -> float:
-        """Open a browser; return when it was asked for."""
+        """Open a browser; return the time of the request, `time.monotonic`."""
         self.reports.clear()
         began = time.monotonic()
         self.session = await self._driver.open(Opening(ACCOUNT), self.reports.append)
         return began
 
     async def seen(self, kind: type[Report], within: float = 60.0) -> Report:
-        """Wait for a report; an end that comes instead is an error."""
+        """Wait for a report of a kind. Raises RuntimeError if the session ends, TimeoutError after `within` s."""
         async with asyncio.timeout(within):
             while True:
                 for report in self.reports:
@@ -102,7 +102,7 @@ class Account:
                 await asyncio.sleep(0.01)
 
     async def close(self) -> None:
-        """Close it in order."""
+        """Close the session gracefully."""
         if self.session is not None:
             await self.session.close()
 
@@ -117,7 +117,7 @@ def family(data_dir: Path) -> list[psutil.Process]:
 
 
 def cpu_seconds(process: psutil.Process) -> float:
-    """Return the processor time of a process's threads, to the nanosecond where the kernel tells."""
+    """Return the CPU seconds of a process's threads, with nanosecond resolution if the kernel provides it."""
     try:
         found = [Path(f"/proc/{process.pid}/task/{one.id}/schedstat") for one in process.threads()]
         return sum(int(path.read_text("ascii").split()[0]) for path in found) / 1e9
@@ -126,7 +126,7 @@ def cpu_seconds(process: psutil.Process) -> float:
 
 
 def total(processes: list[psutil.Process], of: Callable[[psutil.Process], float]) -> float:
-    """Add up a figure over processes; one that has just ended counts nothing."""
+    """Sum a figure over processes; one that has ended meanwhile counts as 0."""
     added = 0.0
     for process in processes:
         with contextlib.suppress(psutil.Error):
@@ -135,7 +135,7 @@ def total(processes: list[psutil.Process], of: Callable[[psutil.Process], float]
 
 
 async def measure(trial: Trial, idle: float, heavy: Heavy | None) -> Result:
-    """Try one set of flags."""
+    """Measure one set of flags. idle: seconds of idling to measure."""
     timings = Timings().scaled(10).with_given({"load_cold": 1.0})
     with tempfile.TemporaryDirectory(prefix="switchboard-flags-") as folder:
         data_dir = Path(folder) / "data"
@@ -200,7 +200,7 @@ def main() -> int:
     for name in asked.names or every:
         try:
             one = asyncio.run(measure(every[name], asked.idle, heavy))
-        except Exception as error:  # noqa: BLE001 - whatever a flag breaks is a row of the table
+        except Exception as error:  # noqa: BLE001 - a flag that breaks something is a row of the table
             lines.append(f"| {name} | failed: {error} |")
         else:
             lines.append(
@@ -209,7 +209,7 @@ def main() -> int:
             )
         print(lines[-1], file=sys.stderr, flush=True)
     page = "a heavy page" if heavy else "a light page"
-    text = f"## What browsers are spared, on {page}\n\n{where}\n\n" + "\n".join(lines)
+    text = f"## Browser savings, on {page}\n\n{where}\n\n" + "\n".join(lines)
     print(text)
     if asked.markdown is not None:
         document.put(asked.markdown, f"savings on {page}", text)

@@ -1,6 +1,6 @@
-"""10,000 managers in one process on a driver that does nothing: what each weighs, what is stored, what idling costs.
+"""10,000 managers in one process with a driver that does nothing: memory per manager, write throughput, idle CPU.
 
-Everything but the browsers is the product: registry, managers, recorder and SQLite on a real disk, logging included.
+All but the browsers is the product: registry, managers, recorder and SQLite on a real disk, including logging.
 """
 
 import asyncio
@@ -28,14 +28,14 @@ from storage.database import open_database
 MANAGERS = 10_000
 LAUNCH_SLOTS = 100
 BOOTED = 2
-"""Transitions for each account: to CONNECTING, to CONNECTED."""
+"""Transitions of each account at boot: to CONNECTING, to CONNECTED."""
 LOST_AND_BACK = 3
 """To DISCONNECTED, to CONNECTING, to CONNECTED."""
 PATIENCE = 300.0
 
 
 class NullSession:
-    """Always well, always answered."""
+    """A session that is always healthy and always answers."""
 
     reached = Layer.SOCKET
 
@@ -59,7 +59,7 @@ class NullSession:
 
 
 class NullDriver:
-    """Opens at once, ready at once; keeps how to speak to each manager."""
+    """A driver whose sessions are ready at once. says: each manager's report function, by number."""
 
     def __init__(self) -> None:
         self.says: dict[str, Callable[[Report], None]] = {}
@@ -83,7 +83,7 @@ class NullDriver:
 
 
 class Told:
-    """The last listener: counts the transitions that have been stored, after which they are told."""
+    """The recorder's last listener: counts the transitions that have been stored."""
 
     def __init__(self) -> None:
         self.count = 0
@@ -93,7 +93,7 @@ class Told:
 
 
 async def measure(folder: Path, idle_seconds: float) -> list[Figure]:
-    """Boot the fleet from the database, lose every account at once, then let it idle; figures of each."""
+    """Boot the fleet from the database, lose all accounts at once, then let it idle; return the figures."""
     me = psutil.Process()
     async with open_database(folder / "bench.db") as database:
         memory = AccountRecords(database)
@@ -152,7 +152,7 @@ async def measure(folder: Path, idle_seconds: float) -> list[Figure]:
 
 
 async def _least_weight() -> float:
-    """Return the KiB of what any manager must be: a task that waits for its inbox, timers, and the account's values."""
+    """Return the KiB that any manager needs: a task waiting for its inbox, timers, and the account's values."""
     me, loop, kept = psutil.Process(), asyncio.get_running_loop(), []
     gc.collect()
     before = me.memory_info().rss
@@ -173,7 +173,7 @@ async def _least_weight() -> float:
 
 
 def _least_stored(path: Path) -> float:
-    """Return how many transitions a second sqlite3 itself stores: a row each and the account's, in large batches."""
+    """Return how many transitions per second plain sqlite3 stores: a row each plus the account's, in large batches."""
     with contextlib.closing(sqlite3.connect(path)) as database:
         database.execute("PRAGMA journal_mode = WAL")
         database.execute("PRAGMA synchronous = FULL")
@@ -204,12 +204,12 @@ def _connected(registry: Registry) -> int:
 
 async def _until(reached: Callable[[], bool]) -> None:
     async with asyncio.timeout(PATIENCE):
-        while not reached():  # noqa: ASYNC110 - seen from outside, as an operator would: the fleet has no such event
+        while not reached():  # noqa: ASYNC110 - observed from outside: the fleet has no event for it
             await asyncio.sleep(0.05)
 
 
 async def _idle(seconds: float) -> float:
-    """Return the share of a core that a wait of so many seconds took, in per cent."""
+    """Return the percentage of a core that idling for `seconds` took."""
     begun, used = time.perf_counter(), time.process_time()
     await asyncio.sleep(seconds)
     return 100 * (time.process_time() - used) / (time.perf_counter() - begun)

@@ -1,9 +1,9 @@
-"""`python -m bench.hostile`: one account's page turns hostile beside five good ones; what the good ones lose by it.
+"""`python -m bench.hostile`: one account's page turns hostile beside five good ones: how the good ones suffer.
 
-Real driver, real Chromium, the default policy, the stand-in at its real pace. In one kind after another the hostile
-account's open page, and each page that it loads afterwards, does harm; no other page loads meanwhile. Each good account
-is asked for its health every second, with the policy's deadline for an answer. It stops by itself: after the kinds'
-time, or once the machine has less memory left than it needs itself.
+Real driver, real Chromium, the default policy, and the stand-in at real speed. For each kind of harm, the hostile
+account's open page, and each page that it loads afterwards, does that harm; no other page loads meanwhile. Each good
+account is probed every second, with the policy's deadline. The bench stops by itself: after the last kind, or when the
+machine runs short of memory.
 """
 
 import argparse
@@ -37,13 +37,13 @@ HOSTILE = "+4915112345670"
 PROBE_EVERY = 1.0
 MEASURE_EVERY = 0.5
 MOST_WAITED = 180.0
-"""Seconds that the hostile account may take to be connected again, once its page is a good one."""
+"""Seconds within which the hostile account must reconnect once its page is harmless again."""
 SPARE = 1500 * MIB
-"""Memory that the machine is left with: with less, this ends at once."""
+"""Bytes of memory that must stay available on the machine: with less, the bench ends at once."""
 
 
 class NotingDriver:
-    """The real driver; it notes which session each account has open."""
+    """The real driver, which also records each account's open session."""
 
     def __init__(self, driver: ChromiumDriver) -> None:
         self._driver = driver
@@ -53,14 +53,14 @@ class NotingDriver:
         return getattr(self._driver, name)
 
     async def open(self, opening: Opening, report: Callable[[Report], None]) -> ChromiumSession:
-        """Open a browser, and note its session."""
+        """Open a browser and record its session."""
         self.sessions[opening.account] = session = await self._driver.open(opening, report)
         return session
 
 
 @dataclass
 class Seen:
-    """What was seen of one kind. Seconds, and bytes of memory."""
+    """The measurements for one kind of harm. Times in seconds, memory in bytes."""
 
     kind: str
     probes: list[float] = field(default_factory=list)
@@ -76,7 +76,7 @@ class Seen:
     own_cpu: float = 0.0
 
     def row(self) -> str:
-        """One line of the table."""
+        """Return one row of the table."""
         ordered = sorted(self.probes) or [0.0]
         after = "" if self.ended_after is None else f" after {self.ended_after:.1f} s"
         if (
@@ -102,7 +102,7 @@ HEAD = (
 
 
 async def probe(noting: NotingDriver, number: str, seen: Seen, deadline: float) -> None:
-    """Ask one account for its health again and again."""
+    """Probe one account until cancelled."""
     while True:
         began = time.monotonic()
         try:
@@ -117,7 +117,7 @@ async def probe(noting: NotingDriver, number: str, seen: Seen, deadline: float) 
 
 
 async def measure(noting: NotingDriver, seen: Seen, bound: int) -> None:
-    """Note the most that the browsers use."""
+    """Record the peak usage of the browsers until cancelled. Raises RuntimeError if memory runs short."""
     began = time.monotonic()
     while True:
         pids = {number: session.pid for number, session in noting.sessions.items()}
@@ -145,10 +145,10 @@ def _cpu(pid: int) -> float:
 
 
 async def harm(world: World, noting: NotingDriver, accounts: list[Account], kind: str, seconds: float) -> Seen:
-    """Let the first account's page do one kind of harm, and watch the others."""
+    """Let the first account's page do one kind of harm, and measure the others."""
     bad, *good = accounts
     seen = Seen(kind)
-    node = noting.sessions[HOSTILE]._parts.node.pid  # noqa: SLF001 - nobody else asks for it
+    node = noting.sessions[HOSTILE]._parts.node.pid  # noqa: SLF001 - only this bench needs it
     before, cpu, own, moves = _transitions(good), _cpu(node), _cpu(os.getpid()), len(bad.moves)
     tasks = [asyncio.create_task(probe(noting, each.number, seen, world.policy.probe_timeout)) for each in good]
     tasks.append(asyncio.create_task(measure(noting, seen, Bounds().memory)))
@@ -172,7 +172,7 @@ async def harm(world: World, noting: NotingDriver, accounts: list[Account], kind
 
 
 async def recover(world: World, account: Account) -> None:
-    """Begin anew with a good page."""
+    """Reload with a harmless page and wait until the account is connected again."""
     before = len(account.moves)
     await world.reopen(account)
     await account.until(
@@ -181,7 +181,7 @@ async def recover(world: World, account: Account) -> None:
 
 
 async def link(world: World, number: str) -> Account:
-    """Link an account, however long that takes on a busy machine."""
+    """Link an account, retrying as often as a busy machine needs."""
     account = world.account(number)
     await account.manager.start()
 
@@ -216,7 +216,7 @@ async def run(kinds: list[str], seconds: float, good: int) -> list[Seen]:
 
 
 async def harm_nobody(world: World, noting: NotingDriver, accounts: list[Account], seconds: float) -> Seen:
-    """Measure the same while all pages are good ones."""
+    """Take the same measurements while all pages are harmless."""
     seen = Seen("none", ended="–")
     tasks = [asyncio.create_task(probe(noting, each.number, seen, world.policy.probe_timeout)) for each in accounts[1:]]
     tasks.append(asyncio.create_task(measure(noting, seen, Bounds().memory)))

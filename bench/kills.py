@@ -1,4 +1,4 @@
-"""`python -m bench.kills [N] [--beside CHECKOUT]`: kill the process N times (200) in a storm of alerts, and count."""
+"""`python -m bench.kills [N] [--beside CHECKOUT]`: N kills (200) of the process in a storm of alerts."""
 
 import argparse
 import asyncio

@@ -1,7 +1,7 @@
-"""`python -m bench.metrics`: what it costs to be scraped and to be asked how it is, at 100 accounts.
+"""`python -m bench.metrics`: the cost of a scrape and of a readiness probe at 100 accounts.
 
-Registry, managers, recorder, database, monitoring and HTTP are the product's; browsers do nothing and report their
-memory. Who asks is a process of its own, so that the processor's time is the program's alone.
+Registry, managers, recorder, database, monitoring and HTTP are the product's; browsers do nothing but report their
+memory. The client is a process of its own, so that the measured CPU time is the program's alone.
 """
 
 import asyncio
@@ -31,7 +31,7 @@ from tests.switchboard.monitoring.fakes import Chat
 
 ACCOUNTS, SCRAPES = 100, 200
 SCRAPED_EACH = 15.0
-"""Seconds between two scrapes of Prometheus, as it is usually set."""
+"""Prometheus' usual scrape interval in seconds."""
 
 ASK = """
 import sys, urllib.request
@@ -42,7 +42,7 @@ print(len(body))
 
 
 async def measure(folder: Path) -> list[Figure]:
-    """Boot the accounts, let them be scraped, and return what that took."""
+    """Boot the accounts, scrape them, and return the costs."""
     async with open_database(folder / "bench.db") as database:
         records = AccountRecords(database)
         numbers = [f"+4915{i:08}" for i in range(ACCOUNTS)]
@@ -90,7 +90,7 @@ async def measure(folder: Path) -> list[Figure]:
 
 
 async def _asked(url: str, what: str) -> Figure:
-    """Let another process ask again and again; return this one's processor time for each."""
+    """Let another process send requests; return this one's CPU time per request."""
     await _ask(url, 5)
     began = time.process_time()
     await _ask(url, SCRAPES)

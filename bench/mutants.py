@@ -1,9 +1,9 @@
-"""`python -m bench.mutants`: break the lifecycle in every small way, one at a time, and name what no test misses.
+"""`python -m bench.mutants`: mutation testing of the lifecycle; lists the mutants that survive.
 
 A mutant is the lifecycle with one change: a row of `TABLE` dropped, redirected, added, or its `to` narrowed or
-widened; a field of a verdict changed; a comparison, a number, a word or a statement of `lifecycle.py` or `move.py`
-other than it was. Each runs the lifecycle's tests; one that passes them all survives. Some survivors are no faults:
-they mean the same as the original. Mutants live in memory only: no file is touched.
+widened; a field of a verdict changed; a comparison, number, string or statement of `lifecycle.py` or `step.py`
+changed. The lifecycle's tests run against each mutant; one that passes them all survives. Some survivors are equivalent
+to the original. Mutants exist in memory only: no file is touched.
 """
 
 import argparse
@@ -38,7 +38,7 @@ LIFECYCLE, STEP, REASONS = (
 
 @dataclass(frozen=True)
 class Mutant:
-    """says: what is other than it was. text: what stands in the place of file."""
+    """says: what was changed. text: the source that replaces the one of `file`."""
 
     says: str
     file: str
@@ -52,7 +52,7 @@ Undo = Callable[[], None]
 
 
 def of_rows(source: str) -> Iterator[Mutant]:
-    """Change the finished table by a line at the end of the file, row by row."""
+    """Mutate the table, row by row, by a line appended to the file."""
     every_phase: tuple[Phase, ...] = tuple(TABLE)
     keys = {key: (phase, row) for phase, rows in TABLE.items() for key, row in rows.items()}
     for phase, rows in TABLE.items():
@@ -126,7 +126,7 @@ _NUMBERS = [field.name for field in fields(Policy)]
 
 
 def of_code(file: str, source: str) -> Iterator[Mutant]:
-    """Change each small thing within the functions of a file."""
+    """Mutate the operators, constants and statements within the functions of a file."""
     tree = ast.parse(source)
     functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]
     for function in functions:
@@ -139,7 +139,7 @@ def of_code(file: str, source: str) -> Iterator[Mutant]:
 
 
 def _changes(node: ast.AST) -> Iterator[tuple[str, Undo]]:
-    """Make one change after the other to a node; each must be undone before the next."""
+    """Yield the mutations of a node, each applied in place with its undo, to be called before the next."""
     before = copy.copy(node.__dict__)
 
     def undo() -> None:
@@ -173,7 +173,7 @@ def _changes(node: ast.AST) -> Iterator[tuple[str, Undo]]:
 
 
 def _deletions(node: ast.AST) -> Iterator[tuple[str, Undo]]:
-    """Leave out one statement after the other; the asserts and docstrings change nothing."""
+    """Remove each statement in turn, except asserts and docstrings."""
     for name in ("body", "orelse"):
         block = getattr(node, name, None)
         if not isinstance(block, list):
@@ -182,7 +182,7 @@ def _deletions(node: ast.AST) -> Iterator[tuple[str, Undo]]:
             if isinstance(statement, ast.Assert | ast.FunctionDef) or _is_docstring(statement):
                 continue
             if isinstance(statement, ast.Assign) or (isinstance(statement, ast.If | ast.For) and len(block) > 1):
-                continue  # a name that is missing fails of itself; a condition is forced either way
+                continue  # a missing name fails trivially; conditions are forced elsewhere
             block[i] = ast.Pass()
 
             def undo(block: list[ast.stmt] = block, i: int = i, statement: ast.stmt = statement) -> None:
@@ -203,7 +203,7 @@ def _text(attributes: dict[str, object], node: ast.AST) -> str:
 
 
 def passes(text: str, file: str, tests: Sequence[str]) -> bool:
-    """Whether the tests pass when `text` stands in the place of a file. Only for a process that then ends."""
+    """Whether the tests pass with `text` in place of the file. For a process that ends afterwards."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 1)
     os.dup2(nowhere, 2)
@@ -215,7 +215,7 @@ def passes(text: str, file: str, tests: Sequence[str]) -> bool:
     module = sys.modules[name] = importlib.util.module_from_spec(spec)
     try:
         exec(compile(text, file, "exec"), module.__dict__)
-    except Exception:  # noqa: BLE001 - a change that cannot even be imported is noticed
+    except Exception:  # noqa: BLE001 - a mutant that cannot be imported is killed
         return False
     setattr(sys.modules["controller"], name.rpartition(".")[2], module)
     options = ("-x", "-q", "-p", "no:cacheprovider", "--assert=plain", "--hypothesis-seed=1")
@@ -229,7 +229,7 @@ def survives(task: tuple[Mutant, Sequence[str]]) -> bool:
 
 
 def main() -> int:
-    """Try every mutant; print the survivors. Returns 1 if the tests do not even pass unchanged."""
+    """Run all mutants and print the survivors. Returns 1 if the tests fail without any change."""
     parser = argparse.ArgumentParser(prog="python -m bench.mutants", description=__doc__)
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--only", default="", help="only mutants whose description holds this word")
@@ -240,14 +240,14 @@ def main() -> int:
     mutants = [mutant for mutant in mutants if told.only in mutant.says]
     os.chdir(ROOT)
     with tempfile.TemporaryDirectory(prefix="switchboard-mutants-") as home:
-        set_hypothesis_home_dir(home)  # what fails here must not be remembered by the real tests
+        set_hypothesis_home_dir(home)  # failing examples must not enter the real tests' database
         return try_all(mutants, lifecycle, told.jobs, told.tests)
 
 
 def try_all(mutants: Sequence[Mutant], unchanged: str, jobs: int, tests: Sequence[str]) -> int:
     """Run the tests on each mutant; print the survivors. Returns the exit code."""
     survivors = 0
-    # Each mutant has a process of its own, forked from this one, which has everything slow imported already.
+    # Each mutant runs in a process forked from this one, which has imported everything slow already.
     with multiprocessing.get_context("fork").Pool(jobs, maxtasksperchild=1) as pool:
         if not pool.apply(passes, (unchanged, LIFECYCLE, tests)):
             print("the tests do not pass as they are", file=sys.stderr)

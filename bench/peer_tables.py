@@ -40,7 +40,7 @@ def median(runs: Sequence[Figures]) -> Figures:
 def rows(
     ours_one: Figures, theirs_one: Figures, ours: Figures, theirs: Figures, count: int, page: float
 ) -> list[tuple[str, float, float, str, float]]:
-    """Return what is compared: (figure, product, peer, unit, goal of the ratio).
+    """Return the comparisons: (figure, product, peer, unit, goal of the ratio).
 
     The first two are of one account, the others of `count`. page: seconds that the page itself needs to be synced.
     """
@@ -76,11 +76,11 @@ GROWTH = (1, 2, 4, 8, 16, 32)
 HOSTS = (8, 16, 32, 64)
 """GiB."""
 LEFT_FREE = 0.15
-"""Of a host's memory, for the system and for the moments in which browsers start."""
+"""GiB of a host's memory reserved for the system and for browsers that are starting."""
 
 
 def fit(points: dict[int, float]) -> tuple[float, float]:
-    """Return (base, each) of the straight line through a figure by number of accounts, by least squares."""
+    """Return (base, slope) of the least-squares line of a figure over the number of accounts."""
     across, up = statistics.mean(points), statistics.mean(points.values())
     spread = sum((count - across) ** 2 for count in points)
     each = sum((count - across) * (value - up) for count, value in points.items()) / spread
@@ -88,7 +88,7 @@ def fit(points: dict[int, float]) -> tuple[float, float]:
 
 
 def growth_table(grown: dict[str, dict[int, Start]]) -> str:
-    """Return how the figures grow, and how many accounts hosts of several sizes hold by a straight line."""
+    """Return how the figures grow, and the linear estimate of how many accounts hosts of several sizes hold."""
     mib, names = 1 << 20, list(grown)
     lines = [
         "| accounts | " + " | ".join(f"{name}: boot | CPU | memory | processes" for name in names) + " |",

@@ -1,4 +1,4 @@
-"""How many pure steps a second: one account's day in short, over and over, through `lifecycle.step` alone."""
+"""Lifecycle steps per second: one account's day, condensed and repeated, through `lifecycle.advance` alone."""
 
 import time
 from collections.abc import Sequence
@@ -26,7 +26,7 @@ from controller.accounts.reports import Authenticated, Code, Ended, Health, Laye
 NUMBER = "+4915112345678"
 REPEATS = 2_000
 TRIES = 5
-"""The fastest counts: what else the machine does only ever makes it slower."""
+"""The fastest one counts: other load can only slow it down."""
 
 FIRST: tuple[SessionEvent, ...] = (
     SlotGranted(), Code("a,b,c,d,1"), Code("a,b,c,d,2"), Scanned(), Authenticated(NUMBER), Syncing(50), Ready(NUMBER),
@@ -53,7 +53,7 @@ def day(first: int) -> tuple[Event, ...]:
 
 
 def measure() -> list[Figure]:
-    """Run the rounds; each must end as it should, so that what is timed is what it claims to be."""
+    """Run the rounds; the final state of each is asserted, so that the timing covers what it claims to."""
     rounds = [day(2 * i + 1) for i in range(REPEATS)]
     fastest = min(_seconds(rounds) for _ in range(TRIES))
     steps = REPEATS * len(rounds[0]) / fastest
@@ -65,7 +65,7 @@ def measure() -> list[Figure]:
 
 
 def _replacements() -> float:
-    """Return how many connections a second can be made of others with one value changed: the least that a step does."""
+    """Return how many `replace` calls per second are possible: the minimum that a step does."""
     connection, count = Connection(NUMBER), 20_000
     fastest = float("inf")
     for _ in range(TRIES):

@@ -1,4 +1,4 @@
-"""`python -m bench.storms [--beside CHECKOUT]`: accounts lost and back together, and what a chat hears of it.
+"""`python -m bench.storms [--beside CHECKOUT]`: many accounts lost and recovered at once, and what a chat gets.
 
 In virtual time, over HTTP.
 """

@@ -1,8 +1,8 @@
-"""Writes what the docs show of the program's own tables into the docs, and tells whether what stands there is current.
+"""Generates the parts of the docs that show the program's own tables, and checks that they are up to date.
 
-`python -m tools.diagram` writes, `--check` only looks. Drawn are the moves of `lifecycle.TABLE`, as Mermaid, and
-the meanings of `reasons.VERDICTS` and the commands of `router.COMMANDS`, as Markdown, between marker lines in the
-files of `PAGES`.
+`python -m tools.diagram` writes, `--check` only compares. Generated are the transitions of `lifecycle.TABLE`, as
+Mermaid, and the meanings of `reasons.VERDICTS` and the commands of `router.COMMANDS`, as Markdown, between marker lines
+in the files of `PAGES`.
 Not here: anything that the running program needs.
 """
 
@@ -66,7 +66,7 @@ _WORDS: dict[Any, str] = {
     Ready: "ready",
     Ended: "session ended",
     Health: "probes failed",
-    Closed: "",  # a start or retry that waited for the earlier browser: its own words stand there already
+    Closed: "",  # a start or retry that waited for the earlier browser: it has a label already
     Recycle: "recycled",
     ConfirmNumber: "another account",
     Identified: "another account",
@@ -84,12 +84,12 @@ _WORDS: dict[Any, str] = {
     Timer.RETRY: "retry due",
     Timer.COOLDOWN: "cool-down over",
 }
-"""What happens, in words for an edge; by its key in the table."""
+"""The label of an edge, by its key in the table."""
 
 _BY_PHASE: dict[tuple[Phase, Any], str] = {
     (State.CONNECTED, Code): "logged out",
 }
-"""The same, where it means something else in one phase."""
+"""Labels of keys that mean something else in one phase."""
 
 _BY_TARGET: dict[tuple[Any, Phase], str] = {
     (Ended, State.DISCONNECTED): "session lost",
@@ -104,10 +104,10 @@ _BY_TARGET: dict[tuple[Any, Phase], str] = {
     (Reloaded, State.ERROR): "reloads itself",
     (Timer.DEADLINE, State.DISCONNECTED): "not logged out",
 }
-"""The same, where it means something else because of where it leads."""
+"""Labels of keys whose meaning depends on the target."""
 
 _GIVEN_UP = "banned or enough tried"
-"""Any end leads to SUSPENDED when it was a ban, the last attempt, one error too many, or that of a trial (L2, L5)."""
+"""Label of all edges to SUSPENDED: a ban, the last attempt, one error too many, or a failed trial (L2, L5)."""
 
 
 class _Edge(NamedTuple):
@@ -135,9 +135,9 @@ def _state_of(phase: Phase) -> State:
 
 
 def _drawn(edges: Iterable[tuple[str, str, str]], names: dict[str, str]) -> Iterator[str]:
-    """Yield a Mermaid state diagram: one arrow for each pair of places, with all that leads along it.
+    """Yield a Mermaid state diagram: one arrow per pair of nodes, with all its labels.
 
-    edges: from, to, words. names: what is written in the place of such a from or to.
+    edges: (from, to, label). names: display names of nodes.
     """
     along: dict[tuple[str, str], list[str]] = {}
     for source, target, words in edges:
@@ -153,13 +153,13 @@ def _drawn(edges: Iterable[tuple[str, str, str]], names: dict[str, str]) -> Iter
 
 
 def draw_states() -> Iterator[str]:
-    """Yield the moves between the six states."""
+    """Yield the transitions between the six states."""
     moves = ((_state_of(edge.source), _state_of(edge.target), edge.words) for edge in _edges())
     yield from _drawn([("[*]", State.IDLE, ""), *(move for move in moves if move[0] is not move[1])], names={})
 
 
 def draw_stages() -> Iterator[str]:
-    """Yield the way through an attempt, from its first stage to CONNECTED."""
+    """Yield the stages of an attempt, from the first one to CONNECTED."""
     inside = {*Stage, State.CONNECTED}
     names = {stage.name: stage.value for stage in Stage}
     moves = (
@@ -170,7 +170,7 @@ def draw_stages() -> Iterator[str]:
     yield from _drawn([("[*]", Stage.QUEUED.name, ""), *moves], names)
 
 
-def tell_reasons() -> Iterator[str]:
+def list_reasons() -> Iterator[str]:
     """Yield the table of what each end means."""
     told = _docstrings()
     yield "| reason | means | state | what follows | alert |"
@@ -187,7 +187,7 @@ def _places(verdict: Verdict) -> str:
 
 
 def _docstrings() -> dict[str, str]:
-    """Return what stands below each member of `Reason`: Python keeps it in the source alone."""
+    """Return the docstring of each member of `Reason`, by name; it exists only in the source."""
     (body,) = (
         node.body
         for node in ast.parse(inspect.getsource(reasons)).body
@@ -202,7 +202,7 @@ def _docstrings() -> dict[str, str]:
 
 
 def list_commands() -> Iterator[str]:
-    """Yield the table of what the bot understands."""
+    """Yield the table of the bot's commands."""
     yield "| command | does |"
     yield "|---|---|"
     for row in COMMANDS:
@@ -212,13 +212,13 @@ def list_commands() -> Iterator[str]:
 
 PAGES: dict[str, dict[str, Callable[[], Iterator[str]]]] = {
     "README.md": {"states": draw_states, "commands": list_commands},
-    "docs/lifecycle.md": {"states": draw_states, "stages": draw_stages, "reasons": tell_reasons},
+    "docs/lifecycle.md": {"states": draw_states, "stages": draw_stages, "reasons": list_reasons},
 }
-"""file → marker → what stands between `<!-- generated: marker -->` and `<!-- end of marker -->`."""
+"""file → marker → generator of the lines between `<!-- generated: marker -->` and `<!-- end of marker -->`."""
 
 
 def renewed(page: str, parts: dict[str, Callable[[], Iterator[str]]]) -> str:
-    """Return a page with its generated parts drawn anew. Raises ValueError if a pair of markers is not there once."""
+    """Return a page with its generated parts renewed. Raises ValueError unless each pair of markers occurs once."""
     for marker, draw in parts.items():
         begin, end = f"<!-- generated: {marker} -->", f"<!-- end of {marker} -->"
         head, found, rest = page.partition(begin)
@@ -230,7 +230,7 @@ def renewed(page: str, parts: dict[str, Callable[[], Iterator[str]]]) -> str:
 
 
 def main() -> int:
-    """Draw, or with --check tell what is out of date. Returns the exit code."""
+    """Generate, or with --check report what is out of date. Returns the exit code."""
     parser = argparse.ArgumentParser(prog="python -m tools.diagram", description=__doc__)
     parser.add_argument("--check", action="store_true", help="write nothing; exit 1 if something is out of date")
     checking = parser.parse_args().check

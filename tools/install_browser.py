@@ -1,6 +1,6 @@
-"""Makes sure that there is a browser: finds one that starts, else installs one. Run by `make setup`.
+"""Ensures that there is a browser: finds one that starts, else installs one. Run by `make setup`.
 
-The tries, in order, until one starts: what is there; Playwright's own download, which needs no rights; the libraries
+Tried in order until one starts: an installed one; Playwright's own download, which needs no privileges; the libraries
 that it lacks; the system's package. The last two only as root, or where sudo asks for no password.
 Not here: where a browser may be (`find`), and anything that the running controller needs.
 """
@@ -24,7 +24,7 @@ _SUDO_SECONDS = 10.0
 _PLAYWRIGHT = (sys.executable, "-m", "playwright")
 
 _PACKAGES: dict[str, Sequence[Sequence[str]]] = {
-    # The system's manager → the commands that may bring a browser, the smallest browser first.
+    # package manager → the commands that may install a browser, the smallest browser first
     "apt-get": (
         ("update",),
         ("install", "--yes", "--no-install-recommends", "chromium-headless-shell"),
@@ -51,7 +51,7 @@ class _Chosen(BaseSettings):
 
 
 def main() -> int:
-    """Find or install a browser, and say which it is or what to do. Returns the exit code."""
+    """Find or install a browser, and print which it is or what to do. Returns the exit code."""
     chosen = _chosen()
     try:
         browser: Browser | None = _find(chosen)
@@ -71,12 +71,12 @@ def _chosen() -> Path | None:
     try:
         path = _Chosen().chromium_path
     except (OSError, UnicodeDecodeError):
-        return None  # the `.env` cannot be read, which the program itself will say
+        return None  # the `.env` cannot be read: the program itself reports that
     return None if path is None else path.expanduser()
 
 
 def _find(chosen: Path | None = None) -> Browser:
-    """Return a browser that at least tells its version. Raises DriverError."""
+    """Return a browser that at least reports its version. Raises DriverError."""
     return asyncio.run(identify(find_executable(chosen)))
 
 
@@ -88,17 +88,17 @@ def _found() -> Browser | None:
 
 
 def _install() -> Browser | None:
-    """Try one way after the other until a browser starts."""
+    """Try the ways of installing in turn until a browser starts."""
     downloaded = _run(*_PLAYWRIGHT, "install", "--only-shell", "--no-progress", "chromium")
     if browser := _found():
         return browser
     rights = _rights()
     if downloaded:
-        if rights is not None and shutil.which("apt-get"):  # it knows the libraries' names nowhere else
+        if rights is not None and shutil.which("apt-get"):  # Playwright knows the libraries' names for apt only
             _run(*_PLAYWRIGHT, "install-deps", "chromium-headless-shell")
             if browser := _found():
                 return browser
-        _run(*_PLAYWRIGHT, "uninstall")  # it would be found before the system's, which may start
+        _run(*_PLAYWRIGHT, "uninstall")  # it would be found before the system's browser, which may start
     if rights is None:
         return None
     for manager, commands in _PACKAGES.items():
@@ -110,7 +110,7 @@ def _install() -> Browser | None:
 
 
 def _rights() -> Sequence[str] | None:
-    """Return what to put before a command that needs root; None where that would take a password."""
+    """Return the prefix of a command that needs root; None if that would require a password."""
     if os.geteuid() == 0:
         return ()
     if shutil.which("sudo") is None:
@@ -123,7 +123,7 @@ def _rights() -> Sequence[str] | None:
 
 
 def _run(*command: str) -> bool:
-    """Run a command with no terminal to ask on, and of its output show only why it failed. Returns its success."""
+    """Run a command without a terminal; print its output only if it failed. Returns whether it succeeded."""
     words = command[2:] if command[:3] == _PLAYWRIGHT else command
     print(f"No browser that starts: trying {' '.join(words)} (may take minutes)", flush=True)
     try:

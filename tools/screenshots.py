@@ -1,7 +1,7 @@
 """Takes the README's pictures from the real sandbox: `python -m tools.screenshots` writes docs/images/*.png.
 
-Runs the whole sandbox on free ports with a folder of its own, and drives its page as a newcomer does. Waits for what is
-always there (a code, buttons, an answer), never for words, which may change. It takes about a minute and a font
+Runs the whole sandbox on free ports with a folder of its own, and drives its page as a newcomer would. It waits for
+structure (a code, buttons, an answer), never for wording, which may change. It takes about a minute and needs a font
 with emoji (fonts-noto-color-emoji on Debian).
 Not here: tests, and anything that the running program needs.
 """
@@ -77,7 +77,7 @@ async def take(page: Page, url: str) -> None:
     await expect(phone(page, PHONES[1])).to_have_attribute("data-standing", "good")
     await link(page, PHONES[0], shoot=True)
     await expect(phone(page, PHONES[0])).to_have_attribute("data-standing", "good")
-    await page.wait_for_timeout(4000)  # for its card to say so: the stand-in is a moment ahead of the product
+    await page.wait_for_timeout(4000)  # for its card to follow: the stand-in is a moment ahead of the product
     await phone(page, PHONES[0]).locator('[data-act="Log out"]').click()
     await page.locator(".key").first.wait_for()
     await say(page, "/status")
@@ -102,16 +102,16 @@ def phone(page: Page, account: dict[str, str]) -> Locator:
 
 
 async def say(page: Page, text: str) -> None:
-    """Write in the open chat."""
+    """Send a text in the open chat."""
     await page.locator(".say").fill(text)
     await page.locator(".say").press("Escape")
     await page.locator(".say").press("Enter")
 
 
 async def shoot_page(page: Page, name: str) -> None:
-    """Write a picture of what is seen, once nothing moves, as small as it gets without looking worse."""
+    """Write a picture of the visible page, once it has settled, compressed without visible loss."""
     await expect(page.locator(".toast")).to_have_count(0)
-    await page.wait_for_timeout(1200)  # for what still slides into place
+    await page.wait_for_timeout(1200)  # for animations
     with Image.open(io.BytesIO(await page.screenshot(animations="disabled"))) as shot:
         small = shot.convert("RGB").quantize(COLOURS, kmeans=2)
     path = IMAGES / f"{name}.png"

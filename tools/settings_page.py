@@ -1,8 +1,8 @@
-"""Writes docs/settings.md, a page that can be linked to, from .env.example, and tells whether it is current.
+"""Writes docs/settings.md, a page that can be linked to, from .env.example, and checks that it is up to date.
 
-`python -m tools.settings_page` writes, `--check` only looks. That .env.example holds every setting with its real
-default is checked elsewhere (tests/test_repository.py).
-Not here: a word about a setting; it stands in .env.example, once.
+`python -m tools.settings_page` writes, `--check` only compares. That .env.example has every setting with its real
+default is checked in tests/test_repository.py.
+Not here: descriptions of settings; they are in .env.example only.
 """
 
 import argparse
@@ -28,14 +28,14 @@ cannot be used is one line that names the setting, and exit code 2.
 
 @dataclass(slots=True)
 class Block:
-    """Settings that are explained together. settings: name and default as written, both without a comment sign."""
+    """Settings that are explained together. settings: (name, default) as written, without comment signs."""
 
     words: list[str] = field(default_factory=list)
     settings: list[tuple[str, str]] = field(default_factory=list)
 
 
 def blocks(example: str) -> list[tuple[str, list[Block]]]:
-    """Return the sections of .env.example in their order, each with its blocks."""
+    """Return the sections of .env.example in order, each with its blocks."""
     sections: list[tuple[str, list[Block]]] = []
     block = Block()
     for line in example.splitlines():
@@ -71,7 +71,7 @@ def _cell(words: list[str]) -> str:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Write the page, or with --check tell whether it is current; return the exit code."""
+    """Write the page, or with --check report whether it is up to date; return the exit code."""
     parser = argparse.ArgumentParser(prog="python -m tools.settings_page", description=__doc__)
     parser.add_argument("--check", action="store_true", help="change nothing; exit code 1 if the page is not current")
     args = parser.parse_args(argv)

@@ -1,1 +1,1 @@
-"""Measures what many machines cost and hold: a simulated month here, a real cluster in `real`."""
+"""Measures the costs and the guarantees of many machines: a simulated month here, a real cluster in `real`."""

@@ -46,7 +46,7 @@ def test_one_arrow_carries_all_that_leads_along_it():
 
 
 def test_every_reason_of_an_end_is_told():
-    rows = list(diagram.tell_reasons())[2:]
+    rows = list(diagram.list_reasons())[2:]
 
     assert [row.split("|")[1].strip(" `") for row in rows] == list(VERDICTS)
     assert all(cell.strip() for row in rows for cell in row.split("|")[1:5])
