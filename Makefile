@@ -66,6 +66,7 @@ cluster-test: setup  ## Test many machines on a real Ray cluster of three nodes 
 
 chaos: setup  ## Break the whole program, fault by fault, and write what came of it into docs/chaos.md
 	$(PY) -m tests.chaos --markdown docs/chaos.md
+	EVERY=1 $(PY) -m pytest -q tests/switchboard/test_every_kill.py
 
 image:  ## Build the container image, with docker, podman or buildah
 	@for tool in docker podman buildah; do \

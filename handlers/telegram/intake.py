@@ -180,10 +180,15 @@ class Intake:
         await self._inbox.finish([request])
 
     async def _ask_again(self, request: Request, html: str) -> None:
-        if request.press:
-            await self._answer_press(request, "")
         keyboard = keyboards.redo(request.update, request.user, self._clock())
-        await self._responder.send(request.place, html, keyboard)
+        if not request.press:
+            await self._responder.send(request.place, html, keyboard)
+            return
+        await self._answer_press(request, "")
+        if self._buttons.expires(request):  # it was a question of ours, which now says how far its answer has come
+            await self._responder.answer(request, html, keyboard)
+        else:
+            await self._responder.send(request.place, html, keyboard)
 
     async def _leave_out(self, requests: list[Request]) -> None:
         """Close duplicate requests, answering presses at a pace that does not affect others."""

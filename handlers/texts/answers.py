@@ -179,6 +179,11 @@ def interrupted(what: str) -> str:
     )
 
 
+def taken_up(what: str) -> str:
+    """Announce that an earlier press is being carried out; it is answered where it was pressed."""
+    return f"🔄 On it: {what}"
+
+
 def unknown_account(asked: str, meant: Sequence[Account] = (), *, links: bool) -> str:
     """Answer an unknown number or name. meant: those that it may mean, if any. links: as in `no_accounts`."""
     no_such = f"No account is called “{escape(clip(asked))}”."

@@ -24,13 +24,12 @@ from telegram.request import HTTPXRequest
 
 from controller.accounts.reasons import Reason
 from controller.accounts.reports import Authenticated, Code, Ended, Ready
-from controller.driver import Usage
 from controller.registry import Registry
 from storage.database import CLOSE_SECONDS
 from switchboard import app
 from switchboard.settings import Settings
 from switchboard.stopping import LAST_RESORT_SECONDS, Stopping
-from tests.controller.fakes import FakeDriver
+from tests.switchboard.program import FakeHosts
 from tests.virtual_time import VirtualLoop, pass_time, until, virtual_loop
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -49,36 +48,6 @@ LONGEST = LAST_RESORT_SECONDS + CLOSE_SECONDS
 
 
 # --- the program between doubles --------------------------------------------------------------------------------------
-
-
-class FakeHosts(FakeDriver):
-    """The browsers of this machine."""
-
-    def find(self) -> str:
-        return "a fake browser"
-
-    async def identify(self) -> object:
-        return None
-
-    async def end_orphans(self) -> int:
-        return 0
-
-    def warm_up(self) -> None: ...
-
-    def used(self) -> dict[str, Usage]:
-        return {}
-
-    def usage(self) -> list[object]:
-        return []
-
-    def host_of(self, account: str) -> str:
-        return ""
-
-    async def run(self) -> None:
-        await asyncio.Event().wait()
-
-    async def stop(self) -> None:
-        await asyncio.sleep(0.2)
 
 
 class FakeTelegram:

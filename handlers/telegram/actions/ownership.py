@@ -54,7 +54,8 @@ class OwnershipActions:
         await self._responder.answer(request, texts.removing(account))
         if account.number not in self._removing:
             self._removing.add(account.number)
-            self._tasks.start(self._remove(request, account), "removing an account")
+            removing = self._tasks.start(self._remove(request, account), "removing an account")
+            self._responder.track(request, removing)  # it is unfinished until then, and asked about after a crash
 
     async def _remove(self, request: Request, account: Account) -> None:
         number = account.number

@@ -43,7 +43,8 @@ class RestoreActions:
             await self._responder.answer(request, answers.saved_sessions(account, 0))
             return
         await self._responder.answer(request, answers.restoring(account, self._label(copy)))
-        self._tasks.start(self._replace(request, account, copy), "restoring a session")
+        restoring = self._tasks.start(self._replace(request, account, copy), "restoring a session")
+        self._responder.track(request, restoring)  # it is unfinished until then, and asked about after a crash
 
     async def _replace(self, request: Request, account: Account, copy: SavedSession) -> None:
         try:

@@ -176,7 +176,7 @@ class Buttons:
         try:
             account = self._accounts.account(press.number)
         except UnknownAccountError:
-            return answers.STALE_BUTTON
+            return answers.ACCOUNT_GONE
         may = self._people.sees if press.verb in _READING else self._people.may
         return None if may(request.user, account) else answers.NOT_YOURS
 
@@ -230,7 +230,8 @@ class Buttons:
             return answers.STALE_BUTTON
         if earlier.press:
             shown = await self.handle(replace(earlier, update=request.update, confirmed=True))
-            await self._responder.answer(request, answers.ON_IT)
+            if shown or earlier.message != request.message:
+                await self._responder.answer(request, shown or answers.taken_up(self.described(earlier)))
             return shown
         await self._router.handle(replace(earlier, update=request.update, message=request.message, confirmed=True))
         return ""

@@ -47,7 +47,8 @@ class HostCommands(Topic):
             return
         await self._context.audit(request.user, "drain", None, f"{name} {'on' if draining else 'off'}")
         if draining:
-            self._context.tasks.start(self._empty(request, self._hosts, name), "draining a host")
+            moving = self._context.tasks.start(self._empty(request, self._hosts, name), "draining a host")
+            self._context.responder.track(request, moving)
         else:
             await self._responder.answer(request, texts.filled_again(name))
 

@@ -57,8 +57,8 @@ class OwnershipCommands(Topic):
     async def press_owner(self, request: Request, press: Press) -> str:
         """List everybody who may own the account as choices, or transfer it."""
         account = self._account(request, press)
-        if account is None:
-            return answers.STALE_BUTTON
+        if isinstance(account, str):
+            return account
         match press.items:
             case ():
                 await self._responder.answer(request, self._whose(account), self._offer_owners(account))
@@ -71,15 +71,17 @@ class OwnershipCommands(Topic):
     async def press_remove(self, request: Request, press: Press) -> str:
         """Ask for confirmation before the chosen account is removed."""
         account = self._account(request, press)
-        if account is None:
-            return answers.STALE_BUTTON
+        if isinstance(account, str):
+            return account
         await self._responder.answer(request, texts.confirm_remove(account), self._sure(request, account))
         return ""
 
     async def press_sure(self, request: Request, press: Press) -> str:
         """Remove an account: the person has confirmed it."""
         account = self._account(request, press)
-        if account is None or press.presser is None:
+        if isinstance(account, str):
+            return account
+        if press.presser is None:
             return answers.STALE_BUTTON
         await self._actions.remove(request, account)
         return ""
@@ -104,12 +106,13 @@ class OwnershipCommands(Topic):
 
     # --- parts --------------------------------------------------------------------------------------------------------
 
-    def _account(self, request: Request, press: Press) -> Account | None:
+    def _account(self, request: Request, press: Press) -> Account | str:
+        """Return the account that was pressed for, or why the person cannot act on it."""
         try:
             account = self._accounts.account(press.number or "")
         except UnknownAccountError:
-            return None
-        return account if self._people.may(request.user, account) else None
+            return answers.ACCOUNT_GONE
+        return account if self._people.may(request.user, account) else answers.NOT_YOURS
 
     def _owner(self, user: int) -> Person | None:
         return next((person for person in self._actions.owners() if person.user == user), None)

@@ -71,12 +71,13 @@ class Responder:
         self.track(request, sending)
 
     async def settled(self, request: Request) -> None:
-        """Wait until everything that answers the request is in the chat, or has failed."""
-        for each in self._unsettled.pop(request.update, ()):
-            if isinstance(each, LiveMessage):
-                await each.settled()
-            else:
-                await asyncio.wait({each})
+        """Wait until everything that answers the request is done and in the chat, or has failed."""
+        while unsettled := self._unsettled.pop(request.update, None):  # what is waited for may answer once more
+            for each in unsettled:
+                if isinstance(each, LiveMessage):
+                    await each.settled()
+                else:
+                    await asyncio.wait({each})
 
     async def _edit(self, request: Request, message: int, html: str, keyboard: Keyboard) -> LiveMessage:
         """Edit the message whose button was pressed, and those above it that belong to the same answer.
