@@ -46,7 +46,7 @@ def draining(name: str, moved: int, total: int, last: str = "") -> str:
     if not total:
         return f"Host <b>{escape(name)}</b> is drained: nothing ran there, and nothing is placed there any more."
     tail = f"\n{last}" if last else ""
-    return f"Draining host <b>{escape(name)}</b>: {moved} of {total} accounts moved.{tail}"
+    return f"Draining host <b>{escape(name)}</b>: {moved} of {_accounts(total)} moved.{tail}"
 
 
 def moved(title: str, host: str, seconds: float) -> str:
@@ -59,14 +59,19 @@ def closed(title: str) -> str:
     return f"{title} is closed."
 
 
-def drained(name: str, moved: int, stayed: Sequence[str]) -> str:
-    """Return how a drain ended. stayed: the accounts that are not connected elsewhere yet, as HTML."""
+def drained(name: str, moved: int, stayed: Sequence[str], last: str = "") -> str:
+    """Return how a drain ended. stayed: accounts that are not connected elsewhere yet; last: the last move; as HTML."""
+    tail = f"\n{last}" if last else ""
     if not stayed:
         return (
-            f"Host <b>{escape(name)}</b> is drained: {moved} accounts moved. Nothing is placed there until "
-            f"/drain {escape(name)} off."
+            f"Host <b>{escape(name)}</b> is drained: {_accounts(moved)} moved. Nothing is placed there until "
+            f"/drain {escape(name)} off.{tail}"
         )
     return (
-        f"Host <b>{escape(name)}</b>: {moved} accounts moved. Not connected elsewhere yet, but tried on: "
-        f"{', '.join(stayed)}."
+        f"Host <b>{escape(name)}</b>: {_accounts(moved)} moved. Not connected elsewhere yet, but tried on: "
+        f"{', '.join(stayed)}.{tail}"
     )
+
+
+def _accounts(count: int) -> str:
+    return f"{count} account{'' if count == 1 else 's'}"

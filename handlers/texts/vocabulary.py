@@ -120,7 +120,7 @@ WHY: dict[Reason, str] = {
     Reason.OUTDATED: "WhatsApp called its page out of date",
     Reason.WRONG_NUMBER: "a phone with another number scanned the code",
     Reason.WRONG_NUMBER_STAYS: "a phone with another number scanned the code and is still linked",
-    Reason.RECYCLED: "its browser was closed to free memory, and opens again at once",
+    Reason.RECYCLED: "Switchboard closed its browser, which opens again at once",
     Reason.UNKNOWN: "something unexpected happened",
     Reason.BREAKER_OPEN: "too many errors in a row",
     Reason.TRIAL_FAILED: "the trial after the pause failed too",

@@ -56,7 +56,7 @@ class HostCommands(Topic):
         """Move the accounts one by one, and show the progress in one message."""
         numbers = [one.number for one in self._accounts.accounts() if hosts.host_of(one.number) == name]
         live = await self._responder.answer(request, texts.draining(name, 0, len(numbers)))
-        moved, stayed = 0, []
+        moved, stayed, last = 0, [], ""
         for number in numbers:
             try:
                 said = await self._move(hosts, number, name)
@@ -65,11 +65,11 @@ class HostCommands(Topic):
             if said is None:
                 stayed.append(answers.title(self._accounts.account(number)))
                 continue
-            moved += 1
+            moved, last = moved + 1, said
             if live is not None:
                 live.show(Text(texts.draining(name, moved, len(numbers), said)))
         if live is not None and numbers:
-            live.show(Text(texts.drained(name, moved, stayed)))
+            live.show(Text(texts.drained(name, moved, stayed, last)))
 
     async def _move(self, hosts: Hosts, number: str, name: str) -> str | None:
         """Move one account; return its outcome for people, None if it is not connected elsewhere in time.

@@ -65,8 +65,9 @@ async def test_a_host_is_drained_in_one_message(telegram, database, monkeypatch)
         for number in (BERLIN, PARIS):
             accounts.put(number, number, state=State.CONNECTED, reason=Reason.LINKED, is_connected=True)
 
-        await rig.answer(ADMIN, "/drain b", "is drained: 1 accounts moved")
+        answer = await rig.answer(ADMIN, "/drain b", "is drained: 1 account moved")
 
+        assert "moved to host c in " in answer["text"]
         assert hosts.drained == ["b"]
         assert [call for call in accounts.calls if call[0] == "recycle"] == [("recycle", BERLIN, commands.DRAINED)]
         assert (ADMIN, "drain", None, "b on") in rig.records.audited
