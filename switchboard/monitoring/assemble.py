@@ -67,6 +67,8 @@ def assemble(settings: Settings, database: Database, registry: Registry, chat: C
         account_id=account_id,
         used=hosts.used,
         host=host,
+        machines=hosts.usage,
+        host_of=hosts.host_of,
         backup_age=backup_age,
     )
 

@@ -24,6 +24,7 @@ from controller.accounts.model import Breaker
 from controller.accounts.notices import BuildLoaded, Notice, Timed, Transition
 from controller.accounts.reasons import State
 from controller.driver import Usage
+from controller.hosts import HostState, HostUsage
 from controller.manager import Status
 from switchboard.monitoring.pulse import Beat, Health
 
@@ -36,11 +37,15 @@ LATENCIES = (0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 
 @dataclass(frozen=True, slots=True)
 class AccountFigures:
-    """Known values of one account. id: short, stable, unrelated to the number. usage: the latest measurement."""
+    """Known values of one account. id: short, stable, unrelated to the number. usage: the latest measurement.
+
+    host: the machine of a cluster that runs its browser; "" if none does, or there is only one machine.
+    """
 
     id: str
     status: Status
     usage: Usage | None = None
+    host: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +53,8 @@ class Figures:
     """Values read at a scrape. Ages and durations are seconds, sizes bytes; None if unknown.
 
     alerts_owed: messages that alerts still owe, over all chats. host: free and limit of memory, disk, processes, by
-    the names `memory_free`, `memory_limit`, `disk_free`, `processes`, `processes_limit`, `oom_kills`.
+    the names `memory_free`, `memory_limit`, `disk_free`, `processes`, `processes_limit`, `oom_kills`. machines: those
+    of a cluster; empty if there is only this one.
     """
 
     accounts: Sequence[AccountFigures] = ()
@@ -59,6 +65,7 @@ class Figures:
     poll_age: float | None = None
     backup_age: float | None = None
     host: Mapping[str, float] = field(default_factory=dict)
+    machines: Sequence[HostUsage] = ()
     beat: Beat | None = None
     beat_age: float | None = None
 
@@ -117,6 +124,7 @@ class Metrics(Collector):
         for name, value in figures.host.items():
             host.add_metric((name,), value)
         yield host
+        yield from _of_machines(figures)
         single: tuple[tuple[str, str, float | None], ...] = (
             ("launches_waiting", "Accounts that wait for a launch slot", figures.launches_waiting),
             ("launch_slots", "Browsers that may launch at once, as the machine takes them", figures.launch_slots),
@@ -167,6 +175,31 @@ def _of_accounts(accounts: Sequence[AccountFigures]) -> Iterable[Metric]:
             if (value := value_of(one)) is not None:
                 family.add_metric((one.id,), value)
         yield family
+
+
+def _of_machines(figures: Figures) -> Iterable[Metric]:
+    """Yield what is known of a cluster's machines, each by its name."""
+    if not figures.machines:
+        return
+    each: tuple[tuple[str, str, Callable[[HostUsage], float | None]], ...] = (
+        ("up", "Whether it answers", lambda one: float(one.state is not HostState.LOST)),
+        ("draining", "Whether it is being drained", lambda one: float(one.state is HostState.DRAINING)),
+        ("accounts", "Accounts placed on it", lambda one: one.accounts),
+        ("capacity", "Accounts that it takes", lambda one: one.capacity),
+        ("memory_free_bytes", "Its free memory", lambda one: one.free_memory),
+        ("disk_free_bytes", "The free space of its DATA_DIR", lambda one: one.free_disk),
+    )
+    for name, help_text, value_of in each:
+        family = GaugeMetricFamily(f"switchboard_host_{name}", f"{help_text}, by host of a cluster", labels=("host",))
+        for one in figures.machines:
+            if (value := value_of(one)) is not None:
+                family.add_metric((one.name,), value)
+        yield family
+    where = GaugeMetricFamily("switchboard_account_host", "The host that runs its browser", labels=("account", "host"))
+    for account in figures.accounts:
+        if account.host:
+            where.add_metric((account.id, account.host), 1)
+    yield where
 
 
 def _of_pulse(figures: Figures) -> Iterable[Metric]:

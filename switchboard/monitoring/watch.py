@@ -5,7 +5,7 @@ Parts that need extra packages (the health endpoints) are imported only if they 
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from controller.accounts.notices import Notice
 from controller.driver import Usage
+from controller.hosts import HostUsage
 from controller.registry import Registry
 from storage.pulse import PulseRecords
 from switchboard.monitoring.absence import report_absence
@@ -93,6 +94,8 @@ class Monitoring:
         account_id: Callable[[str], str],
         used: Callable[[], Mapping[str, Usage]] = dict,
         host: Callable[[], Mapping[str, float]] = dict,
+        machines: Callable[[], Sequence[HostUsage]] = tuple,
+        host_of: Callable[[str], str] = lambda _: "",
         backup_age: Callable[[], float | None] = lambda: None,
         notifier: Notifier | None = None,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
@@ -100,8 +103,10 @@ class Monitoring:
         """account_id: a short, stable id of an account that does not reveal its number.
 
         used: what accounts' browsers use, by number. host: figures of the host by name (`metrics.Figures.host`).
+        machines, host_of: of a cluster (`controller.hosts.Hosts`).
         """
         self._used, self._host, self._backup_age = used, host, backup_age
+        self._machines, self._host_of = machines, host_of
         self._options, self._registry, self._chat, self._records = options, registry, chat, records
         self._account_id, self._clock = account_id, clock
         self._notifier = notifier or Notifier.from_environment()
@@ -312,13 +317,17 @@ class Monitoring:
         return Figures(
             accounts=[
                 AccountFigures(
-                    self._account_id(account.number), self._registry.status(account.number), used.get(account.number)
+                    self._account_id(account.number),
+                    self._registry.status(account.number),
+                    used.get(account.number),
+                    self._host_of(account.number),
                 )
                 for account in accounts
             ],
             launches_waiting=self._registry.launches.waiting,
             launch_slots=self._registry.launches.room.launching,
             host=self._host(),
+            machines=self._machines(),
             backup_age=self._backup_age(),
             alerts_owed=len(self._chat.unsent()),
             alerts_owed_age=self._oldest_unsent(),

@@ -10,6 +10,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from controller.accounts.notices import BuildLoaded
 from controller.accounts.reasons import Reason, State
 from controller.driver import Usage
+from controller.hosts import HostState, HostUsage
 from switchboard.monitoring.address import Address, parse_address
 from switchboard.monitoring.endpoints import Endpoints, HealthResponse, serve_endpoints
 from switchboard.monitoring.metrics import AccountFigures, Figures, Metrics
@@ -84,6 +85,23 @@ def test_what_prometheus_reads():
     assert read["switchboard_telegram_calls"][("sendMessage", "429")] == 1
     assert read["switchboard_telegram_polls"][("ok",)] == 1
     assert NUMBER.removeprefix("+") not in metrics.scrape().decode()
+
+
+def test_what_prometheus_reads_of_many_machines():
+    lost = HostUsage("b", HostState.LOST, 0)
+    draining = HostUsage("a", HostState.DRAINING, 3, capacity=10, free_memory=5 << 30, free_disk=7 << 30)
+    accounts = FakeAccounts()
+    accounts.put(NUMBER, "Berlin", 1)
+    known = Figures((AccountFigures("a1b2c3", accounts.status(NUMBER), host="a"),), machines=(draining, lost))
+    read = families(Metrics(lambda: known, version="1").scrape().decode())
+
+    assert read["switchboard_host_up"] == {("a",): 1, ("b",): 0}
+    assert read["switchboard_host_draining"] == {("a",): 1, ("b",): 0}
+    assert read["switchboard_host_accounts"] == {("a",): 3, ("b",): 0}
+    assert read["switchboard_host_capacity"] == {("a",): 10}
+    assert read["switchboard_host_memory_free_bytes"] == {("a",): 5 << 30}
+    assert read["switchboard_host_disk_free_bytes"] == {("a",): 7 << 30}
+    assert read["switchboard_account_host"] == {("a1b2c3", "a"): 1}
 
 
 def test_what_is_not_known_is_not_shown():
