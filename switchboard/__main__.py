@@ -60,6 +60,9 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(metavar="COMMAND")
     each = commands.add_parser("check", help="look whether everything is there that the program needs")
     each.add_argument("--json", action="store_true", help="for machines")
+    role = each.add_mutually_exclusive_group()
+    role.add_argument("--listen", metavar="ADDRESS", help="check this machine as the first of many: see `host`")
+    role.add_argument("--join", metavar="ADDRESS", help="check this machine as one that joins others: see `host`")
     each.set_defaults(run=_check)
     each = commands.add_parser("status", help="list the accounts and where they are, also while the program runs")
     each.add_argument("--json", action="store_true", help="for machines")
@@ -126,7 +129,7 @@ def _version() -> str:
 def _check(args: argparse.Namespace) -> int:
     from switchboard.check.run import run_check
 
-    return run_check(in_json=args.json)
+    return run_check(in_json=args.json, listen=args.listen, join=args.join)
 
 
 def _status(args: argparse.Namespace) -> int:

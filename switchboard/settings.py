@@ -68,6 +68,7 @@ class HostSettings(ProfileSettings):
     """All that a machine needs which runs browsers for another machine's controller."""
 
     accounts_per_host: int = Field(default=10, ge=1)
+    chromium_path: Path | None = None
 
 
 class Settings(HostSettings):
@@ -83,7 +84,6 @@ class Settings(HostSettings):
     time_zone: str | None = None
     whatsapp_web_url: str = "https://web.whatsapp.com/"
     proxy_url: SecretStr | None = None
-    chromium_path: Path | None = None
     browser_args: Annotated[tuple[str, ...], NoDecode] = ()
     browser_savings: Annotated[tuple[Saving, ...], NoDecode] = get_args(Saving)
     cluster_address: str | None = None

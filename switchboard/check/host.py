@@ -28,14 +28,19 @@ FOR_A_BROWSER = 60
 
 def check_host(settings: Settings) -> Iterator[Finding]:
     """Yield findings. Changes nothing, except that it creates DATA_DIR."""
-    yield _platform()
-    yield _data_dir(settings.data_dir)
-    yield _execution(settings.data_dir)
+    yield from check_machine(settings.data_dir, settings.host_free_memory_mib, settings.host_free_disk_mib)
     yield _database(settings.data_dir / "switchboard.sqlite")
+
+
+def check_machine(data_dir: Path, free_memory_mib: int, free_disk_mib: int) -> Iterator[Finding]:
+    """Yield findings about whatever runs browsers. Creates DATA_DIR. free_…: what each must leave."""
+    yield _platform()
+    yield _data_dir(data_dir)
+    yield _execution(data_dir)
     yield _temporary()
-    yield _disk(settings)
+    yield _disk(data_dir, free_disk_mib)
     limits = HostLimits()
-    yield _memory(settings, limits)
+    yield _memory(free_memory_mib, limits)
     yield _processes(limits)
     yield _files()
 
@@ -106,21 +111,20 @@ def _temporary() -> Finding:
         return Finding("temporary", Verdict.MEND, f"no folder for temporary files is writable: {error.strerror}")
 
 
-def _disk(settings: Settings) -> Finding:
+def _disk(data_dir: Path, least: int) -> Finding:
     try:
-        free = shutil.disk_usage(settings.data_dir).free // MIB
+        free = shutil.disk_usage(data_dir).free // MIB
     except OSError as error:
-        return Finding("disk", Verdict.MEND, f"{settings.data_dir}: {error.strerror}")
-    enough = free >= settings.host_free_disk_mib
-    told = f"{free} MiB are free; HOST_FREE_DISK_MIB is {settings.host_free_disk_mib}"
-    return Finding("disk", Verdict.GOOD if enough else Verdict.LATER, told)
+        return Finding("disk", Verdict.MEND, f"{data_dir}: {error.strerror}")
+    told = f"{free} MiB are free; HOST_FREE_DISK_MIB is {least}"
+    return Finding("disk", Verdict.GOOD if free >= least else Verdict.LATER, told)
 
 
-def _memory(settings: Settings, limits: HostLimits) -> Finding:
+def _memory(least: int, limits: HostLimits) -> Finding:
     free, limit = limits.free_memory() // MIB, limits.memory_limit()
     told = f"{free} MiB are free" + (f" of a limit of {limit // MIB} MiB" if limit else "")
-    told += f"; HOST_FREE_MEMORY_MIB is {settings.host_free_memory_mib}, an account needs about 250"
-    return Finding("memory", Verdict.GOOD if free >= settings.host_free_memory_mib else Verdict.LATER, told)
+    told += f"; HOST_FREE_MEMORY_MIB is {least}, an account needs about 250"
+    return Finding("memory", Verdict.GOOD if free >= least else Verdict.LATER, told)
 
 
 def _processes(limits: HostLimits) -> Finding:

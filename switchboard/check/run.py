@@ -5,18 +5,34 @@ import sys
 from collections.abc import AsyncIterator
 
 from switchboard.check.findings import Finding, Verdict, as_json, as_text, exit_code
-from switchboard.settings import SettingsError, read_settings
+from switchboard.settings import SettingsError, read_host_settings, read_settings
 
 
-def run_check(*, in_json: bool) -> int:
-    """Run all checks, print them and return the exit code: 0, 2 if a person is needed, 75 if transient."""
-    findings = asyncio.run(_all())
+def run_check(*, in_json: bool, listen: str | None = None, join: str | None = None) -> int:
+    """Run all checks, print them and return the exit code: 0, 2 if a person is needed, 75 if transient.
+
+    listen, join: where it is given, this machine is checked as one that `switchboard host` is to run on.
+    """
+    findings = asyncio.run(_all(_findings() if listen is None and join is None else _of_a_host(listen, join)))
     sys.stdout.write(f"{as_json(findings) if in_json else as_text(findings)}\n")
     return exit_code(findings)
 
 
-async def _all() -> list[Finding]:
-    return [finding async for finding in _findings()]
+async def _all(findings: AsyncIterator[Finding]) -> list[Finding]:
+    return [finding async for finding in findings]
+
+
+async def _of_a_host(listen: str | None, join: str | None) -> AsyncIterator[Finding]:
+    try:
+        settings = read_host_settings()
+    except SettingsError as error:
+        for line in str(error).split("; "):
+            yield Finding("settings", Verdict.MEND, line)
+        return
+    from switchboard.check import cluster
+
+    async for finding in cluster.check_host(settings, listen=listen, join=join):
+        yield finding
 
 
 async def _findings() -> AsyncIterator[Finding]:
@@ -40,3 +56,8 @@ async def _findings() -> AsyncIterator[Finding]:
         yield finding
     async for finding in check_channels(settings):
         yield finding
+    if settings.cluster_address is not None:
+        from switchboard.check.cluster import check_controller
+
+        async for finding in check_controller(settings):
+            yield finding

@@ -31,7 +31,7 @@ CLOCK_SECONDS = 60.0
 
 async def check_world(settings: Settings, options: ChromiumOptions) -> AsyncIterator[Finding]:
     """Yield findings; takes a minute at most."""
-    yield await _browser(options)
+    yield await check_browser(options)
     yield await _whatsapp(settings)
     for finding in await _own_proxies(settings):
         yield finding
@@ -39,7 +39,8 @@ async def check_world(settings: Settings, options: ChromiumOptions) -> AsyncIter
         yield finding
 
 
-async def _browser(options: ChromiumOptions) -> Finding:
+async def check_browser(options: ChromiumOptions) -> Finding:
+    """Start a browser for a moment."""
     try:
         told = await try_browser(options, BROWSER_SECONDS)
     except DriverError as error:
