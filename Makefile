@@ -59,9 +59,10 @@ bench-peers: setup peers  ## Measure this product beside unmodified whatsapp-web
 cluster-test: setup  ## Test many machines on a real Ray cluster of three nodes (once: 250 MB of Ray in .venv-cluster; needs root)
 	@test -x .venv-cluster/bin/ray || { $(PY) -m venv .venv-cluster \
 	    && .venv-cluster/bin/pip install --quiet --only-binary :all: --require-hashes --requirement constraints.txt \
-	    && .venv-cluster/bin/pip install --quiet --only-binary :all: --require-hashes --requirement constraints-cluster.txt; }
-	@for tests in test_faults test_chromium; do \
-	    PYTHONPATH=. unshare --net sh -c "ip link set lo up && exec .venv-cluster/bin/python -m pytest -p no:cacheprovider tests/cluster/$$tests.py" || exit 1; \
+	    && .venv-cluster/bin/pip install --quiet --only-binary :all: --require-hashes --requirement constraints-cluster.txt \
+	    && .venv-cluster/bin/pip install --quiet --no-index --no-deps --no-build-isolation --editable .; }
+	@for tests in $(if $(TESTS),$(TESTS),test_faults test_network_cut test_controller test_chromium test_two_machines); do \
+	    PYTHONPATH=$(CURDIR) unshare --net --mount sh -c "ip link set lo up && mount -t tmpfs none /srv && exec .venv-cluster/bin/python -m pytest -p no:cacheprovider tests/cluster/$$tests.py" || exit 1; \
 	done
 
 chaos: setup  ## Break the whole program, fault by fault, and write what came of it into docs/chaos.md

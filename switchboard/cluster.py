@@ -9,6 +9,8 @@ import os
 import shutil
 import socket
 import sys
+import threading
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
@@ -27,6 +29,15 @@ from switchboard.settings import HostSettings, Settings, SettingsError
 
 PORT = 6379
 """Ray's own default."""
+RAY_ENVIRONMENT = {
+    "RAY_ENABLE_AUTO_CONNECT": "0",
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_health_check_timeout_ms": "5000",
+    "RAY_health_check_period_ms": "3000",
+    "RAY_health_check_failure_threshold": "5",
+}
+"""Environment of Ray's own processes. One that hangs is given up after five checks of 5 s, 3 s apart: some 40 s, so
+that with the lease and a start its accounts are elsewhere within 90 s. By default Ray takes 65 s."""
 _OBJECTS = 80_000_000
 """Bytes for Ray's shared objects, of which we have none: the least that Ray takes."""
 
@@ -54,7 +65,7 @@ def make_machine(
     options = replace(options, host=name, executable=Path(own) if own else options.executable)
     limits = HostLimits()
 
-    def figures() -> Figures:
+    def measure() -> Figures:
         memory = limits.free_memory()
         try:
             disk: int | None = shutil.disk_usage(options.data_dir).free
@@ -63,7 +74,30 @@ def make_machine(
         return Figures(memory, disk, short=memory < free_memory or disk is None or disk < free_disk)
 
     run = run_folder(options.data_dir, name)
-    return Machine(ChromiumDriver(options, limits), run, figures, build(), probe_timeout)
+    return Machine(ChromiumDriver(options, limits), run, LatestFigures(measure), build(), probe_timeout)
+
+
+class LatestFigures:
+    """A machine's figures, measured in a thread: a store that hangs must not keep a beat from being answered.
+
+    measure: may take as long as it likes. While it is late, nothing is placed here. The first time is waited for.
+    """
+
+    def __init__(self, measure: Callable[[], Figures]) -> None:
+        self._measure, self._latest = measure, measure()
+        self._thread: threading.Thread | None = None
+
+    def __call__(self) -> Figures:
+        """Return the latest figures, and have them measured anew for the next time."""
+        is_late = self._thread is not None and self._thread.is_alive()
+        latest = replace(self._latest, short=True) if is_late else self._latest
+        if not is_late:
+            self._thread = threading.Thread(target=self._take, name="figures", daemon=True)
+            self._thread.start()
+        return latest
+
+    def _take(self) -> None:
+        self._latest = self._measure()
 
 
 def build() -> str:
@@ -107,5 +141,4 @@ def run_host(settings: HostSettings, *, join: str | None, listen: str | None, na
     command = host_command(settings, join=join, listen=listen, name=name)
     settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     logging.getLogger("switchboard").info("This machine takes %d accounts", settings.accounts_per_host)
-    environment = {**os.environ, "RAY_ENABLE_AUTO_CONNECT": "0", "RAY_USAGE_STATS_ENABLED": "0"}
-    os.execve(command[0], command, environment)  # noqa: S606 - no shell is the point
+    os.execve(command[0], command, {**os.environ, **RAY_ENVIRONMENT})  # noqa: S606 - no shell is the point

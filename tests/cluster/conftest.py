@@ -1,7 +1,6 @@
 """One cluster and one controller for all tests of the session; a test breaks something and leaves it mended."""
 
 import asyncio
-import socket
 
 import pytest
 import pytest_asyncio
@@ -16,7 +15,8 @@ from controller.hosts import HostState
 from controller.launch_slots import LaunchSlots
 from controller.manager import Manager
 from tests.cluster.fake_machine import make_in
-from tests.cluster.nodes import ADDRESS, Cluster
+from tests.cluster.network import in_own_network
+from tests.cluster.nodes import Cluster
 from tests.controller.fakes import FakeDriver
 
 ACCOUNTS = [f"+4915112345{number:02}" for number in range(9)]
@@ -24,8 +24,7 @@ ACCOUNTS = [f"+4915112345{number:02}" for number in range(9)]
 
 @pytest.fixture(scope="session")
 def cluster(tmp_path_factory):
-    if [name for _, name in socket.if_nameindex()] != ["lo"]:
-        pytest.skip("a Ray cluster is started in a network of its own only: make cluster-test")
+    in_own_network()
     made = Cluster(tmp_path_factory.mktemp("cluster"))
     try:
         yield made.start()
@@ -38,8 +37,8 @@ class World:
 
     def __init__(self, cluster, make=None, numbers=ACCOUNTS):
         self.cluster, self.terms, self.alerts, self.numbers = cluster, Terms(), [], numbers
-        links = RayLinks(ADDRESS, make or make_in(cluster.folder), self.terms)
-        self.hosts = ClusterHosts(links, FakeDriver(), self.terms, clock=boot_time, name=ADDRESS)
+        links = RayLinks(cluster.address, make or make_in(cluster.folder), self.terms)
+        self.hosts = ClusterHosts(links, FakeDriver(), self.terms, clock=boot_time, name=cluster.address)
         self.managers = {}
         self.scan = None
 
@@ -84,13 +83,13 @@ class World:
             assert loop.time() < ends_at, (self.states(), {k: m.get_status().detail for k, m in self.managers.items()})
             await asyncio.sleep(0.1)
 
-    async def connected_elsewhere(self, lost, host, within):
-        """Wait until all accounts are connected, those that were lost not where they were; return the seconds."""
+    async def connected_elsewhere(self, lost, hosts, within):
+        """Wait until all accounts are connected, those that were lost on none of `hosts`; return the seconds."""
         loop = asyncio.get_running_loop()
         began = loop.time()
 
         def elsewhere():
-            return self.all_connected() and all(self.hosts.host_of(one) not in {"", host} for one in lost)
+            return self.all_connected() and all(self.hosts.host_of(one) not in {"", *hosts} for one in lost)
 
         await self.until(elsewhere, within)
         return loop.time() - began

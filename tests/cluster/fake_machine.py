@@ -5,6 +5,7 @@ product ends is ended in its own way, and what ran when stands in their own note
 """
 
 import asyncio
+import contextlib
 import os
 import sys
 import time
@@ -19,6 +20,7 @@ from controller.chromium.profile.orphans import end_orphans
 from controller.cluster.browser_host import Figures
 from controller.cluster.ray_links import Machine
 from controller.driver import DriverError, Usage
+from switchboard.cluster import LatestFigures
 
 BROWSER = """
 import os, sys, time
@@ -78,6 +80,15 @@ class FakeChromium:
         self.folder, self.host, self.run = folder, host, folder / "run" / host
         self.count = 0
 
+    def wait_for_store(self):
+        """Block, as each call does to a slow store."""
+        with contextlib.suppress(FileNotFoundError):
+            time.sleep(float((self.folder / "slow").read_text()))
+
+    def measure(self):
+        self.wait_for_store()
+        return Figures(free_memory=1 << 30)
+
     def warm_up(self):
         pass
 
@@ -87,6 +98,7 @@ class FakeChromium:
     async def open(self, opening, report):
         if (self.folder / "gone").exists():
             raise DriverError(Reason.LAUNCH_FAILED, "could not start the browser: Stale file handle")
+        await asyncio.to_thread(self.wait_for_store)
         self.run.mkdir(parents=True, exist_ok=True)
         name = opening.account.removeprefix("+")
         self.count += 1
@@ -123,4 +135,4 @@ def make_in(folder: Path):
 
 def make(folder, name):
     driver = FakeChromium(Path(folder), name)
-    return Machine(driver, driver.run, lambda: Figures(free_memory=1 << 30), "test")
+    return Machine(driver, driver.run, LatestFigures(driver.measure), "test")

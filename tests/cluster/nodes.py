@@ -11,32 +11,41 @@ from pathlib import Path
 
 import psutil
 
-ADDRESS = "127.0.0.1:6399"
+from switchboard.cluster import RAY_ENVIRONMENT
+from tests.cluster.network import FAR, NEAR
+
+PORT = 6399
+ADDRESS = f"127.0.0.1:{PORT}"
 RAY = Path(sys.executable).with_name("ray")
 
 
 class Node:
-    """A Ray node. `processes` are all of it: what it started, and what lost its parent meanwhile."""
+    """A Ray node. `processes` are all of it: what it started, and what lost its parent meanwhile.
 
-    def __init__(self, name, folder, capacity=10, *, head=False):
-        self.name, self.folder, self.capacity, self.head = name, folder, capacity, head
+    at: its own address; head: the first one's. inside: the command that starts what follows it in another network.
+    """
+
+    def __init__(self, name, folder, capacity=10, *, at="127.0.0.1", head="127.0.0.1", is_head=False, inside=()):
+        self.name, self.folder, self.capacity, self.is_head = name, folder, capacity, is_head
+        self.at, self.head, self.inside = at, head, inside
         self.process = None
         self.seen: dict[int, psutil.Process] = {}
 
     def start(self):
         # A path of Ray's sockets may have 107 characters.
-        where = ["--head", "--port=6399", f"--temp-dir={self.folder}"] if self.head else [f"--address={ADDRESS}"]
+        where = ["--head", f"--port={PORT}", f"--temp-dir={self.folder}", "--include-dashboard=false"]
+        if not self.is_head:
+            where = [f"--address={self.head}:{PORT}"]
         command = [
-            RAY, "start", *where, "--node-ip-address=127.0.0.1", "--num-cpus=0", "--block", "--disable-usage-stats",
+            *self.inside, RAY, "start", *where, f"--node-ip-address={self.at}", "--num-cpus=0", "--block",
+            "--disable-usage-stats",
             f'--resources={{"host:{self.name}": 1, "browser": {self.capacity}}}', "--object-store-memory=80000000",
         ]  # fmt: skip
-        if self.head:
-            command.append("--include-dashboard=false")
         self.log = self.folder / f"{self.name}.log"
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
-                env={**os.environ, "RAY_ENABLE_AUTO_CONNECT": "0", "RAY_USAGE_STATS_ENABLED": "0"},
+                env={**os.environ, **RAY_ENVIRONMENT},
             )  # fmt: skip
         return self
 
@@ -91,12 +100,18 @@ def _command(process):
 
 
 class Cluster:
-    def __init__(self, folder: Path):
+    """Nodes a, b and c, all at 127.0.0.1; with a network, a is near and the others are far."""
+
+    def __init__(self, folder: Path, network=None):
         self.folder = folder
         self.ray_folder = Path(f"/tmp/sbray-{os.getpid()}")
         self.ray_folder.mkdir()
         (folder / "notes").mkdir(parents=True)
-        self.nodes = {name: Node(name, self.ray_folder, head=name == "a") for name in "abc"}
+        near, far, inside = (NEAR, FAR, network.inside) if network is not None else ("127.0.0.1", "127.0.0.1", ())
+        self.address = f"{near}:{PORT}"
+        self.nodes = {"a": Node("a", self.ray_folder, at=near, head=near, is_head=True)} | {
+            name: Node(name, self.ray_folder, at=far, head=near, inside=inside) for name in "bc"
+        }
 
     def start(self):
         for node in self.nodes.values():

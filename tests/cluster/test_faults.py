@@ -109,8 +109,7 @@ async def test_a_hung_raylet(world):
     node.signal(signal.SIGSTOP, raylet)
 
     # Its browsers go on until Ray gives the node up: their machine answers, and they are well.
-    await world.until(lambda: world.states()["c"] is HostState.LOST, 90)
-    await world.connected_elsewhere(lost, "c", 90)
+    assert await world.connected_elsewhere(lost, "c", 90) <= 90
     node.signal(signal.SIGCONT, raylet)
     node.kill()
     await asyncio.to_thread(lambda: node.start().wait())
@@ -127,16 +126,41 @@ async def test_a_killed_guard_is_replaced(world):
     assert world.all_connected()
 
 
-async def test_a_store_that_is_gone_opens_nothing_and_loses_nothing(world):
-    (world.cluster.folder / "gone").touch()
+@pytest.fixture
+def store(world):
+    """The folder that all share; what is put there is how it fails: `gone`, or `slow` with seconds."""
+    yield world.cluster.folder
+    for name in ("gone", "slow"):
+        (world.cluster.folder / name).unlink(missing_ok=True)
+
+
+async def test_a_store_that_is_gone_opens_nothing_and_loses_nothing(world, store):
+    (store / "gone").touch()
     number = ACCOUNTS[0]
     world.managers[number].recycle("the store is gone")
     await world.until(lambda: not world.managers[number].get_status().is_connected, 20)
     await asyncio.sleep(3)
     assert sum(one.get_status().is_connected for one in world.managers.values()) == len(ACCOUNTS) - 1
-    (world.cluster.folder / "gone").unlink()
+    (store / "gone").unlink()
 
     await world.connected(60)
+
+
+async def test_a_slow_store_costs_no_host_its_lease(world, store):
+    before = {one: world.hosts.host_of(one) for one in ACCOUNTS}
+    (store / "slow").write_text("30")
+    number = ACCOUNTS[1]
+    world.managers[number].recycle("the store is slow")
+    await world.until(lambda: not world.managers[number].get_status().is_connected, 20)
+    await asyncio.sleep(Terms().fence + 3)  # longer than any lease
+    assert all(state is HostState.UP for state in world.states().values())
+    assert {one: world.hosts.host_of(one) for one in ACCOUNTS if one != number} == {
+        one: host for one, host in before.items() if one != number
+    }
+    assert sum(one.get_status().is_connected for one in world.managers.values()) >= len(ACCOUNTS) - 1
+    (store / "slow").unlink()
+
+    await world.connected(90)
 
 
 async def test_a_second_controller_is_refused(world):

@@ -1,11 +1,13 @@
 """What `switchboard host` becomes, and that a machine of a cluster drives real browsers under its own name."""
 
 import pickle
+import threading
 from functools import partial
 
 import pytest
 
 from controller.chromium import ChromiumOptions
+from controller.cluster.browser_host import Figures
 from controller.cluster.cluster_hosts import ClusterHosts
 from switchboard import cluster
 from switchboard.app import hosts_of
@@ -68,6 +70,24 @@ def test_what_a_machine_is_made_of_can_be_sent_there(tmp_path, monkeypatch):
     assert str(machine.driver._options.executable) == "/opt/chromium"
     assert machine.figures().short is False
     assert machine.probe_timeout == 9.0
+
+
+def test_a_store_that_hangs_delays_no_beat_and_lets_nothing_be_placed():
+    goes_on, measured = threading.Event(), []
+
+    def measure():
+        measured.append(True)
+        assert len(measured) == 1 or goes_on.wait(30)
+        return Figures(free_memory=len(measured))
+
+    figures = cluster.LatestFigures(measure)
+    assert figures() == Figures(free_memory=1)
+    for _ in range(3):
+        assert figures() == Figures(free_memory=1, short=True)
+    goes_on.set()
+    figures._thread.join(30)
+
+    assert figures() == Figures(free_memory=2)
 
 
 def test_a_machine_whose_store_is_gone_takes_nothing(tmp_path, monkeypatch):
