@@ -3,10 +3,12 @@
     python3 install.py packages FOLDER     what pyproject.toml asks for
     python3 install.py program FOLDER      the program itself, from the folder of its sources
 
-constraints.txt pins everything that anybody needs, development too. Here its pins choose the versions, what the program
-itself needs is downloaded, and those files alone are installed, each against the hashes of its pin.
+constraints.txt pins everything that anybody needs, development too, and constraints-cluster.txt what many machines need
+besides. Here their pins choose the versions, what the program itself needs is downloaded, and those files alone are
+installed, each against the hashes of its pin. The variable EXTRAS names the extras, `monitoring` unless it is set.
 """
 
+import os
 import re
 import subprocess
 import sys
@@ -14,13 +16,14 @@ import tempfile
 import tomllib
 from pathlib import Path
 
-EXTRAS = ("monitoring",)
+EXTRAS = os.environ.get("EXTRAS", "monitoring").split(",")
+PINS = ("constraints.txt", *(["constraints-cluster.txt"] if "cluster" in EXTRAS else []))
 PIN = re.compile(r"^([A-Za-z0-9._-]+)==(\S+)", re.MULTILINE)
 
 
 def install_packages(folder: Path, work: Path) -> None:
     """Install what the program needs."""
-    text = Path("constraints.txt").read_text(encoding="utf-8")
+    text = pinned()
     blocks = {plain(match[1]): block for block in re.split(r"\n(?=\S)", text) if (match := PIN.match(block))}
     project = tomllib.loads(Path("pyproject.toml").read_text(encoding="utf-8"))["project"]
     wanted = [*project["dependencies"], *(one for extra in EXTRAS for one in project["optional-dependencies"][extra])]
@@ -28,7 +31,7 @@ def install_packages(folder: Path, work: Path) -> None:
     pip(folder, "download", "--only-binary", ":all:", "--constraint", pins(work), "--dest", wheels, *wanted)
     needed = {plain(path.name.split("-")[0]) for path in wheels.iterdir()}
     if unpinned := needed - blocks.keys():
-        sys.exit(f"constraints.txt does not pin {', '.join(sorted(unpinned))}: make lock")
+        sys.exit(f"{PINS[-1]} does not pin {', '.join(sorted(unpinned))}: make lock")
     chosen.write_text("\n".join(blocks[name] for name in sorted(needed)), encoding="utf-8")
     only_those = ("--no-index", "--find-links", wheels, "--only-binary", ":all:", "--no-deps")
     pip(folder, "install", *only_those, "--require-hashes", "--requirement", chosen)
@@ -45,11 +48,16 @@ def install_program(folder: Path, work: Path) -> None:
     pip(folder, "uninstall", "--yes", "pip", "setuptools")
 
 
+def pinned() -> str:
+    """Return all pins with their hashes."""
+    return "\n".join(Path(name).read_text(encoding="utf-8") for name in PINS)
+
+
 def pins(work: Path) -> Path:
-    """Write the versions of constraints.txt without their hashes, which pip takes as constraints only so."""
-    found = PIN.finditer(Path("constraints.txt").read_text(encoding="utf-8"))
+    """Write the versions that are pinned without their hashes, which pip takes as constraints only so."""
+    found = PIN.finditer(pinned())
     path = work / "pins.txt"
-    path.write_text("\n".join(match[0].rstrip("\\") for match in found), encoding="utf-8")
+    path.write_text("\n".join(dict.fromkeys(match[0].rstrip("\\") for match in found)), encoding="utf-8")
     return path
 
 
