@@ -18,7 +18,7 @@ export PUPPETEER_SKIP_DOWNLOAD := 1
 $(shell [ ! -f $(PACKAGES) ] || $(PY) -c 'import importlib.util as u, sys; sys.exit(not u.find_spec("playwright"))' || rm -f $(PACKAGES))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup browser peers run test check format diagram settings screenshots bench bench-peers cluster-test chaos audit mutants image soak lock upgrade clean
+.PHONY: help setup browser peers run test check format diagram settings screenshots bench bench-peers bench-cluster cluster-test chaos audit mutants image soak lock upgrade clean
 
 help:  ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | awk -F '\t' '{ printf "make %-12s%s\n", $$1, $$2 }'
@@ -64,6 +64,10 @@ cluster-test: setup  ## Test many machines on a real Ray cluster of three nodes 
 	@for tests in $(if $(TESTS),$(TESTS),test_faults test_network_cut test_controller test_chromium test_two_machines); do \
 	    PYTHONPATH=$(CURDIR) unshare --net --mount sh -c "ip link set lo up && mount -t tmpfs none /srv && exec .venv-cluster/bin/python -m pytest -p no:cacheprovider tests/cluster/$$tests.py" || exit 1; \
 	done
+
+bench-cluster: setup  ## Measure many machines: a simulated month, and 300 idle accounts on a real Ray cluster (after cluster-test; needs root)
+	$(PY) -m bench.cluster
+	PYTHONPATH=$(CURDIR) unshare --net sh -c "ip link set lo up && exec .venv-cluster/bin/python -m bench.cluster.real"
 
 chaos: setup  ## Break the whole program, fault by fault, and write what came of it into docs/chaos.md
 	$(PY) -m tests.chaos --markdown docs/chaos.md

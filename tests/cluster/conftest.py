@@ -35,11 +35,11 @@ def cluster(tmp_path_factory):
 class World:
     """The controller's side in this process. `alerts` are what people would have been told with sound."""
 
-    def __init__(self, cluster, make=None, numbers=ACCOUNTS):
+    def __init__(self, cluster, make=None, numbers=ACCOUNTS, launches=4):
         self.cluster, self.terms, self.alerts, self.numbers = cluster, Terms(), [], numbers
         links = RayLinks(cluster.address, make or make_in(cluster.folder), self.terms)
         self.hosts = ClusterHosts(links, FakeDriver(), self.terms, clock=boot_time, name=cluster.address)
-        self.managers = {}
+        self.managers, self.launches = {}, launches
         self.scan = None
 
     def notify(self, notice):
@@ -54,7 +54,7 @@ class World:
         await self.hosts.identify()
         await self.hosts.end_orphans()
         await self.until(lambda: self.states() == dict.fromkeys("abc", HostState.UP), 60)
-        slots = LaunchSlots(4)
+        slots = LaunchSlots(self.launches)
         for number in self.numbers:
             self.managers[number] = Manager(number, driver=self.hosts, slots=slots, policy=Policy(), listener=self)
             await self.managers[number].start()

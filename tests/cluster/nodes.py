@@ -102,15 +102,15 @@ def _command(process):
 class Cluster:
     """Nodes a, b and c, all at 127.0.0.1; with a network, a is near and the others are far."""
 
-    def __init__(self, folder: Path, network=None):
+    def __init__(self, folder: Path, network=None, capacity=10):
         self.folder = folder
         self.ray_folder = Path(f"/tmp/sbray-{os.getpid()}")
         self.ray_folder.mkdir()
         (folder / "notes").mkdir(parents=True)
         near, far, inside = (NEAR, FAR, network.inside) if network is not None else ("127.0.0.1", "127.0.0.1", ())
         self.address = f"{near}:{PORT}"
-        self.nodes = {"a": Node("a", self.ray_folder, at=near, head=near, is_head=True)} | {
-            name: Node(name, self.ray_folder, at=far, head=near, inside=inside) for name in "bc"
+        self.nodes = {"a": Node("a", self.ray_folder, capacity, at=near, head=near, is_head=True)} | {
+            name: Node(name, self.ray_folder, capacity, at=far, head=near, inside=inside) for name in "bc"
         }
 
     def start(self):
