@@ -25,7 +25,7 @@ from controller.accounts.reasons import Reason, State
 from controller.network.account_proxies import AccountProxies
 from controller.recorder import Recorder
 from handlers.alerts.escalation.escalator import EscalationPolicy
-from handlers.alerts.escalation.steps import standing
+from handlers.alerts.escalation.steps import open_troubles
 from handlers.alerts.incidents.policy import AlertPolicy
 from handlers.telegram.assemble import assemble
 from handlers.telegram.connection import TelegramConnection
@@ -132,7 +132,7 @@ async def _is_delivered(service: TelegramService, recorder: Recorder) -> bool:
 
 
 async def _is_somewhere(service: TelegramService, recorder: Recorder) -> bool:
-    stands = standing(service.alerts._ledger.books(), lambda _, __: False)
+    stands = open_troubles(service.alerts._ledger.books(), lambda _, __: False)
     return recorder._idle.is_set() and all(each.told_at is not None or each.second_way for each in stands)
 
 
