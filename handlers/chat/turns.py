@@ -19,7 +19,9 @@ TABLE = (
 
 
 class Turns:
-    """Follows the table. If a turn's owner has nothing to send, the least recently served lane gets it.
+    """Follows the table. A turn whose owner has nothing to send goes to a code, else to the least recently served lane.
+
+    A code dies within a minute, so it comes before what only says that it has come; the others keep their own turns.
 
     table: each turn's owner; empty if the budget itself gives each lane its share, as in groups.
     """
@@ -37,7 +39,11 @@ class Turns:
     def choose(self, ready: Collection[Lane]) -> Lane:
         """Return which of the lanes that are ready to send gets the next turn. ready: not empty."""
         owner = self.owner
-        return owner if owner is not None and owner in ready else min(ready, key=lambda lane: (self._last[lane], lane))
+        if owner is not None and owner in ready:
+            return owner
+        if owner is not None and Lane.QR in ready:
+            return Lane.QR
+        return min(ready, key=lambda lane: (self._last[lane], lane))
 
     def take(self, lane: Lane) -> None:
         """Record that the lane used the turn."""

@@ -156,6 +156,13 @@ async def test_a_thousand_answers_do_not_delay_the_alert_that_comes_among_them()
     assert max(sent.waits(7, Lane.ALERTS)) <= 5
 
 
+@virtual
+async def test_codes_come_before_what_only_says_that_they_have_come():
+    sent = await play([(0.0, 7, lane) for _ in range(8) for lane in (Lane.ALERTS, Lane.QR)])
+    before_the_last_code = [at for at in sent.at[7, Lane.ALERTS] if at < sent.at[7, Lane.QR][-1]]
+    assert len(before_the_last_code) <= 5, "each code waited for an alert"
+
+
 def test_each_lane_has_its_turn_as_often_as_its_promise_needs():
     turn = 1 / Limits().per_second
     for lane, bound in PRIVATE.items():
