@@ -85,8 +85,6 @@ class AccountRecords:
             )
             await connection.execute("DELETE FROM page_loads WHERE number = ?", (number,))
             await connection.execute("UPDATE builds SET by_number = '' WHERE by_number = ?", (number,))
-            await connection.execute("UPDATE page_loads SET number = ? WHERE number = ?", (word, number))
-            await connection.execute("UPDATE builds SET by_number = ? WHERE by_number = ?", (word, number))
             await connection.execute("DELETE FROM topics WHERE number = ?", (number,))
             await connection.execute("DELETE FROM silences WHERE numbers = ?", (number,))
             await connection.execute("UPDATE feeds SET words = replace(words, ?, '')", (number,))

@@ -86,7 +86,7 @@ def _take(lock: int, data_dir: Path) -> None:
 
 
 def lock_holder(data_dir: Path) -> int | None:
-    """Return the process that has locked DATA_DIR, None if there is none. Read-only."""
+    """Return the id of the process that has locked DATA_DIR, 0 if it is unknown, None if nobody has. Read-only."""
     try:
         lock = os.open(data_dir / _LOCK, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
     except OSError:

@@ -1,4 +1,4 @@
-"""What people change of alerts: who is on it, lines about who did what, accounts that go, rights that end."""
+"""Changes that people make to incidents: acknowledge, release, add a line; and the effects of removals and rights."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -14,25 +14,28 @@ from handlers.alerts.incidents.silences import Silences
 
 
 class Handling:
-    """Changes the books for people. Every method that stores raises OSError where it cannot."""
+    """Reads and changes the incidents of all chats. Every async method raises OSError if it cannot store."""
 
     def __init__(self, ledger: Ledger, absorber: Absorber, silences: Silences, clock: Callable[[], datetime]) -> None:
         self._ledger, self._absorber, self._silences, self._clock = ledger, absorber, silences, clock
 
     def find(self, chat: int, incident: int) -> Incident | None:
-        """Return an incident of a chat, if it is still remembered."""
+        """Return an incident of a chat by its id; None if it is no longer stored."""
         return self._ledger.book(chat).get(incident)
 
     def open_incidents(self, chat: int) -> list[Incident]:
-        """Return the incidents of a chat in which something stands, the oldest first."""
+        """Return the incidents of a chat that have open entries, oldest first."""
         return [each for each in self._ledger.book(chat).incidents if each.open_entries]
 
     def all_open_incidents(self) -> list[Incident]:
-        """Return the incidents of all chats in which something stands."""
+        """Return the incidents of all chats that have open entries."""
         return [each for book in self._ledger.books() for each in book.incidents if each.open_entries]
 
     async def acknowledge(self, incident: Incident, line: str) -> None:
-        """Somebody is on it: it is not repeated, here or wherever else the same is told."""
+        """Mark an incident as acknowledged, in every chat that has the same problems: no more reminders.
+
+        line: who did, as shown in the message; HTML.
+        """
         about = {(entry.number, entry.reason) for entry in incident.open_entries}
 
         def change(draft: Draft) -> None:
@@ -46,7 +49,10 @@ class Handling:
         await self._ledger.update(change)
 
     async def release(self, incident: Incident, line: str) -> None:
-        """Nobody is on it any more: it is repeated and escalated anew, wherever the same is told."""
+        """Undo an acknowledgement, in every chat that has the same problems: reminders and escalation start over.
+
+        line: who did, as shown in the message; HTML.
+        """
         keys = [(entry.number, entry.reason) for entry in incident.open_entries]
 
         def change(draft: Draft) -> None:
@@ -61,7 +67,7 @@ class Handling:
         await self._ledger.update(change)
 
     async def add_line(self, incident: Incident, line: str) -> None:
-        """Let the incident tell who did what."""
+        """Append a line about who did what to the incident's message; HTML."""
 
         def change(draft: Draft) -> None:
             book = draft.book(incident.chat)
@@ -71,15 +77,15 @@ class Handling:
         await self._ledger.update(change)
 
     async def account_gone(self, number: str) -> None:
-        """Let all that stands about an account end: it was removed."""
+        """End all open entries of an account that was removed."""
         fact = Fact(Kind.HANDLED, number, "", self._clock())
         await self._ledger.update(lambda draft: self._absorber.absorb_facts(draft, (), [fact]))
         await self._silences.load()
 
     async def keep_only(self, chat: int, may_see: Callable[[str], bool]) -> None:
-        """Let a chat's book tell nothing more of what may not be seen there any more.
+        """Remove from a chat's book the entries that may not be seen there any more. Sent messages stay in the chat.
 
-        may_see: of an account's number, "" for the controller itself. What was sent stays in the chat.
+        may_see: whether an account's entries may be seen, by number, "" for the controller itself.
         """
 
         def change(draft: Draft) -> None:

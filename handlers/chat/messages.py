@@ -10,7 +10,6 @@ from html import escape as _escape
 
 TEXT_LIMIT = 4096
 """Characters allowed in a message, counted as displayed: without tags."""
-CAPTION_LIMIT = 1024
 
 
 @unique

@@ -2,9 +2,10 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import datetime
 
 from controller.hosts import Hosts
+from controller.manager import utc_now
 from controller.network.account_proxies import AccountProxies
 from controller.registry import Registry
 from controller.tasks import Tasks
@@ -56,11 +57,6 @@ from handlers.telegram.ui.feed import Feed
 from handlers.telegram.ui.link_queue_messages import LinkQueueMessages
 from handlers.telegram.ui.link_queues import LinkQueues
 from handlers.telegram.ui.responder import Responder
-
-
-def utc_now() -> datetime:
-    """Return the wall clock's time, aware, UTC."""
-    return datetime.now(UTC)
 
 
 def assemble(

@@ -12,12 +12,11 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from controller.incidents import Roster, Shift, Target
+from handlers.alerts.incidents.silences import WrongDurationError, parse_duration
 
-LONGEST = timedelta(days=30)
 SHIFTS_AT_MOST, TARGETS_AT_MOST = 50, 20
 _DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _TIME = re.compile(r"(\d{1,2}):(\d{2})")
-_UNITS = {"m": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1)}
 
 
 class WrongDutyError(ValueError):
@@ -69,17 +68,18 @@ def _until(shift: Shift, now: datetime) -> datetime | None:
 def parse_until(text: str, now: datetime) -> datetime:
     """Parse a time: `18:00`, the next one, or a duration such as `8h`. Raises WrongDutyError."""
     text = text.strip().lower()
-    if typed := re.fullmatch(r"(\d{1,3})\s?([mhd])", text):
-        lasts = int(typed[1]) * _UNITS[typed[2]]
-        if timedelta(0) < lasts <= LONGEST:
-            return now + lasts
-    elif _TIME.fullmatch(text):
+    if _TIME.fullmatch(text):
         here = now.astimezone().replace(tzinfo=None)
         minute = parse_minute(text) % 1440
         until = here.replace(hour=minute // 60, minute=minute % 60, second=0, microsecond=0)
         until += timedelta(days=until <= here)
         return until.astimezone(now.tzinfo)
-    raise WrongDutyError(f"“{text[:20]}” is no time of the day such as 18:00, and no length up to 30d such as 8h.")
+    try:
+        return now + parse_duration(text)
+    except WrongDurationError:
+        raise WrongDutyError(
+            f"“{text[:20]}” is no time of the day such as 18:00, and no length up to 30d such as 8h."
+        ) from None
 
 
 def parse_minute(text: str) -> int:
@@ -125,7 +125,7 @@ class Duty:
 
     def __init__(self, store: DutyStore, clock: Callable[[], datetime]) -> None:
         self._store, self._clock = store, clock
-        self._turn = asyncio.Lock()
+        self._changing = asyncio.Lock()
         self.roster = Roster()
 
     async def load(self) -> None:
@@ -157,7 +157,7 @@ class Duty:
 
     async def change(self, change: Callable[[Roster], Roster]) -> Roster:
         """Store a change of the roster and return the result. Raises OSError, leaving it unchanged."""
-        async with self._turn:
+        async with self._changing:
             roster = change(self.roster)
             await self._store.save(roster)
             self.roster = roster
