@@ -22,6 +22,8 @@ from tests.cluster import conftest, nodes
 
 ACCOUNTS, EXTRA, CAPACITY = 300, 30, 170
 LAUNCHES = 24
+CALLS = 100
+"""Made on each of the extra accounts, without a pause."""
 
 
 def percentiles(seconds: Sequence[float]) -> str:
@@ -32,6 +34,21 @@ def percentiles(seconds: Sequence[float]) -> str:
 
 def mebibytes(processes: Sequence[psutil.Process]) -> float:
     return sum(one.memory_full_info().pss for one in processes if one.is_running()) / (1 << 20)
+
+
+async def of_calls(sessions: Sequence[RemoteSession]) -> None:
+    """Print how many calls the controller makes if it does nothing else, and what one costs it."""
+
+    async def ask(session: RemoteSession) -> None:
+        for _ in range(CALLS):
+            await session.heartbeat(ask=False)
+
+    me = psutil.Process()
+    began, used = boot_time(), sum(me.cpu_times()[:2])
+    await asyncio.gather(*map(ask, sessions))
+    made, seconds = CALLS * len(sessions), boot_time() - began
+    cost = (sum(me.cpu_times()[:2]) - used) / made
+    print(f"calls at once: {made / seconds:.0f}/s, {cost * 1000:.2f} ms of the controller's processor time each")
 
 
 async def of_reports(world: Any) -> tuple[list[float], list[float]]:
@@ -52,6 +69,7 @@ async def of_reports(world: Any) -> tuple[list[float], list[float]]:
 
     sessions = [await world.hosts.open(Opening(f"+4916099{i:05}"), take) for i in range(EXTRA)]
     await asyncio.gather(*map(ask, sessions))
+    await of_calls(sessions)
     await asyncio.gather(*(session.close() for session in sessions))
     return reports, calls
 
