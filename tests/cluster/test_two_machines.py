@@ -158,6 +158,10 @@ async def hosts(here):
     return await here.until(answer)
 
 
+def text_of(here, message):
+    return next(one["text"] for one in here.chat() if one["message_id"] == message["message_id"])
+
+
 async def until_hosts(here, *patterns, within=120):
     loop = asyncio.get_running_loop()
     ends_at = loop.time() + within
@@ -217,6 +221,14 @@ async def test_two_machines_as_the_manual_says(network):
         second.start()
         await until_hosts(here, r"second.* up, 0 of 10", r"first.* 1 of 10")
         assert here.says("🚨") is None
+        assert here.says("host does not answer") is None
+
+        # it stays away: one alert, which is edited when it is back
+        second.die()
+        alert = await here.until(lambda: here.says("host does not answer", "second"), within=150)
+        second.start()
+        await here.until(lambda: text_of(here, alert) != alert["text"], within=150)
+        assert len([one for one in here.chat() if "host does not answer" in (one["text"] or "")]) <= 1
 
         # a stop closes everything in order, everywhere
         program.send(signal.SIGTERM)

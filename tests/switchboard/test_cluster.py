@@ -1,8 +1,10 @@
 """What `switchboard host` becomes, and that a machine of a cluster drives real browsers under its own name."""
 
 import pickle
+import re
 import threading
 from functools import partial
+from pathlib import Path
 
 import pytest
 
@@ -10,6 +12,7 @@ from controller.chromium import ChromiumOptions
 from controller.cluster.browser_host import Figures
 from controller.cluster.cluster_hosts import ClusterHosts
 from switchboard import cluster
+from switchboard.__main__ import _parser
 from switchboard.app import hosts_of
 from switchboard.settings import HostSettings, Settings, SettingsError
 
@@ -34,6 +37,20 @@ def test_the_first_machine_listens_at_its_own_address_alone(installed):
 @pytest.mark.parametrize(("join", "address"), [("10.0.0.1", "10.0.0.1:6379"), ("10.0.0.1:7000", "10.0.0.1:7000")])
 def test_another_machine_joins(installed, join, address):
     assert f"--address={address}" in command(join=join)
+
+
+def test_what_the_manual_says_to_type_is_what_the_program_takes():
+    text = (Path(__file__).parents[2] / "docs" / "cluster.md").read_text("utf-8")
+    lines = [line for block in re.findall(r"```sh\n(.*?)```", text, re.DOTALL) for line in block.splitlines()]
+    typed = [line.split("#")[0].split() for line in lines]
+    settings, words = ([[w for w in line if ("=" in w) is kind] for line in typed] for kind in (True, False))
+
+    assert {word.split("=")[0].lower() for line in settings for word in line} <= Settings.model_fields.keys()
+    assert [line[0] for line in words] == ["switchboard"] * 3
+    args = [_parser().parse_args(line[1:]) for line in words]
+    assert [(vars(one).get("listen"), vars(one).get("join"), vars(one).get("name")) for one in args] == [
+        ("10.0.0.1", None, "first"), (None, None, None), (None, "10.0.0.1", "second"),
+    ]  # fmt: skip
 
 
 def test_a_name_that_would_be_no_resource_is_refused(installed):
