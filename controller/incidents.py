@@ -49,7 +49,7 @@ class Entry:
 
     @property
     def open(self) -> bool:
-        """Whether it still stands."""
+        """Whether it is still open."""
         return self.over_at is None
 
 
@@ -94,18 +94,18 @@ class Incident:
 
     @property
     def open_entries(self) -> tuple[Entry, ...]:
-        """Entries that still stand."""
+        """Entries that are still open."""
         return tuple(entry for entry in self.entries if entry.open)
 
     @property
     def over_at(self) -> datetime | None:
-        """When the last entry ended; None while one still stands."""
+        """When the last entry ended; None while one is still open."""
         ends = [entry.over_at for entry in self.entries]
         return None if None in ends else max(end for end in ends if end is not None)
 
     @property
     def critical(self) -> bool:
-        """Whether an entry stands that persists until a person acts."""
+        """Whether an open entry persists until a person acts."""
         return any(entry.reason in CRITICAL for entry in self.open_entries)
 
 

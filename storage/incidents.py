@@ -23,9 +23,9 @@ T = TypeVar("T")
 log = logging.getLogger(__name__)
 
 _REMINDER = -2
-"""The position of an incident's reminder among its messages. At -1, versions before had a reply that told its end."""
+"""The position of an incident's reminder among its messages. Earlier versions had a reply about its end at -1."""
 _CONTROLLER = "controller"
-"""Stands for the controller itself, whose number is "", among the accounts of a silence."""
+"""Represents the controller itself, whose number is "", among the accounts of a silence."""
 
 
 class IncidentRecords:

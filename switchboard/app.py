@@ -76,7 +76,7 @@ CHAT_DEADLINE = 9.0
 """Seconds for shutting the chat down in total."""
 DRIVER_DEADLINE = 6.0
 MOST_HOSTS = 1000
-"""More machines than there will be: how many browsers launch at once is said for each of them."""
+"""Effectively no limit over all machines: the number of concurrent launches is set per machine."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""The tests. Signals that a shell lets its background jobs ignore are heard by whatever the tests start."""
+"""The tests. Signals that a shell makes its background jobs ignore are restored for whatever the tests start."""
 
 import signal
 

@@ -19,7 +19,7 @@ NO_HOST = "no host takes an account"
 """The name under which launches are held."""
 LOOK_EVERY = 1.0
 PATIENCE = 60.0
-"""Seconds for which a machine may be lost before people are told."""
+"""Seconds for which a machine may be lost before people are alerted."""
 
 
 class HostWatch:

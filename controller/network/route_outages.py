@@ -58,7 +58,7 @@ class _ProxyTroubles:
             await self.settle()
 
     async def settle(self) -> None:
-        """Tell that all is well, unless something is down or not yet known."""
+        """Clear the trouble, unless a proxy is down or not checked yet."""
         if not self._down and not self.unsettled:
             await self._troubles.clear_trouble(Trouble.PROXY)
 

@@ -33,7 +33,7 @@ def is_on_it(name: str, now: datetime) -> str:
 
 
 def released_by(name: str, now: datetime) -> str:
-    """Return the line about who let go of it."""
+    """Return the line about who released it."""
     return f"↩️ {escape(name)} let go of it, {clock(now, now)}"
 
 
@@ -99,7 +99,7 @@ def alerts_and_silences(
     comes_here: bool,
     silences_all: bool,
 ) -> str:
-    """Answer /alerts and /silence: a line each of what stands here, and in other chats.
+    """Answer /alerts and /silence: a line for each open incident here, and in other chats.
 
     beside: how many more accounts need somebody. comes_here: alerts go to this chat. silences_all: the reader may.
     """

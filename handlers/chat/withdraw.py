@@ -26,7 +26,7 @@ class Withdrawal(Enum):
     BLANKED = auto()
     """It is there, with an empty picture and another caption."""
     LEFT = auto()
-    """It is still there unchanged: people must be told that it is void."""
+    """It is still there unchanged: people must be notified that it is void."""
 
 
 async def withdraw_picture(queue: SendQueue, lane: Lane, chat: int, message: int, caption: Text) -> Withdrawal:

@@ -219,7 +219,7 @@ def _empty_picture() -> bytes:
 
 
 def _rights(own: telegram.ChatMember, everybody: telegram.ChatPermissions | None) -> tuple[bool | None, bool | None]:
-    """Return whether the bot may write in a group, and open topics there; None where Telegram does not tell."""
+    """Return whether the bot may write in a group, and open topics there; None if Telegram does not say."""
     match own:
         case telegram.ChatMemberAdministrator():
             return (own.can_post_messages is not False), bool(own.can_manage_topics)

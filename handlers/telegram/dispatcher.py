@@ -40,7 +40,7 @@ class Dispatcher:
     """Schedules requests.
 
     perform: carries a request out completely. leave_out: closes requests that are dropped, as duplicates
-    or because there were too many; flooded: tells the person so.
+    or because there were too many; flooded: notifies the person.
     """
 
     def __init__(

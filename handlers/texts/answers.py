@@ -1,4 +1,4 @@
-"""Everything the bot says outside alerts, as complete messages in HTML. Short, warm, exact; no jargon.
+"""All texts of the bot outside alerts, as complete messages in HTML. Short, warm, exact; no jargon.
 
 Pure: statuses and times in, text out. The wording of states and reasons is in `handlers.texts.vocabulary`,
 buttons are in `handlers.telegram.ui.keyboards`, alerts in `handlers.alerts.incidents.incident_text`.
@@ -116,7 +116,7 @@ NOTHING_TO_PICK = "No account needs that now. /status shows them all."
 ONLY_COMMANDS = "I understand commands. /status shows the accounts, /help what else I can do."
 NOT_YOURS = "That account is somebody else’s. Its operator or an admin can do that."
 NOT_FOR_YOU = "I cannot link that number for you. If it should be linked, ask an admin."
-"""Says of a number no more than that: whose it is, and whether it is there, is not for everybody who may link."""
+"""Reveals nothing else about the number: whoever may link need not know whose account it is."""
 ACCOUNT_GONE = "That account is not there any more. /status shows those that are."
 SHUTTING_DOWN = "Switchboard is stopping right now. Send that again in a minute."
 NOT_KEPT = (

@@ -1,4 +1,4 @@
-"""What is said about who changed what: /audit. HTML; pure."""
+"""Texts of /audit: who changed what. HTML; pure."""
 
 from collections.abc import Callable, Sequence
 from datetime import datetime

@@ -1,4 +1,4 @@
-"""What is said by the feed of transitions and about it. HTML; pure."""
+"""Texts of the feed of transitions, and the answers of /feed. HTML; pure."""
 
 from collections.abc import Sequence
 
@@ -32,12 +32,12 @@ def line(transition: Transition, name: str) -> str:
 
 
 def lines(changes: Sequence[str], more: int) -> str:
-    """Put changes together. more: those that came before them and are left out."""
+    """Join changes into one text. more: the number of earlier ones that are left out."""
     return "\n".join([*([f"and {more} more before that"] if more else []), *changes])
 
 
 def chosen(words: Sequence[str]) -> str:
-    """Tell what a chat's feed lists. words: "" for all accounts, else names or words, as they were given."""
+    """Describe what a chat's feed lists. words: "" for all accounts, else names or words, as they were given."""
     if not words:
         return OFF
     if "" in words:

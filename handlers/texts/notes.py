@@ -1,7 +1,7 @@
-"""What a card says beside its account's state to whoever asked for something, and only while it is so. HTML; pure.
+"""Notes on a card for the person whose request it answers, shown only while they are true. HTML; pure.
 
-A card is read for as long as it stands, and its account goes on meanwhile. So a note is not a text that was true once:
-it is asked anew whenever the card is made, and says nothing where it would contradict the lines above it.
+A card stays in the chat while its account changes. So a note is not a fixed text: it is evaluated each time the card is
+rendered, and is empty if it would contradict the lines above it.
 """
 
 from enum import Enum, auto, unique
@@ -14,7 +14,7 @@ from handlers.texts.vocabulary import Standing, standing
 
 @unique
 class Note(Enum):
-    """What somebody is told who asked for something."""
+    """The kinds of notes."""
 
     CODE_COMES = auto()
     """A code is on its way to them, in this chat."""
@@ -33,7 +33,7 @@ _BEFORE_CODES = frozenset({Stage.QUEUED, Stage.LAUNCHING, Stage.READING, Stage.L
 
 
 def words(note: Note, status: Status) -> str:
-    """Return what a note says of an account that stands like this; "" where it does not hold any more."""
+    """Return the note's text for an account of this status; "" if it is not true any more."""
     connecting = status.state is State.CONNECTING
     comes = connecting and status.stage in _BEFORE_CODES
     shown = connecting and status.stage is Stage.AWAITING_SCAN
@@ -58,5 +58,5 @@ def words(note: Note, status: Status) -> str:
 
 
 def restored(label: str, status: Status) -> str:
-    """Say while it is tried that an account's session has been replaced. label: of the saved one, as HTML."""
+    """Return the note that a saved session was restored, while it is being tried. label: of the saved one, as HTML."""
     return f"The session of {label} is in place." if status.state is State.CONNECTING else ""

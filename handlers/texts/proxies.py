@@ -1,4 +1,4 @@
-"""What is said about the proxies that accounts have of their own. HTML; pure. No password is ever in it."""
+"""Texts about accounts' own proxies (/proxy). HTML; pure. They never contain a password."""
 
 from collections.abc import Sequence
 
@@ -22,7 +22,7 @@ READ_BY_OTHERS = "⚠️ Others may have read the password in this group: change
 
 
 def problem(error: Exception) -> str:
-    """Tell that this is no address of a proxy. error: a sentence without its subject, and without the address."""
+    """Report that a text is not a proxy's address. error: a sentence without its subject, and without the address."""
     return f"The address {escape(str(error))}. Nothing was changed."
 
 
@@ -39,7 +39,7 @@ def overview(own: Sequence[tuple[Account, str, bool]], common: str | None) -> st
 
 
 def way_of(account: Account, server: str | None, common: str | None, *, unreadable: bool) -> str:
-    """Tell which way one account goes."""
+    """Describe one account's route."""
     if unreadable:
         return (
             f"⚠️ {title_and_number(account)} is to go through {escape(server or '')}, but its password cannot be read:"
@@ -52,7 +52,7 @@ def way_of(account: Account, server: str | None, common: str | None, *, unreadab
 
 
 def not_through(account: Account, server: str, why: str) -> str:
-    """Tell that a proxy was tried and not taken."""
+    """Report that a proxy was tried and rejected."""
     return (
         f"⚠️ WhatsApp cannot be reached through {escape(server)}: {escape(why)}. {title_and_number(account)} is as it"
         " was. To have it so all the same, say it again with <code>anyway</code> behind it."
@@ -60,7 +60,7 @@ def not_through(account: Account, server: str, why: str) -> str:
 
 
 def saved(account: Account, server: str, *, tried: bool, encrypted: bool | None, when: str) -> str:
-    """Tell that an account goes through a proxy now. encrypted: of its password, None where it has none."""
+    """Confirm an account's new proxy. encrypted: whether its password is; None if it has none."""
     lines = [f"🔀 {title_and_number(account)} goes through {escape(server)} {when}."]
     if tried:
         lines.append("WhatsApp can be reached through it.")
@@ -74,7 +74,7 @@ def saved(account: Account, server: str, *, tried: bool, encrypted: bool | None,
 
 
 def removed(account: Account, common: str | None, *, when: str) -> str:
-    """Tell that an account has no proxy of its own any more."""
+    """Confirm that an account's own proxy was removed."""
     way = f"through {escape(common)}" if common else "without a proxy"
     return f"🔀 {title_and_number(account)} goes {way} {when}, like all others."
 

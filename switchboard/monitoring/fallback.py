@@ -68,9 +68,9 @@ async def _notify(service: apprise.Apprise, title: str, text: str) -> bool:
 
 
 def place_of(address: str) -> tuple[str, int, bool] | None:
-    """Return host, port and whether TLS begins at once, of the server an address leads to; None where that is not told.
+    """Return (host, port, implicit TLS) of the server behind an address; None if it is not known.
 
-    The library has no word for it: mail knows its server, self-hosted services their host, others a fixed one.
+    Apprise has no interface for it: mail knows its server, self-hosted services their host, others a fixed one.
     """
     plugin: Any = apprise.Apprise.instantiate(address)
     if plugin is None:

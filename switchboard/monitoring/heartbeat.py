@@ -78,7 +78,7 @@ class Heartbeat:
         self._failing = False
 
     async def run(self) -> None:
-        """Tell until cancelled. A service that cannot be reached is logged once, and once when it is back."""
+        """Send pings until cancelled. An unreachable service is logged once, and once when it is back."""
         loop = asyncio.get_running_loop()
         async with httpx.AsyncClient(timeout=CALL_DEADLINE, follow_redirects=False) as client:
             await self._tell(client, Signal.START, "")

@@ -11,7 +11,7 @@ from tests.virtual_time import settle, virtual
 
 
 class Line:
-    """Accounts that ask for a slot, and keep it until they are let go; `order` is how they got it."""
+    """Accounts that request a slot and hold it until released; `order` is the order in which they got it."""
 
     def __init__(self, count: int) -> None:
         self.slots = LaunchSlots(count)
@@ -35,7 +35,7 @@ class Line:
         await settle()
 
     async def run_out(self) -> list[str]:
-        """Let each go in the order in which it got its slot, until nobody waits; return that order."""
+        """Release each in the order in which it got its slot, until nobody waits; return that order."""
         at = 0
         while at < len(self.order):
             await self.let_go(self.order[at])

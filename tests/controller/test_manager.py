@@ -27,7 +27,7 @@ def code(n: int) -> Code:
 
 
 class Bench:
-    """One manager on a fake driver, and all that it told."""
+    """One manager on a fake driver, and all its notices."""
 
     def __init__(self, policy: Policy, slots: int = 2) -> None:
         self.driver = FakeDriver()
@@ -83,7 +83,7 @@ async def bench(policy: Policy | None = None, *, jitter: float = 0.0, slots: int
 
 
 def delays(here: Bench) -> list[float]:
-    """The waits told with each transition to a state that has a retry."""
+    """The waits in the transitions to states that have a retry."""
     return [
         round((t.next_retry_at - t.at).total_seconds(), 3)
         for t in here.transitions
@@ -705,7 +705,7 @@ async def test_a_stopped_manager_takes_no_command():
             await here.manager.start()
 
 
-# --- what the log says ------------------------------------------------------------------------------------------------
+# --- the log ----------------------------------------------------------------------------------------------------------
 
 
 @virtual

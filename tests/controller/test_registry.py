@@ -196,7 +196,7 @@ async def test_a_saved_session_is_restored_under_a_closed_browser_and_connected(
 
 @asynccontextmanager
 async def restoring(path):
-    """A registry of one linked account, of whose session a copy is being put in place for ten seconds."""
+    """A registry of one linked account, whose session is being restored from a copy for ten seconds."""
     driver = FakeDriver()
     ready(driver)
     copies = driver.copies = [SavedSession("first", EPOCH.timestamp(), 1), SavedSession("second", EPOCH.timestamp(), 1)]
@@ -315,7 +315,7 @@ def transition(n):
 
 
 class FakeTroubles:
-    """Listens to everything a recorder says."""
+    """Receives all notices of a recorder."""
 
     def __init__(self):
         self.transitions, self.troubles = [], []
@@ -406,11 +406,11 @@ async def test_an_alert_within_a_state_is_owed_although_it_is_no_row(tmp_path):
         await recorder.stop(5)
 
 
-# --- what stands between the look and the act -------------------------------------------------------------------------
+# --- races between a check and the action -----------------------------------------------------------------------------
 
 
 def hold_back(monkeypatch, registry, method):
-    """Let a write of the store wait until the event is set, as on a slow disk."""
+    """Make a write of the store wait until the event is set, as on a slow disk."""
     gate, real = asyncio.Event(), getattr(registry._store, method)
 
     async def slow(*args):

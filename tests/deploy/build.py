@@ -1,7 +1,7 @@
 """Builds the image like `make image`: with buildah, without a daemon or an image registry.
 
 Its base is made by mmdebstrap from this machine's own package sources, under the name that deploy/Dockerfile uses.
-What pip is told on this machine (mirrors, certificates) is lent to the build, and is in no layer.
+pip's settings on this machine (mirrors, certificates) are mounted into the build, and are in no layer.
 """
 
 import configparser

@@ -44,7 +44,7 @@ def root() -> Iterator[Path]:
 def contained(root: Path, data_dir: Path, *command: str) -> list[str]:
     """Return the command that runs another one in the image: a user of its own, no capability, a read-only root.
 
-    What system calls it may make is said by deploy/seccomp.json.
+    Its permitted system calls are in deploy/seccomp.json.
     """
     profile = data_dir.parent / "seccomp.bpf"
     filtered = compile_profile(profile)
@@ -120,7 +120,7 @@ async def test_the_image_does_the_main_job(tmp_path, root):
                 init_of(program).send_signal(signal.SIGTERM)
                 assert await program.ended() == 0
             before = len(here.transitions())
-            async with here.program(command=command) as program:  # the container is made anew, its volume is not
+            async with here.program(command=command) as program:  # the container is recreated, its volume is not
                 await here.until_connected(after=before)
                 assert here.qr() is None
                 assert len(here.client.requests("sendPhoto")) == photos

@@ -76,7 +76,7 @@ NOT_OURS = re.compile(r"RAY_|POD_NAME$")
 
 
 def environments(node):
-    """Yield each variable that a sample sets, with its value if it tells it."""
+    """Yield each variable that a sample sets, with its value if given."""
     if isinstance(node, list):
         for one in node:
             yield from environments(one)

@@ -40,7 +40,7 @@ async def test_an_operator_links_keeps_breaks_and_loses_an_account(tmp_path):
         assert here.decode(now) == here.drawn()
         assert [m["message_id"] for m in here.chat() if m["photo"]] == [photo["message_id"]]
 
-        # scan → the code is gone, the card says Connected
+        # scan → the code is gone, the card shows Connected
         here.phones.scan(here.decode(now), NUMBER)
         await here.until(lambda: here.qr() is None)
         await here.until(lambda: here.says("Support Berlin", "Connected since"))

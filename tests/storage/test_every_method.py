@@ -109,7 +109,7 @@ async def run(store, name, database):
 
 
 class Fault:
-    """Lets call number `at` of SQLite go wrong, and counts them."""
+    """Makes call number `at` of SQLite fail, and counts the calls."""
 
     def __init__(self) -> None:
         self.armed, self.kind, self.at, self.calls = False, "", -1, 0
@@ -132,7 +132,7 @@ class Fault:
         raise AssertionError("it is only ever set to an error")
 
     def fail(self) -> None:
-        """Let the call end with an error."""
+        """Make the call fail with an error."""
         error = sqlite3.OperationalError("disk I/O error")
         error.sqlite_errorcode = sqlite3.SQLITE_IOERR
         if not self.outcome.done():

@@ -174,7 +174,7 @@ def test_a_damaged_one_restores_nothing(tmp_path, data_dir, key):
             assert "\n" not in str(error)
             assert names_in(other) == ["switchboard.lock"]
             refused += 1
-        else:  # a bit of gzip's own header, which says nothing
+        else:  # a bit of gzip's own header, which has no meaning here
             assert numbers_in(other) == {BERLIN, PARIS}
             assert session_of(other, BERLIN) == BERLIN.encode()
     assert refused > 25
@@ -358,13 +358,13 @@ class FakeTroubles:
         self.standing.add(reason)
 
     async def clear_trouble(self, reason):
-        if reason in self.standing:  # an end is told only where a loss was
+        if reason in self.standing:  # an end is reported only after a loss was
             self.standing.remove(reason)
             self.troubles.append((reason, "over"))
 
 
 def scheduled(tmp_path, hours, make=None, standing=()):
-    """Run the schedule for some hours. Returns the hours at which a backup was made, and what people were told."""
+    """Run the schedule for some hours. Returns the hours at which a backup was made, and the alerts."""
     told, at = FakeTroubles(), []
     told.standing.update(standing)
 

@@ -1,4 +1,4 @@
-"""DATA_DIR is ours only: nothing that somebody else put there is followed or opened."""
+"""DATA_DIR is ours only: nothing of another user's there is followed or opened."""
 
 import errno
 import os
@@ -82,7 +82,7 @@ def test_what_another_user_planted_is_refused_and_not_followed(tmp_path, give_aw
 
 @pytest.fixture
 def forbid(monkeypatch):
-    """Let the contents of one folder be refused, as those of root's are to others."""
+    """Deny access to the contents of one folder, as root's folders deny it to others."""
     listed = Path.iterdir
 
     def lists(folder):

@@ -98,7 +98,7 @@ class Site:
 
 @dataclass
 class Injector:
-    """Sees every wait of every task of the product; once armed, lets one of them go wrong."""
+    """Observes every await of every task of the product; once armed, makes one of them fail."""
 
     kind: str = ""
     at: str = ""

@@ -114,7 +114,7 @@ _MATTER_AT_REST = {
 
 
 def key(connection: Connection, *, flaps: bool) -> tuple[object, ...]:
-    """Return what tells two connections apart, for whatever may follow: those of the same key are one state.
+    """Return the key of a connection for all that may follow: connections with equal keys are one state.
 
     Why an attempt is made counts only as far as it is a retry, which a hold gives back; why an account rests, as far
     as the next step looks at it; why a connection was lost, only that it was. flaps: whether losses that mend
@@ -134,7 +134,7 @@ def key(connection: Connection, *, flaps: bool) -> tuple[object, ...]:
 
 
 class Search:
-    """The states that a scene can reach, each with what stands open outside of it: counted timers and alerts."""
+    """The states that a scene can reach, each with what is pending outside of it: counted timers and alerts."""
 
     def __init__(self, scene: str) -> None:
         self.flaps = scene == "a connection"
@@ -176,7 +176,7 @@ class Search:
 
 
 def check(before, event, after, effects, open_alerts):  # noqa: C901, PLR0912 - one line for each promise
-    """Check one step; returns which alerts that stand are open after it."""
+    """Check one step; returns which persistent alerts are open after it."""
     opened = closed = 0
     armed = set(before.armed)
     if isinstance(event, Fired) and not (event.timer in COUNTED and event.timer in after.armed):

@@ -155,7 +155,7 @@ def leaving(phase: Phase, *, attempt: bool = True) -> tuple[object, ...]:
 
 
 def ended(phase: Phase) -> tuple[object, ...]:
-    """The same where the browser is put away in between."""
+    """The same if the browser is closed in between."""
     before = [effect for effect in leaving(phase) if isinstance(effect, HideCode | AlertOver)]
     after = [effect for effect in leaving(phase) if not isinstance(effect, HideCode | AlertOver)]
     browser = (Disarm(frozenset({Timer.RELOADS})),) if phase is Stage.READING else ()
@@ -1533,7 +1533,7 @@ def test_k7_a_dialog_is_over_when_its_browser_is():
 
 
 def lose_and_mend(link: Connection, reason: Reason = Reason.CONNECTION_LOST) -> tuple[Connection, list[object]]:
-    """Lose a connection and let it mend itself; the alerts and ends of alerts of it."""
+    """Lose a connection and let it recover; returns its alerts and their ends."""
     told: list[object] = []
     for event in (Ended(reason), Closed(), Fired(Timer.RETRY), SlotGranted(), Ready(OURS), Fired(Timer.STABLE)):
         link, effects = do(link, event)
@@ -1604,7 +1604,7 @@ def test_l16_an_operator_who_suspends_it_ends_it():
     assert (link.flapping, link.armed) == (False, frozenset())
 
 
-# --- what a connection tells of itself --------------------------------------------------------------------------------
+# --- properties of a connection ---------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("phase", list(TABLE))
@@ -1630,7 +1630,7 @@ def test_only_a_connection_is_recycled(phase):
 
 
 def test_l1_a_start_during_an_attempt_of_its_own_lets_that_attempt_show_a_code():
-    """A restart tries what seems to hold a session; whoever says /link meanwhile must not be told of a lost session."""
+    """A restart tries profiles that seem to hold a session; /link meanwhile must not report a lost session."""
     trying = at(Stage.LAUNCHING, linked=True, asked=False)
     asked, effects = do(trying, Start())
     assert effects == (Refuse(),)

@@ -186,7 +186,7 @@ class Lifecycle(RuleBasedStateMachine):
         return before, effects
 
     def told_truly(self, reason):
-        """Nothing is told that is not so."""
+        """Nothing untrue is reported."""
         connection = self.connection
         match reason:
             case Reason.PASSKEY:

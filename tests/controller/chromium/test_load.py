@@ -86,7 +86,7 @@ async def test_an_endless_start_of_a_known_page_is_left_to_its_deadline(rig: Rig
     stand_in.switches.set("endless_load", value=True)
     rig.make(connect_timeout=4.0)
     await rig.open()
-    await asyncio.sleep(4)  # longer than loading and settling may take: nothing must be told
+    await asyncio.sleep(4)  # longer than loading and settling may take: nothing must be reported
     assert rig.reports == []
 
 

@@ -65,7 +65,7 @@ async def test_a_host_that_comes_back_soon_is_told_to_nobody():
     hosts.states["b"] = UP
     await watch.look()
 
-    assert told.said == [("over", "host_lost")]  # whatever an earlier run had told
+    assert told.said == [("over", "host_lost")]  # whatever an earlier run had reported
 
 
 @virtual

@@ -1,4 +1,4 @@
-"""What strains the machine, as kernels tell it: with and without PSI, in both versions of control groups."""
+"""Pressure as kernels report it: with and without PSI, in both versions of control groups."""
 
 from dataclasses import dataclass
 

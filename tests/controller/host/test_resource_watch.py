@@ -68,7 +68,7 @@ class House:
         self.standing.add(reason)
 
     async def clear_trouble(self, reason):
-        if reason in self.standing:  # an end is told only where a loss was
+        if reason in self.standing:  # an end is reported only after a loss was
             self.standing.remove(reason)
             self.told.append(f"{reason} over")
 

@@ -1,6 +1,6 @@
 """kill -9 during a storm, again and again: a real process, a real SQLite file, HTTP to the stand-in.
 
-The process stores transitions with what they owe, in one transaction as the program does, and delivers. It is forked
+The process stores transitions with their incidents, in one transaction as the program does, and delivers. It is forked
 from a server that has loaded the modules once, so that a kill costs no second of loading.
 """
 
@@ -66,7 +66,7 @@ def run(up: Connection, path: Path, url: str, token: str, seconds: float, fallba
 
 
 async def serve(up: Callable[[], None], path: Path, url: str, token: str, seconds: float, fallback: str = "") -> None:
-    """Make a storm for so long, then deliver what is owed and end.
+    """Make a storm for `seconds`, then deliver what is pending and end.
 
     seconds: for how long new alerts come; 0 only catches up. fallback: where what Telegram does not take goes.
     """
@@ -159,11 +159,11 @@ class Toll:
     outside_twice: int = 0
     """Those of them that came so twice."""
     both: int = 0
-    """Alerts that came by both ways: not taken in time, and told in the chat when it was back."""
+    """Alerts that came by both channels: not accepted in time, and sent to the chat when it was back."""
 
 
 async def kill_again_and_again(folder: Path, kills: int, seed: int = 1) -> Toll:
-    """Kill the process so many times at random moments, let it catch up, and count."""
+    """Kill the process repeatedly at random moments, let it catch up, and count."""
     chance, toll = random.Random(seed), Toll()
     path = folder / "switchboard.sqlite"
     async with TelegramStandIn() as telegram:

@@ -79,7 +79,7 @@ class LostTogether:
 
 
 async def lost_together(folder: Path, count: int, away: float = 180.0) -> LostTogether:
-    """Lose so many accounts in the same second, bring them back, and tell what the chats saw; the worst of both."""
+    """Lose `count` accounts in the same second, reconnect them, and return what the chats saw; the worst of both."""
     async with rigged(folder) as rig:
         those = connected(rig, count)
         await asyncio.sleep(180)

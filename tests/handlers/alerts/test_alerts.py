@@ -491,7 +491,7 @@ async def test_a_card_tells_that_all_wait_for_whatsapp(rig: Rig):
     rig.accounts.move(BERLIN, State.CONNECTED, Reason.LINKED)
     rig.accounts.move(BERLIN, State.DISCONNECTED, Reason.CONNECTION_LOST, retry_in=2)
     await rig.seen(ADMIN, lambda m: "Next try in a few seconds" in m["text"])
-    rig.accounts.retries[BERLIN] = None  # no transition tells of a hold
+    rig.accounts.retries[BERLIN] = None  # no transition reports a hold
     rig.accounts.statuses[BERLIN] = replace(rig.accounts.statuses[BERLIN], on_hold=True, next_retry_in=None)
     await rig.service.raise_trouble("whatsapp_unreachable", "1 account is waiting")
     await until(

@@ -1,4 +1,4 @@
-"""What an earlier run told and what is not so any more ends; what still is so stays, and has not come another time."""
+"""Alerts of an earlier run end if their cause is gone; if it persists, they stay and are not raised again."""
 
 import asyncio
 from dataclasses import replace
@@ -14,7 +14,7 @@ ASIDE = (Reason.DIALOG, Reason.CONFIRM_NUMBER, Reason.FLAPPING, Reason.WATCHED_I
 
 
 async def told(telegram, database, messages, reason):
-    """An earlier run that told of a trouble beside the account's state."""
+    """An earlier run that alerted about something other than the account's state."""
     async with running_rig(telegram, database, messages) as rig:
         await greet(rig, ADMIN)
         rig.accounts.put(linked=True)

@@ -262,7 +262,7 @@ async def test_what_a_group_was_told_moves_with_it_and_stays_so_after_a_restart(
 
 @pytest.fixture
 def refusing(database):
-    """Let every transaction be refused while the event is set."""
+    """Make every transaction fail while the event is set."""
     refused, transaction = asyncio.Event(), database.transaction
 
     def maybe(*given, **named):
@@ -321,7 +321,7 @@ async def test_a_trouble_is_told_in_seconds_where_storing_it_hangs(rig, database
         await rig.seen(ADMIN, lambda m: "he database cannot be written" in m["text"])
 
 
-# --- troubles that an earlier run told of -----------------------------------------------------------------------------
+# --- troubles reported by an earlier run ------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -421,7 +421,7 @@ def test_whatsapp_out_of_reach_sounds_after_five_minutes_and_a_shorter_outage_no
     run_virtual(main())
 
 
-# --- what an edit that is refused was to tell -------------------------------------------------------------------------
+# --- news whose edit is refused ---------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("description", ["Bad Request: SOMETHING_NEW", "Bad Request: message to edit not found"])

@@ -24,7 +24,7 @@ def age(rig):
 
 
 async def passing(rig, seconds):
-    """Let time pass as in the program, where a beat asks each 15 s."""
+    """Pass time as in the program, which queries it every 15 s."""
     for _ in range(int(seconds / 15)):
         await asyncio.sleep(15)
         age(rig)

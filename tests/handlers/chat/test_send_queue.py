@@ -16,7 +16,7 @@ CHAT, OTHER = 1, 2
 
 
 class Said:
-    """Stands where `handlers.telegram.client.TelegramClient` does: notes what is said when, and fails as it is told."""
+    """Replaces `handlers.telegram.client.TelegramClient`: records what is sent when, and fails on demand."""
 
     def __init__(self) -> None:
         self.log: list[tuple[float, str]] = []
@@ -275,7 +275,7 @@ async def test_of_too_many_answers_the_oldest_are_dropped_and_the_newest_are_giv
     assert len(said.words) <= MOST_ANSWERS + 2
     assert said.words[-1] == "199"
     alerts = [begin(post, Lane.ALERTS, f"{n}") for n in range(50)]
-    await asyncio.gather(*alerts)  # what is owed is never dropped
+    await asyncio.gather(*alerts)  # pending messages are never dropped
 
 
 @virtual

@@ -1,4 +1,4 @@
-"""/alerts: what stands here and elsewhere, for whoever may see it; and silences, without what is not for everybody."""
+"""/alerts: open incidents here and elsewhere, for whoever may see them; and silences, without private parts."""
 
 import pytest
 

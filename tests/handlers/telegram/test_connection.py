@@ -27,7 +27,7 @@ async def pipe(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> No
 
 @asynccontextmanager
 async def proxy(kind: str) -> AsyncIterator[tuple[str, list[str]]]:
-    """A proxy on this machine that asks for a password; yields its address and whom it let through."""
+    """A proxy on this machine that asks for a password; yields its address and the clients it admitted."""
     passed: list[str] = []
 
     async def socks(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

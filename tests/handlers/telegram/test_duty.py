@@ -1,4 +1,4 @@
-"""/duty and /escalate as people type them, and who takes an alert over or lets go of it."""
+"""/duty and /escalate as people type them, and who takes over or releases an alert."""
 
 from tests.handlers.alerts.escalation.test_escalator import Outside, alerts, lose, rigged, sounding
 from tests.handlers.conftest import Rig

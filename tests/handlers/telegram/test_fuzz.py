@@ -1,7 +1,7 @@
 """Whatever people type or press, over the real polling: one answer at most, no failure, nothing to whom it is not due.
 
 The rig is the whole Telegram side over HTTP. Two operators own an account each, an admin a third; each account's name
-is a word that nobody else ever types, so that its mere appearance in a chat tells that somebody saw it.
+is a word that nobody else ever types, so that its mere appearance in a chat proves that somebody saw it.
 """
 
 import logging
@@ -91,7 +91,7 @@ class Fuzz:
     """What people did last came after this message."""
 
     def restore(self) -> None:
-        """Let every account be its owner's again, connected to nothing."""
+        """Return every account to its owner, without a connection."""
         self.rig.accounts.known.clear()
         for number, owner in OWNERS.items():
             self.rig.accounts.put(number, NAMES[number], owner, **LOST)

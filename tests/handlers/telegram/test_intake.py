@@ -18,7 +18,7 @@ from tests.waiting import until
 
 @asynccontextmanager
 async def away(rig: Rig, seconds: float = 1.5) -> AsyncIterator[None]:
-    """Let the bot hear nothing for a while, in which people write."""
+    """Keep the bot from polling for a while, in which people write."""
     rule = rig.client.fail("500", method="getUpdates")
     yield
     await asyncio.sleep(seconds)
@@ -145,7 +145,7 @@ class Killed(BaseException):
 
 
 class Fuse:
-    """Lets so many steps happen, and then none: each step that the world could see passes here before and after."""
+    """Lets a number of steps happen, and then none: each externally visible step passes here before and after."""
 
     def __init__(self, steps: int) -> None:
         self.left = steps
@@ -214,7 +214,7 @@ def fused(connection: TelegramConnection, fuse: Fuse) -> None:
 
 
 async def lives_through(telegram: Any, path: Any, steps: int, ask: Any) -> tuple[bool, FusedAccounts, Rig]:
-    """Let a person ask for something, kill the process after so many steps, start it again, and wait until it is quiet.
+    """Send a request, kill the process after a number of steps, restart it, and wait until it is idle.
 
     Returns whether the process was killed.
     """

@@ -1,6 +1,6 @@
 """The line of linkings as it is used: every order of commands, scans, ends, removals and slow starts keeps its word.
 
-A person has one code open at most; nobody waits for ever; what the line's message says is so; nothing fails.
+A person has one code open at most; nobody waits for ever; the queue's message is true; nothing fails.
 """
 
 import asyncio
@@ -30,7 +30,7 @@ numbers, people = st.sampled_from(NUMBERS), st.sampled_from(PEOPLE)
 
 
 class Live:
-    """A message that reads at once as it is told to."""
+    """A message whose edits take effect at once."""
 
     def __init__(self, chat: int, message: int, html: str) -> None:
         self.chat, self.message, self.html, self.gone = chat, message, html, False
@@ -73,7 +73,7 @@ class WatchedTasks(Tasks):
 
 
 class LinkingMachine(RuleBasedStateMachine):
-    """One loop, turned until it rests after each step; a start may be held up until it is let go."""
+    """One loop, run until it is idle after each step; a start may be held until it is released."""
 
     @initialize()
     def begin(self) -> None:
@@ -106,7 +106,7 @@ class LinkingMachine(RuleBasedStateMachine):
         yield
 
     def turn(self, *work: Any) -> None:
-        """Begin the work, and let the loop run until nothing is left to do but what is held up."""
+        """Begin the work, and run the loop until only what is held is left."""
 
         async def rest() -> None:
             for each in work:

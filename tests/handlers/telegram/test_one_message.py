@@ -1,4 +1,4 @@
-"""What a person reads after they asked for something: one message of each account, which tells how it goes on."""
+"""What a person sees after a request: one message per account, which follows its progress."""
 
 from typing import Any
 
@@ -13,14 +13,14 @@ from tests.waiting import until
 
 
 def about(rig: Rig, name: str, chat: int = ADMIN) -> list[dict[str, Any]]:
-    """Return the messages of a chat that tell how an account is, the oldest first."""
+    """Return the messages of a chat that show an account's state, oldest first."""
     there = [m for m in rig.client.from_bot(chat) if not m["deleted"] and name in (m["text"] or "")]
     others = "keeps WhatsApp accounts linked", " → "  # the example in /help, and the feed, which is a choice
     return [m for m in there if not any(other in m["text"] for other in others)]
 
 
 def bottom(rig: Rig, chat: int = ADMIN) -> dict[str, Any]:
-    """Return the last message of a chat that stands."""
+    """Return the last message of a chat that was not deleted."""
     last: dict[str, Any] = [m for m in rig.client.messages(chat) if not m["deleted"]][-1]
     return last
 

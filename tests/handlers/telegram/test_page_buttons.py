@@ -1,4 +1,4 @@
-"""Buttons about what the page asks and what a saved copy mends: under alerts, cards and details, and what they do."""
+"""Buttons for the page's questions and for restoring: under alerts, cards and details, and their effects."""
 
 from dataclasses import replace
 from datetime import timedelta

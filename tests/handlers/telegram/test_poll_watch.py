@@ -1,4 +1,4 @@
-"""The bot is never deaf without saying so: updates that cannot be read, webhooks, other pollers, polls that hang."""
+"""The bot is never deaf without an alert: updates that cannot be read, webhooks, other pollers, polls that hang."""
 
 import logging
 

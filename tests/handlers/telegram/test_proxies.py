@@ -21,7 +21,7 @@ ADDRESS = f"http://ada:{PASSWORD}@proxy.example:3128"
 
 
 def everything(rig: Rig) -> str:
-    """All that is stored and all that stands in any chat."""
+    """Everything stored, and everything in any chat."""
     with closing(sqlite3.connect(rig.database.path)) as connection:
         stored = "\n".join(connection.iterdump())
     said = [m["text"] for chat in rig.client.chats() for m in rig.client.messages(chat["id"]) if not m["deleted"]]

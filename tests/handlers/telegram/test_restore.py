@@ -1,4 +1,4 @@
-"""/restore: a list, a question bound to the presser, and an answer that tells how it ends."""
+"""/restore: a list, a question bound to the presser, and an answer with the outcome."""
 
 import pytest
 

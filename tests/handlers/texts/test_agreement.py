@@ -1,6 +1,6 @@
 """Every text about an account agrees with the buttons below it, in every state, for every reason and role.
 
-No text names a button that does not stand below; no button stands there that does nothing in that state.
+No text names a button that is not below it; no button is there that has no effect in that state.
 """
 
 import re
@@ -44,11 +44,11 @@ STATES: dict[Reason, tuple[State, ...]] = {
     **dict.fromkeys((Reason.DIALOG, Reason.CONFIRM_NUMBER, Reason.FLAPPING, Reason.WATCHED_IN_PART), ()),
     **{reason: tuple({one.state, one.connecting or one.state}) for reason, one in VERDICTS.items()},
 }
-"""reason → the states in which it stands as the account's reason; some are told beside it only."""
+"""reason → the states in which it can be the account's reason; some only occur beside it."""
 
 
 def status(connection: Connection, policy: Policy | None = None, **more: object) -> Status:
-    """The status of a connection, as a manager tells it."""
+    """The status of a connection, as a manager reports it."""
     policy = policy or Policy()
     known = {
         "phone_number": connection.number, "state": connection.state, "reason": connection.reason,
@@ -104,14 +104,14 @@ def named(text: str) -> set[str]:
 
 
 def agrees(text: str, keyboard) -> None:
-    """Check that each button that a text names stands below, also for many accounts or with an account's name."""
+    """Check that each button that a text names is below it, also for many accounts or with an account's name."""
     below = {re.sub(r" \d+ accounts?$", "", label.partition(": ")[0]) for label in labels(keyboard)}
     elsewhere = re.sub(r"open it by /status and press Use here", "", text, flags=re.IGNORECASE)
     assert named(elsewhere) <= below, text
 
 
 def does_something(verb: Verb, connection: Connection) -> bool:
-    """What the rows of the lifecycle say of a press."""
+    """The effect of a press by the lifecycle's table."""
     running = connection.state in {State.CONNECTING, State.CONNECTED}
     match verb:
         case Verb.RECONNECT | Verb.USE_HERE:
@@ -183,7 +183,7 @@ def incident(entries: list[Entry], chat: int = 1001) -> Incident:
 
 
 def offers_of(*live: Remedy) -> incident_text.Offers:
-    """What is offered where the page and the saved copies say so."""
+    """What is offered if the page and the saved copies allow it."""
 
     def offers(one: Entry) -> tuple[Remedy, ...]:
         asked = tuple(each for each in incident_text.by_traits(one) if each is not Remedy.CONTINUE or each in live)

@@ -1,4 +1,4 @@
-"""What a card says beside its account's state never contradicts it, whatever the account does meanwhile."""
+"""A card's note never contradicts its account's state, whatever the account does meanwhile."""
 
 from dataclasses import replace
 

@@ -411,9 +411,9 @@ async def test_telegrams_failures_are_those_that_its_stand_in_lists(desk: Desk, 
 
 async def test_a_sandbox_that_was_started_again_is_read_anew(desk: Desk, page: Page):
     await begin(desk, page)
-    desk.telegram.world.feed.run = "0123abcd"  # what another run would say
+    desk.telegram.world.feed.run = "0123abcd"  # what another run would report
     async with page.expect_navigation():
-        for each in list(desk.telegram._runner.server.connections):  # the stream breaks, and the page connects anew
+        for each in list(desk.telegram._runner.server.connections):  # the stream breaks, and the page reconnects
             each.transport.abort()
     await page.locator("html[data-ready]").wait_for()
     await expect(page.locator(".row.out")).to_contain_text("/start")

@@ -88,7 +88,7 @@ async def test_a_stand_in_that_is_away(desk: Desk):
 
 
 async def test_the_stream_goes_on_where_it_was(desk: Desk):
-    """Else the page would be told again of all that it knows, at each break of its stream."""
+    """Otherwise the page would get again all that it knows, at each break of its stream."""
     _, chats = await get(desk, "telegram/client/chats")
     await desk.telegram.client.send(ADMIN, "one")
     headers = {"Last-Event-ID": f"{desk.telegram.world.feed.run}-{desk.telegram.world.feed.last}"}

@@ -1,7 +1,7 @@
 """The same small bot three times: on python-telegram-bot, on aiogram and on pyTelegramBotAPI, each unmodified.
 
 Contents: what the common scenario needs of each library, and each library's errors in one form. What never
-does: the scenario, and any change to a library; each is only told the stand-in's address, by the means it has for that.
+does: the scenario, and any change to a library; each only gets the stand-in's address, by its own option.
 """
 
 import asyncio

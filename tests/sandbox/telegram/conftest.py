@@ -15,7 +15,7 @@ Caller = Callable[..., Awaitable[dict[str, Any]]]
 
 
 class HandClock:
-    """Seconds since 1970 that pass only when told to."""
+    """Seconds since 1970 that pass only on demand."""
 
     def __init__(self) -> None:
         self.time = START

@@ -55,7 +55,7 @@ def test_a_long_body_is_cut():
 
 @dataclass
 class Service:
-    """Answers as it is told, and notes what came."""
+    """Answers as configured, and records the requests."""
 
     address: str = ""
     answers: list[int] = field(default_factory=list)
@@ -132,7 +132,7 @@ async def test_a_service_that_is_not_there_ends_nothing(caplog, unused_tcp_port)
 
 
 async def logged(address: str, caplog: pytest.LogCaptureFixture) -> str:
-    """Return why the service could not be told, and see that nothing waits for it for long."""
+    """Return why the service could not be reached, and check that nothing waits for it for long."""
     heartbeat = Heartbeat(address, lambda: (True, ""), every=0.05, first_wait=0.01)
     async with beating(heartbeat):
         await until(lambda: "cannot be told" in caplog.text, "the warning", 10)

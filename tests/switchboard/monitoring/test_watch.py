@@ -1,4 +1,4 @@
-"""The monitoring as it is put together: what each beat proves, who is told, and that nobody is called without cause.
+"""The monitoring as it is put together: what each beat proves, who is notified, and no calls without cause.
 
 The heartbeat service is a stand-in that calls as healthchecks.io does with a period of one minute and a grace of two:
 at a `/fail`, and when nothing has come for three minutes.
@@ -106,7 +106,7 @@ async def watched(rig: Rig, systemd: Systemd, **options: object) -> AsyncIterato
 
 
 def test_an_hour_of_good_health_calls_nobody(tmp_path):
-    """Nor does what mends itself, is silenced, is told in time, or is held back by its rule."""
+    """Nor does what recovers, is silenced, is delivered in time, or is deferred by its rule."""
 
     async def main():
         systemd = Systemd(watchdog=120)

@@ -23,7 +23,7 @@ ACCOUNTS = [f"+49151123456{number}" for number in range(10, 13)]
 async def link_and_kill(
     rig: Rig, stand_in: WhatsAppStandIn, account: str, *, before_scan: Callable[[], Awaitable[None]] | None = None
 ) -> float:
-    """Link, kill -9 the whole tree as soon as Ready is told, close. Returns how long Ready took, in seconds."""
+    """Link, kill -9 the whole tree as soon as Ready is reported, close. Returns how long Ready took, in seconds."""
     reports: list[Report] = []
     killed = asyncio.Event()
     loop = asyncio.get_running_loop()

@@ -39,7 +39,7 @@ Meaning = Report | Finding | LogOutSaid
 
 
 def read_all(*messages: Any, **reading: bool) -> list[Any]:
-    """Everything that is meant, what has to stand first included."""
+    """All findings, including those that must persist first."""
     reader = PageReader(**{"takeover": False, **reading})
     return [meant for message in messages for meant in reader.read(message)]
 
@@ -50,7 +50,7 @@ def read(*messages: Any, **reading: bool) -> list[Meaning]:
 
 
 def stands(*messages: Any, **reading: bool) -> dict[Subject, Any]:
-    """What stands after all messages."""
+    """The findings that persist after all messages."""
     found = {each.subject: each.meant for each in read_all(*messages, **reading) if isinstance(each, Stands)}
     return {subject: meant for subject, meant in found.items() if meant is not None}
 

@@ -1,4 +1,4 @@
-"""A script that never returns is told from long tasks, from a slow machine, and from answers that are under way."""
+"""A script that never returns is distinguished from long tasks, a slow machine, and answers that are under way."""
 
 import asyncio
 
@@ -33,7 +33,7 @@ class FakePage:
 
 
 async def looks(loop: EndlessLoop, *ran: float, busy: float = 1.0) -> str | None:
-    """Look once for each amount of processor time; return what the last look says."""
+    """Check once for each amount of CPU time; return the last result."""
     why = None
     for each in ran:
         why = loop.look(Work(busy, {7: each}))

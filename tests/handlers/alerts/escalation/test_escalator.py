@@ -23,7 +23,7 @@ from tests.virtual_time import pass_time, until, virtual, virtual_loop
 
 @dataclass
 class Outside:
-    """A fallback channel that takes what it is given, unless it is told to refuse."""
+    """A fallback channel that accepts everything, unless it is set to refuse."""
 
     sent: list[tuple[str, str]] = field(default_factory=list)
     takes: bool = True

@@ -110,7 +110,7 @@ def test_what_came_back_after_it_was_over_may_leave_again():
 
 
 def walk(trouble, roster, on_duty=None):
-    """Return whom an alert goes to, with the minutes after it was told."""
+    """Return whom an alert goes to, with the minutes since it was sent."""
     steps = []
     for minute in range(200):
         now = seconds(60 * minute)

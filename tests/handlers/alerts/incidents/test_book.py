@@ -70,7 +70,7 @@ def text_of(one: Incident) -> str:
 
 
 def told(one: Incident, at: datetime) -> Incident:
-    """The incident after all that it owes has been performed."""
+    """The incident after all its pending actions have been performed."""
     message = itertools.count(100)
     while isinstance(due := action(one, at), Send | Edit | OpenTopic):
         match due:
@@ -370,7 +370,7 @@ STEPS = st.lists(
 
 @given(STEPS)
 def test_whatever_happens_no_alert_is_left_out(steps):
-    """After each alert: something of the account stands in exactly one entry, and its newest reason is there."""
+    """After each alert the account has exactly one open entry, with its newest reason."""
     of, now = book(), T0
     newest: dict[str, str] = {}
     for what, number, reason, pause in steps:
