@@ -359,7 +359,7 @@ def _is_stranger(step: Step, number: str | None) -> bool:
         step.set(identified=number, unconfirmed=number)
         step.alert(Alert(Reason.CONFIRM_NUMBER, detail=f"{one} is open, the account is {other}"))
         return False
-    _log_out(step, number, f"{one} was linked instead of {other}")
+    _log_out(step, number, f"{one} instead of {other}")
     return True
 
 

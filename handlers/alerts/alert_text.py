@@ -23,6 +23,7 @@ HOW_TO_SILENCE = (
 TAKEN_OVER = "It is yours now: everybody sees that."
 RELEASED = "Nobody is on it now: it is escalated anew."
 NOBODY_IS_ON_IT = "Nobody is on it."
+STORED_BY_NOW = "☑️ This was sent while it could not be stored. By now it can: a newer message tells how it is."
 CONTROLLER = "Switchboard itself"
 NAMES = 5
 
@@ -127,7 +128,13 @@ def unstored(entry: Entry, name: str) -> str:
 
 def unstored_over(reason: str) -> str:
     """Report the end of a problem that was reported without an incident."""
-    return f"✅ {alert_wording(reason).over}."
+    words = alert_wording(reason)
+    return f"✅ <b>{words.over}</b>.\nIt was: {words.title}."
+
+
+def unstored_connected(name: str) -> str:
+    """Report that an account recovered which was reported without an incident."""
+    return f"✅ <b>{name}</b> connected."
 
 
 def chat_is_gone(chat: int, why: str, *, instead: bool) -> str:

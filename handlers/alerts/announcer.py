@@ -1,12 +1,12 @@
 """Reliable notifications to admins: troubles of the controller, single lines, and alerts that cannot be stored.
 
 Whatever is stored in time is a regular incident or note. Otherwise it is sent directly, once, without
-buttons, and becomes a regular alert as soon as it can be stored.
+buttons, and becomes a regular alert as soon as it can be stored. Its end is an edit of the same message.
 """
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from datetime import datetime
 
 from controller.accounts.notices import Transition
@@ -23,6 +23,7 @@ from handlers.alerts.incidents.ledger import Draft, Ledger
 from handlers.chat.chat_settings import Loudness
 from handlers.chat.errors import ChatError
 from handlers.chat.messages import Lane, Place, Text
+from handlers.chat.messenger import Messenger
 from handlers.chat.send_queue import SendQueue
 
 log = logging.getLogger(__name__)
@@ -47,8 +48,8 @@ class Announcer:
     ) -> None:
         self._queue, self._tasks, self._ledger, self._clock = queue, tasks, ledger, clock
         self._audience, self._absorber, self._escalator = audience, absorber, escalator
-        self._sent_unstored: set[tuple[str, str]] = set()
-        """(number, reason) of what was sent without being stored."""
+        self._sent_unstored: dict[tuple[str, str], list[tuple[int, int]]] = {}
+        """(number, reason) of what was sent without being stored, with its messages: a chat and an id each."""
 
     async def trouble(self, kind: Kind, reason: Trouble, detail: str = "") -> None:
         """Notify admins of a trouble of the controller itself, or of its end."""
@@ -56,9 +57,13 @@ class Announcer:
         places = self._audience.of_controller()
         chats = [place.chat for place in places] if kind is Kind.ALERT else []
         if await self.store(lambda draft: self._absorber.absorb_facts(draft, chats, [fact])):
-            if kind is Kind.OVER and ("", reason) in self._sent_unstored:  # there is no incident that this could end
-                await self.notify_admins(alert_text.unstored_over(reason))
-            self._sent_unstored.discard(("", reason))
+            if kind is Kind.OVER:  # there is no incident that this could end
+                await self._end_unstored(("", reason), alert_text.unstored_over(reason))
+            else:
+                await self._end_unstored(("", reason), alert_text.STORED_BY_NOW)
+            if kind is Kind.OVER and reason is Trouble.DATABASE:
+                for key in tuple(self._sent_unstored):
+                    await self._end_unstored(key, alert_text.STORED_BY_NOW)
         elif kind is Kind.ALERT:
             entry = Entry("", reason, fact.at, detail=detail)
             self._send_unstored(entry, self._audience.of_controller())
@@ -68,7 +73,9 @@ class Announcer:
         number, reason = transition.number, transition.alert
         if reason is None:
             if transition.state is State.CONNECTED:
-                self._sent_unstored = {each for each in self._sent_unstored if each[0] != number}
+                connected = alert_text.unstored_connected(self._audience.name(number))
+                for key in [each for each in self._sent_unstored if each[0] == number]:
+                    self._tasks.start(self._end_unstored(key, connected), "the end of an alert that was not stored")
             return
         entry = Entry(number, reason, transition.at, transition.cause, transition.detail, silent=transition.silent)
         self._send_unstored(entry, self._audience.of_account(number))
@@ -108,25 +115,39 @@ class Announcer:
     def _send_unstored(self, entry: Entry, places: Iterable[Place]) -> None:
         key = entry.number, entry.reason
         if key not in self._sent_unstored:
-            self._sent_unstored.add(key)
+            messages = self._sent_unstored[key] = []
             html = alert_text.unstored(entry, self._audience.name(entry.number))
             what = "an alert that cannot be stored"
             loudness = {place: self._absorber.loudness(place.chat, entry) for place in places}
             sending = [
-                self._tasks.start(self._send(place, Text(html), silent=loud is Loudness.SILENT), what)
+                self._tasks.start(self._send(place, Text(html), messages, silent=loud is Loudness.SILENT), what)
                 for place, loud in loudness.items()
                 if loud is not Loudness.OFF
             ]
             if entry.reason in CRITICAL and sending:
                 self._tasks.start(self._escalator.send_unless_taken(sending, html), what)
 
-    async def _send(self, place: Place, text: Text, *, silent: bool) -> bool:
-        """Return whether it arrived."""
+    async def _send(self, place: Place, text: Text, messages: list[tuple[int, int]], *, silent: bool) -> bool:
+        """Send an alert and add it to `messages`. Returns whether it arrived."""
         try:
-            await self._queue.deliver(
+            message = await self._queue.deliver(
                 Lane.ALERTS, place.chat, lambda chat: chat.send(place, text, silent=silent), repeat=True
             )
         except ChatError as error:
             log.error("An alert could not be sent to chat %d: %s", place.chat, error)
             return False
+        messages.append((place.chat, message))
         return True
+
+    async def _end_unstored(self, key: tuple[str, str], html: str) -> None:
+        """Replace what was sent without being stored, if it was; where that is impossible, the end is a new message."""
+        for chat_id, message in self._sent_unstored.pop(key, ()):
+            try:
+                await self._queue.deliver(Lane.ALERTS, chat_id, _edit(chat_id, message, Text(html)))
+            except ChatError as error:
+                log.info("The end of an alert in chat %d is a new message: %s", chat_id, error)
+                await self.notify([Place(chat_id)], html, sounds=False)
+
+
+def _edit(chat_id: int, message: int, text: Text) -> Callable[[Messenger], Awaitable[None]]:
+    return lambda chat: chat.edit(chat_id, message, text)

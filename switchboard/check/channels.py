@@ -33,13 +33,15 @@ async def _fallback(settings: Settings) -> list[Finding]:
     if not settings.alert_fallback_urls:
         return [
             Finding(
-                "second way", Verdict.NOTE, "none is set: while Telegram is away nobody is called (ALERT_FALLBACK_URLS)"
+                "fallback channel",
+                Verdict.NOTE,
+                "none is set: while Telegram is away nobody is called (ALERT_FALLBACK_URLS)",
             )
         ]
     try:
         escalation_policy(settings)
     except SettingsError as error:
-        return [Finding("second way", Verdict.MEND, str(error))]
+        return [Finding("fallback channel", Verdict.MEND, str(error))]
     urls = [each.get_secret_value() for each in settings.alert_fallback_urls]
     return await asyncio.gather(*(_one_way(number, url) for number, url in enumerate(urls, 1)))
 
@@ -47,7 +49,7 @@ async def _fallback(settings: Settings) -> list[Finding]:
 async def _one_way(number: int, url: str) -> Finding:
     from switchboard.monitoring.fallback import place_of
 
-    name = f"second way {number} ({urlsplit(url).scheme})"
+    name = f"fallback channel {number} ({urlsplit(url).scheme})"
     place = place_of(url)
     if place is None:
         return Finding(name, Verdict.GOOD, "it is understood; where it goes is not tried here: /test sends by it")

@@ -50,9 +50,9 @@ def text(troubles: Sequence[OpenTrouble], names: Callable[[str], str], now: date
     waited = [each for each in troubles if each.told_at is None]
     if waited:
         lasts = span((now - waited[0].at).total_seconds())
-        lines.append(f"This comes by a second way: Telegram has not taken it for {lasts}.")
+        lines.append(f"This comes by the fallback channel: Telegram has not taken it for {lasts}.")
     else:
-        lines.append("This comes by a second way: Telegram has it, and nobody acknowledged it there.")
+        lines.append("This comes by the fallback channel: Telegram has it, and nobody acknowledged it there.")
     return "\n".join(lines)
 
 

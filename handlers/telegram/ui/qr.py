@@ -39,8 +39,9 @@ _DASHES = {ord("–"): "-", ord("—"): "-", ord("’"): "'", ord("ß"): "ss"}
 class Band:
     """The band's text. title: the account's name, "" for none; number: its distinguishing digits; until: the time.
 
-    Pillow's built-in font covers little more than ASCII: accents are dropped, and a name with other characters is
-    omitted. The caption has the full name.
+    Pillow's built-in font covers little more than ASCII: accents are dropped, a word with other letters is shortened
+    to "…", signs that are no letters are left out, and a name without a letter or digit of the font is omitted. The
+    caption has the full name.
     """
 
     title: str
@@ -98,11 +99,21 @@ def _fit(line: str, font: "ImageFont.FreeTypeFont", width: int) -> str:
 
 
 def _plain(words: str) -> str:
-    """Return the text in characters that the font has, "" if it lacks one: a row of empty boxes identifies nobody."""
+    """Return the text in characters that the font has, "" if nothing that identifies it is left.
+
+    What the font lacks would be drawn as empty boxes: letters and digits become one ellipsis, since a name without them
+    could be somebody else's; emoji and other signs are left out.
+    """
     words = "".join(sign for sign in unicodedata.normalize("NFKD", words) if not unicodedata.combining(sign))
-    words = words.translate(_DASHES)
     missing = _mask(_NOBODYS)
-    return words if all(sign.isspace() or _mask(sign) != missing for sign in words) else ""
+    drawn = ""
+    for sign in words.translate(_DASHES):
+        if sign.isspace() or _mask(sign) != missing:
+            drawn += sign
+        elif sign.isalnum() and not drawn.endswith("…"):
+            drawn += "…"
+    drawn = " ".join(drawn.split())
+    return drawn if any(sign.isalnum() for sign in drawn) else ""
 
 
 def _mask(sign: str) -> bytes:

@@ -595,7 +595,7 @@ def test_l11_another_number_is_logged_out_again_whenever_it_becomes_known(phase,
     assert not [effect for effect in effects if isinstance(effect, Close | Alert)], "nothing is told that is not so yet"
     after, effects = do(link, LoggedOut(confirmed=True))
     assert (after.phase, after.reason, after.detail, after.foreign) == (
-        State.DISCONNECTED, Reason.WRONG_NUMBER, "•••5999 was linked instead of •••4567", False,
+        State.DISCONNECTED, Reason.WRONG_NUMBER, "•••5999 instead of •••4567", False,
     )  # fmt: skip
     assert Close(7) in effects
     assert effects[-1] == Alert(Reason.WRONG_NUMBER)

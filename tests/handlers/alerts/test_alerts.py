@@ -478,11 +478,13 @@ async def test_a_trouble_that_could_not_be_kept_is_told_over_too(rig: Rig):
 
     rig.incidents.save = refused  # type: ignore[method-assign]
     await rig.service.raise_trouble(Trouble.DATABASE, "readonly")
-    await rig.seen(ADMIN, lambda m: "he database cannot be written" in m["text"])
+    told = {a: await rig.seen(a, lambda m: "🚨 The database cannot" in m["text"]) for a in (ADMIN, SECOND_ADMIN)}
     rig.incidents.save = save  # type: ignore[method-assign]
     await rig.service.clear_trouble(Trouble.DATABASE)
-    for admin in (ADMIN, SECOND_ADMIN):
-        await rig.seen(admin, lambda m: "can be written again" in m["text"])
+    for admin, alert in told.items():
+        over = await rig.seen(admin, lambda m: m["text"].startswith("✅") and "can be written again" in m["text"])
+        assert over["message_id"] == alert["message_id"], "its end is an edit of it"
+        assert not any("🚨" in text for text in rig.bot_texts(admin))
 
 
 async def test_a_card_tells_that_all_wait_for_whatsapp(rig: Rig):

@@ -6,6 +6,7 @@ import time
 from datetime import timedelta
 from typing import Any
 
+import pytest
 import zxingcpp
 from PIL import Image, ImageFilter
 
@@ -19,7 +20,7 @@ from handlers.chat.people import People
 from handlers.chat.send_queue import SendQueue
 from handlers.telegram.ui.codes import Codes
 from handlers.telegram.ui.link_queues import LinkQueues
-from handlers.telegram.ui.qr import Band, draw
+from handlers.telegram.ui.qr import Band, _plain, draw
 from handlers.texts import status
 from sandbox.telegram import TelegramStandIn
 from storage.database import Database
@@ -325,6 +326,17 @@ def test_a_band_says_whose_it_is_and_the_code_decodes_as_before_also_blurred():
         jpeg = io.BytesIO()
         image.filter(ImageFilter.GaussianBlur(1.5)).save(jpeg, format="JPEG", quality=80)
         assert decoded(png) == decoded(jpeg.getvalue()) == code(mark).text
+
+
+@pytest.mark.parametrize(
+    ("name", "drawn"),
+    [
+        ("Shop 🏪 Hamburg", "Shop Hamburg"), ("👨‍👩‍👧 Familie", "Familie"), ("Café Ünal", "Cafe Unal"),
+        ("Иван Shop", "… Shop"), ("مكتب 3", "… 3"), ("Иван", ""), ("🏪", ""), ("", ""),
+    ],
+)  # fmt: skip
+def test_a_band_draws_what_the_font_has_of_a_name(name, drawn):
+    assert _plain(name) == drawn
 
 
 async def test_between_two_rounds_the_same_message_waits_without_a_code_and_without_a_sound(rig: Rig):

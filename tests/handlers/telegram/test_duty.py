@@ -98,12 +98,12 @@ async def test_every_way_is_tried_and_one_message_tells_what_arrived(tmp_path):
         assert f"chat {ADMIN}: with a sound ✅, without ✅" in answer
         assert f"chat {SECOND_ADMIN}: with a sound ❌ " in answer
         assert "Olga: with a sound ✅, without ✅" in answer
-        assert "Second way 1 (mailto): ✅" in answer
+        assert "Fallback channel 1 (mailto): ✅" in answer
         sent = [m for m in rig.client.from_bot(OPERATOR) if "🧪" in m["text"]]
         assert [m["silent"] for m in sent] == [False, True]
         assert [title for title, _ in outside.sent] == ["Switchboard: a test"]
         outside.takes = False
-        assert "Second way 1 (mailto): ❌" in await ask(rig, ADMIN, "/test")
+        assert "Fallback channel 1 (mailto): ❌" in await ask(rig, ADMIN, "/test")
         assert "🧪" not in await ask(rig, OPERATOR, "/test")
     async with rigged(tmp_path / "other") as rig:
-        assert "There is no second way" in await ask(rig, ADMIN, "/test")
+        assert "There is no fallback channel" in await ask(rig, ADMIN, "/test")

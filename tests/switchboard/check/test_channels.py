@@ -75,9 +75,10 @@ async def test_what_can_be_reached_is_good_and_gets_nothing(tmp_path):
             heartbeat_url=f"http://127.0.0.1:{port}/ping/secret",
         )  # fmt: skip
     assert {name: each.verdict for name, each in told.items()} == {
-        "second way 1 (json)": Verdict.GOOD, "second way 2 (slack)": Verdict.GOOD, "heartbeat": Verdict.GOOD,
+        "fallback channel 1 (json)": Verdict.GOOD, "fallback channel 2 (slack)": Verdict.GOOD,
+        "heartbeat": Verdict.GOOD,
     }  # fmt: skip
-    assert "not tried here" in told["second way 2 (slack)"].text
+    assert "not tried here" in told["fallback channel 2 (slack)"].text
     assert came == []
     assert "secret" not in str(told)
 
@@ -87,8 +88,8 @@ async def test_what_is_away_comes_later_and_what_is_not_understood_is_to_be_mend
     told = await found(tmp_path, alert_fallback_urls=f"json://{away}/", heartbeat_url=f"https://{away}/ping/secret")
     assert {each.verdict for each in told.values()} == {Verdict.LATER}
     told = await found(tmp_path, alert_fallback_urls=f"json://{away}/ nonsense://hunter2")
-    assert told["second way"].verdict is Verdict.MEND
-    assert "address 2 (nonsense)" in told["second way"].text
+    assert told["fallback channel"].verdict is Verdict.MEND
+    assert "address 2 (nonsense)" in told["fallback channel"].text
     assert "hunter2" not in str(told)
 
 
