@@ -106,7 +106,7 @@ CASES = (
         "SELECT count(*) FROM account_proxies",
     ),
     Case(
-        "/silence all 2h", lambda program: program.chat.alerts.silences.lasting(), "no alerts until",
+        "/silence all 2h", lambda program: program.chat.alerts.silences.active(), "no alerts until",
         "SELECT count(*) FROM silences",
     ),
     Case("/feed off", lambda program: True, "are not listed here", "SELECT 1"),

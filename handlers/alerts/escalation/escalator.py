@@ -184,7 +184,7 @@ class Escalator:
         now, after = self._clock(), self._policy.after
         floor = self._floor = self._floor or now + min(GRACE, after) - after
         heard = self._heard(self._ledger.books())
-        is_silent = bool(self._around.silences.lasting())
+        is_silent = bool(self._around.silences.active())
         open_troubles = steps.open_troubles(self._ledger.books(), lambda _, __: False) if is_silent else heard
         known = {each.key for each in open_troubles}
         self._heard_since = {key: at for key, at in self._heard_since.items() if key in known}
@@ -249,7 +249,7 @@ class Escalator:
 
     def _heard(self, books: Iterable[Book]) -> list[OpenTrouble]:
         """Return the open troubles that are not silenced."""
-        is_silent = bool(self._around.silences.lasting())
+        is_silent = bool(self._around.silences.active())
         return steps.open_troubles(books, self._is_silenced if is_silent else lambda _, __: False)
 
     def _is_silenced(self, chat: int, number: str) -> bool:

@@ -34,31 +34,31 @@ class Silences:
 
     def __init__(self, store: AlertStore, clock: Callable[[], datetime], changed: Callable[[], None]) -> None:
         self._store, self._clock, self._changed = store, clock, changed
-        self._lasting: list[Silence] = []
+        self._active: list[Silence] = []
 
     async def load(self) -> None:
         """Load the stored silences. Raises OSError."""
-        self._lasting = list(await self._store.silences(self._clock()))
+        self._active = list(await self._store.silences(self._clock()))
 
-    def lasting(self) -> list[Silence]:
+    def active(self) -> list[Silence]:
         """Return the active ones, oldest first."""
         now = self._clock()
-        if any(each.until <= now for each in self._lasting):
-            self._lasting = [each for each in self._lasting if each.until > now]
-        return self._lasting
+        if any(each.until <= now for each in self._active):
+            self._active = [each for each in self._active if each.until > now]
+        return self._active
 
-    def here(self, chat: int) -> list[Silence]:
+    def active_in(self, chat: int) -> list[Silence]:
         """Return the active ones that concern this chat."""
-        return [each for each in self.lasting() if each.chat in {None, chat}]
+        return [each for each in self.active() if each.chat in {None, chat}]
 
     def until(self, chat: int, number: str) -> datetime | None:
         """Return when the last silence of the account in this chat ends; None if there is none."""
         now = self._clock()
-        return max((each.until for each in self.lasting() if each.covers(chat, number, now)), default=None)
+        return max((each.until for each in self.active() if each.covers(chat, number, now)), default=None)
 
     def quiet_until(self, incident: Incident) -> datetime | None:
         """Return when the first open entry is no longer silenced; None if one is not silenced now."""
-        ends = [self.until(incident.chat, entry.number) for entry in incident.open_entries] if self._lasting else []
+        ends = [self.until(incident.chat, entry.number) for entry in incident.open_entries] if self._active else []
         return min((end for end in ends if end is not None), default=None) if ends and None not in ends else None
 
     async def begin(
@@ -68,16 +68,16 @@ class Silences:
         now = self._clock()
         asked = Silence(0, chat, frozenset(numbers), now + lasts, name, reason)
         silence = replace(asked, id=await self._store.add_silence(asked, now, user))
-        self._lasting = [*self._lasting, silence]
+        self._active = [*self._active, silence]
         self._changed()
         return silence
 
     async def end(self, silence: int) -> Silence | None:
         """End a silence early, which sends what it held back. None if it does not exist. Raises OSError."""
-        ended = next((each for each in self.lasting() if each.id == silence), None)
+        ended = next((each for each in self.active() if each.id == silence), None)
         if ended is None:
             return None
         await self._store.end_silence(silence)
-        self._lasting = [each for each in self._lasting if each.id != silence]
+        self._active = [each for each in self._active if each.id != silence]
         self._changed()
         return ended

@@ -110,7 +110,7 @@ class AlertActions:
 
     async def end_silence(self, request: Request, silence: int) -> str:
         """End a silence early."""
-        lasting = next((each for each in self._silences.here(request.place.chat) if each.id == silence), None)
+        lasting = next((each for each in self._silences.active_in(request.place.chat) if each.id == silence), None)
         if lasting is None:
             return alert_text.NO_SUCH_SILENCE
         if not self._people.is_admin(request.user) and not self._is_own(lasting, request):
@@ -178,7 +178,7 @@ class AlertActions:
 
     async def _list(self, request: Request) -> None:
         chat, now = request.place.chat, self._clock()
-        silences = self._silences.here(chat)
+        silences = self._silences.active_in(chat)
         here = self._handling.open_incidents(chat)
         elsewhere = self._elsewhere(request, here) if request.private else []
         told = [self._as_told_to(request, each) for each in silences]

@@ -53,23 +53,23 @@ async def test_all_means_ones_own_where_others_alerts_come_too(shared):
 async def test_an_operator_ends_no_silence_of_others_accounts(shared):
     rig, group = shared
     await rig.answer(ADMIN, f"/silence {BERLIN} 2h", "Support Berlin", chat=group)
-    (silence,) = rig.service.alerts.silences.lasting()
+    (silence,) = rig.service.alerts.silences.active()
     listed = await rig.answer(OPERATOR, "/alerts", "🔕", chat=group)
     (row,) = listed["buttons"]
     assert row[0]["data"].startswith(button_code(Verb.END_SILENCE, f".{silence.id}")[:-5])
 
     answer = await rig.client.press(listed["message_id"], row[0]["data"], user_id=OPERATOR, chat_id=group, wait=5)
     assert "admin" in answer["answer"]["text"].lower()
-    assert rig.service.alerts.silences.lasting() == [silence]
+    assert rig.service.alerts.silences.active() == [silence]
     answer = await rig.client.press(listed["message_id"], row[0]["data"], user_id=SECOND_ADMIN, chat_id=group, wait=5)
-    assert rig.service.alerts.silences.lasting() == []
+    assert rig.service.alerts.silences.active() == []
 
 
 async def test_an_operator_ends_their_own_silence(shared):
     rig, group = shared
     said = await rig.answer(OPERATOR, f"/silence {PARIS} 2h", "Sales Paris", chat=group)
     await rig.press(said, "End", OPERATOR)
-    assert rig.service.alerts.silences.lasting() == []
+    assert rig.service.alerts.silences.active() == []
 
 
 async def test_anothers_choice_is_not_cancelled(shared):

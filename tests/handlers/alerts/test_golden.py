@@ -99,7 +99,7 @@ async def test_alerts_of_the_earlier_program_go_out_and_end(telegram, database):
         for at in (22, 23, 24, 25):
             accounts.move(NUMBERS[at], State.CONNECTED, Reason.LINKED)
         await rig.seen(ADMIN, lambda m: "4 accounts connected by" in m["text"])
-        (silence,) = rig.service.alerts.silences.lasting()
+        (silence,) = rig.service.alerts.silences.active()
         await rig.service.alerts.silences.end(silence.id)
         for admin in (ADMIN, SECOND_ADMIN):
             await rig.seen(admin, lambda m: "Account 26" in m["text"] and "🚨" in m["text"])

@@ -83,7 +83,7 @@ async def test_durations_run_from_the_message(rig: Rig):
     async with away(rig, 2.5):
         await rig.say(ADMIN, "/silence all 1m")
     await rig.seen(ADMIN, lambda m: "no alerts until" in m["text"])
-    (silence,) = rig.service.alerts.silences.lasting()
+    (silence,) = rig.service.alerts.silences.active()
     left = (silence.until - rig.accounts.clock()).total_seconds()
     assert 50 < left < 58.5
 
@@ -97,7 +97,7 @@ async def test_a_silence_that_is_over_by_now_is_not_begun(rig: Rig, monkeypatch)
     async with away(rig, 2.5):
         await rig.say(ADMIN, "/silence all 1m")
     await rig.seen(ADMIN, lambda m: "would be over by now" in m["text"])
-    assert rig.service.alerts.silences.lasting() == []
+    assert rig.service.alerts.silences.active() == []
 
 
 async def test_equal_questions_are_answered_once(rig: Rig):
