@@ -6,7 +6,6 @@ As in `test_nasty`, one switch of the stand-in is turned, and what is looked at 
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import replace
 
 import pytest
 
@@ -18,9 +17,9 @@ from controller.chromium import session as session_module
 from controller.chromium.page import reader as reader_module
 from controller.chromium.process import endless_loop
 from controller.network.reach import Reach
-from tests.controller.nasty import MET, POLICY, STRANGER, A, Account, B, World, a_world, meets
+from tests.controller.nasty import MET, STRANGER, A, Account, B, World, a_world, meets
 
-pytestmark = [pytest.mark.chromium, pytest.mark.timeout(60)]
+pytestmark = [pytest.mark.chromium, pytest.mark.timeout(180)]
 ARGENTINA = "+541123456789"
 
 
@@ -86,8 +85,7 @@ async def test_a_page_that_reloads_itself_again_and_again_is_ended_in_those_word
 
 @meets("stale_worker")
 async def test_a_stale_worker_is_bypassed_by_the_launch_after_the_one_that_came_to_nothing(tmp_path):
-    policy = replace(POLICY, connect_timeout=6)
-    async with a_world(tmp_path, policy=policy, connect_timeout=6.0) as world:
+    async with a_world(tmp_path, connect_timeout=10.0) as world:
         world.switches.set("stale_worker", value=True)
         account = await world.linked()
         await asyncio.sleep(1)  # for the worker to be installed: nothing is awaited that could be seen
@@ -126,8 +124,8 @@ async def test_what_the_page_says_against_its_connection_is_heard(tmp_path, swit
 @meets("lid_only", "dead_socket")
 async def test_a_dead_connection_that_nothing_tells_of_is_stale_where_only_a_lid_is_known(world):
     world.switches.set("lid_only", value=True)
-    account = await world.linked()
-    await asyncio.sleep(POLICY.stale_after)
+    account = await world.linked(stale_after=4)
+    await asyncio.sleep(4)
     assert account.ends() == [], "its server is asked by the LID, and answers"
     assert account.connection.identified is None
     world.switches.set("dead_socket", "untold")
@@ -138,7 +136,7 @@ async def test_a_dead_connection_that_nothing_tells_of_is_stale_where_only_a_lid
 @meets("own_query")
 async def test_no_answer_is_no_sign_of_life(tmp_path, value):
     async with a_world(tmp_path) as world:
-        account = await world.linked()
+        account = await world.linked(stale_after=3)
         world.switches.set("own_query", value)
         await account.until_ended(Reason.STALE)
 
@@ -179,7 +177,7 @@ async def test_a_trunk_digit_more_or_less_logs_nobody_out(world):
 async def test_a_stranger_that_cannot_be_logged_out_is_not_said_to_be(tmp_path, how):
     async with a_world(tmp_path) as world:
         world.switches.set("logout_fails", how)
-        account = world.account()
+        account = world.account(log_out_timeout=4)
         await account.manager.start()
         await world.scan(account, STRANGER)
         await account.until(lambda: account.moves[-1].state is State.DISCONNECTED)
@@ -200,17 +198,17 @@ async def test_a_stranger_that_cannot_be_logged_out_is_not_said_to_be(tmp_path, 
 @meets("slow_sync", "progress_in", "stuck_at_99")
 async def test_a_history_that_moves_is_waited_for_wherever_that_can_be_read(tmp_path, place):
     async with a_world(tmp_path) as world:
-        world.switches.set("slow_sync", 8)  # sync_timeout is 3
+        world.switches.set("slow_sync", 6)
         world.switches.set("progress_in", place)
         if place == "history":
             world.switches.set("stuck_at_99", value=True)
-        account = await world.linked()
+        account = await world.linked(sync_timeout=4)
         assert account.ends() == []
 
 
 @meets("sync_pause")
 async def test_a_history_that_stops_moving_is_ended_by_the_time_since_it_moved(world):
-    account = await world.linked()
+    account = await world.linked(sync_timeout=3)
     world.switches.set("sync_pause", 8)
     world.switches.set("slow_sync", 2)
     await reopened(world, account)
@@ -233,11 +231,11 @@ async def test_a_build_of_which_a_part_is_missing_is_recorded_and_kept(world):
     world.switches.set("build", 1042652105)
     world.switches.set("no_init_conn", value=True)
     world.switches.set("missing_module", "WAWebSocketModel")
-    account = await world.linked()
+    account = await world.linked(stale_after=4)
     await account.until(lambda: account.connection.build == "2.3000.1042652105")
     assert "socket" in account.connection.missing
     assert account.connection.partial
-    await asyncio.sleep(POLICY.stale_after)
+    await asyncio.sleep(4)
     assert account.connection.state is State.CONNECTED
 
 
@@ -246,7 +244,7 @@ async def test_a_build_of_which_a_part_is_missing_is_recorded_and_kept(world):
 
 @meets("dialog")
 async def test_a_dialog_that_blocks_is_offered_and_continued(world):
-    account = await world.linked()
+    account = await world.linked(connect_timeout=8)
     world.switches.set("dialog", "whats_new_blocks")
     await reopened(world, account)
     await account.until(lambda: Reason.DIALOG in account.alerts)
@@ -282,13 +280,13 @@ async def test_the_pages_own_lock_is_told_as_what_it_is(world):
 async def test_a_passkey_is_noticed_in_every_stage(tmp_path, stage):
     async with a_world(tmp_path) as world:
         world.switches.set("conditional_webauthn", value=True)
-        account = await world.linked()
+        account = await world.linked(sync_timeout=3)
         assert Reason.PASSKEY not in account.alerts, "a conditional request asks nobody"
         world.switches.set("passkey_at", stage)
         await reopened(world, account)
         await account.until(lambda: account.connection.stage is Stage.PASSKEY)
         assert Reason.PASSKEY in account.alerts
-        await asyncio.sleep(POLICY.sync_timeout + 1)  # no stage's own deadline ends it
+        await asyncio.sleep(4)  # no stage's own deadline ends it
         assert account.connection.stage is Stage.PASSKEY
 
 
@@ -312,7 +310,7 @@ async def test_a_log_out_is_told_with_its_meaning(tmp_path, reason, meant):
 @pytest.mark.parametrize("sight", ["UNPAIRED", "CONFLICT", "TOS_BLOCK", "DEPRECATED_VERSION", "logout", "blank"])
 @meets("brief_sight")
 async def test_a_glimpse_ends_nothing(tmp_path, sight):
-    async with a_world(tmp_path, policy=CALM) as world:
+    async with a_world(tmp_path) as world:
         account = await world.linked()
         world.switches.set("brief_sight", sight)  # over the open page
         await asyncio.sleep(4.5)  # longer than a sight must stand
@@ -327,8 +325,6 @@ async def test_a_glimpse_ends_nothing(tmp_path, sight):
 # --- a hostile page ---------------------------------------------------------------------------------------------------
 
 
-CALM = replace(POLICY, stale_after=60, sync_timeout=60, probe_timeout=10)
-"""Deadlines as they are in earnest: on a busy machine the short ones end what nothing else has ended."""
 HARMLESS = (
     ("reports", "forged", "errors", "console"),
     ("popups", "downloads", "permissions", "protocols", "prompts"),
@@ -351,7 +347,7 @@ HARMS_ENDED = {
 async def one_hostile(tmp_path) -> AsyncIterator[tuple[World, Account]]:
     """A good account, and one whose page turns hostile; nothing else loads meanwhile."""
     bounds = Bounds(memory=800 << 20, disk=200 << 20)
-    async with a_world(tmp_path, policy=CALM, bounds=bounds) as world:
+    async with a_world(tmp_path, bounds=bounds) as world:
         bad, good = await world.linked(A), await world.linked(B)
         world.switches.set("no_csp", value=True)  # frames are to be refused by us, and not by the page's own rules
         await restored(world, bad)

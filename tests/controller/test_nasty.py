@@ -20,7 +20,7 @@ from tests.controller import test_field
 from tests.controller.nasty import MET, POLICY, STRANGER, WITHIN, A, B, C, World, a_world, meets
 from tests.waiting import until
 
-pytestmark = [pytest.mark.chromium, pytest.mark.timeout(45)]
+pytestmark = [pytest.mark.chromium, pytest.mark.timeout(180)]
 
 
 def test_every_switch_of_the_stand_in_is_met():
@@ -106,7 +106,7 @@ async def test_a_slow_load_is_waited_for(world):
 @meets("endless_load")
 async def test_a_load_that_never_ends_is_ended_by_its_deadline(world):
     world.switches.set("endless_load", value=True)
-    account = world.account(connect_timeout=4)
+    account = world.account(connect_timeout=6)
     await account.manager.start()
     ended = await account.until_ended(Reason.DEADLINE)
     assert (ended.state, ended.errors) == (State.ERROR, 1)
@@ -138,18 +138,19 @@ async def test_a_page_that_crashes_is_an_error_before_it_is_connected_and_a_loss
 
 
 @meets("unknown_build")
-async def test_a_page_of_an_unknown_build_is_an_error_with_a_picture_and_the_dom_alone_will_do(world):
-    world.switches.set("unknown_build", "all")
-    account = world.account()
-    await account.manager.start()
-    unknown = await account.until_ended(Reason.PAGE_UNKNOWN)
-    assert (unknown.state, unknown.errors, unknown.alert) == (State.ERROR, 1, Reason.PAGE_UNKNOWN)
-    assert unknown.picture is not None
-    assert unknown.picture.startswith(b"\x89PNG")
-    world.switches.set("unknown_build", "modules")
-    await world.scan(account)
-    await account.until_connected()
-    assert account.alerts == [Reason.PAGE_UNKNOWN, Reason.WATCHED_IN_PART], "each told once"
+async def test_a_page_of_an_unknown_build_is_an_error_with_a_picture_and_the_dom_alone_will_do(tmp_path):
+    async with a_world(tmp_path, connect_timeout=12.0) as world:
+        world.switches.set("unknown_build", "all")
+        account = world.account()
+        await account.manager.start()
+        unknown = await account.until_ended(Reason.PAGE_UNKNOWN)
+        assert (unknown.state, unknown.errors, unknown.alert) == (State.ERROR, 1, Reason.PAGE_UNKNOWN)
+        assert unknown.picture is not None
+        assert unknown.picture.startswith(b"\x89PNG")
+        world.switches.set("unknown_build", "modules")
+        await world.scan(account)
+        await account.until_connected()
+        assert account.alerts == [Reason.PAGE_UNKNOWN, Reason.WATCHED_IN_PART], "each told once"
 
 
 @meets("debug_never", "synced_early", "qr_prefix", "qr_suffix", "no_csp", "iframes")
@@ -197,7 +198,7 @@ async def test_codes_that_nobody_scans_end_the_attempt_which_is_no_error(world):
 
 @meets("opening_forever")
 async def test_opening_for_ever_is_seen_behind_the_chat_list(world):
-    account = await world.linked()
+    account = await world.linked(sync_timeout=3)
     world.switches.set("opening_forever", value=True)
     lost = await account.until_ended(Reason.CONNECTION_LOST)
     assert (lost.state, lost.errors) == (State.DISCONNECTED, 0)
@@ -214,7 +215,7 @@ async def test_opening_for_ever_is_seen_behind_the_chat_list(world):
 async def test_a_silent_server_behind_an_open_socket_makes_the_session_stale(tmp_path):
     # No ping of the page's own would notice: only the unanswered heartbeat does (L9, L10).
     async with a_world(tmp_path, timings={"ping_every": 600}) as world:
-        quiet, healthy = await asyncio.gather(world.linked(A), world.linked(B))
+        quiet, healthy = await asyncio.gather(world.linked(A, stale_after=4), world.linked(B, stale_after=4))
         world.phones.silence(A)
         stale = await quiet.until_ended(Reason.STALE)
         assert (stale.state, stale.errors, stale.alert) == (State.DISCONNECTED, 0, None)

@@ -17,8 +17,11 @@ from storage import database as module
 from storage.database import StorageError, UnknownOutcomeError, open_database
 
 TABLE = (("CREATE TABLE one (n INTEGER)",),)
-SOON = 1.5
-"""Real seconds within which whoever waits for a faulty statement must be free again; the deadline is 0.2 s here."""
+SOON = 15.0
+"""Real seconds within which whoever waits for a faulty statement must be free again: it hangs for twice that."""
+
+
+DEADLINE = module.DEADLINE
 
 
 class Fault:
@@ -28,6 +31,15 @@ class Fault:
         self.kind, self.at, self.calls = kind, at, 0
         self.reached, self.release = threading.Event(), threading.Event()
         self.armed = False
+
+    def arm(self, deadline: float = 0.5) -> None:
+        """deadline: until the fault is over, as a busy machine would exceed it without one."""
+        self.armed = True
+        module.DEADLINE = deadline
+
+    def end(self) -> None:
+        self.release.set()
+        module.DEADLINE = DEADLINE
 
     def wrap(self, function):
         if not self.armed:
@@ -39,7 +51,7 @@ class Fault:
         def broken(*args, **kwargs):
             self.reached.set()
             if self.kind != "fail":
-                self.release.wait(30)
+                self.release.wait(2 * SOON)
             if self.kind != "hang":
                 error = sqlite3.OperationalError("disk I/O error")
                 error.sqlite_errorcode = sqlite3.SQLITE_IOERR
@@ -58,7 +70,7 @@ def inject(monkeypatch):
         return await real(self, faults[-1].wrap(fn) if faults else fn, *args, **kwargs)
 
     monkeypatch.setattr(core.Connection, "_execute", execute)
-    monkeypatch.setattr(module, "DEADLINE", 0.2)
+    monkeypatch.setattr(module, "DEADLINE", DEADLINE)
     monkeypatch.setattr(module, "GRACE", 0.1)
 
     def make(kind, at):
@@ -67,7 +79,7 @@ def inject(monkeypatch):
 
     yield make
     for fault in faults:
-        fault.release.set()
+        fault.end()
 
 
 async def write(database):
@@ -93,7 +105,7 @@ async def test_these_are_all_the_calls(tmp_path, inject):
     async with open_database(tmp_path / "db", TABLE) as database:
         for work in (write, read):
             fault = inject("none", -1)
-            fault.armed = True
+            fault.arm(DEADLINE)
             await work(database)
             assert fault.calls == sum(1 for each, _ in CALLS if each is work)
 
@@ -103,14 +115,14 @@ async def test_these_are_all_the_calls(tmp_path, inject):
 async def test_a_call_that_hangs_or_fails_ends_at_its_deadline_and_the_next_goes_on(tmp_path, inject, work, at, kind):
     async with open_database(tmp_path / "db", TABLE) as database:
         fault = inject(kind, at)
-        fault.armed = True
+        fault.arm()
         began = time.monotonic()
         with pytest.raises(StorageError) as raised:
             await work(database)
         assert time.monotonic() - began < SOON
         assert raised.value.transient
         assert fault.reached.is_set()
-        fault.release.set()
+        fault.end()
         if isinstance(raised.value, UnknownOutcomeError):
             assert await raised.value.committed()
             assert await count(database) == 3
@@ -123,20 +135,19 @@ async def test_a_call_that_hangs_or_fails_ends_at_its_deadline_and_the_next_goes
 @pytest.mark.parametrize(("work", "at"), CALLS)
 @pytest.mark.parametrize("kind", ["hang", "hang, then fail"])
 @pytest.mark.parametrize("released", ["before it is noticed", "later"])
-async def test_a_cancellation_survives(tmp_path, inject, work, at, kind, released, monkeypatch):
-    monkeypatch.setattr(module, "DEADLINE", 30)
+async def test_a_cancellation_survives(tmp_path, inject, work, at, kind, released):
     async with open_database(tmp_path / "db", TABLE) as database:
         fault = inject(kind, at)
-        fault.armed = True
+        fault.arm(deadline=4 * SOON)
         task = asyncio.create_task(work(database))
-        await asyncio.to_thread(fault.reached.wait, 5)
+        await asyncio.to_thread(fault.reached.wait, SOON)
         task.cancel()
         if released != "later":
-            fault.release.set()
+            fault.end()
         done, _ = await asyncio.wait({task}, timeout=SOON)
         assert done, "it waits for what hangs"
         assert task.cancelled()
-        fault.release.set()
+        fault.end()
         assert await count(database) in ({0, 3} if at == 4 else {0})
         await write(database)
 
@@ -144,9 +155,9 @@ async def test_a_cancellation_survives(tmp_path, inject, work, at, kind, release
 async def test_who_waits_for_a_turn_behind_a_call_that_hangs_leaves_at_the_deadline_or_when_cancelled(tmp_path, inject):
     async with open_database(tmp_path / "db", TABLE) as database:
         fault = inject("hang", 1)
-        fault.armed = True
+        fault.arm()
         first = asyncio.create_task(write(database))
-        await asyncio.to_thread(fault.reached.wait, 5)
+        await asyncio.to_thread(fault.reached.wait, SOON)
         second, third = asyncio.create_task(write(database)), asyncio.create_task(write(database))
         await asyncio.sleep(0.05)
         third.cancel()
@@ -154,7 +165,7 @@ async def test_who_waits_for_a_turn_behind_a_call_that_hangs_leaves_at_the_deadl
         assert not late
         assert third.cancelled()
         assert all(isinstance(task.exception(), StorageError) for task in (first, second))
-        fault.release.set()
+        fault.end()
         assert await count(database) == 0
 
 
@@ -166,7 +177,7 @@ async def test_a_lock_of_another_program_keeps_no_cancellation_away(tmp_path):
         task = asyncio.create_task(write(database))
         await asyncio.sleep(0.3)
         task.cancel()
-        done, _ = await asyncio.wait({task}, timeout=1)
+        done, _ = await asyncio.wait({task}, timeout=DEADLINE / 2)
         assert done
         assert task.cancelled()
         other.close()

@@ -24,7 +24,7 @@ SPEED = 20
 R = TypeVar("R")
 
 
-async def eventually(condition: Callable[[], Any], seconds: float = 30.0) -> Any:
+async def eventually(condition: Callable[[], Any], seconds: float = 60.0) -> Any:
     """Wait for a condition with a deadline."""
     async with asyncio.timeout(seconds):
         while True:
@@ -33,7 +33,7 @@ async def eventually(condition: Callable[[], Any], seconds: float = 30.0) -> Any
             await asyncio.sleep(0.02)
 
 
-async def until_health(session: ChromiumSession, wanted: Callable[[Health], bool], seconds: float = 30.0) -> Health:
+async def until_health(session: ChromiumSession, wanted: Callable[[Health], bool], seconds: float = 60.0) -> Health:
     """Probe until it finds what is wanted."""
     async with asyncio.timeout(seconds):
         while True:
@@ -73,7 +73,7 @@ class Rig:
         self.sessions.append(session)
         return session
 
-    async def seen(self, kind: type[R], seconds: float = 30.0, *, after: int = 0) -> R:
+    async def seen(self, kind: type[R], seconds: float = 60.0, *, after: int = 0) -> R:
         """The first report of a kind, waited for; any end that comes instead fails."""
 
         def look() -> R | None:
@@ -90,7 +90,7 @@ class Rig:
         session = await self.open(account, **opening)
         code = await self.seen(Code)
         stand_in.phones.scan(code.text, account)
-        await self.seen(Ready, 20)
+        await self.seen(Ready)
         return session
 
     def processes(self, kind: str | None = None) -> list[psutil.Process]:
@@ -127,8 +127,10 @@ def _type(process: psutil.Process) -> str | None:
 
 
 @pytest.fixture
-async def stand_in() -> AsyncIterator[WhatsAppStandIn]:
-    async with WhatsAppStandIn(Options(timings=Timings().scaled(SPEED).with_given({"ping_timeout": 2.0}))) as running:
+async def stand_in(request: pytest.FixtureRequest) -> AsyncIterator[WhatsAppStandIn]:
+    given = request.node.get_closest_marker("timings")
+    timings = Timings().scaled(SPEED).with_given(given.kwargs if given else {})
+    async with WhatsAppStandIn(Options(timings=timings)) as running:
         yield running
 
 

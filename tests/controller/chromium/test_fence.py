@@ -117,7 +117,7 @@ async def test_windows_and_foreign_frames_never_open(rig: Rig, stand_in: Any) ->
       }
     }"""
     await session.channel.evaluate(tried, f"{other}frame")
-    await eventually(lambda: session.fence._tried >= 5, 10)
+    await eventually(lambda: session.fence._tried >= 5)
     assert len(session._parts.context.pages) == 1
     assert len(rig.processes("renderer")) <= before + 1
 
@@ -154,7 +154,7 @@ async def test_a_page_at_another_address_is_the_end(rig: Rig, stand_in: Any) -> 
     await eventually(lambda: session._documents.is_recognised)
     away = rig.url.replace("127.0.0.1", "localhost") + "frame"
     await session.channel.evaluate("(url) => { setTimeout(() => { location.href = url }, 50) }", away)
-    ended = await eventually(lambda: next((each for each in rig.reports if isinstance(each, Ended)), None), 10)
+    ended = await eventually(lambda: next((each for each in rig.reports if isinstance(each, Ended)), None))
     assert ended == Ended(Reason.NAVIGATED, "the page went to http://localhost")
 
 
@@ -170,7 +170,7 @@ async def test_a_page_in_an_endless_loop_is_ended(
     ended = await eventually(lambda: next((each for each in rig.reports if isinstance(each, Ended)), None), 100)
     assert ended.reason is Reason.PAGE_MISBEHAVES
     assert "without a pause" in ended.detail
-    await eventually(lambda: rig.processes() == [], 5)
+    await eventually(lambda: rig.processes() == [])
 
 
 @contextmanager
@@ -211,9 +211,9 @@ async def test_a_page_past_its_memory_is_ended_within_seconds(rig: Rig, stand_in
     await eventually(lambda: stand_in.hub.pages)
     began = asyncio.get_running_loop().time()
     stand_in.hub.pages[next(iter(stand_in.hub.pages))].order("harm", how="memory")
-    ended = await eventually(lambda: next((each for each in rig.reports if isinstance(each, Ended)), None), 20)
+    ended = await eventually(lambda: next((each for each in rig.reports if isinstance(each, Ended)), None))
     assert ended.reason is Reason.PAGE_MISBEHAVES
     assert "MiB" in ended.detail
-    await eventually(lambda: rig.processes() == [], 5)
+    await eventually(lambda: rig.processes() == [])
     assert asyncio.get_running_loop().time() - began < 12
     assert ACCOUNT not in ended.detail

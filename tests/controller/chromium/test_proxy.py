@@ -50,7 +50,7 @@ async def test_a_proxy_that_wants_another_password_is_named(rig: Rig, stand_in: 
         rig.make(proxy=parse_proxy(proxy.url(login)))
         try:
             await rig.open()
-            ended = await eventually(lambda: next((r for r in rig.reports if isinstance(r, Ended)), None), 40)
+            ended = await eventually(lambda: next((r for r in rig.reports if isinstance(r, Ended)), None))
             reason, detail = ended.reason, ended.detail
         except DriverError as error:
             reason, detail = error.reason, error.detail

@@ -53,7 +53,7 @@ async def is_restored(rig: Rig, account: str) -> bool:
     reports: list[Report] = []
     session = await rig.driver.open(Opening(account), reports.append)
     rig.sessions.append(session)
-    told = await eventually(lambda: next((told for told in reports if isinstance(told, Code | Ready)), None), 20)
+    told = await eventually(lambda: next((told for told in reports if isinstance(told, Code | Ready)), None))
     await session.close()
     return isinstance(told, Ready)
 

@@ -163,7 +163,7 @@ async def test_a_page_that_spoke_of_a_log_out_and_asks_for_a_scan_is_logged_out(
                 session.renew()
                 session.receive({"kind": "snapshot", "state": "UNPAIRED", "code": "a,b,c,d,1", "marks": {"code": True}})
                 await asyncio.sleep(0.1)
-            ended = await eventually(lambda: next((one for one in rig.reports if isinstance(one, Ended)), None), 10)
+            ended = await eventually(lambda: next((one for one in rig.reports if isinstance(one, Ended)), None))
             assert (ended.reason, ended.code) == (Reason.LOGGED_OUT, "account_locked")
             assert not [one for one in rig.reports[-3:] if isinstance(one, Code)]
         finally:

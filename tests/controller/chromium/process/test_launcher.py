@@ -87,7 +87,7 @@ class Place:
 
     def refusal(self, **given: int) -> str:
         process = self.run(**given)  # type: ignore[arg-type]
-        _, said = process.communicate(timeout=10)
+        _, said = process.communicate(timeout=60)
         assert process.returncode == 1
         return said.strip()
 
@@ -99,7 +99,7 @@ def place(tmp_path: Path) -> Place:
 
 def end(process: subprocess.Popen[str]) -> None:
     process.kill()
-    process.communicate(timeout=10)
+    process.communicate(timeout=60)
 
 
 async def test_it_becomes_the_program_and_holds_the_lock(place: Place) -> None:
@@ -132,7 +132,7 @@ def test_without_its_parent_nothing_starts(place: Place) -> None:
 
 def test_a_program_that_is_not_there(place: Place) -> None:
     process = place.run(["/nowhere/browser"])
-    _, said = process.communicate(timeout=10)
+    _, said = process.communicate(timeout=60)
     assert said.strip() == "switchboard launcher: cannot run /nowhere/browser: No such file or directory"
     assert not place.pid_file.exists()
 
@@ -157,7 +157,7 @@ def test_it_ends_with_its_parent(place: Place) -> None:
     found = PidFile.read(place.pid_file)
     assert found is not None
     middle.send_signal(signal.SIGKILL)
-    middle.communicate(timeout=10)
+    middle.communicate(timeout=60)
     asyncio.run(eventually(lambda: not found.process.is_alive()))
 
 
@@ -186,7 +186,7 @@ def test_a_lock_that_is_given_up_a_moment_later_is_waited_for(place: Place) -> N
         process = place.run([sys.executable, "-c", "print('started', file=__import__('sys').stderr)"])
         with pytest.raises(subprocess.TimeoutExpired):
             process.wait(0.5)
-    _, said = process.communicate(timeout=10)
+    _, said = process.communicate(timeout=60)
     assert (process.returncode, said) == (0, "started\n")
 
 

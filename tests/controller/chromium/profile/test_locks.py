@@ -63,7 +63,7 @@ class Blocking:
         self.done.set()
 
     async def wait_for_begin(self) -> None:
-        assert await asyncio.to_thread(self.begun.wait, 10)
+        assert await asyncio.to_thread(self.begun.wait, 60)
 
 
 @pytest.fixture
