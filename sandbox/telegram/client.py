@@ -19,7 +19,7 @@ from sandbox.telegram.views import chat_view, message_view
 from sandbox.telegram.world import World
 
 T = TypeVar("T")
-WAIT = 10.0
+WAIT = 60.0
 UNREADABLE = {"message_id": "seven", "date": "yesterday", "chat": {"id": 1, "type": "private"}, "text": "/secret words"}
 """A message that no client library can read."""
 

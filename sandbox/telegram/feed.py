@@ -86,7 +86,7 @@ class Feed:
         finally:
             self._changed.discard(changed)
 
-    async def wait_for(self, predicate: Callable[[], T | None], deadline: float = 10.0) -> T:
+    async def wait_for(self, predicate: Callable[[], T | None], deadline: float = 60.0) -> T:
         """Return the first truthy result of `predicate`, evaluated now and after each event.
 
         Raises TimeoutError `deadline` seconds from now, naming the predicate.

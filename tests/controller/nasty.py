@@ -4,16 +4,20 @@ Asserts what people would be notified of. Not here: any case.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
+from contextvars import ContextVar
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from controller.accounts.notices import CodeShown, Notice, Transition
 from controller.accounts.policy import Policy
 from controller.accounts.reasons import Reason, State
+from controller.accounts.reports import Report
 from controller.chromium import ChromiumDriver, ChromiumOptions
+from controller.chromium.session import ChromiumSession
+from controller.driver import Opening
 from controller.launch_slots import LaunchSlots
 from controller.manager import Manager
 from sandbox.whatsapp import Options, PhoneError, Timings, WhatsAppStandIn
@@ -35,6 +39,9 @@ POLICY = Policy(
 """What recurs is quick. Deadlines are as in earnest, since a busy machine would exceed short ones: a test of a deadline
 shortens that one, for the account that is to exceed it."""
 WITHIN = 60.0
+T = TypeVar("T")
+STARTING: ContextVar[asyncio.Lock | None] = ContextVar("STARTING", default=None)
+"""Held while a driver starts Playwright, where there are several: it takes its launcher from the environment."""
 
 MET: dict[str, set[str]] = {}
 """Switch → the tests that show how the product handles it."""
@@ -109,6 +116,18 @@ class Account:
         return self.connection.attempts, self.connection.errors
 
 
+class RememberingDriver(ChromiumDriver):
+    """The real driver. opened: account → its newest session, to look into its page."""
+
+    def __init__(self, options: ChromiumOptions) -> None:
+        super().__init__(options)
+        self.opened: dict[str, ChromiumSession] = {}
+
+    async def open(self, opening: Opening, report: Callable[[Report], None]) -> ChromiumSession:
+        self.opened[opening.account] = session = await super().open(opening, report)
+        return session
+
+
 class World:
     """A stand-in, its driver, and accounts."""
 
@@ -122,7 +141,7 @@ class World:
             "close_timeout": 30.0,  # a browser that is killed in its close loses what these tests link
             **options,
         }
-        self.driver = ChromiumDriver(ChromiumOptions(**told))
+        self.driver = RememberingDriver(ChromiumOptions(**told))
         self.slots = LaunchSlots(3)
         self.accounts: list[Account] = []
 
@@ -180,7 +199,19 @@ async def a_world(
             )
         world = World(stand_in, tmp_path / "data", policy, **options)
         try:
+            if (starting := STARTING.get()) is not None:
+                async with starting:
+                    await world.driver._host.get()
             yield world
         finally:
             await world.stop()
             assert left_behind(tmp_path / "data") == []
+
+
+async def side_by_side(tmp_path: Path, run: Callable[[Path, T], Awaitable[None]], values: Iterable[T]) -> None:
+    """Run one case for each value, all at once, each in a world of its own: what they mostly do is wait."""
+    STARTING.set(asyncio.Lock())
+    async with asyncio.TaskGroup() as together:
+        for place, value in enumerate(values):
+            (tmp_path / str(place)).mkdir()
+            together.create_task(run(tmp_path / str(place), value), name=f"{run.__name__}: {value}")

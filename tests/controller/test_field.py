@@ -17,7 +17,7 @@ from controller.chromium import session as session_module
 from controller.chromium.page import reader as reader_module
 from controller.chromium.process import endless_loop
 from controller.network.reach import Reach
-from tests.controller.nasty import MET, STRANGER, A, Account, B, World, a_world, meets
+from tests.controller.nasty import MET, STRANGER, A, Account, B, World, a_world, meets, side_by_side
 
 pytestmark = [pytest.mark.chromium, pytest.mark.timeout(180)]
 ARGENTINA = "+541123456789"
@@ -85,10 +85,10 @@ async def test_a_page_that_reloads_itself_again_and_again_is_ended_in_those_word
 
 @meets("stale_worker")
 async def test_a_stale_worker_is_bypassed_by_the_launch_after_the_one_that_came_to_nothing(tmp_path):
-    async with a_world(tmp_path, connect_timeout=10.0) as world:
+    async with a_world(tmp_path, connect_timeout=8.0) as world:
         world.switches.set("stale_worker", value=True)
-        account = await world.linked()
-        await asyncio.sleep(1)  # for the worker to be installed: nothing is awaited that could be seen
+        account = await world.linked(connect_timeout=8)
+        await world.driver.opened[A]._evaluate("() => navigator.serviceWorker.ready.then(() => true)", None)
         world.switches.set("stale_worker", value=False)
         await reopened(world, account)
         await account.until_connected(after=len(account.moves))
@@ -132,32 +132,36 @@ async def test_a_dead_connection_that_nothing_tells_of_is_stale_where_only_a_lid
     await account.until_ended(Reason.STALE)
 
 
-@pytest.mark.parametrize("value", ["null", "error", "never"])
 @meets("own_query")
-async def test_no_answer_is_no_sign_of_life(tmp_path, value):
-    async with a_world(tmp_path) as world:
-        account = await world.linked(stale_after=3)
-        world.switches.set("own_query", value)
-        await account.until_ended(Reason.STALE)
+async def test_no_answer_is_no_sign_of_life(tmp_path):
+    async def one(tmp_path, value):
+        async with a_world(tmp_path) as world:
+            account = await world.linked(stale_after=3)
+            world.switches.set("own_query", value)
+            await account.until_ended(Reason.STALE)
+
+    await side_by_side(tmp_path, one, ["null", "error", "never"])
 
 
 # --- K3, K4: whose account --------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("place", ["me_user", "conn", "last_wid"])
 @meets("number_from", "late_number")
-async def test_another_number_is_noticed_wherever_and_whenever_it_is_told(tmp_path, place):
-    async with a_world(tmp_path) as world:
-        world.switches.set("number_from", place)
-        world.switches.set("late_number", 6)
-        account = world.account()
-        await account.manager.start()
-        await world.scan(account, STRANGER)
-        await account.until_connected()
-        assert account.connection.identified is None
-        await account.until(lambda: account.moves[-1].state is State.DISCONNECTED)
-        assert account.moves[-1].reason is Reason.WRONG_NUMBER
-        assert world.phones.devices() == []
+async def test_another_number_is_noticed_wherever_and_whenever_it_is_told(tmp_path):
+    async def one(tmp_path, place):
+        async with a_world(tmp_path) as world:
+            world.switches.set("number_from", place)
+            world.switches.set("late_number", 12)
+            account = world.account()
+            await account.manager.start()
+            await world.scan(account, STRANGER)
+            await account.until_connected()
+            assert account.connection.identified is None
+            await account.until(lambda: account.moves[-1].state is State.DISCONNECTED)
+            assert account.moves[-1].reason is Reason.WRONG_NUMBER
+            assert world.phones.devices() == []
+
+    await side_by_side(tmp_path, one, ["me_user", "conn", "last_wid"])
 
 
 @meets("trunk_digit")
@@ -172,38 +176,42 @@ async def test_a_trunk_digit_more_or_less_logs_nobody_out(world):
     assert Reason.WRONG_NUMBER not in account.alerts
 
 
-@pytest.mark.parametrize("how", ["throws", "hangs", "ignored"])
 @meets("logout_fails")
-async def test_a_stranger_that_cannot_be_logged_out_is_not_said_to_be(tmp_path, how):
-    async with a_world(tmp_path) as world:
-        world.switches.set("logout_fails", how)
-        account = world.account(log_out_timeout=4)
-        await account.manager.start()
-        await world.scan(account, STRANGER)
-        await account.until(lambda: account.moves[-1].state is State.DISCONNECTED)
-        assert account.moves[-1].reason is Reason.WRONG_NUMBER_STAYS
-        assert len(world.phones.devices()) == 1
-        world.switches.set("logout_fails", "off")
-        codes = len(account.codes)
-        await account.manager.start()
-        await account.until(lambda: len(account.codes) > codes)  # and not the stranger's session
-        await world.scan(account)
-        await account.until_connected()
+async def test_a_stranger_that_cannot_be_logged_out_is_not_said_to_be(tmp_path):
+    async def one(tmp_path, how):
+        async with a_world(tmp_path) as world:
+            world.switches.set("logout_fails", how)
+            account = world.account(log_out_timeout=4)
+            await account.manager.start()
+            await world.scan(account, STRANGER)
+            await account.until(lambda: account.moves[-1].state is State.DISCONNECTED)
+            assert account.moves[-1].reason is Reason.WRONG_NUMBER_STAYS
+            assert len(world.phones.devices()) == 1
+            world.switches.set("logout_fails", "off")
+            codes = len(account.codes)
+            await account.manager.start()
+            await account.until(lambda: len(account.codes) > codes)  # and not the stranger's session
+            await world.scan(account)
+            await account.until_connected()
+
+    await side_by_side(tmp_path, one, ["throws", "hangs", "ignored"])
 
 
 # --- K5, K6: progress and readiness -----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("place", ["history", "offline", "bar"])
 @meets("slow_sync", "progress_in", "stuck_at_99")
-async def test_a_history_that_moves_is_waited_for_wherever_that_can_be_read(tmp_path, place):
-    async with a_world(tmp_path) as world:
-        world.switches.set("slow_sync", 6)
-        world.switches.set("progress_in", place)
-        if place == "history":
-            world.switches.set("stuck_at_99", value=True)
-        account = await world.linked(sync_timeout=4)
-        assert account.ends() == []
+async def test_a_history_that_moves_is_waited_for_wherever_that_can_be_read(tmp_path):
+    async def one(tmp_path, place):
+        async with a_world(tmp_path) as world:
+            world.switches.set("slow_sync", 9)
+            world.switches.set("progress_in", place)
+            if place == "history":
+                world.switches.set("stuck_at_99", value=True)
+            account = await world.linked(sync_timeout=7)
+            assert account.ends() == []
+
+    await side_by_side(tmp_path, one, ["history", "offline", "bar"])
 
 
 @meets("sync_pause")
@@ -275,19 +283,22 @@ async def test_the_pages_own_lock_is_told_as_what_it_is(world):
     assert "locked" in ended.detail
 
 
-@pytest.mark.parametrize("stage", ["launching", "restored", "syncing", "connected"])
+@pytest.mark.parametrize("stages", [("launching", "restored"), ("syncing", "connected")])
 @meets("passkey_at", "conditional_webauthn")
-async def test_a_passkey_is_noticed_in_every_stage(tmp_path, stage):
-    async with a_world(tmp_path) as world:
-        world.switches.set("conditional_webauthn", value=True)
-        account = await world.linked(sync_timeout=3)
-        assert Reason.PASSKEY not in account.alerts, "a conditional request asks nobody"
-        world.switches.set("passkey_at", stage)
-        await reopened(world, account)
-        await account.until(lambda: account.connection.stage is Stage.PASSKEY)
-        assert Reason.PASSKEY in account.alerts
-        await asyncio.sleep(4)  # no stage's own deadline ends it
-        assert account.connection.stage is Stage.PASSKEY
+async def test_a_passkey_is_noticed_in_every_stage(tmp_path, stages):
+    async def one(tmp_path, stage):
+        async with a_world(tmp_path) as world:
+            world.switches.set("conditional_webauthn", value=True)
+            account = await world.linked(sync_timeout=3)
+            assert Reason.PASSKEY not in account.alerts, "a conditional request asks nobody"
+            world.switches.set("passkey_at", stage)
+            await reopened(world, account)
+            await account.until(lambda: account.connection.stage is Stage.PASSKEY)
+            assert Reason.PASSKEY in account.alerts
+            await asyncio.sleep(4)  # no stage's own deadline ends it
+            assert account.connection.stage is Stage.PASSKEY
+
+    await side_by_side(tmp_path, one, stages)
 
 
 @pytest.mark.parametrize(
@@ -307,19 +318,22 @@ async def test_a_log_out_is_told_with_its_meaning(tmp_path, reason, meant):
         await account.until_ended(meant)
 
 
-@pytest.mark.parametrize("sight", ["UNPAIRED", "CONFLICT", "TOS_BLOCK", "DEPRECATED_VERSION", "logout", "blank"])
+@pytest.mark.parametrize("sights", [("UNPAIRED", "CONFLICT", "TOS_BLOCK"), ("DEPRECATED_VERSION", "logout", "blank")])
 @meets("brief_sight")
-async def test_a_glimpse_ends_nothing(tmp_path, sight):
-    async with a_world(tmp_path) as world:
-        account = await world.linked()
-        world.switches.set("brief_sight", sight)  # over the open page
-        await asyncio.sleep(4.5)  # longer than a sight must stand
-        assert account.connection.state is State.CONNECTED
-        await restored(world, account)  # and before the session is taken up
-        await asyncio.sleep(2)
-        assert {state for state, _ in account.ends()} == {State.SUSPENDED}
-        assert account.alerts == []
-        assert len(world.phones.devices()) == 1
+async def test_a_glimpse_ends_nothing(tmp_path, sights):
+    async def one(tmp_path, sight):
+        async with a_world(tmp_path) as world:
+            account = await world.linked()
+            world.switches.set("brief_sight", sight)  # over the open page
+            await asyncio.sleep(4.5)  # longer than a sight must stand
+            assert account.connection.state is State.CONNECTED
+            await restored(world, account)  # and before the session is taken up
+            await asyncio.sleep(2)
+            assert {state for state, _ in account.ends()} == {State.SUSPENDED}
+            assert account.alerts == []
+            assert len(world.phones.devices()) == 1
+
+    await side_by_side(tmp_path, one, sights)
 
 
 # --- a hostile page ---------------------------------------------------------------------------------------------------

@@ -66,10 +66,10 @@ class Program:
     def send(self, number: signal.Signals) -> None:
         self.process.send_signal(number)
 
-    async def ended(self, within: float = 40) -> int:
+    async def ended(self, within: float = 90) -> int:
         """Its exit code, once it has exited by itself."""
         code = await asyncio.wait_for(self.process.wait(), within)
-        await asyncio.wait_for(self._reader, 5)
+        await asyncio.wait_for(self._reader, 60)
         return code
 
     def family(self) -> list[psutil.Process]:
@@ -123,7 +123,7 @@ class World:
                     await asyncio.wait_for(process.wait(), 40)
                 except TimeoutError:
                     os.killpg(process.pid, signal.SIGKILL)
-            psutil.wait_procs(family, timeout=5)
+            psutil.wait_procs(family, timeout=60)
 
     # --- what a person sees and does ----------------------------------------------------------------------------------
 

@@ -105,7 +105,7 @@ async def test_two_restarts_in_a_row_restore_a_linked_account_without_a_code(tmp
                 assert here.phones.devices()[0]["online"]
                 program.send(end)
                 await program.ended()
-            await here.until(lambda: left_behind(here.data_dir) == [], within=20)
+            await here.until(lambda: left_behind(here.data_dir) == [], within=60)
         assert len(here.client.requests("sendPhoto")) == photos
 
 
@@ -215,4 +215,4 @@ async def test_a_signal_that_comes_twice_at_once_is_one_and_a_later_one_ends_it_
             await asyncio.sleep(1.1)
             program.send(signal.SIGTERM)
             assert await program.ended(within=10) == -signal.SIGTERM
-        await here.until(lambda: left_behind(here.data_dir) == [], within=20)
+        await here.until(lambda: left_behind(here.data_dir) == [], within=60)

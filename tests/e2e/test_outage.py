@@ -15,7 +15,7 @@ pytestmark = [pytest.mark.e2e, pytest.mark.chromium]
 TOLD_AFTER = 4.0
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(300)
 async def test_an_outage_of_whatsapp_is_told_once_after_its_time_and_mends_itself(tmp_path):
     async with (
         world(tmp_path, speed=30) as here,

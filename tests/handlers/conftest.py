@@ -30,7 +30,7 @@ from tests.handlers.fakes import ADMIN, OPERATOR, SECOND_ADMIN, UNLIMITED, FakeA
 from tests.sandbox.telegram.validation import all_problems
 from tests.virtual_time import wall_clock
 
-WITHIN = 30.0
+WITHIN = 60.0
 """Seconds that a test waits for something to appear in a chat."""
 
 

@@ -76,7 +76,7 @@ class Node:
         try:
             if self._process.returncode is None and error is None:
                 await self.tell("destroy")
-                async with asyncio.timeout(10):
+                async with asyncio.timeout(45):
                     await self._process.wait()
         finally:
             if self._process.returncode is None:
@@ -102,7 +102,7 @@ class Node:
         self._process.stdin.write(f"{command}\n".encode())
         await self._process.stdin.drain()
 
-    async def wait_for(self, name: str, *, within: float = 20.0) -> list[Any]:
+    async def wait_for(self, name: str, *, within: float = 60.0) -> list[Any]:
         """Return the arguments of the next event of this name; the error names what came instead."""
         assert self._process.stdout is not None
         try:

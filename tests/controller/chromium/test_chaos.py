@@ -274,9 +274,14 @@ async def another_controller(rig: Rig, tmp_path: Path) -> asyncio.subprocess.Pro
         stdout=subprocess.PIPE, env={"PYTHONPATH": str(Path(__file__).parents[3]), "PATH": "/usr/bin:/bin"},
     )  # fmt: skip
     assert started.stdout is not None
-    async with asyncio.timeout(90):
-        while (told := await started.stdout.readline()) != b"Code\n":
-            assert told == b"Loaded\n"
+    try:
+        async with asyncio.timeout(90):
+            while (told := await started.stdout.readline()) != b"Code\n":
+                assert told == b"Loaded\n"
+    except BaseException:
+        started.kill()
+        await started.wait()
+        raise
     return started
 
 

@@ -106,7 +106,7 @@ async def refreshed(rig: Rig, count: int) -> list[dict[str, Any]]:
         lines = told.count(" of the shop")
         return messages if f"{count} accounts" in told and lines == count and messages[-1]["buttons"] else None
 
-    messages: list[dict[str, Any]] = await rig.client.wait_for(shown, 5)
+    messages: list[dict[str, Any]] = await rig.client.wait_for(shown)
     assert not any(m["buttons"] for m in messages[:-1])
     return messages
 

@@ -68,7 +68,7 @@ async def test_one_photo_is_sent_edited_and_taken_away(rig: Rig):
     assert second["message_id"] == first["message_id"]
     assert decoded(rig.client.picture(second)) == code("b").text
     rig.accounts.hide_code()
-    await rig.client.wait_for(lambda: not photos(rig, ADMIN), 5)
+    await rig.client.wait_for(lambda: not photos(rig, ADMIN))
     await until(lambda: ("code", BERLIN, ADMIN) not in rig.messages.rows, "the reference is forgotten")
 
 
@@ -81,7 +81,7 @@ async def test_the_newest_code_wins(rig: Rig):
     )
     rig.accounts.show_code(shown=code("g"))
     rig.accounts.hide_code()
-    await rig.client.wait_for(lambda: not photos(rig, ADMIN), 5)
+    await rig.client.wait_for(lambda: not photos(rig, ADMIN))
 
 
 async def test_a_code_that_was_hidden_before_it_was_sent_never_comes(rig: Rig):
@@ -140,7 +140,7 @@ async def test_the_next_start_takes_away_what_a_crash_left(telegram: TelegramSta
         rig.service._codes.hide_all = lambda: None  # a crash takes nothing away
     messages.rows.update(left)
     async with running_rig(telegram, database, messages) as rig:
-        await rig.client.wait_for(lambda: not photos(rig, ADMIN), 5)
+        await rig.client.wait_for(lambda: not photos(rig, ADMIN))
 
 
 async def test_a_picture_goes_at_its_codes_end_also_where_the_next_waits_for_its_turn(rig: Rig):
@@ -151,7 +151,7 @@ async def test_a_picture_goes_at_its_codes_end_also_where_the_next_waits_for_its
     rig.accounts.show_code(shown=code("b"))
     await until(lambda: pause.hits, "the pause begins")
     rig.accounts.hide_code()
-    await rig.client.wait_for(lambda: not photos(rig, ADMIN), 5)
+    await rig.client.wait_for(lambda: not photos(rig, ADMIN))
     await until(lambda: ("code", BERLIN, ADMIN) not in rig.messages.rows, "the reference is forgotten")
 
 
@@ -164,7 +164,7 @@ async def test_a_picture_goes_also_where_another_accounts_waits_in_its_chat(rig:
     rig.accounts.show_code(PARIS)
     await until(lambda: pause.hits, "the pause begins")
     rig.accounts.hide_code()
-    await rig.client.wait_for(lambda: not photos(rig, ADMIN), 5)
+    await rig.client.wait_for(lambda: not photos(rig, ADMIN))
     rig.accounts.hide_code(PARIS)  # so that the end of the test does not wait for the pause either
 
 
@@ -175,7 +175,7 @@ async def test_a_picture_that_is_under_way_as_its_code_ends_is_taken_away(rig: R
     await until(lambda: slow.hits, "it is under way")
     rig.accounts.hide_code()
     await until(lambda: rig.client.requests("deleteMessage"), "it is taken away")
-    await rig.client.wait_for(lambda: not photos(rig, ADMIN), 5)
+    await rig.client.wait_for(lambda: not photos(rig, ADMIN))
     await until(lambda: ("code", BERLIN, ADMIN) not in rig.messages.rows, "the reference is forgotten")
 
 
@@ -291,7 +291,7 @@ async def test_a_code_is_not_in_any_log_or_store(rig: Rig, caplog):
     await rig.seen(ADMIN, lambda m: bool(m["photo"]))
     rig.accounts.move(BERLIN, State.DISCONNECTED, Reason.QR_EXPIRED)
     rig.accounts.hide_code()
-    await rig.client.wait_for(lambda: not photos(rig, ADMIN), 5)
+    await rig.client.wait_for(lambda: not photos(rig, ADMIN))
     ours = [record.getMessage() for record in caplog.records if record.name.startswith("switchboard")]
     assert not any(code().text[:20] in line or rig.telegram.token in line for line in ours)
     assert not any(code().text[:20] in repr(row) for row in rig.messages.rows.values())
@@ -303,7 +303,7 @@ async def test_from_the_page_to_the_request_takes_moments(rig: Rig):
     await rig.seen(ADMIN, lambda m: bool(m["photo"]))
     began = time.perf_counter()
     rig.accounts.show_code(shown=code("b"))
-    await rig.client.wait_for(lambda: rig.client.requests("editMessageMedia"), 5)
+    await rig.client.wait_for(lambda: rig.client.requests("editMessageMedia"))
     assert time.perf_counter() - began < 2  # a bench measures; this only sees that nothing waits on purpose
 
 
@@ -354,7 +354,7 @@ async def test_between_two_rounds_the_same_message_waits_without_a_code_and_with
     assert len(rig.client.requests("sendPhoto")) == 1
     rig.accounts.move(BERLIN, State.DISCONNECTED, Reason.QR_EXPIRED)
     rig.accounts.hide_code()
-    await rig.client.wait_for(lambda: not photos(rig, ADMIN), 5)
+    await rig.client.wait_for(lambda: not photos(rig, ADMIN))
 
 
 async def test_a_code_goes_to_nobody_who_is_an_operator_no_longer(rig: Rig):

@@ -93,7 +93,7 @@ async def test_the_stream_goes_on_where_it_was(desk: Desk):
     await desk.telegram.client.send(ADMIN, "one")
     headers = {"Last-Event-ID": f"{desk.telegram.world.feed.run}-{desk.telegram.world.feed.last}"}
     url = f"{desk.page.url}telegram/client/events?after={chats['event']}"
-    async with desk.http.get(url, headers=headers) as stream, asyncio.timeout(5):
+    async with desk.http.get(url, headers=headers) as stream, asyncio.timeout(45):
         await stream.content.readuntil(b"\n\n")
         await desk.telegram.client.send(ADMIN, "two")
         while b"message" not in (line := await stream.content.readuntil(b"\n\n")):

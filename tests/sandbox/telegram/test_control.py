@@ -83,7 +83,7 @@ async def test_what_cannot_be_done(
 
 async def test_the_stream_goes_on_from_a_given_event(tg: TelegramStandIn, http: aiohttp.ClientSession):
     await tg.client.send(USER, "missed")
-    async with http.get(f"{tg.url}/client/events?after=0") as stream, asyncio.timeout(5):
+    async with http.get(f"{tg.url}/client/events?after=0") as stream, asyncio.timeout(45):
         while True:
             line = (await stream.content.readline()).decode()
             if '"kind": "message"' in line:
@@ -95,7 +95,7 @@ async def events(http: aiohttp.ClientSession, url: str, count: int, **headers: s
     """Return the first events of a stream as (id, kind)."""
     found: list[tuple[str, str]] = []
     event_id = ""
-    async with http.get(url, headers=headers) as stream, asyncio.timeout(5):
+    async with http.get(url, headers=headers) as stream, asyncio.timeout(45):
         while len(found) < count:
             name, _, value = (await stream.content.readline()).decode().rstrip().partition(": ")
             if name == "id":
@@ -110,7 +110,7 @@ async def test_a_listener_of_another_run_is_told_and_blocks_nobody(
     tg: TelegramStandIn, http: aiohttp.ClientSession, given: str
 ):
     await tg.client.send(USER, "before")
-    async with http.get(f"{tg.url}/client/events?after={given}") as stream, asyncio.timeout(5):
+    async with http.get(f"{tg.url}/client/events?after={given}") as stream, asyncio.timeout(45):
         await stream.content.readuntil(b"\n\n")
         assert b'"kind": "missed"' in await stream.content.readuntil(b"\n\n")
         await tg.client.send(USER, "since then")

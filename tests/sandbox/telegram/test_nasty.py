@@ -115,7 +115,7 @@ async def test_a_second_poller_ends_the_first_ones_poll_and_takes_its_updates(tg
     poll = asyncio.create_task(call("getUpdates", timeout=20))
     await tg.client.wait_for(lambda: tg.world.updates.polling)
     tg.client.start_rival()
-    assert "terminated by other getUpdates" in (await asyncio.wait_for(poll, 5))["description"]
+    assert "terminated by other getUpdates" in (await asyncio.wait_for(poll, 45))["description"]
     await tg.client.wait_for(lambda: tg.world.updates.polling)
     await tg.client.send(USER, "/start")
     await tg.client.wait_for(lambda: not tg.world.updates.pending and tg.world.updates.polling)

@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X
 
 from sandbox.whatsapp import WhatsAppStandIn
 
-DEADLINE = 5.0
+DEADLINE = 45.0
 
 
 class Profile:

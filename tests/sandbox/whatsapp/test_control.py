@@ -208,7 +208,7 @@ async def command(*words: str) -> asyncio.subprocess.Process:
 
 async def test_the_command_serves_until_it_is_told_to_stop():
     process = await command("whatsapp", "--port", "0", "--speed", "50", "--http-error", "500", "--debug-never")
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(45):
         line = (await process.stdout.readline()).decode()
         url = re.search(r"http://127\.0\.0\.1:\d+/", line)[0]
         async with ClientSession() as session, session.get(url) as response:
@@ -222,7 +222,7 @@ async def test_a_busy_port_is_one_clear_line():
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
         process = await command("whatsapp", "--port", port)
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(45):
             out, err = await process.communicate()
     assert (process.returncode, err) == (1, b"")
     assert out.decode() == f"error: 127.0.0.1:{port} cannot be used: Address already in use\n"
