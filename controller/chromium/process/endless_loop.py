@@ -9,7 +9,7 @@ Until then nothing is known, and nothing is done. For one event loop.
 import asyncio
 import contextlib
 import logging
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from typing import Protocol
 
 from controller.chromium.process.main_threads import Work
@@ -64,13 +64,13 @@ class EndlessLoop:
         if self._asking is None:
             if work.busy >= BUSY:
                 self._ran = dict(work.ran)
-                self._asking = asyncio.create_task(_heard(self._page.answer()), name="question to a busy page")
+                self._asking = asyncio.create_task(_heard(self._page.answer), name="question to a busy page")
             return None
         used = max((ran - self._ran[pid] for pid, ran in work.ran.items() if pid in self._ran), default=0.0)
         if used < LONGEST_TASK * (LOADING if self._page.is_loading else 1.0):
             return None
         if self._relaying is None:
-            self._relaying = asyncio.create_task(_heard(self._page.relay()), name="question to a busy page's browser")
+            self._relaying = asyncio.create_task(_heard(self._page.relay), name="question to a busy page's browser")
         elif self._relaying.done():
             if self._relaying.result():
                 return f"its script ran for {used:.0f} s without a pause"
@@ -85,9 +85,9 @@ class EndlessLoop:
         self._asking = self._relaying = None
 
 
-async def _heard(question: Awaitable[None]) -> bool:
+async def _heard(ask: Callable[[], Awaitable[None]]) -> bool:
     with contextlib.suppress(DriverError):
-        await question
+        await ask()
         return True
     log.debug("A busy page, or its browser, could not be asked")
     return False

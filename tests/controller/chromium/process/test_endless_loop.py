@@ -1,6 +1,8 @@
 """A script that never returns is distinguished from long tasks, a slow machine, and answers that are under way."""
 
 import asyncio
+import gc
+import warnings
 
 import pytest
 
@@ -113,3 +115,16 @@ async def test_another_process_has_not_used_what_the_asked_one_did() -> None:
     await settle()
     assert loop.look(Work(1.0, {8: 50})) is None
     loop.stop()
+
+
+async def test_a_question_that_is_taken_back_before_it_was_put_leaves_nothing() -> None:
+    page = FakePage()
+    loop = EndlessLoop(page)
+    with warnings.catch_warnings(record=True) as warned:
+        warnings.simplefilter("always")
+        loop.look(Work(1.0, {7: 100.0}))
+        loop.stop()
+        await settle()
+        gc.collect()
+    assert [str(each.message) for each in warned] == []
+    assert page.asked == 0
