@@ -185,13 +185,17 @@ class Linking:
 
     async def _begin(self, request: Request, number: str, begin: Begin) -> None:
         """Start an account whose turn has come."""
-        try:
-            await self._start(number, lambda: begin(request))
-        except ShuttingDownError:
-            raise  # the next start reports the interrupted queue
-        except Exception:
-            self._leave(number, None)
-            raise
+
+        async def begin_or_leave() -> None:
+            try:
+                await begin(request)
+            except ShuttingDownError:
+                raise  # the next start reports the interrupted queue
+            except Exception:
+                self._leave(number, None)
+                raise
+
+        await self._start(number, begin_or_leave)
 
     async def _start(self, number: str, start: Callable[[], Awaitable[None]]) -> None:
         """Start an account; close it again if it has been removed from the queue meanwhile."""
@@ -199,6 +203,12 @@ class Linking:
         self._beginning.add(number)
         try:
             await start()
+        except ShuttingDownError:
+            raise
+        except Exception:
+            self._beginning.discard(number)
+            self.refresh(number)  # it may have been linked or removed meanwhile
+            raise
         finally:
             self._beginning.discard(number)
         if turn is not None and turn.open and self._queues.position(number) is None:

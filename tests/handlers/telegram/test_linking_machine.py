@@ -8,6 +8,7 @@ from contextlib import contextmanager, suppress
 from types import SimpleNamespace
 from typing import Any
 
+import pytest
 from hypothesis import Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
@@ -340,3 +341,21 @@ LinkingMachine.TestCase.settings = settings(
     max_examples=100, stateful_step_count=25, deadline=None, derandomize=True, phases=[Phase.explicit, Phase.generate]
 )
 TestLinking = LinkingMachine.TestCase
+
+
+@pytest.mark.parametrize("meanwhile", ["is_linked", "is_removed"])
+def test_what_happens_during_a_start_that_fails_is_not_missed(meanwhile):
+    """Found by the machine in 9,000 longer runs: the queue was held up for good."""
+    machine = LinkingMachine()
+    machine.begin()
+    number = "+4915112345000"
+    try:
+        machine.link(person=2, number=number)
+        machine.starts_are_slow()
+        machine.starts_fail(fail=True)
+        machine.link(person=2, number=number)
+        getattr(machine, meanwhile)(number=number)
+        machine.let_go()
+        machine.the_open_one_is_being_linked()
+    finally:
+        machine.teardown()
