@@ -25,7 +25,7 @@ POLL_DEADLINE = POLL_SECONDS + 10.0
 """Seconds after which a poll without a response counts as lost."""
 CLOSE_DEADLINE = 10.0
 """Seconds that one step of closing may take."""
-UPDATES = ("message", "callback_query", "my_chat_member")
+UPDATES = ("message", "callback_query", "my_chat_member", "channel_post")
 
 CallListener = Callable[[str, str], None]
 """Called with a method's name and the outcome of one call: `ok`, an HTTP status, or `no answer`."""

@@ -30,6 +30,8 @@ class Kind(Enum):
     OTHER_CONTENT = auto()
     """A message with a picture, a sticker, a voice …"""
     PRESS = auto()
+    CHANNEL_POST = auto()
+    """A post in a channel: who wrote it is not told, so that nothing in it is obeyed."""
     MOVED = auto()
     """A group became a supergroup, under the id `moved_to`."""
     ADDED = auto()
@@ -64,6 +66,10 @@ def read_update(raw: Update, bot: Bot, now: datetime, earliest: datetime | None)
     update = telegram.Update.de_json(_lean(raw), bot)
     if (message := update.message) is not None:
         return _message(number, message, now, earliest)
+    if (post := update.channel_post) is not None:
+        place, asked = Place(post.chat.id), post.message_id
+        request = Request(0, "", place, private=False, words=post.text or "", update=number, asked=asked)
+        return Incoming(Kind.CHANNEL_POST, number, request)
     if (query := update.callback_query) is not None:
         return _press(number, query, now, earliest)
     if (member := update.my_chat_member) is not None and not member.from_user.is_bot:
@@ -77,8 +83,9 @@ def read_update(raw: Update, bot: Bot, now: datetime, earliest: datetime | None)
 def _lean(raw: Update) -> dict[str, Any]:
     """Drop the parts of an update that we never use, which take most of the time to parse: a thousand may arrive."""
     lean = dict(raw)
-    if isinstance(message := lean.get("message"), dict):
-        lean["message"] = {key: value for key, value in message.items() if key not in _NEVER_READ}
+    for kind in ("message", "channel_post"):
+        if isinstance(message := lean.get(kind), dict):
+            lean[kind] = {key: value for key, value in message.items() if key not in _NEVER_READ}
     if isinstance(query := lean.get("callback_query"), dict) and isinstance(message := query.get("message"), dict):
         about = {key: value for key, value in message.items() if key not in _NEVER_READ_OF_PRESSED}
         lean["callback_query"] = query | {"message": about}

@@ -112,9 +112,8 @@ class Intake:
         if incoming.kind is Kind.MOVED:
             self._chats.moved(request.chat, incoming.moved_to)
             return None
-        if incoming.anonymous:
-            if self._router.is_ours(request):
-                self._tasks.start(self._responder.send(request.place, answers.ANONYMOUS), "an anonymous admin")
+        if incoming.anonymous or incoming.kind is Kind.CHANNEL_POST:
+            self._answer_unnamed(incoming, request)
             return None
         if not self._people.is_known(request.user):
             self._meet_stranger(incoming.kind, request)
@@ -128,6 +127,15 @@ class Intake:
         if incoming.kind is Kind.OTHER_CONTENT:
             return request if request.private else None
         return request
+
+    def _answer_unnamed(self, incoming: Incoming, request: Request) -> None:
+        """Answer a command whose sender Telegram does not name; it is not obeyed."""
+        if not self._router.is_ours(request):
+            return
+        if incoming.kind is Kind.CHANNEL_POST:
+            self._strangers.posted_in_channel(request.place)
+        else:
+            self._tasks.start(self._responder.send(request.place, answers.ANONYMOUS), "an anonymous admin")
 
     def _meet_stranger(self, kind: Kind, request: Request) -> None:
         if kind is Kind.PRESS and self._strangers_presses < STRANGERS_AT_ONCE:

@@ -41,6 +41,11 @@ class Strangers:
         if self._limits.may_answer(user, asyncio.get_running_loop().time()):
             self._tasks.start(self._answer(user, name, place), "a stranger")
 
+    def posted_in_channel(self, place: Place) -> None:
+        """Answer a command in a channel, at most once a minute: anybody may have written it. Returns at once."""
+        if self._limits.may_answer(place.chat, asyncio.get_running_loop().time()):
+            self._tasks.start(self._responder.send(place, answers.IN_A_CHANNEL), "a command in a channel")
+
     async def _answer(self, user: int, name: str, place: Place) -> None:
         await self._responder.send(place, answers.stranger(user))
         async with self._storing:

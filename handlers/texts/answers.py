@@ -139,6 +139,10 @@ ANOTHER_ASKED = "Another number is open by now: look at it first. Nothing was ch
 NOTHING_HELD = "Nothing waits for that any more."
 ONLY_ADMINS = "Only admins may do that."
 ANONYMOUS = "I cannot see who you are: you write as the group. Turn off “Remain anonymous”, or write to me privately."
+IN_A_CHANNEL = (
+    "I take no commands in a channel, since I cannot see who writes: send that to me privately, or in a group. Alerts "
+    "may come here, if TELEGRAM_ALERT_CHAT_ID names this channel, and their buttons work."
+)
 TOO_MUCH_AT_ONCE = "That was too much at once: I left out some of it. /status shows how the accounts are."
 UNREADABLE = (
     "📭 Telegram sent me something that I cannot read, and I left it out. If something you sent was not answered, "

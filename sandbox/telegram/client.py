@@ -119,6 +119,14 @@ class Client:
         )
         return chat_view(chat)
 
+    def add_channel(self, title: str, members: list[int]) -> dict[str, Any]:
+        """Create a channel of which the bot is an administrator: its people post as the channel."""
+        chat = self.world.add_group(
+            title, supergroup=True, forum=False, members=dict.fromkeys(members, "administrator"), admin=True
+        )
+        chat.type = "channel"
+        return chat_view(chat)
+
     def migrate(self, chat_id: int, *, forum: bool = False) -> dict[str, Any]:
         """Upgrade a group to a supergroup; return the new chat."""
         return chat_view(posting.migrate(self.world, self.chat(chat_id), forum=forum))

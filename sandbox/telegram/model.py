@@ -9,7 +9,7 @@ from typing import Any, Literal
 from sandbox.telegram.markup.text import RichText
 
 Json = dict[str, Any]
-ChatType = Literal["private", "group", "supergroup"]
+ChatType = Literal["private", "group", "supergroup", "channel"]
 BotStatus = Literal["member", "administrator", "left", "kicked"]
 
 # In a forum, messages without a topic are shown in "General", whose thread id is 1 and is never sent.
@@ -148,7 +148,10 @@ class Message:
         found: Json = {"message_id": self.id}
         if self.thread_id is not None:
             found["message_thread_id"] = self.thread_id
-        found["from"] = self.sender.to_json()
+        if self.chat.type == "channel":  # who posts is not told
+            found["sender_chat"] = self.chat.to_json()
+        else:
+            found["from"] = self.sender.to_json()
         found["chat"] = self.chat.to_json()
         found["date"] = int(self.date)
         if self.edited_at is not None:
@@ -200,7 +203,7 @@ class Topic:
 
 @dataclass(slots=True)
 class Chat:
-    """A private chat, a group or a supergroup, with all its messages."""
+    """A private chat, a group, a supergroup or a channel, with all its messages."""
 
     id: int
     type: ChatType

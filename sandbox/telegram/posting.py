@@ -97,7 +97,7 @@ def person_says(
         unblock(world, chat)
     message = add(world, chat, user, Content(normalise(text, [])), thread_id=thread_id, reply_to=reply_to)
     if chat.bot_status in {"member", "administrator"} and chat.migrated_to is None and _bot_sees(world, chat, message):
-        world.updates.push("message", message.to_json())
+        world.updates.push("channel_post" if chat.type == "channel" else "message", message.to_json())
     return message
 
 

@@ -100,7 +100,7 @@ class World:
 
     def next_message_id(self, chat: Chat) -> int:
         """Return the next id, as Telegram numbers: private chats and groups jointly, each supergroup separately."""
-        if chat.type != "supergroup":
+        if chat.type not in {"supergroup", "channel"}:
             return next(self._shared_message_ids)
         chat.next_message_id += 1
         return chat.next_message_id - 1
@@ -126,7 +126,7 @@ class World:
             raise migrated(chat.migrated_to)
         if chat.deactivated and write:
             raise forbidden("the group chat was deleted" if chat.type == "group" else "user is deactivated")
-        kind = "group chat" if chat.type == "group" else "supergroup chat"
+        kind = f"{chat.type} chat"
         if chat.bot_status == "kicked":
             raise forbidden(f"bot was kicked from the {kind}")
         if chat.bot_status == "left":
