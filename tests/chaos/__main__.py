@@ -7,12 +7,12 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
-from tests.chaos import faults, field, hosts, outages, pairs, stops, trial, watchers
+from tests.chaos import faults, field, hosts, outages, pairs, stops, trial, waits, watchers
 from tests.chaos.durations import DEFAULTS, QUICK_PINGS, SHORT, TRUE_PINGS
 from tests.chaos.stage import Stage, StageError, stage
 from tests.chaos.table import Row, line, markdown
@@ -96,12 +96,33 @@ async def chaos(told: argparse.Namespace) -> list[Row]:
 
     settings, pings = (SHORT, QUICK_PINGS) if told.quick else (DEFAULTS, TRUE_PINGS)
     patience = QUICK_PATIENCE if told.quick else 1.0
-    for row in await _watched(told):
-        done(row)
-    wanted = [name for name in hosts.TRIALS if not told.quick and (not told.only or any(p in name for p in told.only))]
-    await hosts.run(wanted, done)
-    if told.only and all("outside" in each or "host:" in each for each in told.only):
-        return rows
+    background = asyncio.gather(_watched(told, done), waits.run(_picked(waits.NAMES, told), settings, pings, done))
+    try:
+        if told.quick:
+            await background  # which runs among other tests: one thing at a time
+        await _foreground(told, settings, pings, patience, done)
+    except BaseException:
+        background.cancel()
+        raise
+    await background
+    return rows
+
+
+def _picked(names: Iterable[str], told: argparse.Namespace) -> list[str]:
+    """Choose among rows that the short form leaves out."""
+    return [name for name in names if not told.quick and (not told.only or any(p in name for p in told.only))]
+
+
+async def _foreground(
+    told: argparse.Namespace,
+    settings: Mapping[str, str],
+    pings: Mapping[str, float],
+    patience: float,
+    done: Callable[[Row], None],
+) -> None:
+    await hosts.run(_picked(hosts.TRIALS, told), done)
+    if told.only and all("outside" in each or "host:" in each or each in waits.NAMES for each in told.only):
+        return
     with tempfile.TemporaryDirectory(prefix="sb") as folder:
         async with stage(
             Path(folder), accounts=told.accounts, settings=settings, pings=pings, patience=patience
@@ -119,16 +140,16 @@ async def chaos(told: argparse.Namespace) -> list[Row]:
                     told.log.write_text("\n".join(here.logs) + "\n", encoding="utf-8")
         if not told.quick and (not told.only or any(part in "SIGTERM at moments" for part in told.only)):
             done(await stops.run(Path(folder) / "stops"))
-    return rows
 
 
-async def _watched(told: argparse.Namespace) -> list[Row]:
+async def _watched(told: argparse.Namespace, done: Callable[[Row], None]) -> None:
     """The rows about external monitoring: separate programs, side by side."""
     if told.only:
         names = [name for name in watchers.TRIALS if any(part in name for part in told.only)]
     else:
         names = list(QUICK_WATCHED if told.quick else watchers.TRIALS)
-    return await watchers.run(names, watchers.SHORT if told.quick else watchers.DEFAULTS)
+    for row in await watchers.run(names, watchers.SHORT if told.quick else watchers.DEFAULTS):
+        done(row)
 
 
 async def _end(here: Stage) -> Row:
@@ -190,7 +211,7 @@ def main(argv: list[str] | None = None, run: Callable[..., Awaitable[list[Row]]]
     parser.add_argument(
         "--accounts", type=int, choices=range(1, 7), metavar="1–6", help="how many (default 6, quick 3)"
     )
-    parser.add_argument("--minutes", type=float, default=10, help="of two faults at a time (default 10)")
+    parser.add_argument("--minutes", type=float, default=4, help="of two faults at a time (default 4)")
     parser.add_argument("--seed", type=int, default=1, help="of their choice (default 1)")
     parser.add_argument("--only", action="append", default=[], metavar="TEXT", help="rows whose name has this in it")
     parser.add_argument("--markdown", type=Path, metavar="FILE", help="write the table there too")

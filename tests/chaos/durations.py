@@ -12,7 +12,8 @@ DEFAULTS = {
     "CONNECT_TIMEOUT_SECONDS": "60",
     "SYNC_TIMEOUT_SECONDS": "180",
 }
-"""The product's own defaults, as documented and in .env.example."""
+"""The product's own defaults, as documented and in .env.example, but for STABLE_AFTER_SECONDS (300): the counters of an
+account are zero again before its next row."""
 
 SHORT = DEFAULTS | {
     "RECONNECT_DELAYS": "0.2,0.4,0.8,1.6",
