@@ -65,6 +65,7 @@ class Documents:
     def __init__(self, page: Page, cdp: CDPSession, url: str, timing: Timing, owner: Owner) -> None:
         self._page, self._cdp, self._url, self._timing, self._owner = page, cdp, url, timing, owner
         self._origin: str | None = None
+        self._shown: SplitResult | None = None
         self._is_away = False
         self._recognised = asyncio.Event()
         self._settling: asyncio.Task[None] | None = None
@@ -106,7 +107,13 @@ class Documents:
         except TimeoutError:
             picture = await take_picture(self._page)
             if not recognised.is_set():
-                self._owner.end(Ended(Reason.PAGE_UNKNOWN, "the page is none that we know", picture=picture))
+                self._owner.end(Ended(Reason.PAGE_UNKNOWN, self._unknown(), picture=picture))
+
+    def _unknown(self) -> str:
+        known = _address(self._url)
+        if self._shown is None or _origin(self._shown) == _origin(known):
+            return "the page is none that we know"
+        return f"the page is none that we know: {known.hostname} led to {_host(self._shown)}"
 
     async def _go(self) -> None:
         doing = "load the page"
@@ -183,6 +190,7 @@ class Documents:
             return
         unreachable = frame.get("unreachableUrl")
         url = _address(unreachable or frame["url"])
+        self._shown = url
         query = parse_qs(url.query)
         was_recognised = self._recognised.is_set() or self._settling is not None
         if query.get("post_logout") == ["1"]:

@@ -71,6 +71,7 @@ class Subject(Enum):
 
     END = "the session's end"
     CODE = "a code on a page that had a session"
+    NUMBER = "whose account is open, where that appears or changes later"
     COVER = "what covers the page"
     SIGN = "the one sign that it is ready"
 
@@ -107,6 +108,7 @@ class PageReader:
         self._linked = False
         self._socket_up = True
         self._in_conflict = False
+        self._took_over = False
         self._cover: Cover | None = None
         self._cover_told = False
         self._ending = False
@@ -144,6 +146,8 @@ class PageReader:
                 self._begin_anew()
             case Dialog():
                 self._cover_told = True
+            case Identified():
+                self._identified = meant.number
             case _:
                 pass
         yield meant
@@ -189,17 +193,14 @@ class PageReader:
         if snapshot.asks_for_scan:
             if not self._had_session and snapshot.number is None:
                 self._begin_anew()
+            yield Stands(Subject.NUMBER, None)
             return
-        if snapshot.number is None:
-            return
-        if self._authenticated is None:
+        if self._authenticated is None and snapshot.number is not None:
             self._authenticated = snapshot.number
             yield Authenticated(snapshot.number or None)
-        if snapshot.number and snapshot.number != self._identified:
-            is_news = self._authenticated != snapshot.number
-            self._identified = snapshot.number
-            if is_news:
-                yield Identified(snapshot.number)
+        # A number that appears later, or another one, may lead to a log-out: a glimpse of it is no evidence.
+        news = Identified(snapshot.number) if snapshot.number and snapshot.number != self.number else None
+        yield Stands(Subject.NUMBER, news, ENDS_AFTER)
 
     def _show_code(self, snapshot: Snapshot) -> Iterator[Meaning]:
         if snapshot.code is None:
@@ -268,8 +269,11 @@ class PageReader:
     def _block(self, snapshot: Snapshot) -> Iterator[Meaning]:
         word = snapshot.connection.blocked
         is_conflict = word == "CONFLICT"
+        if is_conflict and not self._in_conflict and self._took_over:
+            self._takeover = False  # it was taken back once, and lost again: two browsers must not go on for ever
         if is_conflict and self._takeover:
             if not self._in_conflict:
+                self._took_over = True
                 yield Finding.TAKE_OVER
         elif word is not None:
             reason, detail = _BLOCKS[word]

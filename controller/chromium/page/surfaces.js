@@ -38,6 +38,24 @@
     }
   }
 
+  /** A property of one of the page's objects; undefined if its getter throws, like one that is not there. */
+  function read(model, name) {
+    try {
+      return model?.[name];
+    } catch {
+      return undefined;
+    }
+  }
+
+  /** A function whose result is null if anything of the page that it reads throws. */
+  const unfailing = (reads) => (...args) => {
+    try {
+      return reads(...args);
+    } catch {
+      return null;
+    }
+  };
+
   /** A string from the page, truncated: it may be of any length. */
   const word = (value) => (typeof value === "string" ? value.slice(0, LONGEST_WORD) : null);
 
@@ -110,6 +128,9 @@
     const words = head === "" || all.startsWith(head) ? all : `${head} ${all}`;
     return { words: words.slice(0, LONGEST_TEXT), known: isNews(box), locked: false };
   }
+
+  /** Whether an element may be a dialog, or contain one, by its first look. */
+  const isDialog = (node) => node instanceof Element && (node.matches(DIALOGS) || node.firstElementChild?.matches(DIALOGS) === true);
 
   /** Press the known dialog's only button; false if there is none. */
   function dismiss() {
@@ -200,7 +221,7 @@
   const wids = () => {
     const known = ["getMaybeMeUser", "getMaybeMePnUser", "getMeUser", "getMaybeMeLidUser"].map((name) => call(PREFERENCES, name));
     // Leftovers of another session count only if a session is open.
-    const late = word(socket()?.state) === "CONNECTED" ? [conn()?.wid, keptWid()] : [];
+    const late = word(read(socket(), "state")) === "CONNECTED" ? [read(conn(), "wid"), keptWid()] : [];
     return [...known, ...late].filter((wid) => wid !== null && wid !== undefined);
   };
 
@@ -263,12 +284,12 @@
 
   /** The connection as the page describes it, read live; null for each value that cannot be read. */
   function live() {
-    const synced = socket()?.hasSynced;
+    const synced = read(socket(), "hasSynced");
     return {
-      state: word(socket()?.state),
-      stream: word(socket()?.stream),
-      mode: word(stream()?.mode),
-      info: word(stream()?.displayInfo ?? stream()?.info),
+      state: word(read(socket(), "state")),
+      stream: word(read(socket(), "stream")),
+      mode: word(read(stream(), "mode")),
+      info: word(read(stream(), "displayInfo") ?? read(stream(), "info")),
       synced: typeof synced === "boolean" ? synced : null,
       chats: marks().chats,
       offline: visible(one("[data-testid=alert-computer], [data-icon=alert-computer]")),
@@ -291,8 +312,8 @@
     "loading": exported("WAWebOfflineHandler", "OfflineMessageHandler") !== null || history() !== null,
     "messages": messages() !== null,
     "server query": ownQuery() !== null,
-    "take over": typeof socket()?.takeover === "function",
-    "log out": typeof socket()?.logout === "function",
+    "take over": typeof read(socket(), "takeover") === "function",
+    "log out": typeof read(socket(), "logout") === "function",
   });
 
   /** Seconds until a block ends, if the page shows it, or null. */
@@ -318,7 +339,7 @@
    * null: no such query exists. An empty answer (nobody has that address) comes from the page itself: false.
    */
   async function serverAnswers() {
-    const wid = ownWid();
+    const wid = unfailing(ownWid)();
     if (ownQuery() === null || wid === null) return null;
     try {
       const answer = await ownQuery()(wid);
@@ -348,8 +369,10 @@
   }
 
   return {
-    socket, stream, conn, cmd, messages, marks, codeOfModules, codeOfDom, refreshCode, refreshButton, me, percent, live,
-    blockEndsIn, serverAnswers, canAsk: () => ownQuery() !== null && ownWid() !== null, sendPresence, takeOver, logOut, dialog, dismiss,
-    headline, build, parts, history,
+    socket, stream, conn, cmd, messages, marks, codeOfModules, codeOfDom, refreshCode, refreshButton, live, serverAnswers,
+    sendPresence, takeOver, logOut, isDialog, dismiss, headline, parts, history,
+    ref: () => read(conn(), "ref") ?? null,
+    me: unfailing(me), percent: unfailing(percent), blockEndsIn: unfailing(blockEndsIn), dialog: unfailing(dialog), build: unfailing(build),
+    canAsk: () => ownQuery() !== null && unfailing(ownWid)() !== null,
   };
 })()

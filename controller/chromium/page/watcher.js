@@ -61,7 +61,7 @@
     const live = surfaces.live();
     const { state } = live;
     const marks = surfaces.marks();
-    const ref = surfaces.conn()?.ref ?? null;
+    const ref = surfaces.ref();
     const expired = state === "UNPAIRED_IDLE" || (state === null && marks.expired);
     if (expired) {
       deadRef = ref; // it stays in the model, but must not be shown again
@@ -181,10 +181,27 @@
     attach("messages", "add", heard);
   }
 
-  /** A dialog, a list, a lock: a snapshot follows whatever appears or disappears. An idle page changes nothing. */
+  let hurriedAt = -Infinity;
+
+  /** A snapshot at once, unless there was one just now: for what people should know without delay. */
+  function lookNow() {
+    if (now() - hurriedAt < MOVED_MS) return lookSoon();
+    hurriedAt = now();
+    look();
+  }
+
+  /**
+   * A list, a lock: a snapshot follows whatever appears or disappears, and at once where it is a dialog, or lies upon
+   * the page (a busy chat list does not). An idle page changes nothing.
+   */
   function watchElements() {
+    const isCover = ({ target, addedNodes }) =>
+      addedNodes.length > 0 && (target === document.body || surfaces.isDialog(addedNodes[0]));
     try {
-      new MutationObserver(lookSoon).observe(document, { childList: true, subtree: true });
+      new MutationObserver((records) => (records.some(isCover) ? lookNow() : lookSoon())).observe(document, {
+        childList: true,
+        subtree: true,
+      });
     } catch {
       // then only polling notices it
     }
@@ -199,7 +216,7 @@
     const marks = surfaces.marks();
     if (surfaces.socket() === null && !marks.code && !marks.chats) return;
     modulesSince ??= now();
-    const build = surfaces.build();
+    const build = surfaces.build() ?? "";
     const isPartial = surfaces.socket() === null; // its modules may still be loading
     if ((build === "" || isPartial) && now() - modulesSince < BUILD_MS) return;
     loadedTold = tell({ kind: "loaded", build, parts: surfaces.parts() });

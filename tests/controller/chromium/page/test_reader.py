@@ -22,7 +22,7 @@ from controller.accounts.reports import (
     SocketDown,
     Syncing,
 )
-from controller.chromium.page.reader import Finding, LogOutSaid, PageReader, Stands, Subject
+from controller.chromium.page.reader import ENDS_AFTER, Finding, LogOutSaid, PageReader, Stands, Subject
 from controller.chromium.page.snapshot import Connection
 
 CODE = "2@ref,static,identity,secret,1"
@@ -215,12 +215,32 @@ def test_no_word_for_a_connection_outvotes_one_against_it(words: dict[str, Any],
     assert Connection.parse(words).is_up is is_up
 
 
-def test_a_number_that_becomes_known_late_is_told_when_it_does() -> None:
-    up = {"synced": True, "mode": "MAIN", "info": "NORMAL"}
-    reports = read(
-        snapshot("CONNECTED", me="", **up), snapshot("CONNECTED", me=ME, **up), snapshot("CONNECTED", me=ME, **up)
-    )
-    assert reports == [Finding.RECOGNISED, Authenticated(None), Finding.LINKED, Identified(f"+{ME}")]
+UP = {"synced": True, "mode": "MAIN", "info": "NORMAL"}
+
+
+def test_a_number_that_becomes_known_late_is_told_once_it_stands() -> None:
+    reader = PageReader(takeover=False)
+    seen = [meant for me in ("", ME) for meant in reader.read(snapshot("CONNECTED", me=me, **UP))]
+    assert [each for each in seen if not isinstance(each, Stands)] == [
+        Finding.RECOGNISED,
+        Authenticated(None),
+        Finding.LINKED,
+    ]
+    assert stands(snapshot("CONNECTED", me="", **UP), snapshot("CONNECTED", me=ME, **UP)) == {
+        Subject.NUMBER: Identified(f"+{ME}")
+    }
+    assert list(reader.believed(Identified(f"+{ME}"))) == [Identified(f"+{ME}")]
+    again = list(reader.read(snapshot("CONNECTED", me=ME, **UP)))
+    assert Stands(Subject.NUMBER, None, ENDS_AFTER) in again
+
+
+@pytest.mark.parametrize("after", [ME, "", None])
+def test_a_glimpse_of_another_number_logs_nobody_out(after: str | None) -> None:
+    """What follows a number that is not the account's cannot be undone."""
+    seen = [snapshot("CONNECTED", me=me, **UP) for me in (ME, "4915119999999")]
+    assert not [each for each in read(*seen) if isinstance(each, Identified)]
+    assert stands(*seen)[Subject.NUMBER] == Identified("+4915119999999")
+    assert Subject.NUMBER not in stands(*seen, snapshot("CONNECTED", me=after, **UP))
 
 
 def test_a_percentage_that_moves_is_told_where_nobody_is_known() -> None:
@@ -276,14 +296,16 @@ def test_use_here_is_for_one_opening_and_a_later_conflict_is_told() -> None:
     assert stands(*seen, takeover=True)[Subject.END].reason is Reason.CONFLICT
 
 
-def test_a_conflict_before_it_is_linked_is_taken_over_each_time() -> None:
-    reports = read(
-        snapshot("CONFLICT", me=ME), snapshot("CONFLICT", me=ME, percent=3), snapshot("CONNECTED", me=ME),
+def test_a_conflict_that_comes_back_is_not_taken_over_again_in_the_same_opening() -> None:
+    """Two browsers that take the session from each other would do so for ever."""
+    seen = (
+        snapshot("CONFLICT", me=ME), snapshot("CONFLICT", me=ME, percent=3), snapshot("OPENING", me=ME),
         snapshot("CONFLICT"),
-        takeover=True,
     )  # fmt: skip
-    assert reports.count(Finding.TAKE_OVER) == 2
-    assert not any(isinstance(meant, Ended) for meant in reports)
+    assert read(*seen[:2], takeover=True).count(Finding.TAKE_OVER) == 1
+    assert Subject.END not in stands(*seen[:2], takeover=True), "the page takes a moment"
+    assert read(*seen, takeover=True).count(Finding.TAKE_OVER) == 1
+    assert stands(*seen, takeover=True)[Subject.END].reason is Reason.CONFLICT
 
 
 @pytest.mark.parametrize("state", ["OPENING", "TIMEOUT", "UNLAUNCHED", "PAIRING", "A_NEW_ONE"])
