@@ -77,6 +77,8 @@ from controller.accounts.reports import (
 from controller.accounts.step import OF_ATTEMPT, Step
 
 ALL_TIMERS = frozenset(Timer)
+_MOST_DISMISSED = 3
+"""How often in one browser a dialog is dismissed without a person."""
 
 
 def advance(connection: Connection, event: Event, policy: Policy) -> tuple[Connection, tuple[Effect, ...]]:
@@ -420,9 +422,8 @@ def _dialog(step: Step, dialog: Dialog) -> None:
         _end(step, Ended(Reason.SCREEN_LOCKED, dialog.words))
     elif not dialog.known:
         step.set(dialog=dialog)
-    elif step.policy.dialogs is Dialogs.CONTINUE:
-        step.set(dialog=dialog)
-        step.effects.append(Dismiss(before.session))
+    elif _may_dismiss(step, dialog):
+        _dismiss(step, dialog)
     elif Timer.PERSON in before.spent:
         _end(step, Ended(Reason.DEADLINE, f"{Stage.DIALOG} took too long"))
     else:
@@ -433,6 +434,16 @@ def _dialog(step: Step, dialog: Dialog) -> None:
         step.alert(Alert(Reason.DIALOG, detail=dialog.words))
 
 
+def _may_dismiss(step: Step, dialog: Dialog) -> bool:
+    """Whether to dismiss it without a person: one that keeps coming back is not what it is taken for."""
+    return dialog.known and step.policy.dialogs is Dialogs.CONTINUE and step.connection.dismissed < _MOST_DISMISSED
+
+
+def _dismiss(step: Step, dialog: Dialog) -> None:
+    step.set(dialog=dialog, dismissed=step.connection.dismissed + 1)
+    step.effects.append(Dismiss(step.connection.session))
+
+
 def _next_dialog(step: Step, dialog: Dialog) -> None:
     if dialog.locked:
         _end(step, Ended(Reason.SCREEN_LOCKED, dialog.words))
@@ -441,10 +452,10 @@ def _next_dialog(step: Step, dialog: Dialog) -> None:
 
 
 def _dialog_over_connection(step: Step, dialog: Dialog) -> None:
-    step.set(dialog=dialog)
-    if dialog.known and step.policy.dialogs is Dialogs.CONTINUE:
-        step.effects.append(Dismiss(step.connection.session))
+    if _may_dismiss(step, dialog):
+        _dismiss(step, dialog)
     else:
+        step.set(dialog=dialog)
         step.alert(Alert(Reason.DIALOG, detail=dialog.words, silent=True))
 
 

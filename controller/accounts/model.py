@@ -199,6 +199,8 @@ class Connection:
     partial: str = ""
     """What cannot be monitored on this page; one line."""
     dialog: Dialog | None = None
+    dismissed: int = 0
+    """How often a dialog was dismissed without a person (DIALOGS=continue)."""
     interrupted: Stage | None = None
     """The stage to resume once the dialog is answered."""
     looking: bool = False

@@ -79,6 +79,7 @@ class Changes(TypedDict, total=False):
     identified: str | None
     partial: str
     dialog: Dialog | None
+    dismissed: int
     interrupted: Stage | None
     looking: bool
     reloads: int
@@ -220,8 +221,9 @@ class Step:
         session = before.session + 1
         self.set(
             session=session, browser=Browser.OPEN, due=None, logged_out=None,
-            shown=None, pending_code=None, percent=None, identified=None, partial="", dialog=None, interrupted=None,
-            reloads=0, build="", missing=frozenset(), quiet=False, probing=False, failed_probes=0,
+            shown=None, pending_code=None, percent=None, identified=None, partial="",
+            dialog=None, dismissed=0, interrupted=None, reloads=0,
+            build="", missing=frozenset(), quiet=False, probing=False, failed_probes=0,
         )  # fmt: skip
         self.effects.append(
             Open(session, fresh=before.fresh, takeover=to.takeover, set_aside=before.foreign, lost=before.linked)

@@ -47,6 +47,10 @@ SHUTDOWN_DEADLINE = 2.0
 GOODBYE_TURNS = 5  # loop iterations: a close is detected in the first, TLS finishes a few later
 
 
+PORTAL = """<!doctype html><title>Guest network</title><h1>Welcome to our guest network</h1>
+<form><label>Room <input></label><label>Password <input type=password></label><button>Log in</button></form>"""
+
+
 class WhatsAppStandIn:
     """One stand-in; an async context manager. `url` is the page's address while running."""
 
@@ -126,6 +130,8 @@ class WhatsAppStandIn:
             return web.Response(status=status)
         if status := int(self.switches.number("http_error")):
             return web.Response(status=status, text=f"{status}: this server is not well.\n")
+        if (instead := self.switches.choice("instead")) != "off":
+            return self._instead(instead, request)
         nonce = secrets.token_urlsafe(16)
         html = (PAGE / "index.html").read_text().replace("{{nonce}}", nonce).replace("{{config}}", self._config())
         if self.switches.choice("unknown_build") == "all":
@@ -139,6 +145,17 @@ class WhatsAppStandIn:
                 "worker-src 'self'"
             )
         return response
+
+    def _instead(self, what: str, request: web.Request) -> web.StreamResponse:
+        """Answer as something between the browser and WhatsApp does."""
+        if what == "redirects":
+            raise web.HTTPFound(f"/?{int(request.query_string or 0) + 1}")
+        if what == "elsewhere":
+            raise web.HTTPFound(f"http://localhost:{self.port}/frame")
+        if what == "file":
+            headers = {"Content-Disposition": "attachment; filename=page.bin"}
+            return web.Response(body=b"page", content_type="application/octet-stream", headers=headers)
+        return web.Response(text=PORTAL if what == "portal" else "", content_type="text/html")
 
     def _config(self) -> str:
         config = {

@@ -92,6 +92,11 @@ TABLE: tuple[Switch, ...] = (
         "Loading the page",
         _flag("dns_gone", "The host's name does not resolve (other requests are reset)", "at once"),
         _number("http_error", "The page answers with this HTTP status, say 500"),
+        _choice(
+            "instead",
+            "What answers in the page's place: a network's log-in page, nothing, another host, a file, redirects",
+            ("off", "portal", "blank", "elsewhere", "file", "redirects"),
+        ),
         _number("slow_load", "The page's scripts arrive this many seconds later"),
         _flag("endless_load", "Loading never ends: the progress bar stays, no module appears"),
         _flag("no_csp", "Serve the page without its Content-Security-Policy"),

@@ -367,6 +367,11 @@ def pages(stage: Stage) -> list[Fault]:
             expected=replace(failed, reason="deadline", layer="launching", within=connect + 8, errors=(1, 1)),
         ),
         Fault(
+            name="a guest network's log-in page answers", do=switch("instead", "portal", kill()),
+            cure=both(_alert_is_there, cured("instead")),
+            expected=replace(failed, reason="page_unknown", layer="none that we know", within=25, alerts=(1, 1)),
+        ),
+        Fault(
             name="page not recognised", do=switch("unknown_build", "all", kill()),
             cure=both(_alert_is_there, cured("unknown_build")),
             expected=replace(failed, reason="page_unknown", layer="none that we know", within=25, alerts=(1, 1)),

@@ -411,6 +411,27 @@ async def test_a_page_that_is_hostile_from_its_first_moment_is_ended_as_well(tmp
         await bad.until_ended(Reason.PAGE_MISBEHAVES, after=count)
 
 
+@pytest.mark.timeout(120)
+@meets("instead")
+async def test_what_answers_in_whatsapp_s_place_is_told_as_such_and_tried_again(tmp_path):
+    async with a_world(tmp_path, policy=replace(POLICY, breaker_threshold=50, max_attempts=50)) as world:
+        account = await world.linked()
+        for value, reason, words in (
+            ("portal", Reason.PAGE_UNKNOWN, "the page is none that we know"),
+            ("elsewhere", Reason.PAGE_UNKNOWN, "127.0.0.1 led to http://localhost"),
+            ("file", Reason.LAUNCH_FAILED, "its host sent a file instead"),
+        ):
+            world.switches.set("instead", value)
+            count = len(account.moves)
+            await world.reopen(account)
+            ended = await account.until(
+                lambda count=count: next((m for m in account.moves[count:] if m.state is State.ERROR), None)
+            )
+            assert (ended.reason, ended.detail.endswith(words)) == (reason, True), ended.detail
+            world.switches.set("instead", "off")
+            await account.until_connected(after=len(account.moves))
+
+
 @meets("head_status", "only_browsers")
 async def test_a_host_that_refuses_all_but_browsers_is_reached_all_the_same(world):
     world.switches.set("head_status", 501)

@@ -287,6 +287,10 @@ class PageReader:
 
     def _cover_up(self, snapshot: Snapshot) -> Iterator[Meaning]:
         cover = None if snapshot.connection.blocked else snapshot.cover
+        if cover is not None and cover.locked and not self._recognised:
+            cover = (
+                None  # a password may be asked for by whatever answers in WhatsApp's place, such as a hotel's network
+            )
         if cover == self._cover:
             return
         self._cover = cover

@@ -35,6 +35,11 @@ _NET = {
     "ERR_ADDRESS_UNREACHABLE": "its host cannot be reached",
     "ERR_EMPTY_RESPONSE": "its host answered nothing",
     "ERR_TOO_MANY_REDIRECTS": "it redirects without end",
+    "ERR_UNSAFE_REDIRECT": "it redirects to where no page may",
+    "ERR_CERT_AUTHORITY_INVALID": "its certificate is not trusted: something else answers in its place",
+    "ERR_CERT_COMMON_NAME_INVALID": "its certificate is another host's: something else answers in its place",
+    "ERR_CERT_DATE_INVALID": "its certificate is not valid today: is this machine's clock right?",
+    "ERR_SSL_PROTOCOL_ERROR": "its host does not speak TLS: something else answers in its place",
     "ERR_PROXY_CONNECTION_FAILED": "the proxy cannot be reached",
     "ERR_PROXY_AUTH_UNSUPPORTED": "the proxy wants another user or password (407)",
     "ERR_PROXY_AUTH_REQUESTED": "the proxy wants another user or password (407)",
@@ -88,6 +93,8 @@ def translate(error: PlaywrightError, doing: str, reason: Reason) -> DriverError
         return DriverError(reason, _line(f"could not {doing}: it ended ({how}) {_cause(lines)}"))
     if net := _NET_ERROR.search(error.message):
         return DriverError(reason, f"could not {doing}: {_NET.get(net[1], 'network error')} (net::{net[1]})")
+    if "Download is starting" in error.message:
+        return DriverError(reason, f"could not {doing}: its host sent a file instead")
     if isinstance(error, PlaywrightTimeoutError):
         return DriverError(reason, f"could not {doing}: no answer in time")
     if _GONE.search(error.message):

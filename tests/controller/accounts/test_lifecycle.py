@@ -1496,6 +1496,18 @@ def test_k7_a_known_dialog_is_answered_at_once_where_that_is_wanted():
         assert Dismiss(7) not in effects
 
 
+@pytest.mark.parametrize("phase", [Stage.SYNCING, State.CONNECTED])
+def test_k7_a_dialog_that_comes_back_each_time_is_left_to_a_person(phase):
+    policy, link, dismissed, alerts = Policy(dialogs=Dialogs.CONTINUE), at(phase), 0, []
+    for _ in range(5):
+        link, effects = do(link, DIALOG, policy)
+        dismissed += Dismiss(7) in effects
+        alerts += [each.reason for each in effects if isinstance(each, Alert)]
+        if dismissed < 3:
+            link, _ = do(link, DialogClosed(), policy)
+    assert (dismissed, alerts) == (3, [Reason.DIALOG])
+
+
 def test_k7_an_unknown_dialog_is_told_with_the_deadline_that_it_leads_to():
     link, effects = do(at(Stage.LAUNCHING), Dialog("Something odd"))
     assert (link.phase, effects) == (Stage.LAUNCHING, ())

@@ -263,6 +263,13 @@ def test_a_dialog_is_told_once_it_stands_and_its_end_only_then() -> None:
     assert DialogClosed() in list(reader.read(snapshot("OPENING")))
 
 
+def test_a_password_asked_for_by_an_unknown_page_is_no_screen_lock() -> None:
+    """A hotel's network answers in WhatsApp's place: that needs no person, and is over by itself."""
+    lock = {"words": "Welcome to our guest network", "known": False, "locked": True}
+    assert stands(snapshot(None, dialog=lock)) == {}
+    assert stands(snapshot("UNLAUNCHED", dialog=lock)) == {Subject.COVER: Dialog(lock["words"], locked=True)}
+
+
 def test_the_parts_of_a_build_are_told() -> None:
     parts = {"socket": True, "stream": False, "made up": True, "messages": "yes"}
     (loaded,) = read({"kind": "loaded", "build": "2.3000.1", "parts": parts})
