@@ -173,7 +173,7 @@ class BoundsWatch:
             if watched.crowded == LOOKS:
                 why = why or f"{running[pid]} threads of its page computed at the same time, the most is {PARALLEL}"
             if why is None:
-                is_near = is_near or self._bounds.is_near(use) or watched.loop.is_asking or watched.crowded > 0
+                is_near = is_near or self._bounds.is_near(use) or watched.loop.is_silent or watched.crowded > 0
                 continue
             self._watched.pop(pid)
             watched.loop.stop()

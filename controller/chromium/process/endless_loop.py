@@ -49,13 +49,14 @@ class EndlessLoop:
         self._page = page
         self._asking: asyncio.Task[bool] | None = None
         self._relaying: asyncio.Task[bool] | None = None
+        self._is_silent = False
         self._ran: dict[int, float] = {}
         """pid → its processor time when the page was asked."""
 
     @property
-    def is_asking(self) -> bool:
-        """Whether an answer is awaited."""
-        return self._asking is not None
+    def is_silent(self) -> bool:
+        """Whether the page was asked before the last look, and had not answered by then."""
+        return self._is_silent
 
     def look(self, work: Work) -> str | None:
         """Describe in one line that its script does not return; None if it does, or if that is not known."""
@@ -66,6 +67,7 @@ class EndlessLoop:
                 self._ran = dict(work.ran)
                 self._asking = asyncio.create_task(_heard(self._page.answer), name="question to a busy page")
             return None
+        self._is_silent = True
         used = max((ran - self._ran[pid] for pid, ran in work.ran.items() if pid in self._ran), default=0.0)
         if used < LONGEST_TASK * (LOADING if self._page.is_loading else 1.0):
             return None
@@ -83,6 +85,7 @@ class EndlessLoop:
             if task is not None:
                 task.cancel()
         self._asking = self._relaying = None
+        self._is_silent = False
 
 
 async def _heard(ask: Callable[[], Awaitable[None]]) -> bool:
