@@ -84,7 +84,7 @@ KNOWN: list[tuple[str, Act, type[Report], float]] = [
     ("a reload by the page itself", lambda b, a: b.world.phones.reload(a.number), Reloaded, KNOWN_LIMIT),
     ("the renderer dies", lambda b, a: b.signal(a, "renderer", signal.SIGKILL), Ended, KNOWN_LIMIT),
     ("the browser dies", lambda b, a: b.signal(a, None, signal.SIGKILL), Ended, KNOWN_LIMIT),
-    ("navigation away", lambda b, a: b.world.phones.leave(a.number), Ended, KNOWN_LIMIT),
+    ("navigation away", lambda b, a: b.world.phones.harm("refresh", a.number), Ended, KNOWN_LIMIT),
     ("opened elsewhere (believed after 3 s)", lambda b, a: b.world.phones.conflict(a.number), Ended, BELIEVED_LIMIT),
     ("terms-of-service block (believed after 3 s)", lambda b, a: b.world.phones.state("TOS_BLOCK", number=a.number),
      Ended, BELIEVED_LIMIT),

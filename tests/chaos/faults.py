@@ -253,7 +253,10 @@ def crashes() -> list[Fault]:
         Fault(name="page crashes", do=_crash_page, expected=replace(_CLOSED, layer="page")),
         Fault(name="browser killed (-9)", do=kill(), expected=replace(_CLOSED, layer="browser")),
         Fault(name="page closed", do=_close_page, expected=replace(_CLOSED, layer="page")),
-        Fault(name="navigation away", do=phone("leave"), expected=Expected(reason="navigated", layer="page")),
+        Fault(
+            name="navigation away", do=phone("harm", how="refresh"),
+            expected=Expected(reason="navigated", layer="site-1.localhost", within=3, back=20),
+        ),
         Fault(
             name="page reloads itself", do=phone("reload"),
             expected=Expected(reason="reloaded", state="CONNECTING", within=2, attempts=(0, 0)),
@@ -365,6 +368,11 @@ def pages(stage: Stage) -> list[Fault]:
         Fault(
             name="load that never ends", do=switch("endless_load", True, kill()), cure=cured("endless_load"),
             expected=replace(failed, reason="deadline", layer="launching", within=connect + 8, errors=(1, 1)),
+        ),
+        Fault(
+            name="another page of the same host", do=phone("leave"),
+            expected=Expected(reason="page_unknown", state="ERROR", layer="none that we know", within=25, errors=(1, 1),
+                              alerts=(0, 1), also=frozenset({"reloaded"})),
         ),
         Fault(
             name="a guest network's log-in page answers", do=switch("instead", "portal", kill()),

@@ -294,13 +294,11 @@ def harms() -> list[Fault]:
         words="did more than any page may",
     )  # fmt: skip
     frames = replace(ended, layer="", within=15)  # for what it opened, or for the messages caused by each
-    away = Expected(reason="navigated", layer="site-1.localhost", within=3, back=20)
     return [
         *told,
         Fault(name="hostile page: memory", do=_hoards, expected=ended),
         Fault(name="hostile page: frames", prepare=switch("no_csp", True), do=phone("harm", how="frames"),
               after=cured("no_csp"), expected=frames),
-        Fault(name="hostile page: refresh to elsewhere", do=phone("harm", how="refresh"), expected=away),
     ]  # fmt: skip
 
 

@@ -73,6 +73,7 @@ class Documents:
     def watch(self) -> None:
         """Follow the page's navigation from now on."""
         self._cdp.on("Page.frameNavigated", self._navigated)
+        self._cdp.on("Page.loadEventFired", self._loaded)
 
     def recognise(self) -> None:
         """Mark the current document as recognised."""
@@ -213,6 +214,12 @@ class Documents:
         self._recognised = asyncio.Event()
         seconds = self._timing.load + self._timing.settle
         self._settling = asyncio.create_task(self._settle(seconds), name="recognition of a document")
+
+    def _loaded(self, _: dict[str, Any]) -> None:
+        """Expect a new document to be recognised soon, now that it has loaded."""
+        if self._settling is not None and not self._settling.done():
+            self._stop_settling()
+            self._settling = asyncio.create_task(self._settle(self._timing.settle), name="recognition of a document")
 
     def _stop_settling(self) -> None:
         if self._settling is not None:

@@ -59,6 +59,8 @@ def arguments(browser: Browser, extra: tuple[str, ...] = (), savings: frozenset[
         "--disable-background-networking",
         "--disable-domain-reliability",
         "--no-pings",
+        # No UDP past a proxy, which would show this machine's own address. WhatsApp Web needs it for calls only.
+        "--force-webrtc-ip-handling-policy=disable_non_proxied_udp",
         "--block-new-web-contents",  # for the headless shell: no page opens a window
         "--deny-permission-prompts",  # for a full Chromium: nobody is there to answer a prompt
         f"--user-agent={user_agent(browser)}",

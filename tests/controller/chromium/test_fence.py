@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -120,6 +121,57 @@ async def test_windows_and_foreign_frames_never_open(rig: Rig, stand_in: Any) ->
     await eventually(lambda: session.fence._tried >= 5)
     assert len(session._parts.context.pages) == 1
     assert len(rig.processes("renderer")) <= before + 1
+
+
+REACHES_OUT = """async ([http, udp, own]) => {
+  const calls = new RTCPeerConnection({ iceServers: [{ urls: `stun:${own}:${udp}` }] });
+  calls.createDataChannel('x');
+  await calls.setLocalDescription(await calls.createOffer());
+  const gathered = new Promise((resolve) => {
+    calls.onicegatheringstatechange = () => calls.iceGatheringState === 'complete' && resolve();
+  });
+  const asked = fetch(`http://127.0.0.1:${http}/`, { mode: 'no-cors' });
+  const read = await asked.then(() => 'read', () => 'refused');
+  await Promise.race([gathered, new Promise((resolve) => setTimeout(resolve, 3000))]);
+  return read;
+}"""
+
+
+@pytest.mark.chromium
+async def test_a_page_reaches_neither_this_machine_nor_anybody_past_the_proxy(
+    rig: Rig, stand_in: WhatsAppStandIn
+) -> None:
+    """As from a public address: the stand-in's own is a private one, from which more is allowed."""
+    stand_in.switches.set("no_csp", value=True)
+    rig.make(extra_args=(f"--ip-address-space-overrides=127.0.0.1:{stand_in.port}=public",))
+    asked: list[bytes] = []
+
+    class Datagrams(asyncio.DatagramProtocol):
+        def datagram_received(self, data: bytes, _: Any) -> None:
+            asked.append(data)
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked.append(await reader.readline())
+        writer.close()
+
+    datagrams, _ = await asyncio.get_running_loop().create_datagram_endpoint(Datagrams, local_addr=("0.0.0.0", 0))
+    async with await asyncio.start_server(answer, "127.0.0.1", 0) as health:
+        session = await rig.open()
+        await eventually(lambda: session._documents.is_recognised)
+        ports = health.sockets[0].getsockname()[1], datagrams.get_extra_info("sockname")[1]
+        assert await session.channel.evaluate(REACHES_OUT, [*ports, _own_address()]) == "refused"
+    datagrams.close()
+    assert asked == []
+
+
+def _own_address() -> str:
+    """This machine's address in its network; nothing is sent to find it."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(("192.0.2.1", 9))
+        except OSError:
+            return "127.0.0.1"
+        return str(probe.getsockname()[0])
 
 
 FILL = """async () => {

@@ -91,6 +91,13 @@ async def test_while_answers_are_under_way_nothing_is_known() -> None:
     loop.stop()
 
 
+async def test_a_page_that_goes_at_once_leaves_no_question_behind() -> None:
+    loop = EndlessLoop(FakePage())
+    assert loop.look(Work(1.0, {7: 0})) is None
+    loop.stop()  # before the question was even asked
+    await settle()
+
+
 async def test_a_browser_that_cannot_be_asked_says_nothing_of_its_page() -> None:
     loop = EndlessLoop(FakePage(relays=DriverError(Reason.SESSION_CLOSED, "gone")))
     assert await looks(loop, 0, 6, 12, 18, 24) is None
