@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 
 BUSY = 0.5
 """Share of the time in which the main thread must have worked for its page to be asked."""
-LONGEST_TASK = 5.0
+LONGEST_TASK = 4.0
 """Seconds of processor time that a page may use before it answers."""
 LOADING = 3.0
 """The factor for a page that still loads its chats: that takes the longest tasks it ever has."""

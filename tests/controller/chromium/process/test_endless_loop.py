@@ -47,10 +47,10 @@ async def test_a_page_that_computes_on_and_on_is_in_a_loop() -> None:
     loop = EndlessLoop(FakePage())
     assert await looks(loop, 100) is None
     assert not loop.is_silent
-    assert await looks(loop, 104.9) is None
+    assert await looks(loop, 103.9) is None
     assert loop.is_silent
-    assert await looks(loop, 105) is None, "its browser is asked first"
-    assert await looks(loop, 105.3) == "its script ran for 5 s without a pause"
+    assert await looks(loop, 104) is None, "its browser is asked first"
+    assert await looks(loop, 104.3) == "its script ran for 4 s without a pause"
     loop.stop()
 
 
@@ -58,10 +58,10 @@ async def test_a_page_that_answers_now_and_then_is_heavy_whatever_it_uses() -> N
     page = FakePage()
     loop = EndlessLoop(page)
     for ran in range(0, 100, 5):
-        assert await looks(loop, ran, ran + 4.9) is None
+        assert await looks(loop, ran, ran + 3.9) is None
         page.answers = True
         loop.stop()
-        await looks(loop, ran + 4.9)
+        await looks(loop, ran + 3.9)
         page.answers = False
     loop.stop()
 
@@ -77,7 +77,7 @@ async def test_an_answer_ends_the_question() -> None:
 
 async def test_a_page_that_gets_no_processor_is_slow() -> None:
     loop = EndlessLoop(FakePage())
-    assert await looks(loop, *(count / 100 for count in range(400))) is None
+    assert await looks(loop, *(count / 100 for count in range(390))) is None
     loop.stop()
 
 
