@@ -158,9 +158,9 @@ async def _end(here: Stage) -> Row:
     began = time.monotonic()
     code = await here.stop()
     row.detected = time.monotonic() - began
-    if code != 0 or row.detected > outages.STOP_LIMIT:
+    if code != 0 or row.detected > outages.STOP_LIMIT * here.patience:
         row.wrong.append(f"it ended with {code} after {row.detected:.0f} s")
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 5 * here.patience
     while left_behind(here.here.data_dir) and time.monotonic() < deadline:  # noqa: ASYNC110 - processes send no event
         await asyncio.sleep(0.1)
     census = here.census()

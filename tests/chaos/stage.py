@@ -168,9 +168,9 @@ class Stage:
             return
         mark = self.mark(account)
         await self.says(account, f"/suspend {account.number}")
-        await self.until(lambda: self.state(account) == "SUSPENDED", f"{account.name} suspended", 30)
+        await self.until(lambda: self.state(account) == "SUSPENDED", f"{account.name} suspended", 30 * self.patience)
         await self.says(account, f"/reconnect {account.number}")
-        await self.until_back(account, mark, 60)
+        await self.until_back(account, mark, 60 * self.patience)
 
     # --- facts --------------------------------------------------------------------------------------------------------
 
@@ -321,7 +321,7 @@ class Stage:
 
     async def settled(self, within: float = 12) -> Census:
         """The census once it is clean, or what is still left after a while. Log errors are never forgotten."""
-        deadline = time.monotonic() + within
+        deadline = time.monotonic() + within * self.patience
         trouble: tuple[str, ...] = ()
         while True:
             tasks = Counter[str]()

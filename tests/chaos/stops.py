@@ -73,19 +73,22 @@ MOMENTS = (
 )
 
 
-async def run(folder: Path, every: int = 1) -> Row:
-    """Stop at each moment (or each `every`-th), start again each time, and judge. Never raises for what it does."""
+async def run(folder: Path, every: int = 1, patience: float = 1.0) -> Row:
+    """Stop at each moment (or each `every`-th), start again each time, and judge. Never raises for what it does.
+
+    patience: the factor for the limits, 1 for measurements, more on a busy machine.
+    """
     row = Row("SIGTERM at " + f"{len(MOMENTS[::every])} moments", layer="controller")
     await asyncio.to_thread(folder.mkdir, parents=True, exist_ok=True)
     async with world(folder) as here:
         async with here.program() as program:
             await here.link(FIRST)
-            row.wrong += await _stop(here, program, "CONNECTED")
+            row.wrong += await _stop(here, program, "CONNECTED", patience)
         expected = [FIRST]
         for place, moment in enumerate(MOMENTS[::every]):
             number = f"+4915112346{place:02}0"
             try:
-                linked = await _try(here, moment, number, expected, row)
+                linked = await _try(here, moment, number, expected, row, patience)
             except AssertionError as error:
                 row.wrong.append(f"{moment.name}: {str(error).splitlines()[0]}")
                 continue
@@ -95,18 +98,19 @@ async def run(folder: Path, every: int = 1) -> Row:
         async with here.program() as program:
             for number in expected:
                 try:
-                    await here.until(lambda number=number: here.newest_state(number) == "CONNECTED", BACK_LIMIT)
+                    is_back = lambda number=number: here.newest_state(number) == "CONNECTED"
+                    await here.until(is_back, BACK_LIMIT * patience)
                 except AssertionError:
                     row.wrong.append(f"…{number[-4:]} did not come back without a code")
             row.back = time.monotonic() - began
-            row.wrong += await _stop(here, program, "the last start")
+            row.wrong += await _stop(here, program, "the last start", patience)
         if here.rows("PRAGMA integrity_check") != [("ok",)]:
             row.wrong.append("the database is damaged")
     row.note = "each ends with 0 and comes back whole"
     return row
 
 
-async def _try(here: World, moment: Moment, number: str, expected: list[str], row: Row) -> bool:
+async def _try(here: World, moment: Moment, number: str, expected: list[str], row: Row, patience: float) -> bool:
     """Start, reach the moment, stop there. Returns whether the number is linked now."""
     linked = False
     async with here.program() as program:
@@ -114,30 +118,30 @@ async def _try(here: World, moment: Moment, number: str, expected: list[str], ro
             before = {each: len(here.transitions(each)) for each in expected}
             await here.until(lambda: "Telegram: I am" in program.text)
             for each in expected[:1]:
-                await here.until_connected(each, after=before[each], within=BACK_LIMIT)
+                await here.until_connected(each, after=before[each], within=BACK_LIMIT * patience)
             linked = await moment.reach(here, number)
         await asyncio.sleep(moment.wait)
-        row.wrong += await _stop(here, program, moment.name)
+        row.wrong += await _stop(here, program, moment.name, patience)
     return linked
 
 
-async def _stop(here: World, program: Program, when: str) -> list[str]:
+async def _stop(here: World, program: Program, when: str, patience: float) -> list[str]:
     """Send SIGTERM; return what is wrong about the exit, one line each."""
     program.send(signal.SIGTERM)
     began = time.monotonic()
     try:
-        code = await program.ended(STOP_LIMIT)
+        code = await program.ended(STOP_LIMIT * patience)
     except TimeoutError:
-        return [f"{when}: it did not end within {STOP_LIMIT:g} s"]
+        return [f"{when}: it did not end within {STOP_LIMIT * patience:g} s"]
     wrong = [f"{when}: it ended with {code}"] if code not in {0, -signal.SIGTERM} else []
     if code == -signal.SIGTERM and "stopping" in program.text:
         wrong.append(f"{when}: it was cut off")
     wrong += [f"{when}: {_after(program.lines, word)}" for word in _TROUBLE if word in program.text]
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 5 * patience
     while (left := left_behind(here.data_dir)) and time.monotonic() < deadline:  # noqa: ASYNC110 - processes send no event
         await asyncio.sleep(0.1)
     wrong += [f"{when}: left behind: {line}" for line in left]
-    if time.monotonic() - began > STOP_LIMIT:
+    if time.monotonic() - began > STOP_LIMIT * patience:
         wrong.append(f"{when}: it took too long")
     return wrong
 

@@ -138,7 +138,7 @@ async def _run(stage: Stage, fault: Fault, account: Account, hit: Sequence[Accou
     judge(row, expected, {each: stage.log(each, marks[each]) for each in hit})
     row.alerts = await count_alerts(stage, message, hit, expected.alerts, alone=alone)
     between(row, "alerts", row.alerts, expected.alerts)
-    deadline = time.monotonic() + _ALERT_SECONDS
+    deadline = time.monotonic() + _ALERT_SECONDS * stage.patience
     is_due = lambda: bool(expected.words) and not any(expected.words in told for told in said(stage, hit, began))
     while is_due() and time.monotonic() < deadline:  # noqa: ASYNC110 - a chat's budget may be used up
         await asyncio.sleep(0.2)
@@ -234,7 +234,7 @@ async def count_alerts(
         return sum(any(a.name in str(m["text"]) + str(m["history"])
                        for a in hit) for m in about)  # fmt: skip
 
-    deadline = time.monotonic() + _ALERT_SECONDS
+    deadline = time.monotonic() + _ALERT_SECONDS * stage.patience
     while count() < limits[0] and time.monotonic() < deadline:  # noqa: ASYNC110 - it may never come
         await asyncio.sleep(0.1)
     return count()
@@ -251,10 +251,11 @@ async def repair(stage: Stage, hit: Sequence[Account]) -> None:
         if stage.state(account) == "CONNECTED" and stage.is_online(account):
             continue
         await stage.says(account, f"/suspend {account.number}")
-        await stage.until(lambda account=account: stage.state(account) == "SUSPENDED", "a suspension", 60)
+        suspended = lambda account=account: stage.state(account) == "SUSPENDED"
+        await stage.until(suspended, "a suspension", 60 * stage.patience)
         mark = stage.mark(account)
         linked = any(each["number"] == account.number for each in stage.here.phones.devices())
         await stage.says(account, f"/link {account.number} {account.name}")
         if not linked:
             await stage.scan(account)
-        await stage.until_back(account, mark, 90)
+        await stage.until_back(account, mark, 90 * stage.patience)

@@ -180,7 +180,7 @@ class Soak:
         return len(self.here.here.client.requests("sendPhoto"))
 
     async def _nothing_left(self, row: Row) -> None:
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 10 * self.told.patience
         while (left := left_behind(self.here.here.data_dir)) and time.monotonic() < deadline:  # noqa: ASYNC110 - processes send no event
             await asyncio.sleep(0.1)
         if left:
