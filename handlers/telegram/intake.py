@@ -99,8 +99,18 @@ class Intake:
                 continue
             if request is not None:
                 wanted.append(request)
-        for request in await self._inbox.accept(wanted):
+        for request in await self._stored(wanted):
             self._submit(request)
+
+    async def _stored(self, wanted: list[Request]) -> list[Request]:
+        """Store requests and return those that are new; one that cannot be stored at all delays no other."""
+        try:
+            return await self._inbox.accept(wanted)
+        except Exception as error:  # noqa: BLE001 - SQLite stores no half of a character, and no id of 65 bits
+            if len(wanted) == 1:
+                self._step_over({"update_id": wanted[0].update, "stored": None}, error)
+                return []
+        return [new for each in wanted for new in await self._stored([each])]
 
     # --- authorisation ------------------------------------------------------------------------------------------------
 

@@ -22,7 +22,8 @@ class Fault:
     `kind` is an HTTP status as text ("429", "500", "401", "409" …), or "hang" (no answer until the fault ends or
     the client disconnects), "drop" (the connection closes before the call is performed), "lost" (it closes after the
     call was performed: delivered, but the answer is lost), "slow" (answered `delay` seconds late) or "portal" (a
-    middlebox answers instead: status 200 and an HTML page). `html` sends the body of a status as HTML too, as proxies
+    middlebox answers instead: status 200 and an HTML page). `raw` is the body of a status, or of a portal's 200.
+    `html` sends the body of a status as HTML too, as proxies
     and gateways do. `delivered` applies a hang or a status after the call was performed. The rule applies to the next
     `count` calls, or to all calls within `seconds` of its start, or until it is removed; if given, only to `method` and
     `chat_id`, and only to calls with `text` somewhere in their text.
@@ -44,6 +45,7 @@ class Fault:
     until: float | None = None
     hits: int = 0
     lifted: bool = False
+    raw: str | None = None
 
     @property
     def status(self) -> int | None:
@@ -53,6 +55,8 @@ class Fault:
     def error(self) -> ApiError | DroppedConnectionError:
         """Return the error of a call that this rule applies to."""
         status = self.status
+        if self.raw is not None:
+            return ApiError(status or HTTPStatus.OK, "a body of its own", {"raw": self.raw})
         if self.kind == "portal":
             return ApiError(HTTPStatus.OK, "Log in to this network", {"html": True})
         if status is None:

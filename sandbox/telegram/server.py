@@ -193,6 +193,8 @@ def _after_the_call(fault: Fault) -> bool:
 
 
 def _error_response(error: ApiError) -> web.Response:
+    if error.parameters and "raw" in error.parameters:
+        return web.Response(status=error.code, text=error.parameters["raw"], content_type="application/json")
     if error.parameters == {"html": True}:
         page = f"<html><body><h1>{error.code} {error.description}</h1></body></html>"
         return web.Response(status=error.code, text=page, content_type="text/html")
