@@ -7,7 +7,7 @@ import os
 import tempfile
 from pathlib import Path
 
-from bench import chat, codes, document, fleet, steps
+from bench import chat, codes, document, fleet, start, steps
 from bench.figures import table
 from switchboard.logs import set_up_logging
 
@@ -31,6 +31,7 @@ def main() -> None:
                 figures += asyncio.run(codes.measure(Path(folder), told.codes))
             figures += asyncio.run(chat.measure(Path(folder)))
             figures += asyncio.run(fleet.measure(Path(folder), told.idle))
+            figures += asyncio.run(start.measure(Path(folder)))
     text = f"## The program itself\n\n{where} `{document.command()}`\n\n{table(figures)}"
     print(text)
     if told.markdown is not None:
