@@ -31,11 +31,15 @@ SAVINGS: dict[str, tuple[str, ...]] = {
 """Arguments that save processes and memory, by their names in BROWSER_SAVINGS; `bench/flags.py` measures each.
 
 What runs in the browser's own process takes the browser down if it crashes, which is then reopened within seconds.
-Without zygotes there is no sandbox, so they are only dropped where there is none anyway. Pictures and
-fonts are not requested at all: no event tells the page, as if they were still on their way, and no request passes
+Without zygotes there is no sandbox, so they are all dropped only where there is none anyway; where there is one, only
+the zygote without a sandbox is, which has nothing to start once GPU and network are in the browser's process. Pictures
+and fonts are not requested at all: no event tells the page, as if they were still on their way, and no request passes
 through us. Without `webgl` everything is drawn without ANGLE; `v8` keeps heaps small, which costs nothing measurable
 (its lite mode saves 4 MiB more and makes computing three times slower, so it is left out).
 """
+
+_ZYGOTE_SANDBOXED = ("--no-unsandboxed-zygote",)
+"""What the saving `zygote` is where Chromium's sandbox is on."""
 
 SMALL_LAYOUT, LARGE_LAYOUT = (800, 600), (1280, 900)
 """Width and height of the page, with the saving `layout` and without; WhatsApp Web is laid out for 748 and more."""
@@ -52,9 +56,9 @@ NOT_WANTED = ("--disable-popup-blocking", "--disable-ipc-flooding-protection")
 
 def arguments(browser: Browser, extra: tuple[str, ...] = (), savings: frozenset[str] = frozenset(SAVINGS)) -> list[str]:
     """Return our arguments, in addition to Playwright's. extra: the operator's, which come last and take precedence."""
-    spared = [name for name in SAVINGS if name in savings and (name != "zygote" or not sandboxed())]
+    by_name = SAVINGS | {"zygote": _ZYGOTE_SANDBOXED} if sandboxed() else SAVINGS
     return [
-        *(argument for name in spared for argument in SAVINGS[name]),
+        *(argument for name in by_name if name in savings for argument in by_name[name]),
         f"--disable-features={','.join(_NOT_NEEDED)}",
         "--disable-background-networking",
         "--disable-domain-reliability",

@@ -85,7 +85,12 @@ def test_what_is_switched_off_is_on_no_command_line(name, monkeypatch):
 
 def test_zygotes_stay_where_there_is_a_sandbox(monkeypatch):
     monkeypatch.setattr("os.geteuid", lambda: 1000)
-    assert "--no-zygote" not in arguments(Browser("chromium", "1.2.3.4"))
+    kept = arguments(Browser("chromium", "1.2.3.4"))
+    assert "--no-zygote" not in kept
+    assert "--no-unsandboxed-zygote" in kept, "it has nothing to start"
+    assert "--no-unsandboxed-zygote" not in arguments(
+        Browser("chromium", "1.2.3.4"), savings=frozenset(SAVINGS) - {"zygote"}
+    )
 
 
 CDP_CALLS_PER_IDLE_MINUTE = 9
