@@ -116,7 +116,6 @@ class PageReader:
         """What the page showed last."""
         self.asked_for_scan = False
         """Whether this page has been unlinked from its start: what it stores is then new."""
-        self.passkey_pending = False
         """Whether it has requested a passkey, without progress since."""
 
     def read(self, message: Any) -> Iterator[Meaning]:
@@ -134,7 +133,6 @@ class PageReader:
             case "heard":
                 yield Heard()
             case "passkey":
-                self.passkey_pending = True
                 yield PasskeyAsked()
             case "logged out":
                 yield LogOutSaid(log_out_code(message.get("reason")))
@@ -225,7 +223,6 @@ class PageReader:
         # If the identity is not available, an open socket proves just as well that somebody is linked.
         if self._authenticated is not None or snapshot.connection.is_up:
             self._percent = snapshot.percent
-            self.passkey_pending = False
             yield Syncing(snapshot.percent)
 
     def _readiness(self, snapshot: Snapshot) -> Iterator[Meaning]:
@@ -242,7 +239,6 @@ class PageReader:
             return
         self._linked = True
         self._takeover = False  # it applied to this opening: a later conflict is reported and handled by the policy
-        self.passkey_pending = False
         yield Stands(Subject.SIGN, None)
         if self._authenticated is None:
             self._authenticated = ""
