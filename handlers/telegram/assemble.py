@@ -117,7 +117,15 @@ def assemble(
     )
     cards = Cards(queue, tasks, accounts=accounts, recipients=recipients, messages=messages, clock=clock)
 
-    feed = Feed(queue, lasting, accounts=accounts, people=people, chat_settings=chat_settings, fits=fits)
+    feed = Feed(
+        queue,
+        lasting,
+        accounts=accounts,
+        people=people,
+        chat_settings=chat_settings,
+        fits=fits,
+        has_code=codes.has_code,
+    )
 
     # Requested by people.
     responder = Responder(queue, tasks)

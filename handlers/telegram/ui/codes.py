@@ -95,6 +95,10 @@ class Codes:
         linking = self._linkings.get(number)
         return None if linking is None else linking.person
 
+    def has_code(self, chat: int) -> bool:
+        """Return whether a code is open in a person's private chat."""
+        return any(each.person == chat and each.message is not None for each in self._linkings.values())
+
     def forget(self, number: str) -> None:
         """Forget who asked, unless a code is in the chat or on its way: the account is linked, or nobody waits."""
         linking = self._linkings.get(number)

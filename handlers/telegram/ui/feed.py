@@ -1,7 +1,8 @@
 """The feed: each transition as a silent line, in the chats that have turned it on.
 
-It has the lowest priority in the chat. Lines that arrive within seconds, or while the chat waits for its turn, form
-one message. They are held in memory only: what a crash prevents the feed from listing is in the account's history.
+It has the lowest priority in the chat: while a code is open there, nothing is sent that would push it off the screen.
+Lines that arrive within seconds, or while the chat waits for its turn, form one message. They are held in memory
+only: what a crash prevents the feed from listing is in the account's history.
 """
 
 import asyncio
@@ -24,12 +25,15 @@ log = logging.getLogger(__name__)
 
 GATHER_SECONDS = 5.0
 """Lines that arrive within this many seconds form one message."""
+HELD_SECONDS = 120.0
+"""Lines wait no longer than this for a code to be scanned."""
+LOOK_SECONDS = 1.0
 LINES = 40
 """Lines in one message; if there are more, the newest are listed and the others counted."""
 
 
 class Feed:
-    """Lists transitions. fits: returns whether a stored word matches an account."""
+    """Lists transitions. fits: returns whether a stored word matches an account; has_code: whether a code is open."""
 
     def __init__(
         self,
@@ -40,7 +44,9 @@ class Feed:
         people: People,
         chat_settings: ChatSettings,
         fits: Callable[[Account, str], bool],
+        has_code: Callable[[int], bool],
     ) -> None:
+        self._has_code = has_code
         self._queue, self._tasks, self._accounts = queue, tasks, accounts
         self._people, self._chat_settings, self._fits = people, chat_settings, fits
         self._waiting: dict[int, list[str]] = {}
@@ -87,6 +93,10 @@ class Feed:
 
     async def _send(self, chat: int) -> None:
         await asyncio.sleep(GATHER_SECONDS)
+        for _ in range(round(HELD_SECONDS / LOOK_SECONDS)):
+            if not self._has_code(chat):
+                break
+            await asyncio.sleep(LOOK_SECONDS)
 
         async def send(messenger: Messenger) -> None:
             if changes := self._waiting.pop(chat, []):

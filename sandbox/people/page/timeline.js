@@ -46,7 +46,7 @@ function line(entry) {
   );
 }
 
-export const spoken = (seconds) => (seconds < 60 ? `${seconds} s` : `${Math.round(seconds / 60)} min`);
+export const spoken = (seconds) => (seconds < 60 ? `${seconds}\u00a0s` : `${Math.round(seconds / 60)}\u00a0min`);
 
 function drawStrip(strip, entries) {
   const now = Date.now() / 1000;

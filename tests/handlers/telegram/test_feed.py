@@ -100,3 +100,16 @@ async def test_a_new_admins_first_account_is_listed_and_how_to_end_that_is_told(
     lose(rig, PARIS)
     await settled(rig)
     assert not any("Sales Paris" in line for line in lines(rig, ADMIN)), "it was turned off"
+
+
+async def test_the_feed_does_not_push_an_open_code_off_the_screen(rig: Rig, monkeypatch):
+    monkeypatch.setattr("handlers.telegram.ui.feed.LOOK_SECONDS", 0.1)
+    await rig.answer(ADMIN, "/feed on", "Each change of an account")
+    await rig.answer(ADMIN, f"/link {BERLIN} Berlin", "The code comes to you")
+    rig.accounts.show_code()
+    code = await rig.seen(ADMIN, lambda m: bool(m["photo"]))
+    await settled(rig)
+    assert not any("Off →" in line for line in lines(rig, ADMIN))
+    rig.accounts.hide_code()
+    rig.accounts.move(BERLIN, State.CONNECTED, Reason.LINKED)
+    await rig.seen(ADMIN, lambda m: "Connecting → Connected" in m["text"] and m["message_id"] > code["message_id"])
