@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -23,6 +24,7 @@ from controller.accounts.reports import (
     Syncing,
 )
 from controller.chromium.profile.profile import Profile
+from controller.chromium.session import ChromiumSession
 from controller.driver import DriverError
 from sandbox.whatsapp import Options, Timings, WhatsAppStandIn
 from tests.controller.chromium.conftest import ACCOUNT, SPEED, Rig, eventually, left_behind, until_health
@@ -166,7 +168,9 @@ async def test_a_refused_session_is_a_log_out(rig: Rig, stand_in: WhatsAppStandI
     assert (await rig.seen(Ended)).reason is Reason.LOGGED_OUT
 
 
-async def test_a_conflict_is_told_and_taken_over_once_where_that_is_asked_for(tmp_path: Path) -> None:
+async def test_a_conflict_is_told_and_taken_over_once_where_that_is_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     timings = Timings().scaled(SPEED).with_given({"sync": 3.0})
     async with WhatsAppStandIn(Options(timings=timings)) as stand_in:
         rig = Rig(tmp_path / "data", stand_in.url)
@@ -176,10 +180,15 @@ async def test_a_conflict_is_told_and_taken_over_once_where_that_is_asked_for(tm
         await session.close()
 
         rig.reports.clear()
-        session = await rig.open(takeover=True)
         states: list[str] = []
-        receive = session.receive
-        session.receive = lambda told: (states.append(told.get("state")), receive(told))  # type: ignore[method-assign]
+        receive = ChromiumSession.receive
+
+        def note(session: ChromiumSession, told: Any) -> None:
+            states.append(told.get("state"))
+            receive(session, told)
+
+        monkeypatch.setattr(ChromiumSession, "receive", note)  # before it opens: it may be CONNECTED by then
+        session = await rig.open(takeover=True)
         await eventually(lambda: "CONNECTED" in states)
         stand_in.phones.conflict(ACCOUNT)  # while it syncs: the other one has not let go yet
         await rig.seen(Ready)
