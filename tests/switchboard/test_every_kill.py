@@ -110,7 +110,7 @@ CASES = (
         "SELECT count(*) FROM silences",
     ),
     Case("/feed off", lambda program: True, "are not listed here", "SELECT 1"),
-    Case("/quiet 22-7", lambda program: program.chat._choices.quiet_hours(ADMIN), "22:00", "SELECT 1"),
+    Case("/quiet 22-7", lambda program: program.chat._chat_settings.quiet_hours(ADMIN), "22:00", "SELECT 1"),
     Case("/duty me", lambda program: program.chat.alerts, "", "SELECT 1"),
 )  # fmt: skip
 NOT_TRIED = {"escalate", "drain"}
