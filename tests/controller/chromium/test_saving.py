@@ -93,7 +93,7 @@ async def test_a_copy_is_not_restored_under_an_open_browser(rig: Rig, stand_in: 
 async def test_what_a_browser_uses_is_measured(rig: Rig, stand_in: WhatsAppStandIn) -> None:
     session = await rig.linked(stand_in)
     usage = await session.usage()
-    assert 50 << 20 < usage.memory < 1 << 30
+    assert 25 << 20 < usage.memory < 1 << 30, "its share: what other browsers on the machine have too counts in part"
     assert 2 <= usage.processes <= 20
     await session.close()
     with pytest.raises(DriverError):

@@ -1,6 +1,7 @@
 """What browsers are spared: on a heavy page nothing is loaded that nobody looks at, and all that is looked at works."""
 
 import asyncio
+import contextlib
 import io
 
 import pytest
@@ -9,8 +10,10 @@ from PIL import Image
 from controller.accounts.reports import Code, Ended, Health, Ready
 from controller.chromium.process.find import Browser
 from controller.chromium.process.flags import SAVINGS, arguments, viewport
+from controller.driver import DriverError
 from sandbox.whatsapp import Heavy, Options, Timings, WhatsAppStandIn
 from tests.controller.chromium.conftest import SPEED, Rig, eventually
+from tests.waiting import until
 
 MOST_PROCESSES = 2
 """Of a browser's own where it runs without its sandbox: the browser and the page."""
@@ -36,14 +39,15 @@ async def heavy_rig(heavy, tmp_path):
 async def shown(session) -> dict[str, int]:
     """What the page itself has seen of its pictures, once its rows are there."""
     counted = "() => document.querySelectorAll('.heavy img').length > 0 && require('StandInHeavy').pictures"
+    told: list[dict[str, int]] = []
 
-    async def look():
-        return await session._evaluate(counted, None)
+    async def look() -> bool:
+        with contextlib.suppress(DriverError):  # a fresh link may be loading once more, to be durable
+            told.append(await session._evaluate(counted, None))
+        return bool(told and told[-1])
 
-    for _ in range(200):
-        if told := await look():
-            return told
-    raise AssertionError("no rows")
+    await until(look, "its rows are there")
+    return told[-1]
 
 
 @pytest.mark.chromium
