@@ -150,3 +150,16 @@ def test_the_image_runs_as_a_user_of_its_own_that_the_samples_know():
     assert f"--uid {user}" in image
     assert f"runAsUser: {user}" in (DEPLOY / "kubernetes" / "switchboard.yaml").read_text("utf-8")
     assert 'ENTRYPOINT ["/usr/bin/tini"' in image
+
+
+def test_what_the_image_copies_is_not_ignored():
+    kept = {line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!")}
+    copied = [
+        source
+        for line in (DEPLOY / "Dockerfile").read_text().splitlines()
+        if line.startswith("COPY ") and "--from" not in line
+        for source in line.split()[1:-1]
+        if source != "."
+    ]
+    assert "constraints.txt" in copied
+    assert [source for source in copied if not kept & {source, *(str(each) for each in Path(source).parents)}] == []
