@@ -37,13 +37,17 @@ class Entry:
 
 @dataclass(slots=True)
 class _Phone:
-    """One number in the last snapshot. down_since: when it stopped being connected, None while it is."""
+    """One number in the last snapshot. down_since: when it stopped being connected, None while it is.
+
+    fresh: it was linked, and its page has not been away yet: the program may load it once more to save the link.
+    """
 
     standing: Standing = "none"
     page: str | None = None
     state: str | None = None
     down_since: float | None = None
     device_id: int | None = None
+    fresh: bool = False
 
 
 @dataclass(slots=True)
@@ -63,6 +67,9 @@ class Timeline:
     def did(self, text: str, phone: str | None = None) -> None:
         """Record what somebody did on the page."""
         self._add(phone, "you", text)
+        for number, each in self._phones.items():
+            if phone in {None, number}:
+                each.fresh = False
 
     def look(self, devices: Iterable[dict[str, Any]]) -> None:
         """Compare the stand-in's devices, as returned by `/phone/devices`, with the last snapshot."""
@@ -82,6 +89,7 @@ class Timeline:
         elif before.device_id != device_id:
             self._add(number, "good", "Linked as a new device", standing)
             before.down_since = None  # its first connection is not a reconnection
+            before.fresh = True
         elif standing != before.standing:
             self._moved(number, before, standing, state)
         elif standing == "good" and page != before.page:
@@ -98,7 +106,10 @@ class Timeline:
             return
         if before.standing == "good":
             before.down_since = self.now()
-        if standing == "away":
+        if standing == "away" and before.fresh:
+            before.fresh, before.down_since = False, None
+            self._add(number, "busy", "Its page closed; after a new link it is loaded once more", standing)
+        elif standing == "away":
             self._add(number, "bad", "Its page is gone", standing)
         elif before.standing == "good":
             text = "Opened somewhere else: conflict" if state == CONFLICT else "The connection is gone"

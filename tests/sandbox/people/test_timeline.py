@@ -31,12 +31,29 @@ class Desk:
 def test_a_crash_and_its_healing_are_told_with_how_long_it_took():
     desk = Desk()
     desk.look()
+    desk.timeline.did("You crashed its page", NUMBER)
     desk.look(page=None, state=None, online=False)
     desk.look(page="p2", state="OPENING", after=2)
     desk.look(state="CONNECTED", online=True, after=2.5)
-    assert desk.told() == ["Linked as a new device", "Its page is gone", "A page opens and connects", "Connected"]
+    assert desk.told() == [
+        "Linked as a new device", "You crashed its page", "Its page is gone", "A page opens and connects", "Connected",
+    ]  # fmt: skip
     last = desk.timeline.since(0)[-1]
     assert (last["seconds"], last["standing"], last["kind"]) == (4.5, "good", "good")
+
+
+def test_the_page_that_is_loaded_once_more_after_a_link_is_no_loss():
+    desk = Desk()
+    desk.look()
+    for _ in range(2):
+        desk.look(page=None, state=None, online=False)
+        desk.look(page="p2", state="CONNECTED", online=True)
+    lines = desk.timeline.since(0)[1:]
+    assert [line["text"] for line in lines] == [
+        "Its page closed; after a new link it is loaded once more", "Connected", "Its page is gone", "Connected",
+    ]  # fmt: skip
+    assert [line["seconds"] for line in lines] == [None, None, None, 1.0]
+    assert [line["kind"] for line in lines] == ["busy", "good", "bad", "good"]
 
 
 def test_a_reload_that_no_look_saw_is_told_all_the_same():
