@@ -62,8 +62,8 @@ def detail(
         rows.append(f"Now: {_stage(status)}")
     elif status.reason is not None:
         rows.append(f"Why: {_why(status)}")
-    if status.is_connected:
-        rows.append(f"Connected for {span(status.uptime)}")
+    if status.is_connected and _age(status, now) - status.uptime > _AGREES:  # it lasts from before a restart
+        rows.append(f"Its browser has been connected for {span(status.uptime)}")
     rows.append(f"Attempts: {status.reconnect_attempts} · errors: {status.error_count}")
     if status.breaker is not Breaker.CLOSED:
         rows.append(
@@ -189,6 +189,10 @@ def is_settled(status: Status) -> bool:
 
 def _age(status: Status, now: datetime) -> float:
     return max(0.0, (now - status.since).total_seconds())
+
+
+_AGREES = 60.0
+"""Seconds by which an account's state and its browser's connection may differ in age without a word about it."""
 
 
 def _since(status: Status, now: datetime) -> str:
