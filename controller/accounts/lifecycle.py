@@ -291,6 +291,14 @@ def _authenticated(step: Step, who: Authenticated) -> None:
     step.limit(Timer.SYNC, step.policy.sync_limit)
 
 
+def _authenticated_at_passkey(step: Step, who: Authenticated) -> None:
+    """After a scan in this attempt, the identity shows that the passkey was given; that of a saved session does not."""
+    if Timer.CODES in step.connection.armed | step.connection.spent:
+        _authenticated(step, who)
+    else:
+        _identified(step, who)
+
+
 def _identified(step: Step, who: Identified | Authenticated | Ready) -> None:
     _is_stranger(step, who.number)
 
@@ -874,6 +882,7 @@ TABLE: dict[Phase, dict[Any, Row]] = {
     Stage.PAIRING: _READ,
     Stage.PASSKEY: _READ
     | {
+        Authenticated: Row(_authenticated_at_passkey, (Stage.SYNCING, Stage.LOGGING_OUT, *_FAILS)),
         Timer.PERSON: Row(_limit_reached, _FAILS),
     },
     Stage.DIALOG: _READ

@@ -480,7 +480,8 @@ def test_l7_a_person_has_ten_minutes_in_whichever_stage_and_not_ten_each_time():
 @pytest.mark.parametrize("phase", [Stage.LAUNCHING, Stage.READING, Stage.AWAITING_SCAN, Stage.PAIRING, Stage.PASSKEY])
 @pytest.mark.parametrize("said", [Authenticated(OURS), Authenticated(), Syncing(40)], ids=repr)
 def test_l7_who_is_known_may_take_the_sync_time(phase, said):
-    after, effects = do(at(phase), said)
+    scanned = {"spent": frozenset({Timer.CODES})} if phase is Stage.PASSKEY else {}
+    after, effects = do(at(phase, **scanned), said)
     assert after.phase is Stage.SYNCING
     assert after.percent == (40 if isinstance(said, Syncing) else None)
     assert after.identified == (OURS if said == Authenticated(OURS) else None)
@@ -1004,6 +1005,21 @@ def test_x12_a_passkey_in_a_slow_silent_trial_is_told_once_and_so_is_that_it_was
             told += [effect.reason for effect in effects if isinstance(effect, Alert)]
         assert (link.phase, link.reason) == (State.SUSPENDED, Reason.EXHAUSTED)
     assert told == [Reason.PASSKEY]
+
+
+def test_the_identity_of_a_saved_session_does_not_end_the_wait_for_its_passkey():
+    link, _ = do(at(Stage.LAUNCHING), PasskeyAsked())
+    link, effects = do(link, Authenticated(OURS))
+    assert (link.phase, effects) == (Stage.PASSKEY, ())
+    link, _ = do(link, Syncing(1))
+    assert link.phase is Stage.SYNCING
+
+
+def test_the_identity_after_a_scan_shows_that_the_passkey_was_given():
+    link, _ = do(at(Stage.LAUNCHING, asked=True), CODE)
+    for event in (Scanned(), PasskeyAsked(), Authenticated(OURS)):
+        link, _ = do(link, event)
+    assert link.phase is Stage.SYNCING
 
 
 def test_l5_the_slow_probe_tells_what_only_a_person_can_mend():
