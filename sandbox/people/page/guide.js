@@ -10,6 +10,7 @@ import { state, watch } from "./store.js";
 const PATIENCE_MS = 45_000; // until a code that has not come is requested again
 const SCAN_MS = 6_000; // a scan links within that time, or has failed
 const HEAL_MS = 30_000;
+const CRASH_TRIES = 10;
 const facts = { askedAt: 0, codeAt: 0, broken: null };
 let root = null;
 
@@ -77,7 +78,7 @@ const STEPS = [
     text: (is) => (is.linked && !is.wanted.online ? "It is not connected just now." : "Crash its page."),
     label: "Crash it",
     ready: (is) => Boolean(is.wanted?.online),
-    run: (is) => attempt(() => post("/whatsapp/phone/crash", { number: is.number }).then(() => broke())),
+    run: (is) => attempt(() => crash(is.number).then(() => broke())),
   },
   {
     id: "heal",
@@ -88,6 +89,18 @@ const STEPS = [
       facts.broken && is.now - facts.broken > HEAL_MS ? "Does it need you? See the chat." : "It comes back by itself.",
   },
 ];
+
+/** Crash the page, as soon as one is open: after a new link it is loaded once more, and away for a moment. */
+async function crash(number) {
+  for (let tries = 1; ; tries++) {
+    try {
+      return await post("/whatsapp/phone/crash", { number });
+    } catch (error) {
+      if (tries === CRASH_TRIES) throw error;
+      await new Promise((resolve) => setTimeout(resolve, 500));
+    }
+  }
+}
 
 function broke() {
   facts.broken = Date.now();

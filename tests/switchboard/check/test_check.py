@@ -14,9 +14,10 @@ import pytest
 
 from controller.network.account_proxies import AccountProxies
 from controller.network.proxy import parse_proxy
+from controller.registry import Account
 from sandbox.telegram import TelegramStandIn
 from sandbox.whatsapp import WhatsAppStandIn
-from storage.accounts import ProxyRecords
+from storage.accounts import AccountRecords, ProxyRecords
 from storage.database import open_database
 from switchboard.check import host, world
 from switchboard.check.findings import Finding, Verdict, as_json, as_text, exit_code
@@ -107,6 +108,8 @@ async def test_proxies_that_accounts_have_of_their_own_are_tried(tmp_path):
     path = tmp_path / "data" / "switchboard.sqlite"
     async with http_proxy("ada:hunter2") as proxy, WhatsAppStandIn() as whatsapp:
         async with open_database(path) as database:
+            for digit in range(1, 5):
+                await AccountRecords(database).add_account(Account(f"+49151111000{digit}", "", 1))
             proxies = AccountProxies(ProxyRecords(database))
             await proxies.save("+491511110001", parse_proxy(proxy.url("ada:hunter2")))
             await proxies.save("+491511110002", parse_proxy(proxy.url("ada:other")))
