@@ -323,7 +323,8 @@ def people() -> list[Fault]:
         Fault(name="logged out on the phone", do=phone("logout"), person=_link_again, expected=alone),
         Fault(
             name="saved session refused", do=switch("refuse_restore", True, kill()), cure=cured("refuse_restore"),
-            person=_link_again, expected=replace(alone, also=_GONE, within=10, attempts=(0, 1)),
+            person=_link_again,
+            expected=replace(alone, layer="fatal error", also=_GONE, within=10, attempts=(0, 1)),  # by its code, 0
         ),
         Fault(
             name="open elsewhere (conflict)", do=phone("conflict"), person=_use_here,
