@@ -133,15 +133,15 @@ async def _run(stage: Stage, fault: Fault, account: Account, hit: Sequence[Accou
         await asyncio.sleep(_CALM_SECONDS)
         for each in hit:
             await stage.until(lambda each=each: stage.is_online(each), f"{each.name} online", expected.back)
-    if fault.after is not None:
-        await fault.after(stage, account)
-    judge(row, expected, {each: stage.log(each, marks[each]) for each in hit})
-    row.alerts = await count_alerts(stage, message, hit, expected.alerts, alone=alone)
-    between(row, "alerts", row.alerts, expected.alerts)
     deadline = time.monotonic() + _ALERT_SECONDS * stage.patience
     is_due = lambda: bool(expected.words) and not any(expected.words in told for told in said(stage, hit, began))
     while is_due() and time.monotonic() < deadline:  # noqa: ASYNC110 - a chat's budget may be used up
         await asyncio.sleep(0.2)
+    if fault.after is not None:  # not before it was told: what is over by then is not told any more
+        await fault.after(stage, account)
+    judge(row, expected, {each: stage.log(each, marks[each]) for each in hit})
+    row.alerts = await count_alerts(stage, message, hit, expected.alerts, alone=alone)
+    between(row, "alerts", row.alerts, expected.alerts)
     row.wrong += judged_words(expected, said(stage, hit, began), by_person=fault.person is not None)
 
 
