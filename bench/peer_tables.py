@@ -62,14 +62,26 @@ def rows(
     ]
 
 
-def markdown(compared: Sequence[tuple[str, float, float, str, float]]) -> str:
-    """Return the table."""
-    lines = ["| figure | product | peer | ratio | goal |", "|---|--:|--:|--:|--:|"]
-    for what, ours, theirs, unit, goal in compared:
-        ratio = ours / theirs if theirs else float("nan")
+def markdown(compared: dict[str, list[tuple[str, float, float, str, float]]]) -> str:
+    """Return the table. compared: the comparisons with each peer by its name; the goals hold for the first."""
+    first, *others = compared
+    lines = [
+        f"| figure | product | {first} | ratio | goal |" + "".join(f" {name} | ratio |" for name in others),
+        "|---|--:|--:|--:|--:|" + "--:|--:|" * len(others),
+    ]
+    for place, (what, ours, theirs, unit, goal) in enumerate(compared[first]):
+        ratio = _ratio(ours, theirs)
         missed = "" if ratio <= goal else " (missed)"
-        lines.append(f"| {what} | {ours:.3g} {unit} | {theirs:.3g} {unit} | {ratio:.2f}{missed} | ≤ {goal:g} |")
+        line = f"| {what} | {ours:.3g} {unit} | {theirs:.3g} {unit} | {ratio:.2f}{missed} | ≤ {goal:g} |"
+        for name in others:
+            other = compared[name][place][2]
+            line += f" {other:.3g} {unit} | {_ratio(ours, other):.2f} |"
+        lines.append(line)
     return "\n".join(lines)
+
+
+def _ratio(ours: float, theirs: float) -> float:
+    return ours / theirs if theirs else float("nan")
 
 
 GROWTH = (1, 2, 4, 8, 16, 32)

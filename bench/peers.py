@@ -2,8 +2,11 @@
 
 Both keep N accounts on one stand-in: link them, stop, start again, sit still, lose a browser. One engine runs at a
 time, in turn, each several times; what is printed are medians and the ratio of the product to the peer. `--quick` links
-once and starts three times; `--growth` links 32 once and starts 1 to 32 of them. Both run a copy of the browser, whose
-pages are shared with nobody else (see `browser_copy`).
+once and starts three times; `--growth` links 32 once and starts 1 to 32 of them.
+
+Each runs on the browser that it takes by default: the product on the headless shell, the peer on a full Chromium in its
+headless mode (Puppeteer's `headless: true`). Where both are installed the peer is measured on the headless shell, too;
+where there is one, all run on that. They run copies, whose pages are shared with nobody else (see `browser_copy`).
 """
 
 import argparse
@@ -19,6 +22,7 @@ import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -211,6 +215,28 @@ class PeerRunning:
         return _browser_with(self.pid, f"session-{number.removeprefix('+')}")
 
 
+# --- what is measured -------------------------------------------------------------------------------------------------
+
+PEER_ON_SHELL = f"{Peer.name} on the headless shell"
+
+
+@dataclass(frozen=True)
+class Side:
+    """One engine on one browser."""
+
+    engine: str
+    browser: Path
+
+
+def sides_on(browser: Path) -> dict[str, Side]:
+    """Return what is measured, by name. browser: the product's; a full Chromium is looked for beside it."""
+    full = browser.parent / "chromium"
+    sides = {Product.name: Side(Product.name, browser)}
+    if browser.name == full.name or not full.is_file():
+        return sides | {Peer.name: Side(Peer.name, browser)}
+    return sides | {Peer.name: Side(Peer.name, full), PEER_ON_SHELL: Side(Peer.name, browser)}
+
+
 # --- one run ----------------------------------------------------------------------------------------------------------
 
 
@@ -259,16 +285,16 @@ async def start(engine: Engine, numbers: Sequence[str], idle: float) -> Start:
 
 
 @asynccontextmanager
-async def engine_of(name: str, browser: Path, heavy: Heavy | None) -> AsyncIterator[tuple[Engine, WhatsAppStandIn]]:
+async def engine_of(side: Side, heavy: Heavy | None) -> AsyncIterator[tuple[Engine, WhatsAppStandIn]]:
     """Give one engine a stand-in and a folder of its own."""
     with tempfile.TemporaryDirectory(prefix="switchboard-peers-") as folder:
         options = Options(tls=True, timings=Timings(), heavy=heavy)
         async with TelegramStandIn(0) as telegram, WhatsAppStandIn(options) as whatsapp:
             telegram.client.add_user(ADMIN, "Ada")
-            if name == Product.name:
-                yield Product(World(telegram, whatsapp, Path(folder) / "data"), browser), whatsapp
+            if side.engine == Product.name:
+                yield Product(World(telegram, whatsapp, Path(folder) / "data"), side.browser), whatsapp
             else:
-                yield Peer(whatsapp, Path(folder), browser), whatsapp
+                yield Peer(whatsapp, Path(folder), side.browser), whatsapp
 
 
 def numbers_of(count: int) -> list[str]:
@@ -276,20 +302,18 @@ def numbers_of(count: int) -> list[str]:
     return [f"+49151{index:08d}" for index in range(11_000_001, 11_000_001 + count)]
 
 
-async def run_once(
-    name: str, browser: Path, count: int, idle: float, starts: int, heavy: Heavy | None
-) -> list[Figures]:
+async def run_once(side: Side, count: int, idle: float, starts: int, heavy: Heavy | None) -> list[Figures]:
     """Link so many accounts once and start them so often."""
     numbers = numbers_of(count)
-    async with engine_of(name, browser, heavy) as (engine, whatsapp):
+    async with engine_of(side, heavy) as (engine, whatsapp):
         linked = await link(engine, whatsapp, numbers)
         return [Figures(linked, **vars(await start(engine, numbers, idle))) for _ in range(starts)]
 
 
-async def grow(name: str, browser: Path, counts: Sequence[int], heavy: Heavy | None) -> dict[int, Start]:
+async def grow(name: str, side: Side, counts: Sequence[int], heavy: Heavy | None) -> dict[int, Start]:
     """Link the most accounts once, then start so many of them, the most first."""
     most = numbers_of(max(counts))
-    async with engine_of(name, browser, heavy) as (engine, whatsapp):
+    async with engine_of(side, heavy) as (engine, whatsapp):
         took = await link(engine, whatsapp, most)
         print(f"{name}: {len(most)} linked in {took:.0f} s", file=sys.stderr, flush=True)
         grown = {}
@@ -327,11 +351,12 @@ async def _until(condition: Callable[[], bool], what: str) -> None:
 
 
 def versions(browser: Path) -> str:
-    """Return what ran: the browser, Node.js and the peer."""
+    """Return what ran: the browsers, Node.js and the peer."""
+    on = dict.fromkeys(document.browser_version(str(side.browser)) for side in sides_on(browser).values())
     packages = json.loads((MODULES.parent / "package-lock.json").read_text("utf-8"))["packages"]
     peer = packages["node_modules/whatsapp-web.js"]["version"]
     node = subprocess.run(["node", "--version"], capture_output=True, text=True, check=False).stdout.strip()
-    return f"{document.browser_version(str(browser))}, Node.js {node}, whatsapp-web.js {peer}"
+    return f"{' and '.join(on)}, Node.js {node}, whatsapp-web.js {peer}"
 
 
 def main() -> int:
@@ -360,21 +385,24 @@ def measure(asked: argparse.Namespace, browser: Path) -> None:
     """Measure what the command line asks for, and print it."""
     heavy = Heavy() if asked.heavy else None
     where = f"{document.machine()} {versions(browser)}. `{document.command()}`"
-    names = [asked.only] if asked.only else [Product.name, Peer.name]
+    sides = sides_on(browser)
+    if asked.only:
+        sides = {asked.only: sides[asked.only]}
     if asked.growth:
         counts = [count for count in GROWTH if count <= (asked.accounts or GROWTH[-1])]
-        grown = {name: asyncio.run(grow(name, browser, counts, heavy)) for name in names}
+        both = {name: side for name, side in sides.items() if name != PEER_ON_SHELL}
+        grown = {name: asyncio.run(grow(name, side, counts, heavy)) for name, side in both.items()}
         text = f"## How it grows\n\n{where}\n\n{growth_table(grown)}"
         _give("growth on a heavy page" if heavy else "growth", text, asked.markdown)
         return
     most = asked.accounts or 8
     runs, starts, idle = (1, 3, 20.0) if asked.quick else (asked.runs, asked.starts, asked.idle)
-    results: dict[str, dict[int, list[Figures]]] = {name: {} for name in names}
+    results: dict[str, dict[int, list[Figures]]] = {name: {} for name in sides}
     for _ in range(runs):
         for count in dict.fromkeys((1, most)):
             for name, measured in results.items():
                 often = 1 if asked.quick and count == 1 else starts
-                figures = asyncio.run(run_once(name, browser, count, idle, often, heavy))
+                figures = asyncio.run(run_once(sides[name], count, idle, often, heavy))
                 measured.setdefault(count, []).extend(figures)
                 print(f"{name}, {count}: {figures}", file=sys.stderr, flush=True)
     if asked.json is not None:
@@ -383,11 +411,14 @@ def measure(asked: argparse.Namespace, browser: Path) -> None:
     if asked.only:
         return
     medians = {name: {count: median(each) for count, each in counts.items()} for name, counts in results.items()}
-    one, many = ({name: each[count] for name, each in medians.items()} for count in (1, most))
+    ours = medians.pop(Product.name)
+    compared = {
+        name: rows(ours[1], theirs[1], ours[most], theirs[most], most, PAGE_OWN) for name, theirs in medians.items()
+    }
     how = f"Medians of {runs * starts} starts after {runs} linkings of each; the page itself needs {PAGE_OWN:.1f} s."
-    table = markdown(rows(one[Product.name], one[Peer.name], many[Product.name], many[Peer.name], most, PAGE_OWN))
     on_heavy = " on a heavy page" if heavy else ""
-    _give(f"peers{on_heavy}", f"## Beside whatsapp-web.js{on_heavy}\n\n{where} {how}\n\n{table}", asked.markdown)
+    text = f"## Beside whatsapp-web.js{on_heavy}\n\n{where} {how}\n\n{markdown(compared)}"
+    _give(f"peers{on_heavy}", text, asked.markdown)
 
 
 def _give(name: str, text: str, file: Path | None) -> None:
