@@ -35,7 +35,7 @@ class Request:
     code: the button's callback data, "" for a message. press: the id with which to answer a press.
     update: the service's id of this message or press, the same if it is redelivered; 0 for none.
     sent_at: when it was sent, aware; for a press only a lower bound is known. confirmed: the person was asked
-    whether to go ahead, and agreed.
+    whether to go ahead, and agreed. answered: it was answered when it was queued, so that what follows is not urgent.
     """
 
     user: int
@@ -49,6 +49,7 @@ class Request:
     update: int = 0
     sent_at: datetime = field(default_factory=_now)
     confirmed: bool = False
+    answered: bool = False
     asked: int | None = None
 
     @property

@@ -15,8 +15,8 @@ from handlers.chat.messages import escape
 from handlers.chat.request import Request
 from handlers.telegram.actions.context import Context
 from handlers.telegram.actions.linking import Begin, Linking
+from handlers.telegram.ui.card_text import Note as CardNote
 from handlers.telegram.ui.cards import Cards
-from handlers.telegram.ui.cards import Note as CardNote
 from handlers.telegram.ui.codes import Codes
 from handlers.telegram.ui.feed import Feed
 from handlers.texts import answers, notes
@@ -117,6 +117,9 @@ class AccountActions:
     def show(self, request: Request, number: str, note: "Note | CardNote | None" = None) -> None:
         """Answer with the account's card. note: additional text, shown while it applies."""
         says = partial(notes.words, note) if isinstance(note, Note) else note
+        if request.answered:
+            self._cards.follow(request, number, says)
+            return
         self._responder.track(request, self._cards.answer(request, number, says))
 
     async def rename(self, request: Request, account: Account, name: str) -> None:

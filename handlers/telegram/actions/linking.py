@@ -229,7 +229,7 @@ class Linking:
         request, begin = self._waiting.pop(number, (None, None))
         if request is None or begin is None:
             return
-        request = replace(request, message=None, update=0)  # it was answered when it was queued
+        request = replace(request, message=None, update=0, answered=True)
         account = self._account(number)
         if account is None:
             self._leave(number, None)

@@ -1,6 +1,6 @@
 """Opens browsers of queued accounts in advance, so that their codes are ready when their turn comes.
 
-A page needs about ten seconds for its first code, which would add up in a queue. Only the next few are opened,
+A page needs six to ten seconds for its first code, which would add up in a queue. Only the next few are opened,
 and closed again if their turn does not come in time: a code's rounds are limited, and nobody sees these. Whose turn it
 is, and what people are shown, is up to `linking`.
 """
@@ -16,8 +16,8 @@ from controller.tasks import Tasks
 
 log = logging.getLogger(__name__)
 
-MOST = 5
-"""Accounts of one queue opened in advance: as many as people scan while a page gets its first code."""
+MOST = 8
+"""Accounts of one queue opened in advance: a chat takes as many codes while a page gets its first one."""
 SECONDS = 90.0
 """How long an account stays open in advance: less than its codes are renewed (QR_TIMEOUT_SECONDS)."""
 

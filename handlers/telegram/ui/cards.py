@@ -10,14 +10,12 @@ come, so that outdated text is never sent.
 """
 
 import asyncio
-import hashlib
 import logging
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 
-from controller.manager import Status
 from controller.registry import Account, Registry, UnknownAccountError
 from controller.stored import MessageReference
 from controller.tasks import Tasks
@@ -30,13 +28,13 @@ from handlers.chat.errors import (
     OutcomeUnknownError,
     SupersededError,
 )
-from handlers.chat.html import rendered_length
-from handlers.chat.messages import TEXT_LIMIT, Lane, Place, Text
+from handlers.chat.messages import Lane, Place, Text
 from handlers.chat.messenger import Messenger
 from handlers.chat.request import Request
 from handlers.chat.send_queue import SendQueue
 from handlers.ports import Messages
-from handlers.telegram.ui import keyboards
+from handlers.telegram.ui import card_text
+from handlers.telegram.ui.card_text import Note
 from handlers.texts import status as status_text
 
 log = logging.getLogger(__name__)
@@ -52,10 +50,6 @@ SHARED = 50
 
 SPACING = 2.0
 """Seconds between two edits of a card: a shorter-lived state is not worth an edit."""
-
-
-Note = Callable[[Status], str]
-"""Returns additional text for a card, as HTML; "" once it no longer applies."""
 
 
 @dataclass(slots=True, eq=False)
@@ -143,13 +137,25 @@ class Cards:
             page.left.append(page.message)
         page.message, page.shown = request.message, ""
         page.turn += 1
-        page.asked = page.answers = True
-        page.note, page.since = note, self._since(number)
+        page.answers = True
         stands: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         page.waiting.append(stands)
-        self._wake(page)
-        self._share(place)
+        self._ask_for(page, number, note)
         return self._tasks.start(self._wait(stands), "waiting for a card")
+
+    def follow(self, request: Request, number: str, note: Note | None = None) -> None:
+        """Show the account's card where it was requested, once what is more urgent has been sent.
+
+        The request has been answered by something else, and a card that is in the chat stays where it is.
+        note: additional text. Returns at once.
+        """
+        self._ask_for(self._own_page(request.place, number), number, note)
+
+    def _ask_for(self, page: _Page, number: str, note: Note | None) -> None:
+        page.asked = True
+        page.note, page.since = note, self._since(number)
+        self._wake(page)
+        self._share(page.place)
 
     @staticmethod
     async def _wait(stands: "asyncio.Future[None]") -> None:
@@ -291,7 +297,7 @@ class Cards:
 
     async def _sync_once(self, page: _Page) -> None:
         text = self._text(page)
-        if self._digest(text) == page.shown and (page.message is not None or text is None):
+        if card_text.digest(text) == page.shown and (page.message is not None or text is None):
             page.stale = False  # it is back to what the chat already shows
             return
         chat, lane = page.place.chat, self._lane(page)
@@ -358,7 +364,7 @@ class Cards:
     async def _send(self, page: _Page, chat: Messenger) -> None:
         page.stale = page.answers = False
         turn, message, text = page.turn, page.message, self._text(page)
-        digest = self._digest(text)
+        digest = card_text.digest(text)
         if text is None:
             if message is not None:
                 await chat.delete(page.place.chat, message)
@@ -418,15 +424,7 @@ class Cards:
                 shown.append((account, status))
         if not shown:
             return None
-        if not page.shared:
-            account, status = shown[0]
-            note = "" if page.note is None else page.note(status)
-            words = status_text.card(account, status, now, note)
-            return Text(words, keyboards.under_card(account.number, status.remedies))
-        lines = "\n".join(status_text.card_line(*each, now) for each in shown)
-        if rendered_length(lines) > TEXT_LIMIT:
-            lines = "\n".join(status_text.card_line(*each, now, short=True) for each in shown)
-        return Text(lines)
+        return card_text.of_many(shown, now) if page.shared else card_text.of_one(*shown[0], now, page.note)
 
     def _drop_note(self, page: _Page) -> None:
         """Discard a note that no longer applies, so that it does not reappear if the account returns to this state."""
@@ -441,10 +439,3 @@ class Cards:
         if any(each.chat == place.chat for each in self._recipients.of_card(account)):
             return True
         return (account.number, place.chat) in self._guests and self._recipients.may_follow(place.chat, account)
-
-    @staticmethod
-    def _digest(text: Text | None) -> str:
-        if text is None:
-            return ""
-        labels = [[button.label for button in row] for row in text.keyboard]  # without the nonces of the buttons' codes
-        return hashlib.sha256(f"{text.html}{labels or ''}".encode()).hexdigest()[:16]

@@ -11,6 +11,7 @@ from tests.handlers.alerts.storms import connected, now, numbers, refused, rigge
 from tests.handlers.conftest import Rig
 from tests.handlers.fakes import ADMIN
 from tests.virtual_time import run_virtual
+from tests.waiting import until
 
 SOON, DEAD = 5.0, 8.0
 LIVES = 20.0
@@ -74,3 +75,38 @@ def test_no_code_is_dead_for_long_and_nothing_else_waits_for_them(tmp_path: Path
             page.cancel()
 
     run_virtual(main())
+
+
+def test_codes_that_are_scanned_at_once_follow_each_other_as_fast_as_the_chat_takes_them(tmp_path: Path):
+    async def main() -> None:
+        async with rigged(tmp_path) as rig:
+            rig.accounts.statuses.clear()
+            wanted, shown = numbers(8), []
+            await rig.say(ADMIN, "/link " + "\n".join(wanted))
+            for number in wanted:
+                await until(lambda n=number: _is_open(rig, n), f"{number} is open")
+                rig.accounts.show_code(number, Code(f"2@{number}", LIVES), LIVES)
+                await rig.seen(ADMIN, lambda m, n=number: bool(m["photo"]) and n[-4:] in m["text"])
+                shown.append(now())
+                rig.accounts.hide_code(number)
+                rig.accounts.move(number, State.CONNECTING, Reason.ASKED, stage=Stage.SYNCING)
+            assert shown[-1] - shown[0] <= 10, [round(each - shown[0], 1) for each in shown]
+            for number in wanted:
+                rig.accounts.move(number, State.CONNECTED, Reason.LINKED)
+            await until(lambda: all(_says_connected(rig, number) for number in wanted), "every card is in the chat")
+            assert refused(rig) == 0
+
+    run_virtual(main())
+
+
+def _says_connected(rig: Rig, number: str) -> bool:
+    return any(
+        number[-4:] in line and "Connected" in m["text"]
+        for m in rig.client.from_bot(ADMIN)
+        if not m["deleted"]
+        for line in m["text"].splitlines()
+    )
+
+
+def _is_open(rig: Rig, number: str) -> bool:
+    return number in rig.accounts.statuses and rig.accounts.status(number).state is State.CONNECTING

@@ -1,0 +1,37 @@
+"""What cards say: of one account with its buttons, or a line for each of several. Pure; `cards` sends it."""
+
+import hashlib
+from collections.abc import Callable, Sequence
+from datetime import datetime
+
+from controller.manager import Status
+from controller.registry import Account
+from handlers.chat.html import rendered_length
+from handlers.chat.messages import TEXT_LIMIT, Text
+from handlers.telegram.ui import keyboards
+from handlers.texts import status as status_text
+
+Note = Callable[[Status], str]
+"""Returns additional text for a card, as HTML; "" once it no longer applies."""
+
+
+def of_one(account: Account, status: Status, now: datetime, note: Note | None = None) -> Text:
+    """Return the card of one account."""
+    words = status_text.card(account, status, now, "" if note is None else note(status))
+    return Text(words, keyboards.under_card(account.number, status.remedies))
+
+
+def of_many(shown: Sequence[tuple[Account, Status]], now: datetime) -> Text:
+    """Return a shared card, with shorter lines if they would not fit a message otherwise."""
+    lines = "\n".join(status_text.card_line(*each, now) for each in shown)
+    if rendered_length(lines) > TEXT_LIMIT:
+        lines = "\n".join(status_text.card_line(*each, now, short=True) for each in shown)
+    return Text(lines)
+
+
+def digest(text: Text | None) -> str:
+    """Return a short digest of what a message shows; "" for no message. Equal texts need no edit."""
+    if text is None:
+        return ""
+    labels = [[button.label for button in row] for row in text.keyboard]  # without the nonces of the buttons' codes
+    return hashlib.sha256(f"{text.html}{labels or ''}".encode()).hexdigest()[:16]
