@@ -95,13 +95,17 @@ class TelegramConnection:
     async def poll(self, offset: int | None) -> list[Update]:
         """Confirm the updates before `offset`, and wait for the next: at most `POLL_DEADLINE` seconds.
 
-        Raises telegram.error.Conflict unchanged (somebody else gets our updates), ChatError for everything else.
+        Each has a number. Raises telegram.error.Conflict unchanged (somebody else gets our updates), ChatError for
+        everything else.
         """
         # Method names are case-insensitive. In the library's own spelling this call would be its get_updates.
         asked = {"offset": offset, "timeout": POLL_SECONDS, "allowed_updates": list(UPDATES)}
         call = self._get_updates({name: value for name, value in asked.items() if value})
         result = await self.client.perform(call, unchanged=(telegram.error.Conflict,))
-        return result if isinstance(result, list) else []
+        updates = [each for each in result if _is_numbered(each)] if isinstance(result, list) else []
+        if not updates and result != []:
+            raise NotSentError("what came for a poll is no list of updates")
+        return updates
 
     async def _get_updates(self, asked: dict[str, Any]) -> Any:
         try:
@@ -135,6 +139,10 @@ class TelegramConnection:
                     await step()
             except (TimeoutError, RuntimeError, ChatError, telegram.error.TelegramError) as error:
                 log.debug("A step of closing the connection failed: %s", type(error).__name__)
+
+
+def _is_numbered(update: object) -> bool:
+    return isinstance(update, dict) and isinstance(update.get("update_id"), int)
 
 
 def _proxy_problem(error: Exception, proxy: str | None) -> str:

@@ -56,10 +56,6 @@ class Poller:
                 since = self._poll_watch.poll_succeeded()
                 if updates:
                     await self._accept(updates, None if first else since)
-                    offset = max([offset or 0, *(number + 1 for each in updates if (number := _number(each)))])
+                    # Not the highest ever seen: after a week without updates Telegram numbers them anew, perhaps lower.
+                    offset = max(int(each["update_id"]) for each in updates) + 1
                 wait, in_trouble, first = RETRY_FIRST, False, False
-
-
-def _number(update: Update) -> int:
-    number = update.get("update_id")
-    return number if isinstance(number, int) else 0

@@ -14,6 +14,8 @@ from sandbox.telegram.errors import ApiError, other_poller, webhook_active, webh
 FIRST_UPDATE_ID = 700_000_001
 MAX_TIMEOUT = 50
 CONFLICT_PAUSE = 3.0
+FUTURE = 10
+"""An offset more than this beyond the next number is from an earlier numbering: it confirms nothing (tdlib, TQueue)."""
 # Sent only if requested (core.telegram.org/bots/api#getupdates).
 ON_REQUEST = frozenset({"chat_member", "message_reaction", "message_reaction_count"})
 
@@ -89,11 +91,15 @@ class Updates:
         if kinds is not None:
             self.allowed = frozenset(kinds) or None
 
+    def renumber(self, number: int) -> None:
+        """Number the next update so: after a week without updates Telegram begins anew, at random."""
+        self._next = number
+
     def confirm(self, offset: int) -> None:
         """Discard the updates confirmed by `offset`; a negative one retains only the last few."""
         if offset < 0:
             self.pending = self.pending[offset:]
-        elif offset > 0:
+        elif 0 < offset <= self._next + FUTURE:
             self.pending = [update for update in self.pending if update.number >= offset]
 
     def set_webhook(self, webhook: Webhook) -> None:

@@ -1,5 +1,7 @@
 """The bot is never deaf without an alert: updates that cannot be read, webhooks, other pollers, polls that hang."""
 
+import asyncio
+import json
 import logging
 
 import pytest
@@ -98,3 +100,27 @@ async def test_polls_that_hang_are_told_while_sending_works(telegram, database, 
         monkeypatch.setattr("handlers.telegram.poll_watch.DEAF_AFTER", 60)
         await rig.answer(ADMIN, "/status", "no account yet")
         await rig.seen(ADMIN, lambda m: "I can hear you again" in m["text"])
+
+
+async def test_updates_that_are_numbered_lower_after_a_quiet_week_are_heard_and_confirmed(rig: Rig):
+    updates = rig.telegram.world.updates
+    await rig.answer(ADMIN, "/help", "Switchboard")
+    updates.renumber(4_000)
+    await rig.answer(ADMIN, "/status nobody1", "nobody1")
+    await until(lambda: updates.pending == [] and updates.polling, "it is confirmed, and the next poll waits")
+    polls = len(rig.client.requests("getUpdates"))
+    await rig.answer(ADMIN, "/status nobody2", "nobody2")
+    await until(lambda: updates.pending == [] and updates.polling, "it is confirmed, and the next poll waits")
+    assert len(rig.client.requests("getUpdates")) - polls <= 2
+    assert sum("nobody1" in text for text in rig.bot_texts(ADMIN)) == 1
+
+
+@pytest.mark.parametrize("result", ["yes", [1, None, "x"], [{"update_id": "seven", "message": {}}], {"update_id": 7}])
+async def test_a_poll_that_is_answered_with_garbage_is_tried_again_at_a_pace(rig: Rig, result):
+    await rig.answer(ADMIN, "/help", "Switchboard")
+    polls = len(rig.client.requests("getUpdates"))
+    raw = json.dumps({"ok": True, "result": result})
+    rig.client.fail("portal", raw=raw, method="getUpdates", seconds=0.4)
+    await asyncio.sleep(0.4)
+    await rig.answer(ADMIN, "/status", "no account yet")
+    assert len(rig.client.requests("getUpdates")) - polls < 15, "it waits between two polls"
