@@ -94,6 +94,7 @@ class Alerts:
             ChatEvents(chats.gone, chats.back, chats.moved, chats.refused, chats.no_topics),
             looks_at=lambda chat: chat < 0 or chat == recipients.alert_chat,
             offers=self._offers,
+            reader_of=audience.reader,
         )
 
     async def load(self) -> None:

@@ -18,7 +18,7 @@ from controller.registry import Registry
 from handlers.alerts.incidents import delivery
 from handlers.alerts.incidents.book import Book
 from handlers.alerts.incidents.delivery import Action, Edit, OpenTopic, Remind, Send, Withdraw
-from handlers.alerts.incidents.incident_text import Offers
+from handlers.alerts.incidents.incident_text import Offers, Reader
 from handlers.alerts.incidents.ledger import Ledger
 from handlers.alerts.incidents.policy import AlertPolicy, PolicyOf
 from handlers.alerts.incidents.silences import Silences
@@ -65,6 +65,7 @@ class Context:
     events: ChatEvents
     looks_at: Callable[[int], bool]
     offers: Offers
+    reader_of: Callable[[int], Reader]
 
 
 @dataclass(frozen=True, slots=True)
@@ -278,6 +279,7 @@ class Worker:
                 self.policy,
                 quiet_until=quiet_until,
                 offers=self._context.offers,
+                reader=self._context.reader_of(self.chat),
             )
             if action is None:
                 self._done[incident.id] = incident

@@ -31,8 +31,10 @@ class Need(IntEnum):
     TROUBLE = 1
     """Not connected, but retried automatically."""
     COMING = 2
-    HEALTHY = 3
-    PAUSED = 4
+    OFF = 3
+    """Nobody has asked for a connection."""
+    HEALTHY = 4
+    PAUSED = 5
     """Closed by a person."""
 
     @property
@@ -49,6 +51,8 @@ def need(status: Status) -> Need:
         return Need.HEALTHY
     if status.reason is Reason.SUSPENDED_BY_OPERATOR:
         return Need.PAUSED
+    if status.state is State.IDLE:
+        return Need.OFF
     if status.state is State.CONNECTING:
         asks = status.stage in {Stage.AWAITING_SCAN, Stage.PASSKEY, Stage.DIALOG}
         return Need.PERSON if asks else Need.TROUBLE if status.reconnect_attempts else Need.COMING

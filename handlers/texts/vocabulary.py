@@ -6,7 +6,7 @@ Plain text without HTML. `handlers.texts.answers` composes complete messages.
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, tzinfo
-from enum import StrEnum, unique
+from enum import Enum, StrEnum, auto, unique
 
 from controller.accounts.model import Stage
 from controller.accounts.reasons import Reason, Remedy, State
@@ -133,20 +133,87 @@ WHY: dict[Reason, str] = {
 }
 
 
-_WAYS: dict[str, tuple[Remedy, str, str]] = {
-    "link": (Remedy.LINK, "press Link again", "send /link with its number"),
-    "reconnect": (Remedy.RECONNECT, "press Reconnect", "send /reconnect"),
-    "use_here": (Remedy.USE_HERE, "press Use here", "open it by /status and press Use here"),
+@unique
+class Readers(Enum):
+    """Who reads an alert, and so which steps it may name."""
+
+    ACTS = auto()
+    """One person, who may act on the account."""
+    WATCHES = auto()
+    """One person, who may not: somebody on duty, who can only have it done."""
+    MANY = auto()
+    """A group, in which everybody sees the same, or a channel, in which no command is taken."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Way:
+    """How `steps` refers to something to do: by its button, if that is below; else by a command, or by who can do it.
+
+    privately: in a group or a channel.
+    """
+
+    pressed: str
+    typed: str
+    privately: str
+    asked: str
+    remedy: Remedy = Remedy.NONE
+
+    def words(self, offered: Collection[Remedy], readers: Readers) -> str:
+        if self.remedy in offered:
+            return self.pressed
+        return {Readers.ACTS: self.typed, Readers.MANY: self.privately, Readers.WATCHES: self.asked}[readers]
+
+
+_WAYS: dict[str, _Way] = {
+    "link": _Way(
+        "press Link again",
+        "send /link with its number",
+        "send me /link with its number privately",
+        "have its operator or an admin link it again",
+        Remedy.LINK,
+    ),
+    "reconnect": _Way(
+        "press Reconnect",
+        "send /reconnect",
+        "send me /reconnect privately",
+        "have its operator or an admin reconnect it",
+        Remedy.RECONNECT,
+    ),
+    "use_here": _Way(
+        "press Use here",
+        "open it by /status and press Use here",
+        "send me /status privately, open it and press Use here",
+        "ask its operator or an admin",
+        Remedy.USE_HERE,
+    ),
+    "confirm": _Way(
+        "",
+        "open it by /status and say whether it is the same",
+        "send me /status privately, open it and say whether it is the same",
+        "have its operator or an admin say whether it is the same",
+    ),
+    "suspend": _Way(
+        "",
+        "suspend it by /suspend",
+        "send me /suspend privately",
+        "have its operator or an admin suspend it",
+    ),
+    "proxy": _Way(
+        "",
+        "name another one with /proxy",
+        "have an admin send me another one with /proxy, privately",
+        "have an admin name another one",
+    ),
+    "hosts": _Way("", "/hosts tells", "an admin sees it by /hosts", "an admin can look"),
 }
-"""How `steps` refers to a remedy: with its button below, and without."""
 
 
 @dataclass(frozen=True, slots=True)
 class AlertWording:
     """The wording of an alert for one reason: what happened, what to do, and its end.
 
-    title: what happened, in half a sentence. steps: what to do; a key of `_WAYS` in braces stands for a button or the
-    command to type instead. by_button: replaces `steps` if the button of a remedy is below the alert.
+    title: what happened, in half a sentence. steps: what to do; a key of `_WAYS` in braces stands for a button, or
+    what to do instead. by_button: replaces `steps` if the button of a remedy is below the alert.
     """
 
     title: str
@@ -154,12 +221,10 @@ class AlertWording:
     over: str = "That is over"
     by_button: Mapping[Remedy, str] = field(default_factory=dict)
 
-    def todo(self, offered: Collection[Remedy] = ()) -> str:
+    def todo(self, offered: Collection[Remedy] = (), readers: Readers = Readers.ACTS) -> str:
         """Return what to do. offered: the remedies with buttons below; no other button is mentioned."""
         steps = next((self.by_button[each] for each in offered if each in self.by_button), self.steps)
-        words = steps.format_map(
-            {word: pressed if remedy in offered else typed for word, (remedy, pressed, typed) in _WAYS.items()}
-        )
+        words = steps.format_map({name: way.words(offered, readers) for name, way in _WAYS.items()})
         if Remedy.RESTORE in offered:
             words += " Or press Restore: a saved copy of its session may still open."
         return words[:1].upper() + words[1:]
@@ -216,11 +281,11 @@ ALERTS: dict[Reason, AlertWording] = {
     ),
     Reason.SCREEN_LOCKED: AlertWording(
         "WhatsApp Web’s screen lock asks for a password",
-        "Remove this linked device on the phone, then link it again with /link.",
+        "Remove this linked device on the phone, then {link}.",
     ),
     Reason.PAGE_MISBEHAVES: AlertWording(
         "its page did more than any page may, so its browser was ended",
-        "It is tried again. Suspend the account if it comes again, and have somebody look at the page.",
+        "It is tried again. If it comes again, {suspend}, and have somebody look at the page.",
     ),
     Reason.DIALOG: AlertWording(
         "a dialog covers its page",
@@ -230,7 +295,7 @@ ALERTS: dict[Reason, AlertWording] = {
     ),
     Reason.CONFIRM_NUMBER: AlertWording(
         "is this the right number?",
-        "Open it by /status and say whether it is the same. Nothing is logged out before that.",
+        "{confirm}. Nothing is logged out before that.",
         "The number is settled",
         {
             Remedy.CONFIRM: "Press It is the same account, or Log it out if it is another one. Nothing is logged out"
@@ -266,7 +331,7 @@ TROUBLES: dict[str, AlertWording] = {
     ),
     Trouble.PROXY: AlertWording(
         "an account’s own proxy does not let it through",
-        "Look at the proxy and its password, or name another one with /proxy. The accounts behind it wait.",
+        "Look at the proxy and its password, or {proxy}. The accounts behind it wait.",
         "The proxies of all accounts let them through again",
     ),
     Trouble.DISK: AlertWording(
@@ -306,7 +371,7 @@ TROUBLES: dict[str, AlertWording] = {
     ),
     Trouble.HOST_LOST: AlertWording(
         "a host does not answer",
-        "Its accounts run on the other hosts, as far as these have room: /hosts tells. Look at the machine, its "
+        "Its accounts run on the other hosts, as far as these have room: {hosts}. Look at the machine, its "
         "network and its switchboard-host service.",
         "All hosts answer again",
     ),

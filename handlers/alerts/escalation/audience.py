@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from controller.registry import Registry, UnknownAccountError
 from handlers.alerts.escalation.duty import Duty, OnDuty
+from handlers.alerts.incidents.incident_text import Reader
 from handlers.alerts.incidents.recipients import Recipients
 from handlers.chat.messages import Place
 from handlers.texts import answers
@@ -31,6 +32,17 @@ class Audience:
     def of_controller(self) -> Sequence[Place]:
         """Return the chats for troubles of the controller itself."""
         return self._with_duty(self.recipients.of_admins())
+
+    def reader(self, chat: int) -> Reader:
+        """Return what whoever reads a chat may do there."""
+
+        def acts(number: str) -> bool:
+            try:
+                return self.recipients.may_act(chat, self._accounts.account(number) if number else None)
+            except UnknownAccountError:
+                return True  # whatever is pressed says that it is not there any more
+
+        return Reader(acts, silences=self.recipients.may_silence(chat))
 
     def name(self, number: str) -> str:
         """Return an account's name as HTML; "" for the controller itself."""

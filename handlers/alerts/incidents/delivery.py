@@ -12,7 +12,7 @@ from datetime import datetime
 
 from controller.incidents import CRITICAL, Entry, Incident, Message
 from handlers.alerts.incidents import incident_text
-from handlers.alerts.incidents.incident_text import Names, Offers, by_traits, digest
+from handlers.alerts.incidents.incident_text import EVERYBODY, Names, Offers, Reader, by_traits, digest
 from handlers.alerts.incidents.policy import AlertPolicy, elapsed
 from handlers.chat.chat_settings import Loudness
 from handlers.chat.messages import Text
@@ -69,6 +69,7 @@ def next_action(
     *,
     quiet_until: datetime | None,
     offers: Offers = by_traits,
+    reader: Reader = EVERYBODY,
 ) -> Action | datetime | None:
     """Return the next action, else the time at which one is due, else None.
 
@@ -78,7 +79,7 @@ def next_action(
         return quiet_until
     if incident.about and incident.topic is None and incident.told_at is None:
         return OpenTopic(incident.about)
-    texts = incident_text.parts(incident, names, offers)
+    texts = incident_text.parts(incident, names, offers, reader)
     for number, text in enumerate(texts):
         part = incident.parts[number] if number < len(incident.parts) else Message()
         if part.message is None and not _is_set_aside(incident, part, text):
@@ -89,7 +90,7 @@ def next_action(
         if due is None:
             return change
         later.append(due)
-    next_reminder = _reminder(incident, names, now, policy, quiet_until=quiet_until, offers=offers)
+    next_reminder = _reminder(incident, names, now, policy, quiet_until=quiet_until, offers=offers, reader=reader)
     if isinstance(next_reminder, datetime):
         later.append(next_reminder)
     elif next_reminder is not None:
@@ -197,6 +198,7 @@ def _reminder(
     *,
     quiet_until: datetime | None,
     offers: Offers,
+    reader: Reader,
 ) -> Remind | Withdraw | datetime | None:
     """Return the reminder that is due, else the time of the next, else None. Silent alerts are not repeated."""
     earlier = None if incident.reminder is None else incident.reminder.message
@@ -208,7 +210,7 @@ def _reminder(
     if repeat_at - now > 2 * policy.repeat_after:  # the clock was set back since
         repeat_at = now
     due = max(repeat_at, quiet_until or repeat_at)
-    return due if due > now else Remind(incident_text.reminder(incident, names, now, offers), earlier)
+    return due if due > now else Remind(incident_text.reminder(incident, names, now, offers, reader), earlier)
 
 
 def _edit(incident: Incident, texts: Sequence[Text]) -> Edit | None:

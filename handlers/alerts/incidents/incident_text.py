@@ -7,6 +7,7 @@ relative to the incident's own day, so that a text stays stable until something 
 
 import hashlib
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from html import unescape
@@ -18,13 +19,26 @@ from handlers.chat.button_codes import Verb, button_code
 from handlers.chat.html import split
 from handlers.chat.messages import Button, Keyboard, Text, escape
 from handlers.texts import remedies
-from handlers.texts.vocabulary import WHY, alert_wording, clock, count, span
+from handlers.texts.vocabulary import WHY, Readers, alert_wording, clock, count, span
 
 Names = Callable[[str], str]
 """An account's name for a line, as HTML; its number if it has none."""
 Offers = Callable[[Entry], tuple[Remedy, ...]]
 """What can be done about an entry now: the remedies whose buttons belong below it."""
 
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """What whoever reads a chat's alerts may do. In a group everybody sees the same buttons, and each press is checked.
+
+    acts: on an account, by its number, or on the controller itself (""). silences: whether they may silence.
+    """
+
+    acts: Callable[[str], bool] = lambda _: True
+    silences: bool = True
+
+
+EVERYBODY = Reader()
 NAMES_IN_A_LINE = 12
 EACH_WITH_BUTTONS = 3
 """Up to this many accounts have buttons of their own."""
@@ -59,26 +73,29 @@ def by_traits(entry: Entry) -> tuple[Remedy, ...]:
     return () if remedy is Remedy.NONE else (remedy,)
 
 
-def parts(incident: Incident, names: Names, offers: Offers = by_traits) -> list[Text]:
+def parts(incident: Incident, names: Names, offers: Offers = by_traits, reader: Reader = EVERYBODY) -> list[Text]:
     """Return the incident's messages; the first has the buttons."""
     entries = [entry for entry in incident.entries if not entry.handled or incident.over_at is not None]
-    below = _offered(incident, offers)
-    lines = _one(incident, entries[0], names, below) if len(entries) == 1 else _many(incident, entries, names, below)
+    todo = partial(_todo, incident, _offered(incident, offers, reader), reader)
+    lines = _one(incident, entries[0], names, todo) if len(entries) == 1 else _many(incident, entries, names, todo)
     if incident.acknowledged_by and incident.open_entries:
         lines.append(f"👤 {incident.acknowledged_by}")
     lines.extend(incident.done)
     lines.extend(_fallbacks(incident))
     first, *more = split("\n".join(lines))
-    return [Text(first, keyboard(incident, names, offers)), *(Text(part) for part in more)]
+    return [Text(first, keyboard(incident, names, offers, reader)), *(Text(part) for part in more)]
 
 
-def reminder(incident: Incident, names: Names, now: datetime, offers: Offers = by_traits) -> Text:
+def reminder(
+    incident: Incident, names: Names, now: datetime, offers: Offers = by_traits, reader: Reader = EVERYBODY
+) -> Text:
     """Return the reminder sent when nobody has acknowledged for long."""
     entries = [entry for entry in incident.open_entries if entry.reason in CRITICAL]
     who = ", ".join(dict.fromkeys(_name(entry, names) for entry in entries[:NAMES_IN_A_LINE]))
     more = f" and {len(entries) - NAMES_IN_A_LINE} more" if len(entries) > NAMES_IN_A_LINE else ""
     since = span((now - min(entry.at for entry in entries)).total_seconds())
-    return Text(f"⏰ Still open after {since}, and nobody is on it: {who}{more}.", keyboard(incident, names, offers))
+    text = f"⏰ Still open after {since}, and nobody is on it: {who}{more}."
+    return Text(text, keyboard(incident, names, offers, reader))
 
 
 def what_happened(entry: Entry, name: str) -> str:
@@ -94,27 +111,31 @@ def restartable(incident: Incident) -> list[Entry]:
     return [entry for entry in incident.open_entries if entry.number and Remedy.RECONNECT in by_traits(entry)]
 
 
-def keyboard(incident: Incident, names: Names, offers: Offers = by_traits) -> Keyboard:
-    """Offer what can be done about the open entries."""
+def keyboard(incident: Incident, names: Names, offers: Offers = by_traits, reader: Reader = EVERYBODY) -> Keyboard:
+    """Offer what can be done about the open entries by whoever reads it."""
     entries = incident.open_entries
     if not entries:
         return ()
     subject = f".{incident.id}"
     rows: list[tuple[Button, ...]] = []
     accounts = [entry for entry in entries if entry.number]
-    below = _offered(incident, offers)
+    below = _offered(incident, offers, reader)
     if len(accounts) <= EACH_WITH_BUTTONS:
         for entry in accounts:
             name = names(entry.number) if len(accounts) > 1 else ""
             rows.append(remedies.buttons(below(entry), f"{entry.number}.{incident.id}", partial(_labelled, name)))
-    elif those := restartable(incident):
+    elif those := [entry for entry in restartable(incident) if reader.acts(entry.number)]:
         label = f"Reconnect {count(len(those), 'account')}"
         rows.append((Button(label, button_code(Verb.RECONNECT, subject)),))
     rows.extend(remedies.buttons(below(entry), subject) for entry in entries if not entry.number)
     rows = [row for row in rows if row]
     silences = (
-        Button("Silence 1 h", button_code(Verb.SILENCE, subject)),
-        Button("Silence 8 h", button_code(Verb.LONG_SILENCE, subject)),
+        (
+            Button("Silence 1 h", button_code(Verb.SILENCE, subject)),
+            Button("Silence 8 h", button_code(Verb.LONG_SILENCE, subject)),
+        )
+        if reader.silences
+        else ()
     )
     if incident.acknowledged_by:
         rows.append(
@@ -123,7 +144,7 @@ def keyboard(incident: Incident, names: Names, offers: Offers = by_traits) -> Ke
                 Button("Let go", button_code(Verb.RELEASE, subject)),
             )
         )
-        rows.append(silences)
+        rows += [silences] if silences else []
     else:
         rows.append((Button("Acknowledge", button_code(Verb.ACKNOWLEDGE, subject)), *silences))
     return tuple(rows)
@@ -132,14 +153,14 @@ def keyboard(incident: Incident, names: Names, offers: Offers = by_traits) -> Ke
 # --- parts ----------------------------------------------------------------------------------------------------------
 
 
-def _one(incident: Incident, entry: Entry, names: Names, below: Offers) -> list[str]:
+def _one(incident: Incident, entry: Entry, names: Names, todo: Callable[[Sequence[Entry]], str]) -> list[str]:
     """Describe one trouble: what happened and what to do, a line each; or how it ended."""
     words, name = alert_wording(entry.reason), _name(entry, names)
     at = clock(entry.at, incident.opened_at)
     who = f"<b>{name}</b>: " if entry.number else ""
     if entry.open:
         happened = what_happened(entry, name if entry.number else "")
-        return [f"🚨 {happened}, {at}", f"➡️ {words.todo(below(entry))}", *_times(entry)]
+        return [f"🚨 {happened}, {at}", f"➡️ {todo([entry])}", *_times(entry)]
     assert entry.over_at is not None
     if entry.handled:
         return [f"▪️ {who}{words.title}, {at}", CLOSED_BY_PERSON if entry.by_person else SUPERSEDED]
@@ -158,7 +179,7 @@ def _fallbacks(incident: Incident) -> list[str]:
     return [f"📨 Sent by {escape(way)}, {clock(at, incident.opened_at)}" for way, at in sent if at is not None]
 
 
-def _many(incident: Incident, entries: list[Entry], names: Names, below: Offers) -> list[str]:
+def _many(incident: Incident, entries: list[Entry], names: Names, todo: Callable[[Sequence[Entry]], str]) -> list[str]:
     """Describe several troubles: each open one with its accounts and remedy, then the accounts that have recovered."""
     standing = [entry for entry in entries if entry.open]
     accounts = len({entry.number for entry in standing if entry.number})
@@ -177,7 +198,7 @@ def _many(incident: Incident, entries: list[Entry], names: Names, below: Offers)
         else:
             lines.append(f"<b>{_capital(words.title)}</b> ({len(those)})")
             lines.extend(_names(those, names))
-        lines.append(f"➡️ {words.todo(_in_common(those, below))}")
+        lines.append(f"➡️ {todo(those)}")
     lines.extend(f"✅ {alert_wording(entry.reason).over}" for entry in entries if not entry.open and not entry.number)
     over = [entry for entry in entries if not entry.open and entry.number]
     if over:
@@ -198,9 +219,11 @@ def _over_of_many(incident: Incident, entries: list[Entry]) -> str:
     return f"✅ <b>Over</b> at {moment}"
 
 
-def _in_common(entries: Sequence[Entry], below: Offers) -> list[Remedy]:
-    """Return what can be done about each of these entries."""
-    return [remedy for remedy in below(entries[0]) if all(remedy in below(entry) for entry in entries)]
+def _todo(incident: Incident, below: Offers, reader: Reader, entries: Sequence[Entry]) -> str:
+    """Return what to do about entries of one reason: with the buttons of each, or what the reader can do without."""
+    offered = [remedy for remedy in below(entries[0]) if all(remedy in below(entry) for entry in entries)]
+    readers = Readers.ACTS if all(reader.acts(entry.number) for entry in entries) else Readers.WATCHES
+    return alert_wording(entries[0].reason).todo(offered, Readers.MANY if incident.chat < 0 else readers)
 
 
 def _names(entries: list[Entry], names: Names) -> Iterable[str]:
@@ -239,12 +262,12 @@ def _is_name(words: str) -> bool:
     return words.startswith("WhatsApp")
 
 
-def _offered(incident: Incident, offers: Offers) -> Offers:
+def _offered(incident: Incident, offers: Offers, reader: Reader) -> Offers:
     """Return what follows below each entry; for several accounts, only what they have in common."""
     accounts = sum(1 for entry in incident.open_entries if entry.number)
 
     def below(entry: Entry) -> tuple[Remedy, ...]:
-        if not entry.open:
+        if not entry.open or not reader.acts(entry.number):
             return ()
         offered = offers(entry)
         if entry.number and accounts > EACH_WITH_BUTTONS:

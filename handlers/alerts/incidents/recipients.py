@@ -2,7 +2,7 @@
 
 from controller.registry import Account
 from handlers.chat.messages import Place
-from handlers.chat.people import People
+from handlers.chat.people import People, Role
 
 
 class Recipients:
@@ -30,6 +30,14 @@ class Recipients:
     def of_card(self, account: Account) -> tuple[Place, ...]:
         """Return the chat of the account's card: its operator's, as long as they have that role."""
         return (Place(account.owner),) if self._people.may(account.owner, account) else ()
+
+    def may_act(self, chat: int, account: Account | None) -> bool:
+        """Return whether a chat has buttons that act on an account, or on the controller itself (None)."""
+        return chat < 0 or (self._people.is_admin(chat) if account is None else self._people.may(chat, account))
+
+    def may_silence(self, chat: int) -> bool:
+        """Return whether a chat has buttons that silence: viewers see and acknowledge only."""
+        return chat < 0 or self._people.role(chat) is not Role.VIEWER
 
     def may_follow(self, chat: int, account: Account) -> bool:
         """Return whether the account's card may stay in a chat that requested it: a group, or a person with access."""

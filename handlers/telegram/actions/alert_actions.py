@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 from controller.incidents import Incident, Silence
-from controller.registry import UnknownAccountError
+from controller.registry import Account, UnknownAccountError
 from handlers.alerts import alert_text
 from handlers.alerts.escalation.duty import Duty
 from handlers.alerts.incidents.incident_text import restartable
@@ -82,7 +82,8 @@ class AlertActions:
         numbers = {entry.number for entry in incident.open_entries}
         if not numbers:
             return alert_text.OVER_ALREADY
-        if not self._people.is_admin(request.user) and not (numbers := self._own(numbers, request)):
+        theirs = request.private or self._people.is_admin(request.user)  # in a private chat it is for themselves alone
+        if not theirs and not (numbers := self._own(numbers, request)):
             return answers.NOT_YOURS
         silence = await self._silences.begin(request.place.chat, numbers, lasts, user=request.user, name=request.name)
         await self._handling.add_line(incident, alert_text.silenced_by(silence, self._clock()))
@@ -90,19 +91,22 @@ class AlertActions:
         await self._context.audit(request.user, "silence", about, f"until {clock(silence.until, self._clock())}")
         return ""
 
-    async def reconnect_all(self, request: Request, incident: Incident) -> str:
-        """Start every account of the incident that may be fixed by it and that this person may start."""
+    def restartable(self, request: Request, incident: Incident) -> list[Account]:
+        """Return the accounts of the incident that a start may fix and that this person may start."""
+        those = {entry.number for entry in restartable(incident)}
+        return [
+            each for each in self._accounts.accounts() if each.number in those and self._people.may(request.user, each)
+        ]
+
+    async def reconnect_all(self, request: Request, incident: Incident) -> int:
+        """Start every account of the incident that may be fixed by it and that this person may start; count them."""
         started = 0
-        for entry in restartable(incident):
-            try:
-                account = self._accounts.account(entry.number)
-            except UnknownAccountError:
-                continue
-            if self._people.may(request.user, account) and await self._accounts.start(account.number):
+        for account in self.restartable(request, incident):
+            if await self._accounts.start(account.number):
                 started += 1
                 await self._context.audit(request.user, "reconnect", account.number, "started")
         await self.show_press(request, incident, f"Reconnect for {started}")
-        return alert_text.started(started)
+        return started
 
     async def show_press(self, request: Request, incident: Incident, what: str) -> None:
         """Show on the incident's message who pressed what."""

@@ -167,10 +167,11 @@ class Rights:
         self._cards.look_at(user)
         self._set_menu(user)
         await self._alerts.handling.keep_only(user, lambda number: self._gets(user, number))
+        self._alerts.policy_changed(user)  # the buttons of what stays may be others
 
     def _gets(self, user: int, number: str) -> bool:
         """Return whether alerts of this account go to the person's private chat."""
-        if self._people.is_admin(user):
+        if self._people.is_admin(user) or (self._people.is_known(user) and self._duty.is_called(user)):
             return True
         try:
             return bool(number) and self._people.may(user, self._accounts.account(number))

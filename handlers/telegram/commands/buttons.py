@@ -41,9 +41,9 @@ AT_ONCE = timedelta(seconds=10)
 """The largest difference in time between a transition and its row in the audit."""
 BY_PEOPLE = frozenset({Reason.ASKED, Reason.SUSPENDED_BY_OPERATOR})
 _SILENCES = {Verb.SILENCE: timedelta(hours=1), Verb.LONG_SILENCE: timedelta(hours=8)}
-_READING = frozenset({Verb.DETAIL, Verb.ALL, Verb.HISTORY, Verb.CANCEL, Verb.PAGE})
+READING = frozenset({Verb.DETAIL, Verb.ALL, Verb.HISTORY, Verb.CANCEL, Verb.PAGE})
 """Actions that change nothing, and may be late."""
-_FOR_VIEWERS = _READING | {Verb.ACKNOWLEDGE, Verb.TAKE_OVER, Verb.RELEASE}
+FOR_VIEWERS = READING | {Verb.ACKNOWLEDGE, Verb.TAKE_OVER, Verb.RELEASE}
 REMEMBERED = 1000
 """How many answered questions are remembered, by message: only the first answer counts, even if other buttons are
 pressed before the message shows it."""
@@ -139,7 +139,7 @@ class Buttons:
         if press is None:
             return False
         row = self._rows.get(press.verb)
-        return press.verb not in _READING if row is None else not row.reads
+        return press.verb not in READING if row is None else not row.reads
 
     def expires(self, request: Request) -> bool:
         """Return whether a button expires by itself: it belongs to a question or choice of a moment ago."""
@@ -177,7 +177,7 @@ class Buttons:
             account = self._accounts.account(press.number)
         except UnknownAccountError:
             return answers.ACCOUNT_GONE
-        may = self._people.sees if press.verb in _READING else self._people.may
+        may = self._people.sees if press.verb in READING else self._people.may
         return None if may(request.user, account) else answers.NOT_YOURS
 
     def _problem_of_role(self, request: Request, press: Press) -> str | None:
@@ -187,7 +187,7 @@ class Buttons:
             return None
         if row is not None and row.role is Role.ADMIN:
             return answers.ONLY_ADMINS
-        may = role is not None and (press.verb in _FOR_VIEWERS or (row is None and role > Role.VIEWER))
+        may = role is not None and (press.verb in FOR_VIEWERS or (row is None and role > Role.VIEWER))
         return None if may else people_text.ONLY_VIEWER
 
     async def _act(self, request: Request, press: Press) -> str:
@@ -272,12 +272,15 @@ class Buttons:
         return await self._alert_actions.silence(request, incident, _SILENCES[press.verb])
 
     async def _reconnect_all(self, request: Request, press: Press, incident: Incident) -> str:
+        accounts = len(self._alert_actions.restartable(request, incident))
+        if not accounts:
+            return answers.NOT_YOURS if restartable(incident) else alert_text.OVER_ALREADY
         if press.presser is None:
-            self._ask(request, press, alert_text.confirm_all(len(restartable(incident))), "Yes, reconnect")
+            self._ask(request, press, alert_text.confirm_all(accounts), "Yes, reconnect")
             return ""
-        shown = await self._alert_actions.reconnect_all(request, incident)
-        await self._responder.answer(request, answers.ON_IT)
-        return shown
+        started = await self._alert_actions.reconnect_all(request, incident)
+        await self._responder.answer(request, answers.ON_IT if started else alert_text.started(0))
+        return alert_text.started(started)
 
     async def _go_on(self, request: Request, press: Press, incident: Incident) -> str:
         shown = await self._actions.go_on(request)

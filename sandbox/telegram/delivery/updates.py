@@ -92,7 +92,7 @@ class Updates:
             self.allowed = frozenset(kinds) or None
 
     def renumber(self, number: int) -> None:
-        """Number the next update so: after a week without updates Telegram begins anew, at random."""
+        """Give the next update this number: after a week without updates Telegram begins anew, at random."""
         self._next = number
 
     def confirm(self, offset: int) -> None:

@@ -50,7 +50,7 @@ async def test_what_is_turned_off_still_needs_somebody(rig: Rig):
     for _ in range(2):
         await rig.press(shown, "Logged out", user=OPERATOR)
     rig.accounts.put(owner=OPERATOR)
-    rig.accounts.put(PARIS, "Sales Paris", owner=OPERATOR)
+    rig.accounts.put(PARIS, "Sales Paris", owner=OPERATOR, state=State.DISCONNECTED, reason=Reason.LOGGED_OUT)
     log_out(rig)
     await rig.seen(ADMIN, lambda m: "🚨" in m["text"])
     text = await listed(rig, OPERATOR)

@@ -104,7 +104,8 @@ async def test_a_list_of_before_the_change_still_has_its_refresh(rig: Rig):
         ({"state": State.CONNECTING, "stage": Stage.AWAITING_SCAN}, Need.PERSON),
         ({"state": State.CONNECTING, "stage": Stage.SYNCING}, Need.COMING),
         ({"state": State.CONNECTING, "reconnect_attempts": 2}, Need.TROUBLE),
-        ({}, Need.PERSON),
+        ({"state": State.DISCONNECTED, "reason": Reason.NOT_LINKED}, Need.PERSON),
+        ({}, Need.OFF),
     ],
 )
 async def test_how_much_an_account_needs_somebody(given, what):
