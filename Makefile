@@ -61,7 +61,7 @@ cluster-test: setup  ## Test many machines on a real Ray cluster of three nodes 
 	    && .venv-cluster/bin/pip install --quiet --only-binary :all: --require-hashes --requirement constraints.txt \
 	    && .venv-cluster/bin/pip install --quiet --only-binary :all: --require-hashes --requirement constraints-cluster.txt \
 	    && .venv-cluster/bin/pip install --quiet --no-index --no-deps --no-build-isolation --editable .; }
-	@for tests in $(if $(TESTS),$(TESTS),test_faults test_network_cut test_controller test_chromium test_two_machines); do \
+	@for tests in $(if $(TESTS),$(TESTS),test_faults test_network_cut test_controller test_chromium test_archives test_s3 test_two_machines); do \
 	    PYTHONPATH=$(CURDIR) unshare --net --mount sh -c "ip link set lo up && mount -t tmpfs none /srv && exec .venv-cluster/bin/python -m pytest -p no:cacheprovider tests/cluster/$$tests.py" || exit 1; \
 	done
 
@@ -139,7 +139,7 @@ lock: $(PY)  ## Bring constraints.txt (and, for many machines, constraints-clust
 	    && "$$tools/bin/pip-compile" --quiet --extra monitoring --extra sandbox --extra dev --generate-hashes --strip-extras --no-header --no-annotate \
 	        --no-emit-index-url --no-emit-find-links --no-emit-trusted-host $(LOCK) \
 	        --output-file constraints.txt pyproject.toml \
-	    && "$$tools/bin/pip-compile" --quiet --extra cluster --constraint constraints.txt --generate-hashes --strip-extras \
+	    && "$$tools/bin/pip-compile" --quiet --extra cluster --extra s3 --constraint constraints.txt --generate-hashes --strip-extras \
 	        --no-header --no-annotate --no-emit-index-url --no-emit-find-links --no-emit-trusted-host $(LOCK) \
 	        --output-file constraints-cluster.txt pyproject.toml
 

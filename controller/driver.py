@@ -29,6 +29,7 @@ class Opening:
     takeover: if WhatsApp says that the session is open elsewhere, take it back here instead of ending.
     set_aside: the profile holds somebody else's session: move it away (never delete it) and start with an empty
     profile. proxy: the address of the account's own proxy, password included; "" for the proxy of all accounts, if any.
+    epoch: of its placement on one of many machines, higher than those of all earlier ones; 0 on one machine.
     """
 
     account: str
@@ -36,6 +37,7 @@ class Opening:
     takeover: bool = False
     set_aside: bool = False
     proxy: str = field(default="", repr=False)
+    epoch: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +114,12 @@ class Driver(Protocol):
 
     async def restore(self, account: str, name: str) -> None:
         """Replace the account's session, which must not be open, by a saved copy. Raises DriverError."""
+
+    async def discard(self, account: str) -> None:
+        """Set the account's session aside, which must not be open: its next opening begins with an empty profile.
+
+        Raises DriverError.
+        """
 
     async def stop(self) -> None:
         """Shut down what the sessions share. All sessions must have been closed."""

@@ -5,12 +5,13 @@ driver itself; with many, it is `controller.cluster`. Not here: which account ru
 machine is lost.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum, unique
 from typing import Protocol
 
-from controller.driver import Driver, Usage
+from controller.accounts.reports import Report
+from controller.driver import Driver, Opening, SavedSession, Session, Usage
 
 
 @unique
@@ -44,6 +45,68 @@ class UnknownHostError(LookupError):
     """No machine has this name. The text is the name that was requested."""
 
 
+class MachineDriver(Protocol):
+    """What opens browsers on one of many machines."""
+
+    async def open(self, opening: Opening, report: Callable[[Report], None]) -> Session:
+        """See `Driver.open`."""
+
+    async def end_orphans(self) -> int:
+        """See `Hosts.end_orphans`."""
+
+    def warm_up(self) -> None:
+        """See `Hosts.warm_up`."""
+
+    async def stop(self) -> None:
+        """See `Driver.stop`."""
+
+
+class Files(Protocol):
+    """What can be done with profiles that are not open; each call as in `Driver`."""
+
+    async def has_session(self, account: str) -> bool:
+        """See `Driver.has_session`."""
+
+    async def remove(self, account: str) -> None:
+        """See `Driver.remove`."""
+
+    async def saved(self, account: str) -> Sequence[SavedSession]:
+        """See `Driver.saved`."""
+
+    async def restore(self, account: str, name: str) -> None:
+        """See `Driver.restore`."""
+
+    async def discard(self, account: str) -> None:
+        """See `Driver.discard`."""
+
+    async def stop(self) -> None:
+        """See `Driver.stop`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Home:
+    """The machine that has an account's newest session. alone: no archive has it."""
+
+    host: str
+    alone: bool
+
+
+class Archives(Files, Protocol):
+    """The archived profiles of machines that share no folder."""
+
+    def next_epoch(self) -> int:
+        """Return an epoch higher than all that the archives have seen. Raises DriverError before `home` succeeded."""
+
+    async def home(self, account: str) -> Home | None:
+        """Return which machine has an account's newest session; None if that makes no difference.
+
+        Raises DriverError.
+        """
+
+    async def check(self) -> str:
+        """Return why they cannot be used, in one line; "" if they can."""
+
+
 class Hosts(Driver, Protocol):
     """Opens browsers on machines, and knows the machines. One instance per program."""
 
@@ -73,6 +136,9 @@ class Hosts(Driver, Protocol):
 
     def drain(self, host: str, *, draining: bool) -> None:
         """Exclude a machine from placement, or include it again. Closes nothing. Raises UnknownHostError."""
+
+    async def check_archives(self) -> str:
+        """Return why profiles cannot be archived, in one line; "" if they can, or if the machines share a folder."""
 
     async def run(self) -> None:
         """Monitor the machines until cancelled."""

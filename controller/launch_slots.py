@@ -147,9 +147,10 @@ class LaunchSlots:
 
     def locked(self, number: str = "") -> bool:
         """Whether a request for this account would have to wait now."""
-        return self._is_held(number) or not self._has_room()
+        return self.is_held(number) or not self._has_room()
 
-    def _is_held(self, number: str) -> bool:
+    def is_held(self, number: str) -> bool:
+        """Whether a hold applies to an account."""
         return any(concerns(number) for concerns in self._holds.values())
 
     def _has_room(self) -> bool:
@@ -182,7 +183,7 @@ class LaunchSlots:
 
     def _grant(self) -> None:
         while self._has_room():
-            free = [each for each in self._waiting if not self._is_held(each.applicant.number)]
+            free = [each for each in self._waiting if not self.is_held(each.applicant.number)]
             if not free:
                 return
             following = min(free, key=self._turn)

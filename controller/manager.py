@@ -190,9 +190,12 @@ class Manager:
         self._since = since or self._since
         self._post(boot)
 
-    async def start(self, *, takeover: bool = False) -> bool:
-        """Connect now, with counters reset. Returns False if it is connected or connecting already (L1)."""
-        return await self._command(Start(takeover=takeover))
+    async def start(self, *, takeover: bool = False, anew: bool = False) -> bool:
+        """Connect now, with counters reset. Returns False if it is connected or connecting already (L1).
+
+        anew: its former session was given up.
+        """
+        return await self._command(Start(takeover=takeover, anew=anew))
 
     async def suspend(self) -> bool:
         """Close the browser and keep it closed (L12). Returns False if it was closed already."""

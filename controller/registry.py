@@ -170,10 +170,11 @@ class Registry:
     def recycle(self, number: str, why: str) -> bool:
         """Close a connected account's browser gracefully and reopen it at once. Raises UnknownAccountError.
 
-        Returns False if it must wait because another account is trying a new build of the page: retry later.
+        Returns False if it must wait, since it could not be opened again now, or another account is trying a new build
+        of the page: retry later.
         """
         manager = self._manager(number)
-        if not self.may_plan(number):
+        if self.slots.is_held(number) or not self.may_plan(number):
             return False
         manager.recycle(why)
         return True
@@ -235,15 +236,20 @@ class Registry:
             await self._store.change_owner(number, owner)
             self._accounts[number] = replace(self._accounts[number], owner=owner)
 
-    async def start(self, number: str, *, takeover: bool = False) -> bool:
+    async def start(self, number: str, *, takeover: bool = False, link: bool = False) -> bool:
         """Connect an account now, with counters reset. Returns False if it is connected or connecting already.
 
-        Waits for a running restore of the account to finish.
+        link: a person wants to link it. If its newest session is out of reach, that one is given up for it. Waits for a
+        running restore of the account to finish. Raises UnknownAccountError, DriverError, OSError.
         """
         async with self._turn(number) as manager:
+            anew = link and manager.get_status().reason is Reason.ARCHIVE_OUTDATED
+            if anew:
+                await manager.wait_closed()
+                await self._driver.discard(number)
             await self._store.set_wanted(number, Wanted.CONNECTED)
             self._refuse_if_stopping()  # nothing opens after a stop was requested
-            return await manager.start(takeover=takeover)
+            return await manager.start(takeover=takeover, anew=anew)
 
     async def suspend(self, number: str) -> bool:
         """Close an account until further notice. Returns False if an operator had suspended it already.

@@ -5,9 +5,12 @@ Every task of the program belongs to a `Tasks`, whose owner cancels and awaits t
 
 import asyncio
 import logging
-from collections.abc import Coroutine
-from typing import Any, TypeVar
+import threading
+from collections.abc import Callable, Coroutine
+from concurrent.futures import Executor, Future
+from typing import Any, ParamSpec, TypeVar
 
+P = ParamSpec("P")
 T = TypeVar("T")
 log = logging.getLogger(__name__)
 
@@ -60,3 +63,43 @@ async def uncancelled(work: Coroutine[Any, Any, T]) -> T:
             task.exception()  # nobody needs it; never retrieved, it would be logged
         raise cancelled
     return task.result()
+
+
+class DaemonThreads(Executor):
+    """Runs each call in a thread of its own that does not delay the end of the program, however long it hangs.
+
+    most: how many may be running; further calls fail with TimeoutError until some have ended.
+    """
+
+    def __init__(self, name: str, most: int) -> None:
+        self._name, self._most = name, most
+        self._lock = threading.Lock()
+        self._running = 0
+
+    def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
+        """Start a call."""
+        future: Future[T] = Future()
+        with self._lock:
+            if self._running >= self._most:
+                future.set_exception(TimeoutError("no answer in time, again and again"))
+                return future
+            self._running += 1
+
+        def run() -> None:
+            wanted = future.set_running_or_notify_cancel()
+            try:
+                result = fn(*args, **kwargs) if wanted else None
+            except BaseException as error:  # noqa: BLE001 - it is raised where the result is awaited
+                self._count_down()
+                future.set_exception(error)
+                return
+            self._count_down()
+            if wanted:
+                future.set_result(result)  # type: ignore[arg-type]
+
+        threading.Thread(target=run, name=self._name, daemon=True).start()
+        return future
+
+    def _count_down(self) -> None:
+        with self._lock:
+            self._running -= 1

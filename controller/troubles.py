@@ -25,6 +25,8 @@ class Trouble(StrEnum):
     BACKUP = "backup_failed"
     HOST_LOST = "host_lost"
     """One of many machines has not answered for a minute."""
+    ARCHIVES = "archives_unreachable"
+    """The store of archived profiles, for machines that share no folder, cannot be used."""
     NEW_BUILD = "new_build_fails"
     """A build of the page that was new did not work for the account that tried it."""
 
@@ -39,6 +41,7 @@ TROUBLE_TRAITS: dict[Trouble, Traits] = {
     Trouble.PROXY: Traits(alert=True),
     Trouble.BACKUP: Traits(alert=True),
     Trouble.HOST_LOST: Traits(alert=True),
+    Trouble.ARCHIVES: Traits(alert=True),
     Trouble.NEW_BUILD: Traits(alert=True, remedy=Remedy.GO_ON),
 }
 """The traits of every trouble."""

@@ -17,13 +17,17 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from controller.chromium import ChromiumDriver, ChromiumOptions
+from controller.chromium.archive_files import ArchiveFiles
+from controller.chromium.archived_driver import ArchivedDriver, ArchiveOptions
+from controller.chromium.profile.names import read_secret
 from controller.chromium.profile.profile import run_folder
 from controller.cluster.browser_host import Figures
 from controller.cluster.cluster_hosts import ClusterHosts
-from controller.cluster.deadline import boot_time
 from controller.cluster.leases import Terms
 from controller.cluster.ray_links import BROWSER, HOST, Machine, RayLinks
+from controller.host.deadline import boot_time
 from controller.host.limits import MIB, HostLimits
+from controller.hosts import MachineDriver
 from switchboard.logs import set_up_logging
 from switchboard.settings import HostSettings, Settings, SettingsError
 
@@ -48,21 +52,40 @@ def cluster_hosts(settings: Settings, options: ChromiumOptions) -> ClusterHosts:
     assert address is not None
     terms = Terms()
     free_memory, free_disk = settings.host_free_memory_mib * MIB, settings.host_free_disk_mib * MIB
+    archived = archive_options(settings)
     make = partial(make_machine, replace(options, data_dir=options.data_dir.absolute()), free_memory, free_disk)
-    links = RayLinks(address, partial(make, settings.probe_timeout_seconds), terms)
-    return ClusterHosts(links, ChromiumDriver(options), terms, clock=boot_time, name=f"the cluster at {address}")
+    links = RayLinks(address, partial(make, settings.probe_timeout_seconds, archives=archived), terms)
+    return ClusterHosts(
+        links, ChromiumDriver(options), terms, clock=boot_time, name=f"the cluster at {address}",
+        archives=None if archived is None else ArchiveFiles(archived, options.data_dir),
+    )  # fmt: skip
+
+
+def archive_options(settings: Settings) -> ArchiveOptions | None:
+    """Return where profiles are archived; None where the machines share DATA_DIR. Raises SettingsError."""
+    if settings.cluster_archives is None:
+        return None
+    try:
+        secret = read_secret(settings.data_dir.absolute())
+    except OSError as error:
+        raise SettingsError(f"DATA_DIR: {error}") from error
+    return ArchiveOptions(settings.cluster_archives, secret, settings.vault_key)
 
 
 def make_machine(
-    options: ChromiumOptions, free_memory: int, free_disk: int, probe_timeout: float, name: str
-) -> Machine:
+    options: ChromiumOptions, free_memory: int, free_disk: int, probe_timeout: float, name: str,
+    *, archives: ArchiveOptions | None = None,
+) -> Machine:  # fmt: skip
     """Return what runs browsers on this machine. name: its own. Called in Ray's process on that machine.
 
-    free_memory, free_disk: bytes below which no browser is started here. CHROMIUM_PATH of this machine goes first.
+    free_memory, free_disk: bytes below which no browser is started here. CHROMIUM_PATH of this machine goes first, and
+    with archives, DATA_DIR too: without them, all machines share that of the options.
     """
     set_up_logging("INFO", "console")
     own = os.environ.get("CHROMIUM_PATH")
     options = replace(options, host=name, executable=Path(own) if own else options.executable)
+    if archives is not None and (folder := os.environ.get("DATA_DIR")):
+        options = replace(options, data_dir=Path(folder).expanduser().absolute())
     limits = HostLimits()
 
     def measure() -> Figures:
@@ -74,7 +97,10 @@ def make_machine(
         return Figures(memory, disk, short=memory < free_memory or disk is None or disk < free_disk)
 
     run = run_folder(options.data_dir, name)
-    return Machine(ChromiumDriver(options, limits), run, LatestFigures(measure), build(), probe_timeout)
+    driver: MachineDriver = ChromiumDriver(options, limits)
+    if archives is not None:
+        driver = ArchivedDriver(driver, archives, options.data_dir, name)
+    return Machine(driver, run, LatestFigures(measure), build(), probe_timeout)
 
 
 class LatestFigures:
@@ -141,4 +167,5 @@ def run_host(settings: HostSettings, *, join: str | None, listen: str | None, na
     command = host_command(settings, join=join, listen=listen, name=name)
     settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     logging.getLogger("switchboard").info("This machine takes %d accounts", settings.accounts_per_host)
-    os.execve(command[0], command, {**os.environ, **RAY_ENVIRONMENT})  # noqa: S606 - no shell is the point
+    data_dir = {"DATA_DIR": str(settings.data_dir.absolute())}  # it may be known from a file only
+    os.execve(command[0], command, {**os.environ, **RAY_ENVIRONMENT, **data_dir})  # noqa: S606 - no shell is the point

@@ -69,6 +69,14 @@ class HostSettings(ProfileSettings):
 
     accounts_per_host: int = Field(default=10, ge=1)
     chromium_path: Path | None = None
+    cluster_archives: str | None = None
+
+    @field_validator("cluster_archives")
+    @classmethod
+    def _store(cls, value: str | None) -> str | None:
+        if value is not None and "://" not in value and not Path(value).is_absolute():
+            raise ValueError("takes an address that fsspec knows, such as s3://bucket/folder, or a path from / on")
+        return value
 
 
 class Settings(HostSettings):

@@ -166,7 +166,7 @@ RULES = (
     Rule(
         "who may run what is pure: no I/O, no clock, no asyncio, no Ray",
         where=("controller/cluster/leases.py",),
-        only=("dataclasses", "controller.hosts"),
+        only=("collections.abc", "dataclasses", "itertools", "controller.hosts"),
         breach=("controller/cluster/leases.py", "import time"),
     ),
     Rule(

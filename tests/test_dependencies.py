@@ -73,7 +73,12 @@ def test_what_is_no_pin_is_found(line):
 def test_everything_that_is_declared_is_pinned():
     declared = [
         *PROJECT["dependencies"],
-        *(one for name, extra in PROJECT["optional-dependencies"].items() if name != "cluster" for one in extra),
+        *(
+            one
+            for name, extra in PROJECT["optional-dependencies"].items()
+            if name not in {"cluster", "s3"}
+            for one in extra
+        ),
     ]
     pinned = {named(line) for line in requirements(LOCK)}
 
@@ -85,9 +90,11 @@ def test_many_machines_are_pinned_apart_and_to_the_same():
     ours = {named(line) for line in pins}
 
     assert unpinned(CLUSTER_LOCK) == []
-    assert {named(one) for one in PROJECT["optional-dependencies"]["cluster"]} <= {named(line) for line in both}
+    for extra in ("cluster", "s3"):
+        assert {named(one) for one in PROJECT["optional-dependencies"][extra]} <= {named(line) for line in both}
     assert not {line.split(" ")[0] for line in both if named(line) in ours} - {line.split(" ")[0] for line in pins}
-    assert "ray" not in ours
+    assert not {"ray", "s3fs"} & set(ours)
+    assert "fsspec" not in {named(one) for one in PROJECT["dependencies"]}
 
 
 def test_what_is_installed_is_what_is_pinned():

@@ -7,9 +7,9 @@ from typing import Any
 
 from controller.accounts.reports import Health, Layer, Loaded, PageView, Ready, Report
 from controller.cluster.browser_host import Figures
-from controller.cluster.deadline import boot_time
 from controller.cluster.ray_links import Machine
 from controller.driver import Opening, Usage
+from controller.host.deadline import boot_time
 
 
 class IdleSession:

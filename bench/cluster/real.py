@@ -16,8 +16,8 @@ import psutil
 from bench.cluster.machine import make
 from controller.accounts.reports import Loaded, Report
 from controller.cluster.cluster_hosts import RemoteSession
-from controller.cluster.deadline import boot_time
 from controller.driver import Opening
+from controller.host.deadline import boot_time
 from tests.cluster import conftest, nodes
 
 ACCOUNTS, EXTRA, CAPACITY = 300, 30, 170

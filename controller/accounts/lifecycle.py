@@ -139,7 +139,7 @@ def _resume(step: Step, boot: Boot) -> None:
 
 def _start(step: Step, start: Start) -> None:
     step.reset()
-    step.set(asked=True)
+    step.set(asked=True, linked=step.connection.linked and not start.anew)
     takeover = start.takeover and step.policy.takeover is not Takeover.NEVER
     step.attempt(Next(Reason.ASKED, takeover=takeover))
 

@@ -239,9 +239,13 @@ _TRIES = frozenset({Timer.RETRY, Timer.COOLDOWN})
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """An operator starts the account, with counters reset. takeover: "Use here" was pressed."""
+    """An operator starts the account, with counters reset.
+
+    takeover: "Use here" was pressed. anew: its former session was given up: it has to be linked.
+    """
 
     takeover: bool = False
+    anew: bool = False
 
 
 @dataclass(frozen=True, slots=True)

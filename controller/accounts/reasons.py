@@ -56,6 +56,8 @@ class Reason(StrEnum):
     """The browser did not start, or the page did not load."""
     PROFILE_IN_USE = "profile_in_use"
     """Another process has locked the account's profile."""
+    ARCHIVE_OUTDATED = "archive_outdated"
+    """The newest archive of the profile is older than its last use: only a person may go back to it."""
     DEADLINE = "deadline"
     """A stage of the attempt exceeded its time limit (L7)."""
     RESTORE_FAILED = "restore_failed"
@@ -200,6 +202,7 @@ _AGAIN, _LINK = Remedy.RECONNECT, Remedy.LINK
 VERDICTS: dict[Reason, Verdict] = {
     Reason.LAUNCH_FAILED: Verdict(_ERROR, Then.BACKOFF, remedy=_AGAIN),
     Reason.PROFILE_IN_USE: Verdict(_ERROR, Then.BACKOFF, remedy=_AGAIN),
+    Reason.ARCHIVE_OUTDATED: Verdict(_DOWN, Then.PERSON, alert=True, critical=True, remedy=_LINK, restorable=True),
     Reason.DEADLINE: Verdict(_ERROR, Then.BACKOFF, remedy=_AGAIN, restorable=True),
     Reason.RESTORE_FAILED: Verdict(_ERROR, Then.BACKOFF, remedy=_AGAIN, restorable=True),
     Reason.PAGE_UNKNOWN: Verdict(_ERROR, Then.BACKOFF, alert=True, remedy=_AGAIN, restorable=True),

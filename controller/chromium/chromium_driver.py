@@ -219,6 +219,10 @@ class ChromiumDriver:
         """Refuse: there is no other machine. Raises UnknownHostError."""
         raise UnknownHostError(host)
 
+    async def check_archives(self) -> str:
+        """Return "": there are no archives."""
+        return ""
+
     async def run(self) -> None:
         """Return at once: this machine needs no monitoring."""
 
@@ -254,6 +258,16 @@ class ChromiumDriver:
             raise DriverError(Reason.RESTORE_FAILED, str(error)) from error
         except DriverError as error:
             raise DriverError(Reason.RESTORE_FAILED, OPEN) from error
+
+    async def discard(self, account: str) -> None:
+        """Set the account's profile aside."""
+        profile = self._profile(account)
+        try:
+            async with self._locks.acquire(profile.name) as lock:
+                await lock.in_thread(profile.set_aside)
+        except OSError as error:
+            detail = f"the profile could not be set aside: {error.strerror}"
+            raise DriverError(Reason.UNKNOWN, detail) from error
 
     def _save_if_due(self, profile: Profile, version: str) -> None:
         """Save a profile that was closed cleanly: once a day, and before a different browser opens it."""

@@ -14,7 +14,8 @@ from typing import Any
 from controller.accounts.reasons import Reason
 from controller.accounts.reports import Health, Report
 from controller.cluster.leases import Epochs, HostLease, Terms
-from controller.driver import Driver, DriverError, Opening, Session
+from controller.driver import DriverError, Opening, Session
+from controller.hosts import MachineDriver
 
 log = logging.getLogger(__name__)
 
@@ -58,7 +59,7 @@ class BrowserHost:
 
     def __init__(
         self,
-        driver: Driver,
+        driver: MachineDriver,
         terms: Terms,
         *,
         clock: Callable[[], float],

@@ -8,14 +8,15 @@ import asyncio
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any, Protocol
 
 from controller.accounts.reasons import Reason
 from controller.accounts.reports import Ended, Health, Layer, PageView, Report
 from controller.cluster.browser_host import Line, Reply
 from controller.cluster.leases import LeaseTable, NoHostError, NotYetError, Placement, Terms
-from controller.driver import Driver, DriverError, Opening, SavedSession, Usage
-from controller.hosts import HostUsage
+from controller.driver import DriverError, Opening, SavedSession, Usage
+from controller.hosts import Archives, Files, Home, HostUsage
 
 log = logging.getLogger(__name__)
 
@@ -61,14 +62,18 @@ class Links(Protocol):
 
 
 class ClusterHosts:
-    """Runs accounts on many machines. files: a driver for operations on files only, on the DATA_DIR that all share.
+    """Runs accounts on many machines. files: for the DATA_DIR that all share; archives: instead, where they share none.
 
     clock: seconds, including those that this machine spends suspended.
     """
 
-    def __init__(self, links: Links, files: Driver, terms: Terms, *, clock: Callable[[], float], name: str) -> None:
-        self._links, self._files, self._terms, self._clock, self._name = links, files, terms, clock, name
-        self._table = LeaseTable(terms, clock())
+    def __init__(
+        self, links: Links, files: Files, terms: Terms, *, clock: Callable[[], float], name: str,
+        archives: Archives | None = None,
+    ) -> None:  # fmt: skip
+        self._links, self._files, self._terms, self._clock, self._name = links, archives or files, terms, clock, name
+        self._archives = archives
+        self._table = LeaseTable(terms, clock(), None if archives is None else archives.next_epoch)
         self._lives: dict[str, Link] = {}
         self._sessions: dict[int, RemoteSession] = {}
         self._changed = asyncio.Event()
@@ -191,7 +196,9 @@ class ClusterHosts:
 
         If it is cancelled or fails, any remains are ended in the background, and the account is not placed before that.
         """
-        placement = await self._place(opening.account)
+        home = None if self._archives is None else await self._archives.home(opening.account)
+        placement = await self._place(opening.account, home or Home("", alone=False))
+        opening = replace(opening, epoch=placement.epoch)
         session = self._sessions[placement.epoch] = RemoteSession(self, placement, report)
         try:
             async with asyncio.timeout(OPEN_SECONDS):
@@ -211,11 +218,11 @@ class ClusterHosts:
         session.begin()
         return session
 
-    async def _place(self, account: str) -> Placement:
+    async def _place(self, account: str, home: Home) -> Placement:
         ends_at = self._clock() + self._terms.fence + HOST_PATIENCE
         while True:
             try:
-                return self._table.place(account, self._clock())
+                return self._table.place(account, self._clock(), home.host, alone=home.alone)
             except NotYetError:
                 detail = "its last host does not answer, and may still run it"
             except NoHostError as error:
@@ -276,7 +283,7 @@ class ClusterHosts:
             await self._change()
 
     async def has_session(self, account: str) -> bool:
-        """Check the shared files."""
+        """Check the shared files, or the archives."""
         return await self._files.has_session(account)
 
     async def remove(self, account: str) -> None:
@@ -285,13 +292,22 @@ class ClusterHosts:
         await self._files.remove(account)
 
     async def saved(self, account: str) -> Sequence[SavedSession]:
-        """Return the saved copies, from the shared files."""
+        """Return the saved copies, or the archives."""
         return await self._files.saved(account)
 
     async def restore(self, account: str, name: str) -> None:
         """Restore a saved copy once no machine can be running the account."""
         await self._vacant(account)
         await self._files.restore(account, name)
+
+    async def discard(self, account: str) -> None:
+        """Let the account begin with an empty profile once no machine can be running it."""
+        await self._vacant(account)
+        await self._files.discard(account)
+
+    async def check_archives(self) -> str:
+        """Ask the store, if there is one."""
+        return "" if self._archives is None else await self._archives.check()
 
     async def stop(self) -> None:
         """Release all machines. All sessions must have been closed."""

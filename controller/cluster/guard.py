@@ -15,7 +15,7 @@ import sys
 from pathlib import Path
 
 from controller.chromium.process.tree import PidFile, ProcessId, end_tree, this_process
-from controller.cluster.deadline import boot_time
+from controller.host.deadline import boot_time
 
 _END_SECONDS = 10.0
 

@@ -10,9 +10,14 @@ Each placement has an epoch, higher than all earlier ones; messages with any oth
 Times are seconds on each side's own CLOCK_BOOTTIME, which includes suspension.
 """
 
+import itertools
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from controller.hosts import HostState, HostUsage, UnknownHostError
+
+HOME_PATIENCE = 15.0
+"""Seconds for which a machine that was lost is waited for if it alone has what an account needs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,18 +161,19 @@ class _Life:
 class LeaseTable:
     """The controller's side. started_at: when this controller started; leases of an earlier one may last from then on.
 
-    first_epoch: higher than every epoch ever issued before.
+    next_epoch: returns an epoch higher than every one before; by default, than those of this table.
     """
 
-    def __init__(self, terms: Terms, started_at: float, first_epoch: int = 1) -> None:
+    def __init__(self, terms: Terms, started_at: float, next_epoch: Callable[[], int] | None = None) -> None:
         self._terms = terms
         self.opens_at = started_at + terms.fence
         """Nothing is placed before this time."""
-        self._epoch = first_epoch
+        self._next_epoch = next_epoch or itertools.count(1).__next__
         self._lives: dict[str, _Life] = {}
         self._placements: dict[str, Placement] = {}
         self._draining: set[str] = set()
         self._known: set[str] = set()
+        self._lost_at: dict[str, float] = {}
 
     # --- machines -----------------------------------------------------------------------------------------------------
 
@@ -209,6 +215,7 @@ class LeaseTable:
         lost = []
         for life in [one for one in self._lives.values() if now >= one.heard_at + self._terms.fence]:
             del self._lives[life.life]
+            self._lost_at[life.host] = now
             gone = tuple(self._placements.pop(account) for account in sorted(life.accounts))
             lost.append(Lost(life.host, life.life, gone))
         return lost
@@ -251,27 +258,32 @@ class LeaseTable:
 
     # --- accounts -----------------------------------------------------------------------------------------------------
 
-    def place(self, account: str, now: float) -> Placement:
+    def place(self, account: str, now: float, home: str = "", *, alone: bool = False) -> Placement:
         """Place an account on the machine with the fewest accounts, then with the most memory.
 
+        home: a machine to prefer; with alone, even a full or draining one, and it is waited for if it was just lost.
         Raises NotYetError while it may be running elsewhere, NoHostError if no machine accepts it.
         """
         if now < self.opens_at:
             raise NotYetError(self.opens_at)
         if (held := self._placements.get(account)) is not None:
             raise NotYetError(self._lives[held.life].heard_at + self._terms.fence)
-        life = self._choose(now)
-        placement = self._placements[account] = Placement(account, self._epoch, life.host, life.life)
-        self._epoch += 1
+        life = self._choose(now, home, alone=alone)
+        placement = self._placements[account] = Placement(account, self._next_epoch(), life.host, life.life)
         life.accounts.add(account)
         return placement
 
-    def _choose(self, now: float) -> _Life:
+    def _choose(self, now: float, home: str, *, alone: bool) -> _Life:
         ready = [one for one in self._lives.values() if one.replies > 1 and self._is_heard(one, now)]
+        if alone:
+            if at_home := [one for one in ready if one.host == home]:
+                return at_home[0]
+            if now < max(self.opens_at, self._lost_at.get(home, 0.0)) + HOME_PATIENCE:
+                raise NoHostError(f"host {home} alone has its newest session, and is not up")
         open_to_all = [one for one in ready if one.host not in self._draining]
         roomy = [one for one in open_to_all if len(one.accounts) < one.capacity and not one.short]
         if roomy:
-            return min(roomy, key=lambda one: (len(one.accounts), -(one.free_memory or 0), one.host))
+            return min(roomy, key=lambda one: (one.host != home, len(one.accounts), -(one.free_memory or 0), one.host))
         for found, words in (
             (open_to_all, "every host is full or short of memory or disk"),
             (ready, "every host that is up is being drained"),

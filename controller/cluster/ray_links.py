@@ -19,11 +19,11 @@ from typing import Any
 from controller.accounts.reasons import Reason
 from controller.cluster.browser_host import BrowserHost, Figures
 from controller.cluster.cluster_hosts import Link, LinkError
-from controller.cluster.deadline import Deadline, boot_time
 from controller.cluster.guard import start_guard
 from controller.cluster.leases import Terms
 from controller.driver import DriverError
-from controller.hosts import Hosts
+from controller.host.deadline import Deadline, boot_time
+from controller.hosts import MachineDriver
 
 log = logging.getLogger(__name__)
 
@@ -44,7 +44,7 @@ _SHARE = 0.001
 class Machine:
     """What a machine needs to run browsers. run: the folder of its pid files."""
 
-    driver: Hosts
+    driver: MachineDriver
     run: Path
     figures: Callable[[], Figures]
     build: str = ""

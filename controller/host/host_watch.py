@@ -1,5 +1,7 @@
 """Watches many machines as one: how many browsers may launch at once, and whether people must know of a lost machine.
 
+The same for the store of archived profiles, if there is one: while it is out of reach, nothing is launched.
+
 A machine that comes back within a minute is nobody's business; one that stays away is one incident with all that ran
 there. While no machine takes an account, launches are held, so that no account counts that as its own failure. With one
 machine alone there is nothing to watch here.
@@ -18,8 +20,13 @@ log = logging.getLogger(__name__)
 NO_HOST = "no host takes an account"
 """The name under which launches are held."""
 LOOK_EVERY = 1.0
+NO_ARCHIVES = "the archives cannot be used"
+"""Likewise."""
+CHECK_EVERY = 20.0
+"""Seconds between two checks of the archives."""
 PATIENCE = 60.0
 """Seconds for which a machine may be lost before people are alerted."""
+_FAILED_CHECKS = 2
 
 
 class HostWatch:
@@ -30,9 +37,35 @@ class HostWatch:
         self._lost_since: dict[str, float] = {}
         self._told: frozenset[str] | None = None
         self._accounts: dict[str, int] = {}
+        self._failed_checks = 0
+        self._archives_fail: bool | None = None
 
     async def run(self) -> None:
         """Watch until cancelled."""
+        await asyncio.gather(self._run_hosts(), self._run_archives())
+
+    async def _run_archives(self) -> None:
+        while True:
+            try:
+                await self.check_archives()
+            except Exception:
+                log.exception("The archives could not be checked")
+            await asyncio.sleep(CHECK_EVERY)
+
+    async def check_archives(self) -> None:
+        """Check the archives once. One failure may be an accident; people are alerted after the second in a row."""
+        why = await self._hosts.check_archives()
+        self._failed_checks = self._failed_checks + 1 if why else 0
+        if why and self._failed_checks == _FAILED_CHECKS:
+            log.warning("Launches wait: %s", why)
+            self._slots.hold(NO_ARCHIVES)
+            await self._troubles.raise_trouble(Trouble.ARCHIVES, why)
+        elif not why and self._archives_fail is not False:
+            self._slots.release(NO_ARCHIVES)
+            await self._troubles.clear_trouble(Trouble.ARCHIVES)
+        self._archives_fail = bool(why)
+
+    async def _run_hosts(self) -> None:
         while True:
             try:
                 await self.look()

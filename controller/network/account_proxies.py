@@ -156,6 +156,10 @@ class ProxiedDriver:
         """See `Driver.restore`."""
         await self._driver.restore(account, name)
 
+    async def discard(self, account: str) -> None:
+        """See `Driver.discard`."""
+        await self._driver.discard(account)
+
     async def stop(self) -> None:
         """See `Driver.stop`."""
         await self._driver.stop()

@@ -1,6 +1,7 @@
 """The wording of states, reasons and times: one table each, so that it is the same everywhere.
 
-Plain text without HTML. `handlers.texts.answers` composes complete messages.
+Plain text without HTML. `handlers.texts.answers` composes complete messages. It is longer than other files because each
+reason adds its lines, and their wording has to be read side by side.
 """
 
 from collections.abc import Collection, Mapping
@@ -98,6 +99,7 @@ WHY: dict[Reason, str] = {
     Reason.NOT_LINKED: "it has not been linked yet",
     Reason.LAUNCH_FAILED: "the browser did not start",
     Reason.PROFILE_IN_USE: "another program is using its browser profile",
+    Reason.ARCHIVE_OUTDATED: "its newest session is out of reach, and what is archived is older",
     Reason.DEADLINE: "it took too long",
     Reason.RESTORE_FAILED: "WhatsApp did not accept its saved session",
     Reason.PAGE_UNKNOWN: "WhatsApp showed a page that Switchboard does not know",
@@ -279,6 +281,12 @@ ALERTS: dict[Reason, AlertWording] = {
         "logged out, since there was no room for its data",
         "Make room on the server’s disk, then {link}.",
     ),
+    Reason.ARCHIVE_OUTDATED: AlertWording(
+        "its newest session is out of reach, and what is archived is older",
+        "Best bring the host back that has it, then {reconnect}: it goes on there. A session that goes back in time"
+        " may not be able to read what came since, and WhatsApp may drop the link. To begin anew {link}, and remove the"
+        " old linked device on the phone.",
+    ),
     Reason.SCREEN_LOCKED: AlertWording(
         "WhatsApp Web’s screen lock asks for a password",
         "Remove this linked device on the phone, then {link}.",
@@ -374,6 +382,12 @@ TROUBLES: dict[str, AlertWording] = {
         "Its accounts run on the other hosts, as far as these have room: {hosts}. Look at the machine, its "
         "network and its switchboard-host service.",
         "All hosts answer again",
+    ),
+    Trouble.ARCHIVES: AlertWording(
+        "the archives of the sessions cannot be used",
+        "Look at CLUSTER_ARCHIVES, the store and the network. Connected accounts stay so. No browser is started until"
+        " then, and a host that is lost meanwhile has the only copy of what changed.",
+        "The archives can be used again",
     ),
     Trouble.BACKUP: AlertWording(
         "the backup failed",

@@ -5,6 +5,8 @@ import socket
 from collections.abc import AsyncIterator
 
 from controller.chromium import ChromiumOptions
+from controller.chromium.archive_files import ArchiveFiles
+from controller.chromium.archived_driver import ArchiveOptions
 from switchboard.check.findings import Finding, Verdict
 from switchboard.check.host import check_machine
 from switchboard.check.world import check_browser
@@ -20,6 +22,8 @@ async def check_controller(settings: Settings) -> AsyncIterator[Finding]:
     assert settings.cluster_address is not None
     yield _ray()
     yield await _head("CLUSTER_ADDRESS", settings.cluster_address)
+    async for finding in _archives(settings):
+        yield finding
 
 
 async def check_host(settings: HostSettings, *, listen: str | None, join: str | None) -> AsyncIterator[Finding]:
@@ -30,11 +34,29 @@ async def check_host(settings: HostSettings, *, listen: str | None, join: str | 
         yield await _head("--join", join)
     if listen is not None:
         yield _own_address(listen)
+    if settings.cluster_archives is not None:
+        async for finding in _archives(settings):
+            yield finding
     least = {name: Settings.model_fields[name].default for name in ("host_free_memory_mib", "host_free_disk_mib")}
     for finding in check_machine(settings.data_dir, least["host_free_memory_mib"], least["host_free_disk_mib"]):
         yield finding
     options = ChromiumOptions(page_url="about:blank", data_dir=settings.data_dir, executable=settings.chromium_path)
     yield await check_browser(options)
+
+
+async def _archives(settings: HostSettings) -> AsyncIterator[Finding]:
+    """Write, read and delete a small file in the store."""
+    if settings.cluster_archives is None:
+        where = "all machines must share DATA_DIR: CLUSTER_ARCHIVES is not set"
+        yield Finding("archives", Verdict.NOTE, where)
+        return
+    files = ArchiveFiles(ArchiveOptions(settings.cluster_archives, b"", settings.vault_key), settings.data_dir)
+    if why := await files.check():
+        yield Finding("archives", Verdict.LATER, f"{why} (CLUSTER_ARCHIVES)")
+    elif settings.vault_key is None:
+        yield Finding("archives", Verdict.NOTE, "they can be used, unencrypted: PROFILE_KEY is not set")
+    else:
+        yield Finding("archives", Verdict.GOOD, "they can be used, and are encrypted")
 
 
 def _ray() -> Finding:

@@ -8,9 +8,10 @@ import pytest_asyncio
 from controller.accounts.notices import CodeShown, Transition
 from controller.accounts.policy import Policy
 from controller.cluster.cluster_hosts import ClusterHosts
-from controller.cluster.deadline import boot_time
 from controller.cluster.leases import Terms
 from controller.cluster.ray_links import RayLinks
+from controller.host.deadline import boot_time
+from controller.host.host_watch import HostWatch
 from controller.hosts import HostState
 from controller.launch_slots import LaunchSlots
 from controller.manager import Manager
@@ -33,14 +34,28 @@ def cluster(tmp_path_factory):
 
 
 class World:
-    """The controller's side in this process. `alerts` are what people would have been told with sound."""
+    """The controller's side in this process. `alerts` are what people would have been told with sound of accounts.
 
-    def __init__(self, cluster, make=None, numbers=ACCOUNTS, launches=4):
+    `incidents` are what they would have been told of hosts; an incident that changes is still one.
+    """
+
+    def __init__(self, cluster, make=None, numbers=ACCOUNTS, launches=4, archives=None):
         self.cluster, self.terms, self.alerts, self.numbers = cluster, Terms(), [], numbers
         links = RayLinks(cluster.address, make or make_in(cluster.folder), self.terms)
-        self.hosts = ClusterHosts(links, FakeDriver(), self.terms, clock=boot_time, name=cluster.address)
+        self.hosts = ClusterHosts(
+            links, FakeDriver(), self.terms, clock=boot_time, name=cluster.address, archives=archives
+        )
         self.managers, self.launches = {}, launches
+        self.incidents, self.open_incidents = [], set()
         self.scan = None
+
+    async def raise_trouble(self, reason, detail=""):
+        if reason not in self.open_incidents:
+            self.incidents.append((reason, detail))
+            self.open_incidents.add(reason)
+
+    async def clear_trouble(self, reason):
+        self.open_incidents.discard(reason)
 
     def notify(self, notice):
         if isinstance(notice, CodeShown) and self.scan is not None:
@@ -54,13 +69,15 @@ class World:
         await self.hosts.identify()
         await self.hosts.end_orphans()
         await self.until(lambda: self.states() == dict.fromkeys("abc", HostState.UP), 60)
-        slots = LaunchSlots(self.launches)
+        slots = LaunchSlots(self.launches * len(self.states()))
+        self.watching = asyncio.create_task(HostWatch(self.hosts, slots, self, launches=self.launches).run())
         for number in self.numbers:
             self.managers[number] = Manager(number, driver=self.hosts, slots=slots, policy=Policy(), listener=self)
             await self.managers[number].start()
         return self
 
     async def end(self):
+        self.watching.cancel()
         await asyncio.gather(*(manager.stop() for manager in self.managers.values()))
         await self.hosts.stop()
 

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from types import SimpleNamespace
 
-from controller.cluster.deadline import boot_time
+from controller.host.deadline import boot_time
 from tests.cluster.conftest import World
 
 
@@ -22,7 +22,7 @@ async def main():
     say("started")
     await world.begin()
     await world.connected(100)
-    say("connected", len(world.alerts))
+    say("connected", len(world.alerts), len(world.incidents))
     await asyncio.Event().wait()
 
 

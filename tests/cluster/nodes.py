@@ -23,9 +23,13 @@ class Node:
     """A Ray node. `processes` are all of it: what it started, and what lost its parent meanwhile.
 
     at: its own address; head: the first one's. inside: the command that starts what follows it in another network.
+    data_dir: of its own, where the hosts share none.
     """
 
-    def __init__(self, name, folder, capacity=10, *, at="127.0.0.1", head="127.0.0.1", is_head=False, inside=()):
+    def __init__(
+        self, name, folder, capacity=10, *, data_dir, at="127.0.0.1", head="127.0.0.1", is_head=False, inside=()
+    ):
+        self.data_dir = data_dir
         self.name, self.folder, self.capacity, self.is_head = name, folder, capacity, is_head
         self.at, self.head, self.inside = at, head, inside
         self.process = None
@@ -45,7 +49,7 @@ class Node:
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
-                env={**os.environ, **RAY_ENVIRONMENT},
+                env={**os.environ, **RAY_ENVIRONMENT, "DATA_DIR": str(self.data_dir)},
             )  # fmt: skip
         return self
 
@@ -109,9 +113,15 @@ class Cluster:
         (folder / "notes").mkdir(parents=True)
         near, far, inside = (NEAR, FAR, network.inside) if network is not None else ("127.0.0.1", "127.0.0.1", ())
         self.address = f"{near}:{PORT}"
-        self.nodes = {"a": Node("a", self.ray_folder, capacity, at=near, head=near, is_head=True)} | {
-            name: Node(name, self.ray_folder, capacity, at=far, head=near, inside=inside) for name in "bc"
-        }
+        own = folder / "machines"
+        own.mkdir()
+        self.nodes = {
+            name: Node(
+                name, self.ray_folder, capacity, data_dir=own / name, at=near if name == "a" else far, head=near,
+                is_head=name == "a", inside=() if name == "a" else inside,
+            )
+            for name in "abc"
+        }  # fmt: skip
 
     def start(self):
         for node in self.nodes.values():

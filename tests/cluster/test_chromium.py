@@ -64,3 +64,4 @@ async def test_a_killed_host_process_takes_its_browser_along_and_the_session_goe
     await linked.connected_elsewhere([ACCOUNT], host, linked.terms.fence + 60)
     assert not any(one.is_running() and one.status() != "zombie" for one in browsers)
     assert linked.alerts == []
+    assert len(linked.incidents) <= 1

@@ -22,9 +22,11 @@ IN_TIME = Terms().fence + 15
 @pytest.fixture(autouse=True)
 def never_twice(world):
     world.alerts.clear()
+    world.incidents.clear()
     yield
     assert world.cluster.overlaps() == []
     assert world.alerts == []
+    assert len(world.incidents) <= 1, "a host's death is one incident at most"
 
 
 async def test_accounts_are_spread_over_the_hosts(world):

@@ -56,6 +56,7 @@ async def test_a_cut_cable_moves_all_that_ran_behind_it(world, network):
     assert world.all_connected()
     assert world.cluster.overlaps() == []
     assert world.alerts == []
+    assert len(world.incidents) <= 1
 
 
 async def test_a_cable_that_is_back_at_once_moves_nothing(world, network):
@@ -72,3 +73,4 @@ async def test_a_cable_that_is_back_at_once_moves_nothing(world, network):
     assert {one: world.hosts.host_of(one) for one in world.numbers} == before
     assert world.all_connected()
     assert world.cluster.overlaps() == []
+    assert len(world.incidents) <= 1

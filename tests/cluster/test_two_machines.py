@@ -21,6 +21,7 @@ from controller.cluster.leases import Terms
 from sandbox.telegram import TelegramStandIn
 from sandbox.whatsapp import Options, Timings, WhatsAppStandIn
 from tests.cluster.network import Network
+from tests.cluster.relay import relay
 from tests.e2e.harness import ADMIN, ROOT, World
 
 pytest.importorskip("ray", reason="many machines need Ray: make cluster-test")
@@ -29,28 +30,6 @@ pytestmark = [pytest.mark.timeout(900), pytest.mark.chromium]
 SHARED = Path("/srv/switchboard")
 """As in docs/cluster.md. /srv is a folder of this process's own: see the Makefile."""
 IN_TIME = Terms().fence + 15
-
-RELAY = """
-import asyncio, sys
-
-async def relay(reader, writer):
-    other = await asyncio.open_unix_connection(sys.argv[2])
-    async def copy(source, target):
-        try:
-            while data := await source.read(1 << 16):
-                target.write(data)
-                await target.drain()
-        finally:
-            target.close()
-    await asyncio.gather(copy(reader, other[1]), copy(other[0], writer), return_exceptions=True)
-
-async def main():
-    async with await asyncio.start_server(relay, "127.0.0.1", int(sys.argv[1])) as server:
-        await server.serve_forever()
-
-asyncio.run(main())
-"""
-"""WhatsApp's way to the second machine: not the cable between the two, but as it were the internet."""
 
 
 def typed(first_words):
@@ -78,24 +57,15 @@ def network():
 
 @contextlib.asynccontextmanager
 async def whatsapp_from(network, port):
-    """Let the second machine reach WhatsApp's stand-in at the same address."""
+    """Let the second machine reach WhatsApp's stand-in at the same address: not by the cable between the two."""
     path = "/srv/whatsapp"
 
-    async def relay(reader, writer):
-        other = await asyncio.open_connection("127.0.0.1", port)
+    async def passed_on(reader, writer):
+        await relay(reader, writer, asyncio.open_connection("127.0.0.1", port))
 
-        async def copy(source, target):
-            try:
-                while data := await source.read(1 << 16):
-                    target.write(data)
-                    await target.drain()
-            finally:
-                target.close()
-
-        await asyncio.gather(copy(reader, other[1]), copy(other[0], writer), return_exceptions=True)
-
-    async with await asyncio.start_unix_server(relay, path):
-        far = await asyncio.create_subprocess_exec(*network.inside, sys.executable, "-c", RELAY, str(port), path)
+    async with await asyncio.start_unix_server(passed_on, path):
+        passing = ("-m", "tests.cluster.relay", str(port), path)
+        far = await asyncio.create_subprocess_exec(*network.inside, sys.executable, *passing, cwd=ROOT)
         try:
             yield
         finally:

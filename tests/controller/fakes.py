@@ -80,6 +80,7 @@ class FakeDriver:
         self.restored: list[tuple[str, str]] = []
         self.linked: set[str] = set()
         self.removed: list[str] = []
+        self.discarded: list[str] = []
         self.script: Callable[[FakeSession], None] | None = None
 
     @property
@@ -125,6 +126,10 @@ class FakeDriver:
         if name not in {copy.name for copy in self.copies}:
             raise DriverError(Reason.RESTORE_FAILED, f"no copy {name}")
         self.restored.append((account, name))
+
+    async def discard(self, account: str) -> None:
+        assert account not in self.open_now, "discarded under an open browser"
+        self.discarded.append(account)
 
     async def stop(self) -> None:
         assert not self.open_now

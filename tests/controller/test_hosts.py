@@ -25,8 +25,9 @@ async def test_one_machine_cannot_be_drained(tmp_path):
         one_machine(tmp_path).drain("b", draining=True)
 
 
-def test_the_program_loads_without_what_many_machines_need():
-    blocked = "import sys; sys.modules.update(ray=None, fsspec=None); import switchboard.app, switchboard.__main__"
+@pytest.mark.parametrize("modules", ["switchboard.app, switchboard.__main__", "switchboard.cluster"])
+def test_the_program_loads_without_what_many_machines_need(modules):
+    blocked = f"import sys; sys.modules.update(ray=None, fsspec=None, s3fs=None); import {modules}"
 
     done = subprocess.run([sys.executable, "-c", blocked], capture_output=True, text=True, check=False)
 

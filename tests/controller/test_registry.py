@@ -674,3 +674,39 @@ async def test_what_is_over_and_a_confirmed_number_are_stored_though_no_state_ch
         assert [each.over for each in stored] == [(Reason.CONFIRM_NUMBER,)]
         rows = await registry.rows("SELECT alias FROM accounts")
         assert [row[0] for row in rows] == [nearly], "a kill from now on forgets it not"
+
+
+@virtual
+async def test_linking_gives_up_a_session_that_is_out_of_reach_and_nothing_else_does(tmp_path):
+    driver = FakeDriver()
+    driver.fails = DriverError(Reason.ARCHIVE_OUTDATED, "host b had it")
+    async with running(tmp_path / "db", driver) as registry:
+        await registry.add(BERLIN, name="", owner=1)
+        await registry.start(BERLIN, link=True)
+        await until(lambda: registry.status(BERLIN).reason is Reason.ARCHIVE_OUTDATED, within=5)
+        await registry.start(BERLIN)
+        await until(
+            lambda: driver.openings == 2 and registry.status(BERLIN).reason is Reason.ARCHIVE_OUTDATED, within=5
+        )
+        assert driver.discarded == []
+
+        driver.fails = None
+        await registry.start(BERLIN, link=True)
+
+        assert driver.discarded == [BERLIN]
+        assert not registry.status(BERLIN).linked
+
+
+@virtual
+async def test_a_browser_that_could_not_be_opened_again_is_not_recycled(tmp_path):
+    driver = FakeDriver()
+    ready(driver)
+    async with running(tmp_path / "db", driver) as registry:
+        await registry.add(BERLIN, name="", owner=1)
+        await registry.start(BERLIN)
+        await until(lambda: registry.status(BERLIN).is_connected, within=5)
+        registry.slots.hold("no archives")
+        assert not registry.recycle(BERLIN, "it is time")
+        registry.slots.release("no archives")
+
+        assert registry.recycle(BERLIN, "it is time")

@@ -153,7 +153,7 @@ class FakeAccounts:
         del self.known[number], self.statuses[number]
         return self.logs_out
 
-    async def start(self, number: str, *, takeover: bool = False) -> bool:
+    async def start(self, number: str, *, takeover: bool = False, link: bool = False) -> bool:
         self._call("start", number, takeover)
         await asyncio.sleep(self.takes)
         if self.status(number).state in {State.CONNECTING, State.CONNECTED}:

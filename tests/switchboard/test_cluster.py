@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from controller.chromium import ChromiumOptions
+from controller.chromium.archived_driver import ArchivedDriver
 from controller.cluster.browser_host import Figures
 from controller.cluster.cluster_hosts import ClusterHosts
 from switchboard import cluster
@@ -87,6 +88,30 @@ def test_what_a_machine_is_made_of_can_be_sent_there(tmp_path, monkeypatch):
     assert str(machine.driver._options.executable) == "/opt/chromium"
     assert machine.figures().short is False
     assert machine.probe_timeout == 9.0
+
+
+def test_with_archives_a_machine_has_a_folder_of_its_own(tmp_path, monkeypatch):
+    monkeypatch.setenv("DATA_DIR", str(tmp_path / "own"))
+    monkeypatch.setattr(cluster, "set_up_logging", lambda *_: None)
+    known = settings(tmp_path, cluster_address="10.0.0.1", cluster_archives=str(tmp_path / "archives"))
+    archives = cluster.archive_options(known)
+    options = ChromiumOptions(page_url="https://web.example/", data_dir=tmp_path)
+    make = partial(cluster.make_machine, options, 1, 1, 9.0)
+
+    archived = pickle.loads(pickle.dumps(partial(make, archives=archives)))("b")
+
+    assert isinstance(archived.driver, ArchivedDriver)
+    assert archived.run == tmp_path / "own" / "run" / "b"
+    assert make("b").run == tmp_path / "run" / "b", "without, all share the controller's"
+    assert archives.secret == (tmp_path / "names.key").read_bytes()
+    assert repr(archives.secret) not in repr(archives)
+    assert isinstance(hosts_of(known), ClusterHosts)
+
+
+def test_archives_are_somewhere_that_all_machines_mean_alike(tmp_path):
+    assert cluster.archive_options(settings(tmp_path)) is None
+    with pytest.raises(ValueError, match="fsspec"):
+        settings(tmp_path, cluster_archives="data/archives")
 
 
 def test_a_store_that_hangs_delays_no_beat_and_lets_nothing_be_placed():

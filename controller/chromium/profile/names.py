@@ -30,11 +30,17 @@ class ProfileError(OSError):
 
 def name_of(data_dir: Path, digits: str) -> str:
     """Return the name of an account's profile. digits: its number without the plus. Raises ProfileError, OSError."""
-    code = hmac.new(_key(data_dir), digits.encode("ascii"), hashlib.sha256).hexdigest()
+    return name_by(read_secret(data_dir), digits)
+
+
+def name_by(secret: bytes, digits: str) -> str:
+    """Return the name that a secret gives to an account. digits: its number without the plus."""
+    code = hmac.new(secret, digits.encode("ascii"), hashlib.sha256).hexdigest()
     return code[:_LETTERS].translate(_AS_LETTERS)
 
 
-def _key(data_dir: Path) -> bytes:
+def read_secret(data_dir: Path) -> bytes:
+    """Return the secret of a DATA_DIR; it is made with the first name. Raises ProfileError, OSError."""
     path = data_dir / KEY_FILE
     try:
         key = path.read_bytes()

@@ -7,6 +7,7 @@
         DATA_DIR/run/<name>.json             who has locked it: see `tree.PidFile`
         DATA_DIR/run/<name>.clean            a linked session was closed cleanly: it may be saved
         DATA_DIR/run/<name>.<nonce>.sh       the ticket of one launch: see `launch_script`
+        DATA_DIR/run/<name>.epoch            what the folder holds, where profiles are archived: see `history.Record`
 
 The name reveals nothing about the number: see `names`. The processes that use a profile are in
 `controller.chromium.process`.
@@ -18,13 +19,14 @@ import json
 import logging
 import os
 import shutil
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 from controller.chromium.process.launcher import clear_singleton
 from controller.chromium.process.tree import PidFile
-from controller.chromium.profile.names import name_of
+from controller.chromium.profile.history import Record
+from controller.chromium.profile.names import name_of, sync_folder
 
 log = logging.getLogger(__name__)
 
@@ -136,6 +138,34 @@ class Profile:
         except FileNotFoundError:
             return False
         return True
+
+    @property
+    def is_clean(self) -> bool:
+        """Whether the last session was linked and closed cleanly."""
+        return self._clean.exists()
+
+    @property
+    def _epoch(self) -> Path:
+        return self.run / f"{self.name}.epoch"
+
+    def record(self) -> Record | None:
+        """Return what the folder holds; None if that was never recorded. Raises OSError."""
+        try:
+            return Record(**json.loads(self._epoch.read_text("utf-8")))
+        except FileNotFoundError:
+            return None
+        except (ValueError, TypeError):
+            return Record(-1, -1)  # it cannot be told, so it is never the newest
+
+    def put_record(self, record: Record) -> None:
+        """Record what the folder holds, so that it survives a power failure. Raises OSError."""
+        new = self._epoch.with_suffix(".epoch-new")
+        with new.open("w", encoding="utf-8") as file:
+            json.dump(asdict(record), file)
+            file.flush()
+            os.fsync(file.fileno())
+        new.replace(self._epoch)
+        sync_folder(self.run)
 
     def set_aside(self) -> None:
         """Move the browser's folder away for good; the next one starts empty. No browser may be open."""

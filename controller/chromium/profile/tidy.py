@@ -42,9 +42,14 @@ def tidy(data_dir: Path, vault: Vault, accounts: Collection[str], now: datetime)
         at = _time_of(aside)
         if at is not None and now - at > _RESTORING:
             vault.seal(Profile(data_dir, _name_of_aside(aside)), aside)
-    _remove(_old_asides(data_dir, now), "profiles that a restore had set aside")
+    remove_old_asides(data_dir, now)
     used = {Profile.of(data_dir, number).name for number in accounts}
     _remove(_unused(data_dir, used, now), "profiles and copies that belong to no account")
+
+
+def remove_old_asides(data_dir: Path, now: datetime) -> None:
+    """Delete what was set aside long ago, or more often than is kept. Blocking. Raises OSError."""
+    _remove(_old_asides(data_dir.absolute(), now), "profiles that a restore had set aside")
 
 
 def _remove(paths: Iterable[Path], what: str) -> None:

@@ -97,9 +97,10 @@ class Vault:
 
     def save(self, profile: Profile) -> Copy | None:
         """Save a profile without an open browser. Returns None if there is nothing to save yet."""
-        if not _parts(profile.folder):
+        if not parts_of(profile.folder):
             return None
-        made = self._archive(profile.folder, profile.saved / f"{datetime.now(UTC):{TIME}}")
+        path = self.pack(profile.folder, profile.saved / f"{datetime.now(UTC):{TIME}}")
+        made = Copy(path, _time(path), path.stat().st_size)
         # A copy dated in the future was made while the clock was ahead: it is deleted first, the new one never.
         for old in sorted(self._copies(profile), key=lambda copy: (copy.at <= made.at, copy.at), reverse=True)[KEEP:]:
             old.path.unlink(missing_ok=True)
@@ -147,8 +148,8 @@ class Vault:
             return aside
         try:
             sealed = None
-            if _parts(aside):
-                sealed = self._archive(aside, profile.saved / f"{_BEFORE}{aside.name.partition('.before-')[2]}").path
+            if parts_of(aside):
+                sealed = self.pack(aside, profile.saved / f"{_BEFORE}{aside.name.partition('.before-')[2]}")
             shutil.rmtree(aside, ignore_errors=True)
         except VaultError as error:
             log.warning("What was set aside stays as it is for now: %s", error)
@@ -176,18 +177,21 @@ class Vault:
         with contextlib.suppress(FileNotFoundError):
             shutil.rmtree(profile.saved)
 
-    def _archive(self, folder: Path, path: Path) -> Copy:
-        """Pack the session of a profile folder. path: the copy's, without suffix. Raises VaultError."""
+    def pack(self, folder: Path, path: Path) -> Path:
+        """Pack the session of a profile folder. path: the file's, without suffix. Returns its own. Raises VaultError.
+
+        Files left in its folder by a call that was killed are deleted: nobody else may pack there.
+        """
         path = path.with_name(f"{path.name}{_PLAIN if self._identity is None else _ENCRYPTED}")
         new = path.with_name(f".{path.name}.new")
         try:
             for each in (self._folder, path.parent):
                 each.mkdir(mode=0o700, parents=True, exist_ok=True)
-            for left in path.parent.glob(".*.new"):  # from a save that was killed: nobody else saves here
+            for left in path.parent.glob(".*.new"):
                 left.unlink()
             with tempfile.TemporaryFile(dir=path.parent) as plain:
                 with tarfile.open(fileobj=plain, mode="w:gz", compresslevel=1) as archive:
-                    for name in _parts(folder):
+                    for name in parts_of(folder):
                         archive.add(folder / name, name)
                 plain.seek(0)
                 self._write(plain, new)
@@ -196,7 +200,7 @@ class Vault:
             with contextlib.suppress(OSError):
                 new.unlink()
             raise VaultError(f"the profile could not be saved: {_why(error)}") from error
-        return Copy(path, _time(path), path.stat().st_size)
+        return path
 
     def _copies(self, profile: Profile, prefix: str = "") -> Iterator[Copy]:
         folder = profile.saved
@@ -230,7 +234,7 @@ class Vault:
                 yield plain
 
 
-def _parts(folder: Path) -> list[str]:
+def parts_of(folder: Path) -> list[str]:
     """Return those parts of a profile that a session needs; empty if there is no session."""
     parts = [name for name in SESSION_PARTS if (folder / name).exists()]
     return parts if any("IndexedDB" in name or "Local Storage" in name for name in parts) else []

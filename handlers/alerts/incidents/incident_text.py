@@ -56,6 +56,7 @@ WITH_DETAIL = frozenset(
         Reason.CONFLICT,
         Reason.WRONG_NUMBER,
         Reason.WRONG_NUMBER_STAYS,
+        Reason.ARCHIVE_OUTDATED,
     }
 )
 """Account reasons whose detail is more specific than the title and written for people."""

@@ -18,7 +18,7 @@ KINDS: Mapping[str, frozenset[str]] = {
     "banned": frozenset({Reason.BANNED}),
     "elsewhere": frozenset({Reason.CONFLICT, Reason.CONFLICT_LEFT}),
     "wrong phone": frozenset({Reason.WRONG_NUMBER, Reason.WRONG_NUMBER_STAYS}),
-    "asks": frozenset({Reason.PASSKEY, Reason.DIALOG, Reason.CONFIRM_NUMBER}),
+    "asks": frozenset({Reason.PASSKEY, Reason.DIALOG, Reason.CONFIRM_NUMBER, Reason.ARCHIVE_OUTDATED}),
     "page": frozenset({Reason.PAGE_UNKNOWN, Reason.PAGE_MISBEHAVES, Reason.WATCHED_IN_PART, Trouble.NEW_BUILD}),
     "drops out": frozenset({Reason.FLAPPING}),
     "unreachable": frozenset({Trouble.UNREACHABLE, Trouble.PROXY}),
@@ -31,6 +31,7 @@ KINDS: Mapping[str, frozenset[str]] = {
             Trouble.DEAF,
             Trouble.BACKUP,
             Trouble.HOST_LOST,
+            Trouble.ARCHIVES,
         }
     ),
 }

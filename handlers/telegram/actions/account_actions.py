@@ -10,6 +10,7 @@ from functools import partial
 
 from controller.accounts.model import Stage
 from controller.accounts.reasons import Reason, State
+from controller.driver import DriverError
 from controller.registry import Account, UnknownAccountError
 from handlers.chat.messages import escape
 from handlers.chat.request import Request
@@ -190,7 +191,11 @@ class AccountActions:
             return
         first = self._starting.setdefault(number, request.user) == request.user  # until the account's state shows it
         try:
-            began = await self._begin(request, account, takeover=takeover, asks=first)
+            began = await self._begin(request, account, takeover=takeover, link=command == "link", asks=first)
+        except DriverError as error:  # its former session could not be given up
+            await self._context.audit(request.user, command, number, f"failed: {answers.cause(error)}")
+            await self._responder.answer(request, answers.restore_failed(account, answers.cause(error)))
+            return
         finally:
             if first:
                 self._starting.pop(number, None)
@@ -208,8 +213,8 @@ class AccountActions:
             return Note.CODE_COMES if private else Note.CODE_COMES_PRIVATELY
         return None if began else Note.UNDER_WAY_ALREADY
 
-    async def _begin(self, request: Request, account: Account, *, takeover: bool, asks: bool) -> bool:
-        """Start the account. asks: a resulting code belongs to this person."""
+    async def _begin(self, request: Request, account: Account, *, takeover: bool, link: bool, asks: bool) -> bool:
+        """Start the account. link: to link it. asks: a resulting code belongs to this person."""
         number = account.number
         if await self._linking.take_ahead(number) and not self._accounts.status(number).is_connected:
             self._codes.ask(number, request.user, lambda: self._unreachable(request, account))
@@ -221,7 +226,7 @@ class AccountActions:
         nobodys = state is not State.CONNECTING or self._codes.asker(number) in {None, request.user}
         if asks and nobodys and state is not State.CONNECTED:
             self._codes.ask(number, request.user, lambda: self._unreachable(request, account))
-        return await self._accounts.start(number, takeover=takeover)
+        return await self._accounts.start(number, takeover=takeover, link=link)
 
     def _in_anothers_queue(self, request: Request, account: Account) -> str | None:
         """Return who has the account in their queue, as an answer to somebody else; HTML."""

@@ -688,12 +688,15 @@ def test_an_answer_to_what_is_not_asked_is_refused(phase):
 NEEDS_PERSON = {
     Reason.NOT_LINKED, Reason.LOGGED_OUT, Reason.ACCOUNT_LOCKED, Reason.SYNC_FAILED, Reason.STORAGE_FULL,
     Reason.SCREEN_LOCKED, Reason.CONFLICT, Reason.CONFLICT_LEFT, Reason.BANNED, Reason.WRONG_NUMBER,
-    Reason.WRONG_NUMBER_STAYS,
+    Reason.WRONG_NUMBER_STAYS, Reason.ARCHIVE_OUTDATED,
 }  # fmt: skip
-UNLINKS = NEEDS_PERSON - {Reason.SCREEN_LOCKED, Reason.CONFLICT, Reason.CONFLICT_LEFT, Reason.BANNED}
+UNLINKS = NEEDS_PERSON - {
+    Reason.SCREEN_LOCKED, Reason.CONFLICT, Reason.CONFLICT_LEFT, Reason.BANNED, Reason.ARCHIVE_OUTDATED,
+}  # fmt: skip
 PINNED = {
     Reason.LAUNCH_FAILED: (("ERROR", 1, False), ("ERROR", 1, False)),
     Reason.PROFILE_IN_USE: (("ERROR", 1, False), ("ERROR", 1, False)),
+    Reason.ARCHIVE_OUTDATED: (("DISCONNECTED", None, True), ("DISCONNECTED", None, True)),
     Reason.DEADLINE: (("ERROR", 1, False), ("ERROR", 1, False)),
     Reason.RESTORE_FAILED: (("ERROR", 1, False), ("ERROR", 1, False)),
     Reason.PAGE_UNKNOWN: (("ERROR", 1, True), ("ERROR", 1, True)),
@@ -1677,3 +1680,20 @@ def test_l1_a_start_while_another_device_is_logged_out_begins_when_that_is_done(
     assert begun.stage is Stage.QUEUED
     assert begun.asked
     assert len(opened(effects)) == 1
+
+
+def test_an_older_archive_waits_for_a_person_also_after_a_restart():
+    link, effects = do(at(Stage.LAUNCHING, linked=True), Ended(Reason.ARCHIVE_OUTDATED, "host b had it"))
+    assert (link.phase, link.reason, link.linked) == (State.DISCONNECTED, Reason.ARCHIVE_OUTDATED, True)
+    assert effects[-1] == Alert(Reason.ARCHIVE_OUTDATED)
+
+    again, effects = do(at(State.IDLE), boot(state=State.DISCONNECTED, reason=Reason.ARCHIVE_OUTDATED, detail="so"))
+    assert (again.phase, again.reason, again.detail) == (State.DISCONNECTED, Reason.ARCHIVE_OUTDATED, "so")
+    assert not any(isinstance(effect, Open) for effect in effects)
+
+
+def test_who_begins_anew_is_not_linked_any_more():
+    resting = at(State.DISCONNECTED, reason=Reason.ARCHIVE_OUTDATED, linked=True)
+
+    assert do(resting, Start(anew=True))[0].linked is False
+    assert do(resting, Start())[0].linked is True

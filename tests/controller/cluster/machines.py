@@ -80,12 +80,12 @@ class MemoryLink:
 class World:
     """Some machines; `hosts` is the controller's side. Checks at each look that no account runs twice."""
 
-    def __init__(self, *names, terms=TERMS, capacity=50, script=None):
+    def __init__(self, *names, terms=TERMS, capacity=50, script=None, archives=None):
         self.terms, self.script, self.lives = terms, script, 0
         self.loop = asyncio.get_running_loop()
         self.machines = {name: Machine(self, name, capacity) for name in names}
         self.files = FakeDriver()
-        self.hosts = ClusterHosts(self, self.files, terms, clock=self.clock, name="test")
+        self.hosts = ClusterHosts(self, self.files, terms, clock=self.clock, name="test", archives=archives)
         self.most = 0
 
     def clock(self):

@@ -9,6 +9,7 @@ event for its end however often it is extended, and what is counted is not searc
 """
 
 import heapq
+import itertools
 import random
 from collections import Counter
 from collections.abc import Callable
@@ -267,7 +268,7 @@ class Cluster:
     def start_controller(self) -> None:
         self.run_of += 1
         epoch = self.table_epoch if hasattr(self, "table_epoch") else 1
-        self.table = LeaseTable(self.table_terms, self.now, epoch)
+        self.table = LeaseTable(self.table_terms, self.now, itertools.count(epoch).__next__)
         self.placed: dict[str, Placement] = {}
         self.waiting = set(self.accounts)
         self.at(1.0, self.looking(self.run_of))

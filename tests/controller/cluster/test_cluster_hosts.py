@@ -9,10 +9,11 @@ from controller.accounts.policy import Policy
 from controller.accounts.reasons import Reason, State
 from controller.accounts.reports import Ended, Heard, Loaded, Ready
 from controller.driver import DriverError, Opening, SavedSession
-from controller.hosts import HostState
+from controller.hosts import Home, HostState
 from controller.launch_slots import LaunchSlots
 from controller.manager import Manager
 from tests.controller.cluster.machines import TERMS, World
+from tests.controller.fakes import FakeDriver
 from tests.virtual_time import until, virtual, virtual_loop
 
 A, B = "+491511234567", "+491511234568"
@@ -240,3 +241,72 @@ async def test_accounts_of_a_dead_host_are_connected_elsewhere_in_time_and_nobod
         assert {one.get_status().state for one in managers} == {State.CONNECTED}
         for manager in managers:
             await manager.stop()
+
+
+class Archives(FakeDriver):
+    """What the controller knows of the archives."""
+
+    def __init__(self):
+        super().__init__()
+        self.homes, self.epoch, self.gone = {}, 1 << 32, False
+
+    def next_epoch(self):
+        self.epoch += 1
+        return self.epoch
+
+    async def home(self, account):
+        if self.gone:
+            raise DriverError(Reason.LAUNCH_FAILED, "the archives do not answer in time")
+        return self.homes.get(account)
+
+    async def check(self):
+        return "no route" if self.gone else ""
+
+
+@virtual
+async def test_an_account_goes_where_its_session_is_under_an_epoch_of_the_archives():
+    archives = Archives()
+    archives.homes[B] = Home("c", alone=True)
+    async with World("b", "c", archives=archives) as world:
+        for account in (A, B):
+            await opened(world, account)
+        assert (world.hosts.host_of(A), world.hosts.host_of(B)) == ("b", "c")
+        assert newest(world, B).opening.epoch == archives.epoch > 1 << 32
+
+        world.machines["c"].die()
+        world.machines["c"].down = True
+        await until(lambda: world.hosts.host_of(B) == "", within=30)
+        began = virtual_loop().time()
+        await opened(world, B)
+        assert 10 <= virtual_loop().time() - began <= 16, "its machine was waited for, but not for ever"
+        assert world.hosts.host_of(B) == "b", "where a person is asked"
+
+
+@virtual
+async def test_archives_that_are_gone_open_nothing_and_move_nothing():
+    archives = Archives()
+    async with World("b", archives=archives) as world:
+        await opened(world)
+        archives.gone = True
+        assert await world.hosts.check_archives() == "no route"
+
+        with pytest.raises(DriverError, match="do not answer"):
+            await opened(world, B)
+        await asyncio.sleep(60)
+
+        assert world.running() == {A: ["b"]}
+        assert [one.state for one in world.hosts.usage()] == [HostState.UP]
+
+
+@virtual
+async def test_a_session_is_given_up_only_when_the_account_runs_nowhere():
+    archives = Archives()
+    async with World("b", archives=archives) as world:
+        session, _ = await opened(world)
+        discarding = asyncio.create_task(world.hosts.discard(A))
+        await asyncio.sleep(5)
+        assert archives.discarded == []
+        await session.close()
+        await discarding
+
+        assert archives.discarded == [A]

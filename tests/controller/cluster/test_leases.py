@@ -5,7 +5,15 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from controller.cluster.leases import Epochs, HostLease, LeaseTable, NoHostError, NotYetError, Terms
+from controller.cluster.leases import (
+    HOME_PATIENCE,
+    Epochs,
+    HostLease,
+    LeaseTable,
+    NoHostError,
+    NotYetError,
+    Terms,
+)
 from controller.hosts import HostState, UnknownHostError
 
 TERMS = Terms(ttl=20, beat=5, margin=3)
@@ -324,3 +332,37 @@ AnyOrder.TestCase.settings = settings(
     max_examples=60, stateful_step_count=60, deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
 test_no_order_of_messages_lets_an_account_run_twice = AnyOrder.TestCase
+
+
+# --- where an account's newest session is -----------------------------------------------------------------------------
+
+
+def test_a_machine_that_has_the_session_is_preferred_while_it_takes_accounts():
+    made = table("a", "b")
+    made.place("+1", 100.0, "a")
+
+    assert made.place("+2", 100.0, "a").host == "a"
+    assert made.place("+3", 100.0, "a").host == "b"  # a is full
+    made.drain("b", draining=True)
+    with pytest.raises(NoHostError):
+        made.place("+4", 100.0, "b")
+
+
+def test_a_machine_that_alone_has_the_session_takes_it_full_or_draining():
+    made = table("a", "b", capacity=1)
+    made.place("+1", 100.0, "a")
+    made.drain("a", draining=True)
+
+    assert made.place("+2", 100.0, "a", alone=True).host == "a"
+
+
+def test_a_machine_that_alone_has_the_session_is_waited_for_when_it_was_just_lost():
+    made = table("a", "b")
+    lost_at = 100.0 + TERMS.fence
+    made.take_reply("b/1", 5.0, lost_at)
+    made.take_lost(lost_at)
+
+    with pytest.raises(NoHostError, match="host a alone"):
+        made.place("+1", lost_at + HOME_PATIENCE - 1, "a", alone=True)
+    made.take_reply("b/1", 5.0, lost_at + HOME_PATIENCE)
+    assert made.place("+1", lost_at + HOME_PATIENCE, "a", alone=True).host == "b"  # which then asks a person

@@ -1,6 +1,8 @@
 """Many machines watched as one: launches follow them, and people hear of one that stays away, once."""
 
-from controller.host.host_watch import NO_HOST, PATIENCE, HostWatch
+import asyncio
+
+from controller.host.host_watch import CHECK_EVERY, NO_ARCHIVES, NO_HOST, PATIENCE, HostWatch
 from controller.hosts import HostState, HostUsage
 from controller.launch_slots import LaunchSlots
 from tests.virtual_time import pass_time, virtual
@@ -10,7 +12,10 @@ UP, LOST, DRAINING = HostState.UP, HostState.LOST, HostState.DRAINING
 
 class Hosts:
     def __init__(self, **states):
-        self.states = states
+        self.states, self.archives = states, ""
+
+    async def check_archives(self):
+        return self.archives
 
     def usage(self):
         return [HostUsage(name, state, 4, 5) for name, state in sorted(self.states.items())]
@@ -80,3 +85,25 @@ async def test_a_host_that_stays_away_is_told_once_with_its_accounts_and_its_end
     await watch.look()
 
     assert told.said[1:] == [("host_lost", "b; 4 accounts ran there, 1 of 2 hosts are up"), ("over", "host_lost")]
+
+
+@virtual
+async def test_a_store_that_is_gone_is_one_incident_and_lets_launches_wait():
+    hosts, slots, told, watch = watched(b=UP)
+    watching = asyncio.create_task(watch.run())
+    await pass_time(1)
+    told.said.clear()
+
+    hosts.archives = "no route"
+    await pass_time(CHECK_EVERY + 1)
+    assert told.said == []  # once may be an accident
+    assert NO_ARCHIVES not in slots.holds
+    await pass_time(600)
+    assert told.said == [("archives_unreachable", "no route")]
+    assert NO_ARCHIVES in slots.holds
+
+    hosts.archives = ""
+    await pass_time(CHECK_EVERY + 1)
+    assert told.said[1:] == [("over", "archives_unreachable")]
+    assert NO_ARCHIVES not in slots.holds
+    watching.cancel()

@@ -5,9 +5,10 @@ import socket
 
 import pytest
 
+from controller.chromium.profile.vault import new_key
 from switchboard.check import cluster
 from switchboard.check.findings import Verdict
-from switchboard.settings import Settings
+from switchboard.settings import HostSettings, Settings
 from tests.switchboard.check.test_check import found, run
 
 
@@ -58,5 +59,25 @@ async def test_the_controller_looks_for_its_cluster(tmp_path, listener):
 
     told = {finding.name: finding async for finding in cluster.check_controller(settings)}
 
-    assert told.keys() == {"Ray", "cluster"}
+    assert told.keys() == {"Ray", "cluster", "archives"}
     assert told["cluster"].verdict is Verdict.GOOD
+    assert told["archives"].verdict is Verdict.NOTE
+
+
+@pytest.mark.parametrize(
+    ("key", "where", "verdict", "words"),
+    [
+        (None, "store", Verdict.NOTE, "unencrypted"),
+        (new_key(), "store", Verdict.GOOD, "encrypted"),
+        (None, "file/inside", Verdict.LATER, "CLUSTER_ARCHIVES"),
+    ],
+    ids=["plain", "encrypted", "gone"],
+)
+async def test_a_host_tries_the_archives(tmp_path, key, where, verdict, words):
+    (tmp_path / "file").touch()
+    settings = HostSettings(data_dir=tmp_path, profile_key=key, cluster_archives=str(tmp_path / where), _env_file=None)
+
+    (told,) = [finding async for finding in cluster._archives(settings)]
+
+    assert (told.name, told.verdict) == ("archives", verdict)
+    assert words in told.text

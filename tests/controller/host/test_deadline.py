@@ -12,11 +12,11 @@ import pytest
 
 from controller.chromium.process import launcher
 from controller.chromium.process.launcher import boot_id, start_ticks
-from controller.cluster.deadline import boot_time
+from controller.host.deadline import boot_time
 
 HOST = r"""
 import os, subprocess, sys, time
-from controller.cluster.deadline import Deadline, boot_time
+from controller.host.deadline import Deadline, boot_time
 from controller.chromium.process.tree import this_process
 folder = sys.argv[1]
 deadline = Deadline()
