@@ -18,7 +18,7 @@ from controller.recorder import Absorb
 from controller.registry import Account, UnknownAccountError
 from controller.stored import AuditEntry, StoredProxy
 from storage import incidents, tolerant
-from storage.database import Database, UnknownOutcomeError
+from storage.database import Database, Rows, UnknownOutcomeError
 from storage.page_loads import PageLoads
 
 log = logging.getLogger(__name__)
@@ -109,17 +109,28 @@ class AccountRecords:
             raise
 
     async def _record(self, transitions: Sequence[Transition], absorb: Absorb | None) -> None:
-        moves = [each for each in transitions if not each.within_state]
-        newest = {each.number: each for each in moves}
         changes = Changes()
 
         def committed() -> None:
             changes.committed()
 
-        async with self._database.transaction(on_commit=committed) as connection:
-            await connection.executemany(
-                "INSERT INTO transitions (number, at, from_state, to_state, reason, cause, detail, attempt, errors)"
-                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        def plan() -> Sequence[tuple[str, Rows]]:
+            nonlocal changes
+            if absorb is not None:
+                changes = absorb(transitions)
+            return [*self._statements(transitions), *incidents.statements(changes)]
+
+        await self._database.write(plan, committed)
+
+    def _statements(self, transitions: Sequence[Transition]) -> list[tuple[str, Rows]]:
+        moves = [each for each in transitions if not each.within_state]
+        newest = {each.number: each for each in moves}
+        return [
+            (
+                (
+                    "INSERT INTO transitions (number, at, from_state, to_state, reason, cause, detail, attempt, errors)"
+                    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
+                ),
                 [
                     (
                         self._removed.get(t.number, t.number), t.at.isoformat(), t.before, t.state, t.reason, t.cause,
@@ -127,10 +138,12 @@ class AccountRecords:
                     )
                     for t in moves
                 ],
-            )  # fmt: skip
-            await connection.executemany(
-                "UPDATE accounts SET state = ?, reason = ?, cause = ?, detail = ?, since = ?, linked = ?,"
-                " block_ends_at = ?, attempts = ?, errors = ? WHERE number = ?",
+            ),
+            (
+                (
+                    "UPDATE accounts SET state = ?, reason = ?, cause = ?, detail = ?, since = ?, linked = ?,"
+                    " block_ends_at = ?, attempts = ?, errors = ? WHERE number = ?"
+                ),
                 [
                     (
                         t.state, t.reason, t.cause, t.detail, t.at.isoformat(), t.linked, _iso(t.block_ends_at),
@@ -138,14 +151,12 @@ class AccountRecords:
                     )
                     for t in newest.values()
                 ],
-            )  # fmt: skip
-            await connection.executemany(
+            ),
+            (
                 "UPDATE accounts SET alias = ? WHERE number = ?",
-                {(t.alias, t.number) for t in transitions if t.alias is not None},
-            )
-            if absorb is not None:
-                changes = absorb(transitions)
-                await incidents.write(connection, changes)
+                list({(t.alias, t.number) for t in transitions if t.alias is not None}),
+            ),
+        ]  # fmt: skip
 
     async def history(self, number: str, limit: int) -> Sequence[PastTransition]:
         """Return the account's latest transitions, newest first."""

@@ -12,12 +12,10 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from typing import TypeVar
 
-import aiosqlite
-
 from controller.accounts.reasons import Reason
 from controller.incidents import Changes, Entry, Incident, Message, Note, Silence
 from storage import tolerant
-from storage.database import Database
+from storage.database import Database, Rows
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)
@@ -65,16 +63,22 @@ class IncidentRecords:
         rows = await self._database.rows("SELECT picture FROM notes WHERE id = ?", (note,))
         return rows[0]["picture"] if rows else None
 
-    async def save(self, plan: Callable[[], Changes]) -> None:
-        """Store what `plan` returns, in one transaction. `plan` runs within it and may be called again on a retry."""
+    async def save(self, plan: Callable[[], Changes], *, urgent: bool = False) -> None:
+        """Store what `plan` returns, in one transaction. `plan` runs within it and may be called again on a retry.
+
+        urgent: as in `Database.write`.
+        """
         changes = Changes()
 
         def committed() -> None:
             changes.committed()
 
-        async with self._database.transaction(on_commit=committed) as connection:
+        def planned() -> Sequence[tuple[str, Rows]]:
+            nonlocal changes
             changes = plan()
-            await write(connection, changes)
+            return statements(changes)
+
+        await self._database.write(planned, committed, urgent=urgent)
 
     async def _by_incident(self, table: str, read: Callable[[sqlite3.Row], T]) -> dict[int, list[T]]:
         found: dict[int, list[T]] = {}
@@ -125,111 +129,105 @@ class IncidentRecords:
         return {row["chat"] for row in await self._database.rows("SELECT chat FROM gone_chats")}
 
 
-async def write(connection: aiosqlite.Connection, changes: Changes) -> None:
-    """Store changes within the caller's transaction, after whose commit they must be notified."""
+def statements(changes: Changes) -> list[tuple[str, Rows]]:
+    """Return what stores these changes, for `Database.write`; their commit must be reported to them."""
+    found: list[tuple[str, Rows]] = []
     for before, after in changes.incidents:
-        await _write_incident(connection, before, after)
-    await _each(connection, "DELETE FROM incidents WHERE id = ?", [(one,) for one in changes.incidents_gone])
-    await _each(
-        connection,
-        "INSERT INTO notes (id, chat, html, incident, picture, sounds, sending, buttons)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
-        " ON CONFLICT (id) DO UPDATE SET chat = excluded.chat, sending = excluded.sending",
-        [
+        found += _of_incident(before, after)
+    found += [
+        ("DELETE FROM incidents WHERE id = ?", [(one,) for one in changes.incidents_gone]),
+        (
             (
-                one.id,
-                one.chat,
-                one.html,
-                one.incident,
-                changes.pictures.get(one.id),
-                one.sounds,
-                one.sending,
-                json.dumps(one.buttons) if one.buttons else "",
-            )
-            for one in changes.notes
-        ],
-    )
-    await _each(connection, "DELETE FROM notes WHERE id = ?", [(one,) for one in changes.notes_gone])
+                "INSERT INTO notes (id, chat, html, incident, picture, sounds, sending, buttons)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+                " ON CONFLICT (id) DO UPDATE SET chat = excluded.chat, sending = excluded.sending"
+            ),
+            [
+                (
+                    one.id, one.chat, one.html, one.incident, changes.pictures.get(one.id), one.sounds, one.sending,
+                    json.dumps(one.buttons) if one.buttons else "",
+                )
+                for one in changes.notes
+            ],
+        ),
+        ("DELETE FROM notes WHERE id = ?", [(one,) for one in changes.notes_gone]),
+    ]  # fmt: skip
     for chat, number, topic in changes.topics:
-        await connection.execute("DELETE FROM topics WHERE chat = ? AND number = ?", (chat, number))
+        found.append(("DELETE FROM topics WHERE chat = ? AND number = ?", [(chat, number)]))
         if topic is not None:
-            await connection.execute("INSERT INTO topics (chat, number, topic) VALUES (?, ?, ?)", (chat, number, topic))
+            found.append(("INSERT INTO topics (chat, number, topic) VALUES (?, ?, ?)", [(chat, number, topic)]))
     for chat, gone in changes.gone:
         sql = "INSERT OR IGNORE INTO gone_chats VALUES (?)" if gone else "DELETE FROM gone_chats WHERE chat = ?"
-        await connection.execute(sql, (chat,))
+        found.append((sql, [(chat,)]))
     if changes.moved is not None:
         chat, to = changes.moved
-        await connection.execute("INSERT OR REPLACE INTO moved_chats (chat, moved_to) VALUES (?, ?)", (chat, to))
-        await connection.execute("UPDATE moved_chats SET moved_to = ? WHERE moved_to = ?", (to, chat))
-        await connection.execute("UPDATE silences SET chat = ? WHERE chat = ?", (to, chat))
-        await connection.execute(
-            "DELETE FROM messages WHERE chat = ?", (chat,)
-        )  # messages do not move to the supergroup
-        await connection.execute("DELETE FROM topics WHERE chat = ?", (chat,))
+        found += [
+            ("INSERT OR REPLACE INTO moved_chats (chat, moved_to) VALUES (?, ?)", [(chat, to)]),
+            ("UPDATE moved_chats SET moved_to = ? WHERE moved_to = ?", [(to, chat)]),
+            ("UPDATE silences SET chat = ? WHERE chat = ?", [(to, chat)]),
+            ("DELETE FROM messages WHERE chat = ?", [(chat,)]),  # messages do not move to the supergroup
+            ("DELETE FROM topics WHERE chat = ?", [(chat,)]),
+        ]
+    return [(sql, rows) for sql, rows in found if rows]
 
 
-async def _each(connection: aiosqlite.Connection, sql: str, rows: Sequence[tuple[object, ...]]) -> None:
-    """Execute a statement for each row."""
-    if rows:  # a call without rows would still wait for SQLite's thread and for a turn of the loop
-        await connection.executemany(sql, rows)
-
-
-async def _write_incident(connection: aiosqlite.Connection, before: Incident | None, after: Incident) -> None:
-    await connection.execute(
+def _of_incident(before: Incident | None, after: Incident) -> list[tuple[str, Rows]]:
+    upsert = (
         "INSERT INTO incidents (id, chat, opened_at, grown_at, topic, about, told_at, edited_at, news, acknowledged_by,"
         " done, repeat_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET"
         " chat = excluded.chat, grown_at = excluded.grown_at, topic = excluded.topic, about = excluded.about,"
         " told_at = excluded.told_at, edited_at = excluded.edited_at, news = excluded.news,"
-        " acknowledged_by = excluded.acknowledged_by, done = excluded.done, repeat_at = excluded.repeat_at",
-        (
-            after.id, after.chat, _iso(after.opened_at), _iso(after.grown_at), after.topic, after.about,
-            _iso(after.told_at), _iso(after.edited_at), after.news, after.acknowledged_by, "\n".join(after.done),
-            _iso(after.repeat_at),
-        ),
+        " acknowledged_by = excluded.acknowledged_by, done = excluded.done, repeat_at = excluded.repeat_at"
+    )
+    row = (
+        after.id, after.chat, _iso(after.opened_at), _iso(after.grown_at), after.topic, after.about,
+        _iso(after.told_at), _iso(after.edited_at), after.news, after.acknowledged_by, "\n".join(after.done),
+        _iso(after.repeat_at),
     )  # fmt: skip
-    entries = dict(enumerate(after.entries))
-    await _write_rows(
-        connection, "incident_entries",
+    entries = _rows_of(
+        "incident_entries",
         "number, reason, at, cause, detail, times, over_at, handled, silent, escalated, escalated_at, second_way,"
-        " second_way_at", after.id,
-        dict(enumerate(before.entries)) if before else {}, entries,
+        " second_way_at",
+        after.id,
+        dict(enumerate(before.entries)) if before else {},
+        dict(enumerate(after.entries)),
         lambda e: (
             e.number, e.reason, _iso(e.at), e.cause, e.detail, e.times, _iso(e.over_at),
             e.handled + e.by_person, e.silent, e.escalated, _iso(e.escalated_at), e.second_way, _iso(e.second_way_at),
         ),
     )  # fmt: skip
-    await _write_rows(
-        connection, "incident_messages", "message, shown, sending, refused", after.id,
+    messages = _rows_of(
+        "incident_messages", "message, shown, sending, refused", after.id,
         _messages(before) if before else {}, _messages(after),
         lambda m: (m.message, m.shown, m.sending, m.refused),
     )  # fmt: skip
+    return [(upsert, [row]), *entries, *messages]
 
 
-async def _write_rows(
-    connection: aiosqlite.Connection,
+def _rows_of(
     table: str,
     columns: str,
     incident: int,
     before: dict[int, T],
     after: dict[int, T],
     values: Callable[[T], tuple[object, ...]],
-) -> None:
-    """Write those rows of one incident that differ, keyed by position."""
+) -> list[tuple[str, Rows]]:
+    """Return what stores those rows of one incident that differ, keyed by position."""
     marks = ", ".join("?" for _ in columns.split(","))
-    await _each(
-        connection,
-        f"INSERT OR REPLACE INTO {table} (incident, position, {columns}) VALUES (?, ?, {marks})",  # noqa: S608 - ours
-        [
-            (incident, at, *values(one))
-            for at, one in after.items()
-            if (old := before.get(at)) is not one and old != one  # most are the same object: comparing them is slow
-        ],
-    )
-    await _each(
-        connection,
-        f"DELETE FROM {table} WHERE incident = ? AND position = ?",  # noqa: S608 - ours
-        [(incident, at) for at in before if at not in after],
-    )
+    return [
+        (
+            f"INSERT OR REPLACE INTO {table} (incident, position, {columns}) VALUES (?, ?, {marks})",  # noqa: S608 - ours
+            [
+                (incident, at, *values(one))
+                for at, one in after.items()
+                if (old := before.get(at)) is not one and old != one  # most are the same object: comparing them is slow
+            ],
+        ),
+        (
+            f"DELETE FROM {table} WHERE incident = ? AND position = ?",  # noqa: S608 - ours
+            [(incident, at) for at in before if at not in after],
+        ),
+    ]
 
 
 def _messages(incident: Incident) -> dict[int, Message]:

@@ -1,7 +1,8 @@
 """Performs a chat worker's actions one by one, each recorded before and after it is sent.
 
-This module turns actions into calls of the messenger and records their results. `handlers.alerts.worker` decides which
-action comes next, and when.
+This module turns actions into calls of the messenger and records their results. A message that was sent would be sent
+again after a crash until that is recorded, so these records are urgent. `handlers.alerts.worker` decides which action
+comes next, and when.
 """
 
 import logging
@@ -107,7 +108,7 @@ class Sender:
 
     async def drop_note(self, note: Note) -> None:
         """Delete a note that was sent, or never will be."""
-        await self._ledger.update(lambda draft: draft.put(draft.book(self._chat).without_note(note.id)))
+        await self._ledger.update(lambda draft: draft.put(draft.book(self._chat).without_note(note.id)), urgent=True)
 
     async def set_aside(self, incident: Incident, action: Action) -> None:
         """Record that an action is given up."""
@@ -133,7 +134,7 @@ class Sender:
             book = book.put(after)
             draft.put(book.superseded_by(after, at) if now.told_at is None else book)
 
-        await self._ledger.update(record)
+        await self._ledger.update(record, urgent=True)
 
     async def _edit(self, chat: Messenger, incident: Incident, action: Edit) -> None:
         try:
@@ -158,7 +159,9 @@ class Sender:
         first = incident.parts[0].message if incident.parts else None
         send = partial(chat.send, Place(self._chat, incident.topic), silent=False, reply_to=first)
         message = await _plainly(send, action.text)
-        await self._record(incident, lambda now: delivery.reminded(now, message, self._clock(), self._policy))
+        await self._record(
+            incident, lambda now: delivery.reminded(now, message, self._clock(), self._policy), urgent=True
+        )
         if action.earlier is not None:
             await self._withdraw(chat, action.earlier)
 
@@ -200,7 +203,7 @@ class Sender:
             if (now := book.get(incident.id)) is not None:
                 draft.put(book.put(replace(now, topic=topic)))
 
-        await self._ledger.update(record)
+        await self._ledger.update(record, urgent=True)
 
     async def _forget_topic(self, incident: Incident) -> None:
         """Allow the incident to open another topic, once; after that it goes to General."""
@@ -219,7 +222,9 @@ class Sender:
 
     # --- records ------------------------------------------------------------------------------------------------------
 
-    async def _record(self, incident: Incident, change: Callable[[Incident], Incident]) -> bool:
+    async def _record(
+        self, incident: Incident, change: Callable[[Incident], Incident], *, urgent: bool = False
+    ) -> bool:
         """Change the current incident, which may differ by now, and store it; False if it no longer exists."""
         found = False
 
@@ -231,7 +236,7 @@ class Sender:
             if now is not None:
                 draft.put(book.put(change(now)))
 
-        await self._ledger.update(record)
+        await self._ledger.update(record, urgent=urgent)
         return found
 
     def _put_note(self, draft: Draft, note: Note) -> None:

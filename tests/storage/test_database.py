@@ -115,6 +115,51 @@ async def test_transactions_run_one_after_another(path):
         assert [row[0] for row in await database.rows("SELECT n FROM one ORDER BY n")] == list(range(20))
 
 
+async def test_what_has_happened_already_is_recorded_before_whatever_waits(path):
+    async with open_database(path, TWO) as database:
+
+        def add(n: int, *, urgent: bool = False) -> asyncio.Task[None]:
+            return asyncio.create_task(database.write(lambda: [("INSERT INTO one VALUES (?)", [(n,)])], urgent=urgent))
+
+        async with database.transaction() as connection:
+            writing = [add(n) for n in range(1, 4)]
+            writing += [add(n, urgent=True) for n in range(4, 6)]
+            await asyncio.sleep(0)
+            for each in (writing[0], writing[4]):  # whoever gives up leaves its turn to the next
+                each.cancel()
+            await connection.execute("INSERT INTO one VALUES (0)")
+        await asyncio.gather(*writing, return_exceptions=True)
+        assert [row[0] for row in await database.rows("SELECT n FROM one ORDER BY rowid")] == [0, 4, 2, 3]
+
+
+async def test_whoever_is_cancelled_when_its_turn_has_come_passes_it_on(path):
+    async with open_database(path, TWO) as database:
+        await database._turn.acquire()
+        waiting = [asyncio.create_task(database.rows("SELECT 1")) for _ in range(2)]
+        await asyncio.sleep(0)
+        database._turn.release()
+        waiting[0].cancel()
+        assert len(await waiting[1]) == 1
+        assert not database._turn.locked()
+
+
+async def test_a_write_is_everything_or_nothing_and_reports_its_commit(path):
+    committed = []
+    async with open_database(path, TWO) as database:
+        with pytest.raises(StorageError, match="no such table"):
+            await database.write(
+                lambda: [("INSERT INTO one VALUES (?)", [(1,)]), ("INSERT INTO nowhere VALUES (?)", [(1,)])],
+                lambda: committed.append("the broken one"),
+            )
+        with pytest.raises(ZeroDivisionError):
+            await database.write(lambda: 1 / 0, lambda: committed.append("no plan"))  # type: ignore[arg-type, return-value]
+        await database.write(
+            lambda: [("INSERT INTO one VALUES (?)", [(2,), (3,)])], lambda: committed.append("this one")
+        )
+        assert [row[0] for row in await database.rows("SELECT n FROM one")] == [2, 3]
+        assert committed == ["this one"]
+
+
 async def test_a_cancelled_transaction_leaves_the_next_one_a_clean_connection(path):
     async with open_database(path, TWO) as database:
 

@@ -89,12 +89,17 @@ async def write(database):
         await connection.execute_fetchall("SELECT * FROM one")
 
 
+async def write_at_once(database):
+    await database.write(lambda: [("INSERT INTO one VALUES (?)", [(1,)]), ("INSERT INTO one VALUES (?)", [(2,), (3,)])])
+
+
 async def read(database):
     await database.rows("SELECT * FROM one")
 
 
-CALLS = [(write, at) for at in range(5)] + [(read, 0)]
-"""BEGIN, three statements and COMMIT; and one SELECT."""
+CALLS = [(write, at) for at in range(5)] + [(write_at_once, at) for at in range(2)] + [(read, 0)]
+"""BEGIN, three statements and COMMIT; BEGIN and the rest at once; and one SELECT."""
+COMMITS = [(write, 4), (write_at_once, 1)]
 
 
 async def count(database):
@@ -103,7 +108,7 @@ async def count(database):
 
 async def test_these_are_all_the_calls(tmp_path, inject):
     async with open_database(tmp_path / "db", TABLE) as database:
-        for work in (write, read):
+        for work in (write, write_at_once, read):
             fault = inject("none", -1)
             fault.arm(DEADLINE)
             await work(database)
@@ -148,7 +153,7 @@ async def test_a_cancellation_survives(tmp_path, inject, work, at, kind, release
         assert done, "it waits for what hangs"
         assert task.cancelled()
         fault.end()
-        assert await count(database) in ({0, 3} if at == 4 else {0})
+        assert await count(database) in ({0, 3} if (work, at) in COMMITS else {0})
         await write(database)
 
 

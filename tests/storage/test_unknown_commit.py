@@ -5,7 +5,6 @@ import threading
 from datetime import UTC, datetime
 
 import pytest
-from aiosqlite import core
 
 from controller.accounts.notices import Transition
 from controller.accounts.reasons import Reason, State
@@ -29,19 +28,16 @@ async def test_what_was_in_a_commit_that_hung_is_written_once(tmp_path, monkeypa
     async with open_database(tmp_path / "db") as database:
         records = AccountRecords(database)
         await records.add_account(Account(NUMBER, "", 1))
-        release, real = threading.Event(), core.Connection.commit
+        release, real = threading.Event(), module._execute_and_commit
 
-        async def commit(self):
-            def hang():
-                release.wait(20)
-                if not comes_true:
-                    raise sqlite3.OperationalError("disk I/O error")
-                self._conn.commit()
+        def hang(connection, statements):
+            monkeypatch.setattr(module, "_execute_and_commit", real)
+            release.wait(20)
+            if not comes_true:
+                raise sqlite3.OperationalError("disk I/O error")
+            real(connection, statements)
 
-            monkeypatch.setattr(core.Connection, "commit", real)
-            await self._execute(hang)
-
-        monkeypatch.setattr(core.Connection, "commit", commit)
+        monkeypatch.setattr(module, "_execute_and_commit", hang)
         with pytest.raises(UnknownOutcomeError):
             await records.record([MOVE])
         release.set()

@@ -218,7 +218,7 @@ class Escalator:
                 for book in list(draft.books()):
                     draft.put(steps.marked(book, mark, [key], since=at))
 
-        await self._ledger.update(change)
+        await self._ledger.update(change, urgent=True)
         for key in sent:
             self._unmarked.pop(key, None)
 

@@ -28,8 +28,11 @@ class AlertStore(Protocol):
     async def picture(self, note: int) -> bytes | None:
         """Return a note's PNG."""
 
-    async def save(self, plan: Callable[[], Changes]) -> None:
-        """Store what `plan`, called within the transaction, returns, and notify it of the commit."""
+    async def save(self, plan: Callable[[], Changes], *, urgent: bool = False) -> None:
+        """Store what `plan`, called within the transaction, returns, and notify it of the commit.
+
+        urgent: ahead of all that waits, since it records what a crash would repeat.
+        """
 
     async def silences(self, now: datetime) -> Sequence[Silence]:
         """Return the active silences."""
@@ -135,9 +138,12 @@ class Ledger:
         """Return a chat's book as it is stored."""
         return self._books.get(chat) or Book(chat)
 
-    async def update(self, change: Callable[[Draft], None]) -> None:
-        """Store a change, computed from the current books. Raises OSError; then nothing has changed."""
-        await self.store.save(lambda: self.plan(change))
+    async def update(self, change: Callable[[Draft], None], *, urgent: bool = False) -> None:
+        """Store a change, computed from the current books. Raises OSError; then nothing has changed.
+
+        urgent: as in `AlertStore.save`.
+        """
+        await self.store.save(lambda: self.plan(change), urgent=urgent)
 
     def plan(self, change: Callable[[Draft], None]) -> Changes:
         """Return what a change would store. Call it within a transaction, which reports its commit to the result."""

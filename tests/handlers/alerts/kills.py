@@ -51,7 +51,7 @@ LATENCY = 0.1
 AWAY = 0.7
 """How often Telegram is away for the whole of a process's life."""
 TAKEN_UNANSWERED = 0.3
-"""How often the last message before a kill is one that the chat has and the process never hears of."""
+"""How often a message before a kill is one that the chat has and the process never hears of: it must come twice."""
 LEFT_TO_TELEGRAM = timedelta(seconds=0.2)
 UP_WITHIN = 30.0
 CAUGHT_UP_WITHIN = 120.0
@@ -154,6 +154,8 @@ class Toll:
     lost: int = 0
     uncertain: int = 0
     twice: int = 0
+    unanswered: int = 0
+    """Those of them that the chat took without ever answering: no program could know."""
     outside: int = 0
     """Alerts that came by the fallback channel."""
     outside_twice: int = 0
@@ -169,16 +171,15 @@ async def kill_again_and_again(folder: Path, kills: int, seed: int = 1) -> Toll:
     async with TelegramStandIn() as telegram:
         for chat in CHATS:
             telegram.client.world.private_chat(chat)
-        telegram.client.fail("slow", delay=LATENCY, method="sendMessage")
+        _answer_slowly(telegram)
         for _ in range(kills):
             async with _process(path, telegram, seconds=60) as process:
                 await asyncio.sleep(chance.uniform(0.05, 0.9))
                 if chance.random() < TAKEN_UNANSWERED:
-                    telegram.client.fail("hang", delivered=True, method="sendMessage", count=1)
+                    _answer_slowly(telegram, after_taking_one_unanswered=True)
                     await asyncio.sleep(chance.uniform(0.05, 0.4))
                 await _end(process)
-            telegram.client.heal()
-            telegram.client.fail("slow", delay=LATENCY, method="sendMessage")
+            _answer_slowly(telegram)
             toll.kills += 1
             toll.uncertain += _under_way(path)
         async with _process(path, telegram, seconds=0) as process:
@@ -195,12 +196,12 @@ async def kill_over_both_ways(folder: Path, kills: int, seed: int = 1) -> Toll:
         for chat in CHATS:
             telegram.client.world.private_chat(chat)
         for number in range(kills + 1):
-            telegram.client.heal()
             last = number == kills
             if last or chance.random() < AWAY:
+                telegram.client.heal()
                 telegram.client.fail("drop", method="sendMessage")
             else:
-                telegram.client.fail("slow", delay=LATENCY, method="sendMessage")
+                _answer_slowly(telegram)
             async with _process(path, telegram, 0 if last else 60, address) as process:
                 if last:
                     await _ends_well(process)
@@ -221,6 +222,14 @@ async def kill_over_both_ways(folder: Path, kills: int, seed: int = 1) -> Toll:
             toll.outside_twice += outside > 1
         toll.twice = sum((chat, message) not in kept for chat in CHATS for message in _shown(telegram, chat))
     return toll
+
+
+def _answer_slowly(telegram: TelegramStandIn, *, after_taking_one_unanswered: bool = False) -> None:
+    """Delay the answers, at first with one that never comes. Of two rules for a call the older one applies."""
+    telegram.client.heal()
+    if after_taking_one_unanswered:
+        telegram.client.fail("hang", delivered=True, method="sendMessage", count=1)
+    telegram.client.fail("slow", delay=LATENCY, method="sendMessage")
 
 
 @contextlib.asynccontextmanager
@@ -281,11 +290,20 @@ def _under_way(path: Path) -> int:
 def _count(path: Path, telegram: TelegramStandIn, toll: Toll) -> None:
     stored, kept = _stored(path)
     toll.alerts = len(stored)
+    unanswered = _unanswered(telegram)
     for chat in CHATS:
         shown = _shown(telegram, chat)
         told = "\n".join(text for message, text in shown.items() if (chat, message) in kept)
         toll.lost += sum(f"account{int(number[5:]):06}" not in told for number in stored)
-        toll.twice += sum((chat, message) not in kept for message in shown)
+        twice = {(chat, message) for message in shown} - kept
+        toll.twice += len(twice)
+        toll.unanswered += len(twice & unanswered)
+
+
+def _unanswered(telegram: TelegramStandIn) -> set[tuple[int, int]]:
+    """Return the messages, a chat and an id each, that were taken and never answered."""
+    sent = telegram.client.requests("sendMessage")
+    return {(each.result["chat"]["id"], each.result["message_id"]) for each in sent if each.fault == "hang"}
 
 
 def _stored(path: Path) -> tuple[list[str], set[tuple[int, int]]]:

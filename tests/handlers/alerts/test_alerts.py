@@ -389,11 +389,11 @@ async def test_what_could_not_be_stored_at_once_is_sent_once_it_can_be(telegram:
         rig.accounts.put()
         save, refused = rig.incidents.save, []
 
-        async def save_later(plan):
+        async def save_later(plan, *, urgent=False):
             if len(refused) < 4:
                 refused.append(plan)
                 raise OSError("disk I/O error")
-            await save(plan)
+            await save(plan, urgent=urgent)
 
         rig.incidents.save = save_later  # type: ignore[method-assign]
         log_out(rig)

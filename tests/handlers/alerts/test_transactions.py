@@ -14,13 +14,13 @@ from tests.waiting import until
 @pytest.fixture
 def writes(database):
     """The transactions that were begun."""
-    begun, transaction = [], database.transaction
+    begun, transaction = [], database._transaction
 
     def counted(*given, **named):
         begun.append(given)
         return transaction(*given, **named)
 
-    database.transaction = counted
+    database._transaction = counted
     return begun
 
 

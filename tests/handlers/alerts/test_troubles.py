@@ -263,14 +263,14 @@ async def test_what_a_group_was_told_moves_with_it_and_stays_so_after_a_restart(
 @pytest.fixture
 def refusing(database):
     """Make every transaction fail while the event is set."""
-    refused, transaction = asyncio.Event(), database.transaction
+    refused, transaction = asyncio.Event(), database._transaction
 
     def maybe(*given, **named):
         if refused.is_set():
             raise OSError("disk I/O error")
         return transaction(*given, **named)
 
-    database.transaction = maybe
+    database._transaction = maybe
     return refused
 
 
