@@ -20,22 +20,22 @@ def main() -> None:
         "--codes", type=int, default=40, metavar="N", help="how many codes to follow; 0 needs no Chromium"
     )
     parser.add_argument("--markdown", type=Path, metavar="FILE", help="write the table there (docs/benchmarks.md)")
-    told = parser.parse_args()
+    options = parser.parse_args()
     where = document.machine()
     # The log is formatted as usual but discarded: its cost is part of the measurement.
     with Path(os.devnull).open("w") as nowhere, contextlib.redirect_stderr(nowhere):
         set_up_logging("INFO", "console")
         figures = steps.measure()
         with tempfile.TemporaryDirectory(prefix="switchboard-bench-") as folder:
-            if told.codes:
-                figures += asyncio.run(codes.measure(Path(folder), told.codes))
+            if options.codes:
+                figures += asyncio.run(codes.measure(Path(folder), options.codes))
             figures += asyncio.run(chat.measure(Path(folder)))
-            figures += asyncio.run(fleet.measure(Path(folder), told.idle))
+            figures += asyncio.run(fleet.measure(Path(folder), options.idle))
             figures += asyncio.run(start.measure(Path(folder)))
     text = f"## The program itself\n\n{where} `{document.command()}`\n\n{table(figures)}"
     print(text)
-    if told.markdown is not None:
-        document.put(told.markdown, "program", text)
+    if options.markdown is not None:
+        document.put(options.markdown, "program", text)
 
 
 if __name__ == "__main__":

@@ -158,11 +158,11 @@ def main() -> int:
     """Measure and print."""
     parser = argparse.ArgumentParser(prog="python -m bench.detection", description=__doc__)
     parser.add_argument("--short", action="store_true", help="only what the page itself knows, about a minute")
-    told = parser.parse_args()
+    options = parser.parse_args()
     logging.disable(logging.CRITICAL)
     print(f"{os.cpu_count()} processors; load of the machine before: {os.getloadavg()[0]:.1f}\n")
     print("| fault | known after s | at most | |\n| --- | --: | --: | --- |", flush=True)
-    in_time = asyncio.run(run(short=told.short))
+    in_time = asyncio.run(run(short=options.short))
     print(f"\nload of the machine after: {os.getloadavg()[0]:.1f}")
     return 0 if in_time else 1
 

@@ -43,8 +43,8 @@ def command() -> str:
 
 def browser_version(executable: str) -> str:
     """Ask a browser for its version."""
-    told = subprocess.run([executable, "--version"], capture_output=True, text=True, timeout=30, check=False).stdout
-    return told.strip() or "a browser of unknown version"
+    version = subprocess.run([executable, "--version"], capture_output=True, text=True, timeout=30, check=False).stdout
+    return version.strip() or "a browser of unknown version"
 
 
 def put(file: Path, name: str, text: str) -> None:

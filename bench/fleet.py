@@ -84,7 +84,7 @@ class NullDriver:
     async def stop(self) -> None: ...
 
 
-class Told:
+class TransitionCounter:
     """The recorder's last listener: counts the transitions that have been stored."""
 
     def __init__(self) -> None:
@@ -102,8 +102,8 @@ async def measure(folder: Path, idle_seconds: float) -> list[Figure]:
         numbers = [f"+4915{i:08}" for i in range(MANAGERS)]
         for number in numbers:
             await memory.add_account(Account(number, "", 1, wanted=Wanted.CONNECTED, linked=True))
-        told = Told()
-        recorder = Recorder(memory, told)
+        counter = TransitionCounter()
+        recorder = Recorder(memory, counter)
         driver = NullDriver()
         typed: Driver = driver
         registry = Registry(memory, driver=typed, policy=Policy(), listener=recorder, launch_slots=LAUNCH_SLOTS)
@@ -111,18 +111,18 @@ async def measure(folder: Path, idle_seconds: float) -> list[Figure]:
         gc.collect()
         before = me.memory_info().rss
         await registry.boot()
-        await _until(lambda: told.count == BOOTED * MANAGERS)
+        await _until(lambda: counter.count == BOOTED * MANAGERS)
         gc.collect()
         weight = (me.memory_info().rss - before) / MANAGERS / 1024
 
-        stored = told.count
+        stored = counter.count
         begun = time.perf_counter()
         for say in list(driver.says.values()):
             say(Ended(Reason.SESSION_CLOSED))
-        await _until(lambda: told.count == stored + LOST_AND_BACK * MANAGERS)
+        await _until(lambda: counter.count == stored + LOST_AND_BACK * MANAGERS)
         seconds = time.perf_counter() - begun
         assert _connected(registry) == MANAGERS
-        rate = (told.count - stored) / seconds
+        rate = (counter.count - stored) / seconds
 
         idle = await _idle(idle_seconds)
         assert _connected(registry) == MANAGERS

@@ -233,10 +233,10 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=60.0, help="of each kind (default 60)")
     parser.add_argument("--good", type=int, default=5, help="accounts beside the hostile one (default 5)")
     parser.add_argument("kinds", nargs="*", default=KINDS, help=f"of {', '.join(HARMS)} (default {' '.join(KINDS)})")
-    told = parser.parse_args()
+    options = parser.parse_args()
     logging.disable(logging.WARNING)
     print(f"{os.cpu_count()} processors; load of the machine before: {os.getloadavg()[0]:.1f}\n\n{HEAD}", flush=True)
-    asyncio.run(run(list(told.kinds), told.seconds, told.good))
+    asyncio.run(run(list(options.kinds), options.seconds, options.good))
     print(f"\nload of the machine after: {os.getloadavg()[0]:.1f}")
 
 

@@ -76,16 +76,16 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=120.0, help="to measure (default 120)")
     parser.add_argument("--beside", type=Path, metavar="DIR", help="another checkout, measured at the same time")
     parser.add_argument("--json", action="store_true", help="print the figures only")
-    told = parser.parse_args()
+    options = parser.parse_args()
     logging.disable(logging.CRITICAL)
-    other = _elsewhere(told.beside, told.accounts, told.seconds) if told.beside else None
-    here = asyncio.run(measure(told.accounts, told.seconds))
-    if told.json:
+    other = _elsewhere(options.beside, options.accounts, options.seconds) if options.beside else None
+    here = asyncio.run(measure(options.accounts, options.seconds))
+    if options.json:
         print(json.dumps(here))
         return
     there: dict[str, float] = json.loads(other.communicate()[0]) if other is not None else {}
-    print(f"{told.accounts} idle accounts, {told.seconds:g} s; load of the machine: {os.getloadavg()[0]:.1f}\n")
-    print(f"| % of a processor | here | {told.beside.name if told.beside else '–'} | ratio |\n|---|--:|--:|--:|")
+    print(f"{options.accounts} idle accounts, {options.seconds:g} s; load of the machine: {os.getloadavg()[0]:.1f}\n")
+    print(f"| % of a processor | here | {options.beside.name if options.beside else '–'} | ratio |\n|---|--:|--:|--:|")
     for what, figures in [(each, (here[each], there.get(each))) for each in here] + [
         ("all", (sum(here.values()), sum(there.values()) or None))
     ]:

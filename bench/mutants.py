@@ -108,10 +108,10 @@ def of_verdicts(source: str) -> Iterator[Mutant]:
         }
         for field, others in values.items():
             for other in others:
-                told = _name(other) if isinstance(other, State | Then) else repr(other)
+                word = _name(other) if isinstance(other, State | Then) else repr(other)
                 place = f"VERDICTS[Reason.{reason.name}]"
-                line = f"import dataclasses\n{place} = dataclasses.replace({place}, {field}={told})"
-                yield Mutant(f"verdict {reason.name}: {field} is {told}", REASONS, _with(source, line))
+                line = f"import dataclasses\n{place} = dataclasses.replace({place}, {field}={word})"
+                yield Mutant(f"verdict {reason.name}: {field} is {word}", REASONS, _with(source, line))
 
 
 # --- the code ---------------------------------------------------------------------------------------------------------
@@ -234,14 +234,14 @@ def main() -> int:
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--only", default="", help="only mutants whose description holds this word")
     parser.add_argument("tests", nargs="*", default=TESTS)
-    told = parser.parse_args()
+    options = parser.parse_args()
     lifecycle, move, reasons = ((ROOT / name).read_text("utf-8") for name in (LIFECYCLE, STEP, REASONS))
     mutants = [*of_rows(lifecycle), *of_verdicts(reasons), *of_code(LIFECYCLE, lifecycle), *of_code(STEP, move)]
-    mutants = [mutant for mutant in mutants if told.only in mutant.says]
+    mutants = [mutant for mutant in mutants if options.only in mutant.says]
     os.chdir(ROOT)
     with tempfile.TemporaryDirectory(prefix="switchboard-mutants-") as home:
         set_hypothesis_home_dir(home)  # failing examples must not enter the real tests' database
-        return try_all(mutants, lifecycle, told.jobs, told.tests)
+        return try_all(mutants, lifecycle, options.jobs, options.tests)
 
 
 def try_all(mutants: Sequence[Mutant], unchanged: str, jobs: int, tests: Sequence[str]) -> int:

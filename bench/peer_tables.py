@@ -122,6 +122,8 @@ def growth_table(grown: dict[str, dict[int, Start]]) -> str:
         room = host * 1024 * (1 - LEFT_FREE)
         held = (f"{max(0, int((room - base) / each)):,}" for base, each in fits.values())
         lines.append(f"| {host} GiB | {' | '.join(held)} |")
-    told = "; ".join(f"{name} {base:.0f} MiB + {each:.1f} MiB for each account" for name, (base, each) in fits.items())
-    lines += ["", f"The straight lines: {told}. Real pages are heavier than the stand-in's, for both alike."]
+    straight = "; ".join(
+        f"{name} {base:.0f} MiB + {each:.1f} MiB for each account" for name, (base, each) in fits.items()
+    )
+    lines += ["", f"The straight lines: {straight}. Real pages are heavier than the stand-in's, for both alike."]
     return "\n".join(lines)

@@ -72,7 +72,7 @@ class Session(Protocol):
     async def log_out(self, number: str | None = None) -> None:
         """Remove this linked device from the account; returns once the page has confirmed it.
 
-        number: the only account that may be logged out, E.164: nothing is done if the page tells another one, or none
+        number: the only account that may be logged out, E.164: nothing is done if the page shows another one, or none
         any more. None: whichever is open.
         Raises DriverError if it fails or cannot be confirmed: the device must then be treated as still linked.
         """

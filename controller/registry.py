@@ -145,7 +145,7 @@ class Registry:
             async with asyncio.timeout(LOOK_DEADLINE):
                 return await self._driver.has_session(account.number)
         except (DriverError, TimeoutError) as error:
-            log.warning("Whether an account's session is there cannot be told: %s", error or "no answer in time")
+            log.warning("Whether an account has a saved session is unknown: %s", error or "no answer in time")
             return True
 
     def accounts(self) -> list[Account]:

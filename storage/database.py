@@ -66,7 +66,7 @@ class NewerDatabaseError(StorageError):
 
 
 class UnknownOutcomeError(StorageError):
-    """The commit missed its deadline; `committed` tells whether it was made in the end."""
+    """The commit missed its deadline; `committed` returns whether it was made in the end."""
 
     def __init__(self, text: str, commit: "asyncio.Future[None]") -> None:
         super().__init__(text, transient=True)

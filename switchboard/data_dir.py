@@ -94,8 +94,8 @@ def lock_holder(data_dir: Path) -> int | None:
     try:
         fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
-        told = os.pread(lock, 32, 0).decode(errors="replace").strip()
-        return int(told) if told.isdigit() else 0
+        text = os.pread(lock, 32, 0).decode(errors="replace").strip()
+        return int(text) if text.isdigit() else 0
     except OSError:
         return None
     finally:

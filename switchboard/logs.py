@@ -95,17 +95,17 @@ class _Json(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         record = _tamed(record)
-        told = {
+        fields = {
             "at": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname,
             "logger": record.name,
             "message": redacted(record.getMessage()),
         }
         if record.exc_info:
-            told["error"] = redacted(self.formatException(record.exc_info))
+            fields["error"] = redacted(self.formatException(record.exc_info))
         if not self.full_numbers:
-            told = {name: text if name == "at" else masked(text) for name, text in told.items()}
-        return json.dumps(told, ensure_ascii=False).translate(_ESCAPED)
+            fields = {name: text if name == "at" else masked(text) for name, text in fields.items()}
+        return json.dumps(fields, ensure_ascii=False).translate(_ESCAPED)
 
 
 def _tamed(record: logging.LogRecord) -> logging.LogRecord:

@@ -35,7 +35,7 @@ def as_text(accounts: Sequence[AccountSummary], pid: int | None) -> str:
 
 def as_json(accounts: Sequence[AccountSummary], pid: int | None) -> str:
     """Return one object: running, process, and accounts with numbers masked."""
-    told = {
+    fields = {
         "running": pid is not None,
         "process": pid or None,
         "accounts": [
@@ -46,4 +46,4 @@ def as_json(accounts: Sequence[AccountSummary], pid: int | None) -> str:
             for one in accounts
         ],
     }  # fmt: skip
-    return json.dumps(told, ensure_ascii=False, indent=2)
+    return json.dumps(fields, ensure_ascii=False, indent=2)

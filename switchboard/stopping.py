@@ -107,14 +107,14 @@ class Stopping:
 
     def _end_at_once(self) -> None:
         """Kill the process and its browsers from a separate thread: the loop, or logging, may be what hangs."""
-        telling = threading.Thread(
+        notifier = threading.Thread(
             target=log.critical,
             args=("Stopping took more than %.0f s (%s hangs): ending at once", LAST_RESORT_SECONDS, self._step),
             daemon=True,
         )
-        telling.start()
+        notifier.start()
         end_descendants()
-        telling.join(1)
+        notifier.join(1)
         os._exit(EXIT_LATER)
 
 

@@ -172,12 +172,12 @@ def draw_stages() -> Iterator[str]:
 
 def list_reasons() -> Iterator[str]:
     """Yield the table of what each end means."""
-    told = _docstrings()
+    docstrings = _docstrings()
     yield "| reason | means | state | what follows | alert |"
     yield "|---|---|---|---|---|"
     for reason, verdict in VERDICTS.items():
         alert = "at once" if verdict.alert else ""
-        yield f"| `{reason}` | {told[reason.name]} | {_places(verdict)} | {verdict.then.value} | {alert} |"
+        yield f"| `{reason}` | {docstrings[reason.name]} | {_places(verdict)} | {verdict.then.value} | {alert} |"
 
 
 def _places(verdict: Verdict) -> str:
@@ -194,8 +194,8 @@ def _docstrings() -> dict[str, str]:
         if isinstance(node, ast.ClassDef) and node.name == reasons.Reason.__name__
     )
     found = {}
-    for member, told in pairwise(body):
-        match member, told:
+    for member, docstring in pairwise(body):
+        match member, docstring:
             case ast.Assign(targets=[ast.Name(id=name)]), ast.Expr(value=ast.Constant(value=str(text))):
                 found[name] = text.rstrip(".")
     return found

@@ -30,7 +30,7 @@ class LaunchPressure:
             try:
                 await self._follow()
             except Exception:
-                log.exception("What strains the machine cannot be told; launches go on one for each processor")
+                log.exception("The load of the machine cannot be measured; launches go on one for each processor")
                 await asyncio.sleep(EVERY)
             self._slots.allow(first_room(self._machine, self._slots.count))
 

@@ -2,7 +2,7 @@
 
 An account above its limit is recycled at a quiet moment, at most once an hour; so is one whose browser has been open
 for a day. If the host runs out of memory or disk, launches are held and people are alerted once. Decisions are pure
-(`Verge`, `why_too_much`, `may_recycle`); measurements come from the driver or the host.
+(`Shortage`, `why_too_much`, `may_recycle`); measurements come from the driver or the host.
 """
 
 import asyncio
@@ -55,7 +55,7 @@ class Budget:
 
 
 @dataclass(slots=True)
-class Verge:
+class Shortage:
     """Whether a measured resource is short, with hysteresis.
 
     short: None before the first measurement, whose result is always news: an earlier run may have reported otherwise.
@@ -116,9 +116,9 @@ class ResourceWatch:
         self._clock, self._host, self._free_disk = clock, host or HostLimits(), free_disk
         self._watches: dict[str, _Watch] = {}
         self._look = asyncio.Event()
-        self._memory = Verge(budget.free_memory)
-        self._disk = Verge(budget.free_disk)
-        self._processes = Verge(budget.free_processes)
+        self._memory = Shortage(budget.free_memory)
+        self._disk = Shortage(budget.free_disk)
+        self._processes = Shortage(budget.free_processes)
         self._short_until: dict[str, float] = {}
 
     def note(self, notice: Notice) -> None:
@@ -168,19 +168,19 @@ class ResourceWatch:
         many = "1 process" if kills == 1 else f"{kills} processes"
         return f"the kernel ended {many} for want of memory ({host.words_for_memory()})" if kills else ""
 
-    async def _check(self, kind: Trouble, verge: Verge, free: int, detail: str, happened: str = "") -> None:
+    async def _check(self, kind: Trouble, shortage: Shortage, free: int, detail: str, happened: str = "") -> None:
         """Compare one measurement with its limit. happened: what has already gone wrong, one line, or ""."""
-        was_short, changed = verge.short, verge.look(free)
+        was_short, changed = shortage.short, shortage.look(free)
         now = asyncio.get_running_loop().time()
         if happened:
             log.error("The host is in trouble (%s): %s", kind, happened)
             self._short_until[kind] = now + self._budget.check_every
-            changed, verge.short, detail = not was_short, True, happened
+            changed, shortage.short, detail = not was_short, True, happened
         elif now < self._short_until.get(kind, now):  # it has just gone wrong: what is free again proves little
-            changed, verge.short = False, True
+            changed, shortage.short = False, True
         if not changed:
             return
-        if verge.short:
+        if shortage.short:
             self._registry.slots.hold(kind)
             log.error("The host is in trouble (%s): %s; no browser is started until more is", kind, detail)
             await self._troubles.raise_trouble(kind, detail)

@@ -10,7 +10,6 @@ import contextlib
 import logging
 from collections import deque
 from collections.abc import Awaitable, Callable, Collection, Sequence
-from datetime import datetime
 from typing import Protocol
 
 from controller.accounts.notices import Notice, Transition
@@ -73,11 +72,10 @@ class OutageWatch:
         accounts: Accounts,
         troubles: Troubles,
         reach: Reach | None,
-        clock: Callable[[], datetime] = utc_now,
         *,
         way: str = "",
     ) -> None:
-        self._accounts, self._troubles, self._reach, self._clock = accounts, troubles, reach, clock
+        self._accounts, self._troubles, self._reach = accounts, troubles, reach
         self._way = f" {way}" if way else ""
         self._lost: deque[tuple[float, str]] = deque()
         self._woken = asyncio.Event()
@@ -179,7 +177,7 @@ class OutageWatch:
         return True
 
     def _heard_within(self, seconds: float) -> bool:
-        now = self._clock()
+        now = utc_now()
         for account in self._accounts.accounts():
             status = self._accounts.status(account.number)
             heard = status.last_activity

@@ -81,11 +81,10 @@ class Announcer:
         self._send_unstored(entry, self._audience.of_account(number))
 
     async def notify_admins(
-        self, html: str, *, but: int | None = None, sounds: bool = False, buttons: tuple[tuple[str, str], ...] = ()
+        self, html: str, *, sounds: bool = False, buttons: tuple[tuple[str, str], ...] = ()
     ) -> None:
-        """Send admins one message. but: except in this chat. buttons: as in `Note`."""
-        places = [place for place in self._audience.recipients.of_admins() if place.chat != but]
-        await self.notify(places, html, sounds=sounds, buttons=buttons)
+        """Send admins one message. buttons: as in `Note`."""
+        await self.notify(self._audience.recipients.of_admins(), html, sounds=sounds, buttons=buttons)
 
     async def sound(self, html: str) -> None:
         """Send admins one message with sound."""

@@ -102,7 +102,7 @@ class ChatChanges:
         known = chat in self._recipients.gone
         self._recipients.gone.add(chat)
         if not known:
-            self._tasks.start(self._redirect(chat, why), "telling that a chat is gone")
+            self._tasks.start(self._redirect(chat, why), "reporting that a chat is gone")
 
     async def _redirect(self, chat: int, why: str) -> None:
         alerts_go_there = chat == self._recipients.alert_chat
@@ -146,7 +146,7 @@ class ChatChanges:
             for place in places:
                 draft.add_note(place.chat, alert_text.chat_is_back(chat))
 
-        self._tasks.start(self._announcer.store(change), "telling that a chat is back")
+        self._tasks.start(self._announcer.store(change), "reporting that a chat is back")
 
     # --- rejected messages ------------------------------------------------------------------------------------------
 
@@ -161,4 +161,4 @@ class ChatChanges:
     def no_topics(self, chat: int, why: str) -> None:
         """Tell admins that a forum's alerts go to General. Returns at once."""
         html = alert_text.no_topics(chat, why)
-        self._tasks.start(self._announcer.notify_admins(html), "telling that topics are refused")
+        self._tasks.start(self._announcer.notify_admins(html), "reporting that topics are refused")

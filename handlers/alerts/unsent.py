@@ -29,7 +29,7 @@ class Unsent:
     def since(self) -> list[datetime]:
         """Return since when each is pending. Must be called regularly: that is how held-back times are noticed."""
         incidents = [each for book in self._books() for each in book.incidents if each.open_entries]
-        told = {
+        reported = {
             (entry.number, entry.reason)
             for each in incidents
             for entry in each.open_entries
@@ -38,7 +38,7 @@ class Unsent:
         untold = {
             (each.chat, each.id): each
             for each in incidents
-            if each.told_at is None and any((e.number, e.reason) not in told for e in each.open_entries)
+            if each.told_at is None and any((e.number, e.reason) not in reported for e in each.open_entries)
         }
         held = {key for key, each in untold.items() if self._is_held(each)}
         self._held_at = {key: at for key, at in self._held_at.items() if key in untold}

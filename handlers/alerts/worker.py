@@ -291,8 +291,10 @@ class Worker:
                     return (incident, action), 0.0
                 pauses.append(wait)
         for note in book.notes:
-            told = note.incident is None or ((one := book.get(note.incident)) is not None and one.told_at is not None)
-            if told and note.sounds == (loop is self._sounding):
+            may_follow = note.incident is None or (
+                (one := book.get(note.incident)) is not None and one.told_at is not None
+            )
+            if may_follow and note.sounds == (loop is self._sounding):
                 wait = self._refusals.get((note.id, Note.__name__), _Refusals()).not_before - loop_now
                 if wait <= 0:
                     return note, 0.0

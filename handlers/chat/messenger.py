@@ -19,7 +19,6 @@ class ChatInfo:
     private: bool
     forum: bool
     may_write: bool | None = None
-    may_open_topics: bool | None = None
 
 
 class Messenger(Protocol):

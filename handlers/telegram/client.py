@@ -136,9 +136,9 @@ class TelegramClient:
         """Delete a message. That it is gone already is no error; DeletionRefusedError: an edit may still work."""
         await self._again(self._bot.delete_message(chat, message))
 
-    async def answer_press(self, press: str, text: str = "", *, alert: bool = False) -> None:
+    async def answer_press(self, press: str, text: str = "") -> None:
         """Answer a press, so that its button stops spinning; at most 200 characters. A press too old is no error."""
-        await self._again(self._bot.answer_callback_query(press, text or None, show_alert=alert))
+        await self._again(self._bot.answer_callback_query(press, text or None))
 
     async def find_chat(self, chat: int | str) -> ChatInfo:
         """Look a chat up by its id or its public `@name`: what it is, and what the bot may do there."""
@@ -147,15 +147,8 @@ class TelegramClient:
             return ChatInfo(found.id, found.full_name or "", private=True, forum=False)
         bot_id = int(self._bot.token.partition(":")[0])
         own: telegram.ChatMember = await self._again(self._bot.get_chat_member(found.id, bot_id))
-        may_write, may_open_topics = _rights(own, found.permissions)
-        return ChatInfo(
-            found.id,
-            found.title or "",
-            private=False,
-            forum=bool(found.is_forum),
-            may_write=may_write,
-            may_open_topics=may_open_topics,
-        )
+        may_write, is_forum = _may_write(own, found.permissions), bool(found.is_forum)
+        return ChatInfo(found.id, found.title or "", private=False, forum=is_forum, may_write=may_write)
 
     async def is_forum(self, chat: int) -> bool:
         """Return whether the chat is a group with topics."""
@@ -218,16 +211,16 @@ def _empty_picture() -> bytes:
     return encoded.getvalue()
 
 
-def _rights(own: telegram.ChatMember, everybody: telegram.ChatPermissions | None) -> tuple[bool | None, bool | None]:
-    """Return whether the bot may write in a group, and open topics there; None if Telegram does not say."""
+def _may_write(own: telegram.ChatMember, everybody: telegram.ChatPermissions | None) -> bool | None:
+    """Return whether the bot may write in a group; None if Telegram does not say."""
     match own:
         case telegram.ChatMemberAdministrator():
-            return (own.can_post_messages is not False), bool(own.can_manage_topics)
+            return own.can_post_messages is not False
         case telegram.ChatMemberRestricted():
-            return own.can_send_messages, own.can_manage_topics
+            return own.can_send_messages
         case telegram.ChatMemberLeft() | telegram.ChatMemberBanned():
-            return False, False
-    return (None, None) if everybody is None else (everybody.can_send_messages, everybody.can_manage_topics)
+            return False
+    return None if everybody is None else everybody.can_send_messages
 
 
 def _markup(keyboard: Keyboard) -> InlineKeyboardMarkup | None:

@@ -31,7 +31,7 @@ class Kind(Enum):
     """A message with a picture, a sticker, a voice …"""
     PRESS = auto()
     CHANNEL_POST = auto()
-    """A post in a channel: who wrote it is not told, so that nothing in it is obeyed."""
+    """A post in a channel: its author is unknown, so that nothing in it is obeyed."""
     MOVED = auto()
     """A group became a supergroup, under the id `moved_to`."""
     ADDED = auto()

@@ -2,7 +2,7 @@
 
 A request is accepted (stored before it is confirmed to Telegram), started, carried out, answered, finished. After a
 crash, requests that were not started are carried out, questions are answered, and for a change that was started the
-outcome is unknown: the person is told the current state and asked whether to do it (again).
+outcome is unknown: the person gets the current state and is asked whether to do it (again).
 """
 
 import asyncio
@@ -162,7 +162,7 @@ class Intake:
         self._unreadable += 1
         if self._unreadable == 1:
             self._tasks.start(
-                self._alerts.announcer.notify_admins(answers.UNREADABLE), "telling of an update that cannot be read"
+                self._alerts.announcer.notify_admins(answers.UNREADABLE), "reporting an update that cannot be read"
             )
 
     # --- a request's life ---------------------------------------------------------------------------------------------

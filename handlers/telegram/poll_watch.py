@@ -71,7 +71,7 @@ class PollWatch:
                 log.info("Telegram: polls come back again")
             self._deaf = ""
             self._tasks.start(
-                self._alerts.announcer.trouble(Kind.OVER, Trouble.DEAF), "telling that people are heard again"
+                self._alerts.announcer.trouble(Kind.OVER, Trouble.DEAF), "reporting that people are heard again"
             )
         return since
 

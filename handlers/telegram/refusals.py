@@ -161,11 +161,6 @@ class TokenWatch:
         self._refusals: deque[float] = deque(maxlen=TOKEN_REFUSALS)
         self._first: float | None = None
 
-    @property
-    def suspicious(self) -> bool:
-        """Whether the last response was a rejection of the token."""
-        return self._first is not None
-
     def refuse(self, now: float) -> bool:
         """Count a rejection; return whether the token counts as rejected."""
         self._first = now if self._first is None else self._first

@@ -88,11 +88,11 @@ def _write(folder: Path, manifest: Manifest, file: IO[bytes]) -> None:
     with tarfile.open(fileobj=file, mode="w:gz", compresslevel=1) as archive:
         for name in manifest.files:
             archive.add(folder / name, name, recursive=False)
-        told = json.dumps(asdict(manifest), indent=1).encode()
+        encoded = json.dumps(asdict(manifest), indent=1).encode()
         entry = tarfile.TarInfo(MANIFEST)
-        entry.size, entry.mode = len(told), 0o600
+        entry.size, entry.mode = len(encoded), 0o600
         with tempfile.SpooledTemporaryFile() as body:
-            body.write(told)
+            body.write(encoded)
             body.seek(0)
             archive.addfile(entry, body)
 
@@ -133,14 +133,14 @@ def _refuse_strange(entry: tarfile.TarInfo) -> None:
 
 def _manifest(path: Path) -> Manifest:
     try:
-        told = json.loads(path.read_bytes())
-        if told["format"] > FORMAT:
+        stored = json.loads(path.read_bytes())
+        if stored["format"] > FORMAT:
             raise BackupError(
-                f"it was made by a newer version of Switchboard ({told['version']}): update this one first"
+                f"it was made by a newer version of Switchboard ({stored['version']}): update this one first"
             )
-        told["files"] = {name: (size, digest) for name, (size, digest) in told["files"].items()}
-        told["missing"] = tuple(told["missing"])
-        return Manifest(**told)
+        stored["files"] = {name: (size, digest) for name, (size, digest) in stored["files"].items()}
+        stored["missing"] = tuple(stored["missing"])
+        return Manifest(**stored)
     except (ValueError, KeyError, TypeError) as error:
         raise BackupError("its manifest cannot be read") from error
 

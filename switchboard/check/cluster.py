@@ -7,9 +7,9 @@ from collections.abc import AsyncIterator
 from controller.chromium import ChromiumOptions
 from controller.chromium.archive_files import ArchiveFiles
 from controller.chromium.archived_driver import ArchiveOptions
+from switchboard.check.external import check_browser
 from switchboard.check.findings import Finding, Verdict
 from switchboard.check.host import check_machine
-from switchboard.check.world import check_browser
 from switchboard.cluster import PORT, build, is_installed
 from switchboard.settings import HostSettings, Settings
 

@@ -60,11 +60,11 @@ def as_text(findings: Sequence[Finding]) -> str:
 
 def as_json(findings: Sequence[Finding]) -> str:
     """Return one object: verdict, and findings with name, verdict and text."""
-    told = {
+    fields = {
         "verdict": worst(findings),
         "findings": [{"name": one.name, "verdict": one.verdict, "text": _clean(one.text)} for one in findings],
     }
-    return json.dumps(told, ensure_ascii=False, indent=2)
+    return json.dumps(fields, ensure_ascii=False, indent=2)
 
 
 def _clean(text: str) -> str:

@@ -47,12 +47,12 @@ def check_machine(data_dir: Path, free_memory_mib: int, free_disk_mib: int) -> I
 
 def _platform() -> Finding:
     system, machine = platform.system(), platform.machine()
-    told = f"Python {platform.python_version()} on {system} {machine}"
+    text = f"Python {platform.python_version()} on {system} {machine}"
     if system != "Linux":
-        return Finding("platform", Verdict.MEND, f"{told}: only Linux will do")
+        return Finding("platform", Verdict.MEND, f"{text}: only Linux will do")
     if os.geteuid() == 0:
-        return Finding("platform", Verdict.NOTE, f"{told}, as root: browsers run without their sandbox")
-    return Finding("platform", Verdict.GOOD, told)
+        return Finding("platform", Verdict.NOTE, f"{text}, as root: browsers run without their sandbox")
+    return Finding("platform", Verdict.GOOD, text)
 
 
 def _data_dir(data_dir: Path) -> Finding:
@@ -116,34 +116,34 @@ def _disk(data_dir: Path, least: int) -> Finding:
         free = shutil.disk_usage(data_dir).free // MIB
     except OSError as error:
         return Finding("disk", Verdict.MEND, f"{data_dir}: {error.strerror}")
-    told = f"{free} MiB are free; HOST_FREE_DISK_MIB is {least}"
-    return Finding("disk", Verdict.GOOD if free >= least else Verdict.LATER, told)
+    text = f"{free} MiB are free; HOST_FREE_DISK_MIB is {least}"
+    return Finding("disk", Verdict.GOOD if free >= least else Verdict.LATER, text)
 
 
 def _memory(least: int, limits: HostLimits) -> Finding:
     free, limit = limits.free_memory() // MIB, limits.memory_limit()
-    told = f"{free} MiB are free" + (f" of a limit of {limit // MIB} MiB" if limit else "")
-    told += f"; HOST_FREE_MEMORY_MIB is {least}, an account needs about 250"
-    return Finding("memory", Verdict.GOOD if free >= least else Verdict.LATER, told)
+    text = f"{free} MiB are free" + (f" of a limit of {limit // MIB} MiB" if limit else "")
+    text += f"; HOST_FREE_MEMORY_MIB is {least}, an account needs about 250"
+    return Finding("memory", Verdict.GOOD if free >= least else Verdict.LATER, text)
 
 
 def _processes(limits: HostLimits) -> Finding:
     free, limit = limits.free_processes(), limits.process_limit()
     own = resource.getrlimit(resource.RLIMIT_NPROC)[0]
-    told = "no limit of the container" if free is None else f"{free} more may be started, the limit is {limit}"
+    text = "no limit of the container" if free is None else f"{free} more may be started, the limit is {limit}"
     if own != resource.RLIM_INFINITY:
-        told += f"; this user's limit is {own}"
+        text += f"; this user's limit is {own}"
     if limit is not None and limit < FOR_A_BROWSER:
-        return Finding("processes", Verdict.MEND, f"{told}: one browser needs some {FOR_A_BROWSER}")
-    return Finding("processes", Verdict.LATER if free is not None and free < FOR_A_BROWSER else Verdict.GOOD, told)
+        return Finding("processes", Verdict.MEND, f"{text}: one browser needs some {FOR_A_BROWSER}")
+    return Finding("processes", Verdict.LATER if free is not None and free < FOR_A_BROWSER else Verdict.GOOD, text)
 
 
 def _files() -> Finding:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    told = f"{soft} files may be open (at most {hard if hard != resource.RLIM_INFINITY else 'any number'})"
+    text = f"{soft} files may be open (at most {hard if hard != resource.RLIM_INFINITY else 'any number'})"
     if soft < 256:  # noqa: PLR2004 - a browser alone needs about so many
-        return Finding("open files", Verdict.MEND, f"{told}: a browser needs more; raise LimitNOFILE or ulimit -n")
-    return Finding("open files", Verdict.GOOD if soft >= LEAST_FILES else Verdict.NOTE, told)
+        return Finding("open files", Verdict.MEND, f"{text}: a browser needs more; raise LimitNOFILE or ulimit -n")
+    return Finding("open files", Verdict.GOOD if soft >= LEAST_FILES else Verdict.NOTE, text)
 
 
 def python_is_for_others() -> Finding | None:

@@ -45,14 +45,14 @@ async def _findings() -> AsyncIterator[Finding]:
     yield Finding("settings", Verdict.GOOD, "every name and value is known")
     from switchboard.app import chromium_options
     from switchboard.check.channels import check_channels
+    from switchboard.check.external import check_external
     from switchboard.check.host import check_host, python_is_for_others
-    from switchboard.check.world import check_world
 
     if (finding := python_is_for_others()) is not None:
         yield finding
     for finding in check_host(settings):
         yield finding
-    async for finding in check_world(settings, chromium_options(settings)):
+    async for finding in check_external(settings, chromium_options(settings)):
         yield finding
     async for finding in check_channels(settings):
         yield finding

@@ -106,7 +106,7 @@ class Heartbeat:
                 self._failing = False
                 return
         if not self._failing:
-            log.warning("The heartbeat's service cannot be told: %s", why)
+            log.warning("The heartbeat cannot be sent: %s", why)
         self._failing = True
 
 

@@ -187,9 +187,9 @@ class Monitoring:
             problems.append(f"no beat for {self._runs_for() if age is None else age:.0f} s")
         if beat is not None and beat.failed:
             problems.append(str(beat))
-        owed = self._oldest_unsent()
-        if owed is not None and owed > self._options.owed_too_long and self._runs_for() > AT_START:
-            problems.append(f"an alert has reached nobody for {owed:.0f} s")
+        age = self._oldest_unsent()
+        if age is not None and age > self._options.owed_too_long and self._runs_for() > AT_START:
+            problems.append(f"an alert has reached nobody for {age:.0f} s")
         return not problems, "; ".join([*problems, self._counts()])
 
     def _runs_for(self) -> float:

@@ -1,7 +1,7 @@
 """The screenshot of a stuck or unknown page, for an alert: many people will see it, and it is stored.
 
 Anything that may be a linking code (even a changed page may well draw one) or somebody's chats is therefore blanked;
-other text stays, since it tells what the page wants.
+other text stays, since it says what the page wants.
 Not here: when a screenshot is taken (`session`), and who sees it.
 """
 

@@ -138,7 +138,7 @@ def marked(book: Book, change: Callable[[Entry], Entry], keys: Iterable[Key], *,
     return book
 
 
-def sounding_again(incident: Incident, keys: Iterable[Key], now: datetime, line: str = "") -> Incident:
+def sounding_again(incident: Incident, keys: Iterable[Key], now: datetime) -> Incident:
     """Return the incident as it sounds for these troubles: again if it was sent, else when it will be."""
     those = set(keys)
     entries = tuple(
@@ -146,8 +146,7 @@ def sounding_again(incident: Incident, keys: Iterable[Key], now: datetime, line:
         for entry in incident.entries
     )
     repeat_at = incident.repeat_at if incident.told_at is None else now
-    incident = replace(incident, entries=entries, repeat_at=repeat_at)
-    return with_line(incident, line) if line else incident
+    return replace(incident, entries=entries, repeat_at=repeat_at)
 
 
 def with_line(incident: Incident, line: str) -> Incident:

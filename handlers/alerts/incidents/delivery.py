@@ -176,8 +176,8 @@ def set_aside(incident: Incident, action: Action, now: datetime, policy: AlertPo
 
 def afresh(incident: Incident, chat: int) -> Incident:
     """Return the incident as it is sent to another chat: anew, unless it is over."""
-    told = incident.over_at is not None
-    parts = tuple(replace(part, sending=False) for part in incident.parts) if told else ()
+    over = incident.over_at is not None
+    parts = tuple(replace(part, sending=False) for part in incident.parts) if over else ()
     return replace(incident, chat=chat, topic=None, about="", parts=parts, reminder=None)
 
 

@@ -248,7 +248,7 @@ class AccountActions:
     def _unreachable(self, request: Request, account: Account) -> None:
         if not request.private:
             text = answers.cannot_write_privately(account)
-            self._tasks.start(self._responder.send(request.place, text), "telling that a code cannot be sent")
+            self._tasks.start(self._responder.send(request.place, text), "reporting that a code cannot be sent")
 
     def _existing(self, number: str) -> Account | None:
         try:

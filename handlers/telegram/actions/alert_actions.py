@@ -215,9 +215,9 @@ class AlertActions:
 
     def _need_somebody(self, request: Request, listed: Sequence[Incident]) -> int:
         """Return how many accounts need a person without an alert in the list: alerts may have been turned off."""
-        told = {entry.number for each in listed for entry in each.open_entries}
+        listed_numbers = {entry.number for each in listed for entry in each.open_entries}
         accounts = [each.number for each in visible(self._accounts, self._people, request.user)]
-        return sum(need(self._accounts.status(each)) is Need.PERSON for each in accounts if each not in told)
+        return sum(need(self._accounts.status(each)) is Need.PERSON for each in accounts if each not in listed_numbers)
 
     def _sees(self, request: Request, number: str) -> bool:
         if self._people.is_admin(request.user):

@@ -79,7 +79,7 @@ class AlertChat:
             self._queue.alert_topics[chat] = topic
 
     async def _find(self, name: str, topic: int | None) -> None:
-        told = False
+        notified = False
         while True:
             try:
                 found = await self._queue.deliver(
@@ -87,13 +87,13 @@ class AlertChat:
                 )
             except ChatError as error:
                 log.error("TELEGRAM_ALERT_CHAT_ID: %s cannot be looked up (%s): alerts go to the admins", name, error)
-                if not told:
+                if not notified:
                     await self._alerts.announcer.notify_admins(answers.alert_chat_unknown(name, str(error)))
-                told = True
+                notified = True
                 await asyncio.sleep(AGAIN_AFTER)
             else:
                 log.info("Alerts go to %s, which is chat %d", name, found.chat)
                 self._use(found.chat, topic)
-                if told:
+                if notified:
                     await self._alerts.announcer.notify_admins(answers.alert_chat_found(name))
                 return

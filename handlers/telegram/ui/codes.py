@@ -357,7 +357,7 @@ class Codes:
                 Lane.ANSWERS, chat_id, lambda chat: chat.send(Place(chat_id), text, silent=True, reply_to=message)
             )
         except ChatError as error:
-            log.warning("That a code is void cannot be told in chat %d: %s", chat_id, error)
+            log.warning("A code that is void cannot be replaced in chat %d: %s", chat_id, error)
 
     async def _blank_lost(self, chat_id: int, before: int) -> None:
         found = await blank_lost_pictures(self._queue, Lane.QR, chat_id, before, Text(status_text.CODE_VOID))

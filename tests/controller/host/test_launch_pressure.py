@@ -234,5 +234,5 @@ async def test_what_cannot_be_measured_stops_no_launch(caplog):
     line.ask(7)
     await pass_time(10)
     assert line.slots.launches.waiting == 0
-    assert "cannot be told" in caplog.text
+    assert "cannot be measured" in caplog.text
     await line.stop()

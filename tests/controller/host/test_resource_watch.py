@@ -11,7 +11,7 @@ from controller.accounts.reasons import Reason, State
 from controller.accounts.reports import Ended, Heard, Ready
 from controller.driver import DriverError, Usage
 from controller.host.limits import HostLimits
-from controller.host.resource_watch import MIB, PATIENCE, RECYCLE_EVERY, Budget, ResourceWatch, Verge, why_too_much
+from controller.host.resource_watch import MIB, PATIENCE, RECYCLE_EVERY, Budget, ResourceWatch, Shortage, why_too_much
 from controller.launch_slots import Applicant, LaunchSlots
 from controller.registry import Registry
 from controller.troubles import Trouble
@@ -249,8 +249,8 @@ def test_what_is_too_much(usage, uptime, budget, says):
 
 
 def test_a_shortage_is_over_only_with_a_margin_and_the_first_look_is_news():
-    verge = Verge(limit=100)
-    assert [verge.look(free) for free in (150, 100, 99, 100, 124, 125, 100, 99)] == [
+    shortage = Shortage(limit=100)
+    assert [shortage.look(free) for free in (150, 100, 99, 100, 124, 125, 100, 99)] == [
         True, False, True, False, False, True, False, True,
     ]  # fmt: skip
 

@@ -113,7 +113,7 @@ async def test_a_refusal_is_tried_three_times_and_logged_once_without_the_addres
         await service.wait_for(7)
 
     assert [record.getMessage() for record in caplog.records if record.levelname == "WARNING"] == [
-        "The heartbeat's service cannot be told: it answers 503"
+        "The heartbeat cannot be sent: it answers 503"
     ]
     assert SECRET not in caplog.text
 
@@ -123,7 +123,7 @@ async def test_a_service_that_is_not_there_ends_nothing(caplog, unused_tcp_port)
         f"http://127.0.0.1:{unused_tcp_port}/{SECRET}", lambda: (True, ""), every=0.05, first_wait=0.01
     )
     async with beating(heartbeat):
-        await until(lambda: "cannot be told" in caplog.text, "the warning")
+        await until(lambda: "cannot be sent" in caplog.text, "the warning")
 
     assert SECRET not in caplog.text
 
@@ -135,10 +135,10 @@ async def logged(address: str, caplog: pytest.LogCaptureFixture) -> str:
     """Return why the service could not be reached, and check that nothing waits for it for long."""
     heartbeat = Heartbeat(address, lambda: (True, ""), every=0.05, first_wait=0.01)
     async with beating(heartbeat):
-        await until(lambda: "cannot be told" in caplog.text, "the warning", 10)
+        await until(lambda: "cannot be sent" in caplog.text, "the warning", 10)
     assert SECRET not in caplog.text
     (warning,) = [each.getMessage() for each in caplog.records if each.levelname == "WARNING"]
-    return warning.removeprefix("The heartbeat's service cannot be told: ")
+    return warning.removeprefix("The heartbeat cannot be sent: ")
 
 
 async def test_a_redirect_is_followed_nowhere_and_says_what_to_do(service, caplog):

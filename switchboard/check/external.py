@@ -1,4 +1,4 @@
-"""Checks of the outside world: the browser, WhatsApp's host, Telegram with the token, and the clock."""
+"""Checks of what is outside this program: the browser, WhatsApp's host, Telegram with the token, and the clock."""
 
 import asyncio
 import email.utils
@@ -29,7 +29,7 @@ CLOCK_SECONDS = 60.0
 """How many seconds our clock may differ from Telegram's."""
 
 
-async def check_world(settings: Settings, options: ChromiumOptions) -> AsyncIterator[Finding]:
+async def check_external(settings: Settings, options: ChromiumOptions) -> AsyncIterator[Finding]:
     """Yield findings; takes a minute at most."""
     yield await check_browser(options)
     yield await _whatsapp(settings)
@@ -42,13 +42,13 @@ async def check_world(settings: Settings, options: ChromiumOptions) -> AsyncIter
 async def check_browser(options: ChromiumOptions) -> Finding:
     """Start a browser for a moment."""
     try:
-        told = await try_browser(options, BROWSER_SECONDS)
+        outcome = await try_browser(options, BROWSER_SECONDS)
     except DriverError as error:
         verdict = Verdict.MEND if error.reason is Reason.LAUNCH_FAILED else Verdict.LATER
         return Finding("browser", Verdict.LATER if "in time" in error.detail else verdict, error.detail)
     except OSError as error:
         return Finding("browser", Verdict.MEND, f"it could not be started: {error}")
-    return Finding("browser", Verdict.NOTE if "WITHOUT" in told else Verdict.GOOD, told)
+    return Finding("browser", Verdict.NOTE if "WITHOUT" in outcome else Verdict.GOOD, outcome)
 
 
 async def _whatsapp(settings: Settings) -> Finding:
@@ -111,8 +111,8 @@ async def _telegram(settings: Settings) -> list[Finding]:
 
 def _bot(settings: Settings, answer: httpx.Response) -> Finding:
     try:
-        told = answer.json()
-        is_telegrams = isinstance(told, dict) and "ok" in told
+        body = answer.json()
+        is_telegrams = isinstance(body, dict) and "ok" in body
     except ValueError:
         is_telegrams = False
     if not is_telegrams:
@@ -120,13 +120,13 @@ def _bot(settings: Settings, answer: httpx.Response) -> Finding:
             f"{settings.telegram_api_url} answers {answer.status_code}, and not as Telegram does: what stands between?"
         )
         return Finding("Telegram", Verdict.LATER, what)
-    if told["ok"]:
-        return Finding("Telegram", Verdict.GOOD, f"the bot is @{told['result'].get('username', '?')}")
+    if body["ok"]:
+        return Finding("Telegram", Verdict.GOOD, f"the bot is @{body['result'].get('username', '?')}")
     if answer.status_code in {401, 404}:
         return Finding(
             "Telegram", Verdict.MEND, "TELEGRAM_BOT_TOKEN: Telegram refuses it; @BotFather knows the right one"
         )
-    return Finding("Telegram", Verdict.LATER, f"{answer.status_code} {told.get('description', '')}")
+    return Finding("Telegram", Verdict.LATER, f"{answer.status_code} {body.get('description', '')}")
 
 
 def _clock(answer: httpx.Response) -> list[Finding]:
