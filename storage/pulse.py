@@ -67,7 +67,7 @@ class PulseRecords:
         await self._write(at or datetime.now(UTC), why)
 
     async def _write(self, at: datetime, ended: str) -> None:
-        written = (_iso(at), self.boot_id, _iso(self.started_at), self._oom_kills(), ended)
+        written = (at.isoformat(), self.boot_id, self.started_at.isoformat(), self._oom_kills(), ended)
         async with self._database.transaction() as connection:
             await connection.execute(
                 f"INSERT OR REPLACE INTO pulse (id, {_COLUMNS}) VALUES (1, ?, ?, ?, ?, ?)",  # noqa: S608 - ours
@@ -84,7 +84,3 @@ def _last_run(row: sqlite3.Row) -> LastRun | None:
         return None
     started_at = tolerant.time(row["started_at"], at) or at
     return LastRun(at, row["boot_id"], started_at, row["oom_kills"], row["ended"])
-
-
-def _iso(at: datetime) -> str:
-    return at.isoformat(timespec="microseconds")

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from handlers.chat.chat_settings import Loudness
+from handlers.texts.vocabulary import time_of_day
 
 KINDS: dict[str, str] = {
     "circuit": "Paused after errors",
@@ -57,5 +58,5 @@ def quiet_hours(hours: tuple[int, int] | None) -> str:
     """Describe a chat's quiet hours in a sentence."""
     if hours is None:
         return "There are no quiet hours."
-    begins, ends = (f"{minute // 60:02}:{minute % 60:02}" for minute in hours)
+    begins, ends = map(time_of_day, hours)
     return f"🌙 Quiet from {begins} to {ends}: what can wait is told afterwards; what is critical comes at once."

@@ -7,7 +7,7 @@ from html import unescape
 from typing import Protocol
 
 from handlers.alerts.escalation.steps import OpenTrouble
-from handlers.texts.vocabulary import alert_wording, clock, count, span
+from handlers.texts.vocabulary import alert_wording, capitalized, clock, count, span
 
 TROUBLES_AT_ONCE = 200
 """Maximum alerts in one message; further ones follow in the next."""
@@ -44,7 +44,7 @@ def text(troubles: Sequence[OpenTrouble], names: Callable[[str], str], now: date
         those = [each for each in troubles if each.key[1] == reason]
         words, since = alert_wording(reason), clock(those[0].at, now)
         who = [plain(names(each.key[0])) for each in those if each.key[0]]
-        subject = f"{', '.join(who)}: {words.title}" if who else _capital(words.title)
+        subject = f"{', '.join(who)}: {words.title}" if who else capitalized(words.title)
         detail = f" ({those[0].detail})" if those[0].detail and len(those) == 1 else ""
         lines += [f"{subject}{detail}, since {since}", plain(words.todo()), ""]
     waited = [each for each in troubles if each.told_at is None]
@@ -54,7 +54,3 @@ def text(troubles: Sequence[OpenTrouble], names: Callable[[str], str], now: date
     else:
         lines.append("This comes by the fallback channel: Telegram has it, and nobody acknowledged it there.")
     return "\n".join(lines)
-
-
-def _capital(words: str) -> str:
-    return words[:1].upper() + words[1:]

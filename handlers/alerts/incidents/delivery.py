@@ -12,7 +12,7 @@ from datetime import datetime
 
 from controller.incidents import CRITICAL, Entry, Incident, Message
 from handlers.alerts.incidents import incident_text
-from handlers.alerts.incidents.incident_text import EVERYBODY, Names, Offers, Reader, by_traits, digest
+from handlers.alerts.incidents.incident_text import EVERYBODY, Names, Offers, Reader, by_traits
 from handlers.alerts.incidents.policy import AlertPolicy, elapsed
 from handlers.chat.chat_settings import Loudness
 from handlers.chat.messages import Text
@@ -115,7 +115,7 @@ def is_uncertain(incident: Incident) -> bool:
 
 def sent(incident: Incident, action: Send, message: int, now: datetime, policy: AlertPolicy) -> Incident:
     """Record that a part was sent."""
-    incident = _with_part(incident, action.part, Message(message, digest(action.text)))
+    incident = _with_part(incident, action.part, Message(message, action.text.digest))
     if action.part == 0:
         incident = replace(incident, told_at=now, edited_at=now)
     return _with_repeat(incident, now, policy)
@@ -126,7 +126,7 @@ def edited(incident: Incident, action: Edit, now: datetime, policy: AlertPolicy)
     if not action.text.html:
         incident = replace(incident, parts=incident.parts[: action.part])
     else:
-        incident = _with_part(incident, action.part, Message(action.message, digest(action.text)))
+        incident = _with_part(incident, action.part, Message(action.message, action.text.digest))
     return _with_repeat(replace(incident, edited_at=now), now, policy)
 
 
@@ -162,7 +162,7 @@ def set_aside(incident: Incident, action: Action, now: datetime, policy: AlertPo
     """Record that the chat service rejects a message, so that it is not retried."""
     match action:
         case Send():
-            refused = _with_part(incident, action.part, Message(shown=digest(action.text), refused=True))
+            refused = _with_part(incident, action.part, Message(shown=action.text.digest, refused=True))
             return _with_repeat(replace(refused, told_at=incident.told_at or now, edited_at=now), now, policy)
         case Edit():
             return edited(incident, action, now, policy)
@@ -183,7 +183,7 @@ def afresh(incident: Incident, chat: int) -> Incident:
 
 def _is_set_aside(incident: Incident, part: Message, text: Text) -> bool:
     """Return whether a rejected message is not retried: only its end is, which is another text."""
-    return part.refused and not (tells_an_end(incident) and part.shown != digest(text))
+    return part.refused and not (tells_an_end(incident) and part.shown != text.digest)
 
 
 def _sounds(entry: Entry, policy: AlertPolicy) -> bool:
@@ -219,7 +219,7 @@ def _edit(incident: Incident, texts: Sequence[Text]) -> Edit | None:
         if last is not None:
             return Edit(len(incident.parts) - 1, last, Text(""))
     for number, (part, text) in enumerate(zip(incident.parts, texts, strict=False)):
-        if part.message is not None and part.shown != digest(text):
+        if part.message is not None and part.shown != text.digest:
             return Edit(number, part.message, text)
     return None
 
@@ -255,4 +255,4 @@ def is_settled(incident: Incident, names: Names) -> bool:
     """Return whether an incident that is over shows so in all its messages."""
     texts = incident_text.parts(incident, names)
     shown = [part.shown for part in incident.parts]
-    return incident.over_at is not None and incident.reminder is None and shown == [digest(text) for text in texts]
+    return incident.over_at is not None and incident.reminder is None and shown == [text.digest for text in texts]

@@ -5,7 +5,6 @@ accounts concerned. An end is shown in the same messages, as of that moment; lat
 relative to the incident's own day, so that a text stays stable until something changes.
 """
 
-import hashlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -19,7 +18,7 @@ from handlers.chat.button_codes import Verb, button_code
 from handlers.chat.html import split
 from handlers.chat.messages import Button, Keyboard, Text, escape
 from handlers.texts import remedies
-from handlers.texts.vocabulary import WHY, Readers, alert_wording, clock, count, span
+from handlers.texts.vocabulary import WHY, Readers, alert_wording, capitalized, clock, count, span
 
 Names = Callable[[str], str]
 """An account's name for a line, as HTML; its number if it has none."""
@@ -62,12 +61,6 @@ WITH_DETAIL = frozenset(
 """Account reasons whose detail is more specific than the title and written for people."""
 
 
-def digest(text: Text) -> str:
-    """Return a fingerprint of a text's appearance, ignoring the nonces of its buttons."""
-    labels = [[button.label for button in row] for row in text.keyboard]
-    return hashlib.sha256(repr((text.html, labels)).encode()).hexdigest()[:16]
-
-
 def by_traits(entry: Entry) -> tuple[Remedy, ...]:
     """Return the remedy of the entry's reason."""
     remedy = traits_of(entry.reason).remedy
@@ -103,7 +96,7 @@ def what_happened(entry: Entry, name: str) -> str:
     """Describe in half a line what happened, as HTML. name: of the account, as HTML; "" for the controller itself."""
     title = alert_wording(entry.reason).title
     cause = f" ({WHY[Reason(entry.cause)]})" if entry.cause in WHY else ""
-    head = f"<b>{name}</b>: <b>{title}</b>" if name else f"<b>{_capital(title)}</b>"
+    head = f"<b>{name}</b>: <b>{title}</b>" if name else f"<b>{capitalized(title)}</b>"
     return f"{head}{cause}{_detail(entry)}"
 
 
@@ -195,9 +188,9 @@ def _many(incident: Incident, entries: list[Entry], names: Names, todo: Callable
         those = [entry for entry in standing if entry.reason == reason]
         words = alert_wording(reason)
         if not those[0].number:
-            lines.append(f"<b>{_capital(words.title)}</b>{_detail(those[0])}")
+            lines.append(f"<b>{capitalized(words.title)}</b>{_detail(those[0])}")
         else:
-            lines.append(f"<b>{_capital(words.title)}</b> ({len(those)})")
+            lines.append(f"<b>{capitalized(words.title)}</b> ({len(those)})")
             lines.extend(_names(those, names))
         lines.append(f"➡️ {todo(those)}")
     lines.extend(f"✅ {alert_wording(entry.reason).over}" for entry in entries if not entry.open and not entry.number)
@@ -252,10 +245,6 @@ def _detail(entry: Entry) -> str:
 def _stands(entry: Entry) -> bool:
     """Return whether the trouble is one that an account has while connected."""
     return traits_of(entry.reason).stands
-
-
-def _capital(words: str) -> str:
-    return words[:1].upper() + words[1:]
 
 
 def _is_name(words: str) -> bool:

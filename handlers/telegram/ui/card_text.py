@@ -1,6 +1,5 @@
 """What cards say: of one account with its buttons, or a line for each of several. Pure; `cards` sends it."""
 
-import hashlib
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
@@ -27,11 +26,3 @@ def of_many(shown: Sequence[tuple[Account, Status]], now: datetime) -> Text:
     if rendered_length(lines) > TEXT_LIMIT:
         lines = "\n".join(status_text.card_line(*each, now, short=True) for each in shown)
     return Text(lines)
-
-
-def digest(text: Text | None) -> str:
-    """Return a short digest of what a message shows; "" for no message. Equal texts need no edit."""
-    if text is None:
-        return ""
-    labels = [[button.label for button in row] for row in text.keyboard]  # without the nonces of the buttons' codes
-    return hashlib.sha256(f"{text.html}{labels or ''}".encode()).hexdigest()[:16]

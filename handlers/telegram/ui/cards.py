@@ -297,7 +297,7 @@ class Cards:
 
     async def _sync_once(self, page: _Page) -> None:
         text = self._text(page)
-        if card_text.digest(text) == page.shown and (page.message is not None or text is None):
+        if _digest(text) == page.shown and (page.message is not None or text is None):
             page.stale = False  # it is back to what the chat already shows
             return
         chat, lane = page.place.chat, self._lane(page)
@@ -364,7 +364,7 @@ class Cards:
     async def _send(self, page: _Page, chat: Messenger) -> None:
         page.stale = page.answers = False
         turn, message, text = page.turn, page.message, self._text(page)
-        digest = card_text.digest(text)
+        digest = _digest(text)
         if text is None:
             if message is not None:
                 await chat.delete(page.place.chat, message)
@@ -439,3 +439,7 @@ class Cards:
         if any(each.chat == place.chat for each in self._recipients.of_card(account)):
             return True
         return (account.number, place.chat) in self._guests and self._recipients.may_follow(place.chat, account)
+
+
+def _digest(text: Text | None) -> str:
+    return "" if text is None else text.digest

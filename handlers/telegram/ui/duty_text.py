@@ -5,7 +5,7 @@ from datetime import datetime
 from controller.incidents import Roster
 from handlers.alerts.escalation.duty import OnDuty, days_in_words
 from handlers.chat.messages import escape
-from handlers.texts.vocabulary import clock
+from handlers.texts.vocabulary import clock, time_of_day
 
 HOW_DUTY = (
     "<code>/duty me until 18:00</code>, <code>/duty 123456789 Bob 8h</code>, <code>/duty off</code>\n"
@@ -26,7 +26,7 @@ def roster(now_is: Roster, on_duty: OnDuty | None, now: datetime) -> str:
     if now_is.shifts:
         lines.append(f"<b>Each week</b> ({now.astimezone():%Z})")
         lines += [
-            f"{at}. {days_in_words(each.days)} {_time(each.start)}-{_time(each.end)} {escape(each.name)}"
+            f"{at}. {days_in_words(each.days)} {time_of_day(each.start)}-{time_of_day(each.end)} {escape(each.name)}"
             for at, each in enumerate(now_is.shifts, 1)
         ]
     if now_is.targets:
@@ -38,7 +38,3 @@ def roster(now_is: Roster, on_duty: OnDuty | None, now: datetime) -> str:
 def on_duty_line(on_duty: OnDuty | None, now: datetime) -> str:
     """Return the line about who is on duty that other answers include; "" if nobody is."""
     return "" if on_duty is None else f"📟 {escape(on_duty.name)} is on duty until {clock(on_duty.until, now)}"
-
-
-def _time(minute: int) -> str:
-    return f"{minute // 60:02}:{minute % 60:02}"
