@@ -110,3 +110,62 @@ def test_secrets_are_never_tracked():
     names = {path.relative_to(ROOT).as_posix() for path in tracked()}
 
     assert not [name for name in names if name == ".env" or name.startswith(("data/", ".venv/"))]
+
+
+# --- what the pages name ----------------------------------------------------------------------------------------------
+
+CODE_BLOCK, CODE, LINK = re.compile(r"```.*?```", re.DOTALL), re.compile(r"`([^`\n]+)`"), re.compile(r"\]\(([^)#\s]+)")
+FILE = re.compile(r"[\w.-]+(/[\w.-]+)*\.(py|js|md|sh|toml|ya?ml|json|conf|service|txt)")
+MODULE = re.compile(r"(controller|handlers|storage|switchboard|sandbox|bench|tools|tests)(\.\w+)+")
+NOT_OURS = {"whatsapp-web.js"}
+
+
+def tracked_paths() -> set[str]:
+    """Return all tracked files and their folders, each also by the ends of its path: pages name `page/reader.py`."""
+    names = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split()
+    whole = {str(place) for name in names for place in (Path(name), *Path(name).parents)}
+    return {"/".join(path.split("/")[at:]) for path in whole for at in range(path.count("/") + 1)}
+
+
+def missing(page: str, paths: set[str], folder: Path = ROOT) -> list[str]:
+    """Return what a page names and the repository does not have."""
+    tops = {path for path in paths if (ROOT / path).is_dir() and "/" not in path}
+    words = [word for code in CODE.findall(CODE_BLOCK.sub("", page)) for word in code.split()]
+    found = [
+        word for word in words
+        if (FILE.fullmatch(word) or ("/" in word and word.split("/")[0] in tops))
+        and word.rstrip("/") not in paths | NOT_OURS
+    ]  # fmt: skip
+    for word in words:
+        module = word.replace(".", "/")
+        if MODULE.fullmatch(word) and not {module, f"{module}.py", f"{module.rpartition('/')[0]}.py"} & paths:
+            found.append(word)
+    links = [link for link in LINK.findall(page) if not re.match(r"\w+:", link)]
+    return found + [link for link in links if not (folder / link).exists()]
+
+
+PAGES = sorted(path for path in [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_what_a_page_names_exists(page):
+    assert missing(page.read_text("utf-8"), tracked_paths(), page.parent) == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "`page/gone.py`",
+        "see `handlers/gone/`",
+        "`python -m bench.gone`",
+        "[a page](docs/gone.md)",
+        "`storage.gone.Name`",
+    ],
+)
+def test_a_name_of_nothing_is_seen(text):
+    assert len(missing(text, tracked_paths())) == 1
+
+
+@pytest.mark.parametrize("text", ["`page/reader.py`", "`handlers/alerts/`", "`bench.kills`", "`docs/alerts.md`"])
+def test_a_name_of_something_is_not(text):
+    assert missing(text, tracked_paths()) == []
