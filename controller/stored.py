@@ -5,28 +5,33 @@ are the chat service's ids.
 """
 
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StoredRequest:
-    """What a person asked for, keyed by the update that brought it.
+    """What a person asked for, by a message or a button: what is stored of it.
 
-    words: a message's text; message, code, press: of a pressed button. started: it was being carried out when the
-    process ended, so it may or may not have been completed.
+    update: the service's id of this message or press, the same if it is redelivered; 0 for none.
+    user, name: the person's id and name. chat, topic: where to answer; topic is None outside forums. private: nobody
+    else can read there. words: what follows the command, or the whole text if there is none; "" for a press.
+    message: the message whose button was pressed, which becomes the answer; None if the answer is a new message.
+    code: the button's callback data, "" for a message. press: the id with which to answer a press.
+    sent_at: when it was sent, aware; for a press only a lower bound is known. started: it was being carried out when
+    the process ended, so it may or may not have been completed.
     """
 
-    update: int
+    update: int = 0
     user: int
     name: str
     chat: int
-    topic: int | None
+    topic: int | None = None
     private: bool
-    words: str
-    message: int | None
-    code: str
-    press: str
-    sent_at: datetime
+    words: str = ""
+    message: int | None = None
+    code: str = ""
+    press: str = ""
+    sent_at: datetime = field(default_factory=lambda: datetime.now(UTC))
     started: bool = False
 
 

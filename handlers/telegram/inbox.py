@@ -5,10 +5,10 @@ If the database fails, requests are served regardless, and would only be lost in
 
 import logging
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, replace
 from datetime import datetime
 
 from controller.stored import StoredRequest
-from handlers.chat.messages import Place
 from handlers.chat.request import Request, without_secrets
 from handlers.ports import RequestStore
 
@@ -32,9 +32,9 @@ class Inbox:
             return list(requests)
         return [each for each in requests if each.update in new]
 
-    async def unfinished(self) -> list[tuple[Request, bool]]:
-        """Return what an earlier run left unfinished, oldest first, and whether it was started. Raises OSError."""
-        return [(_request(each), each.started) for each in await self._store.unfinished()]
+    async def unfinished(self) -> list[Request]:
+        """Return what an earlier run left unfinished, oldest first. Raises OSError."""
+        return [_request(each) for each in await self._store.unfinished()]
 
     async def find(self, update: int) -> Request | None:
         """Return a request of the last two days. Raises OSError."""
@@ -57,31 +57,8 @@ class Inbox:
 
 
 def _stored(request: Request) -> StoredRequest:
-    return StoredRequest(
-        update=request.update,
-        user=request.user,
-        name=request.name,
-        chat=request.chat,
-        topic=request.topic,
-        private=request.private,
-        words=without_secrets(request.words),
-        message=request.message,
-        code=request.code,
-        press=request.press,
-        sent_at=request.sent_at,
-    )
+    return replace(request, words=without_secrets(request.words))
 
 
 def _request(row: StoredRequest) -> Request:
-    return Request(
-        user=row.user,
-        name=row.name,
-        place=Place(row.chat, row.topic),
-        private=row.private,
-        words=row.words,
-        message=row.message,
-        code=row.code,
-        press=row.press,
-        update=row.update,
-        sent_at=row.sent_at,
-    )
+    return Request(**asdict(row))

@@ -11,7 +11,6 @@ from typing import Any
 import telegram
 from telegram import Bot, Message
 
-from handlers.chat.messages import Place
 from handlers.chat.request import Request
 from handlers.telegram.connection import Update
 
@@ -67,15 +66,18 @@ def read_update(raw: Update, bot: Bot, now: datetime, earliest: datetime | None)
     if (message := update.message) is not None:
         return _message(number, message, now, earliest)
     if (post := update.channel_post) is not None:
-        place, asked = Place(post.chat.id), post.message_id
-        request = Request(0, "", place, private=False, words=post.text or "", update=number, asked=asked)
+        request = Request(
+            user=0, name="", chat=post.chat.id, private=False, words=post.text or "", update=number,
+            asked=post.message_id,
+        )  # fmt: skip
         return Incoming(Kind.CHANNEL_POST, number, request)
     if (query := update.callback_query) is not None:
         return _press(number, query, now, earliest)
     if (member := update.my_chat_member) is not None and not member.from_user.is_bot:
         user = member.from_user
         may_write = member.new_chat_member.status in {"member", "administrator", "restricted"}
-        request = Request(user.id, user.full_name, Place(member.chat.id), member.chat.type == "private", update=number)
+        chat, is_private = member.chat.id, member.chat.type == "private"
+        request = Request(user=user.id, name=user.full_name, chat=chat, private=is_private, update=number)
         return Incoming(Kind.ADDED if may_write else Kind.NOTHING, number, request)
     return Incoming(Kind.NOTHING, number)
 
@@ -104,11 +106,12 @@ def _message(number: int, message: Message, now: datetime, earliest: datetime | 
         if chat.type == "private":
             words = f"/link {' '.join(words.split())}"  # why else would somebody send it
     request = Request(
-        user.id,
-        user.full_name,
-        Place(chat.id, message.message_thread_id if message.is_topic_message else None),
-        chat.type == "private",
-        words,
+        user=user.id,
+        name=user.full_name,
+        chat=chat.id,
+        topic=message.message_thread_id if message.is_topic_message else None,
+        private=chat.type == "private",
+        words=words,
         update=number,
         sent_at=_sent_at(message.date, now, earliest),
         asked=message.message_id,
@@ -128,14 +131,11 @@ def _of_contact(number: str) -> str:
 def _press(number: int, query: telegram.CallbackQuery, now: datetime, earliest: datetime | None) -> Incoming:
     message, user = query.message, query.from_user
     written = message.date if isinstance(message, Message) else datetime.fromtimestamp(0, UTC)
-    place = Place(0)
-    if message is not None:
-        topic = message.message_thread_id if isinstance(message, Message) and message.is_topic_message else None
-        place = Place(message.chat.id, topic)
     request = Request(
-        user.id,
-        user.full_name,
-        place,
+        user=user.id,
+        name=user.full_name,
+        chat=0 if message is None else message.chat.id,
+        topic=message.message_thread_id if isinstance(message, Message) and message.is_topic_message else None,
         private=message is not None and message.chat.type == "private",
         message=message.message_id if isinstance(message, Message) else None,
         code=query.data or "",

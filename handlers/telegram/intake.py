@@ -76,8 +76,8 @@ class Intake:
 
     async def recover(self) -> None:
         """Resume what an earlier run left unfinished. Raises OSError."""
-        for request, started in await self._inbox.unfinished():
-            if started and self._changes(request):
+        for request in await self._inbox.unfinished():
+            if request.started and self._changes(request):
                 self._tasks.start(self._answer_for(request), "answering for an interrupted request")
             else:
                 self._submit(request)

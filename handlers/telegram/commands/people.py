@@ -4,7 +4,6 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
 from handlers.chat.button_codes import Press, Verb
-from handlers.chat.messages import Place
 from handlers.chat.people import Role
 from handlers.chat.request import Request
 from handlers.telegram.actions.context import Context
@@ -128,5 +127,5 @@ async def privately(responder: Responder, request: Request, answer: Callable[[Re
     if request.private:
         await answer(request)
         return
-    await answer(replace(request, place=Place(request.user), private=True))
+    await answer(replace(request, chat=request.user, topic=None, private=True))
     await responder.answer(request, texts.SENT_PRIVATELY)

@@ -13,7 +13,7 @@ from controller.registry import Account, Registry, UnknownAccountError
 from controller.stored import MessageReference
 from controller.tasks import Tasks
 from handlers.chat.live_message import LiveMessage
-from handlers.chat.messages import Place, Text
+from handlers.chat.messages import Text
 from handlers.chat.request import Request
 from handlers.ports import Messages
 from handlers.telegram.ui import keyboards
@@ -169,7 +169,9 @@ class LinkQueueMessages:
         person = int(stored.key)
         accounts = [each for each in self._those_of(stored.shown.split(",")) if not self._is_linked(each.number)]
         text = texts.queue_interrupted(accounts)
-        request = Request(person, "", Place(stored.chat, stored.topic), private=False, message=stored.message)
+        request = Request(
+            user=person, name="", chat=stored.chat, topic=stored.topic, private=False, message=stored.message
+        )
         live = await self._responder.answer(request, text)
         if live is not None:
             await live.settled()

@@ -142,12 +142,12 @@ class LinkingMachine(RuleBasedStateMachine):
     def link(self, person: int, number: str) -> None:
         account = self.account(number)
         if self.linking.person(number) in {None, person} and not self.accounts.status(number).is_connected:
-            request = Request(person, "Ada", Place(person), private=True)
+            request = Request(user=person, name="Ada", chat=person, private=True)
             self.turn(self._quietly(self.linking.take_turn(request, account, lambda _: self._begin(number))))
 
     @rule(person=people, several=st.lists(numbers, min_size=2, max_size=3, unique=True))
     def link_several(self, person: int, several: list[str]) -> None:
-        request = Request(person, "Ada", Place(person), private=True)
+        request = Request(user=person, name="Ada", chat=person, private=True)
         wanted = [
             (self.account(number), lambda _, number=number: self._begin(number))
             for number in several

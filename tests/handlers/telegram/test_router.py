@@ -5,7 +5,6 @@ from typing import ClassVar
 
 import pytest
 
-from handlers.chat.messages import Place
 from handlers.chat.people import People, Role
 from handlers.chat.request import Request
 from handlers.telegram.commands.router import COMMANDS, Router, menu
@@ -89,7 +88,7 @@ async def test_words_find_their_handler(words, user, calls, answer):
         [topic], people=People([ADMIN], [OPERATOR]), responder=responder, plain=topic.plain, username=lambda: "our_bot"
     )  # type: ignore[arg-type]
 
-    await router.handle(Request(user, "Ada", Place(user), private=True, words=words))
+    await router.handle(Request(user=user, name="Ada", chat=user, private=True, words=words))
 
     assert topic.calls == calls
     assert (answer in responder.sent[0]) if answer else not responder.sent
