@@ -28,8 +28,8 @@ class Entry:
     reason, cause: a `Reason` or a `Trouble`, or a value that another version of the program stored. times: how often
     it occurred. over_at: when it recovered or, with `handled`, when another entry replaced it, or, with `by_person`
     too, when a person closed the account. silent: alerted without sound.
-    escalated: to how many of those on the list (`EVERYBODY` at its end), and when last. second_way: the second channel
-    that it was sent through, and when; "" for none.
+    escalated: to how many of those on the list (`EVERYBODY` at its end), and when last. fallback: the services
+    of the fallback channel that took it, and when; "" for none.
     """
 
     number: str
@@ -43,8 +43,8 @@ class Entry:
     silent: bool = False
     escalated: int = 0
     escalated_at: datetime | None = None
-    second_way: str = ""
-    second_way_at: datetime | None = None
+    fallback: str = ""
+    fallback_at: datetime | None = None
     by_person: bool = False
 
     @property

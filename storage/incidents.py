@@ -186,14 +186,14 @@ def _of_incident(before: Incident | None, after: Incident) -> list[tuple[str, Ro
     )  # fmt: skip
     entries = _rows_of(
         "incident_entries",
-        "number, reason, at, cause, detail, times, over_at, handled, silent, escalated, escalated_at, second_way,"
-        " second_way_at",
+        "number, reason, at, cause, detail, times, over_at, handled, silent, escalated, escalated_at, fallback,"
+        " fallback_at",
         after.id,
         dict(enumerate(before.entries)) if before else {},
         dict(enumerate(after.entries)),
         lambda e: (
             e.number, e.reason, _iso(e.at), e.cause, e.detail, e.times, _iso(e.over_at),
-            e.handled + e.by_person, e.silent, e.escalated, _iso(e.escalated_at), e.second_way, _iso(e.second_way_at),
+            e.handled + e.by_person, e.silent, e.escalated, _iso(e.escalated_at), e.fallback, _iso(e.fallback_at),
         ),
     )  # fmt: skip
     messages = _rows_of(
@@ -280,7 +280,7 @@ def _entry(row: sqlite3.Row) -> Entry:
     return Entry(
         number, reason, _at(row["at"]), row["cause"], row["detail"], row["times"], over_at,
         bool(row["handled"]), bool(row["silent"]), row["escalated"], tolerant.time(row["escalated_at"]),
-        row["second_way"], tolerant.time(row["second_way_at"]), by_person=row["handled"] > 1,
+        row["fallback"], tolerant.time(row["fallback_at"]), by_person=row["handled"] > 1,
     )  # fmt: skip
 
 

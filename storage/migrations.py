@@ -322,4 +322,8 @@ MIGRATIONS: Sequence[Sequence[Statement]] = (
         ) STRICT
         """,
     ),
+    (
+        "ALTER TABLE incident_entries RENAME COLUMN second_way TO fallback",
+        "ALTER TABLE incident_entries RENAME COLUMN second_way_at TO fallback_at",
+    ),
 )

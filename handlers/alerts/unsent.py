@@ -33,7 +33,7 @@ class Unsent:
             (entry.number, entry.reason)
             for each in incidents
             for entry in each.open_entries
-            if each.told_at is not None or entry.second_way_at is not None
+            if each.told_at is not None or entry.fallback_at is not None
         }
         untold = {
             (each.chat, each.id): each

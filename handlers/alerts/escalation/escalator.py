@@ -198,7 +198,7 @@ class Escalator:
             heard_since = self._heard_since.get(trouble.key, floor)
             if steps.is_due_on_fallback(trouble, now, after, heard_since=heard_since):
                 return True
-            if trouble.key not in self._untaken_since or trouble.second_way or trouble.acknowledged:
+            if trouble.key not in self._untaken_since or trouble.fallback or trouble.acknowledged:
                 return False
             waits = max(
                 loop_now - self._untaken_since[trouble.key], (now - max(trouble.at, heard_since)).total_seconds()
@@ -214,7 +214,7 @@ class Escalator:
 
         def change(draft: Draft) -> None:
             for key, (at, by) in sent.items():
-                mark = partial(replace, second_way=by, second_way_at=at)
+                mark = partial(replace, fallback=by, fallback_at=at)
                 for book in list(draft.books()):
                     draft.put(steps.marked(book, mark, [key], since=at))
 

@@ -30,7 +30,7 @@ class OpenTrouble:
     """Whether some chat got it without a sound."""
     escalated: int
     escalated_at: datetime | None
-    second_way: bool
+    fallback: bool
     """Whether it went out by the fallback channel."""
 
 
@@ -68,7 +68,7 @@ def _trouble(key: Key, heard: list[tuple[Incident, Entry]], places: list[tuple[I
         any(entry.silent for _, entry in heard),
         max(entry.escalated for entry in entries),
         max(last, default=None),
-        any(entry.second_way_at is not None for entry in entries),
+        any(entry.fallback_at is not None for entry in entries),
     )
 
 
@@ -89,7 +89,7 @@ def is_due_on_fallback(
     after: how long it is left to the chat service. heard_since: earliest start of that period, since before it was
     silenced, or nobody was there to deliver it.
     """
-    if trouble.second_way or trouble.acknowledged:
+    if trouble.fallback or trouble.acknowledged:
         return False
     if trouble.escalated >= EVERYBODY:
         return True

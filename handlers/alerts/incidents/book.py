@@ -290,7 +290,7 @@ def _again(incident: Incident, fact: Fact, now: datetime) -> Incident:
     else:
         once = entries[at]
         if not once.open:  # another occurrence, escalated from the start of the list
-            once = replace(once, escalated=0, escalated_at=None, second_way="", second_way_at=None)
+            once = replace(once, escalated=0, escalated_at=None, fallback="", fallback_at=None)
         times = (
             once.times if fact.anew else once.times + 1 if fact.number else 1
         )  # a trouble that updates its figures has not recurred

@@ -169,7 +169,7 @@ def _one(incident: Incident, entry: Entry, names: Names, todo: Callable[[Sequenc
 
 
 def _fallbacks(incident: Incident) -> list[str]:
-    sent = dict.fromkeys((e.second_way, e.second_way_at) for e in incident.entries if e.second_way_at is not None)
+    sent = dict.fromkeys((e.fallback, e.fallback_at) for e in incident.entries if e.fallback_at is not None)
     return [f"📨 Sent by {escape(way)}, {clock(at, incident.opened_at)}" for way, at in sent if at is not None]
 
 

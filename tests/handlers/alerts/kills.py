@@ -133,7 +133,7 @@ async def _is_delivered(service: TelegramService, recorder: Recorder) -> bool:
 
 async def _is_somewhere(service: TelegramService, recorder: Recorder) -> bool:
     stands = open_troubles(service.alerts._ledger.books(), lambda _, __: False)
-    return recorder._idle.is_set() and all(each.told_at is not None or each.second_way for each in stands)
+    return recorder._idle.is_set() and all(each.told_at is not None or each.fallback for each in stands)
 
 
 def _calling(fallback: str) -> EscalationPolicy:

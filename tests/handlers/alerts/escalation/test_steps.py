@@ -63,7 +63,7 @@ def test_an_account_is_one_trouble_in_however_many_chats():
 
 
 def test_it_goes_out_once_in_whichever_chat_that_is_marked():
-    marked = Entry(A, Reason.LOGGED_OUT, MONDAY, second_way="mail", second_way_at=seconds(180))
+    marked = Entry(A, Reason.LOGGED_OUT, MONDAY, fallback="mail", fallback_at=seconds(180))
     (one,) = stands(book(1), book(2, marked))
 
     assert not is_due_on_fallback(one, seconds(999), AFTER)
@@ -97,13 +97,13 @@ def test_a_silence_holds_it_back_and_the_time_counts_from_its_end():
 
 
 def test_what_came_back_after_it_was_over_may_leave_again():
-    marked = Entry(A, Reason.LOGGED_OUT, MONDAY, over_at=seconds(9), second_way="mail", second_way_at=seconds(5))
+    marked = Entry(A, Reason.LOGGED_OUT, MONDAY, over_at=seconds(9), fallback="mail", fallback_at=seconds(5))
     policy = AlertPolicy(sounds_for_same=1)
     again = Fact(Kind.ALERT, A, Reason.LOGGED_OUT, seconds(20))
     now = book(1, marked, told=2).absorb([again], Setting(seconds(20), policy, lambda: 9))
     (entry,) = now.incidents[0].open_entries
 
-    assert (entry.second_way_at, entry.escalated) == (None, 0)
+    assert (entry.fallback_at, entry.escalated) == (None, 0)
 
 
 # --- the list ---------------------------------------------------------------------------------------------------------
