@@ -33,6 +33,8 @@ DEADLINE = 20.0
 """Seconds that a transaction may take in all: waiting for the lock, its statements, and its commit."""
 GRACE = 2.0
 """Seconds that a cancelled or failed transaction waits for its rollback, which then finishes in the background."""
+URGENT_IN_A_ROW = 8
+"""Urgent transactions that may go ahead of one that waits: on a slow disk there may be no end of them."""
 CLOSE_SECONDS = 4.0
 """Seconds that closing may take."""
 
@@ -92,10 +94,11 @@ def _code(error: sqlite3.Error) -> int:
 
 
 class _Turns:
-    """A lock that is handed on in the order in which it was asked for, but to urgent callers first."""
+    """A lock that is handed on in the order in which it was asked for, but to urgent callers first: some in a row."""
 
     def __init__(self) -> None:
         self._taken = False
+        self._urgent_in_a_row = 0
         self._urgent: deque[asyncio.Future[None]] = deque()
         self._others: deque[asyncio.Future[None]] = deque()
 
@@ -115,10 +118,12 @@ class _Turns:
 
     def release(self) -> None:
         """Hand the lock on."""
-        for waiting in (self._urgent, self._others):
+        urgent_first = self._urgent_in_a_row < URGENT_IN_A_ROW
+        for waiting in (self._urgent, self._others) if urgent_first else (self._others, self._urgent):
             while waiting:
                 turn = waiting.popleft()
                 if not turn.done():  # cancelled
+                    self._urgent_in_a_row = self._urgent_in_a_row + 1 if waiting is self._urgent else 0
                     turn.set_result(None)
                     return
         self._taken = False

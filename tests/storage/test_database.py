@@ -7,7 +7,7 @@ import stat
 
 import pytest
 
-from storage.database import NewerDatabaseError, StorageError, open_database
+from storage.database import URGENT_IN_A_ROW, NewerDatabaseError, StorageError, open_database
 from storage.migrations import MIGRATIONS
 
 TWO = (("CREATE TABLE one (n INTEGER)",), ("CREATE TABLE two (n INTEGER)", "INSERT INTO two VALUES (2)"))
@@ -130,6 +130,22 @@ async def test_what_has_happened_already_is_recorded_before_whatever_waits(path)
             await connection.execute("INSERT INTO one VALUES (0)")
         await asyncio.gather(*writing, return_exceptions=True)
         assert [row[0] for row in await database.rows("SELECT n FROM one ORDER BY rowid")] == [0, 4, 2, 3]
+
+
+async def test_urgent_records_without_end_hold_up_nothing_else(path):
+    async with open_database(path, TWO) as database:
+
+        def add(n: int, *, urgent: bool) -> asyncio.Task[None]:
+            return asyncio.create_task(database.write(lambda: [("INSERT INTO one VALUES (?)", [(n,)])], urgent=urgent))
+
+        async with database.transaction():
+            writing = [add(0, urgent=False), add(0, urgent=False), *(add(1, urgent=True) for _ in range(20))]
+            await asyncio.sleep(0)
+        await asyncio.gather(*writing)
+        order = [row[0] for row in await database.rows("SELECT n FROM one ORDER BY rowid")]
+        first = order.index(0)
+        assert first <= URGENT_IN_A_ROW
+        assert order.index(0, first + 1) <= 2 * URGENT_IN_A_ROW + 1
 
 
 async def test_whoever_is_cancelled_when_its_turn_has_come_passes_it_on(path):

@@ -19,7 +19,7 @@ from sandbox.telegram import TelegramStandIn
 from sandbox.whatsapp import WhatsAppStandIn
 from storage.accounts import AccountRecords, ProxyRecords
 from storage.database import open_database
-from switchboard.check import host, world
+from switchboard.check import external, host
 from switchboard.check.findings import Finding, Verdict, as_json, as_text, exit_code
 from switchboard.data_dir import lock_data_dir
 from switchboard.settings import Settings
@@ -123,7 +123,7 @@ async def test_proxies_that_accounts_have_of_their_own_are_tried(tmp_path):
             whatsapp_web_url=whatsapp.url,
             _env_file=None,
         )
-        told = await world._own_proxies(settings)
+        told = await external._own_proxies(settings)
     assert [(finding.name[-4:], finding.verdict) for finding in told] == [
         ("0001", Verdict.GOOD), ("0002", Verdict.MEND), ("0003", Verdict.LATER), ("0004", Verdict.MEND),
     ]  # fmt: skip
