@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 
 from handlers.chat.chat_settings import Loudness
-from handlers.texts.vocabulary import time_of_day
 
 KINDS: dict[str, str] = {
     "circuit": "Paused after errors",
@@ -60,3 +59,8 @@ def quiet_hours(hours: tuple[int, int] | None) -> str:
         return "There are no quiet hours."
     begins, ends = map(time_of_day, hours)
     return f"🌙 Quiet from {begins} to {ends}: what can wait is told afterwards; what is critical comes at once."
+
+
+def time_of_day(minute: int) -> str:
+    """Return a minute of the day as `09:05`."""
+    return f"{minute // 60:02}:{minute % 60:02}"

@@ -453,13 +453,3 @@ def clock(at: datetime, now: datetime, *, seconds: bool = False) -> str:
 def count(number: int, one: str, many: str | None = None) -> str:
     """Return a counted noun: `1 account`, `3 accounts`."""
     return f"{number} {one if number == 1 else many or one + 's'}"
-
-
-def time_of_day(minute: int) -> str:
-    """Return a minute of the day as `09:05`."""
-    return f"{minute // 60:02}:{minute % 60:02}"
-
-
-def capitalized(words: str) -> str:
-    """Return words with a capital letter at the start, and the others as they are."""
-    return words[:1].upper() + words[1:]

@@ -7,7 +7,8 @@ from html import unescape
 from typing import Protocol
 
 from handlers.alerts.escalation.steps import OpenTrouble
-from handlers.texts.vocabulary import alert_wording, capitalized, clock, count, span
+from handlers.alerts.incidents.incident_text import capitalized
+from handlers.texts.vocabulary import alert_wording, clock, count, span
 
 TROUBLES_AT_ONCE = 200
 """Maximum alerts in one message; further ones follow in the next."""

@@ -18,7 +18,7 @@ from handlers.chat.button_codes import Verb, button_code
 from handlers.chat.html import split
 from handlers.chat.messages import Button, Keyboard, Text, escape
 from handlers.texts import remedies
-from handlers.texts.vocabulary import WHY, Readers, alert_wording, capitalized, clock, count, span
+from handlers.texts.vocabulary import WHY, Readers, alert_wording, clock, count, span
 
 Names = Callable[[str], str]
 """An account's name for a line, as HTML; its number if it has none."""
@@ -245,6 +245,11 @@ def _detail(entry: Entry) -> str:
 def _stands(entry: Entry) -> bool:
     """Return whether the trouble is one that an account has while connected."""
     return traits_of(entry.reason).stands
+
+
+def capitalized(words: str) -> str:
+    """Return words with a capital letter at the start, and the others as they are."""
+    return words[:1].upper() + words[1:]
 
 
 def _is_name(words: str) -> bool:

@@ -5,7 +5,8 @@ from datetime import datetime
 from controller.incidents import Roster
 from handlers.alerts.escalation.duty import OnDuty, days_in_words
 from handlers.chat.messages import escape
-from handlers.texts.vocabulary import clock, time_of_day
+from handlers.texts.chat_settings import time_of_day
+from handlers.texts.vocabulary import clock
 
 HOW_DUTY = (
     "<code>/duty me until 18:00</code>, <code>/duty 123456789 Bob 8h</code>, <code>/duty off</code>\n"
