@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from controller.accounts.notices import Transition
 from controller.accounts.reasons import Reason, State
 from handlers.chat.messages import escape
-from handlers.texts.vocabulary import WHY, past_standing, span
+from handlers.texts.display_state import past_display_state
+from handlers.texts.vocabulary import WHY, span
 
 HOW_TO = (
     "<code>/feed on</code> for all accounts, <code>/feed on Support</code> for those that a word or number fits, "
@@ -21,8 +22,8 @@ OFF = "📰 Changes are not listed here. The account’s cards and /status show 
 
 def line(transition: Transition, name: str) -> str:
     """Return one change of an account: from what to what, why, and when it is tried next. name: as HTML."""
-    before = past_standing(transition.before, Reason.UNKNOWN)
-    now = past_standing(transition.state, transition.reason)
+    before = past_display_state(transition.before, Reason.UNKNOWN)
+    now = past_display_state(transition.state, transition.reason)
     text = f"{name}: {before} → {now}"
     if transition.state is not State.CONNECTED:
         text += f", {WHY[transition.cause or transition.reason]}"

@@ -9,7 +9,7 @@ from enum import Enum, auto, unique
 from controller.accounts.model import Stage
 from controller.accounts.reasons import Reason, State
 from controller.manager import Status
-from handlers.texts.vocabulary import Standing, standing
+from handlers.texts.display_state import DisplayState, display_state
 
 
 @unique
@@ -46,10 +46,10 @@ def words(note: Note, status: Status) -> str:
             return "Its code is in this chat already."
         case Note.CODE_IS_THERE_PRIVATELY if shown:
             return "🔒 A code is not for a group: you have it privately already."
-        case Note.UNDER_WAY_ALREADY if connecting and standing(status) is Standing.CONNECTING:
+        case Note.UNDER_WAY_ALREADY if connecting and display_state(status) is DisplayState.CONNECTING:
             return "It was on its way already."
         case Note.CONNECTED_ALREADY if status.is_connected:
-            asks = standing(status) is Standing.NEEDS_YOU
+            asks = display_state(status) is DisplayState.NEEDS_YOU
             return "It was connected already." if asks else "It was connected already: nothing to do."
         case Note.PAUSED_ALREADY if status.reason is Reason.SUSPENDED_BY_OPERATOR:
             return "It was paused already."

@@ -15,18 +15,8 @@ from controller.manager import Status
 from controller.registry import Account
 from handlers.chat.messages import escape
 from handlers.texts.answers import clip, title, title_and_number
-from handlers.texts.vocabulary import (
-    ICONS,
-    STAGES,
-    WAITING_FOR_PEOPLE,
-    WHY,
-    Standing,
-    clock,
-    count,
-    past_standing,
-    span,
-    standing,
-)
+from handlers.texts.display_state import ICONS, WAITING_FOR_PEOPLE, DisplayState, display_state, past_display_state
+from handlers.texts.vocabulary import STAGES, WHY, clock, count, span
 
 CODE_VOID = "🚫 This code is no longer valid."
 CARD_BELOW = "⤵️ This account’s card stands below."
@@ -35,7 +25,7 @@ CODE_LEFT = "🚫 This code is no longer valid. I may not delete its picture: pl
 
 def overview_line(account: Account, status: Status, now: datetime) -> str:
     """Describe one account in a line of the list."""
-    stands = standing(status)
+    stands = display_state(status)
     words = [f"{ICONS[stands]} <b>{title(account)}</b> {stands}, for {span(_age(status, now))}"]
     if status.state is State.CONNECTING:
         words.append(_stage(status))
@@ -56,7 +46,7 @@ def detail(
     account: Account, status: Status, now: datetime, loads: Sequence[BuildLoaded] = (), *, may: bool = True
 ) -> str:
     """Describe one account in full. loads: the page builds it has loaded, newest first. may: the reader acts on it."""
-    stands = standing(status)
+    stands = display_state(status)
     rows = [f"{ICONS[stands]} {title_and_number(account)}", f"<b>{stands}</b>, {_since(status, now)}"]
     if status.state is State.CONNECTING:
         rows.append(f"Now: {_stage(status)}")
@@ -128,7 +118,7 @@ def history(
     rows = [f"{title_and_number(account)}, the newest first:"]
     until = now
     for one in past:
-        words = past_standing(one.to_state, one.reason)
+        words = past_display_state(one.to_state, one.reason)
         lasted = span(max(0.0, (until - one.at).total_seconds()))
         why = "" if one.to_state == State.CONNECTED else f": {escape(WHY.get(one.reason, one.reason))}"
         if one.cause is not None and one.cause is not one.reason and one.to_state != State.CONNECTED:
@@ -145,7 +135,7 @@ def card(account: Account, status: Status, now: datetime, note: str = "") -> str
 
     note: further text for whoever asked; HTML.
     """
-    stands = standing(status)
+    stands = display_state(status)
     rows = [f"{ICONS[stands]} {title_and_number(account)}", f"<b>{stands}</b>{_card_why(status, stands, now)}"]
     if (following := _next(status, now)) and not status.is_connected:
         rows.append(following)
@@ -155,21 +145,21 @@ def card(account: Account, status: Status, now: datetime, note: str = "") -> str
     return "\n".join(rows)
 
 
-def _card_why(status: Status, stands: Standing, now: datetime) -> str:
+def _card_why(status: Status, stands: DisplayState, now: datetime) -> str:
     """Return what follows the state on an account's card."""
     since = f" since {clock(status.since, now)}"
     if status.state is State.CONNECTING:
         return f": {_stage(status)}"
     if status.is_connected or status.reason is None:
         return since
-    if stands is Standing.PAUSED and status.reason is Reason.SUSPENDED_BY_OPERATOR:
+    if stands is DisplayState.PAUSED and status.reason is Reason.SUSPENDED_BY_OPERATOR:
         return f"{since}, as an operator asked"
     return f"{since}: {_why(status)}"
 
 
 def card_line(account: Account, status: Status, now: datetime, *, short: bool = False) -> str:
     """Describe an account in one line of a shared card. Stays true until it changes. short: without the reason."""
-    stands = standing(status)
+    stands = display_state(status)
     line = f"{ICONS[stands]} <b>{title(account)}</b> {stands}, since {clock(status.since, now)}"
     if short or status.is_connected or status.reason is None:
         return line

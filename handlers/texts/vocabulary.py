@@ -1,78 +1,18 @@
 """The wording of states, reasons and times: one table each, so that it is the same everywhere.
 
-Plain text without HTML. `handlers.texts.answers` composes complete messages. It is longer than other files because each
-reason adds its lines, and their wording has to be read side by side.
+Plain text without HTML. `handlers.texts.answers` composes complete messages.
 """
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, tzinfo
-from enum import Enum, StrEnum, auto, unique
+from enum import Enum, auto, unique
 
 from controller.accounts.model import Stage
-from controller.accounts.reasons import Reason, Remedy, State
-from controller.manager import Status
+from controller.accounts.reasons import Reason, Remedy
 from controller.troubles import Trouble
 
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400
-
-
-@unique
-class Standing(StrEnum):
-    """An account's status as shown to people. The states of `controller.accounts.reasons` are for the log."""
-
-    CONNECTED = "Connected"
-    CONNECTING = "Connecting"
-    NEEDS_YOU = "Needs you"
-    PAUSED = "Paused"
-    OFF = "Off"
-
-
-ICONS: dict[Standing, str] = {
-    Standing.CONNECTED: "🟢",
-    Standing.CONNECTING: "🟡",
-    Standing.NEEDS_YOU: "🔴",
-    Standing.PAUSED: "⏸",
-    Standing.OFF: "⚪",
-}
-
-WAITING_FOR_PEOPLE = frozenset({Stage.AWAITING_SCAN, Stage.PASSKEY, Stage.DIALOG})
-"""Stages of an attempt that wait for a person."""
-
-
-def standing(status: Status) -> Standing:
-    """Return an account's status as shown to people."""
-    if status.dialog or status.unconfirmed is not None:
-        return Standing.NEEDS_YOU
-    by_itself = status.wants_connection or status.next_retry_in is not None or status.on_hold
-    match status.state:
-        case State.CONNECTED:
-            return Standing.CONNECTED
-        case State.IDLE:
-            return Standing.OFF
-        case State.SUSPENDED if by_itself or status.reason is Reason.SUSPENDED_BY_OPERATOR:
-            return Standing.PAUSED
-        case State.CONNECTING if status.stage not in WAITING_FOR_PEOPLE:
-            return Standing.CONNECTING
-        case State.DISCONNECTED | State.ERROR if by_itself:
-            return Standing.CONNECTING
-        case _:
-            return Standing.NEEDS_YOU
-
-
-def past_standing(state: str, reason: Reason) -> str:
-    """Return a past status, from a stored state and its reason."""
-    match state:
-        case State.CONNECTED:
-            return Standing.CONNECTED
-        case State.CONNECTING:
-            return Standing.CONNECTING
-        case State.IDLE:
-            return Standing.OFF
-        case State.SUSPENDED:
-            return Standing.NEEDS_YOU if reason in {Reason.TRIAL_FAILED, Reason.EXHAUSTED} else Standing.PAUSED
-        case _:
-            return "Disconnected"
 
 
 STAGES: dict[Stage, str] = {

@@ -17,7 +17,8 @@ from controller.accounts.model import Stage
 from controller.accounts.reasons import TRAITS, Reason
 from controller.accounts.reports import Ended
 from handlers.telegram.ui import keyboards
-from handlers.texts.vocabulary import ALERTS, ICONS, Standing, standing
+from handlers.texts.display_state import ICONS, DisplayState, display_state
+from handlers.texts.vocabulary import ALERTS
 from tests.switchboard.program import ADMIN, Program, Scene, doubles, scene, task_factory
 from tests.virtual_time import pass_time, run_virtual
 
@@ -67,7 +68,7 @@ async def step(at: Scene, program: Program, what: str, number: str) -> Program:
 
 def fingerprint(program: Program, number: str) -> tuple:
     status = program.registry.status(number)
-    return status.state, status.reason, status.stage, status.remedies, standing(status)
+    return status.state, status.reason, status.stage, status.remedies, display_state(status)
 
 
 async def quiet_ones(program: Program) -> set[str]:
@@ -92,7 +93,7 @@ def labels(message: dict) -> set[str]:
 def contradictions(at: Scene, program: Program, number: str) -> list[str]:
     """Return what the chat shows of an account that is not so."""
     status, name = program.registry.status(number), ACCOUNTS[number]
-    icon, found = ICONS[standing(status)], []
+    icon, found = ICONS[display_state(status)], []
     about = [each for each in at.shown() if name in each["text"]]
     cards = [m for m in about if m["text"][0] in "".join(ICONS.values()) and "Attempts:" not in m["text"]]
     cards = [m for m in cards if not m["photo"] and " account" not in m["text"].splitlines()[0]]
@@ -106,7 +107,7 @@ def contradictions(at: Scene, program: Program, number: str) -> list[str]:
             found.append(f"under the card {labels(card)} instead of {wanted}")
     for alert in (m for m in about if m["text"].startswith("🚨")):
         stays = any(title in alert["text"] for title in OF_CONNECTED)
-        if standing(status) is Standing.CONNECTED and not stays:
+        if display_state(status) is DisplayState.CONNECTED and not stays:
             found.append(f"an alert of a healthy account: {alert['text']}")
         offered = {each for each in labels(alert) - STANDARD if "·" not in each}
         may = {keyboards.LABELS[verb] for verb in keyboards.LABELS}
@@ -140,11 +141,11 @@ async def live(steps: list[tuple[str, str]], folder: Path) -> None:
                 shown = "\n  ".join(at.texts())
                 assert not found, f"after {steps[: place + 1]}: {ACCOUNTS[quiet]}: {found}; the chat:\n  {shown}"
         for number in await quiet_ones(program):
-            before = standing(program.registry.status(number))
+            before = display_state(program.registry.status(number))
             await at.client.send(ADMIN, f"/status {ACCOUNTS[number]}")
             await pass_time(3)
             detail = next(m for m in reversed(at.shown()) if "Attempts:" in m["text"])
-            now = standing(program.registry.status(number))  # it may have gone on meanwhile
+            now = display_state(program.registry.status(number))  # it may have gone on meanwhile
             assert detail["text"].startswith((ICONS[before], ICONS[now])), detail["text"]
 
 

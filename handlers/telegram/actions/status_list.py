@@ -12,9 +12,9 @@ from handlers.telegram.actions.context import Context
 from handlers.telegram.actions.find_account import fitting, visible
 from handlers.telegram.ui import keyboards
 from handlers.texts import answers, overview
+from handlers.texts.display_state import ICONS, display_state
 from handlers.texts.overview import Line, Page
 from handlers.texts.phone_numbers import show_number
-from handlers.texts.vocabulary import ICONS, standing
 
 SEARCHES = 500
 """How many search lists are remembered: a button has no space for the search text."""
@@ -115,7 +115,7 @@ def _keyboard(shown: Page, mode: Mode) -> Keyboard:
     """Return buttons for each account that needs attention, other pages, folding, and refresh."""
     bad = [
         Button(
-            f"{ICONS[standing(status)]} {account.name or show_number(account.number)}",
+            f"{ICONS[display_state(status)]} {account.name or show_number(account.number)}",
             button_code(Verb.DETAIL, account.number),
         )
         for account, status in shown.bad

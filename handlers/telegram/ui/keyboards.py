@@ -9,8 +9,8 @@ from controller.registry import Account
 from handlers.chat.button_codes import CONFIRM_SECONDS, Verb, button_code
 from handlers.chat.messages import Button, Keyboard
 from handlers.texts import remedies
+from handlers.texts.display_state import ICONS, display_state
 from handlers.texts.phone_numbers import show_number
-from handlers.texts.vocabulary import ICONS, standing
 
 PICKER_PAGE = 20
 """Accounts per page of a keyboard: what fits on a phone's screen."""
@@ -50,7 +50,7 @@ def picker(
     page = min(page, pages - 1)
     buttons = [
         Button(
-            f"{ICONS[standing(status)]} {account.name or show_number(account.number)}",
+            f"{ICONS[display_state(status)]} {account.name or show_number(account.number)}",
             button_code(verb, account.number, presser=presser, until=until),
         )
         for account, status in accounts[page * PICKER_PAGE : (page + 1) * PICKER_PAGE]

@@ -8,8 +8,8 @@ from controller.accounts.model import Connection, Stage
 from controller.accounts.reasons import Reason, State
 from handlers.texts import notes
 from handlers.texts import status as status_text
+from handlers.texts.display_state import DisplayState, display_state
 from handlers.texts.notes import Note
-from handlers.texts.vocabulary import Standing, standing
 from tests.handlers.texts.test_agreement import ACCOUNT, NOW, connections, status
 
 SAYS_THAT_IT_GOES_ON = {Note.CODE_COMES, Note.UNDER_WAY_ALREADY}
@@ -28,15 +28,15 @@ def test_no_note_contradicts_the_card_on_which_it_stands(note: Note):
         if not words:
             continue
         said += 1
-        stands = standing(here)
+        stands = display_state(here)
         card = status_text.card(ACCOUNT, here, NOW, words)
         assert words in card
         if "nothing to do" in words or note in SAYS_THAT_IT_GOES_ON:
-            assert stands is not Standing.NEEDS_YOU, card
+            assert stands is not DisplayState.NEEDS_YOU, card
         if note in SAYS_THAT_IT_GOES_ON:
-            assert stands is Standing.CONNECTING, card
+            assert stands is DisplayState.CONNECTING, card
         if "paused" in words:
-            assert stands is Standing.PAUSED, card
+            assert stands is DisplayState.PAUSED, card
         if "code" in words:
             assert here.stage in {Stage.QUEUED, Stage.LAUNCHING, Stage.READING, Stage.LOGGING_OUT, Stage.AWAITING_SCAN}
     assert said, "it is said of something"

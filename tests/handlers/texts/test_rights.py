@@ -26,8 +26,9 @@ from handlers.telegram.commands.router import COMMANDS
 from handlers.telegram.ui import keyboards
 from handlers.texts import overview
 from handlers.texts import status as status_text
+from handlers.texts.display_state import ICONS, DisplayState, display_state
 from handlers.texts.overview import Need, need
-from handlers.texts.vocabulary import ALERTS, ICONS, Standing, clock, standing
+from handlers.texts.vocabulary import ALERTS, clock
 from tests.handlers.fakes import FakeAccounts
 from tests.handlers.texts.test_agreement import (
     NAMES,
@@ -127,8 +128,8 @@ def test_the_screens_of_an_account_suit_their_reader_and_agree(world: World, rea
         if world.recipients.may_follow(reader, MINE):
             texts.append(status_text.card(MINE, here, NOW))
             suits(world, reader, texts[-1], keyboards.under_card(MINE.number, here.remedies))
-        assert {text.split(" ")[0] for text in texts} == {ICONS[standing(here)]}
-        assert all(standing(here) in text for text in texts)
+        assert {text.split(" ")[0] for text in texts} == {ICONS[display_state(here)]}
+        assert all(display_state(here) in text for text in texts)
 
 
 @pytest.mark.parametrize("linked", [True, False])
@@ -139,9 +140,9 @@ def test_the_list_counts_as_its_lines_say(linked: bool):
         if not linked:
             here = status(connection, None, linked=False)
         counted = " 1 needs you" in overview.page_of([(MINE, here)], NOW).text.splitlines()[0]
-        assert counted == (standing(here) is Standing.NEEDS_YOU), (connection.state, connection.reason)
+        assert counted == (display_state(here) is DisplayState.NEEDS_YOU), (connection.state, connection.reason)
         assert (need(here) is Need.PERSON) == counted
-        assert (need(here) is Need.OFF) == (standing(here) is Standing.OFF)
+        assert (need(here) is Need.OFF) == (display_state(here) is DisplayState.OFF)
 
 
 def test_since_is_the_same_on_every_screen():
@@ -186,6 +187,6 @@ def test_an_alert_and_the_account_s_screens_tell_the_same(reason: Reason):
     title = incident_text.parts(of, NAMES.__getitem__)[0].html.splitlines()[0]
     for connection in [each for each in connections() if each.reason is reason]:
         here = status(connection)
-        assert standing(here) is not Standing.CONNECTED or TRAITS[reason].stands
+        assert display_state(here) is not DisplayState.CONNECTED or TRAITS[reason].stands
         assert isinstance(connection, Connection)
         assert need(here) is not Need.HEALTHY, title
