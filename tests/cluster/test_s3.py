@@ -5,15 +5,14 @@ import uuid
 
 import pytest
 
-s3fs = pytest.importorskip("s3fs", reason="S3 is tested where switchboard[s3] is installed")
-moto = pytest.importorskip("moto.server", reason="S3 is tested where moto[server] is installed")
-
-from controller.chromium.profile.archives import ArchiveStore  # noqa: E402
-from tests.controller.chromium.profile.test_archives import *  # noqa: E402, F403
+from controller.chromium.profile.archives import ArchiveStore
+from tests.controller.chromium.profile.test_archives import *  # noqa: F403
 
 
 @pytest.fixture(scope="module", autouse=True)
 def server():
+    s3fs = pytest.importorskip("s3fs", reason="S3 is tested where switchboard[s3] is installed")
+    moto = pytest.importorskip("moto.server", reason="S3 is tested where moto[server] is, beside it in .venv-cluster")
     running = moto.ThreadedMotoServer(ip_address="127.0.0.1", port=0)
     running.start()
     host, port = running.get_host_and_port()

@@ -59,6 +59,8 @@ class FakeAccounts:
         self.place_in_line: int | None = None
         """The place among all that are queued."""
         self.launches = Launches(0, 0, 0, Room(2), 2)
+        self.to_link: list[str] = []
+        """Accounts that were started to be linked."""
         self.takes = 0.0
         """Seconds that storing takes."""
 
@@ -155,6 +157,8 @@ class FakeAccounts:
 
     async def start(self, number: str, *, takeover: bool = False, link: bool = False) -> bool:
         self._call("start", number, takeover)
+        if link:
+            self.to_link.append(number)
         await asyncio.sleep(self.takes)
         if self.status(number).state in {State.CONNECTING, State.CONNECTED}:
             return False

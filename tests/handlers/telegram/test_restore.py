@@ -70,3 +70,27 @@ async def test_a_copy_that_is_gone_meanwhile_is_told(linked: Rig):
     assert answer is not None
     assert "older message" in str(answer)
     assert linked.accounts.status(BERLIN).state is State.IDLE
+
+
+async def test_who_is_asked_about_an_older_archive_takes_it_or_begins_anew(linked: Rig):
+    await linked.answer(ADMIN, "/help", "Switchboard")
+    linked.accounts.put(owner=ADMIN, linked=True)
+    told = "host b opened it on 26 November, 14:02 UTC and has not closed it; the newest archive is of 26 November"
+    reason = Reason.ARCHIVE_OUTDATED
+    linked.accounts.move(BERLIN, State.DISCONNECTED, reason, alert=reason, detail=told)
+    alert = await linked.seen(
+        ADMIN, lambda m: "out of reach" in m["text"] and {"Link again", "Restore"} <= set(labels(m))
+    )
+    assert told in alert["text"]
+    assert "/reconnect" in alert["text"]
+
+    await linked.answer(ADMIN, "/reconnect Support Berlin", "Support Berlin")
+    await until(lambda: ("start", BERLIN, False) in linked.accounts.calls, "it is tried again")
+    assert linked.accounts.to_link == []
+    linked.accounts.move(BERLIN, State.DISCONNECTED, reason, detail=told)
+    linked.accounts.failing = DriverError(Reason.LAUNCH_FAILED, "the archives do not answer in time")
+    await linked.press(alert, "Link again")
+    await linked.seen(ADMIN, lambda m: "the archives do not answer in time" in m["text"])
+    linked.accounts.failing = None
+    await linked.press(alert, "Link again")
+    await until(lambda: linked.accounts.to_link == [BERLIN], "it is begun anew")

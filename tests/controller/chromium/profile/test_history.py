@@ -17,7 +17,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from controller.chromium.archived_driver import OutdatedArchiveError, _Work
 from controller.chromium.profile.archives import ArchiveError, ArchiveStore, Manifest
-from controller.chromium.profile.history import Kind, Mark, Record, Source, decide
+from controller.chromium.profile.history import Kind, Mark, Record, Source, decide, newest_use
 from controller.chromium.profile.profile import Profile
 from controller.chromium.profile.vault import Vault
 
@@ -153,6 +153,9 @@ class TwoMachines(RuleBasedStateMachine):
             return
         except OutdatedArchiveError:
             assert self.trouble, "nobody is asked for nothing"
+            newest = newest_use(self.store.marks(NAME))
+            is_its_own = newest is not None and newest.kind is OPEN and self.store.read(NAME, newest).host
+            assert is_its_own != machine.name, "a machine goes on with its own folder"
             self.undo(work)
             return
         except ArchiveError:
@@ -168,8 +171,6 @@ class TwoMachines(RuleBasedStateMachine):
         self.store.fuse = None
         work.close()
 
-    @precondition(lambda self: self.running is not None)
-    @rule()
     def use(self):
         self.versions += 1
         self.truth = self.versions
@@ -205,11 +206,12 @@ class TwoMachines(RuleBasedStateMachine):
     def die(self):
         self.running, self.trouble = None, True
 
+    @precondition(lambda self: self.store.late)
     @rule()
     def arrive_late(self):
         self.store.deliver()
 
-    @precondition(lambda self: self.running is None)
+    @precondition(lambda self: self.running is None and self.truth)
     @rule(at=st.integers(0, 3))
     def choose(self, at):
         found = self.store.archives(NAME)
@@ -218,7 +220,7 @@ class TwoMachines(RuleBasedStateMachine):
         self.store.write(NAME, Mark(self.next_epoch(), Kind.CHOSEN), found[at][1])
         self.truth = self.version_of(found[at][1])
 
-    @precondition(lambda self: self.running is None)
+    @precondition(lambda self: self.running is None and self.truth)
     @rule()
     def begin_anew(self):
         self.store.write(NAME, Mark(self.next_epoch(), Kind.CHOSEN), Manifest(1e9))
