@@ -74,9 +74,9 @@ async def take(page: Page, url: str) -> None:
     await page.locator(".start-button").click()
     await page.locator(".row.in").first.wait_for()
     await link(page, PHONES[1])
-    await expect(phone(page, PHONES[1])).to_have_attribute("data-standing", "good")
+    await expect(phone(page, PHONES[1])).to_have_attribute("data-state", "good")
     await link(page, PHONES[0], shoot=True)
-    await expect(phone(page, PHONES[0])).to_have_attribute("data-standing", "good")
+    await expect(phone(page, PHONES[0])).to_have_attribute("data-state", "good")
     await page.wait_for_timeout(4000)  # for its card to follow: the stand-in is a moment ahead of the product
     await phone(page, PHONES[0]).locator('[data-act="Log out"]').click()
     await page.locator(".key").first.wait_for()

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 KEPT = 500
-Standing = Literal["none", "away", "busy", "good"]
+LinkState = Literal["none", "away", "busy", "good"]
 """State of a phone's linked device: none is linked, it has no page open, its page is connecting, it is connected."""
 Kind = Literal["you", "good", "busy", "bad"]
 
@@ -23,7 +23,7 @@ CONFLICT = "CONFLICT"
 class Entry:
     """One line. at: seconds since 1970. phone: a number, None if it concerns all. seconds: how long it was away.
 
-    standing: the phone's new state, if it changed.
+    link_state: the phone's new state, if it changed.
     """
 
     number: int
@@ -31,7 +31,7 @@ class Entry:
     phone: str | None
     kind: Kind
     text: str
-    standing: Standing | None = None
+    link_state: LinkState | None = None
     seconds: float | None = None
 
 
@@ -42,7 +42,7 @@ class _Phone:
     fresh: it was linked, and its page has not been away yet: the program may load it once more to save the link.
     """
 
-    standing: Standing = "none"
+    link_state: LinkState = "none"
     page: str | None = None
     state: str | None = None
     down_since: float | None = None
@@ -78,52 +78,57 @@ class Timeline:
             self._compare(number, self._phones.setdefault(number, _Phone()), newest.get(number))
 
     def _compare(self, number: str, before: _Phone, device: dict[str, Any] | None) -> None:
-        standing = _standing(device)
+        link_state = _link_state(device)
         page = device["page"] if device else None
         state = device["state"] if device else None
         device_id = int(device["device_id"]) if device else None
         if device is None:
-            if before.standing != "none":
-                self._add(number, "bad", "No longer linked: the device is gone", standing)
+            if before.link_state != "none":
+                self._add(number, "bad", "No longer linked: the device is gone", link_state)
             before.down_since = None
         elif before.device_id != device_id:
-            self._add(number, "good", "Linked as a new device", standing)
+            self._add(number, "good", "Linked as a new device", link_state)
             before.down_since = None  # its first connection is not a reconnection
             before.fresh = True
-        elif standing != before.standing:
-            self._moved(number, before, standing, state)
-        elif standing == "good" and page != before.page:
+        elif link_state != before.link_state:
+            self._moved(number, before, link_state, state)
+        elif link_state == "good" and page != before.page:
             self._add(number, "good", "The page was loaded anew and is connected")
         elif state != before.state and state == CONFLICT:
             self._add(number, "bad", "Opened somewhere else: conflict")
-        before.standing, before.page, before.state, before.device_id = standing, page, state, device_id
+        before.link_state, before.page, before.state, before.device_id = link_state, page, state, device_id
 
-    def _moved(self, number: str, before: _Phone, standing: Standing, state: str | None) -> None:
-        if standing == "good":
+    def _moved(self, number: str, before: _Phone, link_state: LinkState, state: str | None) -> None:
+        if link_state == "good":
             away = None if before.down_since is None else round(self.now() - before.down_since, 1)
             before.down_since = None
-            self._add(number, "good", "Connected", standing, away)
+            self._add(number, "good", "Connected", link_state, away)
             return
-        if before.standing == "good":
+        if before.link_state == "good":
             before.down_since = self.now()
-        if standing == "away" and before.fresh:
+        if link_state == "away" and before.fresh:
             before.fresh, before.down_since = False, None
-            self._add(number, "busy", "Its page closed; after a new link it is loaded once more", standing)
-        elif standing == "away":
-            self._add(number, "bad", "Its page is gone", standing)
-        elif before.standing == "good":
+            self._add(number, "busy", "Its page closed; after a new link it is loaded once more", link_state)
+        elif link_state == "away":
+            self._add(number, "bad", "Its page is gone", link_state)
+        elif before.link_state == "good":
             text = "Opened somewhere else: conflict" if state == CONFLICT else "The connection is gone"
-            self._add(number, "bad", text, standing)
+            self._add(number, "bad", text, link_state)
         else:
-            self._add(number, "busy", "A page opens and connects", standing)
+            self._add(number, "busy", "A page opens and connects", link_state)
 
     def _add(
-        self, phone: str | None, kind: Kind, text: str, standing: Standing | None = None, seconds: float | None = None
+        self,
+        phone: str | None,
+        kind: Kind,
+        text: str,
+        link_state: LinkState | None = None,
+        seconds: float | None = None,
     ) -> None:
-        self._entries.append(Entry(next(self._numbers), self.now(), phone, kind, text, standing, seconds))
+        self._entries.append(Entry(next(self._numbers), self.now(), phone, kind, text, link_state, seconds))
 
 
-def _standing(device: dict[str, Any] | None) -> Standing:
+def _link_state(device: dict[str, Any] | None) -> LinkState:
     if device is None:
         return "none"
     if device["online"]:

@@ -105,8 +105,8 @@ function draw(card) {
   ]);
   if (shape === card.shape) return;
   card.shape = shape;
-  const status = standing(card);
-  card.node.dataset.standing = status.kind;
+  const status = linkState(card);
+  card.node.dataset.state = status.kind;
   const focused = card.node.contains(document.activeElement) ? document.activeElement.dataset.act : null;
   card.scanLabel = h("span", {}, "");
   card.scan = h(
@@ -169,7 +169,7 @@ function draw(card) {
   if (focused) card.node.querySelector(`[data-act="${focused}"]`)?.focus();
 }
 
-function standing({ device, lost }) {
+function linkState({ device, lost }) {
   if (!device) return { kind: "none", title: "No linked device", detail: "Scan a code to link one." };
   const since = `linked ${clock(device.linked_at)}`;
   if (lost) return { kind: "bad", title: "Network lost", detail: device.state || since };

@@ -51,21 +51,21 @@ export const spoken = (seconds) => (seconds < 60 ? `${seconds}\u00a0s` : `${Math
 function drawStrip(strip, entries) {
   const now = Date.now() / 1000;
   const from = now - STRIP_SECONDS;
-  const turns = entries.filter((entry) => entry.standing !== null);
+  const turns = entries.filter((entry) => entry.link_state !== null);
   const spans = [];
   let at = from;
-  let standing = turns.filter((entry) => entry.at <= from).at(-1)?.standing || "none";
-  for (const entry of [...turns.filter((turn) => turn.at > from), { at: now, standing: null }]) {
-    if (entry.at > at) spans.push({ standing, seconds: entry.at - at });
+  let state = turns.filter((entry) => entry.at <= from).at(-1)?.link_state || "none";
+  for (const entry of [...turns.filter((turn) => turn.at > from), { at: now, link_state: null }]) {
+    if (entry.at > at) spans.push({ state, seconds: entry.at - at });
     at = Math.max(at, entry.at);
-    standing = entry.standing;
+    state = entry.link_state;
   }
-  const good = spans.filter((span) => span.standing === "good").reduce((sum, span) => sum + span.seconds, 0);
+  const good = spans.filter((span) => span.state === "good").reduce((sum, span) => sum + span.seconds, 0);
   strip.setAttribute("aria-label", `Connected for ${spoken(Math.round(good))} of the last five minutes`);
   strip.title = strip.getAttribute("aria-label");
   strip.replaceChildren(
     ...spans.map((span) => {
-      const part = h("i", { class: span.standing });
+      const part = h("i", { class: span.state });
       part.style.flexGrow = String(span.seconds);
       return part;
     }),

@@ -39,7 +39,7 @@ def test_a_crash_and_its_healing_are_told_with_how_long_it_took():
         "Linked as a new device", "You crashed its page", "Its page is gone", "A page opens and connects", "Connected",
     ]  # fmt: skip
     last = desk.timeline.since(0)[-1]
-    assert (last["seconds"], last["standing"], last["kind"]) == (4.5, "good", "good")
+    assert (last["seconds"], last["link_state"], last["kind"]) == (4.5, "good", "good")
 
 
 def test_the_page_that_is_loaded_once_more_after_a_link_is_no_loss():
