@@ -19,10 +19,10 @@ from typing import Any, TypeVar
 from controller.accounts.reasons import Reason
 from controller.accounts.reports import Health, Layer, PageView, Report
 from controller.chromium.profile.archives import ArchiveError, ArchiveStore, DamagedArchiveError, Manifest
-from controller.chromium.profile.history import Kind, Mark, Record, Source, decide
+from controller.chromium.profile.history import Kind, Mark, Record, Source, decide, newest_use
 from controller.chromium.profile.live_copy import copy_session
 from controller.chromium.profile.names import ProfileError, name_by
-from controller.chromium.profile.profile import Profile
+from controller.chromium.profile.profile import Profile, recorded
 from controller.chromium.profile.tidy import remove_old_asides
 from controller.chromium.profile.vault import Copy, Vault, parts_of
 from controller.driver import DriverError, Opening, Session, Usage
@@ -40,6 +40,8 @@ ARCHIVE_SECONDS = 120.0
 UNDO_SECONDS = 20.0
 """The same after an opening that failed."""
 SAVE_EVERY = 86400.0
+TIDY_EVERY = 6 * 3600.0
+"""Seconds between two looks for what removed accounts have left."""
 _SAVE_RETRY = 3600.0
 _MOST_THREADS = 64
 
@@ -88,6 +90,7 @@ class ArchivedDriver:
         self._now = now
         self._threads = DaemonThreads("archives", _MOST_THREADS)
         self._busy: dict[str, asyncio.Future[Any]] = {}
+        self._tasks = Tasks("archives")
 
     async def open(self, opening: Opening, report: Callable[[Report], None]) -> "ArchivedSession":
         """Open a browser on the newest state of the profile; see `controller.driver.Driver.open`.
@@ -146,11 +149,34 @@ class ArchivedDriver:
         return await self._inner.end_orphans()
 
     def warm_up(self) -> None:
-        """See `MachineDriver.warm_up`."""
+        """See `MachineDriver.warm_up`. From now on, what is left here of removed accounts is deleted, too."""
         self._inner.warm_up()
+        self._tasks.start(self._keep_tidy())
+
+    async def _keep_tidy(self) -> None:
+        while True:
+            for profile in await asyncio.to_thread(recorded, self._data_dir):
+                try:
+                    await self._in_thread(profile.name, FETCH_SECONDS, self._delete_if_removed, profile=profile)
+                except (OSError, TimeoutError) as error:
+                    log.warning("What is left of a profile was not looked at: %s", _why(error))
+            await asyncio.sleep(TIDY_EVERY)
+
+    def _delete_if_removed(self, profile: Profile) -> None:
+        record = profile.record()
+        if record is None or not record.name:
+            return
+        newest = newest_use(self._store.marks(record.name))
+        if newest is not None and newest.kind is Kind.REMOVED and newest.epoch > record.epoch:
+            profile.delete()
+            self._vault.delete(profile)
+            shutil.rmtree(_transit(profile), ignore_errors=True)
+            profile.forget_record()
+            log.info("Deleted what was left here of a removed account")
 
     async def stop(self) -> None:
         """See `MachineDriver.stop`."""
+        await self._tasks.stop()
         await self._inner.stop()
 
 
@@ -195,7 +221,7 @@ class _Work:
             if any(profile.folder.iterdir()):
                 profile.set_aside()
             profile.prepare()
-        profile.put_record(Record(self._epoch, of))
+        profile.put_record(Record(self._epoch, of, name=name))
         self._is_announced = True  # it may be written even if its answer is lost
         store.write(name, Mark(self._epoch, Kind.OPEN), Manifest(self._now(), self._host))
 
@@ -219,7 +245,7 @@ class _Work:
             return 0
         size = self._upload(Mark(self._epoch, Kind.CLOSED), self.profile.folder)
         self._is_over = True
-        self.profile.put_record(Record(self._epoch, self._epoch, archived=True))
+        self.profile.put_record(Record(self._epoch, self._epoch, archived=True, name=self._name))
         self._store.prune(self._name)
         return size
 
@@ -250,7 +276,7 @@ class _Work:
             packed.unlink(missing_ok=True)
 
     def _own_folder(self) -> Path:
-        folder = self.profile.data_dir / "archives" / self.profile.name
+        folder = _transit(self.profile)
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         return folder
 
@@ -328,6 +354,11 @@ class ArchivedSession:
         await self._tasks.stop()
         await self._session.close()
         await self._archive()
+
+
+def _transit(profile: Profile) -> Path:
+    """Locate the folder of what is on its way to or from the archives."""
+    return profile.data_dir / "archives" / profile.name
 
 
 async def _wait(task: "asyncio.Task[None]") -> None:

@@ -58,11 +58,13 @@ class Record:
 
     epoch: of the last placement here. of: the epoch whose state the folder held before that placement's browser was
     started; 0 if the archives knew nothing of the profile. archived: the archives have all that is in the folder.
+    name: the account's, in the archives.
     """
 
     epoch: int
     of: int
     archived: bool = False
+    name: str = ""
 
 
 @unique

@@ -167,6 +167,10 @@ class Profile:
         new.replace(self._epoch)
         sync_folder(self.run)
 
+    def forget_record(self) -> None:
+        """Delete the record of what the folder holds. Raises OSError."""
+        self._epoch.unlink(missing_ok=True)
+
     def set_aside(self) -> None:
         """Move the browser's folder away for good; the next one starts empty. No browser may be open."""
         self.take_clean_mark()
@@ -238,6 +242,11 @@ class Profile:
 def _holds_session(path: Path) -> bool:
     stored = path.read_bytes()
     return any(mark in stored for mark in _SESSION_MARKS)
+
+
+def recorded(data_dir: Path) -> list[Profile]:
+    """Return the profiles whose folders have a `history.Record`. Blocking."""
+    return [Profile(data_dir.absolute(), path.stem) for path in run_folder(data_dir).glob("*.epoch")]
 
 
 def run_folder(data_dir: Path, host: str = "") -> Path:

@@ -267,6 +267,28 @@ async def test_a_removed_account_begins_with_nothing_wherever_its_folders_are(tm
 
 
 @virtual
+async def test_what_a_removed_account_left_on_machines_is_deleted(tmp_path):
+    world = World(tmp_path)
+    await world.use("a", 1)
+    await world.use("b", 2)
+    folders = [Profile.of(tmp_path / name, A).folder for name in "ab"]
+    assert all(folder.exists() for folder in folders)
+    for name in "ab":
+        world.drivers[name].warm_up()
+    await asyncio.sleep(60)
+    assert all(folder.exists() for folder in folders), "it is not removed"
+
+    await world.files.remove(A)
+    await asyncio.sleep(archived_driver.TIDY_EVERY)
+
+    assert not any(folder.exists() for folder in folders)
+    for driver in world.drivers.values():
+        await driver.stop()
+    await world.use("a", 3)
+    assert world.inner["a"].seen[-1] == 0
+
+
+@virtual
 async def test_a_folder_of_unknown_age_is_not_used(tmp_path):
     world = World(tmp_path)
     world.inner["a"].use(A, 9)
