@@ -196,8 +196,7 @@ class ClusterHosts:
 
         If it is cancelled or fails, any remains are ended in the background, and the account is not placed before that.
         """
-        home = None if self._archives is None else await self._archives.home(opening.account)
-        placement = await self._place(opening.account, home or Home("", alone=False))
+        placement = await self._place(opening.account, await self._home(opening.account))
         opening = replace(opening, epoch=placement.epoch)
         session = self._sessions[placement.epoch] = RemoteSession(self, placement, report)
         try:
@@ -217,6 +216,18 @@ class ClusterHosts:
         log.info("An account is open on host %s", placement.host)
         session.begin()
         return session
+
+    async def _home(self, account: str) -> Home:
+        """Return where an account's newest session is, trying for a while. Raises DriverError."""
+        ends_at = self._clock() + HOST_PATIENCE
+        while self._archives is not None:
+            try:
+                return await self._archives.home(account) or Home("", alone=False)
+            except DriverError:
+                if self._clock() >= ends_at:
+                    raise
+            await self._change()
+        return Home("", alone=False)
 
     async def _place(self, account: str, home: Home) -> Placement:
         ends_at = self._clock() + self._terms.fence + HOST_PATIENCE

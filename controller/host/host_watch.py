@@ -22,8 +22,10 @@ NO_HOST = "no host takes an account"
 LOOK_EVERY = 1.0
 NO_ARCHIVES = "the archives cannot be used"
 """Likewise."""
-CHECK_EVERY = 20.0
-"""Seconds between two checks of the archives."""
+CHECK_EVERY = 10.0
+"""Seconds between two checks of the archives. Two of them take less than an account's first five attempts."""
+CHECK_AGAIN = 3.0
+"""Seconds until a check that failed is repeated."""
 PATIENCE = 60.0
 """Seconds for which a machine may be lost before people are alerted."""
 _FAILED_CHECKS = 2
@@ -50,7 +52,7 @@ class HostWatch:
                 await self.check_archives()
             except Exception:
                 log.exception("The archives could not be checked")
-            await asyncio.sleep(CHECK_EVERY)
+            await asyncio.sleep(CHECK_AGAIN if self._archives_fail else CHECK_EVERY)
 
     async def check_archives(self) -> None:
         """Check the archives once. One failure may be an accident; people are alerted after the second in a row."""

@@ -9,9 +9,11 @@ from controller.accounts.policy import Policy
 from controller.accounts.reasons import Reason, State
 from controller.accounts.reports import Ended, Heard, Loaded, Ready
 from controller.driver import DriverError, Opening, SavedSession
+from controller.host.host_watch import HostWatch
 from controller.hosts import Home, HostState
 from controller.launch_slots import LaunchSlots
 from controller.manager import Manager
+from controller.troubles import Trouble
 from tests.controller.cluster.machines import TERMS, World
 from tests.controller.fakes import FakeDriver
 from tests.virtual_time import until, virtual, virtual_loop
@@ -249,13 +251,15 @@ class Archives(FakeDriver):
     def __init__(self):
         super().__init__()
         self.homes, self.epoch, self.gone = {}, 1 << 32, False
+        self.finds_homes = False
+        """It can still be read."""
 
     def next_epoch(self):
         self.epoch += 1
         return self.epoch
 
     async def home(self, account):
-        if self.gone:
+        if self.gone and not self.finds_homes:
             raise DriverError(Reason.LAUNCH_FAILED, "the archives do not answer in time")
         return self.homes.get(account)
 
@@ -296,6 +300,55 @@ async def test_archives_that_are_gone_open_nothing_and_move_nothing():
 
         assert world.running() == {A: ["b"]}
         assert [one.state for one in world.hosts.usage()] == [HostState.UP]
+
+
+class Told:
+    def __init__(self):
+        self.said = []
+
+    async def raise_trouble(self, reason, detail=""):
+        self.said.append(reason)
+
+    async def clear_trouble(self, reason):
+        self.said.append(("over", reason))
+
+
+@virtual
+@pytest.mark.parametrize("fails_at", ["the controller", "the host"])
+async def test_a_store_that_is_gone_is_one_incident_whatever_closes_meanwhile(fails_at):
+    """Its browser crashes while the store is gone: it waits and comes back, and all others never notice."""
+    archives, told, listener = Archives(), Told(), Listener()
+
+    def script(session):
+        asyncio.get_running_loop().call_later(1.0, session.report, Ready(session.opening.account))
+
+    async with World("b", archives=archives, script=script) as world:
+        slots = LaunchSlots(4)
+        watching = asyncio.create_task(HostWatch(world.hosts, slots, told, launches=4).run())
+        managers = [Manager(one, driver=world.hosts, slots=slots, policy=Policy(), listener=listener) for one in (A, B)]
+        for manager in managers:
+            await manager.start()
+        await until(lambda: all(one.get_status().is_connected for one in managers), within=120)
+        listener.notices.clear()
+        told.said.clear()
+
+        archives.gone = True
+        driver = world.machines["b"].driver
+        if fails_at == "the host":
+            archives.finds_homes = True
+            driver.fails = DriverError(Reason.LAUNCH_FAILED, "cannot write to the archives: no route")
+        next(one for one in driver.sessions if one.opening.account == A).report(Ended(Reason.SESSION_CLOSED))
+        await asyncio.sleep(1800)
+        assert told.said == [Trouble.ARCHIVES]
+        assert [one for one in listener.notices if isinstance(one, Transition) and (one.alert or one.number == B)] == []
+
+        archives.gone, driver.fails = False, None
+        await until(lambda: all(one.get_status().is_connected for one in managers), within=90)
+        assert told.said == [Trouble.ARCHIVES, ("over", Trouble.ARCHIVES)]
+        assert [one for one in listener.notices if isinstance(one, Transition) and one.alert] == []
+        watching.cancel()
+        for manager in managers:
+            await manager.stop()
 
 
 @virtual
