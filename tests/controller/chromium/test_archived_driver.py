@@ -356,14 +356,15 @@ class Blocked:
 
 
 async def test_a_store_that_hangs_at_a_close_leaves_the_newest_state_here(tmp_path, monkeypatch):
-    monkeypatch.setattr(archived_driver, "ARCHIVE_SECONDS", 0.1)
     world = World(tmp_path)
     await world.use("a", 1)
     session = await world.open("a")
     world.inner["a"].use(A, 2)
     upload = Blocked(monkeypatch, "upload")
     upload.hangs = True
-    await session.close()
+    with monkeypatch.context() as hasty:
+        hasty.setattr(archived_driver, "ARCHIVE_SECONDS", 0.1)
+        await session.close()
 
     assert await world.files.home(A) == Home("a", alone=True)
     with pytest.raises(DriverError) as told:
@@ -376,20 +377,21 @@ async def test_a_store_that_hangs_at_a_close_leaves_the_newest_state_here(tmp_pa
 
 
 async def test_a_store_that_hangs_fails_an_opening_and_nothing_else(tmp_path, monkeypatch):
-    monkeypatch.setattr(archived_driver, "FETCH_SECONDS", 0.1)
-    monkeypatch.setattr(archived_driver, "UNDO_SECONDS", 0.1)
-    monkeypatch.setattr(archive_files, "SECONDS", 0.1)
     world = World(tmp_path)
     await world.use("a", 1)
     epoch = world.files.next_epoch()
     marks = Blocked(monkeypatch, "marks")
     marks.hangs = True
 
-    with pytest.raises(DriverError, match="do not answer in time") as told:
-        await world.drivers["a"].open(Opening(A, epoch=epoch), lambda _: None)
-    assert told.value.reason is Reason.LAUNCH_FAILED
-    with pytest.raises(DriverError, match="do not answer in time"):
-        await world.files.home(A)
+    with monkeypatch.context() as hasty:
+        for limit in ("FETCH_SECONDS", "UNDO_SECONDS"):
+            hasty.setattr(archived_driver, limit, 0.1)
+        hasty.setattr(archive_files, "SECONDS", 0.1)
+        with pytest.raises(DriverError, match="do not answer in time") as told:
+            await world.drivers["a"].open(Opening(A, epoch=epoch), lambda _: None)
+        assert told.value.reason is Reason.LAUNCH_FAILED
+        with pytest.raises(DriverError, match="do not answer in time"):
+            await world.files.home(A)
     marks.hangs = False
     await world.use("a", 2)
 
