@@ -17,7 +17,7 @@ from controller.incidents import Incident, Note
 from controller.registry import Registry
 from handlers.alerts.incidents import delivery
 from handlers.alerts.incidents.book import Book
-from handlers.alerts.incidents.delivery import Action, Edit, OpenTopic, Remind, Send, Withdraw
+from handlers.alerts.incidents.delivery import Action, Edit, OpenTopic, Remind, Send
 from handlers.alerts.incidents.incident_text import Offers, Reader
 from handlers.alerts.incidents.ledger import Ledger
 from handlers.alerts.incidents.policy import AlertPolicy, PolicyOf
@@ -70,10 +70,13 @@ class Context:
 
 @dataclass(frozen=True, slots=True)
 class _DeliveryLoop:
-    """One of a worker's two loops, with its lane and actions: what makes a sound never waits behind an edit."""
+    """One of a worker's loops, with its lane and actions: what makes a sound never waits behind an edit.
+
+    Nor does an end behind edits of what lasts: until it is shown, the alert contradicts the account's card.
+    """
 
     lane: Lane
-    does: tuple[type[Action], ...]
+    does: Callable[[Incident, Action], bool]
     woken: asyncio.Event = field(default_factory=asyncio.Event)
     hurried: asyncio.Event = field(default_factory=asyncio.Event)
     """Set to cut a back-off after an error short."""
@@ -104,8 +107,14 @@ class Worker:
         self.forum = False
         """Whether each account has its own topic here."""
         self._context = context
-        self._sounding = _DeliveryLoop(Lane.ALERTS, (Send, Remind, OpenTopic))
-        self._updating = _DeliveryLoop(Lane.UPDATES, (Edit, Withdraw))
+        self._sounding = _DeliveryLoop(Lane.ALERTS, _sounds)
+        self._ending = _DeliveryLoop(Lane.ANSWERS, _ends)
+        self._updating = _DeliveryLoop(
+            Lane.UPDATES, lambda of, action: not _sounds(of, action) and not _ends(of, action)
+        )
+        self._loops = (self._sounding, self._ending, self._updating)
+        self._edited: set[int] = set()
+        """Incidents whose edit is under way: a later edit must not overtake it."""
         self._seen: dict[int, float] = dict.fromkeys((each.id for each in self.book.incidents), float("-inf"))
         """When an incident was first seen here, by the loop's clock: new ones wait for others to join them."""
         self._done: dict[int, Incident] = {}
@@ -133,7 +142,7 @@ class Worker:
 
     def wake(self) -> None:
         """Examine the book."""
-        for loop in (self._sounding, self._updating):
+        for loop in self._loops:
             loop.idle.clear()
             loop.woken.set()
 
@@ -152,23 +161,23 @@ class Worker:
 
     def try_again(self) -> None:
         """Retry at once whatever could not be sent, regardless of back-off."""
-        for loop in (self._sounding, self._updating):
+        for loop in self._loops:
             loop.hurried.set()
         self.wake()
 
     async def until_idle(self) -> None:
         """Wait until nothing is left that could be sent now."""
-        for loop in (self._sounding, self._updating):
+        for loop in self._loops:
             await loop.idle.wait()
 
     async def look(self) -> None:
-        """Wait until both loops have re-examined the book, or are sending. Raises RuntimeError if it has ended."""
+        """Wait until all loops have re-examined the book, or are sending. Raises RuntimeError if it has ended."""
         if self.task is not None and self.task.done():
             raise RuntimeError("the worker of a chat has ended")
-        for loop in (self._sounding, self._updating):
+        for loop in self._loops:
             loop.looked.clear()
         self.wake()
-        for loop in (self._sounding, self._updating):
+        for loop in self._loops:
             if not loop.delivering.is_set():
                 await loop.looked.wait()
 
@@ -177,7 +186,7 @@ class Worker:
         if any(delivery.is_uncertain(each) for each in self.book.incidents):
             log.warning("An alert of chat %d may have been sent before the end: it is sent again", self.chat)
         await self._look_at_chat()
-        await asyncio.gather(self._use(self._sounding), self._use(self._updating), self._watch_chat())
+        await asyncio.gather(*map(self._use, self._loops), self._watch_chat())
 
     # --- the loop -----------------------------------------------------------------------------------------------------
 
@@ -254,13 +263,23 @@ class Worker:
                 incident = None if work.incident is None else self.book.get(work.incident)
                 await self._sender.send_note(chat, work, incident)
             else:
-                await self._sender.perform(chat, *work)
+                await self._perform(chat, *work)
         except (*PASSING, ChatGoneError):
             raise
         except ChatError as error:
             await self._refused(key, work, error)
         else:
             self._refusals.pop(key, None)
+
+    async def _perform(self, chat: Messenger, incident: Incident, action: Action) -> None:
+        edits = isinstance(action, Edit)
+        if edits:
+            self._edited.add(incident.id)
+        try:
+            await self._sender.perform(chat, incident, action)
+        finally:
+            if edits:
+                self._edited.discard(incident.id)
 
     def _next(self, loop: _DeliveryLoop) -> tuple[_Work | None, float]:
         """Return a loop's next action, else the seconds until there is one."""
@@ -285,7 +304,7 @@ class Worker:
                 self._done[incident.id] = incident
             elif isinstance(action, datetime):
                 pauses.append((action - now).total_seconds())
-            elif isinstance(action, loop.does):
+            elif loop.does(incident, action) and incident.id not in self._edited:
                 wait = self._wait(incident, action, loop_now)
                 if wait <= 0:
                     return (incident, action), 0.0
@@ -294,7 +313,7 @@ class Worker:
             may_follow = note.incident is None or (
                 (one := book.get(note.incident)) is not None and one.told_at is not None
             )
-            if may_follow and note.sounds == (loop is self._sounding):
+            if may_follow and loop is (self._sounding if note.sounds else self._updating):
                 wait = self._refusals.get((note.id, Note.__name__), _Refusals()).not_before - loop_now
                 if wait <= 0:
                     return note, 0.0
@@ -378,3 +397,12 @@ class Worker:
             self._is_gone(error)
         except ChatError as error:
             log.info("Chat %d could not be looked at: %s", self.chat, error)
+
+
+def _sounds(_: Incident, action: Action) -> bool:
+    return isinstance(action, Send | Remind | OpenTopic)
+
+
+def _ends(incident: Incident, action: Action) -> bool:
+    """Return whether an action shows that an incident is over."""
+    return isinstance(action, Edit) and incident.over_at is not None

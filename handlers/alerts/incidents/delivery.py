@@ -2,8 +2,8 @@
 
 `next_action` compares what an incident should say with what its chat shows; `sent` and the like record what was done.
 The first message takes precedence over everything; edits of a growing incident are spaced, so that a storm leaves some
-of the chat's budget to others; its end is shown at once. A timestamp in the future means that the clock was set back,
-and is not waited for.
+of the chat's budget to others; its end is shown at once, or within seconds where it keeps coming back. A timestamp in
+the future means that the clock was set back, and is not waited for.
 """
 
 from collections.abc import Sequence
@@ -229,10 +229,12 @@ def _edit_due(incident: Incident, now: datetime, policy: AlertPolicy) -> datetim
     if incident.edited_at is None or incident.told_at is None:
         return None
     times = max(entry.times for entry in incident.entries)
-    if times > policy.steady:
+    if incident.over_at is not None:
+        if times <= policy.steady:
+            return None
+        wait = policy.spacing_young
+    elif times > policy.steady:
         wait = min(policy.spacing_old * times, policy.spacing_flapping)
-    elif incident.over_at is not None:
-        return None
     else:
         young = incident.edited_at - incident.told_at <= policy.young
         wait = policy.spacing_young if young else policy.spacing_old

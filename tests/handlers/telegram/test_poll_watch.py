@@ -115,7 +115,7 @@ async def test_updates_that_are_numbered_lower_after_a_quiet_week_are_heard_and_
     assert sum("nobody1" in text for text in rig.bot_texts(ADMIN)) == 1
 
 
-@pytest.mark.parametrize("result", ["yes", [1, None, "x"], [{"update_id": "seven", "message": {}}], {"update_id": 7}])
+@pytest.mark.parametrize("result", ["yes", [1, None, {"update_id": "seven"}]])
 async def test_a_poll_that_is_answered_with_garbage_is_tried_again_at_a_pace(rig: Rig, result):
     await rig.answer(ADMIN, "/help", "Switchboard")
     polls = len(rig.client.requests("getUpdates"))
