@@ -115,7 +115,15 @@ def assemble(
     codes = Codes(
         queue, tasks, accounts=accounts, recipients=recipients, messages=messages, link_queues=link_queues, clock=clock
     )
-    cards = Cards(queue, tasks, accounts=accounts, recipients=recipients, messages=messages, clock=clock)
+    cards = Cards(
+        queue,
+        tasks,
+        accounts=accounts,
+        recipients=recipients,
+        messages=messages,
+        link_queues=link_queues,
+        clock=clock,
+    )
 
     feed = Feed(
         queue,
@@ -134,11 +142,17 @@ def assemble(
         link_queues, accounts=accounts, messages=messages, responder=responder, tasks=tasks
     )
     linking = Linking(
-        link_queues, link_queue_messages, accounts=accounts, codes=codes, responder=responder, tasks=tasks
+        link_queues,
+        link_queue_messages,
+        accounts=accounts,
+        codes=codes,
+        responder=responder,
+        tasks=tasks,
+        look_at_card=cards.look_at_account,
     )
     actions = AccountActions(context, cards=cards, codes=codes, linking=linking, feed=feed)
     alert_actions = AlertActions(context, alerts=alerts, recipients=recipients, duty=duty)
-    detail, restoring = Detail(context), RestoreActions(context, actions)
+    detail, restoring = Detail(context, link_queues), RestoreActions(context, actions)
     account_commands = AccountCommands(
         context, actions=actions, restoring=restoring, detail=detail, status_list=StatusList(context)
     )

@@ -122,12 +122,12 @@ class TelegramService:
     async def raise_trouble(self, reason: Trouble, detail: str = "") -> None:
         """Notify admins of a trouble of the controller itself (`controller.troubles`), or of news about it."""
         await self.alerts.announcer.trouble(Kind.ALERT, reason, detail)
-        self._cards.refresh_all()  # all accounts may be waiting for this now
+        self._cards.look_at()  # all accounts may be waiting for this now
 
     async def clear_trouble(self, reason: Trouble) -> None:
         """Notify admins that a trouble of the controller is over."""
         await self.alerts.announcer.trouble(Kind.OVER, reason)
-        self._cards.refresh_all()
+        self._cards.look_at()
 
     # --- queries by the monitoring ------------------------------------------------------------------------------------
 
@@ -199,4 +199,4 @@ class TelegramService:
     async def _refresh_cards(self) -> None:
         """Compare every card once the accounts have been loaded: most have been edited by then, at no cost."""
         await asyncio.sleep(CARDS_AFTER)
-        self._cards.refresh_all()
+        self._cards.look_at()  # what changed while the program was not running

@@ -18,6 +18,7 @@ from handlers.texts.answers import clip, title, title_and_number
 from handlers.texts.display_state import ICONS, WAITING_FOR_PEOPLE, DisplayState, display_state, past_display_state
 from handlers.texts.vocabulary import STAGES, WHY, clock, count, span
 
+QUEUED_TO_LINK = "In line to be linked: its code comes when those before it are scanned."
 CODE_VOID = "🚫 This code is no longer valid."
 CARD_BELOW = "⤵️ This account’s card stands below."
 CODE_LEFT = "🚫 This code is no longer valid. I may not delete its picture: please delete it yourself."
@@ -43,9 +44,18 @@ def overview_line(account: Account, status: Status, now: datetime) -> str:
 
 
 def detail(
-    account: Account, status: Status, now: datetime, loads: Sequence[BuildLoaded] = (), *, may: bool = True
+    account: Account,
+    status: Status,
+    now: datetime,
+    loads: Sequence[BuildLoaded] = (),
+    *,
+    may: bool = True,
+    queued: bool = False,
 ) -> str:
-    """Describe one account in full. loads: the page builds it has loaded, newest first. may: the reader acts on it."""
+    """Describe one account in full.
+
+    loads: the page builds it has loaded, newest first. may: the reader acts on it. queued: as in `card`.
+    """
     stands = display_state(status)
     rows = [f"{ICONS[stands]} {title_and_number(account)}", f"<b>{stands}</b>, {_since(status, now)}"]
     if status.state is State.CONNECTING:
@@ -65,7 +75,9 @@ def detail(
         rows.append(f"Last heard from WhatsApp {span((now - status.last_activity).total_seconds())} ago")
     rows += _of_page(status)
     rows += _of_build(loads, status, now)
-    if not status.linked:
+    if queued:
+        rows.append(QUEUED_TO_LINK)
+    elif not status.linked:
         rows.append(f"Not linked: /link {account.number} sends a code" if may else "Not linked")
     return "\n".join(rows)
 
@@ -130,14 +142,17 @@ def history(
     return "\n".join(rows)
 
 
-def card(account: Account, status: Status, now: datetime, note: str = "") -> str:
+def card(account: Account, status: Status, now: datetime, note: str = "", *, queued: bool = False) -> str:
     """Describe an account's state in two to four lines that stay true until it changes: times, not durations.
 
-    note: further text for whoever asked; HTML.
+    note: further text for whoever asked; HTML. queued: it waits in somebody's linking queue, and its turn has not come.
     """
     stands = display_state(status)
-    rows = [f"{ICONS[stands]} {title_and_number(account)}", f"<b>{stands}</b>{_card_why(status, stands, now)}"]
-    if (following := _next(status, now)) and not status.is_connected:
+    why = f" since {clock(status.since, now)}" if queued else _card_why(status, stands, now)
+    rows = [f"{ICONS[stands]} {title_and_number(account)}", f"<b>{stands}</b>{why}"]
+    if queued:
+        rows.append(QUEUED_TO_LINK)
+    elif (following := _next(status, now)) and not status.is_connected:
         rows.append(following)
     rows += _asked(status)
     if note:

@@ -9,6 +9,7 @@ from controller.registry import Account
 from handlers.chat.request import Request
 from handlers.telegram.actions.context import Context
 from handlers.telegram.ui import keyboards
+from handlers.telegram.ui.link_queues import LinkQueues
 from handlers.texts import status as status_text
 
 log = logging.getLogger(__name__)
@@ -20,14 +21,15 @@ LOADS = 50
 class Detail:
     """Answers /status NUMBER and an account's button."""
 
-    def __init__(self, context: Context) -> None:
+    def __init__(self, context: Context, link_queues: LinkQueues) -> None:
+        self._link_queues = link_queues
         self._people, self._accounts, self._records = context.people, context.accounts, context.records
         self._responder, self._clock = context.responder, context.clock
 
     async def show(self, request: Request, account: Account) -> None:
         """Show the account to the person."""
         status = self._accounts.status(account.number)
-        may = self._people.may(request.user, account)
+        may, queued = self._people.may(request.user, account), self._link_queues.waits(account.number)
         keyboard = keyboards.detail(
             account,
             status,
@@ -35,7 +37,7 @@ class Detail:
             has_copies=status.restorable and await self._has_copies(account),
         )
         loads = await self._loads(account)
-        text = status_text.detail(account, status, self._clock(), loads, may=may)
+        text = status_text.detail(account, status, self._clock(), loads, may=may, queued=queued)
         await self._responder.answer(request, text, keyboard)
 
     async def _loads(self, account: Account) -> Sequence[BuildLoaded]:

@@ -41,9 +41,10 @@ class Linking:
         codes: Codes,
         responder: Responder,
         tasks: Tasks,
+        look_at_card: Callable[[str], None] = lambda _: None,
     ) -> None:
         self._queues, self._messages, self._accounts, self._codes = queues, messages, accounts, codes
-        self._responder, self._tasks = responder, tasks
+        self._responder, self._tasks, self._look_at_card = responder, tasks, look_at_card
         self._ahead = OpenAhead(accounts, tasks)
         self._waiting: dict[str, tuple[Request, Begin]] = {}
         """How to start the accounts that wait for their turn, and those whose turn has just come."""
@@ -52,8 +53,7 @@ class Linking:
 
     def waits(self, number: str) -> bool:
         """Return whether an account is queued and its turn has not come yet."""
-        turn = self._queues.position(number)
-        return turn is not None and not turn.open
+        return self._queues.waits(number)
 
     async def take_ahead(self, number: str) -> bool:
         """Take over an account that was opened in advance; return whether it is already connecting."""
@@ -76,6 +76,7 @@ class Linking:
         if not turn.open:
             self._waiting[number] = (request, begin)
             self._look_ahead(request.user)
+            self._look_at_card(number)
             self._messages.show_queue(request)
         elif known:
             await self._start(number, lambda: begin(request))  # it is in progress: the answer says so
@@ -89,6 +90,7 @@ class Linking:
                 self._waiting[account.number] = (request, begin)
                 if self._queues.join(request.user, account.number).open:
                     self._begin_soon(account.number)
+                self._look_at_card(account.number)
         self._look_ahead(request.user)
         self._messages.show_queue(request, problems)
 
@@ -159,6 +161,7 @@ class Linking:
         for each in numbers:
             self._waiting.pop(each, None)
             self._ahead.give_up(each)
+            self._look_at_card(each)
         self._messages.end(person, [account for each in numbers if (account := self._account(each)) is not None])
         if numbers[0] not in self._beginning:  # otherwise it is closed as soon as it has started
             await self._close(numbers[0])
@@ -256,12 +259,14 @@ class Linking:
         if person is None:
             return
         following = self._queues.leave(number)
+        self._look_at_card(number)
         self._waiting.pop(number, None)
         if account is not None and outcome is not None:
             self._messages.add_outcome(person, account, outcome)
         self._ahead.give_up(number)
         self._look_ahead(person)
         if following is not None:
+            self._look_at_card(following)
             self._begin_soon(following)
         if self._queues.queue(person) is None:
             self._messages.end(person)

@@ -14,10 +14,10 @@ Note = Callable[[Status], str]
 """Returns additional text for a card, as HTML; "" once it no longer applies."""
 
 
-def of_one(account: Account, status: Status, now: datetime, note: Note | None = None) -> Text:
-    """Return the card of one account."""
-    words = status_text.card(account, status, now, "" if note is None else note(status))
-    return Text(words, keyboards.under_card(account.number, status.remedies))
+def of_one(account: Account, status: Status, now: datetime, note: Note | None = None, *, queued: bool = False) -> Text:
+    """Return the card of one account. queued: it waits in a linking queue, where another start changes nothing."""
+    words = status_text.card(account, status, now, "" if note is None else note(status), queued=queued)
+    return Text(words, keyboards.under_card(account.number, [] if queued else status.remedies))
 
 
 def of_many(shown: Sequence[tuple[Account, Status]], now: datetime) -> Text:

@@ -35,6 +35,7 @@ from handlers.chat.send_queue import SendQueue
 from handlers.ports import Messages
 from handlers.telegram.ui import card_text
 from handlers.telegram.ui.card_text import Note
+from handlers.telegram.ui.link_queues import LinkQueues
 from handlers.texts import status as status_text
 
 log = logging.getLogger(__name__)
@@ -90,10 +91,11 @@ class Cards:
         accounts: Registry,
         recipients: Recipients,
         messages: Messages,
+        link_queues: LinkQueues,
         clock: Callable[[], datetime],
     ) -> None:
         self._queue, self._tasks, self._accounts, self._clock = queue, tasks, accounts, clock
-        self._recipients, self._messages = recipients, messages
+        self._recipients, self._messages, self._link_queues = recipients, messages, link_queues
         self._pages: dict[Place, list[_Page]] = {}
         """The pages of each place, the most recently requested last."""
         self._guests: set[tuple[str, int]] = set()
@@ -167,24 +169,23 @@ class Cards:
         except UnknownAccountError:
             return None
 
-    def look_at(self, chat: int) -> None:
-        """Re-examine all cards of a chat, after what its people may see has changed. Returns at once."""
-        for place, pages in self._pages.items():
-            if place.chat == chat:
-                for page in pages:
-                    self._wake(page)
-
-    def refresh_all(self) -> None:
-        """Update every card with what changed while the program was not running, or when it was killed."""
-        for pages in self._pages.values():
-            for page in pages:
+    def look_at_account(self, number: str) -> None:
+        """Re-examine the existing cards of an account, which joined or left a linking queue. Returns at once."""
+        for page in self._all():
+            if number in page.numbers:
                 self._wake(page)
 
-    def came_back(self, chat: int) -> None:
-        """Update a chat's cards if it could not be written to: somebody has written there again.
+    def look_at(self, chat: int | None = None) -> None:
+        """Re-examine all cards, or those of a chat after what its people may see has changed. Returns at once."""
+        for page in self._all():
+            if chat in {None, page.place.chat}:
+                self._wake(page)
 
-        Returns at once.
-        """
+    def _all(self) -> list[_Page]:
+        return [page for pages in self._pages.values() for page in pages]
+
+    def came_back(self, chat: int) -> None:
+        """Update a chat's cards if it could not be written to, and somebody has written there. Returns at once."""
         if chat not in self._unwritable:
             return
         self._unwritable.discard(chat)
@@ -202,13 +203,12 @@ class Cards:
         else:
             places = self._recipients.of_card(account)
         found = set()
-        for pages in self._pages.values():
-            for page in pages:
-                if number in page.numbers:
-                    found.add(page.place.chat)
-                    self._wake(page)
-                elif page.asked and self._is_in_line(page):
-                    self._wake(page)  # somebody may have left the queue
+        for page in self._all():
+            if number in page.numbers:
+                found.add(page.place.chat)
+                self._wake(page)
+            elif page.asked and self._is_in_line(page):
+                self._wake(page)  # somebody may have left the queue
         for place in places:
             if place.chat not in found:
                 page = self._room(place)
@@ -424,7 +424,9 @@ class Cards:
                 shown.append((account, status))
         if not shown:
             return None
-        return card_text.of_many(shown, now) if page.shared else card_text.of_one(*shown[0], now, page.note)
+        if page.shared:
+            return card_text.of_many(shown, now)
+        return card_text.of_one(*shown[0], now, page.note, queued=self._link_queues.waits(shown[0][0].number))
 
     def _drop_note(self, page: _Page) -> None:
         """Discard a note that no longer applies, so that it does not reappear if the account returns to this state."""

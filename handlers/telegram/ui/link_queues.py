@@ -53,6 +53,11 @@ class LinkQueues:
         assert place is not None
         return place
 
+    def waits(self, number: str) -> bool:
+        """Return whether an account is queued and its turn has not come yet."""
+        place = self.position(number)
+        return place is not None and not place.open
+
     def leave(self, number: str) -> str | None:
         """Remove an account from its queue; return the account whose turn that makes it, if any."""
         person = self._person_of.pop(number, None)

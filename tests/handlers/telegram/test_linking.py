@@ -91,6 +91,27 @@ async def test_a_code_that_is_there_before_its_turn_is_shown_when_the_one_before
     assert "scanned" not in over["text"]
 
 
+async def test_the_card_of_one_that_waits_says_so_until_its_turn_comes(rig: Rig, monkeypatch):
+    monkeypatch.setattr(open_ahead, "MOST", 0)
+    await rig.answer(ADMIN, "/help", "Switchboard")
+    rig.accounts.put(PARIS, "Paris", owner=ADMIN)
+    rig.accounts.move(PARIS, State.DISCONNECTED, Reason.LOGGED_OUT)
+    card = await rig.seen(ADMIN, lambda m: "Paris" in m["text"] and "/link sends a new code" in m["text"])
+    await rig.say(ADMIN, f"/link {BERLIN} Support Berlin")
+    await until(lambda: started(rig) == [BERLIN], "the first begins")
+    await rig.say(ADMIN, f"/link {PARIS}")
+
+    def now() -> dict:
+        return rig.client.message(ADMIN, card["message_id"])
+
+    await until(lambda: "In line to be linked" in now()["text"], "the card says that it waits")
+    assert "/link" not in now()["text"] and now()["buttons"] == []
+    await rig.answer(ADMIN, "/status Paris", "In line to be linked")
+    rig.accounts.move(BERLIN, State.CONNECTED, Reason.LINKED)
+    await rig.seen(ADMIN, lambda m: "🟡 Paris" in m["text"])
+    assert not any("In line to be linked" in text for text in rig.bot_texts(ADMIN) if "Attempts" not in text)
+
+
 async def test_what_was_opened_ahead_is_closed_if_it_waits_no_more(rig: Rig):
     told = await in_line(rig)
     await rig.press(told, "Stop")
