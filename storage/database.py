@@ -149,7 +149,10 @@ class Database:
         Raises StorageError, UnknownOutcomeError.
         """
         async with self._transaction() as transaction:
-            yield transaction.connection
+            connection = transaction.connection
+            await _retry_while_locked(lambda: connection.execute("BEGIN IMMEDIATE"))
+            yield connection
+            await transaction.finish(connection.commit())
 
     async def write(
         self,
@@ -160,35 +163,31 @@ class Database:
     ) -> None:
         """Run statements in a transaction, each for all of its rows.
 
-        plan: returns them, called within the transaction. They and the commit take one visit to SQLite's thread: each
-        visit costs two switches of threads, which are milliseconds on a busy machine, while all other transactions
+        plan: returns them, called when the transaction's turn has come. All of it takes one visit to SQLite's thread:
+        each visit costs two switches of threads, which are milliseconds on a busy machine, while all other transactions
         wait. on_commit: called after the commit and before the next transaction begins, even if the caller is no longer
         waiting. urgent: go ahead of whatever else waits. For records of what has happened outside already, such as a
         message that the chat has: a crash before the commit makes it happen twice.
 
         Raises StorageError, UnknownOutcomeError.
         """
-        async with self._transaction(on_commit, urgent=urgent) as transaction:
-            connection = transaction.connection
-            visit, raw = connection._execute, connection._conn  # noqa: SLF001 - one statement a visit else
-            transaction.commit = functools.partial(visit, _execute_and_commit, raw, plan())
+        async with self._transaction(urgent=urgent) as transaction:
+            statements, connection = plan(), transaction.connection
+            visit: Any = connection._execute  # noqa: SLF001 - what it offers itself is one statement a visit
+            raw = connection._conn  # noqa: SLF001
+            await _retry_while_locked(
+                lambda: transaction.finish(visit(_execute_and_commit, raw, statements), on_commit)
+            )
 
     @contextlib.asynccontextmanager
-    async def _transaction(
-        self, on_commit: Callable[[], None] | None = None, *, urgent: bool = False
-    ) -> AsyncIterator["_Transaction"]:
-        commit: asyncio.Future[None] | None = None
+    async def _transaction(self, *, urgent: bool = False) -> AsyncIterator["_Transaction"]:
+        transaction = _Transaction(self._connection)
         try:
-            async with self._taking_turns(urgent=urgent) as connection:
-                await _retry_while_locked(lambda: connection.execute("BEGIN IMMEDIATE"))
-                transaction = _Transaction(connection, connection.commit)
+            async with self._taking_turns(urgent=urgent):
                 yield transaction
-                commit = asyncio.ensure_future(transaction.commit())
-                commit.add_done_callback(functools.partial(_after, on_commit))
-                await asyncio.shield(commit)
         except StorageError as error:
-            if commit is not None and not commit.done():
-                raise UnknownOutcomeError(str(error), commit) from error
+            if transaction.commit is not None and not transaction.commit.done():
+                raise UnknownOutcomeError(str(error), transaction.commit) from error
             raise
 
     async def rows(self, sql: str, parameters: Sequence[Any] = ()) -> list[sqlite3.Row]:
@@ -234,16 +233,27 @@ class Database:
 
 @dataclass(slots=True)
 class _Transaction:
-    """A transaction that has begun. commit: how to end it."""
+    """A transaction whose turn has come. commit: its end under way, which outlives whoever waits for it."""
 
     connection: aiosqlite.Connection
-    commit: Callable[[], Coroutine[Any, Any, None]]
+    commit: "asyncio.Future[None] | None" = None
+
+    async def finish(self, commit: Coroutine[Any, Any, None], on_commit: Callable[[], None] | None = None) -> None:
+        """Wait for the commit."""
+        self.commit = asyncio.ensure_future(commit)
+        self.commit.add_done_callback(functools.partial(_after, on_commit))
+        await asyncio.shield(self.commit)
 
 
 def _execute_and_commit(connection: sqlite3.Connection, statements: Sequence[tuple[str, Rows]]) -> None:
-    for sql, rows in statements:
-        connection.executemany(sql, rows)
-    connection.commit()
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        for sql, rows in statements:
+            connection.executemany(sql, rows)
+        connection.commit()
+    except BaseException:
+        connection.rollback()
+        raise
 
 
 def _consume(rollback: "asyncio.Future[None]") -> None:

@@ -202,6 +202,12 @@ async def test_another_programs_lock_is_told(path, monkeypatch):
         with pytest.raises(StorageError, match="locked"):
             async with database.transaction():
                 pass
+        with pytest.raises(StorageError, match="locked"):
+            await database.write(lambda: [("INSERT INTO one VALUES (?)", [(0,)])])
+        monkeypatch.setattr("storage.database.BUSY_SECONDS", 5.0)
+        writing = asyncio.create_task(database.write(lambda: [("INSERT INTO one VALUES (?)", [(1,)])]))
+        await asyncio.sleep(0.3)
         other.close()
+        await writing
         async with database.transaction() as connection:
             await connection.execute("INSERT INTO one VALUES (1)")

@@ -97,9 +97,9 @@ async def read(database):
     await database.rows("SELECT * FROM one")
 
 
-CALLS = [(write, at) for at in range(5)] + [(write_at_once, at) for at in range(2)] + [(read, 0)]
-"""BEGIN, three statements and COMMIT; BEGIN and the rest at once; and one SELECT."""
-COMMITS = [(write, 4), (write_at_once, 1)]
+CALLS = [(write, at) for at in range(5)] + [(write_at_once, 0)] + [(read, 0)]
+"""BEGIN, three statements and COMMIT; all of these at once; and one SELECT."""
+COMMITS = [(write, 4), (write_at_once, 0)]
 
 
 async def count(database):
