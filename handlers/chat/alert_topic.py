@@ -1,25 +1,28 @@
-"""A messenger that routes a chat's alerts to one topic of it: messages sent to such a chat get that topic.
+"""Messengers that know topics, so that senders need not: alerts to one topic, and General if a topic is gone.
 
-It wraps the messenger for the alert lanes, so that senders need not know. A message with a topic of its own keeps it.
-Such a chat does not count as a forum: accounts get no topics beside the one that is set.
+They wrap the messenger, one for the lanes of alerts and one for the others. A chat with a topic for alerts does not
+count as a forum: accounts get no topics beside the one that is set.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 
+from handlers.chat.errors import TopicGoneError
 from handlers.chat.messages import Place, Text
 from handlers.chat.messenger import ChatInfo, Messenger
 
 
-class AlertTopics:
-    """topics: chat → the topic for alerts; may change at any time."""
+class InTopics:
+    """Sends where a request came from: to General if its topic is closed or deleted meanwhile."""
 
-    def __init__(self, messenger: Messenger, topics: Mapping[int, int]) -> None:
-        self._messenger, self._topics = messenger, topics
+    def __init__(self, messenger: Messenger) -> None:
+        self._messenger = messenger
 
     async def send(self, place: Place, text: Text, *, silent: bool = False, reply_to: int | None = None) -> int:
-        """Send a message, to the chat's topic if it has one."""
-        return await self._messenger.send(self._placed(place), text, silent=silent, reply_to=reply_to)
+        """Send a message."""
+        return await self._in_topic(
+            place, lambda there: self._messenger.send(there, text, silent=silent, reply_to=reply_to)
+        )
 
     async def send_picture(
         self,
@@ -31,14 +34,17 @@ class AlertTopics:
         silent: bool = False,
         reply_to: int | None = None,
     ) -> int:
-        """Send a picture, to the chat's topic if it has one."""
-        return await self._messenger.send_picture(
-            self._placed(place), picture, caption, protect=protect, silent=silent, reply_to=reply_to
+        """Send a picture."""
+        return await self._in_topic(
+            place,
+            lambda there: self._messenger.send_picture(
+                there, picture, caption, protect=protect, silent=silent, reply_to=reply_to
+            ),
         )
 
     async def is_forum(self, chat: int) -> bool:
-        """Return whether accounts have their own topics in the chat."""
-        return await self._messenger.is_forum(chat) and chat not in self._topics
+        """Delegate to the messenger."""
+        return await self._messenger.is_forum(chat)
 
     async def edit(self, chat: int, message: int, text: Text) -> None:
         """Delegate to the messenger."""
@@ -68,5 +74,35 @@ class AlertTopics:
         """Delegate to the messenger."""
         return await self._messenger.open_topic(chat, name)
 
-    def _placed(self, place: Place) -> Place:
-        return place if place.topic is not None else replace(place, topic=self._topics.get(place.chat))
+    async def _in_topic(self, place: Place, send: Callable[[Place], Awaitable[int]]) -> int:
+        try:
+            return await send(place)
+        except TopicGoneError:
+            if place.topic is None:
+                raise
+            return await send(replace(place, topic=None))
+
+
+class AlertTopics(InTopics):
+    """Sends alerts to the topic that is set for their chat, if one is. A message with a topic of its own keeps it.
+
+    topics: chat → the topic for alerts; may change at any time. lost: called with a chat whose topic takes nothing.
+    """
+
+    def __init__(self, messenger: Messenger, topics: Mapping[int, int], lost: Callable[[int], None]) -> None:
+        super().__init__(messenger)
+        self._topics, self._lost = topics, lost
+
+    async def is_forum(self, chat: int) -> bool:
+        """Return whether accounts have their own topics in the chat."""
+        return await self._messenger.is_forum(chat) and chat not in self._topics
+
+    async def _in_topic(self, place: Place, send: Callable[[Place], Awaitable[int]]) -> int:
+        topic = self._topics.get(place.chat)
+        if place.topic is not None or topic is None:
+            return await send(place)
+        try:
+            return await send(replace(place, topic=topic))
+        except TopicGoneError:
+            self._lost(place.chat)
+            return await send(place)

@@ -4,7 +4,7 @@ import asyncio
 import logging
 
 from controller.tasks import Tasks
-from handlers.chat.errors import ChatError
+from handlers.chat.errors import ChatError, MessageGoneError, RefusedError
 from handlers.chat.messages import Lane, Text
 from handlers.chat.messenger import Messenger
 from handlers.chat.send_queue import SendQueue
@@ -13,11 +13,14 @@ log = logging.getLogger(__name__)
 
 
 class LiveMessage:
-    """One message of ours that shows the latest text given to `show`. gone: this object no longer edits it."""
+    """One message of ours that shows the latest text given to `show`.
+
+    gone: this object no longer edits it. lost: since it was deleted, or its edit was rejected: the text is nowhere.
+    """
 
     def __init__(self, queue: SendQueue, tasks: Tasks, lane: Lane, *, chat: int, message: int, shown: Text) -> None:
         self.chat, self.message = chat, message
-        self.gone = False
+        self.gone = self.lost = False
         self._queue, self._tasks, self._lane = queue, tasks, lane
         self._shown = self._newest = shown
         self._busy = False
@@ -44,7 +47,7 @@ class LiveMessage:
                     self.gone = True  # merged with the edit of a newer owner of this message, which takes precedence
                     return
         except ChatError as error:
-            self.gone = True
+            self.gone, self.lost = True, isinstance(error, MessageGoneError | RefusedError)
             log.info("Message %d in chat %d is not kept up to date any more: %s", self.message, self.chat, error)
         finally:
             self._busy = False

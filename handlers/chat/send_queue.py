@@ -23,7 +23,7 @@ from collections.abc import Awaitable, Callable, Hashable
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from handlers.chat.alert_topic import AlertTopics
+from handlers.chat.alert_topic import AlertTopics, InTopics
 from handlers.chat.errors import ChatError, NotSentError, OutcomeUnknownError, SupersededError, TooManyError
 from handlers.chat.messages import Lane
 from handlers.chat.messenger import Messenger
@@ -99,10 +99,12 @@ class SendQueue:
     """Schedules calls. Create it inside a running loop."""
 
     def __init__(self, messenger: Messenger, limits: RateLimits | None = None) -> None:
-        self._messenger = messenger
+        self._messenger, self._in_topics = messenger, InTopics(messenger)
         self.alert_topics: dict[int, int] = {}
         """chat → the topic for alerts, if one is set."""
-        self._alert_messenger = AlertTopics(messenger, self.alert_topics)
+        self.alert_topic_lost: Callable[[int], None] = lambda _: None
+        """Called with a chat whose topic for alerts is closed or deleted: they go to General. Returns at once."""
+        self._alert_messenger = AlertTopics(messenger, self.alert_topics, self._alert_topic_lost)
         self._limits = limits or RateLimits()
         self._loop = asyncio.get_running_loop()
         self._chats: dict[int, _Chat] = {}
@@ -132,6 +134,14 @@ class SendQueue:
             and bool(timers)
             and all(timer is not None and timer.when() - now > SOON for timer in timers)
         )
+
+    def _messenger_for(self, chat: int, lane: Lane) -> Messenger:
+        if lane in _OF_ALERTS:
+            return self._alert_messenger if chat in self.alert_topics else self._messenger
+        return self._in_topics if chat < 0 else self._messenger  # a private chat has no topics
+
+    def _alert_topic_lost(self, chat: int) -> None:
+        self.alert_topic_lost(chat)
 
     async def deliver(
         self,
@@ -186,8 +196,7 @@ class SendQueue:
             await self._turn(chat, waiter)
             self._no_longer_waits(job)
             try:
-                of_alerts = waiter.lane in _OF_ALERTS and chat in self.alert_topics
-                result = await job.send(self._alert_messenger if of_alerts else self._messenger)
+                result = await job.send(self._messenger_for(chat, waiter.lane))
             except TooManyError as error:
                 log.warning("Telegram asks for %g s of silence in chat %d", error.seconds, chat)
                 now = self._loop.time()

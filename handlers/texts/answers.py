@@ -338,3 +338,11 @@ def alert_chat_unknown(name: str, why: str) -> str:
 def alert_chat_found(name: str) -> str:
     """Tell admins that the alert chat has been found after all."""
     return f"📬 I have found {escape(name)}: alerts go there from now on."
+
+
+def alert_topic_gone(chat: int) -> str:
+    """Tell admins that the topic that is set for alerts takes nothing any more."""
+    return (
+        f"🧵 The topic for alerts in <code>{chat}</code> is closed or deleted: they go to General there. "
+        "Reopen it, or choose another one: an admin sends /here in it."
+    )

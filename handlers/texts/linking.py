@@ -41,6 +41,14 @@ def code_caption(account: Account, shown: CodeShown, now: datetime, *, at: int =
     )
 
 
+def code_refused(account: Account) -> str:
+    """Report that the chat service does not take the picture of a code."""
+    return (
+        f"⚠️ Telegram does not take the picture of {title_and_number(account)}’s code. I try again with each new one; "
+        "if none comes, the log says why."
+    )
+
+
 def between_codes(account: Account, *, at: int = 1, of: int = 1) -> str:
     """Caption the empty picture that replaces an expired code."""
     return f"⏳ {position(at, of)}{title_and_number(account)}\nA new code is on its way, and appears here by itself."

@@ -40,6 +40,8 @@ class AlertChat:
     ) -> None:
         self._destination, self._store = destination, store
         self._finding: asyncio.Task[None] | None = None
+        self._topics_lost: set[int] = set()
+        queue.alert_topic_lost = self._topic_lost
         self._queue, self._lasting, self._recipients, self._alerts = queue, lasting, recipients, alerts
 
     async def start(self) -> None:
@@ -75,8 +77,18 @@ class AlertChat:
     def _use(self, chat: int, topic: int | None) -> None:
         self._recipients.use_alert_chat(chat)
         self._queue.alert_topics.pop(chat, None)
+        self._topics_lost.discard(chat)
         if topic is not None:
             self._queue.alert_topics[chat] = topic
+
+    def _topic_lost(self, chat: int) -> None:
+        """Tell admins once that the topic that is set is closed or gone. Returns at once."""
+        if chat in self._topics_lost:
+            return
+        self._topics_lost.add(chat)
+        log.warning("The topic for alerts of chat %d is closed or gone: they go to General", chat)
+        notifying = self._alerts.announcer.notify_admins(answers.alert_topic_gone(chat))
+        self._lasting.start(notifying, "telling that the topic for alerts is gone")
 
     async def _find(self, name: str, topic: int | None) -> None:
         notified = False

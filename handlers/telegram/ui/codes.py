@@ -18,7 +18,7 @@ from controller.accounts.reasons import Reason, State
 from controller.registry import Account, Registry, UnknownAccountError
 from controller.tasks import Tasks
 from handlers.alerts.incidents.recipients import Recipients
-from handlers.chat.errors import ChatError, ChatGoneError, MessageGoneError, OutcomeUnknownError
+from handlers.chat.errors import ChatError, ChatGoneError, MessageGoneError, OutcomeUnknownError, RefusedError
 from handlers.chat.messages import Lane, Place, Text
 from handlers.chat.messenger import Messenger
 from handlers.chat.send_queue import SendQueue
@@ -44,6 +44,7 @@ class _Linking:
     """One account being linked. person: whose private chat has the code. newest: the code to show, None for none.
 
     blank: the message shows the empty picture between two codes. renewing: a person has requested a new code.
+    refused: the service does not take the newest code's picture; told_refused: the person was told.
     maybe_lost: a picture may be in the chat although its id is unknown. waiting: the task that delivers the newest
     code, while it waits for its turn in the send queue.
     """
@@ -59,6 +60,8 @@ class _Linking:
     renewing: bool = False
     maybe_lost: bool = False
     waiting: asyncio.Task[None] | None = None
+    refused: bool = False
+    told_refused: bool = False
 
 
 class Codes:
@@ -237,6 +240,8 @@ class Codes:
         linking.waiting = None
         if not sending.cancelled():
             sending.result()
+        if linking.refused:
+            await self._refused(linking)
         if fresh and linking.message is not None:
             await self._save(linking)
             if linking.maybe_lost:
@@ -293,8 +298,19 @@ class Codes:
         except ChatError as error:
             log.warning("The code cannot be sent to user %d: %s", linking.person, error)
             linking.shown = code
+            linking.refused = isinstance(error, RefusedError)
             if isinstance(error, ChatGoneError) and linking.unreachable is not None:
                 linking.unreachable()
+
+    async def _refused(self, linking: _Linking) -> None:
+        """Take the code before away, which is void by now, and say once that this one cannot be shown."""
+        linking.refused, before, linking.message = False, linking.message, None
+        if before is not None:
+            await self._delete(linking.number, linking.person, before)
+        if not linking.told_refused:
+            linking.told_refused = True
+            text = linking_text.code_refused(self._accounts.account(linking.number))
+            self._tasks.start(self._say(linking.person, text), "telling that a code was refused")
 
     def _turn(self, number: str) -> Position:
         return self._link_queues.position(number) or Position(1, 1, open=True)
@@ -351,13 +367,16 @@ class Codes:
 
     async def _say_void(self, chat_id: int, message: int) -> None:
         """Mark a picture that cannot be removed as no longer valid."""
-        text = Text(status_text.CODE_LEFT)
+        await self._say(chat_id, status_text.CODE_LEFT, silent=True, reply_to=message)
+
+    async def _say(self, chat_id: int, html: str, *, silent: bool = False, reply_to: int | None = None) -> None:
+        text, place = Text(html), Place(chat_id)
         try:
             await self._queue.deliver(
-                Lane.ANSWERS, chat_id, lambda chat: chat.send(Place(chat_id), text, silent=True, reply_to=message)
+                Lane.ANSWERS, chat_id, lambda chat: chat.send(place, text, silent=silent, reply_to=reply_to)
             )
         except ChatError as error:
-            log.warning("A code that is void cannot be replaced in chat %d: %s", chat_id, error)
+            log.warning("The person cannot be notified about a code in chat %d: %s", chat_id, error)
 
     async def _blank_lost(self, chat_id: int, before: int) -> None:
         found = await blank_lost_pictures(self._queue, Lane.QR, chat_id, before, Text(status_text.CODE_VOID))

@@ -102,7 +102,15 @@ class Responder:
             self.track(request, sending)
         else:
             self._remember(lives)
+        anew = self._tasks.start(self._send_if_lost(place, lives[-1], parts, keyboard), "an answer that was not edited")
+        self.track(request, anew)
         return lives[-1]
+
+    async def _send_if_lost(self, place: Place, last: LiveMessage, parts: list[str], keyboard: Keyboard) -> None:
+        """Send an answer in new messages if the one with its buttons cannot be edited any more."""
+        await last.settled()
+        if last.lost:
+            await self._send_parts(place, [], parts, keyboard)
 
     def track(self, request: Request, sending: "LiveMessage | asyncio.Task[Any]") -> None:
         """Register what belongs to the answer of a request, which counts as answered only once this is in the chat."""

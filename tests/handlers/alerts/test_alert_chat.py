@@ -60,3 +60,38 @@ async def test_a_name_is_looked_up_once_telegram_is_back(telegram, database: Dat
         await rig.answer(ADMIN, "/help", "Switchboard")
         lose(rig)
         await rig.seen(forum, lambda m: "logged out" in m["text"])
+
+
+@pytest.mark.parametrize("how", ["deleted", "closed"])
+async def test_alerts_of_a_topic_that_is_gone_go_to_general_with_their_buttons(telegram, database, forum, how):
+    topic = telegram.client.open_topic(forum, "Alerts", ADMIN)
+    async with running_rig(telegram, database, alert_chat=Destination(forum, topic)) as rig:
+        await rig.answer(ADMIN, "/help", "Switchboard", forum)
+        if how == "deleted":
+            rig.client.delete_topic(forum, topic)
+        else:
+            rig.client.set_missing_rights(forum, ["can_manage_topics"])
+            rig.client.close_topic(forum, topic)
+        lose(rig)
+        alert = await rig.seen(forum, lambda m: "🚨 Support Berlin" in m["text"])
+        assert alert["thread_id"] is None
+        assert alert["buttons"]
+        await rig.seen(forum, lambda m: "topic for alerts" in m["text"] and "closed or deleted" in m["text"])
+        assert sum("topic for alerts" in text for text in rig.bot_texts(forum)) == 1
+
+
+@pytest.mark.parametrize("how", ["deleted", "closed"])
+async def test_what_was_asked_in_a_topic_that_is_gone_is_answered_in_general(telegram, database, forum, how):
+    topic = telegram.client.open_topic(forum, "Shops", ADMIN)
+    async with running_rig(telegram, database) as rig:
+        await rig.answer(ADMIN, "/help", "Switchboard")
+        rig.client.set_missing_rights(forum, ["can_manage_topics"])
+        numbers = ", ".join(f"+4915112345{place:03}" for place in range(12))
+        await rig.client.send(ADMIN, f"/link {numbers}", chat_id=forum, thread_id=topic)
+        rig.client.delete_topic(forum, topic) if how == "deleted" else rig.client.close_topic(forum, topic)
+        queue = await rig.seen(forum, lambda m: "1 of 12" in m["text"])
+        assert queue["thread_id"] is None
+        rig.accounts.show_code("+4915112345000")
+        await rig.seen(ADMIN, lambda m: bool(m["photo"]) and "1 of 12" in m["text"])
+        rig.accounts.move("+4915112345000", State.CONNECTED, Reason.LINKED)
+        await rig.seen(forum, lambda m: "2 of 12" in m["text"])

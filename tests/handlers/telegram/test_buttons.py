@@ -4,6 +4,8 @@ import asyncio
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pytest
+
 from controller.accounts.reasons import Reason, State
 from handlers.chat.button_codes import CONFIRM_SECONDS
 from handlers.texts import answers
@@ -145,3 +147,14 @@ async def test_a_press_that_leads_to_a_question_is_answered_before_the_question_
     assert await rig.press(detail, "Suspend") is not None  # it is waited for 5 s
     await rig.seen(ADMIN, lambda m: "60 s to answer" in m["text"])
     assert pause.hits == 1
+
+
+@pytest.mark.parametrize("description", ["message can't be edited", "MESSAGE_ID_INVALID", "MESSAGE_TOO_OLD_TO_LOVE"])
+async def test_a_press_under_a_message_that_cannot_be_edited_is_answered_below(rig: Rig, description: str):
+    rig.accounts.put(owner=ADMIN, state=State.CONNECTED, reason=Reason.LINKED, is_connected=True)
+    detail = await rig.answer(ADMIN, "/status Support Berlin", "Attempts")
+    rig.client.fail("400", description=f"Bad Request: {description}", method="editMessageText", count=1)
+    await rig.press(detail, "History")
+    below = await rig.seen(ADMIN, lambda m: "Nothing has happened to it yet" in m["text"])
+    assert below["message_id"] > detail["message_id"]
+    assert below["buttons"]

@@ -367,3 +367,22 @@ async def test_a_code_goes_to_nobody_who_is_an_operator_no_longer(rig: Rig):
     rig.accounts.show_code(PARIS)
     await rig.seen(OPERATOR, lambda m: m["photo"])
     assert len(rig.client.requests("sendPhoto")) == 1
+
+
+@pytest.mark.parametrize(
+    "description", ["PHOTO_INVALID_DIMENSIONS", "Bad Request: IMAGE_PROCESS_FAILED", "Bad Request: PHOTO_TOO_MAUVE"]
+)
+async def test_a_picture_that_telegram_does_not_take_is_told_once_and_leaves_no_dead_code(rig: Rig, description: str):
+    await linking(rig)
+    rig.client.fail("400", description=description, method="sendPhoto", count=1)
+    rig.accounts.show_code(shown=code("a"))
+    await rig.seen(ADMIN, lambda m: "does not take the picture of Support Berlin" in m["text"])
+    rig.accounts.show_code(shown=code("b"))
+    await rig.seen(ADMIN, lambda m: bool(m["photo"]))
+    rig.client.fail("400", description=description, method="editMessageMedia", count=1)
+    rig.accounts.show_code(shown=code("c"))
+    await rig.client.wait_for(lambda: not photos(rig, ADMIN))
+    rig.accounts.show_code(shown=code("d"))
+    shown = await rig.seen(ADMIN, lambda m: bool(m["photo"]))
+    assert decoded(rig.client.picture(shown)) == code("d").text
+    assert sum("does not take" in text for text in rig.bot_texts(ADMIN)) == 1
