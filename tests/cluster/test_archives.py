@@ -4,6 +4,7 @@ In a process of its own, since a cluster has one controller.
 """
 
 import asyncio
+import subprocess
 from functools import partial
 
 import pytest
@@ -15,6 +16,8 @@ from controller.chromium.archive_files import ArchiveFiles
 from controller.chromium.archived_driver import ArchiveOptions
 from controller.chromium.profile.vault import new_key
 from controller.cluster.cluster_hosts import HOST_PATIENCE
+from controller.hosts import HostState
+from controller.troubles import Trouble
 from sandbox.whatsapp import Options, Timings, WhatsAppStandIn
 from switchboard.cluster import make_machine
 from tests.cluster.conftest import World
@@ -25,12 +28,19 @@ pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(600
 ACCOUNT = "+4915112345678"
 
 
+def mount(*words):
+    subprocess.run(["mount", *words], check=True, stdin=subprocess.DEVNULL)
+
+
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def linked(cluster):
     """An account that is linked by a scan of its code, on one of three hosts, each with a DATA_DIR of its own."""
+    store = cluster.folder / "archives"
+    store.mkdir()
+    mount("-t", "tmpfs", "none", str(store))  # one that can fail; `make cluster-test` has mounts of its own
     async with WhatsAppStandIn(Options(timings=Timings().scaled(10))) as stand_in:
         options = ChromiumOptions(page_url=stand_in.url, data_dir=cluster.folder / "nobody's")
-        archives = ArchiveOptions(str(cluster.folder / "archives"), b"secret", new_key())
+        archives = ArchiveOptions(str(store), b"secret", new_key())
         files = ArchiveFiles(archives, cluster.folder / "controller")
         make = partial(make_machine, options, 1, 1, 10.0, archives=archives)
         made = World(cluster, make, [ACCOUNT], archives=files)
@@ -64,8 +74,23 @@ async def test_a_session_lives_and_moves_through_archives(linked):
     assert all(name.endswith(".age") for name in files)
     assert linked.alerts == []
 
-    # its host dies: what the archives have is older, so a person is asked, once
+    # the store fails, and then its browser: that is one incident, which ends, and no host notices
+    store = str(linked.cluster.folder / "archives")
+    mount("-o", "remount,ro", store)
+    await linked.until(lambda: bool(linked.incidents), 60)
     node = linked.cluster.nodes[second]
+    next(one for one in node.named("--user-data-dir=") if "--type=" not in " ".join(one.cmdline())).kill()
+    await linked.until(lambda: not status(linked).is_connected, 20)
+    await asyncio.sleep(linked.terms.fence)
+    assert not status(linked).is_connected
+    assert set(linked.states().values()) == {HostState.UP}
+    mount("-o", "remount,rw", store)
+    await linked.connected(60)
+    assert [reason for reason, _ in linked.incidents] == [Trouble.ARCHIVES]
+    assert linked.alerts == []
+    assert hosts.host_of(ACCOUNT) == second, "it alone has what the browser left"
+
+    # its host dies: what the archives have is older, so a person is asked, once
     node.kill()
     within = linked.terms.fence + HOST_PATIENCE + 30
     await linked.until(lambda: status(linked).reason is Reason.ARCHIVE_OUTDATED, within)
@@ -91,4 +116,5 @@ async def test_a_session_lives_and_moves_through_archives(linked):
     await linked.connected_elsewhere([ACCOUNT], second, 90)
     assert linked.phones.devices()[0]["device_id"] == device
     assert len(linked.alerts) == 2
-    assert len(linked.incidents) <= 2, "one for each of the two deaths"
+    lost = [detail for reason, detail in linked.incidents if reason is Trouble.HOST_LOST]
+    assert len(lost) <= 2, "one for each of the two deaths"
