@@ -6,13 +6,12 @@ from collections.abc import Awaitable, Callable
 from controller.accounts.reasons import State
 from controller.network.account_proxies import AccountProxies
 from controller.network.proxy import Proxy, parse_proxy
-from controller.registry import Account, UnknownAccountError
+from controller.registry import Account
 from handlers.chat.people import Role
 from handlers.chat.request import HIDDEN, Request
 from handlers.telegram.actions.context import Context
 from handlers.telegram.actions.find_account import NoAccountError, SeveralAccountsError, find_account
 from handlers.telegram.commands.table import Command, Topic
-from handlers.texts import answers
 from handlers.texts import proxies as texts
 
 log = logging.getLogger(__name__)
@@ -45,31 +44,25 @@ class ProxyCommands(Topic):
         """Show the proxies in use, or set an account's."""
         words = request.words.split()
         account, rest = self._find(request, words)
+        await self._delete_password(request)
         if not words:
-            await self._responder.answer(request, self._overview())
+            text = self._overview()
         elif account is None:
-            await self._answer(request, texts.HOW_TO)
+            text = texts.HOW_TO
         elif not rest:
             number = account.number
             text = texts.way_of(
                 account, self._proxies.server(number), self._common, unreadable=self._proxies.is_unreadable(number)
             )
-            await self._responder.answer(request, text)
         elif HIDDEN in rest:  # in a request resumed after a restart, or confirmed later
-            await self._responder.answer(request, texts.NOT_STORED)
+            text = texts.NOT_STORED
         elif rest == ["off"]:
-            await self._remove(request, account)
+            text = await self._remove(request, account)
         elif rest[1:] in ([], ["anyway"]):
-            try:
-                text = await self._save(request, account, rest[0], anyway=len(rest) > 1)
-            except UnknownAccountError:  # removed while the proxy was tried
-                text = answers.ACCOUNT_GONE
-            except OSError as error:
-                log.error("A proxy could not be stored: %s", error)
-                text = answers.NOT_KEPT
-            await self._answer(request, text)
+            text = await self._save(request, account, rest[0], anyway=len(rest) > 1)
         else:
-            await self._answer(request, texts.HOW_TO)
+            text = texts.HOW_TO
+        await self._responder.answer(request, text)
 
     COMMANDS = (
         Command(
@@ -122,10 +115,10 @@ class ProxyCommands(Topic):
         encrypted = self._encrypts if proxy.user else None
         return texts.saved(account, proxy.server, tried=tried, encrypted=encrypted, when=self._reopen(account))
 
-    async def _remove(self, request: Request, account: Account) -> None:
+    async def _remove(self, request: Request, account: Account) -> str:
         await self._proxies.remove(account.number)
         await self._context.audit(request.user, "proxy", account.number, "removed")
-        await self._responder.answer(request, texts.removed(account, self._common, when=self._reopen(account)))
+        return texts.removed(account, self._common, when=self._reopen(account))
 
     def _reopen(self, account: Account) -> str:
         """Reopen a connected account's browser; return when the new proxy takes effect."""
@@ -134,11 +127,11 @@ class ProxyCommands(Topic):
             return texts.AT_ONCE
         return texts.NEXT
 
-    async def _answer(self, request: Request, html: str) -> None:
-        """Answer a request that may contain a password: the person's own message is deleted first."""
-        lines = [html]
-        if "@" in request.words or request.words.count(":") > len("::"):
-            lines.append(texts.DELETED if await self._responder.delete_asked(request) else texts.DELETE_IT)
-            if not request.private:
-                lines.append(texts.READ_BY_OTHERS)
+    async def _delete_password(self, request: Request) -> None:
+        """Delete the person's message if it may contain a password, before anything can go wrong, and say so."""
+        if "@" not in request.words and request.words.count(":") <= len("::"):
+            return
+        lines = [texts.DELETED if await self._responder.delete_asked(request) else texts.DELETE_IT]
+        if not request.private:
+            lines.append(texts.READ_BY_OTHERS)
         await self._responder.answer(request, "\n".join(lines))

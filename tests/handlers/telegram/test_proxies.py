@@ -28,6 +28,12 @@ def everything(rig: Rig) -> str:
     return "\n".join([stored, *said, repr(rig.records.audited)])
 
 
+def deleted(rig: Rig) -> bool:
+    """Whether the admin's message is gone, and they were told so."""
+    gone = not any(m["text"].startswith("/proxy") for m in rig.client.messages(ADMIN) if not m["deleted"])
+    return gone and any("deleted your message" in text for text in rig.bot_texts(ADMIN))
+
+
 async def put(rig: Rig, owner: int = ADMIN) -> None:
     """Add the account, stored too: a proxy is stored only for an account that is."""
     await AccountRecords(rig.database).add_account(rig.accounts.put(owner=owner))
@@ -43,7 +49,7 @@ async def test_an_account_gets_a_proxy_of_its_own_and_the_password_is_seen_nowhe
         answer = await rig.answer(ADMIN, f"/proxy Support Berlin {ADDRESS}", "goes through http://proxy.example:3128")
         assert "being opened anew" in answer["text"]
         assert "stored encrypted" in answer["text"]
-        assert "deleted your message" in answer["text"]
+        assert deleted(rig)
         assert rig.proxies.find(BERLIN) == parse_proxy(ADDRESS)
         assert ("recycle", BERLIN, "it goes another way now") in rig.accounts.calls
         assert (ADMIN, "proxy", BERLIN, "set to http://proxy.example:3128") in rig.records.audited
@@ -94,6 +100,7 @@ async def test_an_account_that_is_removed_while_its_proxy_is_tried_leaves_no_pas
         await trying.wait()
         await AccountRecords(database).remove_account(BERLIN)
         del rig.accounts.known[BERLIN]
+        assert deleted(rig), "before anything else is done"
         go_on.set()
         await asked
         assert rig.proxies.all() == {}
@@ -107,8 +114,8 @@ async def test_a_proxy_that_cannot_be_stored_changes_nothing_and_its_message_goe
         raise StorageError("/srv/data/switchboard.sqlite: disk is full")
 
     monkeypatch.setattr(rig.proxies._store, "save_proxy", refuse)
-    answer = await rig.answer(ADMIN, f"/proxy Support Berlin {ADDRESS}", "Nothing was changed")
-    assert "deleted your message" in answer["text"]
+    await rig.answer(ADMIN, f"/proxy Support Berlin {ADDRESS}", "Nothing was changed")
+    assert deleted(rig)
     assert rig.proxies.all() == {}
     assert PASSWORD not in everything(rig)
 
@@ -125,8 +132,8 @@ async def test_a_proxy_that_cannot_be_stored_changes_nothing_and_its_message_goe
 )
 async def test_what_is_no_proxy_changes_nothing_and_its_message_goes(rig: Rig, words, part):
     await put(rig)
-    answer = await rig.answer(ADMIN, f"/proxy {words}", part)
-    assert "deleted your message" in answer["text"]
+    await rig.answer(ADMIN, f"/proxy {words}", part)
+    assert deleted(rig)
     assert rig.proxies.all() == {}
     assert ":pw" not in everything(rig)
 
@@ -135,9 +142,9 @@ async def test_it_is_for_admins_and_in_a_group_others_may_have_read_it(rig: Rig)
     await put(rig, OPERATOR)
     await rig.answer(OPERATOR, "/proxy Support Berlin off", "I do not know /proxy")
     group = rig.client.add_group("Ops", [ADMIN], admin=False)
-    answer = await rig.answer(ADMIN, f"/proxy Support Berlin {ADDRESS}", "goes through", chat=group["id"])
-    assert "delete it yourself" in answer["text"]
-    assert "may have read the password" in answer["text"]
+    await rig.answer(ADMIN, f"/proxy Support Berlin {ADDRESS}", "goes through", chat=group["id"])
+    warning = await rig.seen(group["id"], lambda m: "delete it yourself" in m["text"])
+    assert "may have read the password" in warning["text"]
 
 
 async def test_a_request_taken_up_after_a_crash_knows_no_password(telegram, database):
