@@ -39,6 +39,13 @@ class ChatGoneError(ChatError):
     """Nothing can be sent to this chat any more: the bot was blocked or removed, or does not know the chat."""
 
 
+class ChatPausedError(ChatGoneError):
+    """The service demands so long a pause in this chat that an alert must be sent elsewhere meanwhile."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(f"Telegram asks for silence there, for another {max(1, round(seconds / 60))} min")
+
+
 class ChatMovedError(ChatError):
     """The group has become a supergroup, under the id `chat`."""
 

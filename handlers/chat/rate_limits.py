@@ -128,6 +128,11 @@ class RateLimits:
         budget = self._chat(chat, now)
         budget.paused_until = max(budget.paused_until, until)
 
+    def paused_for(self, chat: int, now: float) -> float:
+        """Return the seconds for which nothing may be sent to the chat, as Telegram demanded; 0 if there are none."""
+        budget = self._chats.get(chat)
+        return 0.0 if budget is None else max(0.0, budget.paused_until - now)
+
     @property
     def remembered(self) -> Sequence[int]:
         """The chats that are remembered."""

@@ -24,7 +24,14 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from handlers.chat.alert_topic import AlertTopics, InTopics
-from handlers.chat.errors import ChatError, NotSentError, OutcomeUnknownError, SupersededError, TooManyError
+from handlers.chat.errors import (
+    ChatError,
+    ChatPausedError,
+    NotSentError,
+    OutcomeUnknownError,
+    SupersededError,
+    TooManyError,
+)
 from handlers.chat.messages import Lane
 from handlers.chat.messenger import Messenger
 from handlers.chat.rate_limits import RateLimits
@@ -40,6 +47,8 @@ SOON = 2.0
 """Seconds for which a turn is still waited for during shutdown."""
 TICK = 0.001
 """The least number of seconds that a wait takes."""
+LONG_PAUSE = 300.0
+"""Seconds: an alert does not wait for the end of a longer pause of its chat."""
 MOST_ANSWERS = 20
 """Answers that may wait in one chat; beyond that the oldest are dropped."""
 
@@ -160,7 +169,8 @@ class SendQueue:
         oldest one's position and the most urgent one's lane, and all callers get its result.
 
         Raises OutcomeUnknownError (without `repeat`), SupersededError for an answer with too many behind it,
-        and every other permanent ChatError.
+        ChatPausedError for an alert whose chat Telegram wants left alone for longer than `LONG_PAUSE`, and every other
+        permanent ChatError.
         """
         merged_by = None if key is None else (chat, key)
         job = None if merged_by is None else self._jobs.get(merged_by)
@@ -190,6 +200,9 @@ class SendQueue:
     async def _perform(self, chat: int, job: _Job, *, free: bool, repeat: bool) -> Any:
         after = 0.0
         while True:
+            paused = self._limits.paused_for(chat, self._loop.time())
+            if job.lane is Lane.ALERTS and not free and paused > LONG_PAUSE:
+                raise ChatPausedError(paused)
             if job.key is not None:
                 self._jobs.setdefault(job.key, job)
             waiter = job.waiter = _Waiter(job.lane, job.order, free, after, self._loop.create_future())

@@ -1,6 +1,5 @@
 """/proxy: how an account's traffic reaches WhatsApp. Passwords go to the store and nowhere else."""
 
-import logging
 from collections.abc import Awaitable, Callable
 
 from controller.accounts.reasons import State
@@ -13,8 +12,6 @@ from handlers.telegram.actions.context import Context
 from handlers.telegram.actions.find_account import NoAccountError, SeveralAccountsError, find_account
 from handlers.telegram.commands.table import Command, Topic
 from handlers.texts import proxies as texts
-
-log = logging.getLogger(__name__)
 
 TryProxy = Callable[[Proxy], Awaitable[None]]
 """Connects to WhatsApp's host through a proxy. Raises OSError, with a text without the password, on failure."""

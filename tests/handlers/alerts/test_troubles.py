@@ -10,7 +10,7 @@ from controller.accounts.reasons import Reason, State
 from controller.troubles import Trouble
 from handlers.alerts.incidents.policy import AlertPolicy
 from storage.database import open_database
-from tests.handlers.alerts.storms import connected, from_bot, rigged, sounds
+from tests.handlers.alerts.storms import connected, from_bot, now, rigged, sounds
 from tests.handlers.alerts.test_alerts import greet, log_out, sounding
 from tests.handlers.conftest import QUICK, running_rig
 from tests.handlers.fakes import ADMIN, BERLIN, OPERATOR, PARIS, SECOND_ADMIN, FakeAccounts, FakeMessages
@@ -439,3 +439,25 @@ async def test_what_joins_an_alert_whose_edits_are_refused_is_told_anew(telegram
         both = await rig.seen(ADMIN, lambda m: "Sales Paris" in m["text"] and "🚨" in m["text"])
         assert both["message_id"] != first["message_id"]
         assert not both["silent"]
+
+
+def test_an_alert_chat_that_telegram_silences_for_hours_has_its_alerts_told_to_admins_meanwhile(tmp_path):
+    async def main() -> None:
+        async with rigged(tmp_path) as rig:
+            group = rig.client.add_group("Ops", [ADMIN, SECOND_ADMIN])["id"]
+            await rig.answer(ADMIN, "/here", "Alerts come to this chat", group)
+            rig.client.fail("429", retry_after=7200, chat_id=group, method="sendMessage", count=1)
+            rig.accounts.put(owner=SECOND_ADMIN)
+            began = now()
+            log_out(rig)
+            alert = await rig.seen(ADMIN, lambda m: "🚨 Support Berlin" in m["text"])
+            assert now() - began < 10
+            assert alert["buttons"]
+            await rig.seen(SECOND_ADMIN, lambda m: "asks for silence there, for another 120 min" in m["text"])
+            rig.accounts.put(PARIS, "Sales Paris")
+            log_out(rig, PARIS)
+            await rig.seen(ADMIN, lambda m: "🚨" in m["text"] and "Sales Paris" in m["text"])
+            await asyncio.sleep(7200 + 700)
+            await rig.seen(group, lambda m: "🚨" in m["text"] and "Support Berlin" in m["text"])
+
+    run_virtual(main())

@@ -131,3 +131,24 @@ async def test_an_answer_of_any_shape_leaves_the_bot_hearing_and_its_alert_is_to
     rig.accounts.move(BERLIN, State.DISCONNECTED, Reason.LOGGED_OUT, alert=Reason.LOGGED_OUT)
     await rig.seen(ADMIN, lambda m: "🚨 Support Berlin" in m["text"])
     await hears(rig, 999)
+
+
+async def test_lists_of_names_that_are_long_in_telegram_s_units_arrive_whole(rig: Rig):
+    """An emoji family is one sign for the eye and eleven of Telegram's units: all are counted as Telegram counts."""
+    await rig.answer(ADMIN, "/help", "Switchboard")
+    name = "👨‍👩‍👧‍👦" * 5
+    numbers = [f"+4915112345{place:03}" for place in range(60)]
+    for number in numbers:
+        rig.accounts.put(number, f"{name} {number[-3:]}", owner=ADMIN)
+    for number in numbers:
+        rig.accounts.move(number, State.DISCONNECTED, Reason.LOGGED_OUT, alert=Reason.LOGGED_OUT)
+
+    def shown(part: str, begins: str) -> bool:
+        texts = "\n".join(m["text"] for m in rig.client.from_bot(ADMIN) if not m["deleted"] and part in m["text"])
+        return texts.count(begins) == len(numbers)
+
+    await rig.client.wait_for(lambda: shown("Needs you", f"🔴 {name[:11]}") or None)  # five cards, and two shared ones
+    await rig.client.wait_for(lambda: shown("🚨", f"{name} ") or None)
+    await rig.say(ADMIN, "/status all")
+    await rig.client.wait_for(lambda: shown("Needs you, for", f"🔴 {name} ") or None)
+    assert not [r for r in rig.client.requests() if "too long" in str(r.outcome).lower().replace("_", " ")]
