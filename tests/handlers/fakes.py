@@ -63,6 +63,8 @@ class FakeAccounts:
         """Accounts that were started to be linked."""
         self.takes = 0.0
         """Seconds that storing takes."""
+        self.closes_slowly = False
+        """A browser is still closing after a suspend: a start is due then, and the state changes with `closed`."""
 
     def put(self, number: str = BERLIN, name: str = "Support Berlin", owner: int = ADMIN, **status: Any) -> Account:
         account = self.known[number] = Account(number, name, owner)
@@ -162,8 +164,16 @@ class FakeAccounts:
         await asyncio.sleep(self.takes)
         if self.status(number).state in {State.CONNECTING, State.CONNECTED}:
             return False
+        if self.closes_slowly and self.status(number).reason is Reason.SUSPENDED_BY_OPERATOR:
+            self.statuses[number] = replace(self.status(number), wants_connection=True)
+            return True
         self.move(number, State.CONNECTING, Reason.ASKED, stage=Stage.QUEUED)
         return True
+
+    def closed(self, number: str) -> None:
+        """Report that the browser has closed: what is due begins."""
+        if self.status(number).wants_connection:
+            self.move(number, State.CONNECTING, Reason.ASKED, stage=Stage.QUEUED)
 
     async def suspend(self, number: str) -> bool:
         self._call("suspend", number)

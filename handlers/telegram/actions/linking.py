@@ -289,4 +289,6 @@ def _is_over(status: Status) -> bool:
     """Return whether an account's turn is over: it is linked, or not retried without a person's request."""
     if status.state is State.CONNECTING:
         return False
+    if status.reason is Reason.SUSPENDED_BY_OPERATOR:
+        return not status.wants_connection  # a start may be due, once the browser has closed
     return status.state in {State.CONNECTED, State.SUSPENDED, State.IDLE} or not status.wants_connection

@@ -196,6 +196,21 @@ async def test_new_code_begins_anew_in_the_same_message(rig: Rig):
     assert len(rig.client.requests("sendPhoto")) == 1
 
 
+async def test_new_code_keeps_its_turn_while_the_browser_is_still_closing(rig: Rig):
+    await in_line(rig)
+    rig.accounts.show_code()
+    photo = await rig.seen(ADMIN, lambda m: bool(m["photo"]))
+    rig.accounts.closes_slowly = True
+    await rig.press(photo, "New code")
+    await until(lambda: started(rig)[3:] == [BERLIN], "it is to begin anew")
+    await rig.answer(ADMIN, "/alerts", "silenced")  # by then the press has been carried out
+    rig.accounts.closed(BERLIN)
+    rig.accounts.show_code()
+    await until(lambda: rig.client.requests("editMessageMedia"), "its code is renewed in place")
+    assert started(rig)[3:] == [BERLIN]
+    assert not any("skipped" in text for text in rig.bot_texts(ADMIN))
+
+
 async def test_an_account_that_is_linked_waits_in_no_line(rig: Rig):
     await in_line(rig)
     rig.accounts.put("+34612345678", "Madrid", linked=True, state=State.SUSPENDED)
