@@ -114,7 +114,7 @@ class Note:
     """A single message that is not updated: a line, or the screenshot of a page, sent below its incident.
 
     html: the line, or the picture's caption. incident: the one it belongs to. sending: as in `Message`.
-    buttons: one row of them, each with its label and the code that a press sends back.
+    buttons: in rows of two, each with its label and the code that a press sends back.
     """
 
     id: int

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from controller.accounts.e164 import mask
+from handlers.texts.vocabulary import count
 from storage.summary import AccountSummary, read_summaries
 from switchboard.data_dir import lock_holder
 from switchboard.logs import one_line
@@ -22,9 +23,9 @@ def run_status(settings: ProfileSettings, *, in_json: bool) -> int:
 
 def as_text(accounts: Sequence[AccountSummary], pid: int | None) -> str:
     """Return one line about the program and one per account. pid: None if no program runs."""
-    states = ", ".join(f"{count} {state}" for state, count in Counter(one.state for one in accounts).most_common())
+    states = ", ".join(f"{many} {state}" for state, many in Counter(one.state for one in accounts).most_common())
     runs = "It does not run; this is how it stood at the end." if pid is None else f"It runs (process {pid})."
-    lines = [f"{runs} {len(accounts)} accounts{': ' + states if states else ''}."]
+    lines = [f"{runs} {count(len(accounts), 'account')}{': ' + states if states else ''}."]
     for one in accounts:
         why = f" ({one.reason})" if one.reason else ""
         lines.append(

@@ -24,6 +24,8 @@ def _mends(connection: Connection, policy: Policy) -> Remedy:
         return Remedy.NONE
     if connection.reason is None:
         return Remedy.LINK  # it was never started
+    if connection.reason is Reason.SUSPENDED_BY_OPERATOR and not connection.linked:
+        return Remedy.LINK  # there is no session to reconnect with
     return policy.traits(connection.reason).remedy
 
 

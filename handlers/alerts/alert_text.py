@@ -65,9 +65,10 @@ def which_account(asked: str) -> str:
 
 def silence_began(silence: Silence, names: Sequence[str], now: datetime) -> str:
     """Answer /silence."""
+    where = "in any chat" if silence.chat is None else "in this chat"
     return (
-        f"🔕 {_whom(silence, names)}: no alerts until {clock(silence.until, now)}"
-        f"{_reason(silence)}.\nWhat still stands by then is told then."
+        f"🔕 {_whom(silence, names)}: no alerts until {clock(silence.until, now)}, {where}"
+        f"{_reason(silence)}.\nWhatever is still wrong then is alerted then."
     )
 
 

@@ -102,7 +102,8 @@ class Sender:
             except TopicGoneError:
                 await send(Place(self._chat))
         else:
-            keyboard = (tuple(Button(*each) for each in note.buttons),) if note.buttons else ()
+            buttons = [Button(*each) for each in note.buttons]
+            keyboard = tuple(tuple(buttons[start : start + 2]) for start in range(0, len(buttons), 2))
             await _plainly(partial(chat.send, Place(self._chat), silent=not note.sounds), Text(note.html, keyboard))
         await self.drop_note(note)
 

@@ -55,6 +55,6 @@ class Strangers:
                 log.error("A stranger could not be stored: %s", error)
                 return
             if first:
-                (row,) = keyboards.stranger(user)
-                buttons = tuple((button.label, button.code) for button in row)
+                rows = keyboards.stranger(user)
+                buttons = tuple((button.label, button.code) for row in rows for button in row)
                 await self._alerts.announcer.notify_admins(people_text.stranger_came(user, name), buttons=buttons)

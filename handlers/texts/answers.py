@@ -50,7 +50,8 @@ def help_text(user: int, *, role: Role, accounts: int, commands: Iterable[tuple[
         Role.ADMIN: "an admin: you can act on every account",
     }[role]
     links = role > Role.VIEWER
-    have = f"You have {count(accounts, 'account')}." if links else f"There are {count(accounts, 'account')}."
+    are = "is" if accounts == 1 else "are"
+    have = f"You have {count(accounts, 'account')}." if links else f"There {are} {count(accounts, 'account')}."
     if not accounts:
         have = "There is no account yet" + ("; begin with /link." if links else ".")
     examples = (
@@ -125,7 +126,8 @@ NOT_KEPT = (
 FAILED = "That did not work, for a reason I did not expect. It is in the log; please try again."
 STALE_BUTTON = "This button is from an older message. Send /status for a fresh one."
 NOT_YOUR_BUTTON = "This question was put to somebody else."
-TOO_LATE = "That question has expired. Press the button again."
+TOO_LATE = "That question has expired. Nothing was changed; ask for it again."
+EXPIRED = "⌛ This question has expired. Nothing was changed."
 DONE_ALREADY = "That is done already."
 ON_IT = "🔄 Starting them, one after the other."
 CANCELLED = "Cancelled. Nothing was changed."
@@ -205,9 +207,14 @@ HOW_TO_RENAME = (
 )
 
 
+def several_to_rename(asked: str) -> str:
+    """Answer /rename for an ambiguous name."""
+    return f"More than one account fits “{escape(clip(asked))}”. Use the whole number."
+
+
 def renamed(before: Account, after: Account) -> str:
     """Answer /rename."""
-    return f"✏️ {title(before)} is called {title_and_number(after)} now."
+    return f"✏️ {title(before)} is now called {title_and_number(after)}."
 
 
 def refused(error: Exception) -> str:

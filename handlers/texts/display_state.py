@@ -30,6 +30,11 @@ WAITING_FOR_PEOPLE = frozenset({Stage.AWAITING_SCAN, Stage.PASSKEY, Stage.DIALOG
 """Stages of an attempt that wait for a person."""
 
 
+def is_due(status: Status) -> bool:
+    """Return whether an account was started again while its suspended browser is still closing."""
+    return status.reason is Reason.SUSPENDED_BY_OPERATOR and status.wants_connection
+
+
 def display_state(status: Status) -> DisplayState:
     """Return an account's status as shown to people."""
     if status.dialog or status.unconfirmed is not None:
@@ -40,6 +45,8 @@ def display_state(status: Status) -> DisplayState:
             return DisplayState.CONNECTED
         case State.IDLE:
             return DisplayState.OFF
+        case State.SUSPENDED if is_due(status):
+            return DisplayState.CONNECTING
         case State.SUSPENDED if by_itself or status.reason is Reason.SUSPENDED_BY_OPERATOR:
             return DisplayState.PAUSED
         case State.CONNECTING if status.stage not in WAITING_FOR_PEOPLE:

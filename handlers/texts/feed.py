@@ -26,7 +26,8 @@ def line(transition: Transition, name: str) -> str:
     now = past_display_state(transition.state, transition.reason)
     text = f"{name}: {before} → {now}"
     if transition.state is not State.CONNECTED:
-        text += f", {WHY[transition.cause or transition.reason]}"
+        cause = transition.cause if transition.state is not State.CONNECTING else None
+        text += f", {WHY[cause or transition.reason]}"
     if transition.next_retry_at is not None:
         text += f" · next try in {span(max(0.0, (transition.next_retry_at - transition.at).total_seconds()))}"
     return text

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from controller.hosts import HostState, HostUsage
 from handlers.chat.messages import escape
 
-ONE_MACHINE = "There is one machine alone: this one. docs/cluster.md says how to add others."
+ONE_MACHINE = "There is only this one machine. docs/cluster.md says how to add others."
 NONE_YET = "No host has joined yet."
 HOW_TO_DRAIN = "Say which host, such as /drain b; /drain b off lets it be filled again. /hosts lists them."
 _SIGNS = {HostState.UP: "🟢", HostState.DRAINING: "🟡", HostState.LOST: "🔴"}
@@ -20,7 +20,7 @@ def listed(usage: Sequence[HostUsage]) -> str:
 
 def _line(host: HostUsage) -> str:
     of = "" if host.capacity is None else f" of {host.capacity}"
-    parts = [f"{_SIGNS[host.state]} <b>{escape(host.name)}</b> {_WORDS[host.state]}", f"{host.accounts}{of} accounts"]
+    parts = [f"{_SIGNS[host.state]} <b>{escape(host.name)}</b> {_WORDS[host.state]}", _accounts(host.accounts, of)]
     if host.state is not HostState.LOST:
         parts += [
             f"{free / _GIB:.1f} GB of {what} free"
@@ -73,5 +73,5 @@ def drained(name: str, moved: int, stayed: Sequence[str], last: str = "") -> str
     )
 
 
-def _accounts(count: int) -> str:
-    return f"{count} account{'' if count == 1 else 's'}"
+def _accounts(number: int, of: str = "") -> str:
+    return f"{number}{of} {'account' if number == 1 and not of else 'accounts'}"

@@ -26,14 +26,14 @@ def position(at: int, of: int) -> str:
 
 def code_caption(account: Account, shown: CodeShown, now: datetime, *, at: int = 1, of: int = 1) -> str:
     """Caption a QR code with its account, lifetime and what follows. at, of: position in the queue."""
-    window = clock(shown.window_ends_at, now, seconds=True)
+    window = clock(shown.window_ends_at, now)
     then = "then I ask once more" if shown.rounds_left else "then I stop"
     if shown.ends_at is None:
         ends = f"Renewed here by itself until {window}, {then}."
     elif shown.ends_at < shown.window_ends_at:
         ends = f"Good for about {_left(shown.ends_at, now)}; renewed here by itself until {window}, {then}."
     else:
-        ends = f"Good for about {_left(shown.window_ends_at, now)}, until {window}; {then}."
+        ends = f"Good for about {_left(shown.window_ends_at, now)}; {then}."
     return (
         f"📱 {position(at, of)}{title_and_number(account)}\n"
         f"On its phone: WhatsApp → Settings → Linked devices → Link a device.\n"
@@ -99,7 +99,7 @@ def queue_progress(
     if waiting:
         named = ", ".join(title(each) for each in waiting[:LISTED])
         more = f" and {len(waiting) - LISTED} more" if len(waiting) > LISTED else ""
-        rows.append(f"Then, one after the other: {named}{more}. Each has its code when the one before is scanned.")
+        rows.append(f"Then, one after the other: {named}{more}. Each gets its code once the one before it is done.")
     return "\n".join([*rows, *_done(done), *problems])
 
 

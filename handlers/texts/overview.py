@@ -11,6 +11,7 @@ from controller.launch_slots import Bound, Launches
 from controller.manager import Status
 from controller.registry import Account
 from handlers.texts.answers import clip
+from handlers.texts.display_state import is_due
 from handlers.texts.status import overview_line
 from handlers.texts.vocabulary import clock, count
 
@@ -50,7 +51,7 @@ def need(status: Status) -> Need:
     if status.is_connected:
         return Need.HEALTHY
     if status.reason is Reason.SUSPENDED_BY_OPERATOR:
-        return Need.PAUSED
+        return Need.COMING if is_due(status) else Need.PAUSED
     if status.state is State.IDLE:
         return Need.OFF
     if status.state is State.CONNECTING:
@@ -111,9 +112,12 @@ def page_of(
     return Page("\n".join(rows), page, pages, bad, len(folded))
 
 
-def nothing_bad(accounts: int) -> str:
+def nothing_bad(lines: Sequence[Line]) -> str:
     """Answer `/status bad` if there is nothing."""
-    return f"🟢 Nothing needs you: all is well with {count(accounts, 'account')}, or paused."
+    needs = [need(status) for _, status in lines]
+    words = {Need.COMING: "connecting", Need.HEALTHY: "connected", Need.PAUSED: "paused", Need.OFF: "off"}
+    how = ", ".join(f"{needs.count(each)} {word}" for each, word in words.items() if each in needs)
+    return f"🟢 Nothing needs you: {how}." if how else "🟢 Nothing needs you."
 
 
 def _head(lines: Sequence[Line], now: datetime, what: str = "") -> str:

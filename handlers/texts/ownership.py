@@ -17,13 +17,15 @@ NOT_AN_OPERATOR = "Only an operator or an admin can own an account. /people show
 def whose(account: Account, more: int = 0) -> str:
     """Ask for an account's new owner. more: people who have no button here."""
     others = f" {count(more, 'more person', 'more people')}: <code>/owner {account.number} ID</code>" if more else ""
-    return f"Whose shall {title_and_number(account)} be?{others}"
+    return f"Who is to own {title_and_number(account)}?{others}"
 
 
 def is_theirs(account: Account, owner: Person, *, changed: bool) -> str:
     """Answer /owner."""
-    now = "is theirs now: its card, its codes and its alerts go to" if changed else "belongs already to"
-    return f"👤 {title_and_number(account)} {now} {named(owner.user, owner.name)}."
+    who = named(owner.user, owner.name)
+    if not changed:
+        return f"👤 {title_and_number(account)} belongs to {who} already."
+    return f"👤 {title_and_number(account)} belongs to {who} now: its card, codes and alerts go there."
 
 
 def yours_now(account: Account, by: str) -> str:

@@ -49,7 +49,10 @@ def short(person: Person) -> str:
 
 def stranger_came(user: int, name: str) -> str:
     """Tell admins about a stranger; buttons to give access are below."""
-    return f"👤 {named(user, name)} wrote to me, and I do not know them.\nWho is not let in learns nothing from me."
+    return (
+        f"👤 {named(user, name)} wrote to me, and I do not know them.\n"
+        "Until you let them in, I tell them nothing but their id."
+    )
 
 
 def stranger_ignored(user: int, name: str, by: str) -> str:

@@ -9,7 +9,7 @@ from handlers.texts.answers import title, title_and_number
 HOW_TO = (
     "Say which account, and the proxy that it is to go through alone, or <code>off</code>:\n"
     "<code>/proxy 4567 http://user:password@proxy.example:3128</code>\n"
-    "http://, https:// and socks5:// are taken; socks5:// without a password, which Chromium does not speak."
+    "http://, https:// and socks5:// work; socks5:// only without a password, since Chromium has none for it."
 )
 NO_LOGIN_FOR_SOCKS = (
     "Chromium speaks SOCKS5 without a password only. Name the proxy’s HTTP port, or let it admit this server by its"

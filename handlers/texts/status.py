@@ -15,8 +15,15 @@ from controller.manager import Status
 from controller.registry import Account
 from handlers.chat.messages import escape
 from handlers.texts.answers import clip, title, title_and_number
-from handlers.texts.display_state import ICONS, WAITING_FOR_PEOPLE, DisplayState, display_state, past_display_state
-from handlers.texts.vocabulary import STAGES, WHY, clock, count, span
+from handlers.texts.display_state import (
+    ICONS,
+    WAITING_FOR_PEOPLE,
+    DisplayState,
+    display_state,
+    is_due,
+    past_display_state,
+)
+from handlers.texts.vocabulary import CLOSING_FIRST, STAGES, WHY, clock, count, span
 
 QUEUED_TO_LINK = "In line to be linked: its code comes when those before it are scanned."
 CODE_VOID = "🚫 This code is no longer valid."
@@ -27,7 +34,7 @@ CODE_LEFT = "🚫 This code is no longer valid. I may not delete its picture: pl
 def overview_line(account: Account, status: Status, now: datetime) -> str:
     """Describe one account in a line of the list."""
     stands = display_state(status)
-    words = [f"{ICONS[stands]} <b>{title(account)}</b> {stands}, for {span(_age(status, now))}"]
+    words = [f"{ICONS[stands]} <b>{title(account)}</b> {stands} for {span(_age(status, now))}"]
     if status.state is State.CONNECTING:
         words.append(_stage(status))
     elif not status.is_connected and status.reason is not None:
@@ -57,7 +64,7 @@ def detail(
     loads: the page builds it has loaded, newest first. may: the reader acts on it. queued: as in `card`.
     """
     stands = display_state(status)
-    rows = [f"{ICONS[stands]} {title_and_number(account)}", f"<b>{stands}</b>, {_since(status, now)}"]
+    rows = [f"{ICONS[stands]} {title_and_number(account)}", f"<b>{stands}</b> {_since(status, now)}"]
     if status.state is State.CONNECTING:
         rows.append(f"Now: {_stage(status)}")
     elif status.reason is not None:
@@ -136,10 +143,14 @@ def history(
         if one.cause is not None and one.cause is not one.reason and one.to_state != State.CONNECTED:
             why += f" ({escape(WHY.get(one.cause, one.cause))})"
         if who := by(one):
-            why += f", by {who}"
+            why = f": {_BY[one.reason]} {who}" if one.reason in _BY else f"{why}, by {who}"
         rows.append(f"{clock(one.at, now)} <b>{words}</b> {'for' if until is not now else 'so far'} {lasted}{why}")
         until = one.at
     return "\n".join(rows)
+
+
+_BY = {Reason.ASKED: "asked for by", Reason.SUSPENDED_BY_OPERATOR: "suspended by"}
+"""Reasons that are a person's doing, in front of that person's name."""
 
 
 def card(account: Account, status: Status, now: datetime, note: str = "", *, queued: bool = False) -> str:
@@ -167,6 +178,8 @@ def _card_why(status: Status, stands: DisplayState, now: datetime) -> str:
         return f": {_stage(status)}"
     if status.is_connected or status.reason is None:
         return since
+    if is_due(status):
+        return f": {CLOSING_FIRST}"
     if stands is DisplayState.PAUSED and status.reason is Reason.SUSPENDED_BY_OPERATOR:
         return f"{since}, as an operator asked"
     return f"{since}: {_why(status)}"
@@ -180,12 +193,12 @@ def card_line(account: Account, status: Status, now: datetime, *, short: bool = 
         return line
     if status.state is State.CONNECTING:
         return f"{line}, {STAGES[status.stage]}" if status.stage in WAITING_FOR_PEOPLE and status.stage else line
-    return f"{line}, {WHY[status.reason]}"
+    return f"{line}, {CLOSING_FIRST if is_due(status) else WHY[status.reason]}"
 
 
 def is_settled(status: Status) -> bool:
     """Return whether a start has finished: connected, or nothing more is tried."""
-    waits = status.next_retry_in is not None or (status.on_hold and not status.is_connected)
+    waits = is_due(status) or status.next_retry_in is not None or (status.on_hold and not status.is_connected)
     return status.state is not State.CONNECTING and not waits
 
 
@@ -216,6 +229,8 @@ def _stage(status: Status) -> str:
 
 def _why(status: Status) -> str:
     assert status.reason is not None
+    if is_due(status):
+        return CLOSING_FIRST
     cause = status.cause or status.reason
     words = WHY[status.reason] + (f" ({WHY[cause]})" if cause is not status.reason else "")
     if status.detail and cause in {Reason.LAUNCH_FAILED, Reason.UNRESPONSIVE, Reason.WRONG_NUMBER, Reason.UNKNOWN}:
@@ -229,6 +244,8 @@ def _next(status: Status, now: datetime) -> str:
         return "WhatsApp cannot be reached; it goes on when it can."
     if status.next_retry_in is not None:
         return f"Next try {_soon(status.next_retry_in, now)}."
+    if is_due(status):
+        return ""
     if status.reason is Reason.SUSPENDED_BY_OPERATOR:
         return "/reconnect opens it again." if status.linked else "/link sends a new code."
     if status.wants_connection:

@@ -27,6 +27,9 @@ STAGES: dict[Stage, str] = {
     Stage.LOGGING_OUT: "logging out a phone with another number",
 }
 
+CLOSING_FIRST = "its old browser is still closing"
+"""Why an account that `is_due` is not starting yet."""
+
 WHY: dict[Reason, str] = {
     Reason.ASKED: "an operator asked for it",
     Reason.RESUMED: "Switchboard was restarted",

@@ -22,6 +22,7 @@ from controller.chromium.profile.live_copy import BusyProfileError, copy_session
 from controller.chromium.profile.names import KEY_FILE, sync_folder
 from controller.chromium.profile.profile import Profile
 from controller.chromium.profile.vault import Vault, read_key
+from handlers.texts.vocabulary import count
 from storage.online_copy import accounts_in, check_copy, copy_database
 from switchboard.backup.archive import FORMAT, BackupError, Manifest, files_below, pack, unpack
 
@@ -45,7 +46,9 @@ class BackupReport:
     def summary(self) -> str:
         """Its contents, in one line for people."""
         how = "encrypted" if self.is_encrypted else "not encrypted: PROFILE_KEY is not set"
-        return f"{self.path}: {self.accounts} accounts, {self.size / 1e6:.1f} MB, {how}; read back and compared"
+        return (
+            f"{self.path}: {count(self.accounts, 'account')}, {self.size / 1e6:.1f} MB, {how}; read back and compared"
+        )
 
     @property
     def problem(self) -> str:

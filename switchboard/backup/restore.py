@@ -9,6 +9,7 @@ from pathlib import Path
 from controller.chromium.profile.names import ProfileError, sync_folder
 from controller.chromium.profile.profile import Profile
 from controller.chromium.profile.vault import Vault, read_key
+from handlers.texts.vocabulary import count
 from storage.online_copy import check_copy
 from switchboard.backup.archive import BackupError, Manifest, unpack
 from switchboard.backup.create import DATABASE
@@ -32,7 +33,8 @@ class RestoreReport:
         """What was restored, in a few words for people."""
         older = f" {self.from_copies} of them from older saved copies." if self.from_copies else ""
         return (
-            f"Restored {self.manifest.accounts} accounts as of {self.manifest.made_at}, read back and compared.{older}"
+            f"Restored {count(self.manifest.accounts, 'account')} as of {self.manifest.made_at}, read back and"
+            f" compared.{older}"
             " Make sure that the program it was made of is stopped for good before you start this one:"
             " two of them end each other’s sessions."
         )

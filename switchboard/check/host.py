@@ -14,6 +14,7 @@ from contextlib import closing
 from pathlib import Path
 
 from controller.host.limits import HostLimits
+from handlers.texts.vocabulary import count
 from storage.migrations import MIGRATIONS
 from switchboard.check.findings import Finding, Verdict
 from switchboard.data_dir import DataDirError, lock_data_dir, lock_holder
@@ -100,7 +101,7 @@ def _database(path: Path) -> Finding:
         return Finding("database", Verdict.MEND, f"{path}: {error}")
     if version > len(MIGRATIONS):
         return Finding("database", Verdict.MEND, f"{path} was made by a newer version of Switchboard")
-    return Finding("database", Verdict.GOOD, f"{accounts} accounts, schema {version} of {len(MIGRATIONS)}")
+    return Finding("database", Verdict.GOOD, f"{count(accounts, 'account')}, schema {version} of {len(MIGRATIONS)}")
 
 
 def _temporary() -> Finding:

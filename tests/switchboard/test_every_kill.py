@@ -89,7 +89,7 @@ CASES = (
         (("saved session", "MB"), ("60 s to answer", "Yes, restore")),
     ),
     Case(
-        "/rename Shop Market", lambda program: program.registry.account(SHOP).name == "Market", "is called",
+        "/rename Shop Market", lambda program: program.registry.account(SHOP).name == "Market", "is now called",
         audited("rename"),
     ),
     Case(
@@ -97,7 +97,7 @@ CASES = (
         f"SELECT count(*) FROM people WHERE user_id = {GUEST}",
     ),
     Case(
-        f"/owner Shop {OPERATOR}", lambda program: program.registry.account(SHOP).owner == OPERATOR, "is theirs now",
+        f"/owner Shop {OPERATOR}", lambda program: program.registry.account(SHOP).owner == OPERATOR, "belongs to",
         audited("owner"),
     ),
     Case(

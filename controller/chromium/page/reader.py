@@ -39,7 +39,7 @@ ONE_SIGN_AFTER = 5.0
 _FIRST_LIVES, _NEXT_LIVES = 60.0, 20.0
 """Lifetime of WhatsApp's codes in seconds: the first one on a page, and those that follow."""
 _BLOCKS = {
-    "CONFLICT": (Reason.CONFLICT, "WhatsApp Web was opened elsewhere"),
+    "CONFLICT": (Reason.CONFLICT, ""),
     "PROXYBLOCK": (Reason.BANNED, "WhatsApp blocks this address"),
     "TOS_BLOCK": (Reason.BANNED, "WhatsApp blocks the account (terms of service)"),
     "SMB_TOS_BLOCK": (Reason.BANNED, "WhatsApp blocks the business account (terms of service)"),

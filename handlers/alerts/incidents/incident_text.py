@@ -44,6 +44,7 @@ EACH_WITH_BUTTONS = 3
 NAME_IN_BUTTON = 20
 CLOSED_BY_PERSON = "Closed by an operator."
 SUPERSEDED = "Something else has happened to it since."
+SUPERSEDED_ALL = "Something else has happened since"
 REMINDER_PAST = "☑️ The alert above tells how it is now."
 """Text of an obsolete reminder that cannot be deleted."""
 WITH_DETAIL = frozenset(
@@ -56,6 +57,7 @@ WITH_DETAIL = frozenset(
         Reason.WRONG_NUMBER,
         Reason.WRONG_NUMBER_STAYS,
         Reason.ARCHIVE_OUTDATED,
+        Reason.PAGE_MISBEHAVES,
     }
 )
 """Account reasons whose detail is more specific than the title and written for people."""
@@ -71,7 +73,12 @@ def parts(incident: Incident, names: Names, offers: Offers = by_traits, reader: 
     """Return the incident's messages; the first has the buttons."""
     entries = [entry for entry in incident.entries if not entry.handled or incident.over_at is not None]
     todo = partial(_todo, incident, _offered(incident, offers, reader), reader)
-    lines = _one(incident, entries[0], names, todo) if len(entries) == 1 else _many(incident, entries, names, todo)
+    if len(entries) == 1 and entries[0].open:
+        lines = _one(incident, entries[0], names, todo)
+    elif incident.over_at is not None and len({entry.number or entry.reason for entry in entries}) == 1:
+        lines = _over_of_one(incident, entries, names)
+    else:
+        lines = _many(incident, entries, names, todo)
     if incident.acknowledged_by and incident.open_entries:
         lines.append(f"👤 {incident.acknowledged_by}")
     lines.extend(incident.done)
@@ -92,12 +99,18 @@ def reminder(
     return Text(text, keyboard(incident, names, offers, reader))
 
 
-def what_happened(entry: Entry, name: str) -> str:
-    """Describe in half a line what happened, as HTML. name: of the account, as HTML; "" for the controller itself."""
+def what_happened(entry: Entry, name: str, when: str = "") -> str:
+    """Describe what happened, as HTML: half a line, and a line for what only the page or the phone knows.
+
+    name: of the account, as HTML; "" for the controller itself. when: as text.
+    """
     title = alert_wording(entry.reason).title
     cause = f" ({WHY[Reason(entry.cause)]})" if entry.cause in WHY else ""
-    head = f"<b>{name}</b>: <b>{title}</b>" if name else f"<b>{capitalized(title)}</b>"
-    return f"{head}{cause}{_detail(entry)}"
+    at = f", {when}" if when else ""
+    if not name:
+        return f"<b>{capitalized(title)}</b>{cause}{_figures(entry)}{at}"
+    detail = f"\n{escape(capitalized(entry.detail))}" if entry.detail and entry.reason in WITH_DETAIL else ""
+    return f"<b>{name}</b>: <b>{title}</b>{cause}{at}{detail}"
 
 
 def restartable(incident: Incident) -> list[Entry]:
@@ -148,24 +161,29 @@ def keyboard(incident: Incident, names: Names, offers: Offers = by_traits, reade
 
 
 def _one(incident: Incident, entry: Entry, names: Names, todo: Callable[[Sequence[Entry]], str]) -> list[str]:
-    """Describe one trouble: what happened and what to do, a line each; or how it ended."""
-    words, name = alert_wording(entry.reason), _name(entry, names)
-    at = clock(entry.at, incident.opened_at)
-    who = f"<b>{name}</b>: " if entry.number else ""
-    if entry.open:
-        happened = what_happened(entry, name if entry.number else "")
-        return [f"🚨 {happened}, {at}", f"➡️ {todo([entry])}", *_times(entry)]
-    assert entry.over_at is not None
-    if entry.handled:
-        return [f"▪️ {who}{words.title}, {at}", CLOSED_BY_PERSON if entry.by_person else SUPERSEDED]
-    over_at = clock(entry.over_at, incident.opened_at)
-    lasted = span((entry.over_at - entry.at).total_seconds())
+    """Describe one open trouble: what happened and what to do, a line each."""
+    happened = what_happened(entry, names(entry.number) if entry.number else "", clock(entry.at, incident.opened_at))
+    return [f"🚨 {happened}", f"➡️ {todo([entry])}", *_times([entry])]
+
+
+def _over_of_one(incident: Incident, entries: list[Entry], names: Names) -> list[str]:
+    """Describe how the troubles of one account, or one of the controller, ended."""
+    last, began = entries[-1], min(entry.at for entry in entries)
+    name, words = _name(last, names), alert_wording(last.reason)
+    who = f"<b>{name}</b>: " if last.number else ""
+    titles = "; then ".join(dict.fromkeys(alert_wording(entry.reason).title for entry in entries))
+    at = clock(began, incident.opened_at)
+    recovered = [entry for entry in entries if not entry.handled]
+    if not recovered:
+        return [f"▪️ {who}{titles}, {at}", CLOSED_BY_PERSON if last.by_person else SUPERSEDED]
+    ended = max(entry.over_at for entry in recovered if entry.over_at is not None)
+    over_at, lasted = clock(ended, incident.opened_at), span((ended - began).total_seconds())
     when = f"at {at}" if at == over_at else f"from {at} to {over_at}"
-    was = f"It was: {words.title}, {when}."
-    if entry.number and not _stands(entry):
-        return [f"✅ <b>{name}</b> connected at {over_at}, after {lasted}.", was, *_times(entry)]
+    was = f"It was: {titles}, {when}."
+    if last.number and not all(_stands(entry) for entry in recovered):
+        return [f"✅ <b>{name}</b> connected at {over_at}, after {lasted}.", was, *_times(entries)]
     over = words.over[:1].lower() + words.over[1:] if who and not _is_name(words.over) else words.over
-    return [f"✅ {who}<b>{over}</b>, after {lasted}.", was, *_times(entry)]
+    return [f"✅ {who}<b>{over}</b>, after {lasted}.", was, *_times(entries)]
 
 
 def _fallbacks(incident: Incident) -> list[str]:
@@ -188,7 +206,7 @@ def _many(incident: Incident, entries: list[Entry], names: Names, todo: Callable
         those = [entry for entry in standing if entry.reason == reason]
         words = alert_wording(reason)
         if not those[0].number:
-            lines.append(f"<b>{capitalized(words.title)}</b>{_detail(those[0])}")
+            lines.append(f"<b>{capitalized(words.title)}</b>{_figures(those[0])}")
         else:
             lines.append(f"<b>{capitalized(words.title)}</b> ({len(those)})")
             lines.extend(_names(those, names))
@@ -196,7 +214,8 @@ def _many(incident: Incident, entries: list[Entry], names: Names, todo: Callable
     lines.extend(f"✅ {alert_wording(entry.reason).over}" for entry in entries if not entry.open and not entry.number)
     over = [entry for entry in entries if not entry.open and entry.number]
     if over:
-        lines.append(f"<b>Over for</b> ({len(over)})")
+        label = "It was about" if not standing and all(entry.handled for entry in entries) else "Over for"
+        lines.append(f"<b>{label}</b> ({len({entry.number for entry in over})})")
         lines.extend(_names(over, names))
     return lines
 
@@ -210,7 +229,10 @@ def _over_of_many(incident: Incident, entries: list[Entry]) -> str:
     connected = {entry.number for entry in entries if entry.number and not entry.handled and not _stands(entry)}
     if connected:
         return f"✅ <b>{count(len(connected), 'account')} connected</b> by {moment}"
-    return f"✅ <b>Over</b> at {moment}"
+    if not all(entry.handled for entry in entries):
+        return f"✅ <b>Over</b> at {moment}"
+    by_person = all(entry.by_person for entry in entries)
+    return f"▪️ <b>{CLOSED_BY_PERSON[:-1] if by_person else SUPERSEDED_ALL}</b>, {moment}"
 
 
 def _todo(incident: Incident, below: Offers, reader: Reader, entries: Sequence[Entry]) -> str:
@@ -221,25 +243,28 @@ def _todo(incident: Incident, below: Offers, reader: Reader, entries: Sequence[E
 
 
 def _names(entries: list[Entry], names: Names) -> Iterable[str]:
-    told_names = [_name(entry, names) + (f" ×{entry.times}" if entry.times > 1 else "") for entry in entries]
+    times: dict[str, int] = {}
+    for entry in entries:
+        name = _name(entry, names)
+        times[name] = max(times.get(name, 1), entry.times)
+    told_names = [name + (f" ×{most}" if most > 1 else "") for name, most in times.items()]
     for start in range(0, len(told_names), NAMES_IN_A_LINE):
         end = start + NAMES_IN_A_LINE
         yield ", ".join(told_names[start:end]) + ("," if end < len(told_names) else "")
 
 
-def _times(entry: Entry) -> list[str]:
-    return [f"🔁 It came {entry.times} times, and is told here without a sound."] if entry.times > 1 else []
+def _times(entries: Sequence[Entry]) -> list[str]:
+    times = max(entry.times for entry in entries)
+    return [f"🔁 It came {times} times, and is told here without a sound."] if times > 1 else []
 
 
 def _name(entry: Entry, names: Names) -> str:
     return names(entry.number) if entry.number else alert_wording(entry.reason).title
 
 
-def _detail(entry: Entry) -> str:
-    """Return what follows a title: figures of a trouble, and details that only the page or the phone knows."""
-    if not entry.detail or (entry.number and entry.reason not in WITH_DETAIL):
-        return ""
-    return f": {escape(entry.detail)}"
+def _figures(entry: Entry) -> str:
+    """Return the figures of one of the controller's troubles, which follow its title."""
+    return f": {escape(entry.detail)}" if entry.detail else ""
 
 
 def _stands(entry: Entry) -> bool:

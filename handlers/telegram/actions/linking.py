@@ -22,6 +22,7 @@ from handlers.telegram.ui.link_queue_messages import LinkQueueMessages
 from handlers.telegram.ui.link_queues import LinkQueues
 from handlers.telegram.ui.responder import Responder
 from handlers.texts import linking as texts
+from handlers.texts.display_state import is_due
 
 log = logging.getLogger(__name__)
 
@@ -290,5 +291,5 @@ def _is_over(status: Status) -> bool:
     if status.state is State.CONNECTING:
         return False
     if status.reason is Reason.SUSPENDED_BY_OPERATOR:
-        return not status.wants_connection  # a start may be due, once the browser has closed
+        return not is_due(status)
     return status.state in {State.CONNECTED, State.SUSPENDED, State.IDLE} or not status.wants_connection

@@ -98,7 +98,7 @@ class StatusList:
             bad = [each for each in lines if overview.need(each[1]).is_bad]
             if not bad:
                 keyboard = ((Button("Refresh", _code(mode, 0)), Button("All accounts", _code(Mode.FOLDED, 0))),)
-                await self._responder.answer(request, overview.nothing_bad(len(lines)), keyboard)
+                await self._responder.answer(request, overview.nothing_bad(lines), keyboard)
                 return
             lines = bad
         what = escape(words) if mode is Mode.SEARCH else ""

@@ -118,20 +118,34 @@ class AccountCommands(Topic):
 
     async def rename(self, request: Request) -> None:
         """Rename an account: the longest prefix of the words that matches an account selects it."""
-        words = request.words.split()
+        words, several = request.words.split(), ""
         for end in range(len(words) - 1, 0, -1):
+            named = " ".join(words[:end]).rstrip(",")
             try:
-                named = " ".join(words[:end])
                 account = find_account(self._accounts, self._people, request.user, named, self._region)
                 name = check_name(" ".join(words[end:]))
-            except (NoAccountError, SeveralAccountsError):
+            except NoAccountError:
+                continue
+            except SeveralAccountsError:
+                several = several or named
                 continue
             except WrongNameError as error:
                 await self._responder.answer(request, answers.refused(error))
                 return
             await self._actions.rename(request, account, name)
             return
-        await self._responder.answer(request, answers.HOW_TO_RENAME)
+        await self._responder.answer(request, self._not_renamed(request, words, several))
+
+    def _not_renamed(self, request: Request, words: list[str], several: str) -> str:
+        """Explain why nothing was renamed. several: a prefix of the words that fits more than one account."""
+        if several:
+            return answers.several_to_rename(several)
+        if len(words) < 2:  # noqa: PLR2004 - an account and a name
+            return answers.HOW_TO_RENAME
+        text = " ".join(words)
+        named = text.partition(",")[0] if "," in text else words[0]
+        meant = suggested(visible(self._accounts, self._people, request.user), named)
+        return f"{answers.unknown_account(named, meant, links=True)}\n{answers.HOW_TO_RENAME}"
 
     async def plain(self, request: Request) -> None:
         """Handle text without a command: the number that was asked for; otherwise answer with a hint."""

@@ -120,6 +120,8 @@ class Buttons:
         except StaleButtonError:
             return answers.STALE_BUTTON
         if (problem := self._problem(request, press)) is not None:
+            if problem == answers.TOO_LATE:
+                await self._responder.answer(request, answers.EXPIRED)  # its buttons go, too
             return problem
         if press.presser is None or press.verb is Verb.PAGE or request.message is None:
             return await self._act(request, press)

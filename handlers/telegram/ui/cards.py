@@ -403,6 +403,8 @@ class Cards:
                 await self._messages.delete(ASKED_FOR, number, chat=chat)
                 self._guests.discard((number, chat))
             page.numbers.clear()
+            if page in self._pages[page.place]:
+                self._pages[page.place].remove(page)  # its room is for another account
             return
         for number in tuple(page.numbers):
             if number not in page.numbers or page.message is None:

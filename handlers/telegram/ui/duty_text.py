@@ -33,6 +33,8 @@ def roster(now_is: Roster, on_duty: OnDuty | None, now: datetime) -> str:
     if now_is.targets:
         lines.append("<b>Called next</b>, while nobody acknowledges")
         lines += [f"{at}. {escape(each.name)}" for at, each in enumerate(now_is.targets, 1)]
+    else:
+        lines.append("Nobody is called when nobody acknowledges.")
     return "\n".join(lines)
 
 

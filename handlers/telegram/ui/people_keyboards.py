@@ -12,11 +12,8 @@ from handlers.texts.people import ROLES, short
 def stranger(user: int) -> Keyboard:
     """Return the buttons to give a stranger access."""
     return (
-        (
-            _let_in(user, Role.OPERATOR),
-            _let_in(user, Role.VIEWER),
-            Button("Ignore", button_code(Verb.IGNORE, f".{user}")),
-        ),
+        (_let_in(user, Role.OPERATOR), _let_in(user, Role.VIEWER)),
+        (Button("Ignore", button_code(Verb.IGNORE, f".{user}")),),
     )
 
 

@@ -19,6 +19,8 @@ export function mountChat(device) {
   parts.list = h("div", { class: "messages", role: "log", "aria-label": "Messages" });
   parts.screen = h("div", { class: "screen" }, parts.head, parts.tabs, parts.pinned, parts.list, ...mountComposer());
   device.append(h("div", { class: "notch" }), parts.screen);
+  parts.list.addEventListener("scroll", () => (sticking = atBottom()), { passive: true });
+  new ResizeObserver(() => toBottom(false)).observe(parts.list); // a keyboard opens, a pinned message appears
   watch(onEvent);
   document.addEventListener("click", (event) => {
     if (!parts.head.contains(event.target)) openMore(false);

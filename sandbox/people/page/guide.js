@@ -51,7 +51,7 @@ const STEPS = [
     title: "Link an account",
     done: (is) => is.linked || is.code || is.scanning,
     text: (is) =>
-      is.asked ? "A code is on its way." : facts.codeAt ? "The code is gone. Ask again." : "It answers with a QR code.",
+      is.asked ? "It is on its way." : facts.codeAt ? "The code is gone." : "A QR code comes.",
     label: "Send /link",
     ready: (is) => !is.asked,
     run: (is) => {
@@ -75,7 +75,7 @@ const STEPS = [
     past: "You hurt it.",
     title: "Break it",
     done: () => facts.broken !== null,
-    text: (is) => (is.linked && !is.wanted.online ? "It is not connected just now." : "Crash its page."),
+    text: (is) => (is.linked && !is.wanted.online ? "Not connected now." : "Crash its page."),
     label: "Crash it",
     ready: (is) => Boolean(is.wanted?.online),
     run: (is) => attempt(() => crash(is.number).then(() => broke())),

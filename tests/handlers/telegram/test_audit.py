@@ -70,5 +70,5 @@ async def test_an_accounts_history_names_who_asked(rig: Rig):
     await rig.press(detail, "History", user=OPERATOR)
     history = await rig.seen(OPERATOR, lambda m: "newest first" in m["text"])
     suspended, retried, asked = history["text"].split("\n")[1:]
-    assert suspended.endswith("suspended by an operator, by Ada")
+    assert suspended.endswith("suspended by Ada")
     assert "by Olga" in asked and " by " not in retried

@@ -63,6 +63,8 @@ async def test_a_question_that_is_answered_too_late_changes_nothing(telegram: Te
         shown = await rig.press(question, "Yes")
         assert shown is not None and shown["text"] == answers.TOO_LATE
         assert rig.accounts.calls == []
+        now = await rig.seen(ADMIN, lambda m: m["message_id"] == question["message_id"] and "has expired" in m["text"])
+        assert now["buttons"] == []
 
 
 async def test_a_choice_that_is_gone_does_not_use_up_the_others(rig: Rig):

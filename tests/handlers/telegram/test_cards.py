@@ -2,6 +2,7 @@
 
 from controller.accounts.model import Stage
 from controller.accounts.reasons import Reason, State
+from controller.registry import Account
 from handlers.chat.messages import Place
 from handlers.telegram.ui.cards import OWN_MESSAGE
 from sandbox.telegram import TelegramStandIn
@@ -97,6 +98,20 @@ async def test_many_accounts_share_messages(rig: Rig):
         rig.accounts.move(number, State.DISCONNECTED, Reason.CONNECTION_LOST)
     await rig.client.wait_for(lambda: sum(text.count("Needs you") for text in rig.bot_texts(ADMIN)) == 200, 10)
     assert len([text for text in rig.bot_texts(ADMIN) if "Account 1" in text or "Account 0" in text]) == OWN_MESSAGE + 4
+
+
+async def test_a_card_that_has_gone_leaves_its_room_to_another(rig: Rig):
+    await greet(rig)
+    for number in [f"+49151123{number:05}" for number in range(OWN_MESSAGE)]:
+        rig.accounts.put(number, f"Account {number[-1:]}")
+        rig.accounts.move(number, State.CONNECTED, Reason.LINKED)
+        await rig.seen(ADMIN, lambda m, number=number: f"Account {number[-1:]}" in m["text"])
+        rig.accounts.known[number] = Account(number, "Given away", OPERATOR)
+        rig.service._cards.refresh(number)
+    await until(lambda: not any("Account" in text for text in rig.bot_texts(ADMIN)), "all are somebody else's")
+    rig.accounts.put()
+    rig.accounts.move(BERLIN, State.CONNECTED, Reason.LINKED)
+    await rig.seen(ADMIN, lambda m: "Support Berlin · " in m["text"] and "Connected since" in m["text"])
 
 
 async def test_a_chat_that_was_blocked_for_a_while_shows_what_is_true(rig: Rig):

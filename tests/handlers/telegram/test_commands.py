@@ -65,8 +65,8 @@ async def test_status_of_all_and_of_one(rig: Rig):
     rig.accounts.put(state=State.CONNECTED, reason=Reason.LINKED, is_connected=True, uptime=200.0)
     rig.accounts.put(PARIS, "Sales <Paris>", state=State.SUSPENDED, reason=Reason.EXHAUSTED, reconnect_attempts=10)
     text = (await rig.answer(ADMIN, "/status", "2 accounts"))["text"]
-    assert "🟢 Support Berlin Connected, for 0 s" in text
-    assert "🔴 Sales <Paris> Needs you, for 0 s · every attempt to reconnect failed · 10 attempts" in text
+    assert "🟢 Support Berlin Connected for 0 s" in text
+    assert "🔴 Sales <Paris> Needs you for 0 s · every attempt to reconnect failed · 10 attempts" in text
     one = await rig.answer(ADMIN, "/status sales <paris>", "Why: every attempt")
     assert [[b["text"] for b in row] for row in one["buttons"]] == [["Reconnect"], ["History"], ["All accounts"]]
     assert (await rig.answer(ADMIN, "/status 5678", "2 accounts for “5678”"))["buttons"]
@@ -161,11 +161,13 @@ async def test_part_of_a_name_offers_whom_it_fits_and_acts_only_when_one_is_pick
 
 async def test_an_account_is_renamed_from_the_chat(rig: Rig):
     rig.accounts.put(owner=OPERATOR)
-    await rig.answer(ADMIN, "/rename Support Berlin Support Hamburg", "Support Berlin is called Support Hamburg")
-    await rig.answer(OPERATOR, "/rename 5678 Shop", "Support Hamburg is called Shop")
+    await rig.answer(ADMIN, "/rename Support Berlin Support Hamburg", "Support Berlin is now called Support Hamburg")
+    await rig.answer(OPERATOR, "/rename 5678, Shop", "Support Hamburg is now called Shop")
     assert rig.accounts.account(BERLIN).name == "Shop"
     assert [entry[1:] for entry in rig.records.audited][-1] == ("rename", BERLIN, "renamed to Shop")
     await rig.answer(ADMIN, "/rename Shop", "and then the new name")
+    await rig.answer(ADMIN, "/rename nobody, Market", "No account is called “nobody”")
+    await rig.answer(ADMIN, "/rename Shpo Market", "Did you mean Shop?")
     await rig.answer(ADMIN, f"/rename Shop {'n' * 41}", "40 are allowed")
     rig.accounts.put(PARIS, "Secret Paris", owner=ADMIN)
     await rig.answer(OPERATOR, "/rename Secret Paris Mine", "and then the new name")

@@ -45,8 +45,8 @@ class Moving(FakeAccounts):
 
 
 async def test_one_machine_alone_says_so(rig: Rig):
-    await rig.answer(ADMIN, "/hosts", "one machine alone")
-    await rig.answer(ADMIN, "/drain b", "one machine alone")
+    await rig.answer(ADMIN, "/hosts", "only this one machine")
+    await rig.answer(ADMIN, "/drain b", "only this one machine")
 
 
 async def test_machines_are_listed(telegram, database):

@@ -87,10 +87,10 @@ async def test_what_stood_about_a_removed_account_ends(rig: Rig):
 async def test_an_account_is_given_to_another_operator(rig: Rig):
     rig.accounts.put(owner=ADMIN)
     await rig.answer(OPERATOR, "/status", "no account yet")
-    await rig.answer(ADMIN, f"/owner Support Berlin {OPERATOR}", "is theirs now")
+    await rig.answer(ADMIN, f"/owner Support Berlin {OPERATOR}", "now: its card, codes and alerts go there")
     await rig.seen(OPERATOR, lambda m: "Ada gave you Support Berlin" in m["text"])
     await rig.answer(OPERATOR, "/status", "1 account")
-    await rig.answer(ADMIN, "/owner Support Berlin olga", "belongs already to Olga")
+    await rig.answer(ADMIN, "/owner Support Berlin olga", "already")
     assert (ADMIN, "owner", BERLIN, "given to Olga") in rig.records.audited
 
 
@@ -99,7 +99,7 @@ async def test_owners_are_offered_by_buttons(rig: Rig):
     await rig.answer(OPERATOR, "/status", "no account yet")
     picker = await rig.answer(ADMIN, "/owner", "Which account shall I give to somebody")
     await rig.press(picker, "Support Berlin")
-    question = await rig.seen(ADMIN, lambda m: "Whose shall Support Berlin" in m["text"])
+    question = await rig.seen(ADMIN, lambda m: "Who is to own Support Berlin" in m["text"])
     await rig.press(question, "Olga")
     await until(lambda: rig.accounts.known[BERLIN].owner == OPERATOR, "it is theirs")
     await rig.answer(ADMIN, "/owner Support Berlin nobody", "Only an operator or an admin")

@@ -62,7 +62,7 @@ async def test_only_the_bad_ones(rig: Rig):
     assert "Shop" not in listed["text"]
     rig.accounts.move("+4915199900000", State.CONNECTED, Reason.LINKED)
     await rig.press(listed, "Refresh")
-    await rig.seen(ADMIN, lambda m: "Nothing needs you: all is well with 13 accounts" in m["text"])
+    await rig.seen(ADMIN, lambda m: "Nothing needs you: 13 connected." in m["text"])
     await rig.answer(ADMIN, "/status BAD", "Nothing needs you")
 
 

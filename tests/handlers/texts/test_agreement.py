@@ -4,11 +4,12 @@ No text names a button that is not below it; no button is there that has no effe
 """
 
 import re
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from controller.accounts.model import Breaker, Connection, Stage, Timer
+from controller.accounts.model import Breaker, Connection, Next, Stage, Timer
 from controller.accounts.policy import Policy, Takeover
 from controller.accounts.reasons import TRAITS, VERDICTS, Reason, Remedy, State
 from controller.accounts.remedies import is_restorable, remedies_of
@@ -284,3 +285,24 @@ def test_nobody_is_said_to_have_acted_where_nobody_did(reason):
     assert "operator" not in mended
     closed = _told_after([first, Fact(Kind.HANDLED, number, "", NOW + timedelta(minutes=1))])
     assert incident_text.CLOSED_BY_PERSON in closed
+
+
+def test_an_account_that_was_never_linked_is_offered_a_link_and_no_reconnect():
+    paused = Connection(ACCOUNT.number, State.SUSPENDED, None, Reason.SUSPENDED_BY_OPERATOR)
+    assert remedies_of(paused, Policy()) == (Remedy.LINK,)
+    assert "/link" in status_text.card(ACCOUNT, status(paused, linked=False), NOW)
+    assert remedies_of(replace(paused, linked=True), Policy()) == (Remedy.RECONNECT,)
+
+
+def test_an_account_that_starts_again_while_its_browser_closes_is_not_called_paused():
+    due = Connection(ACCOUNT.number, State.SUSPENDED, None, Reason.SUSPENDED_BY_OPERATOR, due=Next(Reason.ASKED))
+    here = status(due)
+    for text in (
+        status_text.card(ACCOUNT, here, NOW),
+        status_text.card_line(ACCOUNT, here, NOW),
+        status_text.overview_line(ACCOUNT, here, NOW),
+        status_text.detail(ACCOUNT, here, NOW),
+    ):
+        assert "Connecting" in text, text
+        assert "aused" not in text, text
+        assert "operator" not in text, text

@@ -17,6 +17,7 @@ from handlers.telegram.ui.qr import Band, draw
 from handlers.texts import linking
 from sandbox.people.cast import ADMIN, OPERATOR, PHONES
 from sandbox.people.scanning import read_code
+from sandbox.people.server import PAGE
 from sandbox.telegram.faults import PRESETS
 from tests.peers.harness import MODULES, why_not
 from tests.sandbox.people.conftest import Desk, code_picture
@@ -278,7 +279,7 @@ async def test_the_guide_ticks_itself_off(desk: Desk, page: Page):
     await page.get_by_role("button", name="Send /start").click()
     await expect(page.locator(".guide li.now")).to_contain_text("Link an account")
     await page.get_by_role("button", name="Send /link").click()
-    await expect(page.locator(".guide li.now")).to_contain_text("A code is on its way.")
+    await expect(page.locator(".guide li.now")).to_contain_text("It is on its way.")
     assert desk.telegram.client.messages(ADMIN)[-1]["text"] == "/link +49 1511 2345678 Support Berlin"
     await page.get_by_label("Close the guide").click()
     await page.reload()
@@ -366,7 +367,7 @@ async def test_after_a_wrong_scan_the_guide_goes_on(desk: Desk, page: Page):
     await expect(page.locator(".toast.good")).to_contain_text("Sales Munich scanned the code")
     desk.whatsapp.phones.logout(PHONES[1]["number"])  # as the bot does with a wrong number
     await desk.bot("deleteMessage", chat_id=ADMIN, message_id=sent)
-    await expect(page.locator(".guide li.now")).to_contain_text("The code is gone. Ask again.")
+    await expect(page.locator(".guide li.now")).to_contain_text("The code is gone.")
     await expect(page.get_by_role("button", name="Send /link")).to_be_enabled()
     await linked.close()
 
@@ -491,6 +492,44 @@ async def test_nothing_is_cut_off_at_any_width(desk: Desk, page: Page, width: in
     assert wider <= 0
     for button in await page.locator(".act").all():
         assert await button.evaluate("node => node.scrollWidth <= node.clientWidth + 1"), await button.inner_text()
+
+
+@pytest.mark.parametrize("width", [390, 1400])
+async def test_the_guides_words_stand_whole_beside_its_button(desk: Desk, page: Page, width: int):
+    await page.set_viewport_size({"width": width, "height": 844})
+    await begin(desk, page)
+    await expect(page.locator(".guide li.now button")).to_have_text("Send /link")
+    for words in ("A QR code comes.", "The code is gone.", "Not connected now."):
+        assert f'"{words}"' in (PAGE / "guide.js").read_text(), words
+        fits = await page.locator(".guide li.now div span").evaluate(
+            "(node, words) => { node.textContent = words; return node.scrollWidth <= node.clientWidth; }", words
+        )
+        assert fits, words
+
+
+async def test_the_newest_message_stays_in_sight_when_the_screen_shrinks(desk: Desk, page: Page):
+    await begin(desk, page)
+    for number in range(25):
+        await desk.bot("sendMessage", chat_id=ADMIN, text=f"Line {number} of many")
+    messages = page.locator(".messages")
+
+    async def below(most: float = float("inf"), least: float = 0) -> None:
+        for _ in range(PATIENCE_MS // 50):
+            left = await messages.evaluate("node => node.scrollHeight - node.scrollTop - node.clientHeight")
+            if least <= left <= most:
+                return
+            await page.wait_for_timeout(50)
+        raise AssertionError(f"{left} px below, not {least} to {most}")
+
+    await expect(bubble(page, "Line 24 of many")).to_be_visible()
+    await below(most=2)
+    await page.set_viewport_size({"width": 390, "height": 700})
+    await below(most=2)
+    await messages.evaluate("node => { node.scrollTop = 0; }")
+    await below(least=100)
+    await page.set_viewport_size({"width": 390, "height": 640})
+    await page.wait_for_timeout(200)
+    await below(least=100)  # who reads what is above is left there
 
 
 async def test_a_sandbox_that_has_stopped_is_told(desk: Desk, page: Page):

@@ -190,7 +190,7 @@ def test_a_running_one_is_no_fault_and_its_status_is_read_beside_it(tmp_path):
         told = json.loads(run(tmp_path, "status", "--json").stdout)
         assert {path: path.stat().st_mtime_ns for path in data.iterdir()} == before
     assert done.returncode == 0
-    assert done.stdout.splitlines()[0] == f"It runs (process {os.getpid()}). 1 accounts: 1 CONNECTED."
+    assert done.stdout.splitlines()[0] == f"It runs (process {os.getpid()}). 1 account: 1 CONNECTED."
     assert "4567  CONNECTED" in done.stdout
     assert "since 2026-01-01T12:00:00Z (ready)  Support\\nBerlin" in done.stdout
     assert told["running"] is True

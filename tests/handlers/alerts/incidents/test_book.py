@@ -510,3 +510,43 @@ def test_a_book_is_not_changed_by_what_is_made_from_it():
     now = before.now
     before.absorb([alert(B), over(A)], T0)
     assert [entry.number for one in now.incidents for entry in one.open_entries] == [A]
+
+
+def test_an_end_names_an_account_once_whatever_happened_to_it_before():
+    here = book()
+    here.absorb([alert(reason=Reason.LOGGED_OUT)], T0)
+    here.absorb([alert(reason=Reason.WRONG_NUMBER, at=seconds(30))], seconds(30))
+    here.absorb([over(at=seconds(90), kind=Kind.OVER)], seconds(90))
+    text = text_of(here.incidents[-1])
+    assert text.count(A) == 1, text
+    assert "connected" in text
+    assert "after 1 min" in text
+
+
+def test_what_a_person_closed_is_not_called_over():
+    here = book()
+    here.absorb([alert(reason=Reason.LOGGED_OUT)], T0)
+    here.absorb([alert(reason=Reason.WRONG_NUMBER, at=seconds(2))], seconds(2))
+    here.absorb([over(at=seconds(90), kind=Kind.HANDLED)], seconds(90))
+    text = text_of(here.incidents[-1])
+    assert text.count(A) == 1, text
+    assert "✅" not in text
+    assert incident_text.CLOSED_BY_PERSON in text
+
+
+def test_several_that_were_superseded_are_not_called_over():
+    here = book()
+    here.absorb([alert(A, Reason.BANNED), alert(B, Reason.BANNED)], T0)
+    here.absorb(
+        [alert(A, Reason.TRIAL_FAILED, at=seconds(120)), alert(B, Reason.TRIAL_FAILED, at=seconds(120))], seconds(120)
+    )
+    text = text_of(here.incidents[0])
+    assert "✅" not in text, text
+    assert "Over" not in text, text
+
+
+def test_what_only_the_page_knows_is_a_line_of_its_own():
+    here = book()
+    here.absorb([alert(reason=Reason.BANNED, detail="The block ends at 12:40 UTC; it is tried once then.")], T0)
+    _, detail, _ = text_of(here.incidents[0]).split("\n")
+    assert detail == "The block ends at 12:40 UTC; it is tried once then."
