@@ -4,7 +4,6 @@ Not here: how a fault is run and judged (`trial`), and faults of the program or 
 """
 
 import asyncio
-import os
 import signal
 import time
 from dataclasses import replace
@@ -12,7 +11,7 @@ from dataclasses import replace
 import psutil
 
 from tests.chaos.stage import Account, Stage, StageError
-from tests.chaos.trial import AT_ONCE, Act, Expected, Fault
+from tests.chaos.trial import AT_ONCE, Act, Delayed, Expected, Fault
 from tests.e2e.harness import ADMIN
 
 STRANGER = "+4915119999999"
@@ -22,11 +21,6 @@ _BAN_SECONDS = 12.0
 def hang_limit(stage: Stage) -> float:
     """A hang is reported after two failed health checks in a row, the second of which may have to time out (L8)."""
     return 2 * stage.setting("HEALTH_CHECK_SECONDS") + stage.setting("PROBE_TIMEOUT_SECONDS") + 5
-
-
-def crowded() -> float:
-    """How many want each processor: what is measured by processor time takes so much longer. At most 4."""
-    return min(4.0, max(1.0, os.getloadavg()[0] / len(os.sched_getaffinity(0))))
 
 
 # --- acts -------------------------------------------------------------------------------------------------------------
@@ -288,6 +282,7 @@ async def _reset(stage: Stage, account: Account) -> None:
 def hangs(stage: Stage) -> list[Fault]:
     """Faults that only a health check can detect, one account each."""
     limit = hang_limit(stage)
+    loop = Delayed(phone("hang"))
     # The page pings its server each 20 s and waits 13 s for an answer before its socket reports a failure.
     ping = 33.0 if stage.setting("HEALTH_CHECK_SECONDS") > 10 else 3.0
     lost = Expected(reason="connection_lost", layer="WhatsApp socket", within=limit + ping, back=20)
@@ -301,10 +296,10 @@ def hangs(stage: Stage) -> list[Fault]:
             expected=Expected(reason="unresponsive", layer="page script", within=limit, back=25),
         ),
         Fault(
-            name="page hangs in a loop", do=phone("hang"),
+            name="page hangs in a loop", do=loop, waited=loop.waited,
             expected=Expected(
-                reason="page_misbehaves", state="ERROR", layer="without a pause", within=12 * crowded(),
-                back=25, errors=(1, 1), alerts=(0, 1), words="did more than any page may",
+                reason="page_misbehaves", state="ERROR", layer="without a pause", within=10, back=25, errors=(1, 1),
+                alerts=(0, 1), words="did more than any page may",
             ),
         ),
         Fault(name="server silent, socket open", do=_silent, cure=_answers, expected=lost),

@@ -4,10 +4,12 @@ Not here: any fault by name (`faults`, `outages`).
 """
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 
+from controller.chromium.process.main_threads import read_schedule
 from tests.chaos.stage import Account, Stage, StageError, Transition
 from tests.chaos.table import Row
 
@@ -17,6 +19,8 @@ AT_ONCE = 1.0
 _ON_THE_WAY = {"asked", "resumed", "retry", "trial", "linked", "suspended_by_operator", "shutdown"}
 _CALM_SECONDS = 2.0
 _ALERT_SECONDS = 40.0
+_MOST_DELAYED = 4
+"""How many times `within` is waited for where a fault may be delayed; whether it is too late is judged afterwards."""
 _BY_PERSON = "Closed by an operator"
 
 
@@ -59,7 +63,8 @@ class Fault:
     """One fault. whole: it hits every account.
 
     prepare: before it; do: injects it; cure: removes its cause once it was reported; person: a person's action,
-    after the account has rested for a while; after: resets whatever is left of it.
+    after the account has rested for a while; after: resets whatever is left of it. waited: seconds since then in which
+    others had the processors, for a fault that is detected by processor time: by so much it may be reported later.
     """
 
     name: str
@@ -70,6 +75,37 @@ class Fault:
     person: Act | None = None
     after: Act | None = None
     whole: bool = False
+    waited: Callable[[], float] | None = None
+
+
+class Delayed:
+    """An act that also measures how long the page's main thread and the program's wait for a processor from then on."""
+
+    def __init__(self, act: Act) -> None:
+        self._act = act
+        self._measuring: asyncio.Task[None] | None = None
+        self._seconds = 0.0
+
+    async def __call__(self, stage: Stage, account: Account) -> float | None:
+        """Perform the act."""
+        pids = [stage.program.process.pid, *(each.pid for each in stage.parts(account, "renderer"))]
+        self._measuring = asyncio.create_task(self._measure(pids), name="waits for a processor")
+        return await self._act(stage, account)
+
+    async def _measure(self, pids: Sequence[int]) -> None:
+        """Measure until the first of the processes has ended."""
+        self._seconds = 0.0
+        with contextlib.suppress(OSError):
+            before = [read_schedule(pid)[1] for pid in pids]
+            while True:
+                await asyncio.sleep(0.1)
+                self._seconds = sum(read_schedule(pid)[1] for pid in pids) - sum(before)
+
+    def waited(self) -> float:
+        """Return the seconds measured, and stop."""
+        if self._measuring is not None:
+            self._measuring.cancel()
+        return self._seconds
 
 
 async def run(stage: Stage, fault: Fault, account: Account, *, alone: bool = True) -> Row:
@@ -113,7 +149,7 @@ async def _run(stage: Stage, fault: Fault, account: Account, hit: Sequence[Accou
     began = time.time()
     began = await fault.do(stage, account) or began
 
-    found = await _until_told(stage, expected, marks, began, row)
+    found = await _until_told(stage, fault, expected, marks, began, row)
     cured = time.time()
     if fault.cure is not None:
         await fault.cure(stage, account)
@@ -166,19 +202,22 @@ def said(stage: Stage, hit: Sequence[Account], since: float) -> list[str]:
 
 
 async def _until_told(
-    stage: Stage, expected: Expected, marks: dict[Account, int], began: float, row: Row
+    stage: Stage, fault: Fault, expected: Expected, marks: dict[Account, int], began: float, row: Row
 ) -> dict[Account, Transition]:
     """Wait until the product has reported the expected transition of each account, and judge it. Empty if none is."""
     found: dict[Account, Transition] = {}
     if expected.reason is None:
         return found
     reasons = {expected.reason, expected.mended}
+    most = expected.within * (1 if fault.waited is None else _MOST_DELAYED)
     for each, mark in marks.items():
         found[each] = await stage.until(
             lambda each=each, mark=mark: next((t for t in stage.log(each, mark) if t.reason in reasons), None),
             f"{each.name} {expected.reason}",
-            max(1.0, began + expected.within + 5 - time.time()),
+            max(1.0, began + most + 5 - time.time()),
         )
+    if fault.waited is not None:
+        expected = replace(expected, within=expected.within + fault.waited())
     row.detected = max(told.at for told in found.values()) - began
     row.layer = min(found.values(), key=lambda told: told.at).detail or expected.reason
     row.wrong += _told(found, expected, row.detected)
@@ -195,7 +234,7 @@ def _told(found: dict[Account, Transition], expected: Expected, detected: float)
         if expected.layer not in told.detail:
             wrong.append(f"it named {told.detail!r}, not {expected.layer!r}")
     if detected > expected.within:
-        wrong.append(f"detected only after {detected:.1f} s, at most {expected.within:g}")
+        wrong.append(f"detected only after {detected:.1f} s, at most {expected.within:.3g}")
     return wrong
 
 
