@@ -3,13 +3,16 @@
 __d('WAWebUserPrefsMeUser', (require, exports) => {
   const { Wid } = require('StandInBase');
   const store = require('StandInStore');
+  const { live } = require('StandInLive');
+  const ANOTHER = '4915119999999:1@c.us';
+  const me = () => (live.another_number ? ANOTHER : store.me());
   const wid = (text) => (text === null ? undefined : new Wid(text));
   const userOf = (full) => full && new Wid(`${full.user}@${full.server}`);
-  exports.getMaybeMeDevicePnUser = () => (store.tells('all') ? wid(store.me()) : undefined);
+  exports.getMaybeMeDevicePnUser = () => (store.tells('all') ? wid(me()) : undefined);
   exports.getMaybeMeDeviceLid = () => wid(store.lid());
   exports.getMaybeMePnUser = () => userOf(exports.getMaybeMeDevicePnUser());
   exports.getMaybeMeLidUser = () => userOf(exports.getMaybeMeDeviceLid());
-  exports.getMaybeMeUser = () => (store.tells('me_user') ? userOf(wid(store.me())) : exports.getMaybeMeLidUser());
+  exports.getMaybeMeUser = () => (store.tells('me_user') ? userOf(wid(me())) : exports.getMaybeMeLidUser());
   exports.getMeUser = exports.getMaybeMeUser;
 });
 
@@ -25,7 +28,9 @@ __d('WAWebUserPrefsInfoStore', (require, exports) => {
 });
 
 __d('WAWebSignalStoreApi', (require, exports) => {
-  exports.waSignalStore = { getRegistrationInfo: async () => require('StandInStore').registrationInfo() };
+  const never = require('StandInConfig').switches.keys_hang;
+  const getRegistrationInfo = async () => (never ? new Promise(() => {}) : require('StandInStore').registrationInfo());
+  exports.waSignalStore = { getRegistrationInfo };
 });
 
 __d('WAWebUserPrefsMultiDevice', (require, exports) => {

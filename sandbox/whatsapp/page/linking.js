@@ -7,7 +7,7 @@ __d('StandInQr', (require, exports) => {
   // Composed by the page from its modules; five parts.
   exports.compose = async (ref) => {
     const { staticKeyPair } = await require('WAWebUserPrefsInfoStore').waNoiseInfo.get();
-    const { identityKeyPair } = await require('WAWebSignalStoreApi').waSignalStore.getRegistrationInfo();
+    const { identityKeyPair } = await require('StandInStore').registrationInfo();
     const text = [
       ref,
       encodeB64(staticKeyPair.pubKey),

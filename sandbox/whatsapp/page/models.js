@@ -3,7 +3,7 @@
 // The current switches: those that take effect at once change while the page is open.
 __d('StandInLive', (require, exports) => {
   const { Model } = require('StandInBase');
-  exports.live = new Model(require('StandInConfig').switches);
+  exports.live = new Model({ ...require('StandInConfig').switches, another_number: false });
 });
 
 __d('WAWebSocketConstants', (_, exports) => {

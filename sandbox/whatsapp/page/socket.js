@@ -192,12 +192,15 @@ __d('StandInSession', (require, exports) => {
       Cmd.trigger('logout');
     } else if (sight === 'blank') {
       document.body.hidden = true;
+    } else if (sight === 'number') {
+      live.another_number = true;
     } else {
       if (sight === 'UNPAIRED') Conn.ref = `2@${crypto.randomUUID()}`;
       Socket.state = sight;
     }
     await pause(timings.brief);
     document.body.hidden = false;
+    live.another_number = false;
     if (Socket.state === sight) Socket.state = before;
   };
 

@@ -18,12 +18,14 @@ __d('StandInTrouble', (require, exports) => {
     return made;
   };
 
+  const NEWS = {
+    title: "What's new on WhatsApp Web",
+    lines: ['Find chats faster with the new filters.', 'Drafts are saved on all of your devices.'],
+    buttons: ['Continue'],
+  };
   const DIALOGS = {
-    whats_new: {
-      title: "What's new on WhatsApp Web",
-      lines: ['Find chats faster with the new filters.', 'Drafts are saved on all of your devices.'],
-      buttons: ['Continue'],
-    },
+    whats_new: NEWS,
+    whats_new_stuck: NEWS, // whose button does nothing
     unknown: {
       title: 'Review your account settings',
       lines: ['We have changed how your contacts are stored.'],
@@ -40,9 +42,10 @@ __d('StandInTrouble', (require, exports) => {
     shut();
     if (name === 'off') return;
     const { title, lines, buttons } = DIALOGS[name.replace('_blocks', '')];
+    const press = name === 'whats_new_stuck' ? () => {} : shut;
     const rows = lines.map((text) => element('p', {}, [text]));
     const keys = buttons.map((text, index) =>
-      element('button', { [testid]: index === buttons.length - 1 ? 'popup-controls-ok' : 'popup-controls-cancel', onclick: shut }, [text]),
+      element('button', { [testid]: index === buttons.length - 1 ? 'popup-controls-ok' : 'popup-controls-cancel', onclick: press }, [text]),
     );
     const box = element('div', { role: 'dialog', 'aria-modal': 'true', 'aria-label': title }, [element('h1', {}, [title]), ...rows, ...keys]);
     document.body.append(element('div', { class: 'dialog', 'data-animate-modal-popup': 'true' }, [box]));
