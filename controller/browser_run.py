@@ -9,7 +9,7 @@ import logging
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 
-from controller.accounts.model import Closed, HeartbeatResult, LoggedOut, Seen, SessionEvent, SlotGranted
+from controller.accounts.model import Closed, DialogStays, HeartbeatResult, LoggedOut, Seen, SessionEvent, SlotGranted
 from controller.accounts.reasons import Reason
 from controller.accounts.reports import Ended, Health, Layer, PageView
 from controller.driver import Driver, DriverError, Opening, Session, Usage
@@ -115,13 +115,14 @@ class BrowserRun:
             self._report(Seen(view))
 
     async def dismiss(self) -> None:
-        """Dismiss the known dialog that covers the page; the page itself reports when it is gone."""
+        """Dismiss the known dialog that covers the page, or report that it stays; the page itself reports its end."""
         try:
             if self._session is not None:
                 async with asyncio.timeout(self._probe_timeout):
                     await self._session.dismiss()
         except (TimeoutError, DriverError) as error:
             log.warning("%s The dialog could not be answered: %s", self._label, error or "no answer")
+            self._report(DialogStays())
 
     async def probe(self) -> None:
         """Check the layers once and report the result; on a failure or time-out, the layer that was reached."""

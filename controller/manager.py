@@ -111,7 +111,7 @@ class Status:
     verified: bool = True
     """The page has confirmed that the session is this account's. Meaningful only while it is open."""
     unconfirmed: str | None = None
-    """A number that differs by one digit and awaits confirmation: E.164."""
+    """A number that may be the account's and awaits confirmation: E.164."""
     partial: str = ""
     """What cannot be monitored on this page; one line."""
     dialog: str = ""
@@ -214,7 +214,7 @@ class Manager:
         self._post(Recycle(why))
 
     async def confirm_number(self, asked: str, *, same: bool) -> bool:
-        """Answer whether the number that differs by one digit is the same account's.
+        """Answer whether the number that may be the account's is.
 
         asked: the number that the question was about, E.164. Returns False if that one is not in question.
         """

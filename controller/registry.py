@@ -290,7 +290,7 @@ class Registry:
             log.error("That an account is to be connected could not be stored: %s", error)
 
     async def confirm_number(self, number: str, asked: str, *, same: bool) -> bool:
-        """Apply an operator's answer about a number that differs by one digit; see `Manager.confirm_number`."""
+        """Apply an operator's answer about a number that may be the account's; see `Manager.confirm_number`."""
         async with self._turn(number) as manager:
             return await manager.confirm_number(asked, same=same)
 

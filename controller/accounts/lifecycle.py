@@ -34,6 +34,7 @@ from controller.accounts.model import (
     Closed,
     ConfirmNumber,
     Connection,
+    DialogStays,
     Event,
     Fired,
     FromSession,
@@ -67,6 +68,7 @@ from controller.accounts.reports import (
     Identified,
     Layer,
     Loaded,
+    PasskeyAnswered,
     PasskeyAsked,
     Ready,
     Reloaded,
@@ -79,6 +81,8 @@ from controller.accounts.step import OF_ATTEMPT, Step
 ALL_TIMERS = frozenset(Timer)
 _MOST_DISMISSED = 3
 """How often in one browser a dialog is dismissed without a person."""
+_MOST_DIALOGS = 3
+"""How often within the window of flapping people are alerted to dialogs."""
 
 
 def advance(connection: Connection, event: Event, policy: Policy) -> tuple[Connection, tuple[Effect, ...]]:
@@ -139,6 +143,7 @@ def _resume(step: Step, boot: Boot) -> None:
 
 def _start(step: Step, start: Start) -> None:
     step.reset()
+    step.reset_alerts(all_of_them=True)
     step.set(asked=True, linked=step.connection.linked and not start.anew)
     takeover = start.takeover and step.policy.takeover is not Takeover.NEVER
     step.attempt(Next(Reason.ASKED, takeover=takeover))
@@ -162,7 +167,7 @@ def _suspend(step: Step, _: Suspend) -> None:
     step.close_browser()
     step.reset()
     step.disarm(ALL_TIMERS)
-    step.set(flaps=0, worst=None, flapping=False, lost=None, unconfirmed=None)
+    step.set(flaps=0, dialogs=0, worst=None, flapping=False, lost=None, unconfirmed=None)
     for reason in (Reason.FLAPPING, Reason.WATCHED_IN_PART, Reason.CONFIRM_NUMBER):
         step.over(reason)
     step.go(State.SUSPENDED, Reason.SUSPENDED_BY_OPERATOR)
@@ -173,7 +178,7 @@ def _stop(step: Step, stop: Stop) -> None:
     running = step.connection.browser is Browser.OPEN
     step.close_browser(log_out=stop.log_out)
     step.disarm(ALL_TIMERS)
-    step.set(stopped=True, waiting=None, flaps=0)
+    step.set(stopped=True, waiting=None, flaps=0, dialogs=0)
     if running:
         step.go(State.IDLE, Reason.SHUTDOWN)
 
@@ -216,7 +221,7 @@ def _reloaded(step: Step, _: Reloaded) -> None:
     step.close_dialog()
     connected = before.state is State.CONNECTED
     step.set(
-        reloads=before.reloads + 1, percent=None, identified=None,
+        reloads=before.reloads + 1, percent=None, identified=None, asks_passkey=False,
         quiet=False, probing=False, failed_probes=0, lost=Reason.RELOADED if connected else before.lost,
     )  # fmt: skip
     step.stage(Stage.READING, policy.connect_timeout, Reason.RELOADED if connected else None)
@@ -236,8 +241,7 @@ def _first_code(step: Step, code: Code) -> None:
     elif Timer.CODES in before.spent:
         _end(step, Ended(Reason.QR_EXPIRED))
     else:
-        step.close_dialog()
-        step.set(foreign=False)
+        step.set(foreign=False, asks_passkey=False, was_ours=False, identified=None)  # whoever scans it is not known
         step.stage(Stage.AWAITING_SCAN, None)
         step.limit(Timer.CODES, step.policy.qr_timeout)
         step.show_code(code)
@@ -270,12 +274,29 @@ def _passkey(step: Step, _: PasskeyAsked) -> None:
         return
     connected = before.state is State.CONNECTED
     step.hide_code()
-    step.close_dialog()
     if connected:
         step.set(lost=Reason.PASSKEY)
+    step.set(asks_passkey=True, percent=None)  # what the page loaded before it asked is no progress
     step.stage(Stage.PASSKEY, None, Reason.PASSKEY if connected else None)
     step.limit(Timer.PERSON, step.policy.passkey_timeout)
     step.alert(Alert(Reason.PASSKEY))
+
+
+def _passkey_over(step: Step, _: PasskeyAnswered) -> None:
+    step.set(asks_passkey=False)
+
+
+def _passkey_answered(step: Step, _: PasskeyAnswered) -> None:
+    step.set(asks_passkey=False)
+    if _was_scanned(step.connection) and step.connection.identified is None:
+        step.stage(Stage.PAIRING, step.policy.connect_timeout)
+    else:
+        _authenticated(step, Authenticated())
+
+
+def _was_scanned(connection: Connection) -> bool:
+    """Whether a code was shown in this attempt, so that an identity cannot be a saved session's."""
+    return Timer.CODES in connection.armed | connection.spent
 
 
 def _authenticated(step: Step, who: Authenticated) -> None:
@@ -286,17 +307,29 @@ def _authenticated(step: Step, who: Authenticated) -> None:
         _end(step, Ended(Reason.DEADLINE, f"{Stage.SYNCING} took too long"))
         return
     step.hide_code()
-    step.close_dialog()
     step.stage(Stage.SYNCING, step.policy.sync_timeout)
     step.limit(Timer.SYNC, step.policy.sync_limit)
 
 
 def _authenticated_at_passkey(step: Step, who: Authenticated) -> None:
-    """After a scan in this attempt, the identity shows that the passkey was given; that of a saved session does not."""
-    if Timer.CODES in step.connection.armed | step.connection.spent:
+    """After a scan in this attempt, the identity hints that the passkey was given; that of a saved session does not."""
+    if _was_scanned(step.connection):
         _authenticated(step, who)
     else:
         _identified(step, who)
+
+
+def _syncing_at_wait(step: Step, syncing: Syncing) -> None:
+    """Go on if the percentage rises while a person is waited for: the first one may have been read late.
+
+    Should it stall, the attempt returns to the wait (`_stalled`): only a report that it is over ends it for good.
+    """
+    before = step.connection
+    if syncing.percent is None:
+        return
+    step.set(percent=syncing.percent)
+    if before.percent is not None and syncing.percent > before.percent:
+        _first_syncing(step, syncing)
 
 
 def _identified(step: Step, who: Identified | Authenticated | Ready) -> None:
@@ -325,12 +358,13 @@ def _ready(step: Step, ready: Ready) -> None:
         return
     policy, lost = step.policy, step.connection.lost
     step.hide_code()
-    step.close_dialog()
     step.go(State.CONNECTED, Reason.LINKED)
+    if lost is not None:
+        _recovered(step, lost)
     step.reset_alerts()
     step.set(
         linked=True, asked=False, foreign=False, fresh=False, lost=None, breaker=Breaker.CLOSED, resting=None,
-        partial=ready.partial, quiet=False, probing=False, failed_probes=0,
+        asks_passkey=False, partial=ready.partial, quiet=False, probing=False, failed_probes=0,
     )  # fmt: skip
     step.arm_all(
         {
@@ -346,8 +380,9 @@ def _ready(step: Step, ready: Ready) -> None:
         step.alert(Alert(Reason.WATCHED_IN_PART, detail=ready.partial, silent=True))
     else:
         step.over(Reason.WATCHED_IN_PART)
-    if lost is not None:
-        _recovered(step, lost)
+    dialog = step.connection.dialog
+    if dialog is not None and not _is_dismissed(step, dialog):
+        _alert_dialog(step, dialog, silent=True)
 
 
 # --- rows: whose account it is (L11) --------------------------------------------------------------------------------
@@ -358,12 +393,15 @@ def _is_stranger(step: Step, number: str | None) -> bool:
     before = step.connection
     if number is None:
         return False
-    if is_same_account(number, before.number) or number == before.alias:
-        step.set(identified=number, unconfirmed=None)
-        step.over(Reason.CONFIRM_NUMBER)
+    if _is_known(before, number):
+        if before.unconfirmed is None or before.unconfirmed != before.identified:  # else this page told both
+            step.set(unconfirmed=None)
+            step.over(Reason.CONFIRM_NUMBER)
+        step.set(identified=number, was_ours=True)
         return False
     one, other = mask_apart(number, before.number)
-    if may_be_same_account(number, before.number) and number != before.denied:
+    # No other phone can have scanned a page that was open as this account: its number may have been changed.
+    if (may_be_same_account(number, before.number) or before.was_ours) and number != before.denied:
         if before.unconfirmed not in {None, number}:
             step.over(Reason.CONFIRM_NUMBER)  # people were asked about another one
         step.set(identified=number, unconfirmed=number)
@@ -373,12 +411,18 @@ def _is_stranger(step: Step, number: str | None) -> bool:
     return True
 
 
+def _is_known(connection: Connection, number: str) -> bool:
+    """Whether a number is the account's, in whichever form."""
+    return is_same_account(number, connection.number) or number == connection.alias
+
+
 def _log_out(step: Step, number: str, detail: str) -> None:
     """Log the wrong device out before closing its browser; people are alerted once the outcome is known."""
     step.hide_code()
     step.close_dialog()
     step.over(Reason.CONFIRM_NUMBER)
     step.set(linked=False, asked=False, identified=None, unconfirmed=None, foreign=True, lost=None)
+    step.set(asks_passkey=False, was_ours=False)
     connected = step.connection.state is State.CONNECTED
     step.stage(Stage.LOGGING_OUT, step.policy.log_out_timeout, Reason.WRONG_NUMBER if connected else None)
     step.set(detail=detail)
@@ -397,7 +441,7 @@ def _logged_out(step: Step, result: LoggedOut) -> None:
 
 
 def _ended_while_logging_out(step: Step, ended: Ended) -> None:
-    """Take a logout for the one we requested; if the browser ends otherwise, the device is still linked."""
+    """Take a logout for the one we requested; if the browser ends otherwise, the device may still be linked."""
     _logged_out(step, LoggedOut(confirmed=ended.reason is Reason.LOGGED_OUT))
 
 
@@ -439,7 +483,22 @@ def _dialog(step: Step, dialog: Dialog) -> None:
         step.set(dialog=dialog, interrupted=before.stage)
         step.stage(Stage.DIALOG, None)
         step.limit(Timer.PERSON, step.policy.passkey_timeout)
-        step.alert(Alert(Reason.DIALOG, detail=dialog.words))
+        _alert_dialog(step, dialog)
+
+
+def _alert_dialog(step: Step, dialog: Dialog, *, silent: bool = False) -> None:
+    """Alert people, unless dialogs have come and gone so often within the hour that one more is no news."""
+    told = step.connection.dialogs
+    if told < _MOST_DIALOGS and Reason.DIALOG not in step.connection.alerted:
+        step.set(dialogs=told + 1)
+        step.arm(Timer.DIALOGS, step.policy.flap_window)
+        step.alert(Alert(Reason.DIALOG, detail=dialog.words, silent=silent))
+
+
+def _dialog_forgotten(step: Step, _: Fired) -> None:
+    step.set(dialogs=step.connection.dialogs - 1)
+    if step.connection.dialogs:
+        step.leave_armed(Timer.DIALOGS)
 
 
 def _may_dismiss(step: Step, dialog: Dialog) -> bool:
@@ -447,9 +506,35 @@ def _may_dismiss(step: Step, dialog: Dialog) -> bool:
     return dialog.known and step.policy.dialogs is Dialogs.CONTINUE and step.connection.dismissed < _MOST_DISMISSED
 
 
+def _is_dismissed(step: Step, dialog: Dialog) -> bool:
+    """Whether it is being dismissed without a person right now."""
+    return dialog.known and step.policy.dialogs is Dialogs.CONTINUE and Reason.DIALOG not in step.connection.alerted
+
+
 def _dismiss(step: Step, dialog: Dialog) -> None:
     step.set(dialog=dialog, dismissed=step.connection.dismissed + 1)
     step.effects.append(Dismiss(step.connection.session))
+
+
+def _dialog_at_passkey(step: Step, dialog: Dialog) -> None:
+    """Tell of it and go on waiting for the passkey: one person answers both."""
+    if dialog.locked:
+        _end(step, Ended(Reason.SCREEN_LOCKED, dialog.words))
+    elif _may_dismiss(step, dialog):
+        _dismiss(step, dialog)
+    else:
+        step.set(dialog=dialog)
+        if dialog.known:
+            _alert_dialog(step, dialog)
+
+
+def _dialog_stays(step: Step, _: DialogStays) -> None:
+    """Leave a dialog that could not be dismissed to a person."""
+    dialog = step.connection.dialog
+    if dialog is None or Reason.DIALOG in step.connection.alerted:
+        return
+    step.set(dismissed=_MOST_DISMISSED)
+    TABLE[step.connection.phase][Dialog].do(step, dialog)
 
 
 def _next_dialog(step: Step, dialog: Dialog) -> None:
@@ -464,7 +549,7 @@ def _dialog_over_connection(step: Step, dialog: Dialog) -> None:
         _dismiss(step, dialog)
     else:
         step.set(dialog=dialog)
-        step.alert(Alert(Reason.DIALOG, detail=dialog.words, silent=True))
+        _alert_dialog(step, dialog, silent=True)
 
 
 def _dialog_closed(step: Step, _: DialogClosed) -> None:
@@ -545,8 +630,15 @@ _LOST_AT = {
 
 
 def _health(step: Step, health: Health) -> None:
-    failed = 0 if health.failed is None else step.connection.failed_probes + 1
+    """Count failed probes; a socket that was down for one of them was lost for a moment, and has recovered (L16)."""
+    before = step.connection
+    failed = 0 if health.failed is None else before.failed_probes + 1
     step.set(probing=False, failed_probes=failed)
+    if health.failed is Layer.SOCKET:
+        step.set(lost=Reason.CONNECTION_LOST)
+    elif health.failed is None and before.lost is not None:
+        step.set(lost=None)
+        _recovered(step, before.lost)
     if health.failed is not None and failed >= step.policy.failed_probes:
         detail = f"{health.failed}: {health.detail}" if health.detail else health.failed
         _end(step, Ended(_LOST_AT[health.failed], detail))
@@ -600,6 +692,8 @@ def _flap_forgotten(step: Step, _: Fired) -> None:
 def _calm(step: Step, _: Fired) -> None:
     step.set(flapping=False, worst=None)
     step.over(Reason.FLAPPING)
+    if step.connection.state is State.CONNECTED:
+        step.reset_alerts()
 
 
 # --- rows: how attempts and connections end, and what follows (L2, L4, L5, L11) --------------------------------------
@@ -613,6 +707,26 @@ def _deadline(step: Step, _: Fired) -> None:
         step.set(looking=True)
         step.arm(Timer.DEADLINE, 1.5 * step.policy.probe_timeout)  # the capture itself has a shorter deadline
         step.effects.append(Look(step.connection.session))
+
+
+def _stalled(step: Step, fired: Fired) -> None:
+    """Return to the wait for a person that the sync only seemed to end, or give up."""
+    wait = _still_waited_for(step.connection)
+    if wait is None:
+        _deadline(step, fired)
+    else:
+        if wait is Stage.DIALOG:
+            step.set(interrupted=Stage.SYNCING)
+        step.stage(wait, None)
+
+
+def _still_waited_for(connection: Connection) -> Stage | None:
+    """Return the wait of a person who still has time; None if there is none."""
+    if Timer.PERSON not in connection.armed or connection.looking:
+        return None
+    if connection.asks_passkey:
+        return Stage.PASSKEY
+    return Stage.DIALOG if connection.dialog is not None and connection.dialog.known else None
 
 
 def _seen(step: Step, seen: Seen) -> None:
@@ -672,7 +786,7 @@ def _end(step: Step, ended: Ended) -> None:
         step.set(fresh=True)
     on_trial = before.breaker is Breaker.HALF_OPEN
     if on_trial and not (before.resting is not None and before.resting.alerted):
-        step.reset_alerts()  # however a trial ends, people are alerted, even if they were before
+        step.reset_alerts(all_of_them=True)  # however a trial ends, people are alerted, even if they were before
 
     _follow(step, ended, verdict, state, on_trial=on_trial)
 
@@ -813,6 +927,7 @@ _ALWAYS: dict[Any, Row] = {
     Hold: Row(_hold, ()),
     Release: Row(_release, ()),
     Timer.FLAPS: Row(_flap_forgotten, ()),
+    Timer.DIALOGS: Row(_dialog_forgotten, ()),
     Timer.CALM: Row(_calm, ()),
 }
 
@@ -840,6 +955,8 @@ _OPEN: dict[Any, Row] = _RUNNING | {
     Identified: Row(_identified, (Stage.LOGGING_OUT,)),
     ConfirmNumber: Row(_confirm_number, (Stage.LOGGING_OUT,)),
     PasskeyAsked: Row(_passkey, (Stage.PASSKEY, *_FAILS)),
+    PasskeyAnswered: Row(_passkey_over, ()),
+    DialogStays: Row(_dialog_stays, (Stage.DIALOG, *_FAILS)),
     DialogClosed: Row(_dialog_closed, ()),
     AnswerDialog: Row(_answer_dialog, ()),
     Timer.RELOADS: Row(_reload_forgotten, ()),
@@ -883,12 +1000,18 @@ TABLE: dict[Phase, dict[Any, Row]] = {
     Stage.PASSKEY: _READ
     | {
         Authenticated: Row(_authenticated_at_passkey, (Stage.SYNCING, Stage.LOGGING_OUT, *_FAILS)),
+        Syncing: Row(_syncing_at_wait, (Stage.SYNCING, *_FAILS)),
+        PasskeyAnswered: Row(_passkey_answered, (Stage.PAIRING, Stage.SYNCING, *_FAILS)),
+        Dialog: Row(_dialog_at_passkey, _LOST),
+        DialogStays: Row(_dialog_stays, ()),
         Timer.PERSON: Row(_limit_reached, _FAILS),
     },
     Stage.DIALOG: _READ
     | {
         Authenticated: Row(_identified, (Stage.LOGGING_OUT,)),
+        Syncing: Row(_syncing_at_wait, (Stage.SYNCING, *_FAILS)),
         Dialog: Row(_next_dialog, _LOST),
+        DialogStays: Row(_dialog_stays, ()),
         DialogClosed: Row(_dialog_answered, (Stage.READING, Stage.SYNCING)),
         Timer.PERSON: Row(_limit_reached, _FAILS),
     },
@@ -896,6 +1019,7 @@ TABLE: dict[Phase, dict[Any, Row]] = {
     | {
         Authenticated: Row(_identified, (Stage.LOGGING_OUT,)),
         Syncing: Row(_syncing, ()),
+        Timer.DEADLINE: Row(_stalled, (Stage.PASSKEY, Stage.DIALOG, *_FAILS)),
         Timer.SYNC: Row(_limit_reached, _FAILS),
     },
     Stage.LOGGING_OUT: _RUNNING
@@ -919,6 +1043,7 @@ TABLE: dict[Phase, dict[Any, Row]] = {
         Authenticated: Row(_identified, (Stage.LOGGING_OUT,)),
         Ready: Row(_identified, (Stage.LOGGING_OUT,)),
         Dialog: Row(_dialog_over_connection, ()),
+        DialogStays: Row(_dialog_stays, ()),
         Timer.HEALTH: Row(_health_due, ()),
         Timer.KEEP_ALIVE: Row(_keep_alive, ()),
         Timer.QUIET: Row(_quiet, ()),

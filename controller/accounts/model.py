@@ -79,11 +79,13 @@ class Timer(StrEnum):
     """Counted: each arming runs by itself and takes one reload off the count when it fires."""
     FLAPS = "flaps"
     """Counted likewise: takes one loss off the count."""
+    DIALOGS = "dialogs"
+    """Counted likewise: takes one alert of a dialog off the count."""
     CALM = "calm"
     """Since the last recovered loss, once flapping was alerted."""
 
 
-COUNTED = frozenset({Timer.RELOADS, Timer.FLAPS})
+COUNTED = frozenset({Timer.RELOADS, Timer.FLAPS, Timer.DIALOGS})
 """Timers that can be armed several times at once: each arming fires by itself."""
 
 
@@ -158,6 +160,8 @@ class Connection:
     """The most severe cause of these."""
     flapping: bool = False
     """An alert about flapping is open; it ends after an hour without a loss."""
+    dialogs: int = 0
+    """Alerts of dialogs within the last hour."""
 
     on_hold: bool = False
     """WhatsApp cannot be reached: no attempts are made, and ends are not counted (L13)."""
@@ -171,7 +175,7 @@ class Connection:
     alias: str | None = None
     """Another form of the account's number, confirmed by an operator."""
     unconfirmed: str | None = None
-    """A number that differs by one digit and awaits an operator's confirmation."""
+    """A number that may be the account's and awaits an operator's confirmation."""
     denied: str | None = None
     """Such a number that an operator said belongs to another account."""
     foreign: bool = False
@@ -196,6 +200,8 @@ class Connection:
     percent: int | None = None
     identified: str | None = None
     """The number that the page reports as logged in."""
+    was_ours: bool = False
+    """The page has reported this account's number, and has not asked for a scan since."""
     partial: str = ""
     """What cannot be monitored on this page; one line."""
     dialog: Dialog | None = None
@@ -203,6 +209,8 @@ class Connection:
     """How often a dialog was dismissed without a person (DIALOGS=continue)."""
     interrupted: Stage | None = None
     """The stage to resume once the dialog is answered."""
+    asks_passkey: bool = False
+    """The page asked for a passkey and has not said that it was given: a sync that stalls returns to that wait."""
     looking: bool = False
     """The deadline has passed, and the page is being captured."""
     reloads: int = 0
@@ -269,7 +277,7 @@ class Recycle:
 
 @dataclass(frozen=True, slots=True)
 class ConfirmNumber:
-    """An operator says whether the number that differs by one digit is the same account's.
+    """An operator says whether the number that may be the account's is.
 
     asked: the number that they were asked about, E.164; the answer counts for no other one. None: for whichever it is.
     """
@@ -348,13 +356,18 @@ class Seen:
 
 
 @dataclass(frozen=True, slots=True)
+class DialogStays:
+    """The outcome of `Dismiss`, where the dialog is still there."""
+
+
+@dataclass(frozen=True, slots=True)
 class HeartbeatResult:
     """The outcome of `Heartbeat`. answered: the server is known to have responded (L9)."""
 
     answered: bool
 
 
-SessionEvent = Report | SlotGranted | Closed | Health | HeartbeatResult | LoggedOut | Seen
+SessionEvent = Report | SlotGranted | Closed | Health | HeartbeatResult | LoggedOut | Seen | DialogStays
 
 
 @dataclass(frozen=True, slots=True)

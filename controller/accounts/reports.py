@@ -77,9 +77,14 @@ class Scanned:
 class PasskeyAsked:
     """The page waits for a WebAuthn assertion, which a server's browser cannot give. At any stage, even when connected.
 
-    While it waits, no progress (`Authenticated`, `Syncing`) is reported unless there really is some. Conditional
-    mediation ("autofill") prompts nobody and is not reported.
+    Identity and percentage may still be reported, late or of a saved session: neither shows that it was given.
+    Conditional mediation ("autofill") prompts nobody and is not reported.
     """
+
+
+@dataclass(frozen=True, slots=True)
+class PasskeyAnswered:
+    """The request for a passkey was answered in the page. Not reported where it ends by another way."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,8 +141,8 @@ class Ended:
 
 
 Report = (
-    Loaded | Reloaded | Identified | Dialog | DialogClosed | Code | Scanned | PasskeyAsked | Authenticated | Syncing
-    | Ready | Heard | SocketDown | Ended
+    Loaded | Reloaded | Identified | Dialog | DialogClosed | Code | Scanned | PasskeyAsked | PasskeyAnswered
+    | Authenticated | Syncing | Ready | Heard | SocketDown | Ended
 )  # fmt: skip
 
 

@@ -58,6 +58,7 @@ class Changes(TypedDict, total=False):
     flaps: int
     worst: Reason | None
     flapping: bool
+    dialogs: int
     on_hold: bool
     waiting: Timer | None
     linked: bool
@@ -77,10 +78,12 @@ class Changes(TypedDict, total=False):
     pending_code: Code | None
     percent: int | None
     identified: str | None
+    was_ours: bool
     partial: str
     dialog: Dialog | None
     dismissed: int
     interrupted: Stage | None
+    asks_passkey: bool
     looking: bool
     reloads: int
     build: str
@@ -191,9 +194,12 @@ class Step:
         self.set(attempts=0, errors=0, rounds=0, waits=0, refreshed=False, resting=None, breaker=Breaker.CLOSED)
         self.reset_alerts()
 
-    def reset_alerts(self) -> None:
-        """Allow everything to be alerted again that does not still stand."""
-        if self.connection.alerted:
+    def reset_alerts(self, *, all_of_them: bool = False) -> None:
+        """Allow everything to be alerted again that does not still stand.
+
+        While the connection is flapping that was said, and each of its causes is alerted once, unless `all_of_them`.
+        """
+        if self.connection.alerted and (all_of_them or not self.connection.flapping):
             self.set(alerted=self.connection.alerted & STANDING)
 
     def alert(self, alert: Alert) -> None:
@@ -221,8 +227,8 @@ class Step:
         session = before.session + 1
         self.set(
             session=session, browser=Browser.OPEN, due=None, logged_out=None,
-            shown=None, pending_code=None, percent=None, identified=None, partial="",
-            dialog=None, dismissed=0, interrupted=None, reloads=0,
+            shown=None, pending_code=None, percent=None, identified=None, was_ours=False, partial="",
+            dialog=None, dismissed=0, interrupted=None, asks_passkey=False, reloads=0,
             build="", missing=frozenset(), quiet=False, probing=False, failed_probes=0,
         )  # fmt: skip
         self.effects.append(
@@ -237,7 +243,7 @@ class Step:
         self.set(due=None)
         if self.connection.browser is Browser.OPEN:
             self.effects.append(Close(self.connection.session, log_out=log_out))
-            self.set(browser=Browser.CLOSING, reloads=0, identified=None)
+            self.set(browser=Browser.CLOSING, reloads=0, identified=None, was_ours=False, asks_passkey=False)
 
     def show_code(self, code: Code) -> None:
         """Show a code in the chat; the debounce then holds the next one back."""

@@ -11,7 +11,7 @@ import logging
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from controller.accounts.reasons import Reason, logout_words
+from controller.accounts.reasons import Reason
 from controller.accounts.reports import Code, Ended, Health, Layer, PageView, Ready, Reloaded, Report
 from controller.chromium.page import questions
 from controller.chromium.page.channel import PageChannel
@@ -19,8 +19,10 @@ from controller.chromium.page.debounce import Debouncer
 from controller.chromium.page.documents import Documents, Timing
 from controller.chromium.page.durability import remove_marker, until_durable
 from controller.chromium.page.fence import Fence
+from controller.chromium.page.log_outs import at_log_out, logged_out
 from controller.chromium.page.reader import (
     ENDS_AFTER,
+    MAY_END,
     ONE_SIGN_AFTER,
     Finding,
     LogOutSaid,
@@ -28,6 +30,7 @@ from controller.chromium.page.reader import (
     PageReader,
     Stands,
     Subject,
+    kind_of,
 )
 from controller.chromium.page.screenshot import take_picture
 from controller.chromium.parts import Parts
@@ -68,8 +71,8 @@ class ChromiumSession:
         self._timing = timing
         self._report = report
         self._released = released
-        self._reader = PageReader(takeover=opening.takeover, had_session=had_session)
-        self._debouncer: Debouncer[Subject, Report | Finding] = Debouncer(self._believe)
+        self._reader = PageReader(takeover=opening.takeover, had_session=had_session, account=opening.account)
+        self._debouncer: Debouncer[Subject, Report | Finding] = Debouncer(self._believe, kind_of)
         self.channel = PageChannel(parts.page_cdp, self.receive, self._flooded)
         self.fence = Fence(parts.page, parts.page_cdp, page_url, self.misbehave)
         self._documents = Documents(parts.page, parts.page_cdp, page_url, timing, self)
@@ -80,7 +83,7 @@ class ChromiumSession:
         self._end_reason: Reason | None = None
         self._log_out_said: str | None = None
         self._logging_out = False
-        self._after_log_out = False
+        self._after_log_out: Ended | None = None  # what the log-out address means if the page asks for a scan there
         self._is_stored = True
         self._linked = False
         self._silent = True
@@ -115,8 +118,8 @@ class ChromiumSession:
         """Handle a message from the watcher."""
         if self._silent or self._deaf:
             return
-        if self._after_log_out and not self._is_back(message):
-            return
+        if self._after_log_out is not None:
+            self._look_after_log_out(message)
         self._take(self._reader.read(message))
 
     def _take(self, meanings: Iterable[Meaning]) -> None:
@@ -126,7 +129,7 @@ class ChromiumSession:
                     self._debouncer.update(meant.subject, meant.meant, meant.seconds)
                 case LogOutSaid():
                     self._log_out_said = meant.code
-                    self._debouncer.update(Subject.END, _logged_out(meant.code), ENDS_AFTER)
+                    self._debouncer.update(Subject.LOG_OUT, logged_out(meant.code), ENDS_AFTER)
                 case Finding():
                     self._find(meant)
                 case _:
@@ -145,26 +148,38 @@ class ChromiumSession:
                 self._tasks.start(self._ask_for_second_sign(self._reader))
 
     def _believe(self, subject: Subject, meant: Report | Finding) -> None:
-        """Act on what has persisted for long enough."""
+        """Act on what has persisted for long enough; if it ends the session, the page is looked at once more."""
         if self._silent:
             return
-        if subject is Subject.END and self._log_out_said is not None and not self._after_log_out:
-            self._tasks.start(self._believe_log_out(meant))
-            return
+        if subject in MAY_END:
+            self._tasks.start(self._believe_end(subject, meant))
+        else:
+            self._conclude(meant)
+
+    async def _believe_end(self, subject: Subject, meant: Report | Finding) -> None:
+        with contextlib.suppress(DriverError, TimeoutError):
+            async with asyncio.timeout(_LOOK_SECONDS):
+                now = questions.connection_of(await self.channel.ask("live()"))
+                if now.blocked is None if subject is Subject.END else now.is_up:
+                    log.info("The page showed %s, and its session is still open", subject.value)
+                    self._log_out_said = None if subject is Subject.LOG_OUT else self._log_out_said
+                    return
         if subject is Subject.CODE and self._log_out_said is not None:
-            self.end(_logged_out(self._log_out_said))  # it announced this, and now asks for a scan
-            return
+            self.end(logged_out(self._log_out_said))  # it announced this, and now asks for a scan
+        elif subject is Subject.CODE and self._after_log_out is not None:
+            self.end(self._after_log_out)
+        else:
+            self._conclude(meant)
+
+    def _conclude(self, meant: Report | Finding) -> None:
         for each in self._reader.believed(meant):
-            if isinstance(each, Finding):
-                self._find(each)
-            else:
-                self._tell(each)
+            self._find(each) if isinstance(each, Finding) else self._tell(each)
 
     def _tell(self, report: Report) -> None:
         if self._silent:
             return
         if isinstance(report, Ready):
-            self._linked = True
+            self._linked, self._log_out_said = True, None  # whatever it spoke of, its session is open
         if isinstance(report, Code):
             self._is_stored = False
         if isinstance(report, Ended):
@@ -216,44 +231,27 @@ class ChromiumSession:
         self._tell(Reloaded())
 
     def log_out_address(self, code: str) -> None:
-        """Believe it at once if the page announced it or we requested it; otherwise only if it persists."""
-        self._begin_reading()
-        ended = _logged_out(self._log_out_said or code)
+        """Believe it at once if the page announced it or we requested it; otherwise once the page asks for a scan."""
+        ended = logged_out(self._log_out_said or "", code)
         if self._log_out_said is not None or self._logging_out:
             self.end(ended)
-            return
-        self._after_log_out = True
-        self._debouncer.update(Subject.END, ended, ENDS_AFTER)
+        else:
+            self._after_log_out = ended
+            self.renew()
 
     def _begin_reading(self) -> None:
         self._debouncer.clear()
         if self._readying is not None:
             self._readying.cancel()
         # Whatever the page was before, a session was open: a code would be significant now.
-        self._reader = PageReader(takeover=False, had_session=True)
+        self._reader = PageReader(takeover=False, had_session=True, account=self._opening.account)
 
-    def _is_back(self, message: Any) -> bool:
-        """Return whether the document at the log-out address belongs to an open session: then nobody was logged out."""
-        looking = PageReader(takeover=False)
-        list(looking.read(message))
-        snapshot = looking.latest
-        if snapshot is None or not snapshot.connection.is_up or snapshot.number is None:
-            return False
-        log.info("The page went to its log-out address, and its session is still open")
-        self._after_log_out = False
-        self.renew()
-        return True
-
-    async def _believe_log_out(self, meant: Report | Finding) -> None:
-        """Believe a log-out that the page announced, unless it is connected regardless."""
-        with contextlib.suppress(DriverError, TimeoutError):
-            async with asyncio.timeout(_LOOK_SECONDS):
-                if questions.connection_of(await self.channel.ask("live()")).is_up:
-                    log.info("The page spoke of a log-out, and its session is still open")
-                    self._log_out_said = None
-                    return
-        if isinstance(meant, Ended):
-            self.end(meant)
+    def _look_after_log_out(self, message: Any) -> None:
+        """Believe the log-out address only if the document there asks for a scan: an open session makes it void."""
+        shows = at_log_out(message)
+        if shows is not None:
+            self._debouncer.update(Subject.LOG_OUT, self._after_log_out if shows.asks_for_scan else None, ENDS_AFTER)
+            self._after_log_out = None if shows.open else self._after_log_out
 
     # --- stages -------------------------------------------------------------------------------------------------------
 
@@ -295,7 +293,12 @@ class ChromiumSession:
             except DriverError as error:
                 self.end(Ended(error.reason, error.detail))
                 return
+        while self._debouncer.is_pending(Subject.NUMBER):  # noqa: ASYNC110 - whose it is, is known in some seconds
+            await asyncio.sleep(0.1)
         latest = self._reader.latest
+        if latest is not None and latest.connection.is_up is False:
+            self._reader.not_ready()
+            return
         self._tell(Ready(self._reader.number, partial=latest.partial if latest is not None else ""))
 
     async def _leave(self) -> None:
@@ -305,7 +308,7 @@ class ChromiumSession:
 
     async def _return(self) -> None:
         self._debouncer.clear()
-        self._reader = PageReader(takeover=False, had_session=True)
+        self._reader = PageReader(takeover=False, had_session=True, account=self._opening.account)
         self._deaf = False
         await self._documents.come_back()
         await remove_marker(self._evaluate)
@@ -329,8 +332,7 @@ class ChromiumSession:
 
     async def probe(self) -> Health:
         """Check the layers once, from the process to WhatsApp's socket."""
-        parts = self._parts
-        self._reached = Layer.PROCESS
+        parts, self._reached = self._parts, Layer.PROCESS
         if not parts.process.is_alive():
             return Health(Layer.PROCESS, "the browser's process is gone")
         if parts.process.is_stopped():
@@ -346,9 +348,7 @@ class ChromiumSession:
             return Health(self._reached, error.detail)
         self._reached = Layer.SOCKET
         health = questions.health_of(live)
-        if health.failed is not None and (
-            self._debouncer.is_pending(Subject.END) or self._debouncer.is_pending(Subject.CODE)
-        ):
+        if health.failed is not None and any(map(self._debouncer.is_pending, MAY_END)):
             return Health(detail="it may be over: that is believed once it has stood for some seconds")
         return health
 
@@ -441,8 +441,3 @@ class ChromiumSession:
             log.debug("%s", error)
             return False
         return True
-
-
-def _logged_out(code: str) -> Ended:
-    words = logout_words(code)
-    return Ended(Reason.LOGGED_OUT, f"WhatsApp removed this linked device{f' ({words})' if words else ''}", code=code)

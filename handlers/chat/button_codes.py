@@ -49,7 +49,7 @@ class Verb(StrEnum):
     """Carry out an earlier request; the item is its update."""
     TAKE_WEBHOOK = "w"
     SAME_NUMBER = "ok"
-    """The number that differs by one digit is the account's."""
+    """The number that the page shows is the account's."""
     OTHER_NUMBER = "no"
     """It is not: the device is logged out."""
     CONTINUE = "co"

@@ -122,7 +122,7 @@ def _asked(status: Status) -> list[str]:
     """Describe what the page asks of a person."""
     rows = []
     if status.unconfirmed is not None:
-        rows.append(f"Is {mask(status.unconfirmed)} the same account? Its number differs by one digit")
+        rows.append(f"Is {mask(status.unconfirmed)} the same account? Its page shows that number")
     if status.dialog:
         rows.append(f"The page shows: {escape(clip(status.dialog, 200))}")
     return rows

@@ -64,7 +64,7 @@ WHY: dict[Reason, str] = {
     Reason.BANNED: "WhatsApp has blocked the account",
     Reason.OUTDATED: "WhatsApp called its page out of date",
     Reason.WRONG_NUMBER: "a phone with another number scanned the code",
-    Reason.WRONG_NUMBER_STAYS: "a phone with another number scanned the code and is still linked",
+    Reason.WRONG_NUMBER_STAYS: "a phone with another number scanned the code and may still be linked",
     Reason.RECYCLED: "Switchboard closed its browser, which opens again at once",
     Reason.UNKNOWN: "something unexpected happened",
     Reason.BREAKER_OPEN: "too many errors in a row",
@@ -72,7 +72,7 @@ WHY: dict[Reason, str] = {
     Reason.EXHAUSTED: "every attempt to reconnect failed",
     Reason.PASSKEY: "WhatsApp asks for a passkey",
     Reason.DIALOG: "a dialog covers its page",
-    Reason.CONFIRM_NUMBER: "its number differs by one digit",
+    Reason.CONFIRM_NUMBER: "its page shows another number",
     Reason.FLAPPING: "it keeps dropping out and coming back",
     Reason.WATCHED_IN_PART: "it can be watched only in part",
 }
@@ -209,7 +209,7 @@ ALERTS: dict[Reason, AlertWording] = {
         "{link} and scan with the right phone.",
     ),
     Reason.WRONG_NUMBER_STAYS: AlertWording(
-        "a wrong phone scanned the code, and is still linked",
+        "a wrong phone scanned the code, and may still be linked",
         "On that phone, remove this linked device. Then {link} and scan with the right phone.",
     ),
     Reason.ACCOUNT_LOCKED: AlertWording(

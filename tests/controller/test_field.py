@@ -164,6 +164,13 @@ async def test_another_number_is_noticed_wherever_and_whenever_it_is_told(tmp_pa
     await side_by_side(tmp_path, one, ["me_user", "conn", "last_wid"])
 
 
+@meets("keys_hang")
+async def test_a_code_whose_parts_cannot_be_had_is_read_where_it_is_drawn(world):
+    world.switches.set("keys_hang", value=True)
+    account = await world.linked()
+    assert account.ends() == []
+
+
 @meets("trunk_digit")
 async def test_a_trunk_digit_more_or_less_logs_nobody_out(world):
     world.switches.set("trunk_digit", value=True)
@@ -272,6 +279,8 @@ async def test_a_known_dialog_is_continued_by_itself_where_that_is_wanted(tmp_pa
         world.switches.set("dialog", "whats_new_blocks")
         await restored(world, account)
         assert account.alerts == []
+        world.switches.set("dialog", "whats_new_stuck")
+        await account.until(lambda: account.alerts == [Reason.DIALOG])  # it could not be pressed
 
 
 @meets("screen_lock")
@@ -297,6 +306,8 @@ async def test_a_passkey_is_noticed_in_every_stage(tmp_path, stages):
             assert Reason.PASSKEY in account.alerts
             await asyncio.sleep(4)  # no stage's own deadline ends it
             assert account.connection.stage is Stage.PASSKEY
+            world.phones.passkey(A, "approve")
+            await account.until_connected()
 
     await side_by_side(tmp_path, one, stages)
 
@@ -318,7 +329,9 @@ async def test_a_log_out_is_told_with_its_meaning(tmp_path, reason, meant):
         await account.until_ended(meant)
 
 
-@pytest.mark.parametrize("sights", [("UNPAIRED", "CONFLICT", "TOS_BLOCK"), ("DEPRECATED_VERSION", "logout", "blank")])
+@pytest.mark.parametrize(
+    "sights", [("UNPAIRED", "CONFLICT", "TOS_BLOCK"), ("DEPRECATED_VERSION", "logout", "blank", "number")]
+)
 @meets("brief_sight")
 async def test_a_glimpse_ends_nothing(tmp_path, sights):
     async def one(tmp_path, sight):

@@ -212,7 +212,9 @@ def test_k4_what_is_told_of_a_wrong_phone_is_so(fails):
     @virtual
     async def run():
         async with bench() as here:
-            await here.connect()
+            assert await here.manager.start()
+            await settle()
+            here.session.report(Ready())
             here.session.log_out_fails = fails
             here.session.report(Identified(OTHER))
             await settle()

@@ -2,36 +2,50 @@
 
 import asyncio
 from collections.abc import Callable, Hashable
+from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 S = TypeVar("S", bound=Hashable)
 T = TypeVar("T")
+_MOST = 3
+
+
+@dataclass(frozen=True, slots=True)
+class _Pending(Generic[T]):
+    """A value that waits. since: when the first one of its subject was seen, by the loop's time."""
+
+    seen: T
+    since: float
+    handle: asyncio.TimerHandle
 
 
 class Debouncer(Generic[S, T]):
-    """Debounces one value per subject. act: called with the value once it has persisted for its time."""
+    """Debounces one value per subject.
 
-    def __init__(self, act: Callable[[S, T], None]) -> None:
-        self._act = act
-        self._pending: dict[S, tuple[T, asyncio.TimerHandle]] = {}
+    act: called with the value once it has persisted for its time. kind: values of the same kind say the same.
+    """
+
+    def __init__(self, act: Callable[[S, T], None], kind: Callable[[T], Hashable]) -> None:
+        self._act, self._kind = act, kind
+        self._pending: dict[S, _Pending[T]] = {}
 
     def update(self, subject: S, seen: T | None, seconds: float) -> None:
-        """Note a subject's current value. An unchanged value goes on waiting; None cancels it.
+        """Note a subject's current value. One of the same kind goes on waiting; None cancels it.
 
-        A different value starts over, unless the first one is due sooner: something that changes all the time
-        persists, too.
+        Another kind starts over, so that none is believed at a glimpse; but something that changes all the time
+        persists, too: after three times its seconds the newest is believed.
         """
-        before = self._pending.get(subject)
-        if before is not None and before[0] == seen:
-            return
+        before = self._pending.pop(subject, None)
         if before is not None:
-            before[1].cancel()
-            del self._pending[subject]
+            before.handle.cancel()
         if seen is None:
             return
         loop = asyncio.get_running_loop()
-        due = loop.time() + seconds if before is None else min(before[1].when(), loop.time() + seconds)
-        self._pending[subject] = seen, loop.call_at(due, self._believe, subject)
+        since, due = loop.time(), loop.time() + seconds
+        if before is not None:
+            same = self._kind(before.seen) == self._kind(seen)
+            since, due = before.since, before.handle.when() if same else min(due, before.since + _MOST * seconds)
+        self._pending[subject] = _Pending(seen, since, loop.call_at(due, self._believe, subject))
 
     def is_pending(self, subject: S) -> bool:
         """Whether a value of this subject is waiting."""
@@ -39,10 +53,9 @@ class Debouncer(Generic[S, T]):
 
     def clear(self) -> None:
         """Cancel everything."""
-        for _, handle in self._pending.values():
-            handle.cancel()
+        for each in self._pending.values():
+            each.handle.cancel()
         self._pending.clear()
 
     def _believe(self, subject: S) -> None:
-        seen, _ = self._pending.pop(subject)
-        self._act(subject, seen)
+        self._act(subject, self._pending.pop(subject).seen)

@@ -6,11 +6,12 @@ Not here: where things are in the page (`surfaces.js`), what a single snapshot m
 (`session`).
 """
 
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 from dataclasses import dataclass
 from enum import Enum, unique
 from typing import Any
 
+from controller.accounts.e164 import is_same_account
 from controller.accounts.reasons import Reason
 from controller.accounts.reports import (
     Authenticated,
@@ -21,6 +22,7 @@ from controller.accounts.reports import (
     Heard,
     Identified,
     Loaded,
+    PasskeyAnswered,
     PasskeyAsked,
     Report,
     Scanned,
@@ -35,6 +37,9 @@ COVERS_AFTER = 1.0
 """Seconds that a dialog must persist before it is reported."""
 ONE_SIGN_AFTER = 5.0
 """Seconds after which a second sign is requested if the page gives one only."""
+
+LOADING_MOVES = 15
+"""How often the bar moves while the page itself is loaded, at most."""
 
 _FIRST_LIVES, _NEXT_LIVES = 60.0, 20.0
 """Lifetime of WhatsApp's codes in seconds: the first one on a page, and those that follow."""
@@ -70,10 +75,14 @@ class Subject(Enum):
     """What can be pending: at most one of each at a time."""
 
     END = "the session's end"
+    LOG_OUT = "a log-out that the page speaks of"
     CODE = "a code on a page that had a session"
     NUMBER = "whose account is open, where that appears or changes later"
     COVER = "what covers the page"
     SIGN = "the one sign that it is ready"
+
+
+MAY_END = frozenset({Subject.END, Subject.LOG_OUT, Subject.CODE})
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +94,18 @@ class Stands:
     seconds: float = 0.0
 
 
+def kind_of(meant: Report | Finding) -> Hashable:
+    """Return what something pending says, without what may change in it all the time."""
+    match meant:
+        case Ended():
+            return meant.reason
+        case Dialog():
+            return Dialog, meant.known, meant.locked
+        case Code():
+            return Code
+    return meant
+
+
 Meaning = Report | Finding | LogOutSaid | Stands
 
 
@@ -92,12 +113,14 @@ class PageReader:
     """Interprets the messages of one document.
 
     takeover: answer a conflict by taking the session back. had_session: the profile holds a session, so a code would be
-    significant; it is believed only if it persists.
+    significant; it is believed only if it persists. account: whose page it should be, E.164; the number of another is
+    believed only if it persists. None: anybody's.
     """
 
-    def __init__(self, *, takeover: bool, had_session: bool = False) -> None:
+    def __init__(self, *, takeover: bool, had_session: bool = False, account: str | None = None) -> None:
         self._takeover = takeover
         self._had_session = had_session
+        self._account = account
         self._recognised = False
         self._code: str | None = None
         self._codes = 0
@@ -105,7 +128,11 @@ class PageReader:
         self._authenticated: str | None = None
         self._identified: str | None = None
         self._percent: int | None = None
+        self._moved_to: int | None = None
+        self._moves = 0
         self._linked = False
+        self._needs_proof = False
+        """It was connected when it asked for a passkey: the signs from before prove nothing."""
         self._socket_up = True
         self._in_conflict = False
         self._took_over = False
@@ -116,7 +143,6 @@ class PageReader:
         """What the page showed last."""
         self.asked_for_scan = False
         """Whether this page has been unlinked from its start: what it stores is then new."""
-        """Whether it has requested a passkey, without progress since."""
 
     def read(self, message: Any) -> Iterator[Meaning]:
         """Return what one message of the watcher means."""
@@ -133,7 +159,14 @@ class PageReader:
             case "heard":
                 yield Heard()
             case "passkey":
+                self._needs_proof = self._needs_proof or self._linked
+                self._linked = False
                 yield PasskeyAsked()
+            case "passkey answered":
+                self._needs_proof = False
+                yield PasskeyAnswered()
+                if self.latest is not None:
+                    yield from self._readiness(self.latest)
             case "logged out":
                 yield LogOutSaid(log_out_code(message.get("reason")))
 
@@ -160,6 +193,10 @@ class PageReader:
         """Accept the page as ready: the second sign agrees."""
         yield from self._link()
 
+    def not_ready(self) -> None:
+        """Wait for the signs again: the page was disconnected before it was reported as ready."""
+        self._linked = False
+
     @property
     def number(self) -> str | None:
         """The logged-in account's number, E.164, if the page has shown it."""
@@ -168,7 +205,9 @@ class PageReader:
     @property
     def is_loading(self) -> bool:
         """Whether the page is on its way to its chats: neither there, nor waiting for a scan."""
-        return not self._linked and not (self.latest is not None and self.latest.asks_for_scan)
+        return (
+            not self._linked and not self._needs_proof and not (self.latest is not None and self.latest.asks_for_scan)
+        )
 
     # --- snapshots ----------------------------------------------------------------------------------------------------
 
@@ -194,11 +233,14 @@ class PageReader:
             yield Stands(Subject.NUMBER, None)
             return
         if self._authenticated is None and snapshot.number is not None:
-            self._authenticated = snapshot.number
-            yield Authenticated(snapshot.number or None)
+            self._authenticated = snapshot.number if self._is_ours(snapshot.number) else ""
+            yield Authenticated(self._authenticated or None)
         # A number that appears later, or another one, may lead to a log-out: a glimpse of it is no evidence.
         news = Identified(snapshot.number) if snapshot.number and snapshot.number != self.number else None
         yield Stands(Subject.NUMBER, news, ENDS_AFTER)
+
+    def _is_ours(self, number: str) -> bool:
+        return self._account is None or is_same_account(number, self._account)
 
     def _show_code(self, snapshot: Snapshot) -> Iterator[Meaning]:
         if snapshot.code is None:
@@ -220,15 +262,23 @@ class PageReader:
     def _progress(self, snapshot: Snapshot) -> Iterator[Meaning]:
         if self._linked or snapshot.asks_for_scan or snapshot.percent in {None, self._percent}:
             return
-        # If the identity is not available, an open socket proves just as well that somebody is linked.
-        if self._authenticated is not None or snapshot.connection.is_up:
+        if snapshot.percent != self._moved_to:
+            self._moved_to, self._moves = snapshot.percent, self._moves + 1
+        # If the identity is not available, an open socket proves just as well that somebody is linked; where neither
+        # can be read, a code that was there, or a bar that moves for longer than the page itself takes to load.
+        may_load = self._code is not None or (self._had_session and self._moves > LOADING_MOVES)
+        is_up = snapshot.connection.is_up
+        if self._authenticated is not None or is_up or (may_load and is_up is None):
             self._percent = snapshot.percent
             yield Syncing(snapshot.percent)
 
     def _readiness(self, snapshot: Snapshot) -> Iterator[Meaning]:
         if self._linked:
             return
-        if snapshot.is_ready:
+        if self._needs_proof:  # the chats instead of the request, and the server's answer
+            shows = snapshot.is_ready and snapshot.shows_chats and snapshot.cover is None
+            yield Stands(Subject.SIGN, Finding.ONE_SIGN if shows else None, ONE_SIGN_AFTER)
+        elif snapshot.is_ready:
             yield from self._link()
         else:
             meant = Finding.ONE_SIGN if snapshot.can_be_ready else None
@@ -238,6 +288,7 @@ class PageReader:
         if self._linked:
             return
         self._linked = True
+        self._needs_proof = False
         self._takeover = False  # it applied to this opening: a later conflict is reported and handled by the policy
         yield Stands(Subject.SIGN, None)
         if self._authenticated is None:
@@ -295,4 +346,5 @@ class PageReader:
             self._code = None  # the dialog covered it: it must be reported again
             yield DialogClosed()
         meant = None if cover is None else Dialog(cover.words, known=cover.known, locked=cover.locked)
-        yield Stands(Subject.COVER, meant, COVERS_AFTER)
+        ends = cover is not None and cover.locked and not self._linked
+        yield Stands(Subject.COVER, meant, ENDS_AFTER if ends else COVERS_AFTER)

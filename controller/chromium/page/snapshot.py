@@ -16,6 +16,7 @@ _CODE = re.compile(r"[!-~]{1,1000}")
 _BUILD = re.compile(r"[0-9A-Za-z.-]{1,30}")
 _LOG_OUT_CODE = re.compile(r"[0-9]{1,4}|(?=[a-z_]{1,60}\Z)[a-z]+(_[a-z]+)*")
 _WORD_BEGINS = re.compile(r"(?<=[a-z])(?=[A-Z])")
+_BETWEEN = re.compile(r"[-. ]")
 _NUMBER = re.compile(r"\d{7,}")
 _TOKEN = re.compile(r"[!-~]{30,}")
 """Not a word of any language: it may be a secret. Those written without spaces have other letters."""
@@ -211,7 +212,7 @@ def build_of(raw: Any) -> str:
 
 def log_out_code(raw: Any) -> str:
     """Return WhatsApp's code for why a device was removed; "" for an invalid one."""
-    code = _WORD_BEGINS.sub("_", raw).lower() if isinstance(raw, str) else ""
+    code = _BETWEEN.sub("_", _WORD_BEGINS.sub("_", raw)).lower() if isinstance(raw, str) else ""
     return code if _LOG_OUT_CODE.fullmatch(code) else ""
 
 

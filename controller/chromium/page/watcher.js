@@ -15,6 +15,7 @@
   if (window.top !== window || !/^https?:$/.test(location.protocol) || typeof binding !== "function") return;
 
   const { stringify } = JSON;
+  const race = Promise.race.bind(Promise);
   const now = performance.now.bind(performance);
   const later = window.setTimeout.bind(window);
 
@@ -25,6 +26,10 @@
   const SLOW_MOVED_MS = 2000; // once it is connected: a busy chat list moves day and night
   const REFRESH_MS = 5000;
   const HEARD_MS = 1000;
+  const CODE_MS = 2000; // for the modules to answer what a code is made of
+  const NO_CODE_MS = 100; // for those that did not
+  const TURNS = 3; // of one look
+  const CHECKS_MS = [1000, 2500]; // after each change: within the time that a glimpse must stand
   const BUILD_MS = 3000; // after which a build counts as having no version
 
   // --- sending -----------------------------------------------------------------------------------------------------
@@ -50,12 +55,32 @@
 
   // --- snapshots ------------------------------------------------------------------------------------------------------
 
+  const unsent = new Map();
+
+  /** Send a message that comes once only, later if there have been too many others; of each kind the newest. */
+  function tellSurely(message) {
+    if (tell(message)) unsent.delete(message.kind);
+    else unsent.set(message.kind, message);
+  }
+
+  const tellUnsent = () => [...unsent.values()].forEach(tellSurely);
+
   let lastTold = "";
   let deadRef = null;
   let refreshedAt = -Infinity;
   let reading = false;
   let again = false;
   let isQuiet = false; // connected and complete
+
+  let codeMs = CODE_MS;
+
+  /** The code of the modules, or null, also if they never answer. */
+  async function codeInTime() {
+    const late = new Promise((resolve) => later(() => resolve(undefined), codeMs));
+    const code = await race([surfaces.codeOfModules(), late]);
+    codeMs = code === undefined ? NO_CODE_MS : CODE_MS;
+    return code ?? null;
+  }
 
   async function snapshot() {
     const live = surfaces.live();
@@ -69,7 +94,7 @@
     }
     let code = null;
     if (!expired && (state === "UNPAIRED" || (state === null && marks.code))) {
-      if (ref === null || ref !== deadRef) code = await surfaces.codeOfModules();
+      if (ref === null || ref !== deadRef) code = await codeInTime();
       if (code === null && !marks.expired) code = surfaces.codeOfDom();
       if (code !== null && deadRef !== null && code.startsWith(deadRef + ",")) code = null;
     }
@@ -97,13 +122,18 @@
     if (reading) return;
     reading = true;
     try {
-      for (let turns = 0; again && turns < 3; turns++) {
+      for (let turns = 0; again && turns < TURNS; turns++) {
         again = false;
         const seen = await snapshot();
         // Reading a code takes a moment: the socket's state is newer.
         if (seen.code !== null && surfaces.live().state !== seen.state) again = true;
         const text = stringify(seen, (key, value) => (key === "blockEndsIn" ? null : value));
-        if (!again && text !== lastTold && tell(seen)) lastTold = text;
+        // What changes all the time is told as well, but for a code that may be out of date.
+        const isNewest = !again || (turns === TURNS - 1 && seen.code === null);
+        if (isNewest && text !== lastTold && tell(seen)) {
+          lastTold = text;
+          CHECKS_MS.forEach((milliseconds) => later(look, milliseconds)); // what is over may cause no event
+        }
       }
     } catch {
       // the next poll retries
@@ -126,15 +156,16 @@
 
   // --- subscriptions -----------------------------------------------------------------------------------------------
 
-  const attached = new Set();
+  const attached = new Map(); // source and event → the model that is listened to
 
+  /** Listen to a model, once; should the page replace it, to the new one instead. */
   function attach(source, event, listener) {
     const model = surfaces[source]();
     const key = source + event;
-    if (attached.has(key) || typeof model?.on !== "function") return;
-    attached.add(key);
+    if (attached.get(key) === model || typeof model?.on !== "function") return;
+    attached.set(key, model);
     try {
-      model.on(event, listener);
+      model.on(event, (...told) => attached.get(key) === model && listener(...told));
     } catch {
       attached.delete(key);
     }
@@ -163,7 +194,7 @@
 
   function loggedOut(reason) {
     const told = typeof reason === "string" || typeof reason === "number" ? String(reason).slice(0, 80) : "";
-    tell({ kind: "logged out", reason: told });
+    tellSurely({ kind: "logged out", reason: told });
   }
 
   function attachAll() {
@@ -223,6 +254,7 @@
   }
 
   function tick() {
+    tellUnsent();
     attachAll();
     look();
     try {
@@ -240,17 +272,27 @@
     const prototype = window.CredentialsContainer?.prototype;
     if (typeof prototype?.get !== "function") return;
     const { apply } = Reflect;
+    const { then } = Promise.prototype;
+    let asked = 0;
     prototype.get = new Proxy(prototype.get, {
       apply(original, self, args) {
+        const answer = apply(original, self, args);
         try {
-          const { publicKey: asked, mediation } = args[0] ?? {};
-          const isOurs = asked && /(^|\.)whatsapp\.com$/.test(asked.rpId ?? location.hostname);
+          const { publicKey: wanted, mediation } = args[0] ?? {};
+          const isOurs = wanted && /(^|\.)whatsapp\.com$/.test(wanted.rpId ?? location.hostname);
           // A conditional request offers passkeys in a form field, a silent one takes what is there: no prompt, no wait.
-          if (isOurs && mediation !== "conditional" && mediation !== "silent") tell({ kind: "passkey" });
+          if (isOurs && mediation !== "conditional" && mediation !== "silent") {
+            const request = ++asked;
+            unsent.delete("passkey answered");
+            tellSurely({ kind: "passkey" });
+            // A browser that cannot answer rejects at once, and the page goes on waiting: only an answer ends it.
+            const given = (credential) => credential !== null && request === asked && tellSurely({ kind: "passkey answered" });
+            apply(then, answer, [given, () => {}]);
+          }
         } catch {
           // up to the page
         }
-        return apply(original, self, args);
+        return answer;
       },
     });
   }

@@ -130,7 +130,7 @@ class AccountActions:
         await self._responder.answer(request, answers.renamed(account, self._accounts.account(account.number)))
 
     async def confirm_number(self, request: Request, account: Account, number: str, *, same: bool) -> None:
-        """Answer whether this number, which differs by one digit, is the account's."""
+        """Answer whether this number, which its page shows, is the account's."""
         asked = await self._accounts.confirm_number(account.number, number, same=same)
         outcome = ("same account" if same else "another account") if asked else "not asked any more"
         await self._context.audit(request.user, "confirm number", account.number, outcome)

@@ -30,6 +30,7 @@ from controller.accounts.model import (
     Closed,
     ConfirmNumber,
     Connection,
+    DialogStays,
     Fired,
     FromSession,
     HeartbeatResult,
@@ -60,6 +61,7 @@ from controller.accounts.reports import (
     Layer,
     Loaded,
     PageView,
+    PasskeyAnswered,
     PasskeyAsked,
     Ready,
     Reloaded,
@@ -76,6 +78,7 @@ SAID = st.one_of(
     CODES,
     st.just(Scanned()),
     st.just(PasskeyAsked()),
+    st.sampled_from([PasskeyAnswered(), DialogStays()]),
     st.sampled_from([Authenticated(NUMBER), Authenticated(), Authenticated("+4915112345999")]),
     st.builds(Syncing, st.none() | st.integers(0, 100)),
     st.sampled_from([Ready(NUMBER), Ready(), Ready("+4915112345999"), Ready(NUMBER, partial="by its chat list")]),
@@ -328,7 +331,7 @@ class Lifecycle(RuleBasedStateMachine):
     def never_stuck_without_a_timer_unless_a_person_is_needed(self):
         connection = self.connection
         if (
-            connection.armed - {Timer.FLAPS, Timer.CALM}
+            connection.armed - {Timer.FLAPS, Timer.CALM, Timer.DIALOGS}
             or connection.due is not None
             or connection.stage is Stage.QUEUED
             or (connection.on_hold and connection.waiting)
@@ -361,6 +364,10 @@ class Lifecycle(RuleBasedStateMachine):
         assert self.connection.flaps == self.counted[Timer.FLAPS] <= self.policy.flaps
         assert self.connection.flapping == (Timer.CALM in self.timers)
         assert self.connection.flapping == (Reason.FLAPPING in self.alerts_open)
+
+    @invariant()
+    def dialogs_are_counted(self):
+        assert self.connection.dialogs == self.counted[Timer.DIALOGS] <= 3
 
     @invariant()
     def reloads_are_counted(self):

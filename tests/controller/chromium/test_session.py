@@ -14,6 +14,7 @@ from controller.accounts.reports import (
     Ended,
     Health,
     Heard,
+    Identified,
     Layer,
     Loaded,
     PasskeyAsked,
@@ -253,10 +254,14 @@ async def test_a_passkey_is_told(rig: Rig, stand_in: WhatsAppStandIn) -> None:
     await rig.seen(Ready)
 
 
-async def test_another_number_is_told_as_it_is(rig: Rig, stand_in: WhatsAppStandIn) -> None:
+async def test_another_number_is_told_as_it_is_once_it_stands_and_before_it_is_ready(
+    rig: Rig, stand_in: WhatsAppStandIn
+) -> None:
     await rig.open()
     stand_in.phones.scan((await rig.seen(Code)).text, OTHER)
-    assert (await rig.seen(Authenticated)).number == OTHER
+    assert (await rig.seen(Authenticated)).number is None
+    assert (await rig.seen(Identified)).number == OTHER
+    assert not any(isinstance(report, Ready) for report in rig.reports)
 
 
 async def test_builds_that_differ(rig: Rig, stand_in: WhatsAppStandIn) -> None:

@@ -16,13 +16,14 @@ from controller.accounts.reports import (
     Heard,
     Identified,
     Loaded,
+    PasskeyAnswered,
     PasskeyAsked,
     Report,
     Scanned,
     SocketDown,
     Syncing,
 )
-from controller.chromium.page.reader import ENDS_AFTER, Finding, LogOutSaid, PageReader, Stands, Subject
+from controller.chromium.page.reader import ENDS_AFTER, LOADING_MOVES, Finding, LogOutSaid, PageReader, Stands, Subject
 from controller.chromium.page.snapshot import Connection
 
 CODE = "2@ref,static,identity,secret,1"
@@ -38,18 +39,18 @@ def snapshot(state: str | None = None, **fields: Any) -> dict[str, Any]:
 Meaning = Report | Finding | LogOutSaid
 
 
-def read_all(*messages: Any, **reading: bool) -> list[Any]:
+def read_all(*messages: Any, **reading: Any) -> list[Any]:
     """All findings, including those that must persist first."""
     reader = PageReader(**{"takeover": False, **reading})
     return [meant for message in messages for meant in reader.read(message)]
 
 
-def read(*messages: Any, **reading: bool) -> list[Meaning]:
+def read(*messages: Any, **reading: Any) -> list[Meaning]:
     """What is acted upon at once."""
     return [meant for meant in read_all(*messages, **reading) if not isinstance(meant, Stands)]
 
 
-def stands(*messages: Any, **reading: bool) -> dict[Subject, Any]:
+def stands(*messages: Any, **reading: Any) -> dict[Subject, Any]:
     """The findings that persist after all messages."""
     found = {each.subject: each.meant for each in read_all(*messages, **reading) if isinstance(each, Stands)}
     return {subject: meant for subject, meant in found.items() if meant is not None}
@@ -241,6 +242,37 @@ def test_a_glimpse_of_another_number_logs_nobody_out(after: str | None) -> None:
     assert not [each for each in read(*seen) if isinstance(each, Identified)]
     assert stands(*seen)[Subject.NUMBER] == Identified("+4915119999999")
     assert Subject.NUMBER not in stands(*seen, snapshot("CONNECTED", me=after, **UP))
+
+
+@pytest.mark.parametrize("account", [f"+{ME}", "+4915119999999"])
+def test_another_account_s_number_is_no_more_than_an_identity_until_it_stands(account: str) -> None:
+    seen = snapshot("OPENING", me=ME)
+    is_ours = account == f"+{ME}"
+    assert read(seen, account=account)[-1] == Authenticated(f"+{ME}" if is_ours else None)
+    assert stands(seen, account=account).get(Subject.NUMBER) == (None if is_ours else Identified(f"+{ME}"))
+
+
+def test_what_was_ready_when_it_asked_for_a_passkey_is_ready_when_its_chats_are_back() -> None:
+    ready = snapshot("CONNECTED", me=ME, **UP, chats=True, marks=CHATS)
+    away, back = snapshot("CONNECTED", me=ME, **UP), ready
+    reader = PageReader(takeover=False)
+    for seen in (ready, {"kind": "passkey"}, away):
+        list(reader.read(seen))
+    assert Finding.LINKED not in list(reader.read(back)), "the server is asked first"
+    assert Finding.LINKED in list(reader.second_sign())
+    for seen in ({"kind": "passkey"}, away):
+        list(reader.read(seen))
+    told = list(reader.read({"kind": "passkey answered"}))
+    assert [each for each in told if not isinstance(each, Stands)] == [PasskeyAnswered(), Finding.LINKED]
+
+
+def test_a_bar_that_moves_is_told_after_a_code_and_once_it_is_not_the_page_s_own() -> None:
+    bar = [snapshot(None, percent=each, marks={"startup": True}) for each in range(LOADING_MOVES + 2)]
+    assert read(*bar) == [Finding.RECOGNISED]
+    assert read(*bar, had_session=True)[1:] == [Syncing(LOADING_MOVES), Syncing(LOADING_MOVES + 1)]
+    assert read(snapshot(None, code=CODE, marks={"code": True}), *bar[:2])[2:] == [Syncing(0), Syncing(1)]
+    down = [each | {"state": "OPENING"} for each in bar]
+    assert read(*down, had_session=True) == [Finding.RECOGNISED]
 
 
 def test_a_percentage_that_moves_is_told_where_nobody_is_known() -> None:

@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from controller.accounts.reasons import Reason
+from controller.accounts.reasons import Reason, logout_reason
 from controller.accounts.reports import Code, Ended, Health
+from controller.chromium.page.log_outs import logged_out
 from controller.chromium.page.questions import health_of
 from controller.chromium.page.snapshot import Connection, Snapshot, log_out_code, words_of
 from sandbox.whatsapp import Options, Timings, WhatsAppStandIn
@@ -122,9 +123,27 @@ async def test_what_covers_the_page_is_read_as_a_person_would(tmp_path: Any, sta
         await rig.driver.stop()
 
 
-@pytest.mark.parametrize("code", ["ACCOUNT_LOCKED", "AccountLocked", "accountLocked", "account_locked"])
+@pytest.mark.parametrize(
+    "code", ["ACCOUNT_LOCKED", "AccountLocked", "accountLocked", "account_locked", "ACCOUNT-LOCKED", "account locked"]
+)
 def test_a_code_is_understood_in_whatever_letters(code: str) -> None:
     assert log_out_code(code) == "account_locked"
+
+
+@pytest.mark.parametrize(
+    ("codes", "code", "reason"),
+    [
+        (("never_seen", "3"), "3", Reason.ACCOUNT_LOCKED),
+        (("", "0"), "0", Reason.LOGGED_OUT),
+        (("storage_quota_exceeded", "0"), "storage_quota_exceeded", Reason.STORAGE_FULL),
+        (("user_initiated", ""), "user_initiated", Reason.LOGGED_OUT),
+        ((), "", Reason.LOGGED_OUT),
+    ],
+)
+def test_of_two_codes_for_one_log_out_the_one_with_a_meaning_is_taken(
+    codes: tuple[str, ...], code: str, reason: Reason
+) -> None:
+    assert (logged_out(*codes).code, logout_reason(code)) == (code, reason)
 
 
 @pytest.mark.parametrize(
@@ -152,13 +171,20 @@ def test_a_state_that_is_not_known_is_watched_in_part_only() -> None:
 
 
 @pytest.mark.chromium
-async def test_a_page_that_spoke_of_a_log_out_and_asks_for_a_scan_is_logged_out(tmp_path: Any) -> None:
+async def test_a_page_that_spoke_of_a_log_out_and_asks_for_a_scan_is_logged_out(
+    tmp_path: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Without ever going to the log-out address: it reloads its start page instead."""
+
+    async def asks_for_scan(_: str) -> dict[str, str]:
+        return {"state": "UNPAIRED"}
+
     async with WhatsAppStandIn(Options(timings=Timings().scaled(20))) as stand_in:
         rig = Rig(tmp_path / "data", stand_in.url)
         try:
             session = await rig.linked(stand_in)
             session.channel._receive = lambda _: None  # what the real page goes on saying would take it back
+            monkeypatch.setattr(session.channel, "ask", asks_for_scan)
             session.receive({"kind": "logged out", "reason": "account_locked"})
             for _ in range(2):
                 session.renew()

@@ -1,0 +1,319 @@
+"""Pages without a browser, in virtual time: real session, documents, reader and manager; only Chromium is pretended.
+
+A test changes what a page shows; snapshots follow as the watcher's do: at once for what has an event, else when it next
+polls. Not here: any case, and what surfaces.js reads of a page (the stand-in shows that in a real browser).
+"""
+
+import asyncio
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
+from unittest import mock
+
+from controller.accounts.notices import CodeShown, Notice, Transition
+from controller.accounts.policy import Policy
+from controller.accounts.reasons import Reason, State
+from controller.accounts.reports import PageView, Report
+from controller.chromium import session as session_module
+from controller.chromium.page import documents as documents_module
+from controller.chromium.page.documents import Timing
+from controller.chromium.session import ChromiumSession
+from controller.driver import DriverError, Opening
+from controller.launch_slots import LaunchSlots
+from controller.manager import Manager
+from tests.virtual_time import pass_time, settle
+
+OURS, NEARLY, STRANGER = "+4915112345671", "+49015112345671", "+4915119999999"
+URL = "https://web.whatsapp.com/"
+POLL, SLOW_POLL, CHECKS = 1.0, 7.0, (1.0, 2.5)
+UP = {"state": "CONNECTED", "stream": "CONNECTED", "mode": "MAIN", "info": "NORMAL", "synced": True, "chats": True}
+SCAN = {"state": "UNPAIRED", "stream": "DISCONNECTED", "mode": "QR", "info": "PAIRING", "synced": False, "chats": False}
+LOADING = {
+    "state": "OPENING",
+    "stream": "DISCONNECTED",
+    "mode": None,
+    "info": "OPENING",
+    "synced": False,
+    "chats": False,
+}
+
+
+def code(name: str = "ref") -> str:
+    return f"2@{name},static,identity,secret,1"
+
+
+class Page:
+    """What one document shows. answers: what the server says to the light query; None: there is no such query."""
+
+    def __init__(self, session: "PretendSession", shown: dict[str, Any]) -> None:
+        self.session = session
+        self.shown: dict[str, Any] = {
+            "code": None,
+            "me": None,
+            "percent": None,
+            "dialog": None,
+            "startup": False,
+        } | shown
+        self.answers: bool | None = True
+        self.logs_out = True
+        self.dismisses = True
+        self.told: dict[str, Any] | None = None
+        self.seen_at: dict[str, float] = {}
+        self.polling = asyncio.create_task(self._poll())
+
+    def show(self, *, silently: bool = False, **changes: Any) -> None:
+        """Change what is shown. silently: no event tells, so that the watcher sees it when it next looks."""
+        self.shown |= changes
+        if not silently:
+            self.look()
+
+    def say(self, kind: str, **more: Any) -> None:
+        """Send one of the watcher's single messages."""
+        if self.session.page is self:
+            self.session.receive({"kind": kind, **more})
+
+    def look(self) -> None:
+        """Send a snapshot if anything has changed."""
+        told = self.snapshot()
+        if self.session.page is self and told != self.told:
+            self.told = told
+            self.session.receive(told)
+            for seconds in CHECKS:
+                asyncio.get_running_loop().call_later(seconds, self.look)
+
+    def snapshot(self) -> dict[str, Any]:
+        shown = self.shown
+        marks = {"code": shown["code"] is not None, "chats": shown.get("chats") is True, "startup": shown["startup"]}
+        return {"kind": "snapshot", **shown, "marks": marks}
+
+    @property
+    def is_quiet(self) -> bool:
+        return self.shown.get("chats") is True and self.shown.get("state") in {None, "CONNECTED"}
+
+    async def _poll(self) -> None:
+        while True:
+            self.look()
+            await asyncio.sleep(SLOW_POLL if self.is_quiet else POLL)
+
+    async def ask(self, call: str) -> Any:  # noqa: C901 - one case for each question
+        """Answer a question as surfaces.js does."""
+        name = call.partition("(")[0]
+        dialog = self.shown["dialog"] if isinstance(self.shown["dialog"], dict) else {}
+        match name:
+            case "live":
+                return dict(self.shown)
+            case "canAsk":
+                return self.answers is not None
+            case "serverAnswers":
+                return self.answers if self.shown.get("state") == "CONNECTED" or self.answers is None else False
+            case "headline":
+                return dialog.get("words", "")
+            case "dialog":
+                return dialog or None
+            case "dismiss":
+                if not dialog.get("known"):
+                    return False
+                if self.dismisses:
+                    self.show(dialog=None)
+                return True
+            case "logOut":
+                return self._log_out(call)
+            case "takeOver":
+                self.show(**LOADING)
+                asyncio.get_running_loop().call_later(1.0, lambda: self.show(**UP))
+                return True
+        return None
+
+    def _log_out(self, call: str) -> Any:
+        if call != f'logOut("{self.shown["me"]}")':
+            return "another"
+        if self.logs_out:
+            self.say("logged out", reason="user_initiated")
+            self.session.navigate("?post_logout=1&logout_reason=0", SCAN)
+        return True
+
+
+class _Emitter:
+    def __init__(self) -> None:
+        self.listeners: dict[str, Callable[[Any], None]] = {}
+
+    def on(self, event: str, listener: Callable[[Any], None]) -> None:
+        self.listeners[event] = listener
+
+    async def send(self, *_: Any) -> dict[str, Any]:
+        return {}
+
+
+class PretendSession(ChromiumSession):
+    """The real session with a pretended page. loads: seconds until a document shows anything."""
+
+    def __init__(self, driver: "PretendDriver", opening: Opening, report: Callable[[Report], None]) -> None:
+        self.driver = driver
+        self.page: Page | None = None
+        self._cdp = _Emitter()
+        parts: Any = SimpleNamespace(
+            page_cdp=self._cdp, browser_cdp=self._cdp, context=_Emitter(),
+            page=SimpleNamespace(goto=self._goto, on=lambda *_: None),
+            process=SimpleNamespace(is_alive=lambda: True, is_stopped=lambda: False, pid=1),
+            node=SimpleNamespace(is_alive=lambda: True, is_stopped=lambda: False, is_ending=lambda: False, pid=2),
+            profile=SimpleNamespace(folder=None, mark_clean=lambda: None),
+        )  # fmt: skip
+        super().__init__(
+            parts, opening=opening, page_url=URL, presence=False, timing=Timing(load=30.0, settle=30.0, close=10.0),
+            had_session=driver.has_linked, report=report, released=lambda: None,
+        )  # fmt: skip
+        self.channel = SimpleNamespace(ask=self._ask, evaluate=self._answer, close=lambda: None)  # type: ignore[assignment]
+        self._silent = False
+        self._documents.watch()
+        self._tasks.start(self._documents.load(fresh=opening.fresh))
+
+    async def _ask(self, call: str) -> Any:
+        if self.page is None:
+            raise DriverError(Reason.UNRESPONSIVE, "the page is loading")
+        return await self.page.ask(call)
+
+    async def _answer(self, *_: Any) -> bool:
+        return True
+
+    async def _goto(self, url: str, **_: Any) -> None:
+        await self._load(url, self.driver.first(self))
+
+    def navigate(self, query: str, shown: dict[str, Any], loads: float | None = None) -> None:
+        """Load another document of the same origin, as the page itself does."""
+        self._tasks.start(self._load(URL + query, shown, loads))
+
+    async def _load(self, url: str, shown: dict[str, Any], loads: float | None = None) -> None:
+        self.drop_page()
+        self._cdp.listeners["Page.frameNavigated"]({"frame": {"url": url}})
+        await asyncio.sleep(self.driver.loads if loads is None else loads)
+        self.page = Page(self, shown)
+        self.driver.on_page(self.page)
+        self._cdp.listeners["Page.loadEventFired"]({})
+
+    def drop_page(self) -> None:
+        if self.page is not None:
+            self.page.polling.cancel()
+            self.page = None
+
+    async def look(self) -> PageView:
+        return PageView(str(await self._ask("headline()")) if self.page is not None else "")
+
+    async def _close(self) -> None:
+        self._debouncer.clear()
+        self.drop_page()
+        await self._documents.stop()
+        await self._tasks.stop()
+        self.driver.sessions.remove(self)
+
+
+class PretendDriver:
+    """Opens pretended sessions. has_linked: the profile holds a session; first: what the first document shows."""
+
+    def __init__(self) -> None:
+        self.loads = 1.0
+        self.has_linked = True
+        self.first: Callable[[PretendSession], dict[str, Any]] = lambda _: LOADING | {"me": OURS[1:]}
+        self.on_page: Callable[[Page], None] = lambda _: None
+        self.sessions: list[PretendSession] = []
+        self.opened: list[Opening] = []
+
+    async def open(self, opening: Opening, report: Callable[[Report], None]) -> PretendSession:
+        assert not self.sessions, "two browsers on one profile"
+        self.opened.append(opening)
+        await asyncio.sleep(0.5)
+        session = PretendSession(self, opening, report)
+        self.sessions.append(session)
+        return session
+
+
+class Pretend:
+    """One account on pretended pages, and all that people are told of it."""
+
+    def __init__(self, **policy: Any) -> None:
+        self.driver = PretendDriver()
+        self.told: list[Notice] = []
+        self.policy = replace(Policy(), **policy)
+        self.at: list[float] = []
+        self.watch: Callable[[Notice], None] = lambda _: None
+        self.begin()
+
+    def begin(self) -> None:
+        """Begin with a manager that knows nothing, as the program does."""
+        self.manager = Manager(
+            OURS, driver=self.driver, slots=LaunchSlots(2), policy=self.policy, listener=self._listen,  # type: ignore[arg-type]
+        )  # fmt: skip
+
+    def _listen(self, notice: Notice) -> None:
+        self.told.append(notice)
+        self.at.append(asyncio.get_running_loop().time())
+        self.watch(notice)
+
+    @property
+    def page(self) -> Page:
+        """The open page."""
+        page = self.driver.sessions[0].page
+        assert page is not None
+        return page
+
+    @property
+    def session(self) -> PretendSession:
+        return self.driver.sessions[0]
+
+    @property
+    def connection(self) -> Any:
+        return self.manager.connection
+
+    @property
+    def moves(self) -> list[Transition]:
+        return [each for each in self.told if isinstance(each, Transition) and not each.within_state]
+
+    @property
+    def ends(self) -> list[Reason]:
+        over = {State.DISCONNECTED, State.ERROR, State.SUSPENDED}
+        return [each.reason for each in self.moves if each.state in over]
+
+    @property
+    def alerts(self) -> list[Reason]:
+        return [each.alert for each in self.told if isinstance(each, Transition) and each.alert is not None]
+
+    @property
+    def codes(self) -> list[str]:
+        return [each.code.text for each in self.told if isinstance(each, CodeShown)]
+
+    async def connected(self, **shown: Any) -> None:
+        """Open the saved session and let its page come up."""
+        self.driver.first = lambda _: UP | {"me": OURS[1:]} | shown
+        await self.manager.start()
+        await pass_time(10)
+        assert self.connection.state is State.CONNECTED, self.connection
+
+    async def opened(self, **shown: Any) -> Page:
+        """Open, and let the page show this."""
+        self.driver.first = lambda _: dict(shown)
+        await self.manager.start()
+        await pass_time(1.6)
+        return self.page
+
+    async def stop(self) -> None:
+        await self.manager.stop()
+        await settle()
+
+
+@contextmanager
+def without_chromium() -> Iterator[None]:
+    """No page is asked for its disk or picture."""
+
+    async def at_once(*_: object) -> bool:
+        return True
+
+    async def nothing(*_: object) -> None:
+        return None
+
+    with (
+        mock.patch.object(session_module, "until_durable", at_once),
+        mock.patch.object(session_module, "take_picture", nothing),
+        mock.patch.object(documents_module, "take_picture", nothing),
+    ):
+        yield
