@@ -214,7 +214,7 @@ def assemble(
         tasks,
         people=people,
         strangers=Strangers(tasks, responder=responder, alerts=alerts, people=people_store, clock=clock),
-        chats=Chats(alerts, cards, chat_settings, tasks),
+        chats=Chats(alerts, cards, linking, chat_settings, tasks),
         alerts=alerts,
         inbox=inbox,
         responder=responder,

@@ -3,14 +3,18 @@
 from controller.tasks import Tasks
 from handlers.alerts.service import Alerts
 from handlers.chat.chat_settings import ChatSettings
+from handlers.telegram.actions.linking import Linking
 from handlers.telegram.ui.cards import Cards
 
 
 class Chats:
     """Forwards these events. Every method returns at once."""
 
-    def __init__(self, alerts: Alerts, cards: Cards, chat_settings: ChatSettings, tasks: Tasks) -> None:
-        self._alerts, self._cards, self._chat_settings, self._tasks = alerts, cards, chat_settings, tasks
+    def __init__(
+        self, alerts: Alerts, cards: Cards, linking: Linking, chat_settings: ChatSettings, tasks: Tasks
+    ) -> None:
+        self._alerts, self._cards, self._linking = alerts, cards, linking
+        self._chat_settings, self._tasks = chat_settings, tasks
 
     def heard_from(self, chat: int) -> None:
         """Note that somebody wrote in a chat: if it was unreachable, it is back."""
@@ -20,4 +24,5 @@ class Chats:
     def moved(self, chat: int, to: int) -> None:
         """Redirect a group's messages to the supergroup it has become."""
         self._alerts.chats.moved(chat, to)
+        self._linking.moved(chat, to)
         self._tasks.start(self._chat_settings.move(chat, to), "moving what was chosen for a group")

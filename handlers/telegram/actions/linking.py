@@ -124,6 +124,13 @@ class Linking:
         if account is not None and _is_over(status := self._accounts.status(number)):
             self._messages.set_outcome(number, texts.outcome(status))
 
+    def moved(self, chat: int, to: int) -> None:
+        """Answer in the supergroup that a group has become. Returns at once."""
+        for number, (request, begin) in self._waiting.items():
+            if request.chat == chat:
+                self._waiting[number] = replace(request, chat=to, topic=None, message=None), begin
+        self._messages.moved(chat, to)
+
     def keep_only(self, person: int, may: Callable[[Account], bool]) -> None:
         """Remove the accounts that a person may no longer link from their queue."""
         queue = self._queues.queue(person)

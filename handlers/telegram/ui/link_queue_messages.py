@@ -93,6 +93,15 @@ class LinkQueueMessages:
             entry.over, entry.left = True, left
             self._show(person, entry)
 
+    def moved(self, chat: int, to: int) -> None:
+        """Show the queues of a group in the supergroup that it has become, where its messages cannot be edited."""
+        for person, entry in self._entries.items():
+            if entry.request.chat == chat:
+                entry.request, entry.shown = replace(entry.request, chat=to, topic=None, message=None), None
+                self._tasks.start(self._forget(person, chat), "forgetting where a queue was shown")
+                if entry.sending is None:
+                    entry.sending = self._tasks.start(self._send(person, entry), "showing a queue")
+
     async def report_interrupted(self) -> None:
         """Report the queues that were interrupted when an earlier run ended."""
         try:

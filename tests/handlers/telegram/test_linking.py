@@ -289,3 +289,20 @@ async def test_what_was_never_linked_and_is_stopped_is_begun_anew_by_link(rig: R
     await rig.press(photo, "Stop")
     card = await rig.seen(ADMIN, lambda m: "Paused since" in m["text"])
     assert "/link sends a new code" in card["text"]
+
+
+async def test_a_line_goes_on_in_the_supergroup_that_its_group_becomes(rig: Rig):
+    await rig.answer(ADMIN, "/help", "Switchboard")
+    group = rig.client.add_group("Ops", [ADMIN, SECOND_ADMIN])["id"]
+    numbers = [f"+4915112345{n:03}" for n in range(12)]
+    await rig.say(ADMIN, "/link " + ", ".join(numbers), chat=group)
+    await rig.seen(group, lambda m: "1 of 12" in m["text"])
+    large = rig.client.migrate(group)["id"]
+    await rig.seen(large, lambda m: "1 of 12" in m["text"])
+    rig.accounts.move(numbers[0], State.CONNECTED, Reason.LINKED)
+    told = await rig.seen(large, lambda m: "2 of 12" in m["text"])
+    rig.accounts.show_code(numbers[1])
+    await rig.seen(ADMIN, lambda m: bool(m["photo"]) and "2 of 12" in m["text"])
+    await rig.press(told, "Stop")
+    await rig.seen(large, lambda m: "Stopped" in m["text"])
+    await until(lambda: not [row for row in rig.messages.rows if row[0] == "line"], "nothing of it is left")
