@@ -387,6 +387,25 @@ def test_a_clock_that_is_set_back_delays_and_hides_nothing(tmp_path, back):
     run_virtual(main())
 
 
+@pytest.mark.parametrize("jump", [timedelta(hours=3), timedelta(hours=-3)])
+def test_a_clock_that_jumps_out_of_quiet_hours_ends_them_within_a_minute(tmp_path, jump):
+    async def main():
+        shift = timedelta(0)
+        async with rigged(tmp_path, clock=lambda: wall_clock() + shift) as rig:
+            here = wall_clock().astimezone()
+            hours = f"{(here.hour - 1) % 24}:00-{(here.hour + 2) % 24}:00"
+            await rig.answer(ADMIN, f"/quiet {hours}", "what is critical comes at once")
+            rig.accounts.put(owner=ADMIN)
+            rig.accounts.move(BERLIN, State.SUSPENDED, Reason.BREAKER_OPEN, alert=Reason.BREAKER_OPEN)
+            await asyncio.sleep(300)
+            assert not [m for m in from_bot(rig, ADMIN) if "🚨" in m["text"]]
+            shift = jump
+            await asyncio.sleep(65)
+            assert [m for m in from_bot(rig, ADMIN) if "🚨 Support Berlin" in m["text"]]
+
+    run_virtual(main())
+
+
 def test_the_policy_of_one_chat_is_its_own(tmp_path):
     async def main():
         slow = AlertPolicy(first_gathers=timedelta(seconds=20), gather=timedelta(minutes=2))
