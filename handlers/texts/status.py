@@ -67,7 +67,7 @@ def detail(
     rows = [f"{ICONS[stands]} {title_and_number(account)}", f"<b>{stands}</b> {_since(status, now)}"]
     if status.state is State.CONNECTING:
         rows.append(f"Now: {_stage(status)}")
-    elif status.reason is not None:
+    elif status.reason is not None and not (status.is_connected and stands is DisplayState.NEEDS_YOU):
         rows.append(f"Why: {_why(status)}")
     if status.is_connected and _age(status, now) - status.uptime > _AGREES:  # it lasts from before a restart
         rows.append(f"Its browser has been connected for {span(status.uptime)}")

@@ -26,7 +26,8 @@ from handlers.chat.button_codes import Verb, read_code
 from handlers.telegram.ui import keyboards
 from handlers.texts import overview, remedies
 from handlers.texts import status as status_text
-from handlers.texts.vocabulary import ALERTS, TROUBLES
+from handlers.texts.display_state import DisplayState, display_state
+from handlers.texts.vocabulary import ALERTS, TROUBLES, WHY
 
 NOW = datetime(2026, 11, 26, 9, 0, tzinfo=UTC)
 ACCOUNT = Account("+4915112345678", "Support Berlin", 1001, linked=True)
@@ -306,3 +307,10 @@ def test_an_account_that_starts_again_while_its_browser_closes_is_not_called_pau
         assert "Connecting" in text, text
         assert "aused" not in text, text
         assert "operator" not in text, text
+
+
+def test_a_detail_does_not_explain_with_a_connection_why_somebody_is_needed():
+    for connection in connections():
+        here = status(connection)
+        if display_state(here) is DisplayState.NEEDS_YOU:
+            assert WHY[Reason.LINKED] not in status_text.detail(ACCOUNT, here, NOW)
