@@ -282,6 +282,8 @@ class Run:
         sessions = self.account.driver.sessions
         self.truth.look(sessions[0].page if sessions else None)
         if isinstance(notice, Transition):
+            if notice.reason is Reason.SUSPENDED_BY_OPERATOR:
+                self.openings = len(self.account.driver.opened)
             if notice.stage is Stage.AWAITING_SCAN:
                 self.verified_session = 0
             try:
