@@ -48,6 +48,11 @@ def silenced_by(silence: Silence, now: datetime) -> str:
     return f"🔕 {escape(silence.name)} silenced it until {clock(silence.until, now)}"
 
 
+def silence_ended_by(name: str, now: datetime) -> str:
+    """Return the line about who ended the silence early."""
+    return f"🔔 {escape(name)} ended the silence, {clock(now, now)}"
+
+
 def started(accounts: int) -> str:
     """Report, above the chat, the effect of "Reconnect all"."""
     return f"{count(accounts, 'account')} started." if accounts else "None of them needed a start."

@@ -120,6 +120,11 @@ class AlertActions:
         if not self._people.is_admin(request.user) and not self._is_own(lasting, request):
             return alert_text.ONLY_ADMINS_END_IT
         await self._silences.end(silence)
+        now = self._clock()
+        for incident in self._handling.all_open_incidents():
+            covered = any(lasting.covers(incident.chat, entry.number, now) for entry in incident.open_entries)
+            if covered and incident.parts:  # its message says until when it was to last
+                await self._handling.add_line(incident, alert_text.silence_ended_by(request.name, now))
         await self._context.audit(request.user, "end silence", None, f"silence {silence}")
         await self._list(request)
         return alert_text.SILENCE_ENDED

@@ -189,6 +189,8 @@ async def test_silence_on_an_alert_covers_its_accounts_here_alone(rig: Rig):
     await rig.answer(ADMIN, "/silence", "🔕 Support Berlin, 1 h left, by Ada")
     await rig.answer(ADMIN, "/alerts", "1 silence")
     await rig.answer(SECOND_ADMIN, "/alerts", "Nothing is silenced")
+    await rig.press(await rig.answer(ADMIN, "/alerts", "1 silence"), "End silence")
+    await rig.seen(ADMIN, lambda m: m["message_id"] == alert["message_id"] and "Ada ended the silence" in m["text"])
 
 
 async def test_silence_says_how_it_is_used(rig: Rig):
