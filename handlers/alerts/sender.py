@@ -70,7 +70,7 @@ class Sender:
         try:
             return answers.title(self._state.accounts.account(number))
         except UnknownAccountError:
-            return answers.number_title(number)
+            return answers.removed_title(number)
 
     async def perform(self, chat: Messenger, incident: Incident, action: Action) -> None:
         """Perform one action."""

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from html import unescape
 
+from controller.accounts.e164 import mask
 from controller.registry import Account
 from handlers.chat.messages import escape
 from handlers.chat.people import Role
@@ -24,8 +25,13 @@ def title(account: Account) -> str:
 
 
 def number_title(number: str) -> str:
-    """Return a number whose account no longer exists."""
+    """Return a number that stands for an account without a name."""
     return show_number(number)
+
+
+def removed_title(number: str) -> str:
+    """Return what an account is called that was removed: its name is deleted, and its number is shown no more."""
+    return f"Removed account {mask(number)}"
 
 
 def topic_name(name: str) -> str:
@@ -225,6 +231,11 @@ def refused(error: Exception) -> str:
 def did_you_mean_link(number: str) -> str:
     """Answer a bare number without a command."""
     return f"To link that number, send <code>/link {number}</code>"
+
+
+def only_admins_command(word: str) -> str:
+    """Answer a command that needs an admin."""
+    return f"{escape(clip(word))} is for admins only. /help shows what I can do for you."
 
 
 def unknown_command(word: str, meant: str | None = None) -> str:

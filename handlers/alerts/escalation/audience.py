@@ -51,7 +51,7 @@ class Audience:
         try:
             return answers.title(self._accounts.account(number))
         except UnknownAccountError:
-            return answers.number_title(number)
+            return answers.removed_title(number)
 
     def _with_duty(self, places: Sequence[Place]) -> Sequence[Place]:
         on_duty = self.on_duty()

@@ -86,7 +86,11 @@ class Router:
         if row is not None and role is Role.VIEWER and row.role is Role.OPERATOR:
             await self._responder.answer(request, people_text.ONLY_VIEWER)
             return
-        if row is None or role < row.role:
+        if row is not None and role < row.role:
+            if request.private or words["bot"] is not None:
+                await self._responder.answer(request, answers.only_admins_command(f"/{words['name']}"))
+            return
+        if row is None:
             if request.private:
                 known = [row.name for row, _ in self._rows.values() if row.role <= role]
                 meant = nearest(words["name"], known)

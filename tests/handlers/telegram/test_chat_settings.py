@@ -40,7 +40,7 @@ async def test_alerts_come_to_the_group_that_was_chosen_also_after_a_restart(
 
 
 async def test_only_admins_choose_where_alerts_go(rig: Rig):
-    await rig.answer(OPERATOR, "/here", "I do not know /here")
+    await rig.answer(OPERATOR, "/here", "/here is for admins only")
 
 
 async def test_a_kind_that_is_silent_makes_no_sound_and_one_that_is_off_is_not_told(rig: Rig):

@@ -83,6 +83,12 @@ async def test_what_stood_about_a_removed_account_ends(rig: Rig):
     await rig.seen(ADMIN, lambda m: "is removed" in m["text"])
     await until(lambda: rig.service.alerts.handling.open_incidents(ADMIN) == [], "nothing stands")
 
+    def shows_number() -> bool:
+        shown = [m["text"] for m in rig.client.from_bot(ADMIN) if not m["deleted"]]
+        return any(BERLIN in text.replace(" ", "") for text in shown)
+
+    await until(lambda: not shows_number(), "its number is nowhere any more")
+
 
 async def test_an_account_is_given_to_another_operator(rig: Rig):
     rig.accounts.put(owner=ADMIN)
@@ -104,4 +110,4 @@ async def test_owners_are_offered_by_buttons(rig: Rig):
     await until(lambda: rig.accounts.known[BERLIN].owner == OPERATOR, "it is theirs")
     await rig.answer(ADMIN, "/owner Support Berlin nobody", "Only an operator or an admin")
     await rig.answer(ADMIN, "/owner no such thing", "/owner 4567 Olga")
-    await rig.answer(OPERATOR, f"/owner Support Berlin {ADMIN}", "I do not know /owner")
+    await rig.answer(OPERATOR, f"/owner Support Berlin {ADMIN}", "/owner is for admins only")

@@ -67,7 +67,7 @@ async def test_only_admins_let_anybody_in(telegram: TelegramStandIn, database: D
         word = await other.seen(group, lambda m: "wrote to me" in m["text"])
         assert (await other.press(word, "operator", OPERATOR) or {})["text"] == "Only admins may do that."
         assert not (await other.press(word, "operator", STRANGER) or {}).get("text")
-        await other.answer(OPERATOR, "/people", "I do not know /people")
+        await other.answer(OPERATOR, "/people", "/people is for admins only")
         assert not await PeopleRecords(other.database).people()
 
 
@@ -85,7 +85,7 @@ async def test_a_viewer_sees_everything_and_acknowledges_and_nothing_else(rig: R
     for label in ("Reconnect", "Suspend"):
         assert "You are a viewer" in (await rig.press(shared, label, STRANGER) or {})["text"]
     for command in ("/suspend Sales Paris", f"/link {BERLIN}", "/silence all 2h", "/people", "/restore Sales Paris"):
-        await rig.answer(STRANGER, command, "viewer" if command != "/people" else "I do not know")
+        await rig.answer(STRANGER, command, "viewer" if command != "/people" else "for admins only")
     helped = (await rig.answer(STRANGER, "/help", "You are a viewer"))["text"]
     assert "/link" not in helped and "/silence" not in helped
     assert rig.accounts.calls == []

@@ -140,7 +140,7 @@ async def test_what_is_no_proxy_changes_nothing_and_its_message_goes(rig: Rig, w
 
 async def test_it_is_for_admins_and_in_a_group_others_may_have_read_it(rig: Rig):
     await put(rig, OPERATOR)
-    await rig.answer(OPERATOR, "/proxy Support Berlin off", "I do not know /proxy")
+    await rig.answer(OPERATOR, "/proxy Support Berlin off", "/proxy is for admins only")
     group = rig.client.add_group("Ops", [ADMIN], admin=False)
     await rig.answer(ADMIN, f"/proxy Support Berlin {ADDRESS}", "goes through", chat=group["id"])
     warning = await rig.seen(group["id"], lambda m: "delete it yourself" in m["text"])

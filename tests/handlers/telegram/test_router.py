@@ -76,7 +76,7 @@ class _Answers:
         ("/act", OPERATOR, [("do", "")], ""),
         ("/do@another_bot it", OPERATOR, [], ""),
         ("/manage x", ADMIN, [("manage", " x")], ""),
-        ("/manage x", OPERATOR, [], "I do not know /manage"),
+        ("/manage x", OPERATOR, [], "/manage is for admins only"),
         ("/nosuch", ADMIN, [], "I do not know /nosuch"),
         ("hello /do", ADMIN, [("plain", "hello /do")], ""),
         ("/", ADMIN, [("plain", "/")], ""),

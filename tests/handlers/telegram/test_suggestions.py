@@ -42,8 +42,8 @@ async def test_no_text_suggests_what_its_reader_may_not_use(telegram, database, 
 
 
 def is_their_own_word(text: str) -> bool:
-    """What a person typed and is quoted."""
-    return text.startswith("I do not know /")
+    """Return whether a text quotes what a person typed."""
+    return text.startswith("I do not know /") or " is for admins only." in text
 
 
 async def said(rig: Rig, reader: int) -> None:
