@@ -430,7 +430,8 @@ def test_each_reason_that_a_page_can_give_is_looked_at_here():
         "UNRESPONSIVE",
         "RESTORE_FAILED",
         "UNKNOWN",
-    }  # chromium/test_chaos.py, test_manager.py
+        "ARCHIVE_OUTDATED",
+    }  # chromium/test_chaos.py, test_manager.py, chromium/test_archived_driver.py
     elsewhere |= {
         "PAGE_MISBEHAVES",
         "NOT_LINKED",

@@ -3,8 +3,8 @@
 import subprocess
 import sys
 
-MOST_MODULES = 1000
-"""970 of them in November 2026: the standard library's 330, 180 of the Bot API, 180 of our own, 95 of Playwright."""
+MOST_MODULES = 1010
+"""1,001 in November 2026: 235 of our own, 182 of the Bot API, 93 of Playwright; Python and others have the rest."""
 NOT_AT_THE_START = {"PIL", "aiohttp", "apprise", "prometheus_client", "pytest", "qrcode"}
 """Needed by a feature that is off, or with the first picture."""
 

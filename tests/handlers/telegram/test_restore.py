@@ -81,7 +81,7 @@ async def test_who_is_asked_about_an_older_archive_takes_it_or_begins_anew(linke
     alert = await linked.seen(
         ADMIN, lambda m: "out of reach" in m["text"] and {"Link again", "Restore"} <= set(labels(m))
     )
-    assert told in alert["text"]
+    assert told[0].upper() + told[1:] in alert["text"]
     assert "/reconnect" in alert["text"]
 
     await linked.answer(ADMIN, "/reconnect Support Berlin", "Support Berlin")
