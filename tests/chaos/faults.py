@@ -323,7 +323,7 @@ def people() -> list[Fault]:
         ),
         Fault(
             name="open elsewhere (conflict)", do=phone("conflict"), person=_use_here,
-            expected=replace(alone, reason="conflict", layer="elsewhere", within=5),
+            expected=replace(alone, reason="conflict", layer="", within=5),
         ),
         Fault(
             name="ban with an end", do=_ban,
