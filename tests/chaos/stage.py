@@ -144,14 +144,12 @@ class Stage:
         """Read the picture in the operator's chat and scan it; read it again if the code has expired meanwhile."""
 
         def scanned() -> bool:
-            photo = self.here.qr(account.operator)
-            if photo is None:
-                return False
-            try:
-                self.here.phones.scan(self.here.decode(photo), as_ or account.number)
-            except PhoneError:
-                return False
-            return True
+            for photo in self.here.chat(account.operator):
+                with contextlib.suppress(PhoneError, ValueError):  # expired, or a picture of a page
+                    if photo["photo"]:
+                        self.here.phones.scan(self.here.decode(photo), as_ or account.number)
+                        return True
+            return False
 
         await self.until(scanned, f"a living code in {account.name}'s chat", within)
 

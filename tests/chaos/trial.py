@@ -142,7 +142,7 @@ async def _run(stage: Stage, fault: Fault, account: Account, hit: Sequence[Accou
     expected = fault.expected.patiently(stage.patience)
     if fault.prepare is not None:
         await fault.prepare(stage, account)
-    if expected.alerts[0]:
+    if expected.alerts[0] or expected.words:  # what joins an older alert is added to it later
         await stage.incident_over()
     message = stage.noted = stage.last_message()
     marks = {each: stage.mark(each) for each in hit}
