@@ -212,7 +212,9 @@ async def _until_told(
     most = expected.within * (1 if fault.waited is None else _MOST_DELAYED)
     for each, mark in marks.items():
         found[each] = await stage.until(
-            lambda each=each, mark=mark: next((t for t in stage.log(each, mark) if t.reason in reasons), None),
+            lambda each=each, mark=mark: next(
+                (t for t in stage.log(each, mark) if t.reason in reasons and t.state == expected.state), None
+            ),
             f"{each.name} {expected.reason}",
             max(1.0, began + most + 5 - time.time()),
         )
