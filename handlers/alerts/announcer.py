@@ -104,12 +104,20 @@ class Announcer:
 
     async def store(self, change: Callable[[Draft], None]) -> bool:
         """Store a change; False if that fails or takes too long, in which case it may still be stored later."""
-        saving = self._tasks.start(self._ledger.update(change), "storing what admins are to know")
+        saving = self._tasks.start(self._save(change), "storing what admins are to know")
         done, _ = await asyncio.wait({saving}, timeout=STORED_WITHIN)
         if not done:
             log.error("What admins are to know is not stored after %g s", STORED_WITHIN)
             return False
-        return not saving.cancelled() and saving.exception() is None  # logged by its owner
+        return not saving.cancelled() and saving.exception() is None and saving.result()
+
+    async def _save(self, change: Callable[[Draft], None]) -> bool:
+        try:
+            await self._ledger.update(change)
+        except OSError as error:
+            log.error("What admins are to know cannot be stored: %s", error)
+            return False
+        return True
 
     def _send_unstored(self, entry: Entry, places: Iterable[Place]) -> None:
         key = entry.number, entry.reason

@@ -315,6 +315,17 @@ async def test_what_cannot_be_stored_is_no_louder_than_what_can(telegram, databa
         refusing.clear()
 
 
+async def test_what_cannot_be_stored_is_a_line_in_the_log(telegram, database, refusing, caplog):
+    async with running_rig(telegram, database, alert_policy=BRISK) as rig:
+        await greet(rig)
+        refusing.set()
+        await rig.service.raise_trouble(Trouble.DATABASE, "no answer in 30 s")
+        await rig.seen(ADMIN, lambda m: "he database cannot be written" in m["text"])
+        assert "What admins are to know cannot be stored: disk I/O error" in caplog.text
+        assert not [record.getMessage() for record in caplog.records if record.exc_info]
+        refusing.clear()
+
+
 async def test_a_trouble_is_told_in_seconds_where_storing_it_hangs(rig, database, monkeypatch):
     monkeypatch.setattr("handlers.alerts.announcer.STORED_WITHIN", 0.3)
     await greet(rig)
