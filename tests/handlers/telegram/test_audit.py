@@ -19,7 +19,7 @@ async def test_an_admin_reads_who_changed_what_the_newest_first(rig: Rig):
 
 async def test_the_list_is_for_admins_alone_and_goes_to_their_private_chat(rig: Rig):
     group = rig.client.add_group("Ops", [ADMIN, OPERATOR])["id"]
-    await rig.answer(OPERATOR, "/audit", "do not know")
+    await rig.answer(OPERATOR, "/audit", "for admins only")
     await rig.answer(ADMIN, "/help", "Switchboard")
     await rig.answer(ADMIN, "/audit", "privately", chat=group)
     await rig.seen(ADMIN, lambda m: "Who changed what" in m["text"])
