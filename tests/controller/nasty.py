@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-from controller.accounts.notices import CodeShown, Notice, Transition
+from controller.accounts.notices import Notice, Transition
 from controller.accounts.policy import Policy
 from controller.accounts.reasons import Reason, State
 from controller.accounts.reports import Report
@@ -22,6 +22,7 @@ from controller.launch_slots import LaunchSlots
 from controller.manager import Manager
 from sandbox.whatsapp import Options, PhoneError, Timings, WhatsAppStandIn
 from tests.controller.chromium.conftest import left_behind
+from tests.controller.observed import Observed
 
 A, B, C = "+4915112345671", "+4915112345672", "+4915112345673"
 STRANGER = "+4915119999999"
@@ -58,7 +59,7 @@ def meets(*switches: str) -> Callable[[Any], Any]:
     return mark
 
 
-class Account:
+class Account(Observed):
     """A manager, and all its notices."""
 
     def __init__(self, number: str, driver: ChromiumDriver, slots: LaunchSlots, policy: Policy) -> None:
@@ -69,18 +70,6 @@ class Account:
     @property
     def connection(self) -> Any:
         return self.manager.connection
-
-    @property
-    def moves(self) -> list[Transition]:
-        return [each for each in self.told if isinstance(each, Transition) and not each.within_state]
-
-    @property
-    def alerts(self) -> list[Reason]:
-        return [each.alert for each in self.told if isinstance(each, Transition) and each.alert is not None]
-
-    @property
-    def codes(self) -> list[str]:
-        return [each.code.text for each in self.told if isinstance(each, CodeShown)]
 
     def ends(self) -> list[tuple[State, Reason]]:
         """Every transition that ended something, as state and reason, in order."""

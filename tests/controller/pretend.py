@@ -12,7 +12,7 @@ from types import SimpleNamespace
 from typing import Any
 from unittest import mock
 
-from controller.accounts.notices import CodeShown, Notice, Transition
+from controller.accounts.notices import Notice
 from controller.accounts.policy import Policy
 from controller.accounts.reasons import Reason, State
 from controller.accounts.reports import PageView, Report
@@ -23,6 +23,7 @@ from controller.chromium.session import ChromiumSession
 from controller.driver import DriverError, Opening
 from controller.launch_slots import LaunchSlots
 from controller.manager import Manager
+from tests.controller.observed import Observed
 from tests.virtual_time import pass_time, settle
 
 OURS, NEARLY, STRANGER = "+4915112345671", "+49015112345671", "+4915119999999"
@@ -228,7 +229,7 @@ class PretendDriver:
         return session
 
 
-class Pretend:
+class Pretend(Observed):
     """One account on pretended pages, and all that people are told of it."""
 
     def __init__(self, **policy: Any) -> None:
@@ -266,21 +267,9 @@ class Pretend:
         return self.manager.connection
 
     @property
-    def moves(self) -> list[Transition]:
-        return [each for each in self.told if isinstance(each, Transition) and not each.within_state]
-
-    @property
     def ends(self) -> list[Reason]:
         over = {State.DISCONNECTED, State.ERROR, State.SUSPENDED}
         return [each.reason for each in self.moves if each.state in over]
-
-    @property
-    def alerts(self) -> list[Reason]:
-        return [each.alert for each in self.told if isinstance(each, Transition) and each.alert is not None]
-
-    @property
-    def codes(self) -> list[str]:
-        return [each.code.text for each in self.told if isinstance(each, CodeShown)]
 
     async def connected(self, **shown: Any) -> None:
         """Open the saved session and let its page come up."""
