@@ -65,6 +65,8 @@ class FakeAccounts:
         """Seconds that storing takes."""
         self.closes_slowly = False
         """A browser is still closing after a suspend: a start is due then, and the state changes with `closed`."""
+        self.may_suspend = asyncio.Event()
+        self.may_suspend.set()
 
     def put(self, number: str = BERLIN, name: str = "Support Berlin", owner: int = ADMIN, **status: Any) -> Account:
         account = self.known[number] = Account(number, name, owner)
@@ -177,6 +179,7 @@ class FakeAccounts:
 
     async def suspend(self, number: str) -> bool:
         self._call("suspend", number)
+        await self.may_suspend.wait()
         if self.status(number).reason is Reason.SUSPENDED_BY_OPERATOR:
             return False
         self.move(number, State.SUSPENDED, Reason.SUSPENDED_BY_OPERATOR)

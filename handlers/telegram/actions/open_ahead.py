@@ -22,10 +22,10 @@ SECONDS = 90.0
 """How long an account stays open in advance: less than its codes are renewed (QR_TIMEOUT_SECONDS)."""
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class _Ahead:
     opening: asyncio.Task[None]
-    closing: asyncio.TimerHandle | None = None
+    too_long: asyncio.TimerHandle
 
 
 class OpenAhead:
@@ -34,38 +34,52 @@ class OpenAhead:
     def __init__(self, accounts: Registry, tasks: Tasks) -> None:
         self._accounts, self._tasks = accounts, tasks
         self._ahead: dict[str, _Ahead] = {}
+        self._closing: dict[str, asyncio.Task[None]] = {}
+        """The closings in progress; whoever starts such an account waits for them, or they would close it again."""
 
     def follow(self, waiting: Sequence[str]) -> None:
         """Open the first accounts of a queue. Returns at once; idempotent."""
         for number in waiting[:MOST]:
             if number not in self._ahead:
-                opening = self._tasks.start(self._open(number), "opening an account ahead of its turn")
+                opening = self._tasks.start(
+                    self._open(number, self._closing.get(number)), "opening an account ahead of its turn"
+                )
                 timer = asyncio.get_running_loop().call_later(SECONDS, self._too_long, number)
                 self._ahead[number] = _Ahead(opening, timer)
 
     async def take(self, number: str) -> bool:
         """Release an account whose turn has come; return whether it is already connecting."""
         ahead = self._ahead.pop(number, None)
-        if ahead is None:
-            return False
-        _cancel(ahead)
-        await asyncio.wait({ahead.opening})
-        return self._is_under_way(number)
+        if ahead is not None:
+            ahead.too_long.cancel()
+            await asyncio.wait({ahead.opening})
+        if (closing := self._closing.get(number)) is not None:
+            await asyncio.wait({closing})
+        return ahead is not None and self._is_under_way(number)
 
     def give_up(self, number: str) -> None:
         """Close an account that has left the queue. Returns at once."""
         ahead = self._ahead.pop(number, None)
         if ahead is not None:
-            _cancel(ahead)
-            self._tasks.start(self._close(number, ahead), "closing an account that waits no more")
+            ahead.too_long.cancel()
+            self._close_soon(number, ahead)
 
     def _too_long(self, number: str) -> None:
         """Close an account whose turn has not come; it is not opened in advance again."""
-        ahead = self._ahead[number]
-        ahead.closing = None
-        self._tasks.start(self._close(number, ahead), "closing an account that was open ahead")
+        self._close_soon(number, self._ahead[number])
 
-    async def _open(self, number: str) -> None:
+    def _close_soon(self, number: str, ahead: _Ahead) -> None:
+        closing = self._tasks.start(self._close(number, ahead), "closing an account that was open ahead")
+        self._closing[number] = closing
+        closing.add_done_callback(lambda _: self._forget(number, closing))
+
+    def _forget(self, number: str, closing: asyncio.Task[None]) -> None:
+        if self._closing.get(number) is closing:  # otherwise it was opened and given up once more
+            del self._closing[number]
+
+    async def _open(self, number: str, closing: asyncio.Task[None] | None) -> None:
+        if closing is not None:
+            await asyncio.wait({closing})
         try:
             if not self._is_under_way(number):
                 await self._accounts.start(number)
@@ -89,8 +103,3 @@ class OpenAhead:
             return self._accounts.status(number).state in {State.CONNECTING, State.CONNECTED}
         except UnknownAccountError:
             return False
-
-
-def _cancel(ahead: _Ahead) -> None:
-    if ahead.closing is not None:
-        ahead.closing.cancel()

@@ -6,6 +6,7 @@ import time
 from controller.accounts.model import Stage
 from controller.accounts.reasons import Reason, State
 from controller.registry import Account
+from controller.tasks import Tasks
 from handlers.telegram.actions import open_ahead
 from sandbox.telegram import TelegramStandIn
 from storage.database import Database
@@ -130,8 +131,37 @@ async def test_only_the_next_few_are_opened_ahead_and_not_for_long(rig: Rig, mon
     )
     assert rig.accounts.status(numbers[0]).state is State.CONNECTING
     rig.accounts.move(numbers[0], State.CONNECTED, Reason.LINKED)
-    await until(lambda: started(rig).count(numbers[1]) == 2, "it begins when its turn has come")
-    assert rig.accounts.status(numbers[1]).state is State.CONNECTING
+    await until(lambda: rig.accounts.status(numbers[1]).state is State.CONNECTING, "it begins when its turn has come")
+    assert started(rig).count(numbers[1]) == 2
+
+
+async def test_a_closing_in_progress_does_not_end_the_turn_that_comes_meanwhile(rig: Rig, monkeypatch):
+    monkeypatch.setattr(open_ahead, "SECONDS", 0.3)
+    rig.accounts.may_suspend.clear()
+    await rig.say(ADMIN, f"/link {BERLIN}\n{PARIS}")
+    await until(lambda: ("suspend", PARIS) in rig.accounts.calls, "it is closed again, which takes a while")
+    rig.accounts.move(BERLIN, State.CONNECTED, Reason.LINKED)
+    await rig.seen(ADMIN, lambda m: "2 of 2" in m["text"])
+    rig.accounts.may_suspend.set()
+    await until(lambda: started(rig).count(PARIS) == 2, "it is opened anew for its turn")
+    await until(lambda: rig.accounts.status(PARIS).state is State.CONNECTING, "it begins when its turn has come")
+
+
+async def test_an_account_that_returns_to_the_queue_is_opened_after_its_closing():
+    accounts, tasks = FakeAccounts(), Tasks()
+    accounts.put(ROME)
+    accounts.may_suspend.clear()
+    ahead = open_ahead.OpenAhead(accounts, tasks)
+    ahead.follow([ROME])
+    await until(lambda: accounts.status(ROME).state is State.CONNECTING, "it is opened ahead")
+    ahead.give_up(ROME)
+    await until(lambda: ("suspend", ROME) in accounts.calls, "its closing begins")
+    ahead.follow([ROME])
+    accounts.may_suspend.set()
+    assert await ahead.take(ROME)
+    await tasks.drain(60)
+    assert accounts.status(ROME).state is State.CONNECTING
+    await tasks.stop()
 
 
 async def test_a_retry_is_not_the_end_of_a_turn(rig: Rig):
