@@ -1,7 +1,7 @@
 """`python -m bench.mutants`: mutation testing of the lifecycle; lists the mutants that survive.
 
 A mutant is the lifecycle with one change: a row of `TABLE` dropped, redirected, added, or its `to` narrowed or
-widened; a field of a verdict changed; a comparison, number, string or statement of `lifecycle.py` or `step.py`
+widened; a field of a verdict changed; a comparison, number, string or statement of a file of `lifecycle/`
 changed. The lifecycle's tests run against each mutant; one that passes them all survives. Some survivors are equivalent
 to the original. Mutants exist in memory only: no file is touched.
 """
@@ -22,18 +22,15 @@ import hypothesis.stateful  # noqa: F401 - imported once, for every mutant's pro
 import pytest
 from hypothesis.configuration import set_hypothesis_home_dir
 
-from controller.accounts.lifecycle import TABLE, Row
+from controller.accounts.lifecycle.table import TABLE, Row
 from controller.accounts.model import Phase, Stage, Timer
 from controller.accounts.policy import Policy
 from controller.accounts.reasons import VERDICTS, State, Then
 
 ROOT = Path(__file__).parent.parent
 TESTS = ("tests/controller/accounts/test_lifecycle.py", "tests/controller/accounts/test_lifecycle_model.py")
-LIFECYCLE, STEP, REASONS = (
-    "controller/accounts/lifecycle.py",
-    "controller/accounts/step.py",
-    "controller/accounts/reasons.py",
-)
+TABLE_FILE, REASONS = "controller/accounts/lifecycle/table.py", "controller/accounts/reasons.py"
+LIFECYCLE = sorted(path.relative_to(ROOT).as_posix() for path in (ROOT / TABLE_FILE).parent.glob("*.py"))
 
 
 @dataclass(frozen=True)
@@ -65,7 +62,7 @@ def of_rows(source: str) -> Iterator[Mutant]:
             )
             changes = [
                 ("dropped", f"del {place}"),
-                (f"does {other.do.__name__} instead", f"{place} = Row({other.do.__name__}, {place}.to)"),
+                (f"does {other.do.__name__} instead", f"{place} = Row({_handler(other)}, {place}.to)"),
             ]
             for target in row.to:
                 fewer = ", ".join(_name(one) for one in row.to if one is not target)
@@ -74,12 +71,12 @@ def of_rows(source: str) -> Iterator[Mutant]:
             changes.append((f"may lead to {_name(more)}", f"{place} = Row({place}.do, (*{place}.to, {_name(more)}))"))
             for says, line in changes:
                 yield Mutant(
-                    f"row {_name(phase)} × {_name(key)}: {says}", LIFECYCLE, _with(source, line.replace("(,)", "()"))
+                    f"row {_name(phase)} × {_name(key)}: {says}", TABLE_FILE, _with(source, line.replace("(,)", "()"))
                 )
         for key, (origin, _) in keys.items():
             if key not in rows:
                 line = f"{at}[{_name(key)}] = TABLE[{_name(origin)}][{_name(key)}]"
-                yield Mutant(f"row {_name(phase)} × {_name(key)}: added", LIFECYCLE, _with(source, line))
+                yield Mutant(f"row {_name(phase)} × {_name(key)}: added", TABLE_FILE, _with(source, line))
 
 
 def _name(word: object) -> str:
@@ -87,6 +84,12 @@ def _name(word: object) -> str:
         return f"{type(word).__name__}.{word.name}"
     assert isinstance(word, type)
     return word.__name__
+
+
+def _handler(row: Row) -> str:
+    """Return the expression by which the table names a row's handler."""
+    module = row.do.__module__.rpartition(".")[2]
+    return row.do.__name__ if module == Path(TABLE_FILE).stem else f"{module}.{row.do.__name__}"
 
 
 def _with(source: str, line: str) -> str:
@@ -217,7 +220,7 @@ def passes(text: str, file: str, tests: Sequence[str]) -> bool:
         exec(compile(text, file, "exec"), module.__dict__)
     except Exception:  # noqa: BLE001 - a mutant that cannot be imported is killed
         return False
-    setattr(sys.modules["controller"], name.rpartition(".")[2], module)
+    setattr(sys.modules[name.rpartition(".")[0]], name.rpartition(".")[2], module)
     options = ("-x", "-q", "-p", "no:cacheprovider", "--assert=plain", "--hypothesis-seed=1")
     return pytest.main([*options, *tests]) is pytest.ExitCode.OK
 
@@ -235,13 +238,15 @@ def main() -> int:
     parser.add_argument("--only", default="", help="only mutants whose description holds this word")
     parser.add_argument("tests", nargs="*", default=TESTS)
     options = parser.parse_args()
-    lifecycle, move, reasons = ((ROOT / name).read_text("utf-8") for name in (LIFECYCLE, STEP, REASONS))
-    mutants = [*of_rows(lifecycle), *of_verdicts(reasons), *of_code(LIFECYCLE, lifecycle), *of_code(STEP, move)]
+    table, reasons = ((ROOT / name).read_text("utf-8") for name in (TABLE_FILE, REASONS))
+    mutants = [*of_rows(table), *of_verdicts(reasons)]
+    for name in LIFECYCLE:
+        mutants += of_code(name, (ROOT / name).read_text("utf-8"))
     mutants = [mutant for mutant in mutants if options.only in mutant.says]
     os.chdir(ROOT)
     with tempfile.TemporaryDirectory(prefix="switchboard-mutants-") as home:
         set_hypothesis_home_dir(home)  # failing examples must not enter the real tests' database
-        return try_all(mutants, lifecycle, options.jobs, options.tests)
+        return try_all(mutants, table, options.jobs, options.tests)
 
 
 def try_all(mutants: Sequence[Mutant], unchanged: str, jobs: int, tests: Sequence[str]) -> int:
@@ -249,7 +254,7 @@ def try_all(mutants: Sequence[Mutant], unchanged: str, jobs: int, tests: Sequenc
     survivors = 0
     # Each mutant runs in a process forked from this one, which has imported everything slow already.
     with multiprocessing.get_context("fork").Pool(jobs, maxtasksperchild=1) as pool:
-        if not pool.apply(passes, (unchanged, LIFECYCLE, tests)):
+        if not pool.apply(passes, (unchanged, TABLE_FILE, tests)):
             print("the tests do not pass as they are", file=sys.stderr)
             return 1
         tasks = [(mutant, tests) for mutant in mutants]

@@ -1,11 +1,11 @@
-"""Lifecycle steps per second: one account's day, condensed and repeated, through `lifecycle.advance` alone."""
+"""Lifecycle steps per second: one account's day, condensed and repeated, through `lifecycle.table.advance` alone."""
 
 import time
 from collections.abc import Sequence
 from dataclasses import replace
 
 from bench.figures import Figure
-from controller.accounts.lifecycle import advance
+from controller.accounts.lifecycle.table import advance
 from controller.accounts.model import (
     Closed,
     Connection,

@@ -37,7 +37,7 @@ from controller.accounts.effects import (
     ShowCode,
     Tripped,
 )
-from controller.accounts.lifecycle import advance
+from controller.accounts.lifecycle.table import advance
 from controller.accounts.model import (
     COUNTED,
     AnswerDialog,

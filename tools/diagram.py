@@ -1,6 +1,6 @@
 """Generates the parts of the docs that show the program's own tables, and checks that they are up to date.
 
-`python -m tools.diagram` writes, `--check` only compares. Generated are the transitions of `lifecycle.TABLE`, as
+`python -m tools.diagram` writes, `--check` only compares. Generated are the transitions of `table.TABLE`, as
 Mermaid, and the meanings of `reasons.VERDICTS` and the commands of `router.COMMANDS`, as Markdown, between marker lines
 in the files of `PAGES`.
 Not here: anything that the running program needs.
@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from controller.accounts import reasons
-from controller.accounts.lifecycle import TABLE
+from controller.accounts.lifecycle.table import TABLE
 from controller.accounts.model import (
     Boot,
     Closed,

@@ -2,8 +2,7 @@
 
 import pytest
 
-from controller.accounts import lifecycle
-from controller.accounts.lifecycle import Row
+from controller.accounts.lifecycle.table import TABLE, Row
 from controller.accounts.model import Stage, Timer
 from controller.accounts.reasons import VERDICTS, State
 from controller.accounts.reports import Heard
@@ -25,15 +24,15 @@ def test_every_state_and_every_stage_is_drawn():
 
 
 def test_a_new_move_appears(monkeypatch):
-    rows = lifecycle.TABLE[State.IDLE] | {Timer.RETRY: Row(print, (State.CONNECTED,))}
-    monkeypatch.setitem(lifecycle.TABLE, State.IDLE, rows)
+    rows = TABLE[State.IDLE] | {Timer.RETRY: Row(print, (State.CONNECTED,))}
+    monkeypatch.setitem(TABLE, State.IDLE, rows)
 
     assert "    IDLE --> CONNECTED: retry due" in diagram.draw_states()
 
 
 def test_a_move_without_words_is_refused(monkeypatch):
-    rows = lifecycle.TABLE[State.IDLE] | {Heard: Row(print, (State.CONNECTED,))}
-    monkeypatch.setitem(lifecycle.TABLE, State.IDLE, rows)
+    rows = TABLE[State.IDLE] | {Heard: Row(print, (State.CONNECTED,))}
+    monkeypatch.setitem(TABLE, State.IDLE, rows)
 
     with pytest.raises(KeyError, match="Heard"):
         list(diagram.draw_states())

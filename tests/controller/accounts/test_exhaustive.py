@@ -10,9 +10,10 @@ from operator import attrgetter
 
 import pytest
 
-from controller.accounts import lifecycle
 from controller.accounts.effects import Alert, AlertOver, Arm, Close, Disarm, HideCode, LogOut, Look, Open, ShowCode
-from controller.accounts.lifecycle import advance
+from controller.accounts.lifecycle import dialogs
+from controller.accounts.lifecycle.step import OF_ATTEMPT
+from controller.accounts.lifecycle.table import advance
 from controller.accounts.model import (
     COUNTED,
     AnswerDialog,
@@ -59,7 +60,6 @@ from controller.accounts.reports import (
     SocketDown,
     Syncing,
 )
-from controller.accounts.step import OF_ATTEMPT
 
 OURS, NEARLY, OTHER = "+491511234567", "+4901511234567", "+4915112345999"
 SMALL = Policy(max_attempts=1, breaker_threshold=2, reloads=1, flaps=1)
@@ -248,5 +248,5 @@ def check(before, event, after, effects, open_alerts):  # noqa: C901, PLR0912 - 
 
 @pytest.mark.parametrize("scene", REPORTS)
 def test_no_reachable_step_breaks_a_promise(scene, monkeypatch):
-    monkeypatch.setattr(lifecycle, "_MOST_DIALOGS", MOST_STATES)  # counting them is up to test_lifecycle_model
+    monkeypatch.setattr(dialogs, "_MOST_ALERTS", MOST_STATES)  # counting them is up to test_lifecycle_model
     assert Search(scene).run() > 500, "a scene that reaches next to nothing proves nothing"

@@ -25,7 +25,8 @@ from controller.accounts.effects import (
     ShowCode,
     Tripped,
 )
-from controller.accounts.lifecycle import TABLE, advance
+from controller.accounts.lifecycle.step import OF_ATTEMPT, OF_PHASE, Changes
+from controller.accounts.lifecycle.table import TABLE, advance
 from controller.accounts.model import (
     AnswerDialog,
     Boot,
@@ -76,7 +77,6 @@ from controller.accounts.reports import (
     SocketDown,
     Syncing,
 )
-from controller.accounts.step import OF_ATTEMPT, OF_PHASE, Changes
 
 OURS, OTHER = "+491511234567", "+4915112345999"
 POLICY = Policy(stable_after=61, keep_alive=62, breaker_cooldown=63, log_out_timeout=14)

@@ -20,7 +20,8 @@ from controller.accounts.effects import (
     Refuse,
     ShowCode,
 )
-from controller.accounts.lifecycle import TABLE, advance
+from controller.accounts.lifecycle.step import OF_ATTEMPT
+from controller.accounts.lifecycle.table import TABLE, advance
 from controller.accounts.model import (
     COUNTED,
     AnswerDialog,
@@ -69,7 +70,6 @@ from controller.accounts.reports import (
     SocketDown,
     Syncing,
 )
-from controller.accounts.step import OF_ATTEMPT
 
 NUMBER = "+491511234567"
 NEARLY = "+4901511234567"

@@ -3,7 +3,7 @@
 import pytest
 
 from controller.accounts.effects import Alert, AlertOver, Arm, Dismiss
-from controller.accounts.lifecycle import advance
+from controller.accounts.lifecycle.table import advance
 from controller.accounts.model import (
     Connection,
     DialogStays,

@@ -1,7 +1,7 @@
 """A lifecycle step under construction: the changing connection, and the effects collected so far.
 
-The operations used by the rows of `lifecycle`. How something is done (entering a phase, arming a timer, showing a
-code, closing a browser) is here; when it is done is decided only there.
+The operations used by the rows. How something is done (entering a phase, arming a timer, showing a code, closing a
+browser) is here; when it is done is decided only there.
 """
 
 from dataclasses import replace
@@ -16,6 +16,7 @@ from controller.accounts.effects import (
     Effect,
     HideCode,
     Open,
+    Refuse,
     ReleaseSlot,
     ShowCode,
 )
@@ -213,6 +214,10 @@ class Step:
         if reason in self.connection.alerted:
             self.set(alerted=self.connection.alerted - {reason})
             self.effects.append(AlertOver(reason))
+
+    def refuse(self) -> None:
+        """Answer a command by that nothing was done."""
+        self.effects.append(Refuse())
 
     # --- the browser ----------------------------------------------------------------------------------------------
 

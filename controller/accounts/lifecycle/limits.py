@@ -1,0 +1,77 @@
+"""Rows for what takes too long: deadlines of stages, limits of attempts."""
+
+from controller.accounts.effects import Look
+from controller.accounts.lifecycle.endings import end
+from controller.accounts.lifecycle.step import Step
+from controller.accounts.model import Connection, Fired, Seen, Stage, Timer
+from controller.accounts.reasons import Reason
+from controller.accounts.reports import Ended
+
+
+def deadline(step: Step, _: Fired) -> None:
+    """Capture the page before giving up a stage, so that whoever is alerted can see it too."""
+    if step.connection.looking:
+        _give_up_stage(step)
+    else:
+        step.set(looking=True)
+        step.arm(Timer.DEADLINE, 1.5 * step.policy.probe_timeout)  # the capture itself has a shorter deadline
+        step.effects.append(Look(step.connection.session))
+
+
+def stalled(step: Step, fired: Fired) -> None:
+    """Return to the wait for a person that the sync only seemed to end, or give up."""
+    wait = _still_waited_for(step.connection)
+    if wait is None:
+        deadline(step, fired)
+    else:
+        if wait is Stage.DIALOG:
+            step.set(interrupted=Stage.SYNCING)
+        step.stage(wait, None)
+
+
+def _still_waited_for(connection: Connection) -> Stage | None:
+    """Return the wait of a person who still has time; None if there is none."""
+    if Timer.PERSON not in connection.armed or connection.looking:
+        return None
+    if connection.asks_passkey:
+        return Stage.PASSKEY
+    return Stage.DIALOG if connection.dialog is not None and connection.dialog.known else None
+
+
+def seen(step: Step, look: Seen) -> None:
+    """Give up the stage with what the capture shows."""
+    if step.connection.looking:
+        _give_up_stage(step, look.view.words, look.view.picture)
+
+
+def _give_up_stage(step: Step, words: str = "", picture: bytes | None = None) -> None:
+    dialog = step.connection.dialog
+    words = words or (dialog.words if dialog is not None else "")
+    shows = f"; the page shows: {words}" if words else ""
+    end(step, Ended(Reason.DEADLINE, f"{step.connection.stage} took too long{shows}", picture=picture))
+
+
+def spent(step: Step, fired: Fired) -> None:
+    """Remember the limit until the attempt returns to what it bounds."""
+    step.spend(fired.timer)
+
+
+def reached(step: Step, fired: Fired) -> None:
+    """Give up the stage that the limit applies to."""
+    step.spend(fired.timer)
+    deadline(step, fired)
+
+
+def attempt_over(step: Step, _: Fired) -> None:
+    """Give up: the whole attempt took too long, whatever its stages."""
+    _give_up_stage(step)
+
+
+def codes_over(step: Step, _: Fired) -> None:
+    """Give up: no code was scanned in time."""
+    end(step, Ended(Reason.QR_EXPIRED))
+
+
+def stale(step: Step, _: Fired) -> None:
+    """Give up a connection on which nothing was heard."""
+    end(step, Ended(Reason.STALE))
