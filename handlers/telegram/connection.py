@@ -5,11 +5,14 @@ block all others for ever.
 """
 
 import asyncio
+import functools
 import logging
+import ssl
 from collections.abc import Callable, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 
+import httpx
 import telegram
 from telegram import Bot
 from telegram.request import HTTPXRequest
@@ -38,11 +41,17 @@ class ProxyError(ValueError):
     """The proxy cannot be used. The text is one line naming the setting, without the proxy's password."""
 
 
+@functools.cache
+def _tls() -> ssl.SSLContext:
+    """Return the TLS settings of every client: reading the trusted certificates takes some 30 ms each time."""
+    return httpx.create_ssl_context()
+
+
 class _ObservedRequest(HTTPXRequest):
     """Reports the outcome of each call to listeners: its method's name, and `ok`, an HTTP status, or `no answer`."""
 
     def __init__(self, listeners: Sequence[CallListener], **options: Any) -> None:
-        super().__init__(**options)
+        super().__init__(httpx_kwargs={"verify": _tls()}, **options)
         self._listeners = listeners
 
     async def do_request(self, url: str, *args: Any, **options: Any) -> tuple[int, bytes]:

@@ -1,7 +1,10 @@
-"""The Telegram side over HTTP against the Bot API stand-in, with the rest of the program faked behind its protocols."""
+"""The Telegram side over HTTP against the Bot API stand-in, with the rest of the program faked behind its protocols.
+
+All of it runs in virtual time.
+"""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -28,7 +31,10 @@ from storage.incidents import IncidentRecords
 from storage.people import PeopleRecords
 from tests.handlers.fakes import ADMIN, OPERATOR, SECOND_ADMIN, UNLIMITED, FakeAccounts, FakeMessages, FakeRecords
 from tests.sandbox.telegram.validation import all_problems
-from tests.virtual_time import wall_clock
+from tests.virtual_time import VirtualLoop, wall_clock
+
+REAL_TIME = {"test_kills"}
+"""Modules that run other processes, which know nothing of our clock."""
 
 WITHIN = 60.0
 """Seconds that a test waits for something to appear in a chat."""
@@ -37,7 +43,15 @@ WITHIN = 60.0
 QUICK = AlertPolicy(
     first_gathers=timedelta(seconds=0.1), spacing_young=timedelta(seconds=0.1), unreachable_after=timedelta(0)
 )
-"""For tests in real time."""
+"""For tests that are not about when alerts come."""
+
+
+def pytest_asyncio_loop_factories(item: pytest.Item) -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
+    """Give each async test of this folder a loop whose clock jumps: a busy machine changes no interval."""
+    module = item.getparent(pytest.Module)
+    if module is not None and module.path.stem in REAL_TIME:
+        return {"real": asyncio.SelectorEventLoop}
+    return {"virtual": VirtualLoop}
 
 
 @dataclass

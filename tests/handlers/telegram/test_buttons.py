@@ -1,7 +1,7 @@
 """Buttons, from a press to what it does: a question is answered once, and a press is answered at once."""
 
 import asyncio
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -13,6 +13,7 @@ from sandbox.telegram import TelegramStandIn
 from storage.database import Database
 from tests.handlers.conftest import Rig, running_rig
 from tests.handlers.fakes import ADMIN, BERLIN, PARIS, FakeAccounts
+from tests.virtual_time import wall_clock
 from tests.waiting import until
 
 
@@ -56,7 +57,7 @@ async def test_a_cancelled_question_stays_cancelled(rig: Rig):
 
 async def test_a_question_that_is_answered_too_late_changes_nothing(telegram: TelegramStandIn, database: Database):
     ahead = timedelta()
-    accounts = FakeAccounts(lambda: datetime.now(UTC) + ahead)
+    accounts = FakeAccounts(lambda: wall_clock() + ahead)
     async with running_rig(telegram, database, accounts=accounts) as rig:
         question = await asked_to_suspend(rig)
         ahead = timedelta(seconds=CONFIRM_SECONDS + 1)

@@ -12,6 +12,7 @@ from sandbox.telegram import TelegramStandIn
 from storage.database import Database
 from tests.handlers.conftest import Rig, running_rig
 from tests.handlers.fakes import ADMIN, BERLIN, OPERATOR, PARIS, SECOND_ADMIN
+from tests.virtual_time import wall_clock
 
 NOON = datetime(2026, 1, 1, 12, 0, tzinfo=UTC)
 
@@ -61,7 +62,7 @@ async def test_a_kind_that_is_silent_makes_no_sound_and_one_that_is_off_is_not_t
 
 async def test_quiet_hours_hold_back_what_is_not_critical(rig: Rig):
     await rig.answer(ADMIN, "/help", "Switchboard")
-    here = datetime.now().astimezone()
+    here = wall_clock().astimezone()
     hours = f"{(here.hour - 1) % 24}:00-{(here.hour + 2) % 24}:00"
     await rig.answer(ADMIN, f"/quiet {hours}", "what is critical comes at once")
     trip(rig, PARIS, Reason.BREAKER_OPEN)

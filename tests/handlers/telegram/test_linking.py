@@ -1,7 +1,6 @@
 """Linking as a line: one code open for each person, the others wait, and each begins by itself."""
 
 import itertools
-import time
 
 from controller.accounts.model import Stage
 from controller.accounts.reasons import Reason, State
@@ -13,6 +12,7 @@ from storage.database import Database
 from tests.handlers.conftest import Rig, running_rig
 from tests.handlers.fakes import ADMIN, BERLIN, OPERATOR, PARIS, SECOND_ADMIN, STRANGER, FakeAccounts, FakeMessages
 from tests.handlers.telegram.test_people import let_in
+from tests.virtual_time import wall_clock
 from tests.waiting import until
 
 ROME, MADRID = "+390612345678", "+34612345678"
@@ -26,7 +26,7 @@ def send_contact(rig: Rig, number: str, name: str) -> None:
     """Share a contact from the phone book: Telegram leaves the + out, and phone books keep what is in them."""
     chat = {"id": ADMIN, "type": "private", "first_name": "Ada"}
     message = {
-        "message_id": next(_MESSAGES), "date": int(time.time()), "chat": chat, "contact": {
+        "message_id": next(_MESSAGES), "date": int(wall_clock().timestamp()), "chat": chat, "contact": {
             "phone_number": number, "first_name": name,
         }, "from": {"id": ADMIN, "is_bot": False, "first_name": "Ada"},
     }  # fmt: skip

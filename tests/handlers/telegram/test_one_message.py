@@ -1,5 +1,6 @@
 """What a person sees after a request: one message per account, which follows its progress."""
 
+import asyncio
 from typing import Any
 
 from controller.accounts.model import Stage
@@ -183,6 +184,7 @@ async def test_a_link_while_a_wrong_phone_is_logged_out_waits_for_a_code_too(rig
 async def test_what_was_so_once_is_not_said_again_later(rig: Rig):
     rig.accounts.put(linked=True, state=State.CONNECTED, reason=Reason.LINKED, is_connected=True)
     await rig.answer(ADMIN, "/reconnect Support Berlin", "It was connected already: nothing to do")
+    await asyncio.sleep(1)
     rig.accounts.move(BERLIN, State.DISCONNECTED, Reason.CONNECTION_LOST, retry_in=1)
     rig.accounts.move(BERLIN, State.CONNECTED, Reason.LINKED)
     await rig.seen(ADMIN, lambda m: "Connected since" in m["text"] and "already" not in m["text"])

@@ -1,6 +1,5 @@
 """People are let in, changed and removed from the chat, and it counts from that moment on."""
 
-from datetime import UTC, datetime
 from typing import Any
 
 from controller.accounts.reasons import Reason, State
@@ -9,6 +8,7 @@ from storage.database import Database
 from storage.people import PeopleRecords
 from tests.handlers.conftest import Rig, running_rig
 from tests.handlers.fakes import ADMIN, BERLIN, OPERATOR, PARIS, SECOND_ADMIN, STRANGER
+from tests.virtual_time import wall_clock
 from tests.waiting import until
 
 
@@ -94,7 +94,7 @@ async def test_a_viewer_sees_everything_and_acknowledges_and_nothing_else(rig: R
 async def test_a_viewer_acknowledges_in_the_chat_of_alerts(telegram: TelegramStandIn, database: Database):
     telegram.client.add_user(STRANGER, "Eve")
     group = telegram.client.add_group("Ops", [ADMIN, STRANGER])["id"]
-    await PeopleRecords(database).save(STRANGER, "viewer", "Eve", added_by=ADMIN, at=datetime.now(UTC))
+    await PeopleRecords(database).save(STRANGER, "viewer", "Eve", added_by=ADMIN, at=wall_clock())
     async with running_rig(telegram, database, alert_chat=group) as other:
         other.accounts.put(owner=ADMIN)
         other.accounts.move(BERLIN, State.SUSPENDED, Reason.EXHAUSTED, alert=Reason.EXHAUSTED)
@@ -181,7 +181,7 @@ async def test_what_nobody_can_read_is_answered_with_an_example(rig: Rig):
 
 async def test_many_people_have_pages(telegram: TelegramStandIn, database: Database):
     for user in range(5001, 5046):
-        await PeopleRecords(database).save(user, "viewer", f"Person {user}", added_by=ADMIN, at=datetime.now(UTC))
+        await PeopleRecords(database).save(user, "viewer", f"Person {user}", added_by=ADMIN, at=wall_clock())
     async with running_rig(telegram, database) as other:
         listed = await other.answer(ADMIN, "/people", "page 1 of 3")
         await other.press(listed, "More")

@@ -76,6 +76,8 @@ async def test_who_may_not_press_a_button_is_told_so_and_nothing_happens(telegra
     client, topic = telegram.client, None
     for user in (OTHER, VIEWER, STRANGER):
         client.add_user(user, f"User {user}")
+    for user in EVERYBODY:
+        client.world.private_chat(user)  # who cannot be written to is told of in the chat, at any moment
     if kind == "channel":
         chat = client.add_channel("Ops", list(EVERYBODY))["id"]
     else:
