@@ -172,6 +172,8 @@ class Connection:
     """The phone has linked this account, so a page that shows a code has lost its session."""
     asked: bool = False
     """An operator started this attempt, so it may show a code even if a session was expected."""
+    asked_again: bool = False
+    """An operator asked during an attempt and has seen no code since: one follows if it has to be linked anew (L1)."""
     alias: str | None = None
     """Another form of the account's number, confirmed by an operator."""
     unconfirmed: str | None = None

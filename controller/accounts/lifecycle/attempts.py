@@ -192,8 +192,8 @@ def ready(step: Step, report: Ready) -> None:
         recovered(step, lost)
     step.reset_alerts()
     step.set(
-        linked=True, asked=False, foreign=False, fresh=False, lost=None, breaker=Breaker.CLOSED, resting=None,
-        asks_passkey=False, partial=report.partial, quiet=False, probing=False, failed_probes=0,
+        linked=True, asked=False, asked_again=False, foreign=False, fresh=False, lost=None, breaker=Breaker.CLOSED,
+        resting=None, asks_passkey=False, partial=report.partial, quiet=False, probing=False, failed_probes=0,
     )  # fmt: skip
     step.arm_all(
         {

@@ -1,6 +1,6 @@
 """Rows for commands from an operator or the controller: start, suspend, stop, recycle, hold."""
 
-from controller.accounts.lifecycle.endings import end
+from controller.accounts.lifecycle.endings import begin_anew, end
 from controller.accounts.lifecycle.step import Step
 from controller.accounts.model import (
     Boot,
@@ -64,17 +64,14 @@ def _resume(step: Step, stored: Boot) -> None:
 
 def start(step: Step, request: Start) -> None:
     """Begin with a person's request: all counters and alerts start anew (L3)."""
-    step.reset()
-    step.reset_alerts(all_of_them=True)
-    step.set(asked=True, linked=step.connection.linked and not request.anew)
-    takeover = request.takeover and step.policy.takeover is not Takeover.NEVER
-    step.attempt(Next(Reason.ASKED, takeover=takeover))
+    step.set(linked=step.connection.linked and not request.anew)
+    begin_anew(step, takeover=request.takeover and step.policy.takeover is not Takeover.NEVER)
 
 
 def start_under_way(step: Step, _: Start) -> None:
-    """Launch nothing; from now on somebody is waiting for a code, so the running attempt may show one (L1)."""
+    """Launch nothing; but somebody waits for a code: this attempt may show one, or the next has to (L1)."""
     if step.connection.state is State.CONNECTING:
-        step.set(asked=True)
+        step.set(asked=True, asked_again=step.connection.shown is None)
     step.refuse()
 
 

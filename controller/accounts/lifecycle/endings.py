@@ -6,7 +6,7 @@ from controller.accounts.effects import Alert, Tripped
 from controller.accounts.lifecycle.step import Step
 from controller.accounts.model import Breaker, Browser, Closed, Fired, Next, Rest, Timer
 from controller.accounts.policy import Policy, Takeover
-from controller.accounts.reasons import Reason, State, Then, Verdict, logout_reason, logout_words
+from controller.accounts.reasons import Reason, Remedy, State, Then, Verdict, logout_reason, logout_words
 from controller.accounts.reports import Ended
 
 
@@ -58,6 +58,8 @@ def _follow(step: Step, ended: Ended, verdict: Verdict, state: State, *, on_tria
             step.alert(Alert(ended.reason, ended.picture))
         if verdict.then is Then.BLOCK_END and ended.block_ends_in is not None and not on_trial:
             step.arm(Timer.COOLDOWN, ended.block_ends_in)
+        if before.asked_again and (verdict.unlinks or nobody_scans) and verdict.remedy is Remedy.LINK:
+            begin_anew(step)  # the operator need not repeat /link
     elif on_trial:
         alerted = before.resting is not None and before.resting.alerted
         _give_up(step, before.resting.reason if before.resting and alerted else Reason.TRIAL_FAILED, ended)
@@ -122,6 +124,14 @@ def _arm_retry(step: Step, verdict: Verdict, *, at_once: bool) -> None:
     else:
         step.set(waits=before.waits + 1)
         step.arm(Timer.RETRY, delays[min(before.waits, len(delays) - 1)])
+
+
+def begin_anew(step: Step, *, takeover: bool = False) -> None:
+    """Begin the attempt that an operator asked for, once the old browser is gone; everything counts from zero (L3)."""
+    step.reset()
+    step.reset_alerts(all_of_them=True)
+    step.set(asked=True, asked_again=False)
+    step.attempt(Next(Reason.ASKED, takeover=takeover))
 
 
 def retry(step: Step, fired: Fired) -> None:

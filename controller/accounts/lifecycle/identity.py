@@ -4,7 +4,7 @@ from controller.accounts.e164 import is_same_account, mask_apart, may_be_same_ac
 from controller.accounts.effects import Alert, LogOut
 from controller.accounts.lifecycle.endings import end
 from controller.accounts.lifecycle.step import Step
-from controller.accounts.model import ConfirmNumber, Connection, Fired, LoggedOut, Next, Stage
+from controller.accounts.model import ConfirmNumber, Connection, Fired, LoggedOut, Stage
 from controller.accounts.reasons import Reason, State
 from controller.accounts.reports import Authenticated, Ended, Identified, Ready
 
@@ -56,15 +56,10 @@ def _log_out(step: Step, number: str, detail: str) -> None:
 
 
 def logged_out(step: Step, result: LoggedOut) -> None:
-    """End the attempt by whether the other device was logged out; a request made meanwhile begins the next."""
+    """End the attempt by whether the other device was logged out; a /link sent meanwhile begins the next."""
     reason = Reason.WRONG_NUMBER if result.confirmed else Reason.WRONG_NUMBER_STAYS
-    asked_meanwhile = step.connection.asked
     step.set(foreign=not result.confirmed)
     end(step, Ended(reason, step.connection.detail))
-    if asked_meanwhile:  # the operator need not repeat /link: it starts once the old browser is gone
-        step.reset()
-        step.set(asked=True)
-        step.attempt(Next(Reason.ASKED))
 
 
 def ended_while_logging_out(step: Step, ended: Ended) -> None:

@@ -64,6 +64,7 @@ class Changes(TypedDict, total=False):
     waiting: Timer | None
     linked: bool
     asked: bool
+    asked_again: bool
     alias: str | None
     unconfirmed: str | None
     denied: str | None
@@ -252,7 +253,7 @@ class Step:
 
     def show_code(self, code: Code) -> None:
         """Show a code in the chat; the debounce then holds the next one back."""
-        self.set(shown=code, pending_code=None)
+        self.set(shown=code, pending_code=None, asked_again=False)
         self.effects.append(ShowCode(code))
         self.arm(Timer.DEBOUNCE, self.policy.qr_debounce)
 

@@ -295,7 +295,8 @@ def test_a_start_opens_one_browser_with_counters_at_zero(phase):
 @pytest.mark.parametrize("phase", RUNNING)
 def test_l1_a_start_on_the_way_or_there_launches_nothing_and_says_so(phase):
     link = at(phase)
-    assert do(link, Start()) == (replace(link, asked=isinstance(phase, Stage)), (Refuse(),))
+    during, unseen = isinstance(phase, Stage), phase not in {Stage.AWAITING_SCAN, State.CONNECTED}
+    assert do(link, Start()) == (replace(link, asked=during, asked_again=unseen), (Refuse(),))
 
 
 @pytest.mark.parametrize("phase", [State.DISCONNECTED, State.ERROR, State.SUSPENDED, State.IDLE])
@@ -1691,6 +1692,59 @@ def test_l1_a_start_while_another_device_is_logged_out_begins_when_that_is_done(
     assert begun.stage is Stage.QUEUED
     assert begun.asked
     assert len(opened(effects)) == 1
+
+
+@pytest.mark.parametrize("stage", [Stage.PAIRING, Stage.PASSKEY, Stage.DIALOG, Stage.SYNCING])
+@pytest.mark.parametrize("result", [LoggedOut(confirmed=True), Ended(Reason.SESSION_CLOSED)], ids=repr)
+def test_l1_a_start_between_a_scan_and_the_word_whose_it_was_brings_a_new_code(stage, result):
+    asked, effects = do(at(stage, asked=True), Start())
+    assert effects == (Refuse(),)
+    link, _ = do(asked, Identified(OTHER))
+    link, effects = do(link, result)
+    assert isinstance(effects[-1], Alert), "that a wrong phone scanned is told all the same"
+    link, effects = do(link, Closed())
+    assert (link.stage, link.reason, len(opened(effects))) == (Stage.QUEUED, Reason.ASKED, 1)
+    link, _ = do(link, SlotGranted())
+    link, effects = do(link, CODE)
+    assert ShowCode(CODE) in effects
+    link, _ = do(link, Scanned())
+    link, _ = do(link, Identified(OTHER))
+    link, _ = do(link, LoggedOut(confirmed=True))
+    assert do(link, Closed())[0].phase is State.DISCONNECTED, "each start is one start"
+
+
+def test_l1_a_start_that_was_followed_by_a_code_asks_for_no_other():
+    link, _ = do(at(Stage.LAUNCHING, asked=True), Start())
+    link, _ = do(link, CODE)
+    link, _ = do(link, Start())  # while it can be seen
+    link, _ = do(link, Scanned())
+    link, _ = do(link, Identified(OTHER))
+    link, _ = do(link, LoggedOut(confirmed=True))
+    assert do(link, Closed())[0].phase is State.DISCONNECTED
+
+
+@pytest.mark.parametrize("reason", [Reason.LOGGED_OUT, Reason.SYNC_FAILED, Reason.STORAGE_FULL])
+def test_l1_a_start_during_an_attempt_that_finds_the_device_removed_brings_a_code(reason):
+    link, _ = do(at(Stage.READING, linked=True), Start())
+    link, effects = do(link, Ended(reason))
+    assert effects[-1] == Alert(reason)
+    link, effects = do(link, Closed())
+    assert (link.stage, link.reason, len(opened(effects))) == (Stage.QUEUED, Reason.ASKED, 1)
+
+
+def test_l6_a_start_during_the_pairing_that_was_the_last_round_s_last_chance_brings_a_code():
+    link, _ = do(at(Stage.PAIRING, asked=True, rounds=1, spent=frozenset({Timer.CODES})), Start())
+    link, _ = do(link, CODE)
+    assert (link.phase, link.reason) == (State.DISCONNECTED, Reason.QR_EXPIRED)
+    link, effects = do(link, Closed())
+    assert (link.stage, link.reason, link.rounds, len(opened(effects))) == (Stage.QUEUED, Reason.ASKED, 0, 1)
+
+
+@pytest.mark.parametrize("reason", [Reason.ACCOUNT_LOCKED, Reason.BANNED, Reason.CONFLICT, Reason.SCREEN_LOCKED])
+def test_l1_a_start_during_an_attempt_is_no_answer_to_what_a_new_code_does_not_mend(reason):
+    link, _ = do(at(Stage.READING, linked=True), Start())
+    link, _ = do(link, Ended(reason))
+    assert not do(link, Closed())[0].wants_connection
 
 
 def test_an_older_archive_waits_for_a_person_also_after_a_restart():

@@ -231,7 +231,8 @@ class Lifecycle(RuleBasedStateMachine):
         before, effects = self.happen(Start(takeover))
         running = before.state in {State.CONNECTING, State.CONNECTED} or self.stopped
         assert (Refuse() in effects) == running
-        assert (self.connection == replace(before, asked=self.connection.asked)) == running or before.due is not None
+        only_asked = replace(before, asked=self.connection.asked, asked_again=self.connection.asked_again)
+        assert (self.connection == only_asked) == running or before.due is not None
 
     @precondition(lambda self: self.booted)
     @rule(event=st.sampled_from([ConfirmNumber(same=True), ConfirmNumber(same=False), AnswerDialog(), Recycle("x")]))
