@@ -8,6 +8,7 @@ import shlex
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeVar, get_args
 from urllib.parse import urlsplit
+from urllib.request import getproxies_environment
 from zoneinfo import ZoneInfo
 
 from dotenv import dotenv_values
@@ -18,7 +19,7 @@ from controller.accounts.policy import Dialogs, Policy, Takeover
 from controller.network.proxy import Proxy, parse_proxy
 from handlers.chat.destination import Destination, parse_destination
 from switchboard.monitoring.address import Address, parse_address
-from switchboard.settings_files import defaults_for, find_env_file, unknown_names
+from switchboard.settings_files import defaults_for, find_env_file, trimmed, unknown_names
 
 Seconds = Annotated[float, Field(ge=0, le=366 * 86400, allow_inf_nan=False)]
 Period = Annotated[float, Field(gt=0, le=366 * 86400, allow_inf_nan=False)]
@@ -53,10 +54,25 @@ class ProfileSettings(BaseSettings):
     data_dir: Path = Path("data")
     profile_key: SecretStr | None = None
 
-    @field_validator("data_dir", "chromium_path", "backup_dir", check_fields=False)
+    @model_validator(mode="before")
+    @classmethod
+    def _trimmed(cls, given: Any) -> Any:
+        """Trim what surrounds a value, except that quotes in BROWSER_ARGS are a shell's."""
+        if not isinstance(given, dict):
+            return given
+        values = {
+            name: trimmed(value, quotes=name != "browser_args") if isinstance(value, str) else value
+            for name, value in given.items()
+        }
+        return {name: value for name, value in values.items() if value != ""}
+
+    @field_validator("data_dir", "chromium_path", "backup_dir", "health_textfile", check_fields=False)
     @classmethod
     def _at_home(cls, value: Path | None) -> Path | None:
-        return None if value is None else value.expanduser()
+        try:
+            return None if value is None else value.expanduser()
+        except RuntimeError:
+            raise ValueError("begins with a home folder that is not known: write the path from / on") from None
 
     @property
     def vault_key(self) -> str | None:
@@ -164,8 +180,8 @@ class Settings(HostSettings):
     @field_validator("heartbeat_url")
     @classmethod
     def _web_address(cls, value: SecretStr | None) -> SecretStr | None:
-        if value is not None and not value.get_secret_value().startswith(("http://", "https://")):
-            raise ValueError("takes an address that begins with http:// or https://")
+        if value is not None:
+            _refuse_incomplete(value.get_secret_value(), "https://hc-ping.com/…")
         return value
 
     @field_validator("launch_slots", mode="plain")
@@ -231,15 +247,7 @@ class Settings(HostSettings):
     @field_validator("telegram_api_url", "whatsapp_web_url")
     @classmethod
     def _address(cls, value: str) -> str:
-        if not value.startswith(("http://", "https://")):
-            raise ValueError("takes an address that begins with http:// or https://")
-        try:
-            parts = urlsplit(value)
-            is_whole = bool(parts.hostname and parts.hostname.encode("idna")) and parts.port != 0
-        except ValueError:
-            is_whole = False
-        if not is_whole:
-            raise ValueError("takes an address with a host, such as https://web.whatsapp.com/")
+        _refuse_incomplete(value, "https://web.whatsapp.com/")
         return value
 
     @field_validator("telegram_proxy")
@@ -251,6 +259,7 @@ class Settings(HostSettings):
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
+        _refuse_proxies_of_environment()
         if not self.telegram_admin_ids:
             raise SettingsError("TELEGRAM_ADMIN_IDS: at least one Telegram user id is needed, e.g. 123456789")
         if not self.reconnect_delays:
@@ -282,6 +291,30 @@ class Settings(HostSettings):
             takeover=self.takeover,
             dialogs=self.dialogs,
         )
+
+
+def _refuse_incomplete(address: str, example: str) -> None:
+    """Raise ValueError if it is no web address with a host."""
+    if not address.startswith(("http://", "https://")):
+        raise ValueError("takes an address that begins with http:// or https://")
+    try:
+        parts = urlsplit(address)
+        is_whole = bool(parts.hostname and parts.hostname.encode("idna")) and parts.port != 0
+    except ValueError:
+        is_whole = False
+    if not is_whole:
+        raise ValueError(f"takes an address with a host, such as {example}")
+
+
+def _refuse_proxies_of_environment() -> None:
+    """Raise SettingsError for a proxy that our HTTP library refuses, whichever part would meet it first."""
+    found = getproxies_environment()
+    for scheme in {"http", "https", "all"} & set(found):
+        address = found[scheme].replace("socks5h://", "socks5://", 1)
+        try:
+            parse_proxy(address if "://" in address else f"http://{address}")
+        except ValueError as error:
+            raise SettingsError(f"The proxy in the environment ({scheme.upper()}_PROXY): {error}") from None
 
 
 class _Files:
@@ -334,7 +367,7 @@ def log_format() -> str:
         in_file = dotenv_values(find_env_file(_Files.chosen)).get("LOG_FORMAT")
     except (OSError, UnicodeDecodeError):
         in_file = None
-    return "json" if (os.environ.get("LOG_FORMAT") or in_file or "").lower() == "json" else "console"
+    return "json" if trimmed(os.environ.get("LOG_FORMAT") or in_file or "").lower() == "json" else "console"
 
 
 def has_token() -> bool:
@@ -345,7 +378,7 @@ def has_token() -> bool:
         telegram_bot_token: str = ""
 
     try:
-        return bool(_Token().telegram_bot_token.strip())
+        return bool(trimmed(_Token().telegram_bot_token))
     except (OSError, UnicodeDecodeError):
         return True  # there is a `.env`; the program itself will report what is wrong with it
 

@@ -26,9 +26,21 @@ def find_env_file(chosen: Path | None = None) -> Path | None:
     """Return the file of settings: the chosen one, the folder's `.env`, or the service's if it is readable."""
     if chosen is not None:
         return chosen
-    if LOCAL.exists():
+    if os.path.exists(LOCAL):  # noqa: PTH110 - Path.exists raises in a folder that this user may not search
         return LOCAL
     return SYSTEM if os.access(SYSTEM, os.R_OK) else None
+
+
+def trimmed(text: str, *, quotes: bool = True) -> str:
+    """Return a value without spaces and line ends around it, and without one pair of quotes around all of it.
+
+    Docker passes on the quotes in a file for `--env-file`, and a file written on Windows has other line ends.
+    """
+    text = text.strip()
+    inner = text[1:-1]
+    if quotes and len(text) > 1 and text[0] == text[-1] and text[0] in "\"'" and text[0] not in inner:
+        return inner.strip()
+    return text
 
 
 def defaults_for(env_file: Path | None) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from urllib.parse import urlsplit
 
 import httpx
+from socksio.exceptions import SOCKSError
 
 from controller.network.proxy import Proxy, parse_proxy
 
@@ -48,6 +49,8 @@ class Reach:
             raise TimeoutError(f"no answer in {REACH_DEADLINE:g} s") from None
         except httpx.ProxyError as error:
             raise ConnectionError(_of_proxy(str(error))) from error
+        except SOCKSError as error:  # httpx passes it on as it is
+            raise ConnectionError("the proxy does not speak SOCKS5") from error
         except (httpx.HTTPError, httpx.StreamError) as error:
             raise ConnectionError(str(error) or type(error).__name__) from error
         except httpx.InvalidURL as error:

@@ -47,9 +47,9 @@ async def _fallback(settings: Settings) -> list[Finding]:
 
 
 async def _one_way(number: int, url: str) -> Finding:
-    from switchboard.monitoring.fallback import place_of
+    from switchboard.monitoring.fallback import kind_of, place_of
 
-    name = f"fallback channel {number} ({urlsplit(url).scheme})"
+    name = f"fallback channel {number} ({kind_of(url)})"
     place = place_of(url)
     if place is None:
         return Finding(name, Verdict.GOOD, "it is understood; where it goes is not tried here: /test sends by it")

@@ -15,6 +15,7 @@ from controller.chromium.profile.vault import read_key
 from controller.chromium.trial import try_browser
 from controller.driver import DriverError
 from controller.network.account_proxies import UNREADABLE, read_row
+from controller.network.http_errors import HTTP_ERRORS
 from controller.network.proxy import Proxy
 from controller.network.reach import Reach, UnknownRouteError, browsers_proxy
 from storage.database import StorageError
@@ -103,7 +104,7 @@ async def _telegram(settings: Settings) -> list[Finding]:
             answer = await client.get(address)
     except TimeoutError:
         return [Finding("Telegram", Verdict.LATER, f"no answer in {TELEGRAM_SECONDS:g} s")]
-    except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
+    except HTTP_ERRORS as error:
         what = str(error).replace(address, settings.telegram_api_url) or type(error).__name__
         return [Finding("Telegram", Verdict.LATER, f"{settings.telegram_api_url} cannot be reached: {what}")]
     return [_bot(settings, answer), *_clock(answer)]

@@ -32,9 +32,9 @@ class FallbackChannel:
         for number, address in enumerate(addresses, 1):
             service = apprise.Apprise(asset=apprise.AppriseAsset(app_id="Switchboard", async_mode=True))
             if not service.add(address):
-                kind = urlsplit(address).scheme or "no scheme"
+                kind = kind_of(address)
                 raise FallbackError(f"ALERT_FALLBACK_URLS: address {number} ({kind}) is none that Apprise knows")
-            self._services.append((f"{number} ({urlsplit(address).scheme})", service))
+            self._services.append((f"{number} ({kind_of(address)})", service))
 
     @property
     def names(self) -> list[str]:
@@ -65,6 +65,12 @@ class FallbackChannel:
 
 async def _notify(service: apprise.Apprise, title: str, text: str) -> bool:
     return bool(await service.async_notify(body=text, title=title, notify_type=apprise.NotifyType.FAILURE))
+
+
+def kind_of(address: str) -> str:
+    """Return the scheme of an address, such as `mailto`. Whatever is before a colon alone may be a secret."""
+    scheme, found, _ = address.partition("://")
+    return scheme.lower() if found else "no scheme"
 
 
 def place_of(address: str) -> tuple[str, int, bool] | None:

@@ -15,6 +15,8 @@ from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 import httpx
 
+from controller.network.http_errors import HTTP_ERRORS
+
 log = logging.getLogger(__name__)
 
 CALL_DEADLINE = 10.0
@@ -114,10 +116,11 @@ async def _perform(client: httpx.AsyncClient, call: Call) -> str:
     """Make the call; return the error without the address, empty on success."""
     try:
         async with asyncio.timeout(CALL_DEADLINE):
-            answer = await client.request(call.method, call.url, content=call.body.encode() or None)
+            async with client.stream(call.method, call.url, content=call.body.encode() or None) as answer:
+                pass  # the status is the answer: a body may be slow, or have no end
     except TimeoutError:
         return f"no answer in {CALL_DEADLINE:g} s"
-    except (httpx.HTTPError, httpx.InvalidURL, UnicodeError, ValueError) as error:
+    except HTTP_ERRORS as error:
         return "its TLS certificate is not accepted" if _is_certificate(error) else type(error).__name__
     if answer.is_redirect:  # not followed: the address is secret, and a POST would become a GET
         return f"it redirects ({answer.status_code}): HEARTBEAT_URL must be the address that it leads to"

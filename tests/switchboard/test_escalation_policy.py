@@ -45,3 +45,10 @@ def test_a_missing_library_is_one_line(monkeypatch):
 
 def test_the_addresses_stand_in_no_picture_of_the_settings():
     assert "hunter2" not in repr(settings(alert_fallback_urls="mailto://ada:hunter2@example.org"))
+
+
+@pytest.mark.parametrize("address", ["json://ada:hunter2@[::1", "hunter2:secret", "nonsense://hunter2@host"])
+def test_what_apprise_cannot_read_is_one_line_without_the_secret(address):
+    with pytest.raises(SettingsError, match="ALERT_FALLBACK_URLS: address 1") as told:
+        escalation_policy(settings(alert_fallback_urls=address))
+    assert "hunter2" not in str(told.value)

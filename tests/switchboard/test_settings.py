@@ -193,3 +193,61 @@ def test_launch_slots_refuse_anything_else_in_one_line(read, monkeypatch, given)
     monkeypatch.setenv("LAUNCH_SLOTS", given)
     with pytest.raises(SettingsError, match=r"^LAUNCH_SLOTS: takes a whole number from 1 on, or auto \(it is '"):
         read()
+
+
+@pytest.mark.parametrize("written", ["{} ", "\t{}\r", '"{}"', "'{}'", ' "{} " '])
+def test_spaces_line_ends_and_quotes_around_a_value_are_not_part_of_it(read, written):
+    """`docker run --env-file` passes on quotes, and a file written on Windows line ends."""
+    plain = {
+        "TELEGRAM_BOT_TOKEN": TOKEN, "TELEGRAM_ADMIN_IDS": "1,2", "DATA_DIR": "/srv/two words", "LOG_LEVEL": "debug",
+        "TIME_ZONE": "Europe/Berlin", "HEALTH_LISTEN": "127.0.0.1:9464", "KEEP_ALIVE_PRESENCE": "yes",
+        "HEARTBEAT_URL": "https://hc.example/ping", "ALERT_FALLBACK_URLS": "json://a/ json://b/",
+    }  # fmt: skip
+    assert read(**{name: written.format(value) for name, value in plain.items()}) == read(**plain)
+
+
+def test_a_value_of_nothing_but_spaces_or_quotes_is_not_set(read):
+    assert read(DATA_DIR="  ", TIME_ZONE='""', PROFILE_KEY=" ") == read()
+
+
+def test_quotes_within_a_value_stay(read):
+    assert read(BROWSER_ARGS='"--user-agent=My Agent" "--x"').browser_args == ("--user-agent=My Agent", "--x")
+    assert read(DATA_DIR='/srv/"a"').data_dir.name == '"a"'
+
+
+@pytest.mark.parametrize("name", ["DATA_DIR", "BACKUP_DIR", "CHROMIUM_PATH", "HEALTH_TEXTFILE"])
+def test_a_home_that_nobody_has_is_one_line(read, name):
+    with pytest.raises(SettingsError, match=f"^{name}: .*home"):
+        read(**{name: "~nobody-at-all/x"})
+
+
+@pytest.mark.parametrize("address", ["https:///5up3r", "http://[::1", "https://hc.example:99999/5up3r", "hc.example/x"])
+def test_a_heartbeat_without_a_host_is_refused_and_not_shown(read, address):
+    with pytest.raises(SettingsError, match=r"^HEARTBEAT_URL: takes an address") as told:
+        read(HEARTBEAT_URL=address)
+    assert address not in str(told.value)
+
+
+@pytest.mark.parametrize("proxy", ["socks4://ada:hunter2@proxy:1", "http://ada:hunter2@proxy:port"])
+def test_a_proxy_of_the_environment_that_cannot_be_used_is_one_line(read, monkeypatch, proxy):
+    monkeypatch.setenv("ALL_PROXY", proxy)
+    with pytest.raises(SettingsError, match=r"environment.*takes http://") as told:
+        read(TELEGRAM_PROXY="http://proxy:3128")
+    assert "hunter2" not in str(told.value)
+
+
+@pytest.mark.parametrize("proxy", ["", "proxy:3128", "http://proxy:3128/", "socks5h://proxy:1080"])
+def test_a_proxy_of_the_environment_that_can_be_used_is_none_of_our_business(read, monkeypatch, proxy):
+    monkeypatch.setenv("HTTPS_PROXY", proxy)
+    read()
+
+
+def test_a_folder_that_cannot_be_searched_holds_no_env_file(read, monkeypatch, tmp_path):
+    """`sudo -u switchboard switchboard status` in root's home."""
+
+    def refused(self, **_):
+        raise PermissionError(13, "Permission denied", str(self))
+
+    monkeypatch.setattr(settings_files, "SYSTEM", tmp_path / "none")
+    monkeypatch.setattr(settings_files.Path, "stat", refused)
+    assert settings_files.find_env_file() is None

@@ -153,3 +153,18 @@ def test_what_is_no_proxy_is_refused_without_showing_it(text):
     with pytest.raises(ValueError, match=r"it takes|takes http") as raised:
         parse_proxy(text)
     assert "pass@" not in str(raised.value)
+
+
+@pytest.mark.parametrize("answer", [b"HTTP/1.1 400 Bad\r\n\r\n", b"", b"\x05", b"\x04\x5a", b"\x05\x00\x05\x00"])
+@pytest.mark.filterwarnings("ignore::ResourceWarning")  # the library leaves the connection to the garbage collector
+async def test_what_does_not_speak_socks_is_no_answer(answer):
+    async def reply(reader, writer):
+        await reader.read(8)
+        writer.write(answer)
+        writer.close()
+
+    async with await asyncio.start_server(reply, "127.0.0.1", 0) as server:
+        proxy = Proxy("socks5", "127.0.0.1", server.sockets[0].getsockname()[1])
+        with pytest.raises(ConnectionError, match=r"the proxy does not speak SOCKS5|the proxy does not let us through"):
+            await Reach("http://web.whatsapp.com/", proxy)()
+    gc.collect()

@@ -1,5 +1,7 @@
 """`switchboard check` and `status` as people run them: one screen, one exit code, and no secrets."""
 
+import asyncio
+import gc
 import json
 import os
 import sqlite3
@@ -132,6 +134,24 @@ async def test_proxies_that_accounts_have_of_their_own_are_tried(tmp_path):
     assert "PROFILE_KEY" in told[3].text
     assert "hunter2" not in repr(told)
     assert len(proxy.seen) == 1
+
+
+@pytest.mark.filterwarnings("ignore::ResourceWarning")  # the library leaves the connection to the garbage collector
+async def test_a_proxy_that_does_not_speak_socks_is_a_finding(tmp_path):
+    server = await asyncio.start_server(lambda _, writer: writer.close(), "127.0.0.1", 0)
+    async with server:
+        port = server.sockets[0].getsockname()[1]
+        settings = Settings(
+            telegram_bot_token=TOKEN,
+            telegram_admin_ids="1",
+            telegram_proxy=f"socks5://ada:hunter2@127.0.0.1:{port}",
+            _env_file=None,
+        )
+        (told,) = await external._telegram(settings)
+    assert told.verdict == Verdict.LATER
+    assert "cannot be reached" in told.text
+    assert "hunter2" not in told.text
+    gc.collect()
 
 
 def test_what_no_wait_would_mend(tmp_path):

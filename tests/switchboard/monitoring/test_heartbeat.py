@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
@@ -180,7 +181,7 @@ async def hang(_: asyncio.StreamWriter) -> None:
 
 
 async def drip(writer: asyncio.StreamWriter) -> None:
-    writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n")
+    writer.write(b"HTTP/1.1 200 OK\r\nX: ")
     for _ in range(60):
         writer.write(b".")
         await writer.drain()
@@ -200,6 +201,34 @@ async def test_one_that_hangs_drips_or_speaks_something_else_ends_nothing(answer
     monkeypatch.setattr("switchboard.monitoring.heartbeat.CALL_DEADLINE", 0.2)
     async with raw_server(answer) as port:
         assert await logged(f"http://127.0.0.1:{port}/ping/{SECRET}", caplog) == why
+
+
+@pytest.mark.parametrize("body", [b"Content-Length: 1000\r\n\r\n.", b"\r\n" + bytes(1 << 20)], ids=["slow", "endless"])
+async def test_a_status_is_an_answer_whatever_its_body_does(body, caplog, monkeypatch):
+    monkeypatch.setattr("switchboard.monitoring.heartbeat.CALL_DEADLINE", 0.5)
+    came, more = [], asyncio.Event()
+
+    async def answer(writer: asyncio.StreamWriter) -> None:
+        came.append(b"")
+        more.set()
+        writer.write(b"HTTP/1.1 200 OK\r\n" + body)
+        await asyncio.sleep(3)
+
+    async with raw_server(answer) as port:
+        heartbeat = Heartbeat(f"http://127.0.0.1:{port}/{SECRET}", lambda: (True, ""), every=0.05, first_wait=30)
+        async with beating(heartbeat), asyncio.timeout(20):
+            while len(came) < 3:  # the second one of a call comes after thirty seconds
+                await more.wait()
+                more.clear()
+    assert "cannot be sent" not in caplog.text
+
+
+@pytest.mark.filterwarnings("ignore::ResourceWarning")  # the library leaves the connection to the garbage collector
+async def test_a_proxy_of_the_environment_that_does_not_speak_socks_ends_nothing(caplog, monkeypatch):
+    async with raw_server(talk_nonsense) as port:
+        monkeypatch.setenv("ALL_PROXY", f"socks5://127.0.0.1:{port}")
+        assert await logged(f"http://hc.example/ping/{SECRET}", caplog) == "ProtocolError"
+    gc.collect()
 
 
 def distrusted() -> ssl.SSLContext:
