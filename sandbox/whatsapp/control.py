@@ -60,6 +60,7 @@ def routes(phones: Phones, switches: Switches) -> list[web.RouteDef]:
         web.post("/phone/hang", _action(phones.hang)),
         web.post("/phone/harm", _action(phones.harm)),
         web.post("/phone/turn", _action(phones.turn)),
+        web.post("/phone/turn-next", _action(phones.turn_next)),
         web.post("/phone/leave", _action(phones.leave)),
         web.post("/phone/passkey", _action(phones.passkey)),
     ]

@@ -10,7 +10,7 @@ from typing import Any
 
 from sandbox.whatsapp.devices import Device
 from sandbox.whatsapp.session import Hub, PageSession
-from sandbox.whatsapp.switches import HARMS, LIVE, TABLE
+from sandbox.whatsapp.switches import HARMS, LIVE, SERVED, TABLE
 
 STATES = (
     "OPENING",
@@ -250,6 +250,16 @@ class Phones:
         for each in pages:
             each.turn(name, parsed)
         return {"pages": [each.page for each in pages], "name": name, "value": parsed}
+
+    def turn_next(self, name: str, value: str, number: str) -> Answer:
+        """Apply a switch to every page that is this number's from now on, and to nobody else's."""
+        row = next((row for row in TABLE if row.name == name), None)
+        if row is None or name in SERVED or (row.takes == "at once" and name not in LIVE):
+            raise PhoneError(400, f"{name!r} is no switch of single pages")
+        parsed = row.parse(value)
+        owner = normalised(number)
+        self._hub.next_pages.setdefault(owner, {})[name] = parsed
+        return {"number": owner, "name": name, "value": parsed}
 
     # ---- helpers
 

@@ -162,6 +162,7 @@ class WhatsAppStandIn:
             "version": f"2.3000.{int(build)}" if (build := self.switches.number("build")) else self.options.version,
             "timings": asdict(self.options.timings),
             "switches": {row.name: value for row, value in self.switches},
+            "of_numbers": {number.removeprefix("+"): met for number, met in self.hub.next_pages.items()},
             "bundle": BUNDLE if self.options.heavy is None else (*BUNDLE, "heavy.js", heavy.BULK),
             "heavy": None if self.options.heavy is None else asdict(self.options.heavy),
         }

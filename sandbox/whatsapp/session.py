@@ -55,6 +55,7 @@ class Hub:
     silenced: set[str] = field(default_factory=set)  # numbers that are not answered
     cut_off: set[str] = field(default_factory=set)  # numbers whose network is lost
     passkeys: set[str] = field(default_factory=set)  # numbers whose next scan requires a passkey
+    next_pages: dict[str, dict[str, object]] = field(default_factory=dict)  # number → switches of its next pages
     link_codes: list[LinkCode] = field(default_factory=list)
 
     def is_silent(self, number: str | None) -> bool:
@@ -223,7 +224,8 @@ class PageSession:
         assert self.keys is not None
         device = self._hub.devices.link(number, self.keys)
         self.ref, self.passkey_for = None, None
-        self.tell({"type": "pair-success", "wid": device.wid, "lid": device.lid})
+        switches = self._hub.next_pages.get(number, {})
+        self.tell({"type": "pair-success", "wid": device.wid, "lid": device.lid, "switches": switches})
         return device
 
     def _link_code(self, frame: Frame) -> None:

@@ -75,6 +75,8 @@ LIVE = frozenset({
     "dead_socket", "stream", "stream_mode", "display_info", "own_query", "dialog", "brief_sight", "logout_fails",
 })  # fmt: skip
 """The switches that take effect in an open page."""
+SERVED = frozenset({"http_error", "instead", "no_csp", "unknown_build", "stale_worker", "hostile"})
+"""Of those for the next load the ones that the server applies, before it knows whose page asks."""
 HARMS = (
     "popups", "reports", "forged", "errors", "console", "busy", "memory", "frames", "workers", "downloads",
     "permissions", "protocols", "alerts", "addresses", "unload", "storage", "worker_memory", "worker_console",

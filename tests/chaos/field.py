@@ -40,9 +40,19 @@ def turned(name: str, value: str) -> Act:
     return phone("turn", name=name, value=value)
 
 
-def _meets(name: str, value: object) -> Act:
-    """Apply a switch to the account's next browser."""
-    return switch(name, value, kill())
+def _meets(name: str, value: str) -> Act:
+    """Apply a switch to the account's next pages, and kill its browser."""
+    return both(phone("turn_next", name=name, value=value), kill())
+
+
+def _no_longer(name: str) -> Act:
+    """Reset it for the pages that come then."""
+
+    async def act(stage: Stage, account: Account) -> None:
+        default = next(row.default for row, _ in stage.here.whatsapp.switches if row.name == name)
+        stage.here.phones.turn_next(name, str(default), account.number)
+
+    return act
 
 
 async def _meets_stale_worker(stage: Stage, account: Account) -> float | None:
@@ -139,7 +149,7 @@ async def _number_is_late(stage: Stage, account: Account) -> None:
 
 
 async def _unlocked(stage: Stage, account: Account) -> None:
-    stage.here.whatsapp.switches.set("screen_lock", value=False)
+    await _no_longer("screen_lock")(stage, account)
     await stage.says(account, f"/reconnect {account.number}")
 
 
@@ -161,11 +171,11 @@ def reloads() -> list[Fault]:
             do=phone("reload", post_logout=True), expected=replace(again, within=15),
         ),
         Fault(
-            name="reload 1.5 s after each start", do=_meets("reload_once", 1.5), after=cured("reload_once"),
+            name="reload 1.5 s after each start", do=_meets("reload_once", "1.5"), after=_no_longer("reload_once"),
             expected=replace(_CLOSED, back=25),
         ),
         Fault(
-            name="page reloads itself over and over", do=_meets("reload_every", 3), cure=cured("reload_every"),
+            name="page reloads itself over and over", do=_meets("reload_every", "3"), cure=_no_longer("reload_every"),
             expected=Expected(reason="reloads_itself", layer="3 times", within=40, attempts=(1, 3), errors=(0, 1),
                               also=_GONE | {"reloaded", "launch_failed"}, back=40),
         ),
@@ -211,12 +221,14 @@ def sessions() -> list[Fault]:
     removed = Expected(reason="logged_out", layer="removed", within=6, attempts=(0, 0), alerts=(1, 1), back=25)
     back = replace(_CLOSED, back=30)
     return [
-        Fault(name="history that takes long", do=_meets("slow_sync", 12), after=cured("slow_sync"), expected=back),
         Fault(
-            name="never synced, yet usable", do=_meets("never_synced", True), after=cured("never_synced"),
+            name="history that takes long", do=_meets("slow_sync", "12"), after=_no_longer("slow_sync"), expected=back,
+        ),
+        Fault(
+            name="never synced, yet usable", do=_meets("never_synced", "on"), after=_no_longer("never_synced"),
             expected=back,
         ),
-        Fault(name="number told late", do=_meets("late_number", 8), after=cured("late_number"), expected=back),
+        Fault(name="number told late", do=_meets("late_number", "8"), after=_no_longer("late_number"), expected=back),
         Fault(
             name="passkey of a restored session", do=_asked_when_restored, cure=_approves,
             expected=replace(back, within=30, alerts=(1, 1), back=45, words="asks for a passkey"),
@@ -240,10 +252,10 @@ def covers() -> list[Fault]:
     return [
         Fault(
             name="known dialog before the page goes on", do=_meets("dialog", "whats_new_blocks"), person=_continues,
-            after=cured("dialog"), expected=replace(NOTHING, also=_GONE, attempts=(1, 1), alerts=(1, 1), back=30,
+            after=_no_longer("dialog"), expected=replace(NOTHING, also=_GONE, attempts=(1, 1), alerts=(1, 1), back=30,
                                                     words="press Continue"),
         ),
-        Fault(name="WhatsApp Web's screen lock", do=_meets("screen_lock", True), person=_unlocked, expected=person),
+        Fault(name="WhatsApp Web's screen lock", do=_meets("screen_lock", "on"), person=_unlocked, expected=person),
     ]  # fmt: skip
 
 

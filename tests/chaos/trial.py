@@ -287,6 +287,7 @@ async def repair(stage: Stage, hit: Sequence[Account]) -> None:
     stage.here.whatsapp.hub.silenced.clear()
     stage.here.whatsapp.hub.cut_off.clear()
     stage.here.whatsapp.hub.passkeys.clear()
+    stage.here.whatsapp.hub.next_pages.clear()
     stage.here.client.heal()
     for account in hit:
         if stage.state(account) == "CONNECTED" and stage.is_online(account):

@@ -5,6 +5,8 @@
   const config = JSON.parse(document.getElementById('stand-in').textContent);
   const nonce = document.currentScript.nonce;
   const { timings, switches } = config;
+  const kept = localStorage.getItem('last-wid-md') ?? localStorage.getItem('StandInWid');
+  Object.assign(switches, config.of_numbers[/\d+/.exec(kept ?? '')?.[0]]);
   const modules = Object.create(null);
   // An unknown build gives all of WhatsApp's modules different names; the same build always the same ones.
   const disguised = (id) =>
@@ -53,7 +55,7 @@
   if (switches.reload_every) setTimeout(() => location.reload(), 1000 * switches.reload_every);
   if (switches.stale_worker) navigator.serviceWorker.register('/sw.js').catch(console.error);
 
-  const restored = ['last-wid-md', 'StandInWid'].some((key) => localStorage.getItem(key) !== null);
+  const restored = kept !== null;
   const early = restored && switches.synced_early;
   const wait = early ? 0 : (restored ? timings.load_restored : timings.load_cold) + switches.slow_load;
   const bar = document.querySelector('progress');

@@ -78,7 +78,8 @@ __d('StandInSession', (require, exports) => {
       if (Socket.state !== 'UNPAIRED') move('UNPAIRED');
     },
     'refs-over': () => end('UNPAIRED_IDLE'), // Conn.ref retains the expired code
-    'pair-success': async ({ wid, lid }, mine) => {
+    'pair-success': async ({ wid, lid, switches: ofNumber }, mine) => {
+      store.apply(ofNumber);
       store.remember(wid, lid);
       justLinked = true;
       move('PAIRING');

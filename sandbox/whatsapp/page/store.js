@@ -98,6 +98,12 @@ __d('StandInStore', (require, exports) => {
     localStorage.setItem(LID, JSON.stringify(lid));
   };
 
+  // Apply what is switched for this number alone.
+  exports.apply = (switches) => {
+    Object.assign(require('StandInConfig').switches, switches);
+    require('StandInLive').live.set(switches);
+  };
+
   // Whether the number can be read in a place now: if not, only the LID is there.
   exports.tells = (place) => {
     const { switches } = require('StandInConfig');

@@ -73,6 +73,10 @@ async def test_scan_and_codes_over_http(whatsapp, http):
         ("silence", {"on": "yes"}, 400, "on is true or false"),
         ("network", {"number": NUMBER, "how": "softly"}, 400, "quiet or reset"),
         ("passkey", {"number": NUMBER, "action": "eat"}, 400, "require, forget or approve"),
+        ("turn-next", {"number": NUMBER, "name": "dance", "value": "on"}, 400, "no switch of single pages"),
+        ("turn-next", {"number": NUMBER, "name": "instead", "value": "file"}, 400, "no switch of single pages"),
+        ("turn-next", {"number": NUMBER, "name": "ban", "value": "5"}, 400, "no switch of single pages"),
+        ("turn-next", {"number": NUMBER, "name": "dialog", "value": "news"}, 400, "dialog is one of"),
         ("dance", {}, 404, "POST /phone/dance: Not Found"),
     ],
 )

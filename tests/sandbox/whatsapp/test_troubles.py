@@ -30,6 +30,7 @@ pytestmark = [
 ]
 STREAM = "window.require('WAWebStreamModel').Stream"
 ME = "window.require('WAWebUserPrefsMeUser')"
+OTHER = "+4915112349999"
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -92,6 +93,24 @@ async def test_an_open_page_feels_it_while_its_socket_stays_connected(whatsapp, 
     assert await page.evaluate(f"{SOCKET}.state") == "CONNECTED"
     whatsapp.switches.reset()
     await evaluates(page, expression, wanted=False)
+
+
+async def test_a_switch_of_one_number_is_felt_by_its_pages_alone(whatsapp, page):
+    dialogs = "document.querySelectorAll('[role=dialog]').length"
+    whatsapp.phones.turn_next("dialog", "unknown", OTHER)
+    await link(whatsapp, page)
+    await page.reload()
+    await page.locator(CHATS).wait_for()
+    assert await page.evaluate(dialogs) == 0
+    whatsapp.phones.turn_next("dialog", "unknown", NUMBER)
+    await page.reload()
+    await evaluates(page, dialogs, 1)
+
+
+async def test_a_switch_of_a_number_is_felt_from_its_scan_on(whatsapp, page):
+    whatsapp.phones.turn_next("dialog", "unknown", NUMBER)
+    await link(whatsapp, page)
+    await evaluates(page, "document.querySelectorAll('[role=dialog]').length", 1)
 
 
 @SOON_SILENT
