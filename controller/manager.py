@@ -264,7 +264,7 @@ class Manager:
             cause=connection.cause,
             detail=connection.detail,
             stage=connection.stage,
-            percent=connection.percent,
+            percent=None if connection.percent is None else int(connection.percent),
             since=self._since,
             next_retry_in=None if retry is None else max(0.0, retry.when() - now),
             last_activity=self._when(self._heard_at),

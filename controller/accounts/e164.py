@@ -46,13 +46,18 @@ def is_same_account(one: str, other: str) -> bool:
 def may_be_same_account(one: str, other: str) -> bool:
     """Return whether two E.164 numbers differ by one digit before the subscriber's own: only a person can tell then.
 
-    Such a digit belongs to how a country is called, and some write it and some do not. Among the last digits it does
-    not: there one more or less is another subscriber.
+    Such a digit belongs to how a country is called, and some write it and some do not. Two of them, behind the
+    country's own, are what countries put before all their numbers when those run out (+229 01 …, +225 07 …), while ids
+    stay as they are. Among the last digits it does not: there one more or less is another subscriber.
     """
     short, long = sorted((one, other), key=len)
-    if len(long) != len(short) + 1 or short[-_SUBSCRIBER:] != long[-_SUBSCRIBER:]:
+    more = len(long) - len(short)
+    if more not in {1, 2}:
         return False
-    return any(long[:at] + long[at + 1 :] == short for at in range(1, len(long) - _SUBSCRIBER))
+    first, own = (1, _SUBSCRIBER) if more == 1 else (len("+22"), _SUBSCRIBER + 2)
+    if short[-own:] != long[-own:]:
+        return False
+    return any(long[:at] + long[at + more :] == short for at in range(first, len(long) - own))
 
 
 def _plain(number: str) -> str:

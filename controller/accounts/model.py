@@ -199,7 +199,7 @@ class Connection:
     # Reset with each session.
     shown: Code | None = None
     pending_code: Code | None = None
-    percent: int | None = None
+    percent: float | None = None
     identified: str | None = None
     """The number that the page reports as logged in."""
     was_ours: bool = False

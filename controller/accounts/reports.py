@@ -96,9 +96,9 @@ class Authenticated:
 
 @dataclass(frozen=True, slots=True)
 class Syncing:
-    """The page is loading the account's chats. percent: 0–100, None if unknown. Reported on every change."""
+    """The page is loading the account's chats. percent: 0–100, None if unknown. Reported on the smallest change."""
 
-    percent: int | None = None
+    percent: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +121,10 @@ class Heard:
 
 @dataclass(frozen=True, slots=True)
 class SocketDown:
-    """The page itself reports its socket as disconnected: it may recover, or a probe will notice."""
+    """The page itself reports its socket as disconnected, or nothing has come over it for too long.
+
+    It may recover, or a probe will notice.
+    """
 
 
 @dataclass(frozen=True, slots=True)

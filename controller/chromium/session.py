@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from controller.accounts.reasons import Reason
-from controller.accounts.reports import Code, Ended, Health, Layer, PageView, Ready, Reloaded, Report
+from controller.accounts.reports import Code, Ended, Health, Heard, Layer, PageView, Ready, Reloaded, Report
 from controller.chromium.page import questions
 from controller.chromium.page.channel import PageChannel
 from controller.chromium.page.debounce import Debouncer
@@ -295,6 +295,8 @@ class ChromiumSession:
                 return
         while self._debouncer.is_pending(Subject.NUMBER):  # noqa: ASYNC110 - whose it is, is known in some seconds
             await asyncio.sleep(0.1)
+        if not self._reader.is_linked:  # it asks for a passkey meanwhile, and will say so again
+            return
         latest = self._reader.latest
         if latest is not None and latest.connection.is_up is False:
             self._reader.not_ready()
@@ -348,6 +350,8 @@ class ChromiumSession:
             return Health(self._reached, error.detail)
         self._reached = Layer.SOCKET
         health = questions.health_of(live)
+        if health.failed is None and self._reader.hears_nothing:
+            return await questions.health_of_silent(self.channel.ask, lambda: self._tell(Heard()))
         if health.failed is not None and any(map(self._debouncer.is_pending, MAY_END)):
             return Health(detail="it may be over: that is believed once it has stood for some seconds")
         return health
@@ -368,7 +372,9 @@ class ChromiumSession:
 
     async def heartbeat(self, *, ask: bool) -> bool:
         """Read the live state and, if requested, let the server answer."""
-        return await questions.heartbeat(self.channel.ask, ask=ask, presence=self._presence)
+        return await questions.heartbeat(
+            self.channel.ask, ask=ask, presence=self._presence, silent=self._reader.hears_nothing
+        )
 
     async def usage(self) -> Usage:
         """Measure the browser including all its processes."""

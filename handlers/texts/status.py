@@ -91,10 +91,7 @@ def detail(
 
 def _of_page(status: Status) -> list[str]:
     """Describe the open page."""
-    rows = []
-    if status.is_connected and not status.verified:
-        rows.append("Number not verified: the page has not said whose account is open")
-    rows += _asked(status)
+    rows = _asked(status)
     if status.partial:
         rows.append(f"Watched only in part: {escape(clip(status.partial, 120))}")
     return rows
@@ -119,8 +116,10 @@ def _of_build(loads: Sequence[BuildLoaded], status: Status, now: datetime) -> li
 
 
 def _asked(status: Status) -> list[str]:
-    """Describe what the page asks of a person."""
+    """Describe what the page asks of a person, and whose it is where it does not tell."""
     rows = []
+    if status.is_connected and not status.verified and status.unconfirmed is None:
+        rows.append("Number not verified: the page has not said whose account is open")
     if status.unconfirmed is not None:
         rows.append(f"Is {mask(status.unconfirmed)} the same account? Its page shows that number")
     if status.dialog:

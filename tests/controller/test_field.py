@@ -14,6 +14,7 @@ from controller.accounts.policy import Dialogs
 from controller.accounts.reasons import Reason, State
 from controller.chromium import Bounds
 from controller.chromium import session as session_module
+from controller.chromium.page import questions, script
 from controller.chromium.page import reader as reader_module
 from controller.chromium.process import endless_loop
 from controller.network.reach import Reach
@@ -122,14 +123,18 @@ async def test_what_the_page_says_against_its_connection_is_heard(tmp_path, swit
 
 
 @meets("lid_only", "dead_socket")
-async def test_a_dead_connection_that_nothing_tells_of_is_stale_where_only_a_lid_is_known(world):
+async def test_a_dead_connection_that_nothing_tells_of_is_known_by_its_silence(world, monkeypatch):
+    monkeypatch.setattr(script, "SILENT_AFTER", 3.0)  # the page pings its server each second here
+    monkeypatch.setattr(questions, "SERVER_SECONDS", 1.0)
     world.switches.set("lid_only", value=True)
-    account = await world.linked(stale_after=4)
-    await asyncio.sleep(4)
-    assert account.ends() == [], "its server is asked by the LID, and answers"
+    account = await world.linked()
+    assert await world.driver.opened[A].heartbeat(ask=True), "its server is asked by the LID, and answers"
+    await asyncio.sleep(3.5)
+    assert account.ends() == []
     assert account.connection.identified is None
     world.switches.set("dead_socket", "untold")
-    await account.until_ended(Reason.STALE)
+    lost = await account.until_ended(Reason.CONNECTION_LOST)
+    assert "its server does not answer" in lost.detail
 
 
 @meets("own_query")

@@ -171,6 +171,48 @@ async def test_a_log_out_that_was_announced_and_did_not_happen_is_forgotten():
         assert it.ends == [Reason.LOGGED_OUT]
 
 
+# --- K2: the connection -----------------------------------------------------------------------------------------------
+
+
+@virtual
+async def test_a_silent_socket_is_lost_when_its_server_does_not_answer_twice():
+    """The page says that it is connected, but nothing has come over its socket for 35 s."""
+    async with account() as it:
+        await it.connected()
+        it.page.answers = False
+        it.page.show(silent=True)
+        await pass_time(40)
+        assert it.ends == [Reason.CONNECTION_LOST], "35 + 40 s: the 75 s within which what must be probed is known"
+        lost = next(each for each in it.moves if each.reason is Reason.CONNECTION_LOST)
+        assert lost.detail == "WhatsApp socket: it says that it is connected, and its server does not answer"
+
+
+@virtual
+async def test_a_silent_socket_whose_server_answers_is_a_quiet_one():
+    async with account() as it:
+        await it.connected()
+        for _ in range(50):
+            it.page.show(silent=True)
+            await pass_time(30)
+            it.page.show(silent=False)  # the answer has come over it
+            await pass_time(35)
+        assert (it.ends, it.alerts, it.connection.state) == ([], [], State.CONNECTED)
+
+
+@virtual
+async def test_a_silent_socket_whose_server_cannot_be_asked_is_stale():
+    async with account() as it:
+        await it.connected()
+        it.page.answers = None
+        await pass_time(900)
+        assert it.ends == [], "the page pings its server, and says that it is connected"
+        it.page.show(silent=True)
+        await pass_time(200)
+        assert it.ends == [], "that is no proof of a loss"
+        await pass_time(165)
+        assert it.ends == [Reason.STALE], "what cannot be asked is not an answer"
+
+
 # --- K3, K4: whose account --------------------------------------------------------------------------------------------
 
 
@@ -367,6 +409,30 @@ async def test_a_page_that_is_ended_every_few_minutes_is_told_until_that_is_said
             it.session.end(Ended(Reason.PAGE_MISBEHAVES, "its browser used 3000 MiB"))
             await pass_time(10)
         assert it.alerts == [Reason.PAGE_MISBEHAVES] * 6 + [Reason.FLAPPING]
+
+
+@virtual
+async def test_a_passkey_that_is_asked_for_while_a_link_is_made_durable_is_waited_for(monkeypatch):
+    async def slow(*_: object) -> bool:
+        await asyncio.sleep(3)
+        return True
+
+    monkeypatch.setattr(session_module, "until_durable", slow)
+    async with account() as it:
+        it.driver.has_linked = False
+        page = await it.opened(**SCAN, code=code())
+        page.show(state="PAIRING", code=None)
+        page.show(**UP, **MINE)
+        await pass_time(1)
+        page.say("passkey")
+        page.show(chats=False)
+        await pass_time(60)
+        assert (it.connection.phase, it.alerts) == (Stage.PASSKEY, [Reason.PASSKEY])
+        assert State.CONNECTED not in {each.state for each in it.moves}
+        page.say("passkey answered")
+        page.show(chats=True)
+        await pass_time(10)
+        assert it.connection.state is State.CONNECTED
 
 
 # --- L16: what mends itself -------------------------------------------------------------------------------------------

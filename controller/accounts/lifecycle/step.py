@@ -78,7 +78,7 @@ class Changes(TypedDict, total=False):
     spent: frozenset[Timer]
     shown: Code | None
     pending_code: Code | None
-    percent: int | None
+    percent: float | None
     identified: str | None
     was_ours: bool
     partial: str

@@ -17,6 +17,8 @@ from controller.driver import DriverError
 
 _SECONDS = 3.0
 _LOOK_SECONDS = 0.2
+SERVER_SECONDS = 5.0
+"""Half a probe's deadline: two unanswered queries, one health check apart, are known within 75 s of the silence."""
 
 Ask = Callable[[str], Awaitable[Any]]
 """Calls one of the functions of surfaces.js. Raises DriverError."""
@@ -39,11 +41,31 @@ def health_of(live: Any) -> Health:
     return Health(Layer.SOCKET, "it is not to be found")
 
 
-async def heartbeat(ask_page: Ask, *, ask: bool, presence: bool) -> bool:
+async def health_of_silent(ask_page: Ask, answered: Callable[[], None]) -> Health:
+    """Return the health of a page that says it is connected while nothing comes over its socket.
+
+    answered: called if its server answers.
+    """
+    answer: Any = False
+    try:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(SERVER_SECONDS):
+                answer = await ask_page("serverAnswers()")
+    except DriverError as error:
+        return Health(Layer.PAGE, error.detail)
+    if answer is None:
+        return Health(detail="nothing comes over its socket, and its server cannot be asked")
+    if not answer:
+        return Health(Layer.SOCKET, "it says that it is connected, and its server does not answer")
+    answered()
+    return Health()
+
+
+async def heartbeat(ask_page: Ask, *, ask: bool, presence: bool, silent: bool = False) -> bool:
     """Return whether the server is known to have answered.
 
     With `ask`, query our own address; if the page offers no such query, a socket in the connected state counts (the
-    page pings its server itself). presence: also announce that we are online.
+    page pings its server itself), unless it is silent. presence: also announce that we are online.
     """
     if presence:
         await ask_page("sendPresence()")
@@ -51,7 +73,7 @@ async def heartbeat(ask_page: Ask, *, ask: bool, presence: bool) -> bool:
     if connection.fault is not None or not (connection.is_up or connection.shows_chats):
         return False
     if not await ask_page("canAsk()"):
-        return True
+        return not silent
     return ask and await ask_page("serverAnswers()") is True
 
 

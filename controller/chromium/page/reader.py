@@ -127,13 +127,14 @@ class PageReader:
         self._code_answered_next = False
         self._authenticated: str | None = None
         self._identified: str | None = None
-        self._percent: int | None = None
-        self._moved_to: int | None = None
+        self._percent: float | None = None
+        self._moved_to: float | None = None
         self._moves = 0
         self._linked = False
         self._needs_proof = False
         """It was connected when it asked for a passkey: the signs from before prove nothing."""
         self._socket_up = True
+        self._was_silent = False
         self._in_conflict = False
         self._took_over = False
         self._cover: Cover | None = None
@@ -203,6 +204,16 @@ class PageReader:
         return self._identified or self._authenticated or None
 
     @property
+    def is_linked(self) -> bool:
+        """Whether it shows all that a linked page shows, and has asked for nothing since."""
+        return self._linked
+
+    @property
+    def hears_nothing(self) -> bool:
+        """Whether nothing comes over its socket, though the page says that it is connected."""
+        return self._was_silent
+
+    @property
     def is_loading(self) -> bool:
         """Whether the page is on its way to its chats: neither there, nor waiting for a scan."""
         return (
@@ -217,6 +228,7 @@ class PageReader:
             self._recognised = True
             yield Finding.RECOGNISED
         yield from self._pass(snapshot)
+        yield from self._silence(snapshot)
         yield from self._block(snapshot)
         yield from self._cover_up(snapshot)
         if snapshot.state == "UNPAIRED_IDLE":
@@ -312,6 +324,12 @@ class PageReader:
             if self._socket_up and not is_up:
                 yield SocketDown()
             self._socket_up = is_up
+
+    def _silence(self, snapshot: Snapshot) -> Iterator[Meaning]:
+        silent = self._linked and snapshot.silent and snapshot.connection.is_up is True
+        if silent and not self._was_silent:
+            yield SocketDown()
+        self._was_silent = silent
 
     def _block(self, snapshot: Snapshot) -> Iterator[Meaning]:
         word = snapshot.connection.blocked

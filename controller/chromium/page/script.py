@@ -13,9 +13,13 @@ def _source(name: str) -> str:
     return files(__package__).joinpath(name).read_text(encoding="utf-8")
 
 
+SILENT_AFTER = 35.0
+"""Seconds without anything over a page's socket until it counts as silent: a page pings its server more often."""
+
+
 def watcher(binding: str, secret: str) -> str:
     """Build the init script. binding: the function that receives its messages. secret: their prefix."""
-    arguments = f"{json.dumps(binding)}, {json.dumps(secret)}"
+    arguments = f"{json.dumps(binding)}, {json.dumps(secret)}, {1000 * SILENT_AFTER}"
     return f"{_source('fence.js')};\n{_source('watcher.js')}({_source('surfaces.js')}, {arguments});"
 
 

@@ -95,7 +95,7 @@ class Connection:
             return f"{self.mode} (its screen)"
         if self.info in _DOWN_INFOS:
             return f"{self.info} (its screen)"
-        if self.shows_offline and self.state is None:
+        if self.shows_offline:
             return "not connected (its notice)"
         if self.state == "" and not self._others_support:  # a word of another version: the others may know better
             return "in no state that we know"
@@ -122,12 +122,14 @@ class Snapshot:
     synced: bool | None
     code: str | None
     number: str | None
-    percent: int | None
+    percent: float | None
     block_ends_in: float | None
     shows_code: bool
     shows_chats: bool
     shows_startup: bool
     cover: Cover | None
+    silent: bool = False
+    """Whether nothing has come over the page's socket for too long; not for sockets that cannot be watched."""
 
     @classmethod
     def parse(cls, raw: dict[str, Any]) -> "Snapshot":
@@ -145,6 +147,7 @@ class Snapshot:
             shows_chats=marks.get("chats") is True,
             shows_startup=marks.get("startup") is True,
             cover=_cover(raw.get("dialog")),
+            silent=raw.get("silent") is True,
         )
 
     @property
@@ -257,10 +260,10 @@ def _number(raw: Any) -> str | None:
     return f"+{raw}" if is_number else ""
 
 
-def _percent(raw: Any) -> int | None:
+def _percent(raw: Any) -> float | None:
     if isinstance(raw, bool) or not isinstance(raw, int | float):
         return None
-    return int(min(_PERCENT, max(0, raw)))  # in this order: it may be NaN or infinite
+    return float(min(_PERCENT, max(0, raw)))  # in this order: it may be NaN or infinite
 
 
 def _seconds(raw: Any) -> float | None:

@@ -76,15 +76,51 @@
   };
   const refreshButton = () => one("[data-testid=link_device_qr_expired_refresh_button]");
 
-  const DIALOGS = "[role=dialog], [role=alertdialog], [aria-modal=true], [data-animate-modal-popup], dialog[open]";
+  const DIALOGS = "[role=dialog], [role=alertdialog], [aria-modal=true], [data-animate-modal-popup], dialog[open], :popover-open";
   const HEADLINES = "h1, h2, [role=heading]";
   const CHATS = "#pane-side, #main, [data-testid=chat-list]";
 
   const MODAL = "[role=alertdialog], [aria-modal=true], [data-animate-modal-popup], dialog:modal";
+  const PASSWORDS = "input[type=password], input[autocomplete~=current-password]";
 
-  const text = (element) => (element?.innerText ?? "").replace(/\s+/g, " ").trim().slice(0, LONGEST_TEXT);
+  /** The words of an element: of a button what it is called, of one that holds only a frame those of the frame. */
+  function text(element) {
+    const frame = element?.querySelector("iframe") ?? null;
+    const said = element?.innerText || (element?.matches("input") ? element.value : "") || readFrame(frame);
+    return said.replace(/\s+/g, " ").trim().slice(0, LONGEST_TEXT);
+  }
+  function readFrame(frame) {
+    try {
+      return frame?.contentDocument?.body?.innerText ?? "";
+    } catch {
+      return ""; // of another origin
+    }
+  }
   const first = (selector, within = document) => [...within.querySelectorAll(selector)].find(visible) ?? null;
-  const buttonsOf = (box) => [...box.querySelectorAll("button, [role=button]")].filter(visible);
+
+  const BUTTONS = "button, [role=button], input[type=button], input[type=submit]";
+  const allOf = (box, selector) => [...box.querySelectorAll(selector)].filter(visible);
+  /** What can be pressed in a box: its buttons, or, where it has none, what takes their place. */
+  function buttonsOf(box) {
+    const found = allOf(box, BUTTONS);
+    return found.length > 0 ? found : allOf(box, "[tabindex='0']");
+  }
+
+  /**
+   * The box that lies upon the chats and does not say what it is, or null. It fills most of the screen, shares only the
+   * page itself with the chats, has words, and something to press.
+   */
+  function plainCover(middle) {
+    const chats = first(CHATS);
+    if (chats === null || middle === null || middle === document.body || middle.closest(CHATS) !== null) return null;
+    let box = middle;
+    while (box.parentElement !== null && !box.parentElement.contains(chats)) box = box.parentElement;
+    const { width, height, left, right } = box.getBoundingClientRect();
+    const fills = width > 0.6 * innerWidth && height > 0.6 * innerHeight && box.parentElement !== null;
+    const list = chats.getBoundingClientRect();
+    const isUpon = left < list.right && right > list.left && list.width > 0;
+    return fills && isUpon && text(box) !== "" && buttonsOf(box).length > 0 ? box : null;
+  }
 
   /** What covers the page now, the topmost of several: an element, or null. For nested dialogs, the outer one. */
   function cover() {
@@ -93,18 +129,22 @@
     // What is no modal dialog, such as a menu or a picker, covers the page only where it is in the middle of it.
     const covers = (box) => box.matches(MODAL) || box.querySelector(MODAL) !== null || box.contains(middle);
     const outermost = shown.filter((box) => !shown.some((other) => other !== box && other.contains(box))).filter(covers);
-    return outermost.find((box) => box.contains(middle)) ?? outermost.at(-1) ?? null;
+    return outermost.find((box) => box.contains(middle)) ?? outermost.at(-1) ?? plainCover(middle);
   }
 
   /** The field of the page's own lock, which stands in the place of the chats. */
-  const lockField = () => (visible(one(CHATS)) ? null : first("input[type=password]"));
+  const lockField = () => (visible(one(CHATS)) ? null : first(PASSWORDS));
 
-  /** How the dialog about news is headed, in the languages that most people have. */
+  /** How the dialog about news is headed, in the languages of WhatsApp. */
   const NEWS = new RegExp(
     [
       "what.{0,2}s new", "new (on|in) whatsapp", "neu (bei|in) whatsapp", "was gibt.{0,2}s neues", "neuigkeiten", "novedades", "qué hay de nuevo",
       "novidades", "nouveautés", "quoi de neuf", "novità", "wat is er nieuw", "nieuw in whatsapp", "co nowego", "nowości", "yenilikler",
       "что нового", "що нового", "apa yang baru", "yang baru di whatsapp", "नया क्या है", "ما الجديد", "الجديد في", "מה חדש", "新功能", "新着情報", "最新情報", "새로운 기능", "새로운 소식",
+      "nyheter", "nytt (i|på) whatsapp", "h?va(d er)? nyt", "nyheder", "nyt i whatsapp", "mitä uutta", "uutta whatsapp", "co je nového", "čo je nové", "novinky", "újdonságok",
+      "ce este nou", "noutăți", "noutăţi", "какво ново", "(što|šta) (je|ima) novog?", "novosti", "што (е|има) ново", "шта је ново", "kaj je novega", "τι νέο", "τα νέα", "mis on uut", "kas jauns", "jaunumi",
+      "kas naujo", "çfarë ka të re", "novetats", "yeniliklər", "yangilik", "жаңалық", "wat is nuut", "มีอะไรใหม่", "ใหม่ใน whatsapp", "có gì mới", "tính năng mới", "apa yang baharu", "anong? bago", "ano ang bago", "ano'ng bago",
+      "nini kipya", "mambo mapya", "تازه‌ها", "تازه ها", "چه خبر", "نیا کیا", "নতুন কী", "नवीन काय", "નવું શું", "ਨਵਾਂ ਕੀ", "புதியது", "புதிதாக", "కొత్తవి", "కొత్తగా", "ಹೊಸದೇನು", "പുതിയത",
     ].join("|"),
     "iu",
   );
@@ -212,7 +252,8 @@
 
   /** The digits of an address (an object or text) of a phone; null for a hidden one (LID) or none. */
   function digitsOf(wid) {
-    const [, user, server] = /^(\d{5,15})(?::\d+)?(?:@([a-z.]+))?$/.exec(String(wid?._serialized ?? wid ?? "")) ?? [];
+    // A user's number, then the numbers of an agent and a device: 4915112345678.0:12@c.us
+    const [, user, server] = /^(\d{5,15})(?:[.:]\d+)*(?:@([a-z.]+))?$/.exec(String(wid?._serialized ?? wid ?? "")) ?? [];
     if (user !== undefined) return server === undefined || PHONE.includes(server) ? user : null;
     return /^\d{5,15}$/.test(wid?.user ?? "") && PHONE.includes(wid?.server ?? PHONE[0]) ? wid.user : null;
   }
@@ -222,7 +263,8 @@
     const known = ["getMaybeMeUser", "getMaybeMePnUser", "getMeUser", "getMaybeMeLidUser"].map((name) => call(PREFERENCES, name));
     // Leftovers of another session count only if a session is open.
     const late = word(read(socket(), "state")) === "CONNECTED" ? [read(conn(), "wid"), keptWid()] : [];
-    return [...known, ...late].filter((wid) => wid !== null && wid !== undefined);
+    const isWid = (wid) => typeof wid === "string" || read(wid, "user") !== undefined || read(wid, "_serialized") !== undefined;
+    return [...known, ...late].filter(isWid);
   };
 
   /** The linked account's digits; "" if only an identity without a number is known; null for nobody. */
@@ -255,19 +297,43 @@
     }
   }
 
-  const seen = [null, null, null];
+  /** How much of the chats has been loaded by the start screen's bar, be it an element of its own or a drawn one, or null. */
+  function bar() {
+    const native = one("#wa_web_initial_startup progress");
+    if (native !== null) return native.position >= 0 ? 100 * native.position : null;
+    const drawn = one("#wa_web_initial_startup [role=progressbar][aria-valuenow]");
+    if (drawn === null) return null;
+    return (100 * Number(drawn.ariaValueNow)) / Number(drawn.ariaValueMax ?? 100);
+  }
+
+  /** A digit of any script as one of ours: each script has its ten in a row, from …0 or …6 on. */
+  function digit(sign) {
+    const point = sign.codePointAt(0);
+    const place = point & 15;
+    return String(/\p{Nd}/u.test(String.fromCodePoint(point - place)) ? place : place - 6);
+  }
+
+  /** The share that the start screen has in its words, before or after its sign, or null. */
+  function share() {
+    const said = text(one("#wa_web_initial_startup")).replace(/\p{Nd}/gu, digit).replace(/(\d)[,٫](?=\d)/gu, "$1.");
+    const [, after, before] = /(\d+(?:\.\d+)?) ?[%٪]|[%٪] ?(\d+(?:\.\d+)?)/u.exec(said) ?? [];
+    return after === undefined && before === undefined ? null : Number(after ?? before);
+  }
+
+  const seen = [null, null, null, null];
   let moving = null; // the source that moved last
 
   /**
-   * How much of the chats has been loaded, 0 to 100, or null. Three sources may show it, any of which may stand still:
+   * How much of the chats has been loaded, 0 to 100, or null. Four sources may show it, any of which may stand still:
    * the one that moved last is used.
    */
   function percent() {
-    const number = (value) => (typeof value === "number" && Number.isFinite(value) ? value : null);
+    const number = (value) => (typeof value === "number" && Number.isFinite(value) ? Math.round(100 * value) / 100 : null);
     const places = [
       () => (history()?.inProgress === true ? history().realProgress : null),
       () => exported("WAWebOfflineHandler", "OfflineMessageHandler")?.getOfflineDeliveryProgress?.(),
-      () => (one("#wa_web_initial_startup progress")?.position >= 0 ? 100 * one("#wa_web_initial_startup progress").position : null),
+      bar,
+      share,
     ];
     const told = places.map((read) => {
       try {

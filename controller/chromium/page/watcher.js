@@ -1,14 +1,14 @@
 /*
  * Watches the page from its start and sends a complete snapshot each time anything in it has changed.
  *
- * A function of (surfaces, name of the binding, secret), run in every document before the page's own scripts. It
+ * A function of (surfaces, name of the binding, secret, ms), run in every document before the page's own scripts. It
  * subscribes first and reads afterwards; what no event covers is polled: every second, and every seven seconds once
  * the page is connected. Built-ins used here are captured at once, since the page may replace them later.
  * The page itself cannot send anything: the binding is gone from `window` before its first script runs, and a message
  * without the secret is ignored. It can only provoke more messages, which are therefore limited in size and rate.
  * Not here: where things are in the page (surfaces.js) and what they mean (reader.py).
  */
-(function (surfaces, bindingName, secret) {
+(function (surfaces, bindingName, secret, silentMs) {
   "use strict";
   const binding = window[bindingName];
   delete window[bindingName];
@@ -51,6 +51,48 @@
     allowed -= 1;
     binding(secret + text);
     return true;
+  }
+
+  // --- the traffic of its sockets -------------------------------------------------------------------------------------
+
+  let openSockets = 0;
+  let serverHeardAt = -Infinity;
+  let listening = false;
+
+  /** Whether nothing has come over the page's open sockets for so long that a living server would have been heard. */
+  const isSilent = () => openSockets > 0 && now() - serverHeardAt > silentMs;
+
+  /** Look when the page's sockets become silent, for as long as there are any: no event tells of it. */
+  function listen() {
+    listening = openSockets > 0;
+    if (!listening) return;
+    if (isSilent()) look();
+    later(listen, isSilent() ? silentMs : serverHeardAt + silentMs - now() + 1);
+  }
+
+  /** Note when anything comes over a socket that the page opens. Those of its workers are not seen. */
+  function hookSockets() {
+    const original = window.WebSocket;
+    if (typeof original !== "function") return;
+    const { apply, construct } = Reflect;
+    const { addEventListener } = window.EventTarget.prototype;
+    const heardServer = () => (serverHeardAt = now());
+    const watch = (socket) => {
+      let opened = false;
+      apply(addEventListener, socket, ["message", heardServer]);
+      apply(addEventListener, socket, ["open", () => {
+        opened = true;
+        openSockets += 1;
+        heardServer();
+        if (!listening) listen();
+      }]);
+      apply(addEventListener, socket, ["close", () => (openSockets -= opened ? 1 : 0)]);
+      return socket;
+    };
+    const hooked = new Proxy(original, {
+      construct: (target, args, made) => watch(construct(target, args, made)),
+    });
+    window.WebSocket = original.prototype.constructor = hooked;
   }
 
   // --- snapshots ------------------------------------------------------------------------------------------------------
@@ -102,7 +144,7 @@
     isQuiet = marks.chats && (state === null || (state === "CONNECTED" && isReady));
     return {
       kind: "snapshot", ...live, code, marks, me: surfaces.me(), percent: isQuiet ? null : surfaces.percent(),
-      blockEndsIn: surfaces.blockEndsIn(), dialog: surfaces.dialog(),
+      blockEndsIn: surfaces.blockEndsIn(), dialog: surfaces.dialog(), silent: isSilent(),
     };
   }
 
@@ -280,8 +322,9 @@
         try {
           const { publicKey: wanted, mediation } = args[0] ?? {};
           const isOurs = wanted && /(^|\.)whatsapp\.com$/.test(wanted.rpId ?? location.hostname);
-          // A conditional request offers passkeys in a form field, a silent one takes what is there: no prompt, no wait.
-          if (isOurs && mediation !== "conditional" && mediation !== "silent") {
+          // A conditional request offers passkeys in a form field; a silent or immediate one takes what is there, or
+          // nothing: no prompt, no wait.
+          if (isOurs && !["conditional", "silent", "immediate"].includes(mediation)) {
             const request = ++asked;
             unsent.delete("passkey answered");
             tellSurely({ kind: "passkey" });
@@ -298,6 +341,7 @@
   }
 
   hookPasskeys();
+  hookSockets();
   watchElements();
   tick();
 })

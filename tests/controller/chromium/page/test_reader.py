@@ -76,7 +76,7 @@ def test_a_link_from_its_first_code() -> None:
         Code(OTHER_CODE),
         Scanned(),
         Authenticated(f"+{ME}"),
-        Syncing(40),
+        Syncing(40.2),
         Syncing(100),
         Finding.LINKED,
     ]
@@ -277,7 +277,7 @@ def test_a_bar_that_moves_is_told_after_a_code_and_once_it_is_not_the_page_s_own
 
 def test_a_percentage_that_moves_is_told_where_nobody_is_known() -> None:
     reports = read(*(snapshot("CONNECTED", synced=False, percent=each) for each in (10, 10.4, 20)))
-    assert reports == [Finding.RECOGNISED, Syncing(10), Syncing(20)]
+    assert reports == [Finding.RECOGNISED, Syncing(10), Syncing(10.4), Syncing(20)], "a large history moves slowly"
 
 
 def test_a_dialog_is_told_once_it_stands_and_its_end_only_then() -> None:

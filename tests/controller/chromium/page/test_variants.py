@@ -42,6 +42,32 @@ DIALOGS: dict[str, tuple[str, tuple[str, bool, bool] | None]] = {
         f"<div role=alertdialog style='{FULL}'><h1>新功能</h1><p>{'很长的一句话' * 8}</p><button>继续</button></div>",
         ("新功能", True, False),
     ),
+    "in Swedish": (box("<h1>Nyheter i WhatsApp</h1><button>Fortsätt</button>"), ("Nyheter", True, False)),
+    "in Greek": (box("<h1>Τι νέο υπάρχει στο WhatsApp</h1><button>Συνέχεια</button>"), ("Τι νέο", True, False)),
+    "in Vietnamese": (box("<h1>Có gì mới</h1><button>Tiếp tục</button>"), ("Có gì mới", True, False)),
+    "in Thai": (box("<h1>มีอะไรใหม่</h1><button>ต่อไป</button>"), ("มีอะไรใหม่", True, False)),
+    "with a button of another kind": (box(f"{NEWS}<input type=button value=Continue>"), ("What’s new", True, False)),
+    "with a button that is none": (box(f"{NEWS}<div tabindex=0>Continue</div>"), ("What’s new", True, False)),
+    "whose words are in a frame": (
+        box("<iframe style='width:100%;height:90%' srcdoc='<h1>Terms</h1><button>Agree</button>'></iframe>"),
+        ("Terms", False, False),
+    ),
+    "a popover": (
+        f"<div popover=manual style='{FULL};width:100%'>{NEWS}{OK}</div>", ("What’s new", True, False),
+    ),
+    "a plain box over the chats": (
+        f"<div id=pane-side style='{FULL}'>Ada</div><div style='{FULL}'><h1>Review</h1><button>OK</button></div>",
+        ("Review", False, False),
+    ),
+    "a plain box that says nothing over the chats": (
+        f"<div id=pane-side style='{FULL}'>Ada</div><div style='{FULL};opacity:.5'></div>", NONE,
+    ),
+    "a plain box beside the chats": (
+        box("Ada", "id=pane-side", "position:fixed;inset:0 75% 0 0")
+        + box("<h1>Download it</h1><button>Get</button>", "", "position:fixed;inset:0 0 0 25%"),
+        NONE,
+    ),
+    "a plain box before there are chats": (f"<div style='{FULL}'><h1>Log in</h1><button>Link</button></div>", NONE),
     "a native dialog": (f"<dialog open style='{FULL}'>{NEWS}{OK}</dialog>", ("What’s new", True, False)),
     "one button, and no news": (
         box("<h1>Log out?</h1><button>Log out</button>"),
@@ -73,6 +99,10 @@ DIALOGS: dict[str, tuple[str, tuple[str, bool, bool] | None]] = {
         f"<div style='{FULL}'><h1>WhatsApp Web está bloqueado</h1><form><input type=password></form></div>",
         ("WhatsApp Web está bloqueado", False, True),
     ),
+    "the lock, whose password can be seen": (
+        f"<div style='{FULL}'><h1>Bloqueado</h1><input type=text autocomplete='off current-password'></div>",
+        ("Bloqueado", False, True),
+    ),
     "a field for autofill that nobody sees": ("<input type=password style='opacity:0;position:fixed;top:9px'>", NONE),
     "a PIN asked for over the chats": (
         box("Ada", "id=pane-side") + box("<h1>Enter your PIN</h1><input type=password><button>Next</button>"),
@@ -86,6 +116,37 @@ PUT = """(html) => {
   box.id = 'variant';
   document.body.append(box);
   box.innerHTML = html;
+  box.querySelector('[popover]')?.showPopover();
+  const frame = box.querySelector('iframe');
+  return frame && new Promise((resolve) => frame.addEventListener('load', resolve));
+}"""
+PROGRESS: dict[str, tuple[str, float | None]] = {
+    # name: HTML of the start screen, then how much of it is loaded
+    "a bar": ("<progress max=50 value=12></progress>", 24),
+    "a drawn bar": ("<div role=progressbar aria-valuenow=0.125 aria-valuemin=0 aria-valuemax=1></div>", 12.5),
+    "a bar that tells nothing": ("<div role=progressbar></div>", None),
+    "words": ("<p>Loading your chats [37%]</p>", 37),
+    "words of another order": ("<p>Sohbetler yükleniyor: %4,5</p>", 4.5),
+    "Arabic digits": ("<p>جارٍ تحميل الدردشات ٤٥٪</p>", 45),
+    "Persian digits": ("<p>۷۸٪ بارگیری</p>", 78),
+    "Devanagari digits": ("<p>चैट लोड हो रही हैं: ९९%</p>", 99),
+    "a number that is no share": ("<p>Loading 37 chats</p>", None),
+}
+ADDRESSES = {
+    '"4915112345671.0:12@s.whatsapp.net"': "4915112345671",
+    '({ _serialized: "4915112345671.0:3@c.us" })': "4915112345671",
+    '({ user: "4915112345671", server: "s.whatsapp.net", device: 3 })': "4915112345671",
+    '({ user: "123456789012345", server: "lid" })': "",
+    "Promise.resolve(null)": None,
+    "({})": None,
+    "42": None,
+}
+"""What a page may tell as its own address, and the digits in it; "" where it has none, None where nobody is told."""
+TELL_ME = """(address) => {
+  localStorage.clear();
+  const prefs = require("WAWebUserPrefsMeUser");
+  for (const name of Object.keys(prefs)) prefs[name] = () => undefined;
+  prefs.getMaybeMeUser = () => eval(address);
 }"""
 
 
@@ -117,6 +178,13 @@ async def test_what_covers_the_page_is_read_as_a_person_would(tmp_path: Any, sta
         hidden = "<div id=pane-side style='visibility:hidden;position:fixed;inset:0'>Ada</div>"
         await session.channel.evaluate(PUT, hidden)
         assert (await session.channel.ask("marks()"))["chats"] is False, "a list that is drawn in advance is no sign"
+        for address, digits in ADDRESSES.items():
+            await session.channel.evaluate(TELL_ME, address)
+            assert await session.channel.ask("me()") == digits, address
+        await session.channel.evaluate("() => delete window.require", None)
+        for name, (html, percent) in PROGRESS.items():
+            await session.channel.evaluate(PUT, f"<div id=wa_web_initial_startup>{html}</div>")
+            assert await session.channel.ask("percent()") == percent, name
     finally:
         for session in rig.sessions:
             await session.close()
@@ -154,10 +222,11 @@ def test_of_two_codes_for_one_log_out_the_one_with_a_meaning_is_taken(
         ({"state": "HANDSHAKE_V2"}, "in no state that we know", False),
         ({"state": "HANDSHAKE_V2", "stream": "DISCONNECTED", "info": "NORMAL"}, "DISCONNECTED (its stream)", False),
         ({"state": "CONNECTED", "mode": "SOMETHING_NEW", "info": "IDLE"}, None, True),
+        ({"state": "CONNECTED", "info": "NORMAL", "offline": True}, "not connected (its notice)", False),
     ],
 )
 def test_a_word_of_another_version_is_weighed_with_the_others(
-    words: dict[str, str], fault: str | None, up: bool
+    words: dict[str, Any], fault: str | None, up: bool
 ) -> None:
     assert (Connection.parse(words).fault, Connection.parse(words).is_up) == (fault, up)
     assert (health_of(words) == Health()) is up
