@@ -2,6 +2,7 @@
 
 import re
 import subprocess
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -116,6 +117,7 @@ def test_secrets_are_never_tracked():
 
 CODE_BLOCK, CODE, LINK = re.compile(r"```.*?```", re.DOTALL), re.compile(r"`([^`\n]+)`"), re.compile(r"\]\(([^)#\s]+)")
 FILE = re.compile(r"[\w.-]+(/[\w.-]+)*\.(py|js|md|sh|toml|ya?ml|json|conf|service|txt)")
+TEST = re.compile(r"test_\w+")
 MODULE = re.compile(r"(controller|handlers|storage|switchboard|sandbox|bench|tools|tests)(\.\w+)+")
 NOT_OURS = {"whatsapp-web.js"}
 
@@ -125,6 +127,14 @@ def tracked_paths() -> set[str]:
     names = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split()
     whole = {str(place) for name in names for place in (Path(name), *Path(name).parents)}
     return {"/".join(path.split("/")[at:]) for path in whole for at in range(path.count("/") + 1)}
+
+
+@cache
+def all_tests() -> set[str]:
+    """Return the names of all test functions, and of the files that have them."""
+    files = list((ROOT / "tests").rglob("test_*.py"))
+    defined = re.compile(r"^ *(?:async )?def (test_\w+)", re.MULTILINE)
+    return {path.stem for path in files} | {name for path in files for name in defined.findall(path.read_text("utf-8"))}
 
 
 def missing(page: str, paths: set[str], folder: Path = ROOT) -> list[str]:
@@ -140,6 +150,7 @@ def missing(page: str, paths: set[str], folder: Path = ROOT) -> list[str]:
         module = word.replace(".", "/")
         if MODULE.fullmatch(word) and not {module, f"{module}.py", f"{module.rpartition('/')[0]}.py"} & paths:
             found.append(word)
+    found += [word for word in words if TEST.fullmatch(word) and word not in all_tests()]
     links = [link for link in LINK.findall(page) if not re.match(r"\w+:", link)]
     return found + [link for link in links if not (folder / link).exists()]
 
@@ -160,12 +171,16 @@ def test_what_a_page_names_exists(page):
         "`python -m bench.gone`",
         "[a page](docs/gone.md)",
         "`storage.gone.Name`",
+        "`test_what_is_gone`",
     ],
 )
 def test_a_name_of_nothing_is_seen(text):
     assert len(missing(text, tracked_paths())) == 1
 
 
-@pytest.mark.parametrize("text", ["`page/reader.py`", "`handlers/alerts/`", "`bench.kills`", "`docs/alerts.md`"])
+@pytest.mark.parametrize(
+    "text",
+    ["`page/reader.py`", "`handlers/alerts/`", "`bench.kills`", "`docs/alerts.md`", "`test_a_name_of_nothing_is_seen`"],
+)
 def test_a_name_of_something_is_not(text):
     assert missing(text, tracked_paths()) == []

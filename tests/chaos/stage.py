@@ -352,9 +352,19 @@ def _words(process: psutil.Process) -> list[str]:
 
 @asynccontextmanager
 async def stage(
-    folder: Path, *, accounts: int, settings: Mapping[str, str], pings: Mapping[str, float], patience: float = 1.0
+    folder: Path,
+    *,
+    accounts: int,
+    settings: Mapping[str, str],
+    pings: Mapping[str, float],
+    patience: float = 1.0,
+    unlinked: int = 0,
+    calm: float = _CALM_SECONDS,
 ) -> AsyncIterator[Stage]:
-    """Run both stand-ins, the program, and so many linked accounts."""
+    """Run both stand-ins, the program, and so many accounts.
+
+    unlinked: how many, the last ones, nobody has linked. calm: seconds until its tasks are those at rest.
+    """
     cast = [Account(f"+49151123456{n:02}", name, 2000 + n) for n, name in enumerate(CITIES[:accounts], start=1)]
     temporary = folder / "t"
     temporary.mkdir()
@@ -372,8 +382,8 @@ async def stage(
             made = Stage(here, cast, given, group["id"], on_tmpfs, patience)
             await made.start()
             try:
-                await asyncio.gather(*(made.link(account) for account in cast))
-                await asyncio.sleep(_CALM_SECONDS)
+                await asyncio.gather(*(made.link(account) for account in cast[: accounts - unlinked]))
+                await asyncio.sleep(calm)
                 made.calm = Counter(await made.peep())
                 yield made
             finally:
