@@ -92,6 +92,7 @@ class Truth:
             "down": connection.is_up is False,
             "not down": connection.is_up is not False and (any(signs) or shown.get("chats") is True),
             "blocked": connection.blocked is not None,
+            "dead": connection.is_up is True and shown.get("silent") is True and page.answers is False,
             "stranger": shown["me"] == STRANGER[1:],
             "stranger up": shown["me"] == STRANGER[1:] and connection.is_up is True,
             "not stranger": shown["me"] != STRANGER[1:],
@@ -161,7 +162,7 @@ class Run:
         changes: list[dict[str, Any]] = [
             UP, UP, UP, LOADING, SCAN | {"code": code(pick("abc"))}, {"state": pick(STATES)}, {"stream": pick(STREAMS)},
             {"mode": pick(MODES)}, {"info": pick(INFOS)}, {"synced": pick([True, False, None, 1])},
-            {"chats": pick([True, False, None])},
+            {"chats": pick([True, False, None])}, {"silent": chance() < 0.5}, {"offline": chance() < 0.3},
             {"me": pick([OURS[1:]] * 3 + [NEARLY[1:], STRANGER[1:], "", None, 5])},
             {"percent": pick([0, 1, 50, 99, 100, -5, 1e9, None, "x", float("nan")])},
             {"percent": (page.shown["percent"] or 0) + 1 if isinstance(page.shown["percent"], int | None) else 1},
@@ -261,6 +262,7 @@ class Run:
             self.verified_session = connection.session
         if connection.state is State.CONNECTED:
             assert truth.for_seconds("down") < DETECTED, "it is said to be connected, and is not"
+            assert truth.for_seconds("dead") < DETECTED, "it is said to be connected, and nobody answers"
             assert truth.for_seconds("blocked") < 3 * STANDS + UNSEEN + 5, "it is said to be connected, and is blocked"
             if STRANGER not in {connection.alias, connection.unconfirmed}:
                 assert truth.for_seconds("stranger up") < 3 * STANDS + UNSEEN + 5, "a stranger's account is accepted"
