@@ -1,6 +1,14 @@
-"""Orders the whole suite: the longest files start first, so that no worker is left with one at the end."""
+"""Orders the whole suite: the longest files start first, so that no worker is left with one at the end. Gives ports."""
 
 import pytest
+
+from tests.ports import free_port
+
+
+@pytest.fixture
+def unused_tcp_port() -> int:
+    """Return a port that also another worker's tests leave alone, unlike pytest-asyncio's fixture of this name."""
+    return free_port()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

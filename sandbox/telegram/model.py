@@ -109,9 +109,9 @@ class Content:
         return [[dict(button) for button in row] for row in self.markup or ()]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Version:
-    """What a message looked like until it was edited or deleted; `at` is when it began to look so."""
+    """What a message looked like until it was edited or deleted; `at` is when it began to. Compared by identity."""
 
     at: float
     content: Content

@@ -4,6 +4,7 @@ Contents: the JSON of messages and chats for people, pictures by URL, formatted 
 Bot API's own JSON (`model`).
 """
 
+import functools
 import itertools
 from html import escape
 from typing import Any
@@ -43,8 +44,9 @@ def message_view(message: Message) -> dict[str, Any]:
     return found
 
 
+@functools.lru_cache(maxsize=4096)  # each edit is published with all earlier versions
 def version_view(version: Version) -> dict[str, Any]:
-    """Return what a message looked like before, and since when (`at`)."""
+    """Return what a message looked like before, and since when (`at`): to be read only."""
     return {"at": version.at, **content_view(version.content)}
 
 

@@ -37,7 +37,7 @@ def test_alive_is_who_holds_its_data(tmp_path):
 
 
 @pytest.mark.parametrize("at", ["127.0.0.1:{port}", "unix:{path}"])
-async def test_where_windows_are_open_they_are_asked(tmp_path, at):
+async def test_where_windows_are_open_they_are_asked(tmp_path, unused_tcp_port, at):
     import asyncio
 
     from switchboard.monitoring.address import parse_address
@@ -47,10 +47,7 @@ async def test_where_windows_are_open_they_are_asked(tmp_path, at):
     views = Endpoints(
         live=lambda: state, ready=lambda: HealthResponse(ok=False, lines=("not yet",)), metrics=lambda: b""
     )
-    with __import__("socket").socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    address = at.format(port=port, path=tmp_path / "socket")
+    address = at.format(port=unused_tcp_port, path=tmp_path / "socket")
     assert (await asyncio.to_thread(check, tmp_path, HEALTH_LISTEN=address))[0] == 1
     async with serve_endpoints(parse_address(address), views):
         assert await asyncio.to_thread(check, tmp_path, HEALTH_LISTEN=address) == (0, "")

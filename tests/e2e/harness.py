@@ -22,7 +22,7 @@ import zxingcpp
 from PIL import Image
 
 from sandbox.telegram import TelegramStandIn
-from sandbox.whatsapp import Options, Timings, WhatsAppStandIn
+from sandbox.whatsapp import Options, PhoneError, Timings, WhatsAppStandIn
 from tests.sandbox.telegram.validation import all_problems
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -162,9 +162,21 @@ class World:
     async def link(self, number: str = NUMBER, name: str = "Support Berlin", user: int = ADMIN) -> None:
         """Link an account as a person does: /link, read the picture, scan it, see it connected."""
         await self.client.send(user, f"/link {number} {name}")
-        message = await self.until(lambda: self.qr(user))
-        self.phones.scan(self.decode(message), number)
+        await self.scan(number, user)
         await self.until_connected(number)
+
+    async def scan(self, number: str = NUMBER, user: int = ADMIN) -> None:
+        """Scan the code that is in the chat, again if it has expired before a phone could."""
+
+        def scanned() -> bool:
+            message = self.qr(user)
+            try:
+                self.phones.scan(self.decode(message or {}), number)
+            except (PhoneError, LookupError, ValueError):  # expired, not there yet, or blanked
+                return False
+            return True
+
+        await self.until(scanned)
 
     def drawn(self) -> str | None:
         """The code drawn by the only page that shows one; None while it is drawing."""

@@ -22,10 +22,14 @@ LOOK_EVERY = 0.1
 
 @dataclass
 class Manager:
-    """Acts like systemd with a Type=notify unit: listens, and kills a program that misses its watchdog's deadline."""
+    """Acts like systemd with a Type=notify unit: listens, and kills a program that misses its watchdog's deadline.
+
+    watchdog: the seconds that the program is told. patience: those after which it is killed, where they are more.
+    """
 
     path: Path
     watchdog: float
+    patience: float = 0.0
     told: list[str] = field(default_factory=list)
     fed_at: float = 0.0
     killed_at: float | None = None
@@ -40,7 +44,7 @@ class Manager:
             loop = asyncio.get_running_loop()
             loop.add_reader(listening, self._read, listening)  # a receive that is cut short would lose a message
             try:
-                while not self.fed_at or time.monotonic() - self.fed_at <= self.watchdog:  # noqa: ASYNC110 - time alone
+                while not self.fed_at or time.monotonic() - self.fed_at <= max(self.watchdog, self.patience):  # noqa: ASYNC110 - time alone
                     await asyncio.sleep(LOOK_EVERY)
             finally:
                 loop.remove_reader(listening)

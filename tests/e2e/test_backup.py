@@ -33,7 +33,7 @@ async def test_a_backup_of_running_accounts_brings_them_back_on_another_host_wit
         async with here.program(PROFILE_KEY=key) as program:
             await here.link()
             await here.client.send(ADMIN, f"/link {OTHER} Support Paris")
-            here.phones.scan(here.decode(await here.until(here.qr)), OTHER)
+            await here.scan(OTHER)
             await here.until_connected(OTHER)
 
             settings = {"DATA_DIR": str(here.data_dir), "PROFILE_KEY": key}

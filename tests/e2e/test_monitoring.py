@@ -20,7 +20,7 @@ pytestmark = [pytest.mark.e2e, pytest.mark.chromium]
 
 async def test_a_program_that_is_well_says_so_everywhere(tmp_path, unused_tcp_port):
     health = f"http://127.0.0.1:{unused_tcp_port}"
-    manager = Manager(tmp_path / "notify", watchdog=6)
+    manager = Manager(tmp_path / "notify", watchdog=6, patience=30)
     async with (
         world(tmp_path) as here,
         outside(period_and_grace=60) as (service, _),

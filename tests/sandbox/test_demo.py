@@ -14,6 +14,7 @@ import aiohttp
 import psutil
 import pytest
 
+from tests.ports import free_port
 from tests.waiting import until
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -21,22 +22,7 @@ pytestmark = pytest.mark.chromium  # the product looks for one before it listens
 
 
 def free_ports(count: int) -> list[int]:
-    with closing_all([socket.socket() for _ in range(count)]) as sockets:
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [each.getsockname()[1] for each in sockets]
-
-
-class closing_all:  # noqa: N801 - used as a function
-    def __init__(self, sockets: list[socket.socket]) -> None:
-        self.sockets = sockets
-
-    def __enter__(self) -> list[socket.socket]:
-        return self.sockets
-
-    def __exit__(self, *_: object) -> None:
-        for each in self.sockets:
-            each.close()
+    return [free_port() for _ in range(count)]
 
 
 class Sandbox:
@@ -186,7 +172,7 @@ async def test_each_part_ends_by_ctrl_c_without_a_word(tmp_path, part: str):
 
 @asynccontextmanager
 async def sandbox_part(part: str, *flags: str) -> AsyncIterator[tuple[asyncio.subprocess.Process, int]]:
-    port = free_ports(1)[0]
+    port = free_port()
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "sandbox", part, f"--port={port}", *flags,
         env=os.environ | {"PYTHONPATH": str(ROOT)},
