@@ -17,8 +17,8 @@ class StoredRequest:
     else can read there. words: what follows the command, or the whole text if there is none; "" for a press.
     message: the message whose button was pressed, which becomes the answer; None if the answer is a new message.
     code: the button's callback data, "" for a message. press: the id with which to answer a press.
-    sent_at: when it was sent, aware; for a press only a lower bound is known. started: it was being carried out when
-    the process ended, so it may or may not have been completed.
+    sent_at: when it was sent by the service's time, aware; for a press only a lower bound is known. started: it was
+    being carried out when the process ended, so it may or may not have been completed.
     """
 
     update: int = 0

@@ -53,7 +53,6 @@ class InheritedAlerts:
 
     async def run(self) -> None:
         """Check until none is left."""
-        began = self._clock()
         if self._numbers:
             await asyncio.sleep(SETTLED.total_seconds())
         for number in sorted(self._numbers):
@@ -62,7 +61,7 @@ class InheritedAlerts:
         while self._left:
             await asyncio.sleep(LOOK_SECONDS)
             for number, reason in sorted(self._left):
-                if self._is_over(number, reason, self._clock() - began):
+                if self._is_over(number, reason):
                     await self._end(number, reason)
 
     def _is_gone(self, number: str) -> bool:
@@ -82,7 +81,7 @@ class InheritedAlerts:
         else:
             self._left.discard((number, reason))
 
-    def _is_over(self, number: str, reason: str, runs_for: timedelta) -> bool:
+    def _is_over(self, number: str, reason: str) -> bool:
         try:
             status = self._accounts.status(number)
         except UnknownAccountError:
@@ -94,7 +93,7 @@ class InheritedAlerts:
             return not status.partial and connected_for >= SETTLED
         if _is_asked(status, reason) or status.state is State.CONNECTING:
             return False
-        return connected_for >= SETTLED or (not status.is_connected and runs_for >= SETTLED)
+        return connected_for >= SETTLED or not status.is_connected  # the program has run for so long by now
 
 
 def _is_asked(status: Status, reason: str) -> bool:

@@ -51,6 +51,7 @@ from handlers.telegram.menus import Menus
 from handlers.telegram.poll_watch import PollWatch
 from handlers.telegram.service import TelegramOptions, TelegramService
 from handlers.telegram.strangers import Strangers
+from handlers.telegram.telegram_clock import TelegramClock, since_boot
 from handlers.telegram.ui.cards import Cards
 from handlers.telegram.ui.codes import Codes
 from handlers.telegram.ui.feed import Feed
@@ -74,11 +75,12 @@ def assemble(
     proxies: AccountProxies,
     hosts: Hosts | None = None,
     clock: Callable[[], datetime] = utc_now,
+    steady: Callable[[], float] = since_boot,
     limits: Limits | None = None,
 ) -> TelegramService:
     """Return the Telegram side of the program, ready to run. Call it inside a running loop.
 
-    hosts: the machines, None where there is one alone.
+    hosts: the machines, None where there is one alone. steady: as in `TelegramClock`.
     """
     tasks, lasting = Tasks(), Tasks()
     people = People(options.admins, options.operators, people_store)
@@ -137,7 +139,9 @@ def assemble(
 
     # Requested by people.
     responder = Responder(queue, tasks)
-    context = Context(people, accounts, records, responder, tasks, options.region, clock)
+    telegram_clock = TelegramClock(clock, steady)
+    connection.date_listeners.append(telegram_clock.read)
+    context = Context(people, accounts, records, responder, tasks, options.region, clock, telegram_clock)
     link_queue_messages = LinkQueueMessages(
         link_queues, accounts=accounts, messages=messages, responder=responder, tasks=tasks
     )
@@ -221,7 +225,7 @@ def assemble(
         router=router,
         buttons=buttons,
         menus=menus,
-        clock=clock,
+        telegram_clock=telegram_clock,
     )
     bot = TelegramBot(connection, poll_watch=poll_watch, intake=intake, menus=menus)
     return TelegramService(

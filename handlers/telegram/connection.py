@@ -33,6 +33,9 @@ UPDATES = ("message", "callback_query", "my_chat_member", "channel_post")
 CallListener = Callable[[str, str], None]
 """Called with a method's name and the outcome of one call: `ok`, an HTTP status, or `no answer`."""
 
+DateListener = Callable[[str | None], None]
+"""Called with the `Date` header of a successful response; None without one."""
+
 Update = Mapping[str, Any]
 """An update as Telegram's JSON."""
 
@@ -48,11 +51,21 @@ def _tls() -> ssl.SSLContext:
 
 
 class _ObservedRequest(HTTPXRequest):
-    """Reports the outcome of each call to listeners: its method's name, and `ok`, an HTTP status, or `no answer`."""
+    """Reports the outcome of each call to listeners: its method's name, and `ok`, an HTTP status, or `no answer`.
 
-    def __init__(self, listeners: Sequence[CallListener], **options: Any) -> None:
-        super().__init__(httpx_kwargs={"verify": _tls()}, **options)
-        self._listeners = listeners
+    Likewise the time that Telegram tells with each success.
+    """
+
+    def __init__(
+        self, listeners: Sequence[CallListener], date_listeners: Sequence[DateListener], **options: Any
+    ) -> None:
+        super().__init__(httpx_kwargs={"verify": _tls(), "event_hooks": {"response": [self._note_date]}}, **options)
+        self._listeners, self._date_listeners = listeners, date_listeners
+
+    async def _note_date(self, response: httpx.Response) -> None:
+        if response.status_code == HTTPStatus.OK:  # another answer may be a proxy's own
+            for listener in self._date_listeners:
+                listener(response.headers.get("date"))
 
     async def do_request(self, url: str, *args: Any, **options: Any) -> tuple[int, bytes]:
         outcome = "no answer"
@@ -75,12 +88,15 @@ class TelegramConnection:
         base = api_url.rstrip("/")
         self.call_listeners: list[CallListener] = []
         """Notified of each call of the Bot API."""
+        self.date_listeners: list[DateListener] = []
+        """Notified of each time that Telegram tells."""
+        listeners = self.call_listeners, self.date_listeners
         try:
             self._sending = _ObservedRequest(
-                self.call_listeners, connection_pool_size=32, pool_timeout=10, read_timeout=15, proxy=proxy
+                *listeners, connection_pool_size=32, pool_timeout=10, read_timeout=15, proxy=proxy
             )
             self._polling = _ObservedRequest(
-                self.call_listeners, connection_pool_size=2, read_timeout=POLL_DEADLINE, proxy=proxy
+                *listeners, connection_pool_size=2, read_timeout=POLL_DEADLINE, proxy=proxy
             )
         except (RuntimeError, ValueError, ImportError) as error:
             raise ProxyError(_proxy_problem(error, proxy)) from None

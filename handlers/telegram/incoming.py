@@ -58,7 +58,8 @@ class Incoming:
 def read_update(raw: Update, bot: Bot, now: datetime, earliest: datetime | None) -> Incoming:
     """Parse an update.
 
-    earliest: a lower bound for its time, since the previous update was received then; None if unknown.
+    now: Telegram's time. earliest: a lower bound for the update's, since the previous one was received then; None if
+    unknown.
     Raises whatever the library raises.
     """
     number = int(raw["update_id"])
@@ -147,7 +148,7 @@ def _press(number: int, query: telegram.CallbackQuery, now: datetime, earliest: 
 
 
 def _sent_at(date: datetime, now: datetime, earliest: datetime | None) -> datetime:
-    """Return when something was sent: Telegram's time, limited to what our own clock knows to be possible."""
+    """Return when something was sent, limited to what is possible by the time at which it came."""
     return min(now, date if earliest is None else max(date, earliest))
 
 

@@ -56,9 +56,9 @@ class Intake:
         router: Router,
         buttons: Buttons,
         menus: Menus,
-        clock: Callable[[], datetime],
+        telegram_clock: Callable[[], datetime],
     ) -> None:
-        self._connection, self._tasks, self._clock = connection, tasks, clock
+        self._connection, self._tasks, self._telegram_clock = connection, tasks, telegram_clock
         self._people, self._strangers, self._chats, self._alerts = people, strangers, chats, alerts
         self._inbox, self._responder, self._router, self._buttons = inbox, responder, router, buttons
         self._menus = menus
@@ -87,7 +87,7 @@ class Intake:
 
         since: seconds since the previous poll returned; None if unknown.
         """
-        now = self._clock()
+        now = self._telegram_clock()
         earliest = None if since is None else now - timedelta(seconds=since)
         wanted: list[Request] = []
         for raw in updates:
@@ -178,7 +178,7 @@ class Intake:
             return
         await self._inbox.start(request)
         if self._is_late(request):
-            age = self._clock() - request.sent_at
+            age = self._telegram_clock() - request.sent_at
             await self._ask_again(request, answers.still_to_be_done(self._described(request), age))
         elif request.press:
             shown = await _guarded(self._buttons.handle(request))
@@ -198,7 +198,7 @@ class Intake:
         await self._inbox.finish([request])
 
     async def _ask_again(self, request: Request, html: str) -> None:
-        keyboard = keyboards.redo(request.update, request.user, self._clock())
+        keyboard = keyboards.redo(request.update, request.user, self._telegram_clock())
         if not request.press:
             await self._responder.send(request.place, html, keyboard)
             return
@@ -245,7 +245,7 @@ class Intake:
 
     def _is_late(self, request: Request) -> bool:
         """Return whether the person must confirm this request."""
-        if self._clock() - request.sent_at <= FRESH_FOR or not self._changes(request):
+        if self._telegram_clock() - request.sent_at <= FRESH_FOR or not self._changes(request):
             return False
         return not (request.press and self._buttons.expires(request))
 

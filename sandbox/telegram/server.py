@@ -9,6 +9,7 @@ import hmac
 import inspect
 import time
 from collections.abc import Callable
+from email.utils import formatdate
 from types import TracebackType
 from typing import Any, Self
 
@@ -57,6 +58,8 @@ class TelegramStandIn:
         self.token = token
         self.world = World(int(token.split(":", 1)[0]), now, limits, callback_seconds)
         self.client = Client(self.world)
+        self.date_ahead: float | None = 0.0
+        """Seconds by which the `Date` of responses is ahead of the world's time; None: they have none."""
         self._port = port
         self._runner: web.AppRunner | None = None
         self._delivery: asyncio.Task[None] | None = None
@@ -77,6 +80,7 @@ class TelegramStandIn:
         app.router.add_route("*", "/bot{token}/{method}", self._api)
         app.router.add_get("/file/bot{token}/{path:.+}", self._file)
         add_control_routes(app, self.client)
+        app.on_response_prepare.append(self._put_date)
         runner = web.AppRunner(app, handler_cancellation=True, access_log=None, shutdown_timeout=0.5)
         await runner.setup()
         try:
@@ -137,6 +141,12 @@ class TelegramStandIn:
             record.result = result if name != POLLING else len(result)
         _finish(record, started, "ok", None)
         return web.json_response({"ok": True, "result": result})
+
+    async def _put_date(self, _: web.Request, response: web.StreamResponse) -> None:
+        if self.date_ahead is None:
+            response.headers.pop("Date", None)
+        else:
+            response.headers["Date"] = formatdate(self.world.now() + self.date_ahead, usegmt=True)
 
     def _check_token(self, token: str) -> None:
         if ":" not in token:

@@ -142,6 +142,7 @@ async def running_rig(
         proxies=proxies,
         hosts=hosts,
         clock=accounts.clock,
+        steady=asyncio.get_running_loop().time,
         limits=limits,
     )
     recorder = Recorder(

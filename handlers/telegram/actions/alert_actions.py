@@ -167,7 +167,7 @@ class AlertActions:
                 await self._responder.answer(request, alert_text.which_account(who))
                 return
             numbers = (account.number,)
-        left = request.sent_at + lasts - self._clock()
+        left = request.sent_at + lasts - self._context.telegram_clock()
         if left <= timedelta(0):
             await self._responder.answer(request, alert_text.SILENCE_TOO_LATE)
             return

@@ -19,7 +19,8 @@ class Context:
     """Permissions, accounts, their history, and how people are answered.
 
     tasks: for work that continues after an answer; drained at shutdown. region: the country of national numbers,
-    ISO 3166 alpha-2.
+    ISO 3166 alpha-2. telegram_clock: Telegram's time, by which requests and their buttons are dated: unlike our own
+    `clock` it never jumps.
     """
 
     people: People
@@ -29,6 +30,7 @@ class Context:
     tasks: Tasks
     region: str | None
     clock: Callable[[], datetime]
+    telegram_clock: Callable[[], datetime]
 
     def links(self, user: int) -> bool:
         """Return whether a person may link accounts, so that it is offered to them."""

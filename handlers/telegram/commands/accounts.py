@@ -56,7 +56,7 @@ class AccountCommands(Topic):
     ) -> None:
         self._context, self._people = context, context.people
         self._accounts, self._responder = context.accounts, context.responder
-        self._region, self._clock = context.region, context.clock
+        self._region, self._telegram_clock = context.region, context.telegram_clock
         self._actions, self._restoring, self._detail, self._list = actions, restoring, detail, status_list
         self._asked: OrderedDict[tuple[int, int], float] = OrderedDict()
 
@@ -213,13 +213,13 @@ class AccountCommands(Topic):
 
     def _picker(self, request: Request, verb: Verb, accounts: Sequence[Account]) -> Keyboard:
         candidates = [(each, self._accounts.status(each.number)) for each in accounts]
-        return keyboards.picker(verb, candidates, request.user, self._clock())
+        return keyboards.picker(verb, candidates, request.user, self._telegram_clock())
 
     async def offer(self, request: Request, verb: Verb, what: str) -> None:
         """List the accounts for which the command has an effect as choices."""
         offered = pickable(self._accounts, self._people, request.user, verb)
         if offered:
-            keyboard = keyboards.picker(verb, offered, request.user, self._clock())
+            keyboard = keyboards.picker(verb, offered, request.user, self._telegram_clock())
             await self._responder.answer(request, answers.pick(what), keyboard)
         else:
             none = not self._visible(request)

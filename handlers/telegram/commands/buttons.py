@@ -70,7 +70,8 @@ class Buttons:
         topics: Iterable[Topic] = (),
     ) -> None:
         self._context, self._people, self._accounts = context, context.people, context.accounts
-        self._records, self._responder, self._clock = context.records, context.responder, context.clock
+        self._records, self._responder = context.records, context.responder
+        self._clock, self._telegram_clock = context.clock, context.telegram_clock
         self._actions = actions
         self._alert_actions, self._restoring, self._details = alert_actions, restoring, detail
         self._linking = linking
@@ -168,7 +169,7 @@ class Buttons:
         if press.presser is not None and press.until is not None and not request.confirmed:
             if press.presser != request.user:
                 return answers.NOT_YOUR_BUTTON
-            if self._clock().timestamp() > press.until:
+            if self._telegram_clock().timestamp() > press.until:
                 return answers.TOO_LATE
             answer = self._answered.get((request.place.chat, request.message or 0))
             if answer is not None:
@@ -216,7 +217,7 @@ class Buttons:
             return answers.STALE_BUTTON
         verb, page = keyboards.page_of(press.item)
         offered = pickable(self._accounts, self._people, request.user, verb)
-        keyboard = keyboards.picker(verb, offered, request.user, self._clock(), page)
+        keyboard = keyboards.picker(verb, offered, request.user, self._telegram_clock(), page)
         await self._responder.answer(request, answers.pick(keyboards.LABELS[verb].lower()), keyboard)
         return ""
 
@@ -397,7 +398,7 @@ class Buttons:
 
     def _ask(self, request: Request, press: Press, question: str, yes: str) -> None:
         """Ask for confirmation in a new message: the one whose button was pressed remains unchanged."""
-        keyboard = keyboards.confirm(press.verb, press.subject, yes, request.user, self._clock())
+        keyboard = keyboards.confirm(press.verb, press.subject, yes, request.user, self._telegram_clock())
         self._responder.ask(request, question, keyboard)
 
     async def _shown_in_incident(self, request: Request, press: Press) -> Request:

@@ -24,7 +24,7 @@ class OwnershipCommands(Topic):
 
     def __init__(self, context: Context, *, actions: OwnershipActions, choices: AccountCommands) -> None:
         self._people, self._accounts, self._responder = context.people, context.accounts, context.responder
-        self._region, self._clock = context.region, context.clock
+        self._region, self._telegram_clock = context.region, context.telegram_clock
         self._actions, self._choices = actions, choices
 
     async def owner(self, request: Request) -> None:
@@ -138,4 +138,4 @@ class OwnershipCommands(Topic):
         return texts.whose(account, max(0, len(self._actions.owners()) - OFFERED))
 
     def _sure(self, request: Request, account: Account) -> Keyboard:
-        return keyboards.confirm(Verb.REMOVE_SURE, account.number, "Yes, remove", request.user, self._clock())
+        return keyboards.confirm(Verb.REMOVE_SURE, account.number, "Yes, remove", request.user, self._telegram_clock())

@@ -19,7 +19,7 @@ class PeopleCommands(Topic):
     """Who may use the bot, and in which role."""
 
     def __init__(self, context: Context, actions: PeopleActions) -> None:
-        self._actions, self._responder, self._clock = actions, context.responder, context.clock
+        self._actions, self._responder, self._telegram_clock = actions, context.responder, context.telegram_clock
 
     async def people(self, request: Request) -> None:
         """List everybody, show one person by id, or change their role."""
@@ -115,7 +115,7 @@ class PeopleCommands(Topic):
         return texts.confirm_admin(user, await self._actions.name(user))
 
     async def _ask(self, request: Request, verb: Verb, subject: str, question: str) -> None:
-        keyboard = keyboards.confirm(verb, subject, "Yes", request.user, self._clock())
+        keyboard = keyboards.confirm(verb, subject, "Yes", request.user, self._telegram_clock())
         if request.message is None:
             await self._responder.answer(request, question, keyboard)
         else:

@@ -2,6 +2,7 @@
 
 import asyncio
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
@@ -9,6 +10,7 @@ from controller.accounts.reasons import Reason, State
 from tests.handlers.alerts.test_alerts import greet
 from tests.handlers.conftest import running_rig
 from tests.handlers.fakes import ADMIN, BERLIN, FakeAccounts, FakeMessages
+from tests.virtual_time import wall_clock
 
 ASIDE = (Reason.DIALOG, Reason.CONFIRM_NUMBER, Reason.FLAPPING, Reason.WATCHED_IN_PART)
 
@@ -76,5 +78,17 @@ async def test_an_account_that_is_not_there_any_more_needs_nobody(telegram, data
         rig.accounts.move(BERLIN, State.DISCONNECTED, Reason.LOGGED_OUT, alert=Reason.LOGGED_OUT)
         await rig.seen(ADMIN, lambda m: "🚨" in m["text"])
     async with running_rig(telegram, database, messages) as rig:
+        await asyncio.sleep(300)
+        assert not is_open(rig)
+
+
+async def test_a_clock_that_is_set_back_meanwhile_delays_nothing(telegram, database):
+    messages, ahead = FakeMessages(), timedelta(0)
+    await told(telegram, database, messages, Reason.CONFIRM_NUMBER)
+    accounts = FakeAccounts(lambda: wall_clock() + ahead)
+    async with running_rig(telegram, database, messages, accounts) as rig:
+        accounts.put(linked=True, state=State.SUSPENDED, reason=Reason.EXHAUSTED)
+        await asyncio.sleep(10)
+        ahead = timedelta(hours=-1)
         await asyncio.sleep(300)
         assert not is_open(rig)

@@ -3,16 +3,19 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 
 from controller.accounts.reasons import Reason, State
+from handlers.chat.button_codes import CONFIRM_SECONDS
 from handlers.telegram.connection import TelegramConnection
-from storage.database import open_database
+from sandbox.telegram import TelegramStandIn
+from storage.database import Database, open_database
 from tests.handlers.conftest import Rig, running_rig
 from tests.handlers.fakes import ADMIN, BERLIN, STRANGER, FakeAccounts, FakeMessages
+from tests.virtual_time import wall_clock
 from tests.waiting import until
 
 
@@ -285,3 +288,76 @@ async def test_a_question_that_a_crash_cut_short_is_answered_after_it(telegram, 
         _, _, rig = await lives_through(telegram, tmp_path / f"{steps}.sqlite", steps, ask)
         assert any("1 account" in text for text in rig.bot_texts(ADMIN))
         assert not any("I was stopped" in text for text in rig.bot_texts(ADMIN))
+
+
+# --- a host whose clock is wrong --------------------------------------------------------------------------------------
+
+
+class WrongClock:
+    """The host's clock, so far ahead of the true time."""
+
+    def __init__(self, ahead: timedelta) -> None:
+        self.ahead = ahead
+
+    def __call__(self) -> datetime:
+        return wall_clock() + self.ahead
+
+
+@asynccontextmanager
+async def rig_on(clock: WrongClock, telegram: TelegramStandIn, database: Database) -> AsyncIterator[Rig]:
+    async with running_rig(telegram, database, accounts=FakeAccounts(clock)) as rig:
+        rig.accounts.put()
+        yield rig
+
+
+@pytest.mark.parametrize("hours", [1, -1])
+async def test_what_people_send_now_is_not_late_on_a_host_whose_clock_is_wrong(telegram, database, hours):
+    clock = WrongClock(timedelta(hours=hours))
+    async with rig_on(clock, telegram, database) as rig:
+        await rig.say(ADMIN, "/suspend Support Berlin")
+        await until(lambda: rig.accounts.calls == [("suspend", BERLIN)], "it is done")
+
+
+async def test_what_was_sent_before_a_start_is_as_old_as_telegram_says(telegram, database):
+    await telegram.client.send(ADMIN, "/suspend Support Berlin")
+    await asyncio.sleep(200)
+    async with rig_on(WrongClock(timedelta(hours=-1)), telegram, database) as rig:
+        await rig.seen(ADMIN, lambda m: "This came late, 3 min after you sent it" in m["text"])
+        assert rig.accounts.calls == []
+
+
+async def test_a_first_command_is_not_late_on_a_host_that_is_an_hour_ahead(telegram, database):
+    await telegram.client.send(ADMIN, "/suspend Support Berlin")
+    async with rig_on(WrongClock(timedelta(hours=1)), telegram, database) as rig:
+        await until(lambda: rig.accounts.calls == [("suspend", BERLIN)], "it is done")
+
+
+async def test_without_telegram_s_time_the_host_s_counts(telegram, database):
+    telegram.date_ahead = None
+    await telegram.client.send(ADMIN, "/suspend Support Berlin")
+    async with rig_on(WrongClock(timedelta(hours=1)), telegram, database) as rig:
+        await rig.seen(ADMIN, lambda m: "This came late" in m["text"])
+
+
+@pytest.mark.parametrize("hours", [1, -1])
+async def test_a_jump_neither_ends_a_question_nor_keeps_it_open(telegram, database, hours):
+    clock = WrongClock(timedelta(0))
+    async with rig_on(clock, telegram, database) as rig:
+        for seconds, done in ((5, True), (CONFIRM_SECONDS + 5, False)):
+            rig.accounts.calls.clear()
+            question = await rig.answer(ADMIN, "/remove Support Berlin", "?")
+            clock.ahead += timedelta(hours=hours)
+            await asyncio.sleep(seconds)
+            await rig.client.press(question["message_id"], question["buttons"][0][0]["data"], user_id=ADMIN)
+            await asyncio.sleep(2)
+            assert bool(rig.accounts.calls) is done
+            if done:
+                rig.accounts.put()
+
+
+async def test_a_silence_lasts_as_long_as_asked_for_on_a_host_whose_clock_is_wrong(telegram, database):
+    async with rig_on(WrongClock(timedelta(hours=1)), telegram, database) as rig:
+        await rig.say(ADMIN, "/silence all 30m")
+        await rig.seen(ADMIN, lambda m: "no alerts until" in m["text"])
+        (silence,) = rig.service.alerts.silences.active()
+        assert 1790 < (silence.until - rig.accounts.clock()).total_seconds() <= 1801
