@@ -38,8 +38,8 @@ class Messages(Protocol):
     async def references(self, kind: str) -> Sequence[MessageReference]:
         """Return all references of a kind, oldest first."""
 
-    async def upsert(self, kind: str, key: str, *, chat: int, topic: int | None, message: int, shown: str) -> None:
-        """Insert a reference, replacing the one for the same kind, key and chat."""
+    async def upsert(self, kind: str, *keys: str, chat: int, topic: int | None, message: int, shown: str) -> None:
+        """Insert a reference for each key, replacing the one for the same kind, key and chat: all or none."""
 
     async def delete(self, kind: str, key: str, *, chat: int, message: int | None = None) -> None:
         """Delete a reference. message: only if it refers to this message."""

@@ -19,14 +19,18 @@ class MessageStore:
         )
         return [MessageReference(row["key"], row["chat"], row["topic"], row["message"], row["shown"]) for row in rows]
 
-    async def upsert(self, kind: str, key: str, *, chat: int, topic: int | None, message: int, shown: str) -> None:
-        """Insert a reference, replacing the one for the same kind, key and chat. The message is in the chat already."""
+    async def upsert(self, kind: str, *keys: str, chat: int, topic: int | None, message: int, shown: str) -> None:
+        """Insert a reference for each key, replacing the one for the same kind, key and chat, in one transaction.
+
+        The message is in the chat already.
+        """
         sql = (
             "INSERT INTO messages (kind, key, chat, topic, message, shown) VALUES (?, ?, ?, ?, ?, ?)"
             " ON CONFLICT (kind, key, chat) DO UPDATE SET topic = excluded.topic, message = excluded.message,"
             " shown = excluded.shown"
         )
-        await self._database.write(lambda: [(sql, [(kind, key, chat, topic, message, shown)])], urgent=True)
+        rows = [(kind, key, chat, topic, message, shown) for key in keys]
+        await self._database.write(lambda: [(sql, rows)], urgent=True)
 
     async def delete(self, kind: str, key: str, *, chat: int, message: int | None = None) -> None:
         """Delete a reference. message: only if it refers to this message."""

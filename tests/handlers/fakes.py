@@ -280,12 +280,14 @@ class FakeMessages:
     """Message references in memory; like the database, they outlive a process."""
 
     rows: dict[tuple[str, str, int], Kept] = field(default_factory=dict)
+    writes: int = 0
 
     async def references(self, kind: str) -> Sequence[Kept]:
         return [row for (of, _, _), row in self.rows.items() if of == kind]
 
-    async def upsert(self, kind: str, key: str, *, chat: int, topic: int | None, message: int, shown: str) -> None:
-        self.rows[kind, key, chat] = Kept(key, chat, topic, message, shown)
+    async def upsert(self, kind: str, *keys: str, chat: int, topic: int | None, message: int, shown: str) -> None:
+        self.writes += 1
+        self.rows |= {(kind, key, chat): Kept(key, chat, topic, message, shown) for key in keys}
 
     async def delete(self, kind: str, key: str, *, chat: int, message: int | None = None) -> None:
         row = self.rows.get((kind, key, chat))

@@ -5,6 +5,7 @@ is virtual. What a thread does that cannot be interrupted is in test_faults.
 """
 
 import asyncio
+import collections
 import collections.abc
 import contextlib
 import dataclasses
@@ -89,8 +90,11 @@ def sample(hint):  # noqa: C901 - one case for each shape
 def arguments(call):
     """Return a value for each parameter, by name."""
     hints = typing.get_type_hints(call)
-    names = [name for name in inspect.signature(call).parameters if name not in {"self", "database"}]
-    given = {name: sample(hints[name]) for name in names}
+    given = {
+        name: (sample(hints[name]),) if each.kind is each.VAR_POSITIONAL else sample(hints[name])
+        for name, each in inspect.signature(call).parameters.items()
+        if name not in {"self", "database"}
+    }
     if call.__name__ == "add_account":
         given["account"] = dataclasses.replace(given["account"], number=OTHER_NUMBER)
     return given
@@ -102,7 +106,9 @@ def make(store, database):
 
 async def run(store, name, database):
     instance = make(store, database)
-    return await getattr(instance, name)(**arguments(getattr(store, name)))
+    method = getattr(instance, name)
+    given = inspect.BoundArguments(inspect.signature(method), collections.OrderedDict(arguments(getattr(store, name))))
+    return await method(*given.args, **given.kwargs)
 
 
 # --- what goes wrong -------------------------------------------------------------------------------------------------

@@ -30,3 +30,13 @@ async def test_a_reference_is_forgotten_only_while_it_is_that_message(tmp_path):
         assert await chats.references("code") == [MessageReference("a", 1, None, 11, "")]
         await chats.delete("code", "a", chat=1, message=11)
         assert await chats.references("code") == []
+
+
+async def test_the_references_of_a_shared_message_are_stored_at_once(tmp_path):
+    async with open_database(tmp_path / "db") as database:
+        chats = MessageStore(database)
+        await chats.upsert("card", "a", "b", chat=1, topic=None, message=10, shown="x")
+        assert await chats.references("card") == [
+            MessageReference("a", 1, None, 10, "x"),
+            MessageReference("b", 1, None, 10, "x"),
+        ]

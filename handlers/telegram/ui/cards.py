@@ -406,13 +406,13 @@ class Cards:
             if page in self._pages[page.place]:
                 self._pages[page.place].remove(page)  # its room is for another account
             return
-        for number in tuple(page.numbers):
-            if number not in page.numbers or page.message is None:
-                continue  # it has been moved to another message meanwhile
-            kind = ASKED_FOR if (number, chat) in self._guests else KIND
-            await self._messages.upsert(
-                kind, number, chat=chat, topic=page.place.topic, message=page.message, shown=page.shown
-            )
+        for kind in (KIND, ASKED_FOR):
+            # An account may be moved to another message meanwhile, which is then stored after this one.
+            numbers = [number for number in page.numbers if ((number, chat) in self._guests) is (kind == ASKED_FOR)]
+            if numbers and page.message is not None:
+                await self._messages.upsert(
+                    kind, *numbers, chat=chat, topic=page.place.topic, message=page.message, shown=page.shown
+                )
 
     def _text(self, page: _Page) -> Text | None:
         now = self._clock()

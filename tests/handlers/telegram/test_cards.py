@@ -100,6 +100,18 @@ async def test_many_accounts_share_messages(rig: Rig):
     assert len([text for text in rig.bot_texts(ADMIN) if "Account 1" in text or "Account 0" in text]) == OWN_MESSAGE + 4
 
 
+async def test_what_shows_many_accounts_is_stored_in_one_write(telegram: TelegramStandIn, database: Database):
+    messages, accounts = FakeMessages(), FakeAccounts()
+    async with running_rig(telegram, database, messages, accounts) as rig:
+        await greet(rig)
+        numbers = [f"+49151123{number:05}" for number in range(60)]
+        for number in numbers:
+            accounts.put(number, f"Account {number[-3:]}")
+            accounts.move(number, State.CONNECTED, Reason.LINKED)
+        await until(lambda: len(messages.rows) == len(numbers), "all are stored")
+        assert messages.writes <= sent(rig), "each card that is sent or edited costs one visit to the disk"
+
+
 async def test_a_card_that_has_gone_leaves_its_room_to_another(rig: Rig):
     await greet(rig)
     for number in [f"+49151123{number:05}" for number in range(OWN_MESSAGE)]:
