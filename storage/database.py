@@ -167,12 +167,16 @@ class Database:
         each visit costs two switches of threads, which are milliseconds on a busy machine, while all other transactions
         wait. on_commit: called after the commit and before the next transaction begins, even if the caller is no longer
         waiting. urgent: go ahead of whatever else waits. For records of what has happened outside already, such as a
-        message that the chat has: a crash before the commit makes it happen twice.
+        message that the chat has: a crash before the commit makes it happen twice. No statements: no visit.
 
         Raises StorageError, UnknownOutcomeError.
         """
         async with self._transaction(urgent=urgent) as transaction:
             statements, connection = plan(), transaction.connection
+            if not statements:
+                if on_commit is not None:
+                    on_commit()
+                return
             visit: Any = connection._execute  # noqa: SLF001 - what it offers itself is one statement a visit
             raw = connection._conn  # noqa: SLF001
             await _retry_while_locked(

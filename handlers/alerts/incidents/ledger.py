@@ -2,15 +2,21 @@
 
 A change is computed from the current books within the transaction that stores it, and takes effect on commit. A change
 that could not be stored has not happened: the caller repeats it from the books as they are then.
+
+Each commit takes along all changes that wait for the disk at that moment: an alert reaches several chats at once, and
+until it is recorded that a chat has it, a crash makes it come twice there.
 """
 
+import logging
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Protocol
 
 from controller.incidents import Changes, Incident, Note, Silence
 from handlers.alerts.incidents.book import Book, differences
+
+log = logging.getLogger(__name__)
 
 
 class AlertStore(Protocol):
@@ -102,10 +108,38 @@ class Draft:
             self.pictures[note.id] = picture
         self.put(self.book(chat).put_note(note))
 
+    def with_change(self, change: "Change") -> "Draft | None":
+        """Return a draft with a further change; None if that cannot be computed, or stored together with this one."""
+        further = replace(
+            self,
+            changed=dict(self.changed), pictures=dict(self.pictures), topics=list(self.topics), moved=None,
+            gone=list(self.gone),
+        )  # fmt: skip
+        try:
+            change(further)
+        except Exception:
+            log.debug("A change of alerts is left to a transaction of its own", exc_info=True)
+            return None
+        if self.moved is not None and further.moved is not None:
+            return None
+        further.moved = further.moved or self.moved
+        return further
+
     @property
     def last_ids(self) -> tuple[int, int]:
         """The highest ids of an incident and a note."""
         return self._last_incident, self._last_note
+
+
+Change = Callable[[Draft], None]
+
+
+@dataclass(eq=False, slots=True)
+class _Waiting:
+    """A change whose caller waits for the disk. stored: another caller's commit took it along."""
+
+    change: Change
+    stored: bool = False
 
 
 class Ledger:
@@ -116,6 +150,7 @@ class Ledger:
         self._changed = changed
         self._books: dict[int, Book] = {}
         self._last_ids = (0, 0)
+        self._waiting: dict[_Waiting, None] = {}
 
     async def load(self) -> None:
         """Load what an earlier run stored. Raises OSError."""
@@ -138,21 +173,41 @@ class Ledger:
         """Return a chat's book as it is stored."""
         return self._books.get(chat) or Book(chat)
 
-    async def update(self, change: Callable[[Draft], None], *, urgent: bool = False) -> None:
+    async def update(self, change: Change, *, urgent: bool = False) -> None:
         """Store a change, computed from the current books. Raises OSError; then nothing has changed.
 
         urgent: as in `AlertStore.save`.
         """
-        await self.store.save(lambda: self.plan(change), urgent=urgent)
+        waiting = _Waiting(change)
 
-    def plan(self, change: Callable[[Draft], None]) -> Changes:
-        """Return what a change would store. Call it within a transaction, which reports its commit to the result."""
+        def plan() -> Changes:
+            self._waiting.pop(waiting, None)  # what fails now is not stored by the next one
+            return Changes() if waiting.stored else self.plan(change)
+
+        self._waiting[waiting] = None
+        try:
+            await self.store.save(plan, urgent=urgent)
+        finally:
+            self._waiting.pop(waiting, None)
+
+    def plan(self, change: Change) -> Changes:
+        """Return what a change would store, together with those that wait.
+
+        Call it within a transaction, which reports its commit to the result.
+        """
         draft = Draft(self._books, *self._last_ids)
         change(draft)
+        along = []
+        for waiting in self._waiting:
+            if not waiting.stored and (further := draft.with_change(waiting.change)) is not None:
+                draft = further
+                along.append(waiting)
         before = [self._books[chat] for chat in draft.changed if chat in self._books]
         incidents, incidents_gone, notes, notes_gone = differences(before, draft.changed.values())
 
         def committed() -> None:
+            for waiting in along:
+                waiting.stored = True
             self._books.update(draft.changed)
             self._last_ids = draft.last_ids
             if draft.changed:

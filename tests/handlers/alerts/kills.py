@@ -10,7 +10,7 @@ import multiprocessing
 import random
 import sqlite3
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
@@ -156,6 +156,8 @@ class Toll:
     twice: int = 0
     unanswered: int = 0
     """Those of them that the chat took without ever answering: no program could know."""
+    after: int = 0
+    """Those of them that the chat took after the kill, from a connection not yet closed: no program could know."""
     outside: int = 0
     """Alerts that came by the fallback channel."""
     outside_twice: int = 0
@@ -167,7 +169,7 @@ class Toll:
 async def kill_again_and_again(folder: Path, kills: int, seed: int = 1) -> Toll:
     """Kill the process repeatedly at random moments, let it catch up, and count."""
     chance, toll = random.Random(seed), Toll()
-    path = folder / "switchboard.sqlite"
+    path, killed = folder / "switchboard.sqlite", list[float]()
     async with TelegramStandIn() as telegram:
         for chat in CHATS:
             telegram.client.world.private_chat(chat)
@@ -178,13 +180,14 @@ async def kill_again_and_again(folder: Path, kills: int, seed: int = 1) -> Toll:
                 if chance.random() < TAKEN_UNANSWERED:
                     _answer_slowly(telegram, after_taking_one_unanswered=True)
                     await asyncio.sleep(chance.uniform(0.05, 0.4))
+                killed.append(telegram.client.world.now())
                 await _end(process)
             _answer_slowly(telegram)
             toll.kills += 1
             toll.uncertain += _under_way(path)
         async with _process(path, telegram, seconds=0) as process:
             await _ends_well(process)
-        _count(path, telegram, toll)
+        _count(path, telegram, toll, killed)
     return toll
 
 
@@ -287,10 +290,10 @@ def _under_way(path: Path) -> int:
     return marked
 
 
-def _count(path: Path, telegram: TelegramStandIn, toll: Toll) -> None:
+def _count(path: Path, telegram: TelegramStandIn, toll: Toll, killed: Sequence[float]) -> None:
     stored, kept = _stored(path)
     toll.alerts = len(stored)
-    unanswered = _unanswered(telegram)
+    unanswered, after = _unanswered(telegram), _taken_after(telegram, killed)
     for chat in CHATS:
         shown = _shown(telegram, chat)
         told = "\n".join(text for message, text in shown.items() if (chat, message) in kept)
@@ -298,12 +301,23 @@ def _count(path: Path, telegram: TelegramStandIn, toll: Toll) -> None:
         twice = {(chat, message) for message in shown} - kept
         toll.twice += len(twice)
         toll.unanswered += len(twice & unanswered)
+        toll.after += len(twice & after)
 
 
 def _unanswered(telegram: TelegramStandIn) -> set[tuple[int, int]]:
     """Return the messages, a chat and an id each, that were taken and never answered."""
     sent = telegram.client.requests("sendMessage")
     return {(each.result["chat"]["id"], each.result["message_id"]) for each in sent if each.fault == "hang"}
+
+
+def _taken_after(telegram: TelegramStandIn, killed: Sequence[float]) -> set[tuple[int, int]]:
+    """Return the messages, a chat and an id each, that were on their way at a kill and taken after it."""
+    sent = [each for each in telegram.client.requests("sendMessage") if each.outcome == "ok"]
+    return {
+        (each.result["chat"]["id"], each.result["message_id"])
+        for each in sent
+        if any(each.at < kill < each.at + (each.took or 0) for kill in killed)
+    }
 
 
 def _stored(path: Path) -> tuple[list[str], set[tuple[int, int]]]:
