@@ -1,12 +1,13 @@
 """Reliable notifications to admins: troubles of the controller, single lines, and alerts that cannot be stored.
 
 Whatever is stored in time is a regular incident or note. Otherwise it is sent directly, once, without
-buttons, and becomes a regular alert as soon as it can be stored. Its end is an edit of the same message.
+buttons, and becomes a regular alert as soon as it can be stored: by the same message, which does not sound again. Its
+end is an edit of that message.
 """
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from datetime import datetime
 
 from controller.accounts.notices import Transition
@@ -60,10 +61,10 @@ class Announcer:
             if kind is Kind.OVER:  # there is no incident that this could end
                 await self._end_unstored(("", reason), alert_text.unstored_over(reason))
             else:
-                await self._end_unstored(("", reason), alert_text.STORED_BY_NOW)
+                await self._settle_unstored(("", reason))
             if kind is Kind.OVER and reason is Trouble.DATABASE:
                 for key in tuple(self._sent_unstored):
-                    await self._end_unstored(key, alert_text.STORED_BY_NOW)
+                    await self._settle_unstored(key)
         elif kind is Kind.ALERT:
             entry = Entry("", reason, fact.at, detail=detail)
             self._send_unstored(entry, self._audience.of_controller())
@@ -146,14 +147,56 @@ class Announcer:
         messages.append((place.chat, message))
         return True
 
-    async def _end_unstored(self, key: tuple[str, str], html: str) -> None:
-        """Replace what was sent without being stored, if it was; where that is impossible, the end is a new message."""
-        for chat_id, message in self._sent_unstored.pop(key, ()):
-            try:
-                await self._queue.deliver(Lane.ALERTS, chat_id, _edit(chat_id, message, Text(html)))
-            except ChatError as error:
-                log.info("The end of an alert in chat %d is a new message: %s", chat_id, error)
-                await self.notify([Place(chat_id)], html, sounds=False)
+    # --- what was sent without being stored, and is stored by now -----------------------------------------------------
+
+    def sent_unstored(self, chat: int, entries: Iterable[Entry]) -> int | None:
+        """Return the message that told a chat of all these without being stored; None if it knows of one of them only.
+
+        Of several the first: its incident may go on in it.
+        """
+        told = [self._messages((entry.number, entry.reason), chat) for entry in entries]
+        return told[0][0] if told and all(told) else None
+
+    def superseded(self, chat: int, entries: Iterable[Entry], by: int) -> None:
+        """Note that a message is a regular alert of all these now. Returns at once."""
+        for entry in entries:
+            key = entry.number, entry.reason
+            for message in self._messages(key, chat):
+                self._sent_unstored[key].remove((chat, message))
+                if message != by:
+                    what = "replacing what was not stored"
+                    self._tasks.start(self._replace(chat, message, alert_text.STORED_BY_NOW), what)
+
+    def _messages(self, key: tuple[str, str], chat: int) -> list[int]:
+        return [message for there, message in self._sent_unstored.get(key, ()) if there == chat]
+
+    async def _settle_unstored(self, key: tuple[str, str]) -> None:
+        """Replace what was sent without being stored, except where its incident will go on in that message."""
+        left = [each for each in self._sent_unstored.get(key, ()) if self._will_be_sent(key, each[0])]
+        await self._end_unstored(key, alert_text.STORED_BY_NOW, but=left)
+
+    def _will_be_sent(self, key: tuple[str, str], chat: int) -> bool:
+        return any(
+            incident.told_at is None and any((entry.number, entry.reason) == key for entry in incident.open_entries)
+            for incident in self._ledger.book(chat).incidents
+        )
+
+    async def _end_unstored(self, key: tuple[str, str], html: str, *, but: Sequence[tuple[int, int]] = ()) -> None:
+        """Replace what was sent without being stored, if it was. but: messages that stay."""
+        messages = self._sent_unstored.pop(key, ())
+        if but:
+            self._sent_unstored[key] = list(but)
+        for chat, message in messages:
+            if (chat, message) not in but:
+                await self._replace(chat, message, html)
+
+    async def _replace(self, chat_id: int, message: int, html: str) -> None:
+        """Replace a message; where that is impossible, its end is a new one."""
+        try:
+            await self._queue.deliver(Lane.ALERTS, chat_id, _edit(chat_id, message, Text(html)))
+        except ChatError as error:
+            log.info("The end of an alert in chat %d is a new message: %s", chat_id, error)
+            await self.notify([Place(chat_id)], html, sounds=False)
 
 
 def _edit(chat_id: int, message: int, text: Text) -> Callable[[Messenger], Awaitable[None]]:

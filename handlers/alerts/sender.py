@@ -14,6 +14,7 @@ from functools import partial
 
 from controller.incidents import Incident, Note
 from controller.registry import Registry, UnknownAccountError
+from handlers.alerts.announcer import Announcer
 from handlers.alerts.incidents import delivery, incident_text
 from handlers.alerts.incidents.delivery import Action, Edit, OpenTopic, Remind, Send, Withdraw
 from handlers.alerts.incidents.ledger import Draft, Ledger
@@ -52,6 +53,7 @@ class ChatState:
     policy: AlertPolicy
     no_topics: Callable[[str], None]
     """Called with the error if topics cannot be opened there."""
+    announcer: Announcer
 
 
 class Sender:
@@ -116,6 +118,8 @@ class Sender:
         await self._record(incident, lambda now: delivery.set_aside(now, action, self._clock(), self._policy))
 
     async def _send(self, chat: Messenger, incident: Incident, action: Send) -> None:
+        if action.part == 0 and await self._goes_on_in_unstored(incident):
+            return
         place = Place(self._chat, incident.topic)
         if not await self._record(incident, lambda now: delivery.sending(now, action)):
             return  # it ended before it was sent, during a silence
@@ -126,14 +130,45 @@ class Sender:
                 raise
             await self._forget_topic(incident)
             return
+        await self._record_sent(
+            incident,
+            lambda now, at: delivery.with_news(delivery.sent(now, action, message, at, self._policy), incident),
+        )
+        self._state.announcer.superseded(self._chat, incident.open_entries, message)
+
+    async def _goes_on_in_unstored(self, incident: Incident) -> bool:
+        """Let an incident go on in the message that told all of it before it could be stored, if there is one.
+
+        That has made its sound. It is edited at once.
+        """
+        announcer, message = self._state.announcer, None
+
+        def told(now: Incident, at: datetime) -> Incident:
+            nonlocal message
+            message = None if now.told_at is not None else announcer.sent_unstored(self._chat, now.open_entries)
+            if message is None:
+                return now
+            unknown = Send(0, Text(""), silent=True)
+            return replace(delivery.sent(now, unknown, message, at, self._policy), edited_at=None)
+
+        if announcer.sent_unstored(self._chat, incident.open_entries) is None:
+            return False
+        await self._record_sent(incident, told)
+        if message is not None:
+            announcer.superseded(self._chat, incident.open_entries, message)
+        return message is not None
+
+    async def _record_sent(self, incident: Incident, change: Callable[[Incident, datetime], Incident]) -> None:
+        """Record what was sent of the current incident, which may differ by now."""
 
         def record(draft: Draft) -> None:
             book, at = draft.book(self._chat), self._clock()
             if (now := book.get(incident.id)) is None:
                 return
-            after = delivery.with_news(delivery.sent(now, action, message, at, self._policy), incident)
+            after = change(now, at)
+            first = now.told_at is None and after.told_at is not None
             book = book.put(after)
-            draft.put(book.superseded_by(after, at) if now.told_at is None else book)
+            draft.put(book.superseded_by(after, at) if first else book)
 
         await self._ledger.update(record, urgent=True)
 

@@ -95,6 +95,7 @@ class Alerts:
             looks_at=lambda chat: chat < 0 or chat == recipients.alert_chat,
             offers=self._offers,
             reader_of=audience.reader,
+            announcer=self.announcer,
         )
 
     async def load(self) -> None:

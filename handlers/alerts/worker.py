@@ -15,6 +15,7 @@ from functools import partial
 
 from controller.incidents import Incident, Note
 from controller.registry import Registry
+from handlers.alerts.announcer import Announcer
 from handlers.alerts.incidents import delivery
 from handlers.alerts.incidents.book import Book
 from handlers.alerts.incidents.delivery import Action, Edit, OpenTopic, Remind, Send
@@ -66,6 +67,7 @@ class Context:
     looks_at: Callable[[int], bool]
     offers: Offers
     reader_of: Callable[[int], Reader]
+    announcer: Announcer
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +123,15 @@ class Worker:
         """Incidents without pending actions. Books are immutable: a changed incident is a new object."""
         self._refusals: dict[tuple[int, str], _Refusals] = {}
         self._sender = Sender(
-            ChatState(chat, context.accounts, context.ledger, context.clock, self.policy, self._no_topics)
+            ChatState(
+                chat,
+                context.accounts,
+                context.ledger,
+                context.clock,
+                self.policy,
+                self._no_topics,
+                context.announcer,
+            )
         )
         self._gone = gone
 

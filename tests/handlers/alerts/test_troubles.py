@@ -1,8 +1,12 @@
 """Rejected alerts, unreachable chats, topics without permission, stalled disks, clocks set back."""
 
 import asyncio
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
@@ -11,7 +15,7 @@ from controller.troubles import Trouble
 from handlers.alerts.incidents.policy import AlertPolicy
 from storage.database import open_database
 from tests.handlers.alerts.storms import connected, from_bot, now, rigged, sounds
-from tests.handlers.alerts.test_alerts import greet, log_out, sounding
+from tests.handlers.alerts.test_alerts import first_text, greet, log_out, sounding
 from tests.handlers.conftest import QUICK, running_rig
 from tests.handlers.fakes import ADMIN, BERLIN, OPERATOR, PARIS, SECOND_ADMIN, FakeAccounts, FakeMessages
 from tests.virtual_time import run_virtual, wall_clock
@@ -288,12 +292,76 @@ async def test_an_alert_that_cannot_be_stored_is_told_at_once_and_is_an_alert_la
             assert not alert["silent"]
             assert not alert["buttons"], "nothing can be pressed that would be stored"
             await rig.seen(admin, lambda m: "he database cannot be written" in m["text"])
+            told = alert["message_id"]
         log_out(rig)
         refusing.clear()
-        alert = await rig.seen(ADMIN, lambda m: "🚨 Support Berlin: logged out" in m["text"] and m["buttons"])
+        alert = await rig.seen(SECOND_ADMIN, lambda m: "🚨 Support Berlin: logged out" in m["text"] and m["buttons"])
+        assert alert["message_id"] == told, "what has sounded becomes the alert that is stored"
+        said = [text for text in rig.bot_texts(SECOND_ADMIN) if "🚨 Support Berlin: logged out" in text]
+        assert len(said) == 1
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Lock the database, as another program may."""
+    with closing(sqlite3.connect(path, isolation_level=None, timeout=0)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        yield
+
+
+@pytest.mark.parametrize("seconds", [3, 7, 12, 17, 40])
+async def test_a_locked_database_makes_each_alert_sound_once(telegram, tmp_path, monkeypatch, seconds):
+    monkeypatch.setattr("storage.database._THREAD_BUSY_SECONDS", 0.0)  # each attempt takes real time
+    path = tmp_path / "locked.sqlite"
+    async with open_database(path) as database, running_rig(telegram, database, alert_policy=BRISK) as rig:
+        await greet(rig)
+        rig.accounts.put()
+        with locked(path):
+            log_out(rig)
+            await asyncio.sleep(seconds)
+        alert = await rig.seen(ADMIN, lambda m: "ogged out by its phone" in m["text"] and m["buttons"])
+        await asyncio.sleep(60)
+        for admin in (ADMIN, SECOND_ADMIN):
+            heard = [first_text(m) for m in sounding(rig, admin)]
+            assert len([text for text in heard if "Support Berlin: logged out" in text]) == 1, heard
+            assert len([text for text in heard if "he database cannot be written" in text]) <= 1, heard
+        await rig.press(alert, "Acknowledge")
+
+
+async def test_a_trouble_whose_storing_took_too_long_sounds_once(rig, database, monkeypatch):
+    monkeypatch.setattr("handlers.alerts.announcer.STORED_WITHIN", 0.3)
+    await greet(rig)
+    heard = len(sounding(rig, ADMIN))
+    async with database.transaction():
+        await rig.service.raise_trouble(Trouble.DISK, "2 MiB are left")
+        first = await rig.seen(ADMIN, lambda m: "🚨" in m["text"] and not m["buttons"])
+    alert = await rig.seen(ADMIN, lambda m: "🚨" in m["text"] and m["buttons"])
+    await asyncio.sleep(30)
+    assert alert["message_id"] == first["message_id"]
+    assert len(sounding(rig, ADMIN)) == heard + 1
+    await rig.service.clear_trouble(Trouble.DISK)
+    await rig.seen(ADMIN, lambda m: m["message_id"] == first["message_id"] and m["text"].startswith("✅"))
+
+
+async def test_an_alert_that_comes_beside_one_that_was_not_stored_sounds_all_the_same(
+    telegram, database, refusing, monkeypatch
+):
+    monkeypatch.setattr("controller.recorder.RETRY_SECONDS", 5.0)
+    async with running_rig(telegram, database, alert_policy=BRISK) as rig:
+        await greet(rig)
+        rig.accounts.put()
+        rig.accounts.put(PARIS, "Sales Paris")
+        refused = rig.client.fail("400", description="Bad Request: SOMETHING_NEW", chat_id=ADMIN, text="Sales Paris")
+        refusing.set()
+        log_out(rig)
+        log_out(rig, PARIS)
+        await rig.seen(ADMIN, lambda m: "🚨 Support Berlin: logged out" in m["text"])
+        await until(lambda: refused.hits, "the other does not arrive")
+        rig.client.heal(refused.number)
+        refusing.clear()
+        alert = await rig.seen(ADMIN, lambda m: "2 accounts need you" in m["text"])
+        assert not alert["silent"]
         await rig.seen(ADMIN, lambda m: "a newer message tells how it is" in m["text"])
-        said = lambda: [text for text in rig.bot_texts(ADMIN) if "🚨 Support Berlin: logged out" in text]
-        await until(lambda: len(said()) == 1, "only the alert that is stored says so")
 
 
 async def test_what_cannot_be_stored_is_no_louder_than_what_can(telegram, database, refusing):
