@@ -141,6 +141,11 @@ class Database:
         self._turn = _Turns()
         self._rolling_back: asyncio.Task[None] | None = None
         self.path = path
+        self._file = _identity(path)
+
+    def is_in_place(self) -> bool:
+        """Return whether what is written is still found at `path`: its file may be moved, replaced or deleted."""
+        return _identity(self.path) == self._file
 
     @contextlib.asynccontextmanager
     async def transaction(self) -> AsyncIterator[aiosqlite.Connection]:
@@ -233,6 +238,15 @@ class Database:
             log.debug(
                 "Nothing could be rolled back: %s", error
             )  # SQLite has rolled back by itself, or the connection is closed
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    """Return what tells a file from any other; None if there is none."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 @dataclass(slots=True)

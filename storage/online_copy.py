@@ -7,7 +7,7 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
-from storage.database import BUSY_SECONDS, NewerDatabaseError, StorageError
+from storage.database import BUSY_SECONDS, NewerDatabaseError, StorageError, is_transient
 from storage.migrations import MIGRATIONS
 
 
@@ -22,9 +22,9 @@ def copy_database(source: Path, target: Path) -> None:
             here.backup(there)
             there.execute("PRAGMA journal_mode = DELETE")  # a single file, whatever the source's journal mode
     except sqlite3.Error as error:
-        raise StorageError(f"{source}: {error}") from error
+        raise StorageError(f"{source}: {error}", transient=is_transient(error)) from error
     except OSError as error:
-        raise StorageError(f"{target}: {error.strerror}") from error
+        raise StorageError(f"{target}: {error.strerror}", transient=is_transient(error)) from error
 
 
 def check_copy(path: Path) -> None:

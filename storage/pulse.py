@@ -4,6 +4,7 @@ Each beat is written and read back, as proof that the database works; at the nex
 was being watched.
 """
 
+import asyncio
 import sqlite3
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -56,7 +57,7 @@ class PulseRecords:
         return self._before
 
     async def beat(self, at: datetime) -> None:
-        """Write a beat and read it back. Raises StorageError also if the two differ."""
+        """Write a beat and read it back. Raises StorageError also if they differ or the file was moved."""
         await self.last()
         await self._write(at, self._ended)
 
@@ -76,6 +77,11 @@ class PulseRecords:
         read = [tuple(row) for row in await self._database.rows(f"SELECT {_COLUMNS} FROM pulse")]  # noqa: S608 - ours
         if read != [written]:
             raise StorageError(f"{self._database.path}: what was written is not what is read", transient=True)
+        if not await asyncio.to_thread(self._database.is_in_place):
+            raise StorageError(
+                f"{self._database.path}: the file was removed or replaced, so nothing of now outlives this run:"
+                " put it back, and start again"
+            )
 
 
 def _last_run(row: sqlite3.Row) -> LastRun | None:

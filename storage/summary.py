@@ -23,12 +23,17 @@ class AccountSummary:
     since: str
 
 
+def open_read_only(path: Path, patience: float) -> sqlite3.Connection:
+    """Open a database that exists, whatever signs are in its path. patience: seconds for another process's lock."""
+    return sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=patience)
+
+
 def read_summaries(path: Path) -> Sequence[AccountSummary]:
     """Read all accounts, oldest first. Raises StorageError."""
     if not path.is_file():
         raise StorageError(f"{path}: there is no database here; is DATA_DIR right?")
     try:
-        with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=5)) as connection:
+        with closing(open_read_only(path, 5)) as connection:
             rows = connection.execute(
                 "SELECT number, name, wanted, linked, state, reason, since FROM accounts ORDER BY added_at, rowid"
             ).fetchall()
@@ -45,7 +50,7 @@ def read_proxies(path: Path) -> Sequence[StoredProxy]:
     if not path.is_file():
         return []
     try:
-        with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=5)) as connection:
+        with closing(open_read_only(path, 5)) as connection:
             if not connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'account_proxies'").fetchall():
                 return []  # of an earlier version
             rows = connection.execute(

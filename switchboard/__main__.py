@@ -6,18 +6,21 @@ locked database, a full disk, a backup that lacks a session), which are worth a 
 
 import argparse
 import asyncio
+import errno
 import gc
+import io
 import logging
 import os
+import signal
 import sys
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from controller.driver import DriverError
 from switchboard.data_dir import DataDirError, lock_data_dir
-from switchboard.logs import logs_json, one_line, redacted, set_up_logging
+from switchboard.logs import hide, logs_json, one_line, redacted, set_up_logging
 from switchboard.settings import (
     SettingsError,
     choose_env_file,
@@ -32,30 +35,61 @@ EXIT_LATER = 75
 EXIT_BUG = 1
 
 _OF_THE_SYSTEM = {OSError, PermissionError, FileNotFoundError, ConnectionError, BlockingIOError, InterruptedError}
-"""Errors without a message of ours: a bug, unless they are transient."""
+"""Errors without a message of ours: a bug, unless they are transient or about rights."""
+_RIGHTS = {errno.EACCES, errno.EPERM, errno.EROFS}
+
+
+class _InterruptedError(KeyboardInterrupt):
+    """A signal ended a command that does not serve: what it has begun is cleaned up."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run what the command line requests; return the exit code."""
     os.umask(0o077)
     set_up_logging("INFO", "console")  # until the settings are read
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # a name that the terminal cannot show
     args = _parser().parse_args(argv)
     command: Callable[[argparse.Namespace], int] = args.run
     try:
         try:
             choose_env_file(args.env_file)
-            return command(args)
+            with _signals_interrupt():
+                return command(args)
         except (SettingsError, DriverError, OSError) as error:
             return _ended_by(error)
+    except KeyboardInterrupt as interruption:
+        if command is _serve:  # before anything was begun that would have to be ended
+            return 0
+        sys.stderr.write(f"{str(interruption) or 'SIGINT'}: interrupted\n")
+        return EXIT_LATER
     except Exception:
         logging.getLogger("switchboard").exception("A bug ended the program")  # the log redacts secrets
         return EXIT_BUG
 
 
+@contextmanager
+def _signals_interrupt() -> Iterator[None]:
+    """Let SIGTERM and SIGHUP end a command as SIGINT does. Whoever serves has handlers of its own."""
+
+    def interrupt(number: int, _: object) -> None:
+        raise _InterruptedError(signal.Signals(number).name)
+
+    numbers = [each for each in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(each) is signal.SIG_DFL]
+    for each in numbers:
+        signal.signal(each, interrupt)
+    try:
+        yield
+    finally:
+        for each in numbers:
+            signal.signal(each, signal.SIG_DFL)
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="switchboard", description="Keeps your WhatsApp accounts linked.")
     parser.add_argument("--version", action="version", version=f"switchboard {_version()}")
-    parser.add_argument("--env-file", type=Path, metavar="FILE", help="where settings are, if not in .env here")
+    where = "where settings are, if not in .env here"
+    parser.add_argument("--env-file", type=Path, metavar="FILE", help=where)
     parser.set_defaults(run=_serve)
     commands = parser.add_subparsers(metavar="COMMAND")
     each = commands.add_parser("check", help="look whether everything is there that the program needs")
@@ -90,6 +124,8 @@ def _parser() -> argparse.ArgumentParser:
     each = commands.add_parser("restore-backup", help="restore a backup into an empty DATA_DIR")
     each.add_argument("file", type=Path, help="as `backup` made it")
     each.set_defaults(run=_restore_backup)
+    for each in commands.choices.values():  # behind the command, too
+        each.add_argument("--env-file", type=Path, metavar="FILE", help=where, default=argparse.SUPPRESS)
     return parser
 
 
@@ -97,6 +133,7 @@ def _serve(_: argparse.Namespace) -> int:
     set_up_logging("INFO", log_format())
     settings = read_settings()
     set_up_logging(settings.log_level, settings.log_format, full_numbers=settings.log_full_numbers)
+    hide(settings.secrets())
     gc.disable()  # modules loaded at start stay: collecting them again and again takes a tenth of the start
     from controller.chromium.profile.names import ProfileError
     from handlers.chat.errors import TokenRefusedError
@@ -232,13 +269,16 @@ def _ended_by(error: Exception) -> int:
     """Explain in one line what ended the program; return whether a person must fix it, rather than time."""
     from storage.database import StorageError, is_transient
 
-    if type(error) in _OF_THE_SYSTEM and not is_transient(error):
+    if type(error) in _OF_THE_SYSTEM and not is_transient(error) and getattr(error, "errno", None) not in _RIGHTS:
         raise error
     transient = error.transient if isinstance(error, DataDirError | StorageError) else is_transient(error)
+    text = str(error)
+    if type(error) in _OF_THE_SYSTEM and isinstance(error, OSError) and error.filename is not None:
+        text = f"{error.filename}: {error.strerror}"
     if logs_json():
-        logging.getLogger("switchboard").critical("%s", error)
+        logging.getLogger("switchboard").critical("%s", text)
     else:
-        sys.stderr.write(f"{one_line(redacted(str(error)))}\n")
+        sys.stderr.write(f"{one_line(redacted(text))}\n")
     return EXIT_LATER if transient else EXIT_MEND
 
 

@@ -7,6 +7,7 @@ redirect our writing, a database of theirs), is refused before anything in it is
 import errno
 import fcntl
 import os
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -44,7 +45,7 @@ def _lock(data_dir: Path) -> int:
     try:
         data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         _refuse_others(data_dir, data_dir.stat())
-        data_dir.chmod(0o700)  # from here on nobody else can put anything there
+        _close_to_others(data_dir)
         for path in _entries(data_dir):
             with suppress(FileNotFoundError):  # a browser of an earlier run may be deleting files
                 _refuse_others(path, path.lstat())
@@ -62,6 +63,20 @@ def _lock(data_dir: Path) -> int:
             f"DATA_DIR {data_dir} cannot be used: {where}{error.strerror}", transient=is_transient(error)
         ) from error
     return lock
+
+
+def _close_to_others(data_dir: Path) -> None:
+    """From here on nobody else can put anything there, root and a group that root gave it to excepted."""
+    try:
+        data_dir.chmod(0o700)
+    except PermissionError:
+        found = data_dir.stat()
+        if found.st_uid != 0 or os.geteuid() == 0:
+            raise
+        if found.st_mode & stat.S_IWOTH:  # a volume that is root's: Kubernetes gives it to a group (fsGroup)
+            raise DataDirError(
+                f"DATA_DIR {data_dir} belongs to root, and everybody may write there: chmod o-w, or chown it"
+            ) from None
 
 
 def _take(lock: int, data_dir: Path) -> None:

@@ -11,6 +11,7 @@ import logging
 import re
 import sys
 import threading
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from types import TracebackType
 from typing import TypeAlias
@@ -29,6 +30,10 @@ _NUMBERS = (
     re.compile(r"(?<!\d)\d{3,11}(\d{4})(?=(?::\d+)?@(?:c\.us|s\.whatsapp\.net|lid))"),
 )
 """Phone numbers as libraries write them: in a WhatsApp address, or with a plus."""
+_hidden: list[str] = []
+"""Secrets of the settings, the longest first."""
+_LEAST_HIDDEN = 6
+"""Characters; something shorter would be found within other words."""
 _UNSEEN = (*range(0x20), *range(0x7F, 0xA0), 0x61C, 0x200E, 0x200F, *range(0x2028, 0x202F), *range(0x2066, 0x206A))
 """Control characters of terminals, line ends, and characters that change the writing direction."""
 _VISIBLE = {sign: (f"\\x{sign:02x}" if sign <= 0xFF else f"\\u{sign:04x}") for sign in _UNSEEN}  # noqa: PLR2004 - a byte
@@ -47,10 +52,17 @@ _Raised: TypeAlias = (
 )  # what sys.exc_info() returns
 
 
+def hide(secrets: Iterable[str]) -> None:
+    """Remove these texts, too, from whatever is logged from now on: a library may quote an address or a password."""
+    _hidden[:] = sorted({*_hidden, *(each for each in secrets if len(each) >= _LEAST_HIDDEN)}, key=len, reverse=True)
+
+
 def redacted(text: str) -> str:
-    """Remove every token and linking code from text, and mask numbers in paths of accounts."""
+    """Remove every token, linking code and hidden secret from text, and mask numbers in paths of accounts."""
     for secret, instead in _SECRETS:
         text = secret.sub(instead, text)
+    for known in _hidden:
+        text = text.replace(known, "<secret>")
     return text
 
 

@@ -5,6 +5,7 @@ A wrong value is one clear line naming the variable. Part of the composition roo
 
 import os
 import shlex
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeVar, get_args
 from urllib.parse import urlsplit
@@ -19,7 +20,7 @@ from controller.accounts.policy import Dialogs, Policy, Takeover
 from controller.network.proxy import Proxy, parse_proxy
 from handlers.chat.destination import Destination, parse_destination
 from switchboard.monitoring.address import Address, parse_address
-from switchboard.settings_files import defaults_for, find_env_file, trimmed, unknown_names
+from switchboard.settings_files import defaults_for, find_env_file, parts_of_secret, trimmed, unknown_names
 
 Seconds = Annotated[float, Field(ge=0, le=366 * 86400, allow_inf_nan=False)]
 Period = Annotated[float, Field(gt=0, le=366 * 86400, allow_inf_nan=False)]
@@ -270,6 +271,13 @@ class Settings(HostSettings):
                 "accounts that are well would be taken for stale"
             )
         return self
+
+    def secrets(self) -> Iterator[str]:
+        """Yield whatever must never be shown: each secret, and the parts of one that is an address."""
+        for value in (getattr(self, name) for name in type(self).model_fields):
+            for each in value if isinstance(value, tuple) else (value,):
+                if isinstance(each, SecretStr):
+                    yield from parts_of_secret(each.get_secret_value())
 
     def policy(self) -> Policy:
         """Return the lifecycle's policy."""

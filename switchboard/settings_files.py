@@ -5,9 +5,10 @@ The settings themselves are in `settings`.
 
 import difflib
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 from dotenv import dotenv_values
 
@@ -19,6 +20,8 @@ SYSTEM_DATA_DIR = Path("/var/lib/switchboard")
 
 _ALIKE_IN_FILE, _ALIKE_AROUND = 0.75, 0.87
 """Similarity (0 to 1) above which a name counts as misspelt. The environment also has other programs' names."""
+_LIKE_A_KEY = 16
+"""Characters of a path or query that may hold a key; a shorter one, such as a topic, is a word that logs have too."""
 _OTHERS = ("PLAYWRIGHT_", "PW_", "PTB_", "CHROME_", "CHROMIUM_FLAGS", "PYTHON", "SSL_", "LC_")
 
 
@@ -41,6 +44,20 @@ def trimmed(text: str, *, quotes: bool = True) -> str:
     if quotes and len(text) > 1 and text[0] == text[-1] and text[0] in "\"'" and text[0] not in inner:
         return inner.strip()
     return text
+
+
+def parts_of_secret(secret: str) -> Iterator[str]:
+    """Yield a secret and, if it is an address, what a library may quote of it: user, password, path, query."""
+    yield secret
+    _, is_address, rest = secret.partition("://")
+    if not is_address:
+        return
+    login, has_login, place = rest.rpartition("@")
+    if has_login:
+        yield login
+        password = login.partition(":")[2]
+        yield from (password, unquote(password))
+    yield from (part for part in place.partition("/")[2].split("?") if len(part) >= _LIKE_A_KEY)
 
 
 def defaults_for(env_file: Path | None) -> dict[str, Any]:

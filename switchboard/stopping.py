@@ -35,9 +35,10 @@ class StopRequested(Exception):  # noqa: N818 - not an error: somebody requested
 
 
 class Stopping:
-    """SIGINT, SIGTERM and SIGHUP request an orderly stop; a second one ends the program at once (L15).
+    """SIGINT, SIGTERM, SIGQUIT and SIGHUP request an orderly stop; a second one ends the program at once (L15).
 
-    Create it inside a running loop. SIGHUP is left alone if it is ignored (nohup).
+    A second SIGHUP does not: a terminal or a log rotation sends it without meaning that. SIGUSR1 and SIGUSR2, which
+    would end the program, mean nothing. Create it inside a running loop. SIGHUP is left alone if it is ignored (nohup).
     """
 
     def __init__(self) -> None:
@@ -48,9 +49,11 @@ class Stopping:
         self._first_at: float | None = None
         self._interrupting: asyncio.Timeout | None = None
         self._step = "the start"
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGQUIT, signal.SIGHUP):
             if signal.getsignal(number) is not signal.SIG_IGN or number is not signal.SIGHUP:
                 self._loop.add_signal_handler(number, self._take, number)
+        for number in (signal.SIGUSR1, signal.SIGUSR2):
+            self._loop.add_signal_handler(number, log.info, "%s: it means nothing here", number.name)
 
     def begin(self) -> None:
         """Start the clock, if it is not running: a stop that nobody requested must end, too."""
@@ -100,10 +103,12 @@ class Stopping:
             self.asked.set()
             if self._interrupting is not None:
                 self._interrupting.reschedule(self._loop.time())
+        elif number is signal.SIGHUP:
+            log.info("SIGHUP: stopping already")
         elif self._first_at is not None and self._loop.time() - self._first_at >= SAME_SIGNAL:
             log.warning("A second signal: ending at once")
-            signal.signal(number, signal.SIG_DFL)
-            signal.raise_signal(number)
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
+            signal.raise_signal(signal.SIGTERM)  # that of SIGQUIT would dump the memory, with all secrets
 
     def _end_at_once(self) -> None:
         """Kill the process and its browsers from a separate thread: the loop, or logging, may be what hangs."""

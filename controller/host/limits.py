@@ -21,9 +21,12 @@ MIB = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class _Files:
-    """File names of a cgroup controller in one version of control groups. Words are keys of lines `key value`."""
+    """File names of a cgroup controller in one version of control groups. Words are keys of lines `key value`.
 
-    limit: str
+    limits: the lowest counts. Beyond memory.high nothing is killed, but all is slowed down until it does not answer.
+    """
+
+    limits: tuple[str, ...]
     used: str
     stat: str
     reclaimable: tuple[str, ...]
@@ -32,14 +35,15 @@ class _Files:
 
 
 _MEMORY_V2 = _Files(
-    "memory.max", "memory.current", "memory.stat", ("inactive_file", "active_file", "slab_reclaimable"),
+    ("memory.max", "memory.high"), "memory.current", "memory.stat",
+    ("inactive_file", "active_file", "slab_reclaimable"),
     "memory.events", "oom_kill",
 )  # fmt: skip
 _MEMORY_V1 = _Files(
-    "memory.limit_in_bytes", "memory.usage_in_bytes", "memory.stat", ("total_inactive_file", "total_active_file"),
+    ("memory.limit_in_bytes",), "memory.usage_in_bytes", "memory.stat", ("total_inactive_file", "total_active_file"),
     "memory.oom_control", "oom_kill",
 )  # fmt: skip
-_PIDS = _Files("pids.max", "pids.current", "", (), "pids.events", "max")
+_PIDS = _Files(("pids.max",), "pids.current", "", (), "pids.events", "max")
 
 
 @dataclass(slots=True)
@@ -74,7 +78,7 @@ class HostLimits:
         groups = control_groups(self.proc)
         self._memory, self._memory_files = groups.get("memory", []), _MEMORY_V1
         unified = groups.get("", [])
-        if not any((folder / _MEMORY_V1.limit).exists() for folder in self._memory):
+        if not any((folder / _MEMORY_V1.limits[0]).exists() for folder in self._memory):
             self._memory, self._memory_files = unified, _MEMORY_V2
         self._pids = groups.get("pids") or unified
         self._kills, self._refusals = _Counter(self._count_kills()), _Counter(self._count_refusals())
@@ -171,13 +175,17 @@ def _levels(mount: Path, root: str, path: str) -> list[Path]:
 
 
 def _limits(folders: list[Path], files: _Files) -> list[int]:
-    return [limit for folder in folders if (limit := _number(folder / files.limit)) is not None]
+    return [limit for folder in folders for limit in _limits_of(folder, files)]
+
+
+def _limits_of(folder: Path, files: _Files) -> list[int]:
+    return [limit for name in files.limits if (limit := _number(folder / name)) is not None]
 
 
 def _free(folders: list[Path], files: _Files) -> list[int]:
     free = []
     for folder in folders:
-        limit, used = _number(folder / files.limit), _number(folder / files.used)
+        limit, used = min(_limits_of(folder, files), default=None), _number(folder / files.used)
         if limit is not None and used is not None:
             reclaimable = sum(sum(_read([folder], files.stat, key)) for key in files.reclaimable)
             free.append(max(0, limit - max(0, used - reclaimable)))

@@ -5,7 +5,7 @@ Plain text without HTML. `handlers.texts.answers` composes complete messages.
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, tzinfo
+from datetime import UTC, datetime, tzinfo
 from enum import Enum, auto, unique
 
 from controller.accounts.model import Stage
@@ -376,8 +376,23 @@ class _Zone:
 
 
 def use_time_zone(zone: tzinfo | None) -> None:
-    """Show times in this zone from now on; None for the machine's."""
+    """Show and read times in this zone from now on; None for the machine's."""
     _Zone.of_people = zone
+
+
+def to_local(at: datetime) -> datetime:
+    """Return a time as people's clocks and calendars show it, without a zone."""
+    return at.astimezone(_Zone.of_people).replace(tzinfo=None)
+
+
+def from_local(shown: datetime) -> datetime:
+    """Return the time (UTC) at which people's clocks show this one; the first if they show it twice."""
+    return (shown if _Zone.of_people is None else shown.replace(tzinfo=_Zone.of_people)).astimezone(UTC)
+
+
+def zone_name(at: datetime) -> str:
+    """Return the name of people's time zone at a time, such as `CET`."""
+    return f"{at.astimezone(_Zone.of_people):%Z}"
 
 
 def clock(at: datetime, now: datetime, *, seconds: bool = False) -> str:

@@ -95,9 +95,11 @@ def create_backup(
 def _refuse(data_dir: Path, target: Path) -> None:
     if not (data_dir / DATABASE).is_file():
         raise BackupError(f"DATA_DIR {data_dir} holds no {DATABASE}: there is nothing to back up")
-    owner = data_dir.stat().st_uid
-    if owner != os.geteuid():
-        raise BackupError(f"DATA_DIR {data_dir} belongs to uid {owner}: make the backup as that user")
+    owners = {data_dir.stat().st_uid, (data_dir / DATABASE).stat().st_uid} - {os.geteuid(), 0}
+    if not owners and (data_dir / DATABASE).stat().st_uid != os.geteuid():
+        owners = {0}  # a volume that is root's may hold our database, and not the other way round
+    if owners:
+        raise BackupError(f"DATA_DIR {data_dir} belongs to uid {min(owners)}: make the backup as that user")
     if target.exists():
         raise BackupError(f"{target} exists already: a backup never replaces a file")
     if not target.parent.is_dir():

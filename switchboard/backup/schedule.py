@@ -26,6 +26,7 @@ FIRST_SECONDS = 300.0
 
 _TIME = "%Y%m%dT%H%M%SZ"
 _NAME = re.compile(r"switchboard-(\d{8}T\d{6}Z)\.tar\.gz(\.age)?")
+_UNFINISHED = re.compile(rf"\.{_NAME.pattern}\.[0-9a-f]{{8}}\.part")
 
 
 class BackupSchedule:
@@ -56,7 +57,7 @@ class BackupSchedule:
                     due_in = EVERY.total_seconds()
                 await asyncio.sleep(min(due_in, RETRY_SECONDS))
             except OSError as error:
-                await self._tell(str(error))
+                await self._tell(str(error) if error.strerror is None else f"BACKUP_DIR: {error.strerror}")
                 await asyncio.sleep(RETRY_SECONDS)
             except Exception:
                 log.exception("A backup ended by a bug")
@@ -64,6 +65,9 @@ class BackupSchedule:
                 await asyncio.sleep(RETRY_SECONDS)
 
     def _due_in(self) -> float:
+        self._folder.mkdir(
+            mode=0o700, exist_ok=True
+        )  # without its parents: one that is no disk of its own is a mistake
         now = self._clock()
         # One dated in the future was made while the clock was ahead, and proves nothing.
         ages = [now - at for at, _ in backups_in(self._folder) if at <= now]
@@ -99,7 +103,10 @@ def backups_in(folder: Path) -> list[tuple[datetime, Path]]:
 
 
 def remove_old(folder: Path, now: datetime) -> None:
-    """Delete all but the latest ones; those dated in the future first."""
+    """Delete all but the latest ones, those dated in the future first, and what killed runs left unfinished."""
+    for path in folder.iterdir():
+        if _UNFINISHED.fullmatch(path.name):
+            path.unlink(missing_ok=True)
     found = sorted(backups_in(folder), key=lambda each: (each[0] <= now, each[0]), reverse=True)
     for _, path in found[KEEP:]:
         path.unlink(missing_ok=True)

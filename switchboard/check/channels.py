@@ -5,9 +5,11 @@ address is parsed and its host connected to. Whether a message arrives is shown 
 """
 
 import asyncio
+import os
 import socket
 import ssl
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -73,11 +75,25 @@ async def _heartbeat(url: str) -> Finding:
 
 def _endpoints(settings: Settings) -> Finding:
     address = settings.health_listen
-    if address is None or address.path is not None or not _is_taken(address.host, address.port):
+    if address is not None and address.path is not None:
+        return _endpoints_at(address.path, settings)
+    if address is None or not _is_taken(address.host, address.port):
         return Finding("health", Verdict.GOOD, "HEALTH_LISTEN can be opened")
     if lock_holder(settings.data_dir) is not None:
         return Finding("health", Verdict.GOOD, "HEALTH_LISTEN is open: a Switchboard runs")
     return Finding("health", Verdict.MEND, "HEALTH_LISTEN: another program has that port; name another")
+
+
+def _endpoints_at(path: Path, settings: Settings) -> Finding:
+    from switchboard.monitoring.endpoints import has_listener
+
+    if not os.access(path.parent, os.W_OK | os.X_OK):
+        return Finding("health", Verdict.LATER, f"HEALTH_LISTEN: {path.parent} is not there, or we may not write there")
+    if os.path.exists(path) and (not path.is_socket() or has_listener(path)):  # noqa: PTH110 - never raises
+        if lock_holder(settings.data_dir) is not None:
+            return Finding("health", Verdict.GOOD, "HEALTH_LISTEN is open: a Switchboard runs")
+        return Finding("health", Verdict.MEND, f"HEALTH_LISTEN: {path} belongs to something else; name another")
+    return Finding("health", Verdict.GOOD, "HEALTH_LISTEN can be opened")
 
 
 def _is_taken(host: str, port: int) -> bool:

@@ -10,12 +10,14 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
 from controller.host.limits import HostLimits
 from handlers.texts.vocabulary import count
+from storage.database import is_transient
 from storage.migrations import MIGRATIONS
+from storage.summary import open_read_only
 from switchboard.check.findings import Finding, Verdict
 from switchboard.data_dir import DataDirError, lock_data_dir, lock_holder
 from switchboard.settings import Settings
@@ -31,6 +33,8 @@ def check_host(settings: Settings) -> Iterator[Finding]:
     """Yield findings. Changes nothing, except that it creates DATA_DIR."""
     yield from check_machine(settings.data_dir, settings.host_free_memory_mib, settings.host_free_disk_mib)
     yield _database(settings.data_dir / "switchboard.sqlite")
+    if settings.backup_dir is not None:
+        yield _backups(settings.backup_dir)
 
 
 def check_machine(data_dir: Path, free_memory_mib: int, free_disk_mib: int) -> Iterator[Finding]:
@@ -73,27 +77,35 @@ def _execution(data_dir: Path) -> Finding:
     script = data_dir / f".check-{secrets.token_hex(4)}.sh"
     try:
         descriptor = os.open(script, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o700)
-        os.write(descriptor, b"#!/bin/sh\nexit 0\n")
-        os.close(descriptor)
+    except OSError as error:
+        verdict = Verdict.LATER if is_transient(error) else Verdict.MEND
+        return Finding("execution", verdict, f"no script can be written in {data_dir}: {error.strerror}")
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(b"#!/bin/sh\nexit 0\n")
         subprocess.run([script], check=True, timeout=10)
     except PermissionError:
         return Finding(
             "execution", Verdict.MEND, f"{data_dir} is mounted noexec: browsers are started by scripts there"
         )
     except (OSError, subprocess.SubprocessError) as error:
-        return Finding("execution", Verdict.MEND, f"a script in {data_dir} cannot be run: {error}")
+        verdict = Verdict.LATER if is_transient(error) else Verdict.MEND
+        return Finding("execution", verdict, f"a script in {data_dir} cannot be run: {error}")
     finally:
-        script.unlink(missing_ok=True)
+        with suppress(OSError):
+            script.unlink()
     return Finding("execution", Verdict.GOOD, "scripts in DATA_DIR can be run")
 
 
 def _database(path: Path) -> Finding:
-    if not path.exists():
-        return Finding("database", Verdict.GOOD, "there is none yet: it is made at the first start")
     try:
-        with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=2)) as connection:
+        if not path.exists():
+            return Finding("database", Verdict.GOOD, "there is none yet: it is made at the first start")
+        with closing(open_read_only(path, 2)) as connection:
             ((version,),) = connection.execute("PRAGMA user_version").fetchall()
             ((accounts,),) = connection.execute("SELECT count(*) FROM accounts").fetchall() if version else ((0,),)
+    except OSError as error:
+        return Finding("database", Verdict.MEND, f"{path}: {error.strerror}")
     except sqlite3.OperationalError as error:
         is_locked = (error.sqlite_errorcode & 0xFF) in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
         return Finding("database", Verdict.LATER if is_locked else Verdict.MEND, f"{path}: {error}")
@@ -102,6 +114,15 @@ def _database(path: Path) -> Finding:
     if version > len(MIGRATIONS):
         return Finding("database", Verdict.MEND, f"{path} was made by a newer version of Switchboard")
     return Finding("database", Verdict.GOOD, f"{count(accounts, 'account')}, schema {version} of {len(MIGRATIONS)}")
+
+
+def _backups(folder: Path) -> Finding:
+    parent = folder if os.path.exists(folder) else folder.absolute().parent  # noqa: PTH110 - never raises
+    if not os.path.isdir(parent):  # noqa: PTH112
+        return Finding("backups", Verdict.MEND, f"BACKUP_DIR: {parent} is no folder")
+    if not os.access(parent, os.W_OK | os.X_OK):
+        return Finding("backups", Verdict.MEND, f"BACKUP_DIR: this user may not write in {parent}")
+    return Finding("backups", Verdict.GOOD, f"one a day goes to {folder}")
 
 
 def _temporary() -> Finding:

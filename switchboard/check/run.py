@@ -5,6 +5,7 @@ import sys
 from collections.abc import AsyncIterator
 
 from switchboard.check.findings import Finding, Verdict, as_json, as_text, exit_code
+from switchboard.logs import hide
 from switchboard.settings import SettingsError, read_host_settings, read_settings
 
 
@@ -42,6 +43,7 @@ async def _findings() -> AsyncIterator[Finding]:
         for line in str(error).split("; "):
             yield Finding("settings", Verdict.MEND, line)
         return
+    hide(settings.secrets())
     yield Finding("settings", Verdict.GOOD, "every name and value is known")
     from switchboard.app import chromium_options
     from switchboard.check.channels import check_channels

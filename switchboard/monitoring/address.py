@@ -1,8 +1,12 @@
 """Listening addresses of the health endpoints: a Unix socket, or a port on loopback, and nothing else."""
 
 import ipaddress
+import os
 from dataclasses import dataclass
 from pathlib import Path
+
+LONGEST_PATH = 107
+"""Bytes in the path of a Unix socket (unix(7))."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +24,8 @@ def parse_address(text: str) -> Address:
         path = Path(text.removeprefix("unix:"))
         if not path.is_absolute():
             raise ValueError("takes unix: with an absolute path, such as unix:/run/switchboard/health.sock")
+        if len(os.fsencode(path)) > LONGEST_PATH:
+            raise ValueError(f"takes unix: with a path of at most {LONGEST_PATH} bytes, which is the system's limit")
         return Address(path=path)
     host, _, port = text.rpartition(":")
     host = host.strip("[]")

@@ -5,8 +5,10 @@ they fare; numbers and names are not in them.
 """
 
 import contextlib
+import errno
 import logging
 import os
+import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -73,9 +75,25 @@ async def serve_endpoints(address: Address, views: Endpoints) -> AsyncIterator[s
 
 
 def _remove_socket(path: Path) -> None:
-    """Remove a socket that an earlier run left behind; anything else at that path is kept."""
-    if path.is_socket():
-        os.unlink(path)  # noqa: PTH108 - the socket itself, never the target of a link
+    """Remove a socket that an earlier run left behind; anything else is kept. Raises OSError if somebody listens."""
+    if not path.is_socket():
+        return
+    if has_listener(path):
+        raise OSError(errno.EADDRINUSE, os.strerror(errno.EADDRINUSE), str(path))
+    os.unlink(path)  # noqa: PTH108 - the socket itself, never the target of a link
+
+
+def has_listener(path: Path) -> bool:
+    """Return whether a program listens on a Unix socket. Returns at once."""
+    with socket.socket(socket.AF_UNIX) as client:
+        client.setblocking(False)  # noqa: FBT003 - the library's
+        try:
+            client.connect(str(path))
+        except (ConnectionRefusedError, FileNotFoundError):
+            return False
+        except OSError:  # it has no time just now, or is not for us
+            return True
+    return True
 
 
 def _answering(view: Callable[[], HealthResponse]) -> Handler:

@@ -4,6 +4,7 @@ Labels are bounded: states, reasons and outcomes are enumerations, and an accoun
 nothing about its number. A scrape measures nothing that is not known already, so it costs no browser anything.
 """
 
+import os
 from collections import Counter as Tally
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,7 +16,6 @@ from prometheus_client import (
     Histogram,
     disable_created_metrics,
     generate_latest,
-    write_to_textfile,
 )
 from prometheus_client.core import GaugeMetricFamily, InfoMetricFamily, Metric
 from prometheus_client.registry import Collector
@@ -108,8 +108,19 @@ class Metrics(Collector):
         return generate_latest(self._registry)
 
     def write(self, path: Path) -> None:
-        """Write everything for node_exporter's textfile collector, atomically. Raises OSError."""
-        write_to_textfile(str(path), self._registry)
+        """Write everything for node_exporter's textfile collector, atomically. Raises OSError.
+
+        It may be read by everybody: node_exporter is another user. The library would give it our private mode.
+        """
+        new = path.with_name(f".{path.name}.new")
+        try:
+            new.unlink(missing_ok=True)
+            with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644), "wb") as file:
+                os.fchmod(file.fileno(), 0o644)
+                file.write(self.scrape())
+            new.replace(path)
+        finally:
+            new.unlink(missing_ok=True)
 
     def collect(self) -> Iterable[Metric]:
         """Yield what is read at a scrape: the library's interface."""

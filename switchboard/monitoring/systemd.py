@@ -31,7 +31,7 @@ class Notifier:
         try:
             watchdog = int(environment.get("WATCHDOG_USEC", "0")) / 1_000_000
             is_ours = int(environment.get("WATCHDOG_PID") or os.getpid()) == os.getpid()
-        except ValueError:
+        except (ValueError, OverflowError):
             watchdog, is_ours = 0.0, False
         return cls(environment.get("NOTIFY_SOCKET") or None, watchdog if watchdog > 0 and is_ours else None)
 

@@ -32,6 +32,10 @@ log = logging.getLogger(__name__)
 
 BEAT_EVERY = 15.0
 """Seconds between two beats, or a third of systemd's watchdog if that is less."""
+LEAST_BEAT = 0.2
+"""Seconds between two beats, however short the watchdog is: each writes to the disk."""
+SHORTEST_WATCHDOG = 30.0
+"""Seconds; a link of the way to people may take ten before it counts as hung."""
 CALL_EVERY = 60.0
 """Seconds between two calls of the Bot API whose only purpose is to see whether it responds."""
 AT_START = 30.0
@@ -131,9 +135,18 @@ class Monitoring:
                 HealthCheck("parts", self._look_at_parts),
             ),
             (self._tell_systemd,),
-            every=min(BEAT_EVERY, (self._notifier.watchdog or BEAT_EVERY * 3) / 3),
+            every=self._beat_every(),
             clock=clock,
         )
+
+    def _beat_every(self) -> float:
+        watchdog = self._notifier.watchdog or BEAT_EVERY * 3
+        if watchdog < SHORTEST_WATCHDOG:
+            log.warning(
+                "WatchdogSec=%g is too short: one slow write ends this program; at least %g s", watchdog,
+                SHORTEST_WATCHDOG,
+            )  # fmt: skip
+        return min(BEAT_EVERY, max(watchdog / 3, LEAST_BEAT))
 
     def note(self, notice: Notice) -> None:
         """Count a notice: a listener of the recorder."""

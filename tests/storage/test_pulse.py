@@ -65,3 +65,21 @@ async def test_a_row_that_cannot_be_read_is_no_run(tmp_path):
             )
 
         assert await PulseRecords(database, boot_id="two", started_at=NOW).last() is None
+
+
+@pytest.mark.parametrize("replaced", [False, True])
+async def test_a_file_that_is_not_where_it_was_is_no_beat(tmp_path, replaced):
+    """Somebody moves DATA_DIR of a running program, or copies another database there."""
+    (tmp_path / "data").mkdir()
+    async with open_database(tmp_path / "data/switchboard.sqlite") as database:
+        pulse = PulseRecords(database, boot_id="one", started_at=NOW)
+        await pulse.beat(NOW)
+        (tmp_path / "data").rename(tmp_path / "old")
+        if replaced:
+            (tmp_path / "data").mkdir()
+            (tmp_path / "data/switchboard.sqlite").touch()
+        with pytest.raises(StorageError, match="removed or replaced"):
+            await pulse.beat(LATER)
+        (tmp_path / "data").rename(tmp_path / "other") if replaced else None
+        (tmp_path / "old").rename(tmp_path / "data")
+        await pulse.beat(LATER)

@@ -1,12 +1,14 @@
 """A backup is created during writes, contains everything another machine needs, and is complete or absent."""
 
 import asyncio
+import errno
 import gzip
 import io
 import itertools
 import json
 import os
 import shutil
+import signal
 import sqlite3
 import stat
 import subprocess
@@ -31,7 +33,9 @@ from controller.registry import Account
 from controller.troubles import Trouble
 from storage.accounts import AccountRecords
 from storage.database import StorageError, open_database
+from storage.online_copy import copy_database
 from switchboard import app
+from switchboard.__main__ import main
 from switchboard.backup import create
 from switchboard.backup.archive import BackupError, unpack
 from switchboard.backup.create import DATABASE, create_backup
@@ -542,3 +546,60 @@ async def test_where_no_backups_are_made_any_more_what_was_reported_of_them_is_o
 
     await app._scheduled(None, Told())
     assert cleared == [Trouble.BACKUP]
+
+
+def test_what_a_killed_run_left_unfinished_goes_with_the_old_ones(tmp_path):
+    write(tmp_path / ".switchboard-20250401T120000Z.tar.gz.age.0123abcd.part")
+    write(tmp_path / ".another.0123abcd.part")
+    remove_old(tmp_path, NOW)
+    assert names_in(tmp_path) == [".another.0123abcd.part"]
+
+
+@pytest.fixture
+def main_here(monkeypatch):
+    """Run a command in this process, whose log and umask stay as they are."""
+    monkeypatch.setattr("switchboard.__main__.set_up_logging", lambda *_, **__: None)
+    monkeypatch.setattr(os, "umask", lambda _: 0o077)
+    return main
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
+def test_a_signal_ends_the_command_and_leaves_nothing(tmp_path, data_dir, monkeypatch, main_here, capfd, number):
+    def pack_until(folder, manifest, target, key):
+        write(target)
+        signal.raise_signal(number)
+
+    monkeypatch.setattr(create, "pack", pack_until)
+    monkeypatch.setenv("DATA_DIR", str(data_dir))
+    monkeypatch.chdir(tmp_path)
+    before = names_in(data_dir)
+    assert main_here(["backup", str(tmp_path / "backup")]) == 75
+    assert capfd.readouterr().err == f"{number.name}: interrupted\n"
+    assert names_in(tmp_path) == ["data"]
+    assert set(names_in(data_dir)) - set(before) <= {"switchboard.lock", "names.key", "run"}
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+
+
+@pytest.mark.parametrize(
+    ("error", "transient"),
+    [(sqlite3.OperationalError("database or disk is full"), True), (OSError(errno.ENOSPC, "No space left"), True)],
+)
+def test_a_copy_that_time_may_mend_says_so(tmp_path, data_dir, monkeypatch, error, transient):
+    if isinstance(error, sqlite3.Error):
+        error.sqlite_errorcode = sqlite3.SQLITE_FULL
+
+    def refused(*_, **__):
+        raise error
+
+    monkeypatch.setattr(sqlite3, "connect", refused)
+    with pytest.raises(StorageError) as told:
+        copy_database(data_dir / DATABASE, tmp_path / "copy")
+    assert told.value.transient is transient
+
+
+def test_its_folder_is_made_and_one_without_a_parent_is_named_without_its_path(tmp_path):
+    at, troubles = scheduled(tmp_path / "backups", 1)
+    assert (len(at), troubles) == (1, [])
+    assert stat.S_IMODE((tmp_path / "backups").stat().st_mode) == 0o700
+    at, troubles = scheduled(tmp_path / "no" / "backups", 1)
+    assert (at, troubles) == ([], [(Trouble.BACKUP, "BACKUP_DIR: No such file or directory")])

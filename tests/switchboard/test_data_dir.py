@@ -4,6 +4,8 @@ import errno
 import os
 import stat
 import subprocess
+import sys
+import tempfile
 from contextlib import suppress
 from pathlib import Path
 
@@ -173,3 +175,39 @@ async def test_a_link_in_the_place_of_the_lock_or_the_database_is_never_followed
             pass
     assert victim.read_text() == "precious"
     assert mode(victim) == 0o644
+
+
+GROUP_OF_ROOT = """
+import os, sys
+from pathlib import Path
+from switchboard.backup.create import _refuse
+from switchboard.data_dir import DataDirError, lock_data_dir
+os.setgroups([])
+os.setgid(4711)
+os.setuid(4711)
+folder = Path(sys.argv[1])
+try:
+    with lock_data_dir(folder):
+        (folder / "switchboard.sqlite").touch()
+        _refuse(folder, folder / "backup")
+except DataDirError as error:
+    sys.exit(str(error))
+"""
+
+
+@pytest.mark.parametrize(("mode", "why"), [(0o2775, ""), (0o2777, "everybody may write")])
+def test_a_volume_that_belongs_to_root_and_to_our_group_is_ours(mode, why):
+    """As Kubernetes mounts one for `fsGroup`: only its owner could change its mode."""
+    if os.geteuid() != 0:
+        pytest.skip("only root can give files away")
+    with tempfile.TemporaryDirectory() as base:
+        Path(base).chmod(0o755)
+        folder = Path(base) / "data"
+        folder.mkdir()
+        os.chown(folder, 0, 4711)
+        folder.chmod(mode)
+        done = subprocess.run(
+            [sys.executable, "-c", GROUP_OF_ROOT, folder], text=True, check=False, capture_output=True, timeout=60,
+            env={"PYTHONPATH": str(Path(__file__).parents[2])}, cwd="/",
+        )  # fmt: skip
+    assert (done.returncode, why in done.stderr, "Traceback" in done.stderr) == (1 if why else 0, True, False)

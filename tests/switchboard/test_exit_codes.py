@@ -2,19 +2,26 @@
 
 import json
 import os
+import sqlite3
 import subprocess
 import sys
-from contextlib import suppress
+import tempfile
+from contextlib import closing, suppress
 from pathlib import Path
 
 import pytest
 
+from storage.summary import read_proxies, read_summaries
+from switchboard.__main__ import main
+from switchboard.check import host
+from switchboard.check.findings import Verdict
 from switchboard.data_dir import lock_data_dir
+from switchboard.settings import choose_env_file
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def run(tmp_path, **settings):
+def run(tmp_path, *words, **settings):
     env = {
         "PATH": os.environ["PATH"],
         "PYTHONPATH": str(ROOT),
@@ -24,7 +31,7 @@ def run(tmp_path, **settings):
         "DATA_DIR": str(tmp_path / "data"),
     }
     done = subprocess.run(
-        [sys.executable, "-m", "switchboard"], env=env | settings, cwd=tmp_path, text=True, check=False,
+        [sys.executable, "-m", "switchboard", *words], env=env | settings, cwd=tmp_path, text=True, check=False,
         capture_output=True, timeout=60,
     )  # fmt: skip
     return done.returncode, done.stderr.splitlines()
@@ -63,3 +70,117 @@ def test_a_full_disk_may_heal_and_json_stays_json(tmp_path):
         subprocess.run(["umount", "--lazy", folder], check=True)
     assert code == 75
     assert json.loads(line)["message"].endswith("No space left on device")
+
+
+AS_ANOTHER = """
+import contextlib, io, json, os, sys
+from pathlib import Path
+import controller.chromium.profile.numbered, storage.summary, switchboard.backup.create, switchboard.status
+from switchboard.__main__ import main
+from switchboard.check import host
+if os.geteuid() == 0:  # everybody else has closed the folder to himself
+    os.setgroups([])
+    os.setgid(4711)
+    os.setuid(4711)
+said = {}
+for command in ("status", "saved +491511234567", "backup /nowhere/backup"):
+    with contextlib.redirect_stderr(io.StringIO()) as errors:
+        code = main(command.split())
+    said[command] = (code, errors.getvalue().splitlines())
+folder = Path(os.environ["DATA_DIR"])
+for each in (host._data_dir(folder), host._execution(folder), host._database(folder / "switchboard.sqlite")):
+    said[each.name] = (each.verdict, [each.text])
+print(json.dumps(said))
+"""
+
+
+def test_the_data_of_another_user_is_one_line():
+    with tempfile.TemporaryDirectory() as base:
+        folder = Path(base) / "data"
+        folder.mkdir()
+        (folder / "switchboard.sqlite").touch()
+        (folder / "names.key").write_bytes(b"k" * 32)
+        Path(base).chmod(0o755)
+        folder.chmod(0o700 if os.geteuid() == 0 else 0o000)
+        env = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "DATA_DIR": str(folder)}
+        done = subprocess.run(
+            [sys.executable, "-c", AS_ANOTHER], env=env, cwd="/", text=True, check=False, capture_output=True,
+            timeout=60,
+        )  # fmt: skip
+        folder.chmod(0o700)
+    said = json.loads(done.stdout)
+    for code, (line,) in said.values():
+        assert code in {2, "mend"}
+        assert str(folder) in line
+        assert "ermission denied" in line or "belongs to another user" in line
+        assert "noexec" not in line
+
+
+@pytest.mark.parametrize("kind", ["file", "link into nothing", "file system that is read only"])
+def test_a_check_goes_on_where_data_dir_is_none(tmp_path, kind):
+    path = tmp_path / "data"
+    if kind == "file":
+        path.touch()
+    else:
+        path.symlink_to(tmp_path / "gone" if "nothing" in kind else "/proc/1")
+    found = [*host.check_machine(path, 0, 0), host._database(path / "switchboard.sqlite")]
+    verdicts = {each.name: each.verdict for each in found}
+    assert (verdicts["DATA_DIR"], verdicts["execution"]) == (Verdict.MEND, Verdict.MEND)
+
+
+@pytest.fixture
+def database(tmp_path):
+    """Make a database with one account in a folder of this name."""
+
+    def make(name):
+        (tmp_path / name).mkdir()
+        path = tmp_path / name / "switchboard.sqlite"
+        with closing(sqlite3.connect(path)) as database:
+            database.execute("CREATE TABLE accounts (number, name, wanted, linked, state, reason, since, added_at)")
+            database.execute("INSERT INTO accounts VALUES ('+491511234567', '🦊', 'up', 1, 'CONNECTED', NULL, '', '')")
+            database.execute("CREATE TABLE account_proxies (number, server, login, encrypted)")
+            database.execute("INSERT INTO account_proxies VALUES ('+491511234567', 'http://a:1', '', 0)")
+            database.execute("PRAGMA user_version = 1")
+            database.commit()
+        return path
+
+    return make
+
+
+@pytest.mark.parametrize("name", ["a#b", "a?mode=memory", "a%20b", "ä 漢"])
+def test_the_name_of_data_dir_is_taken_as_it_is(database, name):
+    path = database(name)
+    assert len(read_summaries(path)) == len(read_proxies(path)) == 1
+    assert host._database(path).text.startswith("1 account,")
+
+
+@pytest.fixture
+def main_here(monkeypatch):
+    """Run a command in this process, whose log and umask stay as they are."""
+    monkeypatch.setattr("switchboard.__main__.set_up_logging", lambda *_, **__: None)
+    monkeypatch.setattr(os, "umask", lambda _: 0o077)
+    return main
+
+
+def test_settings_may_be_named_behind_the_command(tmp_path, monkeypatch, main_here, capfd):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("DATA_DIR", raising=False)
+    (tmp_path / "other.env").write_text(f"DATA_DIR={tmp_path}/of-the-file\n")
+    for words in (["status", "--env-file", "other.env"], ["--env-file", "other.env", "status"]):
+        assert main_here(words) == 2
+        assert "of-the-file" in capfd.readouterr().err
+    choose_env_file(None)
+
+
+def test_names_are_printed_whatever_the_terminal_can_show(tmp_path, database):
+    database("data")
+    assert run(tmp_path, "status", PYTHONIOENCODING="ascii") == (0, [])
+
+
+@pytest.mark.parametrize(
+    ("name", "verdict"), [("there", "good"), ("made", "good"), ("file", "mend"), ("file/x", "mend"), ("a/b", "mend")]
+)
+def test_a_check_says_where_backups_go(tmp_path, name, verdict):
+    (tmp_path / "there").mkdir()
+    (tmp_path / "file").touch()
+    assert host._backups(tmp_path / name).verdict == verdict

@@ -2,7 +2,7 @@
 
 import pytest
 
-from switchboard import settings_files
+from switchboard import logs, settings_files
 from switchboard.settings import (
     Settings,
     SettingsError,
@@ -251,3 +251,22 @@ def test_a_folder_that_cannot_be_searched_holds_no_env_file(read, monkeypatch, t
     monkeypatch.setattr(settings_files, "SYSTEM", tmp_path / "none")
     monkeypatch.setattr(settings_files.Path, "stat", refused)
     assert settings_files.find_env_file() is None
+
+
+def test_what_is_secret_in_the_settings_is_never_logged(read, monkeypatch):
+    monkeypatch.setattr(logs, "_hidden", [])
+    settings = read(
+        PROXY_URL="http://ada:hunt%40er2@proxy:3128",
+        HEARTBEAT_URL="https://hc.example/ping/5up3r-long-key?key=an0ther-long-1",
+        ALERT_FALLBACK_URLS="json://localhost/alerts mailtos://bob:s3cret@mail.example",
+        PROFILE_KEY="AGE-SECRET-KEY-1XYZ",
+    )
+    logs.hide(settings.secrets())
+    for said in (
+        "GET /ping/5up3r-long-key HTTP/1.1", "invalid port: 'hunt@er2'", "bob:s3cret", "key=an0ther-long-1",
+        "AGE-SECRET-KEY-1XYZ",
+    ):  # fmt: skip
+        shown = logs.redacted(said)
+        assert "<secret>" in shown
+        assert not any(each in shown for each in ("5up3r", "hunt@er2", "s3cret", "an0ther", "1XYZ"))
+    assert logs.redacted("localhost alerts proxy") == "localhost alerts proxy"

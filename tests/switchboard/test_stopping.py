@@ -136,3 +136,41 @@ def has(process, mark):
         )
     except OSError:
         return False
+
+
+SIGNALLED = """
+import asyncio, sys
+from switchboard import stopping
+stopping.SAME_SIGNAL = 0.0
+
+async def main():
+    told = stopping.Stopping()
+    heard = asyncio.StreamReader()
+    await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(heard), sys.stdin)
+    print("ready", flush=True)
+    while line := await heard.readline():
+        await asyncio.sleep(0.05)
+        print(told.why or "-", flush=True)
+
+asyncio.run(main())
+"""
+
+
+def test_which_signals_stop_it_and_which_end_it_at_once():
+    with subprocess.Popen(
+        [sys.executable, "-c", SIGNALLED], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+
+        def reason_after(number):
+            process.send_signal(number)
+            process.stdin.write("well?\n")
+            process.stdin.flush()
+            return process.stdout.readline().strip()
+
+        assert process.stdout.readline().strip() == "ready"
+        assert [reason_after(each) for each in (signal.SIGUSR1, signal.SIGUSR2)] == ["-", "-"]
+        assert [reason_after(each) for each in (signal.SIGQUIT, signal.SIGHUP, signal.SIGHUP)] == ["SIGQUIT"] * 3
+        process.send_signal(signal.SIGQUIT)
+        assert process.wait(20) == -signal.SIGTERM

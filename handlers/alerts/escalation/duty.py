@@ -1,7 +1,7 @@
 """The duty roster: parsing, evaluation of the plan, storage.
 
 Alerts make a sound in the private chat of whoever is on duty and are silent elsewhere until they are escalated.
-Times of day are local.
+Times of day are those of people's clocks (TIME_ZONE).
 """
 
 import asyncio
@@ -13,6 +13,7 @@ from typing import Protocol
 
 from controller.incidents import Roster, Shift, Target
 from handlers.alerts.incidents.silences import WrongDurationError, parse_duration
+from handlers.texts.vocabulary import from_local, to_local
 
 SHIFTS_AT_MOST, TARGETS_AT_MOST = 50, 20
 _DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -55,13 +56,13 @@ def on_duty(roster: Roster, now: datetime) -> OnDuty | None:
 
 def _until(shift: Shift, now: datetime) -> datetime | None:
     """Return when the shift that covers the time ends; None if it does not."""
-    today = now.astimezone().replace(tzinfo=None)
+    today = to_local(now)
     midnight = today.replace(hour=0, minute=0, second=0, microsecond=0)
     for began in (midnight, midnight - timedelta(days=1)):
         lasts = (shift.end - shift.start) % 1440 or 1440
         start = began + timedelta(minutes=shift.start)
         if began.weekday() in shift.days and start <= today < start + timedelta(minutes=lasts):
-            return (start + timedelta(minutes=lasts)).astimezone(now.tzinfo)
+            return from_local(start + timedelta(minutes=lasts))
     return None
 
 
@@ -69,11 +70,11 @@ def parse_until(text: str, now: datetime) -> datetime:
     """Parse a time: `18:00`, the next one, or a duration such as `8h`. Raises WrongDutyError."""
     text = text.strip().lower()
     if _TIME.fullmatch(text):
-        here = now.astimezone().replace(tzinfo=None)
+        here = to_local(now)
         minute = parse_minute(text) % 1440
         until = here.replace(hour=minute // 60, minute=minute % 60, second=0, microsecond=0)
         until += timedelta(days=until <= here)
-        return until.astimezone(now.tzinfo)
+        return from_local(until)
     try:
         return now + parse_duration(text)
     except WrongDurationError:

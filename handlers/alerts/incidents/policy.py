@@ -8,6 +8,7 @@ from controller.accounts.reasons import Reason
 from controller.incidents import CRITICAL
 from controller.troubles import Trouble
 from handlers.chat.chat_settings import Loudness
+from handlers.texts.vocabulary import from_local, to_local
 
 KINDS: Mapping[str, frozenset[str]] = {
     "circuit": frozenset({Reason.BREAKER_OPEN, Reason.TRIAL_FAILED}),
@@ -116,13 +117,13 @@ def within(since: datetime, now: datetime, window: timedelta) -> bool:
 
 
 def quiet_until(hours: tuple[int, int], now: datetime) -> datetime | None:
-    """Return the end of the current quiet hours, in local time; None outside of them."""
+    """Return the end of the current quiet hours, by people's clocks; None outside of them."""
     begins, ends = hours
-    here = now.astimezone().replace(tzinfo=None)
+    here = to_local(now)
     midnight = here.replace(hour=0, minute=0, second=0, microsecond=0)
     lasts = timedelta(minutes=(ends - begins) % 1440)
     for day in (midnight, midnight - timedelta(days=1)):
         start = day + timedelta(minutes=begins)
         if start <= here < start + lasts:
-            return (start + lasts).astimezone(now.tzinfo)
+            return from_local(start + lasts)
     return None

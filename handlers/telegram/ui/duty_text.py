@@ -6,7 +6,7 @@ from controller.incidents import Roster
 from handlers.alerts.escalation.duty import OnDuty, days_in_words
 from handlers.chat.messages import escape
 from handlers.texts.chat_settings import time_of_day
-from handlers.texts.vocabulary import clock
+from handlers.texts.vocabulary import clock, zone_name
 
 HOW_DUTY = (
     "<code>/duty me until 18:00</code>, <code>/duty 123456789 Bob 8h</code>, <code>/duty off</code>\n"
@@ -25,7 +25,7 @@ def roster(now_is: Roster, on_duty: OnDuty | None, now: datetime) -> str:
     if on_duty is not None:
         lines = [f"📟 <b>{escape(on_duty.name)}</b> is on duty until {clock(on_duty.until, now)}."]
     if now_is.shifts:
-        lines.append(f"<b>Each week</b> ({now.astimezone():%Z})")
+        lines.append(f"<b>Each week</b> ({zone_name(now)})")
         lines += [
             f"{at}. {days_in_words(each.days)} {time_of_day(each.start)}-{time_of_day(each.end)} {escape(each.name)}"
             for at, each in enumerate(now_is.shifts, 1)

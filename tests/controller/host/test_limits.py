@@ -38,6 +38,13 @@ def test_without_control_groups_the_host_counts(tmp_path):
     assert limits.cause() == ""
 
 
+@pytest.mark.parametrize(("largest", "high"), [("max", 330), (500, 330), (330, 400), (330, "max")])
+def test_v2_what_slows_all_down_is_a_limit(tmp_path, largest, high):
+    sizes = {"memory.max": largest, "memory.high": high, "memory.current": 300}
+    limits = v2(tmp_path, {f"a/b/{name}": size if size == "max" else f"{size * MIB}\n" for name, size in sizes.items()})
+    assert (limits.free_memory(), limits.memory_limit()) == (30 * MIB, 330 * MIB)
+
+
 @pytest.mark.parametrize("level", ["a/b", "a"])
 def test_v2_the_least_of_every_level_counts_without_the_cache(tmp_path, level):
     limits = v2(tmp_path, {

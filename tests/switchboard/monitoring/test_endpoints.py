@@ -1,5 +1,6 @@
 """The health endpoints over real HTTP: on loopback and on a Unix socket, and nowhere else."""
 
+import os
 import stat
 from pathlib import Path
 
@@ -119,6 +120,25 @@ def test_the_textfile_is_whole(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["switchboard.prom"]
 
 
+def test_the_textfile_can_be_read_by_node_exporter(tmp_path):
+    """It runs as another user, and everything else of ours is private."""
+    path = tmp_path / "switchboard.prom"
+    before = os.umask(0o077)
+    try:
+        for _ in range(2):
+            Metrics(figures, version="1.2.3").write(path)
+            assert stat.S_IMODE(path.stat().st_mode) == 0o644
+    finally:
+        os.umask(before)
+
+
+def test_a_textfile_that_cannot_be_written_leaves_nothing(tmp_path):
+    (tmp_path / "switchboard.prom").mkdir()
+    with pytest.raises(OSError, match="switchboard"):
+        Metrics(figures, version="1.2.3").write(tmp_path / "switchboard.prom")
+    assert [path.name for path in tmp_path.iterdir()] == ["switchboard.prom"]
+
+
 def views(*, ok: bool = True) -> Endpoints:
     return Endpoints(
         live=lambda: HealthResponse(ok, ("good",) if ok else ("database hung: no answer in 10 s",)),
@@ -158,6 +178,24 @@ async def test_on_a_unix_socket_that_an_earlier_run_has_left(tmp_path):
             ):
                 assert await answer.text() == "1/1 connected\n"
     assert not path.exists()
+
+
+async def test_a_socket_on_which_another_program_listens_is_left_to_it(tmp_path):
+    path = tmp_path / "health.sock"
+    async with serve_endpoints(Address(path=path), views()):
+        with pytest.raises(OSError, match="in use"):
+            async with serve_endpoints(Address(path=path), views(ok=False)):
+                pass
+        async with (
+            aiohttp.ClientSession(connector=aiohttp.UnixConnector(str(path))) as client,
+            client.get("http://switchboard/live") as answer,
+        ):
+            assert answer.status == 200
+
+
+def test_a_path_that_no_socket_can_have_is_refused():
+    with pytest.raises(ValueError, match="107 bytes"):
+        parse_address(f"unix:/run/{'ä' * 52}")
 
 
 async def test_a_file_that_is_no_socket_is_not_removed(tmp_path):

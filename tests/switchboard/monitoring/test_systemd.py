@@ -72,6 +72,7 @@ def test_a_socket_that_is_gone_is_logged_once(tmp_path, caplog):
         ({"NOTIFY_SOCKET": "/run/n", "WATCHDOG_USEC": "30000000"}, "/run/n", 30.0),
         ({"NOTIFY_SOCKET": "/run/n", "WATCHDOG_USEC": "30000000", "WATCHDOG_PID": "1"}, "/run/n", None),
         ({"NOTIFY_SOCKET": "/run/n", "WATCHDOG_USEC": "soon"}, "/run/n", None),
+        ({"NOTIFY_SOCKET": "/run/n", "WATCHDOG_USEC": "9" * 400}, "/run/n", None),
     ],
 )
 def test_the_environment_is_read(environment, address, watchdog):

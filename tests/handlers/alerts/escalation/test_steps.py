@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -18,7 +19,9 @@ from handlers.alerts.escalation.duty import (
 )
 from handlers.alerts.escalation.steps import is_due_on_fallback, next_step, open_troubles
 from handlers.alerts.incidents.book import Book, Fact, Kind, Setting
-from handlers.alerts.incidents.policy import AlertPolicy
+from handlers.alerts.incidents.policy import AlertPolicy, quiet_until
+from handlers.telegram.ui import duty_text
+from handlers.texts.vocabulary import use_time_zone
 
 MONDAY = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 A, B = "+4915112345678", "+33612345678"
@@ -178,6 +181,23 @@ def test_the_plan_says_who_is_on_duty(at, who):
     told = None if now is None else (now.name, now.until.astimezone().strftime("%Y-%m-%dT%H:%M"))
 
     assert told == who
+
+
+@pytest.fixture(params=["Asia/Kathmandu", "America/New_York"])
+def zone(request):
+    """People whose clocks differ from the machine's."""
+    use_time_zone(ZoneInfo(request.param))
+    yield ZoneInfo(request.param)
+    use_time_zone(None)
+
+
+def test_times_of_the_day_are_those_of_peoples_clocks(zone):
+    noon = datetime(2026, 3, 2, 12, 0, tzinfo=zone).astimezone(UTC)
+    assert parse_until("18:00", noon) == noon + timedelta(hours=6)
+    assert on_duty(Roster(shifts=WEEK), noon) == OnDuty(1, "Ada", noon + timedelta(hours=6))
+    assert quiet_until((11 * 60, 13 * 60), noon) == noon + timedelta(hours=1)
+    assert quiet_until((13 * 60, 11 * 60), noon) is None
+    assert f"({noon.astimezone(zone):%Z})" in duty_text.roster(Roster(shifts=WEEK), None, noon)
 
 
 def test_a_turn_goes_before_the_plan_until_it_ends():
