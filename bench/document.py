@@ -37,7 +37,12 @@ def machine() -> str:
 def command() -> str:
     """Return the command line of this run."""
     name = getattr(sys.modules["__main__"].__spec__, "name", None) or "?"
-    arguments = [each for each in sys.argv[1:] if not each.endswith(".md") and each != "--markdown"]
+    arguments, given = [], iter(sys.argv[1:])
+    for each in given:
+        if each in {"--markdown", "--json"}:
+            next(given, None)  # the file's path: of this machine only
+        else:
+            arguments.append(each)
     return shlex.join(["python", "-m", name.removesuffix(".__main__"), *arguments])
 
 

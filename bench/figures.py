@@ -39,11 +39,11 @@ def table(figures: Sequence[Figure]) -> str:
     rows = [("figure", "measured", "floor", "times the floor", "aim", "as good as the aim")]
     rows.append(("---", "--:", "--:", "--:", "--:", "--:"))
     for one in figures:
-        aim = "" if one.aim is None else f"{'≤' if one.at_most else '≥'} {_number(one.aim)} {one.unit}"
+        aim = "" if one.aim is None else f"{'≤' if one.at_most else '≥'} {number(one.aim)} {one.unit}"
         ratio = "" if one.ratio is None else f"{one.ratio:.1f} times" + ("" if one.ratio >= 1 else ": missed")
-        floor = "" if one.floor is None else f"{_number(one.floor)} {one.unit} ({one.by})"
+        floor = "" if one.floor is None else f"{number(one.floor)} {one.unit} ({one.by})"
         times = "" if one.to_floor is None else f"{one.to_floor:.1f}"
-        rows.append((one.what, f"{_number(one.value)} {one.unit}", floor, times, aim, ratio))
+        rows.append((one.what, f"{number(one.value)} {one.unit}", floor, times, aim, ratio))
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     lines = []
     for i, row in enumerate(rows):
@@ -56,8 +56,9 @@ def table(figures: Sequence[Figure]) -> str:
 
 def written(figure: Figure) -> str:
     """Return the value with its unit."""
-    return f"{_number(figure.value)} {figure.unit}".rstrip()
+    return f"{number(figure.value)} {figure.unit}".rstrip()
 
 
-def _number(value: float) -> str:
+def number(value: float) -> str:
+    """Return three significant digits, or a whole number from 100 on."""
     return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"

@@ -4,6 +4,8 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 
+from bench.figures import number
+
 
 @dataclass(frozen=True)
 class Start:
@@ -72,10 +74,10 @@ def markdown(compared: dict[str, list[tuple[str, float, float, str, float]]]) ->
     for place, (what, ours, theirs, unit, goal) in enumerate(compared[first]):
         ratio = _ratio(ours, theirs)
         missed = "" if ratio <= goal else " (missed)"
-        line = f"| {what} | {ours:.3g} {unit} | {theirs:.3g} {unit} | {ratio:.2f}{missed} | ≤ {goal:g} |"
+        line = f"| {what} | {number(ours)} {unit} | {number(theirs)} {unit} | {ratio:.2f}{missed} | ≤ {goal:g} |"
         for name in others:
             other = compared[name][place][2]
-            line += f" {other:.3g} {unit} | {_ratio(ours, other):.2f} |"
+            line += f" {number(other)} {unit} | {_ratio(ours, other):.2f} |"
         lines.append(line)
     return "\n".join(lines)
 

@@ -40,7 +40,7 @@ from tests.peers.harness import MODULES, Node, why_not
 PAGE_OWN = Timings().load_restored + Timings().open + Timings().sync
 """Seconds that the page itself needs from its first byte until it is synced, whoever drives it."""
 PATIENCE = 300.0
-LOOK_EVERY = 0.1
+LOOK_EVERY = 0.03
 CONNECTIONS = "SELECT number FROM transitions WHERE to_state = 'CONNECTED'"
 SETTLE = 10.0
 """Seconds after the last account is ready until memory is measured."""
@@ -104,7 +104,7 @@ class Product:
             yield ProductRunning(program.process.pid, self, numbers, before)
 
     def connections(self, number: str) -> int:
-        """Return how often the account has become connected; read at most ten times a second for all of them."""
+        """Return how often the account has become connected; read at most every 30 ms for all of them."""
         if time.monotonic() - self._counted_at >= LOOK_EVERY:
             with contextlib.suppress(sqlite3.OperationalError):  # there is no table yet
                 self._counted = Counter(number for (number,) in self._world.rows(CONNECTIONS))
@@ -344,7 +344,7 @@ async def _until(condition: Callable[[], bool], what: str) -> None:
     while not condition():
         if time.monotonic() > deadline:
             raise TimeoutError(f"not within {PATIENCE:g} s: {what}")
-        await asyncio.sleep(0.05)
+        await asyncio.sleep(0.02)
 
 
 # --- the command line -------------------------------------------------------------------------------------------------
@@ -370,6 +370,7 @@ def main() -> int:
     parser.add_argument("--quick", action="store_true", help="one linking, three starts, 20 s idle: some ten minutes")
     parser.add_argument("--growth", action="store_true", help="instead: 1, 2, 4, 8, 16, 32 accounts of each engine")
     parser.add_argument("--only", choices=(Product.name, Peer.name), help="one engine, without a table")
+    parser.add_argument("--no-shell", action="store_true", help="leave out the peer on the headless shell")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write every run there")
     parser.add_argument("--markdown", type=Path, metavar="FILE", help="write the table there (docs/benchmarks.md)")
     asked = parser.parse_args()
@@ -388,6 +389,8 @@ def measure(asked: argparse.Namespace, browser: Path) -> None:
     sides = sides_on(browser)
     if asked.only:
         sides = {asked.only: sides[asked.only]}
+    if asked.no_shell:
+        sides.pop(PEER_ON_SHELL, None)
     if asked.growth:
         counts = [count for count in GROWTH if count <= (asked.accounts or GROWTH[-1])]
         both = {name: side for name, side in sides.items() if name != PEER_ON_SHELL}
