@@ -53,7 +53,7 @@ screenshots: setup  ## Take the README's pictures anew, from the sandbox
 bench: setup  ## Measure speed and size, each figure beside its floor, and write them into docs/benchmarks.md
 	$(PY) -m bench --markdown docs/benchmarks.md
 
-bench-peers: setup peers  ## Measure this product beside unmodified whatsapp-web.js, in one run (quiet machine, 60 minutes; FORM=--quick: 15)
+bench-peers: setup peers  ## Measure this product beside unmodified whatsapp-web.js, in one run (quiet machine, 30 minutes; FORM=--quick: 15)
 	$(PY) -m bench.peers $(FORM) --markdown docs/benchmarks.md
 
 cluster-test: setup  ## Test many machines on a real Ray cluster of three nodes (once: 250 MB of Ray in .venv-cluster; needs root)

@@ -9,6 +9,7 @@ import sys
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
+from textwrap import TextWrapper
 
 import psutil
 
@@ -16,6 +17,7 @@ HEAD = """# Benchmarks
 
 What was measured, by which command, on which machine. The parts that name a command are written by that command.
 """
+PROSE = TextWrapper(width=120, break_long_words=False, break_on_hyphens=False)
 
 
 def machine() -> str:
@@ -55,7 +57,8 @@ def browser_version(executable: str) -> str:
 def put(file: Path, name: str, text: str) -> None:
     """Replace one bench's part of the document, or append it if there is none yet."""
     begin, end = f"<!-- {name} -->", f"<!-- end of {name} -->"
-    part = f"{begin}\n{text.strip()}\n{end}"
+    lines = (line if line.startswith("|") else PROSE.fill(line) for line in text.strip().splitlines())
+    part = "\n".join((begin, *lines, end))
     before = file.read_text("utf-8") if file.exists() else HEAD
     pattern = re.compile(f"{re.escape(begin)}.*?{re.escape(end)}", re.DOTALL)
     after = pattern.sub(lambda _: part, before) if pattern.search(before) else f"{before.rstrip()}\n\n{part}\n"
