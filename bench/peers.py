@@ -121,10 +121,13 @@ class Product:
         return [message for message in self._world.chat() if message["photo"]]
 
     def read(self, message: dict[str, Any]) -> str:
-        """Return the code in a picture; a picture is decoded once, as a phone would, and not at each look."""
+        """Return the code in a picture, "" if it holds none; it is decoded once, as a phone would, not at each look."""
         picture = message["photo"]["url"]
         if picture not in self._decoded:
-            self._decoded[picture] = self._world.decode(message)
+            try:
+                self._decoded[picture] = self._world.decode(message)
+            except ValueError:  # the picture between two codes
+                self._decoded[picture] = ""
         return self._decoded[picture]
 
     def profile_of(self, number: str) -> str:
@@ -142,8 +145,8 @@ class ProductRunning:
         for message in self._product.shown():
             caption = (message.get("caption") or message.get("text") or "").replace(" ", "")
             number = next((one for one in self._numbers if one in caption or one[-4:] in caption), None)
-            if number is not None:
-                found[number] = self._product.read(message)
+            if number is not None and (code := self._product.read(message)):
+                found[number] = code
         return found
 
     async def until_ready(self, number: str, *, after: int) -> None:
