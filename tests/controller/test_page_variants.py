@@ -23,6 +23,7 @@ from tests.virtual_time import pass_time, run_virtual
 NEWS = {"words": "What's new", "known": True, "locked": False}
 LOCK = {"words": "locked", "known": False, "locked": True}
 MINE = {"me": OURS[1:]}
+RESUMING = UP | {"info": "RESUMING", "synced": False}
 
 Test = Callable[..., Coroutine[Any, Any, None]]
 
@@ -409,6 +410,30 @@ async def test_a_page_that_is_ended_every_few_minutes_is_told_until_that_is_said
             it.session.end(Ended(Reason.PAGE_MISBEHAVES, "its browser used 3000 MiB"))
             await pass_time(10)
         assert it.alerts == [Reason.PAGE_MISBEHAVES] * 6 + [Reason.FLAPPING]
+
+
+@virtual
+async def test_a_resume_that_never_ends_is_connected_once_its_chats_stand():
+    """The progress stays at 99 for good, and the page never calls itself synced, while its chats are there."""
+    async with account() as it:
+        page = await it.opened(**RESUMING, **MINE)
+        for percent in range(0, 100, 3):
+            page.show(percent=percent)
+            await pass_time(2)
+            assert it.connection.phase is Stage.SYNCING, "it is loading, though its chats are there"
+        await pass_time(10)
+        assert (it.connection.state, it.ends) == (State.CONNECTED, [])
+
+
+@virtual
+async def test_a_resume_that_never_ends_is_not_connected_where_its_server_is_silent():
+    async with account() as it:
+        it.driver.on_page = lambda page: setattr(page, "answers", False)
+        await it.opened(**RESUMING, **MINE)
+        it.page.show(percent=99)
+        await pass_time(400)
+        assert it.ends[:1] == [Reason.DEADLINE]
+        assert State.CONNECTED not in {each.state for each in it.moves}
 
 
 @virtual

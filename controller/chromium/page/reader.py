@@ -131,6 +131,8 @@ class PageReader:
         self._moved_to: float | None = None
         self._moves = 0
         self._linked = False
+        self._stood_at: float | None = None
+        """The percentage when one sign only was looked at last."""
         self._needs_proof = False
         """It was connected when it asked for a passkey: the signs from before prove nothing."""
         self._socket_up = True
@@ -294,6 +296,9 @@ class PageReader:
             yield from self._link()
         else:
             meant = Finding.ONE_SIGN if snapshot.can_be_ready else None
+            if snapshot.percent != self._stood_at:  # what still loads does not stand
+                self._stood_at = snapshot.percent
+                yield Stands(Subject.SIGN, None)
             yield Stands(Subject.SIGN, meant, ONE_SIGN_AFTER)
 
     def _link(self) -> Iterator[Meaning]:

@@ -33,6 +33,7 @@ STATES = UNPAIRED | BLOCKS | {"OPENING", "PAIRING", "CONNECTED", "TIMEOUT", "UNL
 STREAMS = frozenset({"DISCONNECTED", "SYNCING", "RESUMING", "CONNECTED"})
 MODES = BLOCKS | {"QR", "MAIN", "SYNCING", "OFFLINE"}
 INFOS = frozenset({"OFFLINE", "OPENING", "PAIRING", "SYNCING", "RESUMING", "CONNECTING", "NORMAL"})
+_LOADING_INFOS = frozenset({"SYNCING", "RESUMING"})
 _DOWN_INFOS = frozenset({"OFFLINE", "OPENING", "PAIRING", "CONNECTING"})
 _DOWN_MODES = BLOCKS | {"QR", "OFFLINE"}
 
@@ -171,9 +172,14 @@ class Snapshot:
 
     @property
     def signs(self) -> tuple[int, int]:
-        """How many independent signs show that the chats are loaded, and how many can be read."""
+        """How many independent signs show that the chats are loaded, and how many can be read.
+
+        A screen that shows the chats and goes on loading is no sign: that may never end, and the chats can be used.
+        """
         mode, info = self.connection.mode, self.connection.info
         stream = None if mode is None or info is None else mode == "MAIN" and info == "NORMAL"
+        if mode == "MAIN" and info in _LOADING_INFOS:
+            stream = None
         found = [self.synced, stream, self.shows_chats]
         return sum(sign is True for sign in found), sum(sign is not None for sign in found)
 

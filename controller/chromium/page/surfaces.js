@@ -118,7 +118,8 @@
     const { width, height, left, right } = box.getBoundingClientRect();
     const fills = width > 0.6 * innerWidth && height > 0.6 * innerHeight && box.parentElement !== null;
     const list = chats.getBoundingClientRect();
-    const isUpon = left < list.right && right > list.left && list.width > 0;
+    const center = (list.left + list.right) / 2;
+    const isUpon = left < center && center < right;
     return fills && isUpon && text(box) !== "" && buttonsOf(box).length > 0 ? box : null;
   }
 
