@@ -33,13 +33,13 @@ POLICY = Policy(
     health_check=0.5,
     keep_alive=0.5,
     stable_after=60.0,
-    connect_timeout=40.0,
-    sync_timeout=30.0,
+    connect_timeout=90.0,
+    sync_timeout=60.0,
     stale_after=60.0,
 )
 """What recurs is quick. Deadlines are as in earnest, since a busy machine would exceed short ones: a test of a deadline
 shortens that one, for the account that is to exceed it."""
-WITHIN = 60.0
+WITHIN = 150.0
 T = TypeVar("T")
 STARTING: ContextVar[asyncio.Lock | None] = ContextVar("STARTING", default=None)
 """Held while a driver starts Playwright, where there are several: it takes its launcher from the environment."""

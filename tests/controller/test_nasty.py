@@ -21,7 +21,7 @@ from tests.controller import test_field
 from tests.controller.nasty import MET, POLICY, STRANGER, WITHIN, A, B, C, World, a_world, meets
 from tests.waiting import until
 
-pytestmark = [pytest.mark.chromium, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.chromium, pytest.mark.timeout(400)]
 
 
 def test_every_switch_of_the_stand_in_is_met():
@@ -216,7 +216,7 @@ async def test_opening_for_ever_is_seen_behind_the_chat_list(world):
 async def test_a_silent_server_behind_an_open_socket_makes_the_session_stale(tmp_path):
     # No ping of the page's own would notice: only the unanswered heartbeat does (L9, L10).
     async with a_world(tmp_path, timings={"ping_every": 600}) as world:
-        quiet, healthy = await asyncio.gather(world.linked(A, stale_after=4), world.linked(B, stale_after=4))
+        quiet, healthy = await asyncio.gather(world.linked(A, stale_after=6), world.linked(B, stale_after=6))
         world.phones.silence(A)
         stale = await quiet.until_ended(Reason.STALE)
         assert (stale.state, stale.errors, stale.alert) == (State.DISCONNECTED, 0, None)
@@ -231,8 +231,8 @@ async def test_a_silent_server_behind_an_open_socket_makes_the_session_stale(tmp
 @meets("no_exists_query")
 async def test_where_the_server_cannot_be_asked_a_live_socket_keeps_it_from_going_stale(world):
     world.switches.set("no_exists_query", value=True)
-    account = await world.linked(stale_after=1.5)
-    await asyncio.sleep(3)  # twice the stale limit
+    account = await world.linked(stale_after=6)
+    await asyncio.sleep(7)  # longer than the stale limit, which is longer than a busy machine stands still
     assert account.connection.state is State.CONNECTED
     assert world.phones.devices()[0]["queries"] == 0
 
@@ -293,7 +293,7 @@ async def test_a_temporary_ban_rests_until_its_end_and_then_tries_once(world):
     await account.until_connected(after=len(account.moves))
     trial = account.moves[-2]
     assert trial.reason is Reason.TRIAL
-    assert 0 <= (trial.at - banned.block_ends_at).total_seconds() < 5
+    assert trial.at >= banned.block_ends_at == banned.next_retry_at
     assert account.alerts == [Reason.BANNED]
 
 
@@ -327,7 +327,7 @@ async def test_a_passkey_is_told_and_waited_for(tmp_path, real_origin):
     # Only on its own origin does a whole Chromium let the request pend; elsewhere it is refused, and the page waits on.
     async with a_world(tmp_path, tls=real_origin) as world:
         world.switches.set("passkey", value=True)
-        account = world.account(connect_timeout=6)
+        account = world.account()
         await account.manager.start()
         await world.scan(account)
         await account.until(lambda: account.connection.stage is Stage.PASSKEY)

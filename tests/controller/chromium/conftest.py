@@ -16,7 +16,7 @@ from controller.chromium import session as session_module
 from controller.chromium.process.tree import ProcessId, tree
 from controller.chromium.session import ChromiumSession
 from controller.driver import Opening
-from sandbox.whatsapp import Options, Timings, WhatsAppStandIn
+from sandbox.whatsapp import Options, PhoneError, Timings, WhatsAppStandIn
 
 ACCOUNT = "+4915112345678"
 SPEED = 20
@@ -88,10 +88,23 @@ class Rig:
     async def linked(self, stand_in: WhatsAppStandIn, account: str = ACCOUNT, **opening: bool) -> ChromiumSession:
         """A session that has been linked by a scan."""
         session = await self.open(account, **opening)
-        code = await self.seen(Code)
-        stand_in.phones.scan(code.text, account)
+        await self.scan(stand_in, account)
         await self.seen(Ready)
         return session
+
+    async def scan(self, stand_in: WhatsAppStandIn, number: str = ACCOUNT) -> None:
+        """Scan the newest code, again if it has expired before a phone could."""
+
+        def scanned() -> bool:
+            codes = [report for report in self.reports if isinstance(report, Code)]
+            try:
+                stand_in.phones.scan(codes[-1].text, number)
+            except (PhoneError, IndexError):
+                assert not any(isinstance(report, Ended) for report in self.reports), self.reports
+                return False
+            return True
+
+        await eventually(scanned)
 
     def processes(self, kind: str | None = None) -> list[psutil.Process]:
         """Of the browsers on this DATA_DIR the processes of one --type, None for the first ones."""

@@ -131,7 +131,7 @@ async def stubborn_tree() -> tuple[asyncio.subprocess.Process, ProcessId, int]:
         sys.executable, "-c", STUBBORN, start_new_session=True, stdout=subprocess.PIPE
     )
     assert started.stdout is not None
-    child = int(await asyncio.wait_for(started.stdout.readline(), 10))
+    child = int(await asyncio.wait_for(started.stdout.readline(), 60))
     start = start_ticks(started.pid)
     assert start is not None
     return started, ProcessId(started.pid, start), child
@@ -140,7 +140,7 @@ async def stubborn_tree() -> tuple[asyncio.subprocess.Process, ProcessId, int]:
 async def test_a_tree_is_ended_to_its_last_child() -> None:
     started, leader, child = await stubborn_tree()
     assert {process.pid for process in tree(leader)} == {started.pid, child}
-    assert await end_tree(leader, grace=0.2, timeout=5)
+    assert await end_tree(leader, grace=0.2, timeout=30)
     assert await started.wait() == -signal.SIGKILL
     assert tree(leader) == []
 
@@ -150,7 +150,7 @@ async def test_a_tree_without_its_leader_is_ended_too() -> None:
     started.kill()
     await started.wait()
     assert {process.pid for process in tree(leader)} == {child}
-    assert await end_tree(leader, grace=5, timeout=10)
+    assert await end_tree(leader, grace=5, timeout=30)
     assert tree(leader) == []
 
 
@@ -158,8 +158,8 @@ async def test_a_stopped_tree_is_not_waited_for() -> None:
     started, leader, _ = await stubborn_tree()
     started.send_signal(signal.SIGSTOP)
     await eventually(leader.is_stopped)
-    async with asyncio.timeout(15):
-        assert await end_tree(leader, grace=30, timeout=60)
+    async with asyncio.timeout(30):
+        assert await end_tree(leader, grace=60, timeout=90)
     await started.wait()
 
 

@@ -257,8 +257,7 @@ async def test_frames_that_come_and_go_are_no_navigation(rig: Rig, stand_in: Wha
 async def test_a_passkey_is_told(rig: Rig, stand_in: WhatsAppStandIn) -> None:
     stand_in.switches.set("passkey", value=True)
     await rig.open()
-    code = await rig.seen(Code)
-    stand_in.phones.scan(code.text, ACCOUNT)
+    await rig.scan(stand_in)
     await rig.seen(PasskeyAsked)
     stand_in.phones.passkey(ACCOUNT, "approve")
     await rig.seen(Ready)
@@ -268,7 +267,7 @@ async def test_another_number_is_told_as_it_is_once_it_stands_and_before_it_is_r
     rig: Rig, stand_in: WhatsAppStandIn
 ) -> None:
     await rig.open()
-    stand_in.phones.scan((await rig.seen(Code)).text, OTHER)
+    await rig.scan(stand_in, OTHER)
     assert (await rig.seen(Authenticated)).number is None
     assert (await rig.seen(Identified)).number == OTHER
     assert not any(isinstance(report, Ready) for report in rig.reports)
@@ -287,8 +286,7 @@ async def test_builds_that_differ(rig: Rig, stand_in: WhatsAppStandIn) -> None:
 async def test_without_its_modules_the_dom_is_read(rig: Rig, stand_in: WhatsAppStandIn) -> None:
     stand_in.switches.set("unknown_build", "modules")
     session = await rig.open()
-    code = await rig.seen(Code)
-    stand_in.phones.scan(code.text, ACCOUNT)
+    await rig.scan(stand_in)
     assert (await rig.seen(Ready)).number is None
     assert rig.reports[-1] == Ready(None, partial="by its chat list only")
     assert (await session.probe()).failed is None

@@ -1,5 +1,6 @@
 """The end of a lease with real processes: kept by the kernel, and once more by the guard."""
 
+import contextlib
 import json
 import os
 import signal
@@ -70,10 +71,11 @@ def test_the_kernel_ends_a_host_and_its_browser_with_the_lease(host, frozen):
     process, browser = host(1.5)
     if frozen:
         for pid in (process.pid, browser):
-            os.kill(pid, signal.SIGSTOP)
+            with contextlib.suppress(ProcessLookupError):  # the lease is over already
+                os.kill(pid, signal.SIGSTOP)
 
-    assert process.wait(10) == -signal.SIGKILL
-    assert ends(browser, 5)
+    assert process.wait(30) == -signal.SIGKILL
+    assert ends(browser, 30)
 
 
 def test_a_browser_ends_with_its_host_whatever_it_would_do(host):
@@ -82,7 +84,7 @@ def test_a_browser_ends_with_its_host_whatever_it_would_do(host):
 
     process.kill()
 
-    assert ends(browser, 5)
+    assert ends(browser, 30)
 
 
 @pytest.fixture
@@ -120,16 +122,15 @@ def test_the_guard_ends_what_is_left_and_nothing_else(guarded, why):
         owner.wait()
 
     assert guard.wait(15) == 0
-    assert ends(browser.pid, 1)
-    assert ends(owner.pid, 1)
+    assert ends(browser.pid, 10)
+    assert ends(owner.pid, 10)
     assert is_alive(other.pid)
 
 
 def test_the_guard_does_nothing_while_the_lease_is_extended(guarded):
     guard, owner, browser, _ = guarded
-    for _ in range(4):
-        guard.stdin.write(f"{boot_time() + 2}\n".encode())
-        guard.stdin.flush()
-        time.sleep(0.3)
+    guard.stdin.write(f"{boot_time() + 0.5}\n{boot_time() + 60}\n".encode())
+    guard.stdin.flush()
+    time.sleep(1)
 
     assert all(is_alive(one.pid) for one in (guard, owner, browser))

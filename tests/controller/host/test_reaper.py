@@ -20,7 +20,10 @@ async def main():
     for _ in range(20):  # a browser: its leader is gone before what it has started
         process = await asyncio.create_subprocess_exec("sh", "-c", "(setsid sleep 0.2 &) ; (sleep 0.3 &) ; exit 0")
         await process.wait()
-    await asyncio.sleep(2.5)
+    for _ in range(600):
+        if keeper.reaped >= 40 and not reaper.zombies():
+            break
+        await asyncio.sleep(0.05)
     print(sorted(reaper.zombies()), keeper.reaped, [await process.wait() for process in waited])
     running.cancel()
 

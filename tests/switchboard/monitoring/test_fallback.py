@@ -44,7 +44,7 @@ async def receiver():
         return web.Response(status=500)
 
     async def hang(request: web.Request) -> web.Response:
-        await asyncio.sleep(3)
+        await asyncio.sleep(60)
         return web.Response()
 
     app.add_routes([web.post("/take", take), web.post("/refuse", refuse), web.post("/hang", hang)])
@@ -83,10 +83,10 @@ async def test_who_hangs_is_not_waited_for(receiver):
     _, address = receiver
     loop = asyncio.get_running_loop()
     began = loop.time()
-    took = await FallbackChannel([f"{address}/hang", f"{address}/take"], deadline=0.3).send(TITLE, TEXT)
+    took = await FallbackChannel([f"{address}/hang", f"{address}/take"], deadline=2).send(TITLE, TEXT)
 
     assert took == {"1 (json)": False, "2 (json)": True}
-    assert loop.time() - began < 2
+    assert loop.time() - began < 20
 
 
 @pytest.mark.parametrize("address", ["carrier-pigeon://loft", "hunter2", "https//x"])

@@ -136,7 +136,7 @@ async def logged(address: str, caplog: pytest.LogCaptureFixture) -> str:
     """Return why the service could not be reached, and check that nothing waits for it for long."""
     heartbeat = Heartbeat(address, lambda: (True, ""), every=0.05, first_wait=0.01)
     async with beating(heartbeat):
-        await until(lambda: "cannot be sent" in caplog.text, "the warning", 10)
+        await until(lambda: "cannot be sent" in caplog.text, "the warning")
     assert SECRET not in caplog.text
     (warning,) = [each.getMessage() for each in caplog.records if each.levelname == "WARNING"]
     return warning.removeprefix("The heartbeat cannot be sent: ")
@@ -198,21 +198,22 @@ async def talk_nonsense(writer: asyncio.StreamWriter) -> None:
     [(hang, "no answer in 0.2 s"), (drip, "no answer in 0.2 s"), (talk_nonsense, "RemoteProtocolError")],
 )
 async def test_one_that_hangs_drips_or_speaks_something_else_ends_nothing(answer, why, caplog, monkeypatch):
-    monkeypatch.setattr("switchboard.monitoring.heartbeat.CALL_DEADLINE", 0.2)
+    if answer is not talk_nonsense:  # whose answer comes in time, however busy the machine is
+        monkeypatch.setattr("switchboard.monitoring.heartbeat.CALL_DEADLINE", 0.2)
     async with raw_server(answer) as port:
         assert await logged(f"http://127.0.0.1:{port}/ping/{SECRET}", caplog) == why
 
 
 @pytest.mark.parametrize("body", [b"Content-Length: 1000\r\n\r\n.", b"\r\n" + bytes(1 << 20)], ids=["slow", "endless"])
 async def test_a_status_is_an_answer_whatever_its_body_does(body, caplog, monkeypatch):
-    monkeypatch.setattr("switchboard.monitoring.heartbeat.CALL_DEADLINE", 0.5)
+    monkeypatch.setattr("switchboard.monitoring.heartbeat.CALL_DEADLINE", 20)
     came, more = [], asyncio.Event()
 
     async def answer(writer: asyncio.StreamWriter) -> None:
         came.append(b"")
         more.set()
         writer.write(b"HTTP/1.1 200 OK\r\n" + body)
-        await asyncio.sleep(3)
+        await asyncio.sleep(60)
 
     async with raw_server(answer) as port:
         heartbeat = Heartbeat(f"http://127.0.0.1:{port}/{SECRET}", lambda: (True, ""), every=0.05, first_wait=30)

@@ -1,6 +1,7 @@
 """Ready means that a kill -9 does not lose the link, and it is the wait before it that ensures this."""
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from controller.accounts.reports import Code, Ready, Report
 from controller.chromium.page import durability
 from controller.chromium.session import ChromiumSession
 from controller.driver import Opening
-from sandbox.whatsapp import WhatsAppStandIn
+from sandbox.whatsapp import PhoneError, WhatsAppStandIn
 from tests.controller.chromium.conftest import ACCOUNT, Rig, eventually
 
 pytestmark = pytest.mark.chromium
@@ -37,12 +38,19 @@ async def link_and_kill(
 
     session = await rig.driver.open(Opening(account), report)
     rig.sessions.append(session)
-    code = await eventually(lambda: next((told for told in reports if isinstance(told, Code)), None))
+    await eventually(lambda: next((told for told in reports if isinstance(told, Code)), None))
     if before_scan is not None:
         await before_scan()
+
+    def scanned() -> bool:
         code = next(told for told in reversed(reports) if isinstance(told, Code))
+        with contextlib.suppress(PhoneError):  # it has expired
+            stand_in.phones.scan(code.text, account)
+            return True
+        return False
+
+    await eventually(scanned)
     begun = loop.time()
-    stand_in.phones.scan(code.text, account)
     await asyncio.wait_for(killed.wait(), 30)
     took = loop.time() - begun
     await session.close()

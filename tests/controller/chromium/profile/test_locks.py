@@ -100,7 +100,7 @@ async def cancelled_in(driver: ChromiumDriver, work: Blocking, *, fresh: bool = 
     opening = asyncio.create_task(driver.open(Opening(ACCOUNT, fresh=fresh), lambda _: None))
     await work.wait_for_begin()
     opening.cancel()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(45):
         await asyncio.wait([opening])
     assert opening.cancelled()
 
