@@ -126,9 +126,13 @@ class Driver(Protocol):
 
 
 class DriverError(Exception):
-    """A browser could not be opened or queried. The text is one line for people."""
+    """A browser could not be opened or queried. The text is one line for people.
 
-    def __init__(self, reason: Reason, detail: str) -> None:
+    transient: the host lacked something at that moment, so that the same may succeed later.
+    """
+
+    def __init__(self, reason: Reason, detail: str, *, transient: bool = False) -> None:
         super().__init__(detail)
         self.reason = reason
         self.detail = detail
+        self.transient = transient

@@ -56,6 +56,14 @@ def test_what_is_no_browser_is_for_a_person(tmp_path):
     assert "does not report its version" in lines[-1]
 
 
+def test_a_browser_that_the_host_ends_or_cannot_start_now_may_start_later(tmp_path):
+    killed = tmp_path / "chromium"
+    killed.write_text("#!/bin/sh\nkill -KILL $$\n")
+    killed.chmod(0o700)
+    code, lines = run(tmp_path, CHROMIUM_PATH=str(killed))
+    assert (code, "was ended by SIGKILL" in lines[-1]) == (75, True), lines
+
+
 def test_a_full_disk_may_heal_and_json_stays_json(tmp_path):
     folder = tmp_path / "data"
     folder.mkdir()

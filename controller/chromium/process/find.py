@@ -6,9 +6,11 @@ Not here: how it is started (`launch`).
 """
 
 import asyncio
+import errno
 import os
 import re
 import shutil
+import signal
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -20,6 +22,8 @@ from controller.chromium.process.launcher import passed_on
 from controller.driver import DriverError
 
 _VERSION_SECONDS = 20.0
+_SCARCE = {errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE}
+"""Why a process cannot be started just now."""
 _SHELLS = ("chrome-headless-shell", "chromium-headless-shell", "headless_shell")
 _BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 _BEHIND_DEBIAN_WRAPPER = Path("/usr/lib/chromium")
@@ -100,9 +104,12 @@ def _identify(path: Path, _changed: int) -> Browser:
     except subprocess.TimeoutExpired as error:
         raise TimeoutError(f"{path} does not report its version in {_VERSION_SECONDS:g} s") from error
     except OSError as error:
-        raise DriverError(
-            Reason.LAUNCH_FAILED, f"{path} does not report its version: {type(error).__name__}"
-        ) from error
+        detail = f"{path} does not report its version: {error.strerror or type(error).__name__}"
+        raise DriverError(Reason.LAUNCH_FAILED, detail, transient=error.errno in _SCARCE) from error
+    if answer.returncode < 0:
+        name = signal.Signals(-answer.returncode).name
+        detail = f"{path} does not report its version: it was ended by {name}"
+        raise DriverError(Reason.LAUNCH_FAILED, detail, transient=True)
     found = re.search(r"\d+(\.\d+){3}", answer.stdout)
     if found is None:
         raise DriverError(Reason.LAUNCH_FAILED, f"{path} does not report its version (exit code {answer.returncode})")
