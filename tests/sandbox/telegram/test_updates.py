@@ -134,7 +134,8 @@ async def test_a_webhook_gets_updates_in_order_with_its_secret(tg: TelegramStand
     assert [secret for secret, _ in receiver.received] == ["s3cret_-"] * 2
     assert [update["message"]["text"] for _, update in receiver.received] == ["before", "after"]
     info = (await call("getWebhookInfo"))["result"]
-    assert (info["url"], info["pending_update_count"]) == (receiver.url, 0)
+    assert info["url"] == receiver.url
+    await until(lambda: not tg.world.updates.pending)  # the last one is taken off once its answer has come
 
 
 async def test_a_webhook_that_fails_is_tried_again(tg: TelegramStandIn, call: Caller, receiver: Receiver):
