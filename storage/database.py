@@ -86,6 +86,8 @@ def is_transient(error: BaseException) -> bool:
         return error.transient
     if isinstance(error, sqlite3.Error):
         return _code(error) in _PASSING
+    if isinstance(error, TimeoutError | ConnectionError):  # without a number where a busy machine was too slow
+        return True
     return isinstance(error, OSError) and error.errno in _PASSING_ERRNO
 
 

@@ -272,7 +272,7 @@ def _ended_by(error: Exception) -> int:
     if type(error) in _OF_THE_SYSTEM and not is_transient(error) and getattr(error, "errno", None) not in _RIGHTS:
         raise error
     transient = error.transient if isinstance(error, DataDirError | StorageError | DriverError) else is_transient(error)
-    text = str(error)
+    text = str(error) or type(error).__name__
     if type(error) in _OF_THE_SYSTEM and isinstance(error, OSError) and error.filename is not None:
         text = f"{error.filename}: {error.strerror}"
     if logs_json():

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from storage.summary import read_proxies, read_summaries
-from switchboard.__main__ import main
+from switchboard.__main__ import _ended_by, main
 from switchboard.check import host
 from switchboard.check.findings import Verdict
 from switchboard.data_dir import lock_data_dir
@@ -62,6 +62,14 @@ def test_a_browser_that_the_host_ends_or_cannot_start_now_may_start_later(tmp_pa
     killed.chmod(0o700)
     code, lines = run(tmp_path, CHROMIUM_PATH=str(killed))
     assert (code, "was ended by SIGKILL" in lines[-1]) == (75, True), lines
+
+
+@pytest.mark.parametrize(
+    "error", [TimeoutError(), TimeoutError("no answer"), ConnectionResetError(), BrokenPipeError()]
+)
+def test_what_a_busy_machine_did_not_do_in_time_may_be_done_later(error, capsys):
+    assert _ended_by(error) == 75
+    assert len(capsys.readouterr().err.strip()) > 0, "a line that says nothing"
 
 
 def test_a_full_disk_may_heal_and_json_stays_json(tmp_path):
