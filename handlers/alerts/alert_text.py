@@ -77,6 +77,26 @@ def silence_began(silence: Silence, names: Sequence[str], now: datetime) -> str:
     )
 
 
+def silences_ended(ended: Sequence[Sequence[str]], left: Sequence[str], *, subject: str, only_admins: bool) -> str:
+    """Answer `/silence … off`. ended: the accounts' names of each silence, none for all accounts.
+
+    left: lines about what still silences it. subject: the account, "" for all. only_admins: the reader may not end all.
+    """
+    rows = [
+        f"🔔 {_some(names) if names else '<b>All accounts</b>'}: that silence is over, alerts come again."
+        for names in ended
+    ]
+    if not ended and subject:
+        rows.append(f"<b>{subject}</b> is not silenced by itself.")
+    elif not ended and not left:
+        rows.append("Nothing is silenced.")
+    if left:
+        rows += ["Still silenced:", *left]
+    if only_admins:
+        rows.append("Only an admin can end this one." if len(left) == 1 else "Only an admin can end all of these.")
+    return "\n".join(rows)
+
+
 def silence_line(silence: Silence, names: Sequence[str], now: datetime) -> str:
     """Describe a silence."""
     where = " everywhere" if silence.chat is None else ""

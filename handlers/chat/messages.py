@@ -4,6 +4,7 @@ Texts are Telegram's HTML; whatever comes from people or pages has passed `escap
 """
 
 import hashlib
+import unicodedata
 from dataclasses import dataclass
 from enum import IntEnum, unique
 from html import escape as _escape
@@ -76,6 +77,17 @@ def visible(text: str) -> str:
     return text.translate(_UNSEEN)
 
 
-def escape(text: str) -> str:
-    """Escape text for HTML, and remove invisible characters that affect how the rest is read."""
-    return _escape(visible(text), quote=False)
+_FIRST_STRONG_ISOLATE, _END_OF_ISOLATE = "\u2068", "\u2069"
+_RIGHT_TO_LEFT = frozenset({"R", "AL"})
+
+
+def escape(text: str, *, isolated: bool = True) -> str:
+    """Escape text for HTML, and remove invisible characters that affect how the rest is read.
+
+    Arabic or Hebrew text is isolated: otherwise a number beside a name would be displayed in another order. isolated:
+    False where text is copied as it stands, such as a command.
+    """
+    escaped = _escape(visible(text), quote=False)
+    if isolated and any(unicodedata.bidirectional(sign) in _RIGHT_TO_LEFT for sign in escaped):
+        return f"{_FIRST_STRONG_ISOLATE}{escaped}{_END_OF_ISOLATE}"
+    return escaped

@@ -57,6 +57,7 @@ from handlers.telegram.ui.codes import Codes
 from handlers.telegram.ui.feed import Feed
 from handlers.telegram.ui.link_queue_messages import LinkQueueMessages
 from handlers.telegram.ui.link_queues import LinkQueues
+from handlers.telegram.ui.questions import Questions
 from handlers.telegram.ui.responder import Responder
 
 
@@ -138,8 +139,8 @@ def assemble(
     )
 
     # Requested by people.
-    responder = Responder(queue, tasks)
     telegram_clock = TelegramClock(clock, steady)
+    responder = Responder(queue, tasks, Questions(lasting, telegram_clock))
     connection.date_listeners.append(telegram_clock.read)
     context = Context(people, accounts, records, responder, tasks, options.region, clock, telegram_clock)
     link_queue_messages = LinkQueueMessages(

@@ -133,10 +133,11 @@ FAILED = "That did not work, for a reason I did not expect. It is in the log; pl
 STALE_BUTTON = "This button is from an older message. Send /status for a fresh one."
 NOT_YOUR_BUTTON = "This question was put to somebody else."
 TOO_LATE = "That question has expired. Nothing was changed; ask for it again."
-EXPIRED = "⌛ This question has expired. Nothing was changed."
+EXPIRED = "⌛ This question has expired; I did nothing about it."
 DONE_ALREADY = "That is done already."
 ON_IT = "🔄 Starting them, one after the other."
 CANCELLED = "Cancelled. Nothing was changed."
+LEFT = "Left as it is. /status shows how things are."
 
 
 CONTINUED = "Continue is pressed."
@@ -170,7 +171,7 @@ def webhook_set(host: str) -> str:
 
 def quoted(words: str) -> str:
     """Quote what somebody sent."""
-    return f"<code>{escape(clip(without_secrets(words), 200))}</code>"
+    return f"<code>{escape(clip(without_secrets(words), 200), isolated=False)}</code>"
 
 
 def pressed(label: str, account: Account | None) -> str:
@@ -242,6 +243,11 @@ def unknown_command(word: str, meant: str | None = None) -> str:
     """Answer an unknown command. meant: the closest existing one."""
     nearest = f"Did you mean /{meant}?" if meant else "/help shows what I can do."
     return f"I do not know {escape(clip(word))}. {nearest}"
+
+
+def bare_word(meant: str) -> str:
+    """Answer a word that would be a command with a slash in front. meant: the command."""
+    return f"I understand commands, which begin with a slash. Did you mean /{meant}?"
 
 
 def ambiguous(asked: str) -> str:

@@ -1,8 +1,12 @@
 """Texts about where alerts go, how loud they are, and quiet hours. HTML; pure."""
 
 from collections.abc import Mapping
+from datetime import datetime
 
 from handlers.chat.chat_settings import Loudness
+from handlers.chat.messages import escape
+from handlers.texts.answers import clip
+from handlers.texts.vocabulary import zone_name
 
 KINDS: dict[str, str] = {
     "circuit": "Paused after errors",
@@ -21,7 +25,6 @@ KINDS: dict[str, str] = {
 """The names of the kinds of alerts, in display order."""
 ICONS = {Loudness.SOUND: "🔔", Loudness.SILENT: "🔕", Loudness.OFF: "🚫"}
 WORDS = {Loudness.SOUND: "with a sound", Loudness.SILENT: "without a sound", Loudness.OFF: "not at all"}
-HOW_QUIET = "Send them like <code>/quiet 22:00-07:00</code>, or <code>/quiet off</code>."
 ONLY_ADMINS_IN_GROUPS = "In a group an admin chooses that. In your private chat with me you choose it for yourself."
 
 
@@ -40,25 +43,36 @@ def not_here(*, to_chat: bool) -> str:
     return f"📍 Alerts go {where} again."
 
 
-def loudness(chosen: Mapping[str, Loudness], quiet: tuple[int, int] | None, *, may: bool) -> str:
+def loudness(chosen: Mapping[str, Loudness], quiet: tuple[int, int] | None, now: datetime, *, may: bool) -> str:
     """Show how loud each kind is in this chat; buttons below change it. may: the reader may choose here."""
     rows = ["<b>How alerts come to this chat</b>"]
     for kind, name in KINDS.items():
         each = chosen.get(kind, Loudness.SOUND)
         rows.append(f"{ICONS[each]} {name}: {WORDS[each]}")
     rows.append("WhatsApp out of reach is told only once it has lasted for a while.")
-    rows.append(f"{quiet_hours(quiet)} {HOW_QUIET}" if may else f"{quiet_hours(quiet)} {ONLY_ADMINS_IN_GROUPS}")
+    rows.append(quiet_hours(quiet, now, may=may))
     if Loudness.OFF in chosen.values():
         rows.append("🚫 What is off is not told here, however bad it is.")
     return "\n".join(rows)
 
 
-def quiet_hours(hours: tuple[int, int] | None) -> str:
-    """Describe a chat's quiet hours in a sentence."""
+def quiet_hours(hours: tuple[int, int] | None, now: datetime, *, may: bool) -> str:
+    """Describe a chat's quiet hours, and how they are changed. may: the reader may choose here."""
     if hours is None:
-        return "There are no quiet hours."
-    begins, ends = map(time_of_day, hours)
-    return f"🌙 Quiet from {begins} to {ends}: what can wait is told afterwards; what is critical comes at once."
+        words, how = "No quiet hours here.", "<code>/quiet 22:00-07:00</code> sets them."
+    else:
+        begins, ends = map(time_of_day, hours)
+        words = (
+            f"🌙 Quiet from {begins} to {ends} {zone_name(now)}: what can wait is told afterwards; what is critical"
+            " comes at once."
+        )
+        how = "<code>/quiet off</code> ends them."
+    return f"{words} {how if may else ONLY_ADMINS_IN_GROUPS}"
+
+
+def wrong_hours(typed: str) -> str:
+    """Answer hours that cannot be understood."""
+    return f"“{escape(clip(typed, 20))}” cannot be quiet hours. Send them like <code>/quiet 22:00-07:00</code>."
 
 
 def time_of_day(minute: int) -> str:

@@ -10,6 +10,7 @@ from controller.accounts.reasons import Reason, State
 from controller.launch_slots import Bound, Launches
 from controller.manager import Status
 from controller.registry import Account
+from handlers.chat.messages import escape
 from handlers.texts.answers import clip
 from handlers.texts.display_state import is_due
 from handlers.texts.status import overview_line
@@ -63,13 +64,17 @@ def need(status: Status) -> Need:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """One page of the list. bad: accounts on it that need attention, each with a button. folded: whether others are."""
+    """One page of the list. bad: accounts on it that need attention, each with a button.
+
+    folded: how many accounts are folded into a line; all: how many there are.
+    """
 
     text: str
     page: int
     pages: int
     bad: tuple[Line, ...]
     folded: int
+    all: int
 
 
 def whole(lines: Sequence[Line], now: datetime, launches: Launches | None = None) -> str:
@@ -104,12 +109,11 @@ def page_of(
     rows += [overview_line(*each, now) for each in on_page]
     if folded and not shown:
         rows.append("Nothing needs you.")
-    if page == pages - 1:
-        for each, words in ((Need.HEALTHY, "🟢 {} connected"), (Need.PAUSED, "⏸ {} paused")):
-            if folded.count(each):
-                rows.append(words.format(count(folded.count(each), "account")))
+    for each, words in ((Need.HEALTHY, "🟢 {} connected"), (Need.PAUSED, "⏸ {} paused")):
+        if folded.count(each):
+            rows.append(words.format(count(folded.count(each), "account")))
     bad = tuple(each for each in on_page if need(each[1]).is_bad)
-    return Page("\n".join(rows), page, pages, bad, len(folded))
+    return Page("\n".join(rows), page, pages, bad, len(folded), len(lines))
 
 
 def nothing_bad(lines: Sequence[Line]) -> str:
@@ -124,7 +128,7 @@ def _head(lines: Sequence[Line], now: datetime, what: str = "") -> str:
     connected = sum(status.is_connected for _, status in lines)
     bad = sum(need(status) is Need.PERSON for _, status in lines)
     needs = f", {bad} {'needs' if bad == 1 else 'need'} you" if bad else ""
-    found = f" for “{clip(what)}”" if what else ""
+    found = f" for “{escape(clip(what))}”" if what else ""
     return f"<b>{count(len(lines), 'account')}</b>{found}, {connected} connected{needs} · {clock(now, now)}"
 
 

@@ -6,6 +6,7 @@ are removed from numbers only: names keep their joiners. Not here: which account
 
 import re
 import unicodedata
+from itertools import chain
 
 import phonenumbers
 from phonenumbers import NumberParseException, PhoneNumberFormat, ValidationResult
@@ -18,6 +19,13 @@ NAME_LIMIT = 40
 
 _NUMBER_WORD = re.compile(r"^[+(]?[\d().\-–/+]+$")
 _NUMBER_BEGINS = re.compile(r"[+(]?\d")
+_LABEL = re.compile(
+    r"(?:tel(?:efon|ephone)?|phone|mob(?:ile|il)?|handy|cell|whatsapp)\b[.:]*\s*(?=[+(]?\d)", re.IGNORECASE
+)
+_CHAT_LINK = re.compile(r"(?:https?://)?(?:wa\.me/|api\.whatsapp\.com/send/?\?phone=)\+?(\d+)(?=\s|$)", re.IGNORECASE)
+_INTERNATIONAL = re.compile(r"\(?(?:\+|00)\d")
+_BETWEEN = frozenset({"und", "and", "&", "+", "y", "et", "e", "i", "/", "|", "-", "–", "or", "oder"})
+"""Words between two numbers that are no name."""
 _DIGITS = 4
 _WHOLE = 11
 """Digits from which on the first word counts as the whole number, so that further digits begin the name."""
@@ -64,14 +72,15 @@ def split_number_and_name(text: str, region: str | None) -> tuple[str, str]:
 
     The number may contain spaces. Raises WrongNumberError, WrongNameError.
     """
-    words = text.split()
+    words = _CHAT_LINK.sub(r"+\1", _LABEL.sub("", text.strip(), count=1), count=1).split()
     plain = [tidy(word) for word in words]
     count = next((at for at, word in enumerate(plain) if word and not _NUMBER_WORD.match(word)), len(words))
     if count > 1 and sum(character.isdigit() for character in plain[0]) >= _WHOLE:
         count = 1
     found = [(end, number) for end in range(count, 0, -1) if (number := _possible(plain[:end], region))]
     if not found:
-        return parse_number(" ".join(plain[: max(count, 1)]), region), ""
+        end = max(count, 1)
+        return parse_number(" ".join(plain[:end]), region), check_name(" ".join(words[end:]))
     valid = (pair for pair in found if phonenumbers.is_valid_number(phonenumbers.parse(pair[1])))
     end, number = next(valid, found[0])
     return number, check_name(" ".join(words[end:]))
@@ -80,8 +89,9 @@ def split_number_and_name(text: str, region: str | None) -> tuple[str, str]:
 def split_numbers(text: str, region: str | None) -> tuple[list[tuple[str, str]], list[str]]:
     """Return the numbers (E.164) in a message, each with the name after it; and errors for the others.
 
-    Separated by line ends, commas or semicolons. What follows a comma and does not begin with a digit belongs to
-    the preceding name. Duplicates are dropped. Errors are plain text for people.
+    Separated by line ends, commas or semicolons, or by the + or 00 with which the next one begins. What follows a comma
+    and does not begin with a digit belongs to the preceding name. Duplicates are dropped. Errors are plain text for
+    people.
     """
     pieces: list[str] = []
     for row in text.splitlines():
@@ -95,7 +105,7 @@ def split_numbers(text: str, region: str | None) -> tuple[list[tuple[str, str]],
             fresh = False
     found: dict[str, str] = {}
     problems: list[str] = []
-    for piece in pieces:
+    for piece in chain.from_iterable(_each_number(each, region) for each in pieces):
         try:
             number, name = split_number_and_name(piece, region)
         except (WrongNumberError, WrongNameError) as error:
@@ -103,6 +113,25 @@ def split_numbers(text: str, region: str | None) -> tuple[list[tuple[str, str]],
         else:
             found[number] = name or found.get(number, "")
     return list(found.items()), problems
+
+
+def _each_number(piece: str, region: str | None) -> list[str]:
+    """Split a piece in front of every further number that is written with its + or 00."""
+    words = piece.split()
+    for at in range(len(words) - 1, 0, -1):
+        if not _INTERNATIONAL.match(tidy(words[at])):
+            continue
+        rest = " ".join(words[at:])
+        try:
+            split_number_and_name(rest, region)
+        except (WrongNumberError, WrongNameError):
+            continue
+        before = words[:at]
+        while len(before) > 1 and before[-1].casefold() in _BETWEEN:
+            before.pop()
+        if any(character.isdigit() for character in before[0]):
+            return [*_each_number(" ".join(before), region), rest]
+    return [piece]
 
 
 def _is_number(piece: str) -> bool:
@@ -153,6 +182,8 @@ def _possible(words: list[str], region: str | None) -> str | None:
 
 def _parse_problem(error: NumberParseException, typed: str, example: str, region: str | None) -> str:
     if error.error_type == NumberParseException.INVALID_COUNTRY_CODE:
+        if region is None and _lacks_plus(typed):
+            return f"{_short(typed)} has no + and country code in front. If the code is there, send +{typed}."
         if region is None and not typed.startswith("+"):
             return f"{_short(typed)} has no country code. Send the whole number, like {example}."
         return f"{_short(typed)} has no country code that exists. Send the whole number, like {example}."
@@ -163,6 +194,13 @@ def _parse_problem(error: NumberParseException, typed: str, example: str, region
     }
     problem = words.get(error.error_type, "is not a phone number")
     return f"“{_short(typed)}” {problem}. Send the whole number, like {example}."
+
+
+def _lacks_plus(typed: str) -> bool:
+    try:
+        return typed.isdecimal() and phonenumbers.is_possible_number(phonenumbers.parse(f"+{typed}"))
+    except NumberParseException:
+        return False
 
 
 def _example(region: str | None) -> str:

@@ -13,7 +13,7 @@ from handlers.alerts.incidents.ledger import AlertStore
 
 LONGEST = timedelta(days=30)
 _UNITS = {"m": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1)}
-_DURATION = re.compile(r"^(\d{1,4})\s?(m|min|h|d)$", re.IGNORECASE)
+_DURATION = re.compile(r"^(\d{1,4})\s?(m|mins?|minutes?|h|hrs?|hours?|d|days?)$", re.IGNORECASE)
 
 
 class WrongDurationError(ValueError):
@@ -21,7 +21,7 @@ class WrongDurationError(ValueError):
 
 
 def parse_duration(text: str) -> timedelta:
-    """Parse a duration: `30m`, `2h`, `1d`. Raises WrongDurationError."""
+    """Parse a duration: `30m`, `2h`, `1d`, `2 hours`. Raises WrongDurationError."""
     typed = _DURATION.match(text)
     length = int(typed[1]) * _UNITS[typed[2][0].lower()] if typed else timedelta(0)
     if not timedelta(0) < length <= LONGEST:

@@ -117,15 +117,9 @@ class AlertActions:
         lasting = next((each for each in self._silences.active_in(request.place.chat) if each.id == silence), None)
         if lasting is None:
             return alert_text.NO_SUCH_SILENCE
-        if not self._people.is_admin(request.user) and not self._is_own(lasting, request):
+        if not self._may_end(request, lasting):
             return alert_text.ONLY_ADMINS_END_IT
-        await self._silences.end(silence)
-        now = self._clock()
-        for incident in self._handling.all_open_incidents():
-            covered = any(lasting.covers(incident.chat, entry.number, now) for entry in incident.open_entries)
-            if covered and incident.parts:  # its message says until when it was to last
-                await self._handling.add_line(incident, alert_text.silence_ended_by(request.name, now))
-        await self._context.audit(request.user, "end silence", None, f"silence {silence}")
+        await self._end(request, lasting)
         await self._list(request)
         return alert_text.SILENCE_ENDED
 
@@ -138,14 +132,17 @@ class AlertActions:
     async def silence_command(self, request: Request) -> None:
         """Answer /silence: list active silences, each with a button that ends it, or create one."""
         parts = request.words.split()
-        if not parts or parts[-1].casefold() == "off":
+        if not parts:
             await self._list(request)
             return
-        at = next((at for at, part in enumerate(parts) if at and part[:1].isdigit() and _is_duration(part)), None)
-        if at is None:
+        if parts[-1].casefold() == "off":
+            await self._end_by_command(request, " ".join(parts[:-1]))
+            return
+        typed = _whom_and_how_long(parts)
+        if typed is None:
             await self._responder.answer(request, alert_text.HOW_TO_SILENCE)
             return
-        who, lasts, reason = " ".join(parts[:at]), parse_duration(parts[at]), " ".join(parts[at + 1 :])
+        who, lasts, reason = typed
         chat: int | None = request.place.chat
         numbers: tuple[str, ...] = ()
         if who.casefold() == "all":
@@ -157,14 +154,8 @@ class AlertActions:
                     await self._responder.answer(request, answers.no_accounts(links=True))
                     return
         else:
-            try:
-                account = find_account(self._accounts, self._people, request.user, who, self._region)
-            except NoAccountError:
-                meant = suggested(visible(self._accounts, self._people, request.user), who)
-                await self._responder.answer(request, answers.unknown_account(who, meant, links=True))
-                return
-            except SeveralAccountsError:
-                await self._responder.answer(request, alert_text.which_account(who))
+            account = await self._account(request, who)
+            if account is None:
                 return
             numbers = (account.number,)
         left = request.sent_at + lasts - self._context.telegram_clock()
@@ -184,6 +175,56 @@ class AlertActions:
         )
 
     # --- parts --------------------------------------------------------------------------------------------------------
+
+    async def _account(self, request: Request, who: str) -> Account | None:
+        """Return the account that is to be silenced, or not any more; otherwise answer why there is none."""
+        try:
+            return find_account(self._accounts, self._people, request.user, who, self._region)
+        except NoAccountError:
+            meant = suggested(visible(self._accounts, self._people, request.user), who)
+            await self._responder.answer(request, answers.unknown_account(who, meant, links=True))
+        except SeveralAccountsError:
+            await self._responder.answer(request, alert_text.which_account(who))
+        return None
+
+    async def _end_by_command(self, request: Request, who: str) -> None:
+        """End the silences of one account, or all of this chat, and say what is still silenced."""
+        chosen, subject = self._silences.active_in(request.place.chat), ""
+        if who.casefold() not in {"", "all"}:
+            account = await self._account(request, who)
+            if account is None:
+                return
+            chosen = [each for each in chosen if each.covers(request.place.chat, account.number, self._clock())]
+            subject = answers.title(account)
+            ended = [each for each in chosen if each.numbers == {account.number}]
+        else:
+            ended = list(chosen)
+        ended = [each for each in ended if self._may_end(request, each)]
+        for each in ended:
+            await self._end(request, each)
+        left = [self._as_told_to(request, each) for each in chosen if each not in ended]
+        now = self._clock()
+        text = alert_text.silences_ended(
+            [self._names(each.numbers) for each in ended],
+            [alert_text.silence_line(each, self._names(each.numbers), now) for each in left],
+            subject=subject,
+            only_admins=not all(self._may_end(request, each) for each in left),
+        )
+        own = [each.id for each in left if self._may_end(request, each)]
+        await self._responder.answer(request, text, keyboards.end_silences(own))
+
+    async def _end(self, request: Request, silence: Silence) -> None:
+        """End a silence early; alerts that say until when it was to last say who ended it."""
+        await self._silences.end(silence.id)
+        now = self._clock()
+        for incident in self._handling.all_open_incidents():
+            covered = any(silence.covers(incident.chat, entry.number, now) for entry in incident.open_entries)
+            if covered and incident.parts:
+                await self._handling.add_line(incident, alert_text.silence_ended_by(request.name, now))
+        await self._context.audit(request.user, "end silence", None, f"silence {silence.id}")
+
+    def _may_end(self, request: Request, silence: Silence) -> bool:
+        return self._people.is_admin(request.user) or self._is_own(silence, request)
 
     async def _list(self, request: Request) -> None:
         chat, now = request.place.chat, self._clock()
@@ -269,6 +310,17 @@ class AlertActions:
             return answers.title(self._accounts.account(number))
         except UnknownAccountError:
             return escape(number)
+
+
+def _whom_and_how_long(words: Sequence[str]) -> tuple[str, timedelta, str] | None:
+    """Return whom `/silence` is about, for how long, and why: `Shop 2h moving`, `Shop for 2 hours moving`."""
+    for length in (1, 2):  # a name may end in what looks like the beginning of a length: `Shop 2 2h`
+        for at in range(1, len(words) - length + 1):
+            typed = " ".join(words[at : at + length])
+            if typed[0].isdigit() and _is_duration(typed):
+                whom = words[: at - 1] if at > 1 and words[at - 1].casefold() == "for" else words[:at]
+                return " ".join(whom), parse_duration(typed), " ".join(words[at + length :])
+    return None
 
 
 def _is_duration(word: str) -> bool:

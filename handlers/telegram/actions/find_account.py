@@ -75,10 +75,10 @@ def _plain(name: str) -> str:
     return " ".join(tidy(name).split()).casefold()
 
 
-def nearest(typed: str, known: Iterable[str]) -> str | None:
-    """Suggest the known word closest to an unknown one, if any is close."""
+def nearest(typed: str, known: Iterable[str], *, cutoff: float = 0.7) -> str | None:
+    """Suggest the known word closest to an unknown one, if any is close. cutoff: how close, from 0 to 1."""
     by_word = {each.casefold(): each for each in known}
-    found = get_close_matches(" ".join(typed.split()).casefold(), by_word, n=1, cutoff=0.7)
+    found = get_close_matches(" ".join(typed.split()).casefold(), by_word, n=1, cutoff=cutoff)
     return by_word[found[0]] if found else None
 
 

@@ -6,7 +6,7 @@ from enum import IntEnum, unique
 
 from controller.registry import Account
 from handlers.chat.button_codes import Press, Verb, button_code
-from handlers.chat.messages import Button, Keyboard, escape
+from handlers.chat.messages import Button, Keyboard
 from handlers.chat.request import Request
 from handlers.telegram.actions.context import Context
 from handlers.telegram.actions.find_account import fitting, visible
@@ -101,7 +101,7 @@ class StatusList:
                 await self._responder.answer(request, overview.nothing_bad(lines), keyboard)
                 return
             lines = bad
-        what = escape(words) if mode is Mode.SEARCH else ""
+        what = words if mode is Mode.SEARCH else ""
         launches = self._accounts.launches
         shown = overview.page_of(lines, now, page=page, folds=mode is Mode.FOLDED, what=what, launches=launches)
         live = await self._responder.answer(request, shown.text, _keyboard(shown, mode))
@@ -125,7 +125,7 @@ def _keyboard(shown: Page, mode: Mode) -> Keyboard:
     rows += keyboards.turn_pages(Verb.ALL, shown.page, shown.pages, f".{mode:d}")
     last = [Button("Refresh", _code(mode, shown.page))]
     if shown.folded:
-        last.append(Button(f"Show {shown.folded} more", _code(Mode.UNFOLDED, 0)))
+        last.append(Button(f"Show all {shown.all}", _code(Mode.UNFOLDED, 0)))
     elif mode is Mode.UNFOLDED:
         last.append(Button("Show less", _code(Mode.FOLDED, 0)))
     elif mode is not Mode.FOLDED:

@@ -62,6 +62,10 @@ class AccountCommands(Topic):
 
     async def link(self, request: Request) -> None:
         """Register the account if it is new, start it, and send its code to the person's private chat."""
+        await self._link(request)
+
+    async def _link(self, request: Request, *, asked: bool = False) -> None:
+        """Link what the request names. asked: it answers the question for a number, which stays open if refused."""
         if not request.words.strip():
             self._remember_question(request)
             await self._responder.answer(request, answers.ask_number(), asks=True)
@@ -72,6 +76,8 @@ class AccountCommands(Topic):
         elif numbers:
             await self._actions.link(request, *numbers[0])
         else:
+            if asked:
+                self._remember_question(request)
             await self._responder.answer(request, escape(problems[0]) if problems else answers.ask_number())
 
     async def status(self, request: Request) -> None:
@@ -150,7 +156,7 @@ class AccountCommands(Topic):
     async def plain(self, request: Request) -> None:
         """Handle text without a command: the number that was asked for; otherwise answer with a hint."""
         if self._was_asked(request):
-            await self.link(request)
+            await self._link(request, asked=True)
         elif request.private:
             await self._responder.answer(request, self._hint(request))
 

@@ -128,6 +128,7 @@ class Buttons:
             return await self._act(request, press)
         question = request.place.chat, request.message
         self._answered[question] = press.verb
+        self._responder.questions.close(*question)
         if len(self._answered) > REMEMBERED:
             self._answered.popitem(last=False)
         try:
@@ -208,8 +209,9 @@ class Buttons:
 
     # --- general ------------------------------------------------------------------------------------------------------
 
-    async def _cancel(self, request: Request, _: Press) -> str:
-        await self._responder.answer(request, answers.CANCELLED)
+    async def _cancel(self, request: Request, press: Press) -> str:
+        left = press.item is not None  # what is left may be done in part
+        await self._responder.answer(request, answers.LEFT if left else answers.CANCELLED)
         return ""
 
     async def _turn_page(self, request: Request, press: Press) -> str:

@@ -46,20 +46,18 @@ class ChatSettingCommands(Topic):
         """Show or set the quiet hours of this chat."""
         words = request.words.strip().casefold()
         if not words:
-            shown = texts.quiet_hours(self._chat_settings.quiet_hours(request.chat))
-            how = texts.HOW_QUIET if self._may(request) else texts.ONLY_ADMINS_IN_GROUPS
-            await self._responder.answer(request, f"{shown}\n{how}")
+            await self._responder.answer(request, self._quiet(request))
             return
         hours = None if words == "off" else _hours(words)
         if words != "off" and hours is None:
-            await self._responder.answer(request, texts.HOW_QUIET)
+            await self._responder.answer(request, texts.wrong_hours(words))
         elif not self._may(request):
             await self._responder.answer(request, texts.ONLY_ADMINS_IN_GROUPS)
         else:
             await self._chat_settings.set_quiet_hours(request.chat, hours)
             await self._context.audit(request.user, "quiet hours", None, f"chat {request.chat}: {words}")
             self._alerts.policy_changed(request.chat)
-            await self._responder.answer(request, texts.quiet_hours(hours))
+            await self._responder.answer(request, self._quiet(request))
 
     async def press_loudness(self, request: Request, press: Press) -> str:
         """Set a kind of alert to the next loudness."""
@@ -100,9 +98,14 @@ class ChatSettingCommands(Topic):
     def _may(self, request: Request) -> bool:
         return request.private or self._people.is_admin(request.user)
 
+    def _quiet(self, request: Request) -> str:
+        hours = self._chat_settings.quiet_hours(request.chat)
+        return texts.quiet_hours(hours, self._context.clock(), may=self._may(request))
+
     async def _show(self, request: Request) -> None:
         chosen = self._chat_settings.loudness(request.chat)
-        text = texts.loudness(chosen, self._chat_settings.quiet_hours(request.chat), may=self._may(request))
+        hours = self._chat_settings.quiet_hours(request.chat)
+        text = texts.loudness(chosen, hours, self._context.clock(), may=self._may(request))
         buttons = [
             Button(
                 f"{texts.ICONS[chosen.get(kind, Loudness.SOUND)]} {name}"[:40],

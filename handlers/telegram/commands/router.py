@@ -36,6 +36,23 @@ COMMANDS: tuple[Command, ...] = tuple(row for topic in TOPICS for row in topic.C
 _WORDS = re.compile(r"/(?P<name>[A-Za-z0-9_]+)(?:@(?P<bot>\w+))?(?P<rest>.*)", re.DOTALL)
 
 
+_BARE = re.compile(r"/*\s*([A-Za-z_]{3,20})")
+"""One word without a slash, or with too much of it."""
+_CLOSE = 0.8
+"""How close to a command's name a word without a slash must be: most such words are no commands."""
+_SYNONYMS = {
+    "delete": "remove", "unlink": "remove", "logout": "remove",
+    "stop": "suspend", "pause": "suspend", "disconnect": "suspend", "close": "suspend",
+    "resume": "reconnect", "restart": "reconnect", "connect": "reconnect", "unsuspend": "reconnect",
+    "mute": "silence", "snooze": "silence", "unmute": "silence", "maintenance": "silence",
+    "login": "link", "qr": "link", "code": "link", "add": "link", "pair": "link",
+    "list": "status", "accounts": "status", "state": "status", "info": "status",
+    "users": "people", "admins": "people", "invite": "people", "log": "audit", "history": "audit",
+    "sound": "loud", "notifications": "loud", "name": "rename", "commands": "help", "menu": "help",
+}  # fmt: skip
+"""What people call a command that has another name."""
+
+
 def menu(role: Role | None) -> tuple[tuple[str, str], ...]:
     """Return a person's menu: the name and summary of each command; strangers see /start only."""
     if role is None:
@@ -75,7 +92,11 @@ class Router:
         """Handle a message; a command addressed to another bot is ignored."""
         words = _WORDS.fullmatch(request.words)
         if words is None:
-            await self._plain(request)
+            bare = _BARE.fullmatch(request.words.strip())
+            if request.private and bare and (meant := self._meant(request, bare[1], cutoff=_CLOSE)):
+                await self._responder.answer(request, answers.bare_word(meant))
+            else:
+                await self._plain(request)
             return
         if not self._is_to_us(words):
             return
@@ -92,11 +113,17 @@ class Router:
             return
         if row is None:
             if request.private:
-                known = [row.name for row, _ in self._rows.values() if row.role <= role]
-                meant = nearest(words["name"], known)
+                meant = self._meant(request, words["name"])
                 await self._responder.answer(request, answers.unknown_command(f"/{words['name']}", meant))
             return
         await row.handler(topic, replace(request, words=words["rest"]))
+
+    def _meant(self, request: Request, word: str, *, cutoff: float = 0.7) -> str | None:
+        """Return the command that a word without a handler means, among those that the person may use."""
+        role = self._people.role(request.user)
+        known = [name for name, (row, _) in self._rows.items() if role is not None and row.role <= role]
+        synonym = _SYNONYMS.get(word.casefold())
+        return synonym if synonym in known else nearest(word, known, cutoff=cutoff)
 
     def _row(self, name: str) -> Command | None:
         return self._rows[name.casefold()][0] if name.casefold() in self._rows else None

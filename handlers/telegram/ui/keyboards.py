@@ -129,7 +129,7 @@ def redo(update: int, presser: int, now: datetime) -> Keyboard:
     return (
         (
             Button("Do it now", button_code(Verb.REDO, f".{update}", presser=presser, until=until)),
-            Button("Leave it", button_code(Verb.CANCEL, presser=presser, until=until)),
+            Button("Leave it", button_code(Verb.CANCEL, f".{update}", presser=presser, until=until)),
         ),
     )
 

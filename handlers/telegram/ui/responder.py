@@ -17,6 +17,7 @@ from handlers.chat.messages import Keyboard, Lane, Place, Text
 from handlers.chat.messenger import Messenger
 from handlers.chat.request import Request
 from handlers.chat.send_queue import SendQueue
+from handlers.telegram.ui.questions import Questions
 
 log = logging.getLogger(__name__)
 
@@ -29,10 +30,10 @@ Html = str | Callable[[], str]
 
 
 class Responder:
-    """Answers requests."""
+    """Answers requests. questions: closes those among the answers that nobody answers in time."""
 
-    def __init__(self, queue: SendQueue, tasks: Tasks) -> None:
-        self._queue, self._tasks = queue, tasks
+    def __init__(self, queue: SendQueue, tasks: Tasks, questions: Questions) -> None:
+        self._queue, self._tasks, self.questions = queue, tasks, questions
         self._above: OrderedDict[tuple[int, int], list[LiveMessage]] = OrderedDict()
         self._unsettled: dict[int, list[LiveMessage | asyncio.Task[Any]]] = {}
         """What is still being sent, by the update that it answers."""
@@ -102,6 +103,7 @@ class Responder:
             self.track(request, sending)
         else:
             self._remember(lives)
+            self.questions.show(lives[-1], keyboard)
         anew = self._tasks.start(self._send_if_lost(place, lives[-1], parts, keyboard), "an answer that was not edited")
         self.track(request, anew)
         return lives[-1]
@@ -170,4 +172,6 @@ class Responder:
         except ChatError as error:
             log.warning("An answer could not be sent to chat %d: %s", place.chat, error)
             return None
-        return LiveMessage(self._queue, self._tasks, Lane.UPDATES, chat=place.chat, message=message, shown=sent)
+        live = LiveMessage(self._queue, self._tasks, Lane.UPDATES, chat=place.chat, message=message, shown=sent)
+        self.questions.show(live, sent.keyboard)
+        return live

@@ -197,8 +197,9 @@ async def test_silence_says_how_it_is_used(rig: Rig):
     await rig.answer(ADMIN, "/silence forever", "Say whom to silence and for how long")
     await rig.answer(ADMIN, "/silence nobody 2h", "No account is called “nobody”")
     await rig.answer(ADMIN, "/silence all 2h", "no alerts until")
-    answer = await rig.answer(ADMIN, "/silence all off", "1 silence")
+    answer = await rig.answer(ADMIN, "/silence", "1 silence")
     assert "End silence" in str(answer["buttons"])
+    await rig.answer(ADMIN, "/silence all off", "alerts come again")
 
 
 async def test_link_again_answers_below_and_shows_who_pressed(rig: Rig):

@@ -99,3 +99,38 @@ async def test_who_may_not_choose_is_not_told_how(rig: Rig):
     text = (await rig.answer(OPERATOR, "/duty", "on duty"))["text"]
     assert "/duty plan" not in text
     assert "/duty plan" in (await rig.answer(ADMIN, "/duty", "on duty"))["text"]
+
+
+async def test_silences_are_ended_by_a_command(rig: Rig):
+    rig.accounts.put(owner=ADMIN)
+    rig.accounts.put(PARIS, "Sales Paris", owner=ADMIN)
+    silences = rig.service.alerts.silences
+    await rig.answer(ADMIN, "/silence all off", "Nothing is silenced")
+    await rig.answer(ADMIN, "/silence Sales Paris 2 h in repair", "no alerts until")
+    await rig.answer(ADMIN, "/silence all 30 minutes", "no alerts until")
+    assert (await rig.answer(ADMIN, "/silence nobody off", "No account is called"))["text"]
+    text = (await rig.answer(ADMIN, "/silence Sales Paris off", "alerts come again"))["text"]
+    assert "Sales Paris" in text and "All accounts" in text, "it says what still silences it"
+    assert [each.numbers for each in silences.active()] == [frozenset()]
+    text = (await rig.answer(ADMIN, "/silence Sales Paris off", "not silenced by itself"))["text"]
+    assert "All accounts" in text
+    await rig.answer(ADMIN, "/silence all off", "alerts come again")
+    assert silences.active() == []
+
+
+async def test_an_operator_ends_by_a_command_only_what_is_theirs(rig: Rig):
+    rig.accounts.put(owner=OPERATOR)
+    await rig.answer(ADMIN, "/silence all 2h", "no alerts until")
+    await rig.answer(OPERATOR, "/silence Support Berlin 2h", "no alerts until")
+    text = (await rig.answer(OPERATOR, "/silence all off", "alerts come again"))["text"]
+    assert "Only an admin can end this one" in text
+    assert len(rig.service.alerts.silences.active()) == 1
+    await rig.answer(OPERATOR, "/silence all off", "Only an admin can end this one")
+
+
+@pytest.mark.parametrize("length", ["2 h", "2 hours", "120 min", "120 minutes", "2hrs", "for 2h", "for 2 hours"])
+async def test_a_length_of_time_as_people_type_it(rig: Rig, length):
+    rig.accounts.put(owner=ADMIN)
+    await rig.answer(ADMIN, f"/silence Support Berlin {length} in repair", "(in repair)")
+    (silence,) = rig.service.alerts.silences.active()
+    assert 7100 < (silence.until - rig.accounts.clock()).total_seconds() <= 7200

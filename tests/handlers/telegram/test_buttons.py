@@ -7,9 +7,12 @@ import pytest
 
 from controller.accounts.reasons import Reason, State
 from handlers.chat.button_codes import CONFIRM_SECONDS
+from handlers.telegram.ui.keyboards import PICK_SECONDS
 from handlers.texts import answers
+from tests.handlers.alerts.escalation.test_escalator import rigged
 from tests.handlers.conftest import Rig
 from tests.handlers.fakes import ADMIN, BERLIN, PARIS
+from tests.virtual_time import pass_time, virtual
 from tests.waiting import until
 
 
@@ -154,3 +157,38 @@ async def test_a_press_under_a_message_that_cannot_be_edited_is_answered_below(r
     below = await rig.seen(ADMIN, lambda m: "Nothing has happened to it yet" in m["text"])
     assert below["message_id"] > detail["message_id"]
     assert below["buttons"]
+
+
+@virtual
+async def test_a_question_that_nobody_answers_says_so_and_loses_its_buttons(tmp_path):
+    async with rigged(tmp_path) as rig:
+        rig.accounts.put(owner=ADMIN, state=State.CONNECTED, reason=Reason.LINKED, is_connected=True)
+        for words, label in (("/status Support Berlin", "Suspend"), ("/suspend", "")):
+            await rig.say(ADMIN, words)
+            await pass_time(3)
+            if label:
+                await rig.press(rig.client.from_bot(ADMIN)[-1], label)
+                await pass_time(3)
+            question = rig.client.from_bot(ADMIN)[-1]
+            assert question["buttons"]
+            await pass_time(CONFIRM_SECONDS - 10)
+            assert rig.client.message(ADMIN, question["message_id"])["text"] == question["text"]
+            await pass_time(20 if label else PICK_SECONDS)
+            now = rig.client.message(ADMIN, question["message_id"])
+            assert (now["text"], now["buttons"]) == (answers.EXPIRED, [])
+
+
+@virtual
+async def test_a_question_that_was_answered_does_not_expire(tmp_path):
+    async with rigged(tmp_path) as rig:
+        rig.accounts.put(owner=ADMIN, state=State.CONNECTED, reason=Reason.LINKED, is_connected=True)
+        for answer, part in (("Cancel", "Cancelled"), ("Yes", "Paused since")):
+            await rig.say(ADMIN, "/status Support Berlin")
+            await pass_time(3)
+            await rig.press(rig.client.from_bot(ADMIN)[-1], "Suspend")
+            await pass_time(3)
+            question = rig.client.from_bot(ADMIN)[-1]
+            await pass_time(CONFIRM_SECONDS - 10)
+            await rig.press(question, answer)
+            await pass_time(CONFIRM_SECONDS)
+            assert part in rig.client.message(ADMIN, question["message_id"])["text"]

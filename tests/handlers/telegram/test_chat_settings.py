@@ -1,13 +1,17 @@
 """Where alerts go, how loud they are and when it is quiet are chosen from the chat, and remembered."""
 
 from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 
 from controller.accounts.reasons import Reason, State
+from controller.incidents import Roster, Shift
 from controller.troubles import Trouble
+from handlers.alerts.escalation.duty import on_duty, parse_until
 from handlers.alerts.incidents.policy import KINDS, OTHER, AlertPolicy, kind_of, quiet_until
 from handlers.texts import chat_settings as texts
+from handlers.texts.vocabulary import use_time_zone
 from sandbox.telegram import TelegramStandIn
 from storage.database import Database
 from tests.handlers.conftest import Rig, running_rig
@@ -69,18 +73,51 @@ async def test_quiet_hours_hold_back_what_is_not_critical(rig: Rig):
     trip(rig)
     await rig.seen(ADMIN, lambda m: "Shop 4978" in m["text"] and "every attempt" in m["text"])
     assert not [m for m in rig.client.from_bot(ADMIN) if "too many errors in a row" in m["text"] and "🚨" in m["text"]]
-    await rig.answer(ADMIN, "/quiet off", "no quiet hours")
+    await rig.answer(ADMIN, "/quiet off", "No quiet hours here")
     await rig.seen(ADMIN, lambda m: "too many errors in a row" in m["text"])
 
 
 async def test_hours_as_people_type_them(rig: Rig):
     await rig.answer(OPERATOR, "/quiet 22-7", "Quiet from 22:00 to 07:00")
     for wrong in ("25:00-7:00", "7:00-7:00", "night", "22:61-7:00"):
-        await rig.answer(OPERATOR, f"/quiet {wrong}", "Send them like")
+        await rig.answer(OPERATOR, f"/quiet {wrong}", "cannot be quiet hours")
     group = rig.client.add_group("Ops", [ADMIN, OPERATOR])["id"]
     await rig.answer(OPERATOR, "/quiet 22-7", "In a group an admin chooses", chat=group)
     shown = await rig.answer(OPERATOR, "/loud", "How alerts come", chat=group)
     assert not shown["buttons"]
+
+
+@pytest.fixture
+def tokyo():
+    use_time_zone(ZoneInfo("Asia/Tokyo"))
+    yield
+    use_time_zone(None)
+
+
+@pytest.mark.usefixtures("tokyo")
+async def test_hours_are_those_of_the_time_zone_that_is_shown(rig: Rig):
+    await rig.answer(OPERATOR, "/quiet 22-7", "Quiet from 22:00 to 07:00 JST")
+    assert quiet_until((22 * 60, 7 * 60), datetime(2026, 1, 1, 21, 0, tzinfo=UTC)) == datetime(
+        2026, 1, 1, 22, 0, tzinfo=UTC
+    )
+    assert quiet_until((22 * 60, 7 * 60), datetime(2026, 1, 1, 23, 0, tzinfo=UTC)) is None
+
+
+@pytest.mark.usefixtures("tokyo")
+def test_a_time_until_which_somebody_is_on_duty_is_of_the_time_zone_that_is_shown():
+    assert parse_until("18:00", NOON) == datetime(2026, 1, 2, 9, 0, tzinfo=UTC)
+    nine_to_five = Shift(days=frozenset(range(7)), start=9 * 60, end=17 * 60, user=ADMIN, name="Ada")
+    assert on_duty(Roster(shifts=(nine_to_five,)), NOON) is None
+    found = on_duty(Roster(shifts=(nine_to_five,)), datetime(2026, 1, 1, 1, 0, tzinfo=UTC))
+    assert found is not None and found.until == datetime(2026, 1, 1, 8, 0, tzinfo=UTC)
+
+
+async def test_a_chat_without_quiet_hours_says_how_they_are_set_and_not_how_they_end(rig: Rig):
+    for words in ("/loud", "/quiet"):
+        text = (await rig.answer(ADMIN, words, "No quiet hours here"))["text"]
+        assert "/quiet 22:00-07:00 sets them" in text and "/quiet off" not in text
+    await rig.answer(ADMIN, "/quiet 22-7", "Quiet from")
+    assert "/quiet off ends them" in (await rig.answer(ADMIN, "/loud", "Quiet from"))["text"]
 
 
 @pytest.mark.parametrize(

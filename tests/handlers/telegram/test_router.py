@@ -92,3 +92,28 @@ async def test_words_find_their_handler(words, user, calls, answer):
 
     assert topic.calls == calls
     assert (answer in responder.sent[0]) if answer else not responder.sent
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        ("status", "/status"), ("/ status", "/status"), ("//status", "/status"), ("Help", "/help"),
+        ("reconect", "/reconnect"), ("/delete sales", "/remove"), ("/stop", "/suspend"), ("/pause sales", "/suspend"),
+        ("/mute all", "/silence"), ("/login", "/link"), ("/list", "/status"), ("/users", "/people"),
+        ("/log", "/audit"), ("/start_", "/start"),
+    ],
+)  # fmt: skip
+async def test_a_word_that_means_a_command_is_answered_with_it(rig: Rig, typed, meant):
+    await rig.answer(ADMIN, typed, f"Did you mean {meant}?")
+
+
+async def test_what_means_no_command_is_told_what_there_is(rig: Rig):
+    await rig.answer(ADMIN, "hello", "I understand commands")
+    await rig.answer(ADMIN, "status of the shop in Berlin please", "I understand commands")
+
+
+async def test_a_number_that_was_refused_is_still_asked_for(rig: Rig):
+    await rig.answer(ADMIN, "/link", "Which number")
+    await rig.answer(ADMIN, "491511234567", "no + and country code")
+    await rig.answer(ADMIN, "+491511234567 Shop", "Shop")
+    assert [each.name for each in rig.accounts.accounts()] == ["Shop"]

@@ -32,8 +32,8 @@ async def test_who_needs_somebody_comes_first_and_the_healthy_are_a_line(rig: Ri
     listed = await rig.answer(ADMIN, "/status", "16 accounts, 13 connected, 2 need you")
     assert "🟢 13 accounts connected" in listed["text"] and "⏸ 1 account paused" in listed["text"]
     assert "Shop 3" not in listed["text"]
-    assert labels(listed) == ["🔴 Ill 0", "🔴 Ill 1", "Refresh", "Show 14 more"]
-    await rig.press(listed, "Show 14 more")
+    assert labels(listed) == ["🔴 Ill 0", "🔴 Ill 1", "Refresh", "Show all 16"]
+    await rig.press(listed, "Show all 16")
     more = await rig.seen(ADMIN, lambda m: "Page 1 of 2" in m["text"])
     assert more["text"].index("Ill 1") < more["text"].index("Shop 0")
     await rig.press(more, "More")

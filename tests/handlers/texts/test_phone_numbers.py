@@ -54,6 +54,12 @@ def test_refusals_say_what_was_wrong_and_show_one_right_example(typed, why):
     assert "\n" not in str(refused.value)
 
 
+@pytest.mark.parametrize("typed", ["491511234567", "49 1511 234567", "4915112345678"])
+def test_a_number_that_lacks_only_its_plus_is_shown_with_it(typed):
+    with pytest.raises(WrongNumberError, match=rf"no \+ .* \+{typed.replace(' ', '')}\.$"):
+        parse_number(typed, None)
+
+
 def test_the_example_is_right_itself_and_of_the_region_that_is_set():
     for region in (None, "DE", "US", "IN"):
         with pytest.raises(WrongNumberError) as refused:
@@ -77,6 +83,8 @@ def test_the_example_is_right_itself_and_of_the_region_that_is_set():
         ("+491511234567 \u202cShop", "+491511234567", "Shop"),
         ("+49 \u202c 1511234567", "+491511234567", ""),
         ("+491511234567 №① ﬁne", "+491511234567", "№① ﬁne"),
+        ("tel:+49-1511-234-5679 شركة", "+4915112345679", "شركة"),
+        ("Tel. +49 1511 2345679 Shop", "+4915112345679", "Shop"),
     ],
 )
 def test_a_name_may_follow(typed, number, name):
@@ -120,6 +128,11 @@ def test_shown_as_people_read_them():
         ("+4915112345678, Support, Berlin", [("+4915112345678", "Support, Berlin")], 0),
         ("+4915112345678\n+4915112345678 Berlin", [("+4915112345678", "Berlin")], 0),
         ("+4915112345678\n+49 12\nnobody", [("+4915112345678", "")], 2),
+        ("+4915112345678 und +33612345678", [("+4915112345678", ""), ("+33612345678", "")], 0),
+        ("+4915112345678 & 0033612345678 Paris", [("+4915112345678", ""), ("+33612345678", "Paris")], 0),
+        ("+4915112345678 Berlin +33 612 345678 Paris", [("+4915112345678", "Berlin"), ("+33612345678", "Paris")], 0),
+        ("+49 1511 2345678 +33 6 12 34 56 78", [("+4915112345678", ""), ("+33612345678", "")], 0),
+        ("+4915112345678 Shop +1", [("+4915112345678", "Shop +1")], 0),
         ("", [], 0),
     ],
 )
