@@ -185,7 +185,7 @@ def list_reasons() -> Iterator[str]:
     yield "| reason | means | state | what follows | alert |"
     yield "|---|---|---|---|---|"
     for reason, verdict in VERDICTS.items():
-        alert = "at once" if verdict.alert else ""
+        alert = ("at once, silent where it was connected" if verdict.heals else "at once") if verdict.alert else ""
         yield f"| `{reason}` | {docstrings[reason.name]} | {_places(verdict)} | {verdict.then.value} | {alert} |"
 
 

@@ -179,12 +179,14 @@ class Verdict(Traits):
     """What follows when an attempt or a connection ends for this reason.
 
     state: the account's next state; connecting: instead of it, if CONNECTED had not been reached (L4). then: what
-    follows. A verdict of `State.ERROR` raises the error count; all others only use up attempts.
+    follows. A verdict of `State.ERROR` raises the error count; all others only use up attempts. heals: a connection
+    that ends so mostly comes back at once, so that its alert makes no sound; what the next attempts do not mend sounds.
     """
 
     state: State
     then: Then
     connecting: State | None = None
+    heals: bool = False
 
     @property
     def needs_person(self) -> bool:
@@ -206,7 +208,7 @@ VERDICTS: dict[Reason, Verdict] = {
     Reason.DEADLINE: Verdict(_ERROR, Then.BACKOFF, remedy=_AGAIN, restorable=True),
     Reason.RESTORE_FAILED: Verdict(_ERROR, Then.BACKOFF, remedy=_AGAIN, restorable=True),
     Reason.PAGE_UNKNOWN: Verdict(_ERROR, Then.BACKOFF, alert=True, remedy=_AGAIN, restorable=True),
-    Reason.PAGE_MISBEHAVES: Verdict(_ERROR, Then.BACKOFF, alert=True, remedy=_AGAIN),
+    Reason.PAGE_MISBEHAVES: Verdict(_ERROR, Then.BACKOFF, alert=True, remedy=_AGAIN, heals=True),
     Reason.SESSION_CLOSED: Verdict(_DOWN, Then.AT_ONCE, connecting=_ERROR, remedy=_AGAIN, ours=True),
     Reason.UNRESPONSIVE: Verdict(_DOWN, Then.BACKOFF, connecting=_ERROR, remedy=_AGAIN, ours=True),
     Reason.RELOADS_ITSELF: Verdict(_DOWN, Then.BACKOFF, connecting=_ERROR, remedy=_AGAIN, ours=True),

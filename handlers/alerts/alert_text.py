@@ -6,7 +6,7 @@ from datetime import datetime
 from controller.incidents import Entry, Incident, Silence
 from handlers.alerts.incidents.incident_text import Names, what_happened
 from handlers.chat.messages import escape
-from handlers.texts.vocabulary import alert_wording, clock, count, span
+from handlers.texts.vocabulary import Readers, alert_wording, clock, count, span
 
 ACKNOWLEDGED = "Thank you: everybody sees that you are on it."
 TAKEN_ALREADY = "Somebody is on it already."
@@ -147,9 +147,9 @@ def alerts_and_silences(
     return "\n".join(rows)
 
 
-def unstored(entry: Entry, name: str) -> str:
+def unstored(entry: Entry, name: str, readers: Readers = Readers.ACTS) -> str:
     """Report a problem without an incident, as nothing can be stored. name: as in `what_happened`."""
-    return f"🚨 {what_happened(entry, name)}\n➡️ {alert_wording(entry.reason).todo()}"
+    return f"🚨 {what_happened(entry, name)}\n➡️ {alert_wording(entry.reason).todo((), readers)}"
 
 
 def unstored_over(reason: str) -> str:

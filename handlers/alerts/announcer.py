@@ -26,6 +26,7 @@ from handlers.chat.errors import ChatError
 from handlers.chat.messages import Lane, Place, Text
 from handlers.chat.messenger import Messenger
 from handlers.chat.send_queue import SendQueue
+from handlers.texts.vocabulary import Readers
 
 log = logging.getLogger(__name__)
 
@@ -124,16 +125,30 @@ class Announcer:
         key = entry.number, entry.reason
         if key not in self._sent_unstored:
             messages = self._sent_unstored[key] = []
-            html = alert_text.unstored(entry, self._audience.name(entry.number))
-            what = "an alert that cannot be stored"
+            name, what = self._audience.name(entry.number), "an alert that cannot be stored"
             loudness = {place: self._absorber.loudness(place.chat, entry) for place in places}
             sending = [
-                self._tasks.start(self._send(place, Text(html), messages, silent=loud is Loudness.SILENT), what)
+                self._tasks.start(
+                    self._send(
+                        place,
+                        Text(alert_text.unstored(entry, name, self._readers(place.chat, entry.number))),
+                        messages,
+                        silent=loud is Loudness.SILENT,
+                    ),
+                    what,
+                )
                 for place, loud in loudness.items()
                 if loud is not Loudness.OFF
             ]
             if entry.reason in CRITICAL and sending:
+                html = alert_text.unstored(entry, name)
                 self._tasks.start(self._escalator.send_unless_taken(sending, html), what)
+
+    def _readers(self, chat: int, number: str) -> Readers:
+        """Return who reads a chat's alerts: only steps that they can take are named."""
+        if chat < 0:
+            return Readers.MANY
+        return Readers.ACTS if self._audience.reader(chat).acts(number) else Readers.WATCHES
 
     async def _send(self, place: Place, text: Text, messages: list[tuple[int, int]], *, silent: bool) -> bool:
         """Send an alert and add it to `messages`. Returns whether it arrived."""

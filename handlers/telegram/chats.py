@@ -25,4 +25,5 @@ class Chats:
         """Redirect a group's messages to the supergroup it has become."""
         self._alerts.chats.moved(chat, to)
         self._linking.moved(chat, to)
+        self._cards.moved(chat, to)
         self._tasks.start(self._chat_settings.move(chat, to), "moving what was chosen for a group")

@@ -165,10 +165,15 @@ class TelegramService:
 
     async def run(self) -> None:
         """Run until cancelled. Raises TokenRefusedError if Telegram rejects the token."""
-        self._tasks.start(self._codes.clear_left(), "deleting codes that were left")
-        self._tasks.start(self._link_queue_messages.report_interrupted(), "reporting interrupted queues")
+        self._tasks.start(self._report_interrupted(), "reporting what was interrupted")
         self._lasting.start(self._refresh_cards(), "looking at all cards once")
         await self._bot.run()
+
+    async def _report_interrupted(self) -> None:
+        """Delete the codes that an earlier run left, and report them and the queues that it left, each once."""
+        queues = await self._link_queue_messages.interrupted()
+        self._tasks.start(self._link_queue_messages.report_interrupted(queues), "reporting interrupted queues")
+        await self._codes.clear_left({number for each in queues for number in each.shown.split(",")})
 
     async def stop(self, deadline: float) -> None:
         """Accept no more commands, send what is pending for at most `deadline` seconds, and close.

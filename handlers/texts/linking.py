@@ -49,6 +49,14 @@ def code_refused(account: Account) -> str:
     )
 
 
+def code_interrupted(account: Account) -> str:
+    """Report a code that the end of the program interrupted; a button for a new one is below."""
+    return (
+        f"⏹ I was restarted while the code of {title_and_number(account)} waited to be scanned: it is void. "
+        "Press Link again for a new one."
+    )
+
+
 def between_codes(account: Account, *, at: int = 1, of: int = 1) -> str:
     """Caption the empty picture that replaces an expired code."""
     return f"⏳ {position(at, of)}{title_and_number(account)}\nA new code is on its way, and appears here by itself."

@@ -71,7 +71,8 @@ def _follow(step: Step, ended: Ended, verdict: Verdict, state: State, *, on_tria
         step.go(state, ended.reason, detail=ended.detail)
         _arm_retry(step, verdict, at_once=state is State.DISCONNECTED)
         if verdict.alert:
-            step.alert(Alert(ended.reason, ended.picture))
+            silent = verdict.heals and before.state is State.CONNECTED
+            step.alert(Alert(ended.reason, ended.picture, silent=silent))
 
 
 def _wait_for_whatsapp(step: Step, ended: Ended, state: State) -> None:

@@ -209,12 +209,12 @@ def _many(incident: Incident, entries: list[Entry], names: Names, todo: Callable
             lines.append(f"<b>{capitalized(words.title)}</b>{_figures(those[0])}")
         else:
             lines.append(f"<b>{capitalized(words.title)}</b> ({len(those)})")
-            lines.extend(_names(those, names))
+            lines.extend(_names_and_details(those, names))
         lines.append(f"➡️ {todo(those)}")
     lines.extend(f"✅ {alert_wording(entry.reason).over}" for entry in entries if not entry.open and not entry.number)
     over = [entry for entry in entries if not entry.open and entry.number]
     if over:
-        label = "It was about" if not standing and all(entry.handled for entry in entries) else "Over for"
+        label = "It was about" if not standing and all(entry.handled for entry in entries) else "Over"
         lines.append(f"<b>{label}</b> ({len({entry.number for entry in over})})")
         lines.extend(_names(over, names))
     return lines
@@ -251,6 +251,26 @@ def _names(entries: list[Entry], names: Names) -> Iterable[str]:
     for start in range(0, len(told_names), NAMES_IN_A_LINE):
         end = start + NAMES_IN_A_LINE
         yield ", ".join(told_names[start:end]) + ("," if end < len(told_names) else "")
+
+
+def _names_and_details(entries: list[Entry], names: Names) -> Iterable[str]:
+    """List accounts with one reason, and what only the page or the phone knows: once where it is the same for all.
+
+    Where it differs for many, only the first is quoted: the others' are in their details.
+    """
+    details = {entry.number: entry.detail for entry in entries if entry.detail and entry.reason in WITH_DETAIL}
+    different = list(dict.fromkeys(details.values()))
+    if len(different) > 1 and len(entries) <= EACH_WITH_BUTTONS:
+        for entry in entries:
+            detail = details.get(entry.number)
+            yield f"{_name(entry, names)}: {escape(detail)}" if detail else _name(entry, names)
+        return
+    yield from _names(entries, names)
+    if len(different) == 1 and len(details) == len({entry.number for entry in entries}):
+        yield escape(capitalized(different[0]))
+    elif different:
+        number = next(iter(details))
+        yield f"{names(number)}: {escape(different[0])} The others’ differ."
 
 
 def _times(entries: Sequence[Entry]) -> list[str]:

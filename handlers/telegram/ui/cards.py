@@ -6,7 +6,8 @@ is deleted. So a chat never has two messages about the state of one account.
 The first accounts of a chat have a message each, and so have the most recently requested ones. The others share
 messages, since a chat allows about twenty edits a minute: two hundred accounts that are lost and recover together
 take a few edits, and are up to date within a minute. A card's text is rendered when its turn in the send queue has
-come, so that outdated text is never sent.
+come, so that outdated text is never sent. The module is longer than others: what happens to a card's message (moved,
+shared, lost, deleted) is one subject, and each case concerns the others.
 """
 
 import asyncio
@@ -183,6 +184,29 @@ class Cards:
 
     def _all(self) -> list[_Page]:
         return [page for pages in self._pages.values() for page in pages]
+
+    def moved(self, chat: int, to: int) -> None:
+        """Show a group's cards in the supergroup that it has become, as its own cannot be edited. Returns at once."""
+        self._guests = {(number, to if at == chat else at) for number, at in self._guests}
+        there = {number for page in self._all() if page.place.chat == to for number in page.numbers}
+        for place in [each for each in self._pages if each.chat == chat]:
+            for page in self._pages.pop(place):
+                page.numbers = [number for number in page.numbers if number not in there]
+                page.place, page.message, page.shown = Place(to), None, ""
+                page.left.clear()
+                page.turn += 1
+                self._pages.setdefault(page.place, []).append(page)
+                self._wake(page)
+        self._tasks.start(self._forget(chat), "forgetting where a group's cards were")
+
+    async def _forget(self, chat: int) -> None:
+        for kind in (KIND, ASKED_FOR, LEFT):
+            try:
+                for kept in await self._messages.references(kind):
+                    if kept.chat == chat:
+                        await self._messages.delete(kind, kept.key, chat=chat)
+            except OSError as error:
+                log.error("Where a group's cards were could not be forgotten: %s", error)
 
     def came_back(self, chat: int) -> None:
         """Update a chat's cards if it could not be written to, and somebody has written there. Returns at once."""

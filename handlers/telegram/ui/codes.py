@@ -7,19 +7,19 @@ Between two rounds of codes the message shows an empty picture, so that a linkin
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 
 from controller.accounts.model import Stage
 from controller.accounts.notices import CodeHidden, CodeShown
-from controller.accounts.reasons import Reason, State
+from controller.accounts.reasons import Reason, Remedy, State
 from controller.registry import Account, Registry, UnknownAccountError
 from controller.tasks import Tasks
 from handlers.alerts.incidents.recipients import Recipients
 from handlers.chat.errors import ChatError, ChatGoneError, MessageGoneError, OutcomeUnknownError, RefusedError
-from handlers.chat.messages import Lane, Place, Text
+from handlers.chat.messages import Keyboard, Lane, Place, Text
 from handlers.chat.messenger import Messenger
 from handlers.chat.send_queue import SendQueue
 from handlers.chat.withdraw import Withdrawal, blank_lost_pictures, withdraw_picture
@@ -173,10 +173,12 @@ class Codes:
             linking.renewing = False
             self.refresh(number)
 
-    async def clear_left(self) -> None:
-        """Remove the codes that an earlier run left in chats."""
+    async def clear_left(self, reported: Collection[str] = ()) -> None:
+        """Remove the codes that an earlier run left in chats, and say so. reported: accounts of which it is said."""
         for kept in await self._messages.references(KIND):
             await self._delete(kept.key, kept.chat, kept.message)
+            if kept.key not in reported:
+                await self._report_interrupted(kept.key, kept.chat)
 
     def hide_all(self) -> None:
         """Remove every code: the program is shutting down."""
@@ -365,12 +367,24 @@ class Codes:
         except OSError as error:
             log.error("That the code is gone could not be kept: %s", error)
 
+    async def _report_interrupted(self, number: str, chat_id: int) -> None:
+        """Say that a code is gone because the program ended, unless it was scanned before."""
+        try:
+            account, status = self._accounts.account(number), self._accounts.status(number)
+        except UnknownAccountError:
+            return
+        if not status.linked and number not in self._linkings:
+            keyboard = keyboards.next_step(number, (Remedy.LINK,))
+            await self._say(chat_id, linking_text.code_interrupted(account), keyboard=keyboard)
+
     async def _say_void(self, chat_id: int, message: int) -> None:
         """Mark a picture that cannot be removed as no longer valid."""
         await self._say(chat_id, status_text.CODE_LEFT, silent=True, reply_to=message)
 
-    async def _say(self, chat_id: int, html: str, *, silent: bool = False, reply_to: int | None = None) -> None:
-        text, place = Text(html), Place(chat_id)
+    async def _say(
+        self, chat_id: int, html: str, *, keyboard: Keyboard = (), silent: bool = False, reply_to: int | None = None
+    ) -> None:
+        text, place = Text(html, keyboard), Place(chat_id)
         try:
             await self._queue.deliver(
                 Lane.ANSWERS, chat_id, lambda chat: chat.send(place, text, silent=silent, reply_to=reply_to)

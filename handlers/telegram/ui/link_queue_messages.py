@@ -102,13 +102,16 @@ class LinkQueueMessages:
                 if entry.sending is None:
                     entry.sending = self._tasks.start(self._send(person, entry), "showing a queue")
 
-    async def report_interrupted(self) -> None:
-        """Report the queues that were interrupted when an earlier run ended."""
+    async def interrupted(self) -> Sequence[MessageReference]:
+        """Return the messages about queues that were interrupted when an earlier run ended; `shown`: their accounts."""
         try:
-            left = await self._messages.references(KIND)
+            return await self._messages.references(KIND)
         except OSError as error:
             log.error("Which queues were under way cannot be read: %s", error)
-            return
+            return ()
+
+    async def report_interrupted(self, left: Sequence[MessageReference]) -> None:
+        """Report interrupted queues where they were shown."""
         for each in left:
             await self._report_interrupted(each)
 

@@ -754,7 +754,9 @@ def test_l11_why_it_ended_decides_what_follows(phase, reason):
     assert Close(7) in effects
     assert [effect.seconds for effect in effects if isinstance(effect, Arm)] == ([] if delay is None else [delay])
     assert after.armed == (frozenset() if delay is None else {Timer.RETRY})
-    assert ([effect for effect in effects if isinstance(effect, Alert)]) == ([Alert(reason, picture)] if alert else [])
+    silent = phase is State.CONNECTED and reason is Reason.PAGE_MISBEHAVES
+    told = [Alert(reason, picture, silent=silent)] if alert else []
+    assert [effect for effect in effects if isinstance(effect, Alert)] == told
     assert after.linked == (reason not in UNLINKS)
 
 
@@ -1062,6 +1064,20 @@ def test_the_same_alert_is_not_told_twice_in_one_struggle():
     link, _ = do(link, SlotGranted())
     link, effects = do(link, Ended(Reason.PAGE_UNKNOWN))
     assert Alert(Reason.PAGE_UNKNOWN) not in effects
+
+
+def test_a_page_that_misbehaves_once_makes_no_sound_and_an_attempt_that_fails_does():
+    reason = Reason.PAGE_MISBEHAVES
+    link, effects = do(at(State.CONNECTED), Ended(reason))
+    assert Alert(reason, silent=True) in effects
+    assert Alert(reason) in do(at(Stage.LAUNCHING), Ended(reason))[1]
+    link, effects = do(link, Closed())
+    for _ in range(4):
+        link, _ = do(link, Fired(Timer.RETRY))
+        link, _ = do(link, SlotGranted())
+        link, effects = do(link, Ended(reason))
+        link, _ = do(link, Closed())
+    assert Alert(Reason.BREAKER_OPEN) in effects, "what does not mend itself sounds"
 
 
 # --- L8, L9, L10: a connection ----------------------------------------------------------------------------------------

@@ -383,6 +383,20 @@ async def test_what_cannot_be_stored_is_no_louder_than_what_can(telegram, databa
         refusing.clear()
 
 
+async def test_what_cannot_be_stored_names_only_steps_that_its_reader_may_take(telegram, database, refusing):
+    async with running_rig(telegram, database, alert_policy=BRISK) as rig:
+        await greet(rig)
+        rig.accounts.put(owner=ADMIN)
+        await rig.answer(OPERATOR, "/help", "Switchboard")
+        await rig.answer(ADMIN, f"/duty {OPERATOR} Olga 2h", "is on duty until")
+        refusing.set()
+        log_out(rig)
+        mine = await rig.seen(ADMIN, lambda m: "🚨 Support Berlin" in m["text"])
+        theirs = await rig.seen(OPERATOR, lambda m: "🚨 Support Berlin" in m["text"])
+        assert "/link" in mine["text"] and "/link" not in theirs["text"]
+        refusing.clear()
+
+
 async def test_what_cannot_be_stored_is_a_line_in_the_log(telegram, database, refusing, caplog):
     async with running_rig(telegram, database, alert_policy=BRISK) as rig:
         await greet(rig)

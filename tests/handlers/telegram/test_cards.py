@@ -153,3 +153,19 @@ async def test_a_blocked_chat_is_left_alone(rig: Rig):
     rig.accounts.move(BERLIN, State.CONNECTED, Reason.LINKED)
     await until(lambda: rig.client.requests("sendMessage")[-1].error_code == 403, "the refusal")
     await greet(rig)
+
+
+async def test_cards_of_a_group_stand_in_the_supergroup_that_it_becomes(rig: Rig):
+    await greet(rig)
+    group = rig.client.add_group("Ops", [ADMIN])["id"]
+    rig.accounts.put(linked=True, state=State.SUSPENDED, reason=Reason.EXHAUSTED)
+    await rig.answer(ADMIN, "/reconnect Support Berlin", "Support Berlin", chat=group)
+    await until(lambda: [row for row in rig.messages.rows if row[2] == group], "where it is was stored")
+    large = rig.client.migrate(group)["id"]
+    await rig.seen(large, lambda m: "Support Berlin" in m["text"])
+    rig.accounts.move(BERLIN, State.CONNECTED, Reason.LINKED)
+    card = await rig.seen(large, lambda m: "Connected since" in m["text"])
+    rig.accounts.move(BERLIN, State.DISCONNECTED, Reason.CONNECTION_LOST, retry_in=4)
+    await rig.seen(large, lambda m: m["message_id"] == card["message_id"] and "Connecting since" in m["text"])
+    await until(lambda: not [row for row in rig.messages.rows if row[2] == group], "the old one is forgotten")
+    assert sum("Support Berlin" in m["text"] for m in rig.client.from_bot(large)) == 1

@@ -144,6 +144,36 @@ async def test_the_next_start_takes_away_what_a_crash_left(telegram: TelegramSta
         await rig.client.wait_for(lambda: not photos(rig, ADMIN))
 
 
+@pytest.mark.parametrize(("state", "told"), [("not linked", 1), ("linked", 0), ("in a queue", 0), ("removed", 0)])
+async def test_a_code_that_a_crash_took_is_reported_once_with_a_way_to_a_new_one(
+    telegram: TelegramStandIn, database: Database, state: str, told: int
+):
+    messages, accounts = FakeMessages(), FakeAccounts()
+    await telegram.client.send(ADMIN, "/start")
+    await messages.upsert("code", BERLIN, chat=ADMIN, topic=None, message=999, shown="")
+    if state == "in a queue":
+        await messages.upsert("line", str(ADMIN), chat=ADMIN, topic=None, message=998, shown=f"{PARIS},{BERLIN}")
+    if state != "removed":
+        accounts.put(
+            owner=ADMIN,
+            state=State.DISCONNECTED,
+            reason=Reason.NOT_LINKED,
+            linked=state == "linked",
+            is_connected=False,
+        )
+    async with running_rig(telegram, database, messages, accounts) as rig:
+        await until(lambda: ("code", BERLIN, ADMIN) not in messages.rows, "the reference is forgotten")
+        await rig.answer(ADMIN, "/help", "Switchboard")
+        if told:
+            said = await rig.seen(ADMIN, lambda m: "the code of Support Berlin" in m["text"])
+            assert "restarted" in said["text"]
+            await rig.press(said, "Link again")
+            await until(lambda: ("start", BERLIN, False) in accounts.calls, "it begins anew")
+        if state == "in a queue":
+            await rig.seen(ADMIN, lambda m: "restarted" in m["text"])
+        assert sum("the code of Support Berlin" in text for text in rig.bot_texts(ADMIN)) == told
+
+
 async def test_a_picture_goes_at_its_codes_end_also_where_the_next_waits_for_its_turn(rig: Rig):
     await linking(rig)
     rig.accounts.show_code(shown=code("a"))

@@ -545,6 +545,30 @@ def test_several_that_were_superseded_are_not_called_over():
     assert "Over" not in text, text
 
 
+def test_when_the_blocks_of_several_accounts_end_is_said():
+    one, other = (
+        "The block ends at 12:40 UTC; it is tried once then.",
+        "The block ends at 13:00 UTC; it is tried once then.",
+    )
+    here = book()
+    here.absorb([alert(A, Reason.BANNED, detail=one), alert(B, Reason.BANNED, detail=one)], T0)
+    assert text_of(here.incidents[0]).split("\n")[2:4] == [f"{A}, {B}", one]
+    here = book()
+    here.absorb([alert(A, Reason.BANNED, detail=one), alert(B, Reason.BANNED, detail=other)], T0)
+    assert text_of(here.incidents[0]).split("\n")[2:4] == [f"{A}: {one}", f"{B}: {other}"]
+
+
+def test_of_many_only_the_first_details_are_listed():
+    here = book()
+    many = [f"+49151123450{at:02}" for at in range(20)]
+    here.absorb(
+        [alert(each, Reason.BANNED, detail=f"The block ends at 12:{at:02} UTC.") for at, each in enumerate(many)], T0
+    )
+    text = text_of(here.incidents[0])
+    assert all(each in text for each in many)
+    assert text.count("The block ends") == 1, "the first"
+
+
 def test_what_only_the_page_knows_is_a_line_of_its_own():
     here = book()
     here.absorb([alert(reason=Reason.BANNED, detail="The block ends at 12:40 UTC; it is tried once then.")], T0)
