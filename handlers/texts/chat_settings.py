@@ -66,7 +66,7 @@ def quiet_hours(hours: tuple[int, int] | None, now: datetime, *, may: bool) -> s
             f"🌙 Quiet from {begins} to {ends} {zone_name(now)}: what can wait is told afterwards; what is critical"
             " comes at once."
         )
-        how = "<code>/quiet off</code> ends them."
+        how = "<code>/quiet off</code> ends that."
     return f"{words} {how if may else ONLY_ADMINS_IN_GROUPS}"
 
 

@@ -76,7 +76,7 @@ def saved(account: Account, server: str, *, tried: bool, encrypted: bool | None,
 def removed(account: Account, common: str | None, *, when: str) -> str:
     """Confirm that an account's own proxy was removed."""
     way = f"through {escape(common)}" if common else "without a proxy"
-    return f"🔀 {title_and_number(account)} goes {way} {when}, like all others."
+    return f"🔀 {title_and_number(account)} goes {way}, like all others, {when}."
 
 
 AT_ONCE = "from now on; its browser is being opened anew"

@@ -24,7 +24,7 @@ def duty_changed(on_duty: OnDuty | None, now: datetime) -> str:
     """Announce a change of duty."""
     if on_duty is None:
         return "📟 Nobody is on duty now: alerts sound everywhere."
-    return f"📟 {escape(on_duty.name)} is on duty until {clock(on_duty.until, now)}: alerts sound there first."
+    return f"📟 {escape(on_duty.name)} is on duty until {clock(on_duty.until, now)}: alerts sound in their chat first."
 
 
 def test_alert(name: str, now: datetime, *, silent: bool) -> str:

@@ -29,6 +29,15 @@ def parse_duration(text: str) -> timedelta:
     return length
 
 
+def is_duration(text: str) -> bool:
+    """Return whether `parse_duration` accepts the text."""
+    try:
+        parse_duration(text)
+    except WrongDurationError:
+        return False
+    return True
+
+
 class Silences:
     """The active silences. changed: called when one begins or ends, so that pending alerts are re-examined."""
 

@@ -10,7 +10,7 @@ from handlers.alerts import alert_text
 from handlers.alerts.escalation.duty import Duty
 from handlers.alerts.incidents.incident_text import restartable
 from handlers.alerts.incidents.recipients import Recipients
-from handlers.alerts.incidents.silences import WrongDurationError, parse_duration
+from handlers.alerts.incidents.silences import is_duration, parse_duration
 from handlers.alerts.service import Alerts
 from handlers.chat.messages import escape
 from handlers.chat.people import Role
@@ -317,15 +317,7 @@ def _whom_and_how_long(words: Sequence[str]) -> tuple[str, timedelta, str] | Non
     for length in (1, 2):  # a name may end in what looks like the beginning of a length: `Shop 2 2h`
         for at in range(1, len(words) - length + 1):
             typed = " ".join(words[at : at + length])
-            if typed[0].isdigit() and _is_duration(typed):
+            if typed[0].isdigit() and is_duration(typed):
                 whom = words[: at - 1] if at > 1 and words[at - 1].casefold() == "for" else words[:at]
                 return " ".join(whom), parse_duration(typed), " ".join(words[at + length :])
     return None
-
-
-def _is_duration(word: str) -> bool:
-    try:
-        parse_duration(word)
-    except WrongDurationError:
-        return False
-    return True

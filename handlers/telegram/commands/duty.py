@@ -14,6 +14,7 @@ from handlers.alerts.escalation.duty import (
     with_shift,
     with_target,
 )
+from handlers.alerts.incidents.silences import is_duration
 from handlers.chat.people import Role
 from handlers.chat.request import Request
 from handlers.telegram.actions.context import Context
@@ -124,7 +125,9 @@ class DutyCommands(Topic):
         if words[0].casefold() == "plan":
             return self._change_plan(request, roster, words[1:])
         *who, until = words
-        who = who[:-1] if who and who[-1].casefold() == "until" else who
+        if who and who[-1].isdecimal() and is_duration(f"{who[-1]}{until}"):  # "8 h"
+            until = f"{who.pop()}{until}"
+        who = who[:-1] if who and who[-1].casefold() in {"until", "for"} else who
         user, name = self._person(request, " ".join(who))
         return replace(roster, override=DutyOverride(user, name, parse_until(until, now)))
 

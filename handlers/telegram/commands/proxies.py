@@ -1,6 +1,7 @@
 """/proxy: how an account's traffic reaches WhatsApp. Passwords go to the store and nowhere else."""
 
 from collections.abc import Awaitable, Callable
+from itertools import takewhile
 
 from controller.accounts.reasons import State
 from controller.network.account_proxies import AccountProxies
@@ -9,8 +10,15 @@ from controller.registry import Account
 from handlers.chat.people import Role
 from handlers.chat.request import HIDDEN, Request
 from handlers.telegram.actions.context import Context
-from handlers.telegram.actions.find_account import NoAccountError, SeveralAccountsError, find_account
+from handlers.telegram.actions.find_account import (
+    NoAccountError,
+    SeveralAccountsError,
+    find_account,
+    suggested,
+    visible,
+)
 from handlers.telegram.commands.table import Command, Topic
+from handlers.texts import answers
 from handlers.texts import proxies as texts
 
 TryProxy = Callable[[Proxy], Awaitable[None]]
@@ -45,7 +53,7 @@ class ProxyCommands(Topic):
         if not words:
             text = self._overview()
         elif account is None:
-            text = texts.HOW_TO
+            text = self._unknown(request, words)
         elif not rest:
             number = account.number
             text = texts.way_of(
@@ -86,6 +94,14 @@ class ProxyCommands(Topic):
                 continue
         return None, []
 
+    def _unknown(self, request: Request, words: list[str]) -> str:
+        """Answer words that select no account."""
+        named = " ".join(word for word in takewhile(lambda word: ":" not in word, words) if word != "off")
+        if not named:
+            return texts.HOW_TO
+        meant = suggested(visible(self._accounts, self._people, request.user), named)
+        return f"{answers.unknown_account(named, meant, links=True)}\n{texts.HOW_TO}"
+
     def _overview(self) -> str:
         own = [
             (account, server, self._proxies.is_unreadable(account.number))
@@ -113,7 +129,10 @@ class ProxyCommands(Topic):
         return texts.saved(account, proxy.server, tried=tried, encrypted=encrypted, when=self._reopen(account))
 
     async def _remove(self, request: Request, account: Account) -> str:
-        await self._proxies.remove(account.number)
+        number = account.number
+        if self._proxies.server(number) is None and not self._proxies.is_unreadable(number):
+            return f"{texts.way_of(account, None, self._common, unreadable=False)} Nothing was changed."
+        await self._proxies.remove(number)
         await self._context.audit(request.user, "proxy", account.number, "removed")
         return texts.removed(account, self._common, when=self._reopen(account))
 

@@ -117,7 +117,7 @@ async def test_a_chat_without_quiet_hours_says_how_they_are_set_and_not_how_they
         text = (await rig.answer(ADMIN, words, "No quiet hours here"))["text"]
         assert "/quiet 22:00-07:00 sets them" in text and "/quiet off" not in text
     await rig.answer(ADMIN, "/quiet 22-7", "Quiet from")
-    assert "/quiet off ends them" in (await rig.answer(ADMIN, "/loud", "Quiet from"))["text"]
+    assert "/quiet off ends that" in (await rig.answer(ADMIN, "/loud", "Quiet from"))["text"]
 
 
 @pytest.mark.parametrize(

@@ -23,6 +23,8 @@ async def test_duty_is_taken_shown_handed_over_and_ended(tmp_path):
         lose(rig)
         await pass_time(20)
         assert (sounding(rig, SECOND_ADMIN), sounding(rig, ADMIN)) == (1, 0)
+        for length in ("8 h", "for 2 hours", "for 90m"):
+            assert "Bobby is on duty until" in await ask(rig, ADMIN, f"/duty {SECOND_ADMIN} Bobby {length}")
         assert "Nobody is on duty" in await ask(rig, SECOND_ADMIN, "/duty off")
         assert any(entry[:2] == (ADMIN, "duty") for entry in rig.records.audited)
         assert "Ada is on duty" in await ask(rig, ADMIN, "/duty plan daily 00:00-24:00 me")

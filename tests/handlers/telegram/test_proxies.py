@@ -57,7 +57,7 @@ async def test_an_account_gets_a_proxy_of_its_own_and_the_password_is_seen_nowhe
         await rig.answer(ADMIN, "/proxy", "Support Berlin: http://proxy.example:3128")
         assert PASSWORD not in everything(rig)
         assert PASSWORD not in caplog.text
-        await rig.answer(ADMIN, "/proxy Support Berlin off", "without a proxy from now on")
+        await rig.answer(ADMIN, "/proxy Support Berlin off", "without a proxy, like all others, from now on; its")
         assert rig.proxies.find(BERLIN) is None
         assert await ProxyRecords(database).proxies() == []
 
@@ -201,3 +201,17 @@ async def test_an_account_without_one_goes_like_all_others(telegram, database):
         rig.accounts.put(PARIS, "Sales Paris", owner=ADMIN)
         await rig.answer(ADMIN, "/proxy Sales Paris", "through http://common:1, like all others")
         await rig.answer(ADMIN, "/proxy", "All accounts go through http://common:1")
+
+
+async def test_a_proxy_that_an_account_does_not_have_is_not_taken_away(rig: Rig):
+    await put(rig)
+    rig.accounts.move(BERLIN, State.CONNECTED, Reason.LINKED)
+    text = (await rig.answer(ADMIN, "/proxy Support Berlin off", "Nothing was changed"))["text"]
+    assert "goes without a proxy, like all others" in text
+    assert not any(call[0] == "recycle" for call in rig.accounts.calls), "it stays connected"
+
+
+async def test_a_proxy_of_an_account_that_is_not_there_says_so(rig: Rig):
+    await put(rig)
+    await rig.answer(ADMIN, "/proxy Berlin off", "Did you mean Support Berlin?")
+    await rig.answer(ADMIN, "/proxy nobody http://proxy.example:3128", "No account is called “nobody”")
