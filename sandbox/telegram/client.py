@@ -66,12 +66,22 @@ class Client:
         return message_view(message)
 
     async def press(
-        self, message_id: int, data: str, *, user_id: int | None = None, chat_id: int | None = None, wait: float = 0.0
+        self,
+        message_id: int,
+        data: str,
+        *,
+        user_id: int | None = None,
+        chat_id: int | None = None,
+        wait: float = 0.0,
+        stale: bool = False,
     ) -> dict[str, Any]:
-        """Press the button with `data`; with `wait` seconds, return the bot's answer too (None if there was none)."""
+        """Press the button with `data`; with `wait` seconds, return the bot's answer too (None if there was none).
+
+        stale: on a phone that has not seen the message's last edit yet.
+        """
         message = self._named(message_id, chat_id)
         presser = user_id if user_id is not None else next(iter(message.chat.members))
-        query_id = posting.press(self.world, message, self.world.user(presser), data)
+        query_id = posting.press(self.world, message, self.world.user(presser), data, stale=stale)
         answer = None
         if wait > 0:
             query = self.world.queries[query_id]

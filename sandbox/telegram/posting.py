@@ -165,15 +165,16 @@ def remove(world: World, message: Message, *, by: str) -> None:
     world.feed.publish("delete", chat_id=message.chat.id, message_id=message.id, by=by)
 
 
-def press(world: World, message: Message, user: User, data: str) -> str:
+def press(world: World, message: Message, user: User, data: str, *, stale: bool = False) -> str:
     """Press a button as a person; return the callback query's id.
 
-    Raises LookupError if the message, as it is now, has no such button.
+    stale: on a phone that has not seen the message's last edit yet. Raises LookupError if the message, as it is now,
+    has no such button.
     """
     buttons = [button for row in message.content.keyboard() for button in row]
     if message.deleted_at is not None:
         raise LookupError(f"message {message.id} is deleted")
-    if not any(button.get("callback_data") == data for button in buttons):
+    if not stale and not any(button.get("callback_data") == data for button in buttons):
         offered = [button.get("callback_data") for button in buttons]
         raise LookupError(f"message {message.id} has no button {data!r}, only {offered}")
     query_id = world.next_query_id()
