@@ -94,9 +94,9 @@ def split_numbers(text: str, region: str | None) -> tuple[list[tuple[str, str]],
     people.
     """
     pieces: list[str] = []
-    for row in text.splitlines():
+    for row in _CHAT_LINK.sub(r"+\1", text).splitlines():
         fresh = True
-        for piece in filter(None, (part.strip() for part in re.split(r"[,;]", row))):
+        for piece in filter(None, (_LABEL.sub("", part.strip()) for part in re.split(r"[,;]", row))):
             if fresh or _NUMBER_BEGINS.match(tidy(piece)):
                 pieces.append(piece)
             else:
