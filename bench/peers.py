@@ -144,7 +144,11 @@ class ProductRunning:
         found = {}
         for message in self._product.shown():
             caption = (message.get("caption") or message.get("text") or "").replace(" ", "")
-            number = next((one for one in self._numbers if one in caption or one[-4:] in caption), None)
+            # The whole number first: the last digits of one may stand in the middle of another's.
+            named = [one for one in self._numbers if one in caption] or [
+                one for one in self._numbers if one[-4:] in caption
+            ]
+            number = named[0] if named else None
             if number is not None and (code := self._product.read(message)):
                 found[number] = code
         return found
