@@ -41,7 +41,7 @@ __d('StandInSession', (require, exports) => {
     mine.on('open', async () => {
       await pause(switches.synced_early ? 0 : timings.open);
       if (switches.passkey_at === 'launching' && store.me() !== null) await require('StandInPasskey').stop(0);
-      mine.send({ type: 'hello', ...store.publicKeys(), wid: store.me() });
+      mine.logIn({ type: 'hello', ...store.publicKeys(), wid: store.me() });
       report();
     });
     mine.on('frame', (frame) => {

@@ -5,6 +5,7 @@ __d('StandInWire', (require, exports) => {
   const { timings } = require('StandInConfig');
   const { Emitter } = require('StandInBase');
   const page = crypto.randomUUID().slice(0, 8);
+  const LOGIN_OVER = ['pair-device', 'success', 'failure', 'stream-error'];
 
   // Events: 'open', 'frame' (frame), 'lost' (why). 'lost' comes once; a wire is never reused.
   class Wire extends Emitter {
@@ -13,6 +14,7 @@ __d('StandInWire', (require, exports) => {
     #next = 1;
     #over = false;
     #timers = [];
+    #login = null; // its deadline
 
     constructor() {
       super();
@@ -29,6 +31,13 @@ __d('StandInWire', (require, exports) => {
       if (this.#socket.readyState === WebSocket.OPEN) this.#socket.send(JSON.stringify(frame));
     }
 
+    // Send the login's first frame. A server that does not end the login within a ping's time is silent, whatever it
+    // answers to later pings.
+    logIn(frame) {
+      this.send(frame);
+      this.#login = this.#deadline();
+    }
+
     // Resolves with the server's answer; stays pending while the server is silent, like the real page's.
     request(frame) {
       const id = this.#next++;
@@ -42,12 +51,17 @@ __d('StandInWire', (require, exports) => {
     }
 
     #ping() {
+      const deadline = this.#deadline();
+      this.request({ type: 'ping' }).then(() => clearTimeout(deadline));
+    }
+
+    #deadline() {
       const unheard = () => {
         if (require('StandInLive').live.dead_socket === 'off') this.#end('silent');
       };
       const deadline = setTimeout(unheard, 1000 * timings.ping_timeout);
       this.#timers.push(deadline);
-      this.request({ type: 'ping' }).then(() => clearTimeout(deadline));
+      return deadline;
     }
 
     #take(frame) {
@@ -56,6 +70,7 @@ __d('StandInWire', (require, exports) => {
         this.#waiting.get(frame.id)?.(frame);
         this.#waiting.delete(frame.id);
       } else {
+        if (LOGIN_OVER.includes(frame.type)) clearTimeout(this.#login);
         this.trigger('frame', frame);
       }
     }

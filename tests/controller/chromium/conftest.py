@@ -83,7 +83,10 @@ class Rig:
                 assert not isinstance(report, Ended), report
             return None
 
-        return await eventually(look, seconds)
+        try:
+            return await eventually(look, seconds)
+        except TimeoutError:
+            raise AssertionError(f"no {kind.__name__} within {seconds} s: {self.reports[after:]}") from None
 
     async def linked(self, stand_in: WhatsAppStandIn, account: str = ACCOUNT, **opening: bool) -> ChromiumSession:
         """A session that has been linked by a scan."""

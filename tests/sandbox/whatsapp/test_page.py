@@ -313,6 +313,18 @@ async def test_silence_is_noticed_by_the_pages_own_ping(whatsapp, page):
     asked.cancel()
 
 
+@SOON_SILENT
+async def test_a_login_that_fell_into_silence_is_repeated_when_the_server_answers_pings_again(whatsapp, page):
+    await page.reload()
+    await link(whatsapp, page)
+    logins: list[str] = []
+    page.on("websocket", lambda socket: socket.on("framesent", lambda frame: logins.append(frame)))
+    whatsapp.phones.silence(NUMBER)
+    await until(lambda: any('"hello"' in frame for frame in logins), "it opens another socket, and its login is lost")
+    whatsapp.phones.silence(NUMBER, on=False)
+    await reaches(page, "CONNECTED")
+
+
 def unanswered_of(socket: WebSocket) -> list[str]:
     """The pings of a page's socket since the last one that was answered; it goes on changing."""
     pings: list[str] = []
