@@ -178,13 +178,18 @@ class ArchiveStore:
     def claim_term(self) -> int:
         """Return a term that is higher than all before. Raises ArchiveError."""
         while True:
-            terms = [int(each[:20]) for each in self._names(_TERMS) if each[:20].isdecimal()]
+            terms = self._terms()
             term = max(terms, default=0) + 1
             with contextlib.suppress(FileExistsError):
                 self._create(f"{_TERMS}/{term:020}.json", json.dumps({"at": datetime.now(UTC).timestamp()}).encode())
+                if max(self._terms()) > term:  # another one has claimed this term, and a further one deleted it since
+                    continue
                 for old in terms:
                     self._delete(f"{_TERMS}/{old:020}.json")
                 return term
+
+    def _terms(self) -> list[int]:
+        return [int(each[:20]) for each in self._names(_TERMS) if each[:20].isdecimal()]
 
     def check(self) -> None:
         """Write, read and delete a small file. Raises ArchiveError."""
