@@ -8,10 +8,12 @@ import tempfile
 from pathlib import Path
 
 from bench import chat, codes, document, fleet, start, steps
+from bench.ending import ends_children
 from bench.figures import table
 from switchboard.logs import set_up_logging
 
 
+@ends_children()
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench import document
+from bench.ending import ends_children
 from controller.accounts.model import Wanted
 from controller.accounts.policy import Policy
 from controller.accounts.reports import Code, Ended, Ready, Report
@@ -133,6 +134,7 @@ async def measure(count: int, heavy: Heavy | None, most: int, *, follows: bool) 
                 await driver.stop()
 
 
+@ends_children()
 def main() -> int:
     """Measure the three ways of launching and print the table."""
     parser = argparse.ArgumentParser(prog="python -m bench.boot", description=__doc__)

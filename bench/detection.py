@@ -19,6 +19,7 @@ from typing import Any
 
 import psutil
 
+from bench.ending import ends_children
 from bench.hostile import NotingDriver, link
 from controller.accounts.policy import Policy
 from controller.accounts.reasons import Reason, State
@@ -157,6 +158,7 @@ async def run(*, short: bool) -> bool:
     return in_time
 
 
+@ends_children()
 def main() -> int:
     """Measure and print."""
     parser = argparse.ArgumentParser(prog="python -m bench.detection", description=__doc__)

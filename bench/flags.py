@@ -19,6 +19,7 @@ from pathlib import Path
 import psutil
 
 from bench import document
+from bench.ending import ends_children
 from controller.accounts.reports import Code, Ended, Ready, Report
 from controller.chromium import ChromiumDriver, ChromiumOptions
 from controller.chromium.process.flags import SAVINGS
@@ -181,6 +182,7 @@ async def measure(trial: Trial, idle: float, heavy: Heavy | None) -> Result:
     return Result(uss, pss, len(memory), cpu, idled / idle * 100, ready, restored, after_kill, asked, disk / mib)
 
 
+@ends_children()
 def main() -> int:
     """Measure each set and print the table."""
     parser = argparse.ArgumentParser(prog="python -m bench.flags", description=__doc__)

@@ -20,6 +20,7 @@ from typing import Any
 
 import psutil
 
+from bench.ending import ends_children
 from controller.accounts.notices import Transition
 from controller.accounts.policy import Policy
 from controller.accounts.reasons import State
@@ -227,6 +228,7 @@ async def harm_nobody(world: World, noting: NotingDriver, accounts: list[Account
     return seen
 
 
+@ends_children()
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(prog="python -m bench.hostile", description=__doc__)

@@ -93,6 +93,13 @@ def main() -> None:
     if options.json:
         print(json.dumps(asyncio.run(measure(options.accounts, options.seconds))))
         return
+    from bench.ending import ends_children
+
+    with ends_children():
+        _compare(options)
+
+
+def _compare(options: argparse.Namespace) -> None:
     # Each in a process of its own: neither counts the other's browsers among what it has started.
     own = _measured(Path(__file__).resolve().parents[1], options.accounts, options.seconds)
     other = _measured(options.beside, options.accounts, options.seconds) if options.beside else None

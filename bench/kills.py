@@ -7,10 +7,12 @@ import time
 from pathlib import Path
 
 from bench.beside import Beside
+from bench.ending import ends_children
 from bench.figures import Figure, table
 from tests.handlers.alerts.kills import kill_again_and_again, kill_over_both_ways
 
 
+@ends_children()
 def main() -> None:
     """Kill, count and print."""
     parser = argparse.ArgumentParser(prog="python -m bench.kills", description=__doc__)

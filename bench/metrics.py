@@ -12,6 +12,7 @@ import time
 from datetime import UTC, datetime
 from pathlib import Path
 
+from bench.ending import ends_children
 from bench.figures import Figure, table
 from bench.fleet import NullDriver
 from controller.accounts.model import Wanted
@@ -105,6 +106,7 @@ async def _ask(url: str, times: int) -> None:
         raise SystemExit("The endpoint could not be read.")
 
 
+@ends_children()
 def main() -> None:
     """Measure and print."""
     with tempfile.TemporaryDirectory(prefix="switchboard-metrics-") as folder:

@@ -30,6 +30,7 @@ import psutil
 
 from bench import document
 from bench.browser_copy import copied_browser
+from bench.ending import ends_children
 from bench.peer_tables import GROWTH, Figures, Start, growth_table, markdown, median, rows
 from bench.usage import cpu_by_kind, idle_by_kind, pss_by_kind, thread_times, tree, usage, used_between
 from sandbox.telegram import TelegramStandIn
@@ -366,6 +367,7 @@ def versions(browser: Path) -> str:
     return f"{' and '.join(on)}, Node.js {node}, whatsapp-web.js {peer}"
 
 
+@ends_children()
 def main() -> int:
     """Measure both in turn and print the table."""
     parser = argparse.ArgumentParser(prog="python -m bench.peers", description=__doc__)

@@ -10,11 +10,13 @@ import time
 from pathlib import Path
 
 from bench.beside import Beside
+from bench.ending import ends_children
 from bench.figures import Figure, table
 from tests.handlers.alerts.storms import lost_together
 from tests.virtual_time import VirtualLoop
 
 
+@ends_children()
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(prog="python -m bench.storms", description=__doc__)
