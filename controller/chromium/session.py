@@ -35,6 +35,7 @@ from controller.chromium.page.reader import (
 from controller.chromium.page.screenshot import take_picture
 from controller.chromium.parts import Parts
 from controller.chromium.playwright.errors import translated
+from controller.chromium.playwright.launch import close_gracefully
 from controller.chromium.process.tree import ExitWatch, end_tree
 from controller.chromium.process.usage import measure
 from controller.driver import DriverError, Opening, Usage
@@ -71,6 +72,7 @@ class ChromiumSession:
         self._timing = timing
         self._report = report
         self._released = released
+        self._had_session = had_session
         self._reader = PageReader(takeover=opening.takeover, had_session=had_session, account=opening.account)
         self._debouncer: Debouncer[Subject, Report | Finding] = Debouncer(self._believe, kind_of)
         self.channel = PageChannel(parts.page_cdp, self.receive, self._flooded)
@@ -169,6 +171,8 @@ class ChromiumSession:
         elif subject is Subject.CODE and self._after_log_out is not None:
             self.end(self._after_log_out)
         else:
+            if subject is Subject.CODE and self._had_session:
+                log.warning("A page asks for a scan though its profile held a session (pid %d)", self.pid)
             self._conclude(meant)
 
     def _conclude(self, meant: Report | Finding) -> None:
@@ -425,7 +429,7 @@ class ChromiumSession:
             await self.fence.stop()
             await self._tasks.stop()
             if parts.process.is_alive() and not parts.process.is_stopped() and not parts.node.is_stopped():
-                in_good_order = await self._close_gracefully(self._timing.close * 0.5)
+                in_good_order = await close_gracefully(parts.context, self._timing.close * 0.5)
         except Exception:
             log.exception("A browser could not be closed gracefully")
         left = max(1.0, ends_at - loop.time())
@@ -437,13 +441,3 @@ class ChromiumSession:
                 parts.profile.mark_clean()
         except OSError:
             log.exception("A browser's leftovers could not be removed")
-
-    async def _close_gracefully(self, seconds: float) -> bool:
-        try:
-            with translated("close the browser"):
-                async with asyncio.timeout(seconds):
-                    await self._parts.context.close()
-        except DriverError as error:
-            log.debug("%s", error)
-            return False
-        return True

@@ -17,7 +17,7 @@ from controller.accounts.reasons import Reason, State
 from controller.accounts.reports import Report
 from controller.chromium import ChromiumDriver, ChromiumOptions
 from controller.chromium.session import ChromiumSession
-from controller.driver import Opening
+from controller.driver import DriverError, Opening
 from controller.launch_slots import LaunchSlots
 from controller.manager import Manager
 from sandbox.whatsapp import Options, PhoneError, Timings, WhatsAppStandIn
@@ -62,8 +62,9 @@ def meets(*switches: str) -> Callable[[Any], Any]:
 class Account(Observed):
     """A manager, and all its notices."""
 
-    def __init__(self, number: str, driver: ChromiumDriver, slots: LaunchSlots, policy: Policy) -> None:
+    def __init__(self, number: str, driver: "RememberingDriver", slots: LaunchSlots, policy: Policy) -> None:
         self.number = number
+        self.driver = driver
         self.told: list[Notice] = []
         self.manager = Manager(number, driver=driver, slots=slots, policy=policy, listener=self.told.append)
 
@@ -81,9 +82,23 @@ class Account(Observed):
         while not (found := met()):
             if asyncio.get_running_loop().time() > deadline:
                 path = [f"{m.state} ({m.reason}: {m.detail})" for m in self.moves]
-                raise AssertionError(f"not within {within} s; it is {self.connection.phase} after {path}")
+                page = await self._page()
+                raise AssertionError(f"not within {within} s; it is {self.connection.phase} after {path}; {page}")
             await asyncio.sleep(0.02)
         return found
+
+    async def _page(self) -> str:
+        """Describe what its page shows and stores, and whether its profile holds a session on the disk."""
+        session = self.driver.opened.get(self.number)
+        if session is None:
+            return "no page was ever open"
+        look = "() => [location.href, document.body.innerText.slice(0, 300), JSON.stringify({...localStorage})]"
+        try:
+            page = await session._evaluate(look, None)
+        except DriverError as error:
+            page = error.detail
+        stored = session._parts.profile.has_session()
+        return f"its page: {page}; on the disk: {'a' if stored else 'no'} session"
 
     async def until_ended(self, reason: Reason, after: int = 0) -> Transition:
         """Return its first transition with this reason after the first `after` ones."""

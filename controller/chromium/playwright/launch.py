@@ -1,4 +1,4 @@
-"""One launch of a browser on a profile: returns a running browser, or leaves nothing behind.
+"""One launch of a browser on a profile: returns a running browser, or leaves nothing behind; and its graceful close.
 
 Playwright does not get the browser's path but a script for this launch only, its ticket (see `launcher`): once that
 file is removed the launch cannot produce a browser any more, however late a hung Playwright gets to it.
@@ -101,6 +101,18 @@ class Launch:
             if not done:
                 self._starting.cancel()
             await asyncio.gather(self._starting, return_exceptions=True)
+
+
+async def close_gracefully(context: BrowserContext, seconds: float) -> bool:
+    """Let the browser close itself, which stores everything. Returns whether it has done so in time."""
+    try:
+        with translated("close the browser"):
+            async with asyncio.timeout(seconds):
+                await context.close()
+    except DriverError as error:
+        log.warning("A browser is killed: %s; what its page stored in the last seconds may be lost", error.detail)
+        return False
+    return True
 
 
 def _settings(proxy: Proxy | None) -> ProxySettings | None:
