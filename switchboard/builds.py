@@ -20,7 +20,7 @@ from typing import Any, Protocol
 from controller.accounts.e164 import mask
 from controller.accounts.model import Stage
 from controller.accounts.notices import BuildLoaded, Notice, Transition
-from controller.accounts.reasons import Reason, State
+from controller.accounts.reasons import VERDICTS, Reason, State
 from controller.manager import utc_now
 from controller.tasks import Tasks
 from controller.troubles import Trouble, Troubles
@@ -32,13 +32,10 @@ PROVEN_AFTER = 300.0
 STORE_SECONDS = 1.0
 """At shutdown, for what is still to be stored."""
 
-_FAILURES = frozenset({
-    Reason.DEADLINE, Reason.RESTORE_FAILED, Reason.PAGE_UNKNOWN, Reason.PAGE_MISBEHAVES, Reason.UNRESPONSIVE,
-    Reason.RELOADS_ITSELF, Reason.OUTDATED,
-})  # fmt: skip
-"""Ends that a build itself causes."""
 _SUSPICIOUS = frozenset({Reason.SESSION_CLOSED, Reason.NAVIGATED, Reason.UNKNOWN})
 """Ends that a build or our own processes may cause: the second one of the same build is a failure."""
+_FAILURES = frozenset(reason for reason, verdict in VERDICTS.items() if verdict.by_page) - _SUSPICIOUS
+"""Ends that a build itself causes."""
 _MOST_SUSPICIONS = 2
 _FOR_A_PERSON = frozenset({Stage.AWAITING_SCAN, Stage.PASSKEY, Stage.DIALOG})
 """Stages that wait for a person: if they take too long, nobody came."""
@@ -100,6 +97,7 @@ class BuildWatch:
         """account → the build that it has loaded."""
         self._stages: dict[str, Stage] = {}
         """account → the stage of its attempt."""
+        self._connected: set[str] = set()
         self._suspicions: Counter[str] = Counter()
         self._tasks = Tasks("build watch")
 
@@ -173,7 +171,12 @@ class BuildWatch:
         log.info(
             "%s is the first on WhatsApp Web %s: what is planned for others waits", mask(loaded.number), loaded.build
         )
-        self._trials[loaded.build] = _Trial(loaded.number, loaded.missing)
+        self._trials[loaded.build] = trial = _Trial(loaded.number, loaded.missing)
+        if loaded.number in self._connected:  # some pages know their version some seconds after they are ready
+            self._begin_proof(loaded.build, trial)
+
+    def _begin_proof(self, build: str, trial: _Trial) -> None:
+        trial.proof = asyncio.get_running_loop().call_later(PROVEN_AFTER, self._prove, build)
 
     def _leave(self, build: str, number: str) -> None:
         """Take it that an account is on another build by now: what it had shown of this one proves nothing."""
@@ -193,9 +196,11 @@ class BuildWatch:
         if trial is not None and (trial.by != number or trial.failed):
             trial = None
         if moved.state is State.CONNECTED:
+            self._connected.add(number)
             if trial is not None and trial.proof is None:
-                trial.proof = asyncio.get_running_loop().call_later(PROVEN_AFTER, self._prove, build)
+                self._begin_proof(build, trial)
             return
+        self._connected.discard(number)
         if trial is not None and trial.proof is not None:
             trial.proof.cancel()
             trial.proof = None
@@ -213,10 +218,8 @@ class BuildWatch:
             return
         trial.failed = True
         self._judge(build, trial, works=False)
-        lacks = f"; not found in it: {', '.join(sorted(trial.missing))}" if trial.missing else ""
-        self._tasks.start(
-            self._troubles.raise_trouble(Trouble.NEW_BUILD, f"{build}, first met by {mask(trial.by)}{lacks}")
-        )
+        words = "; ".join(_words(failed, self._trials[failed]) for failed in self.failed)
+        self._tasks.start(self._troubles.raise_trouble(Trouble.NEW_BUILD, words))
 
     def _prove(self, build: str) -> None:
         trial = self._trials.pop(build, None)
@@ -243,3 +246,9 @@ class BuildWatch:
             await storing
         except OSError as error:
             log.error("What is known of a version of WhatsApp Web could not be stored: %s", error)
+
+
+def _words(build: str, trial: _Trial) -> str:
+    """Describe a build that did not work, for people."""
+    lacks = f"; not found in it: {', '.join(sorted(trial.missing))}" if trial.missing else ""
+    return f"{build}, first met by {mask(trial.by)}{lacks}"

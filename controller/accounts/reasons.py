@@ -48,6 +48,8 @@ class Reason(StrEnum):
     SUSPENDED_BY_OPERATOR = "suspended_by_operator"
     SHUTDOWN = "shutdown"
     """The controller stopped."""
+    REMOVED = "removed"
+    """The account is being removed from service and forgotten."""
     NOT_LINKED = "not_linked"
     """The controller restarted before the account had ever been linked."""
 
@@ -99,9 +101,9 @@ class Reason(StrEnum):
     OUTDATED = "outdated"
     """WhatsApp says that this version of the page is too old."""
     WRONG_NUMBER = "wrong_number"
-    """Another account's phone scanned the code; that link was logged out again."""
+    """Another account's phone was linked; that link was logged out again."""
     WRONG_NUMBER_STAYS = "wrong_number_stays"
-    """Another account's phone scanned the code, and that link could not be logged out: it may still be active."""
+    """Another account's phone was linked, and that link could not be logged out: it may still be active."""
     RECYCLED = "recycled"
     """The controller closed the browser to free resources; it is reopened at once."""
     UNKNOWN = "unknown"
@@ -181,12 +183,14 @@ class Verdict(Traits):
     state: the account's next state; connecting: instead of it, if CONNECTED had not been reached (L4). then: what
     follows. A verdict of `State.ERROR` raises the error count; all others only use up attempts. heals: a connection
     that ends so mostly comes back at once, so that its alert makes no sound; what the next attempts do not mend sounds.
+    by_page: what the page is, or does, may have caused it, so that the next load is a fresh one.
     """
 
     state: State
     then: Then
     connecting: State | None = None
     heals: bool = False
+    by_page: bool = False
 
     @property
     def needs_person(self) -> bool:
@@ -205,15 +209,15 @@ VERDICTS: dict[Reason, Verdict] = {
     Reason.LAUNCH_FAILED: Verdict(_ERROR, Then.BACKOFF, remedy=_AGAIN),
     Reason.PROFILE_IN_USE: Verdict(_ERROR, Then.BACKOFF, remedy=_AGAIN),
     Reason.ARCHIVE_OUTDATED: Verdict(_DOWN, Then.PERSON, alert=True, critical=True, remedy=_LINK, restorable=True),
-    Reason.DEADLINE: Verdict(_ERROR, Then.BACKOFF, remedy=_AGAIN, restorable=True),
-    Reason.RESTORE_FAILED: Verdict(_ERROR, Then.BACKOFF, remedy=_AGAIN, restorable=True),
-    Reason.PAGE_UNKNOWN: Verdict(_ERROR, Then.BACKOFF, alert=True, remedy=_AGAIN, restorable=True),
-    Reason.PAGE_MISBEHAVES: Verdict(_ERROR, Then.BACKOFF, alert=True, remedy=_AGAIN, heals=True),
+    Reason.DEADLINE: Verdict(_ERROR, Then.BACKOFF, remedy=_AGAIN, restorable=True, by_page=True),
+    Reason.RESTORE_FAILED: Verdict(_ERROR, Then.BACKOFF, remedy=_AGAIN, restorable=True, by_page=True),
+    Reason.PAGE_UNKNOWN: Verdict(_ERROR, Then.BACKOFF, alert=True, remedy=_AGAIN, restorable=True, by_page=True),
+    Reason.PAGE_MISBEHAVES: Verdict(_ERROR, Then.BACKOFF, alert=True, remedy=_AGAIN, heals=True, by_page=True),
     Reason.SESSION_CLOSED: Verdict(_DOWN, Then.AT_ONCE, connecting=_ERROR, remedy=_AGAIN, ours=True),
-    Reason.UNRESPONSIVE: Verdict(_DOWN, Then.BACKOFF, connecting=_ERROR, remedy=_AGAIN, ours=True),
-    Reason.RELOADS_ITSELF: Verdict(_DOWN, Then.BACKOFF, connecting=_ERROR, remedy=_AGAIN, ours=True),
+    Reason.UNRESPONSIVE: Verdict(_DOWN, Then.BACKOFF, connecting=_ERROR, remedy=_AGAIN, ours=True, by_page=True),
+    Reason.RELOADS_ITSELF: Verdict(_DOWN, Then.BACKOFF, connecting=_ERROR, remedy=_AGAIN, ours=True, by_page=True),
     Reason.CONNECTION_LOST: Verdict(_DOWN, Then.BACKOFF, remedy=_AGAIN),
-    Reason.NAVIGATED: Verdict(_DOWN, Then.BACKOFF, remedy=_AGAIN, ours=True),
+    Reason.NAVIGATED: Verdict(_DOWN, Then.BACKOFF, remedy=_AGAIN, ours=True, by_page=True),
     Reason.STALE: Verdict(_DOWN, Then.BACKOFF, remedy=_AGAIN),
     Reason.QR_EXPIRED: Verdict(_DOWN, Then.ROUND, remedy=_LINK),
     Reason.NOT_LINKED: Verdict(_DOWN, Then.PERSON, remedy=_LINK, unlinks=True),
@@ -225,7 +229,7 @@ VERDICTS: dict[Reason, Verdict] = {
     Reason.CONFLICT: Verdict(_DOWN, Then.PERSON, alert=True, critical=True, remedy=Remedy.USE_HERE),
     Reason.CONFLICT_LEFT: Verdict(_DOWN, Then.PERSON, alert=True, critical=True, remedy=_AGAIN),
     Reason.BANNED: Verdict(State.SUSPENDED, Then.BLOCK_END, alert=True, critical=True),
-    Reason.OUTDATED: Verdict(_DOWN, Then.REFRESH, remedy=_AGAIN),
+    Reason.OUTDATED: Verdict(_DOWN, Then.REFRESH, remedy=_AGAIN, by_page=True),
     Reason.WRONG_NUMBER: Verdict(_DOWN, Then.PERSON, alert=True, critical=True, remedy=_LINK, unlinks=True),
     Reason.WRONG_NUMBER_STAYS: Verdict(_DOWN, Then.PERSON, alert=True, critical=True, remedy=_LINK, unlinks=True),
     Reason.RECYCLED: Verdict(_DOWN, Then.AT_ONCE, remedy=_AGAIN, ours=True),
@@ -242,6 +246,7 @@ TRAITS: dict[Reason, Traits] = {
     Reason.LINKED: Traits(),
     Reason.SUSPENDED_BY_OPERATOR: Traits(by_person=True, remedy=_AGAIN),
     Reason.SHUTDOWN: Traits(),
+    Reason.REMOVED: Traits(by_person=True),
     Reason.BREAKER_OPEN: Traits(alert=True, remedy=_AGAIN, restorable=True),
     Reason.TRIAL_FAILED: Traits(alert=True, critical=True, remedy=_AGAIN, restorable=True),
     Reason.EXHAUSTED: Traits(alert=True, critical=True, remedy=_AGAIN, restorable=True),
@@ -284,6 +289,15 @@ _CODE_WORDS: dict[str, str] = {
     "client_version_outdated": "its page was too old",
     "primary_identity_key_change": "WhatsApp was set up anew on the phone",
     "storage_quota_exceeded": "the browser had no room for its data",
+    "client_fatal_error": "its page had a fatal error",
+    "cache_storage_open_failed": "the browser could not open its storage",
+    "web_fail_storage_initialization": "the browser could not open its storage",
+    "web_fail_offline_resume": "its page could not take up what came meanwhile",
+    "web_fail_add_chat": "its page could not keep its chats",
+    "web_fail_enc_salt": "its page has lost a key",
+    "missing_enc_salt": "its page has lost a key",
+    "missing_screen_lock_salt": "its page has lost the key of its screen lock",
+    "unknown": "no cause is known",
 }
 """What logout codes mean, where they are more specific than LOGGED_OUT."""
 
@@ -300,4 +314,6 @@ def logout_words(code: str) -> str:
     known = _CODE_WORDS.get(code.lower())
     if known is not None:
         return known
+    if code.lower().startswith("lid_"):  # a dozen of them
+        return f"its page could not follow WhatsApp to hidden numbers: {code.lower().replace('_', ' ')}"
     return f"code {code}" if code.isdigit() else code.lower().replace("_", " ")

@@ -39,6 +39,7 @@ WHY: dict[Reason, str] = {
     Reason.LINKED: "linked and in touch with WhatsApp",
     Reason.SUSPENDED_BY_OPERATOR: "suspended by an operator",
     Reason.SHUTDOWN: "Switchboard was stopped",
+    Reason.REMOVED: "it was removed from Switchboard",
     Reason.NOT_LINKED: "it has not been linked yet",
     Reason.LAUNCH_FAILED: "the browser did not start",
     Reason.PROFILE_IN_USE: "another program is using its browser profile",
@@ -63,8 +64,8 @@ WHY: dict[Reason, str] = {
     Reason.CONFLICT_LEFT: "WhatsApp Web was opened somewhere else",
     Reason.BANNED: "WhatsApp has blocked the account",
     Reason.OUTDATED: "WhatsApp called its page out of date",
-    Reason.WRONG_NUMBER: "a phone with another number scanned the code",
-    Reason.WRONG_NUMBER_STAYS: "a phone with another number scanned the code and may still be linked",
+    Reason.WRONG_NUMBER: "a phone with another number was linked",
+    Reason.WRONG_NUMBER_STAYS: "a phone with another number was linked and may still be",
     Reason.RECYCLED: "Switchboard closed its browser, which opens again at once",
     Reason.UNKNOWN: "something unexpected happened",
     Reason.BREAKER_OPEN: "too many errors in a row",
@@ -205,11 +206,11 @@ ALERTS: dict[Reason, AlertWording] = {
         "Open WhatsApp on the phone to see why, and ask for a review there.",
     ),
     Reason.WRONG_NUMBER: AlertWording(
-        "a wrong phone scanned the code, and was logged out again",
+        "a wrong phone was linked, and was logged out again",
         "{link} and scan with the right phone.",
     ),
     Reason.WRONG_NUMBER_STAYS: AlertWording(
-        "a wrong phone scanned the code, and may still be linked",
+        "a wrong phone was linked, and may still be",
         "On that phone, remove this linked device. Then {link} and scan with the right phone.",
     ),
     Reason.ACCOUNT_LOCKED: AlertWording(

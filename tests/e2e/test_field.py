@@ -110,7 +110,7 @@ async def test_each_account_on_another_page_of_the_field_at_once(tmp_path):
         )
         field.phones.turn_next("lid_only", "off", STRANGER)
         field.phones.reload(STRANGER)  # its next document tells the number
-        await field.alerted(oslo, "a wrong phone scanned the code, and may still be linked")
+        await field.alerted(oslo, "a wrong phone was linked, and may still be")
         assert here.state(rome) == "CONNECTING", "the passkey is waited for"
         assert [each["number"] for each in field.phones.devices()].count(STRANGER) == 1, "it is still linked, as told"
         await asyncio.gather(field.press(paris, "Continue"), field.press(rome, "It is the same account"))

@@ -101,6 +101,52 @@ async def test_a_build_that_fails_is_told_once_with_what_it_lacks_and_waits_for_
 
 
 @virtual
+async def test_a_build_that_is_known_late_is_proven_from_then_on():
+    here = World()
+    here.move(A, State.CONNECTED, Reason.LINKED)
+    here.load(A, "2")  # some builds tell their version some seconds after they are ready
+    await pass_time(299)
+    assert here.may() == (True, False)
+    await pass_time(2)
+    assert here.may() == (True, True)
+    await here.watch.stop()
+
+
+@virtual
+async def test_two_builds_that_fail_are_told_together():
+    here = World()
+    here.load(A, "2", missing=["stream"])
+    here.load(B, "3")
+    assert here.may() == (False, False), "each waits for the other"
+    here.move(A, State.ERROR, Reason.DEADLINE)
+    here.move(B, State.ERROR, Reason.PAGE_UNKNOWN)
+    await settle()
+    one, other = "2, first met by •••4567; not found in it: stream", "3, first met by •••5999"
+    assert here.told.said == [(Trouble.NEW_BUILD, one), (Trouble.NEW_BUILD, f"{one}; {other}")]
+    assert here.watch.go_on()
+    await settle()
+    assert here.told.said[2:] == [(Trouble.NEW_BUILD, None)]
+    assert here.may() == (True, True)
+    await here.watch.stop()
+
+
+@virtual
+async def test_a_build_that_fails_while_the_others_go_back_to_the_old_one_is_told_once():
+    here = World()
+    for build in ("2", "1", "2", "1", "2"):
+        here.load(A, build)
+        here.load(B, "1")
+        here.move(B, State.CONNECTED, Reason.LINKED)
+        assert here.may() == (True, build == "1")
+        here.move(A, State.DISCONNECTED, Reason.CONNECTION_LOST)
+    here.load(A, "2")
+    here.move(A, State.ERROR, Reason.DEADLINE)
+    await settle()
+    assert len(here.told.said) == 1
+    await here.watch.stop()
+
+
+@virtual
 async def test_a_build_that_has_failed_is_not_proven_by_the_same_account_s_staying_connected_later():
     here = World()
     here.load(A, "2")

@@ -28,7 +28,7 @@ def boot(step: Step, stored: Boot) -> None:
     """Return to what is stored: at rest, waiting for a person, or an attempt with the saved session (L14)."""
     step.set(
         linked=stored.linked, alias=stored.alias, foreign=stored.reason is Reason.WRONG_NUMBER_STAYS,
-        fresh=stored.state in {State.ERROR, State.SUSPENDED},
+        fresh=stored.state in {State.ERROR, State.SUSPENDED} or stored.errors > 0,
     )  # fmt: skip
     verdict = None if stored.reason is None else step.policy.verdict(stored.reason)
     strands = stored.reason is Reason.NOT_LINKED and stored.has_session  # a session was saved after all (L14)
@@ -96,7 +96,7 @@ def stop(step: Step, request: Stop) -> None:
     step.disarm(_ALL_TIMERS)
     step.set(stopped=True, waiting=None, flaps=0, dialogs=0)
     if running:
-        step.go(State.IDLE, Reason.SHUTDOWN)
+        step.go(State.IDLE, Reason.REMOVED if request.log_out else Reason.SHUTDOWN)
 
 
 def recycle(step: Step, request: Recycle) -> None:

@@ -22,14 +22,14 @@ def end(step: Step, ended: Ended) -> None:
         step.set(linked=False, asked=False)
     if before.state is State.CONNECTED:
         step.set(lost=None if verdict.needs_person or ended.reason is Reason.RECYCLED else ended.reason)
+    failed = state is State.ERROR and before.state is State.CONNECTING and ended.reason is not Reason.PROFILE_IN_USE
+    if failed or verdict.by_page:
+        step.set(fresh=True)
     if before.on_hold and not verdict.needs_person:
         _wait_for_whatsapp(step, ended, state)
         return
     if state is State.ERROR:
         step.set(errors=before.errors + 1)
-    failed = state is State.ERROR and before.state is State.CONNECTING and ended.reason is not Reason.PROFILE_IN_USE
-    if failed or verdict.then is Then.REFRESH:
-        step.set(fresh=True)
     on_trial = before.breaker is Breaker.HALF_OPEN
     if on_trial and not (before.resting is not None and before.resting.alerted):
         step.reset_alerts(all_of_them=True)  # however a trial ends, people are alerted, even if they were before

@@ -12,10 +12,18 @@ def deadline(step: Step, _: Fired) -> None:
     """Capture the page before giving up a stage, so that whoever is alerted can see it too."""
     if step.connection.looking:
         _give_up_stage(step)
+    elif _may_ask_for_more(step.connection):
+        step.arm(Timer.DEADLINE, step.policy.connect_timeout)
     else:
         step.set(looking=True)
         step.arm(Timer.DEADLINE, 1.5 * step.policy.probe_timeout)  # the capture itself has a shorter deadline
         step.effects.append(Look(step.connection.session))
+
+
+def _may_ask_for_more(connection: Connection) -> bool:
+    """Whether the phone may want something else confirmed, such as a code, now that a passkey was given."""
+    is_asked = Reason.PASSKEY in connection.alerted and Timer.PERSON in connection.armed
+    return is_asked and connection.stage is Stage.PAIRING
 
 
 def stalled(step: Step, fired: Fired) -> None:

@@ -234,7 +234,14 @@
     tell({ kind: "heard" });
   }
 
-  function loggedOut(reason) {
+  /** The reason may be in an object with the event. */
+  function loggedOut(event) {
+    let reason = event;
+    try {
+      if (typeof event === "object") reason = event?.reason ?? event?.logoutReason;
+    } catch {
+      // then without a reason
+    }
     const told = typeof reason === "string" || typeof reason === "number" ? String(reason).slice(0, 80) : "";
     tellSurely({ kind: "logged out", reason: told });
   }

@@ -111,8 +111,8 @@ class Linking:
         except UnknownAccountError:
             self._leave(number, None)
             return
-        if status.reason is Reason.SHUTDOWN:
-            return  # the next start reports the interrupted queue
+        if status.reason in {Reason.SHUTDOWN, Reason.REMOVED}:
+            return  # the next start reports the interrupted queue; a removed account is gone in a moment
         if status.is_connected or (turn.open and _is_over(status)):
             self._leave(number, texts.outcome(status))
         elif turn.open and status.state is State.CONNECTING and status.stage in {Stage.PAIRING, Stage.SYNCING}:

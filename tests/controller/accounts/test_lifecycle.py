@@ -777,7 +777,12 @@ def test_l11_counters_are_zero_where_nothing_is_tried_any_more(reason):
         ("ACCOUNT_LOCKED", Reason.ACCOUNT_LOCKED, "WhatsApp says: account locked"),
         ("history_sync_timeout", Reason.SYNC_FAILED, "WhatsApp says: history sync timeout"),
         ("storage_quota_exceeded", Reason.STORAGE_FULL, "WhatsApp says: the browser had no room for its data"),
-        ("lid_migration_no_lid_available", Reason.LOGGED_OUT, "WhatsApp says: lid migration no lid available"),
+        (
+            "lid_migration_no_lid_available",
+            Reason.LOGGED_OUT,
+            "WhatsApp says: its page could not follow WhatsApp to hidden numbers: lid migration no lid available",
+        ),
+        ("never_heard_of", Reason.LOGGED_OUT, "WhatsApp says: never heard of"),
         ("77", Reason.LOGGED_OUT, "WhatsApp says: code 77"),
     ],
 )
@@ -1035,6 +1040,20 @@ def test_the_identity_after_a_scan_shows_that_the_passkey_was_given():
     for event in (Scanned(), PasskeyAsked(), Authenticated(OURS)):
         link, _ = do(link, event)
     assert link.phase is Stage.SYNCING
+
+
+def test_k10_what_the_phone_asks_for_after_a_passkey_has_the_rest_of_the_ten_minutes():
+    link, _ = do(at(Stage.LAUNCHING, asked=True), CODE)
+    for event in (Scanned(), PasskeyAsked(), PasskeyAnswered()):
+        link, _ = do(link, event)
+    for _ in range(3):
+        link, effects = do(link, Fired(Timer.DEADLINE))
+        assert (link.phase, effects) == (Stage.PAIRING, (Arm(Timer.DEADLINE, 60),))
+    link, _ = do(link, Fired(Timer.PERSON))
+    link, effects = do(link, Fired(Timer.DEADLINE))
+    assert Look(link.session) in effects
+    link, _ = do(link, Seen(PageView("Enter the code on your phone")))
+    assert (link.state, link.reason) == (State.ERROR, Reason.DEADLINE)
 
 
 def test_l5_the_slow_probe_tells_what_only_a_person_can_mend():
@@ -1300,6 +1319,7 @@ def test_l15_nothing_opens_after_stop_has_been_said(phase):
 def test_stop_may_log_the_device_out_first_and_says_whether_it_did():
     link, effects = do(at(State.CONNECTED), Stop(log_out=True))
     assert Close(7, log_out=True) in effects
+    assert (link.state, link.reason) == (State.IDLE, Reason.REMOVED), "the program goes on"
     link, _ = do(link, Closed(logged_out=True))
     assert link.logged_out is True
 
@@ -1471,7 +1491,14 @@ def test_l1_a_page_that_reloads_itself_while_connecting_has_failed():
         (Stage.AWAITING_SCAN, Reason.QR_EXPIRED, False),
         (Stage.SYNCING, Reason.CONNECTION_LOST, False),
         (State.CONNECTED, Reason.SESSION_CLOSED, False),
+        (State.CONNECTED, Reason.CONNECTION_LOST, False),
         (State.CONNECTED, Reason.OUTDATED, True),
+        (State.CONNECTED, Reason.RELOADS_ITSELF, True),
+        (State.CONNECTED, Reason.PAGE_MISBEHAVES, True),
+        (State.CONNECTED, Reason.UNRESPONSIVE, True),
+        (State.CONNECTED, Reason.NAVIGATED, True),
+        (Stage.LAUNCHING, Reason.NAVIGATED, True),
+        (Stage.AWAITING_SCAN, Reason.NAVIGATED, True),
     ],
 )
 def test_k8_after_a_launch_that_came_to_nothing_the_next_is_a_fresh_one(phase, reason, fresh):
@@ -1481,6 +1508,20 @@ def test_k8_after_a_launch_that_came_to_nothing_the_next_is_a_fresh_one(phase, r
     assert opened(effects) == [Open(8, fresh=fresh)]
     _, effects = do(at(State.ERROR, fresh=True), Start())
     assert opened(effects) == [Open(7, fresh=True)], "an operator's start is no other"
+
+
+def test_k8_what_failed_in_an_outage_is_loaded_afresh_after_it():
+    link = at(Stage.LAUNCHING, on_hold=True)
+    for event in (Ended(Reason.PAGE_UNKNOWN), Closed(), Release()):
+        link, _ = do(link, event)
+    _, effects = do(link, Fired(Timer.RETRY))
+    assert opened(effects) == [Open(8, fresh=True)]
+
+
+@pytest.mark.parametrize(("errors", "fresh"), [(0, False), (1, True)])
+def test_k8_a_restart_amid_failing_attempts_forgets_no_remedy(errors, fresh):
+    _, effects = do(at(State.IDLE), boot(state=State.CONNECTING, errors=errors, attempts=errors))
+    assert opened(effects) == [Open(7, lost=True, fresh=fresh)]
 
 
 # --- K3, K6: what is known of a connection ----------------------------------------------------------------------------

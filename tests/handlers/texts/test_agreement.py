@@ -41,6 +41,7 @@ STATES: dict[Reason, tuple[State, ...]] = {
     Reason.LINKED: _CONNECTED,
     Reason.SUSPENDED_BY_OPERATOR: (State.SUSPENDED,),
     Reason.SHUTDOWN: (State.IDLE,),
+    Reason.REMOVED: (State.IDLE,),
     **dict.fromkeys((Reason.BREAKER_OPEN, Reason.TRIAL_FAILED, Reason.EXHAUSTED), (State.SUSPENDED,)),
     Reason.PASSKEY: (),
     **dict.fromkeys((Reason.DIALOG, Reason.CONFIRM_NUMBER, Reason.FLAPPING, Reason.WATCHED_IN_PART), ()),

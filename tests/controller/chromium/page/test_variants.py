@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from controller.accounts.reasons import Reason, logout_reason
+from controller.accounts.reasons import Reason, logout_reason, logout_words
 from controller.accounts.reports import Code, Ended, Health
 from controller.chromium.page.log_outs import logged_out
 from controller.chromium.page.questions import health_of
@@ -196,6 +196,46 @@ async def test_what_covers_the_page_is_read_as_a_person_would(tmp_path: Any, sta
 )
 def test_a_code_is_understood_in_whatever_letters(code: str) -> None:
     assert log_out_code(code) == "account_locked"
+
+
+NAMED = [
+    "user_initiated",
+    "syncd_failure",
+    "invalid_adv_status",
+    "critical_sync_timeout",
+    "syncd_timeout",
+    "history_sync_timeout",
+    "account_sync_timeout",
+    "md_opt_out",
+    "unknown_companion",
+    "client_version_outdated",
+    "syncd_error_during_bootstrap",
+    "account_sync_error",
+    "storage_quota_exceeded",
+    "primary_identity_key_change",
+    "missing_enc_salt",
+    "missing_screen_lock_salt",
+    "account_locked",
+    "lid_migration_split_thread_mismatch",
+    "lid_migration_one_on_one_thread_migration_internal_error",
+    "lid_migration_companion_incompatible_killswitch",
+    "lid_blocklist_pn_when_migrated",
+    "web_fail_add_chat",
+    "web_fail_offline_resume",
+    "web_fail_storage_initialization",
+    "web_fail_enc_salt",
+    "cache_storage_open_failed",
+    "client_fatal_error",
+    "unknown",
+]
+
+
+@pytest.mark.parametrize("code", NAMED)
+def test_every_code_that_clients_know_has_a_meaning_or_words(code: str) -> None:
+    assert log_out_code(code) == code
+    words = logout_words(code)
+    assert logout_reason(code) is not Reason.LOGGED_OUT or words != code.replace("_", " ")
+    assert words.isprintable()
 
 
 @pytest.mark.parametrize(
