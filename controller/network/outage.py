@@ -15,6 +15,7 @@ from typing import Protocol
 from controller.accounts.notices import Notice, Transition
 from controller.accounts.reasons import TRAITS, VERDICTS, State
 from controller.manager import Status, utc_now
+from controller.network.reach import UnknownRouteError, UntrustedError
 from controller.registry import Account
 from controller.troubles import Trouble, Troubles
 
@@ -39,6 +40,9 @@ QUIET_SECONDS = 75.0
 
 _OURS = frozenset(reason for reason, traits in TRAITS.items() if traits.ours)
 """Ends caused by our own processes, where many can come at once: they prove nothing about WhatsApp."""
+
+_REFUSED_CERTIFICATE = "net::ERR_CERT_"
+"""How the driver tells that a browser did not trust the host."""
 
 Reach = Callable[[], Awaitable[None]]
 """Connects to WhatsApp's host. Raises OSError (TimeoutError is one) if it does not answer."""
@@ -82,6 +86,10 @@ class OutageWatch:
         self._trusted = False
         self._held_since: float | None = None
         self._told = ""
+        self._why = ""
+        """Why the last probe failed, for people."""
+        self._browsers_distrust = False
+        """Whether browsers refuse the host's certificate as well."""
         self._settled = False
         """Whether an outage reported by an earlier run is known to be over."""
 
@@ -94,6 +102,9 @@ class OutageWatch:
         """Handle a notice; returns at once."""
         if not isinstance(notice, Transition):
             return
+        self._browsers_distrust = notice.state is not State.CONNECTED and (
+            self._browsers_distrust or _REFUSED_CERTIFICATE in notice.detail
+        )
         if notice.state is State.CONNECTED:  # no longer lost
             self._lost = deque(each for each in self._lost if each[1] != notice.number)
             if not self._settled:
@@ -188,6 +199,7 @@ class OutageWatch:
     async def _tell(self) -> None:
         waiting = self._waiting()
         words = f"{waiting} account is waiting" if waiting == 1 else f"{waiting} accounts are waiting"
+        words = f"{self._why}, {words}" if self._why else words
         if words != self._told:
             self._told = words
             await self._troubles.raise_trouble(Trouble.UNREACHABLE, words)
@@ -224,8 +236,17 @@ class OutageWatch:
             return True
         try:
             await self._reach()
+        except UnknownRouteError as error:
+            log.info("Browsers go their own way (%s): outages are noticed by lost accounts alone", error)
+            self._reach = None
+            return True
+        except UntrustedError as error:
+            if self._browsers_distrust:
+                self._why = str(error)
+                return False
         except (OSError, ValueError) as error:  # ValueError: an invalid address
             log.debug("WhatsApp's host does not answer: %s", error or "no answer in time")
+            self._why = str(error)
             return False
         self._trusted = True
         return True

@@ -1,13 +1,15 @@
 """Probes WhatsApp's host over the same network path as the browsers: through their proxy, if any.
 
-Any HTTP status counts as an answer, whatever it is, except for the three that mean that no server is behind the
-gateway. What follows from the result is up to `outage`.
+Any HTTP status counts as an answer, whatever it is, except for those that mean that no server is behind the gateway,
+or that the network itself answers in its place. What follows from the result is up to `outage`.
 """
 
 import asyncio
+import errno
 import ipaddress
+import socket
 import ssl
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from urllib.parse import urlsplit
 
 import httpx
@@ -18,11 +20,14 @@ from controller.network.proxy import Proxy, parse_proxy
 REACH_DEADLINE = 5.0
 """Seconds within which WhatsApp's host must answer."""
 _NOBODY_BEHIND = {502, 503, 504}
+_NETWORK_LOGIN = 511
+"""The network wants somebody to log in first; no host answers with this itself (RFC 6585)."""
 _PROXY_REFUSES = 407
 _UNKNOWN_ROUTE = (
     "--proxy-pac-url",
     "--proxy-auto-detect",
     "--proxy-bypass-list",
+    "--no-proxy-server",
     "--host-resolver-rules",
     "--host-rules",
 )
@@ -33,15 +38,22 @@ class UnknownRouteError(ValueError):
     """The browsers' network path cannot be reproduced here."""
 
 
+class UntrustedError(ConnectionError):
+    """The host answers with a certificate that is not trusted here; browsers, which have roots of their own, may."""
+
+
 class Reach:
     """Probes the host of `url`. proxy: the browsers' own; None to use their environment's."""
 
     def __init__(self, url: str, proxy: Proxy | None = None) -> None:
         self._url, self._proxy = url, proxy
-        self._context = _any_certificate()
+        self._context = ssl.create_default_context()
 
     async def __call__(self) -> None:
-        """Probe once. Raises OSError, with a readable text, if nobody answers; ValueError for an invalid address."""
+        """Probe once. Raises OSError, with a readable text, if nobody answers; ValueError for an invalid address.
+
+        UntrustedError: only its certificate is wrong. UnknownRouteError: the environment's proxy is of an unknown kind.
+        """
         try:
             async with asyncio.timeout(REACH_DEADLINE):
                 status = await self._ask()
@@ -52,26 +64,33 @@ class Reach:
         except SOCKSError as error:  # httpx passes it on as it is
             raise ConnectionError("the proxy does not speak SOCKS5") from error
         except (httpx.HTTPError, httpx.StreamError) as error:
-            raise ConnectionError(str(error) or type(error).__name__) from error
+            raise _for_people(error) from error
         except httpx.InvalidURL as error:
             raise ValueError(str(error)) from error
         if status == _PROXY_REFUSES:
             raise ConnectionError(_of_proxy(str(status)))
         if status in _NOBODY_BEHIND:
             raise ConnectionError(f"{urlsplit(self._url).hostname} answers {status}")
+        if status == _NETWORK_LOGIN:
+            raise ConnectionError(f"the network wants somebody to log in first ({status})")
 
     async def _ask(self) -> int:
+        async with self._client() as client, client.stream("GET", self._url) as answer:  # the body is not read
+            return answer.status_code
+
+    def _client(self) -> httpx.AsyncClient:
         by_environment = self._proxy is None and not _is_here(self._url)
-        async with (
-            httpx.AsyncClient(
+        try:
+            return httpx.AsyncClient(
                 proxy=None if self._proxy is None else self._proxy.url,
                 trust_env=by_environment,
                 verify=self._context,
                 timeout=REACH_DEADLINE,
-            ) as client,
-            client.stream("GET", self._url) as answer,  # the body is not read
-        ):
-            return answer.status_code
+            )
+        except ValueError:
+            if not by_environment:
+                raise
+            raise UnknownRouteError("the environment's proxy") from None
 
 
 def browsers_proxy(proxy: Proxy | None, arguments: Sequence[str]) -> Proxy | None:
@@ -103,9 +122,38 @@ def _is_here(url: str) -> bool:
         return host == "localhost" or host.endswith(".localhost")
 
 
-def _any_certificate() -> ssl.SSLContext:
-    """No secret is sent: whether anybody answers is all that matters. Browsers verify the certificate."""
-    context = ssl.create_default_context()
-    context.check_hostname = False
-    context.verify_mode = ssl.CERT_NONE
-    return context
+def _for_people(error: Exception) -> ConnectionError:
+    """Return the error to raise, with the innermost known cause in words."""
+    for cause in _causes(error):
+        match cause:
+            case ssl.SSLCertVerificationError():
+                return UntrustedError(_of_certificate(cause))
+            case ssl.SSLError():
+                return ConnectionError("its host does not speak TLS: something else answers in its place")
+            case socket.gaierror():
+                return ConnectionError("its host name is not known (DNS)")
+            case ConnectionRefusedError():
+                return ConnectionError("its host refuses the connection")
+            case OSError(errno=errno.ENETUNREACH | errno.EHOSTUNREACH):
+                return ConnectionError("this machine has no way to its host")
+    return ConnectionError(str(error) or type(error).__name__)
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    cause: BaseException | None = error
+    while cause is not None:
+        yield cause
+        cause = cause.exceptions[0] if isinstance(cause, BaseExceptionGroup) else cause.__cause__ or cause.__context__
+
+
+_WRONG_TIME = {9, 10}
+_OTHER_HOST = {62, 64}
+"""OpenSSL's codes of why a certificate was refused: not valid yet, expired; of another name, of another address."""
+
+
+def _of_certificate(error: ssl.SSLCertVerificationError) -> str:
+    if error.verify_code in _WRONG_TIME:
+        return "its certificate is not valid today: is this machine's clock right?"
+    if error.verify_code in _OTHER_HOST:
+        return "its certificate is another host's: something else answers in its place"
+    return "its certificate is not trusted: something else answers in its place"

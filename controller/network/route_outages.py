@@ -70,11 +70,11 @@ class _ProxyTroubles:
 class _TroublesOfOne:
     """Implements `Troubles` for the watch of one proxy."""
 
-    def __init__(self, all_: _ProxyTroubles, proxy: Proxy, why: Callable[[], str]) -> None:
-        self._all, self._proxy, self._why = all_, proxy, why
+    def __init__(self, all_: _ProxyTroubles, proxy: Proxy) -> None:
+        self._all, self._proxy = all_, proxy
 
     async def raise_trouble(self, reason: Trouble, detail: str = "") -> None:  # noqa: ARG002 - it knows of one alone
-        await self._all.down(self._proxy, ", ".join(filter(None, (self._why(), detail))))
+        await self._all.down(self._proxy, detail)
 
     async def clear_trouble(self, reason: Trouble) -> None:  # noqa: ARG002
         await self._all.up(self._proxy)
@@ -146,22 +146,12 @@ class RouteOutages:
 
     def _watch(self, proxy: Proxy) -> OutageWatch:
         if proxy not in self._watches:
-            reach, why = self._reach_by(proxy), [""]
-
-            async def ask() -> None:
-                assert reach is not None
-                try:
-                    await reach()
-                except (OSError, ValueError) as error:
-                    why[0] = str(error)
-                    raise
-
             self._watches[proxy] = OutageWatch(
                 _RouteAccounts(
                     self._registry, f"proxy {id(proxy)}", lambda number: self._proxies.find(number) == proxy
                 ),
-                _TroublesOfOne(self._troubles, proxy, lambda: why[0]),
-                None if reach is None else ask,
+                _TroublesOfOne(self._troubles, proxy),
+                self._reach_by(proxy),
                 way=f"through {proxy.server}",
             )
         return self._watches[proxy]

@@ -17,7 +17,7 @@ from controller.driver import DriverError
 from controller.network.account_proxies import UNREADABLE, read_row
 from controller.network.http_errors import HTTP_ERRORS
 from controller.network.proxy import Proxy
-from controller.network.reach import Reach, UnknownRouteError, browsers_proxy
+from controller.network.reach import Reach, UnknownRouteError, UntrustedError, browsers_proxy
 from storage.database import StorageError
 from storage.summary import read_proxies
 from switchboard.app import DATABASE, reach_by
@@ -53,13 +53,15 @@ async def check_browser(options: ChromiumOptions) -> Finding:
 
 
 async def _whatsapp(settings: Settings) -> Finding:
+    way = ""
     try:
         proxy = browsers_proxy(settings.proxy, settings.browser_args)
+        way = f" through {proxy.server}" if proxy is not None else ""
+        await Reach(settings.whatsapp_web_url, proxy)()
     except UnknownRouteError as error:
         return Finding("WhatsApp", Verdict.NOTE, f"browsers go their own way there ({error}), which is not tried here")
-    way = f" through {proxy.server}" if proxy is not None else ""
-    try:
-        await Reach(settings.whatsapp_web_url, proxy)()
+    except UntrustedError as error:
+        return Finding("WhatsApp", Verdict.NOTE, f"{settings.whatsapp_web_url} answers{way}, but {error}")
     except (OSError, ValueError) as error:
         verdict = Verdict.MEND if "407" in str(error) else Verdict.LATER
         return Finding("WhatsApp", verdict, f"{settings.whatsapp_web_url} cannot be reached{way}: {error}")
@@ -85,6 +87,8 @@ async def _own_proxy(settings: Settings, number: str, proxy: Proxy | None) -> Fi
         return Finding(name, Verdict.NOTE, "browsers go their own way there, which is not tried here")
     try:
         await reach()
+    except UntrustedError as error:
+        return Finding(name, Verdict.NOTE, f"WhatsApp answers through {proxy.server}, but {error}")
     except (OSError, ValueError) as error:
         verdict = Verdict.MEND if "407" in str(error) else Verdict.LATER
         return Finding(name, verdict, f"WhatsApp cannot be reached through {proxy.server}: {error}")

@@ -10,7 +10,7 @@ from controller.accounts.reasons import Reason, State
 from controller.accounts.reports import Authenticated, Ended, Heard, Ready
 from controller.manager import utc_now
 from controller.network.outage import MOST_WITHIN, OutageWatch
-from controller.network.reach import Reach
+from controller.network.reach import Reach, UnknownRouteError, UntrustedError
 from controller.registry import Account, Registry
 from controller.troubles import Trouble
 from tests.controller.fakes import FakeDriver, FakeSession
@@ -328,5 +328,52 @@ async def test_a_probe_alone_alarms_nobody_while_most_accounts_hear_from_their_s
     await pass_time(30)
     world.driver.sessions[5].report(Heard())
     await until(lambda: world.connected() == 10, within=30)
+    assert world.told.said == []
+    await world.end()
+
+
+@virtual
+async def test_a_certificate_that_browsers_refuse_too_is_an_outage_and_its_cause_is_told():
+    world = World()
+    refused = "could not load the page: its certificate is not trusted (net::ERR_CERT_AUTHORITY_INVALID)"
+    wrong: list[Exception] = [UntrustedError("its certificate is not trusted")]
+
+    async def reach() -> None:
+        if wrong:
+            raise wrong[0]
+
+    world.fleet._reach = reach
+    await world.connect(NUMBERS[:2])
+    await pass_time(120)
+    assert world.told.said == [], "browsers trust it: they have roots of their own"
+    world.away = True
+    world.lose(NUMBERS[:2])
+    world.driver.script = lambda session: session.report(Ended(Reason.LAUNCH_FAILED, refused))
+    await until(lambda: world.told.said, within=120)
+    assert world.told.said == [(Trouble.UNREACHABLE, "its certificate is not trusted, 2 accounts are waiting")]
+    await pass_time(600)
+    assert {world.registry.status(number).state for number in NUMBERS[:2]} <= {State.DISCONNECTED, State.ERROR}
+    world.driver.script, world.away = world.open, False
+    wrong.clear()
+    await until(lambda: world.connected() == 2, within=60)
+    assert world.told.said[-1] == (Trouble.UNREACHABLE, "over")
+    await world.end()
+
+
+@virtual
+async def test_a_way_that_only_browsers_know_holds_nobody():
+    world = World()
+
+    async def reach() -> None:
+        raise UnknownRouteError("the environment's proxy")
+
+    world.fleet._reach = reach
+    await world.connect(NUMBERS[:2])
+    world.away = True
+    world.lose(NUMBERS[:2])
+    await pass_time(60)
+    assert not world.fleet.is_outage
+    world.away = False
+    await until(lambda: world.connected() == 2, within=60)
     assert world.told.said == []
     await world.end()

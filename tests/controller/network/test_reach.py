@@ -6,16 +6,20 @@ import gc
 import os
 import ssl
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 
 import pytest
 import trustme
 
 from controller.network.proxy import Proxy, parse_proxy
-from controller.network.reach import Reach, UnknownRouteError, browsers_proxy
+from controller.network.reach import Reach, UnknownRouteError, UntrustedError, browsers_proxy
 from tests.proxies import http_proxy, socks_proxy
 
 LOGIN = "ada:h@n:ter 2"
 GIVEN = "ada:h%40n%3Ater%202"
+
+
+CA = trustme.CA()
 
 
 @pytest.fixture(autouse=True)
@@ -25,12 +29,18 @@ def no_proxies(monkeypatch):
             monkeypatch.delenv(name)
 
 
+@pytest.fixture(autouse=True)
+def trusted(monkeypatch, tmp_path):
+    CA.cert_pem.write_to_path(tmp_path / "roots.pem")
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "roots.pem"))
+
+
 @asynccontextmanager
-async def host(answer=b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", *, secure=False):
+async def host(answer=b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", *, secure=False, certificate=None):
     context = None
     if secure:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        trustme.CA().issue_cert("web.whatsapp.com").configure_cert(context)
+        (certificate or CA.issue_cert("127.0.0.1")).configure_cert(context)
 
     async def reply(reader, writer):
         await reader.readline()
@@ -61,6 +71,45 @@ async def test_no_host_behind_is_no_answer(answer):
     async with host(answer) as url:
         with pytest.raises(OSError):
             await Reach(url)()
+
+
+@pytest.mark.parametrize(
+    ("certificate", "words"),
+    [
+        (lambda: trustme.CA().issue_cert("127.0.0.1"), "its certificate is not trusted"),
+        (lambda: CA.issue_cert("127.0.0.1", not_after=datetime(2020, 1, 1, tzinfo=UTC)), "clock right"),
+        (lambda: CA.issue_cert("web.whatsapp.com"), "its certificate is another host's"),
+    ],
+)
+async def test_a_host_with_a_wrong_certificate_is_one_that_browsers_may_not_trust(certificate, words):
+    async with host(secure=True, certificate=certificate()) as url:
+        with pytest.raises(UntrustedError, match=words):
+            await Reach(url)()
+
+
+async def test_a_network_that_wants_a_log_in_is_no_answer():
+    async with host(b"HTTP/1.1 511 Network Authentication Required\r\nContent-Length: 0\r\n\r\n") as url:
+        with pytest.raises(ConnectionError, match="log in first"):
+            await Reach(url)()
+
+
+async def test_why_nobody_answers_is_told_in_words(unused_tcp_port):
+    with pytest.raises(ConnectionError, match=r"its host name is not known \(DNS\)"):
+        await Reach("http://whatsapp.invalid/")()
+    with pytest.raises(ConnectionError, match="its host refuses the connection"):
+        await Reach(f"http://127.0.0.1:{unused_tcp_port}/")()
+    with pytest.raises(ConnectionError, match="its host refuses the connection"):
+        await Reach(f"http://localhost:{unused_tcp_port}/")()  # by both protocols
+    async with host() as url:
+        with pytest.raises(ConnectionError, match="does not speak TLS"):
+            await Reach(url.replace("http:", "https:"))()
+
+
+@pytest.mark.parametrize("name", ["all_proxy", "https_proxy"])
+async def test_a_proxy_of_the_environment_that_only_browsers_know_is_their_own_way(monkeypatch, name):
+    monkeypatch.setenv(name, "socks4://127.0.0.1:9")
+    with pytest.raises(UnknownRouteError):
+        await Reach("https://whatsapp.invalid/")()
 
 
 async def test_a_host_that_is_not_there_or_silent_is_no_answer(unused_tcp_port, monkeypatch):
@@ -132,6 +181,7 @@ def test_the_arguments_of_the_browsers_go_before():
         "--proxy-pac-url=http://x/",
         "--host-resolver-rules=MAP * ~NOTFOUND",
         "--proxy-server=http=a;https=b",
+        "--no-proxy-server",
     ):
         with pytest.raises(UnknownRouteError):
             browsers_proxy(ours, [argument])
