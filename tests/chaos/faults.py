@@ -11,7 +11,7 @@ from dataclasses import replace
 import psutil
 
 from tests.chaos.stage import Account, Stage, StageError
-from tests.chaos.trial import AT_ONCE, Act, Delayed, Expected, Fault
+from tests.chaos.trial import AT_ONCE, Act, Expected, Fault, ProcessorTime
 from tests.e2e.harness import ADMIN
 
 STRANGER = "+4915119999999"
@@ -282,7 +282,7 @@ async def _reset(stage: Stage, account: Account) -> None:
 def hangs(stage: Stage) -> list[Fault]:
     """Faults that only a health check can detect, one account each."""
     limit = hang_limit(stage)
-    loop = Delayed(phone("hang"))
+    loop = ProcessorTime(phone("hang"))
     # The page pings its server each 20 s and waits 13 s for an answer before its socket reports a failure.
     ping = 33.0 if stage.setting("HEALTH_CHECK_SECONDS") > 10 else 3.0
     lost = Expected(reason="connection_lost", layer="WhatsApp socket", within=limit + ping, back=20)
@@ -296,7 +296,7 @@ def hangs(stage: Stage) -> list[Fault]:
             expected=Expected(reason="unresponsive", layer="page script", within=limit, back=25),
         ),
         Fault(
-            name="page hangs in a loop", do=loop, waited=loop.waited,
+            name="page hangs in a loop", do=loop, used=loop.used,
             expected=Expected(
                 reason="page_misbehaves", state="ERROR", layer="without a pause", within=10, back=25, errors=(1, 1),
                 alerts=(0, 1), words="did more than any page may",

@@ -19,8 +19,8 @@ AT_ONCE = 1.0
 _ON_THE_WAY = {"asked", "resumed", "retry", "trial", "linked", "suspended_by_operator", "shutdown"}
 _CALM_SECONDS = 2.0
 _ALERT_SECONDS = 40.0
-_MOST_DELAYED = 4
-"""How many times `within` is waited for where a fault may be delayed; whether it is too late is judged afterwards."""
+_LONGEST_ON_CLOCK = 120.0
+"""Seconds that are waited for a fault that is judged by processor time, of which a busy machine has little."""
 _BY_PERSON = "Closed by an operator"
 
 
@@ -63,8 +63,8 @@ class Fault:
     """One fault. whole: it hits every account.
 
     prepare: before it; do: injects it; cure: removes its cause once it was reported; person: a person's action,
-    after the account has rested for a while; after: resets whatever is left of it. waited: seconds since then in which
-    others had the processors, for a fault that is detected by processor time: by so much it may be reported later.
+    after the account has rested for a while; after: resets whatever is left of it. used: the processor time that it has
+    used, by which `within` is judged, for a fault that is detected by that: so the load of others changes nothing.
     """
 
     name: str
@@ -75,11 +75,11 @@ class Fault:
     person: Act | None = None
     after: Act | None = None
     whole: bool = False
-    waited: Callable[[], float] | None = None
+    used: Callable[[], float] | None = None
 
 
-class Delayed:
-    """An act that also measures how long the page's main thread and the program's wait for a processor from then on."""
+class ProcessorTime:
+    """An act that also measures the processor time of the page's main thread from then on."""
 
     def __init__(self, act: Act) -> None:
         self._act = act
@@ -88,20 +88,20 @@ class Delayed:
 
     async def __call__(self, stage: Stage, account: Account) -> float | None:
         """Perform the act."""
-        pids = [stage.program.process.pid, *(each.pid for each in stage.parts(account, "renderer"))]
-        self._measuring = asyncio.create_task(self._measure(pids), name="waits for a processor")
+        pids = [each.pid for each in stage.parts(account, "renderer")]
+        self._measuring = asyncio.create_task(self._measure(pids), name="processor time of a page")
         return await self._act(stage, account)
 
     async def _measure(self, pids: Sequence[int]) -> None:
         """Measure until the first of the processes has ended."""
         self._seconds = 0.0
         with contextlib.suppress(OSError):
-            before = [read_schedule(pid)[1] for pid in pids]
+            before = sum(read_schedule(pid)[0] for pid in pids)
             while True:
                 await asyncio.sleep(0.1)
-                self._seconds = sum(read_schedule(pid)[1] for pid in pids) - sum(before)
+                self._seconds = sum(read_schedule(pid)[0] for pid in pids) - before
 
-    def waited(self) -> float:
+    def used(self) -> float:
         """Return the seconds measured, and stop."""
         if self._measuring is not None:
             self._measuring.cancel()
@@ -209,7 +209,7 @@ async def _until_told(
     if expected.reason is None:
         return found
     reasons = {expected.reason, expected.mended}
-    most = expected.within * (1 if fault.waited is None else _MOST_DELAYED)
+    most = expected.within if fault.used is None else _LONGEST_ON_CLOCK
     for each, mark in marks.items():
         found[each] = await stage.until(
             lambda each=each, mark=mark: next(
@@ -218,11 +218,9 @@ async def _until_told(
             f"{each.name} {expected.reason}",
             max(1.0, began + most + 5 - time.time()),
         )
-    if fault.waited is not None:
-        expected = replace(expected, within=expected.within + fault.waited())
     row.detected = max(told.at for told in found.values()) - began
     row.layer = min(found.values(), key=lambda told: told.at).detail or expected.reason
-    row.wrong += _told(found, expected, row.detected)
+    row.wrong += _told(found, expected, row.detected if fault.used is None else fault.used())
     return found
 
 
