@@ -108,10 +108,12 @@ def growth_table(grown: dict[str, dict[int, Start]]) -> str:
         "| accounts | " + " | ".join(f"{name}: boot | CPU | memory | processes" for name in names) + " |",
         "|--:|" + "--:|--:|--:|--:|" * len(names),
     ]
-    for count in sorted(next(iter(grown.values()))):
+    for count in sorted({count for each in grown.values() for count in each}):
         cells = [
             f"{one.boot:.1f} s | {one.boot_cpu:.1f} s | {one.memory / mib:.0f} MiB | {one.processes:.0f}"
-            for one in (grown[name][count] for name in names)
+            if (one := grown[name].get(count))
+            else "– | – | – | –"
+            for name in names
         ]
         lines.append(f"| {count} | {' | '.join(cells)} |")
     lines += [

@@ -14,215 +14,30 @@ import asyncio
 import contextlib
 import json
 import signal
-import sqlite3
 import subprocess
 import sys
 import tempfile
 import time
-from collections import Counter
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
-
-import psutil
 
 from bench import document
 from bench.browser_copy import copied_browser
 from bench.ending import ends_children
+from bench.peer_engines import PATIENCE, Engine, Peer, Product, Running
 from bench.peer_tables import GROWTH, Figures, Start, growth_table, markdown, median, rows
-from bench.usage import cpu_by_kind, idle_by_kind, pss_by_kind, thread_times, tree, usage, used_between
+from bench.usage import cpu_by_kind, idle_by_kind, pss_by_kind, thread_times, usage, used_between
 from sandbox.telegram import TelegramStandIn
 from sandbox.whatsapp import Heavy, Options, PhoneError, Timings, WhatsAppStandIn
 from tests.e2e.harness import ADMIN, World
-from tests.peers.harness import MODULES, Node, why_not
+from tests.peers.harness import MODULES, why_not
 
 PAGE_OWN = Timings().load_restored + Timings().open + Timings().sync
 """Seconds that the page itself needs from its first byte until it is synced, whoever drives it."""
-PATIENCE = 300.0
-LOOK_EVERY = 0.03
-CONNECTIONS = "SELECT number FROM transitions WHERE to_state = 'CONNECTED'"
 SETTLE = 10.0
 """Seconds after the last account is ready until memory is measured."""
-TRUE_SETTINGS = {
-    "RECONNECT_DELAYS": "1,2,4,8,16,30", "BREAKER_COOLDOWN_SECONDS": "60", "HEALTH_CHECK_SECONDS": "30",
-    "PROBE_TIMEOUT_SECONDS": "10", "KEEP_ALIVE_SECONDS": "60", "STALE_AFTER_SECONDS": "300",
-    "STABLE_AFTER_SECONDS": "300", "QR_DEBOUNCE_SECONDS": "2", "CONNECT_TIMEOUT_SECONDS": "60",
-    "SYNC_TIMEOUT_SECONDS": "180",
-}  # fmt: skip
-"""The product's defaults: the harness of the tests sets shorter ones."""
-
-
-class Engine(Protocol):
-    """One way to keep accounts linked: a process that is started on a folder."""
-
-    name: str
-
-    def running(self, numbers: Sequence[str], *, link: bool) -> "contextlib.AbstractAsyncContextManager[Running]":
-        """Start it; with `link` each account asks for a code, else it takes its session up."""
-
-    def pause(self, numbers: Sequence[str]) -> None:
-        """Let these accounts not be started the next time."""
-
-
-class Running(Protocol):
-    """A started engine."""
-
-    pid: int
-
-    async def codes(self) -> dict[str, str]:
-        """Return the newest code of each account that shows one."""
-
-    async def until_ready(self, number: str, *, after: int) -> None:
-        """Wait until the account has become ready more than `after` times since the start."""
-
-    def browser_of(self, number: str) -> psutil.Process:
-        """Return the main process of the account's browser."""
-
-
-# --- this product -----------------------------------------------------------------------------------------------------
-
-
-class Product:
-    """Switchboard, linked through its chat."""
-
-    name = "product"
-
-    def __init__(self, world: World, browser: Path) -> None:
-        self._world, self._browser = world, browser
-        self._decoded: dict[str, str] = {}
-        self._counted: Counter[str] = Counter()
-        self._counted_at = float("-inf")
-
-    @asynccontextmanager
-    async def running(self, numbers: Sequence[str], *, link: bool) -> AsyncIterator["ProductRunning"]:
-        settings = {"BROWSER_ARGS": "--ignore-certificate-errors", "CHROMIUM_PATH": str(self._browser)} | TRUE_SETTINGS
-        before = {number: self.connections(number) for number in numbers}
-        async with self._world.program(**settings) as program:
-            if link:
-                await self._world.client.send(ADMIN, "/link " + "\n".join(numbers))
-            yield ProductRunning(program.process.pid, self, numbers, before)
-
-    def connections(self, number: str) -> int:
-        """Return how often the account has become connected; read at most every 30 ms for all of them."""
-        if time.monotonic() - self._counted_at >= LOOK_EVERY:
-            with contextlib.suppress(sqlite3.OperationalError):  # there is no table yet
-                self._counted = Counter(number for (number,) in self._world.rows(CONNECTIONS))
-            self._counted_at = time.monotonic()
-        return self._counted[number]
-
-    def pause(self, numbers: Sequence[str]) -> None:
-        with contextlib.closing(sqlite3.connect(self._world.data_dir / "switchboard.sqlite")) as database, database:
-            database.executemany(
-                "UPDATE accounts SET wanted = 'suspended' WHERE number = ?", [(number,) for number in numbers]
-            )
-
-    def shown(self) -> list[dict[str, Any]]:
-        return [message for message in self._world.chat() if message["photo"]]
-
-    def read(self, message: dict[str, Any]) -> str:
-        """Return the code in a picture, "" if it holds none; it is decoded once, as a phone would, not at each look."""
-        picture = message["photo"]["url"]
-        if picture not in self._decoded:
-            try:
-                self._decoded[picture] = self._world.decode(message)
-            except ValueError:  # the picture between two codes
-                self._decoded[picture] = ""
-        return self._decoded[picture]
-
-    def profile_of(self, number: str) -> str:
-        return self._world.profile_name(number)
-
-
-class ProductRunning:
-    """Its process, seen through the chat and the database."""
-
-    def __init__(self, pid: int, product: Product, numbers: Sequence[str], before: dict[str, int]) -> None:
-        self.pid, self._product, self._numbers, self._before = pid, product, numbers, before
-
-    async def codes(self) -> dict[str, str]:
-        found = {}
-        for message in self._product.shown():
-            caption = (message.get("caption") or message.get("text") or "").replace(" ", "")
-            # The whole number first: the last digits of one may stand in the middle of another's.
-            named = [one for one in self._numbers if one in caption] or [
-                one for one in self._numbers if one[-4:] in caption
-            ]
-            number = named[0] if named else None
-            if number is not None and (code := self._product.read(message)):
-                found[number] = code
-        return found
-
-    async def until_ready(self, number: str, *, after: int) -> None:
-        await _until(lambda: self._product.connections(number) > self._before[number] + after, f"{number} is ready")
-
-    def browser_of(self, number: str) -> psutil.Process:
-        return _browser_with(self.pid, self._product.profile_of(number))
-
-
-# --- whatsapp-web.js --------------------------------------------------------------------------------------------------
-
-
-class Peer:
-    """whatsapp-web.js: one node process with a client for each account."""
-
-    name = "whatsapp-web.js"
-
-    def __init__(self, whatsapp: WhatsAppStandIn, folder: Path, browser: Path) -> None:
-        self._whatsapp, self._folder, self._browser = whatsapp, folder, browser
-
-    def pause(self, numbers: Sequence[str]) -> None:
-        """Nothing: only the clients that are named are started."""
-
-    @asynccontextmanager
-    async def running(self, numbers: Sequence[str], *, link: bool) -> AsyncIterator["PeerRunning"]:
-        del link  # a client without a session shows a code by itself
-        arguments = {
-            "port": self._whatsapp.port, "profile": str(self._folder), "chromium": str(self._browser),
-            "numbers": list(numbers),
-        }  # fmt: skip
-        async with Node("fleet.mjs", arguments) as node:
-            running = PeerRunning(node)
-            try:
-                yield running
-            finally:
-                await running.stop()
-
-
-class PeerRunning:
-    """The node process, seen through its events."""
-
-    def __init__(self, node: Node) -> None:
-        self.pid = node.pid
-        self._node = node
-        self._codes: dict[str, str] = {}
-        self._ready: dict[str, int] = {}
-        self._reader = asyncio.ensure_future(self._read())
-
-    async def _read(self) -> None:
-        async for event in self._node.stream():
-            match event:
-                case ["qr", number, code]:
-                    self._codes[number] = code
-                case ["ready", number]:
-                    self._codes.pop(number, None)
-                    self._ready[number] = self._ready.get(number, 0) + 1
-
-    async def stop(self) -> None:
-        self._reader.cancel()
-        await asyncio.gather(self._reader, return_exceptions=True)
-
-    async def codes(self) -> dict[str, str]:
-        return dict(self._codes)
-
-    async def until_ready(self, number: str, *, after: int) -> None:
-        await _until(lambda: self._ready.get(number, 0) > after, f"{number} is ready")
-
-    def browser_of(self, number: str) -> psutil.Process:
-        return _browser_with(self.pid, f"session-{number.removeprefix('+')}")
-
-
 # --- what is measured -------------------------------------------------------------------------------------------------
 
 PEER_ON_SHELL = f"{Peer.name} on the headless shell"
@@ -248,6 +63,16 @@ def sides_on(browser: Path) -> dict[str, Side]:
 # --- one run ----------------------------------------------------------------------------------------------------------
 
 
+async def all_ready(running: Running, numbers: Sequence[str]) -> None:
+    """Wait until each account has become ready. Raises TimeoutError, which says how many have not."""
+    ended = await asyncio.gather(*(running.until_ready(number, after=0) for number in numbers), return_exceptions=True)
+    failed = [error for error in ended if isinstance(error, BaseException)]
+    if failed and all(isinstance(error, TimeoutError) for error in failed):
+        raise TimeoutError(f"{len(failed)} of {len(numbers)} were not ready within {PATIENCE:g} s")
+    for error in failed:
+        raise error
+
+
 async def link(engine: Engine, whatsapp: WhatsAppStandIn, numbers: Sequence[str]) -> float:
     """Link accounts as fast as codes are shown; return the seconds until the last is ready."""
     began = time.monotonic()
@@ -262,7 +87,7 @@ async def link(engine: Engine, whatsapp: WhatsAppStandIn, numbers: Sequence[str]
             await asyncio.sleep(0.1)
             if time.monotonic() - began > PATIENCE + 30 * len(numbers):
                 raise TimeoutError(f"{engine.name}: only {len(scanned)} of {len(numbers)} showed a code")
-        await asyncio.gather(*(running.until_ready(number, after=0) for number in numbers))
+        await all_ready(running, numbers)
         took = time.monotonic() - began
         await asyncio.sleep(SETTLE)  # until the sessions are safe on the disk, whoever keeps them
     return took
@@ -272,7 +97,7 @@ async def start(engine: Engine, numbers: Sequence[str], idle: float) -> Start:
     """Start linked accounts, sit still, lose a browser."""
     began = time.monotonic()
     async with engine.running(numbers, link=False) as running:
-        await asyncio.gather(*(running.until_ready(number, after=0) for number in numbers))
+        await all_ready(running, numbers)
         boot = time.monotonic() - began
         boot_cpu, by_kind = usage(running.pid, memory=False).cpu, cpu_by_kind(running.pid)
         print(f"{engine.name}, {len(numbers)}: CPU of the boot by process {by_kind}", file=sys.stderr, flush=True)
@@ -293,7 +118,9 @@ async def start(engine: Engine, numbers: Sequence[str], idle: float) -> Start:
 
 
 @asynccontextmanager
-async def engine_of(side: Side, heavy: Heavy | None) -> AsyncIterator[tuple[Engine, WhatsAppStandIn]]:
+async def engine_of(
+    side: Side, heavy: Heavy | None, at_once: int | None = None
+) -> AsyncIterator[tuple[Engine, WhatsAppStandIn]]:
     """Give one engine a stand-in and a folder of its own."""
     with tempfile.TemporaryDirectory(prefix="switchboard-peers-") as folder:
         options = Options(tls=True, timings=Timings(), heavy=heavy)
@@ -302,7 +129,7 @@ async def engine_of(side: Side, heavy: Heavy | None) -> AsyncIterator[tuple[Engi
             if side.engine == Product.name:
                 yield Product(World(telegram, whatsapp, Path(folder) / "data"), side.browser), whatsapp
             else:
-                yield Peer(whatsapp, Path(folder), side.browser), whatsapp
+                yield Peer(whatsapp, Path(folder), side.browser, at_once), whatsapp
 
 
 def numbers_of(count: int) -> list[str]:
@@ -318,41 +145,30 @@ async def run_once(side: Side, count: int, idle: float, starts: int, heavy: Heav
         return [Figures(linked, **vars(await start(engine, numbers, idle))) for _ in range(starts)]
 
 
-async def grow(name: str, side: Side, counts: Sequence[int], heavy: Heavy | None) -> dict[int, Start]:
-    """Link the most accounts once, then start so many of them, the most first."""
+LINKED_AT_ONCE = {Product.name: GROWTH[-1], Peer.name: 8}
+"""The peer shows all codes at once, and of 32 on two cores not every client comes through before it gives up."""
+
+
+async def grow(
+    name: str, side: Side, counts: Sequence[int], heavy: Heavy | None, at_once: int | None
+) -> dict[int, Start]:
+    """Link the most accounts once, then start so many of them, the most first; what does not start is left out."""
     most = numbers_of(max(counts))
-    async with engine_of(side, heavy) as (engine, whatsapp):
-        took = await link(engine, whatsapp, most)
-        print(f"{name}: {len(most)} linked in {took:.0f} s", file=sys.stderr, flush=True)
+    async with engine_of(side, heavy, at_once) as (engine, whatsapp):
+        often = LINKED_AT_ONCE[side.engine]
+        for some in (most[at : at + often] for at in range(0, len(most), often)):
+            took = await link(engine, whatsapp, some)
+            print(f"{name}: {len(some)} linked in {took:.0f} s", file=sys.stderr, flush=True)
         grown = {}
         for count in sorted(counts, reverse=True):
             engine.pause(most[count:])
-            grown[count] = await start(engine, most[:count], 5.0)
-            print(f"{name}, {count}: {grown[count]}", file=sys.stderr, flush=True)
+            try:
+                grown[count] = await start(engine, most[:count], 5.0)
+            except TimeoutError as error:  # so many are too many here: fewer may not be
+                print(f"{name}, {count}: {error}", file=sys.stderr, flush=True)
+            else:
+                print(f"{name}, {count}: {grown[count]}", file=sys.stderr, flush=True)
         return grown
-
-
-def _browser_with(pid: int, profile: str) -> psutil.Process:
-    """Return the browser itself: Debian's is started by a shell script that bears the same arguments."""
-    found: psutil.Process | None = None
-    for process in tree(pid):
-        with contextlib.suppress(psutil.NoSuchProcess):
-            command = process.cmdline()
-            named = "chrom" in process.name() or "headless" in process.name()
-            is_main = not any(part.startswith("--type=") for part in command)
-            if named and is_main and any(profile in part for part in command):
-                found = process
-    if found is None:
-        raise LookupError(f"no browser of {profile}")
-    return found
-
-
-async def _until(condition: Callable[[], bool], what: str) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while not condition():
-        if time.monotonic() > deadline:
-            raise TimeoutError(f"not within {PATIENCE:g} s: {what}")
-        await asyncio.sleep(0.02)
 
 
 # --- the command line -------------------------------------------------------------------------------------------------
@@ -378,6 +194,8 @@ def main() -> int:
     parser.add_argument("--idle", type=float, default=60.0, metavar="SECONDS")
     parser.add_argument("--quick", action="store_true", help="one linking, three starts, 20 s idle: some ten minutes")
     parser.add_argument("--growth", action="store_true", help="instead: 1, 2, 4, 8, 16, 32 accounts of each engine")
+    parser.add_argument("--counts", type=int, nargs="+", default=GROWTH, metavar="N", help="with --growth: these")
+    parser.add_argument("--at-once", type=int, metavar="N", help="with --growth: so many peers come up at a time")
     parser.add_argument("--only", choices=(Product.name, Peer.name), help="one engine, without a table")
     parser.add_argument("--no-shell", action="store_true", help="leave out the peer on the headless shell")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write every run there")
@@ -401,9 +219,9 @@ def measure(asked: argparse.Namespace, browser: Path) -> None:
     if asked.no_shell:
         sides.pop(PEER_ON_SHELL, None)
     if asked.growth:
-        counts = [count for count in GROWTH if count <= (asked.accounts or GROWTH[-1])]
+        counts = [count for count in asked.counts if count <= (asked.accounts or GROWTH[-1])]
         both = {name: side for name, side in sides.items() if name != PEER_ON_SHELL}
-        grown = {name: asyncio.run(grow(name, side, counts, heavy)) for name, side in both.items()}
+        grown = {name: asyncio.run(grow(name, side, counts, heavy, asked.at_once)) for name, side in both.items()}
         text = f"## How it grows\n\n{where}\n\n{growth_table(grown)}"
         _give("growth on a heavy page" if heavy else "growth", text, asked.markdown)
         return
