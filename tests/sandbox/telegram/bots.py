@@ -12,16 +12,22 @@ from collections.abc import Awaitable
 from dataclasses import dataclass
 from typing import Any
 
-import aiogram
 import telebot.async_telebot
 import telegram
 import telegram.error
 import telegram.ext
-from aiogram.client.session.aiohttp import AiohttpSession
-from aiogram.client.telegram import TelegramAPIServer
-from aiogram.exceptions import TelegramAPIError, TelegramMigrateToChat, TelegramRetryAfter
 from telebot import asyncio_helper
 from telebot.asyncio_helper import ApiTelegramException
+
+from tests.sandbox.telegram.lazy_aiogram import (
+    AiohttpSession,
+    TelegramAPIError,
+    TelegramAPIServer,
+    TelegramMigrateToChat,
+    TelegramRetryAfter,
+    aiogram,
+    build_all,
+)
 
 POLL_SECONDS = 5
 DEADLINE = 10.0
@@ -217,6 +223,7 @@ class Aiogram(ScenarioBot):
     """aiogram: its Dispatcher, polling by itself."""
 
     async def start(self) -> None:
+        build_all()
         self.bot = aiogram.Bot(self.token, session=AiohttpSession(api=TelegramAPIServer.from_base(self.url)))
         self.dispatcher = aiogram.Dispatcher()
         self.dispatcher.message()(self._on_text)

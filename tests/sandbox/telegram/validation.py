@@ -7,14 +7,13 @@ opinion; it imports none of the stand-in's rules, only its text parsers, which l
 from collections.abc import Iterator
 from typing import Any
 
-import aiogram.methods
-from aiogram.types import BufferedInputFile
 from pydantic import BaseModel, ValidationError
 
 from sandbox.telegram.journal import Request
 from sandbox.telegram.markup.html import MarkupError, parse_html
 from sandbox.telegram.markup.markdown import parse_markdown, parse_markdown_v2
 from sandbox.telegram.markup.text import utf16_length
+from tests.sandbox.telegram.lazy_aiogram import aiogram, built
 
 PARSERS = {"html": parse_html, "markdownv2": parse_markdown_v2, "markdown": parse_markdown}
 MODELS = {name.lower(): getattr(aiogram.methods, name) for name in aiogram.methods.__all__}
@@ -39,7 +38,7 @@ def problems(request: Request) -> list[str]:
         return [f"{request.method}: no such method"]
     parameters = _with_files(request.parameters)
     try:
-        parsed = model.model_validate(parameters)
+        parsed = built(model).model_validate(parameters)
     except ValidationError as error:
         found = []
         for item in error.errors():
@@ -65,7 +64,7 @@ def _with_files(recorded: dict[str, Any]) -> dict[str, Any]:
     for name, value in recorded.items():
         if isinstance(value, dict) and "upload" in value:
             if name not in referred:
-                parameters[name] = BufferedInputFile(b"", value["upload"])
+                parameters[name] = aiogram.types.BufferedInputFile(b"", value["upload"])
         else:
             parameters[name] = value
     return parameters
