@@ -113,7 +113,7 @@ def open_incident(incident: Incident, names: Names, now: datetime) -> list[str]:
         who = _some([names(entry.number) for entry in those]) + ": " if those[0].number else ""
         title = alert_wording(reason).title
         since = span((now - min(entry.at for entry in those)).total_seconds())
-        lines.append(f"🚨 {who}{title if who else title[:1].upper() + title[1:]}, for {since}{by}")
+        lines.append(f"🚨 {who}{title if who else title[:1].upper() + title[1:]} · open for {since}{by}")
     return lines
 
 

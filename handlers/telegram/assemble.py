@@ -43,7 +43,7 @@ from handlers.telegram.commands.hosts import HostCommands
 from handlers.telegram.commands.ownership import OwnershipCommands
 from handlers.telegram.commands.people import PeopleCommands
 from handlers.telegram.commands.proxies import ProxyCommands
-from handlers.telegram.commands.router import COMMANDS, Router
+from handlers.telegram.commands.router import COMMANDS, Router, listed
 from handlers.telegram.connection import TelegramConnection
 from handlers.telegram.inbox import Inbox
 from handlers.telegram.intake import Intake
@@ -161,7 +161,8 @@ def assemble(
     account_commands = AccountCommands(
         context, actions=actions, restoring=restoring, detail=detail, status_list=StatusList(context)
     )
-    menus = Menus(connection, lasting, people)
+    rows = listed(hosts=hosts is not None)
+    menus = Menus(connection, lasting, people, rows)
     rights = Rights(
         context, alerts=alerts, duty=duty, linking=linking, codes=codes, cards=cards, set_menu=menus.set_for
     )
@@ -191,7 +192,7 @@ def assemble(
         FeedCommands(context, chat_settings),
         AuditCommands(context),
         HostCommands(context, hosts),
-        HelpCommands(context, COMMANDS),
+        HelpCommands(context, COMMANDS, rows),
     )
     inbox = Inbox(requests, clock)
     router = Router(

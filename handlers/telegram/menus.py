@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections.abc import Sequence
 
 import telegram
 from telegram import BotCommandScopeChat, BotCommandScopeDefault
@@ -10,6 +11,7 @@ from controller.tasks import Tasks
 from handlers.chat.errors import ChatError, NotSentError, TooManyError
 from handlers.chat.people import People, Role
 from handlers.telegram.commands.router import menu
+from handlers.telegram.commands.table import Command
 from handlers.telegram.connection import TelegramConnection
 
 log = logging.getLogger(__name__)
@@ -19,10 +21,10 @@ RETRY_FIRST, RETRY_LONGEST = 1.0, 30.0
 
 
 class Menus:
-    """Sets the menus."""
+    """Sets the menus. rows: the commands that have an effect here."""
 
-    def __init__(self, connection: TelegramConnection, tasks: Tasks, people: People) -> None:
-        self._client, self._tasks, self._people = connection.client, tasks, people
+    def __init__(self, connection: TelegramConnection, tasks: Tasks, people: People, rows: Sequence[Command]) -> None:
+        self._client, self._tasks, self._people, self._rows = connection.client, tasks, people, rows
 
     async def set_all(self) -> None:
         """Set everybody's menu."""
@@ -38,7 +40,7 @@ class Menus:
         wait = RETRY_FIRST
         while True:
             try:
-                await self._client.set_commands(menu(role), scope)
+                await self._client.set_commands(menu(role, self._rows), scope)
             except TooManyError as error:
                 await asyncio.sleep(error.seconds)
             except NotSentError:

@@ -127,7 +127,7 @@ NOT_FOR_YOU = "I cannot link that number for you. If it should be linked, ask an
 ACCOUNT_GONE = "That account is not there any more. /status shows those that are."
 SHUTTING_DOWN = "Switchboard is stopping right now. Send that again in a minute."
 NOT_KEPT = (
-    "I could not keep that: the database cannot be written. Nothing was changed; an admin should look at the disk."
+    "I could not save that: the database cannot be written. Nothing was changed; an admin should look at the disk."
 )
 FAILED = "That did not work, for a reason I did not expect. It is in the log; please try again."
 STALE_BUTTON = "This button is from an older message. Send /status for a fresh one."
@@ -142,7 +142,7 @@ LEFT = "Left as it is. /status shows how things are."
 
 CONTINUED = "Continue is pressed."
 NO_DIALOG = "There is no such dialog any more."
-GOES_ON = "What was planned goes on."
+GOES_ON = "Planned restarts go on."
 NOT_ASKED = "That is not asked any more."
 ANOTHER_ASKED = "Another number is open by now: look at it first. Nothing was changed."
 NOTHING_HELD = "Nothing waits for that any more."
@@ -187,7 +187,7 @@ def still_to_be_done(what: str, age: timedelta) -> str:
 def interrupted(what: str) -> str:
     """Ask about what was in progress when the program ended."""
     return (
-        f"⚠️ I was stopped while I was at this: {what}\n"
+        f"⚠️ I was stopped while I was doing this: {what}\n"
         "It may be done, or not: /status shows how things are. Shall I do it now?"
     )
 

@@ -35,5 +35,5 @@ def page(
 def _line(entry: AuditEntry, now: datetime, person: Callable[[int], str], account: Callable[[str], str]) -> str:
     names = ", ".join(account(number) for number in entry.number.split(",")) if entry.number else ""
     subject = f" · {names}" if names else ""
-    outcome = f" → {escape(clip(entry.outcome, 120))}" if entry.outcome else ""
+    outcome = f": {escape(clip(entry.outcome, 120))}" if entry.outcome else ""
     return f"{clock(entry.at, now)} <b>{person(entry.user)}</b> {escape(clip(entry.command, 40))}{subject}{outcome}"

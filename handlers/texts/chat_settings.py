@@ -44,11 +44,15 @@ def not_here(*, to_chat: bool) -> str:
 
 
 def loudness(chosen: Mapping[str, Loudness], quiet: tuple[int, int] | None, now: datetime, *, may: bool) -> str:
-    """Show how loud each kind is in this chat; buttons below change it. may: the reader may choose here."""
+    """Show how loud each kind is in this chat. may: the reader may choose here, with a button for each kind below."""
     rows = ["<b>How alerts come to this chat</b>"]
-    for kind, name in KINDS.items():
-        each = chosen.get(kind, Loudness.SOUND)
-        rows.append(f"{ICONS[each]} {name}: {WORDS[each]}")
+    if may:
+        rows.append(
+            "A button changes its kind: " + ", ".join(f"{ICONS[each]} {WORDS[each]}" for each in Loudness) + "."
+        )
+    else:
+        of = {kind: chosen.get(kind, Loudness.SOUND) for kind in KINDS}
+        rows += [f"{ICONS[of[kind]]} {name}: {WORDS[of[kind]]}" for kind, name in KINDS.items()]
     rows.append("WhatsApp out of reach is told only once it has lasted for a while.")
     rows.append(quiet_hours(quiet, now, may=may))
     if Loudness.OFF in chosen.values():

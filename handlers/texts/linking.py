@@ -13,6 +13,8 @@ from handlers.texts.vocabulary import WHY, clock, count, span
 
 LISTED = 10
 """Accounts of a queue listed by name; the others are counted."""
+NUMBERS = 100
+"""Numbers in a command to send: as many as a message has room for."""
 NOT_QUEUED = "That one is not waiting for a scan any more. /link begins anew."
 ON_ITS_WAY = "The next code is on its way."
 BETWEEN = "A new code is on its way"
@@ -113,23 +115,27 @@ def queue_progress(
 
 def queue_over(done: Sequence[Done], left: Sequence[Account] = (), problems: Sequence[str] = ()) -> str:
     """Summarise a finished queue. left: those still waiting when it was cancelled."""
-    rows = ["⏹ Stopped." if left else "✔️ That was the last one in your line."]
+    rows = ["⏹ Stopped." if left else "✔️ That was the last one in your queue."]
     rows += _done(done)
     if left:
-        named = ", ".join(title(each) for each in left[:LISTED])
-        more = f" and {len(left) - LISTED} more" if len(left) > LISTED else ""
-        rows.append(f"Not linked: {named}{more}. /link puts them in line again.")
+        rows.append(_not_linked(left))
     return "\n".join([*rows, *problems])
 
 
 def queue_interrupted(left: Sequence[Account]) -> str:
     """Report a queue that the end of the program interrupted. left: its accounts that are not linked yet."""
     if not left:
-        return "⏹ I was restarted. All that were in your line are linked."
+        return "⏹ I was restarted. All accounts in your queue are linked."
+    return f"⏹ I was restarted. {_not_linked(left)}"
+
+
+def _not_linked(left: Sequence[Account]) -> str:
+    """List accounts whose turn did not come, with the command for the rest."""
     named = ", ".join(title(each) for each in left[:LISTED])
     more = f" and {len(left) - LISTED} more" if len(left) > LISTED else ""
-    numbers = ", ".join(each.number for each in left)
-    return f"⏹ I was restarted. Not linked: {named}{more}.\nTo go on, send <code>/link {numbers}</code>"
+    first = f" with the first {NUMBERS}" if len(left) > NUMBERS else ""
+    numbers = ", ".join(each.number for each in left[:NUMBERS])
+    return f"Not linked: {named}{more}.\nTo go on{first}, send <code>/link {numbers}</code>"
 
 
 def refused_ones(problems: Sequence[str]) -> str:
@@ -144,7 +150,7 @@ def problem(words: str) -> str:
 
 def in_anothers_queue(account: Account, name: str) -> str:
     """Report whose queue the account is in already. name: HTML."""
-    return f"{name} has {title_and_number(account)} in line already."
+    return f"{name} has {title_and_number(account)} in the queue already."
 
 
 def cannot_begin(account: Account) -> str:

@@ -76,8 +76,8 @@ def is_out(user: int, name: str, by: str, accounts: int) -> str:
     """Report that somebody was removed. accounts: how many they owned."""
     theirs = f"\nThey own {count(accounts, 'account')}; /owner gives them to somebody else." if accounts else ""
     return (
-        f"👤 {named(user, name)} is out, by {escape(by)}: I answer them no more. "
-        f"What they read in a group only leaving that group ends.{theirs}"
+        f"👤 {named(user, name)} was removed by {escape(by)}: I no longer answer them. "
+        f"They still see what I write in groups that they are in.{theirs}"
     )
 
 
@@ -122,7 +122,7 @@ def person(one: Person, added_by: str, accounts: int, now: datetime) -> str:
 
 def confirm_remove(one: Person) -> str:
     """Ask for confirmation before somebody is removed."""
-    return f"Remove {named(one.user, one.name)}? From then on I answer them no more. (60 s to answer)"
+    return f"Remove {named(one.user, one.name)}? I no longer answer them then. (60 s to answer)"
 
 
 def confirm_admin(user: int, name: str) -> str:
@@ -132,7 +132,7 @@ def confirm_admin(user: int, name: str) -> str:
 
 def how_to() -> str:
     """Explain the usage of /people."""
-    return "Send <code>/people</code>, or an id and what they are to be: <code>/people 123456789 operator</code>"
+    return "Send <code>/people</code>, or an id and a role: <code>/people 123456789 operator</code>"
 
 
 def cannot_remove(one: Person) -> str:

@@ -7,15 +7,16 @@ from handlers.chat.messages import escape
 from handlers.texts.answers import title, title_and_number
 
 HOW_TO = (
-    "Say which account, and the proxy that it is to go through alone, or <code>off</code>:\n"
+    "Say which account, and its own proxy, or <code>off</code>:\n"
     "<code>/proxy 4567 http://user:password@proxy.example:3128</code>\n"
-    "http://, https:// and socks5:// work; socks5:// only without a password, since Chromium has none for it."
+    "<code>http://</code>, <code>https://</code> and <code>socks5://</code> work; <code>socks5://</code> only without a"
+    " password, since Chromium cannot send one."
 )
 NO_LOGIN_FOR_SOCKS = (
     "Chromium speaks SOCKS5 without a password only. Name the proxy’s HTTP port, or let it admit this server by its"
     " address. Nothing was changed."
 )
-NOT_STORED = "The address is stored nowhere but with the account, so I do not know it any more: say the command again."
+NOT_STORED = "I no longer know that address, since it is stored only with the account: send the command again."
 DELETED = "I have deleted your message, which had the password in it."
 DELETE_IT = "⚠️ I cannot delete your message here: delete it yourself, it has the password in it."
 READ_BY_OTHERS = "⚠️ Others may have read the password in this group: change it, and tell me the next one in private."
@@ -55,7 +56,7 @@ def not_through(account: Account, server: str, why: str) -> str:
     """Report that a proxy was tried and rejected."""
     return (
         f"⚠️ WhatsApp cannot be reached through {escape(server)}: {escape(why)}. {title_and_number(account)} is as it"
-        " was. To have it so all the same, say it again with <code>anyway</code> behind it."
+        " was. To set it anyway, send the command again with <code>anyway</code> at the end."
     )
 
 

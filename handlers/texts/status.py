@@ -23,8 +23,11 @@ from handlers.texts.display_state import (
     is_due,
     past_display_state,
 )
+from handlers.texts.remedies import BUTTONS
 from handlers.texts.vocabulary import CLOSING_FIRST, STAGES, WHY, clock, count, span
 
+LINK, RECONNECT, USE_HERE = (BUTTONS[each][0][1] for each in (Remedy.LINK, Remedy.RECONNECT, Remedy.USE_HERE))
+"""The labels of buttons that stand below."""
 QUEUED_TO_LINK = "In line to be linked: its code comes when those before it are scanned."
 CODE_VOID = "🚫 This code is no longer valid."
 CARD_BELOW = "⤵️ This account’s card stands below."
@@ -34,7 +37,7 @@ CODE_LEFT = "🚫 This code is no longer valid. I may not delete its picture: pl
 def overview_line(account: Account, status: Status, now: datetime) -> str:
     """Describe one account in a line of the list."""
     stands = display_state(status)
-    words = [f"{ICONS[stands]} <b>{title(account)}</b> {stands} for {span(_age(status, now))}"]
+    words = [f"{ICONS[stands]} <b>{title(account)}</b> {_lasting(stands, _age(status, now))}"]
     if status.state is State.CONNECTING:
         words.append(_stage(status))
     elif not status.is_connected and status.reason is not None:
@@ -85,7 +88,7 @@ def detail(
     if queued:
         rows.append(QUEUED_TO_LINK)
     elif not status.linked:
-        rows.append(f"Not linked: /link {account.number} sends a code" if may else "Not linked")
+        rows.append(_not_linked(account, status) if may else "Not linked")
     return "\n".join(rows)
 
 
@@ -212,8 +215,22 @@ _AGREES = 60.0
 """Seconds by which an account's state and its browser's connection may differ in age without a word about it."""
 
 
+def _lasting(stands: DisplayState, seconds: float) -> str:
+    """Return a state and how long it has lasted; "Needs you for 3 min" would read as the time that it takes."""
+    lasted = span(seconds)
+    return f"{stands} ({lasted})" if stands is DisplayState.NEEDS_YOU else f"{stands} for {lasted}"
+
+
 def _since(status: Status, now: datetime) -> str:
-    return f"for {span(_age(status, now))}, since {clock(status.since, now)}"
+    return f"since {clock(status.since, now)} ({span(_age(status, now))})"
+
+
+def _not_linked(account: Account, status: Status) -> str:
+    """Say how an account gets linked: by the button, where it stands below."""
+    if status.state is State.CONNECTING:
+        return "Not linked yet"
+    how = LINK if Remedy.LINK in status.remedies else f"<code>/link {account.number}</code>"
+    return f"Not linked: {how} sends a code"
 
 
 def _stage(status: Status) -> str:
@@ -246,7 +263,7 @@ def _next(status: Status, now: datetime) -> str:
     if is_due(status):
         return ""
     if status.reason is Reason.SUSPENDED_BY_OPERATOR:
-        return "/reconnect opens it again." if status.linked else "/link sends a new code."
+        return f"{RECONNECT} opens it again." if status.linked else f"{LINK} sends a new code."
     if status.wants_connection:
         return ""
     return _REMEDIES[status.remedies[-1]] if status.remedies else _REMEDIES[Remedy.NONE]
@@ -262,11 +279,11 @@ def _soon(seconds: float, now: datetime) -> str:
 _A_FEW, _A_MINUTE = 10, 60
 """Seconds."""
 _REMEDIES = {
-    Remedy.LINK: "/link sends a new code.",
-    Remedy.USE_HERE: "It is not tried again by itself; Use here takes it back.",
-    Remedy.RECONNECT: "It is not tried again by itself; /reconnect starts it.",
+    Remedy.LINK: f"{LINK} sends a new code.",
+    Remedy.USE_HERE: f"It is not tried again by itself; {USE_HERE} takes it back.",
+    Remedy.RECONNECT: f"It is not tried again by itself; {RECONNECT} starts it.",
     Remedy.NONE: "It is not tried again by itself.",
     Remedy.CONFIRM: "It is not tried again by itself.",
     Remedy.CONTINUE: "It is not tried again by itself.",
 }
-"""What a person can do if nothing is tried automatically any more."""
+"""What a person can do if nothing is tried automatically any more, by the button below."""

@@ -150,7 +150,7 @@ _WAYS: dict[str, _Way] = {
         "have an admin send me another one with /proxy, privately",
         "have an admin name another one",
     ),
-    "hosts": _Way("", "/hosts tells", "an admin sees it by /hosts", "an admin can look"),
+    "hosts": _Way("", "/hosts shows it", "/hosts shows it to an admin", "an admin can look"),
 }
 
 
@@ -313,7 +313,8 @@ TROUBLES: dict[str, AlertWording] = {
     ),
     Trouble.DEAF: AlertWording(
         "I cannot hear you",
-        "End what hears in my place, or look at the server’s way to Telegram. Accounts and alerts go on.",
+        "Stop what receives my messages in my place, or look at the server’s connection to Telegram. Accounts and"
+        " alerts go on.",
         "I can hear you again",
     ),
     Trouble.DATABASE: AlertWording(
@@ -336,7 +337,7 @@ TROUBLES: dict[str, AlertWording] = {
     Trouble.BACKUP: AlertWording(
         "the backup failed",
         "Look at BACKUP_DIR: its disk, and whether the program may write there. The next backup comes by itself.",
-        "The backup is whole",
+        "The backup works again",
     ),
 }
 """Problems of the controller itself, or of its surroundings."""

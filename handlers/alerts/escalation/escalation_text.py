@@ -7,7 +7,7 @@ from handlers.alerts.escalation.duty import OnDuty
 from handlers.chat.messages import escape
 from handlers.texts.vocabulary import clock
 
-BY_FALLBACK_UNSTORED = "This comes by the fallback channel: Telegram has not taken it, and it cannot be stored."
+BY_FALLBACK_UNSTORED = "This comes by the fallback channel: Telegram has not accepted it, and it cannot be stored."
 
 
 def escalated(name: str, now: datetime) -> str:
@@ -40,14 +40,19 @@ def tested(name: str, sounding: str, silent: str) -> str:
 
 def tested_outside(name: str, *, took: bool) -> str:
     """Report whether a fallback service accepted a test."""
-    return f"Fallback channel {escape(name)}: {_taken('' if took else 'not taken, see the log')}"
+    return f"Fallback channel {escape(name)}: {_taken('' if took else 'not accepted, see the log')}"
 
 
 def test_result(lines: Sequence[str], *, outside: bool) -> str:
     """Answer /test. outside: there is a fallback channel."""
     more = [] if outside else ["There is no fallback channel: ALERT_FALLBACK_URLS sets one."]
     return "\n".join(
-        ["🧪 <b>Every way was tried</b>", *lines, *more, "✅ says that the service took it: look whether it came."]
+        [
+            "🧪 <b>Every way was tried</b>",
+            *lines,
+            *more,
+            "✅ means that the service accepted it: check that it arrived.",
+        ]
     )
 
 

@@ -62,6 +62,9 @@ WITH_DETAIL = frozenset(
 )
 """Account reasons whose detail is more specific than the title and written for people."""
 
+_ONLY_BY_PERSON = frozenset({Remedy.LINK, Remedy.USE_HERE, Remedy.CONFIRM, Remedy.CONTINUE})
+"""What no retry does."""
+
 
 def by_traits(entry: Entry) -> tuple[Remedy, ...]:
     """Return the remedy of the entry's reason."""
@@ -194,14 +197,8 @@ def _fallbacks(incident: Incident) -> list[str]:
 def _many(incident: Incident, entries: list[Entry], names: Names, todo: Callable[[Sequence[Entry]], str]) -> list[str]:
     """Describe several troubles: each open one with its accounts and remedy, then the accounts that have recovered."""
     standing = [entry for entry in entries if entry.open]
-    accounts = len({entry.number for entry in standing if entry.number})
     since = clock(min(entry.at for entry in entries), incident.opened_at)
-    if standing:
-        need = "needs you" if accounts == 1 else "need you"
-        head = f"🚨 <b>{count(accounts, 'account')} {need}</b>" if accounts else "🚨 <b>Something needs you</b>"
-        lines = [f"{head} · since {since}"]
-    else:
-        lines = [_over_of_many(incident, entries)]
+    lines = [f"🚨 <b>{_head(standing)}</b> · since {since}"] if standing else [_over_of_many(incident, entries)]
     for reason in dict.fromkeys(entry.reason for entry in standing):
         those = [entry for entry in standing if entry.reason == reason]
         words = alert_wording(reason)
@@ -218,6 +215,25 @@ def _many(incident: Incident, entries: list[Entry], names: Names, todo: Callable
         lines.append(f"<b>{label}</b> ({len({entry.number for entry in over})})")
         lines.extend(_names(over, names))
     return lines
+
+
+def _head(standing: Sequence[Entry]) -> str:
+    """Count the accounts with trouble, and those of them that wait for a person: the others are tried again."""
+    accounts = {entry.number for entry in standing if entry.number}
+    waiting = {entry.number for entry in standing if entry.number and _needs_person(entry)}
+    if not accounts:
+        return "Something needs you"
+    need = "needs you" if len(waiting) == 1 else "need you"
+    if waiting == accounts:
+        return f"{count(len(accounts), 'account')} {need}"
+    have = "has" if len(accounts) == 1 else "have"
+    return f"{count(len(accounts), 'account')} {have} a problem" + (f", {len(waiting)} {need}" if waiting else "")
+
+
+def _needs_person(entry: Entry) -> bool:
+    """Return whether nothing goes on without a person. A ban may end by itself: whether it does is in its detail."""
+    traits = traits_of(entry.reason)
+    return (traits.critical and entry.reason != Reason.BANNED) or traits.remedy in _ONLY_BY_PERSON
 
 
 def _over_of_many(incident: Incident, entries: list[Entry]) -> str:
@@ -275,7 +291,7 @@ def _names_and_details(entries: list[Entry], names: Names) -> Iterable[str]:
 
 def _times(entries: Sequence[Entry]) -> list[str]:
     times = max(entry.times for entry in entries)
-    return [f"🔁 It came {times} times, and is told here without a sound."] if times > 1 else []
+    return [f"🔁 It has happened {times} times; what comes again is shown here without a sound."] if times > 1 else []
 
 
 def _name(entry: Entry, names: Names) -> str:

@@ -164,7 +164,7 @@ class AccountCommands(Topic):
         Command(
             "link", "number [name]", "link an account by QR code",
             "adds the account if it is new, starts it, and sends you the code; several numbers, one to a line or with "
-            "commas between them, have a turn each", link,
+            "commas between them, are linked one after the other", link,
             changes=True,
         ),
         Command(
@@ -175,12 +175,13 @@ class AccountCommands(Topic):
         ),
         Command(
             "reconnect", "[number or name]", "connect an account now",
-            "sets the counters to zero and connects now; alone, it lets you pick", reconnect,
+            "sets the counters to zero and connects now; without a name, it lets you pick", reconnect,
             changes=True,
         ),
         Command(
             "suspend", "[number or name]", "close an account, keep its session",
-            "closes the browser and keeps the session, until you say /reconnect; alone, it lets you pick", suspend,
+            "closes the browser and keeps the session, until you say /reconnect; without a name, it lets you pick",
+            suspend,
             changes=True,
         ),
         Command(

@@ -28,7 +28,7 @@ class AlertCommands(Topic):
         ),
         Command(
             "silence", "number, name or all, 2h [reason]", "no alerts from an account, or from all, for a while",
-            "no alerts for so long: for one account, or for all while you maintain the server", silence,
+            "no alerts for that long: for one account, or for all while you maintain the server", silence,
             changes=True,
         ),
     )  # fmt: skip

@@ -60,8 +60,9 @@ class DutyCommands(Topic):
             changes=True,
         ),
         Command(
-            "test", "", "try every way to people",
-            "sends one alert of each loudness by every way, and shows which took what", test, role=Role.ADMIN,
+            "test", "", "test every way that alerts take",
+            "sends a test alert with and without a sound by every way, and shows which of them worked", test,
+            role=Role.ADMIN,
         ),
     )  # fmt: skip
 

@@ -11,10 +11,10 @@ from handlers.texts import answers
 
 
 class HelpCommands(Topic):
-    """/help. rows: all commands, including this one."""
+    """/help. rows: all commands, including this one; listed: those that have an effect here."""
 
-    def __init__(self, context: Context, rows: Sequence[Command]) -> None:
-        self._rows, self._people, self._accounts = rows, context.people, context.accounts
+    def __init__(self, context: Context, rows: Sequence[Command], listed: Sequence[Command]) -> None:
+        self._rows, self._listed, self._people, self._accounts = rows, listed, context.people, context.accounts
         self._responder = context.responder
 
     async def show(self, request: Request) -> None:
@@ -26,7 +26,7 @@ class HelpCommands(Topic):
         if row is not None:
             await self._responder.answer(request, answers.help_of_command(row.line, row.help))
             return
-        lines = [(row.line, row.summary) for row in rows]
+        lines = [(row.line, row.summary) for row in self._listed if row.role <= role]
         own = visible(self._accounts, self._people, request.user)
         text = answers.help_text(request.user, role=role, accounts=len(own), commands=lines)
         await self._responder.answer(request, text)

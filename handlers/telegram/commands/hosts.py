@@ -98,7 +98,8 @@ class HostCommands(Topic):
         ),
         Command(
             "drain", "host [off]", "move all accounts away from a machine",
-            "moves all accounts to other machines, one by one with clean closes; off lets it be filled again", drain,
+            "moves all accounts to other machines, one by one with clean closes; off lets it take accounts again",
+            drain,
             changes=True,
             role=Role.ADMIN,
         ),

@@ -4,7 +4,7 @@ The menu, /help and README's table are generated from `COMMANDS` too.
 """
 
 import re
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import replace
 
 from handlers.chat.people import People, Role
@@ -53,11 +53,16 @@ _SYNONYMS = {
 """What people call a command that has another name."""
 
 
-def menu(role: Role | None) -> tuple[tuple[str, str], ...]:
+def listed(*, hosts: bool) -> tuple[Command, ...]:
+    """Return the commands to list to people. hosts: there are several machines; with one, nothing is to be seen."""
+    return tuple(row for row in COMMANDS if hosts or row not in HostCommands.COMMANDS)
+
+
+def menu(role: Role | None, rows: Sequence[Command] = COMMANDS) -> tuple[tuple[str, str], ...]:
     """Return a person's menu: the name and summary of each command; strangers see /start only."""
     if role is None:
         return (("start", "who are you?"),)
-    return tuple((row.name, row.summary) for row in COMMANDS if row.role <= role)
+    return tuple((row.name, row.summary) for row in rows if row.role <= role)
 
 
 class Router:

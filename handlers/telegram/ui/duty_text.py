@@ -9,12 +9,12 @@ from handlers.texts.chat_settings import time_of_day
 from handlers.texts.vocabulary import clock, zone_name
 
 HOW_DUTY = (
-    "<code>/duty me until 18:00</code>, <code>/duty 123456789 Bob 8h</code>, <code>/duty off</code>\n"
+    "For example <code>/duty me until 18:00</code>, <code>/duty 123456789 Bob 8h</code>, <code>/duty off</code>\n"
     "<code>/duty plan mon-fri 08:00-18:00 me</code>, <code>/duty plan remove 2</code>"
 )
-HOW_OWN_DUTY = "<code>/duty me until 18:00</code>, <code>/duty off</code>"
+HOW_OWN_DUTY = "For example <code>/duty me until 18:00</code>, <code>/duty off</code>"
 HOW_ESCALATE = (
-    "<code>/escalate me</code>, <code>/escalate here</code>, <code>/escalate 123456789 Bob</code>, "
+    "For example <code>/escalate me</code>, <code>/escalate here</code>, <code>/escalate 123456789 Bob</code>, "
     "<code>/escalate remove 2</code>, <code>/escalate clear</code>"
 )
 
@@ -34,7 +34,7 @@ def roster(now_is: Roster, on_duty: OnDuty | None, now: datetime) -> str:
         lines.append("<b>Called next</b>, while nobody acknowledges")
         lines += [f"{at}. {escape(each.name)}" for at, each in enumerate(now_is.targets, 1)]
     else:
-        lines.append("Nobody is called when nobody acknowledges.")
+        lines.append("If nobody acknowledges, nobody else is called.")
     return "\n".join(lines)
 
 

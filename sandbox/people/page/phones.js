@@ -4,7 +4,7 @@
 import { get, post } from "./api.js";
 import { avatar, clock, h, icon, spaced, toast } from "./dom.js";
 import { drawTimeline, take } from "./timeline.js";
-import { codesInChats, meantFor, state, tell, watch } from "./store.js";
+import { codesInChats, meantFor, numbersIn, state, tell, watch } from "./store.js";
 
 const EVERY_MS = 1000;
 const cards = new Map(); // number → data and elements of a phone
@@ -18,9 +18,13 @@ export function mountPhones(root) {
   root.append(adder());
   watch((kind, data) => {
     if (kind === "message" && !data.message.from.is_bot) addLinked(data.message.text);
-    if (["message", "edit", "delete", "opened", "code"].includes(kind)) drawScans();
+    if (["message", "edit", "delete", "opened", "code"].includes(kind)) {
+      for (const message of codesInChats()) addOwner(message);
+      drawScans();
+    }
     if (kind === "scan-here") scan(meantFor(data.message, [...cards.values()]) || cards.get(firstNumber()), data.message);
   });
+  for (const message of codesInChats()) addOwner(message);
   drawScans();
   poll();
 }
@@ -37,9 +41,9 @@ function addPhone(number, name) {
   draw(card);
 }
 
-const LINK = /^\/link(?:@\w+)?\s+(\+|00)([\d ()/.-]{7,24})(.*)$/;
+const LINK = /^(?:\/link(?:@\w+)?\s+)?(\+|00)([\d ()/.-]{7,24})(.*)$/;
 
-/** The number in a /link command, or null. */
+/** The number in a /link command, or sent alone as the answer to one; or null. */
 function numberIn(text) {
   const digits = LINK.exec(text)?.[2].replace(/\D/g, "") || "";
   return digits.length < 8 || digits.length > 15 ? null : `+${digits}`;
@@ -49,6 +53,15 @@ function numberIn(text) {
 function addLinked(text) {
   const number = numberIn(text);
   if (number) addPhone(number, LINK.exec(text)[3].trim() || `Phone ${number.slice(-4)}`);
+}
+
+/** Shows the phone that a code is for, however its number came to be linked: from a list, or as a contact card. */
+function addOwner(message) {
+  const numbers = numbersIn(message);
+  if (numbers.length !== 1 || cards.has(numbers[0])) return;
+  const before = message.text.split("\n")[0].split(" · ").slice(0, -1).pop() || "";
+  const name = before.replace(/^[^\p{L}\p{N}]+/u, "");
+  addPhone(numbers[0], /\p{L}{2}/u.test(name) && !/^\d+ of \d+$/.test(name) ? name : `Phone ${numbers[0].slice(-4)}`);
 }
 
 function adder() {

@@ -65,12 +65,16 @@ export function codesInChats() {
   return found.sort((one, other) => (other.edited || other.date) - (one.edited || one.date));
 }
 
+/** The phone numbers in a message. */
+export const numbersIn = (message) =>
+  ((message.text || "").match(/(?:\+|00)\d[\d ()/.-]{6,22}\d/g) || []).map(
+    (found) => `+${found.replace(/\D/g, "").replace(/^00/, "")}`,
+  );
+
 /** Which of `phones` ({number, name}) a code is meant for, according to its caption, as a person reads it; or null. */
 export function meantFor(message, phones) {
   const text = message.text || "";
-  const numbers = (text.match(/(?:\+|00)\d[\d ()/.-]{6,22}\d/g) || []).map(
-    (found) => `+${found.replace(/\D/g, "").replace(/^00/, "")}`,
-  );
+  const numbers = numbersIn(message);
   const only = (matches) => {
     const found = phones.filter(matches);
     return found.length === 1 ? found[0] : null;

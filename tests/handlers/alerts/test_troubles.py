@@ -371,7 +371,7 @@ async def test_what_cannot_be_stored_is_no_louder_than_what_can(telegram, databa
         rig.accounts.put(PARIS, "Sales Paris")
         shown = await rig.answer(SECOND_ADMIN, "/loud", "How alerts come")
         await rig.press(shown, "Logged out", user=SECOND_ADMIN)
-        await rig.seen(SECOND_ADMIN, lambda m: "Logged out: without a sound" in m["text"])
+        await rig.seen(SECOND_ADMIN, lambda m: "🔕 Logged out" in str(m["buttons"]))
         await rig.answer(ADMIN, "/silence Support Berlin 2h", "no alerts until")
         refusing.set()
         log_out(rig)

@@ -13,8 +13,8 @@ async def test_an_admin_reads_who_changed_what_the_newest_first(rig: Rig):
     await rig.answer(ADMIN, "/silence Support Berlin 2h phone", "no alerts until")
     text = (await rig.answer(ADMIN, "/audit", "Who changed what"))["text"]
     first, second = text.split("\n")[1:]
-    assert "Ada silence · Support Berlin → until" in first
-    assert "Olga suspend · Support Berlin → suspended" in second
+    assert "Ada silence · Support Berlin: until" in first
+    assert "Olga suspend · Support Berlin: suspended" in second
 
 
 async def test_the_list_is_for_admins_alone_and_goes_to_their_private_chat(rig: Rig):

@@ -66,7 +66,7 @@ async def test_status_of_all_and_of_one(rig: Rig):
     rig.accounts.put(PARIS, "Sales <Paris>", state=State.SUSPENDED, reason=Reason.EXHAUSTED, reconnect_attempts=10)
     text = (await rig.answer(ADMIN, "/status", "2 accounts"))["text"]
     assert "🟢 Support Berlin Connected for 0 s" in text
-    assert "🔴 Sales <Paris> Needs you for 0 s · every attempt to reconnect failed · 10 attempts" in text
+    assert "🔴 Sales <Paris> Needs you (0 s) · every attempt to reconnect failed · 10 attempts" in text
     one = await rig.answer(ADMIN, "/status sales <paris>", "Why: every attempt")
     assert [[b["text"] for b in row] for row in one["buttons"]] == [["Reconnect"], ["History"], ["All accounts"]]
     assert (await rig.answer(ADMIN, "/status 5678", "2 accounts for “5678”"))["buttons"]

@@ -58,7 +58,7 @@ async def test_one_is_open_the_others_wait_and_the_next_begins_when_one_is_linke
     rig.accounts.move(PARIS, State.DISCONNECTED, Reason.QR_EXPIRED)
     await rig.seen(ADMIN, lambda m: "3 of 3" in m["text"])
     rig.accounts.move(ROME, State.CONNECTED, Reason.LINKED)
-    over = await rig.seen(ADMIN, lambda m: "last one in your line" in m["text"])
+    over = await rig.seen(ADMIN, lambda m: "last one in your queue" in m["text"])
     assert "nobody scanned: Paris" in over["text"]
 
 
@@ -83,12 +83,12 @@ async def test_a_code_that_is_there_before_its_turn_is_shown_when_the_one_before
     rig.accounts.hide_code(PARIS)
     for number in (PARIS, ROME):
         rig.accounts.move(number, State.CONNECTING, Reason.ASKED, stage=Stage.SYNCING)
-    over = await rig.seen(ADMIN, lambda m: "last one in your line" in m["text"])
+    over = await rig.seen(ADMIN, lambda m: "last one in your queue" in m["text"])
     assert "scanned, loading its chats: Paris, Rome" in over["text"]
     rig.accounts.move(ROME, State.SUSPENDED, Reason.EXHAUSTED)
     rig.accounts.move(PARIS, State.CONNECTED, Reason.LINKED)
     over = await rig.seen(ADMIN, lambda m: "linked: Support Berlin, Paris" in m["text"])
-    assert "last one in your line" in over["text"]
+    assert "last one in your queue" in over["text"]
     assert "scanned" not in over["text"]
 
 
@@ -97,7 +97,7 @@ async def test_the_card_of_one_that_waits_says_so_until_its_turn_comes(rig: Rig,
     await rig.answer(ADMIN, "/help", "Switchboard")
     rig.accounts.put(PARIS, "Paris", owner=ADMIN)
     rig.accounts.move(PARIS, State.DISCONNECTED, Reason.LOGGED_OUT)
-    card = await rig.seen(ADMIN, lambda m: "Paris" in m["text"] and "/link sends a new code" in m["text"])
+    card = await rig.seen(ADMIN, lambda m: "Paris" in m["text"] and "Link again sends a new code" in m["text"])
     await rig.say(ADMIN, f"/link {BERLIN} Support Berlin")
     await until(lambda: started(rig) == [BERLIN], "the first begins")
     await rig.say(ADMIN, f"/link {PARIS}")
@@ -186,6 +186,7 @@ async def test_stop_ends_the_whole_line_and_says_who_was_left(rig: Rig):
     over = await rig.seen(ADMIN, lambda m: "Stopped" in m["text"])
     assert "Paris" in over["text"]
     assert "Rome" in over["text"]
+    assert f"To go on, send /link {BERLIN}, {PARIS}" in over["text"]
     assert rig.accounts.status(BERLIN).state is State.SUSPENDED
     answer = await rig.press(told | {"buttons": told["buttons"]}, "Stop") if over["buttons"] else None
     assert answer is None
@@ -318,7 +319,7 @@ async def test_what_was_never_linked_and_is_stopped_is_begun_anew_by_link(rig: R
     photo = await rig.seen(ADMIN, lambda m: bool(m["photo"]))
     await rig.press(photo, "Stop")
     card = await rig.seen(ADMIN, lambda m: "Paused since" in m["text"])
-    assert "/link sends a new code" in card["text"]
+    assert "Link again sends a new code" in card["text"]
 
 
 async def test_a_line_goes_on_in_the_supergroup_that_its_group_becomes(rig: Rig):

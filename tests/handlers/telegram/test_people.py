@@ -120,7 +120,7 @@ async def test_whoever_is_removed_is_answered_no_more_at_once(rig: Rig):
     await rig.press(person, "Remove")
     question = await rig.seen(ADMIN, lambda m: "60 s to answer" in m["text"])
     await rig.press(question, "Yes")
-    await rig.seen(ADMIN, lambda m: "is out, by Ada" in m["text"] and "own 1 account" in m["text"])
+    await rig.seen(ADMIN, lambda m: "was removed by Ada" in m["text"] and "own 1 account" in m["text"])
     await until(lambda: not any(m["photo"] for m in rig.client.from_bot(STRANGER) if not m["deleted"]), "the code goes")
     before = len(rig.bot_texts(STRANGER))
     rig.accounts.move(BERLIN, State.SUSPENDED, Reason.EXHAUSTED, alert=Reason.EXHAUSTED)

@@ -7,7 +7,7 @@ import pytest
 
 from handlers.chat.people import People, Role
 from handlers.chat.request import Request
-from handlers.telegram.commands.router import COMMANDS, Router, menu
+from handlers.telegram.commands.router import COMMANDS, Router, listed, menu
 from handlers.telegram.commands.table import Command, Topic
 from tests.handlers.conftest import Rig
 from tests.handlers.fakes import ADMIN, OPERATOR
@@ -31,9 +31,17 @@ def test_menu_and_readme_are_made_from_the_rows():
     assert [name for name, _ in menu(None)] == ["start"]
 
 
+async def test_one_machine_alone_has_no_commands_about_machines(rig: Rig):
+    text = (await rig.answer(ADMIN, "/help", "Switchboard"))["text"]
+    assert "machine" not in text
+    assert [row.name for row in COMMANDS if row not in listed(hosts=False)] == ["hosts", "drain"]
+    assert listed(hosts=True) == COMMANDS
+    await rig.answer(ADMIN, "/hosts", "only this one machine")
+
+
 async def test_help_lists_every_command_and_tells_more_about_one(rig: Rig):
     text = (await rig.answer(ADMIN, "/help", "Switchboard"))["text"]
-    assert all(f"{row.line} – {row.summary}" in text for row in COMMANDS)
+    assert all(f"{row.line} – {row.summary}" in text for row in listed(hosts=False))
     for row in COMMANDS:
         assert row.help[1:] in (await rig.answer(ADMIN, f"/help {row.name}", row.help[1:]))["text"]
 

@@ -150,5 +150,5 @@ async def test_lists_of_names_that_are_long_in_telegram_s_units_arrive_whole(rig
     await rig.client.wait_for(lambda: shown("Needs you", f"🔴 {name[:11]}") or None)  # five cards, and two shared ones
     await rig.client.wait_for(lambda: shown("🚨", f"{name} ") or None)
     await rig.say(ADMIN, "/status all")
-    await rig.client.wait_for(lambda: shown("Needs you for", f"🔴 {name} ") or None)
+    await rig.client.wait_for(lambda: shown("Needs you (", f"🔴 {name} ") or None)
     assert not [r for r in rig.client.requests() if "too long" in str(r.outcome).lower().replace("_", " ")]

@@ -158,6 +158,19 @@ def test_detail_card_and_answer_name_no_button_that_is_not_there_and_have_none_t
             assert verbs(told[0][1]) <= {Verb.HISTORY, Verb.ALL, Verb.DETAIL}
 
 
+@pytest.mark.parametrize("linked", [True, False])
+def test_no_text_tells_to_type_what_a_button_below_does(linked):
+    typed = {"/link": Verb.LINK, "/reconnect": Verb.RECONNECT}
+    for connection in connections():
+        here = status(connection, linked=linked)
+        for text, keyboard in (
+            (status_text.detail(ACCOUNT, here, NOW), keyboards.detail(ACCOUNT, here)),
+            (status_text.card(ACCOUNT, here, NOW), keyboards.under_card(ACCOUNT.number, here.remedies)),
+        ):
+            agrees(text, keyboard)
+            assert not {verb for word, verb in typed.items() if word in text} & verbs(keyboard), text
+
+
 def test_what_the_page_asks_and_what_mends_the_state_are_both_there():
     asked = [one for one in connections() if one.unconfirmed is not None and one.state is State.SUSPENDED]
     below = labels(keyboards.detail(ACCOUNT, status(asked[0])))
@@ -292,7 +305,7 @@ def test_nobody_is_said_to_have_acted_where_nobody_did(reason):
 def test_an_account_that_was_never_linked_is_offered_a_link_and_no_reconnect():
     paused = Connection(ACCOUNT.number, State.SUSPENDED, None, Reason.SUSPENDED_BY_OPERATOR)
     assert remedies_of(paused, Policy()) == (Remedy.LINK,)
-    assert "/link" in status_text.card(ACCOUNT, status(paused, linked=False), NOW)
+    assert "Link again" in status_text.card(ACCOUNT, status(paused, linked=False), NOW)
     assert remedies_of(replace(paused, linked=True), Policy()) == (Remedy.RECONNECT,)
 
 

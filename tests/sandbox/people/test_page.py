@@ -245,6 +245,15 @@ async def test_linking_a_number_puts_its_phone_on_the_desk(desk: Desk, page: Pag
     await expect(phone(page, "+4915112345670")).to_contain_text("Cafe")
 
 
+async def test_a_code_puts_its_phone_on_the_desk_however_its_number_came(desk: Desk, page: Page):
+    await begin(desk, page)
+    await send_code(desk, "2@r,a,b,c,1", "📱 2 of 3 · Café 4 you · +49 1511 2345670\nOn its phone: WhatsApp → Settings")
+    added = phone(page, "+4915112345670")
+    await expect(added.locator("strong").first).to_have_text("Café 4 you")
+    await expect(added.locator(".scan.ready")).to_have_text("Scan its code")
+    await expect(phone(page).locator(".scan.wrong")).to_have_text("Scan Café 4 you’s code")
+
+
 async def test_whatsapps_nasty_cases_are_switches(desk: Desk, page: Page):
     await page.locator(".whatsapp-trouble > summary").click()
     await page.get_by_role("switch", name="Endless load").click()

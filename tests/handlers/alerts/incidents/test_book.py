@@ -140,6 +140,16 @@ def test_another_trouble_of_the_account_takes_the_place_of_the_first():
     assert incident_text.SUPERSEDED in text_of(first)
 
 
+def test_only_those_that_wait_for_a_person_are_said_to_need_one():
+    of = book()
+    of.absorb([alert(A, Reason.BREAKER_OPEN), alert(B, Reason.BANNED)], T0)
+    assert text_of(of.incidents[0]).startswith("🚨 <b>2 accounts have a problem</b>")
+    of.absorb([alert("+4915112345679", Reason.PASSKEY)], T0)
+    assert text_of(of.incidents[0]).startswith("🚨 <b>3 accounts have a problem, 1 needs you</b>")
+    of.absorb([over(A, seconds(2)), over(B, seconds(2)), alert("+4915112345670")], seconds(2))
+    assert text_of(of.incidents[0]).startswith("🚨 <b>2 accounts need you</b>")
+
+
 def test_recovery_is_told_once_all_of_it_is_over():
     of = book()
     of.absorb([alert(A), alert(B)], T0)
