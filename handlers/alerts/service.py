@@ -99,13 +99,16 @@ class Alerts:
         )
 
     async def load(self) -> None:
-        """Load what is stored, and resume. Raises OSError."""
+        """Load what is stored, before the first transition is stored. Raises OSError."""
         self._recipients.moved.update(await self._ledger.store.moved())
         self._recipients.gone |= await self._ledger.store.gone()
         await self.silences.load()
         await self._ledger.load()
         await self._duty.load()
         self._loaded = True
+
+    async def start(self) -> None:
+        """Resume what an earlier run left. Only once the accounts are loaded: alerts name them."""
         self._escalating = self._tasks.start(self._escalator.run(), "escalation")
         self._inherited.load(e for book in self._ledger.books() for each in book.incidents for e in each.open_entries)
         self._tasks.start(self._inherited.run(), "looking at what an earlier run left")

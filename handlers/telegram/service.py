@@ -164,7 +164,8 @@ class TelegramService:
         await self._cards.load()
 
     async def run(self) -> None:
-        """Run until cancelled. Raises TokenRefusedError if Telegram rejects the token."""
+        """Run until cancelled, once the accounts are loaded. Raises TokenRefusedError if Telegram rejects the token."""
+        await self.alerts.start()
         self._tasks.start(self._report_interrupted(), "reporting what was interrupted")
         self._lasting.start(self._refresh_cards(), "looking at all cards once")
         await self._bot.run()

@@ -59,7 +59,7 @@ def help_text(user: int, *, role: Role, accounts: int, commands: Iterable[tuple[
     are = "is" if accounts == 1 else "are"
     have = f"You have {count(accounts, 'account')}." if links else f"There {are} {count(accounts, 'account')}."
     if not accounts:
-        have = "There is no account yet" + ("; begin with /link." if links else ".")
+        have = "You have no account yet; begin with /link." if links else "There is no account yet."
     examples = (
         f"For example:\n<code>/link {EXAMPLE} Support Berlin</code>\n<code>/silence all 2h maintenance</code>"
         if links
@@ -110,8 +110,8 @@ def taken_by(account: Account, name: str) -> str:
 
 
 def no_accounts(*, links: bool) -> str:
-    """Tell that there is no account. links: the reader may link one."""
-    return "There is no account yet." + (f" Begin with /link {EXAMPLE}" if links else "")
+    """Tell that there is no account to see. links: the reader may link one, and need not see others’."""
+    return f"You have no account yet. Begin with <code>/link {EXAMPLE}</code>" if links else "There is no account yet."
 
 
 def pick(what: str) -> str:

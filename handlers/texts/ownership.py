@@ -8,7 +8,7 @@ from handlers.texts.people import named
 from handlers.texts.vocabulary import count
 
 HOW_TO_OWNER = (
-    "Say which account, and whose it is to be, by their id or their name; without a person I offer everybody:\n"
+    "Say which account, and who is to own it, by their id or name; without a person I offer everybody:\n"
     "<code>/owner 4567 Olga</code>"
 )
 NOT_AN_OPERATOR = "Only an operator or an admin can own an account. /people shows who is what."

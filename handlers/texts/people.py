@@ -114,7 +114,7 @@ def person(one: Person, added_by: str, accounts: int, now: datetime) -> str:
     if one.at is not None:
         rows.append(f"Let in by {added_by}, {clock(one.at, now)}")
     if one.floor is not None:
-        rows.append(f"{_SET[one.floor]} names them: only there they can be made less, or removed.")
+        rows.append(f"{_SET[one.floor]} names them: only there can they get fewer rights, or be removed.")
     if accounts:
         rows.append(f"Owns {count(accounts, 'account')}")
     return "\n".join(rows)

@@ -40,7 +40,7 @@ def overview_line(account: Account, status: Status, now: datetime) -> str:
     words = [f"{ICONS[stands]} <b>{title(account)}</b> {_lasting(stands, _age(status, now))}"]
     if status.state is State.CONNECTING:
         words.append(_stage(status))
-    elif not status.is_connected and status.reason is not None:
+    elif not (status.is_connected or status.reason is None or _is_paused_by_person(status, stands)):
         words.append(_why(status))
     if status.reconnect_attempts:
         words.append(count(status.reconnect_attempts, "attempt"))
@@ -182,7 +182,7 @@ def _card_why(status: Status, stands: DisplayState, now: datetime) -> str:
         return since
     if is_due(status):
         return f": {CLOSING_FIRST}"
-    if stands is DisplayState.PAUSED and status.reason is Reason.SUSPENDED_BY_OPERATOR:
+    if _is_paused_by_person(status, stands):
         return f"{since}, as an operator asked"
     return f"{since}: {_why(status)}"
 
@@ -213,6 +213,10 @@ def _age(status: Status, now: datetime) -> float:
 
 _AGREES = 60.0
 """Seconds by which an account's state and its browser's connection may differ in age without a word about it."""
+
+
+def _is_paused_by_person(status: Status, stands: DisplayState) -> bool:
+    return stands is DisplayState.PAUSED and status.reason is Reason.SUSPENDED_BY_OPERATOR
 
 
 def _lasting(stands: DisplayState, seconds: float) -> str:

@@ -4,7 +4,7 @@ All of it runs in virtual time.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -115,9 +115,10 @@ async def running_rig(
     prepare: Callable[[TelegramConnection], None] = lambda _: None,
     identity: Any = None,
     hosts: Any = None,
+    run: Callable[[TelegramService], Coroutine[Any, Any, None]] = TelegramService.run,
     **options: Any,
 ) -> AsyncIterator[Rig]:
-    """Run the Telegram side. prepare: changes the connection before anything uses it."""
+    """Run the Telegram side. run: runs it once loaded; prepare: changes the connection before anything uses it."""
     accounts, records, messages = accounts or FakeAccounts(), FakeRecords(), messages or FakeMessages()
     incidents = IncidentRecords(database)
     proxies = AccountProxies(ProxyRecords(database), identity)
@@ -154,7 +155,7 @@ async def running_rig(
     )
     accounts.tell = recorder
     await service.load()
-    running = asyncio.create_task(service.run())
+    running = asyncio.create_task(run(service))
     try:
         yield Rig(telegram, service, accounts, records, messages, incidents, running, database, proxies)
     finally:

@@ -252,14 +252,14 @@ class Buttons:
         number = self._in_line(request, press)
         if number is None or not await self._linking.skip(number):
             return linking_text.NOT_QUEUED
-        await self._context.audit(request.user, "skip", number, "the next one in line begins")
+        await self._context.audit(request.user, "skip", number, "the next one begins")
         return ""
 
     async def _stop(self, request: Request, press: Press) -> str:
         number = self._in_line(request, press)
         if number is None or not await self._linking.stop(number):
             return linking_text.NOT_QUEUED
-        await self._context.audit(request.user, "stop", number, "the line of linkings ended")
+        await self._context.audit(request.user, "stop", number, "the queue ended")
         return ""
 
     # --- about an incident --------------------------------------------------------------------------------------------

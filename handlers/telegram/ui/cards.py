@@ -17,6 +17,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 
+from controller.accounts.model import Stage
+from controller.accounts.reasons import Reason, State
+from controller.manager import Status
 from controller.registry import Account, Registry, UnknownAccountError
 from controller.stored import MessageReference
 from controller.tasks import Tasks
@@ -320,7 +323,7 @@ class Cards:
             page.waiting.clear()
 
     async def _sync_once(self, page: _Page) -> None:
-        text = self._text(page)
+        text = self._text(page, answers=page.answers)
         if _digest(text) == page.shown and (page.message is not None or text is None):
             page.stale = False  # it is back to what the chat already shows
             return
@@ -386,15 +389,15 @@ class Cards:
             return True
 
     async def _send(self, page: _Page, chat: Messenger) -> None:
-        page.stale = page.answers = False
-        turn, message, text = page.turn, page.message, self._text(page)
+        answers, page.stale, page.answers = page.answers, False, False
+        turn, message, text = page.turn, page.message, self._text(page, answers=answers)
         digest = _digest(text)
         if text is None:
             if message is not None:
                 await chat.delete(page.place.chat, message)
             message = None
         elif message is None:
-            message = await chat.send(page.place, text, silent=not page.asked)
+            message = await chat.send(page.place, text, silent=not answers)
         elif digest != page.shown:
             await chat.edit(page.place.chat, message, text)
         if page.turn != turn:  # another message has replaced it meanwhile
@@ -438,7 +441,7 @@ class Cards:
                     kind, *numbers, chat=chat, topic=page.place.topic, message=page.message, shown=page.shown
                 )
 
-    def _text(self, page: _Page) -> Text | None:
+    def _text(self, page: _Page, *, answers: bool) -> Text | None:
         now = self._clock()
         shown = []
         for number in page.numbers:
@@ -446,13 +449,25 @@ class Cards:
                 account, status = self._accounts.account(number), self._accounts.status(number)
             except UnknownAccountError:
                 continue
-            if self._follows(account, page.place):
+            if self._follows(account, page.place) and (answers or not self._says_nothing(page, number, status)):
                 shown.append((account, status))
         if not shown:
             return None
         if page.shared:
             return card_text.of_many(shown, now)
         return card_text.of_one(*shown[0], now, page.note, queued=self._link_queues.waits(shown[0][0].number))
+
+    def _says_nothing(self, page: _Page, number: str, status: Status) -> bool:
+        """Return whether a card that is not in the chat yet would only push up, or repeat, what is.
+
+        Its code is there, which a card below would push out of sight; or it was never linked and its turn has not come.
+        """
+        if page.message is not None and not page.shared:
+            return False
+        if page.place.chat > 0 and status.stage is Stage.AWAITING_SCAN:
+            return not page.shared
+        rests = status.state is State.IDLE or status.reason is Reason.SUSPENDED_BY_OPERATOR
+        return not (page.asked or status.linked) and (rests or self._link_queues.waits(number))
 
     def _drop_note(self, page: _Page) -> None:
         """Discard a note that no longer applies, so that it does not reappear if the account returns to this state."""

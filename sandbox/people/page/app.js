@@ -10,7 +10,7 @@ import { chatsOf, load, state, tell, watch } from "./store.js";
 import { mountTrouble } from "./trouble.js";
 
 const EVERY_MS = 2000;
-const ROLES = { admin: "admin", operator: "operator", stranger: "a stranger at first" };
+const ROLES = { admin: "admin", operator: "operator", stranger: "new here" };
 const byId = (id) => document.getElementById(id);
 const lights = { bot: null, stream: true, program: null };
 

@@ -92,3 +92,30 @@ async def test_a_clock_that_is_set_back_meanwhile_delays_nothing(telegram, datab
         ahead = timedelta(hours=-1)
         await asyncio.sleep(300)
         assert not is_open(rig)
+
+
+async def test_no_account_is_called_removed_before_the_accounts_are_loaded(telegram, database):
+    messages = FakeMessages()
+    await told(telegram, database, messages, Reason.FLAPPING)
+
+    class Late(FakeAccounts):
+        """Accounts that are loaded after the alerts, as at every start."""
+
+        loaded = False
+
+        def account(self, number):
+            return super().account(number if self.loaded else "")
+
+    accounts = Late()
+    accounts.put(linked=True, state=State.CONNECTING)
+
+    async def slow_load(service):
+        await asyncio.sleep(30)
+        accounts.loaded = True
+        await service.run()
+
+    async with running_rig(telegram, database, messages, accounts, run=slow_load) as rig:
+        await asyncio.sleep(120)
+        assert not [
+            m for m in rig.client.from_bot(ADMIN) if any("Removed account" in t["text"] for t in [m, *m["history"]])
+        ]

@@ -1,5 +1,6 @@
 """Linking as a line: one code open for each person, the others wait, and each begins by itself."""
 
+import asyncio
 import itertools
 
 from controller.accounts.model import Stage
@@ -92,6 +93,38 @@ async def test_a_code_that_is_there_before_its_turn_is_shown_when_the_one_before
     assert "scanned" not in over["text"]
 
 
+def cards(rig: Rig, name: str) -> list[dict]:
+    told = [m for m in rig.client.from_bot(ADMIN) if not m["photo"] and not m["deleted"]]
+    return [m for m in told if f" {name} ·" in m["text"].split("\n")[0] and " of " not in m["text"]]
+
+
+async def test_a_card_does_not_push_its_own_code_out_of_sight(rig: Rig):
+    await in_line(rig)
+    rig.accounts.move(BERLIN, State.CONNECTED, Reason.LINKED)
+    await rig.seen(ADMIN, lambda m: "2 of 3" in m["text"])
+    rig.accounts.move(PARIS, State.CONNECTING, Reason.ASKED, stage=Stage.AWAITING_SCAN)
+    rig.accounts.show_code(PARIS)
+    await rig.seen(ADMIN, lambda m: bool(m["photo"]) and "Paris" in m["text"])
+    await asyncio.sleep(20)
+    assert cards(rig, "Paris") == []
+    rig.accounts.hide_code(PARIS)
+    rig.accounts.move(PARIS, State.CONNECTING, Reason.ASKED, stage=Stage.SYNCING)
+    await until(lambda: bool(cards(rig, "Paris")), "the card comes")
+    (card,) = cards(rig, "Paris")
+    assert "Connecting: loading its chats" in card["text"]
+    assert card["silent"]
+
+
+async def test_those_whose_turn_never_came_get_no_cards_when_the_queue_is_stopped(rig: Rig):
+    told = await in_line(rig)
+    await rig.press(told, "Stop")
+    await rig.seen(ADMIN, lambda m: "Stopped" in m["text"])
+    await until(lambda: rig.accounts.status(ROME).state is State.SUSPENDED, "what was opened ahead is closed")
+    await asyncio.sleep(20)
+    assert cards(rig, "Paris") + cards(rig, "Rome") == []
+    assert cards(rig, "Support Berlin")
+
+
 async def test_the_card_of_one_that_waits_says_so_until_its_turn_comes(rig: Rig, monkeypatch):
     monkeypatch.setattr(open_ahead, "MOST", 0)
     await rig.answer(ADMIN, "/help", "Switchboard")
@@ -177,7 +210,7 @@ async def test_skip_closes_the_open_one_and_the_next_begins(rig: Rig):
     await rig.press(told, "Skip")
     await rig.seen(ADMIN, lambda m: "2 of 3" in m["text"])
     assert rig.accounts.status(BERLIN).state is State.SUSPENDED
-    assert (ADMIN, "skip", BERLIN, "the next one in line begins") in rig.records.audited
+    assert (ADMIN, "skip", BERLIN, "the next one begins") in rig.records.audited
 
 
 async def test_stop_ends_the_whole_line_and_says_who_was_left(rig: Rig):
