@@ -174,6 +174,8 @@ class Connection:
     """An operator started this attempt, so it may show a code even if a session was expected."""
     asked_again: bool = False
     """An operator asked during an attempt and has seen no code since: one follows if it has to be linked anew (L1)."""
+    take_over: bool = False
+    """An operator pressed "Use here", and no conflict has been met in a browser that takes the session back since."""
     alias: str | None = None
     """Another form of the account's number, confirmed by an operator."""
     unconfirmed: str | None = None
@@ -197,6 +199,8 @@ class Connection:
     """Limits of this attempt that were reached: what they bound is not waited for again."""
 
     # Reset with each session.
+    takes_over: bool = False
+    """This browser answers a conflict by taking the session back."""
     shown: Code | None = None
     pending_code: Code | None = None
     percent: float | None = None

@@ -192,8 +192,9 @@ def ready(step: Step, report: Ready) -> None:
         recovered(step, lost)
     step.reset_alerts()
     step.set(
-        linked=True, asked=False, asked_again=False, foreign=False, fresh=False, lost=None, breaker=Breaker.CLOSED,
-        resting=None, asks_passkey=False, partial=report.partial, quiet=False, probing=False, failed_probes=0,
+        linked=True, asked=False, asked_again=False, take_over=False, foreign=False, fresh=False, lost=None,
+        breaker=Breaker.CLOSED, resting=None, asks_passkey=False, partial=report.partial, quiet=False, probing=False,
+        failed_probes=0,
     )  # fmt: skip
     step.arm_all(
         {
@@ -205,10 +206,21 @@ def ready(step: Step, report: Ready) -> None:
         }
     )
     step.effects.append(Activity())
+    _watched(step, report)
+    dialog = step.connection.dialog
+    if dialog is not None and not is_dismissed(step, dialog):
+        alert_dialog(step, dialog, silent=True)
+
+
+def ready_again(step: Step, report: Ready) -> None:
+    """Take what a connected page tells anew: whose it is, and how far it can be watched."""
+    if not is_stranger(step, report.number):
+        step.set(partial=report.partial)
+        _watched(step, report)
+
+
+def _watched(step: Step, report: Ready) -> None:
     if report.partial:
         step.alert(Alert(Reason.WATCHED_IN_PART, detail=report.partial, silent=True))
     else:
         step.over(Reason.WATCHED_IN_PART)
-    dialog = step.connection.dialog
-    if dialog is not None and not is_dismissed(step, dialog):
-        alert_dialog(step, dialog, silent=True)

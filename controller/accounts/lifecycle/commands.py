@@ -1,5 +1,8 @@
 """Rows for commands from an operator or the controller: start, suspend, stop, recycle, hold."""
 
+from dataclasses import replace
+
+from controller.accounts.effects import Alert
 from controller.accounts.lifecycle.endings import begin_anew, end
 from controller.accounts.lifecycle.step import Step
 from controller.accounts.model import (
@@ -26,6 +29,9 @@ _ALL_TIMERS = frozenset(Timer)
 
 def boot(step: Step, stored: Boot) -> None:
     """Return to what is stored: at rest, waiting for a person, or an attempt with the saved session (L14)."""
+    cut_off = stored.state is State.CONNECTING and stored.reason is Reason.WRONG_NUMBER
+    if cut_off:  # while it was being logged out
+        stored = replace(stored, reason=Reason.WRONG_NUMBER_STAYS)
     step.set(
         linked=stored.linked, alias=stored.alias, foreign=stored.reason is Reason.WRONG_NUMBER_STAYS,
         fresh=stored.state in {State.ERROR, State.SUSPENDED} or stored.errors > 0,
@@ -39,6 +45,8 @@ def boot(step: Step, stored: Boot) -> None:
     elif stored.reason is not None and verdict is not None and verdict.needs_person and not strands:
         state = State.SUSPENDED if stored.state is State.SUSPENDED else verdict.state
         step.go(state, stored.reason, detail=stored.detail, cause=stored.cause)
+        if cut_off:
+            step.alert(Alert(stored.reason))
         if verdict.then is Then.BLOCK_END and stored.block_ends_in is not None:
             step.arm(Timer.COOLDOWN, stored.block_ends_in)
     elif stored.linked or stored.has_session:
@@ -65,14 +73,21 @@ def _resume(step: Step, stored: Boot) -> None:
 def start(step: Step, request: Start) -> None:
     """Begin with a person's request: all counters and alerts start anew (L3)."""
     step.set(linked=step.connection.linked and not request.anew)
-    begin_anew(step, takeover=request.takeover and step.policy.takeover is not Takeover.NEVER)
+    _note_takeover(step, request)
+    begin_anew(step)
 
 
-def start_under_way(step: Step, _: Start) -> None:
-    """Launch nothing; but somebody waits for a code: this attempt may show one, or the next has to (L1)."""
+def start_under_way(step: Step, request: Start) -> None:
+    """Launch nothing, but keep what was asked for (L1): a code, shown by this attempt or the next, or a takeover."""
     if step.connection.state is State.CONNECTING:
         step.set(asked=True, asked_again=step.connection.shown is None)
+        _note_takeover(step, request)
     step.refuse()
+
+
+def _note_takeover(step: Step, request: Start) -> None:
+    if request.takeover and step.policy.takeover is not Takeover.NEVER:
+        step.set(take_over=True)
 
 
 def suspend(step: Step, _: Suspend) -> None:
@@ -83,7 +98,7 @@ def suspend(step: Step, _: Suspend) -> None:
     step.close_browser()
     step.reset()
     step.disarm(_ALL_TIMERS)
-    step.set(flaps=0, dialogs=0, worst=None, flapping=False, lost=None, unconfirmed=None)
+    step.set(flaps=0, dialogs=0, worst=None, flapping=False, lost=None, unconfirmed=None, take_over=False)
     for reason in (Reason.FLAPPING, Reason.WATCHED_IN_PART, Reason.CONFIRM_NUMBER):
         step.over(reason)
     step.go(State.SUSPENDED, Reason.SUSPENDED_BY_OPERATOR)

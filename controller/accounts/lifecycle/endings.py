@@ -34,7 +34,12 @@ def end(step: Step, ended: Ended) -> None:
     if on_trial and not (before.resting is not None and before.resting.alerted):
         step.reset_alerts(all_of_them=True)  # however a trial ends, people are alerted, even if they were before
 
-    _follow(step, ended, verdict, state, on_trial=on_trial)
+    if ended.reason is Reason.CONFLICT and before.take_over and not before.takes_over:
+        _rest(step, state, ended)
+        step.set(take_over=True)
+        begin_anew(step)  # "Use here" was pressed during this attempt, whose browser did not know of it
+    else:
+        _follow(step, ended, verdict, state, on_trial=on_trial)
 
 
 def _with_meaning(ended: Ended, policy: Policy) -> Ended:
@@ -103,13 +108,13 @@ def _trip(step: Step, ended: Ended) -> None:
 def _rest(step: Step, state: State, ended: Ended) -> None:
     """Stop trying: only a person can fix what ended it."""
     step.go(state, ended.reason, detail=ended.detail)
-    step.set(attempts=0, errors=0, rounds=0, waits=0, breaker=Breaker.CLOSED, resting=None)
+    step.set(attempts=0, errors=0, rounds=0, waits=0, breaker=Breaker.CLOSED, resting=None, take_over=False)
 
 
 def _give_up(step: Step, reason: Reason, ended: Ended) -> None:
     """Stop trying: all attempts are used up. At most the slow silent probe follows, if enabled (L5)."""
     step.go(State.SUSPENDED, reason, detail=ended.detail, cause=ended.reason)
-    step.set(breaker=Breaker.CLOSED, resting=None)
+    step.set(breaker=Breaker.CLOSED, resting=None, take_over=False)
     step.alert(Alert(reason, ended.picture))  # after a slow probe, people have been alerted already
     if step.policy.suspended_retry > 0:
         step.arm(Timer.COOLDOWN, step.policy.suspended_retry)
@@ -127,12 +132,12 @@ def _arm_retry(step: Step, verdict: Verdict, *, at_once: bool) -> None:
         step.arm(Timer.RETRY, delays[min(before.waits, len(delays) - 1)])
 
 
-def begin_anew(step: Step, *, takeover: bool = False) -> None:
+def begin_anew(step: Step) -> None:
     """Begin the attempt that an operator asked for, once the old browser is gone; everything counts from zero (L3)."""
     step.reset()
     step.reset_alerts(all_of_them=True)
     step.set(asked=True, asked_again=False)
-    step.attempt(Next(Reason.ASKED, takeover=takeover))
+    step.attempt(Next(Reason.ASKED, takeover=step.connection.take_over))
 
 
 def retry(step: Step, fired: Fired) -> None:

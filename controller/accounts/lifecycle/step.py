@@ -65,6 +65,7 @@ class Changes(TypedDict, total=False):
     linked: bool
     asked: bool
     asked_again: bool
+    take_over: bool
     alias: str | None
     unconfirmed: str | None
     denied: str | None
@@ -76,6 +77,7 @@ class Changes(TypedDict, total=False):
     due: Next | None
     armed: frozenset[Timer]
     spent: frozenset[Timer]
+    takes_over: bool
     shown: Code | None
     pending_code: Code | None
     percent: float | None
@@ -230,15 +232,15 @@ class Step:
             self.set(due=to, waiting=None)
             return
         self.go(Stage.QUEUED, to.reason, cause=to.cause)
-        session = before.session + 1
+        session, takes_over = before.session + 1, to.takeover or before.take_over
         self.set(
-            session=session, browser=Browser.OPEN, due=None, logged_out=None,
+            session=session, browser=Browser.OPEN, due=None, logged_out=None, takes_over=takes_over,
             shown=None, pending_code=None, percent=None, identified=None, was_ours=False, partial="",
             dialog=None, dismissed=0, interrupted=None, asks_passkey=False, reloads=0,
             build="", missing=frozenset(), quiet=False, probing=False, failed_probes=0,
         )  # fmt: skip
         self.effects.append(
-            Open(session, fresh=before.fresh, takeover=to.takeover, set_aside=before.foreign, lost=before.linked)
+            Open(session, fresh=before.fresh, takeover=takes_over, set_aside=before.foreign, lost=before.linked)
         )
 
     def close_browser(self, *, log_out: bool = False) -> None:

@@ -220,7 +220,7 @@ TABLE: dict[Phase, dict[Any, Row]] = {
         Reloaded: Row(attempts.reloaded, (Stage.READING, *_LOST)),
         PasskeyAsked: Row(attempts.passkey_asked, (Stage.PASSKEY,)),
         Authenticated: Row(identity.identified, (Stage.LOGGING_OUT,)),
-        Ready: Row(identity.identified, (Stage.LOGGING_OUT,)),
+        Ready: Row(attempts.ready_again, (Stage.LOGGING_OUT,)),
         Dialog: Row(dialogs.opened_over_connection, ()),
         DialogStays: Row(_dialog_stays, ()),
         Timer.HEALTH: Row(health.probe_due, ()),

@@ -100,7 +100,7 @@ COMMANDS = {
     "whose it is": (ConfirmNumber(same=False),),
     "a number that changes": (ConfirmNumber(same=True), ConfirmNumber(same=False)),
     "dialogs": (AnswerDialog(),),
-    "ends": (Hold(), Release(), Recycle("x")),
+    "ends": (Hold(), Release(), Recycle("x"), Start(takeover=True)),
 }
 BOOTS = [
     Boot(Wanted.IDLE, linked=False, state=State.IDLE),
@@ -194,8 +194,9 @@ def check(before, event, after, effects, open_alerts):  # noqa: C901, PLR0912 - 
         armed.discard(event.timer)
     for effect in effects:
         match effect:
-            case Open():
+            case Open(takeover=takeover):
                 opened += 1
+                assert takeover or not before.take_over, "Use here is kept for the next browser"
                 assert before.browser is Browser.NONE or isinstance(getattr(event, "event", None), Closed)
                 assert not after.stopped, "X1: an opening after the stop"
             case Close():
@@ -216,11 +217,15 @@ def check(before, event, after, effects, open_alerts):  # noqa: C901, PLR0912 - 
             case Alert(reason=reason):
                 assert reason not in open_alerts, "told twice while it stands"
                 assert TRAITS[reason].alert
+                answered = before.take_over and not before.takes_over
+                assert reason is not Reason.CONFLICT or not answered, "Use here was pressed, and not tried"
                 if reason in STANDING:
                     open_alerts |= {reason}
             case AlertOver(reason=reason):
                 assert reason in open_alerts or reason not in STANDING
                 open_alerts -= {reason}
+    if isinstance(event, Start) and event.takeover and not before.stopped and before.state is not State.CONNECTED:
+        assert after.take_over, "Use here is forgotten"
     assert opened <= 1
     assert closed <= 1
     assert armed == after.armed

@@ -1382,6 +1382,15 @@ def test_k4_a_foreign_session_is_remembered_over_a_restart():
     assert opened(effects) == [Open(7, set_aside=True)]
 
 
+def test_k4_a_logout_that_a_kill_cut_short_is_not_said_to_have_happened():
+    found = boot(state=State.CONNECTING, reason=Reason.WRONG_NUMBER, detail="•••1 instead of •••2")
+    link, effects = do(at(State.IDLE), found)
+    assert (link.phase, link.reason) == (State.DISCONNECTED, Reason.WRONG_NUMBER_STAYS)
+    assert Alert(Reason.WRONG_NUMBER_STAYS) in effects
+    link, effects = do(link, Start())
+    assert opened(effects)[0].set_aside, "the stranger's session is not opened again"
+
+
 def test_k4_a_confirmed_number_is_remembered_over_a_restart():
     link, _ = do(at(State.IDLE), boot(alias=NEARLY))
     link, _ = do(link, SlotGranted())
@@ -1411,9 +1420,15 @@ def test_l14_a_trial_that_only_a_person_can_mend_stays_suspended():
     assert (after.phase, after.reason) == (State.SUSPENDED, Reason.LOGGED_OUT)
 
 
-@pytest.mark.parametrize("reason", sorted(NEEDS_PERSON))
-@pytest.mark.parametrize("kept", [None, State.CONNECTING, State.IDLE])
-def test_l14_what_needs_a_person_still_does(reason, kept):
+CUT_SHORT = State.CONNECTING, Reason.WRONG_NUMBER
+"""The other device was still being logged out: see test_k4_a_logout_that_a_kill_cut_short."""
+
+
+KEPT = itertools.product([None, State.CONNECTING, State.IDLE], sorted(NEEDS_PERSON))
+
+
+@pytest.mark.parametrize(("kept", "reason"), [each for each in KEPT if each != CUT_SHORT])
+def test_l14_what_needs_a_person_still_does(kept, reason):
     state = VERDICTS[reason].state
     after, effects = do(at(State.IDLE), boot(state=kept or state, reason=reason, detail="why", linked=False))
     assert (after.phase, after.reason, after.detail, effects) == (state, reason, "why", ())
@@ -1548,6 +1563,12 @@ def test_k6_what_can_be_watched_only_in_part_is_told_once_and_silently():
     link, effects = do(link, Ready(OURS))
     assert link.partial == ""
     assert AlertOver(Reason.WATCHED_IN_PART) in effects
+
+
+def test_k6_what_can_be_watched_in_full_after_all_is_told():
+    link, _ = do(at(Stage.SYNCING), Ready(OURS, partial="by its chat list only"))
+    link, effects = do(link, Ready(OURS))
+    assert (link.partial, effects) == ("", (AlertOver(Reason.WATCHED_IN_PART),))
 
 
 def test_the_build_of_each_document_is_recorded():
@@ -1802,6 +1823,60 @@ def test_l1_a_start_during_an_attempt_is_no_answer_to_what_a_new_code_does_not_m
     link, _ = do(at(Stage.READING, linked=True), Start())
     link, _ = do(link, Ended(reason))
     assert not do(link, Closed())[0].wants_connection
+
+
+@pytest.mark.parametrize("stage", [Stage.QUEUED, *LOADED])
+def test_l1_use_here_during_an_attempt_takes_over_once_that_meets_the_other_browser(stage):
+    asked, effects = do(at(stage, linked=True), Start(takeover=True))
+    assert effects == (Refuse(),)
+    link, effects = do(asked, Ended(Reason.CONFLICT))
+    assert not any(isinstance(effect, Alert) for effect in effects), "they have said what to do about it"
+    link, effects = do(link, Closed())
+    assert opened(effects) == [Open(8, takeover=True, lost=True)]
+    link, _ = do(link, SlotGranted())
+    link, effects = do(link, Ended(Reason.CONFLICT))
+    assert Alert(Reason.CONFLICT) in effects, "it was taken back, and lost again"
+    assert not do(link, Closed())[0].wants_connection
+
+
+def test_use_here_outlives_an_attempt_that_fails_before_its_page_is_there():
+    resting = at(State.DISCONNECTED, reason=Reason.CONFLICT, armed=frozenset(), linked=True)
+    link, _ = do(resting, Start(takeover=True))
+    for failure in (Reason.LAUNCH_FAILED, Reason.SESSION_CLOSED):
+        link, _ = do(link, Ended(failure))
+        link, _ = do(link, Closed())
+        link, effects = do(link, Fired(Timer.RETRY))
+        assert [open_.takeover for open_ in opened(effects)] == [True]
+
+
+def test_use_here_is_not_undone_by_a_reconnect():
+    closing = at(State.DISCONNECTED, reason=Reason.CONFLICT, armed=frozenset(), browser=Browser.CLOSING)
+    link, _ = do(closing, Start(takeover=True))
+    link, _ = do(link, Start())
+    _, effects = do(link, Closed())
+    assert opened(effects) == [Open(7, takeover=True)]
+
+
+@pytest.mark.parametrize(
+    "event", [Suspend(), Ready(OURS), Ended(Reason.LOGGED_OUT), Ended(Reason.SCREEN_LOCKED)], ids=repr
+)
+def test_use_here_is_over_when_it_is_connected_or_a_person_has_to_do_something_else(event):
+    link, _ = do(at(Stage.READING, linked=True), Start(takeover=True))
+    link, _ = do(link, event)
+    if link.state is not State.CONNECTED:
+        link, _ = do(link, Closed())
+        link, _ = do(link, Start())
+        link, _ = do(link, SlotGranted())
+    link, effects = do(link, Ended(Reason.CONFLICT))
+    assert Alert(Reason.CONFLICT) in effects
+
+
+def test_use_here_never_is_never():
+    never = Policy(takeover=Takeover.NEVER)
+    link, _ = do(at(Stage.READING, linked=True), Start(takeover=True), never)
+    link, effects = do(link, Ended(Reason.CONFLICT), never)
+    assert Alert(Reason.CONFLICT_LEFT) in effects
+    assert not do(link, Closed(), never)[0].wants_connection
 
 
 def test_an_older_archive_waits_for_a_person_also_after_a_restart():

@@ -137,8 +137,9 @@ class Lifecycle(RuleBasedStateMachine):
             assert self.connection.phase in row.to, f"{before.phase} → {self.connection.phase} is not in the table"
         for effect in effects:
             match effect:
-                case Open(session=session):
+                case Open(session=session, takeover=takeover):
                     assert not self.browsers, "two browsers"
+                    assert takeover or not before.take_over, "Use here is kept for the next browser"
                     assert not self.stopped, "an opening after the stop"
                     self.browsers.add(session)
                     self.granted = False
@@ -231,7 +232,8 @@ class Lifecycle(RuleBasedStateMachine):
         before, effects = self.happen(Start(takeover))
         running = before.state in {State.CONNECTING, State.CONNECTED} or self.stopped
         assert (Refuse() in effects) == running
-        only_asked = replace(before, asked=self.connection.asked, asked_again=self.connection.asked_again)
+        after = self.connection
+        only_asked = replace(before, asked=after.asked, asked_again=after.asked_again, take_over=after.take_over)
         assert (self.connection == only_asked) == running or before.due is not None
 
     @precondition(lambda self: self.booted)
