@@ -144,6 +144,7 @@ TABLE: tuple[Switch, ...] = (
         _flag("refuse_restore", "A saved session is refused: logged out with post_logout=1", "at once"),
         _number("ban", "Temporary ban: logins are refused, and so many seconds are said to be left", "at once"),
         _flag("quiet_logout", "Logout emits no event: only the reload with post_logout=1 tells"),
+        _flag("plain_logout", "Logout emits no event and has no address: the page reloads, and asks for a scan"),
     ),
     *_about(
         "The browser",
@@ -183,6 +184,7 @@ TABLE: tuple[Switch, ...] = (
             ("off", "whats_new", "whats_new_blocks", "whats_new_stuck", "unknown", "unknown_blocks"),
             "at once",
         ),
+        _choice("dialog_in", "What a dialog is in: the page, a shadow root, a frame", ("page", "shadow", "frame")),
         _flag("screen_lock", "WhatsApp Web's own lock asks for a password before anything else (it is: sandbox)"),
         _choice(
             "brief_sight",
@@ -242,8 +244,8 @@ TABLE: tuple[Switch, ...] = (
         "Passkeys of a linked session",
         _choice(
             "passkey_at",
-            "A passkey is asked for in this stage of a restored session",
-            ("off", "launching", "restored", "syncing", "connected"),
+            "A passkey is asked for in this stage of a restored session; unseen: the connected page does not change",
+            ("off", "launching", "restored", "syncing", "connected", "unseen"),
         ),
         _flag("conditional_webauthn", "The page asks for passkeys conditionally (autofill), which asks nobody"),
     ),

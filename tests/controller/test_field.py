@@ -152,12 +152,13 @@ async def test_no_answer_is_no_sign_of_life(tmp_path):
 # --- K3, K4: whose account --------------------------------------------------------------------------------------------
 
 
-@meets("number_from", "late_number")
+@meets("number_from", "late_number", "plain_logout")
 async def test_another_number_is_noticed_wherever_and_whenever_it_is_told(tmp_path):
     async def one(tmp_path, place):
         async with a_world(tmp_path) as world:
             world.switches.set("number_from", place)
             world.switches.set("late_number", 12)
+            world.switches.set("plain_logout", value=place == "conn")
             account = world.account()
             await account.manager.start()
             await world.scan(account, STRANGER)
@@ -263,10 +264,11 @@ async def test_a_build_of_which_a_part_is_missing_is_recorded_and_kept(world):
 # --- K7, K10, K11, K12 ------------------------------------------------------------------------------------------------
 
 
-@meets("dialog")
+@meets("dialog", "dialog_in")
 async def test_a_dialog_that_blocks_is_offered_and_continued(world):
     account = await world.linked(connect_timeout=12, sync_timeout=12)
     world.switches.set("dialog", "whats_new_blocks")
+    world.switches.set("dialog_in", "shadow")
     await reopened(world, account)
     await account.until(lambda: Reason.DIALOG in account.alerts)
     assert "What's new" in account.connection.dialog.words
@@ -274,6 +276,7 @@ async def test_a_dialog_that_blocks_is_offered_and_continued(world):
     await account.until_connected()
 
     world.switches.set("dialog", "unknown_blocks")
+    world.switches.set("dialog_in", "frame")
     await reopened(world, account)
     ended = await account.until_ended(Reason.DEADLINE)
     assert "Review your account settings" in ended.detail
@@ -298,7 +301,7 @@ async def test_the_pages_own_lock_is_told_as_what_it_is(world):
     assert "locked" in ended.detail
 
 
-@pytest.mark.parametrize("stages", [("launching", "restored"), ("syncing", "connected")])
+@pytest.mark.parametrize("stages", [("launching", "restored"), ("syncing", "connected", "unseen")])
 @meets("passkey_at", "conditional_webauthn")
 async def test_a_passkey_is_noticed_in_every_stage(tmp_path, stages):
     async def one(tmp_path, stage):
@@ -310,6 +313,9 @@ async def test_a_passkey_is_noticed_in_every_stage(tmp_path, stages):
             await reopened(world, account)
             await account.until(lambda: account.connection.stage is Stage.PASSKEY)
             assert Reason.PASSKEY in account.alerts
+            if stage == "unseen":  # nobody can answer it, and nothing waits for that
+                await account.until_connected(after=len(account.moves))
+                return
             await asyncio.sleep(4)  # no stage's own deadline ends it
             assert account.connection.stage is Stage.PASSKEY
             world.phones.passkey(A, "approve")

@@ -83,23 +83,55 @@
   const MODAL = "[role=alertdialog], [aria-modal=true], [data-animate-modal-popup], dialog:modal";
   const PASSWORDS = "input[type=password], input[autocomplete~=current-password]";
 
-  /** The words of an element: of a button what it is called, of one that holds only a frame those of the frame. */
-  function text(element) {
-    const frame = element?.querySelector("iframe") ?? null;
-    const said = element?.innerText || (element?.matches("input") ? element.value : "") || readFrame(frame);
-    return said.replace(/\s+/g, " ").trim().slice(0, LONGEST_TEXT);
-  }
-  function readFrame(frame) {
+  const MOST_NESTED = 5; // shadow roots (node type 11) and documents of frames (9) inside each other
+
+  /** What an element holds in a tree of its own: its shadow root, or the document of a frame of this origin; or null. */
+  function inside(element) {
     try {
-      return frame?.contentDocument?.body?.innerText ?? "";
+      return element.shadowRoot ?? element.contentDocument ?? null;
     } catch {
-      return ""; // of another origin
+      return null; // of another origin
     }
+  }
+
+  /** An element, and the trees inside it, which a person sees as parts of it. */
+  function treesOf(element, nested = 0) {
+    const inner = nested < MOST_NESTED ? [element, ...element.querySelectorAll("*")].map(inside) : [];
+    return [element, ...inner.filter((tree) => tree !== null).flatMap((tree) => treesOf(tree, nested + 1))];
+  }
+
+  /** The words of an element and of the trees inside it; of a button what it is called. */
+  function text(element) {
+    if (element === null || element === undefined) return "";
+    const parts = treesOf(element).flatMap((tree) => (tree.nodeType === 11 ? [...tree.children] : [tree.body ?? tree]));
+    const said = parts.filter((part) => part === element || part.checkVisibility?.()).map((part) => part.innerText ?? "");
+    const words = said.join(" ").trim() || (element.matches("input") ? element.value : "");
+    return words.replace(/[\u00ad\u200b\u2060\ufeff]/g, "").replace(/\s+/g, " ").trim().slice(0, LONGEST_TEXT);
   }
   const first = (selector, within = document) => [...within.querySelectorAll(selector)].find(visible) ?? null;
 
   const BUTTONS = "button, [role=button], input[type=button], input[type=submit]";
-  const allOf = (box, selector) => [...box.querySelectorAll(selector)].filter(visible);
+  const allOf = (box, selector) => treesOf(box).flatMap((tree) => [...tree.querySelectorAll(selector)]).filter(visible);
+
+  /** What is in the middle of the screen, in the document and in each tree inside what is there: the innermost first. */
+  function middles() {
+    const found = [];
+    let [tree, x, y] = [document, innerWidth / 2, innerHeight / 2];
+    while (tree !== null && found.length <= MOST_NESTED) {
+      const element = tree.elementFromPoint(x, y);
+      if (found.length > 0 && (element === null || element.getRootNode() !== tree)) break;
+      found.unshift(element);
+      tree = element === null ? null : inside(element);
+      if (tree?.nodeType === 9) {
+        const { left, top } = element.getBoundingClientRect();
+        [x, y] = [x - left - element.clientLeft, y - top - element.clientTop];
+      }
+    }
+    return found;
+  }
+  const treeOf = (middle) => middle?.getRootNode() ?? document;
+  /** The first visible element, where the middle of the screen is in a tree inside the document also there. */
+  const firstSeen = (selector) => middles().map((middle) => first(selector, treeOf(middle))).find((each) => each !== null) ?? null;
   /** What can be pressed in a box: its buttons, or, where it has none, what takes their place. */
   function buttonsOf(box) {
     const found = allOf(box, BUTTONS);
@@ -123,10 +155,12 @@
     return fills && isUpon && text(box) !== "" && buttonsOf(box).length > 0 ? box : null;
   }
 
-  /** What covers the page now, the topmost of several: an element, or null. For nested dialogs, the outer one. */
-  function cover() {
-    const middle = document.elementFromPoint(innerWidth / 2, innerHeight / 2);
-    const shown = [...document.querySelectorAll(DIALOGS)].filter(visible);
+  /** What covers the page now: an element, or null. */
+  const cover = () => middles().map(coverIn).find((box) => box !== null) ?? null;
+
+  /** What covers the tree that `middle` is in, the topmost of several. For nested dialogs, the outer one. */
+  function coverIn(middle) {
+    const shown = [...treeOf(middle).querySelectorAll(DIALOGS)].filter(visible);
     // What is no modal dialog, such as a menu or a picker, covers the page only where it is in the middle of it.
     const covers = (box) => box.matches(MODAL) || box.querySelector(MODAL) !== null || box.contains(middle);
     const outermost = shown.filter((box) => !shown.some((other) => other !== box && other.contains(box))).filter(covers);
@@ -134,11 +168,14 @@
   }
 
   /** The field of the page's own lock, which stands in the place of the chats. */
-  const lockField = () => (visible(one(CHATS)) ? null : first(PASSWORDS));
+  const lockField = () => (first(CHATS) !== null ? null : firstSeen(PASSWORDS));
+
+  /** Text without the marks that nobody sees, which pages put into words. */
+  const plain = (said) => said.normalize("NFC").replace(/[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]/g, "");
 
   /** How the dialog about news is headed, in the languages of WhatsApp. */
   const NEWS = new RegExp(
-    [
+    plain([
       "what.{0,2}s new", "new (on|in) whatsapp", "neu (bei|in) whatsapp", "was gibt.{0,2}s neues", "neuigkeiten", "novedades", "qué hay de nuevo",
       "novidades", "nouveautés", "quoi de neuf", "novità", "wat is er nieuw", "nieuw in whatsapp", "co nowego", "nowości", "yenilikler",
       "что нового", "що нового", "apa yang baru", "yang baru di whatsapp", "नया क्या है", "ما الجديد", "الجديد في", "מה חדש", "新功能", "新着情報", "最新情報", "새로운 기능", "새로운 소식",
@@ -146,12 +183,13 @@
       "ce este nou", "noutăți", "noutăţi", "какво ново", "(što|šta) (je|ima) novog?", "novosti", "што (е|има) ново", "шта је ново", "kaj je novega", "τι νέο", "τα νέα", "mis on uut", "kas jauns", "jaunumi",
       "kas naujo", "çfarë ka të re", "novetats", "yeniliklər", "yangilik", "жаңалық", "wat is nuut", "มีอะไรใหม่", "ใหม่ใน whatsapp", "có gì mới", "tính năng mới", "apa yang baharu", "anong? bago", "ano ang bago", "ano'ng bago",
       "nini kipya", "mambo mapya", "تازه‌ها", "تازه ها", "چه خبر", "نیا کیا", "নতুন কী", "नवीन काय", "નવું શું", "ਨਵਾਂ ਕੀ", "புதியது", "புதிதாக", "కొత్తవి", "కొత్తగా", "ಹೊಸದೇನು", "പുതിയത",
-    ].join("|"),
+    ].join("|")),
     "iu",
   );
 
   /** Whether a dialog is the one about news: one button with a name, beside a nameless cross at most, and that headline. */
-  const isNews = (box) => answersOf(box).length === 1 && NEWS.test(text(first(HEADLINES, box)) || text(box));
+  const isNews = (box) => answersOf(box).length === 1 && NEWS.test(plain(text(headOf(box)) || text(box)));
+  const headOf = (box) => allOf(box, HEADLINES)[0] ?? null;
   const answersOf = (box) => buttonsOf(box).filter((button) => text(button).length > 1);
 
   /** What covers the page: {words, known, locked}, or null. The headline comes first, so that it is not truncated. */
@@ -164,7 +202,7 @@
     }
     const box = cover();
     if (box === null || box.matches(CHATS) || box.querySelector(CHATS) !== null) return null;
-    const head = text(first(HEADLINES, box));
+    const head = text(headOf(box));
     const all = text(box);
     const words = head === "" || all.startsWith(head) ? all : `${head} ${all}`;
     return { words: words.slice(0, LONGEST_TEXT), known: isNews(box), locked: false };
@@ -181,19 +219,26 @@
     return true;
   }
 
-  /** The most prominent text: of what covers the page, else its headline, else what it shows while it starts. */
+  const PRIVATE = `${CHATS}, [role=grid], [role=list], [role=listbox], [role=row], [contenteditable], [data-ref], [data-link-code]`;
+
+  /**
+   * The most prominent text: of what covers the page, else its headline, else what it shows while it starts, else all
+   * that it shows, unless that may be chats or a code.
+   */
   function headline() {
     const found = dialog();
     if (found !== null) return found.words;
-    const head = [...document.querySelectorAll(HEADLINES)].find((each) => visible(each) && each.closest(CHATS) === null);
-    return text(head ?? one("#wa_web_initial_startup"));
+    const heads = middles().flatMap((middle) => [...treeOf(middle).querySelectorAll(HEADLINES)]);
+    const head = heads.find((each) => visible(each) && each.closest(CHATS) === null);
+    const said = text(head ?? one("#wa_web_initial_startup"));
+    return said !== "" || first(PRIVATE) !== null ? said : text(document.body);
   }
 
   /** The known markers of the page that are visible now. */
   const marks = () => ({
     code: one("[data-testid=link-device-qr-code], [data-testid^=link-device-qrcode-alt-linking-]") !== null,
     expired: visible(refreshButton()),
-    chats: visible(one("#pane-side, [data-testid=chat-list]")),
+    chats: first("#pane-side, [data-testid=chat-list]") !== null,
     startup: one("#wa_web_initial_startup") !== null,
   });
 
@@ -255,8 +300,8 @@
   function digitsOf(wid) {
     // A user's number, then the numbers of an agent and a device: 4915112345678.0:12@c.us
     const [, user, server] = /^(\d{5,15})(?:[.:]\d+)*(?:@([a-z.]+))?$/.exec(String(wid?._serialized ?? wid ?? "")) ?? [];
-    if (user !== undefined) return server === undefined || PHONE.includes(server) ? user : null;
-    return /^\d{5,15}$/.test(wid?.user ?? "") && PHONE.includes(wid?.server ?? PHONE[0]) ? wid.user : null;
+    if (user !== undefined) return PHONE.includes(server) ? user : null; // without a server it may be a hidden one
+    return /^\d{5,15}$/.test(wid?.user ?? "") && PHONE.includes(wid?.server) ? wid.user : null;
   }
 
   /** Every address of the linked account that the page may have, the most reliable first. */
@@ -300,11 +345,19 @@
 
   /** How much of the chats has been loaded by the start screen's bar, be it an element of its own or a drawn one, or null. */
   function bar() {
-    const native = one("#wa_web_initial_startup progress");
-    if (native !== null) return native.position >= 0 ? 100 * native.position : null;
-    const drawn = one("#wa_web_initial_startup [role=progressbar][aria-valuenow]");
-    if (drawn === null) return null;
-    return (100 * Number(drawn.ariaValueNow)) / Number(drawn.ariaValueMax ?? 100);
+    const found = barElement();
+    if (found === null) return null;
+    if (found.position !== undefined) return found.position >= 0 ? 100 * found.position : null;
+    if (found.ariaValueNow === null) return shareIn(found.ariaValueText ?? "");
+    return (100 * Number(found.ariaValueNow)) / Number(found.ariaValueMax ?? 100);
+  }
+
+  /** The bar of the start screen, or the one that is there in the place of start screen and chats, or null. */
+  function barElement() {
+    const selector = "progress, [role=progressbar]";
+    const startup = one("#wa_web_initial_startup");
+    if (startup !== null) return startup.querySelector(selector);
+    return first(CHATS) === null ? first(selector) : null;
   }
 
   /** A digit of any script as one of ours: each script has its ten in a row, from …0 or …6 on. */
@@ -314,12 +367,15 @@
     return String(/\p{Nd}/u.test(String.fromCodePoint(point - place)) ? place : place - 6);
   }
 
-  /** The share that the start screen has in its words, before or after its sign, or null. */
-  function share() {
-    const said = text(one("#wa_web_initial_startup")).replace(/\p{Nd}/gu, digit).replace(/(\d)[,٫](?=\d)/gu, "$1.");
-    const [, after, before] = /(\d+(?:\.\d+)?) ?[%٪]|[%٪] ?(\d+(?:\.\d+)?)/u.exec(said) ?? [];
+  /** The share that words tell, before or after its sign, or null. */
+  function shareIn(words) {
+    const said = words.replace(/\p{Nd}/gu, digit).replace(/(\d)[,٫](?=\d)/gu, "$1.");
+    const [, after, before] = /(\d+(?:\.\d+)?) ?[%٪％﹪]|[%٪％﹪] ?(\d+(?:\.\d+)?)/u.exec(plain(said)) ?? [];
     return after === undefined && before === undefined ? null : Number(after ?? before);
   }
+
+  /** The share that the start screen, or what is around the bar, has in its words, or null. */
+  const share = () => shareIn(text(one("#wa_web_initial_startup") ?? barElement()?.parentElement));
 
   const seen = [null, null, null, null];
   let moving = null; // the source that moved last
@@ -349,17 +405,18 @@
     return (moving === null ? null : told[moving]) ?? told.find((value) => value !== null) ?? null;
   }
 
-  /** The connection as the page describes it, read live; null for each value that cannot be read. */
-  function live() {
+  /** The connection as the page describes it, read live; null for each value that cannot be read. all: more than that. */
+  function live(all = false) {
     const synced = read(socket(), "hasSynced");
     return {
+      ...(all ? { me: unfailing(me)(), dialog: unfailing(dialog)() } : {}),
       state: word(read(socket(), "state")),
       stream: word(read(socket(), "stream")),
       mode: word(read(stream(), "mode")),
       info: word(read(stream(), "displayInfo") ?? read(stream(), "info")),
       synced: typeof synced === "boolean" ? synced : null,
       chats: marks().chats,
-      offline: visible(one("[data-testid=alert-computer], [data-icon=alert-computer]")),
+      offline: first("[data-testid=alert-computer], [data-icon=alert-computer]") !== null,
     };
   }
 

@@ -137,6 +137,7 @@ __d('StandInSession', (require, exports) => {
     report();
     if (justLinked && switches.reload_after_link) setTimeout(() => location.reload(), 1000 * switches.reload_after_link);
     if (asked === 'connected') require('StandInPasskey').stop(timings.passkey_late);
+    if (asked === 'unseen') pause(timings.passkey_late).then(require('StandInPasskey').askUnseen);
     Cmd.isMainLoaded = true;
     Cmd.trigger('main_loaded');
   };
@@ -175,7 +176,7 @@ __d('StandInSession', (require, exports) => {
   const leave = async (reason) => {
     ended = true;
     const code = require('WAWebLogoutReason').getErrorCodeFromLogoutReason(reason);
-    if (!switches.quiet_logout) {
+    if (!switches.quiet_logout && !switches.plain_logout) {
       const named = /^\d$/.test(reason) ? undefined : reason;
       if (reason !== 'user_initiated') Cmd.trigger('logout_from_bridge', named);
       Cmd.trigger('logout', named);
@@ -183,7 +184,7 @@ __d('StandInSession', (require, exports) => {
     await pause(timings.logout);
     wire?.close();
     await store.clear();
-    location.replace(`/?post_logout=1&logout_reason=${code}`);
+    location.replace(switches.plain_logout ? '/' : `/?post_logout=1&logout_reason=${code}`);
   };
 
   // Transient states: the page shows something for a moment, then the truth again.

@@ -33,9 +33,31 @@ __d('StandInTrouble', (require, exports) => {
     },
   };
 
+  let box = null;
   const shut = () => {
-    document.querySelector('.dialog')?.remove();
+    box?.remove();
     gates.dialog = null;
+  };
+
+  // Puts a dialog into the page: as its element, in a shadow root, or in a frame over everything.
+  const hold = (dialog) => {
+    if (switches.dialog_in === 'page') {
+      document.body.append(dialog);
+      return dialog;
+    }
+    const over = 'position: fixed; inset: 0; border: 0; width: 100%; height: 100%';
+    dialog.style.cssText = `${over}; background: rgb(11 20 26 / 60%); color: #fff`;
+    if (switches.dialog_in === 'shadow') {
+      const host = element('div', {});
+      host.attachShadow({ mode: 'open' }).append(dialog);
+      document.body.append(host);
+      return host;
+    }
+    const frame = element('iframe', {});
+    frame.style.cssText = over;
+    document.body.append(frame);
+    frame.contentDocument.body.append(dialog);
+    return frame;
   };
 
   const showDialog = (name) => {
@@ -47,8 +69,8 @@ __d('StandInTrouble', (require, exports) => {
     const keys = buttons.map((text, index) =>
       element('button', { [testid]: index === buttons.length - 1 ? 'popup-controls-ok' : 'popup-controls-cancel', onclick: press }, [text]),
     );
-    const box = element('div', { role: 'dialog', 'aria-modal': 'true', 'aria-label': title }, [element('h1', {}, [title]), ...rows, ...keys]);
-    document.body.append(element('div', { class: 'dialog', 'data-animate-modal-popup': 'true' }, [box]));
+    const inner = element('div', { role: 'dialog', 'aria-modal': 'true', 'aria-label': title }, [element('h1', {}, [title]), ...rows, ...keys]);
+    box = hold(element('div', { class: 'dialog', 'data-animate-modal-popup': 'true' }, [inner]));
     gates.dialog = name;
   };
 

@@ -15,7 +15,10 @@ from sandbox.whatsapp import Options, Timings, WhatsAppStandIn
 from tests.controller.chromium.conftest import Rig, eventually
 
 NONE = None
+IN_SHADOW = "<template shadowrootmode=open>{}</template>"
 FULL = "position:fixed;inset:0;background:#fff"
+ADA = f"<div id=pane-side style='{FULL}'>Ada</div>"
+FRAME = f"<iframe style='{FULL};width:100%;height:100%' srcdoc='{{}}'></iframe>"
 NEWS = "<h1>What’s new on WhatsApp Web</h1><p>Filters.</p>"
 OK = "<button>Continue</button>"
 CROSS = "<button aria-label='Close'><svg width=9 height=9></svg></button>"
@@ -104,18 +107,65 @@ DIALOGS: dict[str, tuple[str, tuple[str, bool, bool] | None]] = {
         ("Bloqueado", False, True),
     ),
     "a field for autofill that nobody sees": ("<input type=password style='opacity:0;position:fixed;top:9px'>", NONE),
+    "in a shadow root": (f"<div>{IN_SHADOW.format(box(NEWS + OK))}</div>", ("What’s new", True, False)),
+    "in a shadow root of a shadow root": (
+        f"<div>{IN_SHADOW.format('<p>' + IN_SHADOW.format(box(NEWS + OK)) + '</p>')}</div>",
+        ("What’s new", True, False),
+    ),
+    "with its words in a shadow root": (
+        box(f"<wa-news>{IN_SHADOW.format('<style>h1 { color: red }</style>' + NEWS + OK)}</wa-news>"),
+        ("What’s new", True, False),
+    ),
+    "hidden in a shadow root": (
+        f"<div>{IN_SHADOW.format(box(NEWS + OK, style=FULL + ';visibility:hidden'))}</div>", NONE,
+    ),
+    "a shadow root over the chats that does not say what it is": (
+        ADA + f"<div style='{FULL}'>{IN_SHADOW.format('<h1>Review</h1><button>OK</button>')}</div>",
+        ("Review", False, False),
+    ),
+    "the lock in a shadow root": (
+        f"<div>{IN_SHADOW.format(box('<h1>Gesperrt</h1><form><input type=password></form>', ''))}</div>",
+        ("Gesperrt", False, True),
+    ),
+    "a dialog in a frame": (
+        FRAME.format("<p role=dialog aria-modal=true style=position:fixed;inset:0>Novedades <button>Vale</button>"),
+        ("Novedades", True, False),
+    ),
+    "a frame over the chats that does not say what it is": (
+        ADA + FRAME.format("<h1>Terms</h1><button>Agree</button>"),
+        ("Terms", False, False),
+    ),
+    "with a headline in pieces": (
+        box(f"<h1><span>What</span><i>’s</i> <b>new</b></h1>{OK}"), ("What’s new", True, False),
+    ),
+    "with marks that nobody sees": (
+        box(f"<h1>Was gibt&shy;’s&nbsp;Neu&#8203;es?</h1>{OK}"), ("Was gibt’s Neues?", True, False),
+    ),
+    "with letters that are put together": (box(f"<h1>Novita&#768; di WhatsApp</h1>{OK}"), ("Novit", True, False)),
     "a PIN asked for over the chats": (
         box("Ada", "id=pane-side") + box("<h1>Enter your PIN</h1><input type=password><button>Next</button>"),
         ("Enter your PIN", False, False),
     ),
 }  # fmt: skip
 
+HEADLINES: dict[str, tuple[str, str]] = {
+    # name: HTML of a page that is stuck, then what it says
+    "a headline": ("<h2>Your clock is wrong</h2><p>Set it, and try again.</p>", "Your clock is wrong"),
+    "a headline in a shadow root": (f"<div>{IN_SHADOW.format('<h2>Out of room</h2>')}</div>", "Out of room"),
+    "no headline": ("<p>Database error.</p><button>Reload</button>", "Database error. Reload"),
+    "no headline, in a shadow root": (f"<div>{IN_SHADOW.format('<p>Database error.</p>')}</div>", "Database error."),
+    "a list, which may be chats": ("<ul role=list><li>Ada: hello</ul>", ""),
+    "chats of another build": ("<div role=grid><div role=row>Ada</div></div>", ""),
+    "a code to be typed": ("<div data-link-code='A,B'>AB12-CD34</div>", ""),
+    "nothing": ("", ""),
+}
+
 PUT = """(html) => {
   document.querySelector('#variant')?.remove();
   const box = document.createElement('div');
   box.id = 'variant';
   document.body.append(box);
-  box.innerHTML = html;
+  box.setHTMLUnsafe(html);
   box.querySelector('[popover]')?.showPopover();
   const frame = box.querySelector('iframe');
   return frame && new Promise((resolve) => frame.addEventListener('load', resolve));
@@ -131,12 +181,24 @@ PROGRESS: dict[str, tuple[str, float | None]] = {
     "Persian digits": ("<p>۷۸٪ بارگیری</p>", 78),
     "Devanagari digits": ("<p>चैट लोड हो रही हैं: ९९%</p>", 99),
     "a number that is no share": ("<p>Loading 37 chats</p>", None),
+    "a wide sign": ("<p>正在加载聊天 ４５％</p>", 45),
+    "a drawn bar that says it in words": ("<div role=progressbar aria-valuetext='%12,5 geladen'></div>", 12.5),
+}
+ELSEWHERE: dict[str, tuple[str, float | None]] = {
+    # name: HTML of a page without the start screen that we know, then how much of it is loaded
+    "a bar": ("<main><progress max=50 value=12></progress></main>", 24),
+    "a drawn bar": ("<p><b role=progressbar aria-valuenow=30>…</b></p>", 30),
+    "a bar that tells nothing, with words": ("<div><p role=progressbar>…</p>Loading 37 %</div>", 37),
+    "a bar that nobody sees": ("<progress max=50 value=12 style='visibility:hidden'></progress>", None),
+    "a bar beside the chats": (f"<div id=pane-side style='{FULL}'>Ada</div><progress value=0.5></progress>", None),
 }
 ADDRESSES = {
     '"4915112345671.0:12@s.whatsapp.net"': "4915112345671",
     '({ _serialized: "4915112345671.0:3@c.us" })': "4915112345671",
     '({ user: "4915112345671", server: "s.whatsapp.net", device: 3 })': "4915112345671",
     '({ user: "123456789012345", server: "lid" })': "",
+    '"123456789012345"': "",
+    '({ user: "4915112345671" })': "",
     "Promise.resolve(null)": None,
     "({})": None,
     "42": None,
@@ -178,6 +240,9 @@ async def test_what_covers_the_page_is_read_as_a_person_would(tmp_path: Any, sta
         hidden = "<div id=pane-side style='visibility:hidden;position:fixed;inset:0'>Ada</div>"
         await session.channel.evaluate(PUT, hidden)
         assert (await session.channel.ask("marks()"))["chats"] is False, "a list that is drawn in advance is no sign"
+        two = f"{hidden}<div data-testid=chat-list style='position:fixed;inset:0'>Ada</div>"
+        await session.channel.evaluate(PUT, two)
+        assert (await session.channel.ask("marks()"))["chats"] is True, "one of two is seen"
         for address, digits in ADDRESSES.items():
             await session.channel.evaluate(TELL_ME, address)
             assert await session.channel.ask("me()") == digits, address
@@ -185,6 +250,13 @@ async def test_what_covers_the_page_is_read_as_a_person_would(tmp_path: Any, sta
         for name, (html, percent) in PROGRESS.items():
             await session.channel.evaluate(PUT, f"<div id=wa_web_initial_startup>{html}</div>")
             assert await session.channel.ask("percent()") == percent, name
+        await session.channel.evaluate("() => document.querySelector('#app').remove()", None)
+        for name, (html, percent) in ELSEWHERE.items():
+            await session.channel.evaluate(PUT, html)
+            assert await session.channel.ask("percent()") == percent, name
+        for name, (html, words) in HEADLINES.items():
+            await session.channel.evaluate(PUT, html)
+            assert await session.channel.ask("headline()") == words, name
     finally:
         for session in rig.sessions:
             await session.close()
