@@ -6,6 +6,7 @@ started (`launch`) and ended (`tree`).
 
 import asyncio
 import logging
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -14,6 +15,7 @@ from pathlib import Path
 from controller.accounts.reasons import Reason
 from controller.accounts.reports import Ended, Report
 from controller.chromium.page.documents import Timing
+from controller.chromium.page.questions import OwnQuery
 from controller.chromium.parts import Parts, collect_parts
 from controller.chromium.playwright.errors import translated
 from controller.chromium.playwright.launch import Launch
@@ -103,6 +105,7 @@ class ChromiumDriver:
         self._locks = ProfileLocks()
         self._bounds = BoundsWatch(options.bounds)
         self._pids: dict[str, int] = {}
+        self._queries: defaultdict[str, OwnQuery] = defaultdict(OwnQuery)
         self._host = PlaywrightHost(options.data_dir, options.host)
         self._tasks = Tasks("browser driver")
 
@@ -303,6 +306,7 @@ class ChromiumDriver:
             presence=self._options.presence,
             timing=self._options.timing,
             had_session=parts.profile.has_session(),
+            query=self._queries[opening.account],
             report=report,
             released=lambda: self._released(parts.process.pid, lock),
         )

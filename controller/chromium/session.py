@@ -15,11 +15,10 @@ from controller.accounts.reasons import Reason
 from controller.accounts.reports import Code, Ended, Health, Heard, Layer, PageView, Ready, Reloaded, Report
 from controller.chromium.page import questions
 from controller.chromium.page.channel import PageChannel
-from controller.chromium.page.debounce import Debouncer
 from controller.chromium.page.documents import Documents, Timing
 from controller.chromium.page.durability import remove_marker, until_durable
 from controller.chromium.page.fence import Fence
-from controller.chromium.page.log_outs import at_log_out, logged_out
+from controller.chromium.page.log_outs import LogOuts
 from controller.chromium.page.reader import (
     ENDS_AFTER,
     MAY_END,
@@ -30,9 +29,9 @@ from controller.chromium.page.reader import (
     PageReader,
     Stands,
     Subject,
-    kind_of,
 )
 from controller.chromium.page.screenshot import take_picture
+from controller.chromium.page.second_look import SecondLook
 from controller.chromium.parts import Parts
 from controller.chromium.playwright.errors import translated
 from controller.chromium.playwright.launch import close_gracefully
@@ -48,11 +47,15 @@ _LOG_OUT_SECONDS = 8.0
 _BENEATH_SECONDS = 0.2
 """How long to wait for a process's exit event: it arrives by another way than the page's, sometimes later."""
 _ANSWER_SECONDS = 10.0
-_LOOK_SECONDS = 3.0
+_TAKEN_SECONDS = 15.0
+"""Seconds that a page may stay in conflict once its session was taken back."""
 
 
 class ChromiumSession:
-    """Implements `controller.driver.Session`. released: called once closed, when others may use the profile."""
+    """Implements `controller.driver.Session`.
+
+    query: what came of it in earlier browsers. released: called once closed, when others may use the profile.
+    """
 
     def __init__(
         self,
@@ -63,6 +66,7 @@ class ChromiumSession:
         presence: bool,
         timing: Timing,
         had_session: bool,
+        query: questions.OwnQuery | None = None,
         report: Callable[[Report], None],
         released: Callable[[], None],
     ) -> None:
@@ -74,22 +78,23 @@ class ChromiumSession:
         self._released = released
         self._had_session = had_session
         self._reader = PageReader(takeover=opening.takeover, had_session=had_session, account=opening.account)
-        self._debouncer: Debouncer[Subject, Report | Finding] = Debouncer(self._believe, kind_of)
         self.channel = PageChannel(parts.page_cdp, self.receive, self._flooded)
         self.fence = Fence(parts.page, parts.page_cdp, page_url, self.misbehave)
         self._documents = Documents(parts.page, parts.page_cdp, page_url, timing, self)
         self._tasks = Tasks("chromium session")
+        self._debouncer = SecondLook(self._ask_page, self._tasks, self._believe, self._disbelieve)
         self._readying: asyncio.Task[Any] | None = None
         self._watches: list[ExitWatch] = []
         self._ended = asyncio.Event()
         self._end_reason: Reason | None = None
-        self._log_out_said: str | None = None
-        self._logging_out = False
-        self._after_log_out: Ended | None = None  # what the log-out address means if the page asks for a scan there
+        self._log_outs = LogOuts()
         self._is_stored = True
         self._linked = False
         self._silent = True
         self._deaf = False
+        self._query = query or questions.OwnQuery()
+        self._query.begin()
+        self._partial_told: str | None = None  # None: it has not been ready yet
         self._closing: asyncio.Task[None] | None = None
         self._reached = Layer.PROCESS
 
@@ -120,9 +125,10 @@ class ChromiumSession:
         """Handle a message from the watcher."""
         if self._silent or self._deaf:
             return
-        if self._after_log_out is not None:
-            self._look_after_log_out(message)
+        if (at_address := self._log_outs.look(message)) is not None:
+            self._debouncer.update(Subject.LOG_OUT, *at_address, ENDS_AFTER)
         self._take(self._reader.read(message))
+        self._tell_partial()
 
     def _take(self, meanings: Iterable[Meaning]) -> None:
         for meant in meanings:
@@ -130,8 +136,7 @@ class ChromiumSession:
                 case Stands():
                     self._debouncer.update(meant.subject, meant.meant, meant.seconds)
                 case LogOutSaid():
-                    self._log_out_said = meant.code
-                    self._debouncer.update(Subject.LOG_OUT, logged_out(meant.code), ENDS_AFTER)
+                    self._debouncer.update(Subject.LOG_OUT, self._log_outs.say(meant.code), ENDS_AFTER)
                 case Finding():
                     self._find(meant)
                 case _:
@@ -145,45 +150,33 @@ class ChromiumSession:
                 self._tasks.start(self._take_over())
             case Finding.LINKED:
                 self._is_stored = self._is_stored and not self._reader.asked_for_scan
-                self._readying = self._tasks.start(self._become_ready())
+                if self._readying is None or self._readying.done():  # else it was linked before, and is again
+                    self._readying = self._tasks.start(self._become_ready())
             case Finding.ONE_SIGN:
                 self._tasks.start(self._ask_for_second_sign(self._reader))
 
     def _believe(self, subject: Subject, meant: Report | Finding) -> None:
-        """Act on what has persisted for long enough; if it ends the session, the page is looked at once more."""
+        """Act on what the page has shown for long enough."""
         if self._silent:
             return
-        if subject in MAY_END:
-            self._tasks.start(self._believe_end(subject, meant))
-        else:
-            self._conclude(meant)
-
-    async def _believe_end(self, subject: Subject, meant: Report | Finding) -> None:
-        with contextlib.suppress(DriverError, TimeoutError):
-            async with asyncio.timeout(_LOOK_SECONDS):
-                now = questions.connection_of(await self.channel.ask("live()"))
-                if now.blocked is None if subject is Subject.END else now.is_up:
-                    log.info("The page showed %s, and its session is still open", subject.value)
-                    self._log_out_said = None if subject is Subject.LOG_OUT else self._log_out_said
-                    return
-        if subject is Subject.CODE and self._log_out_said is not None:
-            self.end(logged_out(self._log_out_said))  # it announced this, and now asks for a scan
-        elif subject is Subject.CODE and self._after_log_out is not None:
-            self.end(self._after_log_out)
-        else:
-            if subject is Subject.CODE and self._had_session:
-                log.warning("A page asks for a scan though its profile held a session (pid %d)", self.pid)
-            self._conclude(meant)
-
-    def _conclude(self, meant: Report | Finding) -> None:
+        if subject is Subject.CODE and (ended := self._log_outs.at_scan()) is not None:
+            self.end(ended)
+            return
+        if subject is Subject.CODE and self._had_session:
+            log.warning("A page asks for a scan though its profile held a session (pid %d)", self.pid)
         for each in self._reader.believed(meant):
             self._find(each) if isinstance(each, Finding) else self._tell(each)
+
+    def _disbelieve(self, subject: Subject) -> None:
+        if subject is Subject.LOG_OUT:
+            self._log_outs.unsay()
 
     def _tell(self, report: Report) -> None:
         if self._silent:
             return
         if isinstance(report, Ready):
-            self._linked, self._log_out_said = True, None  # whatever it spoke of, its session is open
+            self._linked, self._partial_told = True, report.partial
+            self._log_outs.unsay()
         if isinstance(report, Code):
             self._is_stored = False
         if isinstance(report, Ended):
@@ -234,42 +227,36 @@ class ChromiumSession:
         self._begin_reading()
         self._tell(Reloaded())
 
+    async def words(self) -> str:
+        """Return what the page says most prominently."""
+        return await questions.headline(self.channel.ask)
+
     def log_out_address(self, code: str) -> None:
         """Believe it at once if the page announced it or we requested it; otherwise once the page asks for a scan."""
-        ended = logged_out(self._log_out_said or "", code)
-        if self._log_out_said is not None or self._logging_out:
+        if (ended := self._log_outs.go_to_address(code)) is not None:
             self.end(ended)
         else:
-            self._after_log_out = ended
             self.renew()
 
     def _begin_reading(self) -> None:
         self._debouncer.clear()
         if self._readying is not None:
             self._readying.cancel()
+            self._readying = None
+        self._partial_told = None
         # Whatever the page was before, a session was open: a code would be significant now.
-        self._reader = PageReader(takeover=False, had_session=True, account=self._opening.account)
-
-    def _look_after_log_out(self, message: Any) -> None:
-        """Believe the log-out address only if the document there asks for a scan: an open session makes it void."""
-        shows = at_log_out(message)
-        if shows is not None:
-            self._debouncer.update(Subject.LOG_OUT, self._after_log_out if shows.asks_for_scan else None, ENDS_AFTER)
-            self._after_log_out = None if shows.open else self._after_log_out
+        self._reader = PageReader(takeover=self._reader.takes_over, had_session=True, account=self._opening.account)
 
     # --- stages -------------------------------------------------------------------------------------------------------
 
     async def _take_over(self) -> None:
-        try:
-            async with asyncio.timeout(_ANSWER_SECONDS):
-                if await self.channel.ask("takeOver()"):
-                    return
-            detail = "this page offers no way to take the session back"
-        except DriverError as error:
-            detail = error.detail
-        except TimeoutError:
-            detail = "the page did not answer when the session was to be taken back"
-        self.end(Ended(Reason.CONFLICT, detail))
+        reader = self._reader
+        refused = await questions.take_over(self._ask_page)
+        if refused == "":
+            await asyncio.sleep(_TAKEN_SECONDS)
+            refused = "it was to be taken back here, and is still open elsewhere" if reader.is_not_given_back else ""
+        if refused and reader is self._reader:
+            self.end(Ended(Reason.CONFLICT, refused))
 
     async def _ask_for_second_sign(self, reader: PageReader) -> None:
         """Let the server answer if the page gives one sign only; if it cannot be queried, the one sign is enough."""
@@ -305,7 +292,20 @@ class ChromiumSession:
         if latest is not None and latest.connection.is_up is False:
             self._reader.not_ready()
             return
-        self._tell(Ready(self._reader.number, partial=latest.partial if latest is not None else ""))
+        self._tell(Ready(self._reader.number, partial=self._partial))
+
+    @property
+    def _partial(self) -> str:
+        """What cannot be watched of the page now."""
+        latest = self._reader.latest
+        return (latest.partial if latest is not None else "") or self._query.partial
+
+    def _tell_partial(self) -> None:
+        """Report that all can be watched, as modules came later than the chats, or that its server cannot be asked."""
+        latest, partial = self._reader.latest, self._partial
+        is_news = self._partial_told is not None and partial != self._partial_told
+        if is_news and partial in {"", self._query.partial} and latest is not None and latest.is_ready:
+            self._tell(Ready(self._reader.number, partial=partial))
 
     async def _leave(self) -> None:
         """Navigate away on purpose: what the page says on its way out is ignored."""
@@ -313,8 +313,8 @@ class ChromiumSession:
         await self._documents.leave()
 
     async def _return(self) -> None:
-        self._debouncer.clear()
-        self._reader = PageReader(takeover=False, had_session=True, account=self._opening.account)
+        self._readying = None  # the new document becomes ready by itself
+        self._begin_reading()
         self._deaf = False
         await self._documents.come_back()
         await remove_marker(self._evaluate)
@@ -323,6 +323,9 @@ class ChromiumSession:
         with translated("ask the page"):
             async with asyncio.timeout(_ANSWER_SECONDS):
                 return await self.channel.evaluate(function, argument)
+
+    async def _ask_page(self, call: str) -> Any:
+        return await self.channel.ask(call)  # the channel is made after what asks it
 
     # --- queries and commands -----------------------------------------------------------------------------------------
 
@@ -376,9 +379,11 @@ class ChromiumSession:
 
     async def heartbeat(self, *, ask: bool) -> bool:
         """Read the live state and, if requested, let the server answer."""
-        return await questions.heartbeat(
-            self.channel.ask, ask=ask, presence=self._presence, silent=self._reader.hears_nothing
+        answered = await questions.heartbeat(
+            self.channel.ask, self._query, ask=ask, presence=self._presence, silent=self._reader.hears_nothing
         )
+        self._tell_partial()
+        return answered
 
     async def usage(self) -> Usage:
         """Measure the browser including all its processes."""
@@ -386,7 +391,7 @@ class ChromiumSession:
 
     async def log_out(self, number: str | None = None) -> None:
         """Remove this linked device from the account; returns once the page has confirmed it."""
-        self._logging_out = True
+        self._log_outs.requested = True
         try:
             async with asyncio.timeout(_LOG_OUT_SECONDS):
                 await questions.log_out(self.channel.ask, number)

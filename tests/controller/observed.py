@@ -18,5 +18,9 @@ class Observed:
         return [each.alert for each in self.told if isinstance(each, Transition) and each.alert is not None]
 
     @property
+    def overs(self) -> list[Reason]:
+        return [reason for each in self.told if isinstance(each, Transition) for reason in each.over]
+
+    @property
     def codes(self) -> list[str]:
         return [each.code.text for each in self.told if isinstance(each, CodeShown)]

@@ -19,6 +19,7 @@ from controller.accounts.reports import PageView, Report
 from controller.chromium import session as session_module
 from controller.chromium.page import documents as documents_module
 from controller.chromium.page.documents import Timing
+from controller.chromium.page.questions import OwnQuery
 from controller.chromium.session import ChromiumSession
 from controller.driver import DriverError, Opening
 from controller.launch_slots import LaunchSlots
@@ -58,7 +59,12 @@ class Page:
             "startup": False,
         } | shown
         self.answers: bool | None = True
-        self.logs_out = True
+        self.logs_out: bool | str = True
+        """"by a reload": it says nothing, and asks for a scan at its usual address."""
+        self.frozen = False
+        """Whether its scripts stand still, as those of a starved page do."""
+        self.lets_go = True
+        """Whether the other browser lets go of the session when it is taken back."""
         self.dismisses = True
         self.told: dict[str, Any] | None = None
         self.seen_at: dict[str, float] = {}
@@ -78,7 +84,7 @@ class Page:
     def look(self) -> None:
         """Send a snapshot if anything has changed."""
         told = self.snapshot()
-        if self.session.page is self and told != self.told:
+        if self.session.page is self and not self.frozen and told != self.told:
             self.told = told
             self.session.receive(told)
             for seconds in CHECKS:
@@ -100,6 +106,8 @@ class Page:
 
     async def ask(self, call: str) -> Any:  # noqa: C901 - one case for each question
         """Answer a question as surfaces.js does."""
+        while self.frozen:  # noqa: ASYNC110 - a test thaws it
+            await asyncio.sleep(0.1)
         name = call.partition("(")[0]
         dialog = self.shown["dialog"] if isinstance(self.shown["dialog"], dict) else {}
         match name:
@@ -122,6 +130,8 @@ class Page:
             case "logOut":
                 return self._log_out(call)
             case "takeOver":
+                if not self.lets_go:
+                    return True
                 self.show(**LOADING)
                 asyncio.get_running_loop().call_later(1.0, lambda: self.show(**UP))
                 return True
@@ -130,13 +140,15 @@ class Page:
     def _log_out(self, call: str) -> Any:
         if call != f'logOut("{self.shown["me"]}")':
             return "another"
-        if self.logs_out:
+        if self.logs_out == "by a reload":
+            self.session.navigate("", SCAN | {"code": code()})
+        elif self.logs_out:
             self.say("logged out", reason="user_initiated")
             self.session.navigate("?post_logout=1&logout_reason=0", SCAN)
         return True
 
 
-class _Emitter:
+class Emitter:
     def __init__(self) -> None:
         self.listeners: dict[str, Callable[[Any], None]] = {}
 
@@ -153,9 +165,9 @@ class PretendSession(ChromiumSession):
     def __init__(self, driver: "PretendDriver", opening: Opening, report: Callable[[Report], None]) -> None:
         self.driver = driver
         self.page: Page | None = None
-        self._cdp = _Emitter()
+        self._cdp = Emitter()
         parts: Any = SimpleNamespace(
-            page_cdp=self._cdp, browser_cdp=self._cdp, context=_Emitter(),
+            page_cdp=self._cdp, browser_cdp=self._cdp, context=Emitter(),
             page=SimpleNamespace(goto=self._goto, on=lambda *_: None),
             process=SimpleNamespace(is_alive=lambda: True, is_stopped=lambda: False, pid=1),
             node=SimpleNamespace(is_alive=lambda: True, is_stopped=lambda: False, is_ending=lambda: False, pid=2),
@@ -163,7 +175,7 @@ class PretendSession(ChromiumSession):
         )  # fmt: skip
         super().__init__(
             parts, opening=opening, page_url=URL, presence=False, timing=Timing(load=30.0, settle=30.0, close=10.0),
-            had_session=driver.has_linked, report=report, released=lambda: None,
+            had_session=driver.has_linked, query=driver.query, report=report, released=lambda: None,
         )  # fmt: skip
         self.channel = SimpleNamespace(ask=self._ask, evaluate=self._answer, close=lambda: None)  # type: ignore[assignment]
         self._silent = False
@@ -215,6 +227,7 @@ class PretendDriver:
     def __init__(self) -> None:
         self.loads = 1.0
         self.has_linked = True
+        self.query = OwnQuery()
         self.first: Callable[[PretendSession], dict[str, Any]] = lambda _: LOADING | {"me": OURS[1:]}
         self.on_page: Callable[[Page], None] = lambda _: None
         self.sessions: list[PretendSession] = []

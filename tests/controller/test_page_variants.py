@@ -17,7 +17,18 @@ from controller.accounts.policy import Dialogs
 from controller.accounts.reasons import Reason, State
 from controller.accounts.reports import Ended
 from controller.chromium import session as session_module
-from tests.controller.pretend import LOADING, NEARLY, OURS, SCAN, STRANGER, UP, Pretend, code, without_chromium
+from tests.controller.pretend import (
+    LOADING,
+    NEARLY,
+    OURS,
+    SCAN,
+    STRANGER,
+    UP,
+    Emitter,
+    Pretend,
+    code,
+    without_chromium,
+)
 from tests.virtual_time import pass_time, run_virtual
 
 NEWS = {"words": "What's new", "known": True, "locked": False}
@@ -123,6 +134,46 @@ async def test_what_is_over_without_an_event_ends_nothing(seen):
         assert (it.connection.state, it.ends) == (State.CONNECTED, [])
 
 
+@pytest.mark.parametrize(
+    ("before", "glimpse"),
+    [
+        (UP | MINE, {"state": "CONFLICT"}),
+        (UP | MINE, {"state": "TOS_BLOCK"}),
+        (UP | MINE, SCAN | {"code": code()}),
+        (LOADING | MINE, SCAN | {"code": code()}),
+        (LOADING | MINE, {"dialog": LOCK}),
+        (LOADING, {"me": STRANGER[1:]}),
+    ],
+    ids=["conflict", "block", "code", "code of a saved session", "lock", "another number"],
+)
+@virtual
+async def test_a_glimpse_after_which_the_page_stands_still_ends_nothing(before, glimpse):
+    """A machine that is short of processors: what the page showed last may be over as soon as it goes on."""
+    async with account() as it:
+        page = await it.opened(**before)
+        await pass_time(4)
+        page.show(**glimpse)
+        page.frozen = True
+        await pass_time(12)
+        page.show(silently=True, code=None, dialog=None, **UP, **MINE)
+        page.frozen = False
+        await pass_time(30)
+        assert (it.connection.state, it.connection.identified, it.ends) == (State.CONNECTED, OURS, [])
+        assert len(it.driver.opened) == 1
+
+
+@virtual
+async def test_a_reload_while_the_page_is_looked_at_once_more_ends_nothing():
+    async with account() as it:
+        await it.connected()
+        it.page.show(state="CONFLICT")
+        it.page.frozen = True
+        await pass_time(4)
+        it.session.navigate("", UP | MINE)
+        await pass_time(30)
+        assert (it.connection.state, it.ends) == (State.CONNECTED, [])
+
+
 @virtual
 async def test_two_words_that_take_turns_do_not_put_it_off_for_ever():
     async with account() as it:
@@ -172,6 +223,140 @@ async def test_a_log_out_that_was_announced_and_did_not_happen_is_forgotten():
         assert it.ends == [Reason.LOGGED_OUT]
 
 
+LINKING = SCAN | {"code": code()}
+
+
+@pytest.mark.parametrize(
+    ("before", "saved"),
+    [
+        ([LINKING], False),
+        ([LINKING, {"state": "PAIRING", "code": None}], False),
+        ([LOADING | MINE], True),
+        ([LOADING | MINE | {"percent": 40}], True),
+        ([LOADING | MINE | {"dialog": NEWS}], True),
+        ([LOADING | MINE, "passkey"], True),
+        ([LOADING | MINE, "passkey", "passkey answered"], True),
+    ],
+    ids=["awaiting scan", "pairing", "launching", "syncing", "dialog", "passkey", "passkey answered"],
+)
+@virtual
+async def test_a_reload_in_the_middle_of_any_stage_is_the_page_s_own_business(before, saved):
+    async with account() as it:
+        it.driver.has_linked = saved
+        page = await it.opened(**before[0])
+        await pass_time(2)
+        for event in before[1:]:
+            page.say(event) if isinstance(event, str) else page.show(**event)
+            await pass_time(2)
+        it.session.navigate("", LINKING if before == [LINKING] else LOADING | MINE)
+        await pass_time(6)
+        if before == [LINKING]:
+            assert it.connection.phase is Stage.AWAITING_SCAN, "the code is shown again"
+            it.page.show(state="PAIRING", code=None)
+        it.page.show(**UP, **MINE)
+        await pass_time(10)
+        assert (it.connection.state, it.ends) == (State.CONNECTED, [])
+        assert len(it.driver.opened) == 1
+        assert set(it.alerts) <= {Reason.PASSKEY, Reason.DIALOG}
+
+
+@virtual
+async def test_a_reload_while_a_link_is_made_durable_makes_the_wait_begin_anew(monkeypatch):
+    done: list[float] = []
+
+    async def slow(*_: object) -> bool:
+        await asyncio.sleep(6)
+        done.append(asyncio.get_running_loop().time())
+        return True
+
+    monkeypatch.setattr(session_module, "until_durable", slow)
+    async with account() as it:
+        it.driver.has_linked = False
+        page = await it.opened(**LINKING)
+        page.show(state="PAIRING", code=None)
+        page.show(**UP, **MINE)
+        await pass_time(5)
+        it.session.navigate("", UP | MINE)
+        await pass_time(4)
+        assert (it.connection.state, done) == (State.CONNECTING, [])
+        await pass_time(10)
+        assert (it.connection.state, len(done), it.ends) == (State.CONNECTED, 1, [])
+
+
+@virtual
+async def test_use_here_outlives_the_page_s_own_reload():
+    async with account() as it:
+        it.driver.first = lambda _: LOADING | MINE
+        await it.manager.start(takeover=True)
+        await pass_time(3)
+        it.session.navigate("", LOADING | MINE)
+        await pass_time(3)
+        it.page.show(state="CONFLICT")
+        await pass_time(10)
+        assert (it.connection.state, it.ends, it.alerts) == (State.CONNECTED, [], [])
+
+
+@virtual
+async def test_use_here_where_the_other_browser_does_not_let_go_is_told_as_that():
+    async with account() as it:
+        it.driver.on_page = lambda page: setattr(page, "lets_go", False)
+        it.driver.first = lambda _: LOADING | MINE | {"state": "CONFLICT"}
+        await it.manager.start(takeover=True)
+        await pass_time(25)
+        assert (it.ends, it.alerts) == ([Reason.CONFLICT], [Reason.CONFLICT])
+        assert "still open elsewhere" in it.moves[-1].detail
+
+
+@virtual
+async def test_use_here_during_an_attempt_takes_over_without_an_alert():
+    async with account() as it:
+        page = await it.opened(**LOADING, **MINE)
+        assert not await it.manager.start(takeover=True)
+        it.driver.first = lambda _: LOADING | MINE | {"state": "CONFLICT"}
+        page.show(state="CONFLICT")
+        await pass_time(20)
+        assert (it.connection.state, it.alerts) == (State.CONNECTED, [])
+        assert [each.takeover for each in it.driver.opened] == [False, True]
+
+
+@pytest.mark.parametrize(
+    ("status", "reason", "detail"),
+    [
+        (200, Reason.PAGE_UNKNOWN, "it says “Sign in to the guest network”: the page is none that we know"),
+        (503, Reason.LAUNCH_FAILED, "the page answered HTTP 503"),
+        ("?", Reason.PAGE_UNKNOWN, "it says “Sign in to the guest network”: the page is none that we know"),
+    ],
+)
+@virtual
+async def test_a_reload_to_what_is_not_known_is_told_with_what_it_says(status, reason, detail):
+    async with account() as it:
+        await it.connected()
+
+        async def answer(*_: object) -> dict[str, Any]:
+            return {"result": {"value": status}}
+
+        it.session._cdp.send = answer
+        it.session.navigate("", {"dialog": {"words": "Sign in to the guest network", "known": False, "locked": False}})
+        await pass_time(45)
+        ended = next(each for each in it.moves if each.state is State.ERROR)
+        assert (ended.reason, ended.detail) == (reason, detail)
+
+
+@virtual
+async def test_a_fresh_load_that_a_starved_browser_cannot_prepare_is_a_load_all_the_same(monkeypatch):
+    async def hang(*_: object) -> None:
+        await asyncio.sleep(3600)
+
+    async with account() as it:
+        await it.opened(**LOADING, **MINE)
+        monkeypatch.setattr(Emitter, "send", hang)
+        it.driver.first = lambda _: UP | MINE
+        it.session.end(Ended(Reason.LAUNCH_FAILED, "it did not start"))
+        await pass_time(15)
+        assert it.driver.opened[-1].fresh
+        assert it.connection.state is State.CONNECTED
+
+
 # --- K2: the connection -----------------------------------------------------------------------------------------------
 
 
@@ -212,6 +397,27 @@ async def test_a_silent_socket_whose_server_cannot_be_asked_is_stale():
         assert it.ends == [], "that is no proof of a loss"
         await pass_time(165)
         assert it.ends == [Reason.STALE], "what cannot be asked is not an answer"
+
+
+@virtual
+async def test_a_question_that_is_never_answered_does_not_end_a_live_connection_again_and_again():
+    """A build that asks in another way, or a hidden address that nobody is found by: its socket is alive."""
+    async with account() as it:
+        it.driver.on_page = lambda page: setattr(page, "answers", False)
+        await it.connected()
+        await pass_time(3600)
+        assert (it.connection.state, it.ends) == (State.CONNECTED, [Reason.STALE])
+        assert it.alerts == [Reason.WATCHED_IN_PART], "that is told, silently"
+        assert "does not answer questions" in it.connection.partial
+        it.page.show(silent=True)
+        await pass_time(80)
+        assert it.ends == [Reason.STALE, Reason.CONNECTION_LOST], "silence on the socket is another matter"
+        it.driver.on_page = lambda _: None
+        await pass_time(20)
+        it.page.answers = True
+        await pass_time(400)
+        assert (it.connection.state, it.connection.partial) == (State.CONNECTED, "")
+        assert it.overs == [Reason.WATCHED_IN_PART]
 
 
 # --- K3, K4: whose account --------------------------------------------------------------------------------------------
@@ -263,6 +469,16 @@ async def test_a_page_that_tells_two_numbers_in_turn_is_asked_about_once():
         assert it.connection.unconfirmed is None
 
 
+@virtual
+async def test_a_stranger_that_is_logged_out_by_a_plain_reload_is_known_to_be():
+    """Neither an event nor an address tells of it; but the page asks for a scan, as we asked it to."""
+    async with account() as it:
+        it.driver.on_page = lambda page: setattr(page, "logs_out", "by a reload")
+        await it.opened(**UP, me=STRANGER[1:])
+        await pass_time(15)
+        assert it.ends == [Reason.WRONG_NUMBER]
+
+
 # --- K5, K6: progress and readiness -----------------------------------------------------------------------------------
 
 
@@ -281,6 +497,20 @@ async def test_a_history_that_only_its_bar_shows_is_waited_for():
         page.show(percent=None, startup=False, chats=True)
         await pass_time(10)
         assert (it.connection.state, it.ends) == (State.CONNECTED, [])
+
+
+@virtual
+async def test_modules_that_come_later_than_the_chats_are_watched_in_full():
+    async with account() as it:
+        page = await it.opened(state=None, stream=None, mode=None, info=None, synced=None, chats=True)
+        page.answers = None
+        await pass_time(10)
+        assert (it.connection.partial, it.alerts) == ("by its chat list only", [Reason.WATCHED_IN_PART])
+        page.answers = True
+        page.show(**UP, **MINE)
+        await pass_time(5)
+        assert (it.connection.state, it.connection.partial, it.connection.identified) == (State.CONNECTED, "", OURS)
+        assert it.overs == [Reason.WATCHED_IN_PART]
 
 
 @virtual
@@ -386,6 +616,51 @@ async def test_a_passkey_over_a_connection_is_not_over_while_the_server_is_silen
         it.page.say("passkey answered")
         await pass_time(1)
         assert it.connection.state is State.CONNECTED
+
+
+@virtual
+async def test_a_passkey_after_which_the_page_does_not_change_is_over_once_its_server_answers():
+    """The browser refuses the request at once, and the page goes on as if nothing had been."""
+    async with account() as it:
+        await it.connected()
+        it.page.answers = False
+        it.page.say("passkey")
+        await pass_time(60)
+        assert it.connection.phase is Stage.PASSKEY
+        it.page.answers = True
+        await pass_time(20)
+        assert (it.connection.state, it.ends, it.alerts) == (State.CONNECTED, [], [Reason.PASSKEY])
+
+
+@pytest.mark.parametrize("answered", [True, False])
+@virtual
+async def test_a_passkey_while_a_link_is_made_durable_and_nothing_else_changes(monkeypatch, answered):
+    running: list[int] = []
+    most = 0
+
+    async def slow(*_: object) -> bool:
+        nonlocal most
+        running.append(1)
+        most = max(most, len(running))
+        await asyncio.sleep(6)
+        running.pop()
+        return True
+
+    monkeypatch.setattr(session_module, "until_durable", slow)
+    async with account() as it:
+        it.driver.has_linked = False
+        page = await it.opened(**SCAN, code=code())
+        page.show(state="PAIRING", code=None)
+        page.show(**UP, **MINE)
+        await pass_time(1)
+        page.say("passkey")
+        await pass_time(1)
+        assert it.connection.phase is Stage.PASSKEY
+        if answered:
+            page.say("passkey answered")
+        await pass_time(25)
+        assert (it.connection.state, it.ends) == (State.CONNECTED, [])
+        assert most == 1, "two such waits would take each other's marker away"
 
 
 @virtual

@@ -27,6 +27,8 @@ log = logging.getLogger(__name__)
 _CLIENT_ERROR = 400
 _CACHES_SECONDS = 5.0
 _LEAVE_SECONDS = 5.0
+_STATUS_SECONDS = 3.0
+_STATUS = "performance.getEntriesByType('navigation')[0]?.responseStatus"
 _HOST = re.compile(r"(?!.*\d{7})[a-z0-9.-]{1,60}")
 """A host name that is safe to show: one with a long number could identify somebody."""
 _NOWHERE = "http://127.0.0.1:9/"
@@ -54,6 +56,9 @@ class Owner(Protocol):
 
     def renew(self) -> None:
         """Start over: the same session has a new document."""
+
+    async def words(self) -> str:
+        """Return what the page says most prominently, for people; "" if it cannot be read in time."""
 
     def log_out_address(self, code: str) -> None:
         """Handle a navigation to the log-out address, with WhatsApp's code for the reason, "" for none."""
@@ -89,7 +94,10 @@ class Documents:
     async def load(self, *, fresh: bool) -> None:
         """Load the first document and wait until it is recognised; the owner is notified of the outcome."""
         if fresh:
-            await self._bypass_what_is_kept()
+            try:
+                await self._bypass_what_is_kept()
+            except DriverError as error:  # a starved browser: what is kept may do, and the next launch is fresh again
+                log.warning("A page is loaded with what is kept of it: %s", error)
         try:
             await self._go()
         except DriverError as error:
@@ -106,15 +114,29 @@ class Documents:
             async with asyncio.timeout(seconds):
                 await recognised.wait()
         except TimeoutError:
-            picture = await take_picture(self._page)
-            if not recognised.is_set():
-                self._owner.end(Ended(Reason.PAGE_UNKNOWN, self._unknown(), picture=picture))
+            status, words, picture = await asyncio.gather(self._status(), self._owner.words(), take_picture(self._page))
+            if recognised.is_set():
+                return
+            if status >= _CLIENT_ERROR:
+                self._owner.end(Ended(Reason.LAUNCH_FAILED, f"the page answered HTTP {status}", picture=picture))
+            else:
+                self._owner.end(Ended(Reason.PAGE_UNKNOWN, self._unknown(words), picture=picture))
 
-    def _unknown(self) -> str:
+    def _unknown(self, words: str) -> str:
         known = _address(self._url)
+        says = f"it says “{words}”: " if words else ""
         if self._shown is None or _origin(self._shown) == _origin(known):
-            return "the page is none that we know"
-        return f"the page is none that we know: {known.hostname} led to {_host(self._shown)}"
+            return f"{says}the page is none that we know"
+        return f"{says}the page is none that we know: {known.hostname} led to {_host(self._shown)}"
+
+    async def _status(self) -> int:
+        """Return the HTTP status of the document that is shown, which may have loaded by itself; 0 if unknown."""
+        answer: dict[str, Any] = {}
+        with contextlib.suppress(DriverError), translated("ask the page"):
+            async with asyncio.timeout(_STATUS_SECONDS):
+                answer = await self._cdp.send("Runtime.evaluate", {"expression": _STATUS, "returnByValue": True})
+        status = answer.get("result", {}).get("value")
+        return status if isinstance(status, int) else 0
 
     async def _go(self) -> None:
         doing = "load the page"
@@ -177,7 +199,8 @@ class Documents:
                     await self._page.goto(_NOWHERE)
 
     async def come_back(self) -> None:
-        """Load the page again after `leave`. Raises DriverError."""
+        """Load the page again after `leave`; it has to be recognised like any other. Raises DriverError."""
+        self._new_document()
         try:
             await self._go()
         finally:

@@ -104,10 +104,9 @@ async def _seen_on_disk(folder: Path, nonce: str, seconds: float) -> bool:
 def _is_stored(folder: Path, text: bytes) -> bool:
     """Look for a marker or an origin where this and later builds store localStorage: a LevelDB log or a SQLite file."""
     for place in ("Local Storage", "WebStorage"):
-        for path in (folder / place).rglob("*"):
-            try:
-                if path.is_file() and text in path.read_bytes():
-                    return True
-            except OSError:
-                continue  # compacted meanwhile: the next scan finds its successor
+        try:
+            if any(text in path.read_bytes() for path in (folder / place).rglob("*") if path.is_file()):
+                return True
+        except OSError:
+            continue  # a file or folder was compacted meanwhile: the next scan finds its successor
     return False

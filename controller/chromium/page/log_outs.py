@@ -35,3 +35,47 @@ def at_log_out(message: Any) -> AtLogOut | None:
         return None
     whose = snapshot.number is not None or snapshot.shows_chats
     return AtLogOut(snapshot.connection.is_up is True and whose, snapshot.asks_for_scan)
+
+
+class LogOuts:
+    """What one session knows of a log-out. requested: we asked for one."""
+
+    def __init__(self) -> None:
+        self.requested = False
+        self._said: str | None = None
+        self._at_address: Ended | None = None
+
+    def say(self, code: str) -> Ended:
+        """Note that the page announces one. Returns what that is if it stands."""
+        self._said = code
+        return logged_out(code)
+
+    def unsay(self) -> None:
+        """Forget what the page announced: its session is open."""
+        self._said = None
+
+    def go_to_address(self, code: str) -> Ended | None:
+        """Return the end if the page announced it or we requested it; otherwise it may be one (`look`)."""
+        ended = logged_out(self._said or "", code)
+        if self._said is not None or self.requested:
+            return ended
+        self._at_address = ended
+        return None
+
+    def look(self, message: Any) -> tuple[Ended | None] | None:
+        """Interpret a message of a document at the log-out address: the end, if it stands, where it asks for a scan.
+
+        An open session makes the address void. None: nothing is known anew.
+        """
+        shows = at_log_out(message) if self._at_address is not None else None
+        if shows is None:
+            return None
+        ended = self._at_address if shows.asks_for_scan else None
+        self._at_address = None if shows.open else self._at_address
+        return (ended,)
+
+    def at_scan(self) -> Ended | None:
+        """Return the end if a page that asks for a scan shows that a log-out happened."""
+        if self._said is not None or self.requested:
+            return logged_out(self._said or "")
+        return self._at_address

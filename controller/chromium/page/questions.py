@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import json
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from typing import Any
 
 from controller.accounts.reasons import Reason
@@ -17,11 +18,55 @@ from controller.driver import DriverError
 
 _SECONDS = 3.0
 _LOOK_SECONDS = 0.2
+_TAKE_OVER_SECONDS = 10.0
 SERVER_SECONDS = 5.0
 """Half a probe's deadline: two unanswered queries, one health check apart, are known within 75 s of the silence."""
 
+CANNOT_ASK = "its server does not answer questions about its own number"
+"""What cannot be watched where `OwnQuery.proves_nothing`, for people."""
+
 Ask = Callable[[str], Awaitable[Any]]
 """Calls one of the functions of surfaces.js. Raises DriverError."""
+
+_ENOUGH = 2
+
+
+@dataclass(slots=True)
+class OwnQuery:
+    """What came of asking about our own number in one account's browsers, up to the one that is open.
+
+    unanswered: how often in this browser, while something came over its socket. If a whole browser saw no answer, the
+    next one takes the question for one that this build, or this account's hidden address, has no answer to: its silence
+    proves nothing then, until an answer comes.
+    """
+
+    unanswered: int = 0
+    answered: bool = False
+    proves_nothing: bool = False
+    is_certain: bool = False
+    """That it proves nothing has shown in a further browser."""
+
+    def begin(self) -> None:
+        """Begin with another browser."""
+        if not self.answered and self.unanswered >= _ENOUGH:
+            self.proves_nothing = True
+        self.unanswered, self.answered = 0, False
+
+    @property
+    def partial(self) -> str:
+        """What cannot be watched, for people."""
+        return CANNOT_ASK if self.is_certain else ""
+
+    async def ask(self, ask_page: Ask, *, silent: bool) -> bool:
+        """Ask, and return whether the server is known to be alive. Raises DriverError; may never return."""
+        self.unanswered += not silent
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(SERVER_SECONDS if self.proves_nothing else None):
+                if await ask_page("serverAnswers()") is True:
+                    self.answered, self.proves_nothing, self.is_certain = True, False, False
+                    return True
+        self.is_certain = self.proves_nothing
+        return self.proves_nothing and not silent
 
 
 def connection_of(live: Any) -> Connection:
@@ -61,11 +106,12 @@ async def health_of_silent(ask_page: Ask, answered: Callable[[], None]) -> Healt
     return Health()
 
 
-async def heartbeat(ask_page: Ask, *, ask: bool, presence: bool, silent: bool = False) -> bool:
+async def heartbeat(ask_page: Ask, query: OwnQuery, *, ask: bool, presence: bool, silent: bool = False) -> bool:
     """Return whether the server is known to have answered.
 
-    With `ask`, query our own address; if the page offers no such query, a socket in the connected state counts (the
-    page pings its server itself), unless it is silent. presence: also announce that we are online.
+    With `ask`, query our own address; if the page offers no such query, or one that proves nothing, a socket in the
+    connected state counts (the page pings its server itself), unless it is silent. presence: also announce that we are
+    online.
     """
     if presence:
         await ask_page("sendPresence()")
@@ -74,7 +120,7 @@ async def heartbeat(ask_page: Ask, *, ask: bool, presence: bool, silent: bool = 
         return False
     if not await ask_page("canAsk()"):
         return not silent
-    return ask and await ask_page("serverAnswers()") is True
+    return (ask or query.proves_nothing) and await query.ask(ask_page, silent=silent)
 
 
 async def headline(ask_page: Ask) -> str:
@@ -92,6 +138,17 @@ async def log_out(ask_page: Ask, number: str | None) -> None:
         raise DriverError(Reason.UNKNOWN, "the page does not tell any more that this account is open")
     if answer is not True:
         raise DriverError(Reason.UNKNOWN, "this page offers no way to log out")
+
+
+async def take_over(ask_page: Ask) -> str:
+    """Take the session back from elsewhere. Returns "" if the page does so, else why not, as one line for people."""
+    try:
+        async with asyncio.timeout(_TAKE_OVER_SECONDS):
+            return "" if await ask_page("takeOver()") else "this page offers no way to take the session back"
+    except DriverError as error:
+        return error.detail
+    except TimeoutError:
+        return "the page did not answer when the session was to be taken back"
 
 
 async def dismiss(ask_page: Ask) -> None:

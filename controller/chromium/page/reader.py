@@ -106,6 +106,17 @@ def kind_of(meant: Report | Finding) -> Hashable:
     return meant
 
 
+def still_shows(live: dict[str, Any], subject: Subject, meant: Report | Finding) -> bool:
+    """Return whether a page shows something still. live: its answer to "live(true)"."""
+    now = Snapshot.parse(live)
+    match meant:
+        case Identified():
+            return now.number == meant.number
+        case Dialog():
+            return now.cover is not None and now.cover.locked == meant.locked
+    return now.connection.blocked is not None if subject is Subject.END else not now.connection.is_up
+
+
 Meaning = Report | Finding | LogOutSaid | Stands
 
 
@@ -162,16 +173,20 @@ class PageReader:
             case "heard":
                 yield Heard()
             case "passkey":
-                self._needs_proof = self._needs_proof or self._linked
-                self._linked = False
-                yield PasskeyAsked()
+                yield from self._passkey(PasskeyAsked())
             case "passkey answered":
-                self._needs_proof = False
-                yield PasskeyAnswered()
-                if self.latest is not None:
-                    yield from self._readiness(self.latest)
+                yield from self._passkey(PasskeyAnswered())
             case "logged out":
                 yield LogOutSaid(log_out_code(message.get("reason")))
+
+    def _passkey(self, said: PasskeyAsked | PasskeyAnswered) -> Iterator[Meaning]:
+        """Take what the page shows already: it may change in nothing, above all where nobody can answer the request."""
+        is_asked = isinstance(said, PasskeyAsked)
+        self._needs_proof = is_asked and (self._needs_proof or self._linked)
+        self._linked = self._linked and not is_asked
+        yield said
+        if self.latest is not None and (self._needs_proof or not is_asked):
+            yield from self._readiness(self.latest)
 
     def believed(self, meant: "Report | Finding") -> Iterator[Report | Finding]:
         """Return what follows once something has persisted for long enough."""
@@ -204,6 +219,16 @@ class PageReader:
     def number(self) -> str | None:
         """The logged-in account's number, E.164, if the page has shown it."""
         return self._identified or self._authenticated or None
+
+    @property
+    def takes_over(self) -> bool:
+        """Whether a conflict is still to be answered by taking the session back."""
+        return self._takeover and not self._took_over
+
+    @property
+    def is_not_given_back(self) -> bool:
+        """Whether it is still open elsewhere, although it was taken back."""
+        return self._takeover and self._in_conflict
 
     @property
     def is_linked(self) -> bool:
