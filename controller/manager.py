@@ -61,7 +61,7 @@ from controller.accounts.model import (
 )
 from controller.accounts.notices import BuildLoaded, CodeHidden, CodeShown, Listener, Notice, Timed, Transition
 from controller.accounts.policy import Policy
-from controller.accounts.reasons import Reason, Remedy, State
+from controller.accounts.reasons import VERDICTS, Reason, Remedy, State
 from controller.accounts.remedies import is_restorable, remedies_of
 from controller.accounts.reports import Heard
 from controller.browser_run import BrowserRun, end_tasks
@@ -74,6 +74,14 @@ PERCENT_STEP = 25
 """Sync progress is published in steps of so many percent."""
 JITTER = 0.1
 """Retries wait up to this fraction longer, so that accounts lost together do not reconnect together (L2)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """How an attempt or a connection ended. detail: one line."""
+
+    reason: Reason
+    detail: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +128,10 @@ class Status:
     missing: frozenset[str] = frozenset()
     """The build of the page, and the parts it lacks."""
     flapping: bool = False
+    takes_over: bool = False
+    """Should WhatsApp say that the session is open elsewhere, it is taken back here."""
+    failure: Failure | None = None
+    """What ended the attempt or connection before this attempt."""
     place_in_line: int | None = None
     """Its position in the queue for a launch slot, from 1; None if it is not waiting for one."""
 
@@ -138,9 +150,9 @@ class Manager:
     """Keeps one account in its wanted state. Create it inside a running loop; end it with `stop`."""
 
     __slots__ = (
-        "_applicant", "_clock", "_connected_at", "_connection", "_counted", "_driver", "_heard_at", "_inbox", "_label",
-        "_listener", "_loop", "_message_at", "_owner", "_path", "_policy", "_run", "_since", "_slots", "_stopped",
-        "_tasks", "_timers", "_vacant", "_wake",
+        "_applicant", "_clock", "_connected_at", "_connection", "_counted", "_driver", "_failure", "_heard_at",
+        "_inbox", "_label", "_listener", "_loop", "_message_at", "_owner", "_path", "_policy", "_run", "_since",
+        "_slots", "_stopped", "_tasks", "_timers", "_vacant", "_wake",
     )  # fmt: skip
 
     def __init__(
@@ -171,6 +183,7 @@ class Manager:
         self._path: tuple[State, ...] = (State.IDLE,)
         self._since = clock()
         self._connected_at: float | None = None
+        self._failure: Failure | None = None
         self._heard_at: float | None = None
         self._message_at: float | None = None
         self._owner = self._loop.create_task(self._run_inbox(), name=f"manager {self._label}")
@@ -282,6 +295,8 @@ class Manager:
             build=connection.build,
             missing=connection.missing,
             flapping=connection.flapping,
+            failure=self._failure if connection.state is State.CONNECTING else None,
+            takes_over=connection.take_over or connection.takes_over,
             place_in_line=self._slots.place(self._applicant) if connection.stage is Stage.QUEUED else None,
         )
 
@@ -331,7 +346,9 @@ class Manager:
         before = self._connection
         connection, effects = advance(before, event, self._policy)
         if isinstance(event, Boot):
-            before = replace(before, state=event.state, reason=event.reason)  # as it was stored
+            before = replace(  # as it was stored
+                before, state=event.state, reason=event.reason, cause=event.cause, detail=event.detail
+            )
         self._set(before, connection, effects, is_boot=isinstance(event, Boot))
         for effect in effects:
             self._perform(effect)
@@ -346,6 +363,7 @@ class Manager:
         if connection.state is not before.state:
             self._since = self._clock()
             self._connected_at = self._loop.time() if connection.state is State.CONNECTED else None
+            self._note_failure(before if is_boot else connection)
         alerts = [effect for effect in effects if isinstance(effect, Alert)]
         over = tuple(effect.reason for effect in effects if isinstance(effect, AlertOver))
         if (connection.phase, connection.reason) != (before.phase, before.reason):
@@ -356,6 +374,15 @@ class Manager:
             self._notify(self._transition(before, effects, alerts[0] if alerts else None, over))
             for alert in alerts[1:]:
                 self._notify(self._transition(connection, (), alert, ()))
+
+    def _note_failure(self, connection: Connection) -> None:
+        """Remember why no attempt is under way, for the time in which the next one is."""
+        if connection.state is State.CONNECTING:
+            return
+        reason = connection.cause or connection.reason
+        self._failure = None
+        if reason is not None and reason in VERDICTS:
+            self._failure = Failure(reason, connection.detail)
 
     def _log_change(self, before: Connection, connection: Connection, effects: tuple[Effect, ...]) -> None:
         if connection.state is before.state and connection.reason is before.reason:

@@ -25,6 +25,8 @@ class Note(Enum):
     CODE_IS_THERE_PRIVATELY = auto()
     """The code that they ask for is shown to them already, in another chat."""
     UNDER_WAY_ALREADY = auto()
+    TAKES_OVER = auto()
+    """"Use here" was pressed during an attempt."""
     CONNECTED_ALREADY = auto()
     PAUSED_ALREADY = auto()
 
@@ -37,6 +39,7 @@ def words(note: Note, status: Status) -> str:
     connecting = status.state is State.CONNECTING
     comes = connecting and status.stage in _BEFORE_CODES
     shown = connecting and status.stage is Stage.AWAITING_SCAN
+    goes_on = connecting and display_state(status) is DisplayState.CONNECTING
     match note:
         case Note.CODE_COMES if comes:
             return "The code comes to you in a moment. Keep the account’s phone at hand."
@@ -46,8 +49,10 @@ def words(note: Note, status: Status) -> str:
             return "Its code is in this chat already."
         case Note.CODE_IS_THERE_PRIVATELY if shown:
             return "🔒 A code is not for a group: you have it privately already."
-        case Note.UNDER_WAY_ALREADY if connecting and display_state(status) is DisplayState.CONNECTING:
+        case Note.UNDER_WAY_ALREADY if goes_on:
             return "It was on its way already."
+        case Note.TAKES_OVER if goes_on and status.takes_over:
+            return "It was on its way already. If it is still open elsewhere, it is taken back here."
         case Note.CONNECTED_ALREADY if status.is_connected:
             asks = display_state(status) is DisplayState.NEEDS_YOU
             return "It was connected already." if asks else "It was connected already: nothing to do."

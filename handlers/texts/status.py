@@ -70,8 +70,10 @@ def detail(
     rows = [f"{ICONS[stands]} {title_and_number(account)}", f"<b>{stands}</b> {_since(status, now)}"]
     if status.state is State.CONNECTING:
         rows.append(f"Now: {_stage(status)}")
+        if status.failure is not None:
+            rows.append(f"Before that: {WHY[status.failure.reason]}{_detailed(status.failure.detail)}")
     elif status.reason is not None and not (status.is_connected and stands is DisplayState.NEEDS_YOU):
-        rows.append(f"Why: {_why(status)}")
+        rows.append(f"Why: {_why(status, in_full=True)}")
     if status.is_connected and _age(status, now) - status.uptime > _AGREES:  # it lasts from before a restart
         rows.append(f"Its browser has been connected for {span(status.uptime)}")
     rows.append(f"Attempts: {status.reconnect_attempts} · errors: {status.error_count}")
@@ -247,15 +249,23 @@ def _stage(status: Status) -> str:
     return STAGES[status.stage]
 
 
-def _why(status: Status) -> str:
+def _why(status: Status, *, in_full: bool = False) -> str:
     assert status.reason is not None
     if is_due(status):
         return CLOSING_FIRST
     cause = status.cause or status.reason
     words = WHY[status.reason] + (f" ({WHY[cause]})" if cause is not status.reason else "")
-    if status.detail and cause in {Reason.LAUNCH_FAILED, Reason.UNRESPONSIVE, Reason.WRONG_NUMBER, Reason.UNKNOWN}:
-        words += f" – {escape(clip(status.detail, 120))}"
+    if in_full or cause in _VAGUE:
+        words += _detailed(status.detail)
     return words
+
+
+_VAGUE = frozenset({Reason.LAUNCH_FAILED, Reason.UNRESPONSIVE, Reason.WRONG_NUMBER, Reason.UNKNOWN})
+"""Reasons that say little without their detail."""
+
+
+def _detailed(detail: str) -> str:
+    return f" – {escape(clip(detail, 120))}" if detail else ""
 
 
 def _next(status: Status, now: datetime) -> str:

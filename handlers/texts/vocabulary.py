@@ -62,7 +62,7 @@ WHY: dict[Reason, str] = {
     Reason.STORAGE_FULL: "its browser ran out of room, so WhatsApp logged it out",
     Reason.CONFLICT: "WhatsApp Web was opened somewhere else",
     Reason.CONFLICT_LEFT: "WhatsApp Web was opened somewhere else",
-    Reason.BANNED: "WhatsApp has blocked the account",
+    Reason.BANNED: "WhatsApp has blocked it",
     Reason.OUTDATED: "WhatsApp called its page out of date",
     Reason.WRONG_NUMBER: "a phone with another number was linked",
     Reason.WRONG_NUMBER_STAYS: "a phone with another number was linked and may still be",
@@ -203,7 +203,7 @@ ALERTS: dict[Reason, AlertWording] = {
     ),
     Reason.BANNED: AlertWording(
         "blocked by WhatsApp",
-        "Open WhatsApp on the phone to see why, and ask for a review there.",
+        "Open WhatsApp on the phone to see why, and ask for a review there. Where only an address is blocked, {proxy}.",
     ),
     Reason.WRONG_NUMBER: AlertWording(
         "a wrong phone was linked, and was logged out again",

@@ -2,7 +2,7 @@
 
 import pytest
 
-from controller.accounts.model import Stage
+from controller.accounts.model import Boot, Stage, Wanted
 from controller.accounts.notices import BuildLoaded
 from controller.accounts.policy import Policy
 from controller.accounts.reasons import Reason, Remedy, State
@@ -21,6 +21,7 @@ from controller.accounts.reports import (
     Syncing,
 )
 from controller.driver import DriverError
+from controller.manager import Failure
 from tests.controller.test_manager import NUMBER, bench, code
 from tests.virtual_time import pass_time, settle, virtual, virtual_loop
 
@@ -226,6 +227,32 @@ def test_k4_what_is_told_of_a_wrong_phone_is_so(fails):
             assert here.driver.opened[-1].set_aside is (fails is not None)
 
     run()
+
+
+@virtual
+async def test_what_ended_the_attempt_before_is_known_during_the_next():
+    async with bench() as here:
+        await here.manager.start()
+        await settle()
+        assert here.status.failure is None
+        here.session.report(Ended(Reason.DEADLINE, "launching took too long; the page shows: Update"))
+        await settle()
+        assert (here.status.detail, here.status.failure) == ("launching took too long; the page shows: Update", None)
+        await pass_time(2)
+        assert here.status.stage is Stage.LAUNCHING
+        assert here.status.failure == Failure(Reason.DEADLINE, "launching took too long; the page shows: Update")
+        here.session.report(Ready(NUMBER))
+        await settle()
+        assert here.status.failure is None
+
+
+@virtual
+async def test_what_ended_the_attempt_before_a_restart_is_known_too():
+    async with bench() as here:
+        stored = {"reason": Reason.BREAKER_OPEN, "cause": Reason.PAGE_UNKNOWN, "detail": "none that we know"}
+        here.manager.boot(Boot(Wanted.CONNECTED, linked=True, state=State.SUSPENDED, **stored))
+        await settle()
+        assert here.status.failure == Failure(Reason.PAGE_UNKNOWN, "none that we know")
 
 
 @virtual

@@ -165,6 +165,7 @@ class FakeAccounts:
             self.to_link.append(number)
         await asyncio.sleep(self.takes)
         if self.status(number).state in {State.CONNECTING, State.CONNECTED}:
+            self.statuses[number] = replace(self.statuses[number], takes_over=takeover)
             return False
         if self.closes_slowly and self.status(number).reason is Reason.SUSPENDED_BY_OPERATOR:
             self.statuses[number] = replace(self.status(number), wants_connection=True)

@@ -199,11 +199,16 @@ class AccountActions:
         finally:
             if first:
                 self._starting.pop(number, None)
-        await self._context.audit(request.user, command, number, "started" if began else "was running already")
-        self.show(request, number, self._note(request, number, began=began))
+        kept = not began and takeover and self._accounts.status(number).takes_over
+        outcome = "kept for the attempt under way" if kept else "started" if began else "was running already"
+        await self._context.audit(request.user, command, number, outcome)
+        self.show(request, number, self._note(request, number, began=began, kept=kept))
 
-    def _note(self, request: Request, number: str, *, began: bool) -> Note | None:
-        """Return the note about a start for the person. began: False if it was already running or connected."""
+    def _note(self, request: Request, number: str, *, began: bool, kept: bool) -> Note | None:
+        """Return the note about a start for the person.
+
+        began: False if it was already running or connected. kept: the takeover waits for the attempt under way.
+        """
         status, private = self._accounts.status(number), request.private
         if status.is_connected:
             return None if began else Note.CONNECTED_ALREADY
@@ -211,7 +216,9 @@ class AccountActions:
             if status.stage is Stage.AWAITING_SCAN:
                 return Note.CODE_IS_THERE if private else Note.CODE_IS_THERE_PRIVATELY
             return Note.CODE_COMES if private else Note.CODE_COMES_PRIVATELY
-        return None if began else Note.UNDER_WAY_ALREADY
+        if began:
+            return None
+        return Note.TAKES_OVER if kept else Note.UNDER_WAY_ALREADY
 
     async def _begin(self, request: Request, account: Account, *, takeover: bool, link: bool, asks: bool) -> bool:
         """Start the account. link: to link it. asks: a resulting code belongs to this person."""

@@ -5,6 +5,7 @@ from datetime import timedelta
 
 import pytest
 
+from controller.accounts.model import Stage
 from controller.accounts.notices import BuildLoaded
 from controller.accounts.reasons import Reason, Remedy, State
 from controller.driver import SavedSession
@@ -119,6 +120,19 @@ async def test_a_card_has_the_button_that_it_names_and_stays_a_card(rig: Rig):
     await until(lambda: ("start", BERLIN, True) in rig.accounts.calls, "it is taken back")
     shown = rig.client.message(ADMIN, card["message_id"])["text"]
     assert "Connecting" in shown or "Needs you" in shown
+
+
+async def test_use_here_while_it_is_on_its_way_is_kept_and_the_card_says_so(rig: Rig):
+    await rig.answer(ADMIN, "/help", "Switchboard")
+    rig.accounts.put(owner=ADMIN, linked=True)
+    rig.accounts.move(BERLIN, State.DISCONNECTED, Reason.CONFLICT)
+    card = await rig.seen(ADMIN, lambda m: "Use here takes it back" in m["text"])
+    await rig.press(card, "Use here")
+    question = await rig.seen(ADMIN, lambda m: "60 s to answer" in m["text"])
+    rig.accounts.move(BERLIN, State.CONNECTING, Reason.ASKED, stage=Stage.LAUNCHING)  # somebody has reconnected it
+    await rig.press(question, "Yes, use here")
+    await rig.seen(ADMIN, lambda m: "still open elsewhere, it is taken back here" in m["text"])
+    assert (ADMIN, "use here", BERLIN, "kept for the attempt under way") in rig.records.audited
 
 
 async def test_planned_work_goes_on_by_an_admin_s_word_alone(rig: Rig):

@@ -15,7 +15,7 @@ from controller.accounts.reasons import TRAITS, VERDICTS, Reason, Remedy, State
 from controller.accounts.remedies import is_restorable, remedies_of
 from controller.accounts.reports import Dialog
 from controller.incidents import Entry, Incident
-from controller.manager import Status
+from controller.manager import Failure, Status
 from controller.registry import Account
 from controller.troubles import TROUBLE_TRAITS, Trouble
 from handlers.alerts import alert_text
@@ -328,3 +328,15 @@ def test_a_detail_does_not_explain_with_a_connection_why_somebody_is_needed():
         here = status(connection)
         if display_state(here) is DisplayState.NEEDS_YOU:
             assert WHY[Reason.LINKED] not in status_text.detail(ACCOUNT, here, NOW)
+
+
+def test_a_detail_tells_why_an_attempt_failed_also_during_the_next():
+    why = "syncing took too long; the page shows: Update <now>"
+    shown = "it took too long – syncing took too long; the page shows: Update &lt;now&gt;"
+    failed = Connection(ACCOUNT.number, State.ERROR, None, Reason.DEADLINE, detail=why, armed=frozenset({Timer.RETRY}))
+    assert f"Why: {shown}" in status_text.detail(ACCOUNT, status(failed), NOW)
+    trying = Connection(ACCOUNT.number, State.CONNECTING, Stage.LAUNCHING, Reason.RETRY)
+    assert f"Before that: {shown}" in status_text.detail(
+        ACCOUNT, status(trying, failure=Failure(Reason.DEADLINE, why)), NOW
+    )
+    assert "Before that" not in status_text.detail(ACCOUNT, status(trying), NOW)

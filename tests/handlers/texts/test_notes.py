@@ -12,7 +12,7 @@ from handlers.texts.display_state import DisplayState, display_state
 from handlers.texts.notes import Note
 from tests.handlers.texts.test_agreement import ACCOUNT, NOW, connections, status
 
-SAYS_THAT_IT_GOES_ON = {Note.CODE_COMES, Note.UNDER_WAY_ALREADY}
+SAYS_THAT_IT_GOES_ON = {Note.CODE_COMES, Note.UNDER_WAY_ALREADY, Note.TAKES_OVER}
 
 
 def at(stage: Stage) -> Connection:
@@ -23,7 +23,7 @@ def at(stage: Stage) -> Connection:
 def test_no_note_contradicts_the_card_on_which_it_stands(note: Note):
     said = 0
     for connection in connections():
-        here = status(connection, linked=False)
+        here = status(connection, linked=False, takes_over=True)
         words = notes.words(note, here)
         if not words:
             continue
@@ -47,6 +47,11 @@ def test_a_code_comes_until_it_is_there():
     assert not notes.words(Note.CODE_COMES, status(at(Stage.AWAITING_SCAN)))
     assert notes.words(Note.CODE_IS_THERE, status(at(Stage.AWAITING_SCAN)))
     assert not notes.words(Note.CODE_IS_THERE, status(at(Stage.PAIRING)))
+
+
+def test_what_is_not_taken_back_is_not_said_to_be():
+    assert notes.words(Note.TAKES_OVER, status(at(Stage.LAUNCHING), takes_over=True))
+    assert not notes.words(Note.TAKES_OVER, status(at(Stage.LAUNCHING)))
 
 
 def test_connected_already_is_not_all_where_the_page_asks_something():
