@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from bench.figures import Figure, written
+from bench.figures import Figure, side_by_side
 
 ROW = re.compile(r"^\| (?P<what>[^|]+?) +\| (?P<measured>[^|]+?) +\|")
 
@@ -26,7 +26,5 @@ class Beside:
         """Wait for the other run; return both columns as a Markdown table."""
         out, _ = self._process.communicate()
         rows = [match for line in out.splitlines() if (match := ROW.match(line))]
-        theirs: dict[str, str] = {row["what"]: row["measured"] for row in rows}
-        lines = [f"| figure | here | {self._checkout.name} |", "|---|--:|--:|"]
-        lines += [f"| {each.what} | {written(each)} | {theirs.get(each.what, '')} |" for each in figures]
-        return "\n".join(lines)
+        theirs = {row["what"]: row["measured"] for row in rows}
+        return side_by_side(figures, self._checkout.name, theirs)

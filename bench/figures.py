@@ -1,6 +1,6 @@
 """A figure with its target, and the table of all figures. How a figure is measured is up to each bench."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 
@@ -51,6 +51,13 @@ def table(figures: Sequence[Figure]) -> str:
         if i == 1:
             cells = ["-" * widths[0], *("-" * (width - 1) + ":" for width in widths[1:])]
         lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def side_by_side(figures: Sequence[Figure], name: str, theirs: Mapping[str, str]) -> str:
+    """Return the figures as a Markdown table beside another checkout's. theirs: what → its value with its unit."""
+    lines = [f"| figure | here | {name} |", "|---|--:|--:|"]
+    lines += [f"| {each.what} | {written(each)} | {theirs.get(each.what, '')} |" for each in figures]
     return "\n".join(lines)
 
 

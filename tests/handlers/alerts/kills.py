@@ -1,21 +1,23 @@
 """kill -9 during a storm, again and again: a real process, a real SQLite file, HTTP to the stand-in.
 
-The process stores transitions with their incidents, in one transaction as the program does, and delivers. It is forked
-from a server that has loaded the modules once, so that a kill costs no second of loading.
+The process stores transitions with their incidents, in one transaction as the program does, and delivers. An older
+checkout can be killed beside this one: both begin their storms at the same moment and are killed at the same moment.
 """
 
 import asyncio
 import contextlib
-import multiprocessing
+import json
+import os
 import random
+import signal
 import sqlite3
+import sys
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from asyncio.subprocess import PIPE, Process
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
-from multiprocessing.connection import Connection
-from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
@@ -55,17 +57,13 @@ TAKEN_UNANSWERED = 0.3
 LEFT_TO_TELEGRAM = timedelta(seconds=0.2)
 UP_WITHIN = 30.0
 CAUGHT_UP_WITHIN = 120.0
+CHECKOUT = Path(__file__).parents[3]
 
 
 # --- the process that is killed ---------------------------------------------------------------------------------------
 
 
-def run(up: Connection, path: Path, url: str, token: str, seconds: float, fallback: str) -> None:
-    """Be the process. Something is sent to `up` once it serves."""
-    asyncio.run(serve(partial(up.send, "up"), path, url, token, seconds, fallback))
-
-
-async def serve(up: Callable[[], None], path: Path, url: str, token: str, seconds: float, fallback: str = "") -> None:
+async def serve(path: Path, url: str, token: str, seconds: float, fallback: str = "") -> None:
     """Make a storm for `seconds`, then deliver what is pending and end.
 
     seconds: for how long new alerts come; 0 only catches up. fallback: where what Telegram does not take goes.
@@ -101,7 +99,6 @@ async def serve(up: Callable[[], None], path: Path, url: str, token: str, second
         accounts.tell = recorder
         await service.load()
         running = asyncio.create_task(service.run())
-        up()
         await _storm(accounts, before, seconds)
         if not seconds:
             done = partial(_is_somewhere, service, recorder) if fallback else partial(_is_delivered, service, recorder)
@@ -152,6 +149,8 @@ class Toll:
     kills: int = 0
     alerts: int = 0
     lost: int = 0
+    messages: int = 0
+    """Messages that the chats have got, repetitions included."""
     uncertain: int = 0
     twice: int = 0
     unanswered: int = 0
@@ -165,39 +164,113 @@ class Toll:
     both: int = 0
     """Alerts that came by both channels: not accepted in time, and sent to the chat when it was back."""
 
+    @property
+    def unrecorded(self) -> int:
+        """Those that came twice because of a kill between their arrival and its record: a quicker one spares them."""
+        return self.twice - self.unanswered - self.after
 
-async def kill_again_and_again(folder: Path, kills: int, seed: int = 1) -> Toll:
-    """Kill the process repeatedly at random moments, let it catch up, and count."""
-    chance, toll = random.Random(seed), Toll()
-    path, killed = folder / "switchboard.sqlite", list[float]()
+
+@dataclass
+class Victim:
+    """A checkout's program, with a database and a Telegram of its own. parent: what forks it, see `kill_parent`."""
+
+    path: Path
+    telegram: TelegramStandIn
+    parent: Process
+    toll: Toll = field(default_factory=Toll)
+    killed_at: list[float] = field(default_factory=list)
+
+    async def load(self, seconds: float, fallback: str = "") -> None:
+        """Start the program, up to its storm. seconds, fallback: as for `serve`."""
+        arguments = [self.telegram.url, self.telegram.token, seconds, *([fallback] if fallback else [])]
+        await self._order("start", path=str(self.path), arguments=arguments)
+        assert await asyncio.wait_for(self._reply(), UP_WITHIN) == "ready"
+
+    async def begin(self) -> None:
+        """Let the storm begin."""
+        await self._order("begin")
+
+    async def kill(self) -> None:
+        """Kill it, and count what was under way."""
+        await self._order("kill")
+        killed_at, _ = await self._reply()
+        self.killed_at.append(killed_at)
+        self.toll.kills += 1
+        self.toll.uncertain += sum(is_under_way for _, _, is_under_way in _messages(self.path))
+
+    async def end(self) -> None:
+        """Wait until it has caught up and ended."""
+        await self._order("wait")
+        _, code = await asyncio.wait_for(self._reply(), CAUGHT_UP_WITHIN)
+        assert code == 0, f"the last run ended with {code}"
+
+    async def _order(self, do: str, **more: object) -> None:
+        assert self.parent.stdin is not None
+        self.parent.stdin.write(json.dumps({"do": do, **more}).encode() + b"\n")
+        await self.parent.stdin.drain()
+
+    async def _reply(self) -> Any:
+        assert self.parent.stdout is not None
+        while line := await self.parent.stdout.readline():
+            if line.startswith(b"> "):  # the program may print on its own
+                return json.loads(line[2:])
+        raise AssertionError("the parent of the program has ended")
+
+
+@contextlib.asynccontextmanager
+async def _victim(path: Path, checkout: Path = CHECKOUT) -> AsyncIterator[Victim]:
+    is_older = not (checkout / Path(__file__).relative_to(CHECKOUT)).exists()
+    module = "tests.handlers.kills" if is_older else __name__
     async with TelegramStandIn() as telegram:
         for chat in CHATS:
             telegram.client.world.private_chat(chat)
-        _answer_slowly(telegram)
+        parent = await asyncio.create_subprocess_exec(
+            sys.executable, "-P", str(Path(__file__).with_name("kill_parent.py")), module,
+            cwd=checkout, env=os.environ | {"PYTHONPATH": str(checkout)}, stdin=PIPE, stdout=PIPE,
+            start_new_session=True,
+        )  # fmt: skip
+        try:
+            yield Victim(path, telegram, parent)
+        finally:
+            os.killpg(parent.pid, signal.SIGKILL)  # with what it has forked
+            await parent.wait()
+
+
+async def kill_again_and_again(folder: Path, kills: int, seed: int = 1, beside: Path | None = None) -> list[Toll]:
+    """Kill the program repeatedly at random moments, let it catch up, and count.
+
+    beside: a checkout whose program is killed at the same moments; its toll is the second.
+    """
+    chance = random.Random(seed)
+    async with contextlib.AsyncExitStack() as stack:
+        victims = [await stack.enter_async_context(_victim(folder / "switchboard.sqlite"))]
+        if beside is not None:
+            victims.append(await stack.enter_async_context(_victim(folder / "beside.sqlite", beside)))
         for _ in range(kills):
-            async with _process(path, telegram, seconds=60) as process:
-                await asyncio.sleep(chance.uniform(0.05, 0.9))
-                if chance.random() < TAKEN_UNANSWERED:
-                    _answer_slowly(telegram, after_taking_one_unanswered=True)
-                    await asyncio.sleep(chance.uniform(0.05, 0.4))
-                killed.append(telegram.client.world.now())
-                await _end(process)
-            _answer_slowly(telegram)
-            toll.kills += 1
-            toll.uncertain += _under_way(path)
-        async with _process(path, telegram, seconds=0) as process:
-            await _ends_well(process)
-        _count(path, telegram, toll, killed)
-    return toll
+            for each in victims:
+                _answer_slowly(each.telegram)
+            await asyncio.gather(*(each.load(60) for each in victims))
+            await asyncio.gather(*(each.begin() for each in victims))
+            await asyncio.sleep(chance.uniform(0.05, 0.9))
+            if chance.random() < TAKEN_UNANSWERED:
+                for each in victims:
+                    _answer_slowly(each.telegram, after_taking_one_unanswered=True)
+                await asyncio.sleep(chance.uniform(0.05, 0.4))
+            await asyncio.gather(*(each.kill() for each in victims))
+        for each in victims:
+            _answer_slowly(each.telegram)
+            await each.load(0)
+            await each.begin()
+            await each.end()
+            _count(each)
+    return [each.toll for each in victims]
 
 
 async def kill_over_both_ways(folder: Path, kills: int, seed: int = 1) -> Toll:
-    """Kill the process while Telegram comes and goes, and at last is away; count what came by neither way."""
-    chance, toll = random.Random(seed), Toll()
-    path = folder / "switchboard.sqlite"
-    async with TelegramStandIn() as telegram, _receiver() as (came, address):
-        for chat in CHATS:
-            telegram.client.world.private_chat(chat)
+    """Kill the program while Telegram comes and goes, and at last is away; count what came by neither way."""
+    chance = random.Random(seed)
+    async with _victim(folder / "switchboard.sqlite") as victim, _receiver() as (came, address):
+        telegram, toll = victim.telegram, victim.toll
         for number in range(kills + 1):
             last = number == kills
             if last or chance.random() < AWAY:
@@ -205,15 +278,14 @@ async def kill_over_both_ways(folder: Path, kills: int, seed: int = 1) -> Toll:
                 telegram.client.fail("drop", method="sendMessage")
             else:
                 _answer_slowly(telegram)
-            async with _process(path, telegram, 0 if last else 60, address) as process:
-                if last:
-                    await _ends_well(process)
-                    break
-                await asyncio.sleep(chance.uniform(0.05, 1.5))
-                await _end(process)
-            toll.kills += 1
-            toll.uncertain += _under_way(path)
-        stored, kept = _stored(path)
+            await victim.load(0 if last else 60, address)
+            await victim.begin()
+            if last:
+                await victim.end()
+                break
+            await asyncio.sleep(chance.uniform(0.05, 1.5))
+            await victim.kill()
+        stored, kept = _alerts(victim.path), _kept(victim.path)
         told = "\n".join(m["text"] for chat in CHATS for m in telegram.client.from_bot(chat))
         toll.alerts = len(stored)
         for stored_number in stored:
@@ -256,49 +328,17 @@ async def _receiver() -> Any:
         await runner.cleanup()
 
 
-@contextlib.asynccontextmanager
-async def _process(path: Path, telegram: TelegramStandIn, seconds: float, fallback: str = "") -> Any:
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["__main__", __name__])
-    here, there = context.Pipe(duplex=False)
-    process = context.Process(target=run, args=(there, path, telegram.url, telegram.token, seconds, fallback))
-    process.start()
-    there.close()
-    try:
-        assert await asyncio.to_thread(here.poll, UP_WITHIN), "the process did not come up"
-        here.recv()
-        yield process
-    finally:
-        await _end(process)
-        here.close()
-
-
-async def _end(process: BaseProcess) -> None:
-    process.kill()
-    await asyncio.to_thread(process.join)
-
-
-async def _ends_well(process: BaseProcess) -> None:
-    await asyncio.to_thread(process.join, CAUGHT_UP_WITHIN)
-    assert process.exitcode == 0, f"the last run ended with {process.exitcode}"
-
-
-def _under_way(path: Path) -> int:
-    """Return how many messages were marked as under way when the process was killed."""
-    with contextlib.closing(sqlite3.connect(path)) as database:
-        ((marked,),) = database.execute("SELECT count(*) FROM incident_messages WHERE sending AND position >= 0")
-    return marked
-
-
-def _count(path: Path, telegram: TelegramStandIn, toll: Toll, killed: Sequence[float]) -> None:
-    stored, kept = _stored(path)
+def _count(victim: Victim) -> None:
+    telegram, toll = victim.telegram, victim.toll
+    stored, kept = _alerts(victim.path), _kept(victim.path)
     toll.alerts = len(stored)
-    unanswered, after = _unanswered(telegram), _taken_after(telegram, killed)
+    unanswered, after = _unanswered(telegram), _taken_after(telegram, victim.killed_at)
     for chat in CHATS:
         shown = _shown(telegram, chat)
         told = "\n".join(text for message, text in shown.items() if (chat, message) in kept)
         toll.lost += sum(f"account{int(number[5:]):06}" not in told for number in stored)
         twice = {(chat, message) for message in shown} - kept
+        toll.messages += len(shown)
         toll.twice += len(twice)
         toll.unanswered += len(twice & unanswered)
         toll.after += len(twice & after)
@@ -310,7 +350,7 @@ def _unanswered(telegram: TelegramStandIn) -> set[tuple[int, int]]:
     return {(each.result["chat"]["id"], each.result["message_id"]) for each in sent if each.fault == "hang"}
 
 
-def _taken_after(telegram: TelegramStandIn, killed: Sequence[float]) -> set[tuple[int, int]]:
+def _taken_after(telegram: TelegramStandIn, killed: list[float]) -> set[tuple[int, int]]:
     """Return the messages, a chat and an id each, that were on their way at a kill and taken after it."""
     sent = [each for each in telegram.client.requests("sendMessage") if each.outcome == "ok"]
     return {
@@ -320,12 +360,26 @@ def _taken_after(telegram: TelegramStandIn, killed: Sequence[float]) -> set[tupl
     }
 
 
-def _stored(path: Path) -> tuple[list[str], set[tuple[int, int]]]:
-    """Return the number of each alert, and the messages that the database knows: a chat and an id each."""
-    sql = "SELECT chat, message FROM incident_messages JOIN incidents ON id = incident WHERE position >= 0"
+def _alerts(path: Path) -> list[str]:
+    """Return the number of each alert that is stored."""
     with contextlib.closing(sqlite3.connect(path)) as database:
-        stored = [number for (number,) in database.execute("SELECT number FROM transitions")]
-        return stored, set(database.execute(sql))
+        return [number for (number,) in database.execute("SELECT number FROM transitions")]
+
+
+def _kept(path: Path) -> set[tuple[int, int]]:
+    """Return the messages that the database knows: a chat and an id each."""
+    return {(chat, message) for chat, message, _ in _messages(path)}
+
+
+def _messages(path: Path) -> list[tuple[int, int, bool]]:
+    """Return the messages of alerts: the chat, the id, and whether it is marked as being sent."""
+    sql = "SELECT chat, message, sending FROM incident_messages JOIN incidents ON id = incident WHERE position >= 0"
+    with contextlib.closing(sqlite3.connect(path)) as database:
+        try:
+            return database.execute(sql).fetchall()
+        except sqlite3.OperationalError:  # a checkout that stores an incident as JSON
+            incidents = database.execute("SELECT chat, body FROM incidents").fetchall()
+    return [(chat, part["message"], part["sending"]) for chat, body in incidents for part in json.loads(body)["parts"]]
 
 
 def _shown(telegram: TelegramStandIn, chat: int) -> dict[int, str]:

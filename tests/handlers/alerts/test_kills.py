@@ -6,7 +6,7 @@ from tests.handlers.alerts.kills import kill_again_and_again, kill_over_both_way
 
 
 async def test_killed_again_and_again_no_alert_is_lost(tmp_path: Path):
-    toll = await kill_again_and_again(tmp_path, kills=6)
+    (toll,) = await kill_again_and_again(tmp_path, kills=6)
     assert toll.alerts > toll.kills
     assert toll.lost == 0
     assert toll.twice <= toll.uncertain
