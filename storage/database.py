@@ -55,6 +55,7 @@ _PASSING_ERRNO = {
 class StorageError(OSError):
     """The database cannot be opened, read or written. The text is one line for people.
 
+    Once it is open, the text does not name its folder: it may reach a chat, where a server's paths have no place.
     transient: whether a later retry may succeed, as with a full disk or another process's lock.
     """
 
@@ -221,9 +222,9 @@ class Database:
         except TimeoutError as error:
             if not deadline.expired():
                 raise
-            raise StorageError(f"{self.path}: no answer in {DEADLINE:g} s", transient=True) from error
+            raise StorageError(f"{self.path.name}: no answer in {DEADLINE:g} s", transient=True) from error
         except sqlite3.Error as error:
-            raise StorageError(f"{self.path}: {error}", transient=is_transient(error)) from error
+            raise StorageError(f"{self.path.name}: {error}", transient=is_transient(error)) from error
 
     async def _settle(self) -> None:
         """Roll back, and release the lock once the connection is idle: a hung statement outlives its caller."""

@@ -76,10 +76,10 @@ class PulseRecords:
             )
         read = [tuple(row) for row in await self._database.rows(f"SELECT {_COLUMNS} FROM pulse")]  # noqa: S608 - ours
         if read != [written]:
-            raise StorageError(f"{self._database.path}: what was written is not what is read", transient=True)
+            raise StorageError(f"{self._database.path.name}: what was written is not what is read", transient=True)
         if not await asyncio.to_thread(self._database.is_in_place):
             raise StorageError(
-                f"{self._database.path}: the file was removed or replaced, so nothing of now outlives this run:"
+                f"{self._database.path.name}: the file was removed or replaced, so nothing of now outlives this run:"
                 " put it back, and start again"
             )
 

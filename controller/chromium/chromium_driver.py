@@ -152,7 +152,8 @@ class ChromiumDriver:
             raise DriverError(Reason.LAUNCH_FAILED, self._explained(Reason.LAUNCH_FAILED, detail)) from error
 
     def _explained(self, reason: Reason, detail: str) -> str:
-        """Add what the kernel has just done, if that explains why a browser broke or did not start."""
+        """Leave out where DATA_DIR is, and add what the kernel has just done if that explains what happened."""
+        detail = detail.replace(f"{self._options.data_dir.absolute()}/", "")
         cause = self._limits.cause() if reason in {Reason.LAUNCH_FAILED, Reason.SESSION_CLOSED} else ""
         return f"{detail}: {cause}" if cause else detail
 

@@ -57,11 +57,11 @@ class BackupSchedule:
                     due_in = EVERY.total_seconds()
                 await asyncio.sleep(min(due_in, RETRY_SECONDS))
             except OSError as error:
-                await self._tell(str(error) if error.strerror is None else f"BACKUP_DIR: {error.strerror}")
+                await self._report(str(error) if error.strerror is None else f"BACKUP_DIR: {error.strerror}")
                 await asyncio.sleep(RETRY_SECONDS)
             except Exception:
                 log.exception("A backup ended by a bug")
-                await self._tell("a bug, see the log")
+                await self._report("a bug, see the log")
                 await asyncio.sleep(RETRY_SECONDS)
 
     def _due_in(self) -> float:
@@ -84,16 +84,19 @@ class BackupSchedule:
         await asyncio.to_thread(remove_old, self._folder, now)
         log.info("Backup: %s", made.summary)
         if made.problem:
-            await self._tell(made.problem)
+            await self._report(made.problem)
         else:  # even if an earlier run reported it
             self._trouble = ""
             await self._troubles.clear_trouble(Trouble.BACKUP)
 
-    async def _tell(self, why: str) -> None:
+    async def _report(self, why: str) -> None:
         log.error("Backup: %s", why)
         if why != self._trouble:
             self._trouble = why
-            await self._troubles.raise_trouble(Trouble.BACKUP, why)
+            # A command's error names the server's folders. A chat is told what their settings are called.
+            named = why.replace(str(self._folder.absolute()), "BACKUP_DIR")
+            named = named.replace(str(self._data_dir.absolute()), "DATA_DIR")
+            await self._troubles.raise_trouble(Trouble.BACKUP, named)
 
 
 def backups_in(folder: Path) -> list[tuple[datetime, Path]]:

@@ -78,8 +78,9 @@ async def test_a_file_that_is_not_where_it_was_is_no_beat(tmp_path, replaced):
         if replaced:
             (tmp_path / "data").mkdir()
             (tmp_path / "data/switchboard.sqlite").touch()
-        with pytest.raises(StorageError, match="removed or replaced"):
+        with pytest.raises(StorageError, match="removed or replaced") as refused:
             await pulse.beat(LATER)
+        assert str(tmp_path) not in str(refused.value), "it may be shown in a chat"
         (tmp_path / "data").rename(tmp_path / "other") if replaced else None
         (tmp_path / "old").rename(tmp_path / "data")
         await pulse.beat(LATER)

@@ -47,11 +47,12 @@ def read_secret(data_dir: Path) -> bytes:
     except FileNotFoundError:
         if _has_named(data_dir):
             raise ProfileError(
-                f"{path} is missing, and without it nobody can tell whose the profiles are: put it back from a backup"
+                f"{KEY_FILE} is missing in DATA_DIR, and without it nobody can tell whose the profiles are:"
+                " put it back from a backup"
             ) from None
         key = _make(path)
     if len(key) != _KEY_BYTES:
-        raise ProfileError(f"{path} is damaged: put it back from a backup")
+        raise ProfileError(f"{KEY_FILE} in DATA_DIR is damaged: put it back from a backup")
     return key
 
 

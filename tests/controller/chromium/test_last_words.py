@@ -4,7 +4,9 @@ import pytest
 from playwright.async_api import Error as PlaywrightError
 
 from controller.accounts.reasons import Reason
+from controller.chromium import ChromiumDriver, ChromiumOptions
 from controller.chromium.playwright.errors import translate
+from controller.driver import DriverError, Opening
 
 NOISE = (
     "[7:7:1126/101500.1:ERROR:vaapi_wrapper.cc(1642)] vaInitialize failed: unknown libva error",
@@ -52,3 +54,17 @@ def test_without_a_fatal_line_the_last_that_is_no_noise_is_named():
 
 def test_where_there_is_only_noise_nothing_is_blamed():
     assert said(*NOISE, signal="SIGKILL") == "could not start the browser: it ended (SIGKILL)"
+
+
+async def test_where_the_server_keeps_its_data_is_not_among_them(tmp_path, monkeypatch):
+    """A cause is shown in the chat."""
+    driver = ChromiumDriver(ChromiumOptions(page_url="", data_dir=tmp_path))
+    cause = f"FATAL:lock.cc(1)] {tmp_path}/Lock: full"
+
+    async def fail(*_):
+        raise DriverError(Reason.LAUNCH_FAILED, said(cause))
+
+    monkeypatch.setattr(driver, "_open", fail)
+    with pytest.raises(DriverError) as failed:
+        await driver.open(Opening("+491511234567"), lambda _: None)
+    assert failed.value.detail == said(cause.replace(f"{tmp_path}/", ""))
