@@ -1,5 +1,6 @@
 """Restores a backup into an empty DATA_DIR: completely and verified, or not at all."""
 
+import logging
 import os
 import shutil
 from contextlib import suppress
@@ -13,9 +14,13 @@ from handlers.texts.vocabulary import count
 from storage.online_copy import check_copy
 from switchboard.backup.archive import BackupError, Manifest, unpack
 from switchboard.backup.create import DATABASE
-from switchboard.data_dir import lock_data_dir
+from switchboard.data_dir import DataDirError, lock_data_dir
+
+log = logging.getLogger(__name__)
 
 _WORK = ".restoring"
+_MOVING = "moving"
+"""What the unpacked backup is called, once it is complete, while it moves to its place."""
 _NOT_DATA = {"switchboard.lock", "lost+found", _WORK}
 _ORDER = ("names.key", "saved", "profiles", DATABASE)
 """The database comes last: without it, a DATA_DIR has no accounts."""
@@ -43,11 +48,15 @@ class RestoreReport:
 def restore_backup(source: Path, data_dir: Path, key: str | None = None) -> RestoreReport:
     """Restore a backup into an empty DATA_DIR. Blocking.
 
-    Raises BackupError, DataDirError, StorageError or ProfileError, leaving DATA_DIR as empty as it was.
+    Raises BackupError, DataDirError, StorageError or ProfileError, leaving DATA_DIR as empty as it was. What one that
+    was killed has left is removed.
     """
     read_key(key)
     source, data_dir = source.absolute(), data_dir.absolute()
     with lock_data_dir(data_dir):
+        if _is_half_restored(data_dir):
+            log.warning("An earlier restore was killed before it was complete: what it left is removed")
+            _undo(data_dir)
         there = sorted(path.name for path in data_dir.iterdir() if path.name not in _NOT_DATA)
         if there:
             raise BackupError(f"DATA_DIR {data_dir} is not empty (it holds {there[0]}): restore into an empty one")
@@ -59,9 +68,11 @@ def restore_backup(source: Path, data_dir: Path, key: str | None = None) -> Rest
             _check(source, work / "new")
             _close_to_others(work / "new")
             from_copies = _complete(work / "new", key)
+            moving = (work / "new").rename(work / _MOVING)
+            sync_folder(work)
             for name in _ORDER:
-                if (work / "new" / name).exists():
-                    (work / "new" / name).rename(data_dir / name)
+                if (moving / name).exists():
+                    (moving / name).rename(data_dir / name)
             sync_folder(data_dir)
         except BaseException as error:
             _undo(data_dir)
@@ -71,6 +82,19 @@ def restore_backup(source: Path, data_dir: Path, key: str | None = None) -> Rest
         finally:
             shutil.rmtree(work, ignore_errors=True)
     return RestoreReport(manifest, from_copies)
+
+
+def refuse_half_restored(data_dir: Path) -> None:
+    """Refuse to begin a DATA_DIR anew where a restore was killed before it was complete. Raises DataDirError."""
+    if _is_half_restored(data_dir):
+        raise DataDirError(
+            f"DATA_DIR {data_dir} is half restored: `switchboard restore-backup` was killed there. Run it again"
+        )
+
+
+def _is_half_restored(data_dir: Path) -> bool:
+    """Return whether a restore was killed while it moved things to their place: the database would be the last."""
+    return (data_dir / _WORK / _MOVING).exists() and not (data_dir / DATABASE).exists()
 
 
 def _check(source: Path, folder: Path) -> None:
@@ -104,8 +128,11 @@ def _complete(folder: Path, key: str | None) -> int:
 
 
 def _undo(data_dir: Path) -> None:
+    """Remove what has moved to its place."""
     for name in _ORDER:
         path = data_dir / name
+        if (data_dir / _WORK / _MOVING / name).exists():  # what is in its place is somebody else's
+            continue
         if path.is_dir():
             shutil.rmtree(path, ignore_errors=True)
         else:

@@ -39,7 +39,7 @@ from switchboard.__main__ import main
 from switchboard.backup import create
 from switchboard.backup.archive import BackupError, unpack
 from switchboard.backup.create import DATABASE, create_backup
-from switchboard.backup.restore import restore_backup
+from switchboard.backup.restore import refuse_half_restored, restore_backup
 from switchboard.backup.schedule import KEEP, BackupSchedule, backups_in, remove_old
 from switchboard.data_dir import DataDirError, lock_data_dir
 from tests.virtual_time import run_virtual
@@ -225,6 +225,44 @@ def test_nothing_is_restored_over_anything(tmp_path, data_dir):
     with lock_data_dir(tmp_path / "other"), pytest.raises(DataDirError, match="in use"):
         restore_backup(tmp_path / "backup", tmp_path / "other")
     assert numbers_in(data_dir) == before
+
+
+@pytest.mark.parametrize("renames", range(5))
+def test_one_that_was_killed_while_things_moved_to_their_place_begins_anew(tmp_path, data_dir, renames, caplog):
+    create_backup(data_dir, tmp_path / "backup")
+    other = tmp_path / "other"
+    child = os.fork()
+    if not child:
+        done, rename, code = itertools.count(), Path.rename, 1
+        Path.rename = lambda path, target: os._exit(9) if next(done) == renames else rename(path, target)
+        try:
+            restore_backup(tmp_path / "backup", other)
+            code = 0
+        finally:
+            os._exit(code)
+    ended = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+    if ended:
+        assert names_in(other) != ["switchboard.lock"]
+        if renames:
+            with pytest.raises(DataDirError, match="is half restored"):
+                refuse_half_restored(other)
+        restore_backup(tmp_path / "backup", other)
+        assert ("killed before it was complete" in caplog.text) == bool(renames)
+    assert ended == (9 if renames < 4 else 0), "names.key, profiles and the database follow what is whole"
+    refuse_half_restored(other)
+    assert not (other / ".restoring").exists()
+    assert numbers_in(other) == {BERLIN, PARIS}
+    assert session_of(other, BERLIN) == BERLIN.encode()
+
+
+def test_what_somebody_put_there_beside_a_killed_unpacking_stays(tmp_path, data_dir):
+    create_backup(data_dir, tmp_path / "backup")
+    write(tmp_path / "other/.restoring/new/names.key")
+    write(tmp_path / "other/profiles/precious")
+    with pytest.raises(BackupError, match="is not empty"):
+        restore_backup(tmp_path / "backup", tmp_path / "other")
+    assert (tmp_path / "other/profiles/precious").exists()
 
 
 def test_a_newer_ones_database_is_refused_before_anything_is_there(tmp_path, data_dir):
@@ -595,6 +633,14 @@ def test_a_copy_that_time_may_mend_says_so(tmp_path, data_dir, monkeypatch, erro
     with pytest.raises(StorageError) as told:
         copy_database(data_dir / DATABASE, tmp_path / "copy")
     assert told.value.transient is transient
+
+
+def test_a_chat_is_told_no_path_of_the_server(tmp_path):
+    def make(_):
+        raise StorageError(f"{tmp_path}/switchboard.sqlite: disk I/O error")
+
+    _, troubles = scheduled(tmp_path, 1, make)
+    assert troubles == [(Trouble.BACKUP, "BACKUP_DIR/switchboard.sqlite: disk I/O error")]
 
 
 def test_its_folder_is_made_and_one_without_a_parent_is_named_without_its_path(tmp_path):
