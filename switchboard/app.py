@@ -38,6 +38,7 @@ from handlers.chat.errors import TokenRefusedError
 from handlers.telegram.assemble import assemble
 from handlers.telegram.connection import ProxyError, TelegramConnection
 from handlers.telegram.service import TelegramOptions, TelegramService
+from handlers.telegram.telegram_clock import TelegramClock
 from handlers.texts.vocabulary import use_time_zone
 from storage.accounts import AccountRecords, ProxyRecords
 from storage.chat_settings import ChatSettingRecords
@@ -49,6 +50,7 @@ from storage.messages import MessageStore
 from storage.page_loads import PageLoads
 from storage.people import PeopleRecords
 from storage.retention import Retention
+from switchboard.backup.restore import refuse_half_restored
 from switchboard.backup.schedule import BackupSchedule
 from switchboard.builds import BuildWatch
 from switchboard.data_dir import lock_data_dir
@@ -112,6 +114,7 @@ async def serve(settings: Settings) -> None:
     adopt_orphans()
     stopping = Stopping()
     with lock_data_dir(settings.data_dir):
+        refuse_half_restored(settings.data_dir)
         hosts = hosts_of(settings)
         log.info("Browser: %s", hosts.find())
         async with AsyncExitStack() as stack:
@@ -263,8 +266,10 @@ def _assemble(settings: Settings, database: Database, hosts: Hosts, escalation: 
         if (reach := reach_by(settings, proxy)) is not None:
             await reach()
 
+    connection, telegram_clock = _connection(settings), TelegramClock(utc_now)
+    connection.date_listeners.append(telegram_clock.read)
     telegram = assemble(
-        _connection(settings),
+        connection,
         TelegramOptions(
             admins=settings.telegram_admin_ids,
             operators=settings.telegram_operator_ids,
@@ -315,7 +320,9 @@ def _assemble(settings: Settings, database: Database, hosts: Hosts, escalation: 
     if settings.backup_dir is not None:
         backups = BackupSchedule(settings.data_dir, settings.backup_dir, settings.vault_key, telegram)
     vault = Vault(settings.data_dir, settings.vault_key)
-    housekeeping = Housekeeping(Retention(database), vault, settings.data_dir, settings.history_days)
+    housekeeping = Housekeeping(
+        Retention(database), vault, settings.data_dir, settings.history_days, confirmed_time=telegram_clock.confirmed
+    )
     answered_within = settings.keep_alive_seconds + settings.probe_timeout_seconds + 5
     return _Program(
         registry,
@@ -383,11 +390,11 @@ def _budget(settings: Settings) -> Budget:
 
 def _start(work: Coroutine[Any, Any, None], name: str) -> "asyncio.Task[None]":
     task = asyncio.create_task(work, name=name)
-    task.add_done_callback(_tell_if_failed)
+    task.add_done_callback(_log_failure)
     return task
 
 
-def _tell_if_failed(task: "asyncio.Task[None]") -> None:
+def _log_failure(task: "asyncio.Task[None]") -> None:
     """Log an error of a task that nobody awaits: the rest goes on without it."""
     if task.cancelled() or (error := task.exception()) is None or isinstance(error, TokenRefusedError):
         return

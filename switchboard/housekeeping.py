@@ -1,12 +1,13 @@
 """Periodic deletion of old data: history (HISTORY_DAYS), strangers, unused profiles.
 
-docs/deploy.md lists what is deleted when.
+docs/deploy.md lists what is deleted when. What is deleted is gone for good, so its age is never taken from the host's
+clock alone, which may be years ahead.
 """
 
 import asyncio
 import logging
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from controller.chromium.profile.tidy import tidy
@@ -22,7 +23,10 @@ STRANGERS_DAYS = 90
 
 
 class Housekeeping:
-    """Deletes old data. Call `run` as a task. history_days: 0 keeps history for ever."""
+    """Deletes old data. Call `run` as a task. history_days: 0 keeps history for ever.
+
+    confirmed_time: returns the time, None as long as it is not confirmed: then nothing is deleted.
+    """
 
     def __init__(
         self,
@@ -31,32 +35,36 @@ class Housekeeping:
         data_dir: Path,
         history_days: int,
         *,
-        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        confirmed_time: Callable[[], datetime | None],
     ) -> None:
         self._retention, self._vault, self._data_dir = retention, vault, data_dir
-        self._history_days, self._clock = history_days, clock
+        self._history_days, self._confirmed_time = history_days, confirmed_time
 
     async def run(self) -> None:
         """Delete what is due periodically, until cancelled."""
         await asyncio.sleep(FIRST_SECONDS)
         while True:
-            for work in (self._rows, self._folders):
-                try:
-                    await work()
-                except OSError as error:
-                    log.warning("Housekeeping: %s; tried again later", error)
-                except Exception:
-                    log.exception("Housekeeping ended by a bug; tried again later")
-            await asyncio.sleep(EVERY_SECONDS)
+            now = self._confirmed_time()
+            if now is not None:
+                await self._delete(now)
+            await asyncio.sleep(FIRST_SECONDS if now is None else EVERY_SECONDS)
 
-    async def _rows(self) -> None:
-        now = self._clock()
+    async def _delete(self, now: datetime) -> None:
+        for work in (self._rows, self._folders):
+            try:
+                await work(now)
+            except OSError as error:
+                log.warning("Housekeeping: %s; tried again later", error)
+            except Exception:
+                log.exception("Housekeeping ended by a bug; tried again later")
+
+    async def _rows(self, now: datetime) -> None:
         if self._history_days:
-            deleted = await self._retention.delete_history(now - timedelta(days=self._history_days))
+            deleted = await self._retention.delete_history(now, timedelta(days=self._history_days))
             if deleted:
                 log.info("Deleted %d rows of history older than %d days", deleted, self._history_days)
         await self._retention.delete_strangers(now - timedelta(days=STRANGERS_DAYS))
 
-    async def _folders(self) -> None:
+    async def _folders(self, now: datetime) -> None:
         numbers = await self._retention.accounts()
-        await asyncio.to_thread(tidy, self._data_dir, self._vault, numbers, self._clock())
+        await asyncio.to_thread(tidy, self._data_dir, self._vault, numbers, now)

@@ -35,6 +35,13 @@ class TelegramClock:
         """Return Telegram's time: aware, UTC."""
         return self._host() if self._zero is None else self._zero + timedelta(seconds=self._steady())
 
+    def confirmed(self) -> datetime | None:
+        """Return the earlier of both clocks' times; None as long as Telegram's is unknown.
+
+        By this, one clock alone makes nothing old: neither a host's that is set ahead nor one wrong response.
+        """
+        return None if self._zero is None else min(self(), self._host())
+
     def read(self, date: str | None) -> None:
         """Take the `Date` header of a response that has just come from Telegram. Never raises.
 

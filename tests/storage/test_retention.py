@@ -42,15 +42,15 @@ async def ages(database, table):
 
 async def test_what_is_older_goes_and_the_rest_stays(database):
     await fill(database, [800, 400, 366, 364, 1, 0])
-    assert await Retention(database).delete_history(NOW - YEAR) == 6
+    assert await Retention(database).delete_history(NOW, YEAR) == 6
     assert await ages(database, "transitions") == await ages(database, "audit") == [364, 1, 0]
-    assert await Retention(database).delete_history(NOW - YEAR) == 0
+    assert await Retention(database).delete_history(NOW, YEAR) == 0
 
 
 async def test_the_newest_transition_of_an_account_stays_however_old(database):
     await fill(database, [900, 800], PARIS)
     await fill(database, [700, 1])
-    await Retention(database).delete_history(NOW - YEAR)
+    await Retention(database).delete_history(NOW, YEAR)
     assert await ages(database, "transitions") == [800, 1]
 
 
@@ -60,15 +60,22 @@ async def test_one_run_does_a_bounded_share_and_the_next_ones_the_rest(database,
     await fill(database, [*range(420, 400, -1), 0])
     left = []
     for _ in range(4):
-        await Retention(database).delete_history(NOW - YEAR)
+        await Retention(database).delete_history(NOW, YEAR)
         left.append(len(await ages(database, "audit")))
     assert left == [15, 9, 3, 1]
 
 
 async def test_a_row_of_a_clock_that_was_ahead_keeps_none_behind_it(database):
     await fill(database, [-4000, 500, 400, 0])
-    await Retention(database).delete_history(NOW - YEAR)
+    await Retention(database).delete_history(NOW, YEAR)
     assert await ages(database, "audit") == [-4000, 0]
+
+
+async def test_what_was_written_while_the_clock_was_behind_is_as_young_as_what_was_before_it(database, monkeypatch):
+    monkeypatch.setattr(retention, "CHUNK", 2)
+    await fill(database, [500, 2, 20000, 20000, 20000, 1])
+    await Retention(database).delete_history(NOW, YEAR)
+    assert await ages(database, "transitions") == await ages(database, "audit") == [2, 20000, 20000, 20000, 1]
 
 
 async def test_strangers_are_forgotten(database):

@@ -17,8 +17,8 @@ class Rows:
     def __init__(self, error=None):
         self.before, self.error, self.asked = [], error, 0
 
-    async def delete_history(self, before):
-        self.before.append(NOW - before)
+    async def delete_history(self, now, keep):
+        self.before.append((now, keep))
         if self.error is not None:
             raise self.error
         return 1
@@ -31,9 +31,10 @@ class Rows:
         return []
 
 
-def after(tmp_path, hours, rows, history_days=365):
+def after(tmp_path, hours, rows, history_days=365, confirmed_time=lambda: NOW):
     async def main():
-        task = asyncio.create_task(Housekeeping(rows, Vault(tmp_path), tmp_path, history_days, clock=lambda: NOW).run())
+        housekeeping = Housekeeping(rows, Vault(tmp_path), tmp_path, history_days, confirmed_time=confirmed_time)
+        task = asyncio.create_task(housekeeping.run())
         await asyncio.sleep(hours * 3600)
         task.cancel()
 
@@ -44,7 +45,7 @@ def after(tmp_path, hours, rows, history_days=365):
 def test_it_is_done_again_and_again_whatever_fails(tmp_path, error):
     rows = Rows(error)
     after(tmp_path, 24, rows)
-    assert rows.before == [timedelta(days=365)] * 4
+    assert rows.before == [(NOW, timedelta(days=365))] * 4
     assert rows.asked == 4
 
 
@@ -53,3 +54,17 @@ def test_history_is_kept_for_ever_where_people_say_so(tmp_path):
     after(tmp_path, 24, rows, history_days=0)
     assert rows.before == []
     assert rows.asked == 4
+
+
+def test_nothing_is_deleted_by_a_time_that_nobody_has_confirmed(tmp_path):
+    rows, asked = Rows(), []
+
+    def time():
+        asked.append(1)
+        return None if len(asked) < 5 else NOW
+
+    after(tmp_path, 0.05, rows, confirmed_time=time)
+    assert (rows.before, rows.asked) == ([], 0)
+    asked.clear()
+    after(tmp_path, 1, rows, confirmed_time=time)
+    assert (len(rows.before), rows.asked) == (1, 1)

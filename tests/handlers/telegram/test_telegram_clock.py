@@ -112,3 +112,14 @@ def test_doubts_that_are_not_repeated_are_no_doubts():
         world.answer()
         world.passed += 30
     assert abs(world.error) < 1
+
+
+@pytest.mark.parametrize("host", [timedelta(days=3650), timedelta(0), timedelta(days=-3650)])
+def test_what_both_clocks_confirm_is_the_earlier_of_both(host):
+    world = World()
+    world.host_ahead = host
+    assert world.clock.confirmed() is None
+    world.answer()
+    assert world.clock.confirmed() == world.true + min(host, timedelta(0))
+    world.answer(timedelta(days=3650))
+    assert world.clock.confirmed() == world.true + min(host, timedelta(days=3650))
