@@ -118,6 +118,7 @@ class ResourceWatch:
         self._look = asyncio.Event()
         self._memory = Shortage(budget.free_memory)
         self._disk = Shortage(budget.free_disk)
+        self._disk_known = True
         self._processes = Shortage(budget.free_processes)
         self._short_until: dict[str, float] = {}
 
@@ -153,8 +154,7 @@ class ResourceWatch:
         host = self._host
         free = host.free_memory()
         await self._check(Trouble.MEMORY, self._memory, free, f"{free // MIB} MiB are free", self._kills(host))
-        free = self._free_disk(self._data_dir)
-        await self._check(Trouble.DISK, self._disk, free, f"{free // MIB} MiB are free")
+        await self._check_disk()
         processes = host.free_processes()
         if processes is None:  # also where a limit was taken away meanwhile, or that of an earlier run
             await self._check(Trouble.PROCESSES, self._processes, _NO_LIMIT, "there is no limit")
@@ -162,6 +162,17 @@ class ResourceWatch:
             limit = f"{processes} more may be started, the limit is {host.process_limit()}"
             refused = f"{count} could not be started; {limit}" if (count := host.take_refusals()) else ""
             await self._check(Trouble.PROCESSES, self._processes, processes, limit, refused)
+
+    async def _check_disk(self) -> None:
+        try:
+            free = self._free_disk(self._data_dir)
+        except OSError as error:  # it is gone or does not answer: the database's own check tells people
+            if self._disk_known:
+                log.error("How much of DATA_DIR's disk is free cannot be read: %s", error.strerror)
+            self._disk_known = False
+            return
+        self._disk_known = True
+        await self._check(Trouble.DISK, self._disk, free, f"{free // MIB} MiB are free")
 
     def _kills(self, host: HostLimits) -> str:
         kills = host.take_kills()

@@ -55,8 +55,13 @@ class House:
         self.host = HostLimits(proc=tmp_path, host_free=lambda: self.memory, clock=virtual_loop().time)
         self.resources = ResourceWatch(
             self.registry, self, budget, tmp_path, clock=virtual_loop().clock,
-            host=self.host, free_disk=lambda _: self.disk,
+            host=self.host, free_disk=self.free_disk,
         )  # fmt: skip
+
+    def free_disk(self, _):
+        if isinstance(self.disk, OSError):
+            raise self.disk
+        return self.disk
 
     def hear(self, notice):
         self.notices.append(notice)
@@ -99,6 +104,21 @@ async def test_what_an_earlier_run_told_of_the_host_ends_where_it_is_not_so_any_
     await here.resources.check_host()
     assert here.told == [f"{Trouble.MEMORY} over", Trouble.DISK, f"{Trouble.PROCESSES} over"]
     await here.registry.stop()
+
+
+@virtual
+async def test_a_data_dir_that_is_gone_is_one_line_and_the_rest_is_checked(tmp_path, caplog):
+    async with house(tmp_path) as here:
+        here.disk = FileNotFoundError(2, "No such file or directory")
+        (here.group / "pids.max").write_text("100")
+        (here.group / "pids.current").write_text("60")
+        await pass_time(600)
+        assert here.told == [Trouble.PROCESSES]
+        assert [each.exc_info for each in caplog.records if "DATA_DIR" in each.message] == [None]
+        (here.group / "pids.current").write_text("1")
+        here.disk = 10 * MIB
+        await pass_time(61)
+        assert here.told == [Trouble.PROCESSES, Trouble.DISK, f"{Trouble.PROCESSES} over"]
 
 
 @virtual
