@@ -38,7 +38,7 @@ def what_ended(last: LastRun, boot_id: str, oom_kills: int | None) -> str:
         return "The machine was restarted, or lost its power."
     if oom_kills is not None and last.oom_kills is not None and oom_kills > last.oom_kills:
         killed = count(oom_kills - last.oom_kills, "process", "processes")
-        return f"It was killed; the kernel ended {killed} for want of memory meanwhile."
+        return f"It was killed or crashed. The kernel ended {killed} of this host for want of memory: maybe this one."
     return "It was killed or crashed: there was no orderly end, and nothing tells why."
 
 
@@ -82,7 +82,10 @@ def _not_back(registry: Registry, numbers: list[str]) -> list[str]:
 
 
 def read_oom_kills(proc: Path = Path("/proc")) -> int | None:
-    """Return how many processes the kernel has killed for lack of memory since boot, in all control groups."""
+    """Return how many processes the kernel has killed for lack of memory since boot, in all control groups.
+
+    That of our own group would be more exact, but begins anew with it: whatever restarts the program makes a new one.
+    """
     try:
         lines = (proc / "vmstat").read_text("ascii").splitlines()
     except (OSError, UnicodeDecodeError):

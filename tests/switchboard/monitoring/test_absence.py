@@ -82,7 +82,7 @@ async def test_a_restart_a_first_start_and_a_clock_set_back_are_not_told():
     [
         (LastRun(AWAY_SINCE, "one", AWAY_SINCE, 7, ended="SIGTERM"), "two", 0, "stopped in order (SIGTERM)"),
         (LAST, "two", 0, "machine was restarted"),
-        (LAST, "one", 9, "the kernel ended 2 processes for want of memory"),
+        (LAST, "one", 9, "The kernel ended 2 processes of this host for want of memory: maybe this one"),
         (LAST, "one", 7, "nothing tells why"),
         (LAST, "", None, "nothing tells why"),
         (LastRun(AWAY_SINCE, "", AWAY_SINCE), "two", 9, "nothing tells why"),
