@@ -94,10 +94,6 @@ class Epochs:
         self._latest[account] = self._running[account] = epoch
         return True
 
-    def is_running(self, account: str, epoch: int) -> bool:
-        """Whether this epoch is the one that runs here."""
-        return self._running.get(account) == epoch
-
     def bar(self, account: str, epoch: int) -> None:
         """Reject this epoch and all earlier ones from now on, even if their request is still on its way."""
         self._latest[account] = max(epoch, self._latest.get(account, -1))
@@ -274,6 +270,7 @@ class LeaseTable:
         return placement
 
     def _choose(self, now: float, home: str, *, alone: bool) -> _Life:
+        """Return the machine for an account, as `place` explains. Raises NoHostError, with why there is none."""
         ready = [one for one in self._lives.values() if one.replies > 1 and self._is_heard(one, now)]
         if alone:
             if at_home := [one for one in ready if one.host == home]:
@@ -284,13 +281,9 @@ class LeaseTable:
         roomy = [one for one in open_to_all if len(one.accounts) < one.capacity and not one.short]
         if roomy:
             return min(roomy, key=lambda one: (one.host != home, len(one.accounts), -(one.free_memory or 0), one.host))
-        for found, words in (
-            (open_to_all, "every host is full or short of memory or disk"),
-            (ready, "every host that is up is being drained"),
-        ):
-            if found:
-                raise NoHostError(words)
-        raise NoHostError("no host is up")
+        if open_to_all:
+            raise NoHostError("every host is full or short of memory or disk")
+        raise NoHostError("every host that is up is being drained" if ready else "no host is up")
 
     def _is_heard(self, life: _Life, now: float) -> bool:
         return not life.failed and now - life.heard_at <= 2 * self._terms.beat

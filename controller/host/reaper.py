@@ -33,7 +33,6 @@ class Reaper:
     """Reaps children that nobody waits for. Create it inside a running loop and `run` it."""
 
     def __init__(self) -> None:
-        self.reaped = 0
         self._ended = asyncio.Event()
 
     async def run(self) -> None:
@@ -57,7 +56,6 @@ class Reaper:
         for pid in pids:
             with contextlib.suppress(ChildProcessError):
                 os.waitpid(pid, os.WNOHANG)
-                self.reaped += 1
         if pids:
             log.debug("Reaped %d processes that had lost their parent", len(pids))
 

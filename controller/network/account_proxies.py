@@ -88,7 +88,7 @@ class AccountProxies:
         await self._save(number, proxy)
         self._unreadable.pop(number, None)
         self._proxies[number] = proxy
-        self._tell(number)
+        self._notify(number)
 
     async def remove(self, number: str) -> None:
         """Return an account to the common route. Raises OSError: then nothing has changed."""
@@ -99,9 +99,9 @@ class AccountProxies:
         """Drop a removed account's proxy from memory; the caller has deleted it from the store."""
         had = self._proxies.pop(number, None) is not None
         if self._unreadable.pop(number, None) is not None or had:
-            self._tell(number)
+            self._notify(number)
 
-    def _tell(self, number: str) -> None:
+    def _notify(self, number: str) -> None:
         for listener in self.changed:
             listener(number)
 

@@ -3,5 +3,7 @@
 import httpx
 from socksio.exceptions import SOCKSError
 
-HTTP_ERRORS = (httpx.HTTPError, httpx.StreamError, httpx.InvalidURL, SOCKSError, ValueError)
-"""SOCKSError: a SOCKS proxy answers something else. ValueError: an address with a host that cannot be encoded."""
+NETWORK_ERRORS = (httpx.HTTPError, httpx.StreamError, SOCKSError)
+"""SOCKSError: a SOCKS proxy answers something else."""
+HTTP_ERRORS = (*NETWORK_ERRORS, httpx.InvalidURL, ValueError)
+"""ValueError: the address has a host that cannot be encoded."""

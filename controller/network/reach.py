@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 import httpx
 from socksio.exceptions import SOCKSError
 
+from controller.network.http_errors import NETWORK_ERRORS
 from controller.network.proxy import Proxy, parse_proxy
 
 REACH_DEADLINE = 5.0
@@ -63,7 +64,7 @@ class Reach:
             raise ConnectionError(_of_proxy(str(error))) from error
         except SOCKSError as error:  # httpx passes it on as it is
             raise ConnectionError("the proxy does not speak SOCKS5") from error
-        except (httpx.HTTPError, httpx.StreamError) as error:
+        except NETWORK_ERRORS as error:
             raise _for_people(error) from error
         except httpx.InvalidURL as error:
             raise ValueError(str(error)) from error

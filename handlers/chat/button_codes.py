@@ -1,4 +1,4 @@
-"""Callback data of buttons: short and stateless, so that a keyboard still works after a restart.
+"""Callback data of buttons: at most Telegram's 64 bytes, and stateless: a keyboard still works after a restart.
 
 `1:r:491511234567:x7Qa` is version, verb, subject and nonce; one that asks for confirmation also contains who may press
 it and until when. Codes are not secret and grant nothing: whoever presses is authorised again (`handlers.chat.people`).
@@ -11,13 +11,11 @@ from dataclasses import dataclass
 from enum import StrEnum, unique
 
 VERSION = "1"
-LIMIT = 64
-"""Telegram's limit in bytes."""
 CONFIRM_SECONDS = 60
 """How long a confirmation question can be answered."""
 
 _DIGITS = string.digits + string.ascii_lowercase
-# A subject may have 32 digits, what the rest leaves of 64 bytes; a 15-digit number and an epoch second need 26.
+# A subject may have 32 digits, what the rest leaves of the 64 bytes; a 15-digit number and an epoch second need 26.
 _SHAPE = re.compile(r"1:([a-z0-9]{1,2}):([0-9.]{0,32}):([A-Za-z0-9_-]{4})(?::([0-9a-z]{1,11})\.([0-9a-z]{1,8}))?")
 
 

@@ -345,7 +345,7 @@ class Cluster:
         self.running[account][life.name] = self.now
 
         def connected() -> None:
-            if not life.dead and life.epochs.is_running(account, placement.epoch):
+            if not life.dead and life.epochs.running.get(account) == placement.epoch:
                 self.connected_at[account] = self.now
                 if (lost := self.lost_at.pop(account, None)) is not None:
                     self.moves.append(self.now - lost)
@@ -367,7 +367,7 @@ class Cluster:
             life = machine.life
             if life is not None and life.name == placement.life:
                 life.epochs.bar(placement.account, placement.epoch)
-                if life.epochs.is_running(placement.account, placement.epoch):
+                if life.epochs.running.get(placement.account) == placement.epoch:
                     self.stop(machine, life, placement.account, placement.epoch)
                 self.send(machine, freed, back=True)
 

@@ -99,7 +99,7 @@ def test_two_placements_never_run_at_once_on_one_machine():
     epochs.begin("a", 5)
 
     assert not epochs.begin("a", 6)
-    assert epochs.is_running("a", 5)
+    assert epochs.running == {"a": 5}
 
 
 # --- the table --------------------------------------------------------------------------------------------------------

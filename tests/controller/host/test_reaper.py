@@ -12,9 +12,16 @@ import asyncio, sys
 from controller.host import reaper
 reaper.SETTLE = 0.3
 
+class Reaper(reaper.Reaper):
+    reaped = 0
+
+    def _reap(self, pids):
+        super()._reap(pids)
+        self.reaped += len(pids)
+
 async def main():
     assert reaper.adopt_orphans()
-    keeper = reaper.Reaper()
+    keeper = Reaper()
     running = asyncio.create_task(keeper.run())
     waited = [await asyncio.create_subprocess_exec("sh", "-c", f"sleep 0.{i}; exit {i}") for i in range(5)]
     for _ in range(20):  # a browser: its leader is gone before what it has started

@@ -8,10 +8,12 @@ from hypothesis import strategies as st
 
 from controller.accounts.reasons import Remedy
 from controller.registry import Account
-from handlers.chat.button_codes import LIMIT, Press, StaleButtonError, Verb, button_code, read_code
+from handlers.chat.button_codes import Press, StaleButtonError, Verb, button_code, read_code
 from handlers.telegram.ui import keyboards
 from tests.handlers.fakes import FakeAccounts
 
+LIMIT = 64
+"""Telegram's, in bytes."""
 NOW = datetime(2026, 11, 20, 10, tzinfo=UTC)
 SUBJECTS = st.from_regex(r"[1-9][0-9]{6,14}(\.[0-9]{1,16})?|\.[0-9]{1,16}", fullmatch=True)
 
