@@ -193,7 +193,7 @@ class ChromiumDriver:
                     session = await self._session(parts, lock, opening, report)
                     await lock.in_thread(profile.put_stamp, browser.version)
             session.begin()
-            self._bounds.add(session.pid, session.misbehave, session)
+            self._bounds.add(session.pid, session.misbehave, session, node.pid)
             self._pids[opening.account] = session.pid
         except BaseException:
             if session is not None:

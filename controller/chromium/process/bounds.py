@@ -1,19 +1,22 @@
 """Measures the open browsers every few seconds, cheaply, and reports those far beyond their limits.
 
-The limits are of memory, of processes, of threads that compute at the same time (workers), and of a script that never
-returns (`endless_loop`).
-One pass over /proc covers all of them: a browser's processes share the session led by its first one. File-backed memory
-is not counted (otherwise shared code would count many times). `usage` has the exact but expensive figure, and
+The limits are of memory, of processes, of threads that compute at the same time (workers), of a script that never
+returns (`endless_loop`), of threads that never rest (`busy_threads`), and of what Playwright's driver is sent
+(`driver_flood`).
+One pass over /proc covers most of them: a browser's processes share the session led by its first one. File-backed
+memory is not counted (otherwise shared code would count many times). `usage` has the exact but expensive figure, and
 `controller.host.resource_watch` the limits above which a browser is merely recycled. Linux only.
 """
 
 import asyncio
 import logging
 import os
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from controller.chromium.process.busy_threads import BusyThreads
+from controller.chromium.process.driver_flood import DriverFlood
 from controller.chromium.process.endless_loop import EndlessLoop, Page
 from controller.chromium.process.main_threads import MainThreads, Work
 
@@ -112,10 +115,16 @@ def all_running() -> int:
 
 @dataclass(slots=True)
 class _Watched:
-    """A browser being watched. crowded: measurements in a row that found too many of its threads computing."""
+    """A browser being watched. driver: the pid of Playwright's process that drives it.
+
+    crowded: measurements in a row that found too many of its threads computing.
+    """
 
     exceeded: Callable[[str], None]
+    page: Page
+    driver: int
     loop: EndlessLoop
+    threads: BusyThreads = field(default_factory=BusyThreads)
     crowded: int = 0
 
 
@@ -125,14 +134,18 @@ class BoundsWatch:
     def __init__(self, bounds: Bounds, threads: MainThreads | None = None) -> None:
         self._bounds = bounds
         self._threads = threads or MainThreads()
+        self._flood = DriverFlood()
         self._watched: dict[int, _Watched] = {}
         self.newest: dict[int, RoughUsage] = {}
         """Each browser's latest measurement, by the pid of its first process."""
         self._task: asyncio.Task[None] | None = None
 
-    def add(self, pid: int, exceeded: Callable[[str], None], page: Page) -> None:
-        """Watch a browser and its page. exceeded: called once with one line for people if it exceeds the limits."""
-        self._watched[pid] = _Watched(exceeded, EndlessLoop(page))
+    def add(self, pid: int, exceeded: Callable[[str], None], page: Page, driver: int) -> None:
+        """Watch a browser and its page. exceeded: called once with one line for people if it exceeds the limits.
+
+        driver: the pid of Playwright's process that drives it.
+        """
+        self._watched[pid] = _Watched(exceeded, page, driver, EndlessLoop(page))
         if self._task is None or self._task.done():
             self._task = asyncio.create_task(self._run(), name="bounds of browsers")
 
@@ -161,7 +174,7 @@ class BoundsWatch:
                 wait = EVERY
 
     async def _look(self) -> float:
-        used, work, running = await asyncio.to_thread(self._measure, tuple(self._watched))
+        used, work, running, others = await asyncio.to_thread(self._measure, dict(self._watched))
         self.newest = used
         is_near = False
         for pid, use in used.items():
@@ -169,7 +182,7 @@ class BoundsWatch:
             if watched is None:
                 continue
             watched.crowded = watched.crowded + 1 if running.get(pid, 0) > PARALLEL else 0
-            why = self._bounds.exceeded_by(use) or watched.loop.look(work[pid])
+            why = self._bounds.exceeded_by(use) or watched.loop.look(work[pid]) or others.get(pid)
             if watched.crowded == LOOKS:
                 why = why or f"{running[pid]} threads of its page computed at the same time, the most is {PARALLEL}"
             if why is None:
@@ -178,12 +191,19 @@ class BoundsWatch:
             self._watched.pop(pid)
             watched.loop.stop()
             watched.exceeded(why)
-        return EVERY_NEAR if is_near else EVERY
+        return EVERY_NEAR if is_near or self._flood.is_near else EVERY
 
-    def _measure(self, leaders: Sequence[int]) -> tuple[dict[int, RoughUsage], dict[int, Work], dict[int, int]]:
-        used = rough_usage(leaders)
+    def _measure(
+        self, watched: dict[int, _Watched]
+    ) -> tuple[dict[int, RoughUsage], dict[int, Work], dict[int, int], dict[int, str]]:
+        used = rough_usage(watched)
         work = {leader: self._threads.look(use.pids) for leader, use in used.items()}
         self._threads.forget_all_but(pid for use in used.values() for pid in use.pids)
         is_crowded = all_running() > PARALLEL  # else no page's threads need be counted
         running = {leader: running_threads(each.ran) for leader, each in work.items()} if is_crowded else {}
-        return used, work, running
+        loading = {leader for leader, each in watched.items() if each.page.is_loading}
+        others = self._flood.look({leader: each.driver for leader, each in watched.items()}, loading)
+        for leader, each in watched.items():
+            if (why := each.threads.look(used[leader].pids, is_loading=leader in loading)) is not None:
+                others[leader] = why
+        return used, work, running, others

@@ -31,9 +31,9 @@ class _Counted:
     waited: float
 
 
-def read_schedule(pid: int) -> tuple[float, float]:
-    """Return the seconds that a process's main thread has run, and has waited for a processor. Raises OSError."""
-    ran, waited, _ = Path(f"/proc/{pid}/schedstat").read_text(encoding="ascii").split()
+def read_schedule(pid: int, thread: int | None = None) -> tuple[float, float]:
+    """Return the seconds that a thread has run, and has waited for a processor. None: the main one. Raises OSError."""
+    ran, waited, _ = Path(f"/proc/{pid}/task/{thread or pid}/schedstat").read_text(encoding="ascii").split()
     return int(ran) / _NS, int(waited) / _NS
 
 
