@@ -33,7 +33,7 @@ from sandbox.whatsapp import PhoneError
 from sandbox.whatsapp.switches import HARMS
 from tests.controller.nasty import Account, World, a_world
 
-KINDS = ("popups", "reports", "errors", "busy", "memory")
+KINDS = ("popups", "reports", "errors", "busy", "memory", "sockets", "sandboxed")
 HOSTILE = "+4915112345670"
 PROBE_EVERY = 1.0
 MEASURE_EVERY = 0.5

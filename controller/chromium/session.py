@@ -123,7 +123,7 @@ class ChromiumSession:
 
     def receive(self, message: Any) -> None:
         """Handle a message from the watcher."""
-        if self._silent or self._deaf:
+        if self._silent or self._deaf or self._documents.is_elsewhere:
             return
         if (at_address := self._log_outs.look(message)) is not None:
             self._debouncer.update(Subject.LOG_OUT, *at_address, ENDS_AFTER)
@@ -352,6 +352,8 @@ class ChromiumSession:
         try:
             await self.relay()
             self._reached = Layer.PAGE
+            if self._documents.is_elsewhere:
+                return Health(detail="it is at another address: it may be back in a moment")
             live = await self.channel.ask("live()")
         except DriverError as error:
             return Health(self._reached, error.detail)

@@ -84,6 +84,8 @@ class WhatsAppStandIn:
                 web.get("/favicon.ico", _no_content),
                 web.get("/sw.js", self._worker),
                 web.get("/ws/chat", self._socket),
+                web.get("/ws/sink", _sink),
+                web.get("/nothing", _no_content),
                 *heavy.routes(self.options.heavy, self.asked),
             ]
         )
@@ -251,6 +253,28 @@ class WhatsAppStandIn:
 
 async def _no_content(_: web.Request) -> web.StreamResponse:
     return web.Response(status=204)
+
+
+class _Sink(asyncio.Protocol):
+    """Takes whatever a socket sends and looks at nothing, which costs least. before: the connection's own protocol."""
+
+    def __init__(self, before: asyncio.BaseProtocol) -> None:
+        self._before = before
+        self.gone = asyncio.Event()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.gone.set()
+        self._before.connection_lost(exc)
+
+
+async def _sink(request: web.Request) -> web.StreamResponse:
+    channel = web.WebSocketResponse()
+    await channel.prepare(request)
+    if (transport := request.transport) is not None:
+        sink = _Sink(transport.get_protocol())
+        transport.set_protocol(sink)
+        await sink.gone.wait()
+    return channel
 
 
 def _certificate() -> ssl.SSLContext:

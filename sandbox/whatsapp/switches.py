@@ -81,7 +81,8 @@ HARMS = (
     "popups", "reports", "forged", "errors", "console", "busy", "memory", "frames", "workers", "downloads",
     "permissions", "protocols", "alerts", "addresses", "unload", "storage", "worker_memory", "worker_console",
     "elements", "titles",
-    "prompts", "requests", "reloads", "refresh", "blob", "data", "long_tasks",
+    "prompts", "requests", "reloads", "refresh", "blob", "data", "long_tasks", "unguarded", "sandboxed", "answers",
+    "sockets", "worker_sockets", "long_addresses", "busy_worker", "reframes",
 )  # fmt: skip
 
 

@@ -197,6 +197,11 @@ class PretendSession(ChromiumSession):
         """Load another document of the same origin, as the page itself does."""
         self._tasks.start(self._load(URL + query, shown, loads))
 
+    def land(self, url: str) -> None:
+        """Be at another address, of which nothing is read."""
+        self.drop_page()
+        self._cdp.listeners["Page.frameNavigated"]({"frame": {"url": url}})
+
     async def _load(self, url: str, shown: dict[str, Any], loads: float | None = None) -> None:
         self.drop_page()
         self._cdp.listeners["Page.frameNavigated"]({"frame": {"url": url}})

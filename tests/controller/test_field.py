@@ -16,7 +16,7 @@ from controller.chromium import Bounds
 from controller.chromium import session as session_module
 from controller.chromium.page import questions, script
 from controller.chromium.page import reader as reader_module
-from controller.chromium.process import endless_loop
+from controller.chromium.process import driver_flood, endless_loop
 from controller.network.reach import Reach
 from tests.controller.nasty import MET, STRANGER, A, Account, B, World, a_world, meets, side_by_side
 from tests.waiting import until
@@ -368,7 +368,7 @@ HARMLESS = (
     ("reports", "forged", "errors", "console"),
     ("popups", "downloads", "permissions", "protocols", "prompts"),
     ("alerts", "addresses", "titles", "data"),
-    ("requests", "elements", "unload"),
+    ("requests", "elements", "unload", "sandboxed", "unguarded"),
 )
 """Harms that are refused, or do nothing to anybody else; several at once, since each goes on for ever."""
 HARMS_ENDED = {
@@ -377,6 +377,8 @@ HARMS_ENDED = {
     "worker_memory": Reason.PAGE_MISBEHAVES,
     "busy": Reason.PAGE_MISBEHAVES,
     "workers": Reason.PAGE_MISBEHAVES,
+    "sockets": Reason.PAGE_MISBEHAVES,
+    "answers": Reason.UNRESPONSIVE,
     "refresh": Reason.NAVIGATED,
     "blob": Reason.NAVIGATED,
 }
@@ -416,6 +418,7 @@ async def test_a_hostile_page_harms_nobody_else(tmp_path):
 @meets("no_csp")
 async def test_a_page_past_every_bound_is_ended_and_nobody_else(tmp_path, monkeypatch):
     monkeypatch.setattr(endless_loop, "LONGEST_TASK", 2.0)  # of processor time, of which a busy machine has little
+    monkeypatch.setattr(driver_flood, "LONGEST", 1.0)
     async with one_hostile(tmp_path) as (world, bad):
         for harm, reason in HARMS_ENDED.items():
             count = len(bad.moves)

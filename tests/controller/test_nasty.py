@@ -427,7 +427,6 @@ def test_each_reason_that_a_page_can_give_is_looked_at_here():
     looked_at = set(re.findall(r"Reason\.([A-Z_]+)", both))
     elsewhere = {
         "PROFILE_IN_USE",
-        "UNRESPONSIVE",
         "RESTORE_FAILED",
         "UNKNOWN",
         "ARCHIVE_OUTDATED",

@@ -17,6 +17,7 @@ from controller.accounts.policy import Dialogs
 from controller.accounts.reasons import Reason, State
 from controller.accounts.reports import Ended
 from controller.chromium import session as session_module
+from controller.chromium.page import documents as documents_module
 from tests.controller.pretend import (
     LOADING,
     NEARLY,
@@ -172,6 +173,58 @@ async def test_a_reload_while_the_page_is_looked_at_once_more_ends_nothing():
         it.session.navigate("", UP | MINE)
         await pass_time(30)
         assert (it.connection.state, it.ends) == (State.CONNECTED, [])
+
+
+ELSEWHERE = "https://www.whatsapp.com/"
+
+
+@virtual
+async def test_a_hop_over_another_address_ends_nothing():
+    async with account() as here:
+        await here.connected()
+        here.session.land(ELSEWHERE)
+        here.session.receive({"kind": "snapshot", **SCAN, "code": code(), "marks": {"code": True}})
+        assert (await here.session.probe()).failed is None
+        await pass_time(0.8)
+        here.session.navigate("", UP | MINE, loads=0.1)
+        await pass_time(10)
+        assert (here.ends, here.alerts, here.connection.state) == ([], [], State.CONNECTED)
+
+
+@pytest.mark.parametrize("address", [ELSEWHERE, "https://www.whatsapp.com/?post_logout=1&logout_reason=3"])
+@virtual
+async def test_a_page_that_stays_at_another_address_has_gone(address):
+    async with account() as here:
+        await here.connected()
+        here.session.land(address)
+        await pass_time(1)
+        here.session.land("https://elsewhere.example/")
+        await pass_time(1)
+        assert here.ends == [Reason.NAVIGATED]
+        assert here.moves[-1].detail == "the page went to https://www.whatsapp.com"
+
+
+@virtual
+async def test_a_page_that_hops_for_ever_reloads_itself():
+    async with account() as here:
+        await here.connected()
+        for _ in range(4):
+            here.session.land(ELSEWHERE)
+            await pass_time(0.8)
+            here.session.navigate("", UP | MINE, loads=0.1)
+            await pass_time(2)
+        assert Reason.RELOADS_ITSELF in here.ends
+
+
+@virtual
+async def test_an_address_of_millions_of_characters_is_not_taken_apart(monkeypatch):
+    async with account() as here:
+        await here.connected()
+        seen = []
+        monkeypatch.setattr(documents_module, "parse_qs", lambda query: seen.append(len(query)) or {})
+        here.session.navigate("?" + "a=1&" * 500_000, UP | MINE)
+        await pass_time(10)
+        assert (max(seen) < 5000, here.ends) == (True, [])
 
 
 @virtual

@@ -3,7 +3,8 @@
 It is a DevTools protocol binding in this page only, not one of Playwright's, which keeps a list of bindings that the
 page's scripts could find. Our script removes the function from `window` before any script of the page runs, and each
 message begins with a secret known only to our script; other calls, and those from other frames, are ignored.
-Incoming messages are limited in size and rate here as well, and handled immediately: there is no queue.
+Incoming messages are limited in size and rate here as well, and handled immediately: there is no queue. Answers are
+limited in the page: they pass through Playwright's driver, which the accounts share.
 Not here: what a message or an answer means.
 """
 
@@ -27,6 +28,18 @@ BURST = 200
 PER_SECOND = 10.0
 """Sustained messages per second: twice the watcher's maximum."""
 DOING = "ask the page"
+LONGEST_ANSWER = 100_000
+"""Characters of an answer as JSON."""
+_BOUNDED = """(async () => {{
+  try {{
+    const answer = JSON.stringify({{ value: await ({expression}) }});
+    return typeof answer === "string" && answer.length <= {longest} ? answer : "";
+  }} catch {{
+    return "";
+  }}
+}})()"""
+"""Returns an answer as JSON, or "" for an error and for one that is too long, whatever the page has made of built-ins:
+the type and the length of a string cannot be replaced."""
 
 
 class PageChannel:
@@ -116,7 +129,8 @@ class PageChannel:
 
     async def _run(self, expression: str) -> Any:
         # Not as a user gesture: with one, as in Playwright's own evaluate, the page could open a window.
-        asked = {"expression": expression, "awaitPromise": True, "returnByValue": True, "userGesture": False}
+        bounded = _BOUNDED.format(expression=expression, longest=LONGEST_ANSWER)
+        asked = {"expression": bounded, "awaitPromise": True, "returnByValue": True, "userGesture": False}
         asking = asyncio.ensure_future(self._cdp.send("Runtime.evaluate", asked))
         try:
             waiting: set[asyncio.Future[Any]] = {asking, self._gone}
@@ -129,6 +143,7 @@ class PageChannel:
             if not asking.done():
                 asking.add_done_callback(lambda done: done.cancelled() or done.exception())
                 asking.cancel()
-        if "exceptionDetails" in answer:
-            raise DriverError(Reason.LAUNCH_FAILED, f"could not {DOING}: its script failed")
-        return answer.get("result", {}).get("value")
+        try:
+            return json.loads(answer["result"]["value"]).get("value")
+        except (KeyError, TypeError, AttributeError, ValueError, RecursionError):
+            raise DriverError(Reason.LAUNCH_FAILED, f"could not {DOING}: its script failed") from None

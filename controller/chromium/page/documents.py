@@ -25,10 +25,15 @@ from controller.driver import DriverError
 log = logging.getLogger(__name__)
 
 _CLIENT_ERROR = 400
+_NETWORK_LOGIN = 511
 _CACHES_SECONDS = 5.0
 _LEAVE_SECONDS = 5.0
 _STATUS_SECONDS = 3.0
 _STATUS = "performance.getEntriesByType('navigation')[0]?.responseStatus"
+RETURNS_WITHIN = 1.5
+"""Seconds in which a page that went to another origin may be back: some lead over another address."""
+_LONGEST_ADDRESS = 2000
+"""Characters that are looked at: a page may make its addresses millions long."""
 _HOST = re.compile(r"(?!.*\d{7})[a-z0-9.-]{1,60}")
 """A host name that is safe to show: one with a long number could identify somebody."""
 _NOWHERE = "http://127.0.0.1:9/"
@@ -72,8 +77,14 @@ class Documents:
         self._origin: str | None = None
         self._shown: SplitResult | None = None
         self._is_away = False
+        self._elsewhere: asyncio.TimerHandle | None = None
         self._recognised = asyncio.Event()
         self._settling: asyncio.Task[None] | None = None
+
+    @property
+    def is_elsewhere(self) -> bool:
+        """Whether the document is another origin's: what is there tells nothing of this session."""
+        return self._elsewhere is not None
 
     def watch(self) -> None:
         """Follow the page's navigation from now on."""
@@ -149,6 +160,8 @@ class Documents:
             if error.detail.endswith("no answer in time"):
                 error = DriverError(error.reason, f"the page did not load within {self._timing.load:g} s")
             raise error from error.__cause__
+        if response == _NETWORK_LOGIN:
+            raise DriverError(Reason.LAUNCH_FAILED, f"the network wants somebody to log in first (HTTP {response})")
         if response is not None and response >= _CLIENT_ERROR:
             raise DriverError(Reason.LAUNCH_FAILED, f"the page answered HTTP {response}")
 
@@ -216,21 +229,35 @@ class Documents:
         url = _address(unreachable or frame["url"])
         self._shown = url
         query = parse_qs(url.query)
-        was_recognised = self._recognised.is_set() or self._settling is not None
+        was_recognised = self._recognised.is_set() or self._settling is not None or self.is_elsewhere
+        if was_recognised and _origin(url) not in {self._origin, _origin(_address(self._url))}:
+            self._go_elsewhere(f"the page went to {_host(url)}")
+            return
+        self._return()
         if query.get("post_logout") == ["1"]:
             code = query.get("logout_reason", [""])[0]
             self._new_document()
             self._owner.log_out_address(log_out_code(code))
         elif not was_recognised:
             self._origin = _origin(url)  # of the first load, after redirects
-        elif _origin(url) not in {self._origin, _origin(_address(self._url))}:
-            self._owner.end(Ended(Reason.NAVIGATED, f"the page went to {_host(url)}"))
         elif unreachable:
             detail = "the page reloaded itself, and its host could not be reached"
             self._owner.end(Ended(Reason.CONNECTION_LOST, detail))
         else:
             self._new_document()
             self._owner.renew()
+
+    def _go_elsewhere(self, detail: str) -> None:
+        """End the session unless the page is back in a moment: a hop over another address is a glimpse."""
+        self._stop_settling()
+        if self._elsewhere is None:
+            ended = Ended(Reason.NAVIGATED, detail)
+            self._elsewhere = asyncio.get_running_loop().call_later(RETURNS_WITHIN, self._owner.end, ended)
+
+    def _return(self) -> None:
+        if self._elsewhere is not None:
+            self._elsewhere.cancel()
+            self._elsewhere = None
 
     def _new_document(self) -> None:
         self._stop_settling()
@@ -251,6 +278,7 @@ class Documents:
 
     async def stop(self) -> None:
         """Cancel all waiting."""
+        self._return()
         settling = self._settling
         self._stop_settling()
         if settling is not None:
@@ -260,7 +288,7 @@ class Documents:
 def _address(address: str) -> SplitResult:
     """Split an address; one that cannot be parsed counts as none."""
     try:
-        return urlsplit(address)
+        return urlsplit(address[:_LONGEST_ADDRESS])
     except ValueError:
         return urlsplit("")
 

@@ -6,6 +6,7 @@ here. Not here: memory and processes (`process.bounds`), and messages (`channel`
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlsplit
@@ -20,7 +21,11 @@ log = logging.getLogger(__name__)
 
 MOST_REFUSED = 50
 """How many windows and frames may be refused within `WITHIN` seconds before the page counts as misbehaving."""
+MOST_LOADED = 200
+"""How many documents its frames may load meanwhile: each passes through us."""
 WITHIN = 10.0
+_LONGEST_URL = 2000
+"""Characters that are looked at: a page may make its addresses millions long."""
 _SECONDS = 5.0
 
 
@@ -32,7 +37,7 @@ class Fence:
         self._origin = _origin(url)
         self._frame = ""
         self._tasks = Tasks("fence")
-        self._tried = 0
+        self._tried: Counter[str] = Counter()
         self._since = asyncio.get_running_loop().time()
 
     async def install(self, context: BrowserContext, browser_cdp: CDPSession, disk: int = 0) -> None:
@@ -55,26 +60,29 @@ class Fence:
 
     def _window_opened(self, opened: Page) -> None:
         if opened is not self._page:
-            self._refused("windows")
+            self._count("opening windows", MOST_REFUSED)
             self._tasks.start(self._close(opened))
 
     def _document_asked(self, event: dict[str, Any]) -> None:
         """Let the page itself navigate (that is followed), but keep its frames on its own origin."""
         asked = {"requestId": event["requestId"]}
-        is_own = event.get("frameId") == self._frame or _origin(event["request"]["url"]) in {self._origin, "null"}
-        if is_own:
+        is_page = event.get("frameId") == self._frame
+        if is_page or _origin(event["request"]["url"]) in {self._origin, "null"}:
+            if not is_page:
+                self._count("loading frames", MOST_LOADED)
             self._tasks.start(self._send("Fetch.continueRequest", asked))
         else:
-            self._refused("frames of others")
+            self._count("opening frames of others", MOST_REFUSED)
             self._tasks.start(self._send("Fetch.failRequest", {**asked, "errorReason": "BlockedByClient"}))
 
-    def _refused(self, what: str) -> None:
+    def _count(self, doing: str, most: int) -> None:
         now = asyncio.get_running_loop().time()
         if now - self._since > WITHIN:
-            self._since, self._tried = now, 0
-        self._tried += 1
-        if self._tried == MOST_REFUSED:
-            self._misbehaves(f"it kept opening {what}")
+            self._since = now
+            self._tried.clear()
+        self._tried[doing] += 1
+        if self._tried[doing] == most:
+            self._misbehaves(f"it kept {doing}")
 
     async def _send(self, method: str, parameters: dict[str, Any]) -> None:
         try:
@@ -96,7 +104,7 @@ class Fence:
 def _origin(url: str) -> str:
     """Return an address's origin; "null" for those without one (about:, data:, blob:)."""
     try:
-        found = urlsplit(url)
+        found = urlsplit(url[:_LONGEST_URL])
     except ValueError:
         return "?"
     return f"{found.scheme}://{found.netloc.rpartition('@')[2]}" if found.netloc else "null"

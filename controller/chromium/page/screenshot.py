@@ -13,28 +13,28 @@ from controller.chromium.playwright.errors import translated
 from controller.driver import DriverError
 
 _SECONDS = 5.0
-_HIDE = """
-* { background-image: none !important; }
-:is(svg, object, embed, [data-ref], [data-link-code], [contenteditable], #pane-side, #main, [role=grid], [role=list],
-    [role=listbox], [role=row], [role=listitem]) :is(*, *::before, *::after) {
-  visibility: hidden !important;
-}
-html body :is(canvas, img, picture, svg, video, object, embed, [data-ref], [data-link-code], [contenteditable],
-    #pane-side, #main, [role=grid], [role=list], [role=listbox], [role=row], [role=listitem]) {
+_LISTS = """#pane-side, #main, [role=grid], [role=list], [role=listbox], [role=table], [role=treegrid], [role=tree],
+  [role=feed], [role=log]"""
+_ROWS = "[role=row], [role=listitem], [role=treeitem], [role=article]"
+_DRAWN = "[data-ref], [data-link-code], [contenteditable]"
+_BLANKED = f"canvas, img, picture, svg, video, object, embed, {_DRAWN}, {_LISTS}, {_ROWS}"
+_BLANK = """{
   color: transparent !important;
   -webkit-text-fill-color: transparent !important;
   text-shadow: none !important;
   object-fit: none !important;
   object-position: -99999px -99999px !important;
   background: repeating-linear-gradient(45deg, #d5d5d5 0 6px, #f0f0f0 6px 12px) !important;
-}
-html body :is(#pane-side, #main, [role=grid], [role=list], [role=listbox])
-    :is(canvas, img, svg, [role=row], [role=listitem]) {
-  background: none !important;
-}
-input, textarea { color: transparent !important; -webkit-text-fill-color: transparent !important; }
+}"""
+_HIDE = f"""
+* {{ background-image: none !important; }}
+:is(svg, object, embed, {_DRAWN}, {_LISTS}, {_ROWS}) :is(*, *::before, *::after) {{ visibility: hidden !important; }}
+html body :is({_BLANKED}) {_BLANK}
+:host :is({_BLANKED}) {_BLANK}
+html body :is({_LISTS}) :is(canvas, img, svg, {_ROWS}) {{ background: none !important; }}
+input, textarea {{ color: transparent !important; -webkit-text-fill-color: transparent !important; }}
 """
-"""Blanked areas are hatched, so that it looks intended."""
+"""Blanked areas are hatched, so that it looks intended. A shadow root gets the same style, and has no `html`."""
 
 
 async def take_picture(page: Page) -> bytes | None:

@@ -95,6 +95,55 @@ __d('StandInHoard', (require, exports) => {
     }
   };
 
+  // What goes over sockets, or stands in an address, is shown to whoever inspects the page, at its full length.
+  exports.sockets = async () => {
+    const frame = 's'.repeat(MB);
+    const sink = new WebSocket(`ws://${location.host}/ws/sink`);
+    await new Promise((resolve) => (sink.onopen = resolve));
+    for (;;) {
+      for (let count = 0; count < 20 && sink.bufferedAmount < 20 * MB; count++) sink.send(frame);
+      await pause(0.01);
+    }
+  };
+
+  exports.worker_sockets = () => {
+    const url = source(`
+      const frame = 's'.repeat(${MB});
+      const sink = new WebSocket('ws://${location.host}/ws/sink');
+      sink.onopen = () => setInterval(() => {
+        for (let count = 0; count < 20 && sink.bufferedAmount < ${20 * MB}; count++) sink.send(frame);
+      }, 10);
+    `);
+    window.socketWorker = new Worker(url);
+  };
+
+  exports.long_addresses = async () => {
+    const frame = document.createElement('iframe');
+    document.body.append(frame);
+    for (let count = 0; ; count++) {
+      const long = `${count}${'u'.repeat(1.9 * MB)}`;
+      quietly(() => fetch(`data:text/plain,${long}`));
+      quietly(() => fetch(`/none?${long}`, { mode: 'no-cors' }));
+      frame.src = `/none#${long}`;
+      frame.name = long;
+      await pause(0.02);
+    }
+  };
+
+  // One thread that never rests, beside a page that answers everything.
+  exports.busy_worker = () => {
+    window.busyWorker = new Worker(source('for (;;);'));
+  };
+
+  // Frames that ask for documents without ever getting one.
+  exports.reframes = async () => {
+    const frames = Array.from({ length: 20 }, () => document.body.appendChild(document.createElement('iframe')));
+    for (let count = 0; ; count++) {
+      for (const each of frames) each.contentWindow.location.href = `/nothing?${count}`;
+      await pause(0.02);
+    }
+  };
+
   exports.reloads = () => location.reload();
 
   exports.refresh = () => {

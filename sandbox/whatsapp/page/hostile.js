@@ -90,6 +90,43 @@ __d('StandInHarm', (require, exports) => {
     }
   };
 
+  // Spoils what a script put before it may rely on, then throws as before.
+  exports.unguarded = async () => {
+    Event.prototype.preventDefault = () => {};
+    document.open();
+    document.write('<div id="app"></div>');
+    document.close();
+    await exports.errors();
+  };
+
+  // Frames that are origins of their own.
+  exports.sandboxed = async () => {
+    const source = `<script>
+      const line = 'f'.repeat(${CHUNK});
+      setInterval(() => {
+        for (let count = 0; count < 50; count++) setTimeout(() => { throw new Error(line); }, 0);
+        for (let count = 0; count < 50; count++) console.error(line);
+        alert(line);
+      }, 50);
+    </script>`;
+    for (let count = 0; count < 3; count++) {
+      const frame = document.createElement('iframe');
+      frame.sandbox = 'allow-scripts allow-modals';
+      frame.srcdoc = source;
+      document.body.append(frame);
+    }
+  };
+
+  // Makes whatever is asked of the page come to an answer of any length, or to an error of any length.
+  exports.answers = () => {
+    const long = 'a'.repeat(50 * 2 ** 20);
+    String.prototype.slice = () => long;
+    document.querySelector = () => {
+      throw new Error(long);
+    };
+    Object.prototype.toJSON = () => long;
+  };
+
   exports.busy = () => {
     for (;;);
   };

@@ -14,7 +14,8 @@ import pytest
 from controller.accounts.reasons import Reason
 from controller.accounts.reports import Code, Ended
 from controller.chromium import Bounds
-from controller.chromium.page.channel import BURST, PageChannel
+from controller.chromium.page.channel import BURST, LONGEST_ANSWER, PageChannel
+from controller.chromium.page.fence import MOST_LOADED, Fence
 from controller.chromium.process import endless_loop
 from sandbox.whatsapp import Options, Timings, WhatsAppStandIn
 from sandbox.whatsapp.options import Heavy
@@ -81,6 +82,23 @@ async def test_a_flood_is_told_once_and_heard_no_more() -> None:
     assert len(heard) <= BURST
 
 
+async def test_frames_that_load_documents_without_end_are_told_once() -> None:
+    cdp, told = FakeCdp(), []
+    fence = Fence(None, cdp, "https://web.whatsapp.com/", told.append)  # type: ignore[arg-type]
+    context, browser = FakeCdp(), FakeCdp()
+    await fence.install(context, browser)  # type: ignore[arg-type]
+    asked = {"requestId": "1", "frameId": "CHILD", "request": {"url": "https://web.whatsapp.com/x?" + "u" * 2_000_000}}
+    for _ in range(MOST_LOADED - 1):
+        cdp.listeners["Fetch.requestPaused"](asked)
+    for _ in range(500):
+        cdp.listeners["Fetch.requestPaused"](asked | {"frameId": "MAIN"})
+    assert told == [], "the page itself is followed by others"
+    for _ in range(500):
+        cdp.listeners["Fetch.requestPaused"](asked)
+    assert told == ["it kept loading frames"]
+    await fence.stop()
+
+
 FOREIGN = """() => {
   const frame = document.createElement('iframe');
   document.body.append(frame);
@@ -100,6 +118,96 @@ async def test_the_binding_is_not_to_be_found_by_the_page(rig: Rig, stand_in: An
     assert await session.channel.evaluate(FOREIGN, None) == []
 
 
+TRICKS = {
+    "plainly": "",
+    "with a handler of ours spoilt": "Event.prototype.preventDefault = () => {};",
+    "in a document that was opened": "document.open(); document.close();",
+    "in a document that was written": "document.write(`<script>throw new Error(1)</script>`); document.close();",
+    "in a frame that was opened": """
+        const view = document.body.appendChild(document.createElement('iframe')).contentWindow;
+        view.document.open();
+        view.document.write(`<script>setTimeout(() => { throw new Error('in frame') })</script>`);
+        view.document.close();""",
+    "in a frame that is sandboxed": """
+        const frame = Object.assign(document.createElement('iframe'), { sandbox: 'allow-scripts allow-modals' });
+        frame.srcdoc = `<script>
+          setTimeout(() => { throw new Error('sandboxed') });
+          Promise.reject(new Error('sandboxed'));
+          console.error('sandboxed');
+          alert('sandboxed');
+          setTimeout(() => parent.postMessage('done', '*'), 50);
+        </script>`;
+        const done = new Promise((resolve) => window.addEventListener('message', resolve));
+        document.body.append(frame);
+        await done;""",
+    "in a frame of a data address": """
+        const frame = document.createElement('iframe');
+        frame.src = 'data:text/html,' + encodeURIComponent(`<script>
+          setTimeout(() => { throw new Error('of data') });
+          Promise.reject(new Error('of data'));
+          console.error('of data');
+          setTimeout(() => parent.postMessage('done', '*'), 50);
+        </script>`);
+        const done = new Promise((resolve) => window.addEventListener('message', resolve));
+        document.body.append(frame);
+        await done;""",
+}
+THROWS = """
+    setTimeout(() => { throw new Error('thrown'); });
+    Promise.reject(new Error('rejected'));
+    console.error('printed');
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    return true;"""
+
+
+@pytest.mark.chromium
+async def test_what_a_page_throws_prints_or_asks_stays_with_it_whatever_it_spoils(rig: Rig, stand_in: Any) -> None:
+    stand_in.switches.set("no_csp", value=True)
+    session = await rig.open()
+    await eventually(lambda: session._documents.is_recognised)
+    page, got_out = session._parts.page, []
+    page.on("pageerror", lambda error: got_out.append(str(error)))
+    page.on("console", lambda line: got_out.append(line.text))
+    found = {}
+    for how, trick in TRICKS.items():
+        await session.channel.evaluate(f"async () => {{ {trick} {THROWS} }}", None)
+        await session.relay()
+        found[how] = got_out.copy()
+        got_out.clear()
+    assert {how: said for how, said in found.items() if said} == {}
+
+
+class Measured:
+    """A DevTools session that notes the longest thing that comes back."""
+
+    def __init__(self, cdp: Any) -> None:
+        self._cdp, self.longest = cdp, 0
+
+    async def send(self, method: str, parameters: Any) -> Any:
+        answer = await self._cdp.send(method, parameters)
+        self.longest = max(self.longest, len(json.dumps(answer)))
+        return answer
+
+
+@pytest.mark.chromium
+async def test_no_question_brings_an_answer_of_any_length(rig: Rig, stand_in: Any) -> None:
+    session = await rig.open()
+    await eventually(lambda: session._documents.is_recognised)
+    session.channel._cdp = measured = Measured(session.channel._cdp)  # type: ignore[assignment]
+    for spoilt in (
+        "String.prototype.slice = () => 'x'.repeat(1e6)",
+        "Object.prototype.toJSON = () => 'x'.repeat(1e6)",
+        "JSON.stringify = () => ({ toString: () => 'x'.repeat(1e6), length: 1 })",
+        "document.querySelector = () => { throw new Error('x'.repeat(1e6)) }",
+        "Promise.prototype.then = () => { throw new Error('x'.repeat(1e6)) }",
+    ):
+        await session._parts.page.evaluate(f"() => {{ {spoilt} }}")
+        health = await session.probe()
+        assert len(health.detail) < 100
+        assert (await session.look()).words == ""
+        assert measured.longest < 2 * LONGEST_ANSWER, spoilt
+
+
 @pytest.mark.chromium
 async def test_windows_and_foreign_frames_never_open(rig: Rig, stand_in: Any) -> None:
     stand_in.switches.set("no_csp", value=True)
@@ -117,7 +225,7 @@ async def test_windows_and_foreign_frames_never_open(rig: Rig, stand_in: Any) ->
       }
     }"""
     await session.channel.evaluate(tried, f"{other}frame")
-    await eventually(lambda: session.fence._tried >= 5)
+    await eventually(lambda: session.fence._tried["opening frames of others"] >= 5)
     assert len(session._parts.context.pages) == 1
     assert len(rig.processes("renderer")) <= before + 1
 

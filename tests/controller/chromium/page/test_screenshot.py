@@ -107,6 +107,30 @@ async def test_no_chats_are_in_it(page):
         assert image.convert("L").getextrema()[0] > 0xB0, "hatched, and without a letter, which would be dark"
 
 
+IN_A_ROOT = """(html) => {
+  const host = document.body.appendChild(document.createElement('div'));
+  host.attachShadow({ mode: 'open' }).innerHTML = html;
+  return Promise.all([...host.shadowRoot.querySelectorAll('img')].map((image) => image.decode()));
+}"""
+
+
+async def test_a_shadow_root_hides_nothing_from_it(page):
+    svg = qrcode.make(CODE, image_factory=SvgPathImage, box_size=20).to_string(encoding="unicode")
+    url = "data:image/svg+xml;base64," + b64encode(svg.encode()).decode()
+    for html in (
+        f"<img src='{url}' width=600 height=600>",
+        "<div id=pane-side>Ada: 1234</div>",
+        "<section><div role=log>Ada: 1234</div><ul role=list><li>Bob</ul></section>",
+        "<div role=feed><article role=article>Ada: 1234</article></div>",
+    ):
+        await show(page, "<style>html { background: white }</style>")
+        await page.evaluate(IN_A_ROOT, html)
+        taken = await take_picture(page)
+        assert taken is not None
+        with Image.open(io.BytesIO(taken)) as image:
+            assert image.convert("L").getextrema()[0] > 0xB0, f"hatched, and without a letter: {html[:40]}"
+
+
 def is_hatched(png: bytes, box: tuple[int, int, int, int]) -> bool:
     with Image.open(io.BytesIO(png)) as image:
         found = image.convert("RGB").crop(box).getcolors(1 << 16)
