@@ -288,8 +288,7 @@ class ChromiumSession:
             await asyncio.sleep(0.1)
         if not self._reader.is_linked:  # it asks for a passkey meanwhile, and will say so again
             return
-        latest = self._reader.latest
-        if latest is not None and latest.connection.is_up is False:
+        if self._reader.latest is not None and not self._reader.latest.can_be_ready:
             self._reader.not_ready()
             return
         self._tell(Ready(self._reader.number, partial=self._partial))

@@ -587,6 +587,32 @@ async def test_a_connection_lost_while_its_link_is_made_durable_is_none(monkeypa
         assert it.connection.state is State.CONNECTED
 
 
+BLANK = dict.fromkeys(UP) | {"chats": False, "me": None}
+
+
+@pytest.mark.parametrize("shown", [BLANK, {"dialog": LOCK}], ids=["blank", "lock"])
+@virtual
+async def test_a_glimpse_while_a_link_is_made_durable_ends_nothing(monkeypatch, shown):
+    async def slow(*_: object) -> bool:
+        await asyncio.sleep(6)
+        return True
+
+    monkeypatch.setattr(session_module, "until_durable", slow)
+    async with account() as it:
+        it.driver.has_linked = False
+        page = await it.opened(**LINKING)
+        page.show(state="PAIRING", code=None)
+        page.show(**UP, **MINE)
+        await pass_time(4)
+        page.show(**shown)
+        await pass_time(2.5)  # over the moment in which it is on disk
+        assert it.connection.state is State.CONNECTING or shown is not BLANK, "nothing is there"
+        page.show(dialog=None, **UP, **MINE)
+        await pass_time(10)
+        assert (it.connection.state, it.connection.partial, it.ends) == (State.CONNECTED, "", [])
+        assert it.alerts == []
+
+
 # --- K7: what covers the page -----------------------------------------------------------------------------------------
 
 
@@ -620,6 +646,18 @@ async def test_a_dialog_that_comes_and_goes_is_told_three_times_an_hour():
         it.page.show(dialog=NEWS)
         await pass_time(6)
         assert len(it.alerts) == 4
+
+
+@virtual
+async def test_a_dialog_is_told_once_though_a_glimpse_of_a_block_comes_between():
+    async with account() as it:
+        page = await it.opened(**LOADING, **MINE, dialog=NEWS)
+        await pass_time(3)
+        page.show(state="CONFLICT", dialog=None)
+        await pass_time(1)
+        page.show(dialog=NEWS, **UP)
+        await pass_time(10)
+        assert (it.connection.state, it.ends, it.alerts) == (State.CONNECTED, [], [Reason.DIALOG])
 
 
 @virtual

@@ -381,12 +381,12 @@ class PageReader:
         self._in_conflict = is_conflict
 
     def _cover_up(self, snapshot: Snapshot) -> Iterator[Meaning]:
-        cover = None if snapshot.connection.blocked else snapshot.cover
+        cover = snapshot.cover
         if cover is not None and cover.locked and not self._recognised:
             cover = (
                 None  # a password may be asked for by whatever answers in WhatsApp's place, such as a hotel's network
             )
-        if cover == self._cover:
+        if cover == self._cover or snapshot.connection.blocked:  # a block has words of its own, and may be a glimpse
             return
         self._cover = cover
         if self._cover_told and cover is None:
@@ -394,5 +394,5 @@ class PageReader:
             self._code = None  # the dialog covered it: it must be reported again
             yield DialogClosed()
         meant = None if cover is None else Dialog(cover.words, known=cover.known, locked=cover.locked)
-        ends = cover is not None and cover.locked and not self._linked
+        ends = cover is not None and cover.locked  # a link that is made durable is not connected yet
         yield Stands(Subject.COVER, meant, ENDS_AFTER if ends else COVERS_AFTER)
