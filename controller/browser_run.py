@@ -71,7 +71,8 @@ class BrowserRun:
         try:
             async with asyncio.timeout(CLOSE_DEADLINE + LOG_OUT_DEADLINE):
                 if self.opening is not None:
-                    await end_tasks({self.opening})
+                    self.opening.cancel()
+                    await asyncio.gather(self.opening, return_exceptions=True)  # its error was logged where it occurred
                 if self._session is not None:
                     if log_out:
                         logged_out = await self._log_out(self._session)
@@ -167,10 +168,3 @@ class BrowserRun:
                 return await self._session.usage()
         except (TimeoutError, DriverError):
             return None
-
-
-async def end_tasks(tasks: set[asyncio.Task[None]]) -> None:
-    """Cancel and await tasks; their errors have been logged where they occurred."""
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)

@@ -9,11 +9,11 @@ It is longer than other files because the effects of one account are performed i
 import asyncio
 import logging
 import random
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import Any, assert_never
+from typing import assert_never
 
 from controller.accounts.e164 import mask
 from controller.accounts.effects import (
@@ -64,9 +64,10 @@ from controller.accounts.policy import Policy
 from controller.accounts.reasons import VERDICTS, Reason, Remedy, State
 from controller.accounts.remedies import is_restorable, remedies_of
 from controller.accounts.reports import Heard
-from controller.browser_run import BrowserRun, end_tasks
+from controller.browser_run import BrowserRun
 from controller.driver import Driver, Opening, Usage
 from controller.launch_slots import Applicant, LaunchSlots
+from controller.tasks import Tasks
 
 log = logging.getLogger(__name__)
 
@@ -176,7 +177,7 @@ class Manager:
         self._wake: asyncio.Future[None] | None = None
         self._timers: dict[Timer, asyncio.TimerHandle] = {}
         self._counted: dict[Timer, list[asyncio.TimerHandle]] = {timer: [] for timer in COUNTED}
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks = Tasks(f"{self._label} A task of the account")
         self._run: BrowserRun | None = None
         self._stopped: asyncio.Future[None] | None = None
         self._vacant: asyncio.Future[None] | None = None
@@ -186,7 +187,7 @@ class Manager:
         self._failure: Failure | None = None
         self._heard_at: float | None = None
         self._message_at: float | None = None
-        self._owner = self._loop.create_task(self._run_inbox(), name=f"manager {self._label}")
+        self._owner = self._tasks.start(self._run_inbox(), f"manager {self._label}")
 
     def __repr__(self) -> str:
         return f"<Manager {self._label} {self._connection.phase}>"
@@ -259,7 +260,7 @@ class Manager:
             self._stopped = self._loop.create_future()
             self._post(Stop(log_out=log_out))
         await asyncio.shield(self._stopped)
-        await end_tasks({self._owner, *self._tasks})
+        await self._tasks.stop()
         return self._connection.logged_out if log_out else None
 
     def get_status(self) -> Status:
@@ -456,18 +457,18 @@ class Manager:
             case ReleaseSlot():
                 self._current.settle()
             case Close():
-                self._spawn(self._current.close(log_out=effect.log_out))
+                self._tasks.start(self._current.close(log_out=effect.log_out))
             case Probe():
-                self._spawn(self._current.probe())
+                self._tasks.start(self._current.probe())
             case Look():
-                self._spawn(self._current.look())
+                self._tasks.start(self._current.look())
             case LogOut():
-                self._spawn(self._current.log_out(effect.number))
+                self._tasks.start(self._current.log_out(effect.number))
             case Dismiss():
-                self._spawn(self._current.dismiss())
+                self._tasks.start(self._current.dismiss())
             case Heartbeat():
                 log.debug("%s Keep-alive heartbeat", self._label)
-                self._spawn(self._current.heartbeat(ask=effect.ask))
+                self._tasks.start(self._current.heartbeat(ask=effect.ask))
             case ShowCode():
                 self._show(effect)
             case HideCode():
@@ -496,7 +497,7 @@ class Manager:
             self._connection.number, fresh=effect.fresh, takeover=effect.takeover, set_aside=effect.set_aside
         )
         slot = self._slots.slot(self._applicant, lost=effect.lost)
-        run.opening = self._spawn(run.open(self._driver, slot, opening))
+        run.opening = self._tasks.start(run.open(self._driver, slot, opening))
 
     @property
     def _current(self) -> BrowserRun:
@@ -549,17 +550,6 @@ class Manager:
                 self._counted[timer].pop().cancel()
         if self._inbox:
             self._inbox = [item for item in self._inbox if item[0] is not _FIRED[timer]]
-
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        task = self._loop.create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._reap)
-        return task
-
-    def _reap(self, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
-        if not task.cancelled() and (error := task.exception()) is not None:
-            log.error("%s A task of the account failed", self._label, exc_info=error)
 
     def _report(self, session: int, event: SessionEvent) -> None:
         if isinstance(event, Heard):

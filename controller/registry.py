@@ -159,6 +159,14 @@ class Registry:
         except KeyError:
             raise UnknownAccountError(number) from None
 
+    def find(self, number: str) -> Account | None:
+        """Return an account by its number, None if there is none."""
+        return self._accounts.get(number)
+
+    def find_status(self, number: str) -> Status | None:
+        """Return an account's status, None if there is no such account."""
+        return self.status(number) if number in self._managers else None
+
     def status(self, number: str) -> Status:
         """Return an account's status. Raises UnknownAccountError."""
         return self._manager(number).get_status()

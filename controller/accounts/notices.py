@@ -21,7 +21,7 @@ class Transition:
     alert: people are to be alerted; `cause` and `detail` are then the alert's.
     linked: the phone has linked the account. picture: PNG of the page, for an alert that needs it.
     silent: the alert makes no sound. over: alerts that end although the state does not show it: of reasons whose
-    traits say that they `stands` while CONNECTED.
+    traits say that they `persists` while CONNECTED.
     """
 
     number: str

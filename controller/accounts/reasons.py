@@ -162,7 +162,7 @@ class Traits:
     alert: people are alerted with sound, at once. critical: it stays broken until a person acts, so the alert is
     repeated until acknowledged. remedy: what fixes it. restorable: a saved copy of the session may fix it too.
     ours: caused by our own processes, so it says nothing about WhatsApp. unlinks: the phone has to link it again.
-    by_person: an operator's command caused it. stands: it can persist while CONNECTED, so that connecting does not end
+    by_person: an operator's command caused it. persists: it may go on while CONNECTED, so that connecting does not end
     it; `Transition.over` reports its end.
     """
 
@@ -173,7 +173,7 @@ class Traits:
     ours: bool = False
     unlinks: bool = False
     by_person: bool = False
-    stands: bool = False
+    persists: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,10 +251,10 @@ TRAITS: dict[Reason, Traits] = {
     Reason.TRIAL_FAILED: Traits(alert=True, critical=True, remedy=_AGAIN, restorable=True),
     Reason.EXHAUSTED: Traits(alert=True, critical=True, remedy=_AGAIN, restorable=True),
     Reason.PASSKEY: Traits(alert=True, remedy=_LINK),
-    Reason.DIALOG: Traits(alert=True, remedy=Remedy.CONTINUE, stands=True),
-    Reason.CONFIRM_NUMBER: Traits(alert=True, critical=True, remedy=Remedy.CONFIRM, stands=True),
-    Reason.FLAPPING: Traits(alert=True, stands=True),
-    Reason.WATCHED_IN_PART: Traits(alert=True, stands=True),
+    Reason.DIALOG: Traits(alert=True, remedy=Remedy.CONTINUE, persists=True),
+    Reason.CONFIRM_NUMBER: Traits(alert=True, critical=True, remedy=Remedy.CONFIRM, persists=True),
+    Reason.FLAPPING: Traits(alert=True, persists=True),
+    Reason.WATCHED_IN_PART: Traits(alert=True, persists=True),
     **VERDICTS,
 }
 """The traits of every reason."""

@@ -205,25 +205,27 @@ class _Work:
         profile.prepare()
         record = profile.record()
         source, newest = decide(marks, record)
-        of = 0 if newest is None else newest.epoch
-        manifest = None
+        if source is Source.UNKNOWN and not empty:
+            raise OutdatedArchiveError(self._words(newest))
         if source is Source.ARCHIVE and not empty:
             assert newest is not None
-            try:
-                manifest = store.read(name, newest)
-                if manifest.file:
-                    self._fetch(manifest, record)
-            except DamagedArchiveError as error:
-                raise OutdatedArchiveError(self._words(newest, str(error))) from error
-        elif source is Source.UNKNOWN and not empty:
-            raise OutdatedArchiveError(self._words(newest))
-        if empty or source is Source.EMPTY or (manifest is not None and not manifest.file):
-            if any(profile.folder.iterdir()):
-                profile.set_aside()
+            empty = not self._fetch_newest(newest, record)
+        if (empty or source is Source.EMPTY) and any(profile.folder.iterdir()):
+            profile.set_aside()
             profile.prepare()
-        profile.put_record(Record(self._epoch, of, name=name))
+        profile.put_record(Record(self._epoch, 0 if newest is None else newest.epoch, name=name))
         self._is_announced = True  # it may be written even if its answer is lost
         store.write(name, Mark(self._epoch, Kind.OPEN), Manifest(self._now(), self._host))
+
+    def _fetch_newest(self, newest: Mark, record: Record | None) -> bool:
+        """Replace the folder by the archive of a mark. Returns whether it has one: it may say that all was removed."""
+        try:
+            manifest = self._store.read(self._name, newest)
+            if manifest.file:
+                self._fetch(manifest, record)
+        except DamagedArchiveError as error:
+            raise OutdatedArchiveError(self._words(newest, str(error))) from error
+        return bool(manifest.file)
 
     def _fetch(self, manifest: Manifest, record: Record | None) -> None:
         """Replace the folder by an archive; what it held is set aside, unless that is archived itself."""

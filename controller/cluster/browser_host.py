@@ -103,7 +103,7 @@ class BrowserHost:
             raise DriverError(Reason.LAUNCH_FAILED, "this host holds no lease")
         if not self._epochs.begin(opening.account, epoch):
             raise DriverError(Reason.LAUNCH_FAILED, _STALE)
-        opening_task = asyncio.create_task(self._driver.open(opening, partial(self._say, epoch)))
+        opening_task = asyncio.create_task(self._driver.open(opening, partial(self._record, epoch)))
         self._opening[epoch] = opening_task
         try:
             self._sessions[epoch] = await opening_task
@@ -151,7 +151,7 @@ class BrowserHost:
         await asyncio.gather(*(session.close() for session in self._sessions.values()))
         await self._driver.stop()
 
-    def _say(self, epoch: int, report: Report) -> None:
+    def _record(self, epoch: int, report: Report) -> None:
         self._count += 1
         self._lines.append(Line(self._count, epoch, report))
         self._news.set()

@@ -17,6 +17,7 @@ from controller.cluster.browser_host import Line, Reply
 from controller.cluster.leases import LeaseTable, NoHostError, NotYetError, Placement, Terms
 from controller.driver import DriverError, Opening, SavedSession, Usage
 from controller.hosts import Archives, Files, Home, HostUsage
+from controller.tasks import Tasks
 
 log = logging.getLogger(__name__)
 
@@ -77,7 +78,7 @@ class ClusterHosts:
         self._lives: dict[str, Link] = {}
         self._sessions: dict[int, RemoteSession] = {}
         self._changed = asyncio.Event()
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks = Tasks("a task of the cluster")
         self._used: dict[str, Usage] = {}
 
     # --- machines -----------------------------------------------------------------------------------------------------
@@ -89,8 +90,8 @@ class ClusterHosts:
     async def identify(self) -> None:
         """Join the cluster and accept machines from now on. Raises DriverError."""
         await self._links.connect()
-        self._start(self._look())
-        self._start(self._reap())
+        self._tasks.start(self._look())
+        self._tasks.start(self._reap())
 
     def warm_up(self) -> None:
         """Do nothing: each machine does this when its life starts."""
@@ -130,8 +131,8 @@ class ClusterHosts:
                 self._lives[link.life] = link
                 self._table.join(link.host, link.life, link.capacity, self._clock(), link.build)
                 log.info("Host %s has joined, for %d accounts", link.host, link.capacity)
-                self._start(self._beat(link))
-                self._start(self._listen(link))
+                self._tasks.start(self._beat(link))
+                self._tasks.start(self._listen(link))
             await asyncio.sleep(LOOK_EVERY)
 
     async def _reap(self) -> None:
@@ -142,7 +143,7 @@ class ClusterHosts:
     def _take_lost(self) -> None:
         for lost in self._table.take_lost(self._clock()):
             link = self._lives.pop(lost.life)
-            self._start(link.end())
+            self._tasks.start(link.end())
             log.warning("Host %s is lost, with %d accounts", lost.host, len(lost.placements))
             for placement in lost.placements:
                 if (session := self._sessions.pop(placement.epoch, None)) is not None:
@@ -208,7 +209,7 @@ class ClusterHosts:
             raise
         except BaseException as error:
             self._forget(placement)
-            self._start(self._end(placement))
+            self._tasks.start(self._end(placement))
             if isinstance(error, LinkError | TimeoutError):
                 detail = f"host {placement.host} did not answer"
                 raise DriverError(Reason.LAUNCH_FAILED, detail) from error
@@ -267,7 +268,7 @@ class ClusterHosts:
     async def close(self, placement: Placement) -> None:
         """End a placement, within the time limit of a close; if unconfirmed by then, go on in the background."""
         self._forget(placement)
-        ending = self._start(self._end(placement))
+        ending = self._tasks.start(self._end(placement))
         await asyncio.wait([ending], timeout=CLOSE_SECONDS)
 
     async def _end(self, placement: Placement) -> None:
@@ -322,24 +323,10 @@ class ClusterHosts:
 
     async def stop(self) -> None:
         """Release all machines. All sessions must have been closed."""
-        tasks = list(self._tasks)
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await self._tasks.stop()
         await asyncio.gather(*(link.end() for link in self._lives.values()))
         await self._links.stop()
         await self._files.stop()
-
-    def _start(self, work: Any) -> "asyncio.Task[None]":
-        task: asyncio.Task[None] = asyncio.get_running_loop().create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._done)
-        return task
-
-    def _done(self, task: "asyncio.Task[None]") -> None:
-        self._tasks.discard(task)
-        if not task.cancelled() and (error := task.exception()) is not None:
-            log.error("A task of the cluster ended by a bug", exc_info=error)
 
 
 class RemoteSession:

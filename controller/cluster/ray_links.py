@@ -87,9 +87,9 @@ class HostProcess:
         assert self._deadline is not None
         self._ends_at = ends_at
         self._deadline.set(ends_at)
-        self._tell_guard()
+        self._update_guard()
 
-    def _tell_guard(self) -> None:
+    def _update_guard(self) -> None:
         if self._guard is not None and self._guard.stdin is not None:
             with contextlib.suppress(OSError):  # it has exited, and is about to be replaced
                 self._guard.stdin.write(f"{self._ends_at}\n".encode())
@@ -100,7 +100,7 @@ class HostProcess:
             if self._guard is not None and self._guard.poll() is not None:
                 log.warning("The guard has ended: another one takes its place")
                 self._guard = start_guard(run)
-                self._tell_guard()
+                self._update_guard()
             await asyncio.sleep(0.5)
 
 

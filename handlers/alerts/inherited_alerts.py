@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from controller.accounts.reasons import Reason, State
 from controller.incidents import Entry
 from controller.manager import Status
-from controller.registry import Registry, UnknownAccountError
+from controller.registry import Registry
 from controller.troubles import traits_of
 from handlers.alerts.absorber import Absorber
 from handlers.alerts.incidents.book import Fact, Kind
@@ -48,7 +48,7 @@ class InheritedAlerts:
     def load(self, entries: Iterable[Entry]) -> None:
         """Select the entries to check."""
         entries = [each for each in entries if each.number]
-        self._left |= {(each.number, each.reason) for each in entries if traits_of(each.reason).stands}
+        self._left |= {(each.number, each.reason) for each in entries if traits_of(each.reason).persists}
         self._numbers = {each.number for each in entries}
 
     async def run(self) -> None:
@@ -56,21 +56,13 @@ class InheritedAlerts:
         if self._numbers:
             await asyncio.sleep(SETTLED.total_seconds())
         for number in sorted(self._numbers):
-            if self._is_gone(number):
+            if self._accounts.find(number) is None:  # as after a backup was restored
                 await self._end(number, "", Kind.HANDLED)
         while self._left:
             await asyncio.sleep(LOOK_SECONDS)
             for number, reason in sorted(self._left):
                 if self._is_over(number, reason):
                     await self._end(number, reason)
-
-    def _is_gone(self, number: str) -> bool:
-        """Whether the account does not exist any more, as after a backup was restored."""
-        try:
-            self._accounts.account(number)
-        except UnknownAccountError:
-            return True
-        return False
 
     async def _end(self, number: str, reason: str, kind: Kind = Kind.OVER) -> None:
         fact = Fact(kind, number, reason, self._clock())
@@ -82,9 +74,8 @@ class InheritedAlerts:
             self._left.discard((number, reason))
 
     def _is_over(self, number: str, reason: str) -> bool:
-        try:
-            status = self._accounts.status(number)
-        except UnknownAccountError:
+        status = self._accounts.find_status(number)
+        if status is None:
             return True
         connected_for = timedelta(seconds=status.uptime) if status.is_connected else timedelta(0)
         if reason == Reason.FLAPPING:

@@ -28,13 +28,10 @@ class LiveOffers:
     def __call__(self, entry: Entry) -> tuple[Remedy, ...]:
         """Return the remedies to offer with an entry."""
         offered = by_traits(entry)
-        if not entry.number:
+        status = self._accounts.find_status(entry.number)
+        if status is None:  # it is the controller's, the program has just started, or the account is being removed
             return offered
-        try:
-            asked = self._accounts.status(entry.number).remedies
-        except UnknownAccountError:  # the program has just started, or the account is being removed
-            return offered
-        if offered == (Remedy.CONTINUE,) and Remedy.CONTINUE not in asked:
+        if offered == (Remedy.CONTINUE,) and Remedy.CONTINUE not in status.remedies:
             return ()
         if traits_of(entry.reason).restorable and entry.number in self._with_copies:
             return (*offered, Remedy.RESTORE)

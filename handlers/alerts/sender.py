@@ -13,7 +13,7 @@ from datetime import datetime
 from functools import partial
 
 from controller.incidents import Incident, Note
-from controller.registry import Registry, UnknownAccountError
+from controller.registry import Registry
 from handlers.alerts.announcer import Announcer
 from handlers.alerts.incidents import delivery, incident_text
 from handlers.alerts.incidents.delivery import Action, Edit, OpenTopic, Remind, Send, Withdraw
@@ -69,10 +69,8 @@ class Sender:
 
     def name(self, number: str) -> str:
         """Return an account's name, as HTML."""
-        try:
-            return answers.title(self._state.accounts.account(number))
-        except UnknownAccountError:
-            return answers.removed_title(number)
+        account = self._state.accounts.find(number)
+        return answers.removed_title(number) if account is None else answers.title(account)
 
     async def perform(self, chat: Messenger, incident: Incident, action: Action) -> None:
         """Perform one action."""
@@ -181,7 +179,7 @@ class Sender:
         except (MessageGoneError, RefusedError) as error:
             log.info("A part of an incident in chat %d cannot be edited: %s", self._chat, error)
             unseen = incident.news and incident.open_entries
-            if unseen or (action.part == 0 and action.text.html and delivery.tells_an_end(incident)):
+            if unseen or (action.part == 0 and action.text.html and delivery.shows_an_end(incident)):
                 await self._record(incident, lambda now: delivery.gone(now, action))
                 return
 

@@ -125,8 +125,8 @@ class Alerts:
 
     def account_changed(self, number: str) -> None:
         """Re-examine alerts about an account whose remedies may have changed. Returns at once."""
-        standing = [entry for book in self._ledger.books() for each in book.incidents for entry in each.entries]
-        for entry in {entry for entry in standing if entry.number == number and entry.open}:
+        entries = [entry for book in self._ledger.books() for each in book.incidents for entry in each.entries]
+        for entry in {entry for entry in entries if entry.number == number and entry.open}:
             self._offers.look(entry)
         self._look_again(number)
 

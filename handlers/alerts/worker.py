@@ -8,7 +8,7 @@ between it is sent again, and never lost.
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
@@ -294,42 +294,48 @@ class Worker:
     def _next(self, loop: _DeliveryLoop) -> tuple[_Work | None, float]:
         """Return a loop's next action, else the seconds until there is one."""
         loop.looked.set()
-        now, loop_now = self._context.clock(), asyncio.get_running_loop().time()
-        pauses = [LOOK_AGAIN]
-        book = self.book
-        for incident in book.incidents:
-            if self._done.get(incident.id) is incident:
-                continue
-            quiet_until = self.held_until(incident, now)
-            action = delivery.next_action(
-                incident,
-                self._sender.name,
-                now,
-                self.policy,
-                quiet_until=quiet_until,
-                offers=self._context.offers,
-                reader=self._context.reader_of(self.chat),
-            )
-            if action is None:
-                self._done[incident.id] = incident
-            elif isinstance(action, datetime):
-                pauses.append((action - now).total_seconds())
-            elif loop.does(incident, action) and incident.id not in self._edited:
-                wait = self._wait(incident, action, loop_now)
-                if wait <= 0:
-                    return (incident, action), 0.0
-                pauses.append(wait)
-        for note in book.notes:
-            may_follow = note.incident is None or (
-                (one := book.get(note.incident)) is not None and one.told_at is not None
-            )
-            if may_follow and loop is (self._sounding if note.sounds else self._updating):
-                wait = self._refusals.get((note.id, Note.__name__), _Refusals()).not_before - loop_now
-                if wait <= 0:
-                    return note, 0.0
-                pauses.append(wait)
+        book, pauses = self.book, [LOOK_AGAIN]
+        for work, wait in self._pending(loop, book):
+            if work is not None and wait <= 0:
+                return work, 0.0
+            pauses.append(wait)
         self._forget_what_is_gone(book)
         return None, max(0.0, min(pauses))
+
+    def _pending(self, loop: _DeliveryLoop, book: Book) -> Iterator[tuple[_Work | None, float]]:
+        """Yield what a loop has to do, first things first, and how many seconds each must wait.
+
+        None: what an incident needs will be known then.
+        """
+        now, loop_now = self._context.clock(), asyncio.get_running_loop().time()
+        for incident in book.incidents:
+            action = self._action(incident, now)
+            if isinstance(action, datetime):
+                yield None, (action - now).total_seconds()
+            elif action is not None and loop.does(incident, action) and incident.id not in self._edited:
+                yield (incident, action), self._wait(incident, action, loop_now)
+        for note in book.notes:
+            about = None if note.incident is None else book.get(note.incident)
+            may_follow = note.incident is None or (about is not None and about.told_at is not None)
+            if may_follow and loop is (self._sounding if note.sounds else self._updating):
+                yield note, self._refusals.get((note.id, Note.__name__), _Refusals()).not_before - loop_now
+
+    def _action(self, incident: Incident, now: datetime) -> Action | datetime | None:
+        """Return what an incident needs next, or the time at which it will need something; None if neither is known."""
+        if self._done.get(incident.id) is incident:
+            return None
+        action = delivery.next_action(
+            incident,
+            self._sender.name,
+            now,
+            self.policy,
+            quiet_until=self.held_until(incident, now),
+            offers=self._context.offers,
+            reader=self._context.reader_of(self.chat),
+        )
+        if action is None:
+            self._done[incident.id] = incident
+        return action
 
     def held_until(self, incident: Incident, now: datetime) -> datetime | None:
         """Return when the first open entry is no longer held back; None if one is not held back now."""

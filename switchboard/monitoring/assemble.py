@@ -48,7 +48,7 @@ def assemble(settings: Settings, database: Database, registry: Registry, chat: C
 
     url = settings.heartbeat_url
     options = Options(
-        owed_too_long=settings.alert_fallback_after_seconds + (FALLBACK_GRACE if settings.alert_fallback_urls else 0),
+        unsent_too_long=settings.alert_fallback_after_seconds + (FALLBACK_GRACE if settings.alert_fallback_urls else 0),
         heartbeat="" if url is None else url.get_secret_value(),
         heartbeat_every=settings.heartbeat_seconds,
         health=settings.health_listen,

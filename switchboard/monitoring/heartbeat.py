@@ -83,17 +83,17 @@ class Heartbeat:
         """Send pings until cancelled. An unreachable service is logged once, and once when it is back."""
         loop = asyncio.get_running_loop()
         async with httpx.AsyncClient(timeout=CALL_DEADLINE, follow_redirects=False) as client:
-            await self._tell(client, Signal.START, "")
+            await self._send(client, Signal.START, "")
             while True:
                 due = loop.time() + self._every
                 if (report := self._report()) is None:
                     due = loop.time() + min(self._every, ASK_AGAIN)
                 else:
                     is_good, text = report
-                    await self._tell(client, Signal.GOOD if is_good else Signal.FAIL, text)
+                    await self._send(client, Signal.GOOD if is_good else Signal.FAIL, text)
                 await asyncio.sleep(max(0.0, due - loop.time()))
 
-    async def _tell(self, client: httpx.AsyncClient, signal: Signal, text: str) -> None:
+    async def _send(self, client: httpx.AsyncClient, signal: Signal, text: str) -> None:
         call = call_for(self._address, signal, text)
         if call is None:
             return

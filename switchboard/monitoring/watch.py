@@ -75,10 +75,10 @@ class Options:
     """The settings. heartbeat: an address, "" for none. health: where the health endpoints listen.
 
     textfile: written for node_exporter.
-    owed_too_long: seconds after which an alert that reached nobody makes `report` a failure.
+    unsent_too_long: seconds after which an alert that reached nobody makes `report` a failure.
     """
 
-    owed_too_long: float = 180.0
+    unsent_too_long: float = 180.0
     heartbeat: str = ""
     heartbeat_every: float = 60.0
     health: Address | None = None
@@ -134,7 +134,7 @@ class Monitoring:
                 HealthCheck("clock", self._look_at_clock),
                 HealthCheck("parts", self._look_at_parts),
             ),
-            (self._tell_systemd,),
+            (self._notify_systemd,),
             every=self._beat_every(),
             clock=clock,
         )
@@ -201,7 +201,7 @@ class Monitoring:
         if beat is not None and beat.failed:
             problems.append(str(beat))
         age = self._oldest_unsent()
-        if age is not None and age > self._options.owed_too_long and self._runs_for() > AT_START:
+        if age is not None and age > self._options.unsent_too_long and self._runs_for() > AT_START:
             problems.append(f"an alert has reached nobody for {age:.0f} s")
         return not problems, "; ".join([*problems, self._counts()])
 
@@ -271,7 +271,7 @@ class Monitoring:
 
     # --- who gets the results -----------------------------------------------------------------------------------------
 
-    def _tell_systemd(self, beat: Beat) -> None:
+    def _notify_systemd(self, beat: Beat) -> None:
         self._notifier.status(self.status())
         if beat.is_alive:
             self._notifier.ping_watchdog()

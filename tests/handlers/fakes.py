@@ -133,6 +133,12 @@ class FakeAccounts:
         except KeyError:
             raise UnknownAccountError(number) from None
 
+    def find(self, number: str) -> Account | None:
+        return self.known.get(number)
+
+    def find_status(self, number: str) -> Status | None:
+        return self.status(number) if number in self.known else None
+
     def status(self, number: str) -> Status:
         status = self.statuses[self.account(number).number]
         if status.stage is Stage.QUEUED:

@@ -36,7 +36,7 @@ ENDS = {
     "conflict": Reason.CONFLICT,
     "banned": Reason.BANNED,
 }
-OF_CONNECTED = {ALERTS[reason].title for reason, traits in TRAITS.items() if traits.stands and reason in ALERTS}
+OF_CONNECTED = {ALERTS[reason].title for reason, traits in TRAITS.items() if traits.persists and reason in ALERTS}
 """What an account may be alerted for while it is connected, such as that it keeps dropping out."""
 STANDARD = {"Acknowledge", "Silence 1 h", "Silence 8 h", "Take over", "Let go"}
 

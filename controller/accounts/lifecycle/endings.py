@@ -66,8 +66,8 @@ def _follow(step: Step, ended: Ended, verdict: Verdict, state: State, *, on_tria
         if before.asked_again and (verdict.unlinks or nobody_scans) and verdict.remedy is Remedy.LINK:
             begin_anew(step)  # the operator need not repeat /link
     elif on_trial:
-        alerted = before.resting is not None and before.resting.alerted
-        _give_up(step, before.resting.reason if before.resting and alerted else Reason.TRIAL_FAILED, ended)
+        alerted = before.resting if before.resting is not None and before.resting.alerted else None
+        _give_up(step, Reason.TRIAL_FAILED if alerted is None else alerted.reason, ended)
     elif before.attempts >= step.policy.max_attempts:
         _give_up(step, Reason.EXHAUSTED, ended)
     elif before.errors >= step.policy.breaker_threshold:

@@ -34,7 +34,7 @@ OF_ATTEMPT = frozenset({Timer.CODES, Timer.PERSON, Timer.SYNC, Timer.ATTEMPT})
 """Timers that run across the stages of an attempt."""
 OF_BROWSER = frozenset({Timer.RELOADS})
 """Timers that run while the browser is open. Those in none of these sets belong to the account."""
-STANDING = frozenset(reason for reason, traits in TRAITS.items() if traits.stands)
+PERSISTENT = frozenset(reason for reason, traits in TRAITS.items() if traits.persists)
 """Reasons that can persist while CONNECTED: neither connecting nor resetting the counters ends them."""
 
 
@@ -204,7 +204,7 @@ class Step:
         While the connection is flapping that was said, and each of its causes is alerted once, unless `all_of_them`.
         """
         if self.connection.alerted and (all_of_them or not self.connection.flapping):
-            self.set(alerted=self.connection.alerted & STANDING)
+            self.set(alerted=self.connection.alerted & PERSISTENT)
 
     def alert(self, alert: Alert) -> None:
         """Raise an alert, once per reason until the counters are reset."""

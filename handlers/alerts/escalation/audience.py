@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from controller.registry import Registry, UnknownAccountError
+from controller.registry import Registry
 from handlers.alerts.escalation.duty import Duty, OnDuty
 from handlers.alerts.incidents.incident_text import Reader
 from handlers.alerts.incidents.recipients import Recipients
@@ -24,10 +24,8 @@ class Audience:
 
     def of_account(self, number: str) -> Sequence[Place]:
         """Return the chats for an account's alerts; those of a removed account go to the admins."""
-        try:
-            return self._with_duty(self.recipients.of_alerts(self._accounts.account(number)))
-        except UnknownAccountError:
-            return self.of_controller()
+        account = self._accounts.find(number)
+        return self.of_controller() if account is None else self._with_duty(self.recipients.of_alerts(account))
 
     def of_controller(self) -> Sequence[Place]:
         """Return the chats for troubles of the controller itself."""
@@ -37,10 +35,10 @@ class Audience:
         """Return what whoever reads a chat may do there."""
 
         def acts(number: str) -> bool:
-            try:
-                return self.recipients.may_act(chat, self._accounts.account(number) if number else None)
-            except UnknownAccountError:
+            account = self._accounts.find(number)
+            if number and account is None:
                 return True  # whatever is pressed says that it is not there any more
+            return self.recipients.may_act(chat, account)
 
         return Reader(acts, silences=self.recipients.may_silence(chat))
 
@@ -48,10 +46,8 @@ class Audience:
         """Return an account's name as HTML; "" for the controller itself."""
         if not number:
             return ""
-        try:
-            return answers.title(self._accounts.account(number))
-        except UnknownAccountError:
-            return answers.removed_title(number)
+        account = self._accounts.find(number)
+        return answers.removed_title(number) if account is None else answers.title(account)
 
     def _with_duty(self, places: Sequence[Place]) -> Sequence[Place]:
         on_duty = self.on_duty()

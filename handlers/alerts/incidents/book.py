@@ -18,7 +18,7 @@ from handlers.alerts.incidents.delivery import is_settled
 from handlers.alerts.incidents.incident_text import Names
 from handlers.alerts.incidents.policy import AlertPolicy, within
 
-STANDING: frozenset[str] = frozenset(reason for reason, traits in TRAITS.items() if traits.stands)
+PERSISTENT: frozenset[str] = frozenset(reason for reason, traits in TRAITS.items() if traits.persists)
 """Can coexist with any other trouble, and does not end when the account connects."""
 NOTES_AT_MOST = 100
 """Pending notes per chat: a chat that no longer exists must not accumulate them forever."""
@@ -53,12 +53,12 @@ class Fact:
     anew: bool = False
 
     def ends(self, entry: Entry) -> bool:
-        """Return whether this ends an entry: also one that stands while connected, if a person closed the account."""
+        """Return whether this ends an entry: also one that persists while connected, if a person closed the account."""
         if entry.number != self.number:
             return False
         if self.reason or not self.number:
             return entry.reason == self.reason
-        return self.kind is Kind.HANDLED or entry.reason not in STANDING
+        return self.kind is Kind.HANDLED or entry.reason not in PERSISTENT
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,10 +136,10 @@ class Book:
 
         An alert held back by a silence leaves earlier sent ones open until it is sent itself.
         """
-        numbers = {entry.number for entry in incident.open_entries if entry.number and entry.reason not in STANDING}
+        numbers = {entry.number for entry in incident.open_entries if entry.number and entry.reason not in PERSISTENT}
 
         def ends(entry: Entry) -> bool:
-            return entry.number in numbers and entry.reason not in STANDING
+            return entry.number in numbers and entry.reason not in PERSISTENT
 
         incidents = {each.id: each for each in self.incidents}
         for each in self.incidents:
@@ -174,11 +174,11 @@ class _Draft:
 
     def _alert(self, fact: Fact) -> None:
         now, silenced = self.setting.now, self.setting.quiet(fact.number, fact.reason, fact.at)
-        standing = self._newest(lambda entry: entry.open and _is_same(entry, fact))
-        if standing is not None:
-            self.incidents[standing.id] = _again(standing, fact, now)
+        reported = self._newest(lambda entry: entry.open and _is_same(entry, fact))
+        if reported is not None:
+            self.incidents[reported.id] = _again(reported, fact, now)
             return
-        if fact.number and fact.reason not in STANDING:
+        if fact.number and fact.reason not in PERSISTENT:
             # The new trouble replaces the previous one; if that was sent, only once this one is sent too.
             superseded = replace(fact, kind=Kind.OVER, reason="")
             self._end(superseded.ends, fact.at, _End.SUPERSEDED, but_told=silenced)
@@ -291,10 +291,9 @@ def _again(incident: Incident, fact: Fact, now: datetime) -> Incident:
         once = entries[at]
         if not once.open:  # another occurrence, escalated from the start of the list
             once = replace(once, escalated=0, escalated_at=None, fallback="", fallback_at=None)
-        times = (
-            once.times if fact.anew else once.times + 1 if fact.number else 1
-        )  # a trouble that updates its figures has not recurred
-        once = replace(once, times=times, over_at=None, handled=False, by_person=False)
+        if fact.number and not fact.anew:
+            once = replace(once, times=once.times + 1)  # a trouble that updates its figures has not recurred
+        once = replace(once, over_at=None, handled=False, by_person=False)
         entries[at] = replace(once, detail=fact.detail or once.detail)
     return _grown(replace(incident, entries=tuple(entries), acknowledged_by=by), now)
 

@@ -153,7 +153,7 @@ def withdrawn(incident: Incident) -> Incident:
     return replace(incident, reminder=None)
 
 
-def tells_an_end(incident: Incident) -> bool:
+def shows_an_end(incident: Incident) -> bool:
     """Return whether it is over and something in it recovered, which its recipients should learn."""
     return incident.over_at is not None and not all(entry.handled for entry in incident.entries)
 
@@ -183,7 +183,7 @@ def afresh(incident: Incident, chat: int) -> Incident:
 
 def _is_set_aside(incident: Incident, part: Message, text: Text) -> bool:
     """Return whether a rejected message is not retried: only its end is, which is another text."""
-    return part.refused and not (tells_an_end(incident) and part.shown != text.digest)
+    return part.refused and not (shows_an_end(incident) and part.shown != text.digest)
 
 
 def _sounds(entry: Entry, policy: AlertPolicy) -> bool:

@@ -183,7 +183,7 @@ def _over_of_one(incident: Incident, entries: list[Entry], names: Names) -> list
     over_at, lasted = clock(ended, incident.opened_at), span((ended - began).total_seconds())
     when = f"at {at}" if at == over_at else f"from {at} to {over_at}"
     was = f"It was: {titles}, {when}."
-    if last.number and not all(_stands(entry) for entry in recovered):
+    if last.number and not all(_persists(entry) for entry in recovered):
         return [f"✅ <b>{name}</b> connected at {over_at}, after {lasted}.", was, *_times(entries)]
     over = words.over[:1].lower() + words.over[1:] if who and not _is_name(words.over) else words.over
     return [f"✅ {who}<b>{over}</b>, after {lasted}.", was, *_times(entries)]
@@ -196,11 +196,11 @@ def _fallbacks(incident: Incident) -> list[str]:
 
 def _many(incident: Incident, entries: list[Entry], names: Names, todo: Callable[[Sequence[Entry]], str]) -> list[str]:
     """Describe several troubles: each open one with its accounts and remedy, then the accounts that have recovered."""
-    standing = [entry for entry in entries if entry.open]
+    still_open = [entry for entry in entries if entry.open]
     since = clock(min(entry.at for entry in entries), incident.opened_at)
-    lines = [f"🚨 <b>{_head(standing)}</b> · since {since}"] if standing else [_over_of_many(incident, entries)]
-    for reason in dict.fromkeys(entry.reason for entry in standing):
-        those = [entry for entry in standing if entry.reason == reason]
+    lines = [f"🚨 <b>{_head(still_open)}</b> · since {since}"] if still_open else [_over_of_many(incident, entries)]
+    for reason in dict.fromkeys(entry.reason for entry in still_open):
+        those = [entry for entry in still_open if entry.reason == reason]
         words = alert_wording(reason)
         if not those[0].number:
             lines.append(f"<b>{capitalized(words.title)}</b>{_figures(those[0])}")
@@ -211,16 +211,16 @@ def _many(incident: Incident, entries: list[Entry], names: Names, todo: Callable
     lines.extend(f"✅ {alert_wording(entry.reason).over}" for entry in entries if not entry.open and not entry.number)
     over = [entry for entry in entries if not entry.open and entry.number]
     if over:
-        label = "It was about" if not standing and all(entry.handled for entry in entries) else "Over"
+        label = "It was about" if not still_open and all(entry.handled for entry in entries) else "Over"
         lines.append(f"<b>{label}</b> ({len({entry.number for entry in over})})")
         lines.extend(_names(over, names))
     return lines
 
 
-def _head(standing: Sequence[Entry]) -> str:
+def _head(still_open: Sequence[Entry]) -> str:
     """Count the accounts with trouble, and those of them that wait for a person: the others are tried again."""
-    accounts = {entry.number for entry in standing if entry.number}
-    waiting = {entry.number for entry in standing if entry.number and _needs_person(entry)}
+    accounts = {entry.number for entry in still_open if entry.number}
+    waiting = {entry.number for entry in still_open if entry.number and _needs_person(entry)}
     if not accounts:
         return "Something needs you"
     need = "needs you" if len(waiting) == 1 else "need you"
@@ -242,7 +242,7 @@ def _over_of_many(incident: Incident, entries: list[Entry]) -> str:
     assert over_at is not None
     lasted = span((over_at - min(entry.at for entry in entries)).total_seconds())
     moment = f"{clock(over_at, incident.opened_at)}, after {lasted}"
-    connected = {entry.number for entry in entries if entry.number and not entry.handled and not _stands(entry)}
+    connected = {entry.number for entry in entries if entry.number and not entry.handled and not _persists(entry)}
     if connected:
         return f"✅ <b>{count(len(connected), 'account')} connected</b> by {moment}"
     if not all(entry.handled for entry in entries):
@@ -303,9 +303,9 @@ def _figures(entry: Entry) -> str:
     return f": {escape(entry.detail)}" if entry.detail else ""
 
 
-def _stands(entry: Entry) -> bool:
+def _persists(entry: Entry) -> bool:
     """Return whether the trouble is one that an account has while connected."""
-    return traits_of(entry.reason).stands
+    return traits_of(entry.reason).persists
 
 
 def capitalized(words: str) -> str:

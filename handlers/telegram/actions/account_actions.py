@@ -11,7 +11,7 @@ from functools import partial
 from controller.accounts.model import Stage
 from controller.accounts.reasons import Reason, State
 from controller.driver import DriverError
-from controller.registry import Account, UnknownAccountError
+from controller.registry import Account
 from handlers.chat.messages import escape
 from handlers.chat.request import Request
 from handlers.telegram.actions.context import Context
@@ -87,7 +87,7 @@ class AccountActions:
 
     async def _admit(self, request: Request, number: str, name: str) -> Account | str:
         """Return an account that the person may link, registering it if it is new; otherwise the error, as HTML."""
-        account = self._existing(number)
+        account = self._accounts.find(number)
         if account is None:
             account = await self._accounts.add(number, name=name, owner=request.user)
             await self._feed.begin(request.user, account)
@@ -157,14 +157,7 @@ class AccountActions:
 
     # --- parts --------------------------------------------------------------------------------------------------------
 
-    async def _start(
-        self,
-        request: Request,
-        account: Account,
-        command: str,
-        *,
-        takeover: bool = False,
-    ) -> None:
+    async def _start(self, request: Request, account: Account, command: str, *, takeover: bool = False) -> None:
         """Start an account, or queue it if it may need a code."""
         begin = partial(self._start_now, account=account, command=command, takeover=takeover)
         if self._accounts.status(account.number).linked:
@@ -174,14 +167,7 @@ class AccountActions:
         else:
             await self._linking.take_turn(request, account, begin)
 
-    async def _start_now(
-        self,
-        request: Request,
-        account: Account,
-        command: str,
-        *,
-        takeover: bool = False,
-    ) -> None:
+    async def _start_now(self, request: Request, account: Account, command: str, *, takeover: bool = False) -> None:
         number = account.number
         if not self._people.may(request.user, account):  # much may have happened while it was queued
             await self._responder.answer(request, answers.NOT_YOURS)
@@ -256,12 +242,6 @@ class AccountActions:
         if not request.private:
             text = answers.cannot_write_privately(account)
             self._tasks.start(self._responder.send(request.place, text), "reporting that a code cannot be sent")
-
-    def _existing(self, number: str) -> Account | None:
-        try:
-            return self._accounts.account(number)
-        except UnknownAccountError:
-            return None
 
     def _remember(self, request: Request) -> None:
         self._names[request.user] = request.name

@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 from controller.incidents import Incident, Silence
-from controller.registry import Account, UnknownAccountError
+from controller.registry import Account
 from handlers.alerts import alert_text
 from handlers.alerts.escalation.duty import Duty
 from handlers.alerts.incidents.incident_text import restartable
@@ -120,20 +120,16 @@ class AlertActions:
         if not self._may_end(request, lasting):
             return alert_text.ONLY_ADMINS_END_IT
         await self._end(request, lasting)
-        await self._list(request)
+        await self.list_alerts(request)
         return alert_text.SILENCE_ENDED
 
     # --- commands -----------------------------------------------------------------------------------------------------
-
-    async def list_alerts(self, request: Request) -> None:
-        """Answer /alerts: open incidents of this chat, and active silences."""
-        await self._list(request)
 
     async def silence_command(self, request: Request) -> None:
         """Answer /silence: list active silences, each with a button that ends it, or create one."""
         parts = request.words.split()
         if not parts:
-            await self._list(request)
+            await self.list_alerts(request)
             return
         if parts[-1].casefold() == "off":
             await self._end_by_command(request, " ".join(parts[:-1]))
@@ -143,21 +139,9 @@ class AlertActions:
             await self._responder.answer(request, alert_text.HOW_TO_SILENCE)
             return
         who, lasts, reason = typed
-        chat: int | None = request.place.chat
-        numbers: tuple[str, ...] = ()
-        if who.casefold() == "all":
-            chat = None if self._people.is_admin(request.user) else chat
-            if chat is not None and not request.private:  # alerts of other people's accounts arrive here, too
-                own = visible(self._accounts, self._people, request.user)
-                numbers = tuple(account.number for account in own)
-                if not numbers:
-                    await self._responder.answer(request, answers.no_accounts(links=True))
-                    return
-        else:
-            account = await self._account(request, who)
-            if account is None:
-                return
-            numbers = (account.number,)
+        if (covered := await self._covered(request, who)) is None:
+            return
+        chat, numbers = covered
         left = request.sent_at + lasts - self._context.telegram_clock()
         if left <= timedelta(0):
             await self._responder.answer(request, alert_text.SILENCE_TOO_LATE)
@@ -175,6 +159,21 @@ class AlertActions:
         )
 
     # --- parts --------------------------------------------------------------------------------------------------------
+
+    async def _covered(self, request: Request, who: str) -> tuple[int | None, tuple[str, ...]] | None:
+        """Return the chat (None: all) and the accounts (none: all) to silence; None if there are none, and say so."""
+        if who.casefold() != "all":
+            account = await self._account(request, who)
+            return None if account is None else (request.place.chat, (account.number,))
+        if self._people.is_admin(request.user):
+            return None, ()
+        if request.private:
+            return request.place.chat, ()
+        own = visible(self._accounts, self._people, request.user)  # alerts of other people's accounts arrive here, too
+        if not own:
+            await self._responder.answer(request, answers.no_accounts(links=True))
+            return None
+        return request.place.chat, tuple(account.number for account in own)
 
     async def _account(self, request: Request, who: str) -> Account | None:
         """Return the account that is to be silenced, or not any more; otherwise answer why there is none."""
@@ -226,7 +225,8 @@ class AlertActions:
     def _may_end(self, request: Request, silence: Silence) -> bool:
         return self._people.is_admin(request.user) or self._is_own(silence, request)
 
-    async def _list(self, request: Request) -> None:
+    async def list_alerts(self, request: Request) -> None:
+        """Answer /alerts: open incidents of this chat, and active silences."""
         chat, now = request.place.chat, self._clock()
         silences = self._silences.active_in(chat)
         here = self._handling.open_incidents(chat)
@@ -306,10 +306,8 @@ class AlertActions:
     def _name(self, number: str) -> str:
         if not number:
             return alert_text.CONTROLLER
-        try:
-            return answers.title(self._accounts.account(number))
-        except UnknownAccountError:
-            return escape(number)
+        account = self._accounts.find(number)
+        return escape(number) if account is None else answers.title(account)
 
 
 def _whom_and_how_long(words: Sequence[str]) -> tuple[str, timedelta, str] | None:

@@ -106,9 +106,8 @@ class Linking:
             return
         if turn.open and number in self._beginning:
             return
-        try:
-            status = self._accounts.status(number)
-        except UnknownAccountError:
+        status = self._accounts.find_status(number)
+        if status is None:
             self._leave(number, None)
             return
         if status.reason in {Reason.SHUTDOWN, Reason.REMOVED}:
@@ -120,7 +119,7 @@ class Linking:
 
     def _follow_scanned(self, number: str) -> None:
         """Show the outcome for an account whose code was scanned, once it is known."""
-        account = self._account(number)
+        account = self._accounts.find(number)
         if account is not None and _is_over(status := self._accounts.status(number)):
             self._messages.set_outcome(number, texts.outcome(status))
 
@@ -135,7 +134,7 @@ class Linking:
         """Remove the accounts that a person may no longer link from their queue."""
         queue = self._queues.queue(person)
         for number in () if queue is None else (*queue.waiting, queue.open):
-            account = self._account(number)
+            account = self._accounts.find(number)
             if account is None or not may(account):
                 self._leave(number, "not yours any more")
 
@@ -170,7 +169,7 @@ class Linking:
             self._waiting.pop(each, None)
             self._ahead.give_up(each)
             self._look_at_card(each)
-        self._messages.end(person, [account for each in numbers if (account := self._account(each)) is not None])
+        self._messages.end(person, [account for each in numbers if (account := self._accounts.find(each)) is not None])
         if numbers[0] not in self._beginning:  # otherwise it is closed as soon as it has started
             await self._close(numbers[0])
         return True
@@ -241,7 +240,7 @@ class Linking:
         if request is None or begin is None:
             return
         request = replace(request, message=None, update=0, answered=True)
-        account = self._account(number)
+        account = self._accounts.find(number)
         if account is None:
             self._leave(number, None)
             return
@@ -263,7 +262,7 @@ class Linking:
 
     def _leave(self, number: str, outcome: str | None) -> None:
         """Remove an account from its queue, and start the next one."""
-        person, account = self._queues.person(number), self._account(number)
+        person, account = self._queues.person(number), self._accounts.find(number)
         if person is None:
             return
         following = self._queues.leave(number)
@@ -285,12 +284,6 @@ class Linking:
         """Open the browsers of the next few accounts of a person's queue."""
         queue = self._queues.queue(person)
         self._ahead.follow([] if queue is None else queue.waiting)
-
-    def _account(self, number: str) -> Account | None:
-        try:
-            return self._accounts.account(number)
-        except UnknownAccountError:
-            return None
 
 
 def _is_over(status: Status) -> bool:

@@ -99,7 +99,5 @@ class OpenAhead:
             log.warning("An account that waits no more could not be closed: %s", error)
 
     def _is_under_way(self, number: str) -> bool:
-        try:
-            return self._accounts.status(number).state in {State.CONNECTING, State.CONNECTED}
-        except UnknownAccountError:
-            return False
+        status = self._accounts.find_status(number)
+        return status is not None and status.state in {State.CONNECTING, State.CONNECTED}

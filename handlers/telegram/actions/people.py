@@ -2,7 +2,6 @@
 
 from collections.abc import Awaitable, Callable
 
-from controller.registry import UnknownAccountError
 from handlers.alerts.escalation.duty import Duty, without_person
 from handlers.alerts.service import Alerts
 from handlers.chat.messages import Place
@@ -173,7 +172,5 @@ class Rights:
         """Return whether alerts of this account go to the person's private chat."""
         if self._people.is_admin(user) or (self._people.is_known(user) and self._duty.is_called(user)):
             return True
-        try:
-            return bool(number) and self._people.may(user, self._accounts.account(number))
-        except UnknownAccountError:
-            return False
+        account = self._accounts.find(number)
+        return account is not None and self._people.may(user, account)

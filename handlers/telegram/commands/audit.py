@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 
-from controller.registry import UnknownAccountError
 from handlers.chat.button_codes import Press, Verb
 from handlers.chat.messages import escape
 from handlers.chat.people import Role
@@ -117,7 +116,7 @@ class AuditCommands(Topic):
         return escape(known.name) if known is not None and known.name else str(user)
 
     def _account(self, number: str) -> str:
-        try:
-            return answers.title(self._context.accounts.account(number))
-        except UnknownAccountError:
-            return escape(number) if number.startswith("removed") else answers.number_title(number)
+        account = self._context.accounts.find(number)
+        if account is not None:
+            return answers.title(account)
+        return escape(number) if number.startswith("removed") else answers.number_title(number)

@@ -11,7 +11,7 @@ from controller.accounts.e164 import mask_apart
 from controller.accounts.notices import PastTransition
 from controller.accounts.reasons import Reason
 from controller.incidents import Incident
-from controller.registry import Account, UnknownAccountError
+from controller.registry import Account
 from handlers.alerts import alert_text
 from handlers.alerts.incidents.incident_text import restartable
 from handlers.chat.button_codes import Press, StaleButtonError, Verb, read_code
@@ -45,8 +45,7 @@ READING = frozenset({Verb.DETAIL, Verb.ALL, Verb.HISTORY, Verb.CANCEL, Verb.PAGE
 """Actions that change nothing, and may be late."""
 FOR_VIEWERS = READING | {Verb.ACKNOWLEDGE, Verb.TAKE_OVER, Verb.RELEASE}
 REMEMBERED = 1000
-"""How many answered questions are remembered, by message: only the first answer counts, even if other buttons are
-pressed before the message shows it."""
+"""How many answered questions are remembered: only the first answer to each counts."""
 
 
 class Buttons:
@@ -92,9 +91,9 @@ class Buttons:
             self._rows |= topic.BUTTONS
             self._general |= {verb: partial(row.handler, topic) for verb, row in topic.BUTTONS.items()}
         self._of_incident: Mapping[Verb, Callable[[Request, Press, Incident], Awaitable[str]]] = {
-            Verb.ACKNOWLEDGE: self._acknowledge,
-            Verb.TAKE_OVER: self._take_over,
-            Verb.RELEASE: self._release,
+            Verb.ACKNOWLEDGE: lambda request, _, incident: alert_actions.acknowledge(request, incident),
+            Verb.TAKE_OVER: lambda request, _, incident: alert_actions.take_over(request, incident),
+            Verb.RELEASE: lambda request, _, incident: alert_actions.release(request, incident),
             Verb.SILENCE: self._silence,
             Verb.LONG_SILENCE: self._silence,
             Verb.RECONNECT: self._reconnect_all,
@@ -109,8 +108,8 @@ class Buttons:
             Verb.SUSPEND: self._suspend,
             Verb.USE_HERE: self._use_here,
             Verb.RESTORE: self._restore,
-            Verb.SAME_NUMBER: self._same_number,
-            Verb.OTHER_NUMBER: self._other_number,
+            Verb.SAME_NUMBER: partial(self._confirm_number, same=True),
+            Verb.OTHER_NUMBER: partial(self._confirm_number, same=False),
             Verb.CONTINUE: self._continue,
         }
 
@@ -157,29 +156,16 @@ class Buttons:
         if press is not None:
             row = self._rows.get(press.verb)
             label = row.label if row is not None else keyboards.LABELS.get(press.verb, label)
-        try:
-            account = self._accounts.account(press.number) if press is not None and press.number is not None else None
-        except UnknownAccountError:
-            account = None
+        account = None if press is None or press.number is None else self._accounts.find(press.number)
         return answers.pressed(label, account)
 
     def _problem(self, request: Request, press: Press) -> str | None:
         """Return why a press is invalid; None if it is valid."""
-        if (problem := self._problem_of_role(request, press)) is not None:
+        problem = self._problem_of_role(request, press) or self._problem_of_question(request, press)
+        if problem is not None or press.verb in self._general or press.number is None:
             return problem
-        if press.presser is not None and press.until is not None and not request.confirmed:
-            if press.presser != request.user:
-                return answers.NOT_YOUR_BUTTON
-            if self._telegram_clock().timestamp() > press.until:
-                return answers.TOO_LATE
-            answer = self._answered.get((request.place.chat, request.message or 0))
-            if answer is not None:
-                return answers.CANCELLED if answer is Verb.CANCEL else answers.DONE_ALREADY
-        if press.verb in self._general or press.number is None:
-            return None
-        try:
-            account = self._accounts.account(press.number)
-        except UnknownAccountError:
+        account = self._accounts.find(press.number)
+        if account is None:
             return answers.ACCOUNT_GONE
         may = self._people.sees if press.verb in READING else self._people.may
         return None if may(request.user, account) else answers.NOT_YOURS
@@ -193,6 +179,19 @@ class Buttons:
             return answers.ONLY_ADMINS
         may = role is not None and (press.verb in FOR_VIEWERS or (row is None and role > Role.VIEWER))
         return None if may else people_text.ONLY_VIEWER
+
+    def _problem_of_question(self, request: Request, press: Press) -> str | None:
+        """Return why a press is no valid answer to a question: somebody else's, too late, or answered already."""
+        if press.presser is None or press.until is None or request.confirmed:
+            return None
+        if press.presser != request.user:
+            return answers.NOT_YOUR_BUTTON
+        if self._telegram_clock().timestamp() > press.until:
+            return answers.TOO_LATE
+        answer = self._answered.get((request.place.chat, request.message or 0))
+        if answer is None:
+            return None
+        return answers.CANCELLED if answer is Verb.CANCEL else answers.DONE_ALREADY
 
     async def _act(self, request: Request, press: Press) -> str:
         if (general := self._general.get(press.verb)) is not None:
@@ -263,15 +262,6 @@ class Buttons:
         return ""
 
     # --- about an incident --------------------------------------------------------------------------------------------
-
-    async def _acknowledge(self, request: Request, _: Press, incident: Incident) -> str:
-        return await self._alert_actions.acknowledge(request, incident)
-
-    async def _take_over(self, request: Request, _: Press, incident: Incident) -> str:
-        return await self._alert_actions.take_over(request, incident)
-
-    async def _release(self, request: Request, _: Press, incident: Incident) -> str:
-        return await self._alert_actions.release(request, incident)
 
     async def _silence(self, request: Request, press: Press, incident: Incident) -> str:
         return await self._alert_actions.silence(request, incident, _SILENCES[press.verb])
@@ -344,13 +334,7 @@ class Buttons:
             await self._actions.reconnect(await self._shown_in_incident(request, press), account, takeover=True)
         return ""
 
-    async def _same_number(self, request: Request, press: Press, account: Account) -> str:
-        return await self._say_whose(request, press, account, same=True)
-
-    async def _other_number(self, request: Request, press: Press, account: Account) -> str:
-        return await self._say_whose(request, press, account, same=False)
-
-    async def _say_whose(self, request: Request, press: Press, account: Account, *, same: bool) -> str:
+    async def _confirm_number(self, request: Request, press: Press, account: Account, *, same: bool) -> str:
         """Ask about the number in question now, or handle the answer, which is valid for that number only."""
         number = self._accounts.status(account.number).unconfirmed
         if number is None:
@@ -392,11 +376,8 @@ class Buttons:
         """Return the account that Skip and Stop refer to: that of the code they are under, else the open one."""
         if press.number is None:
             return self._linking.open_of(request.user)
-        try:
-            account = self._accounts.account(press.number)
-        except UnknownAccountError:
-            return None
-        return account.number if self._people.may(request.user, account) else None
+        account = self._accounts.find(press.number)
+        return account.number if account is not None and self._people.may(request.user, account) else None
 
     def _ask(self, request: Request, press: Press, question: str, yes: str) -> None:
         """Ask for confirmation in a new message: the one whose button was pressed remains unchanged."""

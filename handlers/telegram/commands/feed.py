@@ -1,5 +1,7 @@
 """/feed: whether changes of accounts are listed in a chat, and for which accounts."""
 
+from collections.abc import Iterable
+
 from controller.registry import Account
 from handlers.chat.chat_settings import ChatSettings
 from handlers.chat.people import Role
@@ -24,28 +26,18 @@ class FeedCommands(Topic):
         first, _, rest = request.words.strip().partition(" ")
         first, rest = first.casefold(), " ".join(rest.split())[:WORD_LENGTH]
         if first not in {"on", "off"}:
-            shown = texts.chosen([self._named(word) for word in self._chat_settings.feed(request.chat) or ()])
             how = texts.HOW_TO if self._may(request) else texts.ONLY_ADMINS_IN_GROUPS
-            await self._responder.answer(request, f"{shown}\n{how}")
-            return
-        if not self._may(request):
-            await self._responder.answer(request, texts.ONLY_ADMINS_IN_GROUPS)
-            return
-        words: tuple[str, ...] = ()
-        if first == "on":
-            word = self._word(request, rest)
-            if word is None:
-                await self._responder.answer(request, texts.nothing_fits(rest))
-                return
-            known = {account.number for account in self._context.accounts.accounts()}
-            before = (each for each in self._chat_settings.feed(request.chat) or () if each)
-            before = (each for each in before if not each.startswith("+") or each in known)
-            words = ("",) if not word else tuple(dict.fromkeys((*before, word)))
-        await self._chat_settings.set_feed(request.chat, words)
-        await self._context.audit(
-            request.user, "feed", None, f"{first} {rest}".strip() + ("" if request.private else ", in a group")
-        )
-        await self._responder.answer(request, texts.chosen([self._named(word) for word in words]))
+            answer = f"{self._shown(self._chat_settings.feed(request.chat) or ())}\n{how}"
+        elif not self._may(request):
+            answer = texts.ONLY_ADMINS_IN_GROUPS
+        elif (words := self._with(request, rest) if first == "on" else ()) is None:
+            answer = texts.nothing_fits(rest)
+        else:
+            await self._chat_settings.set_feed(request.chat, words)
+            where = "" if request.private else ", in a group"
+            await self._context.audit(request.user, "feed", None, f"{first} {rest}".strip() + where)
+            answer = self._shown(words)
+        await self._responder.answer(request, answer)
 
     COMMANDS = (
         Command(
@@ -61,6 +53,16 @@ class FeedCommands(Topic):
     def _may(self, request: Request) -> bool:
         return request.private or self._context.people.is_admin(request.user)
 
+    def _with(self, request: Request, typed: str) -> tuple[str, ...] | None:
+        """Return what is listed with the typed text added: words and numbers, or "" alone for all. None: no match."""
+        word = self._word(request, typed)
+        if not word:
+            return None if word is None else ("",)
+        known = {account.number for account in self._context.accounts.accounts()}
+        listed = self._chat_settings.feed(request.chat) or ()
+        kept = [each for each in listed if each and (each in known or not each.startswith("+"))]
+        return tuple(dict.fromkeys((*kept, word)))
+
     def _word(self, request: Request, typed: str) -> str | None:
         """Return what to store for the typed text: an account's number or a word; "" for all, None if none match."""
         if not typed:
@@ -71,6 +73,9 @@ class FeedCommands(Topic):
         except (NoAccountError, SeveralAccountsError):
             found = fitting(visible(context.accounts, context.people, request.user), typed)
             return typed if found else None
+
+    def _shown(self, words: Iterable[str]) -> str:
+        return texts.chosen([self._named(word) for word in words])
 
     def _named(self, word: str) -> str:
         account = next((each for each in self._context.accounts.accounts() if each.number == word), None)

@@ -1,6 +1,6 @@
 """/owner and /remove: transferring an account, and removing it."""
 
-from controller.registry import Account, UnknownAccountError
+from controller.registry import Account
 from handlers.chat.button_codes import Press, Verb, button_code
 from handlers.chat.messages import Button, Keyboard
 from handlers.chat.people import Person, Role
@@ -108,9 +108,8 @@ class OwnershipCommands(Topic):
 
     def _account(self, request: Request, press: Press) -> Account | str:
         """Return the account that was pressed for, or why the person cannot act on it."""
-        try:
-            account = self._accounts.account(press.number or "")
-        except UnknownAccountError:
+        account = self._accounts.find(press.number or "")
+        if account is None:
             return answers.ACCOUNT_GONE
         return account if self._people.may(request.user, account) else answers.NOT_YOURS
 

@@ -1,6 +1,7 @@
 """/people, and the buttons about people: for admins."""
 
-from collections.abc import Awaitable, Callable
+import re
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 
 from handlers.chat.button_codes import Press, Verb
@@ -13,6 +14,8 @@ from handlers.telegram.ui import keyboards
 from handlers.telegram.ui.responder import Responder
 from handlers.texts import answers
 from handlers.texts import people as texts
+
+_USER = re.compile(r"0*[1-9]\d{0,15}", re.ASCII)
 
 
 class PeopleCommands(Topic):
@@ -27,11 +30,10 @@ class PeopleCommands(Topic):
         if not words:
             await privately(self._responder, request, self._actions.show_all)
             return
-        user = int(words[0]) if words[0].isascii() and words[0].isdecimal() and len(words[0]) <= 16 else 0  # noqa: PLR2004
-        role = next((each for each in Role if len(words) > 1 and each.word == words[1].casefold()), None)
-        if not user or len(words) > 2 or (len(words) > 1 and role is None):  # noqa: PLR2004 - an id and a role
+        if (typed := _user_and_role(words)) is None:
             await self._responder.answer(request, texts.how_to())
             return
+        user, role = typed
         if role is Role.ADMIN:
             await self._ask(request, Verb.SET_ROLE, f".{user}.{role:d}", await self._confirm_admin(user))
             return
@@ -120,6 +122,17 @@ class PeopleCommands(Topic):
             await self._responder.answer(request, question, keyboard)
         else:
             self._responder.ask(request, question, keyboard)
+
+
+def _user_and_role(words: Sequence[str]) -> tuple[int, Role | None] | None:
+    """Read an id and perhaps a role; None if the words are something else."""
+    roles = {role.word: role for role in Role}
+    match [word.casefold() for word in words]:
+        case [user] if _USER.fullmatch(user):
+            return int(user), None
+        case [user, role] if _USER.fullmatch(user) and role in roles:
+            return int(user), roles[role]
+    return None
 
 
 async def privately(responder: Responder, request: Request, answer: Callable[[Request], Awaitable[None]]) -> None:

@@ -94,34 +94,32 @@ class Router:
         return row is not None and words is not None and row.changes and bool(words["rest"].strip())
 
     async def handle(self, request: Request) -> None:
-        """Handle a message; a command addressed to another bot is ignored."""
-        words = _WORDS.fullmatch(request.words)
+        """Handle a message. A command addressed to another bot, or from somebody without a role, is ignored."""
+        words, role = _WORDS.fullmatch(request.words), self._people.role(request.user)
         if words is None:
-            bare = _BARE.fullmatch(request.words.strip())
-            if request.private and bare and (meant := self._meant(request, bare[1], cutoff=_CLOSE)):
-                await self._responder.answer(request, answers.bare_word(meant))
-            else:
-                await self._plain(request)
-            return
-        if not self._is_to_us(words):
-            return
-        row, topic = self._rows.get(words["name"].casefold(), (None, None))
-        role = self._people.role(request.user)
-        if role is None:
-            return
-        if row is not None and role is Role.VIEWER and row.role is Role.OPERATOR:
+            await self._handle_words(request)
+        elif self._is_to_us(words) and role is not None:
+            await self._handle_command(request, words, role)
+
+    async def _handle_words(self, request: Request) -> None:
+        """Handle a message that is no command, but may be one without its slash."""
+        bare = _BARE.fullmatch(request.words.strip())
+        if request.private and bare and (meant := self._meant(request, bare[1], cutoff=_CLOSE)):
+            await self._responder.answer(request, answers.bare_word(meant))
+        else:
+            await self._plain(request)
+
+    async def _handle_command(self, request: Request, words: re.Match[str], role: Role) -> None:
+        name = words["name"]
+        row, topic = self._rows.get(name.casefold(), (None, None))
+        if row is not None and role >= row.role:
+            await row.handler(topic, replace(request, words=words["rest"]))
+        elif row is not None and role is Role.VIEWER and row.role is Role.OPERATOR:
             await self._responder.answer(request, people_text.ONLY_VIEWER)
-            return
-        if row is not None and role < row.role:
-            if request.private or words["bot"] is not None:
-                await self._responder.answer(request, answers.only_admins_command(f"/{words['name']}"))
-            return
-        if row is None:
-            if request.private:
-                meant = self._meant(request, words["name"])
-                await self._responder.answer(request, answers.unknown_command(f"/{words['name']}", meant))
-            return
-        await row.handler(topic, replace(request, words=words["rest"]))
+        elif row is not None and (request.private or words["bot"] is not None):
+            await self._responder.answer(request, answers.only_admins_command(f"/{name}"))
+        elif row is None and request.private:
+            await self._responder.answer(request, answers.unknown_command(f"/{name}", self._meant(request, name)))
 
     def _meant(self, request: Request, word: str, *, cutoff: float = 0.7) -> str | None:
         """Return the command that a word without a handler means, among those that the person may use."""

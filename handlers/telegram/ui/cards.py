@@ -12,7 +12,7 @@ shared, lost, deleted) is one subject, and each case concerns the others.
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
@@ -20,7 +20,7 @@ from functools import partial
 from controller.accounts.model import Stage
 from controller.accounts.reasons import Reason, State
 from controller.manager import Status
-from controller.registry import Account, Registry, UnknownAccountError
+from controller.registry import Account, Registry
 from controller.stored import MessageReference
 from controller.tasks import Tasks
 from handlers.alerts.incidents.recipients import Recipients
@@ -51,8 +51,6 @@ OWN_MESSAGE = 5
 """Accounts of one chat that have a message each, not counting those whose outcome somebody is waiting for."""
 SHARED = 50
 """Accounts per shared message: one line of about 60 characters each, with the reason where there is room."""
-
-
 SPACING = 2.0
 """Seconds between two edits of a card: a shorter-lived state is not worth an edit."""
 
@@ -144,10 +142,10 @@ class Cards:
         page.message, page.shown = request.message, ""
         page.turn += 1
         page.answers = True
-        stands: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        page.waiting.append(stands)
+        shown: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        page.waiting.append(shown)
         self._ask_for(page, number, note)
-        return self._tasks.start(self._wait(stands), "waiting for a card")
+        return self._tasks.start(self._wait(shown), "waiting for a card")
 
     def follow(self, request: Request, number: str, note: Note | None = None) -> None:
         """Show the account's card where it was requested, once what is more urgent has been sent.
@@ -164,14 +162,12 @@ class Cards:
         self._share(page.place)
 
     @staticmethod
-    async def _wait(stands: "asyncio.Future[None]") -> None:
-        await stands
+    async def _wait(shown: "asyncio.Future[None]") -> None:
+        await shown
 
     def _since(self, number: str) -> datetime | None:
-        try:
-            return self._accounts.status(number).since
-        except UnknownAccountError:
-            return None
+        status = self._accounts.find_status(number)
+        return None if status is None else status.since
 
     def look_at_account(self, number: str) -> None:
         """Re-examine the existing cards of an account, which joined or left a linking queue. Returns at once."""
@@ -223,12 +219,8 @@ class Cards:
         if self._early is not None:
             self._early.add(number)
             return
-        try:
-            account = self._accounts.account(number)
-        except UnknownAccountError:
-            places: Iterable[Place] = ()
-        else:
-            places = self._recipients.of_card(account)
+        account = self._accounts.find(number)
+        places = () if account is None else self._recipients.of_card(account)
         found = set()
         for page in self._all():
             if number in page.numbers:
@@ -242,11 +234,13 @@ class Cards:
                 page.numbers.append(number)
                 self._wake(page)
 
+    def _status(self, page: _Page) -> Status | None:
+        """Return the status of a page's first account; None if there is no such account."""
+        return self._accounts.find_status(page.numbers[0]) if page.numbers else None
+
     def _is_in_line(self, page: _Page) -> bool:
-        try:
-            return self._accounts.status(page.numbers[0]).place_in_line is not None
-        except (IndexError, UnknownAccountError):
-            return False
+        status = self._status(page)
+        return status is not None and status.place_in_line is not None
 
     def _room(self, place: Place, *, shared: bool = False) -> _Page:
         """Return the page for another account of this chat. shared: always a shared page."""
@@ -262,10 +256,8 @@ class Cards:
 
     def _own_page(self, place: Place, number: str) -> _Page:
         """Return a page for this account alone in this chat, as the most recently requested one."""
-        try:
-            of_card = self._recipients.of_card(self._accounts.account(number))
-        except UnknownAccountError:
-            of_card = ()
+        account = self._accounts.find(number)
+        of_card = () if account is None else self._recipients.of_card(account)
         if all(each.chat != place.chat for each in of_card):
             self._guests.add((number, place.chat))
         mine = _Page(place, shared=False, numbers=[number])
@@ -383,10 +375,8 @@ class Cards:
         return Lane.ANSWERS if urgent else Lane.UPDATES
 
     def _is_settled(self, page: _Page) -> bool:
-        try:
-            return status_text.is_settled(self._accounts.status(page.numbers[0]))
-        except (IndexError, UnknownAccountError):
-            return True
+        status = self._status(page)
+        return status is None or status_text.is_settled(status)
 
     async def _send(self, page: _Page, chat: Messenger) -> None:
         answers, page.stale, page.answers = page.answers, False, False
@@ -445,11 +435,11 @@ class Cards:
         now = self._clock()
         shown = []
         for number in page.numbers:
-            try:
-                account, status = self._accounts.account(number), self._accounts.status(number)
-            except UnknownAccountError:
+            account = self._accounts.find(number)
+            if account is None or not self._follows(account, page.place):
                 continue
-            if self._follows(account, page.place) and (answers or not self._says_nothing(page, number, status)):
+            status = self._accounts.status(number)
+            if answers or not self._says_nothing(page, number, status):
                 shown.append((account, status))
         if not shown:
             return None
@@ -471,11 +461,8 @@ class Cards:
 
     def _drop_note(self, page: _Page) -> None:
         """Discard a note that no longer applies, so that it does not reappear if the account returns to this state."""
-        try:
-            status = self._accounts.status(page.numbers[0])
-            if page.note is not None and (status.since != page.since or not page.note(status)):
-                page.note = None
-        except (IndexError, UnknownAccountError):
+        status = self._status(page)
+        if status is None or status.since != page.since or (page.note is not None and not page.note(status)):
             page.note = None
 
     def _follows(self, account: Account, place: Place) -> bool:

@@ -15,7 +15,7 @@ from datetime import datetime
 from controller.accounts.model import Stage
 from controller.accounts.notices import CodeHidden, CodeShown
 from controller.accounts.reasons import Reason, Remedy, State
-from controller.registry import Account, Registry, UnknownAccountError
+from controller.registry import Account, Registry
 from controller.tasks import Tasks
 from handlers.alerts.incidents.recipients import Recipients
 from handlers.chat.errors import ChatError, ChatGoneError, MessageGoneError, OutcomeUnknownError, RefusedError
@@ -119,10 +119,8 @@ class Codes:
             return
         linking = self._linkings.get(notice.number)
         if linking is None:
-            try:
-                places = self._recipients.of_card(self._accounts.account(notice.number))
-            except UnknownAccountError:
-                return
+            account = self._accounts.find(notice.number)
+            places = () if account is None else self._recipients.of_card(account)
             if not places:
                 return
             linking = self._linkings[notice.number] = _Linking(notice.number, places[0].chat)
@@ -145,11 +143,8 @@ class Codes:
     def take_from(self, person: int, may: Callable[[Account], bool]) -> None:
         """Remove the codes that a person may no longer see. Returns at once."""
         for number, linking in list(self._linkings.items()):
-            try:
-                theirs = linking.person == person and not may(self._accounts.account(number))
-            except UnknownAccountError:
-                theirs = linking.person == person
-            if theirs:
+            account = self._accounts.find(number)
+            if linking.person == person and (account is None or not may(account)):
                 del self._linkings[number]  # the next code goes to the owner
                 self._hide(linking)
 
@@ -221,9 +216,8 @@ class Codes:
         """Return whether another code will follow in the message without a request."""
         if self._closing or linking.renewing:
             return not self._closing
-        try:
-            status = self._accounts.status(linking.number)
-        except UnknownAccountError:
+        status = self._accounts.find_status(linking.number)
+        if status is None:
             return False
         if status.state is State.CONNECTING:
             again = linking.blank or status.reason in {Reason.RETRY, Reason.RELOADED}
@@ -312,16 +306,15 @@ class Codes:
         if not linking.told_refused:
             linking.told_refused = True
             text = linking_text.code_refused(self._accounts.account(linking.number))
-            self._tasks.start(self._say(linking.person, text), "telling that a code was refused")
+            self._tasks.start(self._send_text(linking.person, text), "telling that a code was refused")
 
     def _turn(self, number: str) -> Position:
         return self._link_queues.position(number) or Position(1, 1, open=True)
 
     async def _blank(self, linking: _Linking, message: int) -> None:
         """Replace an ended code by the empty picture until the next one comes."""
-        try:
-            account = self._accounts.account(linking.number)
-        except UnknownAccountError:
+        account = self._accounts.find(linking.number)
+        if account is None:
             await self._remove(linking)
             return
         turn = self._turn(account.number)
@@ -360,7 +353,7 @@ class Codes:
     async def _delete(self, number: str, chat_id: int, message: int) -> None:
         left = await withdraw_picture(self._queue, Lane.QR, chat_id, message, Text(status_text.CODE_VOID))
         if left is Withdrawal.LEFT:
-            await self._say_void(chat_id, message)
+            await self._send_void_notice(chat_id, message)
         try:
             # While it was being removed, another code may have arrived in this chat: its reference must stay.
             await self._messages.delete(KIND, number, chat=chat_id, message=message)
@@ -369,19 +362,16 @@ class Codes:
 
     async def _report_interrupted(self, number: str, chat_id: int) -> None:
         """Say that a code is gone because the program ended, unless it was scanned before."""
-        try:
-            account, status = self._accounts.account(number), self._accounts.status(number)
-        except UnknownAccountError:
-            return
-        if not status.linked and number not in self._linkings:
+        account = self._accounts.find(number)
+        if account is not None and not self._accounts.status(number).linked and number not in self._linkings:
             keyboard = keyboards.next_step(number, (Remedy.LINK,))
-            await self._say(chat_id, linking_text.code_interrupted(account), keyboard=keyboard)
+            await self._send_text(chat_id, linking_text.code_interrupted(account), keyboard=keyboard)
 
-    async def _say_void(self, chat_id: int, message: int) -> None:
+    async def _send_void_notice(self, chat_id: int, message: int) -> None:
         """Mark a picture that cannot be removed as no longer valid."""
-        await self._say(chat_id, status_text.CODE_LEFT, silent=True, reply_to=message)
+        await self._send_text(chat_id, status_text.CODE_LEFT, silent=True, reply_to=message)
 
-    async def _say(
+    async def _send_text(
         self, chat_id: int, html: str, *, keyboard: Keyboard = (), silent: bool = False, reply_to: int | None = None
     ) -> None:
         text, place = Text(html, keyboard), Place(chat_id)

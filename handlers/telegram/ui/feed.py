@@ -10,7 +10,7 @@ import logging
 from collections.abc import Callable
 
 from controller.accounts.notices import Transition
-from controller.registry import Account, Registry, UnknownAccountError
+from controller.registry import Account, Registry
 from controller.tasks import Tasks
 from handlers.chat.chat_settings import ChatSettings
 from handlers.chat.errors import ChatError
@@ -56,11 +56,8 @@ class Feed:
 
     def note(self, transition: Transition) -> None:
         """List a transition where the feed is turned on. Returns at once."""
-        if transition.within_state:
-            return
-        try:
-            account = self._accounts.account(transition.number)
-        except UnknownAccountError:
+        account = self._accounts.find(transition.number)
+        if transition.within_state or account is None:
             return
         for chat, words in self._chat_settings.feeds():
             if self._may_read(chat, account) and any(not word or self._fits(account, word) for word in words):

@@ -9,7 +9,7 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from controller.registry import Account, Registry, UnknownAccountError
+from controller.registry import Account, Registry
 from controller.stored import MessageReference
 from controller.tasks import Tasks
 from handlers.chat.live_message import LiveMessage
@@ -197,7 +197,5 @@ class LinkQueueMessages:
         return [known[number] for number in numbers if number in known]
 
     def _is_linked(self, number: str) -> bool:
-        try:
-            return self._accounts.status(number).linked
-        except UnknownAccountError:
-            return False
+        status = self._accounts.find_status(number)
+        return status is not None and status.linked

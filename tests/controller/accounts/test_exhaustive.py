@@ -63,7 +63,7 @@ from controller.accounts.reports import (
 
 OURS, NEARLY, OTHER = "+491511234567", "+4901511234567", "+4915112345999"
 SMALL = Policy(max_attempts=1, breaker_threshold=2, reloads=1, flaps=1)
-STANDING = {reason for reason, traits in TRAITS.items() if traits.stands}
+PERSISTENT = {reason for reason, traits in TRAITS.items() if traits.persists}
 CODE = Code("a,b,c,d,1")
 
 REPORTS = {
@@ -219,10 +219,10 @@ def check(before, event, after, effects, open_alerts):  # noqa: C901, PLR0912 - 
                 assert TRAITS[reason].alert
                 answered = before.take_over and not before.takes_over
                 assert reason is not Reason.CONFLICT or not answered, "Use here was pressed, and not tried"
-                if reason in STANDING:
+                if reason in PERSISTENT:
                     open_alerts |= {reason}
             case AlertOver(reason=reason):
-                assert reason in open_alerts or reason not in STANDING
+                assert reason in open_alerts or reason not in PERSISTENT
                 open_alerts -= {reason}
     if isinstance(event, Start) and event.takeover and not before.stopped and before.state is not State.CONNECTED:
         assert after.take_over, "Use here is forgotten"

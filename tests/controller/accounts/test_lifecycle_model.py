@@ -378,8 +378,8 @@ class Lifecycle(RuleBasedStateMachine):
 
     @invariant()
     def what_stands_is_what_is_open(self):
-        standing = {reason for reason in self.alerts_open if TRAITS[reason].stands}
-        assert self.connection.alerted & {reason for reason in Reason if TRAITS[reason].stands} == standing
+        standing = {reason for reason in self.alerts_open if TRAITS[reason].persists}
+        assert self.connection.alerted & {reason for reason in Reason if TRAITS[reason].persists} == standing
         if not self.stopped:
             assert (Reason.CONFIRM_NUMBER in standing) == (self.connection.unconfirmed is not None)
 

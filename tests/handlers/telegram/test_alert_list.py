@@ -84,7 +84,7 @@ async def test_each_reason_is_a_line_with_those_whom_it_is_about(rig: Rig):
     await rig.seen(ADMIN, lambda m: "90 MiB" in m["text"])
     rows = (await listed(rig, ADMIN)).split("\n")
     assert rows[0] == "3 alerts open here"
-    assert sorted(row.partition(", for")[0] for row in rows[1:4]) == [
+    assert sorted(row.partition(" · open for")[0] for row in rows[1:4]) == [
         "🚨 Sales Paris: blocked by WhatsApp",
         "🚨 Support Berlin: logged out by its phone or by WhatsApp",
         "🚨 The server’s disk is nearly full",

@@ -279,12 +279,14 @@ def _told_after(facts: list[Fact]) -> str:
     )
 
 
-@pytest.mark.parametrize("reason", [reason for reason in Reason if TRAITS[reason].alert and not TRAITS[reason].stands])
+@pytest.mark.parametrize(
+    "reason", [reason for reason in Reason if TRAITS[reason].alert and not TRAITS[reason].persists]
+)
 def test_nobody_is_said_to_have_acted_where_nobody_did(reason):
     number = "+4915112345600"
     first = Fact(Kind.ALERT, number, reason, NOW)
     for other in Reason:
-        if other is reason or not TRAITS[other].alert or TRAITS[other].stands:
+        if other is reason or not TRAITS[other].alert or TRAITS[other].persists:
             continue
         next_one = Fact(Kind.ALERT, number, other, NOW + timedelta(minutes=1))
         ids = iter(range(1, 99))

@@ -187,6 +187,6 @@ def test_an_alert_and_the_account_s_screens_tell_the_same(reason: Reason):
     title = incident_text.parts(of, NAMES.__getitem__)[0].html.splitlines()[0]
     for connection in [each for each in connections() if each.reason is reason]:
         here = status(connection)
-        assert display_state(here) is not DisplayState.CONNECTED or TRAITS[reason].stands
+        assert display_state(here) is not DisplayState.CONNECTED or TRAITS[reason].persists
         assert isinstance(connection, Connection)
         assert need(here) is not Need.HEALTHY, title
