@@ -203,7 +203,8 @@ ALERTS: dict[Reason, AlertWording] = {
     ),
     Reason.BANNED: AlertWording(
         "blocked by WhatsApp",
-        "Open WhatsApp on the phone to see why, and ask for a review there. Where only an address is blocked, {proxy}.",
+        "Open WhatsApp on the phone to see why, and ask for a review there. Where only an address is blocked, an admin"
+        " can name another proxy.",
     ),
     Reason.WRONG_NUMBER: AlertWording(
         "a wrong phone was linked, and was logged out again",
