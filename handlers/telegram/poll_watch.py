@@ -15,6 +15,8 @@ from handlers.alerts.incidents.book import Kind
 from handlers.alerts.incidents.recipients import Recipients
 from handlers.alerts.service import Alerts
 from handlers.chat.errors import ChatError
+from handlers.chat.live_message import LiveMessage
+from handlers.chat.messages import Place, Text
 from handlers.telegram.connection import TelegramConnection
 from handlers.telegram.ui import keyboards
 from handlers.telegram.ui.responder import Responder
@@ -50,6 +52,8 @@ class PollWatch:
         self._deaf: str | None = None
         """None until a poll succeeds or is missed: an earlier run may have alerted admins."""
         self._webhook_pending: int | None = None
+        self._questions: list[LiveMessage] = []
+        """What admins are asked about the webhook."""
 
     @property
     def deaf(self) -> str:
@@ -70,6 +74,7 @@ class PollWatch:
             if self._deaf:
                 log.info("Telegram: polls come back again")
             self._deaf = ""
+            self._end_questions()
             self._tasks.start(
                 self._alerts.announcer.trouble(Kind.OVER, Trouble.DEAF), "reporting that people are heard again"
             )
@@ -91,17 +96,29 @@ class PollWatch:
         if webhook is not None and webhook.url:
             host = urlsplit(webhook.url).hostname or "an unknown host"
             if not self._deaf:
-                await self._become_deaf(f"A webhook sends everything to {host}")
+                await self._become_deaf(f"a webhook sends everything to {host}")
                 for place in self._recipients.of_admins():
-                    asking = self._responder.send(place, answers.webhook_set(host), keyboards.take_webhook())
-                    self._tasks.start(asking, "asking whether to take the webhook back")
+                    self._tasks.start(self._ask(place, host), "asking whether to take the webhook back")
             waiting = webhook.pending_update_count
             self._webhook_pending = waiting if self._webhook_pending is None else self._webhook_pending
             if waiting > self._webhook_pending and webhook.last_error_date is not None:
                 log.warning("The webhook's server does not take updates, and somebody writes: taking the webhook back")
                 await self.take_webhook()
         elif now - self._conflict_since >= CONFLICT_AFTER and not self._deaf:
-            await self._become_deaf("Another program asks Telegram for the messages of this bot, with the same token")
+            await self._become_deaf("another program asks Telegram for the messages of this bot, with the same token")
+
+    async def _ask(self, place: Place, host: str) -> None:
+        """Ask an admin whether to take the webhook back; the question ends with it."""
+        live = await self._responder.send(place, answers.webhook_set(host), keyboards.take_webhook())
+        if live is not None:
+            self._questions.append(live)
+            self._end_questions()
+
+    def _end_questions(self) -> None:
+        if self._deaf == "":
+            for live in self._questions:
+                live.show(Text(answers.WEBHOOK_TAKEN))
+            self._questions.clear()
 
     async def take_webhook(self) -> bool:
         """Remove the webhook; return whether that succeeded."""
@@ -117,7 +134,7 @@ class PollWatch:
         while True:
             await asyncio.sleep(LOOK_EVERY)
             if not self._deaf and self._loop.time() - self._heard_at >= DEAF_AFTER:
-                await self._become_deaf(f"No poll has come back for {DEAF_AFTER:g} s ({self._why})")
+                await self._become_deaf(f"no poll has come back for {DEAF_AFTER:g} s ({self._why})")
 
     async def _become_deaf(self, why: str) -> None:
         self._deaf = why

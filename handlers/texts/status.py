@@ -242,6 +242,8 @@ def _not_linked(account: Account, status: Status) -> str:
 def _stage(status: Status) -> str:
     if status.stage is None:
         return "starting"
+    if status.dialog:
+        return WHY[Reason.DIALOG]  # whatever it was doing, it does not go on under it
     if status.stage is Stage.SYNCING and status.percent is not None:
         return f"{STAGES[status.stage]}, {status.percent} %"
     if status.stage is Stage.QUEUED and status.place_in_line is not None:

@@ -71,10 +71,22 @@ async def test_a_webhook_is_told_with_its_host_and_taken_back_by_a_press(rig: Ri
     await rig.answer(ADMIN, "/status", "no account yet")
 
 
+async def test_the_question_about_a_webhook_ends_with_the_webhook(rig: Rig):
+    await rig.answer(ADMIN, "/help", "Switchboard")
+    rig.telegram.world.updates.webhook.url = "http://127.0.0.1:9/hook"
+    rig.client.fail("500", count=1, method="getUpdates", seconds=0.1)
+    await rig.seen(ADMIN, lambda m: "Shall I take it back" in m["text"])
+    rig.telegram.world.updates.webhook.url = ""
+    await rig.seen(ADMIN, lambda m: "I can hear you again" in m["text"])
+    over = await rig.seen(ADMIN, lambda m: "The webhook is gone" in m["text"])
+    assert not over["buttons"]
+    assert not [m for m in rig.client.from_bot(ADMIN) if "Shall I take it back" in m["text"]]
+
+
 async def test_another_poller_is_told(rig: Rig):
     await rig.answer(ADMIN, "/help", "Switchboard")
     rule = rig.client.fail("409", method="getUpdates")
-    await rig.seen(ADMIN, lambda m: "I cannot hear you" in m["text"] and "Another program" in m["text"])
+    await rig.seen(ADMIN, lambda m: "I cannot hear you" in m["text"] and "another program" in m["text"])
     rig.client.heal(rule.number)
     await rig.seen(ADMIN, lambda m: "I can hear you again" in m["text"])
     await rig.answer(ADMIN, "/status", "no account yet")
@@ -95,7 +107,7 @@ async def test_polls_that_hang_are_told_while_sending_works(telegram, database, 
         await rig.answer(SECOND_ADMIN, "/help", "Switchboard")
         monkeypatch.setattr("handlers.telegram.poll_watch.DEAF_AFTER", 0.5)
         rule = telegram.client.fail("hang", method="getUpdates")
-        await rig.seen(ADMIN, lambda m: "I cannot hear you" in m["text"] and "No poll has come back" in m["text"])
+        await rig.seen(ADMIN, lambda m: "I cannot hear you" in m["text"] and "no poll has come back" in m["text"])
         telegram.client.heal(rule.number)
         monkeypatch.setattr("handlers.telegram.poll_watch.DEAF_AFTER", 60)
         await rig.answer(ADMIN, "/status", "no account yet")

@@ -342,3 +342,17 @@ def test_a_detail_tells_why_an_attempt_failed_also_during_the_next():
         ACCOUNT, status(trying, failure=Failure(Reason.DEADLINE, why)), NOW
     )
     assert "Before that" not in status_text.detail(ACCOUNT, status(trying), NOW)
+
+
+def test_what_an_attempt_waits_for_is_the_dialog_that_covers_its_page():
+    covered = Connection(
+        ACCOUNT.number, State.CONNECTING, Stage.SYNCING, Reason.RETRY, dialog=Dialog("Review your account", known=False)
+    )
+    here = status(covered)
+    for text in (
+        status_text.card(ACCOUNT, here, NOW),
+        status_text.overview_line(ACCOUNT, here, NOW),
+        status_text.detail(ACCOUNT, here, NOW),
+    ):
+        assert WHY[Reason.DIALOG] in text
+        assert "loading" not in text
