@@ -427,6 +427,18 @@ async def test_a_silent_socket_is_lost_when_its_server_does_not_answer_twice():
 
 
 @virtual
+async def test_a_socket_that_is_silent_before_the_page_is_ready_is_known_too():
+    async with account() as it:
+        page = await it.opened(**LOADING, **MINE, silent=True)
+        page.answers = False
+        page.show(**UP)
+        await pass_time(2)
+        assert it.connection.state is State.CONNECTED, "two signs agree"
+        await pass_time(73)
+        assert it.ends == [Reason.CONNECTION_LOST]
+
+
+@virtual
 async def test_a_silent_socket_whose_server_answers_is_a_quiet_one():
     async with account() as it:
         await it.connected()

@@ -238,7 +238,10 @@ class PageReader:
     @property
     def hears_nothing(self) -> bool:
         """Whether nothing comes over its socket, though the page says that it is connected."""
-        return self._was_silent
+        return self.latest is not None and self._is_silent(self.latest)
+
+    def _is_silent(self, snapshot: Snapshot) -> bool:
+        return self._linked and snapshot.silent and snapshot.connection.is_up is True
 
     @property
     def is_loading(self) -> bool:
@@ -356,7 +359,7 @@ class PageReader:
             self._socket_up = is_up
 
     def _silence(self, snapshot: Snapshot) -> Iterator[Meaning]:
-        silent = self._linked and snapshot.silent and snapshot.connection.is_up is True
+        silent = self._is_silent(snapshot)
         if silent and not self._was_silent:
             yield SocketDown()
         self._was_silent = silent
