@@ -7,12 +7,13 @@ end is an edit of that message.
 
 import asyncio
 import logging
+from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from datetime import datetime
 
 from controller.accounts.notices import Transition
 from controller.accounts.reasons import State
-from controller.incidents import CRITICAL, Entry
+from controller.incidents import CRITICAL, Entry, Note
 from controller.tasks import Tasks
 from controller.troubles import Trouble
 from handlers.alerts import alert_text
@@ -30,6 +31,8 @@ from handlers.texts.vocabulary import Readers
 
 log = logging.getLogger(__name__)
 
+REMEMBERED = 200
+"""How many notes with buttons are remembered with their messages."""
 STORED_WITHIN = 5.0
 """Seconds within which something must be stored; after that it is sent unstored."""
 
@@ -50,6 +53,8 @@ class Announcer:
     ) -> None:
         self._queue, self._tasks, self._ledger, self._clock = queue, tasks, ledger, clock
         self._audience, self._absorber, self._escalator = audience, absorber, escalator
+        self._notes: OrderedDict[str, list[tuple[int, int]]] = OrderedDict()
+        """The messages of notes with buttons by their text: a chat and an id each."""
         self._sent_unstored: dict[tuple[str, str], list[tuple[int, int]]] = {}
         """(number, reason) of what was sent without being stored, with its messages: a chat and an id each."""
 
@@ -103,6 +108,24 @@ class Announcer:
                 draft.add_note(chat, html, sounds=sounds, buttons=buttons)
 
         await self.store(change)
+
+    def note_sent(self, note: Note, message: int) -> None:
+        """Remember the message of a note with buttons."""
+        if note.buttons:
+            self._notes.setdefault(note.html, []).append((note.chat, message))
+            if len(self._notes) > REMEMBERED:
+                self._notes.popitem(last=False)
+
+    def replace_notes(self, html: str, by: str) -> None:
+        """Replace the messages of a note with buttons, which are settled by now, in every chat. Returns at once."""
+        for chat, message in self._notes.pop(html, ()):
+            self._tasks.start(self._settle_note(chat, message, by), "a note whose buttons are settled")
+
+    async def _settle_note(self, chat: int, message: int, html: str) -> None:
+        try:
+            await self._queue.deliver(Lane.UPDATES, chat, _edit(chat, message, Text(html)))
+        except ChatError as error:
+            log.info("The buttons of a note in chat %d stay: %s", chat, error)
 
     async def store(self, change: Callable[[Draft], None]) -> bool:
         """Store a change; False if that fails or takes too long, in which case it may still be stored later."""

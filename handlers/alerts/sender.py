@@ -104,7 +104,8 @@ class Sender:
         else:
             buttons = [Button(*each) for each in note.buttons]
             keyboard = tuple(tuple(buttons[start : start + 2]) for start in range(0, len(buttons), 2))
-            await _plainly(partial(chat.send, Place(self._chat), silent=not note.sounds), Text(note.html, keyboard))
+            send_line = partial(chat.send, Place(self._chat), silent=not note.sounds)
+            self._state.announcer.note_sent(note, await _plainly(send_line, Text(note.html, keyboard)))
         await self.drop_note(note)
 
     async def drop_note(self, note: Note) -> None:
@@ -113,6 +114,9 @@ class Sender:
 
     async def set_aside(self, incident: Incident, action: Action) -> None:
         """Record that an action is given up."""
+        if isinstance(action, Edit):
+            await self._edit_rejected(incident, action)
+            return
         await self._record(incident, lambda now: delivery.set_aside(now, action, self._clock(), self._policy))
 
     async def _send(self, chat: Messenger, incident: Incident, action: Send) -> None:
@@ -178,11 +182,19 @@ class Sender:
                 await chat.delete(self._chat, action.message)
         except (MessageGoneError, RefusedError) as error:
             log.info("A part of an incident in chat %d cannot be edited: %s", self._chat, error)
-            unseen = incident.news and incident.open_entries
-            if unseen or (action.part == 0 and action.text.html and delivery.shows_an_end(incident)):
-                await self._record(incident, lambda now: delivery.gone(now, action))
-                return
+            await self._edit_rejected(incident, action)
+        else:
+            await self._record_edited(incident, action)
 
+    async def _edit_rejected(self, incident: Incident, action: Edit) -> None:
+        """Record that an edit is not possible: what people should learn from it is sent anew."""
+        unseen = incident.news and incident.open_entries
+        if unseen or (action.part == 0 and action.text.html and delivery.shows_an_end(incident)):
+            await self._record(incident, lambda now: delivery.gone(now, action))
+        else:
+            await self._record_edited(incident, action)
+
+    async def _record_edited(self, incident: Incident, action: Edit) -> None:
         def change(now: Incident) -> Incident:
             return delivery.with_news(delivery.edited(now, action, self._clock(), self._policy), incident)
 

@@ -16,6 +16,7 @@ from functools import partial
 from controller.incidents import Incident, Note
 from controller.registry import Registry
 from handlers.alerts.announcer import Announcer
+from handlers.alerts.attempts import Attempts, Work
 from handlers.alerts.incidents import delivery
 from handlers.alerts.incidents.book import Book
 from handlers.alerts.incidents.delivery import Action, Edit, OpenTopic, Remind, Send
@@ -24,7 +25,14 @@ from handlers.alerts.incidents.ledger import Ledger
 from handlers.alerts.incidents.policy import AlertPolicy, PolicyOf
 from handlers.alerts.incidents.silences import Silences
 from handlers.alerts.sender import PASSING, ChatState, Sender
-from handlers.chat.errors import ChatError, ChatGoneError, ChatMovedError, OutcomeUnknownError
+from handlers.chat.errors import (
+    CallFailedError,
+    ChatError,
+    ChatGoneError,
+    ChatMovedError,
+    OutcomeUnknownError,
+    TopicGoneError,
+)
 from handlers.chat.messages import Lane
 from handlers.chat.messenger import Messenger
 from handlers.chat.send_queue import SendQueue
@@ -89,17 +97,6 @@ class _DeliveryLoop:
     """Set while it waits for its turn in the send queue, or sends."""
 
 
-@dataclass(slots=True)
-class _Refusals:
-    """How often something was rejected, and when it may be retried, by the loop's clock."""
-
-    count: int = 0
-    not_before: float = 0.0
-
-
-_Work = tuple[Incident, Action] | Note
-
-
 class Worker:
     """Delivers one chat's alerts."""
 
@@ -121,7 +118,7 @@ class Worker:
         """When an incident was first seen here, by the loop's clock: new ones wait for others to join them."""
         self._done: dict[int, Incident] = {}
         """Incidents without pending actions. Books are immutable: a changed incident is a new object."""
-        self._refusals: dict[tuple[int, str], _Refusals] = {}
+        self._attempts = Attempts()
         self._sender = Sender(
             ChatState(
                 chat,
@@ -134,6 +131,8 @@ class Worker:
             )
         )
         self._gone = gone
+        self._changed = asyncio.Event()
+        """Set if what the bot may do in the chat has changed."""
 
     @property
     def policy(self) -> AlertPolicy:
@@ -148,7 +147,7 @@ class Worker:
     @property
     def refusing(self) -> frozenset[int]:
         """Incidents whose messages were rejected recently: new alerts must not join them."""
-        return frozenset(incident for incident, what in self._refusals if what != Note.__name__)
+        return self._attempts.refusing
 
     def wake(self) -> None:
         """Examine the book."""
@@ -174,6 +173,14 @@ class Worker:
         for loop in self._loops:
             loop.hurried.set()
         self.wake()
+
+    def membership_changed(self, *, may_write: bool) -> None:
+        """Tell at once that nothing can be written any more; else look at the chat and its topics anew."""
+        if may_write:
+            self._sender.topics_refused = False
+            self._changed.set()
+        else:
+            self._is_gone(ChatGoneError("the bot was blocked or removed, or may not write there any more"))
 
     async def until_idle(self) -> None:
         """Wait until nothing is left that could be sent now."""
@@ -257,9 +264,10 @@ class Worker:
                 await self._context.queue.deliver(loop.lane, self.chat, partial(self._perform_next, loop))
             except OutcomeUnknownError:
                 log.warning("An alert may have been sent to chat %d without our knowing: again", self.chat)
+            else:
+                self._is_back()
             finally:
                 loop.delivering.clear()
-            self._is_back()
             self.wake()  # what one loop has done may be what the other waits for
 
     async def _perform_next(self, loop: _DeliveryLoop, chat: Messenger) -> None:
@@ -267,19 +275,28 @@ class Worker:
         work, _ = self._next(loop)
         if work is None:
             return
-        key = (work.id, Note.__name__) if isinstance(work, Note) else (work[0].id, type(work[1]).__name__)
         try:
             if isinstance(work, Note):
                 incident = None if work.incident is None else self.book.get(work.incident)
                 await self._sender.send_note(chat, work, incident)
             else:
                 await self._perform(chat, *work)
+        except CallFailedError as error:
+            if not self._attempts.fail(work, error, asyncio.get_running_loop().time()):
+                raise
+            await self._give_up(work, error)
+        except OutcomeUnknownError:
+            self._attempts.lose(work, asyncio.get_running_loop().time())
+            raise
         except (*PASSING, ChatGoneError):
             raise
         except ChatError as error:
-            await self._refused(key, work, error)
+            in_general = isinstance(work, Note) or work[0].topic is None
+            if isinstance(error, TopicGoneError) and in_general:  # so is nothing without a topic
+                raise ChatGoneError(str(error) or "its General topic is closed") from None
+            await self._refused(work, error)
         else:
-            self._refusals.pop(key, None)
+            self._attempts.forget(work)
 
     async def _perform(self, chat: Messenger, incident: Incident, action: Action) -> None:
         edits = isinstance(action, Edit)
@@ -291,18 +308,21 @@ class Worker:
             if edits:
                 self._edited.discard(incident.id)
 
-    def _next(self, loop: _DeliveryLoop) -> tuple[_Work | None, float]:
+    def _next(self, loop: _DeliveryLoop) -> tuple[Work | None, float]:
         """Return a loop's next action, else the seconds until there is one."""
         loop.looked.set()
-        book, pauses = self.book, [LOOK_AGAIN]
+        book, pauses, failed = self.book, [LOOK_AGAIN], None
         for work, wait in self._pending(loop, book):
             if work is not None and wait <= 0:
-                return work, 0.0
+                if not self._attempts.has_failed(work):
+                    return work, 0.0
+                failed = failed or work
+                continue
             pauses.append(wait)
         self._forget_what_is_gone(book)
-        return None, max(0.0, min(pauses))
+        return failed, 0.0 if failed else max(0.0, min(pauses))
 
-    def _pending(self, loop: _DeliveryLoop, book: Book) -> Iterator[tuple[_Work | None, float]]:
+    def _pending(self, loop: _DeliveryLoop, book: Book) -> Iterator[tuple[Work | None, float]]:
         """Yield what a loop has to do, first things first, and how many seconds each must wait.
 
         None: what an incident needs will be known then.
@@ -318,7 +338,7 @@ class Worker:
             about = None if note.incident is None else book.get(note.incident)
             may_follow = note.incident is None or (about is not None and about.told_at is not None)
             if may_follow and loop is (self._sounding if note.sounds else self._updating):
-                yield note, self._refusals.get((note.id, Note.__name__), _Refusals()).not_before - loop_now
+                yield note, self._attempts.wait(note, loop_now)
 
     def _action(self, incident: Incident, now: datetime) -> Action | datetime | None:
         """Return what an incident needs next, or the time at which it will need something; None if neither is known."""
@@ -347,35 +367,38 @@ class Worker:
 
     def _wait(self, incident: Incident, action: Action, loop_now: float) -> float:
         """Return how long an action must wait: after a rejection, or for alerts that belong with it."""
-        not_before = self._refusals.get((incident.id, type(action).__name__), _Refusals()).not_before
+        wait = self._attempts.wait((incident, action), loop_now)
         if incident.told_at is None and isinstance(action, Send):
             seen = self._seen.setdefault(incident.id, loop_now)
-            not_before = max(not_before, seen + self.policy.first_gathers.total_seconds())
-        return not_before - loop_now
+            wait = max(wait, seen + self.policy.first_gathers.total_seconds() - loop_now)
+        return wait
 
     def _forget_what_is_gone(self, book: Book) -> None:
         known = {each.id for each in book.incidents}
+        self._attempts.keep_only(known | {each.id for each in book.notes})
         for memory in (self._seen, self._done):
             for gone in [each for each in memory if each not in known]:
                 del memory[gone]
 
     # --- what goes wrong ----------------------------------------------------------------------------------------------
 
-    async def _refused(self, key: tuple[int, str], work: _Work, error: ChatError) -> None:
-        """Count a rejection; after several, set the message aside and deliver the alert another way."""
-        refusals = self._refusals.setdefault(key, _Refusals())
-        refusals.count += 1
-        refusals.not_before = asyncio.get_running_loop().time() + self.policy.retry.total_seconds()
-        log.error("Chat %d refuses an alert, for the %d. time: %s", self.chat, refusals.count, error)
-        if refusals.count < self.policy.refusals:
-            return
+    async def _refused(self, work: Work, error: ChatError) -> None:
+        """Count a rejection; after several, give the message up."""
+        now, retry = asyncio.get_running_loop().time(), self.policy.retry.total_seconds()
+        times = self._attempts.reject(work, now, retry)
+        log.error("Chat %d refuses an alert, for the %d. time: %s", self.chat, times, error)
+        if times >= self.policy.refusals:
+            await self._give_up(work, error)
+
+    async def _give_up(self, work: Work, error: ChatError) -> None:
+        """Set a message aside, and deliver the alert another way."""
         if isinstance(work, Note):
             await self._sender.drop_note(work)
         else:
             await self._sender.set_aside(*work)
             if isinstance(work[1], Send):
                 self._context.events.refused(work[0], str(error))
-        del self._refusals[key]
+        self._attempts.forget(work)
 
     def _is_back(self) -> None:
         if self._gone:
@@ -393,7 +416,10 @@ class Worker:
 
     async def _watch_chat(self) -> None:
         while True:
-            await asyncio.sleep(LOOK_AT_CHAT)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(LOOK_AT_CHAT):
+                    await self._changed.wait()
+            self._changed.clear()
             await self._look_at_chat()
 
     async def _look_at_chat(self) -> None:

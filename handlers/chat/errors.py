@@ -2,7 +2,8 @@
 
 A client translates its library's errors into these, once; the queue and the senders act on them. Three groups:
 
-- transient, retried by the queue: TooManyError, NotSentError, and OutcomeUnknownError if the caller allows it;
+- transient, retried by the queue: TooManyError, NotSentError, and OutcomeUnknownError if the caller allows it; but
+  CallFailedError is permanent where calls like it succeed meanwhile (`FailuresOfOne`);
 - permanent and known: each class says what the caller can do about it;
 - UnknownRefusalError: may or may not be transient. Callers retry a few times, try another way, then tell a person.
 """
@@ -22,6 +23,17 @@ class TooManyError(ChatError):
 
 class NotSentError(ChatError):
     """The service could not be reached or failed: nothing was changed, or a retry is harmless."""
+
+
+class CallFailedError(NotSentError):
+    """The service was reached, and responded that it failed: an outage, or this very call fails each time.
+
+    performed, performed_alike: how many calls, and how many of this kind, the service has performed until then.
+    """
+
+    def __init__(self, text: str, performed: int = 0, performed_alike: int = 0) -> None:
+        super().__init__(text)
+        self.performed, self.performed_alike = performed, performed_alike
 
 
 class OutcomeUnknownError(ChatError):
@@ -105,3 +117,25 @@ class TokenRefusedError(ChatError):
         super().__init__(
             "TELEGRAM_BOT_TOKEN: Telegram refuses it; it was revoked or mistyped. @BotFather knows the current one."
         )
+
+
+FAILURES = 5
+"""How often calls like it must have been performed between two failures of one, until that counts as rejected."""
+
+
+class FailuresOfOne:
+    """Tells an outage from a message that the service cannot deal with, by what else it performs meanwhile."""
+
+    def __init__(self) -> None:
+        self._last: CallFailedError | None = None
+        self._between = 0
+        self.others_pass = False
+        """Whether anything was performed between the last two failures."""
+
+    def add(self, error: CallFailedError) -> bool:
+        """Count a failure of the message; return whether it counts as rejected."""
+        if self._last is not None:
+            self.others_pass = error.performed > self._last.performed
+            self._between += error.performed_alike > self._last.performed_alike
+        self._last = error
+        return self._between >= FAILURES

@@ -85,6 +85,7 @@ class _Chat:
     bucket: _Bucket
     minute: _Minute | None
     paused_until: float = 0.0
+    alerts_paused_until: float = 0.0
 
 
 class RateLimits:
@@ -109,7 +110,8 @@ class RateLimits:
             if lane is not Lane.ALERTS:
                 leave = max(leave, 1)  # groups are slow enough for that, and an alert always finds room
         second = budget.bucket.wait(now, min(1.0 + leave, self.limits.burst))
-        return max(0.0, budget.paused_until - now, minute, second)
+        paused_until = budget.alerts_paused_until if lane is Lane.ALERTS else budget.paused_until
+        return max(0.0, paused_until - now, minute, second)
 
     def wait_overall(self, now: float) -> float:
         """Return the seconds until the overall budget allows a message; 0 if it does now."""
@@ -123,15 +125,20 @@ class RateLimits:
             budget.minute.levels[_PART[lane]] -= 1
         self._all.level -= 1
 
-    def pause(self, chat: int, until: float, now: float) -> None:
-        """Send nothing to the chat before `until`, as Telegram demanded."""
+    def pause(self, chat: int, until: float, now: float, *, lane: Lane = Lane.ALERTS) -> None:
+        """Send nothing to the chat before `until`, as Telegram demanded of a message of this lane.
+
+        What it demands of others, such as edits alone, says nothing of alerts: the next one tries.
+        """
         budget = self._chat(chat, now)
         budget.paused_until = max(budget.paused_until, until)
+        if lane is Lane.ALERTS:
+            budget.alerts_paused_until = max(budget.alerts_paused_until, until)
 
-    def paused_for(self, chat: int, now: float) -> float:
-        """Return the seconds for which nothing may be sent to the chat, as Telegram demanded; 0 if there are none."""
+    def alerts_paused_for(self, chat: int, now: float) -> float:
+        """Return the seconds for which no alert may be sent to the chat, as Telegram demanded; 0 if there are none."""
         budget = self._chats.get(chat)
-        return 0.0 if budget is None else max(0.0, budget.paused_until - now)
+        return 0.0 if budget is None else max(0.0, budget.alerts_paused_until - now)
 
     @property
     def remembered(self) -> Sequence[int]:

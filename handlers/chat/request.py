@@ -26,12 +26,13 @@ class Request(StoredRequest):
     """One message or button press of a person with a role: what is stored of it, and what only this run knows.
 
     confirmed: the person was asked whether to go ahead, and agreed. answered: it was answered when it was queued, so
-    that what follows is not urgent. asked: the message that asked.
+    that what follows is not urgent. asked: the message that asked. forwarded: the words may be somebody else's.
     """
 
     confirmed: bool = False
     answered: bool = False
     asked: int | None = None
+    forwarded: bool = False
 
     @property
     def place(self) -> Place:

@@ -11,7 +11,11 @@ Every call of the messenger that counts towards a limit waits here, in one line 
 - Calls that are not limited (deletions) have lines of their own, which wait only for each other.
 - A call is made when its turn has come, by its caller's task; the queue owns none. So what is sent is current at that
   moment. Calls with the same key are merged while they wait: one is made for all, as the latest caller wants it.
-- 429 pauses one chat. While Telegram cannot be reached everybody waits, and one call probes whether it is back.
+- 429 pauses one chat, but its alerts only if an alert got it. While Telegram cannot be reached everybody waits, and one
+  call probes whether it is back.
+- A call that fails while others are performed lets those behind it pass, and in the end counts as rejected.
+
+The module is longer than others: these rules are about the same lines, and each must hold whatever the others do.
 """
 
 import asyncio
@@ -25,12 +29,15 @@ from typing import Any, TypeVar
 
 from handlers.chat.alert_topic import AlertTopics, InTopics
 from handlers.chat.errors import (
+    CallFailedError,
     ChatError,
     ChatPausedError,
+    FailuresOfOne,
     NotSentError,
     OutcomeUnknownError,
     SupersededError,
     TooManyError,
+    UnknownRefusalError,
 )
 from handlers.chat.messages import Lane
 from handlers.chat.messenger import Messenger
@@ -69,7 +76,10 @@ class _Waiter:
 
 @dataclass(slots=True, eq=False)
 class _Job:
-    """A pending call. key: for merging; followers: callers with the same key, which get its result."""
+    """A pending call. key: for merging; followers: callers with the same key, which get its result.
+
+    after: not before this time on the loop's clock. pause: the seconds until the next attempt if it alone fails.
+    """
 
     order: int
     lane: Lane
@@ -77,6 +87,9 @@ class _Job:
     key: tuple[int, Hashable] | None = None
     followers: list[asyncio.Future[Any]] = field(default_factory=list)
     waiter: _Waiter | None = None
+    after: float = 0.0
+    pause: float = FIRST_BACK_OFF
+    failures: FailuresOfOne = field(default_factory=FailuresOfOne)
 
 
 Lines = defaultdict[Lane, list[_Waiter]]
@@ -127,6 +140,8 @@ class SendQueue:
         self._under_way = 0
         self._back_off = 0.0
         self._closed_until = 0.0
+        self._performed = 0
+        """How many calls Telegram had performed when one failed last."""
 
     @property
     def reachable(self) -> bool:
@@ -143,6 +158,10 @@ class SendQueue:
             and bool(timers)
             and all(timer is not None and timer.when() - now > SOON for timer in timers)
         )
+
+    def service_responded(self) -> None:
+        """Note that a call that is not queued was performed, such as a poll: what waits may try. Returns at once."""
+        self._is_back()
 
     def _messenger_for(self, chat: int, lane: Lane) -> Messenger:
         if lane in _OF_ALERTS:
@@ -198,14 +217,13 @@ class SendQueue:
         return result
 
     async def _perform(self, chat: int, job: _Job, *, free: bool, repeat: bool) -> Any:
-        after = 0.0
         while True:
-            paused = self._limits.paused_for(chat, self._loop.time())
+            paused = self._limits.alerts_paused_for(chat, self._loop.time())
             if job.lane is Lane.ALERTS and not free and paused > LONG_PAUSE:
                 raise ChatPausedError(paused)
             if job.key is not None:
                 self._jobs.setdefault(job.key, job)
-            waiter = job.waiter = _Waiter(job.lane, job.order, free, after, self._loop.create_future())
+            waiter = job.waiter = _Waiter(job.lane, job.order, free, job.after, self._loop.create_future())
             await self._turn(chat, waiter)
             self._no_longer_waits(job)
             try:
@@ -213,9 +231,11 @@ class SendQueue:
             except TooManyError as error:
                 log.warning("Telegram asks for %g s of silence in chat %d", error.seconds, chat)
                 now = self._loop.time()
-                after = now + error.seconds  # unlimited calls do not check the budget
-                self._limits.pause(chat, after, now)
+                job.after = now + error.seconds  # unlimited calls do not check the budget
+                self._limits.pause(chat, job.after, now, lane=job.lane)
                 self._is_back()
+            except CallFailedError as error:
+                self._call_failed(job, error)
             except (NotSentError, OutcomeUnknownError) as error:
                 self._is_away(error)
                 if isinstance(error, OutcomeUnknownError) and not repeat:
@@ -338,7 +358,7 @@ class SendQueue:
         ready, soonest = [], 0.0
         for lane in waiting:
             leave = int(lane not in _URGENT and not (contested and lane is each.turns.owner))
-            wait = max(self._limits.wait(chat, lane, now, leave=leave), each.lines[lane][0].after - now)
+            wait = max(self._limits.wait(chat, lane, now, leave=leave), _first_of(each.lines[lane], now).after - now)
             if wait > 0:
                 soonest = min(soonest or wait, wait)
             else:
@@ -382,7 +402,7 @@ class SendQueue:
                 left.append(chat)
                 continue
             for lane in ready:
-                order = each.lines[lane][0].order
+                order = _first_of(each.lines[lane], now).order
                 first[lane] = min(first.get(lane, (order, chat)), (order, chat))
         for chat in left:
             del self._crowd[chat]
@@ -393,7 +413,10 @@ class SendQueue:
     def _spend(self, chat: int, each: _Chat, lane: Lane, now: float) -> None:
         self._limits.take(chat, lane, now)
         each.turns.take(lane)
-        self._start(each, each.lines[lane].pop(0))
+        line = each.lines[lane]
+        first = _first_of(line, now)
+        line.remove(first)
+        self._start(each, first)
 
     def _start(self, each: _Chat, waiter: _Waiter) -> None:
         each.busy.add((waiter.lane, waiter.free))
@@ -413,6 +436,20 @@ class SendQueue:
         """Whether a call may be made: while Telegram is down, one call probes for all."""
         return self.reachable or not self._under_way
 
+    def _call_failed(self, job: _Job, error: CallFailedError) -> None:
+        """Let a call be retried, alone if Telegram has performed any other since one failed last, and so is there.
+
+        Raises UnknownRefusalError once it counts as rejected.
+        """
+        if job.failures.add(error):
+            raise UnknownRefusalError(str(error)) from None
+        before, self._performed = self._performed, error.performed
+        if error.performed == before:
+            self._is_away(error)
+            return
+        job.after, job.pause = self._loop.time() + job.pause, min(2 * job.pause, LONGEST_BACK_OFF)
+        job.order = next(self._order)  # behind what waits
+
     def _is_away(self, error: ChatError) -> None:
         if self.reachable:
             log.warning("Telegram is away (%s): messages wait", error)
@@ -430,3 +467,8 @@ class SendQueue:
     def _advance_all(self) -> None:
         for chat in list(self._chats):
             self._advance(chat)
+
+
+def _first_of(line: list[_Waiter], now: float) -> _Waiter:
+    """Return whose turn is next in a line that is not empty: the first that need not wait, else the soonest."""
+    return next((each for each in line if each.after <= now), None) or min(line, key=lambda each: each.after)

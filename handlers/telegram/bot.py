@@ -12,7 +12,7 @@ from handlers.telegram.connection import TelegramConnection
 from handlers.telegram.intake import Intake
 from handlers.telegram.menus import Menus
 from handlers.telegram.poll_watch import PollWatch
-from handlers.telegram.polling import Poller
+from handlers.telegram.polling import LONGEST_SILENCE, Poller
 
 log = logging.getLogger(__name__)
 
@@ -63,7 +63,7 @@ class TelegramBot:
                 if not logged:
                     log.warning("Telegram cannot be reached (%s): trying on; accounts run meanwhile", error)
                 logged = True
-                await asyncio.sleep(error.seconds if isinstance(error, TooManyError) else wait)
+                await asyncio.sleep(min(error.seconds, LONGEST_SILENCE) if isinstance(error, TooManyError) else wait)
                 wait = min(wait * 2, RETRY_LONGEST)
             else:
                 return

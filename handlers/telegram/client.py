@@ -9,15 +9,15 @@ import asyncio
 import functools
 import io
 import os
-from collections import OrderedDict, deque
-from collections.abc import Awaitable, Sequence
+from collections import Counter, OrderedDict, deque
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, TypeVar
 
 import telegram
 from telegram import Bot, ForceReply, InlineKeyboardButton, InlineKeyboardMarkup, InputMediaPhoto, LinkPreviewOptions
 from telegram.constants import ParseMode
 
-from handlers.chat.errors import NotSentError, OutcomeUnknownError, TokenRefusedError
+from handlers.chat.errors import CallFailedError, NotSentError, OutcomeUnknownError, TokenRefusedError
 from handlers.chat.messages import Keyboard, Place, Text
 from handlers.chat.messenger import ChatInfo
 from handlers.telegram.refusals import TokenWatch, translate
@@ -40,6 +40,10 @@ class TelegramClient:
     def __init__(self, bot: Bot) -> None:
         self._bot = bot
         self._sent: OrderedDict[int, deque[int]] = OrderedDict()
+        self._performed: Counter[str] = Counter()
+        """How many calls of each kind Telegram has performed, "" for those that need not be told apart."""
+        self.performed: Callable[[], None] = lambda: None
+        """Called whenever Telegram has performed a call, a poll too. Returns at once."""
         self.token_watch = TokenWatch()
         """Rejections of the token, whoever notices them: shared with polling."""
 
@@ -56,7 +60,8 @@ class TelegramClient:
                 link_preview_options=_NO_PREVIEW,
                 reply_to_message_id=reply_to,
                 allow_sending_without_reply=None if reply_to is None else True,
-            )
+            ),
+            kind="message",
         )
         return self._remember(place.chat, sent.message_id)
 
@@ -70,7 +75,8 @@ class TelegramClient:
                 parse_mode=ParseMode.HTML,
                 reply_markup=_markup(text.keyboard),
                 link_preview_options=_NO_PREVIEW,
-            )
+            ),
+            kind="edit",
         )
 
     async def send_picture(
@@ -97,7 +103,8 @@ class TelegramClient:
                 reply_to_message_id=reply_to,
                 allow_sending_without_reply=None if reply_to is None else True,
                 filename=_FILE_NAME,
-            )
+            ),
+            kind="picture",
         )
         return self._remember(place.chat, sent.message_id)
 
@@ -107,7 +114,8 @@ class TelegramClient:
         await self._again(
             self._bot.edit_message_media(
                 media, chat_id=chat, message_id=message, reply_markup=_markup(caption.keyboard)
-            )
+            ),
+            kind="picture's edit",
         )
 
     async def blank(self, chat: int, message: int, caption: Text) -> None:
@@ -134,7 +142,7 @@ class TelegramClient:
 
     async def delete(self, chat: int, message: int) -> None:
         """Delete a message. That it is gone already is no error; DeletionRefusedError: an edit may still work."""
-        await self._again(self._bot.delete_message(chat, message))
+        await self._again(self._bot.delete_message(chat, message), kind="deletion")
 
     async def answer_press(self, press: str, text: str = "") -> None:
         """Answer a press, so that its button stops spinning; at most 200 characters. A press too old is no error."""
@@ -147,8 +155,8 @@ class TelegramClient:
             return ChatInfo(found.id, found.full_name or "", private=True, forum=False)
         bot_id = int(self._bot.token.partition(":")[0])
         own: telegram.ChatMember = await self._again(self._bot.get_chat_member(found.id, bot_id))
-        may_write, is_forum = _may_write(own, found.permissions), bool(found.is_forum)
-        return ChatInfo(found.id, found.title or "", private=False, forum=is_forum, may_write=may_write)
+        writes, is_forum = may_write(own, found.permissions), bool(found.is_forum)
+        return ChatInfo(found.id, found.title or "", private=False, forum=is_forum, may_write=writes)
 
     async def is_forum(self, chat: int) -> bool:
         """Return whether the chat is a group with topics."""
@@ -162,16 +170,17 @@ class TelegramClient:
         """Set the menu of commands (name, description) that people of this scope see."""
         await self._again(self._bot.set_my_commands(list(commands), scope=scope))
 
-    async def _again(self, call: Awaitable[Any]) -> Any:
+    async def _again(self, call: Awaitable[Any], *, kind: str = "") -> Any:
         """Perform a call that may be repeated without harm: where the outcome is unknown, it counts as not done."""
         try:
-            return await self.perform(call)
+            return await self.perform(call, kind=kind)
         except OutcomeUnknownError as error:
             raise NotSentError(str(error)) from None
 
-    async def perform(self, call: Awaitable[T], *, unchanged: tuple[type[Exception], ...] = ()) -> T:
+    async def perform(self, call: Awaitable[T], *, kind: str = "", unchanged: tuple[type[Exception], ...] = ()) -> T:
         """Perform a call of the library and return its result. unchanged: errors of the library that come as they are.
 
+        kind: of which calls those are that show by succeeding that Telegram is not out of order for this one.
         Raises ChatError, or ends within a deadline.
         """
         try:
@@ -188,12 +197,17 @@ class TelegramClient:
                     raise NotSentError("the bot's token was refused, which is not believed at once") from None
             elif not isinstance(translated, NotSentError | OutcomeUnknownError):
                 self.token_watch.accept()
+            if isinstance(translated, CallFailedError):
+                translated = CallFailedError(str(translated), self._performed.total(), self._performed[kind])
             if translated is None:
+                self._performed[kind] += 1
                 return None  # type: ignore[return-value]  # only calls that return nothing are "already so"
             raise translated from None
         except (LookupError, TypeError, ValueError, AttributeError) as error:  # JSON, but not as Telegram's
             raise OutcomeUnknownError(f"an answer that cannot be read ({type(error).__name__})") from None
         self.token_watch.accept()
+        self._performed[kind] += 1
+        self.performed()
         return result
 
 
@@ -211,7 +225,7 @@ def _empty_picture() -> bytes:
     return encoded.getvalue()
 
 
-def _may_write(own: telegram.ChatMember, everybody: telegram.ChatPermissions | None) -> bool | None:
+def may_write(own: telegram.ChatMember, everybody: telegram.ChatPermissions | None) -> bool | None:
     """Return whether the bot may write in a group; None if Telegram does not say."""
     match own:
         case telegram.ChatMemberAdministrator():

@@ -6,9 +6,12 @@ block all others for ever.
 
 import asyncio
 import functools
+import json
 import logging
+import math
 import ssl
 from collections.abc import Callable, Mapping, Sequence
+from datetime import timedelta
 from http import HTTPStatus
 from typing import Any
 
@@ -28,7 +31,11 @@ POLL_DEADLINE = POLL_SECONDS + 10.0
 """Seconds after which a poll without a response counts as lost."""
 CLOSE_DEADLINE = 10.0
 """Seconds that one step of closing may take."""
-UPDATES = ("message", "callback_query", "my_chat_member", "channel_post")
+SILENCES = 1.0, 86_400.0
+"""The shortest and the longest silence, in seconds, that a 429 is believed to ask for."""
+SILENCE_UNKNOWN = 5.0
+"""Seconds of silence after a 429 that asks for no time."""
+UPDATES = ("message", "edited_message", "callback_query", "my_chat_member", "channel_post")
 
 CallListener = Callable[[str, str], None]
 """Called with a method's name and the outcome of one call: `ok`, an HTTP status, or `no answer`."""
@@ -75,6 +82,8 @@ class _ObservedRequest(HTTPXRequest):
         finally:
             for listener in self._listeners:
                 listener(url.rpartition("/")[2], outcome)
+        if code == HTTPStatus.TOO_MANY_REQUESTS:  # the library takes one without a time for an outage
+            raise telegram.error.RetryAfter(_silence(payload))
         return code, payload
 
 
@@ -164,6 +173,16 @@ class TelegramConnection:
                     await step()
             except (TimeoutError, RuntimeError, ChatError, telegram.error.TelegramError) as error:
                 log.debug("A step of closing the connection failed: %s", type(error).__name__)
+
+
+def _silence(payload: bytes) -> timedelta:
+    """Return for how long a 429 asks for silence, within `SILENCES`; a proxy's may not say it."""
+    try:
+        seconds = float(json.loads(payload)["parameters"]["retry_after"])
+    except (ValueError, TypeError, LookupError, OverflowError):
+        return timedelta(seconds=SILENCE_UNKNOWN)
+    shortest, longest = SILENCES
+    return timedelta(seconds=SILENCE_UNKNOWN if math.isnan(seconds) else min(max(seconds, shortest), longest))
 
 
 def _is_numbered(update: object) -> bool:

@@ -14,6 +14,8 @@ log = logging.getLogger(__name__)
 
 RETRY_FIRST, RETRY_LONGEST = 1.0, 30.0
 """Seconds between two polls after failures."""
+LONGEST_SILENCE = 300.0
+"""Seconds after which a poll is tried again even if Telegram asked for a longer silence: meanwhile nobody is heard."""
 CONFLICT_WAIT = 3.0
 """Seconds until the next poll if somebody else polls or a webhook is set."""
 
@@ -50,7 +52,7 @@ class Poller:
                 log.log(level, "Telegram cannot be asked for messages (%s): trying on", error)
                 in_trouble = True
                 self._poll_watch.poll_failed(error)
-                await asyncio.sleep(error.seconds if isinstance(error, TooManyError) else wait)
+                await asyncio.sleep(min(error.seconds, LONGEST_SILENCE) if isinstance(error, TooManyError) else wait)
                 wait = min(wait * 2, RETRY_LONGEST)
             else:
                 since = self._poll_watch.poll_succeeded()

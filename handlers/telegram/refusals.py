@@ -15,6 +15,7 @@ import httpx
 import telegram
 
 from handlers.chat.errors import (
+    CallFailedError,
     ChatError,
     ChatGoneError,
     ChatMovedError,
@@ -39,9 +40,15 @@ TOKEN_REFUSALS, TOKEN_SPAN = 3, 120.0
 
 _ANSWERED_BY_SOMEBODY_ELSE = "the answer is not Telegram's: a proxy, or a network that wants a login, stands in between"
 
+_NOT_EDITABLE = (
+    r"message to edit not found|message can't be edited|message_id_invalid|message_edit_time_expired"
+    r"|message_author_required"
+)
+_NO_TOPIC = r"message thread not found|topic_deleted|topic_id_invalid|invalid message thread identifier specified"
 _CHAT_GONE = (
     r"chat not found|user not found|peer_id_invalid|chat_id_invalid|group chat was deactivated"
-    r"|group chat was upgraded to a supergroup chat|user_is_blocked|input_user_deactivated"
+    r"|group chat was upgraded to a supergroup chat|user_is_blocked|input_user_deactivated|channel_(private|invalid)"
+    r"|(user|chat|bot)_(deactivated|forbidden)|user_(not_participant|kicked|banned_in_channel)|chat_guest_send_forbidden"
 )
 _OUR_MISTAKE = (
     r"button_(data|url)_invalid|reply_markup_(invalid|too_long)|reply markup is too long|message text is empty"
@@ -70,12 +77,12 @@ def _right(kind: type[RightMissingError], right: str = "") -> Make:
 
 
 _BAD_REQUEST: tuple[tuple[str, Make], ...] = (
-    (r"message is not modified(:.*)?", _already),
+    (r"message is not modified(:.*)?|message_not_modified", _already),
     (r"message to delete not found", _already),
-    (r"query is too old and response timeout expired or query id is invalid", _already),
-    (r"message to edit not found|message can't be edited|message_id_invalid", _as(MessageGoneError)),
+    (r"query is too old and response timeout expired or query id is invalid|query_id_invalid", _already),
+    (_NOT_EDITABLE, _as(MessageGoneError)),
     (r"message can't be deleted( for everyone)?|message_delete_forbidden", _as(DeletionRefusedError)),
-    (r"message thread not found|topic_deleted|topic_id_invalid", _as(TopicGoneError)),
+    (_NO_TOPIC, _as(TopicGoneError)),
     (r"topic_closed", _as(TopicClosedError)),
     (r"have no rights to (send a message)", _right(WritingForbiddenError)),
     (r"not enough rights to (send .+?)(?: to the chat)?", _right(WritingForbiddenError)),
@@ -114,7 +121,7 @@ _FORBIDDEN: tuple[tuple[str, Make], ...] = (
 def translate(error: telegram.error.TelegramError) -> ChatError | None:
     """Translate an error of python-telegram-bot; None if the requested state exists already."""
     if isinstance(error.__cause__, telegram.error.TelegramError | ValueError):  # the response is not JSON
-        return NotSentError(_ANSWERED_BY_SOMEBODY_ELSE)
+        return CallFailedError(_ANSWERED_BY_SOMEBODY_ELSE)
     match error:
         case telegram.error.RetryAfter():
             wait = error.retry_after
@@ -132,10 +139,17 @@ def translate(error: telegram.error.TelegramError) -> ChatError | None:
             never_sent = isinstance(error.__cause__, httpx.PoolTimeout | httpx.ConnectTimeout)
             return NotSentError("it cannot be reached") if never_sent else OutcomeUnknownError("no answer in time")
         case telegram.error.NetworkError() | telegram.error.Conflict():
-            if error.__cause__ is None or isinstance(error.__cause__, httpx.ConnectError):
-                return NotSentError("it cannot be reached or is in trouble")
-            return OutcomeUnknownError("the connection broke before the answer")
+            return _broken(error.__cause__)
     return UnknownRefusalError(error.message)
+
+
+def _broken(cause: BaseException | None) -> ChatError:
+    """Return what a call's failure proves. cause: None if Telegram itself responded that it failed."""
+    if cause is None:
+        return CallFailedError("it is in trouble")
+    if isinstance(cause, httpx.ConnectError | httpx.ProxyError):
+        return NotSentError("it cannot be reached")
+    return OutcomeUnknownError("the connection broke before the answer")
 
 
 def classify(code: int, text: str) -> ChatError | None:
@@ -145,7 +159,8 @@ def classify(code: int, text: str) -> ChatError | None:
     """
     said = text.partition(". The server response contained unknown parameters")[0].strip()
     said = re.sub(r"^(bad request|forbidden): ", "", said, flags=re.IGNORECASE)
-    for pattern, make in _FORBIDDEN if code == HTTPStatus.FORBIDDEN else _BAD_REQUEST:
+    own, others = (_FORBIDDEN, _BAD_REQUEST) if code == HTTPStatus.FORBIDDEN else (_BAD_REQUEST, _FORBIDDEN)
+    for pattern, make in (*own, *others):  # what Telegram's inner side says comes with either code
         if match := re.fullmatch(pattern, said, re.IGNORECASE | re.DOTALL):
             return make(said, match)
     return UnknownRefusalError(said)

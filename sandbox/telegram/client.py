@@ -142,7 +142,7 @@ class Client:
         return chat_view(posting.migrate(self.world, self.chat(chat_id), forum=forum))
 
     def set_bot_status(self, chat_id: int, status: str) -> None:
-        """Make the bot "member" or "administrator" of a group, or remove it: "left", "kicked"."""
+        """Make the bot "member", "administrator" or "restricted" in a group, or remove it: "left", "kicked"."""
         posting.set_bot_status(self.world, self.chat(chat_id), status)
 
     def set_missing_rights(self, chat_id: int, rights: Collection[str]) -> None:

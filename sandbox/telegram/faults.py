@@ -63,13 +63,15 @@ class Fault:
             return DroppedConnectionError()
         if self.description is not None:
             return ApiError(status, self.description)
+        if self.html:
+            return ApiError(status, HTTPStatus(status).phrase, {"html": True})
         if status == HTTPStatus.TOO_MANY_REQUESTS:
             return too_many_requests(self.retry_after)
         if status == HTTPStatus.CONFLICT:
             return other_poller()
         if status == HTTPStatus.UNAUTHORIZED:
             return unauthorized()
-        return ApiError(status, HTTPStatus(status).phrase, {"html": True} if self.html else None)
+        return ApiError(status, HTTPStatus(status).phrase)
 
     def matches(self, method: str, chat_id: int | None, now: float, said: str = "") -> bool:
         """Return whether the rule applies to this call. method: in lower case; now: seconds; said: the call's text."""

@@ -10,7 +10,7 @@ from sandbox.telegram.markup.text import RichText
 
 Json = dict[str, Any]
 ChatType = Literal["private", "group", "supergroup", "channel"]
-BotStatus = Literal["member", "administrator", "left", "kicked"]
+BotStatus = Literal["member", "administrator", "restricted", "left", "kicked"]
 
 # In a forum, messages without a topic are shown in "General", whose thread id is 1 and is never sent.
 GENERAL_TOPIC = 1

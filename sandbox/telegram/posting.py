@@ -96,7 +96,11 @@ def person_says(
     if chat.type == "private" and chat.blocked:
         unblock(world, chat)
     message = add(world, chat, user, Content(normalise(text, [])), thread_id=thread_id, reply_to=reply_to)
-    if chat.bot_status in {"member", "administrator"} and chat.migrated_to is None and _bot_sees(world, chat, message):
+    if (
+        chat.bot_status in {"member", "administrator", "restricted"}
+        and chat.migrated_to is None
+        and _bot_sees(world, chat, message)
+    ):
         world.updates.push("channel_post" if chat.type == "channel" else "message", message.to_json())
     return message
 
@@ -220,8 +224,8 @@ def block(world: World, chat: Chat) -> None:
 
 
 def set_bot_status(world: World, chat: Chat, status: str) -> None:
-    """Make the bot of a group a member or an administrator, or remove it ("left", "kicked")."""
-    if status not in {"member", "administrator", "left", "kicked"}:
+    """Make the bot of a group a member or an administrator, restrict it, or remove it ("left", "kicked")."""
+    if status not in {"member", "administrator", "restricted", "left", "kicked"}:
         raise ValueError(f"no such status: {status}")
     was, chat.bot_status = chat.bot_status, status  # type: ignore[assignment]  # checked one line above
     _membership(world, chat, was, status)
@@ -291,16 +295,23 @@ ADMIN_RIGHTS = (
 
 
 WRITING_RIGHTS = ("can_send_messages", "can_send_photos")
+RESTRICTABLE_RIGHTS = (
+    *WRITING_RIGHTS, "can_send_audios", "can_send_documents", "can_send_videos", "can_send_video_notes",
+    "can_send_voice_notes", "can_send_polls", "can_send_other_messages", "can_add_web_page_previews", "can_change_info",
+    "can_invite_users", "can_pin_messages", "can_manage_topics", "can_edit_tag", "can_react_to_messages",
+)  # fmt: skip
 
 
 def member_json(user: User, status: str, missing: Collection[str] = ()) -> Json:
-    """Return the Bot API's ChatMember. missing: rights that an administrator does not have."""
+    """Return the Bot API's ChatMember. missing: rights that an administrator, or who is restricted, does not have."""
     found: Json = {"user": user.to_json(), "status": status}
     if status == "creator":
         found["is_anonymous"] = False
     elif status == "administrator":
         none = {"can_be_edited", "is_anonymous", *missing}
         found.update({right: right not in none for right in ADMIN_RIGHTS})
+    elif status == "restricted":
+        found.update({right: right not in missing for right in RESTRICTABLE_RIGHTS}, is_member=True, until_date=0)
     elif status == "kicked":
         found["until_date"] = 0
     return found

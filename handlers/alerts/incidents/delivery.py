@@ -158,14 +158,14 @@ def shows_an_end(incident: Incident) -> bool:
     return incident.over_at is not None and not all(entry.handled for entry in incident.entries)
 
 
-def set_aside(incident: Incident, action: Action, now: datetime, policy: AlertPolicy) -> Incident:
+def set_aside(
+    incident: Incident, action: Send | Remind | Withdraw | OpenTopic, now: datetime, policy: AlertPolicy
+) -> Incident:
     """Record that the chat service rejects a message, so that it is not retried."""
     match action:
         case Send():
             refused = _with_part(incident, action.part, Message(shown=action.text.digest, refused=True))
             return _with_repeat(replace(refused, told_at=incident.told_at or now, edited_at=now), now, policy)
-        case Edit():
-            return edited(incident, action, now, policy)
         case Remind():
             return reminded(incident, None, now, policy)
         case Withdraw():

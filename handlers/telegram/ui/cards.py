@@ -51,6 +51,8 @@ OWN_MESSAGE = 5
 """Accounts of one chat that have a message each, not counting those whose outcome somebody is waiting for."""
 SHARED = 50
 """Accounts per shared message: one line of about 60 characters each, with the reason where there is room."""
+LONGEST_PAUSE = 120.0
+"""The most seconds until a card is sent again that may have been sent."""
 SPACING = 2.0
 """Seconds between two edits of a card: a shorter-lived state is not worth an edit."""
 
@@ -59,7 +61,8 @@ SPACING = 2.0
 class _Page:
     """One message with the card of one account, or with one line for each of several.
 
-    shown: the digest of its current text. sent_at: when it last changed, by the loop's clock. asked: somebody waits for
+    shown: the digest of its current text. sent_at: when it last changed, by the loop's clock. lost: how often in a row
+    it may have been sent without our knowing. asked: somebody waits for
     the outcome; answers: it is still to be sent as an answer. turn: incremented whenever another message replaces
     this one. note: additional text while the account's state lasts; since: when that state began. left: messages to be
     deleted once the card is in the chat.
@@ -71,6 +74,7 @@ class _Page:
     message: int | None = None
     shown: str = ""
     sent_at: float = float("-inf")
+    lost: int = 0
     stale: bool = False
     busy: bool = False
     asked: bool = False
@@ -348,9 +352,12 @@ class Cards:
             if page.turn == turn:
                 page.message, page.shown = None, ""  # somebody deleted it: send a new one
             page.stale = True
-        except (OutcomeUnknownError, SupersededError):
+        except (OutcomeUnknownError, SupersededError) as error:
             page.answers = False
             page.stale = True  # a card that may have been sent is left behind; the new one is stored
+            if isinstance(error, OutcomeUnknownError):  # each attempt may leave one more
+                page.lost += 1
+                page.sent_at = asyncio.get_running_loop().time() + min(2.0**page.lost, LONGEST_PAUSE)
         except (ChatGoneError, ChatMovedError) as error:
             log.info("Cards cannot be shown in chat %d: %s", chat, error)
             if isinstance(error, ChatGoneError):
@@ -395,7 +402,7 @@ class Cards:
                 page.left.append(message)
             page.stale = True
             return
-        page.message, page.shown = message, digest
+        page.message, page.shown, page.lost = message, digest, 0
         page.sent_at = asyncio.get_running_loop().time()
 
     async def _delete(self, chat_id: int, message: int) -> None:

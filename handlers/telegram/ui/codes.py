@@ -34,6 +34,8 @@ log = logging.getLogger(__name__)
 
 KIND = "code"
 """The kind of these stored references."""
+SENT_AGAIN = 2
+"""How often a code is sent again that may have been sent; after that only the next code is."""
 BLANKED_WITHIN = 5.0
 """Seconds within which an ended code is blanked; after that it is deleted, which needs no budget."""
 _BEFORE_CODES = frozenset({Stage.QUEUED, Stage.LAUNCHING, Stage.READING})
@@ -45,8 +47,8 @@ class _Linking:
 
     blank: the message shows the empty picture between two codes. renewing: a person has requested a new code.
     refused: the service does not take the newest code's picture; told_refused: the person was told.
-    maybe_lost: a picture may be in the chat although its id is unknown. waiting: the task that delivers the newest
-    code, while it waits for its turn in the send queue.
+    lost: how often in a row a picture may have been sent although its id is unknown. waiting: the task that delivers
+    the newest code, while it waits for its turn in the send queue.
     """
 
     number: str
@@ -58,7 +60,7 @@ class _Linking:
     busy: bool = False
     blank: bool = False
     renewing: bool = False
-    maybe_lost: bool = False
+    lost: int = 0
     waiting: asyncio.Task[None] | None = None
     refused: bool = False
     told_refused: bool = False
@@ -240,8 +242,8 @@ class Codes:
             await self._refused(linking)
         if fresh and linking.message is not None:
             await self._save(linking)
-            if linking.maybe_lost:
-                linking.maybe_lost = False
+            if linking.lost:
+                linking.lost = 0
                 self._tasks.start(self._blank_lost(linking.person, linking.message), "looking for a lost picture")
 
     # How one code is delivered, and why that takes two closures.
@@ -289,14 +291,21 @@ class Codes:
         except MessageGoneError:
             linking.message = None  # the person deleted it: the code is sent again
         except OutcomeUnknownError:
-            log.warning("A code may have been sent without our knowing; it is sent again")
-            linking.maybe_lost = linking.message is None
+            self._maybe_sent(linking, code)
         except ChatError as error:
             log.warning("The code cannot be sent to user %d: %s", linking.person, error)
             linking.shown = code
             linking.refused = isinstance(error, RefusedError)
             if isinstance(error, ChatGoneError) and linking.unreachable is not None:
                 linking.unreachable()
+
+    @staticmethod
+    def _maybe_sent(linking: _Linking, code: CodeShown) -> None:
+        """Send a code again that may have been sent, but not for ever: each attempt may leave one more picture."""
+        log.warning("A code may have been sent without our knowing")
+        linking.lost += linking.message is None
+        if linking.lost > SENT_AGAIN:
+            linking.shown = code
 
     async def _refused(self, linking: _Linking) -> None:
         """Take the code before away, which is void by now, and say once that this one cannot be shown."""

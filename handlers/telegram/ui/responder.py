@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from controller.tasks import Tasks
-from handlers.chat.errors import ChatError
+from handlers.chat.errors import ChatError, ChatMovedError, OutcomeUnknownError
 from handlers.chat.html import split
 from handlers.chat.live_message import LiveMessage
 from handlers.chat.messages import Keyboard, Lane, Place, Text
@@ -21,6 +21,8 @@ from handlers.telegram.ui.questions import Questions
 
 log = logging.getLogger(__name__)
 
+ATTEMPTS = 3
+"""How often an answer is sent that may not have arrived, or whose group moves."""
 LONG_ANSWERS = 200
 """How many multi-message answers are remembered: of others, only the last message is edited."""
 
@@ -167,10 +169,19 @@ class Responder:
             sent = text if isinstance(text, Text) else text()
             return await messenger.send(place, sent)
 
-        try:
-            message = await self._queue.deliver(Lane.ANSWERS, place.chat, send)
-        except ChatError as error:
-            log.warning("An answer could not be sent to chat %d: %s", place.chat, error)
+        for _ in range(ATTEMPTS):
+            try:
+                message = await self._queue.deliver(Lane.ANSWERS, place.chat, send)
+                break
+            except ChatMovedError as error:
+                place = Place(error.chat)
+            except OutcomeUnknownError as error:  # twice is better than never
+                log.info("An answer may have been sent to chat %d without our knowing: %s", place.chat, error)
+            except ChatError as error:
+                log.warning("An answer could not be sent to chat %d: %s", place.chat, error)
+                return None
+        else:
+            log.warning("An answer may be missing in chat %d", place.chat)
             return None
         live = LiveMessage(self._queue, self._tasks, Lane.UPDATES, chat=place.chat, message=message, shown=sent)
         self.questions.show(live, sent.keyboard)

@@ -6,7 +6,16 @@ from typing import Any
 
 import pytest
 
-from handlers.chat.errors import ChatGoneError, NotSentError, OutcomeUnknownError, SupersededError, TooManyError
+from handlers.chat.errors import (
+    FAILURES,
+    CallFailedError,
+    ChatGoneError,
+    NotSentError,
+    OutcomeUnknownError,
+    SupersededError,
+    TooManyError,
+    UnknownRefusalError,
+)
 from handlers.chat.messages import Lane
 from handlers.chat.rate_limits import Limits, RateLimits
 from handlers.chat.send_queue import MOST_ANSWERS, SendQueue
@@ -22,11 +31,19 @@ class Said:
         self.log: list[tuple[float, str]] = []
         self.fails: list[Exception] = []
         self.takes = 0.0
+        self.poison = ""
+        """What is answered with 500 each time, while others are said."""
+        self.polls = 0
+        """Calls performed of another kind."""
+        self.tried = 0
 
     async def say(self, what: str) -> str:
         await asyncio.sleep(self.takes)
         if self.fails:
             raise self.fails.pop(0)
+        if self.poison and what.startswith(self.poison):
+            self.tried += 1
+            raise CallFailedError("500", self.polls + len(self.log), len(self.log))
         self.log.append((virtual_loop().time(), what))
         return what
 
@@ -104,6 +121,68 @@ async def test_while_telegram_is_away_one_tries_for_all():
     await pass_time(60)
     await asyncio.gather(*tasks)
     assert post.reachable
+
+
+@virtual
+async def test_what_fails_alone_lets_others_pass_and_counts_as_rejected_in_the_end():
+    post, said = office()
+    await begin(post, Lane.ANSWERS, "first")
+    said.poison = "poison"
+    poison = begin(post, Lane.ANSWERS, "poison")
+    began = virtual_loop().time()
+    for n in range(FAILURES + 2):
+        said.polls += 1  # which brings the question
+        post.service_responded()
+        await begin(post, Lane.ANSWERS, f"answer {n}")
+        await begin(post, Lane.CARDS, f"card {n}", OTHER)
+        await asyncio.sleep(30)
+    with pytest.raises(UnknownRefusalError):
+        await poison
+    at = {what: when for when, what in said.log}
+    assert all(at[f"{what} {n}"] - began - 30 * n < 6 for n in range(FAILURES + 2) for what in ("answer", "card"))
+
+
+@virtual
+async def test_what_fails_while_nothing_like_it_passes_is_tried_until_it_is_taken():
+    post, said = office()
+    said.poison = " "
+    task = begin(post, Lane.ALERTS, " alert")
+    for _ in range(200):
+        said.polls += 1
+        await asyncio.sleep(25)
+    assert not task.done()
+    assert said.tried < 300, "it is tried at a pace"
+    said.poison = ""
+    await pass_time(60)
+    assert await task == " alert"
+
+
+@virtual
+async def test_in_an_outage_a_lane_keeps_its_order():
+    post, said = office()
+    said.poison = "answer"
+    tasks = [begin(post, Lane.ANSWERS, f"answer {n}") for n in range(4)]
+    await pass_time(300)
+    said.poison = ""
+    await pass_time(60)
+    await asyncio.gather(*tasks)
+    assert said.words == [f"answer {n}" for n in range(4)]
+
+
+@virtual
+async def test_a_pause_after_an_edit_holds_up_no_alert_and_one_after_an_alert_does():
+    post, said = office()
+    said.fails = [TooManyError(200)]
+    card = begin(post, Lane.CARDS, "card")
+    await settle()
+    began = virtual_loop().time()
+    await begin(post, Lane.ALERTS, "alert 0")
+    assert virtual_loop().time() - began < 5
+    said.fails = [TooManyError(100)]
+    await begin(post, Lane.ALERTS, "alert 1")
+    assert 100 <= virtual_loop().time() - began < 110
+    await card
+    assert 200 <= virtual_loop().time() - began < 210
 
 
 @virtual

@@ -299,6 +299,20 @@ async def test_a_code_whose_answer_was_lost_is_not_left_in_the_chat(rig: Rig):
     assert [decoded(rig.client.picture(m)) for m in shown] == [code().text]
 
 
+async def test_a_code_whose_answer_is_always_lost_comes_a_few_times(rig: Rig):
+    await linking(rig)
+    rig.client.fail("lost", method="sendPhoto")
+    rig.accounts.show_code()
+    await asyncio.sleep(55)
+    assert 2 <= len(photos(rig, ADMIN)) <= 4
+    rig.client.heal()
+    rig.accounts.show_code(shown=code("b"))
+    await rig.seen(ADMIN, lambda m: bool(m["photo"]) and decoded(rig.client.picture(m)) == code("b").text)
+    await asyncio.sleep(5)
+    shown = [m for m in photos(rig, ADMIN) if m["text"] != status.CODE_VOID]
+    assert [decoded(rig.client.picture(m)) for m in shown] == [code("b").text]
+
+
 async def test_codes_are_taken_away_at_the_stop(telegram: TelegramStandIn, database: Database):
     async with running_rig(telegram, database) as rig:
         await linking(rig)

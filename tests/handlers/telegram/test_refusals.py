@@ -1,12 +1,12 @@
 """What Telegram's refusals mean: by code and whole text, over HTTP against the stand-in where the library is in it."""
 
+import json
 from collections.abc import AsyncIterator
 
 import pytest
-from telegram import Bot
-from telegram.request import HTTPXRequest
 
 from handlers.chat.errors import (
+    CallFailedError,
     ChatError,
     ChatGoneError,
     ChatMovedError,
@@ -27,6 +27,7 @@ from handlers.chat.errors import (
 )
 from handlers.chat.messages import Place, Text
 from handlers.telegram.client import TelegramClient
+from handlers.telegram.connection import TelegramConnection
 from handlers.telegram.refusals import TOKEN_SPAN, TokenWatch, classify
 from sandbox.telegram import TelegramStandIn
 from tests.handlers.fakes import ADMIN
@@ -37,11 +38,10 @@ HELLO = Text("hello")
 @pytest.fixture
 async def client(telegram: TelegramStandIn) -> AsyncIterator[TelegramClient]:
     await telegram.client.send(ADMIN, "/start")
-    requests = (HTTPXRequest(), HTTPXRequest())
-    bot = Bot(telegram.token, f"{telegram.url}/bot", request=requests[0], get_updates_request=requests[1])
-    yield TelegramClient(bot)
-    for request in requests:
-        await request.shutdown()
+    connection = TelegramConnection(telegram.token, telegram.url)
+    await connection.bot.initialize()
+    yield connection.client
+    await connection.close()
 
 
 @pytest.mark.parametrize(
@@ -73,6 +73,17 @@ async def client(telegram: TelegramStandIn) -> AsyncIterator[TelegramClient]:
         (403, "Forbidden: bot was kicked from the supergroup chat", ChatGoneError),
         (403, "Forbidden: bot is not a member of the channel chat", ChatGoneError),
         (403, "Forbidden: user is deactivated", ChatGoneError),
+        (400, "Bad Request: MESSAGE_NOT_MODIFIED", None),
+        (400, "Bad Request: QUERY_ID_INVALID", None),
+        (400, "Bad Request: MESSAGE_EDIT_TIME_EXPIRED", MessageGoneError),
+        (400, "Bad Request: MESSAGE_AUTHOR_REQUIRED", MessageGoneError),
+        (400, "Bad Request: TOPIC_DELETED", TopicGoneError),
+        (400, "Bad Request: invalid message thread identifier specified", TopicGoneError),
+        (403, "Forbidden: CHAT_SEND_PLAIN_FORBIDDEN", WritingForbiddenError),
+        (400, "Bad Request: CHAT_GUEST_SEND_FORBIDDEN", ChatGoneError),
+        (403, "Forbidden: USER_IS_BLOCKED", ChatGoneError),
+        (400, "Bad Request: USER_BANNED_IN_CHANNEL", ChatGoneError),
+        (400, "Bad Request: CHANNEL_PRIVATE", ChatGoneError),
         (400, "Bad Request: message is too long", TooLongError),
         (400, "Bad Request: MEDIA_CAPTION_TOO_LONG", TooLongError),
         (400, 'Bad Request: can\'t parse entities: Unsupported start tag "x" at byte offset 0', MarkupRefusedError),
@@ -109,16 +120,17 @@ def test_a_missing_right_is_named(text: str, right: str):
     ("fault", "kind"),
     [
         ({"kind": "429", "retry_after": 9}, TooManyError),
-        ({"kind": "500"}, NotSentError),
-        ({"kind": "502", "html": True}, NotSentError),
-        ({"kind": "portal"}, NotSentError),
-        ({"kind": "403", "html": True}, NotSentError),
-        ({"kind": "400", "html": True}, NotSentError),
-        ({"kind": "401", "html": True}, NotSentError),
-        ({"kind": "404", "html": True}, NotSentError),
+        ({"kind": "500"}, CallFailedError),
+        ({"kind": "413"}, CallFailedError),
+        ({"kind": "502", "html": True}, CallFailedError),
+        ({"kind": "portal"}, CallFailedError),
+        ({"kind": "403", "html": True}, CallFailedError),
+        ({"kind": "400", "html": True}, CallFailedError),
+        ({"kind": "401", "html": True}, CallFailedError),
+        ({"kind": "404", "html": True}, CallFailedError),
         ({"kind": "401"}, NotSentError),
         ({"kind": "404"}, NotSentError),
-        ({"kind": "409"}, NotSentError),
+        ({"kind": "409"}, CallFailedError),
         ({"kind": "drop"}, OutcomeUnknownError),
         ({"kind": "lost"}, OutcomeUnknownError),
         ({"kind": "400", "description": "Bad Request: MESSAGE_TOO_PURPLE"}, UnknownRefusalError),
@@ -132,6 +144,46 @@ async def test_over_http_each_trouble_is_one_of_ours(telegram, client, fault: di
     assert type(raised.value) is kind
     assert telegram.token not in str(raised.value)
     assert await client.send(Place(ADMIN), HELLO)
+
+
+@pytest.mark.parametrize(
+    ("parameters", "seconds"),
+    [
+        ({"retry_after": 7}, 7),
+        ({"retry_after": 0.5}, 1),
+        ({"retry_after": "30"}, 30),
+        ({"retry_after": 0}, 1),
+        ({"retry_after": -1}, 1),
+        ({"retry_after": 10**12}, 86_400),
+        ({"retry_after": None}, 5),
+        ({"retry_after": "soon"}, 5),
+        ({"retry_after": float("nan")}, 5),
+        ({}, 5),
+        (None, 5),
+        ([], 5),
+    ],
+)
+async def test_over_http_a_429_asks_for_silence_whatever_it_says_of_its_length(telegram, client, parameters, seconds):
+    raw = json.dumps({"ok": False, "error_code": 429, "description": "Too Many Requests", "parameters": parameters})
+    telegram.client.fail("429", count=1, raw=raw)
+    with pytest.raises(TooManyError) as raised:
+        await client.send(Place(ADMIN), HELLO)
+    assert raised.value.seconds == seconds
+
+
+async def test_over_http_a_429_of_a_proxy_asks_for_silence_too(telegram, client):
+    telegram.client.fail("429", count=1, raw="<html>slow down</html>")
+    with pytest.raises(TooManyError):
+        await client.send(Place(ADMIN), HELLO)
+
+
+async def test_over_http_a_failure_says_what_was_performed_meanwhile(telegram, client):
+    message = await client.send(Place(ADMIN), HELLO)
+    await client.edit(ADMIN, message, Text("again"))
+    telegram.client.fail("500", count=1)
+    with pytest.raises(CallFailedError) as raised:
+        await client.send(Place(ADMIN), HELLO)
+    assert (raised.value.performed, raised.value.performed_alike) == (2, 1)
 
 
 async def test_over_http_a_group_that_moved_names_its_new_id(telegram, client):
