@@ -198,7 +198,7 @@ def no_topics(chat: int, why: str) -> str:
     """Tell admins that a forum's alerts go to its General topic."""
     return (
         f"🧵 I cannot open topics in <code>{chat}</code> ({escape(why)}): alerts go to General there.\n"
-        "To have a topic for each account, let the bot manage topics and restart Switchboard."
+        "To have a topic for each account, let the bot manage topics."
     )
 
 

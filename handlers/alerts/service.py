@@ -43,6 +43,7 @@ class Alerts:
         store: AlertStore,
         recipients: Recipients,
         clock: Callable[[], datetime],
+        silence_clock: Callable[[], datetime],
         duty: Duty,
         escalation: EscalationPolicy,
         policy_of: PolicyOf = lambda _: AlertPolicy(),
@@ -51,7 +52,7 @@ class Alerts:
         self._workers: dict[int, Worker] = {}
         self._loaded = False
         self._ledger = Ledger(store, self._wake)
-        self.silences = Silences(store, clock, self._wake_all)
+        self.silences = Silences(store, silence_clock, self._wake_all, host_clock=clock)
         audience = Audience(accounts, recipients, duty)
         left: set[tuple[str, str]] = set()
         self._absorber = Absorber(audience, self.silences, clock, policy_of, self._channel, left)
@@ -134,6 +135,11 @@ class Alerts:
         """Re-examine a chat's alerts: what was held back may be due now. Returns at once."""
         self._wake([chat])
         self._workers[chat].policy_changed()
+
+    def membership_changed(self, chat: int, *, may_write: bool) -> None:
+        """Note that what the bot may do in a chat has changed. Returns at once."""
+        if (worker := self._workers.get(chat)) is not None:
+            worker.membership_changed(may_write=may_write)
 
     async def drain(self, seconds: float) -> bool:
         """Send everything that can be sent now, within so many seconds. Returns whether that succeeded."""

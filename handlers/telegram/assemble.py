@@ -88,9 +88,12 @@ def assemble(
     recipients = Recipients(people)
     chat_settings = ChatSettings(chat_settings_store)
     queue = SendQueue(connection.client, RateLimits(limits))
+    connection.client.performed = queue.service_responded
 
     # Sent without a request.
-    duty = Duty(roster, clock)
+    telegram_clock = TelegramClock(clock, steady)
+    connection.date_listeners.append(telegram_clock.read)
+    duty = Duty(roster, telegram_clock)
     alerts = Alerts(
         queue,
         lasting,
@@ -98,6 +101,7 @@ def assemble(
         store=incidents,
         recipients=recipients,
         clock=clock,
+        silence_clock=telegram_clock,
         duty=duty,
         escalation=options.escalation,
         policy_of=lambda chat: replace(
@@ -139,9 +143,7 @@ def assemble(
     )
 
     # Requested by people.
-    telegram_clock = TelegramClock(clock, steady)
     responder = Responder(queue, tasks, Questions(lasting, telegram_clock))
-    connection.date_listeners.append(telegram_clock.read)
     context = Context(people, accounts, records, responder, tasks, options.region, clock, telegram_clock)
     link_queue_messages = LinkQueueMessages(
         link_queues, accounts=accounts, messages=messages, responder=responder, tasks=tasks
@@ -166,7 +168,9 @@ def assemble(
     rights = Rights(
         context, alerts=alerts, duty=duty, linking=linking, codes=codes, cards=cards, set_menu=menus.set_for
     )
-    people_actions = PeopleActions(context, store=people_store, rights_changed=rights.changed)
+    people_actions = PeopleActions(
+        context, store=people_store, rights_changed=rights.changed, settle=alerts.announcer.replace_notes
+    )
 
     def gone(number: str) -> None:
         proxies.forget(number)

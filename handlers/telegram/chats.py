@@ -21,6 +21,12 @@ class Chats:
         self._cards.came_back(chat)
         self._alerts.chats.heard_from(chat)
 
+    def membership_changed(self, chat: int, *, may_write: bool) -> None:
+        """Note that the bot was added to a chat, removed, promoted, restricted or blocked, whoever did it."""
+        if may_write:
+            self.heard_from(chat)
+        self._alerts.membership_changed(chat, may_write=may_write)
+
     def moved(self, chat: int, to: int) -> None:
         """Redirect a group's messages to the supergroup it has become."""
         self._alerts.chats.moved(chat, to)

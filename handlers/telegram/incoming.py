@@ -3,7 +3,7 @@
 Parsing raises whatever the library raises on an update that it does not understand: the caller skips it.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import Enum, auto, unique
 from typing import Any
@@ -12,6 +12,7 @@ import telegram
 from telegram import Bot, Message
 
 from handlers.chat.request import Request
+from handlers.telegram.client import may_write
 from handlers.telegram.connection import Update
 
 _NEVER_READ = frozenset({"entities", "caption_entities", "reply_to_message", "reply_markup", "quote"})
@@ -28,26 +29,33 @@ class Kind(Enum):
     """A message with text, or a contact: in a private chat it is a /link, elsewhere its number is its text."""
     OTHER_CONTENT = auto()
     """A message with a picture, a sticker, a voice …"""
+    EDITED = auto()
+    """A message that was edited: what it says now is not obeyed."""
     PRESS = auto()
     CHANNEL_POST = auto()
     """A post in a channel: its author is unknown, so that nothing in it is obeyed."""
     MOVED = auto()
     """A group became a supergroup, under the id `moved_to`."""
-    ADDED = auto()
-    """The bot may write in the chat again: it was added to a group, or a person unblocked it."""
+    MEMBERSHIP = auto()
+    """What the bot may do in the chat has changed: it was added, removed, promoted, blocked …"""
     NOTHING = auto()
     """Not for us: a service message, another bot."""
 
 
 @dataclass(frozen=True, slots=True)
 class Incoming:
-    """An update. anonymous: its sender posts as the group, so that their permissions are unknown."""
+    """An update.
+
+    anonymous: its sender posts as the group or as a channel, so that their permissions are unknown. may_write: whether
+    the bot may write in the chat, where that has changed.
+    """
 
     kind: Kind
     update: int
     request: Request | None = None
     anonymous: bool = False
     moved_to: int = 0
+    may_write: bool = True
 
     @property
     def chat(self) -> int:
@@ -66,6 +74,8 @@ def read_update(raw: Update, bot: Bot, now: datetime, earliest: datetime | None)
     update = telegram.Update.de_json(_lean(raw), bot)
     if (message := update.message) is not None:
         return _message(number, message, now, earliest)
+    if (edited := update.edited_message) is not None:
+        return replace(_message(number, edited, now, earliest), kind=Kind.EDITED)
     if (post := update.channel_post) is not None:
         request = Request(
             user=0, name="", chat=post.chat.id, private=False, words=post.text or "", update=number,
@@ -74,19 +84,18 @@ def read_update(raw: Update, bot: Bot, now: datetime, earliest: datetime | None)
         return Incoming(Kind.CHANNEL_POST, number, request)
     if (query := update.callback_query) is not None:
         return _press(number, query, now, earliest)
-    if (member := update.my_chat_member) is not None and not member.from_user.is_bot:
-        user = member.from_user
-        may_write = member.new_chat_member.status in {"member", "administrator", "restricted"}
-        chat, is_private = member.chat.id, member.chat.type == "private"
-        request = Request(user=user.id, name=user.full_name, chat=chat, private=is_private, update=number)
-        return Incoming(Kind.ADDED if may_write else Kind.NOTHING, number, request)
+    if (member := update.my_chat_member) is not None:
+        user, chat, is_private = member.from_user, member.chat.id, member.chat.type == "private"
+        request = Request(user=user.id, name=_name(user), chat=chat, private=is_private, update=number)
+        may = may_write(member.new_chat_member, None) is not False
+        return Incoming(Kind.MEMBERSHIP, number, request, may_write=may)
     return Incoming(Kind.NOTHING, number)
 
 
 def _lean(raw: Update) -> dict[str, Any]:
     """Drop the parts of an update that we never use, which take most of the time to parse: a thousand may arrive."""
     lean = dict(raw)
-    for kind in ("message", "channel_post"):
+    for kind in ("message", "edited_message", "channel_post"):
         if isinstance(message := lean.get(kind), dict):
             lean[kind] = {key: value for key, value in message.items() if key not in _NEVER_READ}
     if isinstance(query := lean.get("callback_query"), dict) and isinstance(message := query.get("message"), dict):
@@ -97,7 +106,9 @@ def _lean(raw: Update) -> dict[str, Any]:
 
 def _message(number: int, message: Message, now: datetime, earliest: datetime | None) -> Incoming:
     user, chat = message.from_user, message.chat
-    anonymous = user is not None and user.id == _ANONYMOUS_ADMIN
+    if message.is_automatic_forward:  # a post of the channel that the group belongs to
+        return Incoming(Kind.NOTHING, number)
+    anonymous = message.sender_chat is not None or (user is not None and user.id == _ANONYMOUS_ADMIN)
     if user is None or (user.is_bot and not anonymous):
         return Incoming(Kind.NOTHING, number)
     words = message.text or ""
@@ -108,7 +119,7 @@ def _message(number: int, message: Message, now: datetime, earliest: datetime | 
             words = f"/link {' '.join(words.split())}"  # why else would somebody send it
     request = Request(
         user=user.id,
-        name=user.full_name,
+        name=_name(user),
         chat=chat.id,
         topic=message.message_thread_id if message.is_topic_message else None,
         private=chat.type == "private",
@@ -116,12 +127,18 @@ def _message(number: int, message: Message, now: datetime, earliest: datetime | 
         update=number,
         sent_at=_sent_at(message.date, now, earliest),
         asked=message.message_id,
+        forwarded=message.forward_origin is not None and message.contact is None,
     )
     if message.migrate_to_chat_id is not None:
         return Incoming(Kind.MOVED, number, request, moved_to=message.migrate_to_chat_id)
     if words:
         return Incoming(Kind.TEXT, number, request, anonymous)
     return Incoming(Kind.OTHER_CONTENT if _is_content(message) else Kind.NOTHING, number, request, anonymous)
+
+
+def _name(user: telegram.User) -> str:
+    """Return a person's name; a deleted account has none."""
+    return user.full_name or f"User {user.id}"
 
 
 def _of_contact(number: str) -> str:
@@ -134,7 +151,7 @@ def _press(number: int, query: telegram.CallbackQuery, now: datetime, earliest: 
     written = message.date if isinstance(message, Message) else datetime.fromtimestamp(0, UTC)
     request = Request(
         user=user.id,
-        name=user.full_name,
+        name=_name(user),
         chat=0 if message is None else message.chat.id,
         topic=message.message_thread_id if isinstance(message, Message) and message.is_topic_message else None,
         private=message is not None and message.chat.type == "private",

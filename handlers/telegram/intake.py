@@ -122,16 +122,21 @@ class Intake:
         if incoming.kind is Kind.MOVED:
             self._chats.moved(request.chat, incoming.moved_to)
             return None
+        if incoming.kind is Kind.MEMBERSHIP:
+            self._chats.membership_changed(request.chat, may_write=incoming.may_write)
+            return None
         if incoming.anonymous or incoming.kind is Kind.CHANNEL_POST:
             self._answer_unnamed(incoming, request)
             return None
         if not self._people.is_known(request.user):
             self._meet_stranger(incoming.kind, request)
             return None
+        if incoming.kind is Kind.EDITED:
+            if request.private and self._router.is_ours(request):
+                self._strangers.hint(request.place, answers.EDITED)
+            return None
         self._people.heard(request.user, request.name)
         self._chats.heard_from(request.chat)
-        if incoming.kind is Kind.ADDED:
-            return None
         if request.private and request.words.startswith("/start"):
             self._menus.set_for(request.user)
         if incoming.kind is Kind.OTHER_CONTENT:
@@ -140,12 +145,9 @@ class Intake:
 
     def _answer_unnamed(self, incoming: Incoming, request: Request) -> None:
         """Answer a command whose sender Telegram does not name; it is not obeyed."""
-        if not self._router.is_ours(request):
-            return
-        if incoming.kind is Kind.CHANNEL_POST:
-            self._strangers.posted_in_channel(request.place)
-        else:
-            self._tasks.start(self._responder.send(request.place, answers.ANONYMOUS), "an anonymous admin")
+        if self._router.is_ours(request):
+            in_channel = incoming.kind is Kind.CHANNEL_POST
+            self._strangers.hint(request.place, answers.IN_A_CHANNEL if in_channel else answers.ANONYMOUS)
 
     def _meet_stranger(self, kind: Kind, request: Request) -> None:
         if kind is Kind.PRESS and self._strangers_presses < STRANGERS_AT_ONCE:
@@ -180,6 +182,8 @@ class Intake:
         if self._is_late(request):
             age = self._telegram_clock() - request.sent_at
             await self._ask_again(request, answers.still_to_be_done(self._described(request), age))
+        elif request.forwarded and self._changes(request):
+            await self._ask_again(request, answers.forwarded(self._described(request)))
         elif request.press:
             shown = await _guarded(self._buttons.handle(request))
             await self._answer_press(request, shown or "")

@@ -28,6 +28,8 @@ DEAF_AFTER = 60.0
 """Seconds without a successful poll."""
 CONFLICT_AFTER = 15.0
 """Seconds of conflicts with another program: one that we are replacing polls a little longer."""
+CONFLICT_CALM = 20.0
+"""Seconds without a conflict until it is over: two programs that poll end each other's polls by turns."""
 LOOK_EVERY = 5.0
 
 
@@ -48,6 +50,7 @@ class PollWatch:
         self._loop = asyncio.get_running_loop()
         self._heard_at = self._loop.time()
         self._conflict_since: float | None = None
+        self._conflicted_at = float("-inf")
         self._why = "Telegram does not answer"
         self._deaf: str | None = None
         """None until a poll succeeds or is missed: an earlier run may have alerted admins."""
@@ -69,6 +72,8 @@ class PollWatch:
         """Record a successful poll; return the seconds since the previous one."""
         now = self._loop.time()
         since, self._heard_at = now - self._heard_at, now
+        if now - self._conflicted_at < CONFLICT_CALM:
+            return since
         self._conflict_since = self._webhook_pending = None
         if self._deaf != "":
             if self._deaf:
@@ -93,6 +98,8 @@ class PollWatch:
         except ChatError as error:
             log.warning("Telegram does not say whether a webhook is set: %s", error)
             webhook = None
+        by_webhook = webhook is not None and webhook.url
+        self._conflicted_at = float("-inf") if by_webhook else now  # the end of a webhook is certain
         if webhook is not None and webhook.url:
             host = urlsplit(webhook.url).hostname or "an unknown host"
             if not self._deaf:

@@ -110,8 +110,10 @@ class TelegramService:
             case Timed():
                 return
             case Transition():
-                if not self._linking.waits(notice.number):  # it gets a card when its turn comes
+                if not self._linking.waits(notice.number):  # else it gets a card when its turn comes
                     self._cards.refresh(notice.number)
+                elif notice.state is not State.CONNECTING:  # it is not only opened ahead
+                    self._cards.look_at_account(notice.number)
                 self.alerts.account_changed(notice.number)
                 if notice.state is State.CONNECTED:
                     self._codes.forget(notice.number)

@@ -41,10 +41,13 @@ class Strangers:
         if self._limits.may_answer(user, asyncio.get_running_loop().time()):
             self._tasks.start(self._answer(user, name, place), "a stranger")
 
-    def posted_in_channel(self, place: Place) -> None:
-        """Answer a command in a channel, at most once a minute: anybody may have written it. Returns at once."""
+    def hint(self, place: Place, text: str) -> None:
+        """Say why a command is not obeyed, at most once a minute in a chat: anybody may have written it.
+
+        Returns at once.
+        """
         if self._limits.may_answer(place.chat, asyncio.get_running_loop().time()):
-            self._tasks.start(self._responder.send(place, answers.IN_A_CHANNEL), "a command in a channel")
+            self._tasks.start(self._responder.send(place, text), "a command that is not obeyed")
 
     async def _answer(self, user: int, name: str, place: Place) -> None:
         await self._responder.send(place, answers.stranger(user))

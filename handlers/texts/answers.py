@@ -147,11 +147,15 @@ NOT_ASKED = "That is not asked any more."
 ANOTHER_ASKED = "Another number is open by now: look at it first. Nothing was changed."
 NOTHING_HELD = "Nothing waits for that any more."
 ONLY_ADMINS = "Only admins may do that."
-ANONYMOUS = "I cannot see who you are: you write as the group. Turn off “Remain anonymous”, or write to me privately."
+ANONYMOUS = (
+    "I cannot see who you are: you write as the group, or as a channel. Write as yourself (as an admin, turn off "
+    "“Remain anonymous”), or write to me privately."
+)
 IN_A_CHANNEL = (
     "I take no commands in a channel, since I cannot see who writes: send that to me privately, or in a group. Alerts "
     "may come here, if TELEGRAM_ALERT_CHAT_ID names this channel, and their buttons work."
 )
+EDITED = "I do not follow edits: send the command anew."
 TOO_MUCH_AT_ONCE = "That was too much at once: I left out some of it. /status shows how the accounts are."
 UNREADABLE = (
     "📭 Telegram sent me something that I cannot read, and I left it out. If something you sent was not answered, "
@@ -182,6 +186,11 @@ def pressed(label: str, account: Account | None) -> str:
 def still_to_be_done(what: str, age: timedelta) -> str:
     """Ask whether to carry out what was sent some time ago."""
     return f"This came late, {span(age.total_seconds())} after you sent it: {what}\nShall I still do it?"
+
+
+def forwarded(what: str) -> str:
+    """Ask whether to carry out what was forwarded."""
+    return f"You forwarded this: {what}\nShall I do it?"
 
 
 def interrupted(what: str) -> str:

@@ -39,10 +39,20 @@ def is_duration(text: str) -> bool:
 
 
 class Silences:
-    """The active silences. changed: called when one begins or ends, so that pending alerts are re-examined."""
+    """The active silences. changed: called when one begins or ends, so that pending alerts are re-examined.
 
-    def __init__(self, store: AlertStore, clock: Callable[[], datetime], changed: Callable[[], None]) -> None:
-        self._store, self._clock, self._changed = store, clock, changed
+    clock: by which they last, whatever becomes of the host's clock. host_clock: by which alerts are dated.
+    """
+
+    def __init__(
+        self,
+        store: AlertStore,
+        clock: Callable[[], datetime],
+        changed: Callable[[], None],
+        *,
+        host_clock: Callable[[], datetime],
+    ) -> None:
+        self._store, self._clock, self._changed, self._host_clock = store, clock, changed, host_clock
         self._active: list[Silence] = []
 
     async def load(self) -> None:
@@ -66,9 +76,10 @@ class Silences:
         return max((each.until for each in self.active() if each.covers(chat, number, now)), default=None)
 
     def quiet_until(self, incident: Incident) -> datetime | None:
-        """Return when the first open entry is no longer silenced; None if one is not silenced now."""
+        """Return when, by the host's clock, the first open entry is no longer silenced; None if one is not now."""
         ends = [self.until(incident.chat, entry.number) for entry in incident.open_entries] if self._active else []
-        return min((end for end in ends if end is not None), default=None) if ends and None not in ends else None
+        first = min((end for end in ends if end is not None), default=None) if ends and None not in ends else None
+        return None if first is None else self._host_clock() + (first - self._clock())
 
     async def begin(
         self, chat: int | None, numbers: Iterable[str], lasts: timedelta, *, user: int, name: str, reason: str = ""

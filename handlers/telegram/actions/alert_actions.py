@@ -188,12 +188,12 @@ class AlertActions:
 
     async def _end_by_command(self, request: Request, who: str) -> None:
         """End the silences of one account, or all of this chat, and say what is still silenced."""
-        chosen, subject = self._silences.active_in(request.place.chat), ""
+        chosen, subject, lasting = self._silences.active_in(request.place.chat), "", self._context.telegram_clock()
         if who.casefold() not in {"", "all"}:
             account = await self._account(request, who)
             if account is None:
                 return
-            chosen = [each for each in chosen if each.covers(request.place.chat, account.number, self._clock())]
+            chosen = [each for each in chosen if each.covers(request.place.chat, account.number, lasting)]
             subject = answers.title(account)
             ended = [each for each in chosen if each.numbers == {account.number}]
         else:
@@ -215,9 +215,9 @@ class AlertActions:
     async def _end(self, request: Request, silence: Silence) -> None:
         """End a silence early; alerts that say until when it was to last say who ended it."""
         await self._silences.end(silence.id)
-        now = self._clock()
+        now, lasting = self._clock(), self._context.telegram_clock()
         for incident in self._handling.all_open_incidents():
-            covered = any(silence.covers(incident.chat, entry.number, now) for entry in incident.open_entries)
+            covered = any(silence.covers(incident.chat, entry.number, lasting) for entry in incident.open_entries)
             if covered and incident.parts:
                 await self._handling.add_line(incident, alert_text.silence_ended_by(request.name, now))
         await self._context.audit(request.user, "end silence", None, f"silence {silence.id}")

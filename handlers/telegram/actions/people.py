@@ -25,12 +25,22 @@ RightsChanged = Callable[[int], Awaitable[None]]
 
 
 class PeopleActions:
-    """Acts on people. The caller has checked that the person asking is an admin."""
+    """Acts on people. The caller has checked that the person asking is an admin.
 
-    def __init__(self, context: Context, *, store: PeopleStore, rights_changed: RightsChanged) -> None:
+    settle: replaces a note with buttons, wherever it was sent, by another text.
+    """
+
+    def __init__(
+        self,
+        context: Context,
+        *,
+        store: PeopleStore,
+        rights_changed: RightsChanged,
+        settle: Callable[[str, str], None],
+    ) -> None:
         self._context, self._people, self._accounts = context, context.people, context.accounts
         self._responder, self._clock = context.responder, context.clock
-        self._store, self._rights_changed = store, rights_changed
+        self._store, self._rights_changed, self._settle = store, rights_changed, settle
 
     async def show_all(self, request: Request, page: int = 0) -> None:
         """List everybody."""
@@ -85,7 +95,9 @@ class PeopleActions:
         await self._store.ignore(user)
         name = await self._name(user)
         await self._context.audit(request.user, "ignore person", None, f"user {user} ({name})")
-        await self._responder.answer(request, texts.stranger_ignored(user, name, request.name))
+        ignored = texts.stranger_ignored(user, name, request.name)
+        await self._responder.answer(request, ignored)
+        self._settle(texts.stranger_came(user, name), ignored)
         return ""
 
     async def remove(self, request: Request, user: int) -> str:
@@ -119,6 +131,7 @@ class PeopleActions:
         await self._context.audit(request.user, command, None, outcome)
         await self._rights_changed(user)
         await self._responder.answer(request, texts.is_in(person, request.name))
+        self._settle(texts.stranger_came(user, name), texts.is_in(person, request.name))
         if user != request.user:
             await self._responder.send(Place(user), texts.welcome(person.role, request.name))
 

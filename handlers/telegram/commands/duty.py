@@ -33,7 +33,7 @@ class DutyCommands(Topic):
 
     def __init__(self, context: Context, *, duty: Duty, delivery_check: DeliveryCheck) -> None:
         self._context, self._people = context, context.people
-        self._responder, self._clock = context.responder, context.clock
+        self._responder, self._clock = context.responder, context.telegram_clock
         self._duty, self._delivery_check = duty, delivery_check
 
     async def duty(self, request: Request) -> None:

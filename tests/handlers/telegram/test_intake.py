@@ -131,6 +131,86 @@ async def test_nothing_that_people_send_is_met_with_silence(rig: Rig):
     await rig.seen(group, lambda m: "Remain anonymous" in m["text"])
 
 
+def update_of(rig: Rig, chat: dict[str, Any], user: dict[str, Any], **more: Any) -> dict[str, Any]:
+    return {"message_id": 902, "date": int(rig.telegram.world.now()), "chat": chat, "from": user} | more
+
+
+async def test_who_writes_as_a_channel_gets_one_hint_a_minute_and_a_post_of_the_group_s_channel_none(rig: Rig):
+    rig.accounts.put(state=State.CONNECTED, reason=Reason.LINKED)
+    group = rig.client.add_group("Ops", [ADMIN], supergroup=True)["id"]
+    chat, news = ({"id": n, "type": t, "title": "Ops"} for n, t in ((group, "supergroup"), (-100777, "channel")))
+    bot = {"id": 136817688, "is_bot": True, "first_name": "Channel", "username": "Channel_Bot"}
+    telegram_itself = {"id": 777000, "is_bot": False, "first_name": "Telegram"}
+    rig.client.push_update(
+        "message", update_of(rig, chat, telegram_itself, sender_chat=news, is_automatic_forward=True, text="/status")
+    )
+    for _ in range(5):
+        rig.client.push_update("message", update_of(rig, chat, bot, sender_chat=news, text="/suspend Support Berlin"))
+    await rig.seen(group, lambda m: "write as the group, or as a channel" in m["text"])
+    await rig.answer(ADMIN, "/help", "Switchboard")
+    assert len(rig.bot_texts(group)) == 1
+    assert rig.accounts.calls == []
+
+
+async def test_a_forwarded_command_is_asked_about_and_a_forwarded_contact_is_a_number(rig: Rig):
+    await rig.answer(ADMIN, "/help", "Switchboard")
+    rig.accounts.put(state=State.CONNECTED, reason=Reason.LINKED)
+    chat, user = {"id": ADMIN, "type": "private", "first_name": "Ada"}, rig.telegram.world.user(ADMIN).to_json()
+    origin = {"type": "user", "date": 1, "sender_user": {"id": STRANGER, "is_bot": False, "first_name": "Eve"}}
+    forward = update_of(rig, chat, user, forward_origin=origin)
+    rig.client.push_update("message", forward | {"text": "/suspend Support Berlin"})
+    question = await rig.seen(ADMIN, lambda m: "You forwarded this: /suspend Support Berlin" in m["text"])
+    assert rig.accounts.calls == []
+    await rig.press(question, "Do it now")
+    await until(lambda: ("suspend", BERLIN) in rig.accounts.calls, "it is done once agreed")
+    rig.client.push_update("message", forward | {"text": "/status nobody"})
+    await rig.seen(ADMIN, lambda m: "No account is called" in m["text"])
+    contact = {"first_name": "Shop", "phone_number": "4915112340000"}
+    rig.client.push_update("message", forward | {"contact": contact})
+    await until(lambda: "+4915112340000" in rig.accounts.to_link, "it is linked")
+
+
+async def test_a_command_that_was_edited_is_not_obeyed_and_not_met_with_silence(rig: Rig):
+    await rig.answer(ADMIN, "/help", "Switchboard")
+    rig.accounts.put(state=State.CONNECTED, reason=Reason.LINKED)
+    chat, user = {"id": ADMIN, "type": "private", "first_name": "Ada"}, rig.telegram.world.user(ADMIN).to_json()
+    stranger = {"id": STRANGER, "is_bot": False, "first_name": "Eve"}
+    for who in (stranger, user, user):
+        edited = update_of(rig, chat | {"id": who["id"]}, who, edit_date=1, text="/suspend Support Berlin")
+        rig.client.push_update("edited_message", edited)
+    await rig.seen(ADMIN, lambda m: "I do not follow edits" in m["text"])
+    await rig.answer(ADMIN, "/status nobody", "nobody")
+    assert rig.accounts.calls == []
+    assert sum("edits" in text for text in rig.bot_texts(ADMIN)) == 1
+
+
+@pytest.mark.parametrize("kind", ["drop", "lost"])
+async def test_an_answer_whose_connection_breaks_is_given(rig: Rig, kind: str):
+    await rig.answer(ADMIN, "/help", "Switchboard")
+    rig.client.fail(kind, count=1, method="sendMessage")
+    await rig.answer(ADMIN, "/status nobody", "No account is called")
+    await asyncio.sleep(30)
+    assert 1 <= sum("No account is called" in text for text in rig.bot_texts(ADMIN)) <= 2
+
+
+async def test_an_answer_follows_a_group_that_moves_while_it_waits(rig: Rig):
+    group = rig.client.add_group("Ops", [ADMIN])["id"]
+    await rig.answer(ADMIN, "/status nobody1", "nobody1", group)
+    rule = rig.client.fail("500", chat_id=group, method="sendMessage")
+    await rig.say(ADMIN, "/status nobody2", group)
+    await asyncio.sleep(1)
+    new = rig.client.migrate(group)["id"]
+    rig.client.heal(rule.number)
+    await rig.seen(new, lambda m: "nobody2" in m["text"])
+
+
+async def test_a_deleted_account_without_a_name_is_stored_like_any_other(rig: Rig, caplog):
+    chat, user = {"id": ADMIN, "type": "private", "first_name": ""}, {"id": ADMIN, "is_bot": False, "first_name": ""}
+    rig.client.push_update("message", update_of(rig, chat, user, text="/status nobody"))
+    await rig.answer(ADMIN, "/help", "Switchboard")
+    assert not [each for each in caplog.records if "could not be stored" in each.getMessage()]
+
+
 async def test_a_strangers_press_stops_spinning_and_does_nothing(rig: Rig):
     group = rig.client.add_group("Ops", [ADMIN, STRANGER])["id"]
     rig.accounts.put(state=State.DISCONNECTED, reason=Reason.CONNECTION_LOST)
@@ -356,9 +436,24 @@ async def test_a_jump_neither_ends_a_question_nor_keeps_it_open(telegram, databa
                 rig.accounts.put()
 
 
-async def test_a_silence_lasts_as_long_as_asked_for_on_a_host_whose_clock_is_wrong(telegram, database):
-    async with rig_on(WrongClock(timedelta(hours=1)), telegram, database) as rig:
-        await rig.say(ADMIN, "/silence all 30m")
-        await rig.seen(ADMIN, lambda m: "no alerts until" in m["text"])
-        (silence,) = rig.service.alerts.silences.active()
-        assert 1790 < (silence.until - rig.accounts.clock()).total_seconds() <= 1801
+@pytest.mark.parametrize(("ahead", "jump"), [(1, 0), (-1, 0), (0, 3), (0, -3)])
+async def test_a_silence_lasts_as_long_as_asked_for_whatever_the_host_s_clock_says(telegram, database, ahead, jump):
+    clock = WrongClock(timedelta(hours=ahead))
+    async with rig_on(clock, telegram, database) as rig:
+        await rig.answer(ADMIN, "/silence all 30m", "no alerts until 12:30")
+        clock.ahead += timedelta(hours=jump)
+        rig.accounts.move(BERLIN, State.DISCONNECTED, Reason.LOGGED_OUT, alert=Reason.LOGGED_OUT)
+        await asyncio.sleep(29 * 60)
+        assert not any("🚨" in text for text in rig.bot_texts(ADMIN))
+        await asyncio.sleep(3 * 60)
+        assert any("🚨 Support Berlin" in text for text in rig.bot_texts(ADMIN))
+
+
+@pytest.mark.parametrize("hours", [6, -6])
+async def test_who_is_on_duty_follows_people_s_clocks_and_not_the_host_s(telegram, database, hours):
+    clock = WrongClock(timedelta(hours=hours))
+    async with rig_on(clock, telegram, database) as rig:
+        await rig.answer(ADMIN, "/duty plan daily 11:00-13:00 me", "Ada is on duty")
+        clock.ahead = timedelta(hours=-hours)
+        await rig.answer(ADMIN, "/duty", "Ada is on duty")
+        await rig.answer(ADMIN, "/duty me until 14:00", "until 14:00")

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import pytest
+
 from controller.accounts.reasons import Reason, State
 from sandbox.telegram import TelegramStandIn
 from storage.database import Database
@@ -39,12 +41,30 @@ async def test_a_stranger_is_let_in_by_a_button(rig: Rig):
     assert rig.records.audited[0] == (ADMIN, "let in", None, f"user {STRANGER} (Eve) is operator")
 
 
+@pytest.mark.parametrize("command", ["operator", "ignored"])
+async def test_what_another_admin_decides_takes_the_buttons_away_everywhere(rig: Rig, command: str):
+    await rig.answer(SECOND_ADMIN, "/help", "Switchboard")
+    word = await knock(rig)
+    theirs = await rig.seen(SECOND_ADMIN, lambda m: "wrote to me" in m["text"])
+    if command == "ignored":
+        await rig.press(word, "Ignore")
+    else:
+        await rig.answer(ADMIN, f"/people {STRANGER} {command}", "is an operator now")
+    for admin, message in ((ADMIN, word), (SECOND_ADMIN, theirs)):
+        at = message["message_id"]
+        done = await rig.seen(admin, lambda m, at=at: m["message_id"] == at and "wrote to me" not in m["text"])
+        assert "Ada" in done["text"]
+        assert done["buttons"] == []
+
+
 async def test_the_second_admin_to_press_is_told_that_it_is_done(rig: Rig):
     await rig.answer(SECOND_ADMIN, "/help", "Switchboard")
-    await let_in(rig, "viewer")
-    await rig.answer(SECOND_ADMIN, "/help", "Switchboard")
+    word = await knock(rig)
     theirs = await rig.seen(SECOND_ADMIN, lambda m: "wrote to me" in m["text"])
-    await rig.press(theirs, "operator", SECOND_ADMIN)
+    data = next(b["data"] for row in theirs["buttons"] for b in row if "operator" in b["text"])
+    await rig.press(word, "as viewer")
+    await rig.seen(STRANGER, lambda m: "viewer here" in m["text"])
+    await rig.client.press(theirs["message_id"], data, user_id=SECOND_ADMIN, chat_id=SECOND_ADMIN, stale=True)
     await rig.seen(SECOND_ADMIN, lambda m: "is a viewer already" in m["text"])
     assert await PeopleRecords(rig.database).people() != []
     await rig.answer(STRANGER, f"/link {BERLIN}", "viewer")

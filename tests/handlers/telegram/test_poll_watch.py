@@ -101,6 +101,36 @@ async def test_a_short_conflict_at_a_restart_is_not_told(rig: Rig, monkeypatch):
     assert not any("cannot hear" in text for text in rig.bot_texts(ADMIN))
 
 
+async def test_a_program_that_polls_by_turns_with_us_is_told_once_and_its_end_once_it_is_gone(telegram, database):
+    async with running_rig(telegram, database) as rig:
+        await rig.answer(ADMIN, "/help", "Switchboard")
+        rig.client.start_rival()
+        for place in range(30):  # what is asked while it waits for its next turn is heard
+            await rig.say(ADMIN, f"/status nobody{place}")
+            await asyncio.sleep(1.7)
+        heard = sum("nobody" in text for text in rig.bot_texts(ADMIN))
+        assert 0 < heard < 30
+        edits = [each for each in rig.client.requests("editMessageText") if "hear" in str(each.params)]
+        assert edits == [], "it does not come and go with each turn"
+        assert sum("cannot hear you" in text for text in rig.bot_texts(ADMIN)) == 1
+        await rig.client.stop_rival()
+        await rig.seen(ADMIN, lambda m: "I can hear you again" in m["text"])
+
+
+@pytest.mark.parametrize("asked", [0, 1, 10**9])
+async def test_polls_that_are_told_to_wait_neither_hurry_nor_stay_away(telegram, database, asked: int):
+    async with running_rig(telegram, database) as rig:
+        await rig.answer(ADMIN, "/help", "Switchboard")
+        polls = len(rig.client.requests("getUpdates"))
+        raw = json.dumps({"ok": False, "error_code": 429, "description": "-", "parameters": {"retry_after": asked}})
+        rig.client.fail("429", raw=raw, method="getUpdates", seconds=30)
+        await asyncio.sleep(29)
+        assert len(rig.client.requests("getUpdates")) - polls <= 31
+        await rig.say(ADMIN, "/status")
+        found = lambda: next((m for m in rig.client.from_bot(ADMIN) if "no account yet" in m["text"][:40]), None)
+        await rig.client.wait_for(found, 400)
+
+
 async def test_polls_that_hang_are_told_while_sending_works(telegram, database, monkeypatch):
     async with running_rig(telegram, database) as rig:
         await rig.answer(ADMIN, "/help", "Switchboard")

@@ -2,13 +2,19 @@
 
 import asyncio
 import json
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 
 from controller.accounts.reasons import Reason, State
-from tests.handlers.conftest import Rig
-from tests.handlers.fakes import ADMIN, BERLIN, STRANGER
+from handlers.texts import status as status_text
+from sandbox.telegram import TelegramStandIn
+from storage.database import Database
+from tests.handlers.conftest import Rig, running_rig
+from tests.handlers.fakes import ADMIN, BERLIN, STRANGER, FakeAccounts
+from tests.virtual_time import wall_clock
+from tests.waiting import until
 
 RTL, LONG = "\u202e<b>&amp;</i>\u2066", "x" * 65_536
 USER = {"id": ADMIN, "is_bot": False, "first_name": "Ada"}
@@ -152,3 +158,35 @@ async def test_lists_of_names_that_are_long_in_telegram_s_units_arrive_whole(rig
     await rig.say(ADMIN, "/status all")
     await rig.client.wait_for(lambda: shown("Needs you (", f"🔴 {name} ") or None)
     assert not [r for r in rig.client.requests() if "too long" in str(r.outcome).lower().replace("_", " ")]
+
+
+async def test_what_is_older_than_two_days_can_still_be_pressed_and_is_left_nowhere_untrue(database: Database):
+    """Telegram deletes nothing that is older than 48 h, and may not show us what a button is under."""
+    days = timedelta(0)
+
+    def clock() -> datetime:
+        return wall_clock() + days
+
+    async with TelegramStandIn(now=lambda: clock().timestamp()) as telegram:
+        telegram.client.add_user(ADMIN, "Ada")
+        async with running_rig(telegram, database, accounts=FakeAccounts(clock), admins=(ADMIN,)) as rig:
+            await rig.answer(ADMIN, "/help", "Switchboard")
+            rig.accounts.put(owner=ADMIN)
+            rig.accounts.move(BERLIN, State.DISCONNECTED, Reason.LOGGED_OUT, alert=Reason.LOGGED_OUT)
+            alert = await rig.seen(ADMIN, lambda m: "🚨 Support Berlin" in m["text"])
+            card = await rig.seen(ADMIN, lambda m: "🔴 Support Berlin" in m["text"])
+            detail = await rig.answer(ADMIN, "/status Support Berlin", "Attempts")
+            days = timedelta(days=3)
+            await rig.answer(ADMIN, "/status nobody", "nobody")  # so that Telegram's time is known
+            await rig.press(alert, "Acknowledge")
+            await rig.seen(ADMIN, lambda m: m["message_id"] == alert["message_id"] and "👤 Ada" in m["text"])
+            data = next(b["data"] for row in detail["buttons"] for b in row if b["text"] == "History")
+            unseen = {"chat": CHAT, "message_id": detail["message_id"], "date": 0}
+            rig.client.push_update("callback_query", PRESS | {"id": "77", "data": data, "message": unseen})
+            await rig.seen(ADMIN, lambda m: "Nothing has happened" in m["text"])
+            await rig.say(ADMIN, "/reconnect Support Berlin")
+            await rig.seen(ADMIN, lambda m: "🟡 Support Berlin" in m["text"] and m["message_id"] > card["message_id"])
+            old = lambda: rig.client.message(ADMIN, card["message_id"])
+            await until(
+                lambda: status_text.CARD_BELOW in old()["text"] and not old()["buttons"], "the old card is void"
+            )
