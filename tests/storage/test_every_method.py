@@ -18,7 +18,7 @@ import sqlite3
 import types
 import typing
 from contextlib import closing
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from aiosqlite import core
@@ -30,7 +30,17 @@ from tests.virtual_time import pass_time, run_virtual, virtual_loop
 
 NUMBER, OTHER_NUMBER = "+4915112345678", "+33612345678"
 AT = datetime(2026, 1, 2, 3, 4, tzinfo=UTC)
-PLAIN = {int: 7, str: NUMBER, bool: False, float: 1.5, bytes: b"x", datetime: AT, typing.Any: "x", object: "x"}
+PLAIN = {
+    int: 7,
+    str: NUMBER,
+    bool: False,
+    float: 1.5,
+    bytes: b"x",
+    timedelta: timedelta(days=1),
+    datetime: AT,
+    typing.Any: "x",
+    object: "x",
+}
 CHOSEN = {(Changes, "incidents_gone"): (99,), (Changes, "notes_gone"): (99,)}
 """Where any value would not do: what is deleted must not be what is written beside it."""
 KINDS = ("hang", "error", "cancel", "error and cancel at once", "error, then cancel in the rollback")
