@@ -111,6 +111,9 @@ async def say(page: Page, text: str) -> None:
 async def shoot_page(page: Page, name: str) -> None:
     """Write a picture of the visible page, once it has settled, compressed without visible loss."""
     await expect(page.locator(".toast")).to_have_count(0)
+    newest = page.locator(".row").last
+    await newest.scroll_into_view_if_needed()
+    await expect(newest).to_be_in_viewport(ratio=1)
     await page.wait_for_timeout(1200)  # for animations
     with Image.open(io.BytesIO(await page.screenshot(animations="disabled"))) as shot:
         small = shot.convert("RGB").quantize(COLOURS, kmeans=2)
