@@ -28,7 +28,7 @@ from controller.accounts.policy import Policy
 from controller.accounts.reasons import VERDICTS, State, Then
 
 ROOT = Path(__file__).parent.parent
-TESTS = ("tests/controller/accounts/test_lifecycle.py", "tests/controller/accounts/test_lifecycle_model.py")
+TESTS = ("tests/controller/accounts/lifecycle",)
 TABLE_FILE, REASONS = "controller/accounts/lifecycle/table.py", "controller/accounts/reasons.py"
 LIFECYCLE = sorted(path.relative_to(ROOT).as_posix() for path in (ROOT / TABLE_FILE).parent.glob("*.py"))
 

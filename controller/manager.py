@@ -297,7 +297,7 @@ class Manager:
             missing=connection.missing,
             flapping=connection.flapping,
             failure=self._failure if connection.state is State.CONNECTING else None,
-            takes_over=connection.take_over or connection.takes_over,
+            takes_over=connection.use_here or connection.takes_over,
             place_in_line=self._slots.place(self._applicant) if connection.stage is Stage.QUEUED else None,
         )
 

@@ -13,7 +13,7 @@ def unused_tcp_port() -> int:
 
 LONG = {
     "test_escalator.py", "test_every_await.py", "test_every_kill.py", "test_exhaustive.py", "test_fuzz.py",
-    "test_lifecycle.py", "test_storms.py", "test_troubles.py",
+    "test_storms.py", "test_troubles.py",
 }  # fmt: skip
 """Files that take twenty seconds and more without a browser."""
 

@@ -174,7 +174,7 @@ class Connection:
     """An operator started this attempt, so it may show a code even if a session was expected."""
     asked_again: bool = False
     """An operator asked during an attempt and has seen no code since: one follows if it has to be linked anew (L1)."""
-    take_over: bool = False
+    use_here: bool = False
     """An operator pressed "Use here", and no conflict has been met in a browser that takes the session back since."""
     alias: str | None = None
     """Another form of the account's number, confirmed by an operator."""

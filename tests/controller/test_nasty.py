@@ -436,5 +436,5 @@ def test_each_reason_that_a_page_can_give_is_looked_at_here():
         "NOT_LINKED",
         "CONFLICT_LEFT",
         "NAVIGATED",
-    } - looked_at  # accounts/test_lifecycle.py, chromium/test_fence.py
+    } - looked_at  # accounts/lifecycle, chromium/test_fence.py
     assert {reason.name for reason in VERDICTS} - looked_at == elsewhere

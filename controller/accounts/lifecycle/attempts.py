@@ -192,7 +192,7 @@ def ready(step: Step, report: Ready) -> None:
         recovered(step, lost)
     step.reset_alerts()
     step.set(
-        linked=True, asked=False, asked_again=False, take_over=False, foreign=False, fresh=False, lost=None,
+        linked=True, asked=False, asked_again=False, use_here=False, foreign=False, fresh=False, lost=None,
         breaker=Breaker.CLOSED, resting=None, asks_passkey=False, partial=report.partial, quiet=False, probing=False,
         failed_probes=0,
     )  # fmt: skip

@@ -87,7 +87,7 @@ def start_under_way(step: Step, request: Start) -> None:
 
 def _note_takeover(step: Step, request: Start) -> None:
     if request.takeover and step.policy.takeover is not Takeover.NEVER:
-        step.set(take_over=True)
+        step.set(use_here=True)
 
 
 def suspend(step: Step, _: Suspend) -> None:
@@ -98,7 +98,7 @@ def suspend(step: Step, _: Suspend) -> None:
     step.close_browser()
     step.reset()
     step.disarm(_ALL_TIMERS)
-    step.set(flaps=0, dialogs=0, worst=None, flapping=False, lost=None, unconfirmed=None, take_over=False)
+    step.set(flaps=0, dialogs=0, worst=None, flapping=False, lost=None, unconfirmed=None, use_here=False)
     for reason in (Reason.FLAPPING, Reason.WATCHED_IN_PART, Reason.CONFIRM_NUMBER):
         step.over(reason)
     step.go(State.SUSPENDED, Reason.SUSPENDED_BY_OPERATOR)

@@ -34,9 +34,9 @@ def end(step: Step, ended: Ended) -> None:
     if on_trial and not (before.resting is not None and before.resting.alerted):
         step.reset_alerts(all_of_them=True)  # however a trial ends, people are alerted, even if they were before
 
-    if ended.reason is Reason.CONFLICT and before.take_over and not before.takes_over:
+    if ended.reason is Reason.CONFLICT and before.use_here and not before.takes_over:
         _rest(step, state, ended)
-        step.set(take_over=True)
+        step.set(use_here=True)
         begin_anew(step)  # "Use here" was pressed during this attempt, whose browser did not know of it
     else:
         _follow(step, ended, verdict, state, on_trial=on_trial)
@@ -108,13 +108,13 @@ def _trip(step: Step, ended: Ended) -> None:
 def _rest(step: Step, state: State, ended: Ended) -> None:
     """Stop trying: only a person can fix what ended it."""
     step.go(state, ended.reason, detail=ended.detail)
-    step.set(attempts=0, errors=0, rounds=0, waits=0, breaker=Breaker.CLOSED, resting=None, take_over=False)
+    step.set(attempts=0, errors=0, rounds=0, waits=0, breaker=Breaker.CLOSED, resting=None, use_here=False)
 
 
 def _give_up(step: Step, reason: Reason, ended: Ended) -> None:
     """Stop trying: all attempts are used up. At most the slow silent probe follows, if enabled (L5)."""
     step.go(State.SUSPENDED, reason, detail=ended.detail, cause=ended.reason)
-    step.set(breaker=Breaker.CLOSED, resting=None, take_over=False)
+    step.set(breaker=Breaker.CLOSED, resting=None, use_here=False)
     step.alert(Alert(reason, ended.picture))  # after a slow probe, people have been alerted already
     if step.policy.suspended_retry > 0:
         step.arm(Timer.COOLDOWN, step.policy.suspended_retry)
@@ -137,7 +137,7 @@ def begin_anew(step: Step) -> None:
     step.reset()
     step.reset_alerts(all_of_them=True)
     step.set(asked=True, asked_again=False)
-    step.attempt(Next(Reason.ASKED, takeover=step.connection.take_over))
+    step.attempt(Next(Reason.ASKED, takeover=step.connection.use_here))
 
 
 def retry(step: Step, fired: Fired) -> None:

@@ -65,7 +65,7 @@ class Changes(TypedDict, total=False):
     linked: bool
     asked: bool
     asked_again: bool
-    take_over: bool
+    use_here: bool
     alias: str | None
     unconfirmed: str | None
     denied: str | None
@@ -232,7 +232,7 @@ class Step:
             self.set(due=to, waiting=None)
             return
         self.go(Stage.QUEUED, to.reason, cause=to.cause)
-        session, takes_over = before.session + 1, to.takeover or before.take_over
+        session, takes_over = before.session + 1, to.takeover or before.use_here
         self.set(
             session=session, browser=Browser.OPEN, due=None, logged_out=None, takes_over=takes_over,
             shown=None, pending_code=None, percent=None, identified=None, was_ours=False, partial="",

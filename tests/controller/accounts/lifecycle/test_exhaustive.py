@@ -196,7 +196,7 @@ def check(before, event, after, effects, open_alerts):  # noqa: C901, PLR0912 - 
         match effect:
             case Open(takeover=takeover):
                 opened += 1
-                assert takeover or not before.take_over, "Use here is kept for the next browser"
+                assert takeover or not before.use_here, "Use here is kept for the next browser"
                 assert before.browser is Browser.NONE or isinstance(getattr(event, "event", None), Closed)
                 assert not after.stopped, "X1: an opening after the stop"
             case Close():
@@ -217,7 +217,7 @@ def check(before, event, after, effects, open_alerts):  # noqa: C901, PLR0912 - 
             case Alert(reason=reason):
                 assert reason not in open_alerts, "told twice while it stands"
                 assert TRAITS[reason].alert
-                answered = before.take_over and not before.takes_over
+                answered = before.use_here and not before.takes_over
                 assert reason is not Reason.CONFLICT or not answered, "Use here was pressed, and not tried"
                 if reason in PERSISTENT:
                     open_alerts |= {reason}
@@ -225,7 +225,7 @@ def check(before, event, after, effects, open_alerts):  # noqa: C901, PLR0912 - 
                 assert reason in open_alerts or reason not in PERSISTENT
                 open_alerts -= {reason}
     if isinstance(event, Start) and event.takeover and not before.stopped and before.state is not State.CONNECTED:
-        assert after.take_over, "Use here is forgotten"
+        assert after.use_here, "Use here is forgotten"
     assert opened <= 1
     assert closed <= 1
     assert armed == after.armed

@@ -139,7 +139,7 @@ class Lifecycle(RuleBasedStateMachine):
             match effect:
                 case Open(session=session, takeover=takeover):
                     assert not self.browsers, "two browsers"
-                    assert takeover or not before.take_over, "Use here is kept for the next browser"
+                    assert takeover or not before.use_here, "Use here is kept for the next browser"
                     assert not self.stopped, "an opening after the stop"
                     self.browsers.add(session)
                     self.granted = False
@@ -233,7 +233,7 @@ class Lifecycle(RuleBasedStateMachine):
         running = before.state in {State.CONNECTING, State.CONNECTED} or self.stopped
         assert (Refuse() in effects) == running
         after = self.connection
-        only_asked = replace(before, asked=after.asked, asked_again=after.asked_again, take_over=after.take_over)
+        only_asked = replace(before, asked=after.asked, asked_again=after.asked_again, use_here=after.use_here)
         assert (self.connection == only_asked) == running or before.due is not None
 
     @precondition(lambda self: self.booted)
