@@ -102,7 +102,7 @@ async def test_a_slow_command_does_not_hold_up_the_next(rig: Rig):
 
 async def test_the_stop_waits_for_the_last_words_but_not_for_ever(telegram: TelegramStandIn, database: Database):
     async with running_rig(telegram, database) as rig:
-        rig.accounts.put(owner=ADMIN)
+        rig.accounts.put(owner=ADMIN, linked=True)
         await rig.answer(ADMIN, "/help", "Switchboard")
         rig.accounts.move(BERLIN, State.IDLE, Reason.SHUTDOWN)
     assert any("Switchboard was stopped" in text for text in rig.bot_texts(ADMIN))

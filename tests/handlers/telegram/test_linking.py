@@ -150,13 +150,14 @@ async def test_the_card_of_one_that_waits_shows_what_befalls_it_meanwhile(rig: R
     monkeypatch.setattr(open_ahead, "MOST", 0)
     await rig.answer(ADMIN, "/help", "Switchboard")
     rig.accounts.put(PARIS, "Paris", owner=ADMIN)
-    rig.accounts.move(PARIS, State.SUSPENDED, Reason.SUSPENDED_BY_OPERATOR)
+    rig.accounts.move(PARIS, State.DISCONNECTED, Reason.LOGGED_OUT)
+    await rig.seen(ADMIN, lambda m: "🔴 Paris" in m["text"])
     await rig.say(ADMIN, f"/link {BERLIN} Support Berlin")
     await until(lambda: started(rig) == [BERLIN], "the first begins")
     await rig.say(ADMIN, f"/link {PARIS}")
-    await rig.seen(ADMIN, lambda m: "⏸ Paris" in m["text"] and "In line to be linked" in m["text"])
-    rig.accounts.move(PARIS, State.DISCONNECTED, Reason.LOGGED_OUT)
     await rig.seen(ADMIN, lambda m: "🔴 Paris" in m["text"] and "In line to be linked" in m["text"])
+    rig.accounts.move(PARIS, State.SUSPENDED, Reason.SUSPENDED_BY_OPERATOR)
+    await rig.seen(ADMIN, lambda m: "⏸ Paris" in m["text"] and "In line to be linked" in m["text"])
 
 
 async def test_what_was_opened_ahead_is_closed_if_it_waits_no_more(rig: Rig):

@@ -157,7 +157,7 @@ async def test_a_request_taken_up_after_a_crash_knows_no_password(telegram, data
         await until(lambda: "/proxy Support Berlin …" in everything(rig), "the request is stored")
         assert PASSWORD not in "\n".join(rows(rig))
     async with running_rig(telegram, database, accounts=accounts) as rig:
-        await rig.seen(ADMIN, lambda m: "say the command again" in m["text"])
+        await rig.seen(ADMIN, lambda m: "send the command again" in m["text"])
         assert rig.proxies.all() == {}
 
 
