@@ -8,12 +8,14 @@ from dataclasses import dataclass, field
 
 from controller.incidents import Incident, Note
 from handlers.alerts.incidents.delivery import Action
-from handlers.chat.errors import CallFailedError, FailuresOfOne
+from handlers.chat.errors import CallFailedError, FailuresOfOne, OutcomeUnknownError
 
 FIRST_PAUSE = 1.0
 """Seconds until a message is tried again that failed or may have been sent; each further time is twice as long."""
 FAILED_PAUSE, LOST_PAUSE = 30.0, 120.0
 """The longest such times: of one that failed while others were sent, and of one that may have been sent."""
+OUTAGE_PAUSE = 5.0
+"""The longest of one that may have been sent while nothing else was performed either."""
 
 Work = tuple[Incident, Action] | Note
 Key = tuple[int, str]
@@ -28,12 +30,13 @@ def key_of(work: Work) -> Key:
 class _Attempts:
     """rejected: how often; failed: it was not taken when it was tried last, so that others go first.
 
-    alone: others would be taken, for all that is known.
+    alone: others would be taken, for all that is known. performed: how many calls of all were when it was lost last.
     """
 
     rejected: int = 0
     failed: bool = False
     alone: bool = False
+    performed: int = 0
     not_before: float = 0.0
     pause: float = FIRST_PAUSE
     failures: FailuresOfOne = field(default_factory=FailuresOfOne)
@@ -79,11 +82,15 @@ class Attempts:
             each.wait(now, FAILED_PAUSE)
         return for_good
 
-    def lose(self, work: Work, now: float) -> None:
-        """Record that a message may have been sent: each further attempt may be one more in the chat."""
+    def lose(self, work: Work, error: OutcomeUnknownError, now: float) -> None:
+        """Record that a message may have been sent: each further attempt may be one more in the chat.
+
+        While nothing else is performed either, it is an outage, and the message is due as soon as that is over.
+        """
         each = self._of.setdefault(key_of(work), _Attempts())
-        each.failed, each.alone = True, each.failed
-        each.wait(now, LOST_PAUSE)
+        each.alone = each.alone or (each.failed and error.performed > each.performed)
+        each.failed, each.performed = True, error.performed
+        each.wait(now, LOST_PAUSE if each.alone else OUTAGE_PAUSE)
 
     def keep_only(self, items: Collection[int]) -> None:
         """Forget what belongs to incidents and notes that are gone."""

@@ -285,8 +285,8 @@ class Worker:
             if not self._attempts.fail(work, error, asyncio.get_running_loop().time()):
                 raise
             await self._give_up(work, error)
-        except OutcomeUnknownError:
-            self._attempts.lose(work, asyncio.get_running_loop().time())
+        except OutcomeUnknownError as error:
+            self._attempts.lose(work, error, asyncio.get_running_loop().time())
             raise
         except (*PASSING, ChatGoneError):
             raise

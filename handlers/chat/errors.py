@@ -37,7 +37,14 @@ class CallFailedError(NotSentError):
 
 
 class OutcomeUnknownError(ChatError):
-    """No response: the message may or may not have been sent."""
+    """No response: the message may or may not have been sent.
+
+    performed: how many calls the service has performed until then.
+    """
+
+    def __init__(self, text: str = "", performed: int = 0) -> None:
+        super().__init__(text)
+        self.performed = performed
 
 
 class SupersededError(ChatError):

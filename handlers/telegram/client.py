@@ -17,7 +17,7 @@ import telegram
 from telegram import Bot, ForceReply, InlineKeyboardButton, InlineKeyboardMarkup, InputMediaPhoto, LinkPreviewOptions
 from telegram.constants import ParseMode
 
-from handlers.chat.errors import CallFailedError, NotSentError, OutcomeUnknownError, TokenRefusedError
+from handlers.chat.errors import CallFailedError, ChatError, NotSentError, OutcomeUnknownError, TokenRefusedError
 from handlers.chat.messages import Keyboard, Place, Text
 from handlers.chat.messenger import ChatInfo
 from handlers.telegram.refusals import TokenWatch, translate
@@ -187,7 +187,7 @@ class TelegramClient:
             async with asyncio.timeout(CALL_DEADLINE):
                 result = await call
         except TimeoutError:
-            raise OutcomeUnknownError(f"no answer in {CALL_DEADLINE:g} s") from None
+            raise OutcomeUnknownError(f"no answer in {CALL_DEADLINE:g} s", self._performed.total()) from None
         except unchanged:
             raise
         except telegram.error.TelegramError as error:
@@ -197,18 +197,26 @@ class TelegramClient:
                     raise NotSentError("the bot's token was refused, which is not believed at once") from None
             elif not isinstance(translated, NotSentError | OutcomeUnknownError):
                 self.token_watch.accept()
-            if isinstance(translated, CallFailedError):
-                translated = CallFailedError(str(translated), self._performed.total(), self._performed[kind])
             if translated is None:
                 self._performed[kind] += 1
                 return None  # type: ignore[return-value]  # only calls that return nothing are "already so"
-            raise translated from None
+            raise self._counted(translated, kind) from None
         except (LookupError, TypeError, ValueError, AttributeError) as error:  # JSON, but not as Telegram's
-            raise OutcomeUnknownError(f"an answer that cannot be read ({type(error).__name__})") from None
+            what = f"an answer that cannot be read ({type(error).__name__})"
+            raise OutcomeUnknownError(what, self._performed.total()) from None
         self.token_watch.accept()
         self._performed[kind] += 1
         self.performed()
         return result
+
+    def _counted(self, error: ChatError, kind: str) -> ChatError:
+        """Return the error with what Telegram has performed until then, where that tells an outage from one message."""
+        match error:
+            case CallFailedError():
+                return CallFailedError(str(error), self._performed.total(), self._performed[kind])
+            case OutcomeUnknownError():
+                return OutcomeUnknownError(str(error), self._performed.total())
+        return error
 
 
 _NO_PREVIEW = LinkPreviewOptions(is_disabled=True)

@@ -9,9 +9,9 @@ import pytest
 
 from controller.accounts.reasons import Reason, State
 from controller.incidents import Incident, Note
-from handlers.alerts.attempts import FAILED_PAUSE, FIRST_PAUSE, LOST_PAUSE, Attempts
+from handlers.alerts.attempts import FAILED_PAUSE, FIRST_PAUSE, LOST_PAUSE, OUTAGE_PAUSE, Attempts
 from handlers.alerts.incidents.delivery import Send
-from handlers.chat.errors import FAILURES, CallFailedError
+from handlers.chat.errors import FAILURES, CallFailedError, OutcomeUnknownError
 from handlers.chat.messages import Text
 from tests.handlers.alerts.test_alerts import greet, log_out
 from tests.handlers.conftest import QUICK, Rig, running_rig
@@ -46,10 +46,18 @@ def test_what_fails_while_only_other_kinds_of_calls_pass_is_never_given_up():
     assert not any(attempts.fail(WORK, CallFailedError("500", 10 + n, 3), n) for n in range(1000))
 
 
-def test_what_may_have_been_sent_is_repeated_ever_more_rarely():
+def test_what_may_have_been_sent_is_due_as_soon_as_an_outage_is_over():
+    attempts = Attempts()
+    for at in range(12):
+        attempts.lose(WORK, OutcomeUnknownError(performed=7), at)
+        assert 0 < attempts.wait(WORK, at) <= OUTAGE_PAUSE
+    assert attempts.refusing == frozenset()
+
+
+def test_what_may_have_been_sent_while_others_are_is_repeated_ever_more_rarely():
     attempts, waits = Attempts(), []
-    for _ in range(12):
-        attempts.lose(WORK, 0)
+    for performed in range(12):
+        attempts.lose(WORK, OutcomeUnknownError(performed=performed), 0)
         waits.append(attempts.wait(WORK, 0))
     assert waits[:3] == [FIRST_PAUSE, 2 * FIRST_PAUSE, 4 * FIRST_PAUSE]
     assert waits[-1] == LOST_PAUSE
