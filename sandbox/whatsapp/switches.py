@@ -101,6 +101,7 @@ TABLE: tuple[Switch, ...] = (
             ("off", "portal", "blank", "elsewhere", "file", "redirects"),
         ),
         _number("slow_load", "The page's scripts arrive this many seconds later"),
+        _number("slow_bundle", "Each of the page's scripts arrives this many seconds after the one before"),
         _flag("endless_load", "Loading never ends: the progress bar stays, no module appears"),
         _flag("no_csp", "Serve the page without its Content-Security-Policy"),
     ),

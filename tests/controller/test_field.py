@@ -248,6 +248,14 @@ async def test_two_signs_that_agree_are_enough_without_the_flag(world):
     assert not account.connection.partial
 
 
+@meets("slow_bundle")
+async def test_a_page_whose_scripts_come_one_by_one_lacks_nothing(world):
+    world.switches.set("slow_bundle", 0.15)
+    account = await world.linked()
+    assert account.connection.build
+    assert account.connection.missing == frozenset()
+
+
 @meets("missing_module", "no_init_conn", "build")
 async def test_a_build_of_which_a_part_is_missing_is_recorded_and_kept(world):
     world.switches.set("build", 1042652105)

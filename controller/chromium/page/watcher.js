@@ -297,9 +297,10 @@
     if (surfaces.socket() === null && !marks.code && !marks.chats) return;
     modulesSince ??= now();
     const build = surfaces.build() ?? "";
-    const isPartial = surfaces.socket() === null; // its modules may still be loading
+    const parts = surfaces.parts();
+    const isPartial = Object.values(parts).includes(false); // its modules may still be loading
     if ((build === "" || isPartial) && now() - modulesSince < BUILD_MS) return;
-    loadedTold = tell({ kind: "loaded", build, parts: surfaces.parts() });
+    loadedTold = tell({ kind: "loaded", build, parts });
   }
 
   function tick() {

@@ -74,6 +74,7 @@
         script.onload = resolve;
         script.onerror = reject;
       });
+      await new Promise((resolve) => setTimeout(resolve, 1000 * switches.slow_bundle));
       document.head.append(script);
       await loaded;
     }
