@@ -85,7 +85,7 @@ class WhatsAppStandIn:
                 web.get("/sw.js", self._worker),
                 web.get("/ws/chat", self._socket),
                 web.get("/ws/sink", _sink),
-                web.get("/nothing", _no_content),
+                web.get("/no-content", _no_content),
                 *heavy.routes(self.options.heavy, self.asked),
             ]
         )

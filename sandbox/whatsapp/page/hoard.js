@@ -139,7 +139,7 @@ __d('StandInHoard', (require, exports) => {
   exports.reframes = async () => {
     const frames = Array.from({ length: 20 }, () => document.body.appendChild(document.createElement('iframe')));
     for (let count = 0; ; count++) {
-      for (const each of frames) each.contentWindow.location.href = `/nothing?${count}`;
+      for (const each of frames) each.contentWindow.location.href = `/no-content?${count}`;
       await pause(0.02);
     }
   };
