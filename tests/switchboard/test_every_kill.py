@@ -23,7 +23,7 @@ from tests.virtual_time import pass_time, run_virtual, until
 
 SHOP, OFFICE, NEW = "+4915112345678", "+4915112345679", "+4915112340000"
 GUEST = 4001
-INTERRUPTED = "I was stopped while I was at this"
+INTERRUPTED = "I was stopped while I was doing this"
 UNFINISHED = ("⏳", "This came late")
 SETTLES = 20.0
 """Seconds after which everything that follows from a command is in the chat."""
@@ -102,7 +102,7 @@ CASES = (
     ),
     Case(
         "/proxy Shop http://proxy.example:3128", lambda program: program.proxies.server(SHOP),
-        ("proxy.example", "I do not know it any more: say the command again"),
+        ("proxy.example", "I no longer know that address"),
         "SELECT count(*) FROM account_proxies",
     ),
     Case(

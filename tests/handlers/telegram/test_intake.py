@@ -330,7 +330,7 @@ async def test_a_command_is_carried_out_once_or_answered_for_whenever_the_proces
     killed, accounts, rig = await lives_through(telegram, tmp_path / "killed.sqlite", steps, ask)
     texts = rig.bot_texts(ADMIN)
     done = any("Paused since" in text for text in texts)
-    asked = any("I was stopped while I was at this" in text for text in texts)
+    asked = any("I was stopped while I was doing this" in text for text in texts)
     assert accounts.calls.count(("suspend", BERLIN)) <= 1
     assert done or asked, texts
     if not accounts.calls:
@@ -357,7 +357,7 @@ async def test_a_confirmed_press_is_carried_out_once_or_answered_for(telegram, t
     texts = rig.bot_texts(ADMIN)
     assert accounts.calls.count(("suspend", BERLIN)) <= 1
     done = any("Paused since" in text for text in texts)
-    assert done or any("I was stopped while I was at this" in text for text in texts), texts
+    assert done or any("I was stopped while I was doing this" in text for text in texts), texts
 
 
 async def test_a_question_that_a_crash_cut_short_is_answered_after_it(telegram, tmp_path):
