@@ -35,6 +35,7 @@ async def test_the_guide_leads_through_a_wrong_scan_a_crash_and_a_revoked_token(
         await page.get_by_role("button", name="Send /link").click()
         await expect(step).to_contain_text("Scan the code")
         await step.get_by_role("button").click()
+        await expect(page.locator(".messages")).to_contain_text("Connected since")  # the load after a new link is over
         crash = page.get_by_role("button", name="Crash it")
         await expect(crash).to_be_enabled(timeout=PATIENCE_MS)
         await crash.click()
