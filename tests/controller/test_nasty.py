@@ -222,8 +222,9 @@ async def test_a_silent_server_behind_an_open_socket_makes_the_session_stale(tmp
         assert (stale.state, stale.errors, stale.alert) == (State.DISCONNECTED, 0, None)
         world.phones.silence(A, on=False)
         await quiet.until_connected(after=len(quiet.moves))
-        asked = world.phones.devices()[0]["queries"]
-        await quiet.until(lambda: world.phones.devices()[0]["queries"] > asked + 1)  # the one before was answered
+        asked = lambda: next(each["queries"] for each in world.phones.devices() if each["number"] == A)
+        before = asked()
+        await quiet.until(lambda: asked() > before + 1)  # the one before was answered
         assert healthy.ends() == [], "a quiet account whose questions are answered is left alone"
         assert world.phones.devices()[0]["presences"] == 0
         world.switches.set("silence", value=True)

@@ -19,8 +19,8 @@ export function mountChat(device) {
   parts.list = h("div", { class: "messages", role: "log", "aria-label": "Messages" });
   parts.screen = h("div", { class: "screen" }, parts.head, parts.tabs, parts.pinned, parts.list, ...mountComposer());
   device.append(h("div", { class: "notch" }), parts.screen);
-  parts.list.addEventListener("scroll", () => (sticking = atBottom()), { passive: true });
-  new ResizeObserver(() => toBottom(false)).observe(parts.list); // a keyboard opens, a pinned message appears
+  parts.list.addEventListener("scroll", scrolled, { passive: true });
+  new ResizeObserver(resized).observe(parts.list); // a keyboard opens, a pinned message appears
   watch(onEvent);
   document.addEventListener("click", (event) => {
     if (!parts.head.contains(event.target)) openMore(false);
@@ -321,6 +321,18 @@ function atBottom() {
 }
 
 let sticking = true;
+let height = 0; // as it was when the list was resized last
+
+/** Note whether the reader is at the end, unless the list has just been resized: then where it stands says nothing. */
+function scrolled() {
+  if (parts.list.clientHeight === height) sticking = atBottom();
+}
+
+function resized() {
+  height = parts.list.clientHeight;
+  toBottom(false);
+}
+
 function toBottom(force) {
   if (force) sticking = true;
   if (sticking || atBottom()) parts.list.scrollTop = parts.list.scrollHeight;

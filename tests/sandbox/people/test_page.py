@@ -532,6 +532,10 @@ async def test_the_newest_message_stays_in_sight_when_the_screen_shrinks(desk: D
 
     await expect(bubble(page, "Line 24 of many")).to_be_visible()
     await below(most=2)
+    # An event of an earlier scroll may come between the shrinking and its being noticed.
+    await messages.evaluate("node => { node.style.maxHeight = '200px'; node.dispatchEvent(new Event('scroll')); }")
+    await below(most=2)
+    await messages.evaluate("node => { node.style.maxHeight = ''; }")
     await page.set_viewport_size({"width": 390, "height": 700})
     await below(most=2)
     await messages.evaluate("node => { node.scrollTop = 0; }")
