@@ -5,8 +5,9 @@ polls. Not here: any case, and what surfaces.js reads of a page (the stand-in sh
 """
 
 import asyncio
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+import inspect
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
@@ -25,7 +26,7 @@ from controller.driver import DriverError, Opening
 from controller.launch_slots import LaunchSlots
 from controller.manager import Manager
 from tests.controller.observed import Observed
-from tests.virtual_time import pass_time, settle
+from tests.virtual_time import pass_time, run_virtual, settle
 
 OURS, NEARLY, STRANGER = "+4915112345671", "+49015112345671", "+4915119999999"
 URL = "https://web.whatsapp.com/"
@@ -324,3 +325,33 @@ def without_chromium() -> Iterator[None]:
         mock.patch.object(documents_module, "take_picture", nothing),
     ):
         yield
+
+
+NEWS = {"words": "What's new", "known": True, "locked": False}
+LOCK = {"words": "locked", "known": False, "locked": True}
+MINE = {"me": OURS[1:]}
+LINKING = SCAN | {"code": code()}
+RESUMING = UP | {"info": "RESUMING", "synced": False}
+
+Test = Callable[..., Coroutine[Any, Any, None]]
+
+
+def virtual(test: Test) -> Callable[..., None]:
+    """Decorate a test so that it runs in virtual time, without Chromium. Keeps its parameters."""
+
+    def run(**given: Any) -> None:
+        with without_chromium():
+            run_virtual(test(**given))
+
+    run.__name__, run.__doc__ = test.__name__, test.__doc__
+    run.__signature__ = inspect.signature(test)  # type: ignore[attr-defined]
+    return run
+
+
+@asynccontextmanager
+async def account(**policy: Any) -> AsyncIterator[Pretend]:
+    made = Pretend(**policy)
+    try:
+        yield made
+    finally:
+        await made.stop()
