@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import psutil
 import pytest
 
-from controller.accounts.reports import Code, Ended, Health, Ready, Report
+from controller.accounts.reports import Code, Ended, Health, Loaded, Ready, Report
 from controller.chromium import ChromiumDriver, ChromiumOptions
 from controller.chromium import session as session_module
 from controller.chromium.process.tree import ProcessId, tree
@@ -87,6 +87,10 @@ class Rig:
             return await eventually(look, seconds)
         except TimeoutError:
             raise AssertionError(f"no {kind.__name__} within {seconds} s: {self.reports[after:]}") from None
+
+    def steps(self, after: int = 0) -> list[Report]:
+        """The reports of the account's way, without which build it loaded: that has no place in their order."""
+        return [report for report in self.reports[after:] if not isinstance(report, Loaded)]
 
     async def linked(self, stand_in: WhatsAppStandIn, account: str = ACCOUNT, **opening: bool) -> ChromiumSession:
         """A session that has been linked by a scan."""

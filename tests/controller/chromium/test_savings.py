@@ -7,7 +7,7 @@ import io
 import pytest
 from PIL import Image
 
-from controller.accounts.reports import Code, Ended, Health, Ready
+from controller.accounts.reports import Code, Ended, Health, Loaded, Ready
 from controller.chromium.process.find import Browser
 from controller.chromium.process.flags import SAVINGS, arguments, viewport
 from controller.driver import DriverError
@@ -102,9 +102,10 @@ CDP_CALLS_PER_IDLE_MINUTE = 9
 
 
 @pytest.mark.chromium
-async def test_an_idle_minute_costs_a_few_calls_and_no_reports(heavy, heavy_rig, monkeypatch):
+async def test_an_idle_minute_costs_a_few_calls_and_no_reports(heavy, heavy_rig, monkeypatch, soon_durable):
     session = await heavy_rig.linked(heavy)
     await shown(session)
+    await heavy_rig.seen(Loaded)
     sent, send = [], type(session._parts.page_cdp).send
 
     async def counted(self, method, params=None):
