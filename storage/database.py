@@ -44,8 +44,9 @@ _THREAD_BUSY_SECONDS = 0.2
 
 _PASSING = {
     sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_NOMEM,
-    sqlite3.SQLITE_INTERRUPT, sqlite3.SQLITE_PROTOCOL, sqlite3.SQLITE_SCHEMA,
+    sqlite3.SQLITE_INTERRUPT, sqlite3.SQLITE_PROTOCOL, sqlite3.SQLITE_SCHEMA, sqlite3.SQLITE_CANTOPEN,
 }  # fmt: skip
+"""CANTOPEN is about the files beside the database, for want of inodes or descriptors: itself it was opened by us."""
 _PASSING_ERRNO = {
     errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EAGAIN, errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EBUSY,
     errno.ESTALE, errno.ETIMEDOUT, errno.EINTR,

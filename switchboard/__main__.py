@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import TextIO
 
 from controller.driver import DriverError
 from switchboard.data_dir import DataDirError, lock_data_dir
@@ -34,9 +35,8 @@ EXIT_MEND = 2
 EXIT_LATER = 75
 EXIT_BUG = 1
 
-_OF_THE_SYSTEM = {OSError, PermissionError, FileNotFoundError, ConnectionError, BlockingIOError, InterruptedError}
-"""Errors without a message of ours: a bug, unless they are transient or about rights."""
-_RIGHTS = {errno.EACCES, errno.EPERM, errno.EROFS}
+_FOR_A_PERSON = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EISDIR, errno.ELOOP, errno.ENAMETOOLONG}
+"""What the system refuses until somebody changes a path or its rights."""
 
 
 class _InterruptedError(KeyboardInterrupt):
@@ -45,7 +45,52 @@ class _InterruptedError(KeyboardInterrupt):
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run what the command line requests; return the exit code."""
+    _make_right_what_is_inherited()
+    try:
+        code = _main(argv)
+    finally:
+        _flush(sys.stderr)
+    failure = _flush(sys.stdout)
+    if failure is None or isinstance(failure, BrokenPipeError):  # who read it has enough
+        return code
+    return _ended_by(failure)
+
+
+def _make_right_what_is_inherited() -> None:
+    """Open standard streams that are closed, and undo what a careless parent does to signals.
+
+    Whatever is opened next would be standard error for all processes that we start. Signals that are blocked end
+    nothing, and a child whose SIGCHLD is ignored has no exit code.
+    """
     os.umask(0o077)
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        if getattr(sys, name) is None:
+            os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)  # noqa: FBT003 - this one, the lowest that is free
+            setattr(sys, name, os.fdopen(number, "w" if number else "r"))
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, signal.valid_signals())
+    if signal.getsignal(signal.SIGCHLD) is signal.SIG_IGN:
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+
+
+def _flush(stream: TextIO) -> OSError | None:
+    """Write what is buffered; return why that failed. Python's own flush at exit would replace the exit code."""
+    try:
+        stream.flush()
+    except OSError as error:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, stream.fileno())
+        os.close(nowhere)
+        return error
+    return None
+
+
+def _say(text: str) -> None:
+    """Write a line for people to standard error, if that takes it."""
+    with suppress(OSError):
+        sys.stderr.write(f"{text}\n")
+
+
+def _main(argv: Sequence[str] | None) -> int:
     set_up_logging("INFO", "console")  # until the settings are read
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # a name that the terminal cannot show
@@ -61,7 +106,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt as interruption:
         if command is _serve:  # before anything was begun that would have to be ended
             return 0
-        sys.stderr.write(f"{str(interruption) or 'SIGINT'}: interrupted\n")
+        _say(f"{str(interruption) or 'SIGINT'}: interrupted")
         return EXIT_LATER
     except Exception:
         logging.getLogger("switchboard").exception("A bug ended the program")  # the log redacts secrets
@@ -245,7 +290,7 @@ def _backup(args: argparse.Namespace) -> int:
         return _ended_by(error)
     sys.stdout.write(f"{made.summary}\n")
     if made.problem:
-        sys.stderr.write(f"{made.problem}\n")
+        _say(made.problem)
         return EXIT_LATER
     return 0
 
@@ -269,16 +314,17 @@ def _ended_by(error: Exception) -> int:
     """Explain in one line what ended the program; return whether a person must fix it, rather than time."""
     from storage.database import StorageError, is_transient
 
-    if type(error) in _OF_THE_SYSTEM and not is_transient(error) and getattr(error, "errno", None) not in _RIGHTS:
-        raise error
+    is_systems = type(error).__module__ == OSError.__module__  # without a message of ours
+    if is_systems and not is_transient(error) and getattr(error, "errno", None) not in _FOR_A_PERSON:
+        raise error  # nobody foresaw it: a bug
     transient = error.transient if isinstance(error, DataDirError | StorageError | DriverError) else is_transient(error)
     text = str(error) or type(error).__name__
-    if type(error) in _OF_THE_SYSTEM and isinstance(error, OSError) and error.filename is not None:
+    if is_systems and isinstance(error, OSError) and error.filename is not None:
         text = f"{error.filename}: {error.strerror}"
     if logs_json():
         logging.getLogger("switchboard").critical("%s", text)
     else:
-        sys.stderr.write(f"{one_line(redacted(text))}\n")
+        _say(one_line(redacted(text)))
     return EXIT_LATER if transient else EXIT_MEND
 
 

@@ -1,9 +1,11 @@
 """The database file: its modes, its migrations, its transactions, and what it refuses."""
 
 import asyncio
+import contextlib
 import os
 import sqlite3
 import stat
+import subprocess
 
 import pytest
 
@@ -77,6 +79,29 @@ async def test_a_file_that_is_no_database_is_one_clear_line(path):
             pass
     assert "\n" not in str(caught.value)
     assert path.read_bytes() == b"x" * 5000
+
+
+@pytest.fixture
+def few_files(path):
+    """Give the database a file system of its own that holds four files and folders."""
+    path.parent.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "nr_inodes=4", "none", path.parent], check=False).returncode:
+        pytest.skip("nothing can be mounted here")
+    yield path.parent
+    subprocess.run(["umount", "--lazy", path.parent], check=True)
+
+
+async def test_a_file_system_without_room_for_another_file_may_have_it_later(path, few_files):
+    """SQLite calls it CANTOPEN: its log cannot be made beside the database, although that itself can be opened."""
+    async with open_database(path):
+        pass
+    with contextlib.suppress(OSError):
+        for name in "abcd":
+            (few_files / name).touch()
+    with pytest.raises(StorageError, match="unable to open") as raised:
+        async with open_database(path):
+            pass
+    assert raised.value.transient
 
 
 async def test_a_folder_that_cannot_be_made_is_one_clear_line(tmp_path):

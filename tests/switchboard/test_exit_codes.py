@@ -1,7 +1,10 @@
 """Failures at start: 2 for what a person must fix, 75 for transient errors, each one line in the log's format."""
 
+import errno
 import json
 import os
+import shutil
+import signal
 import sqlite3
 import subprocess
 import sys
@@ -11,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from controller.chromium.process.find import find_executable
 from storage.summary import read_proxies, read_summaries
 from switchboard.__main__ import _ended_by, main
 from switchboard.check import host
@@ -44,6 +48,49 @@ def test_a_wrong_setting_is_for_a_person(tmp_path, setting):
     assert next(iter(setting)) in lines[0]
 
 
+CLOSED, FULL = "<&- >&- 2>&-", "2>/dev/full"
+
+
+@pytest.mark.parametrize(
+    ("streams", "words", "settings", "code"),
+    [
+        (CLOSED, "", {"LAUNCH_SLOTS": "0"}, 2),
+        (FULL, "", {"LAUNCH_SLOTS": "0"}, 2),
+        (">/dev/full", "new-key", {}, 75),
+        ("| true", "new-key", {}, 0),
+    ],
+)
+def test_the_code_is_right_whatever_becomes_of_the_words(tmp_path, streams, words, settings, code):
+    env = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "DATA_DIR": str(tmp_path)} | settings
+    done = subprocess.run(
+        ["bash", "-o", "pipefail", "-c", f"{sys.executable} -m switchboard {words} {streams}"], env=env, cwd=tmp_path,
+        text=True, check=False, capture_output=True, timeout=60,
+    )  # fmt: skip
+    assert (done.returncode, "Exception ignored" in done.stderr) == (code, False), done.stderr
+
+
+def test_what_the_parent_blocked_or_ignored_is_not_inherited(main_here):
+    numbers, before = {signal.SIGTERM, signal.SIGCHLD}, signal.getsignal(signal.SIGCHLD)
+    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, numbers)
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    try:
+        assert main_here(["new-key"]) == 0
+        assert not numbers & signal.pthread_sigmask(signal.SIG_BLOCK, ())
+        assert signal.getsignal(signal.SIGCHLD) is signal.SIG_DFL
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
+        signal.signal(signal.SIGCHLD, before)
+
+
+def test_a_user_without_a_home_has_the_browser_that_is_installed(tmp_path, monkeypatch):
+    browser = shutil.copy("/bin/true", tmp_path / "chromium")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.delenv("PLAYWRIGHT_BROWSERS_PATH", raising=False)
+    monkeypatch.delenv("HOME")
+    monkeypatch.setattr("pwd.getpwuid", lambda _: {}["nobody"])
+    assert find_executable() == browser
+
+
 def test_a_data_dir_in_use_may_heal(tmp_path):
     with lock_data_dir(tmp_path / "data"):
         code, lines = run(tmp_path)
@@ -62,6 +109,27 @@ def test_a_browser_that_the_host_ends_or_cannot_start_now_may_start_later(tmp_pa
     killed.chmod(0o700)
     code, lines = run(tmp_path, CHROMIUM_PATH=str(killed))
     assert (code, "was ended by SIGKILL" in lines[-1]) == (75, True), lines
+
+
+def test_a_browser_that_is_just_being_replaced_may_start_later(tmp_path):
+    replaced = shutil.copy("/bin/true", tmp_path / "chromium")
+    with replaced.open("ab"):
+        code, lines = run(tmp_path, CHROMIUM_PATH=str(replaced))
+    assert (code, lines[-1]) == (75, f"{replaced} does not report its version: Text file busy")
+
+
+def test_a_file_that_is_no_program_is_for_a_person(tmp_path):
+    no_program = tmp_path / "chromium"
+    no_program.write_bytes(b"\0")
+    no_program.chmod(0o700)
+    code, lines = run(tmp_path, CHROMIUM_PATH=str(no_program))
+    assert (code, lines[-1]) == (2, f"{no_program} does not report its version: Exec format error")
+
+
+@pytest.mark.parametrize("error", [ProcessLookupError(errno.ESRCH, "No such process"), ChildProcessError(), OSError()])
+def test_an_error_of_the_system_that_nobody_foresaw_is_a_bug_that_a_restart_may_end(error):
+    with pytest.raises(type(error)):
+        _ended_by(error)
 
 
 @pytest.mark.parametrize(

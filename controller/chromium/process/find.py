@@ -22,8 +22,11 @@ from controller.chromium.process.launcher import passed_on
 from controller.driver import DriverError
 
 _VERSION_SECONDS = 20.0
-_SCARCE = {errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE}
-"""Why a process cannot be started just now."""
+_LASTING = {
+    errno.ENOENT, errno.EACCES, errno.EPERM, errno.ENOEXEC, errno.ENOTDIR, errno.EISDIR, errno.ELOOP,
+    errno.ENAMETOOLONG, errno.ELIBBAD,
+}  # fmt: skip
+"""Why a file cannot be run as long as nobody replaces it. Anything else concerns the host, and may be over soon."""
 _SHELLS = ("chrome-headless-shell", "chromium-headless-shell", "headless_shell")
 _BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 _BEHIND_DEBIAN_WRAPPER = Path("/usr/lib/chromium")
@@ -74,7 +77,7 @@ def _installed(names: tuple[str, ...]) -> Iterator[Path]:
 def _downloaded(folders: str, names: tuple[str, ...]) -> Iterator[Path]:
     """Look through the downloads of `playwright install`, newest revision first."""
     chosen = os.environ.get("PLAYWRIGHT_BROWSERS_PATH")
-    root = Path(chosen) if chosen else Path.home() / ".cache" / "ms-playwright"
+    root = Path(chosen or os.path.expanduser("~/.cache/ms-playwright"))  # noqa: PTH111 - nobody may have a home
     revisions = sorted(root.glob(folders), key=lambda folder: (len(folder.name), folder.name), reverse=True)
     return (path for folder in revisions for name in names for path in folder.glob(f"*/{name}"))
 
@@ -105,7 +108,7 @@ def _identify(path: Path, _changed: int) -> Browser:
         raise TimeoutError(f"{path} does not report its version in {_VERSION_SECONDS:g} s") from error
     except OSError as error:
         detail = f"{path} does not report its version: {error.strerror or type(error).__name__}"
-        raise DriverError(Reason.LAUNCH_FAILED, detail, transient=error.errno in _SCARCE) from error
+        raise DriverError(Reason.LAUNCH_FAILED, detail, transient=error.errno not in _LASTING) from error
     if answer.returncode < 0:
         name = signal.Signals(-answer.returncode).name
         detail = f"{path} does not report its version: it was ended by {name}"

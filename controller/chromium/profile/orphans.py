@@ -26,12 +26,12 @@ async def make_free(profile: Profile) -> None:
     holder = profile.holder()
     if holder is not None:
         if not holder.is_orphaned():
-            raise DriverError(Reason.PROFILE_IN_USE, f"profile in use by process {holder.process.pid}")
+            raise _in_use(holder.process)
         await _end(holder.process)
     for user in await asyncio.to_thread(find_users, profile.folder):
         # No pid file mentions it: it holds our lock, so we started it, and its controller must have died in between.
         if not (profile.is_locked() and user.parent_is_gone()):
-            raise DriverError(Reason.PROFILE_IN_USE, f"profile in use by process {user.pid}")
+            raise _in_use(user)
         await _end(user)
 
 
@@ -62,7 +62,11 @@ async def end_orphans(data_dir: Path, host: str = "") -> int:
     return len(orphans)
 
 
+def _in_use(process: ProcessId) -> DriverError:
+    return DriverError(Reason.PROFILE_IN_USE, f"profile in use by process {process.pid}", transient=True)
+
+
 async def _end(process: ProcessId) -> None:
     log.warning("Ending an orphaned process tree of ours (pid %d)", process.pid)
     if not await end_tree(process, grace=_GRACE_SECONDS, timeout=_END_SECONDS):
-        raise DriverError(Reason.PROFILE_IN_USE, f"process {process.pid} cannot be ended")
+        raise DriverError(Reason.PROFILE_IN_USE, f"process {process.pid} cannot be ended", transient=True)

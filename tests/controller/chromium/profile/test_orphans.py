@@ -85,7 +85,7 @@ async def test_somebody_elses_browser_on_a_profile_is_never_ended(start: Start, 
     foreign = start(command_of(profile))
     with pytest.raises(DriverError, match=f"^profile in use by process {foreign.pid}$") as raised:
         await make_free(profile)
-    assert raised.value.reason is Reason.PROFILE_IN_USE
+    assert (raised.value.reason, raised.value.transient) == (Reason.PROFILE_IN_USE, True)
     profile.lock.touch()  # one that nobody holds says no more
     with pytest.raises(DriverError, match="in use"):
         await make_free(profile)
@@ -119,6 +119,20 @@ async def test_an_orphan_that_only_its_command_line_and_our_lock_tell_of_is_ende
     os.close(lock)
     await make_free(profile)
     await eventually(lambda: is_gone(orphan))
+
+
+async def test_what_the_kernel_cannot_end_now_may_be_gone_later(
+    start: Start, profile: Profile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def cannot(*_: object, **__: float) -> bool:
+        return False
+
+    monkeypatch.setattr("controller.chromium.profile.orphans.end_tree", cannot)
+    orphan = start()
+    leave_pid_file(profile.run / f"{'b' * 20}.json", orphan, owner={"pid": os.getpid(), "start": 1})
+    with pytest.raises(DriverError, match="cannot be ended") as raised:
+        await end_orphans(profile.data_dir)
+    assert raised.value.transient
 
 
 def leave_pid_file(path: Path, process: psutil.Process, *, owner: dict[str, int]) -> None:
