@@ -44,8 +44,7 @@ and judges each row by [the lifecycle](lifecycle.md). This is the table of one s
 - *attempts*, *errors*: the most that stood in the log. *alerts*: messages that sounded in the alert chat.
 - *left behind*: processes, locks, files and tasks that should not be there, a few seconds later.
 
-A full disk needs a root that may mount a small tmpfs, the clock needs libfaketime (Debian: `apt-get install faketime`);
-where they are missing their rows say that they were skipped.
+A full disk needs a root that may mount a small tmpfs; where it is missing its row says that it was skipped.
 
 """
 

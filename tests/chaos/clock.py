@@ -1,7 +1,9 @@
-"""The unmodified program on a wall clock that stands still while the file named by CHAOS_CLOCK exists.
+"""The unmodified program on a wall clock that others move, by the file named by CHAOS_CLOCK.
 
-Run as `python -m tests.chaos.clock` in place of `python -m tests.chaos.inside`. libfaketime can stop a clock too,
-but also stops threads' waits.
+Without the file the clock is right; while it is empty the clock stands still; a number in it is by how many seconds the
+clock is ahead. Run as `python -m tests.chaos.clock` in place of `python -m tests.chaos.inside`. Not by libfaketime:
+that ends threads' waits when it stops a clock, and makes every `time.sleep` fail (EINVAL) when it leaves the monotonic
+clock alone.
 """
 
 import datetime as dt
@@ -18,9 +20,13 @@ _stood_at: list[float] = []
 
 
 def _now() -> float:
-    if not _file.exists():
+    try:
+        ahead = _file.read_text(encoding="ascii").strip()
+    except FileNotFoundError:
+        ahead = "0"
+    if ahead:
         _stood_at.clear()
-        return _real_time()
+        return _real_time() + float(ahead)
     if not _stood_at:
         _stood_at.append(_real_time())
     return _stood_at[0]

@@ -274,7 +274,7 @@ def numbers() -> list[Fault]:
         ),
         Fault(
             name="another number scans and stays", prepare=_log_out_fails, do=wrong_number, person=_stranger_removed,
-            expected=replace(wrong, reason="wrong_number_stays", within=40, words="was linked and may still be"),
+            expected=replace(wrong, reason="wrong_number_stays", within=40, words="was linked, and may still be"),
         ),
     ]  # fmt: skip
 

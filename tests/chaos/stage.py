@@ -103,11 +103,9 @@ class Stage:
 
     # --- the program --------------------------------------------------------------------------------------------------
 
-    async def start(self, **more: str) -> None:
+    async def start(self, module: str = "tests.chaos.inside", **more: str) -> None:
         self.running = AsyncExitStack()
-        self.program = await self.running.enter_async_context(
-            self.here.program("tests.chaos.inside", **(self.settings | more))
-        )
+        self.program = await self.running.enter_async_context(self.here.program(module, **(self.settings | more)))
         self.read_lines = 0
 
     async def stop(self) -> int:
