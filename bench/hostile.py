@@ -23,7 +23,7 @@ import psutil
 from bench.ending import ends_children
 from controller.accounts.notices import Transition
 from controller.accounts.policy import Policy
-from controller.accounts.reasons import State
+from controller.accounts.reasons import Reason, State
 from controller.accounts.reports import Health, Report
 from controller.chromium import Bounds, ChromiumDriver
 from controller.chromium.process.bounds import MIB, rough_usage
@@ -68,6 +68,7 @@ class Seen:
     failed: list[str] = field(default_factory=list)
     good_transitions: int = 0
     ended: str = "not ended"
+    ends: int = 0
     ended_after: float | None = None
     past_bound_after: float | None = None
     hostile_memory: int = 0
@@ -80,6 +81,7 @@ class Seen:
         """Return one row of the table."""
         ordered = sorted(self.probes) or [0.0]
         after = "" if self.ended_after is None else f" after {self.ended_after:.1f} s"
+        after += f", {self.ends} times in all" if self.ends > 1 else ""
         if (
             self.ended_after is not None
             and self.past_bound_after is not None
@@ -167,6 +169,7 @@ async def harm(world: World, noting: NotingDriver, accounts: list[Account], kind
     for outcome in await asyncio.gather(*tasks, return_exceptions=True):
         if isinstance(outcome, Exception):
             raise outcome
+    seen.ends = sum(move.reason is Reason.PAGE_MISBEHAVES for move in bad.moves[moves:])
     seen.good_transitions = _transitions(good) - before
     seen.driver_cpu, seen.own_cpu = _cpu(node) - cpu, _cpu(os.getpid()) - own
     return seen

@@ -82,7 +82,7 @@ HARMS = (
     "permissions", "protocols", "alerts", "addresses", "unload", "storage", "worker_memory", "worker_console",
     "elements", "titles",
     "prompts", "requests", "reloads", "refresh", "blob", "data", "long_tasks", "unguarded", "sandboxed", "answers",
-    "sockets", "worker_sockets", "long_addresses", "busy_worker", "reframes",
+    "sockets", "worker_sockets", "long_addresses", "busy_worker", "reframes", "everything",
 )  # fmt: skip
 
 

@@ -131,6 +131,13 @@ __d('StandInHarm', (require, exports) => {
     for (;;);
   };
 
+  // Popups, reports, errors and memory at once, until it never returns.
+  exports.everything = async () => {
+    for (const harm of ['popups', 'errors', 'memory', 'reports']) void exports[harm]();
+    await pause(3);
+    exports.busy();
+  };
+
   // No attack: a page with much to do, which works without a pause, but in tasks that end.
   exports.long_tasks = async () => {
     for (;;) {
