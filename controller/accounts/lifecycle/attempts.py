@@ -196,15 +196,11 @@ def ready(step: Step, report: Ready) -> None:
         breaker=Breaker.CLOSED, resting=None, asks_passkey=False, partial=report.partial, quiet=False, probing=False,
         failed_probes=0,
     )  # fmt: skip
-    step.arm_all(
-        {
-            Timer.HEALTH: policy.health_check,
-            Timer.KEEP_ALIVE: policy.keep_alive,
-            Timer.STABLE: policy.stable_after,
-            Timer.QUIET: quiet_after(policy),
-            Timer.STALE: policy.stale_after,
-        }
-    )
+    step.arm(Timer.HEALTH, policy.health_check)
+    step.arm(Timer.KEEP_ALIVE, policy.keep_alive)
+    step.arm(Timer.STABLE, policy.stable_after)
+    step.arm(Timer.QUIET, quiet_after(policy))
+    step.arm(Timer.STALE, policy.stale_after)
     step.effects.append(Activity())
     _watched(step, report)
     dialog = step.connection.dialog

@@ -5,7 +5,7 @@ browser) is here; when it is done is decided only there.
 """
 
 from dataclasses import replace
-from typing import TypedDict, Unpack
+from typing import Any, TypedDict, Unpack
 
 from controller.accounts.effects import (
     Alert,
@@ -36,6 +36,10 @@ OF_BROWSER = frozenset({Timer.RELOADS})
 """Timers that run while the browser is open. Those in none of these sets belong to the account."""
 PERSISTENT = frozenset(reason for reason, traits in TRAITS.items() if traits.persists)
 """Reasons that can persist while CONNECTED: neither connecting nor resetting the counters ends them."""
+
+_NONE: frozenset[Any] = frozenset()
+_SETS: dict[frozenset[Timer], frozenset[Timer]] = {}
+"""The sets of armed timers that there were, each to itself: thousands of accounts share some dozens of them."""
 
 
 class Changes(TypedDict, total=False):
@@ -101,24 +105,49 @@ class Step:
     """A step under construction: the changing connection, and the effects collected so far.
 
     fired: the timer that triggered the step. It stays armed until the end of the step and is then removed, unless it
-    was armed again: most are, and this saves copying the connection twice.
+    was armed again: most are.
     """
 
     def __init__(self, connection: Connection, policy: Policy, fired: Timer | None) -> None:
-        self.connection = connection
+        self._connection = connection
+        self._changes: Changes = {}
         self.policy = policy
         self.effects: list[Effect] = []
         self._fired = fired
 
+    @property
+    def connection(self) -> Connection:
+        """The connection with all changes so far.
+
+        A copy is made when it is read, not for each change: copying its many fields is most of a step's cost.
+        """
+        if self._changes:
+            if (armed := self._changes.get("armed")) is not None:
+                self._changes["armed"] = _SETS.setdefault(armed, armed)
+            self._connection, self._changes = replace(self._connection, **self._changes), {}
+        return self._connection
+
+    @property
+    def _armed(self) -> frozenset[Timer]:
+        return self._changes.get("armed", self._connection.armed)
+
+    @property
+    def _spent(self) -> frozenset[Timer]:
+        return self._changes.get("spent", self._connection.spent)
+
+    @property
+    def _alerted(self) -> frozenset[Reason]:
+        return self._changes.get("alerted", self._connection.alerted)
+
     def end(self) -> tuple[Connection, tuple[Effect, ...]]:
         """Return the step's result."""
         if self._fired is not None:
-            self.set(armed=self.connection.armed - {self._fired})
+            self.set(armed=self._armed - {self._fired})
         return self.connection, tuple(self.effects)
 
     def set(self, **changes: Unpack[Changes]) -> None:
         """Change fields of the connection."""
-        self.connection = replace(self.connection, **changes)
+        self._changes.update(changes)
 
     # --- phases ---------------------------------------------------------------------------------------------------
 
@@ -133,7 +162,7 @@ class Step:
             state=State.CONNECTING if isinstance(phase, Stage) else phase,
             stage=phase if isinstance(phase, Stage) else None,
             reason=reason, detail=detail, cause=cause, waiting=None, looking=False,
-            spent=self.connection.spent if in_attempt else frozenset(),
+            spent=self._spent if in_attempt else _NONE,
         )  # fmt: skip
 
     def stage(self, stage: Stage, deadline: float | None, reason: Reason | None = None) -> None:
@@ -149,7 +178,7 @@ class Step:
             self.go(stage, before.reason, detail=before.detail, cause=before.cause)
         if deadline is not None:
             self.arm(Timer.DEADLINE, deadline)
-        if Timer.ATTEMPT not in self.connection.armed | self.connection.spent:
+        if Timer.ATTEMPT not in self._armed | self._spent:
             self.arm(Timer.ATTEMPT, self.policy.attempt_limit)
 
     # --- timers ---------------------------------------------------------------------------------------------------
@@ -157,14 +186,9 @@ class Step:
     def arm(self, timer: Timer, seconds: float) -> None:
         """Start a timer, or restart it if it is armed (a `COUNTED` one is started once more)."""
         self.leave_armed(timer)
-        if timer not in self.connection.armed:
-            self.set(armed=self.connection.armed | {timer})
+        if timer not in self._armed:
+            self.set(armed=self._armed | {timer})
         self.effects.append(Arm(timer, seconds))
-
-    def arm_all(self, timers: dict[Timer, float]) -> None:
-        """Arm several timers in one change of the connection. The timer that fired must not be among them."""
-        self.set(armed=self.connection.armed.union(timers))
-        self.effects.extend(Arm(timer, seconds) for timer, seconds in timers.items())
 
     def leave_armed(self, timer: Timer) -> None:
         """Leave the timer that fired armed: it was armed again, or has further instances."""
@@ -173,23 +197,23 @@ class Step:
 
     def limit(self, timer: Timer, seconds: float) -> None:
         """Start one of the attempt's limits, unless it is running already."""
-        if timer not in self.connection.armed:
+        if timer not in self._armed:
             self.arm(timer, seconds)
 
     def spend(self, timer: Timer) -> None:
         """Record that one of the attempt's limits was reached."""
-        self.set(spent=self.connection.spent | {timer})
+        self.set(spent=self._spent | {timer})
 
     def disarm(self, timers: frozenset[Timer]) -> None:
         """Cancel those of these timers that are armed."""
         if self._fired in timers:
-            self.set(armed=self.connection.armed - {self._fired})
+            self.set(armed=self._armed - {self._fired})
             if self._fired in COUNTED:
                 self.effects.append(Disarm(frozenset({self._fired})))
             self._fired = None
-        if armed := self.connection.armed & timers:
+        if armed := self._armed & timers:
             self.effects.append(Disarm(armed))
-            self.set(armed=self.connection.armed - armed)
+            self.set(armed=self._armed - armed)
 
     # --- counters and alerts --------------------------------------------------------------------------------------
 
@@ -203,19 +227,19 @@ class Step:
 
         While the connection is flapping that was said, and each of its causes is alerted once, unless `all_of_them`.
         """
-        if self.connection.alerted and (all_of_them or not self.connection.flapping):
-            self.set(alerted=self.connection.alerted & PERSISTENT)
+        if self._alerted and (all_of_them or not self.connection.flapping):
+            self.set(alerted=self._alerted & PERSISTENT)
 
     def alert(self, alert: Alert) -> None:
         """Raise an alert, once per reason until the counters are reset."""
-        if alert.reason not in self.connection.alerted:
-            self.set(alerted=self.connection.alerted | {alert.reason})
+        if alert.reason not in self._alerted:
+            self.set(alerted=self._alerted | {alert.reason})
             self.effects.append(alert)
 
     def over(self, reason: Reason) -> None:
         """End an alert, if it was raised."""
-        if reason in self.connection.alerted:
-            self.set(alerted=self.connection.alerted - {reason})
+        if reason in self._alerted:
+            self.set(alerted=self._alerted - {reason})
             self.effects.append(AlertOver(reason))
 
     def refuse(self) -> None:
@@ -237,7 +261,7 @@ class Step:
             session=session, browser=Browser.OPEN, due=None, logged_out=None, takes_over=takes_over,
             shown=None, pending_code=None, percent=None, identified=None, was_ours=False, partial="",
             dialog=None, dismissed=0, interrupted=None, asks_passkey=False, reloads=0,
-            build="", missing=frozenset(), quiet=False, probing=False, failed_probes=0,
+            build="", missing=_NONE, quiet=False, probing=False, failed_probes=0,
         )  # fmt: skip
         self.effects.append(
             Open(session, fresh=before.fresh, takeover=takes_over, set_aside=before.foreign, lost=before.linked)
