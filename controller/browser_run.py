@@ -44,7 +44,7 @@ class BrowserRun:
         self._session: Session | None = None
         self._settled: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.opening: asyncio.Task[None] | None = None
-        """The task of `open`, which `close` ends first."""
+        """The task of `open` while it runs; `close` ends it first."""
 
     def settle(self) -> None:
         """Stop counting as starting: the page is logged in, or never will be."""
@@ -64,6 +64,8 @@ class BrowserRun:
         except Exception as error:
             log.exception("%s The browser could not be opened", self._label)
             self._report(Ended(Reason.LAUNCH_FAILED, type(error).__name__))
+        finally:
+            self.opening = None
 
     async def close(self, *, log_out: bool) -> None:
         """End the browser, however far it got, and report `Closed`."""

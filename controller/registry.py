@@ -116,9 +116,11 @@ class Registry:
     async def boot(self) -> None:
         """Restore every account to its wanted state; those to be connected wait in turn for a launch slot (L14)."""
         accounts = await self._store.accounts()
-        has_session = await asyncio.gather(*map(self._has_session, accounts))
+        unsure = [each for each in accounts if not each.linked and each.wanted is Wanted.CONNECTED]
+        found = await asyncio.gather(*map(self._has_session, unsure))
+        has_session = {account.number for account, there in zip(unsure, found, strict=True) if there}
         self._refuse_if_stopping()
-        for account, there in zip(accounts, has_session, strict=True):
+        for account in accounts:
             ends = account.block_ends_at
             self._adopt(account).boot(
                 Boot(
@@ -129,7 +131,7 @@ class Registry:
                     detail=account.detail,
                     block_ends_in=None if ends is None else max(0.0, (ends - self._clock()).total_seconds()),
                     cause=account.cause,
-                    has_session=there,
+                    has_session=account.number in has_session,
                     attempts=account.attempts,
                     errors=account.errors,
                     alias=account.alias,
@@ -139,8 +141,6 @@ class Registry:
 
     async def _has_session(self, account: Account) -> bool:
         """Check for a session that was not recorded: a stop can come between the scan and CONNECTED."""
-        if account.linked or account.wanted is not Wanted.CONNECTED:
-            return False
         try:
             async with asyncio.timeout(LOOK_DEADLINE):
                 return await self._driver.has_session(account.number)

@@ -18,6 +18,8 @@ log = logging.getLogger(__name__)
 class Tasks:
     """The background tasks of one owner. A task that fails is logged and does not affect the others."""
 
+    __slots__ = ("_name", "_running")
+
     def __init__(self, name: str = "background task") -> None:
         self._name = name
         self._running: set[asyncio.Task[Any]] = set()
