@@ -211,7 +211,7 @@ async def run(kinds: list[str], seconds: float, good: int) -> list[Seen]:
             accounts = await asyncio.gather(*(link(world, number) for number in numbers))
             for kind in ("off", *kinds):
                 if kind == "off":  # what the probes take while nobody does harm
-                    found.append(await harm_nobody(world, noting, accounts, seconds / 2))
+                    found.append(await harm_nobody(world, noting, accounts, min(seconds / 2, 30)))
                 else:
                     found.append(await harm(world, noting, accounts, kind, seconds))
                     await recover(world, accounts[0])
