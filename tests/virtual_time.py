@@ -7,6 +7,7 @@ aiosqlite query, an executor's job) the loop waits for it in real time and the c
 import asyncio
 import functools
 import selectors
+from asyncio.selector_events import _SelectorSocketTransport  # type: ignore[attr-defined]
 from collections.abc import Callable, Coroutine
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
@@ -22,7 +23,7 @@ STUCK_SECONDS = 20.0
 LONG_JUMP = 1.0
 """Seconds of a jump that could pass a time-out: before it, the loop looks for data still on its way between sockets."""
 LOOK = 0.001
-"""Real seconds of that look."""
+"""Real seconds of that look. One that found nothing is not repeated before something has happened at a socket."""
 
 
 class DeadlockError(AssertionError):
@@ -36,8 +37,22 @@ class _JumpingSelector(selectors.DefaultSelector):  # type: ignore[misc, valid-t
         super().__init__()
         self._virtual = loop
 
+    def register(self, *args: Any, **kwargs: Any) -> Any:
+        self._virtual.still = False
+        return super().register(*args, **kwargs)
+
+    def modify(self, *args: Any, **kwargs: Any) -> Any:
+        self._virtual.still = False
+        return super().modify(*args, **kwargs)
+
+    def unregister(self, *args: Any, **kwargs: Any) -> Any:
+        self._virtual.still = False
+        return super().unregister(*args, **kwargs)
+
     def select(self, timeout: float | None = None) -> Any:
         ready = super().select(0)
+        if ready:
+            self._virtual.still = False
         if ready or timeout == 0:
             return ready
         if self._virtual.outstanding:
@@ -47,18 +62,24 @@ class _JumpingSelector(selectors.DefaultSelector):  # type: ignore[misc, valid-t
             if not ready:
                 raise DeadlockError("nothing is scheduled and nothing is under way")
             return ready
-        if timeout > LONG_JUMP and (ready := super().select(LOOK)):
-            return ready
+        if timeout > LONG_JUMP and not self._virtual.still:
+            if ready := super().select(LOOK):
+                return ready
+            self._virtual.still = True
         self._virtual.jump(timeout)
         return ready
 
 
 class VirtualLoop(asyncio.SelectorEventLoop):
-    """The loop. `outstanding` counts the operations in progress in threads."""
+    """The loop. `outstanding` counts the operations in progress in threads.
+
+    still: whether nothing has been sent, received, opened or closed since a look at the sockets that found nothing.
+    """
 
     def __init__(self) -> None:
         self._now = 0.0
         self.outstanding = 0
+        self.still = False
         super().__init__(_JumpingSelector(self))
 
     def time(self) -> float:
@@ -117,7 +138,24 @@ def _holding_future(method: Any) -> Any:
     return holding
 
 
+def _note_what_is_sent() -> None:
+    """Let a virtual loop know of each write: most go straight to the socket, past the loop and its selector."""
+    for name in ("write", "writelines"):
+        setattr(_SelectorSocketTransport, name, _noting(getattr(_SelectorSocketTransport, name)))
+
+
+def _noting(method: Any) -> Any:
+    @functools.wraps(method)
+    def noting(self: Any, *args: Any) -> Any:
+        if isinstance(self._loop, VirtualLoop):
+            self._loop.still = False
+        return method(self, *args)
+
+    return noting
+
+
 _hold_for_sqlite()
+_note_what_is_sent()
 
 
 def run_virtual(main: Coroutine[Any, Any, T]) -> T:

@@ -4,7 +4,7 @@ All of it runs in virtual time.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -30,6 +30,7 @@ from storage.inbox import Inbox
 from storage.incidents import IncidentRecords
 from storage.people import PeopleRecords
 from tests.handlers.fakes import ADMIN, OPERATOR, SECOND_ADMIN, UNLIMITED, FakeAccounts, FakeMessages, FakeRecords
+from tests.memory import folder_in_memory
 from tests.sandbox.telegram.validation import all_problems
 from tests.virtual_time import VirtualLoop, wall_clock
 
@@ -163,6 +164,16 @@ async def running_rig(
         await asyncio.gather(running, return_exceptions=True)
         await recorder.stop(2.0)
         await service.stop(2.0)
+
+
+@pytest.fixture
+def tmp_path(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Iterator[Path]:
+    """A folder in memory: thousands of commits would each wait for the disk, while the clock stands still."""
+    if request.path.stem in REAL_TIME:
+        yield tmp_path_factory.mktemp("disk")
+    else:
+        with folder_in_memory() as folder:
+            yield folder
 
 
 @pytest.fixture

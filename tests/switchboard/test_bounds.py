@@ -6,7 +6,6 @@ busy this machine is does not.
 
 import asyncio
 import gc
-import tempfile
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from controller.accounts.reports import Code, Ended
 from sandbox.telegram import Limits
 from tests.controller.fakes import FakeSession
 from tests.e2e.harness import decode
+from tests.memory import folder_in_memory
 from tests.switchboard.program import ADMIN, OPERATOR, SECOND_ADMIN, Program, Scene, doubles, scene, task_factory
 from tests.virtual_time import pass_time, run_virtual, virtual_loop
 
@@ -45,9 +45,8 @@ def play(what: Play) -> None:
             await pass_time(30)
             await what(at, program)
 
-    memory = Path("/dev/shm")
-    with tempfile.TemporaryDirectory(dir=memory if memory.is_dir() else None) as folder, doubles():
-        run_virtual(main(Path(folder)))
+    with folder_in_memory() as folder, doubles():
+        run_virtual(main(folder))
     gc.collect()
 
 

@@ -8,11 +8,9 @@ is added is tried by itself.
 import asyncio
 import json
 import logging
-import os
 import signal
 import sqlite3
 import ssl
-import tempfile
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -29,6 +27,7 @@ from storage.database import CLOSE_SECONDS
 from switchboard import app
 from switchboard.settings import Settings
 from switchboard.stopping import LAST_RESORT_SECONDS, Stopping
+from tests.memory import folder_in_memory
 from tests.switchboard.program import FakeHosts
 from tests.virtual_time import VirtualLoop, pass_time, until, virtual_loop
 
@@ -201,10 +200,9 @@ class Run:
 
 
 def run(monkeypatch, caplog, kind: str = "", at: str = "") -> Run:
-    """Run the program once, in a folder whose writes wait for no disk where there is one."""
-    memory = Path("/dev/shm")
-    with tempfile.TemporaryDirectory(dir=memory if os.access(memory, os.W_OK) else None) as folder:
-        return run_in(Path(folder), monkeypatch, caplog, kind, at)
+    """Run the program once."""
+    with folder_in_memory() as folder:
+        return run_in(folder, monkeypatch, caplog, kind, at)
 
 
 def run_in(folder: Path, monkeypatch, caplog, kind: str, at: str) -> Run:  # noqa: C901 - a scene with its doubles

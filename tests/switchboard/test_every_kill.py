@@ -8,7 +8,6 @@ again on the same database and the same chats, and Telegram delivers again what 
 import asyncio
 import gc
 import os
-import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +17,7 @@ import pytest
 from controller.accounts.reasons import Reason, State
 from controller.driver import SavedSession
 from handlers.telegram.commands.router import COMMANDS
+from tests.memory import folder_in_memory
 from tests.switchboard.program import ADMIN, OPERATOR, Program, Scene, doubles, scene, task_factory
 from tests.virtual_time import pass_time, run_virtual, until
 
@@ -198,9 +198,8 @@ def run(case: Case, dies_at: int | None) -> tuple[list[str], str]:
         asyncio.get_running_loop().set_task_factory(task_factory)
         return await lives_through(case, folder, dies_at)
 
-    memory = Path("/dev/shm")
-    with tempfile.TemporaryDirectory(dir=memory if memory.is_dir() else None) as folder:
-        return run_virtual(main(Path(folder)))
+    with folder_in_memory() as folder:
+        return run_virtual(main(folder))
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning", "ignore::RuntimeWarning")

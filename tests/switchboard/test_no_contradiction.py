@@ -6,7 +6,6 @@ has not changed for a few seconds, its card, its alerts, its code and fresh answ
 
 import asyncio
 import gc
-import tempfile
 from pathlib import Path
 
 import pytest
@@ -19,6 +18,7 @@ from controller.accounts.reports import Ended
 from handlers.telegram.ui import keyboards
 from handlers.texts.display_state import ICONS, DisplayState, display_state
 from handlers.texts.vocabulary import ALERTS
+from tests.memory import folder_in_memory
 from tests.switchboard.program import ADMIN, Program, Scene, doubles, scene, task_factory
 from tests.virtual_time import pass_time, run_virtual
 
@@ -153,7 +153,6 @@ async def live(steps: list[tuple[str, str]], folder: Path) -> None:
 @settings(max_examples=12, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 @given(st.lists(st.tuples(st.sampled_from(STEPS), st.sampled_from(sorted(ACCOUNTS))), min_size=4, max_size=9))
 def test_nothing_in_the_chat_contradicts_the_accounts(steps: list[tuple[str, str]]):
-    memory = Path("/dev/shm")
-    with tempfile.TemporaryDirectory(dir=memory if memory.is_dir() else None) as folder, doubles():
-        run_virtual(live(steps, Path(folder)))
+    with folder_in_memory() as folder, doubles():
+        run_virtual(live(steps, folder))
     gc.collect()
