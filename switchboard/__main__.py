@@ -21,7 +21,7 @@ from typing import TextIO
 
 from controller.driver import DriverError
 from switchboard.data_dir import DataDirError, lock_data_dir
-from switchboard.logs import hide, logs_json, one_line, redacted, set_up_logging
+from switchboard.logs import hide, logs_json, one_line, redacted, say, set_up_logging
 from switchboard.settings import (
     SettingsError,
     choose_env_file,
@@ -84,12 +84,6 @@ def _flush(stream: TextIO) -> OSError | None:
     return None
 
 
-def _say(text: str) -> None:
-    """Write a line for people to standard error, if that takes it."""
-    with suppress(OSError):
-        sys.stderr.write(f"{text}\n")
-
-
 def _main(argv: Sequence[str] | None) -> int:
     set_up_logging("INFO", "console")  # until the settings are read
     if isinstance(sys.stdout, io.TextIOWrapper):
@@ -106,7 +100,7 @@ def _main(argv: Sequence[str] | None) -> int:
     except KeyboardInterrupt as interruption:
         if command is _serve:  # before anything was begun that would have to be ended
             return 0
-        _say(f"{str(interruption) or 'SIGINT'}: interrupted")
+        say(f"{str(interruption) or 'SIGINT'}: interrupted")
         return EXIT_LATER
     except Exception:
         logging.getLogger("switchboard").exception("A bug ended the program")  # the log redacts secrets
@@ -290,7 +284,7 @@ def _backup(args: argparse.Namespace) -> int:
         return _ended_by(error)
     sys.stdout.write(f"{made.summary}\n")
     if made.problem:
-        _say(made.problem)
+        say(made.problem)
         return EXIT_LATER
     return 0
 
@@ -324,7 +318,7 @@ def _ended_by(error: Exception) -> int:
     if logs_json():
         logging.getLogger("switchboard").critical("%s", text)
     else:
-        _say(one_line(redacted(text)))
+        say(one_line(redacted(text)))
     return EXIT_LATER if transient else EXIT_MEND
 
 

@@ -28,7 +28,7 @@ from controller.cluster.ray_links import BROWSER, HOST, Machine, RayLinks
 from controller.host.deadline import boot_time
 from controller.host.limits import MIB, HostLimits
 from controller.hosts import MachineDriver
-from switchboard.logs import set_up_logging
+from switchboard.logs import flush, set_up_logging
 from switchboard.settings import HostSettings, Settings, SettingsError
 
 PORT = 6379
@@ -168,4 +168,5 @@ def run_host(settings: HostSettings, *, join: str | None, listen: str | None, na
     settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     logging.getLogger("switchboard").info("This machine takes %d accounts", settings.accounts_per_host)
     data_dir = {"DATA_DIR": str(settings.data_dir.absolute())}  # it may be known from a file only
+    flush()
     os.execve(command[0], command, {**os.environ, **RAY_ENVIRONMENT, **data_dir})  # noqa: S606 - no shell is the point

@@ -3,18 +3,26 @@
 This is the last line of defence, whoever wrote the message: the bot's token is removed wherever it occurs, including
 in URLs logged by HTTP libraries and in tracebacks, and so are linking codes. Control characters are escaped: a record
 is one line, and text from a page or a person can neither start another one nor colour the terminal.
+
+Only a thread of its own waits for whoever reads the log: journald, a container's log driver or a terminal (Ctrl-S) may
+stand still, and the event loop must not.
 """
 
 import copy
 import json
 import logging
+import os
+import queue
 import re
+import select
 import sys
 import threading
 from collections.abc import Iterable
+from contextlib import suppress
 from datetime import UTC, datetime
+from logging.handlers import QueueHandler, QueueListener
 from types import TracebackType
-from typing import TypeAlias
+from typing import TextIO, TypeAlias
 
 _SECRETS = (
     # A bot's token, also directly after "/bot" in a URL, where no word boundary is.
@@ -44,6 +52,10 @@ _TRUSTED = frozenset({"switchboard", "controller", "handlers", "storage", "sandb
 """Top-level names of loggers that are logged verbatim. Libraries' records may contain anything."""
 _LONG = 500
 """The longest record of a library, in characters."""
+
+_MOST_WAITING = 10_000
+"""Records that are kept while nobody reads the log."""
+_FLUSH_SECONDS = 1.0
 
 _NOISY = ("httpx", "httpcore", "asyncio", "telegram", "apscheduler", "aiosqlite", "PIL")
 
@@ -76,6 +88,58 @@ def masked(text: str) -> str:
     for number in _NUMBERS:
         text = number.sub(r"•••\1", text)
     return text
+
+
+class _Queued(QueueHandler):
+    """Gives formatted records to a thread that writes them. Those for which there is no room are counted."""
+
+    queue: "queue.Queue[logging.LogRecord | None]"
+
+    def __init__(self, stream: TextIO) -> None:
+        super().__init__(queue.Queue(_MOST_WAITING))
+        self._missing = 0
+        self._writer = _Writer(self.queue, stream)
+        self._writer.start()
+
+    def enqueue(self, record: logging.LogRecord) -> None:
+        try:
+            if self._missing:
+                text, known = "%d lines are missing here: nobody read the log", (self._missing,)
+                note = logging.LogRecord(__name__, logging.WARNING, "", 0, text, known, None)
+                self.queue.put_nowait(self.prepare(note))
+                self._missing = 0
+            self.queue.put_nowait(record)
+        except queue.Full:
+            self._missing += 1
+
+    def flush(self) -> None:
+        """Wait until everything is written, but not for long."""
+        done = self.queue.all_tasks_done
+        with done:
+            done.wait_for(lambda: not self.queue.unfinished_tasks, _FLUSH_SECONDS)
+
+    def close(self) -> None:
+        with suppress(queue.Full):
+            self._writer.enqueue_sentinel()
+        super().close()
+
+
+class _Writer(QueueListener):
+    """Writes past the stream's buffer, whose lock Python would need at its end, while this may be waiting."""
+
+    def __init__(self, records: "queue.Queue[logging.LogRecord | None]", stream: TextIO) -> None:
+        super().__init__(records)
+        self._descriptor, self._encoding = stream.fileno(), stream.encoding
+
+    def handle(self, record: logging.LogRecord) -> None:
+        line = f"{record.msg}\n".encode(self._encoding, "backslashreplace")
+        while line:
+            try:
+                line = line[os.write(self._descriptor, line) :]
+            except BlockingIOError:  # whoever else writes to it made it so
+                select.select([], [self._descriptor], [])
+            except OSError:  # it is closed, or its disk is full
+                return
 
 
 class _Console(logging.Formatter):
@@ -140,7 +204,10 @@ def set_up_logging(level: str, kind: str, *, full_numbers: bool = False) -> None
 
     Warnings and uncaught errors of threads are logged as well; a record that cannot be formatted is dropped.
     """
-    handler = logging.StreamHandler(sys.stderr)
+    flush()
+    handler: logging.Handler = logging.StreamHandler(sys.stderr)
+    with suppress(OSError, RuntimeError):  # a stream without a descriptor; no thread can be started
+        handler = _Queued(sys.stderr)
     formatter = _Json() if kind == "json" else _Console("%(asctime)s %(levelname)-7s %(message)s")
     formatter.full_numbers = full_numbers
     handler.setFormatter(formatter)
@@ -150,6 +217,23 @@ def set_up_logging(level: str, kind: str, *, full_numbers: bool = False) -> None
     threading.excepthook = _note_end_of_thread
     for name in _NOISY:
         logging.getLogger(name).setLevel(logging.WARNING)
+
+
+def say(line: str) -> None:
+    """Write a line that is no record to standard error, behind the records before it."""
+    for handler in logging.getLogger().handlers:
+        if isinstance(handler, _Queued):
+            handler.enqueue(logging.makeLogRecord({"msg": line}))
+            return
+    with suppress(OSError):
+        sys.stderr.write(f"{line}\n")
+
+
+def flush() -> None:
+    """Wait until everything is written, but not for long: for an end of the process that Python itself does not see."""
+    for handler in logging.getLogger().handlers:
+        if isinstance(handler, _Queued):
+            handler.flush()
 
 
 def logs_json() -> bool:

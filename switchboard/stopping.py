@@ -15,6 +15,8 @@ from typing import Any
 
 import psutil
 
+from switchboard.logs import flush
+
 log = logging.getLogger(__name__)
 
 EXIT_LATER = 75
@@ -107,20 +109,21 @@ class Stopping:
             log.info("SIGHUP: stopping already")
         elif self._first_at is not None and self._loop.time() - self._first_at >= SAME_SIGNAL:
             log.warning("A second signal: ending at once")
+            flush()
             signal.signal(signal.SIGTERM, signal.SIG_DFL)
             signal.raise_signal(signal.SIGTERM)  # that of SIGQUIT would dump the memory, with all secrets
 
     def _end_at_once(self) -> None:
         """Kill the process and its browsers from a separate thread: the loop, or logging, may be what hangs."""
-        notifier = threading.Thread(
-            target=log.critical,
-            args=("Stopping took more than %.0f s (%s hangs): ending at once", LAST_RESORT_SECONDS, self._step),
-            daemon=True,
-        )
+        notifier = threading.Thread(target=self._say_so, daemon=True)
         notifier.start()
         end_descendants()
         notifier.join(1)
         os._exit(EXIT_LATER)
+
+    def _say_so(self) -> None:
+        log.critical("Stopping took more than %.0f s (%s hangs): ending at once", LAST_RESORT_SECONDS, self._step)
+        flush()
 
 
 async def give_up(task: "asyncio.Task[Any]") -> None:

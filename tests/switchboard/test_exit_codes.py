@@ -1,6 +1,7 @@
 """Failures at start: 2 for what a person must fix, 75 for transient errors, each one line in the log's format."""
 
 import errno
+import fcntl
 import json
 import os
 import shutil
@@ -67,6 +68,18 @@ def test_the_code_is_right_whatever_becomes_of_the_words(tmp_path, streams, word
         text=True, check=False, capture_output=True, timeout=60,
     )  # fmt: skip
     assert (done.returncode, "Exception ignored" in done.stderr) == (code, False), done.stderr
+
+
+def test_the_end_does_not_wait_for_somebody_who_reads_why(tmp_path):
+    out, full = os.pipe()
+    os.write(full, b"." * fcntl.fcntl(full, fcntl.F_SETPIPE_SZ, 4096))
+    env = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "LAUNCH_SLOTS": "0"}
+    done = subprocess.run(
+        [sys.executable, "-m", "switchboard"], env=env, cwd=tmp_path, stderr=full, check=False, timeout=30
+    )
+    os.close(full)
+    os.close(out)
+    assert done.returncode == 2
 
 
 def test_what_the_parent_blocked_or_ignored_is_not_inherited(main_here):

@@ -38,6 +38,55 @@ def written(capsys):
         logging.raiseExceptions, threading.excepthook = before[2:]
 
 
+UNREAD = """
+import logging, sys
+from switchboard import logs
+logs._MOST_WAITING = 1000
+logs.set_up_logging("INFO", "json")
+log = logging.getLogger("switchboard.x")
+for n in range(3000):
+    log.info("%d %s", n, "ä" * 50)
+print("logged", flush=True)
+sys.stdin.readline()
+log.info("the last")
+"""
+
+
+@pytest.mark.parametrize("blocking", [True, False])
+def test_a_log_that_nobody_reads_delays_nothing_and_is_there_later(blocking):
+    """As when journald stands still. Another process that shares the pipe may have made it non-blocking."""
+    log, into = os.pipe()
+    os.set_blocking(into, blocking)
+    with subprocess.Popen(
+        [sys.executable, "-c", UNREAD], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=into
+    ) as process:
+        os.close(into)
+        too_late = threading.Timer(30, process.kill)
+        too_late.start()
+        with os.fdopen(log, encoding="utf-8") as lines:
+            assert process.stdout.readline() == b"logged\n", "it waits for somebody who reads"
+            first = [lines.readline() for _ in range(600)]
+            process.stdin.write(b"\n")
+            process.stdin.close()
+            told = [json.loads(line)["message"] for line in [*first, *lines]]
+        too_late.cancel()
+    kept = len(told) - 2
+    assert told[:kept] == [f"{n} {'ä' * 50}" for n in range(kept)]
+    assert told[kept:] == [f"{3000 - kept} lines are missing here: nobody read the log", "the last"]
+    assert kept >= 1000
+
+
+def test_a_host_on_which_no_thread_can_be_started_has_a_log(written, monkeypatch):
+    def cannot(_):
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(sys.stderr, "fileno", lambda: 2)
+    monkeypatch.setattr(threading.Thread, "start", cannot)
+    set_up_logging("INFO", "console")
+    logging.getLogger("switchboard.x").info("here")
+    assert "here" in written()
+
+
 @pytest.mark.parametrize(
     "text",
     [
