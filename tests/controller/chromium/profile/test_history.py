@@ -6,8 +6,7 @@ is only ever started on the newest state or on what a person chose, and the newe
 """
 
 import shutil
-import tempfile
-from pathlib import Path
+from contextlib import ExitStack
 from uuid import uuid4
 
 import pytest
@@ -20,6 +19,7 @@ from controller.chromium.profile.archives import ArchiveError, ArchiveStore, Man
 from controller.chromium.profile.history import Kind, Mark, Record, Source, decide, newest_use
 from controller.chromium.profile.profile import Profile
 from controller.chromium.profile.vault import Vault
+from tests.memory import folder_in_memory
 
 OPEN, CLOSED, SAVED, CHOSEN, REMOVED = Kind
 NAME = "bcdfghjklmnpqrstbcdf"
@@ -123,7 +123,8 @@ class TwoMachines(RuleBasedStateMachine):
 
     def __init__(self):
         super().__init__()
-        self.folder = Path(tempfile.mkdtemp())
+        self.memory = ExitStack()
+        self.folder = self.memory.enter_context(folder_in_memory())
         self.store = Store(f"memory://{uuid4()}")
         self.machines = [Machine(self.folder / name, name) for name in "ab"]
         self.epoch = self.truth = self.versions = 0
@@ -131,7 +132,7 @@ class TwoMachines(RuleBasedStateMachine):
         self.trouble = False
 
     def teardown(self):
-        shutil.rmtree(self.folder)
+        self.memory.close()
 
     def next_epoch(self):
         self.epoch += 1
