@@ -102,23 +102,20 @@ async def test_a_stale_worker_is_bypassed_by_the_launch_after_the_one_that_came_
 # --- K2: the connection -----------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("switch", "value"),
-    [
+@meets("dead_socket", "stream", "stream_mode", "display_info")
+async def test_what_the_page_says_against_its_connection_is_heard(world):
+    account = await world.linked()
+    for switch, value in (
         ("dead_socket", "told"),
         ("stream", "DISCONNECTED"),
         ("stream_mode", "OFFLINE"),
         ("stream_mode", "QR"),
         ("display_info", "OPENING"),
-    ],
-)
-@meets("dead_socket", "stream", "stream_mode", "display_info")
-async def test_what_the_page_says_against_its_connection_is_heard(tmp_path, switch, value):
-    async with a_world(tmp_path) as world:
-        account = await world.linked()
+    ):
+        count = len(account.moves)
         world.switches.set(switch, value)
-        lost = await account.until_ended(Reason.CONNECTION_LOST)
-        assert lost.detail.startswith("WhatsApp socket")
+        lost = await account.until_ended(Reason.CONNECTION_LOST, after=count)
+        assert lost.detail.startswith("WhatsApp socket"), (switch, value)
         world.switches.reset()
         await account.until_connected(after=len(account.moves))
 

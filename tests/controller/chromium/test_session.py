@@ -321,7 +321,8 @@ async def test_close_leaves_nothing_and_can_be_repeated(rig: Rig, stand_in: What
 
 
 async def test_what_the_page_and_the_network_see_is_not_headless(rig: Rig, stand_in: WhatsAppStandIn) -> None:
-    session = await rig.linked(stand_in)
+    session = await rig.open()
+    await rig.seen(Code)
     said = await session._evaluate("() => navigator.userAgent + JSON.stringify(navigator.userAgentData)", None)
     assert "Chrome/" in said
     assert "Headless" not in said
@@ -331,7 +332,7 @@ async def test_what_the_page_and_the_network_see_is_not_headless(rig: Rig, stand
 
 async def test_the_browser_is_told_what_it_needs(rig: Rig, stand_in: WhatsAppStandIn) -> None:
     rig.make(extra_args=("--disable-features=OfTheOperator", "--lang=de"))
-    await rig.linked(stand_in)
+    await rig.open()
     (process,) = rig.processes()
     words = process.cmdline()
     lists = [word.partition("=")[2].split(",") for word in words if word.startswith("--disable-features=")]
@@ -343,6 +344,6 @@ async def test_the_browser_is_told_what_it_needs(rig: Rig, stand_in: WhatsAppSta
 
 async def test_our_environment_stays_ours(rig: Rig, stand_in: WhatsAppStandIn, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TELEGRAM_BOT_TOKEN", "123:secret")
-    await rig.linked(stand_in)
+    await rig.open()
     for process in (*rig.processes(), rig.node()):
         assert "TELEGRAM_BOT_TOKEN" not in process.environ()

@@ -1,6 +1,5 @@
 """What the watcher hears of a page that replaces its models, says too much, or gets a passkey: in one real browser."""
 
-import asyncio
 from typing import Any
 
 import pytest
@@ -10,6 +9,7 @@ from controller.chromium.page import channel as channel_module
 from controller.chromium.page.script import watcher
 from sandbox.whatsapp import Options, Timings, WhatsAppStandIn
 from tests.controller.chromium.conftest import Rig, eventually
+from tests.waiting import until
 
 AUTHENTICATOR = """
 CredentialsContainer.prototype.get = () =>
@@ -19,6 +19,10 @@ REPLACE = """() => {
   const found = require("WAWebSocketModel");
   const { state, stream, hasSynced } = found.Socket;
   found.Socket = window.replaced = Object.assign(new found.SocketImpl(), { state, stream, hasSynced });
+  replaced.on = function (...given) {
+    window.isWatched = true;
+    return found.SocketImpl.prototype.on.apply(this, given);
+  };
 }"""
 SCAN = """() => {
   replaced.state = "PAIRING";
@@ -40,7 +44,8 @@ async def test_what_is_said_once_is_heard(tmp_path: Any, monkeypatch: pytest.Mon
             session = await rig.open()
             await rig.seen(Code)  # as drawn: what it is made of never comes
             await session.channel.evaluate(REPLACE, None)
-            await asyncio.sleep(1.2)  # the models are looked for each second
+            watched = lambda: session.channel.evaluate("() => window.isWatched === true", None)
+            await until(watched, "the new model is found")
             await session.channel.evaluate(SCAN, None)
             await rig.seen(Scanned)  # for 30 ms
 
