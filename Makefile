@@ -28,7 +28,7 @@ run: setup  ## Start the bot; without TELEGRAM_BOT_TOKEN, the sandbox
 	    && exec $(PY) -m "$$part"
 
 test: setup peers  ## Run every test
-	PYTHONDONTWRITEBYTECODE= $(PY) -m pytest -n 3 --dist loadfile --no-loadscope-reorder
+	PYTHONDONTWRITEBYTECODE= $(PY) -m pytest -n 4 --dist loadfile --no-loadscope-reorder
 
 check: $(PACKAGES)  ## Check format, lint, types and that what the docs show of the code is current
 	$(PY) -m ruff format --check .
