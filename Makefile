@@ -70,7 +70,7 @@ bench-cluster: setup  ## Measure many machines: a simulated month, and 300 idle 
 	PYTHONPATH=$(CURDIR) unshare --net sh -c "ip link set lo up && exec .venv-cluster/bin/python -m bench.cluster.real"
 
 chaos: setup  ## Break the whole program, fault by fault, and write what came of it into docs/chaos.md
-	$(PY) -m tests.chaos --markdown docs/chaos.md
+	$(PY) -m tests.chaos --parts 5 --markdown docs/chaos.md
 	EVERY=1 $(PY) -m pytest -q tests/switchboard/test_every_kill.py
 
 image:  ## Build the container image, with docker, podman or buildah

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
-from tests.chaos import faults, field, hosts, outages, pairs, stops, trial, waits, watchers
+from tests.chaos import faults, field, hosts, outages, pairs, parts, stops, trial, waits, watchers
 from tests.chaos.durations import DEFAULTS, QUICK_PINGS, SHORT, TRUE_PINGS
 from tests.chaos.stage import Stage, StageError, stage
 from tests.chaos.table import Row, line, markdown
@@ -36,8 +36,8 @@ HEAD = """# What it survives
     {command}
 
 runs the whole program with {accounts} accounts in real Chromium between both stand-ins, breaks one thing after another,
-and judges each row by [the lifecycle](lifecycle.md). This is the table of one such run: {when}, {cores} cores,
-{system}, Python {python}, Playwright {playwright}, {browser}, with {settings}.
+and judges each row by [the lifecycle](lifecycle.md). This is the table of one such run: {when}, commit
+{commit}, {cores} cores, {system}, Python {python}, Playwright {playwright}, {browser}, with {settings}{programs}.
 
 - *layer named*: what the transition's detail says. *detected*: from the fault until the product's own word of it.
 - *back*: until CONNECTED again, from the moment where the cause was gone and, where one was needed, a person had acted.
@@ -69,7 +69,7 @@ async def _side_by_side(here: Stage, chosen: list[Fault], done: Callable[[Row], 
 
 async def _everything(here: Stage, told: argparse.Namespace, done: Callable[[Row], None]) -> None:
     wanted = lambda name: any(part in name for part in told.only) if told.only else not told.quick or name in QUICK
-    picked = lambda table: [each for each in table if wanted(each.name)]
+    picked = lambda table: [each for each in table if wanted(each.name) and told.part.has(each.name)]
     await _side_by_side(here, picked(faults.hangs(here)), done)
     serial = [
         *faults.crashes(), *faults.survived(), *faults.people(), *faults.pages(here), *field.all_of(here),
@@ -79,9 +79,9 @@ async def _everything(here: Stage, told: argparse.Namespace, done: Callable[[Row
         sounds = fault.expected.alerts != (0, 0)
         done(await trial.run(here, fault, here.calmest() if sounds else here.accounts[place % len(here.accounts)]))
     for name, outage in outages.outages(here):
-        if wanted(name):
+        if wanted(name) and told.part.has(name):
             done(await outages.perform(here, name, outage))
-    if wanted("two at a time") and told.minutes > 0:
+    if wanted("two at a time") and told.part.has("two at a time") and told.minutes > 0:
         done(await pairs.run(here, told.minutes, told.seed, say))
 
 
@@ -92,6 +92,8 @@ async def chaos(told: argparse.Namespace) -> list[Row]:
     def done(row: Row) -> None:
         rows.append(row)
         say(line(row))
+        if told.rows:
+            parts.write(row, told.rows)
 
     settings, pings = (SHORT, QUICK_PINGS) if told.quick else (DEFAULTS, TRUE_PINGS)
     patience = QUICK_PATIENCE if told.quick else 1.0
@@ -109,7 +111,9 @@ async def chaos(told: argparse.Namespace) -> list[Row]:
 
 def _picked(names: Iterable[str], told: argparse.Namespace) -> list[str]:
     """Choose among rows that the short form leaves out."""
-    return [name for name in names if not told.quick and (not told.only or any(p in name for p in told.only))]
+    if told.quick or not told.part.has_programs_of_their_own:
+        return []
+    return [name for name in names if not told.only or any(part in name for part in told.only)]
 
 
 async def _foreground(
@@ -122,6 +126,20 @@ async def _foreground(
     await hosts.run(_picked(hosts.TRIALS, told), done)
     if told.only and all("outside" in each or "host:" in each or each in waits.NAMES for each in told.only):
         return
+    if told.part.has_shared_program:
+        await _shared(told, settings, pings, patience, done)
+    if _picked(["SIGTERM at moments"], told):
+        with tempfile.TemporaryDirectory(prefix="sb") as folder:
+            done(await stops.run(Path(folder)))
+
+
+async def _shared(
+    told: argparse.Namespace,
+    settings: Mapping[str, str],
+    pings: Mapping[str, float],
+    patience: float,
+    done: Callable[[Row], None],
+) -> None:
     with tempfile.TemporaryDirectory(prefix="sb") as folder:
         async with stage(
             Path(folder), accounts=told.accounts, settings=settings, pings=pings, patience=patience
@@ -137,12 +155,12 @@ async def _foreground(
                 if told.log:
                     here.logs += ["", "The alert chat:", *map(str, here.here.client.from_bot(here.alert_chat))]
                     told.log.write_text("\n".join(here.logs) + "\n", encoding="utf-8")
-        if not told.quick and (not told.only or any(part in "SIGTERM at moments" for part in told.only)):
-            done(await stops.run(Path(folder) / "stops"))
 
 
 async def _watched(told: argparse.Namespace, done: Callable[[Row], None]) -> None:
     """The rows about external monitoring: separate programs, side by side."""
+    if not told.part.has_programs_of_their_own:
+        return
     if told.only:
         names = [name for name in watchers.TRIALS if any(part in name for part in told.only)]
     else:
@@ -153,7 +171,7 @@ async def _watched(told: argparse.Namespace, done: Callable[[Row], None]) -> Non
 
 async def _end(here: Stage) -> Row:
     """Stop with SIGTERM: exit 0, nothing left, the database intact."""
-    row = Row("SIGTERM at the end", layer="controller")
+    row = Row(parts.END, layer="controller")
     began = time.monotonic()
     code = await here.stop()
     row.detected = time.monotonic() - began
@@ -174,15 +192,18 @@ async def _end(here: Stage) -> Row:
 
 def _head(told: argparse.Namespace) -> str:
     return HEAD.format(
-        command=f"python -m tests.chaos --minutes {told.minutes:g} --seed {told.seed}",
+        command=f"python -m tests.chaos --minutes {told.minutes:g} --seed {told.seed}"
+        + (f" --parts {told.parts}" if told.parts > 1 else ""),
         accounts=told.accounts,
         when=datetime.now(UTC).strftime("%d %B %Y"),
+        commit=_output_of(["git", "rev-parse", "--short", "HEAD"]) or "unknown",
         cores=len(_cores()),
         system=f"Linux {platform.release().split('-')[0]}",
         python=platform.python_version(),
         playwright=version("playwright"),
         browser=_browser(),
         settings="short settings" if told.quick else "the default settings",
+        programs=f", in {told.parts} parts side by side" if told.parts > 1 else "",
     )
 
 
@@ -198,9 +219,19 @@ def _browser() -> str:
         "-c",
         "from controller.chromium.process.find import find_executable; print(find_executable(None))",
     ]
-    path = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False).stdout.strip()
-    named = subprocess.run([path, "--version"], capture_output=True, text=True, check=False).stdout.strip()
+    path = _output_of(command)
+    named = _output_of([path, "--version"])
     return f"{Path(path).name} ({named})" if named else Path(path).name
+
+
+def _output_of(command: list[str]) -> str:
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False).stdout.strip()
+
+
+def _options(told: argparse.Namespace) -> list[str]:
+    """Return what each part is told."""
+    options = [f"--accounts={told.accounts}", f"--minutes={told.minutes:g}", f"--seed={told.seed}"]
+    return options + ["--quick"] * told.quick + [f"--only={text}" for text in told.only]
 
 
 def main(argv: list[str] | None = None, run: Callable[..., Awaitable[list[Row]]] = chaos) -> int:
@@ -215,9 +246,18 @@ def main(argv: list[str] | None = None, run: Callable[..., Awaitable[list[Row]]]
     parser.add_argument("--only", action="append", default=[], metavar="TEXT", help="rows whose name has this in it")
     parser.add_argument("--markdown", type=Path, metavar="FILE", help="write the table there too")
     parser.add_argument("--log", type=Path, metavar="FILE", help="keep what the program wrote")
+    parser.add_argument(
+        "--parts", type=int, default=1, help="run so many parts side by side (2 cores: 4, quarter of an hour)"
+    )
+    parser.add_argument("--part", type=parts.Part.parse, default=parts.Part(), metavar="2/4", help="of the faults")
+    parser.add_argument("--rows", type=Path, metavar="FILE", help="append each row there, as JSON")
     told = parser.parse_args(argv)
     told.accounts = told.accounts or (3 if told.quick else 6)
-    rows = asyncio.run(run(told))
+    if told.parts > 1:
+        with tempfile.TemporaryDirectory(prefix="sb") as folder:
+            rows = asyncio.run(parts.run_all(told.parts, _options(told), Path(folder)))
+    else:
+        rows = asyncio.run(run(told))
     say("\n" + markdown(rows))
     wrong = [row for row in rows if row.wrong]
     say(f"\n{len(rows)} rows, {len(wrong)} WRONG")

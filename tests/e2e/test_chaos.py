@@ -1,11 +1,15 @@
 """The short form of `make chaos`, and that a failed row is reported: a table that cannot fail is worthless."""
 
+import json
 import subprocess
 import sys
+from dataclasses import asdict
 
 import pytest
 
 from tests.chaos import __main__ as chaos
+from tests.chaos import parts
+from tests.chaos.parts import Part
 from tests.chaos.stage import Account, Transition
 from tests.chaos.table import Row
 from tests.chaos.trial import Expected, judge
@@ -43,6 +47,42 @@ def test_a_wrong_row_is_told_and_is_the_exit_code(capsys, tmp_path):
         return [Row("renderer killed", detected=0.1)]
 
     assert chaos.main(["--minutes", "0"], run=well) == 0
+
+
+@pytest.mark.parametrize("count", [1, 2, 5])
+def test_each_fault_is_in_one_part(count):
+    all_parts = [Part(number, count) for number in range(1, count + 1)]
+    for fault in (*chaos.QUICK, "two at a time"):
+        assert sum(part.has(fault) and part.has_shared_program for part in all_parts) == 1, fault
+    assert sum(part.has_programs_of_their_own for part in all_parts) == 1
+    assert Part.parse("2/5") == Part(2, 5)
+    with pytest.raises(ValueError, match="6/5"):
+        Part.parse("6/5")
+
+
+async def test_a_part_that_dies_and_one_that_ends_badly_are_told(monkeypatch, tmp_path, capsys):
+    rows = [Row("renderer killed"), Row(parts.END, wrong=["it ended with -9"])]
+    code = f"""
+import pathlib, sys
+pathlib.Path(sys.argv[-1]).write_text({jsonl(rows)!r})
+sys.exit("1/2" in sys.argv and 3)
+"""
+    program = tmp_path / "program.py"
+    program.write_text(f"#!{sys.executable}\n{code}", encoding="utf-8")
+    program.chmod(0o700)
+    monkeypatch.setattr(parts.sys, "executable", str(program))
+    found = await parts.run_all(2, [], tmp_path)
+    assert [(row.fault, row.wrong) for row in found] == [
+        ("renderer killed", []),
+        ("part 1/2", ["it ended with 3"]),
+        ("renderer killed", []),
+        (parts.END, ["it ended with -9"]),
+    ]
+    assert capsys.readouterr().out.count("renderer killed") == 2
+
+
+def jsonl(rows: list[Row]) -> str:
+    return "".join(json.dumps(asdict(row)) + "\n" for row in rows)
 
 
 @pytest.mark.parametrize(
