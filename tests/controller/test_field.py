@@ -329,20 +329,18 @@ async def test_a_passkey_is_noticed_in_every_stage(tmp_path, stages):
     await side_by_side(tmp_path, one, stages)
 
 
-@pytest.mark.parametrize(
-    ("reason", "meant"),
-    [
-        ("3", Reason.ACCOUNT_LOCKED),
-        ("account_locked", Reason.ACCOUNT_LOCKED),
-        ("1", Reason.SYNC_FAILED),
-        ("storage_quota_exceeded", Reason.STORAGE_FULL),
-        ("user_initiated", Reason.LOGGED_OUT),
-    ],
-)
-async def test_a_log_out_is_told_with_its_meaning(tmp_path, reason, meant):
-    async with a_world(tmp_path) as world:
-        account = await world.linked()
-        world.phones.logout(A, reason)
+async def test_a_log_out_is_told_with_its_meaning(world):
+    meanings = {
+        "3": Reason.ACCOUNT_LOCKED,
+        "account_locked": Reason.ACCOUNT_LOCKED,
+        "1": Reason.SYNC_FAILED,
+        "storage_quota_exceeded": Reason.STORAGE_FULL,
+        "user_initiated": Reason.LOGGED_OUT,
+    }
+    accounts = await asyncio.gather(*(world.linked(f"+491511234568{place}") for place in range(len(meanings))))
+    for account, reason in zip(accounts, meanings, strict=True):
+        world.phones.logout(account.number, reason)
+    for account, meant in zip(accounts, meanings.values(), strict=True):
         await account.until_ended(meant)
 
 
