@@ -128,6 +128,16 @@ class SocketDown:
 
 
 @dataclass(frozen=True, slots=True)
+class SocketUp:
+    """The page is connected again after `SocketDown`, or after it showed a block too briefly to be believed.
+
+    cause: why it was not.
+    """
+
+    cause: Reason = Reason.CONNECTION_LOST
+
+
+@dataclass(frozen=True, slots=True)
 class Ended:
     """The session is over; it must be closed and reports nothing more.
 
@@ -145,7 +155,7 @@ class Ended:
 
 Report = (
     Loaded | Reloaded | Identified | Dialog | DialogClosed | Code | Scanned | PasskeyAsked | PasskeyAnswered
-    | Authenticated | Syncing | Ready | Heard | SocketDown | Ended
+    | Authenticated | Syncing | Ready | Heard | SocketDown | SocketUp | Ended
 )  # fmt: skip
 
 
@@ -153,11 +163,12 @@ Report = (
 class PageView:
     """What a page shows at one moment, for people who need to find out why it is stuck.
 
-    words: a visible dialog's text, else the headline; one line, "" if there is neither. picture: PNG without chats and
-    codes, None if it could not be taken.
+    words: a visible dialog's text, else the headline; one line, "" if there is neither. fault: what its connection is
+    instead of connected, "" for nothing. picture: PNG without chats and codes, None if it could not be taken.
     """
 
     words: str = ""
+    fault: str = ""
     picture: bytes | None = field(default=None, repr=False)
 
 

@@ -47,8 +47,6 @@ _LOG_OUT_SECONDS = 8.0
 _BENEATH_SECONDS = 0.2
 """How long to wait for a process's exit event: it arrives by another way than the page's, sometimes later."""
 _ANSWER_SECONDS = 10.0
-_TAKEN_SECONDS = 15.0
-"""Seconds that a page may stay in conflict once its session was taken back."""
 
 
 class ChromiumSession:
@@ -152,6 +150,8 @@ class ChromiumSession:
                 self._is_stored = self._is_stored and not self._reader.asked_for_scan
                 if self._readying is None or self._readying.done():  # else it was linked before, and is again
                     self._readying = self._tasks.start(self._become_ready())
+            case Finding.IN_PART:
+                self._tell_partial(lasts=True)
             case Finding.ONE_SIGN:
                 self._tasks.start(self._ask_for_second_sign(self._reader))
 
@@ -178,7 +178,7 @@ class ChromiumSession:
             self._linked, self._partial_told = True, report.partial
             self._log_outs.unsay()
         if isinstance(report, Code):
-            self._is_stored = False
+            self._is_stored = self._linked = False
         if isinstance(report, Ended):
             self._linked = self._linked and report.reason is not Reason.LOGGED_OUT
             self._silent = True
@@ -233,7 +233,8 @@ class ChromiumSession:
 
     def log_out_address(self, code: str) -> None:
         """Believe it at once if the page announced it or we requested it; otherwise once the page asks for a scan."""
-        if (ended := self._log_outs.go_to_address(code)) is not None:
+        ended = None if self._reader.is_nobodys else self._log_outs.go_to_address(code)
+        if ended is not None:
             self.end(ended)
         else:
             self.renew()
@@ -243,18 +244,16 @@ class ChromiumSession:
         if self._readying is not None:
             self._readying.cancel()
             self._readying = None
-        self._partial_told = None
-        # Whatever the page was before, a session was open: a code would be significant now.
-        self._reader = PageReader(takeover=self._reader.takes_over, had_session=True, account=self._opening.account)
+        self._partial_told = None  # whatever it was before, a session was open: a code would be significant
+        self._reader = PageReader(
+            takeover=self._reader.takes_over, had_session=True, was_linked=self._linked, account=self._opening.account
+        )
 
     # --- stages -------------------------------------------------------------------------------------------------------
 
     async def _take_over(self) -> None:
         reader = self._reader
-        refused = await questions.take_over(self._ask_page)
-        if refused == "":
-            await asyncio.sleep(_TAKEN_SECONDS)
-            refused = "it was to be taken back here, and is still open elsewhere" if reader.is_not_given_back else ""
+        refused = await questions.take_over(self._ask_page, lambda: reader.is_not_given_back)
         if refused and reader is self._reader:
             self.end(Ended(Reason.CONFLICT, refused))
 
@@ -299,11 +298,12 @@ class ChromiumSession:
         latest = self._reader.latest
         return (latest.partial if latest is not None else "") or self._query.partial
 
-    def _tell_partial(self) -> None:
-        """Report that all can be watched, as modules came later than the chats, or that its server cannot be asked."""
+    def _tell_partial(self, *, lasts: bool = False) -> None:
+        """Report that all can be watched, or that its server cannot be asked; other changes must have lasted."""
         latest, partial = self._reader.latest, self._partial
         is_news = self._partial_told is not None and partial != self._partial_told
-        if is_news and partial in {"", self._query.partial} and latest is not None and latest.is_ready:
+        is_sure = lasts or (partial in {"", self._query.partial} and latest is not None and latest.is_ready)
+        if is_news and is_sure:
             self._tell(Ready(self._reader.number, partial=partial))
 
     async def _leave(self) -> None:
@@ -404,7 +404,8 @@ class ChromiumSession:
 
     async def look(self) -> PageView:
         """Capture what the page shows now."""
-        return PageView(await questions.headline(self.channel.ask), await take_picture(self._parts.page))
+        words = await questions.headline(self._ask_page)
+        return PageView(words, self._reader.fault, await take_picture(self._parts.page))
 
     async def dismiss(self) -> None:
         """Press the known dialog's only button and wait until it is gone."""

@@ -16,7 +16,7 @@ from unittest import mock
 from controller.accounts.notices import Notice
 from controller.accounts.policy import Policy
 from controller.accounts.reasons import Reason, State
-from controller.accounts.reports import PageView, Report
+from controller.accounts.reports import Report
 from controller.chromium import session as session_module
 from controller.chromium.page import documents as documents_module
 from controller.chromium.page.documents import Timing
@@ -150,13 +150,16 @@ class Page:
 
 
 class Emitter:
-    def __init__(self) -> None:
+    def __init__(self, is_frozen: Callable[[], bool] = lambda: False) -> None:
         self.listeners: dict[str, Callable[[Any], None]] = {}
+        self._is_frozen = is_frozen
 
     def on(self, event: str, listener: Callable[[Any], None]) -> None:
         self.listeners[event] = listener
 
     async def send(self, *_: Any) -> dict[str, Any]:
+        while self._is_frozen():  # noqa: ASYNC110 - a test thaws it
+            await asyncio.sleep(0.1)
         return {}
 
 
@@ -166,9 +169,9 @@ class PretendSession(ChromiumSession):
     def __init__(self, driver: "PretendDriver", opening: Opening, report: Callable[[Report], None]) -> None:
         self.driver = driver
         self.page: Page | None = None
-        self._cdp = Emitter()
+        self._cdp = Emitter(lambda: self.page is not None and self.page.frozen)
         parts: Any = SimpleNamespace(
-            page_cdp=self._cdp, browser_cdp=self._cdp, context=Emitter(),
+            page_cdp=self._cdp, browser_cdp=Emitter(), context=Emitter(),
             page=SimpleNamespace(goto=self._goto, on=lambda *_: None),
             process=SimpleNamespace(is_alive=lambda: True, is_stopped=lambda: False, pid=1),
             node=SimpleNamespace(is_alive=lambda: True, is_stopped=lambda: False, is_ending=lambda: False, pid=2),
@@ -215,9 +218,6 @@ class PretendSession(ChromiumSession):
         if self.page is not None:
             self.page.polling.cancel()
             self.page = None
-
-    async def look(self) -> PageView:
-        return PageView(str(await self._ask("headline()")) if self.page is not None else "")
 
     async def _close(self) -> None:
         self._debouncer.clear()

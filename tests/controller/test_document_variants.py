@@ -300,6 +300,18 @@ async def test_a_reload_while_a_link_is_made_durable_makes_the_wait_begin_anew(m
         assert (it.connection.state, len(done), it.ends) == (State.CONNECTED, 1, [])
 
 
+@pytest.mark.parametrize("me", [OURS[1:], "", None])
+@virtual
+async def test_a_connection_that_reloads_and_asks_for_a_scan_was_logged_out(me):
+    """Neither an event nor its address tells of it; whose it is may never have been known."""
+    async with account() as it:
+        await it.connected(me=me)
+        it.session.navigate("", LINKING)
+        await pass_time(60)
+        assert (it.ends, it.alerts) == ([Reason.LOGGED_OUT], [Reason.LOGGED_OUT])
+        assert (len(it.driver.opened), it.connection.linked) == (1, False)
+
+
 @virtual
 async def test_use_here_outlives_the_page_s_own_reload():
     async with account() as it:

@@ -20,8 +20,8 @@ from controller.accounts.reports import (
     Scanned,
     Syncing,
 )
-from controller.accounts.status import Failure
 from controller.driver import DriverError
+from controller.manager import Failure
 from tests.controller.test_manager import NUMBER, bench, code
 from tests.virtual_time import pass_time, settle, virtual, virtual_loop
 
@@ -177,7 +177,7 @@ def test_k7_a_stuck_page_is_shown_with_its_words_when_it_is_told(hangs):
         async with bench(Policy(breaker_threshold=1)) as here:
 
             def stuck(session):
-                session.view, session.look_hangs = PageView("Update WhatsApp", b"png"), hangs
+                session.view, session.look_hangs = PageView("Update WhatsApp", picture=b"png"), hangs
 
             here.driver.script = stuck
             await here.manager.start()

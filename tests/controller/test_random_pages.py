@@ -99,6 +99,9 @@ class Truth:
             "locked": dialog.get("locked") is True,
             "dialog": bool(dialog),
             "code": shown["code"] is not None,
+            "linking": shown.get("chats") is not True
+            and connection.mode in {None, "QR"}
+            and (connection.state in {"UNPAIRED", "UNPAIRED_IDLE"} or connection.mode == "QR"),
             **{
                 str(reason): connection.blocked in BLOCKED and BLOCKED[connection.blocked] is reason
                 for reason in BLOCKED.values()
@@ -301,7 +304,10 @@ class Run:
             assert asked or truth.ago("not stranger") < UNSEEN, "connected, as somebody else"
         if move.state in {State.DISCONNECTED, State.SUSPENDED} and move.before is not move.state:
             if reason in GONE:
-                assert "logged out" in truth.said or truth.ago("code") < UNSEEN, "logged out, and nobody said so"
+                asks = truth.ago("linking") < UNSEEN and truth.stood.get("linking", 0) > 3 * STANDS
+                assert "logged out" in truth.said or asks or truth.ago("code") < UNSEEN, (
+                    "logged out, and nobody said so"
+                )
             if reason in BLOCKED.values():
                 assert truth.ago(str(reason)) < 1.5, f"{reason}, and the page does not say so"
                 unseen = truth.clock() - self.silent_at < UNSEEN  # it may have been well in between

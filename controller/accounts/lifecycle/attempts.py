@@ -63,7 +63,7 @@ def first_code(step: Step, code: Code) -> None:
     """Show a code if somebody is waiting for one; otherwise a session was expected."""
     before = step.connection
     if not before.asked:  # nobody is waiting for a code: a session was expected
-        end(step, Ended(Reason.RESTORE_FAILED if before.linked else Reason.NOT_LINKED))
+        end(step, Ended(_why_a_code(before)))
     elif Timer.CODES in before.spent:
         end(step, Ended(Reason.QR_EXPIRED))
     else:
@@ -71,6 +71,18 @@ def first_code(step: Step, code: Code) -> None:
         step.stage(Stage.AWAITING_SCAN, None)
         step.limit(Timer.CODES, step.policy.qr_timeout)
         step.show_code(code)
+
+
+def _why_a_code(connection: Connection) -> Reason:
+    """Return why a page shows a code instead of its session: one that this browser had open was taken away."""
+    if _was_connected(connection):
+        return Reason.LOGGED_OUT
+    return Reason.RESTORE_FAILED if connection.linked else Reason.NOT_LINKED
+
+
+def _was_connected(connection: Connection) -> bool:
+    """Whether the attempt began over a connection, in the same browser: by a reload, or a request for a passkey."""
+    return connection.reason in {Reason.RELOADED, Reason.PASSKEY}
 
 
 def next_code(step: Step, code: Code) -> None:

@@ -20,8 +20,10 @@ def end(step: Step, ended: Ended) -> None:
     step.close_browser()
     if verdict.unlinks:
         step.set(linked=False, asked=False)
-    if before.state is State.CONNECTED:
-        step.set(lost=None if verdict.needs_person or ended.reason is Reason.RECYCLED else ended.reason)
+    if verdict.needs_person:  # what cannot recover by itself
+        step.set(lost=None)
+    elif before.state is State.CONNECTED:
+        step.set(lost=None if ended.reason is Reason.RECYCLED else ended.reason)
     failed = state is State.ERROR and before.state is State.CONNECTING and ended.reason is not Reason.PROFILE_IN_USE
     if failed or verdict.by_page:
         step.set(fresh=True)

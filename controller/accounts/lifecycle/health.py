@@ -7,7 +7,7 @@ from controller.accounts.lifecycle.step import Step
 from controller.accounts.model import Fired, HeartbeatResult, Timer
 from controller.accounts.policy import Policy
 from controller.accounts.reasons import Reason
-from controller.accounts.reports import Code, Ended, Health, Layer, SocketDown
+from controller.accounts.reports import Code, Ended, Health, Layer, SocketDown, SocketUp
 
 _LOST_AT = {
     Layer.PROCESS: Reason.SESSION_CLOSED,
@@ -65,6 +65,14 @@ def socket_down(step: Step, _: SocketDown) -> None:
     """Probe now rather than at the next interval, so that a second failed probe is not a minute away."""
     if not step.connection.probing and not step.connection.failed_probes:
         probe_due(step, Fired(Timer.HEALTH))
+
+
+def socket_up(step: Step, report: SocketUp) -> None:
+    """Count what was lost for a moment, and has recovered (L16): now, or by the probe that sees it, but once."""
+    if step.connection.probing:
+        step.set(lost=step.connection.lost or report.cause)
+    elif step.connection.lost is None:
+        recovered(step, report.cause)
 
 
 def probed(step: Step, health: Health) -> None:

@@ -5,7 +5,7 @@ from controller.accounts.lifecycle.endings import end
 from controller.accounts.lifecycle.step import Step
 from controller.accounts.model import Connection, Fired, Seen, Stage, Timer
 from controller.accounts.reasons import Reason
-from controller.accounts.reports import Ended
+from controller.accounts.reports import Ended, PageView
 
 
 def deadline(step: Step, _: Fired) -> None:
@@ -49,14 +49,16 @@ def _still_waited_for(connection: Connection) -> Stage | None:
 def seen(step: Step, look: Seen) -> None:
     """Give up the stage with what the capture shows."""
     if step.connection.looking:
-        _give_up_stage(step, look.view.words, look.view.picture)
+        _give_up_stage(step, look.view)
 
 
-def _give_up_stage(step: Step, words: str = "", picture: bytes | None = None) -> None:
-    dialog = step.connection.dialog
-    words = words or (dialog.words if dialog is not None else "")
-    shows = f"; the page shows: {words}" if words else ""
-    end(step, Ended(Reason.DEADLINE, f"{step.connection.stage} took too long{shows}", picture=picture))
+def _give_up_stage(step: Step, view: PageView | None = None) -> None:
+    view, dialog = view or PageView(), step.connection.dialog
+    words = view.words or (dialog.words if dialog is not None else "")
+    detail = f"{step.connection.stage} took too long"
+    detail += f"; its connection is {view.fault}" if view.fault else ""
+    detail += f"; the page shows: {words}" if words else ""
+    end(step, Ended(Reason.DEADLINE, detail, picture=view.picture))
 
 
 def spent(step: Step, fired: Fired) -> None:

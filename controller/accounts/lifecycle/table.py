@@ -57,6 +57,7 @@ from controller.accounts.reports import (
     Reloaded,
     Scanned,
     SocketDown,
+    SocketUp,
     Syncing,
 )
 
@@ -215,6 +216,7 @@ TABLE: dict[Phase, dict[Any, Row]] = {
         Heard: Row(health.heard, ()),
         HeartbeatResult: Row(health.heartbeat_over, ()),
         SocketDown: Row(health.socket_down, ()),
+        SocketUp: Row(health.socket_up, ()),
         Health: Row(health.probed, _LOST),
         Code: Row(health.unlinked, _LOST),
         Reloaded: Row(attempts.reloaded, (Stage.READING, *_LOST)),

@@ -128,7 +128,9 @@ class Documents:
             status, words, picture = await asyncio.gather(self._status(), self._owner.words(), take_picture(self._page))
             if recognised.is_set():
                 return
-            if status >= _CLIENT_ERROR:
+            if status is None and words == "" and picture is None:  # nothing is known of what it shows
+                self._owner.end(Ended(Reason.UNRESPONSIVE, "the page has loaded, and does not answer"))
+            elif status is not None and status >= _CLIENT_ERROR:
                 self._owner.end(Ended(Reason.LAUNCH_FAILED, f"the page answered HTTP {status}", picture=picture))
             else:
                 self._owner.end(Ended(Reason.PAGE_UNKNOWN, self._unknown(words), picture=picture))
@@ -140,12 +142,17 @@ class Documents:
             return f"{says}the page is none that we know"
         return f"{says}the page is none that we know: {known.hostname} led to {_host(self._shown)}"
 
-    async def _status(self) -> int:
-        """Return the HTTP status of the document that is shown, which may have loaded by itself; 0 if unknown."""
-        answer: dict[str, Any] = {}
+    async def _status(self) -> int | None:
+        """Return the HTTP status of the document that is shown, which may have loaded by itself.
+
+        0: unknown; None: the page does not answer.
+        """
+        answer: dict[str, Any] | None = None
         with contextlib.suppress(DriverError), translated("ask the page"):
             async with asyncio.timeout(_STATUS_SECONDS):
                 answer = await self._cdp.send("Runtime.evaluate", {"expression": _STATUS, "returnByValue": True})
+        if answer is None:
+            return None
         status = answer.get("result", {}).get("value")
         return status if isinstance(status, int) else 0
 

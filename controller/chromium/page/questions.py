@@ -19,6 +19,8 @@ from controller.driver import DriverError
 _SECONDS = 3.0
 _LOOK_SECONDS = 0.2
 _TAKE_OVER_SECONDS = 10.0
+_GIVEN_BACK_SECONDS = 15.0
+"""How long a page may stay in conflict once its session was taken back."""
 SERVER_SECONDS = 5.0
 """Half a probe's deadline: two unanswered queries, one health check apart, are known within 75 s of the silence."""
 
@@ -140,15 +142,18 @@ async def log_out(ask_page: Ask, number: str | None) -> None:
         raise DriverError(Reason.UNKNOWN, "this page offers no way to log out")
 
 
-async def take_over(ask_page: Ask) -> str:
-    """Take the session back from elsewhere. Returns "" if the page does so, else why not, as one line for people."""
+async def take_over(ask_page: Ask, is_not_given_back: Callable[[], bool]) -> str:
+    """Take the session back from elsewhere. Returns "" if that is done, else why not, as one line for people."""
     try:
         async with asyncio.timeout(_TAKE_OVER_SECONDS):
-            return "" if await ask_page("takeOver()") else "this page offers no way to take the session back"
+            if not await ask_page("takeOver()"):
+                return "this page offers no way to take the session back"
     except DriverError as error:
         return error.detail
     except TimeoutError:
         return "the page did not answer when the session was to be taken back"
+    await asyncio.sleep(_GIVEN_BACK_SECONDS)
+    return "it was to be taken back here, and is still open elsewhere" if is_not_given_back() else ""
 
 
 async def dismiss(ask_page: Ask) -> None:

@@ -27,6 +27,7 @@ from controller.accounts.reports import (
     Report,
     Scanned,
     SocketDown,
+    SocketUp,
     Syncing,
 )
 from controller.chromium.page.snapshot import BLOCKS, Cover, Snapshot, build_of, log_out_code, parts_of
@@ -37,6 +38,11 @@ COVERS_AFTER = 1.0
 """Seconds that a dialog must persist before it is reported."""
 ONE_SIGN_AFTER = 5.0
 """Seconds after which a second sign is requested if the page gives one only."""
+
+NO_CODE_AFTER = 10.0
+"""Seconds that a page which was connected may ask for a scan without a code that can be read."""
+IN_PART_AFTER = 60.0
+"""Seconds that what cannot be watched any more must persist."""
 
 LOADING_MOVES = 15
 """How often the bar moves while the page itself is loaded, at most."""
@@ -61,6 +67,7 @@ class Finding(Enum):
     TAKE_OVER = "the session is to be taken back from elsewhere"
     LINKED = "connected, with its chats there by signs that agree"
     ONE_SIGN = "connected, with one sign only that its chats are there"
+    IN_PART = "not all of it can be watched"
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +87,7 @@ class Subject(Enum):
     NUMBER = "whose account is open, where that appears or changes later"
     COVER = "what covers the page"
     SIGN = "the one sign that it is ready"
+    PARTS = "how far it can be watched"
 
 
 MAY_END = frozenset({Subject.END, Subject.LOG_OUT, Subject.CODE})
@@ -114,6 +122,8 @@ def still_shows(live: dict[str, Any], subject: Subject, meant: Report | Finding)
             return now.number == meant.number
         case Dialog():
             return now.cover is not None and now.cover.locked == meant.locked
+        case Ended() if subject is Subject.CODE:
+            return now.is_linking_screen
     return now.connection.blocked is not None if subject is Subject.END else not now.connection.is_up
 
 
@@ -124,13 +134,16 @@ class PageReader:
     """Interprets the messages of one document.
 
     takeover: answer a conflict by taking the session back. had_session: the profile holds a session, so a code would be
-    significant; it is believed only if it persists. account: whose page it should be, E.164; the number of another is
-    believed only if it persists. None: anybody's.
+    significant; it is believed only if it persists. was_linked: an earlier document of this browser was connected.
+    account: whose page it should be, E.164; the number of another is believed only if it persists. None: anybody's.
     """
 
-    def __init__(self, *, takeover: bool, had_session: bool = False, account: str | None = None) -> None:
+    def __init__(
+        self, *, takeover: bool, had_session: bool = False, was_linked: bool = False, account: str | None = None
+    ) -> None:
         self._takeover = takeover
         self._had_session = had_session
+        self._was_linked = was_linked
         self._account = account
         self._recognised = False
         self._code: str | None = None
@@ -146,7 +159,8 @@ class PageReader:
         """The percentage when one sign only was looked at last."""
         self._needs_proof = False
         """It was connected when it asked for a passkey: the signs from before prove nothing."""
-        self._socket_up = True
+        self._down: Reason | None = None
+        """Why it is not connected at the moment, once it was."""
         self._was_silent = False
         self._in_conflict = False
         self._took_over = False
@@ -176,7 +190,7 @@ class PageReader:
                 yield from self._passkey(PasskeyAsked())
             case "passkey answered":
                 yield from self._passkey(PasskeyAnswered())
-            case "logged out":
+            case "logged out" if not self.is_nobodys:
                 yield LogOutSaid(log_out_code(message.get("reason")))
 
     def _passkey(self, said: PasskeyAsked | PasskeyAnswered) -> Iterator[Meaning]:
@@ -184,6 +198,7 @@ class PageReader:
         is_asked = isinstance(said, PasskeyAsked)
         self._needs_proof = is_asked and (self._needs_proof or self._linked)
         self._linked = self._linked and not is_asked
+        yield from self._recognise()  # the request names WhatsApp
         yield said
         if self.latest is not None and (self._needs_proof or not is_asked):
             yield from self._readiness(self.latest)
@@ -221,6 +236,11 @@ class PageReader:
         return self._identified or self._authenticated or None
 
     @property
+    def is_nobodys(self) -> bool:
+        """Whether it waits for a scan and no account has been logged in: there is none to be logged out."""
+        return self.asked_for_scan and self._authenticated is None
+
+    @property
     def takes_over(self) -> bool:
         """Whether a conflict is still to be answered by taking the session back."""
         return self._takeover and not self._took_over
@@ -229,6 +249,11 @@ class PageReader:
     def is_not_given_back(self) -> bool:
         """Whether it is still open elsewhere, although it was taken back."""
         return self._takeover and self._in_conflict
+
+    @property
+    def fault(self) -> str:
+        """What its connection is instead of connected; "" for nothing."""
+        return (self.latest.connection.fault if self.latest is not None else None) or ""
 
     @property
     def is_linked(self) -> bool:
@@ -241,7 +266,7 @@ class PageReader:
         return self.latest is not None and self._is_silent(self.latest)
 
     def _is_silent(self, snapshot: Snapshot) -> bool:
-        return self._linked and snapshot.silent and snapshot.connection.is_up is True
+        return self._linked and snapshot.silent and snapshot.connection.is_up is not False
 
     @property
     def is_loading(self) -> bool:
@@ -254,9 +279,8 @@ class PageReader:
 
     def _see(self, snapshot: Snapshot) -> Iterator[Meaning]:
         self.latest = snapshot
-        if snapshot.is_known_page and not self._recognised:
-            self._recognised = True
-            yield Finding.RECOGNISED
+        if snapshot.is_known_page:
+            yield from self._recognise()
         yield from self._pass(snapshot)
         yield from self._silence(snapshot)
         yield from self._block(snapshot)
@@ -267,6 +291,11 @@ class PageReader:
         yield from self._show_code(snapshot)
         yield from self._progress(snapshot)
         yield from self._readiness(snapshot)
+
+    def _recognise(self) -> Iterator[Meaning]:
+        if not self._recognised:
+            self._recognised = True
+            yield Finding.RECOGNISED
 
     def _identify(self, snapshot: Snapshot) -> Iterator[Meaning]:
         if snapshot.asks_for_scan:
@@ -288,6 +317,8 @@ class PageReader:
         if snapshot.code is None:
             if not snapshot.asks_for_scan:
                 yield Stands(Subject.CODE, None)
+            elif (self._linked or self._needs_proof or self._was_linked) and snapshot.is_linking_screen:
+                yield Stands(Subject.CODE, Ended(Reason.LOGGED_OUT, "its page asks for a scan"), NO_CODE_AFTER)
             return
         self._code_answered_next = True
         if snapshot.code == self._code:
@@ -316,6 +347,7 @@ class PageReader:
 
     def _readiness(self, snapshot: Snapshot) -> Iterator[Meaning]:
         if self._linked:
+            yield Stands(Subject.PARTS, Finding.IN_PART if snapshot.partial else None, IN_PART_AFTER)
             return
         if self._needs_proof:  # the chats instead of the request, and the server's answer
             shows = snapshot.is_ready and snapshot.shows_chats and snapshot.cover is None
@@ -352,11 +384,16 @@ class PageReader:
             yield Scanned()
         elif state == "OPENING":
             self._code_answered_next = False
-        is_up = snapshot.connection.is_up
-        if self._linked and is_up is not None and snapshot.connection.blocked is None:
-            if self._socket_up and not is_up:
+        is_up, blocked = snapshot.connection.is_up, snapshot.connection.blocked
+        if not self._linked or is_up is None:
+            return
+        if is_up and self._down is not None:
+            yield SocketUp(self._down)
+            self._down = None
+        elif not is_up and self._down is None:
+            self._down = Reason.CONNECTION_LOST if blocked is None else _BLOCKS[blocked][0]
+            if blocked is None:
                 yield SocketDown()
-            self._socket_up = is_up
 
     def _silence(self, snapshot: Snapshot) -> Iterator[Meaning]:
         silent = self._is_silent(snapshot)

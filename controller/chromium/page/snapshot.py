@@ -171,6 +171,11 @@ class Snapshot:
         return self.connection.mode == "QR" or (self.connection.mode is None and self.shows_code)
 
     @property
+    def is_linking_screen(self) -> bool:
+        """Whether nothing of a session is there beside the request for a scan; its code may not be readable."""
+        return self.asks_for_scan and not self.connection.shows_chats and self.connection.mode in {None, "QR"}
+
+    @property
     def signs(self) -> tuple[int, int]:
         """How many independent signs show that the chats are loaded, and how many can be read.
 
@@ -246,7 +251,7 @@ def _known(raw: Any, words: frozenset[str]) -> str | None:
 
 
 def _cover(raw: Any) -> Cover | None:
-    if not isinstance(raw, dict):
+    if not isinstance(raw, dict) or not isinstance(raw.get("words"), str):
         return None
     return Cover(words_of(raw.get("words")), known=raw.get("known") is True, locked=raw.get("locked") is True)
 

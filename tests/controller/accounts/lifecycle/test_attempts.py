@@ -246,7 +246,7 @@ def test_ready_is_connected(phase, number):
 def test_l7_no_stage_may_hang_and_its_page_is_looked_at_before_it_is_given_up(phase, timer):
     link, effects = do(at(phase), Fired(timer))
     assert (link.phase, link.looking, effects) == (phase, True, (Arm(Timer.DEADLINE, 15), Look(7)))
-    after, effects = do(link, Seen(PageView("Update now", b"png")))
+    after, effects = do(link, Seen(PageView("Update now", picture=b"png")))
     assert (after.phase, after.reason, after.errors) == (State.ERROR, Reason.DEADLINE, 1)
     assert after.detail == f"{phase} took too long; the page shows: Update now"
     assert effects[-1] == Arm(Timer.RETRY, 1)
@@ -265,7 +265,7 @@ def test_l7_what_comes_while_it_is_looked_is_not_too_late():
 
 def test_k7_the_alert_of_a_stuck_page_carries_its_picture_and_words():
     link, _ = do(at(Stage.LAUNCHING, errors=4), Fired(Timer.DEADLINE))
-    link, effects = do(link, Seen(PageView("Update now", b"png")))
+    link, effects = do(link, Seen(PageView("Update now", picture=b"png")))
     assert effects[-1] == Alert(Reason.BREAKER_OPEN, b"png")
     assert "Update now" in link.detail
 
@@ -277,6 +277,16 @@ def test_l4_a_code_where_a_session_was_expected_is_an_error(phase):
     assert ShowCode(CODE) not in effects
     asked, effects = do(at(phase, linked=True, asked=True), CODE)
     assert asked.phase is Stage.AWAITING_SCAN, "whoever asked is there to scan"
+
+
+@pytest.mark.parametrize("phase", [Stage.READING, Stage.PASSKEY, Stage.SYNCING, Stage.DIALOG])
+@pytest.mark.parametrize("reason", [Reason.RELOADED, Reason.PASSKEY])
+def test_l11_a_code_where_this_browser_was_connected_is_a_log_out(phase, reason):
+    """Nothing was wrong with the saved session: it was open a moment ago."""
+    after, effects = do(at(phase, linked=True, reason=reason, lost=reason), CODE)
+    assert (after.phase, after.reason, after.linked) == (State.DISCONNECTED, Reason.LOGGED_OUT, False)
+    assert (after.errors, after.armed, after.lost) == (0, frozenset(), None)
+    assert Alert(Reason.LOGGED_OUT) in effects
 
 
 def test_x12_a_passkey_in_a_slow_silent_trial_is_told_once_and_so_is_that_it_was_given_up():

@@ -58,6 +58,7 @@ from controller.accounts.reports import (
     Reloaded,
     Scanned,
     SocketDown,
+    SocketUp,
     Syncing,
 )
 
@@ -75,7 +76,7 @@ REPORTS = {
         Ended(Reason.LAUNCH_FAILED),
     ),
     "a connection": (
-        Ready(), Reloaded(), PasskeyAsked(), CODE, Health(Layer.SOCKET), Heard(), SocketDown(),
+        Ready(), Reloaded(), PasskeyAsked(), CODE, Health(Layer.SOCKET), Heard(), SocketDown(), SocketUp(),
         HeartbeatResult(answered=True), Seen(PageView()), Ended(Reason.CONNECTION_LOST), Ended(Reason.LOGGED_OUT),
     ),
     "a number that changes": (

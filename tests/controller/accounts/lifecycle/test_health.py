@@ -7,7 +7,7 @@ import pytest
 from controller.accounts.effects import Activity, Alert, AlertOver, Arm, Close, Heartbeat, Probe
 from controller.accounts.model import Fired, HeartbeatResult, Stage, Timer
 from controller.accounts.reasons import Reason, State
-from controller.accounts.reports import Health, Heard, Layer, Ready, Reloaded, SocketDown
+from controller.accounts.reports import Health, Heard, Layer, Ready, Reloaded, SocketDown, SocketUp
 from tests.controller.accounts.lifecycle.links import OURS, at, do
 
 
@@ -46,6 +46,20 @@ def test_l8_a_socket_that_goes_down_is_probed_at_once_and_then_in_turn():
     assert do(link, SocketDown()) == (link, ()), "a second failed probe is not hurried: the page may mend it"
     link, _ = do(link, Health())
     assert do(link, SocketDown())[1] == (Arm(Timer.HEALTH, 30), Probe(7))
+
+
+def test_l16_what_was_lost_for_a_moment_is_counted_once_whatever_saw_it():
+    link, _ = do(at(State.CONNECTED), SocketUp(Reason.CONFLICT))
+    assert (link.flaps, link.worst, link.lost) == (1, Reason.CONFLICT, None), "too brief for a probe"
+    link, _ = do(at(State.CONNECTED), SocketDown())
+    link, _ = do(link, SocketUp())
+    assert (link.flaps, link.lost) == (0, Reason.CONNECTION_LOST)
+    for health in (Health(), Health(Layer.SOCKET)):
+        seen, _ = do(link, health)
+        seen, _ = do(seen, Health())
+        assert (seen.flaps, seen.lost) == (1, None)
+    link, _ = do(at(State.CONNECTED, lost=Reason.CONNECTION_LOST, failed_probes=1), SocketUp())
+    assert (link.flaps, do(link, Health())[0].flaps) == (0, 1)
 
 
 def test_l8_a_good_probe_between_forgives():

@@ -68,6 +68,7 @@ from controller.accounts.reports import (
     Reloaded,
     Scanned,
     SocketDown,
+    SocketUp,
     Syncing,
 )
 
@@ -88,6 +89,7 @@ SAID = st.one_of(
     st.sampled_from([LoggedOut(confirmed=True), LoggedOut(confirmed=False), Seen(PageView())]),
     st.just(Heard()),
     st.just(SocketDown()),
+    st.just(SocketUp(Reason.CONFLICT)),
     st.builds(Ended, st.sampled_from(sorted(VERDICTS)), block_ends_in=st.none() | st.floats(0, 1e6)),
     st.builds(Health, st.none() | st.sampled_from(list(Layer))),
     st.builds(HeartbeatResult, st.booleans()),

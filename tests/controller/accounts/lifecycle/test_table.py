@@ -50,6 +50,7 @@ from controller.accounts.reports import (
     Reloaded,
     Scanned,
     SocketDown,
+    SocketUp,
     Syncing,
 )
 from tests.controller.accounts.lifecycle.links import (
@@ -86,7 +87,7 @@ LISTED = {
     Stage.SYNCING: IN_PAGE,
     Stage.LOGGING_OUT: ALWAYS | LIMITS | {Ended, LoggedOut, Timer.DEADLINE, Timer.RELOADS},
     State.CONNECTED: OPEN
-    | {Recycle, Heard, SocketDown, HeartbeatResult, Health}
+    | {Recycle, Heard, SocketDown, SocketUp, HeartbeatResult, Health}
     | {Timer.HEALTH, Timer.KEEP_ALIVE, Timer.QUIET, Timer.STABLE, Timer.STALE},
     State.DISCONNECTED: ALWAYS | {Closed, Timer.RETRY},
     State.ERROR: ALWAYS | {Closed, Timer.RETRY},

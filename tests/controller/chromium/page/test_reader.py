@@ -21,6 +21,7 @@ from controller.accounts.reports import (
     Report,
     Scanned,
     SocketDown,
+    SocketUp,
     Syncing,
 )
 from controller.chromium.page.reader import ENDS_AFTER, LOADING_MOVES, Finding, LogOutSaid, PageReader, Stands, Subject
@@ -371,7 +372,7 @@ def test_a_socket_that_goes_down_is_told_once_each_time() -> None:
         up,
         snapshot("TIMEOUT", me=ME, synced=True, mode="MAIN", info="NORMAL"),
     )
-    assert reports[-3:] == [Finding.LINKED, SocketDown(), SocketDown()]
+    assert reports[-4:] == [Finding.LINKED, SocketDown(), SocketUp(), SocketDown()]
 
 
 @pytest.mark.parametrize("state", ["CONFLICT", "TOS_BLOCK"])
@@ -379,6 +380,11 @@ def test_what_ends_it_is_no_socket_that_goes_down(state: str) -> None:
     assert SocketDown() not in read(
         snapshot("CONNECTED", me=ME, synced=True, mode="MAIN", info="NORMAL"), snapshot(state, me=ME)
     )
+
+
+def test_a_block_that_did_not_stand_is_told_as_what_was_lost_for_a_moment() -> None:
+    up = snapshot("CONNECTED", me=ME, synced=True, mode="MAIN", info="NORMAL")
+    assert read(up, snapshot("CONFLICT", me=ME), snapshot("OPENING", me=ME), up)[-1] == SocketUp(Reason.CONFLICT)
 
 
 def test_a_socket_that_has_never_been_up_does_not_go_down() -> None:
@@ -391,7 +397,7 @@ def test_single_events() -> None:
     reports = read(
         {"kind": "heard"}, {"kind": "passkey"}, {"kind": "logged out", "reason": "x"}, {"kind": "new"}, "x", None
     )
-    assert reports == [Heard(), PasskeyAsked(), LogOutSaid("x")]
+    assert reports == [Heard(), Finding.RECOGNISED, PasskeyAsked(), LogOutSaid("x")]
 
 
 anything = st.recursive(
