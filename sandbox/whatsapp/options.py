@@ -35,6 +35,7 @@ class Timings:
     passkey_life: float = 600.0  # life of a WebAuthn request
     passkey_late: float = 3.0  # identity known, or all loaded → a passkey is requested (switch passkey_at)
     brief: float = 0.8  # a transient display (switch brief_sight)
+    taken_again: float = 2.0  # "Use here" → the other browser has the session again (switch other_browser)
     logout: float = 0.5  # Cmd 'logout' → the page navigates away
 
     def scaled(self, speed: float) -> "Timings":

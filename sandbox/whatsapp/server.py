@@ -86,6 +86,7 @@ class WhatsAppStandIn:
                 web.get("/ws/chat", self._socket),
                 web.get("/ws/sink", _sink),
                 web.get("/no-content", _no_content),
+                web.get("/late", _late),
                 *heavy.routes(self.options.heavy, self.asked),
             ]
         )
@@ -252,6 +253,12 @@ class WhatsAppStandIn:
 
 
 async def _no_content(_: web.Request) -> web.StreamResponse:
+    return web.Response(status=204)
+
+
+async def _late(request: web.Request) -> web.StreamResponse:
+    """Answer after so many seconds, for a page that stands still until then."""
+    await asyncio.sleep(float(request.query.get("seconds", "0")))
     return web.Response(status=204)
 
 

@@ -73,6 +73,7 @@ MODULES = (
 )  # fmt: skip
 LIVE = frozenset({
     "dead_socket", "stream", "stream_mode", "display_info", "own_query", "dialog", "brief_sight", "logout_fails",
+    "freeze", "other_browser",
 })  # fmt: skip
 """The switches that take effect in an open page."""
 SERVED = frozenset({"http_error", "instead", "no_csp", "unknown_build", "stale_worker", "hostile"})
@@ -146,12 +147,19 @@ TABLE: tuple[Switch, ...] = (
         _flag("refuse_restore", "A saved session is refused: logged out with post_logout=1", "at once"),
         _number("ban", "Temporary ban: logins are refused, and so many seconds are said to be left", "at once"),
         _flag("quiet_logout", "Logout emits no event: only the reload with post_logout=1 tells"),
+        _choice(
+            "other_browser",
+            "Another browser has the session, and after “Use here” it holds on to it, or takes it again",
+            ("lets_go", "holds_on", "takes_again"),
+            "at once",
+        ),
         _flag("plain_logout", "Logout emits no event and has no address: the page reloads, and asks for a scan"),
     ),
     *_about(
         "The browser",
         _number("memory_growth", "The page leaks this many MB each second", "at once"),
         _number("page_crash", "The renderer crashes so many seconds after the page's scripts ran"),
+        _number("freeze", "The page stands still for so many seconds: no script of it runs, and none loops", "at once"),
     ),
     *_about(
         "What the page says of its connection",
@@ -186,7 +194,11 @@ TABLE: tuple[Switch, ...] = (
             ("off", "whats_new", "whats_new_blocks", "whats_new_stuck", "unknown", "unknown_blocks"),
             "at once",
         ),
-        _choice("dialog_in", "What a dialog is in: the page, a shadow root, a frame", ("page", "shadow", "frame")),
+        _choice(
+            "dialog_in",
+            "What a dialog is in: the page, a shadow root, one that was there before, a frame",
+            ("page", "shadow", "old_shadow", "frame"),
+        ),
         _flag("screen_lock", "WhatsApp Web's own lock asks for a password before anything else (it is: sandbox)"),
         _choice(
             "brief_sight",

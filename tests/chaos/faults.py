@@ -161,6 +161,23 @@ async def _use_here(stage: Stage, account: Account) -> None:
         await press(stage, account, label)
 
 
+async def _conflict_that_stays(stage: Stage, account: Account) -> float:
+    stage.here.phones.turn_next("other_browser", "holds_on", account.number)
+    began = time.time()
+    stage.here.phones.conflict(account.number)
+    return began
+
+
+async def _use_here_twice(stage: Stage, account: Account) -> None:
+    """Press it while the other browser holds on, and again once it lets go."""
+    mark = stage.mark(account)
+    await _use_here(stage, account)
+    again = lambda: any(told.reason == "conflict" for told in stage.log(account, mark))
+    await stage.until(again, f"{account.name} in conflict again", 40)
+    stage.here.phones.turn_next("other_browser", "lets_go", account.number)
+    await _use_here(stage, account)
+
+
 async def _killed_while_syncing(stage: Stage, account: Account) -> float:
     await stage.says(account, f"/reconnect {account.number}")
     pages = stage.here.whatsapp.hub.pages_of
@@ -302,6 +319,10 @@ def hangs(stage: Stage) -> list[Fault]:
                 alerts=(0, 1), words="did more than any page may",
             ),
         ),
+        Fault(
+            name="page stands still", do=phone("turn", name="freeze", value="600"),
+            expected=Expected(reason="unresponsive", layer="page script", within=limit, back=25),
+        ),
         Fault(name="server silent, socket open", do=_silent, cure=_answers, expected=lost),
         Fault(name="network lost, unheard", do=phone("network"), cure=_answers, expected=lost),
         Fault(
@@ -324,6 +345,10 @@ def people() -> list[Fault]:
         Fault(
             name="open elsewhere (conflict)", do=phone("conflict"), person=_use_here,
             expected=replace(alone, reason="conflict", layer="", within=5),
+        ),
+        Fault(
+            name="conflict, and the other holds on", do=_conflict_that_stays, person=_use_here_twice,
+            expected=replace(alone, reason="conflict", layer="", within=5, alerts=(1, 2), back=60),
         ),
         Fault(
             name="ban with an end", do=_ban,

@@ -55,6 +55,13 @@ def _no_longer(name: str) -> Act:
     return act
 
 
+async def _has_old_root(stage: Stage, account: Account) -> None:
+    stage.here.phones.turn_next("dialog_in", "old_shadow", account.number)
+    mark = stage.mark(account)
+    stage.here.phones.reload(account.number)
+    await stage.until_back(account, mark, 30)
+
+
 async def _meets_stale_worker(stage: Stage, account: Account) -> float | None:
     switches = stage.here.whatsapp.switches
     switches.set("stale_worker", value=True)
@@ -213,7 +220,9 @@ def glimpses() -> list[Fault]:
     ]
     dialog = replace(NOTHING, words="a dialog covers its page")
     return [*seen, Fault(name="a dialog over the page", do=turned("dialog", "whats_new"), after=turned("dialog", "off"),
-                         expected=dialog)]  # fmt: skip
+                         expected=dialog),
+            Fault(name="a dialog in an old shadow root", prepare=_has_old_root, do=turned("dialog", "whats_new"),
+                  after=both(turned("dialog", "off"), _no_longer("dialog_in")), expected=dialog)]  # fmt: skip
 
 
 def sessions() -> list[Fault]:

@@ -16,6 +16,7 @@ from controller.accounts.model import Stage
 from controller.accounts.policy import Takeover
 from controller.accounts.reasons import VERDICTS, Reason, State
 from controller.chromium import session as session_module
+from controller.chromium.page import questions
 from sandbox.whatsapp import TABLE
 from tests.controller import test_field
 from tests.controller.nasty import MET, POLICY, STRANGER, WITHIN, A, B, C, World, a_world, meets
@@ -114,6 +115,17 @@ async def test_a_load_that_never_ends_is_ended_by_its_deadline(world):
     world.switches.set("endless_load", value=False)
     await world.scan(account)
     await account.until_connected()
+    assert account.alerts == []
+
+
+@meets("freeze")
+async def test_a_page_that_stands_still_is_ended_once_two_probes_had_no_answer(world):
+    account = await world.linked(probe_timeout=0.5)
+    world.switches.set("freeze", 60)
+    world.switches.set("freeze", 0)  # the pages that come go on
+    ended = await account.until_ended(Reason.UNRESPONSIVE)
+    assert (ended.state, ended.detail) == (State.DISCONNECTED, "page script: no answer in 0.5 s")
+    await account.until_connected(after=len(account.moves))
     assert account.alerts == []
 
 
@@ -351,7 +363,9 @@ async def test_a_passkey_that_nobody_gives_ends_by_its_own_deadline(world):
     assert Stage.PASSKEY in ended.detail
 
 
-async def test_a_conflict_asks_is_taken_back_or_left_alone_as_the_setting_says(world):
+@meets("other_browser")
+async def test_a_conflict_asks_is_taken_back_or_left_alone_as_the_setting_says(world, monkeypatch):
+    monkeypatch.setattr(questions, "_GIVEN_BACK_SECONDS", 1.0)
     asks, always, never = await asyncio.gather(
         world.linked(A),
         world.linked(B, takeover=Takeover.ALWAYS),
@@ -366,8 +380,14 @@ async def test_a_conflict_asks_is_taken_back_or_left_alone_as_the_setting_says(w
     await always.until_connected(after=len(always.moves))
     assert always.alerts == []
     await asyncio.gather(asks.rests(), never.rests())
+    world.switches.set("other_browser", "holds_on")
     count = len(asks.moves)
     assert await asks.manager.start(takeover=True)  # "Use here"
+    ended = await asks.until_ended(Reason.CONFLICT, after=count)
+    assert (ended.alert, "still open elsewhere" in ended.detail) == (Reason.CONFLICT, True)
+    world.switches.set("other_browser", "lets_go")
+    count = len(asks.moves)
+    assert await asks.manager.start(takeover=True)
     await asks.until_connected(after=count)
 
 

@@ -23,6 +23,7 @@ __d('StandInSession', (require, exports) => {
   let pairing = Promise.resolve();
   let justLinked = false;
   let usable = false; // regardless of hasSynced
+  let tookOver = false; // the session, from another browser
   let ended = false; // by the server: this stream is invalid until a new one
 
   const report = () => wire?.send({ type: 'state', state: Socket.state, synced: Socket.hasSynced });
@@ -89,7 +90,7 @@ __d('StandInSession', (require, exports) => {
       connect();
     },
     challenge: async (frame, mine) => mine.send({ type: 'answer', signature: await store.answer(frame) }),
-    success: (frame) => connected(frame),
+    success: (frame) => (isElsewhere() ? end('CONFLICT') : connected(frame)),
     failure: (frame) => {
       if (frame.reason === 405) end('DEPRECATED_VERSION');
       else if (frame.reason === 402) require('StandInBan').begin(frame, () => end('TOS_BLOCK'));
@@ -114,6 +115,9 @@ __d('StandInSession', (require, exports) => {
     order: (frame) => require('StandInOrders').obey(frame),
   };
 
+  // Whether another browser has this session, which is none that was linked just now.
+  const isElsewhere = () => live.other_browser !== 'lets_go' && !tookOver && !justLinked;
+
   // The wire stays open for the stand-in's own orders; for the page the stream is over.
   const end = (state) => {
     ended = true;
@@ -128,6 +132,8 @@ __d('StandInSession', (require, exports) => {
     Conn.set({ wid: createWid(store.tells('conn') ? wid : store.lid()), pushname, platform: 'android', connected: true });
     whenTold('conn', () => (Conn.wid = createWid(wid)));
     move('CONNECTED');
+    if (tookOver && live.other_browser === 'takes_again') pause(timings.taken_again).then(() => end('CONFLICT'));
+    tookOver = false;
     if (Socket.hasSynced || usable) return;
     if (asked === 'syncing') await require('StandInPasskey').stop(0);
     await sync();
@@ -226,7 +232,8 @@ __d('StandInSession', (require, exports) => {
   };
 
   exports.takeOver = () => {
-    if (Socket.state !== 'CONFLICT') return;
+    if (Socket.state !== 'CONFLICT' || live.other_browser === 'holds_on') return;
+    tookOver = true;
     move('OPENING');
     connect();
   };

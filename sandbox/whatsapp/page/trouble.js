@@ -39,6 +39,14 @@ __d('StandInTrouble', (require, exports) => {
     gates.dialog = null;
   };
 
+  // A shadow root that is there, and empty, from the page's start.
+  let oldRoot = null;
+  if (switches.dialog_in === 'old_shadow') {
+    const host = element('div', {});
+    oldRoot = host.attachShadow({ mode: 'open' });
+    document.body.append(host);
+  }
+
   // Puts a dialog into the page: as its element, in a shadow root, or in a frame over everything.
   const hold = (dialog) => {
     if (switches.dialog_in === 'page') {
@@ -47,6 +55,10 @@ __d('StandInTrouble', (require, exports) => {
     }
     const over = 'position: fixed; inset: 0; border: 0; width: 100%; height: 100%';
     dialog.style.cssText = `${over}; background: rgb(11 20 26 / 60%); color: #fff`;
+    if (oldRoot !== null) {
+      oldRoot.append(dialog);
+      return dialog;
+    }
     if (switches.dialog_in === 'shadow') {
       const host = element('div', {});
       host.attachShadow({ mode: 'open' }).append(dialog);
@@ -102,6 +114,7 @@ __d('StandInTrouble', (require, exports) => {
 
 __d('StandInOrders', (require, exports) => {
   const { pause } = require('StandInBase');
+  const { live } = require('StandInLive');
   const hoard = [];
   let leaking = null;
 
@@ -125,6 +138,17 @@ __d('StandInOrders', (require, exports) => {
   };
   const hang = () => {
     for (;;);
+  };
+  // The main thread waits for an answer and runs nothing meanwhile; it uses no processor time.
+  const freeze = (seconds) => {
+    if (!seconds) return;
+    const waiting = new XMLHttpRequest();
+    waiting.open('GET', `/late?seconds=${seconds}`, false);
+    try {
+      waiting.send();
+    } catch (error) {
+      console.error(error); // the stand-in was stopped meanwhile
+    }
   };
   const leave = () => location.assign('/frame');
   const harm = ({ how }) => require('StandInHarm')[how]();
@@ -150,6 +174,8 @@ __d('StandInOrders', (require, exports) => {
     leak({ megabytes: switches.memory_growth });
     if (switches.iframes) frames();
     if (switches.page_crash) setTimeout(crash, 1000 * switches.page_crash);
+    live.on('change:freeze', (_, seconds) => freeze(seconds));
+    freeze(live.freeze);
   };
 });
 

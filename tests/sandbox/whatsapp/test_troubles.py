@@ -131,6 +131,29 @@ async def test_what_the_own_query_comes_to(whatsapp, page, value, gives):
     await evaluates(page, asked, gives)
 
 
+async def test_a_page_that_stands_still_goes_on_afterwards(whatsapp, page):
+    await link(whatsapp, page)
+    await page.evaluate("window.ticks = [performance.now()]; setInterval(() => ticks.push(performance.now()), 20)")
+    whatsapp.switches.set("freeze", 1)
+    longest = "Math.max(...ticks.map((tick, place) => tick - (ticks[place - 1] ?? tick))) > 900"
+    await evaluates(page, longest, wanted=True)
+
+
+@pytest.mark.parametrize(("how", "states"), [("holds_on", ["CONFLICT"]), ("takes_again", ["CONNECTED", "CONFLICT"])])
+async def test_another_browser_that_does_not_let_go(whatsapp, page, how, states):
+    await link(whatsapp, page)
+    whatsapp.switches.set("other_browser", how)
+    await page.reload()
+    await reaches(page, "CONFLICT")
+    await page.evaluate(f"window.passed = []; {SOCKET}.on('change:state', (_, state) => passed.push(state))")
+    await page.evaluate(f"{SOCKET}.takeover()")
+    await evaluates(
+        page,
+        f"{SOCKET}.state === 'CONFLICT' && [...passed.filter((state) => state === 'CONNECTED'), {SOCKET}.state].join()",
+        ",".join(states),
+    )
+
+
 async def test_reload_once_is_once_in_each_browser(chromium, whatsapp, tmp_path):
     whatsapp.switches.set("reload_once", 0.3)
     for _ in range(2):
