@@ -5,8 +5,7 @@ import logging
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
-from controller.accounts.status import Status
-from controller.manager import utc_now
+from controller.manager import Status, utc_now
 
 log = logging.getLogger(__name__)
 

@@ -100,17 +100,42 @@
     return [element, ...inner.filter((tree) => tree !== null).flatMap((tree) => treesOf(tree, nested + 1))];
   }
 
-  /** The words of an element and of the trees inside it; of a button what it is called. */
+  const BUTTONS = "button, [role=button], input[type=button], input[type=submit]";
+  const MOST_READ = 3000; // elements, and texts between them
+  const DEEPEST = 200;
+
+  /** Whether an element's words stand apart from those beside it, as those of blocks and buttons do, and what has room around it. */
+  function standsApart(element, style) {
+    const room = ["marginLeft", "marginRight", "paddingLeft", "paddingRight"].some((side) => parseFloat(style[side]) > 0);
+    return room || !/^(inline|contents|ruby)/.test(style.display) || element.matches(`br, ${BUTTONS}`);
+  }
+
+  /** What a person sees in an element's place: its shadow root's content, or its frame's, or what is put into its slot. */
+  function shownIn(element) {
+    const tree = inside(element);
+    if (tree !== null) return tree.nodeType === 9 ? [tree.body] : tree.childNodes;
+    const slotted = element.matches("slot") ? element.assignedNodes() : [];
+    return slotted.length > 0 ? slotted : element.childNodes;
+  }
+
+  /** The words that a person sees in an element and in the trees inside it, with a space between what stands apart. */
   function text(element) {
-    if (element === null || element === undefined) return "";
-    const parts = treesOf(element).flatMap((tree) => (tree.nodeType === 11 ? [...tree.children] : [tree.body ?? tree]));
-    const said = parts.filter((part) => part === element || part.checkVisibility?.()).map((part) => part.innerText ?? "");
-    const words = said.join(" ").trim() || (element.matches("input") ? element.value : "");
-    return words.replace(/[\u00ad\u200b\u2060\ufeff]/g, "").replace(/\s+/g, " ").trim().slice(0, LONGEST_TEXT);
+    let [words, left] = ["", MOST_READ];
+    const read = (node, isSeen, depth) => {
+      if (node?.nodeType === 3 && isSeen) words += node.data.slice(0, 4 * LONGEST_TEXT);
+      if (node?.nodeType !== 1 || left-- < 0 || depth > DEEPEST || words.length > 9 * LONGEST_TEXT) return;
+      const style = getComputedStyle(node);
+      if (style.display !== "contents" && !node.checkVisibility()) return;
+      const between = standsApart(node, style) ? " " : "";
+      words += between + (node.matches("input") && node.matches(BUTTONS) ? node.value : "");
+      for (const each of shownIn(node)) read(each, style.visibility === "visible", depth + 1);
+      words += between;
+    };
+    read(element, true, 0);
+    return words.replace(/[\u00ad\u200b\u2060\ufeff]/g, "").replace(/\s+/g, " ").trim().slice(0, LONGEST_TEXT).trim();
   }
   const first = (selector, within = document) => [...within.querySelectorAll(selector)].find(visible) ?? null;
 
-  const BUTTONS = "button, [role=button], input[type=button], input[type=submit]";
   const allOf = (box, selector) => treesOf(box).flatMap((tree) => [...tree.querySelectorAll(selector)]).filter(visible);
 
   /** What is in the middle of the screen, in the document and in each tree inside what is there: the innermost first. */
@@ -208,8 +233,8 @@
     return { words: words.slice(0, LONGEST_TEXT), known: isNews(box), locked: false };
   }
 
-  /** Whether an element may be a dialog, or contain one, by its first look. */
-  const isDialog = (node) => node instanceof Element && (node.matches(DIALOGS) || node.firstElementChild?.matches(DIALOGS) === true);
+  /** Whether a node is a dialog, or contains one. */
+  const isDialog = (node) => node.nodeType === 1 && (node.matches(DIALOGS) || node.querySelector(DIALOGS) !== null);
 
   /** Press the known dialog's only button; false if there is none. */
   function dismiss() {
@@ -316,7 +341,7 @@
   /** The linked account's digits; "" if only an identity without a number is known; null for nobody. */
   function me() {
     const found = wids();
-    return found.map(digitsOf).find((digits) => digits !== null) ?? (found.length > 0 ? "" : null);
+    return found.map(unfailing(digitsOf)).find((digits) => digits !== null) ?? (found.length > 0 ? "" : null);
   }
 
   // --- the sync ----------------------------------------------------------------------------------------
@@ -495,7 +520,10 @@
   return {
     socket, stream, conn, cmd, messages, marks, codeOfModules, codeOfDom, refreshCode, refreshButton, live, serverAnswers,
     sendPresence, takeOver, logOut, isDialog, dismiss, headline, parts, history,
-    ref: () => read(conn(), "ref") ?? null,
+    ref: () => {
+      const ref = read(conn(), "ref");
+      return typeof ref === "string" ? ref : null;
+    },
     me: unfailing(me), percent: unfailing(percent), blockEndsIn: unfailing(blockEndsIn), dialog: unfailing(dialog), build: unfailing(build),
     canAsk: () => ownQuery() !== null && unfailing(ownWid)() !== null,
   };

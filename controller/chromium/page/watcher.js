@@ -204,10 +204,17 @@
   function attach(source, event, listener) {
     const model = surfaces[source]();
     const key = source + event;
-    if (attached.get(key) === model || typeof model?.on !== "function") return;
-    attached.set(key, model);
+    const heard = (...told) => {
+      try {
+        if (attached.get(key) === model) listener(...told);
+      } catch {
+        // what it tells cannot be read; the page's other listeners are not to suffer from that
+      }
+    };
     try {
-      model.on(event, (...told) => attached.get(key) === model && listener(...told));
+      if (attached.get(key) === model || typeof model?.on !== "function") return;
+      attached.set(key, model);
+      model.on(event, heard);
     } catch {
       attached.delete(key);
     }
@@ -272,19 +279,33 @@
 
   /**
    * A list, a lock: a snapshot follows whatever appears or disappears, and at once where it is a dialog, or lies upon
-   * the page (a busy chat list does not). An idle page changes nothing.
+   * the page (a busy chat list does not). An idle page changes nothing. What is in shadow roots changes unnoticed
+   * outside: each is watched from its making. Closed ones are not, since nothing of them could be read.
    */
   function watchElements() {
-    const isCover = ({ target, addedNodes }) =>
-      addedNodes.length > 0 && (target === document.body || surfaces.isDialog(addedNodes[0]));
-    try {
-      new MutationObserver((records) => (records.some(isCover) ? lookNow() : lookSoon())).observe(document, {
-        childList: true,
-        subtree: true,
-      });
-    } catch {
-      // then only polling notices it
-    }
+    const { apply } = Reflect;
+    const { observe } = MutationObserver.prototype;
+    const modeOf = Object.getOwnPropertyDescriptor(window.ShadowRoot.prototype, "mode").get;
+    const isCover = ({ type, target, addedNodes }) => {
+      if (type === "attributes") return surfaces.isDialog(target); // it was opened, or is not hidden any more
+      if (addedNodes.length === 0) return false;
+      return target === document.body || target.nodeType === 11 || [...addedNodes].some(surfaces.isDialog);
+    };
+    const changes = new MutationObserver((records) => (records.some(isCover) ? lookNow() : lookSoon()));
+    const watch = (tree) => apply(observe, changes, [tree, { childList: true, subtree: true, attributeFilter: ["open", "hidden"] }]);
+    watch(document);
+    const { prototype } = window.Element;
+    prototype.attachShadow = new Proxy(prototype.attachShadow, {
+      apply(original, host, args) {
+        const root = apply(original, host, args);
+        try {
+          if (apply(modeOf, root, []) === "open") watch(root);
+        } catch {
+          // then only polling notices it
+        }
+        return root;
+      },
+    });
   }
 
   let loadedTold = false;

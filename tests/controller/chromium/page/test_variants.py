@@ -148,6 +148,29 @@ DIALOGS: dict[str, tuple[str, tuple[str, bool, bool] | None]] = {
     ),
 }  # fmt: skip
 
+WORDS: dict[str, tuple[str, str]] = {
+    # name: HTML of what is in a dialog, then all that it says: what stands apart has a space between
+    "buttons beside each other": ("<button>Not now</button><button>Review</button>", "Not now Review"),
+    "buttons that are none": (
+        "<span role=button>Not now</span><span role=button tabindex=0>Review</span>", "Not now Review",
+    ),
+    "a button of another kind": ("<b>Sure?</b><input type=submit value=Yes><input value=mine>", "Sure? Yes"),
+    "items of a list": ("<ul><li>One<li>Two</ul><ol style='display:flex'><li>Three<li>Four</ol>", "One Two Three Four"),
+    "blocks without spaces": ("<h1>Review</h1><p>Now</p><div>or<br>later</div>", "Review Now or later"),
+    "cells": ("<table><tr><td>A<td>B<tr><td>C</table>", "A B C"),
+    "pieces with room around them": ("<a style='margin-right:9px'>Help</a><a>Terms</a>", "Help Terms"),
+    "pieces of one word": ("<p>Wh<b>at</b><i>’s</i><span style='display:contents'> n</span>ew</p>", "What’s new"),
+    "what nobody sees": (
+        "A<p hidden>B</p><p style='visibility:hidden'>C<b style='visibility:visible'>D</b></p>", "A D",
+    ),
+    "what is put into a slot": (
+        f"<div>{IN_SHADOW.format('<b>Not now</b> <slot></slot><slot name=x>none</slot>')}<p>Review</p></div>",
+        "Not now Review none",
+    ),
+    "nested too deeply": ("<div>" * 300 + "deep" + "</div>" * 300 + "OK", "OK"),
+    "far too much": ("word " * 10_000, ("word " * 80).strip()),
+}  # fmt: skip
+
 HEADLINES: dict[str, tuple[str, str]] = {
     # name: HTML of a page that is stuck, then what it says
     "a headline": ("<h2>Your clock is wrong</h2><p>Set it, and try again.</p>", "Your clock is wrong"),
@@ -237,6 +260,9 @@ async def test_what_covers_the_page_is_read_as_a_person_would(tmp_path: Any, sta
             assert "…" not in words_of(told["words"])[:-1], name
             assert (told["known"], told["locked"]) == (known, locked), name
             assert await session.channel.ask("dismiss()") is known, name
+        for name, (html, words) in WORDS.items():
+            await session.channel.evaluate(PUT, box(html))
+            assert (await session.channel.ask("dialog()"))["words"] == words, name
         hidden = "<div id=pane-side style='visibility:hidden;position:fixed;inset:0'>Ada</div>"
         await session.channel.evaluate(PUT, hidden)
         assert (await session.channel.ask("marks()"))["chats"] is False, "a list that is drawn in advance is no sign"

@@ -1,4 +1,4 @@
-"""What the watcher hears of a page that replaces its models, says too much, or gets a passkey: in one real browser."""
+"""What the watcher hears of a page that replaces or spoils its models, says too much, or gets a passkey."""
 
 from typing import Any
 
@@ -34,6 +34,16 @@ FLOOD_AND_ASK = """() => {
 }"""
 
 
+SPOIL = """() => {
+  window.isWatched = false;
+  const refuse = () => { throw new Error("no"); };
+  const spoilt = new Proxy(function () {}, { get: refuse, has: refuse, apply: refuse });
+  require("WAWebStreamModel").Stream = require("WAWebCmd").Cmd = require("WAWebCollections").Msg = spoilt;
+  require("WAWebUserPrefsMeUser").getMaybeMeUser = () => ({ user: 1n, get _serialized() { return spoilt; } });
+  require("WAWebConnModel").Conn.ref = Symbol("ref");
+}"""
+
+
 @pytest.mark.chromium
 async def test_what_is_said_once_is_heard(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(channel_module, "watcher", lambda *told: AUTHENTICATOR + watcher(*told))
@@ -48,6 +58,13 @@ async def test_what_is_said_once_is_heard(tmp_path: Any, monkeypatch: pytest.Mon
             await until(watched, "the new model is found")
             await session.channel.evaluate(SCAN, None)
             await rig.seen(Scanned)  # for 30 ms
+
+            await session.channel.evaluate(SPOIL, None)
+            await session.channel.evaluate(REPLACE, None)
+            await until(watched, "the model beside the spoilt ones is found")
+            before = len(rig.reports)
+            await session.channel.evaluate(SCAN, None)
+            await rig.seen(Scanned, after=before)  # whatever the other models are
 
             await session.channel.evaluate(FLOOD_AND_ASK, None)
             await rig.seen(PasskeyAsked)
