@@ -16,9 +16,10 @@ from controller.accounts.model import Boot, Wanted
 from controller.accounts.notices import Listener
 from controller.accounts.policy import Policy
 from controller.accounts.reasons import Reason, State
+from controller.accounts.status import Status
 from controller.driver import Driver, DriverError, SavedSession, Usage
 from controller.launch_slots import Applicant, Launches, LaunchSlots
-from controller.manager import Manager, Status, utc_now
+from controller.manager import Manager, utc_now
 
 log = logging.getLogger(__name__)
 

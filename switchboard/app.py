@@ -14,6 +14,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from controller.accounts.notices import Publisher
+from controller.accounts.status import Status
 from controller.chromium import Bounds, ChromiumDriver, ChromiumOptions
 from controller.chromium.profile.vault import Vault, read_key
 from controller.host.host_watch import HostWatch
@@ -24,7 +25,7 @@ from controller.host.pressure import Pressure, cores
 from controller.host.reaper import Reaper, adopt_orphans
 from controller.host.resource_watch import MIB, Budget, ResourceWatch
 from controller.hosts import Hosts
-from controller.manager import Status, utc_now
+from controller.manager import utc_now
 from controller.network.account_proxies import AccountProxies, ProxiedDriver
 from controller.network.proxy import Proxy, parse_proxy
 from controller.network.reach import Reach, UnknownRouteError, browsers_proxy

@@ -5,7 +5,8 @@ import logging
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
-from controller.manager import Status, utc_now
+from controller.accounts.status import Status
+from controller.manager import utc_now
 
 log = logging.getLogger(__name__)
 

@@ -16,9 +16,10 @@ from pathlib import Path
 
 from controller.accounts.notices import Notice, Transition
 from controller.accounts.reasons import Reason
+from controller.accounts.status import Status
 from controller.driver import Usage
 from controller.host.limits import HostLimits
-from controller.manager import Status, utc_now
+from controller.manager import utc_now
 from controller.registry import Registry
 from controller.troubles import Trouble, Troubles
 

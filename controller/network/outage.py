@@ -14,7 +14,8 @@ from typing import Protocol
 
 from controller.accounts.notices import Notice, Transition
 from controller.accounts.reasons import TRAITS, VERDICTS, State
-from controller.manager import Status, utc_now
+from controller.accounts.status import Status
+from controller.manager import utc_now
 from controller.network.reach import UnknownRouteError, UntrustedError
 from controller.registry import Account
 from controller.troubles import Trouble, Troubles

@@ -8,7 +8,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 
 from controller.accounts.notices import Notice, Transition
-from controller.manager import Status
+from controller.accounts.status import Status
 from controller.network.account_proxies import AccountProxies
 from controller.network.outage import OutageWatch, Reach
 from controller.network.proxy import Proxy

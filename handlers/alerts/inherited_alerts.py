@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 
 from controller.accounts.reasons import Reason, State
+from controller.accounts.status import Status
 from controller.incidents import Entry
-from controller.manager import Status
 from controller.registry import Registry
 from controller.troubles import traits_of
 from handlers.alerts.absorber import Absorber

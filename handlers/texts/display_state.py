@@ -4,7 +4,7 @@ from enum import StrEnum, unique
 
 from controller.accounts.model import Stage
 from controller.accounts.reasons import Reason, State
-from controller.manager import Status
+from controller.accounts.status import Status
 
 
 @unique

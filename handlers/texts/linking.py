@@ -6,7 +6,7 @@ from datetime import datetime
 
 from controller.accounts.notices import CodeShown
 from controller.accounts.reasons import Reason, State
-from controller.manager import Status
+from controller.accounts.status import Status
 from controller.registry import Account
 from handlers.texts.answers import title, title_and_number
 from handlers.texts.vocabulary import WHY, clock, count, span

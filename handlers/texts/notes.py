@@ -8,7 +8,7 @@ from enum import Enum, auto, unique
 
 from controller.accounts.model import Stage
 from controller.accounts.reasons import Reason, State
-from controller.manager import Status
+from controller.accounts.status import Status
 from handlers.texts.display_state import DisplayState, display_state
 
 

@@ -7,8 +7,8 @@ from enum import IntEnum, unique
 
 from controller.accounts.model import Stage
 from controller.accounts.reasons import Reason, State
+from controller.accounts.status import Status
 from controller.launch_slots import Bound, Launches
-from controller.manager import Status
 from controller.registry import Account
 from handlers.chat.messages import escape
 from handlers.texts.answers import clip

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable
 
 from controller.accounts.reasons import Remedy, State
-from controller.manager import Status
+from controller.accounts.status import Status
 from handlers.chat.button_codes import Verb, button_code
 from handlers.chat.messages import Button
 

@@ -11,7 +11,7 @@ from controller.accounts.e164 import mask
 from controller.accounts.model import Breaker, Stage
 from controller.accounts.notices import BuildLoaded, PastTransition
 from controller.accounts.reasons import Reason, Remedy, State
-from controller.manager import Status
+from controller.accounts.status import Status
 from controller.registry import Account
 from handlers.chat.messages import escape
 from handlers.texts.answers import clip, title, title_and_number

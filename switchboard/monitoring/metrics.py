@@ -23,9 +23,9 @@ from prometheus_client.registry import Collector
 from controller.accounts.model import Breaker
 from controller.accounts.notices import BuildLoaded, Notice, Timed, Transition
 from controller.accounts.reasons import State
+from controller.accounts.status import Status
 from controller.driver import Usage
 from controller.hosts import HostState, HostUsage
-from controller.manager import Status
 from switchboard.monitoring.pulse import Beat, Health
 
 disable_created_metrics()  # type: ignore[no-untyped-call]  # a second series for each counter that nobody asks for

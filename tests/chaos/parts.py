@@ -15,6 +15,8 @@ from pathlib import Path
 from tests.chaos.table import Row, line
 from tests.e2e.harness import ROOT
 
+BETWEEN_STARTS = 20.0
+"""Seconds: each begins with linking its accounts, which is most of what it costs."""
 END = "SIGTERM at the end"
 """The row with which each part ends."""
 
@@ -59,6 +61,7 @@ async def run_all(count: int, options: Sequence[str], folder: Path) -> list[Row]
 
 
 async def _run(part: Part, options: Sequence[str], folder: Path) -> list[Row]:
+    await asyncio.sleep(BETWEEN_STARTS * (part.number - 1))
     named = f"{part.number}/{part.of}"
     file = folder / f"{part.number}.jsonl"
     program = await asyncio.create_subprocess_exec(

@@ -20,8 +20,8 @@ from controller.accounts.reports import (
     Scanned,
     Syncing,
 )
+from controller.accounts.status import Failure
 from controller.driver import DriverError
-from controller.manager import Failure
 from tests.controller.test_manager import NUMBER, bench, code
 from tests.virtual_time import pass_time, settle, virtual, virtual_loop
 

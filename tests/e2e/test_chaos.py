@@ -70,6 +70,7 @@ sys.exit("1/2" in sys.argv and 3)
     program = tmp_path / "program.py"
     program.write_text(f"#!{sys.executable}\n{code}", encoding="utf-8")
     program.chmod(0o700)
+    monkeypatch.setattr(parts, "BETWEEN_STARTS", 0.1)
     monkeypatch.setattr(parts.sys, "executable", str(program))
     found = await parts.run_all(2, [], tmp_path)
     assert [(row.fault, row.wrong) for row in found] == [

@@ -10,9 +10,9 @@ from controller.accounts.model import Breaker, Stage
 from controller.accounts.notices import BuildLoaded, CodeHidden, CodeShown, Notice, Transition
 from controller.accounts.reasons import TRAITS, Reason, Remedy, State
 from controller.accounts.reports import Code
+from controller.accounts.status import Status
 from controller.driver import SavedSession
 from controller.launch_slots import Launches, Room
-from controller.manager import Status
 from controller.registry import Account, UnknownAccountError
 from controller.stored import AuditEntry
 from handlers.chat.rate_limits import Limits

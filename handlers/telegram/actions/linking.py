@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from controller.accounts.model import Stage
 from controller.accounts.reasons import Reason, State
-from controller.manager import Status
+from controller.accounts.status import Status
 from controller.registry import Account, Registry, ShuttingDownError, UnknownAccountError
 from controller.tasks import Tasks
 from handlers.chat.request import Request

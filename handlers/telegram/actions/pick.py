@@ -2,7 +2,7 @@
 
 from controller.accounts.model import Stage
 from controller.accounts.reasons import Reason, State
-from controller.manager import Status
+from controller.accounts.status import Status
 from controller.registry import Account, Registry
 from handlers.chat.button_codes import Verb
 from handlers.chat.people import People

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from controller.manager import Status
+from controller.accounts.status import Status
 from controller.registry import Account
 from handlers.chat.html import rendered_length
 from handlers.chat.messages import TEXT_LIMIT, Text, escape

@@ -19,7 +19,7 @@ from functools import partial
 
 from controller.accounts.model import Stage
 from controller.accounts.reasons import Reason, State
-from controller.manager import Status
+from controller.accounts.status import Status
 from controller.registry import Account, Registry
 from controller.stored import MessageReference
 from controller.tasks import Tasks

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from controller.accounts.reasons import Remedy
-from controller.manager import Status
+from controller.accounts.status import Status
 from controller.registry import Account
 from handlers.chat.button_codes import CONFIRM_SECONDS, Verb, button_code
 from handlers.chat.messages import Button, Keyboard

@@ -14,8 +14,8 @@ from controller.accounts.policy import Policy, Takeover
 from controller.accounts.reasons import TRAITS, VERDICTS, Reason, Remedy, State
 from controller.accounts.remedies import is_restorable, remedies_of
 from controller.accounts.reports import Dialog
+from controller.accounts.status import Failure, Status
 from controller.incidents import Entry, Incident
-from controller.manager import Failure, Status
 from controller.registry import Account
 from controller.troubles import TROUBLE_TRAITS, Trouble
 from handlers.alerts import alert_text
