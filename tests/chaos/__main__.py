@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
+from bench.ending import ends_children
 from tests.chaos import faults, field, hosts, outages, pairs, parts, stops, trial, waits, watchers
 from tests.chaos.durations import DEFAULTS, QUICK_PINGS, SHORT, TRUE_PINGS
 from tests.chaos.stage import Stage, StageError, stage
@@ -254,7 +255,7 @@ def main(argv: list[str] | None = None, run: Callable[..., Awaitable[list[Row]]]
     told = parser.parse_args(argv)
     told.accounts = told.accounts or (3 if told.quick else 6)
     if told.parts > 1:
-        with tempfile.TemporaryDirectory(prefix="sb") as folder:
+        with tempfile.TemporaryDirectory(prefix="sb") as folder, ends_children():
             rows = asyncio.run(parts.run_all(told.parts, _options(told), Path(folder)))
     else:
         rows = asyncio.run(run(told))
