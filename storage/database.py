@@ -363,12 +363,21 @@ async def _prepare(connection: aiosqlite.Connection, path: Path, migrations: Seq
             f" {len(migrations)}): update the program, or point DATA_DIR elsewhere. Nothing was changed."
         )
     for number, statements in enumerate(migrations[version:], start=version + 1):
-        await _retry_while_locked(lambda: connection.execute("BEGIN IMMEDIATE"))
-        try:
-            for statement in statements:
-                await (connection.execute(statement) if isinstance(statement, str) else statement(connection))
-            await connection.execute(f"PRAGMA user_version = {number}")
-        except sqlite3.Error:
-            await connection.rollback()
-            raise
-        await connection.commit()
+        raw, visit = connection._conn, connection._execute  # noqa: SLF001 - one visit to the thread, as in `write`
+        await _retry_while_locked(functools.partial(visit, _migrate, raw, statements, number))
+
+
+def _migrate(connection: sqlite3.Connection, statements: Sequence[Statement], version: int) -> None:
+    """Apply one migration, which leads to `version`, in a transaction of its own."""
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        for statement in statements:
+            if isinstance(statement, str):
+                connection.execute(statement)
+            else:
+                statement(connection)
+        connection.execute(f"PRAGMA user_version = {version}")
+        connection.commit()
+    except BaseException:
+        connection.rollback()
+        raise

@@ -5,13 +5,12 @@ Each migration is a sequence of statements, and of functions where SQL is not en
 Times are UTC in ISO 8601. Numbers are E.164. Ids are Telegram's. No code, token or session key is ever stored here.
 """
 
-from collections.abc import Awaitable, Callable, Sequence
-
-import aiosqlite
+import sqlite3
+from collections.abc import Callable, Sequence
 
 from storage.outbox_migration import outbox_to_incidents
 
-Statement = str | Callable[[aiosqlite.Connection], Awaitable[None]]
+Statement = str | Callable[[sqlite3.Connection], None]
 
 MIGRATIONS: Sequence[Sequence[Statement]] = (
     (

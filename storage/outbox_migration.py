@@ -7,11 +7,10 @@ are here even when `handlers.alerts.incidents` changes.
 
 import json
 import logging
+import sqlite3
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
-
-import aiosqlite
 
 log = logging.getLogger(__name__)
 
@@ -34,21 +33,21 @@ class _Chat:
                     yield incident, entry
 
 
-async def outbox_to_incidents(connection: aiosqlite.Connection) -> None:
+def outbox_to_incidents(connection: sqlite3.Connection) -> None:
     """Fill today's tables from `old_incidents` and `outbox`."""
     chats: dict[int, _Chat] = {}
     last = 0
-    for row in await connection.execute_fetchall("SELECT id, chat, body FROM old_incidents ORDER BY id"):
+    for row in connection.execute("SELECT id, chat, body FROM old_incidents ORDER BY id"):
         last = max(last, row["id"])
         if (incident := _incident(row)) is not None:
             chats.setdefault(row["chat"], _Chat(row["chat"])).incidents.append(incident)
-    for row in await connection.execute_fetchall("SELECT * FROM outbox ORDER BY id"):
+    for row in connection.execute("SELECT * FROM outbox ORDER BY id"):
         last = _take_over(chats.setdefault(row["chat"], _Chat(row["chat"])), row, last)
     for chat in chats.values():
         for incident in chat.incidents:
-            await _write(connection, incident)
+            _write(connection, incident)
         for row, said, about in chat.notes:
-            await _note(connection, row, said, about)
+            _note(connection, row, said, about)
 
 
 def _take_over(chat: _Chat, row: Any, last: int) -> int:
@@ -136,10 +135,10 @@ def _over(chat: _Chat, row: Any, reason: str) -> None:
                 entry |= {"over_at": row["at"], "handled": row["kind"] == "handled"}
 
 
-async def _write(connection: aiosqlite.Connection, incident: Row) -> None:
+def _write(connection: sqlite3.Connection, incident: Row) -> None:
     if not incident["entries"]:  # its pictures have no incident any more and are dropped with it
         return
-    await connection.execute(
+    connection.execute(
         "INSERT INTO incidents (id, chat, opened_at, grown_at, topic, about, told_at, edited_at, news, acknowledged_by,"
         " done, repeat_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
@@ -151,7 +150,7 @@ async def _write(connection: aiosqlite.Connection, incident: Row) -> None:
     )  # fmt: skip
     for at, entry in enumerate(incident["entries"]):
         try:
-            await connection.execute(
+            connection.execute(
                 "INSERT INTO incident_entries (incident, position, number, reason, at, cause, detail, times, over_at,"
                 " handled) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (
@@ -160,21 +159,21 @@ async def _write(connection: aiosqlite.Connection, incident: Row) -> None:
                     bool(entry.get("handled")),
                 ),
             )  # fmt: skip
-        except (KeyError, aiosqlite.Error) as error:
+        except (KeyError, sqlite3.Error) as error:
             log.warning("An entry of incident %d cannot be read and is left out: %s", incident["id"], error)
     messages = list(enumerate(incident["parts"])) + ([(-1, incident["reply"])] if incident["reply"] else [])
     for at, message in messages:
-        await connection.execute(
+        connection.execute(
             "INSERT INTO incident_messages (incident, position, message, shown, sending) VALUES (?, ?, ?, ?, ?)",
             (incident["id"], at, message.get("message"), message.get("shown") or "", bool(message.get("sending"))),
         )
 
 
-async def _note(connection: aiosqlite.Connection, row: Any, said: Row, incident: int | None) -> None:
-    known = await connection.execute_fetchall("SELECT 1 FROM incidents WHERE id = ?", (incident,))
+def _note(connection: sqlite3.Connection, row: Any, said: Row, incident: int | None) -> None:
+    known = connection.execute("SELECT 1 FROM incidents WHERE id = ?", (incident,)).fetchone()
     if incident is not None and not known:
         return
-    await connection.execute(
+    connection.execute(
         "INSERT INTO notes (chat, html, incident, picture, sending) VALUES (?, ?, ?, ?, ?)",
         (row["chat"], str(said.get("detail", "")), incident, row["picture"], bool(row["claimed_until"])),
     )
