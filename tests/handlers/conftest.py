@@ -30,7 +30,7 @@ from storage.inbox import Inbox
 from storage.incidents import IncidentRecords
 from storage.people import PeopleRecords
 from tests.handlers.fakes import ADMIN, OPERATOR, SECOND_ADMIN, UNLIMITED, FakeAccounts, FakeMessages, FakeRecords
-from tests.memory import folder_in_memory
+from tests.memory import folder_in_memory, put_empty_database
 from tests.sandbox.telegram.validation import all_problems
 from tests.virtual_time import VirtualLoop, wall_clock
 
@@ -187,7 +187,8 @@ async def telegram() -> AsyncIterator[TelegramStandIn]:
 
 @pytest.fixture
 async def database(tmp_path: Path) -> AsyncIterator[Database]:
-    async with open_database(tmp_path / "switchboard.sqlite") as opened:
+    put_empty_database(path := tmp_path / "switchboard.sqlite")
+    async with open_database(path) as opened:
         yield opened
 
 

@@ -35,6 +35,7 @@ from sandbox.telegram.params import Params, Upload
 from switchboard import app
 from switchboard.settings import Settings
 from tests.controller.fakes import FakeDriver, FakeSession
+from tests.memory import put_empty_database
 from tests.virtual_time import until, virtual_loop, wall_clock
 
 ROOMS = ("switchboard", "controller", "handlers", "storage")
@@ -295,6 +296,7 @@ async def scene(folder: Path, **options):
         stand_in.client.add_user(user, name)
         stand_in.world.private_chat(user)
     prepared = Scene(folder, stand_in)
+    put_empty_database(folder / app.DATABASE)
     try:
         yield prepared
     finally:

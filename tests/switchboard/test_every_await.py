@@ -27,7 +27,7 @@ from storage.database import CLOSE_SECONDS
 from switchboard import app
 from switchboard.settings import Settings
 from switchboard.stopping import LAST_RESORT_SECONDS, Stopping
-from tests.memory import folder_in_memory
+from tests.memory import folder_in_memory, put_empty_database
 from tests.switchboard.program import FakeHosts
 from tests.virtual_time import VirtualLoop, pass_time, until, virtual_loop
 
@@ -202,6 +202,7 @@ class Run:
 def run(monkeypatch, caplog, kind: str = "", at: str = "") -> Run:
     """Run the program once."""
     with folder_in_memory() as folder:
+        put_empty_database(folder / app.DATABASE)
         return run_in(folder, monkeypatch, caplog, kind, at)
 
 

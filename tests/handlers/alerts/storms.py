@@ -14,14 +14,16 @@ from sandbox.telegram import TelegramStandIn
 from storage.database import open_database
 from tests.handlers.conftest import Rig, running_rig
 from tests.handlers.fakes import ADMIN, SECOND_ADMIN, FakeAccounts
+from tests.memory import put_empty_database
 from tests.virtual_time import virtual_loop
 
 
 @asynccontextmanager
 async def rigged(folder: Path, **options: Any) -> AsyncIterator[Rig]:
     loop = virtual_loop()
+    put_empty_database(path := folder / "switchboard.sqlite")
     async with (
-        open_database(folder / "switchboard.sqlite") as database,
+        open_database(path) as database,
         TelegramStandIn(limits=TelegramLimits(), now=lambda: loop.clock().timestamp()) as telegram,
     ):
         for user, name in ((ADMIN, "Ada"), (SECOND_ADMIN, "Bob")):
