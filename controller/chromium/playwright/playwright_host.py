@@ -62,6 +62,8 @@ class PlaywrightHost:
                 await uncancelled(self._end())
             if self._playwright is None or self._process is None:
                 return await self._start()
+            # Playwright makes a folder in it for each browser, and somebody may have tidied up.
+            self._temporary.mkdir(mode=0o700, parents=True, exist_ok=True)
             return self._playwright, self._process
 
     async def stop(self) -> None:
@@ -107,15 +109,17 @@ class PlaywrightHost:
         return found.process
 
     async def _end(self) -> None:
-        given, self._playwright, self._process = self._playwright, None, None
+        given, process, self._playwright, self._process = self._playwright, self._process, None, None
         if not self._name:
             return
         self._ticket.unlink(missing_ok=True)  # from here on it cannot start any more: see `launcher`
         found = PidFile.read(self._pid_file)
-        if given is not None and found is not None and not found.process.is_stopped():
+        if process is None and found is not None:  # its start failed
+            process = found.process
+        if given is not None and process is not None and not process.is_stopped():
             await self._stop(given)
-        if found is not None:
-            await end_tree(found.process, grace=1.0, timeout=_STOP_SECONDS)
+        if process is not None:
+            await end_tree(process, grace=1.0, timeout=_STOP_SECONDS)
         self._pid_file.unlink(missing_ok=True)
         await asyncio.to_thread(shutil.rmtree, self._temporary, ignore_errors=True)
 

@@ -4,6 +4,7 @@ import asyncio
 import errno
 import gc
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -226,6 +227,18 @@ async def test_a_folder_whose_ticket_is_gone_is_cleared_at_the_next_start(tmp_pa
     write_ticket(run / "playwright.used.sh", run / "playwright.used.json", os.getpid(), Path("/bin/true"))
     assert await end_orphans(tmp_path) == 0
     assert sorted(path.name for path in run.iterdir()) == ["playwright.used.sh", "playwright.used.tmp"]
+
+
+async def test_a_driver_whose_files_somebody_has_tidied_up_starts_browsers_and_is_ended(tmp_path: Path) -> None:
+    host = PlaywrightHost(tmp_path)
+    _, driver = await host.get()
+    shutil.rmtree(run_folder(tmp_path))
+    try:
+        assert (await host.get())[1] == driver
+        assert [path.suffix for path in run_folder(tmp_path).iterdir()] == [".tmp"]
+    finally:
+        await host.stop()
+    assert not driver.is_alive()
 
 
 async def test_where_no_program_may_be_run_that_is_said_in_one_line(
