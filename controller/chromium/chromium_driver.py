@@ -6,6 +6,7 @@ started (`launch`) and ended (`tree`).
 
 import asyncio
 import logging
+import re
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -38,6 +39,8 @@ from controller.tasks import Tasks, uncancelled
 log = logging.getLogger(__name__)
 
 _UNDO_SECONDS = 5.0
+_FOLDERS = re.compile(r"(?<![\w:/.])/(?:[^\s/:'\"]+/)+")
+"""The folders of an absolute path, but not of an address: what is told in a chat names files only."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -152,8 +155,8 @@ class ChromiumDriver:
             raise DriverError(Reason.LAUNCH_FAILED, self._explained(Reason.LAUNCH_FAILED, detail)) from error
 
     def _explained(self, reason: Reason, detail: str) -> str:
-        """Leave out where DATA_DIR is, and add what the kernel has just done if that explains what happened."""
-        detail = detail.replace(f"{self._options.data_dir.absolute()}/", "")
+        """Leave out where files are on this machine, and add what the kernel has just done if that explains it."""
+        detail = _FOLDERS.sub("", detail.replace(f"{self._options.data_dir.absolute()}/", ""))
         cause = self._limits.cause() if reason in {Reason.LAUNCH_FAILED, Reason.SESSION_CLOSED} else ""
         return f"{detail}: {cause}" if cause else detail
 

@@ -15,15 +15,13 @@ from urllib.parse import urlsplit
 import httpx
 from socksio.exceptions import SOCKSError
 
-from controller.network.http_errors import NETWORK_ERRORS
+from controller.network import http_errors
+from controller.network.http_errors import NETWORK_ERRORS, NETWORK_LOGIN, PROXY_REFUSES
 from controller.network.proxy import Proxy, parse_proxy
 
 REACH_DEADLINE = 5.0
 """Seconds within which WhatsApp's host must answer."""
 _NOBODY_BEHIND = {502, 503, 504}
-_NETWORK_LOGIN = 511
-"""The network wants somebody to log in first; no host answers with this itself (RFC 6585)."""
-_PROXY_REFUSES = 407
 _UNKNOWN_ROUTE = (
     "--proxy-pac-url",
     "--proxy-auto-detect",
@@ -68,12 +66,12 @@ class Reach:
             raise _for_people(error) from error
         except httpx.InvalidURL as error:
             raise ValueError(str(error)) from error
-        if status == _PROXY_REFUSES:
+        if status == PROXY_REFUSES:
             raise ConnectionError(_of_proxy(str(status)))
         if status in _NOBODY_BEHIND:
             raise ConnectionError(f"{urlsplit(self._url).hostname} answers {status}")
-        if status == _NETWORK_LOGIN:
-            raise ConnectionError(f"the network wants somebody to log in first ({status})")
+        if status == NETWORK_LOGIN:
+            raise ConnectionError(http_errors.LOGIN_WANTED)
 
     async def _ask(self) -> int:
         async with self._client() as client, client.stream("GET", self._url) as answer:  # the body is not read
@@ -109,8 +107,8 @@ def browsers_proxy(proxy: Proxy | None, arguments: Sequence[str]) -> Proxy | Non
 
 
 def _of_proxy(what: str) -> str:
-    if str(_PROXY_REFUSES) in what or any(word in what.lower() for word in ("auth", "password")):
-        return "the proxy wants another user or password (407)"
+    if str(PROXY_REFUSES) in what or any(word in what.lower() for word in ("auth", "password")):
+        return http_errors.OTHER_LOGIN_WANTED
     return f"the proxy does not let us through: {what}"
 
 
@@ -130,11 +128,11 @@ def _for_people(error: Exception) -> ConnectionError:
             case ssl.SSLCertVerificationError():
                 return UntrustedError(_of_certificate(cause))
             case ssl.SSLError():
-                return ConnectionError("its host does not speak TLS: something else answers in its place")
+                return ConnectionError(http_errors.NO_TLS)
             case socket.gaierror():
-                return ConnectionError("its host name is not known (DNS)")
+                return ConnectionError(http_errors.UNKNOWN_NAME)
             case ConnectionRefusedError():
-                return ConnectionError("its host refuses the connection")
+                return ConnectionError(http_errors.REFUSED)
             case OSError(errno=errno.ENETUNREACH | errno.EHOSTUNREACH):
                 return ConnectionError("this machine has no way to its host")
     return ConnectionError(str(error) or type(error).__name__)
@@ -154,7 +152,7 @@ _OTHER_HOST = {62, 64}
 
 def _of_certificate(error: ssl.SSLCertVerificationError) -> str:
     if error.verify_code in _WRONG_TIME:
-        return "its certificate is not valid today: is this machine's clock right?"
+        return http_errors.WRONG_TIME
     if error.verify_code in _OTHER_HOST:
-        return "its certificate is another host's: something else answers in its place"
-    return "its certificate is not trusted: something else answers in its place"
+        return http_errors.OTHER_HOST
+    return http_errors.UNTRUSTED

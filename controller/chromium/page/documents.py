@@ -21,11 +21,11 @@ from controller.chromium.page.screenshot import take_picture
 from controller.chromium.page.snapshot import log_out_code
 from controller.chromium.playwright.errors import is_interrupted, translated
 from controller.driver import DriverError
+from controller.network.http_errors import LOGIN_WANTED, NETWORK_LOGIN
 
 log = logging.getLogger(__name__)
 
 _CLIENT_ERROR = 400
-_NETWORK_LOGIN = 511
 _CACHES_SECONDS = 5.0
 _LEAVE_SECONDS = 5.0
 _STATUS_SECONDS = 3.0
@@ -131,7 +131,7 @@ class Documents:
             if status is None and words == "" and picture is None:  # nothing is known of what it shows
                 self._owner.end(Ended(Reason.UNRESPONSIVE, "the page has loaded, and does not answer"))
             elif status is not None and status >= _CLIENT_ERROR:
-                self._owner.end(Ended(Reason.LAUNCH_FAILED, f"the page answered HTTP {status}", picture=picture))
+                self._owner.end(Ended(Reason.LAUNCH_FAILED, _answered(status), picture=picture))
             else:
                 self._owner.end(Ended(Reason.PAGE_UNKNOWN, self._unknown(words), picture=picture))
 
@@ -167,10 +167,8 @@ class Documents:
             if error.detail.endswith("no answer in time"):
                 error = DriverError(error.reason, f"the page did not load within {self._timing.load:g} s")
             raise error from error.__cause__
-        if response == _NETWORK_LOGIN:
-            raise DriverError(Reason.LAUNCH_FAILED, f"the network wants somebody to log in first (HTTP {response})")
         if response is not None and response >= _CLIENT_ERROR:
-            raise DriverError(Reason.LAUNCH_FAILED, f"the page answered HTTP {response}")
+            raise DriverError(Reason.LAUNCH_FAILED, _answered(response))
 
     async def _goto(self) -> int | None:
         try:
@@ -290,6 +288,10 @@ class Documents:
         self._stop_settling()
         if settling is not None:
             await asyncio.gather(settling, return_exceptions=True)
+
+
+def _answered(status: int) -> str:
+    return LOGIN_WANTED if status == NETWORK_LOGIN else f"the page answered HTTP {status}"
 
 
 def _address(address: str) -> SplitResult:

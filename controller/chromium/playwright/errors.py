@@ -16,6 +16,7 @@ from controller.accounts.e164 import mask
 from controller.accounts.reasons import Reason
 from controller.chromium.process.launcher import IN_USE, REFUSAL
 from controller.driver import DriverError
+from controller.network import http_errors
 
 _NO_SANDBOX = re.compile(r"No usable sandbox|crbug\.com/638180|crbug\.com/357670|sandboxing failed")
 _LONGEST = 200
@@ -25,9 +26,9 @@ NO_SANDBOX = "Chromium's sandbox cannot be used here: allow user namespaces, or 
 GONE = "the page or its browser is gone"
 
 _NET = {
-    "ERR_NAME_NOT_RESOLVED": "its host name is not known (DNS)",
+    "ERR_NAME_NOT_RESOLVED": http_errors.UNKNOWN_NAME,
     "ERR_INTERNET_DISCONNECTED": "this machine is offline",
-    "ERR_CONNECTION_REFUSED": "its host refuses the connection",
+    "ERR_CONNECTION_REFUSED": http_errors.REFUSED,
     "ERR_CONNECTION_RESET": "its host reset the connection",
     "ERR_CONNECTION_CLOSED": "its host closed the connection",
     "ERR_CONNECTION_TIMED_OUT": "its host does not answer",
@@ -36,15 +37,15 @@ _NET = {
     "ERR_EMPTY_RESPONSE": "its host answered nothing",
     "ERR_TOO_MANY_REDIRECTS": "it redirects without end",
     "ERR_UNSAFE_REDIRECT": "it redirects to where no page may",
-    "ERR_CERT_AUTHORITY_INVALID": "its certificate is not trusted: something else answers in its place",
-    "ERR_CERT_COMMON_NAME_INVALID": "its certificate is another host's: something else answers in its place",
-    "ERR_CERT_DATE_INVALID": "its certificate is not valid today: is this machine's clock right?",
-    "ERR_SSL_PROTOCOL_ERROR": "its host does not speak TLS: something else answers in its place",
+    "ERR_CERT_AUTHORITY_INVALID": http_errors.UNTRUSTED,
+    "ERR_CERT_COMMON_NAME_INVALID": http_errors.OTHER_HOST,
+    "ERR_CERT_DATE_INVALID": http_errors.WRONG_TIME,
+    "ERR_SSL_PROTOCOL_ERROR": http_errors.NO_TLS,
     "ERR_PROXY_CONNECTION_FAILED": "the proxy cannot be reached",
-    "ERR_PROXY_AUTH_UNSUPPORTED": "the proxy wants another user or password (407)",
-    "ERR_PROXY_AUTH_REQUESTED": "the proxy wants another user or password (407)",
-    "ERR_INVALID_AUTH_CREDENTIALS": "the proxy wants another user or password (407)",
-    "ERR_UNEXPECTED_PROXY_AUTH": "the proxy wants another user or password (407)",
+    "ERR_PROXY_AUTH_UNSUPPORTED": http_errors.OTHER_LOGIN_WANTED,
+    "ERR_PROXY_AUTH_REQUESTED": http_errors.OTHER_LOGIN_WANTED,
+    "ERR_INVALID_AUTH_CREDENTIALS": http_errors.OTHER_LOGIN_WANTED,
+    "ERR_UNEXPECTED_PROXY_AUTH": http_errors.OTHER_LOGIN_WANTED,
     "ERR_NO_SUPPORTED_PROXIES": "the browser does not know this kind of proxy",
     "ERR_SOCKS_CONNECTION_FAILED": "the proxy does not let us through",
     "ERR_TUNNEL_CONNECTION_FAILED": "the proxy refuses the connection",

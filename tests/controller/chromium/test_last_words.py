@@ -68,3 +68,25 @@ async def test_where_the_server_keeps_its_data_is_not_among_them(tmp_path, monke
     with pytest.raises(DriverError) as failed:
         await driver.open(Opening("+491511234567"), lambda _: None)
     assert failed.value.detail == said(cause.replace(f"{tmp_path}/", ""))
+
+
+async def test_where_the_server_keeps_its_browser_is_not_among_them(tmp_path):
+    """It may be gone long after the start, as after an upgrade: each attempt says so in the chat then."""
+    driver = ChromiumDriver(ChromiumOptions(page_url="", data_dir=tmp_path / "data", executable=tmp_path / "chrome"))
+    with pytest.raises(DriverError) as failed:
+        await driver.open(Opening("+491511234567"), lambda _: None)
+    assert failed.value.detail == "CHROMIUM_PATH is no executable: chrome"
+
+
+@pytest.mark.parametrize(
+    ("detail", "told"),
+    [
+        ("/opt/my/chrome: error while loading libnss3.so", "chrome: error while loading libnss3.so"),
+        ("Executable doesn't exist at '/root/.cache/ms-playwright/chrome'", "Executable doesn't exist at 'chrome'"),
+        ("http://a.example/b/c led to http://d.example/e/f", "http://a.example/b/c led to http://d.example/e/f"),
+        ("it said either/or, and 3/4/5", "it said either/or, and 3/4/5"),
+    ],
+)  # fmt: skip
+def test_of_a_path_only_the_name_is_told_and_an_address_stays(tmp_path, detail, told):
+    driver = ChromiumDriver(ChromiumOptions(page_url="", data_dir=tmp_path))
+    assert driver._explained(Reason.UNKNOWN, detail) == told
