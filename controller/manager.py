@@ -56,6 +56,7 @@ from controller.accounts.model import (
     Stage,
     Start,
     Stop,
+    StopLinking,
     Suspend,
     Timer,
 )
@@ -152,6 +153,10 @@ class Manager:
     async def suspend(self) -> bool:
         """Close the browser and keep it closed (L12). Returns False if it was closed already."""
         return await self._command(Suspend())
+
+    async def stop_linking(self) -> bool:
+        """Stop an attempt to link that nobody waits for. Returns False if there is none, or its code was scanned."""
+        return await self._command(StopLinking())
 
     def hold(self) -> None:
         """Suspend attempts and counting until `release`: WhatsApp itself cannot be reached (L13)."""

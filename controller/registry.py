@@ -270,6 +270,15 @@ class Registry:
             self._refuse_if_stopping()
             return await manager.suspend()
 
+    async def stop_linking(self, number: str) -> bool:
+        """Stop an attempt to link that nobody waits for: the account rests, not linked, until somebody starts it.
+
+        Returns False if there is none, or its code was scanned. Raises UnknownAccountError.
+        """
+        async with self._turn(number) as manager:
+            self._refuse_if_stopping()
+            return await manager.stop_linking()
+
     async def saved(self, number: str) -> Sequence[SavedSession]:
         """Return the saved copies of an account's session, newest first. Raises UnknownAccountError, DriverError."""
         return await self._driver.saved(self.account(number).number)

@@ -30,6 +30,7 @@ from controller.accounts.model import (
     Stage,
     Start,
     Stop,
+    StopLinking,
     Suspend,
     Timer,
 )
@@ -58,6 +59,7 @@ _WORDS: dict[Any, str] = {
     Boot: "program starts",
     Start: "/link or /reconnect",
     Suspend: "/suspend",
+    StopLinking: "nobody waits for its code",
     Stop: "program stops",
     SlotGranted: "launch slot free",
     Code: "code to scan",

@@ -268,6 +268,11 @@ class Suspend:
 
 
 @dataclass(frozen=True, slots=True)
+class StopLinking:
+    """Nobody waits any more for the account's code, which was to be ready when its turn came."""
+
+
+@dataclass(frozen=True, slots=True)
 class Stop:
     """The controller stops, or the account is removed (L15). log_out: remove the linked device first."""
 
@@ -385,5 +390,6 @@ class FromSession:
 
 
 Event = (
-    Start | Suspend | Stop | Recycle | ConfirmNumber | AnswerDialog | Hold | Release | Boot | Fired | FromSession
+    Start | Suspend | StopLinking | Stop | Recycle | ConfirmNumber | AnswerDialog | Hold | Release | Boot | Fired
+    | FromSession
 )  # fmt: skip

@@ -51,7 +51,7 @@ class Reason(StrEnum):
     REMOVED = "removed"
     """The account is being removed from service and forgotten."""
     NOT_LINKED = "not_linked"
-    """The controller restarted before the account had ever been linked."""
+    """Its linking was not finished: the controller restarted, or its turn in a queue did not come."""
 
     # Why an attempt or a connection ended.
     LAUNCH_FAILED = "launch_failed"
@@ -153,6 +153,7 @@ class Remedy(Enum):
     RESTORE = "restore a saved copy of the session"
     """Offered in addition, if the reason is `restorable` and there is a copy."""
     GO_ON = "go on with what is planned"
+    TAKE_WEBHOOK = "remove the webhook that another program has set"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

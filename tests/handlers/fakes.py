@@ -192,6 +192,15 @@ class FakeAccounts:
         self.move(number, State.SUSPENDED, Reason.SUSPENDED_BY_OPERATOR)
         return True
 
+    async def stop_linking(self, number: str) -> bool:
+        self._call("stop linking", number)
+        await self.may_suspend.wait()
+        status = self.status(number)
+        if status.linked or not status.wants_connection or status.stage in {Stage.PAIRING, Stage.SYNCING}:
+            return False
+        self.move(number, State.DISCONNECTED, Reason.NOT_LINKED)
+        return True
+
     async def saved(self, number: str) -> list[SavedSession]:
         return self.copies
 

@@ -14,8 +14,10 @@ from controller.accounts.model import (
     Recycle,
     Release,
     Rest,
+    Stage,
     Start,
     Stop,
+    StopLinking,
     Suspend,
     Timer,
     Wanted,
@@ -95,13 +97,29 @@ def suspend(step: Step, _: Suspend) -> None:
     if step.connection.reason is Reason.SUSPENDED_BY_OPERATOR and step.connection.due is None:
         step.refuse()
         return
-    step.close_browser()
-    step.reset()
-    step.disarm(_ALL_TIMERS)
+    _close(step)
     step.set(flaps=0, dialogs=0, worst=None, flapping=False, lost=None, unconfirmed=None, use_here=False)
     for reason in (Reason.FLAPPING, Reason.WATCHED_IN_PART, Reason.CONFIRM_NUMBER):
         step.over(reason)
     step.go(State.SUSPENDED, Reason.SUSPENDED_BY_OPERATOR)
+
+
+def stop_linking(step: Step, _: StopLinking) -> None:
+    """Rest as before, not linked; refused if it is linked, rests already, or somebody has scanned its code."""
+    before = step.connection
+    if before.linked or not before.wants_connection or before.interrupted in {Stage.PAIRING, Stage.SYNCING}:
+        step.refuse()
+        return
+    _close(step)
+    step.set(asked=False)
+    step.go(State.DISCONNECTED, Reason.NOT_LINKED)
+
+
+def _close(step: Step) -> None:
+    """Close the browser, and try nothing more by itself."""
+    step.close_browser()
+    step.reset()
+    step.disarm(_ALL_TIMERS)
 
 
 def stop(step: Step, request: Stop) -> None:

@@ -36,6 +36,7 @@ from controller.accounts.model import (
     Stage,
     Start,
     Stop,
+    StopLinking,
     Suspend,
     Timer,
 )
@@ -100,10 +101,12 @@ _FAILS = (State.ERROR, State.SUSPENDED)
 _LOST = (State.DISCONNECTED, State.SUSPENDED)
 
 _SUSPEND = Row(commands.suspend, (State.SUSPENDED,))
+_STOP_LINKING = {StopLinking: Row(commands.stop_linking, (State.DISCONNECTED,))}
 
 _CLOSED = Row(endings.closed, (Stage.QUEUED,))
 
 _ALWAYS: dict[Any, Row] = {
+    StopLinking: Row(commands.refuse, ()),
     Hold: Row(commands.hold, ()),
     Release: Row(commands.release, ()),
     Timer.FLAPS: Row(flapping.forgotten, ()),
@@ -164,12 +167,14 @@ TABLE: dict[Phase, dict[Any, Row]] = {
         Boot: Row(commands.boot, (Stage.QUEUED, State.DISCONNECTED, State.SUSPENDED)),
     },
     Stage.QUEUED: _RUNNING
+    | _STOP_LINKING
     | {
         SlotGranted: Row(attempts.slot_granted, (Stage.LAUNCHING,)),
     },
-    Stage.LAUNCHING: _READ,
-    Stage.READING: _READ,
+    Stage.LAUNCHING: _READ | _STOP_LINKING,
+    Stage.READING: _READ | _STOP_LINKING,
     Stage.AWAITING_SCAN: {key: row for key, row in _READ.items() if key not in {Seen, Timer.DEADLINE}}
+    | _STOP_LINKING
     | {
         Code: Row(attempts.next_code, ()),
         Scanned: Row(attempts.scanned, (Stage.PAIRING,)),
@@ -187,6 +192,7 @@ TABLE: dict[Phase, dict[Any, Row]] = {
         Timer.PERSON: Row(limits.reached, _FAILS),
     },
     Stage.DIALOG: _READ
+    | _STOP_LINKING
     | {
         Authenticated: Row(identity.identified, (Stage.LOGGING_OUT,)),
         Syncing: Row(attempts.syncing_at_wait, (Stage.SYNCING, *_FAILS)),
@@ -232,14 +238,17 @@ TABLE: dict[Phase, dict[Any, Row]] = {
         Timer.STALE: Row(limits.stale, _LOST),
     },
     State.DISCONNECTED: _AT_REST
+    | _STOP_LINKING
     | {
         Timer.RETRY: Row(endings.retry, (Stage.QUEUED,)),
     },
     State.ERROR: _AT_REST
+    | _STOP_LINKING
     | {
         Timer.RETRY: Row(endings.retry, (Stage.QUEUED,)),
     },
     State.SUSPENDED: _AT_REST
+    | _STOP_LINKING
     | {
         Timer.COOLDOWN: Row(endings.trial, (Stage.QUEUED,)),
     },
@@ -249,6 +258,7 @@ TABLE: dict[Phase, dict[Any, Row]] = {
 AFTER_STOP: dict[Any, Row] = {
     Start: Row(commands.refuse, ()),
     Suspend: Row(commands.refuse, ()),
+    StopLinking: Row(commands.refuse, ()),
     ConfirmNumber: Row(commands.refuse, ()),
     AnswerDialog: Row(commands.refuse, ()),
     Closed: Row(endings.closed, ()),

@@ -25,6 +25,7 @@ from controller.accounts.model import (
     Stage,
     Start,
     Stop,
+    StopLinking,
     Suspend,
     Timer,
     Wanted,
@@ -106,7 +107,7 @@ def at(phase: Phase, **changes) -> Connection:
     return Connection(**({"number": OURS} | usual | changes))
 
 
-COMMANDS = (Start, Suspend, Stop, Boot, Fired, Hold, Release, Recycle, ConfirmNumber, AnswerDialog)
+COMMANDS = (Start, Suspend, StopLinking, Stop, Boot, Fired, Hold, Release, Recycle, ConfirmNumber, AnswerDialog)
 
 
 def do(link: Connection, event, policy: Policy = POLICY):

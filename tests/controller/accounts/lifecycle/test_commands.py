@@ -23,6 +23,7 @@ from controller.accounts.model import (
     Stage,
     Start,
     Stop,
+    StopLinking,
     Suspend,
     Timer,
     Wanted,
@@ -112,6 +113,36 @@ def test_l12_suspend_closes_and_stays(phase):
     assert (Close(7) in effects) == (phase in RUNNING)
     assert (HideCode() in effects) == (phase is Stage.AWAITING_SCAN)
     assert do(after, Suspend()) == (after, (Refuse(),))
+
+
+WAITS_FOR_A_PHONE = (Stage.QUEUED, Stage.LAUNCHING, Stage.READING, Stage.AWAITING_SCAN, Stage.DIALOG)
+
+
+@pytest.mark.parametrize("phase", list(TABLE))
+def test_linking_that_nobody_waits_for_ends_as_if_it_had_not_begun(phase):
+    link = at(phase, attempts=3, errors=2, due=None, linked=False)
+    after, effects = do(link, StopLinking())
+    if phase not in {*WAITS_FOR_A_PHONE, State.DISCONNECTED, State.ERROR, State.SUSPENDED}:
+        assert (after, effects) == (link, (Refuse(),)), "somebody has scanned its code, or nothing is under way"
+        return
+    assert (after.phase, after.reason, after.armed) == (State.DISCONNECTED, Reason.NOT_LINKED, frozenset())
+    assert (after.attempts, after.errors, after.wants_connection) == (0, 0, False)
+    assert (Close(7) in effects) == (phase in RUNNING)
+    assert (HideCode() in effects) == (phase is Stage.AWAITING_SCAN)
+    assert do(after, StopLinking()) == (after, (Refuse(),))
+    linked = at(phase, linked=True)
+    assert do(linked, StopLinking()) == (linked, (Refuse(),)), "that is no linking"
+
+
+def test_what_rests_for_a_reason_of_its_own_keeps_it():
+    for reason in (Reason.LOGGED_OUT, Reason.QR_EXPIRED):
+        link = at(State.DISCONNECTED, reason=reason, linked=False, armed=frozenset())
+        assert do(link, StopLinking()) == (link, (Refuse(),))
+
+
+def test_a_dialog_over_a_scanned_code_is_no_linking_that_nobody_waits_for():
+    link = at(Stage.DIALOG, linked=False, interrupted=Stage.SYNCING)
+    assert do(link, StopLinking()) == (link, (Refuse(),))
 
 
 def test_l12_suspend_takes_back_a_start_that_still_waits():

@@ -35,6 +35,7 @@ from controller.accounts.model import (
     Stage,
     Start,
     Stop,
+    StopLinking,
     Suspend,
     Timer,
     Wanted,
@@ -98,6 +99,7 @@ REPORTS = {
 """What the page may do, in scenes: all at once there would be too many states to be through with."""
 
 COMMANDS = {
+    "linking": (StopLinking(),),
     "whose it is": (ConfirmNumber(same=False),),
     "a number that changes": (ConfirmNumber(same=True), ConfirmNumber(same=False)),
     "dialogs": (AnswerDialog(),),

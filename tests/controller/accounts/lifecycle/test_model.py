@@ -44,6 +44,7 @@ from controller.accounts.model import (
     Stage,
     Start,
     Stop,
+    StopLinking,
     Suspend,
     Timer,
     Wanted,
@@ -239,7 +240,11 @@ class Lifecycle(RuleBasedStateMachine):
         assert (self.connection == only_asked) == running or before.due is not None
 
     @precondition(lambda self: self.booted)
-    @rule(event=st.sampled_from([ConfirmNumber(same=True), ConfirmNumber(same=False), AnswerDialog(), Recycle("x")]))
+    @rule(
+        event=st.sampled_from(
+            [ConfirmNumber(same=True), ConfirmNumber(same=False), AnswerDialog(), Recycle("x"), StopLinking()]
+        )
+    )
     def command(self, event):
         before, effects = self.happen(event)
         if Refuse() in effects:

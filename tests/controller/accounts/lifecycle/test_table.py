@@ -28,6 +28,7 @@ from controller.accounts.model import (
     Stage,
     Start,
     Stop,
+    StopLinking,
     Suspend,
     Timer,
 )
@@ -67,7 +68,9 @@ from tests.controller.accounts.lifecycle.links import (
     do,
 )
 
-ALWAYS = {Start, Stop, Suspend, ConfirmNumber, AnswerDialog, Hold, Release, Timer.FLAPS, Timer.CALM, Timer.DIALOGS}
+ALWAYS = {Start, Stop, Suspend, StopLinking, ConfirmNumber, AnswerDialog, Hold, Release}
+
+ALWAYS |= {Timer.FLAPS, Timer.CALM, Timer.DIALOGS}
 
 OPEN = ALWAYS | {Ended, Loaded, Reloaded, Identified, PasskeyAsked, Dialog, DialogClosed, Timer.RELOADS}
 
