@@ -81,6 +81,11 @@ def is_out(user: int, name: str, by: str, accounts: int) -> str:
     )
 
 
+def outside(user: int, name: str) -> str:
+    """Describe somebody who was removed."""
+    return f"👤 {named(user, name)} is not let in any more."
+
+
 def welcome(role: Role, by: str) -> str:
     """Tell somebody their new role."""
     can = {

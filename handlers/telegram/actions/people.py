@@ -1,10 +1,13 @@
 """Giving people access, changing their roles, and removing them: audited, and effective immediately."""
 
+import asyncio
+from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 
 from handlers.alerts.escalation.duty import Duty, without_person
 from handlers.alerts.service import Alerts
-from handlers.chat.messages import Place
+from handlers.chat.live_message import LiveMessage
+from handlers.chat.messages import Keyboard, Place, Text
 from handlers.chat.people import Person, Role
 from handlers.chat.request import Request
 from handlers.ports import PeopleStore
@@ -19,6 +22,8 @@ ON_A_PAGE = 20
 """People per page of the list."""
 OUTSIDE = 10
 """Strangers listed."""
+SHOWN = 200
+"""How many messages about one person are kept true; older ones say so when they are pressed."""
 
 RightsChanged = Callable[[int], Awaitable[None]]
 """Called with a person whose permissions have changed. Raises OSError."""
@@ -41,6 +46,10 @@ class PeopleActions:
         self._context, self._people, self._accounts = context, context.people, context.accounts
         self._responder, self._clock = context.responder, context.clock
         self._store, self._rights_changed, self._settle = store, rights_changed, settle
+        self._changing = asyncio.Lock()
+        """Held by one change at a time: of two admins who decide at once, the second learns what the first decided."""
+        self._shown: OrderedDict[tuple[int, int], tuple[int, LiveMessage]] = OrderedDict()
+        """The messages that show one person, by chat and id."""
 
     async def show_all(self, request: Request, page: int = 0) -> None:
         """List everybody."""
@@ -52,7 +61,7 @@ class PeopleActions:
         outside = [each for each in await self._store.strangers() if not known(each.user)][:OUTSIDE] if not page else []
         text = texts.people(shown if pages > 1 else everybody, outside, page, pages, self._clock())
         keyboard = keyboards.people(shown, [(each.user, each.name) for each in outside], page, pages)
-        await self._responder.answer(request, text, keyboard)
+        await self._answer(request, text, keyboard)
 
     async def show(self, request: Request, user: int) -> str:
         """Show one person, with the possible actions."""
@@ -60,28 +69,39 @@ class PeopleActions:
         if person is None:
             stranger = await self._store.stranger(user)
             if stranger is None:
-                return texts.NOT_KNOWN
+                return await self._not_known(request)
             text = texts.stranger_came(user, stranger.name)
-            await self._responder.answer(request, text, keyboards.stranger(user))
+            await self._answer(request, text, keyboards.stranger(user))
             return ""
-        adder = "" if person.added_by is None else self._named(person.added_by)
-        text = texts.person(person, adder, self._owned(user), self._clock())
-        await self._responder.answer(request, text, keyboards.person(person))
+        shown = self._described(person)
+        live = await self._answer(request, shown.html, shown.keyboard)
+        if live is not None:
+            self._shown[live.chat, live.message] = (user, live)
+            if len(self._shown) > SHOWN:
+                self._shown.popitem(last=False)
         return ""
 
     async def let_in(self, request: Request, user: int, role: Role) -> str:
         """Give a stranger access; returns the text shown above the chat."""
+        async with self._changing:
+            return await self._let_in(request, user, role)
+
+    async def _let_in(self, request: Request, user: int, role: Role) -> str:
         if (person := self._people.get(user)) is not None:
-            await self._responder.answer(request, texts.is_in_already(person))
+            await self._answer(request, texts.is_in_already(person))
             return ""
         await self._set(request, user, role, "let in")
         return ""
 
     async def change(self, request: Request, user: int, role: Role) -> str:
         """Change somebody's role."""
+        async with self._changing:
+            return await self._change(request, user, role)
+
+    async def _change(self, request: Request, user: int, role: Role) -> str:
         person = self._people.get(user)
         if person is None:
-            return texts.NOT_KNOWN
+            return await self._not_known(request)
         if person.floor is not None and role < person.floor:
             return texts.cannot_remove(person)
         await self._set(request, user, role, "change person")
@@ -89,29 +109,37 @@ class PeopleActions:
 
     async def ignore(self, request: Request, user: int) -> str:
         """Ignore a stranger."""
+        async with self._changing:
+            return await self._ignore(request, user)
+
+    async def _ignore(self, request: Request, user: int) -> str:
         if (person := self._people.get(user)) is not None:
-            await self._responder.answer(request, texts.is_in_already(person))
+            await self._answer(request, texts.is_in_already(person))
             return ""
         await self._store.ignore(user)
         name = await self._name(user)
         await self._context.audit(request.user, "ignore person", None, f"user {user} ({name})")
         ignored = texts.stranger_ignored(user, name, request.name)
-        await self._responder.answer(request, ignored)
+        await self._answer(request, ignored)
         self._settle(texts.stranger_came(user, name), ignored)
         return ""
 
     async def remove(self, request: Request, user: int) -> str:
         """Remove somebody, effective immediately."""
+        async with self._changing:
+            return await self._remove(request, user)
+
+    async def _remove(self, request: Request, user: int) -> str:
         person = self._people.get(user)
         if person is None:
-            return texts.NOT_KNOWN
+            return await self._not_known(request)
         if person.floor is not None:
             return texts.cannot_remove(person)
         await self._people.remove(user)
         await self._context.audit(request.user, "remove person", None, f"user {user} ({person.name})")
         await self._rights_changed(user)
-        text = texts.is_out(user, person.name, request.name, self._owned(user))
-        await self._responder.answer(request, text)
+        await self._answer(request, texts.is_out(user, person.name, request.name, self._owned(user)))
+        self._refresh(user, Text(texts.outside(user, person.name), keyboards.BACK))
         return ""
 
     def person(self, user: int) -> Person | None:
@@ -124,13 +152,35 @@ class PeopleActions:
 
     # --- parts --------------------------------------------------------------------------------------------------------
 
+    async def _answer(self, request: Request, html: str, keyboard: Keyboard = ()) -> LiveMessage | None:
+        """Answer; if that is in a message which showed somebody, it does not any more."""
+        self._shown.pop((request.chat, request.message or 0), None)
+        return await self._responder.answer(request, html, keyboard)
+
+    async def _not_known(self, request: Request) -> str:
+        """Say that somebody is not let in; the buttons to act on them go."""
+        await self._answer(request, texts.NOT_KNOWN, keyboards.BACK)
+        return ""
+
+    def _refresh(self, user: int, text: Text) -> None:
+        """Show how it is now wherever the person is shown to admins."""
+        for shown, live in self._shown.values():
+            if shown == user and (live.chat < 0 or self._people.is_admin(live.chat)):
+                live.show(text)
+
+    def _described(self, person: Person) -> Text:
+        adder = "" if person.added_by is None else self._named(person.added_by)
+        html = texts.person(person, adder, self._owned(person.user), self._clock())
+        return Text(html, keyboards.person(person))
+
     async def _set(self, request: Request, user: int, role: Role, command: str) -> None:
         name = await self._name(user)
         person = await self._people.save(user, role, name, by=request.user, at=self._clock())
         outcome = f"user {user} ({name}) is {person.role.word}"
         await self._context.audit(request.user, command, None, outcome)
         await self._rights_changed(user)
-        await self._responder.answer(request, texts.is_in(person, request.name))
+        await self._answer(request, texts.is_in(person, request.name))
+        self._refresh(user, self._described(person))
         self._settle(texts.stranger_came(user, name), texts.is_in(person, request.name))
         if user != request.user:
             await self._responder.send(Place(user), texts.welcome(person.role, request.name))

@@ -8,6 +8,10 @@ from handlers.chat.people import Person, Role
 from handlers.telegram.ui.keyboards import turn_pages
 from handlers.texts.people import ROLES, short
 
+_BACK = Button("« People", button_code(Verb.PEOPLE, ".0"))
+BACK: Keyboard = ((_BACK,),)
+"""The button that leads back to the list."""
+
 
 def stranger(user: int) -> Keyboard:
     """Return the buttons to give a stranger access."""
@@ -30,8 +34,7 @@ def person(one: Person) -> Keyboard:
     roles = [role for role in Role if role is not one.role and (one.floor is None or role > one.floor)]
     change = [Button(f"Make {ROLES[role]}", button_code(Verb.SET_ROLE, f".{one.user}.{role:d}")) for role in roles]
     remove = [] if one.floor is not None else [Button("Remove", button_code(Verb.REMOVE_PERSON, f".{one.user}"))]
-    back = (Button("« People", button_code(Verb.PEOPLE, ".0")),)
-    return (*((tuple(change),) if change else ()), (*remove, *back))
+    return (*((tuple(change),) if change else ()), (*remove, _BACK))
 
 
 def _let_in(user: int, role: Role) -> Button:

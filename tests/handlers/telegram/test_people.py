@@ -154,6 +154,35 @@ async def test_whoever_is_removed_is_answered_no_more_at_once(rig: Rig):
     assert [row for row in rig.records.audited if row[1] == "remove person"]
 
 
+async def test_who_is_shown_is_shown_as_they_are_whoever_changes_it_and_a_list_stays_a_list(rig: Rig):
+    await rig.answer(SECOND_ADMIN, "/help", "Switchboard")
+    await let_in(rig, "operator")
+    mine = await rig.answer(ADMIN, f"/people {STRANGER}", "Let in by Ada")
+    theirs = await rig.answer(SECOND_ADMIN, f"/people {STRANGER}", "Let in by Ada")
+    listed = await rig.answer(ADMIN, f"/people {STRANGER}", "Let in by Ada")
+    await rig.press(listed, "People")
+    await rig.seen(ADMIN, lambda m: m["message_id"] == listed["message_id"] and "4 people" in m["text"])
+    await rig.press(theirs, "Make viewer", SECOND_ADMIN)
+    now = await rig.seen(ADMIN, lambda m: m["message_id"] == mine["message_id"] and "viewer: sees" in m["text"])
+    assert "Make operator" in labels(now)
+    await rig.press(now, "Remove")
+    await rig.press(await rig.seen(ADMIN, lambda m: "60 s to answer" in m["text"]), "Yes")
+    gone = await rig.seen(ADMIN, lambda m: m["message_id"] == mine["message_id"] and "not let in any more" in m["text"])
+    assert labels(gone) == ["« People"]
+    assert "4 people" in rig.client.message(ADMIN, listed["message_id"])["text"]
+
+
+async def test_a_button_about_who_was_removed_by_an_earlier_run_goes(telegram: TelegramStandIn, database: Database):
+    async with running_rig(telegram, database) as rig:
+        await let_in(rig, "operator")
+        shown = await rig.answer(ADMIN, f"/people {STRANGER}", "Let in by Ada")
+    await PeopleRecords(database).remove(STRANGER)
+    async with running_rig(telegram, database) as rig:
+        await rig.press(shown, "Remove")
+        gone = await rig.seen(ADMIN, lambda m: "not let in any more" in m["text"])
+        assert (gone["message_id"], labels(gone)) == (shown["message_id"], ["« People"])
+
+
 async def test_a_demoted_admin_gets_no_alerts_of_others(rig: Rig):
     await let_in(rig, "operator")
     rig.accounts.put(owner=OPERATOR)
