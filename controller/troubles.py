@@ -19,6 +19,8 @@ class Trouble(StrEnum):
     DATABASE = "database_read_only"
     DEAF = "telegram_deaf"
     """Messages and button presses do not reach the program."""
+    WEBHOOK = "telegram_webhook"
+    """The same, since another program has set a webhook, which gets them."""
     UNREACHABLE = "whatsapp_unreachable"
     PROXY = "proxy_unreachable"
     """A proxy that accounts have of their own does not let them through."""
@@ -37,6 +39,7 @@ TROUBLE_TRAITS: dict[Trouble, Traits] = {
     Trouble.DISK: Traits(alert=True, critical=True),
     Trouble.DATABASE: Traits(alert=True, critical=True),
     Trouble.DEAF: Traits(alert=True, critical=True),
+    Trouble.WEBHOOK: Traits(alert=True, critical=True, remedy=Remedy.TAKE_WEBHOOK),
     Trouble.UNREACHABLE: Traits(alert=True),
     Trouble.PROXY: Traits(alert=True),
     Trouble.BACKUP: Traits(alert=True),

@@ -182,6 +182,11 @@ def chat_is_back(chat: int) -> str:
     return f"📬 Chat <code>{chat}</code> can be reached now, and gets its alerts."
 
 
+def picture_refused(caption: str, why: str) -> str:
+    """Say that a picture which an alert refers to cannot be shown. caption: HTML."""
+    return f"{caption} Telegram does not take its picture: {escape(why)}."
+
+
 def refused(chat: int, entries: Sequence[tuple[str, str]], why: str) -> str:
     """Tell admins about an alert that Telegram rejects. entries: the accounts' names, as HTML, with the reasons."""
     lines = [f"🚨 Telegram does not take an alert of chat <code>{chat}</code> ({escape(why)}). It said:"]

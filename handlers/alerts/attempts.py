@@ -30,13 +30,12 @@ def key_of(work: Work) -> Key:
 class _Attempts:
     """rejected: how often; failed: it was not taken when it was tried last, so that others go first.
 
-    alone: others would be taken, for all that is known. performed: how many calls of all were when it was lost last.
+    alone: others would be taken, for all that is known.
     """
 
     rejected: int = 0
     failed: bool = False
     alone: bool = False
-    performed: int = 0
     not_before: float = 0.0
     pause: float = FIRST_PAUSE
     failures: FailuresOfOne = field(default_factory=FailuresOfOne)
@@ -88,8 +87,8 @@ class Attempts:
         While nothing else is performed either, it is an outage, and the message is due as soon as that is over.
         """
         each = self._of.setdefault(key_of(work), _Attempts())
-        each.alone = each.alone or (each.failed and error.performed > each.performed)
-        each.failed, each.performed = True, error.performed
+        each.failures.add(error)
+        each.failed, each.alone = True, each.alone or each.failures.others_pass
         each.wait(now, LOST_PAUSE if each.alone else OUTAGE_PAUSE)
 
     def keep_only(self, items: Collection[int]) -> None:

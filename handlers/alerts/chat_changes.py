@@ -19,6 +19,7 @@ from handlers.alerts.incidents.book import Book, Fact, Kind
 from handlers.alerts.incidents.delivery import afresh
 from handlers.alerts.incidents.ledger import Draft, Ledger
 from handlers.alerts.incidents.silences import Silences
+from handlers.texts import answers
 
 log = logging.getLogger(__name__)
 
@@ -147,6 +148,15 @@ class ChatChanges:
                 draft.add_note(place.chat, alert_text.chat_is_back(chat))
 
         self._tasks.start(self._announcer.store(change), "reporting that a chat is back")
+
+    def silenced(self, chat: int, seconds: float) -> None:
+        """Tell admins elsewhere that Telegram demands a long silence in a chat. Returns at once."""
+        if chat in self._recipients.gone:
+            return  # they know
+        elsewhere = [place for place in self._recipients.of_admins() if place.chat != chat]
+        elsewhere = elsewhere or [place for place in self._recipients.in_private() if place.chat != chat]
+        html = answers.silence_of(chat, seconds)
+        self._tasks.start(self._announcer.notify(elsewhere, html, sounds=False), "reporting that a chat is silenced")
 
     # --- rejected messages ------------------------------------------------------------------------------------------
 

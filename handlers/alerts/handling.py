@@ -31,14 +31,20 @@ class Handling:
         """Return the incidents of all chats that have open entries."""
         return [each for book in self._ledger.books() for each in book.incidents if each.open_entries]
 
-    async def acknowledge(self, incident: Incident, line: str) -> None:
+    async def acknowledge(self, incident: Incident, line: str, *, take_over: bool = False) -> bool:
         """Mark an incident as acknowledged, in every chat that has the same problems: no more reminders.
 
-        line: who did, as shown in the message; HTML.
+        line: who did, as shown in the message; HTML. Returns False if somebody else has meanwhile, unless `take_over`.
         """
         about = {(entry.number, entry.reason) for entry in incident.open_entries}
+        done = True
 
         def change(draft: Draft) -> None:
+            nonlocal done
+            now = draft.book(incident.chat).get(incident.id)
+            done = take_over or now is None or not now.acknowledged_by
+            if not done:
+                return
             for book in draft.books():
                 for each in book.incidents:
                     theirs = {(entry.number, entry.reason) for entry in each.open_entries}
@@ -47,6 +53,7 @@ class Handling:
                 draft.put(book)
 
         await self._ledger.update(change)
+        return done
 
     async def release(self, incident: Incident, line: str) -> None:
         """Undo an acknowledgement, in every chat that has the same problems: reminders and escalation start over.

@@ -6,7 +6,6 @@ comes next, and when.
 """
 
 import logging
-import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -32,6 +31,7 @@ from handlers.chat.errors import (
     TooManyError,
     TopicGoneError,
 )
+from handlers.chat.html import without_markup
 from handlers.chat.messages import Button, Place, Text
 from handlers.chat.messenger import Messenger
 from handlers.texts import answers
@@ -297,4 +297,4 @@ async def _plainly(send: Callable[[Text], Awaitable[int]], text: Text) -> int:
         return await send(text)
     except RefusedError as error:
         log.error("Telegram refused an alert, it goes out plainly: %s", error)
-        return await send(replace(text, html=re.sub(r"<[^>]*>", "", text.html)))
+        return await send(replace(text, html=without_markup(text.html)))

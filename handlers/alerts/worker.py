@@ -15,6 +15,7 @@ from functools import partial
 
 from controller.incidents import Incident, Note
 from controller.registry import Registry
+from handlers.alerts import alert_text
 from handlers.alerts.announcer import Announcer
 from handlers.alerts.attempts import Attempts, Work
 from handlers.alerts.incidents import delivery
@@ -33,7 +34,7 @@ from handlers.chat.errors import (
     OutcomeUnknownError,
     TopicGoneError,
 )
-from handlers.chat.messages import Lane
+from handlers.chat.messages import Lane, Place
 from handlers.chat.messenger import Messenger
 from handlers.chat.send_queue import SendQueue
 
@@ -394,6 +395,9 @@ class Worker:
         """Set a message aside, and deliver the alert another way."""
         if isinstance(work, Note):
             await self._sender.drop_note(work)
+            if work.has_picture:
+                html = alert_text.picture_refused(work.html, str(error))
+                await self._context.announcer.notify([Place(self.chat)], html, sounds=False)
         else:
             await self._sender.set_aside(*work)
             if isinstance(work[1], Send):

@@ -25,26 +25,23 @@ class NotSentError(ChatError):
     """The service could not be reached or failed: nothing was changed, or a retry is harmless."""
 
 
-class CallFailedError(NotSentError):
-    """The service was reached, and responded that it failed: an outage, or this very call fails each time.
+class UnfinishedError(ChatError):
+    """The service did not perform a call, or did not say so: an outage, or this very call is the cause.
 
     performed, performed_alike: how many calls, and how many of this kind, the service has performed until then.
     """
 
-    def __init__(self, text: str, performed: int = 0, performed_alike: int = 0) -> None:
+    def __init__(self, text: str = "", performed: int = 0, performed_alike: int = 0) -> None:
         super().__init__(text)
         self.performed, self.performed_alike = performed, performed_alike
 
 
-class OutcomeUnknownError(ChatError):
-    """No response: the message may or may not have been sent.
+class CallFailedError(NotSentError, UnfinishedError):
+    """The service was reached, and responded that it failed."""
 
-    performed: how many calls the service has performed until then.
-    """
 
-    def __init__(self, text: str = "", performed: int = 0) -> None:
-        super().__init__(text)
-        self.performed = performed
+class OutcomeUnknownError(UnfinishedError):
+    """No response: the message may or may not have been sent."""
 
 
 class SupersededError(ChatError):
@@ -134,15 +131,16 @@ class FailuresOfOne:
     """Tells an outage from a message that the service cannot deal with, by what else it performs meanwhile."""
 
     def __init__(self) -> None:
-        self._last: CallFailedError | None = None
+        self._last: UnfinishedError | None = None
         self._between = 0
         self.others_pass = False
         """Whether anything was performed between the last two failures."""
 
-    def add(self, error: CallFailedError) -> bool:
-        """Count a failure of the message; return whether it counts as rejected."""
+    def add(self, error: UnfinishedError) -> bool:
+        """Count a failure of the message; return whether it counts as rejected. What may have been sent never does."""
         if self._last is not None:
             self.others_pass = error.performed > self._last.performed
-            self._between += error.performed_alike > self._last.performed_alike
+            failed = isinstance(error, CallFailedError)
+            self._between += failed and error.performed_alike > self._last.performed_alike
         self._last = error
         return self._between >= FAILURES

@@ -18,6 +18,11 @@ def rendered_length(html: str) -> int:
     return _units(unescape(_TAG.sub("", html)))
 
 
+def without_markup(html: str) -> str:
+    """Return the text without its tags, still escaped."""
+    return _TAG.sub("", html)
+
+
 def split(html: str, limit: int = TEXT_LIMIT) -> list[str]:
     """Split the text into parts of at most `limit` rendered characters, each with its tags closed.
 

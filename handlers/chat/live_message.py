@@ -4,7 +4,7 @@ import asyncio
 import logging
 
 from controller.tasks import Tasks
-from handlers.chat.errors import ChatError, MessageGoneError, RefusedError
+from handlers.chat.errors import ChatError, ChatMovedError, MessageGoneError, RefusedError
 from handlers.chat.messages import Lane, Text
 from handlers.chat.messenger import Messenger
 from handlers.chat.send_queue import SendQueue
@@ -15,7 +15,8 @@ log = logging.getLogger(__name__)
 class LiveMessage:
     """One message of ours that shows the latest text given to `show`.
 
-    gone: this object no longer edits it. lost: since it was deleted, or its edit was rejected: the text is nowhere.
+    gone: this object no longer edits it. lost: since it was deleted, its edit rejected, or its group moved: the text is
+    nowhere.
     """
 
     def __init__(self, queue: SendQueue, tasks: Tasks, lane: Lane, *, chat: int, message: int, shown: Text) -> None:
@@ -47,7 +48,7 @@ class LiveMessage:
                     self.gone = True  # merged with the edit of a newer owner of this message, which takes precedence
                     return
         except ChatError as error:
-            self.gone, self.lost = True, isinstance(error, MessageGoneError | RefusedError)
+            self.gone, self.lost = True, isinstance(error, MessageGoneError | RefusedError | ChatMovedError)
             log.info("Message %d in chat %d is not kept up to date any more: %s", self.message, self.chat, error)
         finally:
             self._busy = False

@@ -13,6 +13,8 @@ from handlers.chat.messages import Lane
 
 MINUTE = 61.0
 """Length of a minute as we count it: one second longer, since latency varies between messages."""
+LONG_PAUSE = 300.0
+"""Seconds: a longer pause of a chat is tried in between, and an alert does not wait for its end."""
 FORGET_AT = 1000
 """How many chats are remembered before those without recent messages are forgotten."""
 
@@ -81,11 +83,22 @@ class _Minute:
 
 
 @dataclass(slots=True)
+class _Pause:
+    """A silence that the service demands. until: its end; next_try: when it is nevertheless asked whether it lasts."""
+
+    until: float = 0.0
+    next_try: float = 0.0
+
+
+@dataclass(slots=True)
 class _Chat:
     bucket: _Bucket
     minute: _Minute | None
-    paused_until: float = 0.0
-    alerts_paused_until: float = 0.0
+    alerts: "_Pause"
+    others: "_Pause"
+
+    def pause(self, lane: Lane) -> "_Pause":
+        return self.alerts if lane is Lane.ALERTS else self.others
 
 
 class RateLimits:
@@ -110,8 +123,7 @@ class RateLimits:
             if lane is not Lane.ALERTS:
                 leave = max(leave, 1)  # groups are slow enough for that, and an alert always finds room
         second = budget.bucket.wait(now, min(1.0 + leave, self.limits.burst))
-        paused_until = budget.alerts_paused_until if lane is Lane.ALERTS else budget.paused_until
-        return max(0.0, paused_until - now, minute, second)
+        return max(0.0, budget.pause(lane).next_try - now, minute, second)
 
     def wait_overall(self, now: float) -> float:
         """Return the seconds until the overall budget allows a message; 0 if it does now."""
@@ -125,20 +137,30 @@ class RateLimits:
             budget.minute.levels[_PART[lane]] -= 1
         self._all.level -= 1
 
-    def pause(self, chat: int, until: float, now: float, *, lane: Lane = Lane.ALERTS) -> None:
-        """Send nothing to the chat before `until`, as Telegram demanded of a message of this lane.
+    def pause(self, chat: int, seconds: float, now: float, *, lane: Lane = Lane.ALERTS) -> None:
+        """Send nothing to the chat for so long, as Telegram demanded of a message of this lane.
 
-        What it demands of others, such as edits alone, says nothing of alerts: the next one tries.
+        A pause that is longer than `LONG_PAUSE` is tried once in that time: a proxy may have invented it, and nobody
+        is answered meanwhile. What is demanded of others, such as edits alone, says nothing of alerts: the next one
+        tries.
         """
         budget = self._chat(chat, now)
-        budget.paused_until = max(budget.paused_until, until)
-        if lane is Lane.ALERTS:
-            budget.alerts_paused_until = max(budget.alerts_paused_until, until)
+        for each in (budget.others, budget.alerts) if lane is Lane.ALERTS else (budget.others,):
+            each.until = now + seconds
+            each.next_try = max(each.next_try, now + min(seconds, LONG_PAUSE))
 
-    def alerts_paused_for(self, chat: int, now: float) -> float:
-        """Return the seconds for which no alert may be sent to the chat, as Telegram demanded; 0 if there are none."""
+    def performed(self, chat: int, lane: Lane, now: float) -> None:
+        """Note that the chat takes messages of this lane: no pause lasts for such any more."""
+        self._chat(chat, now).pause(lane).until = 0.0
+
+    def paused_for(self, chat: int, lane: Lane, now: float) -> float:
+        """Return the seconds for which Telegram wants nothing of this lane in the chat; 0 if it wants no silence."""
         budget = self._chats.get(chat)
-        return 0.0 if budget is None else max(0.0, budget.alerts_paused_until - now)
+        return 0.0 if budget is None else max(0.0, budget.pause(lane).until - now)
+
+    def is_to_be_tried(self, chat: int, lane: Lane, now: float) -> bool:
+        """Return whether it is time to ask whether a pause lasts."""
+        return self._chat(chat, now).pause(lane).next_try <= now
 
     @property
     def remembered(self) -> Sequence[int]:
@@ -152,7 +174,7 @@ class RateLimits:
                 self._forget_idle(now)
             bucket = _Bucket(self.limits.burst, self.limits.per_second, self.limits.burst, now)
             minute = None if chat > 0 else _Minute((self.limits.group_per_minute - len(_SHARES)) / MINUTE, now)
-            budget = self._chats[chat] = _Chat(bucket, minute)
+            budget = self._chats[chat] = _Chat(bucket, minute, _Pause(), _Pause())
         return budget
 
     def _forget_idle(self, now: float) -> None:
@@ -160,7 +182,7 @@ class RateLimits:
         self._chats = {
             chat: budget
             for chat, budget in self._chats.items()
-            if budget.paused_until > now
+            if max(budget.others.until, budget.others.next_try, budget.alerts.until) > now
             or budget.bucket.wait(now, budget.bucket.size) > 0
             or (budget.minute is not None and any(budget.minute.wait(now, part) for part in range(len(_SHARES))))
         }

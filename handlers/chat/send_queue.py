@@ -11,8 +11,8 @@ Every call of the messenger that counts towards a limit waits here, in one line 
 - Calls that are not limited (deletions) have lines of their own, which wait only for each other.
 - A call is made when its turn has come, by its caller's task; the queue owns none. So what is sent is current at that
   moment. Calls with the same key are merged while they wait: one is made for all, as the latest caller wants it.
-- 429 pauses one chat, but its alerts only if an alert got it. While Telegram cannot be reached everybody waits, and one
-  call probes whether it is back.
+- 429 pauses one chat, but its alerts only if an alert got it. A long pause is tried every few minutes.
+- While Telegram cannot be reached everybody waits, and one call probes whether it is back.
 - A call that fails while others are performed lets those behind it pass, and in the end counts as rejected.
 
 The module is longer than others: these rules are about the same lines, and each must hold whatever the others do.
@@ -41,7 +41,7 @@ from handlers.chat.errors import (
 )
 from handlers.chat.messages import Lane
 from handlers.chat.messenger import Messenger
-from handlers.chat.rate_limits import RateLimits
+from handlers.chat.rate_limits import LONG_PAUSE, RateLimits
 from handlers.chat.turns import Turns
 
 T = TypeVar("T")
@@ -54,8 +54,6 @@ SOON = 2.0
 """Seconds for which a turn is still waited for during shutdown."""
 TICK = 0.001
 """The least number of seconds that a wait takes."""
-LONG_PAUSE = 300.0
-"""Seconds: an alert does not wait for the end of a longer pause of its chat."""
 MOST_ANSWERS = 20
 """Answers that may wait in one chat; beyond that the oldest are dropped."""
 
@@ -126,6 +124,8 @@ class SendQueue:
         """chat → the topic for alerts, if one is set."""
         self.alert_topic_lost: Callable[[int], None] = lambda _: None
         """Called with a chat whose topic for alerts is closed or deleted: they go to General. Returns at once."""
+        self.silenced: Callable[[int], None] = lambda _: None
+        """Called with a chat in which people will get no answers for long, as Telegram demands. Returns at once."""
         self._alert_messenger = AlertTopics(messenger, self.alert_topics, self._alert_topic_lost)
         self._limits = limits or RateLimits()
         self._loop = asyncio.get_running_loop()
@@ -147,6 +147,17 @@ class SendQueue:
     def reachable(self) -> bool:
         """Whether Telegram responded to the latest call."""
         return self._back_off == 0
+
+    def silence(self, chat: int) -> float:
+        """Return the seconds for which people get no answers in a chat, as Telegram demands; 0 if not for long."""
+        seconds = self._limits.paused_for(chat, Lane.ANSWERS, self._loop.time())
+        return seconds if seconds > LONG_PAUSE else 0.0
+
+    @property
+    def silences(self) -> dict[int, float]:
+        """The chats in which people get no answers for long, and for how many seconds."""
+        silences = {chat: self.silence(chat) for chat in self._limits.remembered}
+        return {chat: seconds for chat, seconds in silences.items() if seconds}
 
     @property
     def waits_for_budgets(self) -> bool:
@@ -218,9 +229,7 @@ class SendQueue:
 
     async def _perform(self, chat: int, job: _Job, *, free: bool, repeat: bool) -> Any:
         while True:
-            paused = self._limits.alerts_paused_for(chat, self._loop.time())
-            if job.lane is Lane.ALERTS and not free and paused > LONG_PAUSE:
-                raise ChatPausedError(paused)
+            self._check_pause(chat, job, free=free)
             if job.key is not None:
                 self._jobs.setdefault(job.key, job)
             waiter = job.waiter = _Waiter(job.lane, job.order, free, job.after, self._loop.create_future())
@@ -229,11 +238,7 @@ class SendQueue:
             try:
                 result = await job.send(self._messenger_for(chat, waiter.lane))
             except TooManyError as error:
-                log.warning("Telegram asks for %g s of silence in chat %d", error.seconds, chat)
-                now = self._loop.time()
-                job.after = now + error.seconds  # unlimited calls do not check the budget
-                self._limits.pause(chat, job.after, now, lane=job.lane)
-                self._is_back()
+                self._pause(chat, job, error.seconds)
             except CallFailedError as error:
                 self._call_failed(job, error)
             except (NotSentError, OutcomeUnknownError) as error:
@@ -245,9 +250,28 @@ class SendQueue:
                 raise
             else:
                 self._is_back()
+                if not free:
+                    self._limits.performed(chat, job.lane, self._loop.time())
                 return result
             finally:
                 self._done(chat, waiter)
+
+    def _check_pause(self, chat: int, job: _Job, *, free: bool) -> None:
+        """Raise ChatPausedError for an alert that should not wait for the end of its chat's pause."""
+        now = self._loop.time()
+        paused = self._limits.paused_for(chat, Lane.ALERTS, now)
+        to_be_tried = self._limits.is_to_be_tried(chat, Lane.ALERTS, now)
+        if job.lane is Lane.ALERTS and not free and paused > LONG_PAUSE and not to_be_tried:
+            raise ChatPausedError(paused)
+
+    def _pause(self, chat: int, job: _Job, seconds: float) -> None:
+        log.warning("Telegram asks for %g s of silence in chat %d", seconds, chat)
+        now, before = self._loop.time(), self.silence(chat)
+        job.after = now + min(seconds, LONG_PAUSE)  # unlimited calls do not check the budget
+        self._limits.pause(chat, seconds, now, lane=job.lane)
+        self._is_back()
+        if job.lane is not Lane.ALERTS and self.silence(chat) and not before:
+            self.silenced(chat)
 
     # --- waiting ------------------------------------------------------------------------------------------------------
 

@@ -59,6 +59,7 @@ from handlers.telegram.ui.link_queue_messages import LinkQueueMessages
 from handlers.telegram.ui.link_queues import LinkQueues
 from handlers.telegram.ui.questions import Questions
 from handlers.telegram.ui.responder import Responder
+from handlers.texts import answers
 
 
 def assemble(
@@ -129,8 +130,10 @@ def assemble(
         recipients=recipients,
         messages=messages,
         link_queues=link_queues,
+        has_code=codes.has_code,
         clock=clock,
     )
+    codes.none_left = cards.look_at
 
     feed = Feed(
         queue,
@@ -159,9 +162,16 @@ def assemble(
     )
     actions = AccountActions(context, cards=cards, codes=codes, linking=linking, feed=feed)
     alert_actions = AlertActions(context, alerts=alerts, recipients=recipients, duty=duty)
+
+    def unwritable() -> list[str]:
+        silences = {chat: seconds for chat, seconds in queue.silences.items() if chat not in recipients.gone}
+        return [answers.silence_of(*each) for each in silences.items()] + [
+            answers.unreachable(chat) for chat in sorted(recipients.gone)
+        ]
+
     detail, restoring = Detail(context, link_queues), RestoreActions(context, actions)
     account_commands = AccountCommands(
-        context, actions=actions, restoring=restoring, detail=detail, status_list=StatusList(context)
+        context, actions=actions, restoring=restoring, detail=detail, status_list=StatusList(context, unwritable)
     )
     rows = listed(hosts=hosts is not None)
     menus = Menus(connection, lasting, people, rows)
@@ -178,6 +188,7 @@ def assemble(
         linking.refresh(number)
 
     ownership = OwnershipActions(context, alerts=alerts, rights_changed=rights.changed, gone=gone)
+    queue.silenced = lambda chat: alerts.chats.silenced(chat, queue.silence(chat))
     delivery_check = DeliveryCheck(context, queue=queue, recipients=recipients, duty=duty, way=options.escalation.way)
     topics = (
         account_commands,
@@ -206,7 +217,7 @@ def assemble(
         plain=account_commands.plain,
         username=lambda: connection.username,
     )
-    poll_watch = PollWatch(connection, tasks, alerts=alerts, responder=responder, recipients=recipients)
+    poll_watch = PollWatch(connection, tasks, alerts)
     buttons = Buttons(
         context,
         actions=actions,

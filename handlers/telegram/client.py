@@ -17,7 +17,13 @@ import telegram
 from telegram import Bot, ForceReply, InlineKeyboardButton, InlineKeyboardMarkup, InputMediaPhoto, LinkPreviewOptions
 from telegram.constants import ParseMode
 
-from handlers.chat.errors import CallFailedError, ChatError, NotSentError, OutcomeUnknownError, TokenRefusedError
+from handlers.chat.errors import (
+    ChatError,
+    NotSentError,
+    OutcomeUnknownError,
+    TokenRefusedError,
+    UnfinishedError,
+)
 from handlers.chat.messages import Keyboard, Place, Text
 from handlers.chat.messenger import ChatInfo
 from handlers.telegram.refusals import TokenWatch, translate
@@ -144,9 +150,9 @@ class TelegramClient:
         """Delete a message. That it is gone already is no error; DeletionRefusedError: an edit may still work."""
         await self._again(self._bot.delete_message(chat, message), kind="deletion")
 
-    async def answer_press(self, press: str, text: str = "") -> None:
-        """Answer a press, so that its button stops spinning; at most 200 characters. A press too old is no error."""
-        await self._again(self._bot.answer_callback_query(press, text or None))
+    async def answer_press(self, press: str, text: str = "") -> bool:
+        """Answer a press, so that its button stops spinning; at most 200 characters. Returns False if it is too old."""
+        return bool(await self._again(self._bot.answer_callback_query(press, text or None)))
 
     async def find_chat(self, chat: int | str) -> ChatInfo:
         """Look a chat up by its id or its public `@name`: what it is, and what the bot may do there."""
@@ -187,7 +193,7 @@ class TelegramClient:
             async with asyncio.timeout(CALL_DEADLINE):
                 result = await call
         except TimeoutError:
-            raise OutcomeUnknownError(f"no answer in {CALL_DEADLINE:g} s", self._performed.total()) from None
+            raise self._counted(OutcomeUnknownError(f"no answer in {CALL_DEADLINE:g} s"), kind) from None
         except unchanged:
             raise
         except telegram.error.TelegramError as error:
@@ -203,7 +209,7 @@ class TelegramClient:
             raise self._counted(translated, kind) from None
         except (LookupError, TypeError, ValueError, AttributeError) as error:  # JSON, but not as Telegram's
             what = f"an answer that cannot be read ({type(error).__name__})"
-            raise OutcomeUnknownError(what, self._performed.total()) from None
+            raise self._counted(OutcomeUnknownError(what), kind) from None
         self.token_watch.accept()
         self._performed[kind] += 1
         self.performed()
@@ -211,11 +217,8 @@ class TelegramClient:
 
     def _counted(self, error: ChatError, kind: str) -> ChatError:
         """Return the error with what Telegram has performed until then, where that tells an outage from one message."""
-        match error:
-            case CallFailedError():
-                return CallFailedError(str(error), self._performed.total(), self._performed[kind])
-            case OutcomeUnknownError():
-                return OutcomeUnknownError(str(error), self._performed.total())
+        if isinstance(error, UnfinishedError):
+            error.performed, error.performed_alike = self._performed.total(), self._performed[kind]
         return error
 
 

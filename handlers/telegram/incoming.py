@@ -47,13 +47,14 @@ class Incoming:
     """An update.
 
     anonymous: its sender posts as the group or as a channel, so that their permissions are unknown. may_write: whether
-    the bot may write in the chat, where that has changed.
+    the bot may write in the chat, where that has changed. album: the id of what was sent together, "" for one alone.
     """
 
     kind: Kind
     update: int
     request: Request | None = None
     anonymous: bool = False
+    album: str = ""
     moved_to: int = 0
     may_write: bool = True
 
@@ -133,7 +134,8 @@ def _message(number: int, message: Message, now: datetime, earliest: datetime | 
         return Incoming(Kind.MOVED, number, request, moved_to=message.migrate_to_chat_id)
     if words:
         return Incoming(Kind.TEXT, number, request, anonymous)
-    return Incoming(Kind.OTHER_CONTENT if _is_content(message) else Kind.NOTHING, number, request, anonymous)
+    kind = Kind.OTHER_CONTENT if _is_content(message) else Kind.NOTHING
+    return Incoming(kind, number, request, anonymous, message.media_group_id or "")
 
 
 def _name(user: telegram.User) -> str:
@@ -170,5 +172,9 @@ def _sent_at(date: datetime, now: datetime, earliest: datetime | None) -> dateti
 
 
 def _is_content(message: Message) -> bool:
-    """Return whether it is a real message, as opposed to a service message about the chat."""
-    return bool(message.effective_attachment) or message.dice is not None or message.poll is not None
+    """Return whether it is a real message, as opposed to a service message about the chat.
+
+    What the library does not know counts as real: new kinds of content are more frequent than new service messages.
+    """
+    known = message.effective_attachment or message.checklist or message.giveaway
+    return bool(known) or bool(message.api_kwargs)

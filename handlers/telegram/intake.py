@@ -13,7 +13,8 @@ from datetime import datetime, timedelta
 from controller.registry import ShuttingDownError, UnknownAccountError
 from controller.tasks import Tasks
 from handlers.alerts.service import Alerts
-from handlers.chat.errors import ChatError
+from handlers.chat.errors import ChatError, NotSentError
+from handlers.chat.messages import Place, escape
 from handlers.chat.people import People
 from handlers.chat.request import Request
 from handlers.telegram.chats import Chats
@@ -35,6 +36,8 @@ STRANGERS_AT_ONCE = 10
 """Strangers' presses answered concurrently; the others are not answered."""
 LEFT_OUT_EVERY = 0.05
 """Seconds between two answers to one person's duplicate presses."""
+PRESS_PAUSES = (1.0, 3.0, 0.0)
+"""Seconds after each attempt to answer a press that failed: Telegram takes an answer for some seconds only."""
 FRESH_FOR = timedelta(minutes=2)
 """Changes older than this must be confirmed first."""
 
@@ -64,6 +67,8 @@ class Intake:
         self._menus = menus
         self._dispatcher = Dispatcher(tasks, perform=self._perform, leave_out=self._leave_out, flooded=self._flooded)
         self._unreadable = self._strangers_presses = 0
+        self._albums: dict[int, str] = {}
+        """The album that each chat of people with a role sent last: its pictures are one message to people."""
 
     @property
     def idle(self) -> bool:
@@ -137,11 +142,13 @@ class Intake:
             return None
         self._people.heard(request.user, request.name)
         self._chats.heard_from(request.chat)
-        if request.private and request.words.startswith("/start"):
+        if request.private and _begins(request):
             self._menus.set_for(request.user)
-        if incoming.kind is Kind.OTHER_CONTENT:
-            return request if request.private else None
-        return request
+        if incoming.kind is not Kind.OTHER_CONTENT:
+            return request
+        again = incoming.album != "" and self._albums.get(request.chat) == incoming.album
+        self._albums[request.chat] = incoming.album
+        return request if request.private and not again else None
 
     def _answer_unnamed(self, incoming: Incoming, request: Request) -> None:
         """Answer a command whose sender Telegram does not name; it is not obeyed."""
@@ -152,7 +159,7 @@ class Intake:
     def _meet_stranger(self, kind: Kind, request: Request) -> None:
         if kind is Kind.PRESS and self._strangers_presses < STRANGERS_AT_ONCE:
             self._tasks.start(self._answer_strangers_press(request), "a stranger's press")
-        elif kind is Kind.TEXT and request.private and request.words.startswith("/start"):
+        elif kind is Kind.TEXT and request.private and _begins(request):
             self._strangers.came(request.user, request.name, request.place)
 
     def _step_over(self, raw: Update, error: Exception) -> None:
@@ -186,7 +193,8 @@ class Intake:
             await self._ask_again(request, answers.forwarded(self._described(request)))
         elif request.press:
             shown = await _guarded(self._buttons.handle(request))
-            await self._answer_press(request, shown or "")
+            silence = self._responder.silence(request.chat)
+            await self._answer_press(request, shown or (answers.silence_here(silence) if silence else ""))
         elif problem := await _guarded(self._router.handle(request)):
             await self._responder.answer(request, problem)
         await self._responder.settled(request)
@@ -237,10 +245,20 @@ class Intake:
             self._strangers_presses -= 1
 
     async def _answer_press(self, request: Request, shown: str) -> None:
-        try:
-            await self._connection.client.answer_press(request.press, shown)
-        except ChatError as error:
-            log.debug("A press could not be answered: %s", error)
+        """Answer a press: above the chat if that is possible in time, else what is to be shown is sent privately."""
+        in_time = False
+        for pause in PRESS_PAUSES:
+            try:
+                in_time = await self._connection.client.answer_press(request.press, shown)
+                break
+            except NotSentError as error:
+                log.debug("A press could not be answered: %s", error)
+                await asyncio.sleep(pause)
+            except ChatError as error:
+                log.debug("A press could not be answered: %s", error)
+                break
+        if shown and not in_time:
+            await self._responder.send(Place(request.user), escape(shown))
 
     # --- what a request is --------------------------------------------------------------------------------------------
 
@@ -255,6 +273,11 @@ class Intake:
 
     def _described(self, request: Request) -> str:
         return self._buttons.described(request) if request.press else answers.quoted(request.words)
+
+
+def _begins(request: Request) -> bool:
+    """Return whether this is how a person begins with a bot."""
+    return request.words.casefold().startswith("/start")
 
 
 async def _guarded(handling: Awaitable[str | None]) -> str | None:

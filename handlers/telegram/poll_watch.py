@@ -12,15 +12,9 @@ from urllib.parse import urlsplit
 from controller.tasks import Tasks
 from controller.troubles import Trouble
 from handlers.alerts.incidents.book import Kind
-from handlers.alerts.incidents.recipients import Recipients
 from handlers.alerts.service import Alerts
 from handlers.chat.errors import ChatError
-from handlers.chat.live_message import LiveMessage
-from handlers.chat.messages import Place, Text
 from handlers.telegram.connection import TelegramConnection
-from handlers.telegram.ui import keyboards
-from handlers.telegram.ui.responder import Responder
-from handlers.texts import answers
 
 log = logging.getLogger(__name__)
 
@@ -31,22 +25,15 @@ CONFLICT_AFTER = 15.0
 CONFLICT_CALM = 20.0
 """Seconds without a conflict until it is over: two programs that poll end each other's polls by turns."""
 LOOK_EVERY = 5.0
+_TROUBLES = frozenset({Trouble.DEAF, Trouble.WEBHOOK})
+"""What admins are alerted of, by one of them at a time."""
 
 
 class PollWatch:
     """Receives the outcome of polls from the poller, and alerts admins if no updates arrive."""
 
-    def __init__(
-        self,
-        connection: TelegramConnection,
-        tasks: Tasks,
-        *,
-        alerts: Alerts,
-        responder: Responder,
-        recipients: Recipients,
-    ) -> None:
-        self._connection, self._tasks = connection, tasks
-        self._alerts, self._responder, self._recipients = alerts, responder, recipients
+    def __init__(self, connection: TelegramConnection, tasks: Tasks, alerts: Alerts) -> None:
+        self._connection, self._tasks, self._alerts = connection, tasks, alerts
         self._loop = asyncio.get_running_loop()
         self._heard_at = self._loop.time()
         self._conflict_since: float | None = None
@@ -54,9 +41,9 @@ class PollWatch:
         self._why = "Telegram does not answer"
         self._deaf: str | None = None
         """None until a poll succeeds or is missed: an earlier run may have alerted admins."""
+        self._trouble = Trouble.DEAF
+        """What admins were alerted of last."""
         self._webhook_pending: int | None = None
-        self._questions: list[LiveMessage] = []
-        """What admins are asked about the webhook."""
 
     @property
     def deaf(self) -> str:
@@ -79,10 +66,7 @@ class PollWatch:
             if self._deaf:
                 log.info("Telegram: polls come back again")
             self._deaf = ""
-            self._end_questions()
-            self._tasks.start(
-                self._alerts.announcer.trouble(Kind.OVER, Trouble.DEAF), "reporting that people are heard again"
-            )
+            self._tasks.start(self._end(*_TROUBLES), "reporting that people are heard again")
         return since
 
     def poll_failed(self, error: ChatError) -> None:
@@ -102,30 +86,16 @@ class PollWatch:
         self._conflicted_at = float("-inf") if by_webhook else now  # the end of a webhook is certain
         if webhook is not None and webhook.url:
             host = urlsplit(webhook.url).hostname or "an unknown host"
-            if not self._deaf:
-                await self._become_deaf(f"a webhook sends everything to {host}")
-                for place in self._recipients.of_admins():
-                    self._tasks.start(self._ask(place, host), "asking whether to take the webhook back")
+            await self._become_deaf(Trouble.WEBHOOK, f"a webhook sends everything to {host}")
             waiting = webhook.pending_update_count
             self._webhook_pending = waiting if self._webhook_pending is None else self._webhook_pending
             if waiting > self._webhook_pending and webhook.last_error_date is not None:
                 log.warning("The webhook's server does not take updates, and somebody writes: taking the webhook back")
                 await self.take_webhook()
-        elif now - self._conflict_since >= CONFLICT_AFTER and not self._deaf:
-            await self._become_deaf("another program asks Telegram for the messages of this bot, with the same token")
-
-    async def _ask(self, place: Place, host: str) -> None:
-        """Ask an admin whether to take the webhook back; the question ends with it."""
-        live = await self._responder.send(place, answers.webhook_set(host), keyboards.take_webhook())
-        if live is not None:
-            self._questions.append(live)
-            self._end_questions()
-
-    def _end_questions(self) -> None:
-        if self._deaf == "":
-            for live in self._questions:
-                live.show(Text(answers.WEBHOOK_TAKEN))
-            self._questions.clear()
+            self._conflict_since = None
+        elif (webhook is not None or not self._deaf) and now - self._conflict_since >= CONFLICT_AFTER:
+            why = "another program asks Telegram for the messages of this bot, with the same token"
+            await self._become_deaf(Trouble.DEAF, why)
 
     async def take_webhook(self) -> bool:
         """Remove the webhook; return whether that succeeded."""
@@ -141,9 +111,17 @@ class PollWatch:
         while True:
             await asyncio.sleep(LOOK_EVERY)
             if not self._deaf and self._loop.time() - self._heard_at >= DEAF_AFTER:
-                await self._become_deaf(f"no poll has come back for {DEAF_AFTER:g} s ({self._why})")
+                await self._become_deaf(Trouble.DEAF, f"no poll has come back for {DEAF_AFTER:g} s ({self._why})")
 
-    async def _become_deaf(self, why: str) -> None:
-        self._deaf = why
+    async def _become_deaf(self, trouble: Trouble, why: str) -> None:
+        """Alert admins, unless they know this cause; another one takes its place."""
+        if self._deaf and self._trouble is trouble:
+            return
+        self._deaf, self._trouble = why, trouble
         log.error("Telegram: nobody is heard: %s", why)
-        await self._alerts.announcer.trouble(Kind.ALERT, Trouble.DEAF, why)
+        await self._alerts.announcer.trouble(Kind.ALERT, trouble, why)
+        await self._end(*(_TROUBLES - {trouble}))
+
+    async def _end(self, *troubles: Trouble) -> None:
+        for each in troubles:
+            await self._alerts.announcer.trouble(Kind.OVER, each)

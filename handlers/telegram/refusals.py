@@ -61,6 +61,8 @@ _KEPT_OUT = (
     r"|bot can't send messages to (the user|bots)|bot was kicked from the (group|supergroup|channel) chat"
     r"|bot is not a member of the (group|supergroup|channel) chat|the (group|supergroup) chat was deleted"
 )
+_NO_TEXT = r"not enough rights to (send (?:text )?messages?)(?: to the chat)?"
+"""Pictures and the like may be forbidden where text is not."""
 Make = Callable[[str, re.Match[str]], ChatError | None]
 
 
@@ -85,8 +87,13 @@ _BAD_REQUEST: tuple[tuple[str, Make], ...] = (
     (_NO_TOPIC, _as(TopicGoneError)),
     (r"topic_closed", _as(TopicClosedError)),
     (r"have no rights to (send a message)", _right(WritingForbiddenError)),
-    (r"not enough rights to (send .+?)(?: to the chat)?", _right(WritingForbiddenError)),
-    (r"chat_send_\w+_forbidden|chat_write_forbidden|chat_restricted", _right(WritingForbiddenError, "send a message")),
+    (_NO_TEXT, _right(WritingForbiddenError)),
+    (r"not enough rights to (send .+?)(?: to the chat)?", _right(RightMissingError)),
+    (
+        r"chat_send_plain_forbidden|chat_write_forbidden|chat_restricted",
+        _right(WritingForbiddenError, "send a message"),
+    ),
+    (r"chat_send_\w+_forbidden", _right(RightMissingError, "send this kind of message")),
     (
         r"need administrator rights in the channel chat",
         _right(WritingForbiddenError, "write without being an administrator of the channel"),
@@ -112,8 +119,8 @@ _FORBIDDEN: tuple[tuple[str, Make], ...] = (
         _KEPT_OUT,
         _as(ChatGoneError),
     ),
-    (r"not enough rights to (send .+?)(?: to the chat)?", _right(WritingForbiddenError)),
-    (r"not enough rights to (.+)", _right(RightMissingError)),
+    (_NO_TEXT, _right(WritingForbiddenError)),
+    (r"not enough rights to (.+?)(?: to the chat)?", _right(RightMissingError)),
     (r"chat_write_forbidden", _right(WritingForbiddenError, "send a message")),
 )
 

@@ -130,6 +130,7 @@ NOT_KEPT = (
     "I could not save that: the database cannot be written. Nothing was changed; an admin should look at the disk."
 )
 FAILED = "That did not work, for a reason I did not expect. It is in the log; please try again."
+NOT_SENT = "Telegram did not take my answer. The log says why; /status shows how things are."
 STALE_BUTTON = "This button is from an older message. Send /status for a fresh one."
 NOT_YOUR_BUTTON = "This question was put to somebody else."
 TOO_LATE = "That question has expired. Nothing was changed; ask for it again."
@@ -161,16 +162,38 @@ UNREADABLE = (
     "📭 Telegram sent me something that I cannot read, and I left it out. If something you sent was not answered, "
     "send it again; the log says more. I will not tell you of it again."
 )
-WEBHOOK_TAKEN = "✅ The webhook is gone: I hear you again."
+WEBHOOK_TAKEN = "The webhook is gone: I hear you again."
 WEBHOOK_NOT_TAKEN = "The webhook could not be taken back. It is in the log; please try again."
 
 
-def webhook_set(host: str) -> str:
-    """Ask whether to remove a webhook."""
+def silence_of(chat: int, seconds: float) -> str:
+    """Report that Telegram demands a long silence in a chat."""
     return (
-        f"🙉 I cannot hear you: another program had Telegram send everything to <b>{escape(host)}</b>.\n"
-        "Shall I take it back? If that server is there, it gets your press too, and only ending it helps."
+        f"📪 Telegram lets me answer nobody in chat <code>{chat}</code>, for another {span(seconds)} as it says. "
+        "I try again every few minutes."
     )
+
+
+def silence_here(seconds: float) -> str:
+    """Say so above the chat itself, where nothing else can be said. Plain text."""
+    return (
+        f"Telegram lets me write nothing here, for another {span(seconds)} as it says. I try again every few minutes."
+    )
+
+
+def for_another_bot(name: str, own: str) -> str:
+    """Answer a command that names another bot, in our own chat."""
+    return f"That is for @{escape(name)}, and I am @{escape(own)}: I did nothing. Send it without the name."
+
+
+def late_answer(seconds: float) -> str:
+    """Precede an answer that could not be sent for long."""
+    return f"⏳ This answer is {span(seconds)} old: Telegram took none meanwhile."
+
+
+def unreachable(chat: int) -> str:
+    """State that a chat cannot be written to."""
+    return f"📪 I cannot write to chat <code>{chat}</code>."
 
 
 def quoted(words: str) -> str:

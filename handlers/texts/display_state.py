@@ -31,8 +31,8 @@ WAITING_FOR_PEOPLE = frozenset({Stage.AWAITING_SCAN, Stage.PASSKEY, Stage.DIALOG
 
 
 def is_due(status: Status) -> bool:
-    """Return whether an account was started again while its suspended browser is still closing."""
-    return status.reason is Reason.SUSPENDED_BY_OPERATOR and status.wants_connection
+    """Return whether an account was started again while its former browser is still closing."""
+    return status.wants_connection and status.reason in {Reason.SUSPENDED_BY_OPERATOR, Reason.NOT_LINKED}
 
 
 def display_state(status: Status) -> DisplayState:
@@ -43,10 +43,10 @@ def display_state(status: Status) -> DisplayState:
     match status.state:
         case State.CONNECTED:
             return DisplayState.CONNECTED
+        case _ if is_due(status):
+            return DisplayState.CONNECTING
         case State.IDLE:
             return DisplayState.OFF
-        case State.SUSPENDED if is_due(status):
-            return DisplayState.CONNECTING
         case State.SUSPENDED if by_itself or status.reason is Reason.SUSPENDED_BY_OPERATOR:
             return DisplayState.PAUSED
         case State.CONNECTING if status.stage not in WAITING_FOR_PEOPLE:

@@ -51,8 +51,10 @@ def need(status: Status) -> Need:
         return Need.PERSON
     if status.is_connected:
         return Need.HEALTHY
+    if is_due(status):
+        return Need.COMING
     if status.reason is Reason.SUSPENDED_BY_OPERATOR:
-        return Need.COMING if is_due(status) else Need.PAUSED
+        return Need.PAUSED
     if status.state is State.IDLE:
         return Need.OFF
     if status.state is State.CONNECTING:

@@ -16,6 +16,7 @@ BUTTONS: dict[Remedy, tuple[tuple[Verb, str], ...]] = {
     Remedy.CONTINUE: ((Verb.CONTINUE, "Continue"),),
     Remedy.RESTORE: ((Verb.RESTORE, "Restore"),),
     Remedy.GO_ON: ((Verb.GO_ON, "Go on all the same"),),
+    Remedy.TAKE_WEBHOOK: ((Verb.TAKE_WEBHOOK, "Take it back"),),
 }
 """The buttons of each remedy, with their labels."""
 LABELS: dict[Verb, str] = {verb: label for buttons in BUTTONS.values() for verb, label in buttons}

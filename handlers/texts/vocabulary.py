@@ -318,6 +318,16 @@ TROUBLES: dict[str, AlertWording] = {
         " alerts go on.",
         "I can hear you again",
     ),
+    Trouble.WEBHOOK: AlertWording(
+        "I cannot hear you",
+        "Stop the program that set the webhook. An admin can have me take it back: only ending that program helps if"
+        " its server is there. Accounts and alerts go on.",
+        "I can hear you again",
+        {
+            Remedy.TAKE_WEBHOOK: "Press Take it back. If that server is there, it gets your press too, and only ending"
+            " it helps. Accounts and alerts go on."
+        },
+    ),
     Trouble.DATABASE: AlertWording(
         "the database cannot be written",
         "Look at the disk and the permissions of DATA_DIR: what happens to the accounts is not kept until then.",

@@ -30,6 +30,7 @@ KINDS: Mapping[str, frozenset[str]] = {
             Trouble.PROCESSES,
             Trouble.DATABASE,
             Trouble.DEAF,
+            Trouble.WEBHOOK,
             Trouble.BACKUP,
             Trouble.HOST_LOST,
             Trouble.ARCHIVES,

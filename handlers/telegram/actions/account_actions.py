@@ -3,9 +3,11 @@
 The only place that makes the registry start or suspend accounts. Every method answers the person, whatever the outcome.
 """
 
+import asyncio
 import logging
 from collections import OrderedDict
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 
 from controller.accounts.model import Stage
@@ -22,6 +24,7 @@ from handlers.telegram.ui.codes import Codes
 from handlers.telegram.ui.feed import Feed
 from handlers.texts import answers, notes
 from handlers.texts import linking as linking_text
+from handlers.texts import status as status_text
 from handlers.texts.notes import Note
 from handlers.texts.phone_numbers import show_number
 
@@ -121,7 +124,17 @@ class AccountActions:
         if request.answered:
             self._cards.follow(request, number, says)
             return
-        self._responder.track(request, self._cards.answer(request, number, says))
+        shown = self._cards.answer(request, number, says)
+        self._responder.track(request, self._tasks.start(self._shown_otherwise(request, number, shown), "a card"))
+
+    async def _shown_otherwise(self, request: Request, number: str, shown: "asyncio.Task[bool]") -> None:
+        """Answer with a message where the account's card cannot be shown."""
+        await asyncio.wait({shown})
+        account = self._accounts.find(number)
+        if account is None or shown.cancelled() or shown.exception() is not None or shown.result():
+            return
+        card = status_text.card(account, self._accounts.status(number), self._context.clock())
+        await self._responder.answer(replace(request, message=None), card)
 
     async def rename(self, request: Request, account: Account, name: str) -> None:
         """Rename an account."""

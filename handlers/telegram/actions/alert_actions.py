@@ -51,7 +51,8 @@ class AlertActions:
         if not self._may_answer(request, incident):
             return answers.NOT_YOURS
         line = alert_text.is_on_it(request.name, self._clock())
-        await self._handling.acknowledge(incident, line)
+        if not await self._handling.acknowledge(incident, line):
+            return alert_text.TAKEN_ALREADY
         await self._audit(request, "acknowledge", incident)
         return alert_text.ACKNOWLEDGED
 
@@ -61,7 +62,8 @@ class AlertActions:
             return alert_text.OVER_ALREADY
         if not self._may_answer(request, incident):
             return answers.NOT_YOURS
-        await self._handling.acknowledge(incident, alert_text.is_on_it(request.name, self._clock()))
+        line = alert_text.is_on_it(request.name, self._clock())
+        await self._handling.acknowledge(incident, line, take_over=True)
         await self._audit(request, "take over", incident)
         return alert_text.TAKEN_OVER
 

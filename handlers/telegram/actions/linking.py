@@ -288,8 +288,6 @@ class Linking:
 
 def _is_over(status: Status) -> bool:
     """Return whether an account's turn is over: it is linked, or not retried without a person's request."""
-    if status.state is State.CONNECTING:
+    if status.state is State.CONNECTING or is_due(status):
         return False
-    if status.reason is Reason.SUSPENDED_BY_OPERATOR:
-        return not is_due(status)
     return status.state in {State.CONNECTED, State.SUSPENDED, State.IDLE} or not status.wants_connection

@@ -91,12 +91,9 @@ class OpenAhead:
     async def _close(self, number: str, ahead: _Ahead) -> None:
         await asyncio.wait({ahead.opening})
         try:
-            if self._accounts.status(number).state is not State.CONNECTED:
-                await self._accounts.suspend(number)
+            await self._accounts.stop_linking(number)
         except (UnknownAccountError, ShuttingDownError):
             return
-        except OSError as error:
-            log.warning("An account that waits no more could not be closed: %s", error)
 
     def _is_under_way(self, number: str) -> bool:
         status = self._accounts.find_status(number)

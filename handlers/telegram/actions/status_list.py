@@ -1,7 +1,7 @@
 """/status: the list of accounts with its pages, filters and buttons."""
 
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from enum import IntEnum, unique
 
 from controller.registry import Account
@@ -32,9 +32,10 @@ class Mode(IntEnum):
 
 
 class StatusList:
-    """Lists the accounts that a person may see."""
+    """Lists the accounts that a person may see. unwritable: lines on chats that cannot be written to, for admins."""
 
-    def __init__(self, context: Context) -> None:
+    def __init__(self, context: Context, unwritable: Callable[[], Sequence[str]]) -> None:
+        self._unwritable = unwritable
         self._context, self._people, self._accounts = context, context.people, context.accounts
         self._responder, self._clock = context.responder, context.clock
         self._searches: OrderedDict[tuple[int, int], str] = OrderedDict()
@@ -80,8 +81,9 @@ class StatusList:
 
     async def _show(self, request: Request, mode: Mode, page: int, words: str = "") -> None:
         accounts, links = self._visible(request), self._context.links(request.user)
+        below = self._unwritable() if self._people.is_admin(request.user) else ()
         if not accounts:
-            await self._responder.answer(request, answers.no_accounts(links=links))
+            await self._responder.answer(request, "\n".join([answers.no_accounts(links=links), *below]))
             return
         if mode is Mode.SEARCH:
             accounts = fitting(accounts, words)
@@ -92,19 +94,21 @@ class StatusList:
         now = self._clock()
         if mode is Mode.WHOLE:
             refresh = ((Button("Refresh", _code(mode, 0)),),)
-            await self._responder.answer(request, overview.whole(lines, now, self._accounts.launches), refresh)
+            text = "\n".join([overview.whole(lines, now, self._accounts.launches), *below])
+            await self._responder.answer(request, text, refresh)
             return
         if mode is Mode.BAD:
             bad = [each for each in lines if overview.need(each[1]).is_bad]
             if not bad:
                 keyboard = ((Button("Refresh", _code(mode, 0)), Button("All accounts", _code(Mode.FOLDED, 0))),)
-                await self._responder.answer(request, overview.nothing_bad(lines), keyboard)
+                await self._responder.answer(request, "\n".join([overview.nothing_bad(lines), *below]), keyboard)
                 return
             lines = bad
         what = words if mode is Mode.SEARCH else ""
         launches = self._accounts.launches
         shown = overview.page_of(lines, now, page=page, folds=mode is Mode.FOLDED, what=what, launches=launches)
-        live = await self._responder.answer(request, shown.text, _keyboard(shown, mode))
+        text = "\n".join([shown.text, *below])
+        live = await self._responder.answer(request, text, _keyboard(shown, mode))
         if live is not None and mode is Mode.SEARCH:
             self._searches[live.chat, live.message] = words
             if len(self._searches) > SEARCHES:

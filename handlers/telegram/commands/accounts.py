@@ -153,11 +153,11 @@ class AccountCommands(Topic):
         meant = suggested(visible(self._accounts, self._people, request.user), named)
         return f"{answers.unknown_account(named, meant, links=True)}\n{answers.HOW_TO_RENAME}"
 
-    async def plain(self, request: Request) -> None:
+    async def plain(self, request: Request, *, to_us: bool) -> None:
         """Handle text without a command: the number that was asked for; otherwise answer with a hint."""
         if self._was_asked(request):
             await self._link(request, asked=True)
-        elif request.private:
+        elif to_us:
             await self._responder.answer(request, self._hint(request))
 
     COMMANDS = (

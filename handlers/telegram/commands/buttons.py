@@ -82,7 +82,6 @@ class Buttons:
             Verb.END_SILENCE: self._end_silence,
             Verb.REDO: self._redo,
             Verb.PAGE: self._turn_page,
-            Verb.TAKE_WEBHOOK: self._take_webhook_back,
             Verb.SKIP: self._skip,
             Verb.STOP: self._stop,
         }
@@ -98,6 +97,7 @@ class Buttons:
             Verb.LONG_SILENCE: self._silence,
             Verb.RECONNECT: self._reconnect_all,
             Verb.GO_ON: self._go_on,
+            Verb.TAKE_WEBHOOK: self._take_webhook_back,
         }
         self._of_account: Mapping[Verb, Callable[[Request, Press, Account], Awaitable[str]]] = {
             Verb.DETAIL: self._detail,
@@ -240,13 +240,6 @@ class Buttons:
         await self._router.handle(replace(earlier, update=request.update, message=request.message, confirmed=True))
         return ""
 
-    async def _take_webhook_back(self, request: Request, _: Press) -> str:
-        if not self._people.is_admin(request.user):
-            return answers.ONLY_ADMINS
-        taken = await self._take_webhook()
-        await self._responder.answer(request, answers.WEBHOOK_TAKEN if taken else answers.WEBHOOK_NOT_TAKEN)
-        return ""
-
     async def _skip(self, request: Request, press: Press) -> str:
         number = self._in_line(request, press)
         if number is None or not await self._linking.skip(number):
@@ -282,6 +275,16 @@ class Buttons:
         if shown == answers.GOES_ON:
             await self._alert_actions.show_press(request, incident, keyboards.LABELS[press.verb])
         return shown
+
+    async def _take_webhook_back(self, request: Request, press: Press, incident: Incident) -> str:
+        if not self._people.is_admin(request.user):
+            return answers.ONLY_ADMINS
+        taken = await self._take_webhook()
+        await self._context.audit(request.user, "take webhook back", None, "taken back" if taken else "refused")
+        if not taken:
+            return answers.WEBHOOK_NOT_TAKEN
+        await self._alert_actions.show_press(request, incident, keyboards.LABELS[press.verb])
+        return answers.WEBHOOK_TAKEN
 
     # --- about an account ---------------------------------------------------------------------------------------------
 

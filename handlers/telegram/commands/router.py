@@ -6,6 +6,7 @@ The menu, /help and README's table are generated from `COMMANDS` too.
 import re
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import replace
+from typing import Protocol
 
 from handlers.chat.people import People, Role
 from handlers.chat.request import Request
@@ -65,6 +66,12 @@ def menu(role: Role | None, rows: Sequence[Command] = COMMANDS) -> tuple[tuple[s
     return tuple((row.name, row.summary) for row in rows if row.role <= role)
 
 
+class PlainHandler(Protocol):
+    """Handles text without a command. to_us: it is certainly addressed to the bot."""
+
+    def __call__(self, request: Request, *, to_us: bool) -> Awaitable[None]: ...  # noqa: D102
+
+
 class Router:
     """Finds the handler of a message. plain: handles text without a command; username: the bot's own."""
 
@@ -74,7 +81,7 @@ class Router:
         *,
         people: People,
         responder: Responder,
-        plain: Callable[[Request], Awaitable[None]],
+        plain: PlainHandler,
         username: Callable[[], str],
     ) -> None:
         self._people, self._responder, self._plain, self._username = people, responder, plain, username
@@ -98,16 +105,22 @@ class Router:
         words, role = _WORDS.fullmatch(request.words), self._people.role(request.user)
         if words is None:
             await self._handle_words(request)
-        elif self._is_to_us(words) and role is not None:
+        elif role is None:
+            return
+        elif self._is_to_us(words):
             await self._handle_command(request, words, role)
+        elif request.private:
+            await self._responder.answer(request, answers.for_another_bot(words["bot"], self._username()))
 
     async def _handle_words(self, request: Request) -> None:
-        """Handle a message that is no command, but may be one without its slash."""
-        bare = _BARE.fullmatch(request.words.strip())
-        if request.private and bare and (meant := self._meant(request, bare[1], cutoff=_CLOSE)):
+        """Handle a message that is no command, but may be one without its slash; in a group it may name us first."""
+        named = re.match(rf"@{re.escape(self._username())}\b", request.words, re.IGNORECASE)
+        to_us, said = request.private or named is not None, request.words[named.end() if named else 0 :].strip()
+        bare = _BARE.fullmatch(said)
+        if to_us and bare and (meant := self._meant(request, bare[1], cutoff=_CLOSE)):
             await self._responder.answer(request, answers.bare_word(meant))
         else:
-            await self._plain(request)
+            await self._plain(request if named is None else replace(request, words=said), to_us=to_us)
 
     async def _handle_command(self, request: Request, words: re.Match[str], role: Role) -> None:
         name = words["name"]
@@ -118,7 +131,7 @@ class Router:
             await self._responder.answer(request, people_text.ONLY_VIEWER)
         elif row is not None and (request.private or words["bot"] is not None):
             await self._responder.answer(request, answers.only_admins_command(f"/{name}"))
-        elif row is None and request.private:
+        elif row is None and (request.private or words["bot"] is not None):
             await self._responder.answer(request, answers.unknown_command(f"/{name}", self._meant(request, name)))
 
     def _meant(self, request: Request, word: str, *, cutoff: float = 0.7) -> str | None:

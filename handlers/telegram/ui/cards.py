@@ -30,6 +30,7 @@ from handlers.chat.errors import (
     ChatMovedError,
     MessageGoneError,
     OutcomeUnknownError,
+    RefusedError,
     SupersededError,
 )
 from handlers.chat.messages import Lane, Place, Text
@@ -51,6 +52,8 @@ OWN_MESSAGE = 5
 """Accounts of one chat that have a message each, not counting those whose outcome somebody is waiting for."""
 SHARED = 50
 """Accounts per shared message: one line of about 60 characters each, with the reason where there is room."""
+REFUSALS = 3
+"""How often a card is sent that is rejected; a message may be rejected once for no lasting reason."""
 LONGEST_PAUSE = 120.0
 """The most seconds until a card is sent again that may have been sent."""
 SPACING = 2.0
@@ -62,10 +65,10 @@ class _Page:
     """One message with the card of one account, or with one line for each of several.
 
     shown: the digest of its current text. sent_at: when it last changed, by the loop's clock. lost: how often in a row
-    it may have been sent without our knowing. asked: somebody waits for
-    the outcome; answers: it is still to be sent as an answer. turn: incremented whenever another message replaces
-    this one. note: additional text while the account's state lasts; since: when that state began. left: messages to be
-    deleted once the card is in the chat.
+    it may have been sent without our knowing; refused: how often it was rejected. failed: it cannot be shown. asked:
+    somebody waits for the outcome; answers: it is still to be sent as an answer. turn: incremented whenever another
+    message replaces this one. note: additional text while the account's state lasts; since: when that state began.
+    left: messages to be deleted once the card is in the chat.
     """
 
     place: Place
@@ -75,6 +78,8 @@ class _Page:
     shown: str = ""
     sent_at: float = float("-inf")
     lost: int = 0
+    refused: int = 0
+    failed: bool = False
     stale: bool = False
     busy: bool = False
     asked: bool = False
@@ -83,7 +88,7 @@ class _Page:
     note: Note | None = None
     since: datetime | None = None
     left: list[int] = field(default_factory=list)
-    waiting: list[asyncio.Future[None]] = field(default_factory=list)
+    waiting: list[asyncio.Future[bool]] = field(default_factory=list)
 
 
 class Cards:
@@ -98,9 +103,12 @@ class Cards:
         recipients: Recipients,
         messages: Messages,
         link_queues: LinkQueues,
+        has_code: Callable[[int], bool],
         clock: Callable[[], datetime],
     ) -> None:
+        """has_code: whether a linking code is open in a private chat."""
         self._queue, self._tasks, self._accounts, self._clock = queue, tasks, accounts, clock
+        self._has_code = has_code
         self._recipients, self._messages, self._link_queues = recipients, messages, link_queues
         self._pages: dict[Place, list[_Page]] = {}
         """The pages of each place, the most recently requested last."""
@@ -134,10 +142,11 @@ class Cards:
         page.numbers.append(kept.key)
         page.shared = page.shared or len(page.numbers) > 1
 
-    def answer(self, request: Request, number: str, note: Note | None = None) -> asyncio.Task[None]:
+    def answer(self, request: Request, number: str, note: Note | None = None) -> asyncio.Task[bool]:
         """Answer a request with the account's card: in the message whose button was pressed, else at the bottom.
 
-        note: additional text. Returns at once; the task ends when the card is in the chat, or cannot be sent.
+        note: additional text. Returns at once; the task returns True once the card is in the chat, False if it cannot
+        be sent.
         """
         place = request.place
         page = self._own_page(place, number)
@@ -146,7 +155,8 @@ class Cards:
         page.message, page.shown = request.message, ""
         page.turn += 1
         page.answers = True
-        shown: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        page.refused = 0
+        shown: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
         page.waiting.append(shown)
         self._ask_for(page, number, note)
         return self._tasks.start(self._wait(shown), "waiting for a card")
@@ -166,8 +176,8 @@ class Cards:
         self._share(page.place)
 
     @staticmethod
-    async def _wait(shown: "asyncio.Future[None]") -> None:
-        await shown
+    async def _wait(shown: "asyncio.Future[bool]") -> bool:
+        return await shown
 
     def _since(self, number: str) -> datetime | None:
         status = self._accounts.find_status(number)
@@ -315,7 +325,7 @@ class Cards:
             page.busy = page.answers = False
             for each in page.waiting:
                 if not each.done():
-                    each.set_result(None)
+                    each.set_result(not page.failed)
             page.waiting.clear()
 
     async def _sync_once(self, page: _Page) -> None:
@@ -345,7 +355,7 @@ class Cards:
 
         If not, it is either stale or given up.
         """
-        chat, turn = page.place.chat, page.turn
+        chat, turn, page.failed = page.place.chat, page.turn, False
         try:
             await self._queue.deliver(lane, chat, partial(self._send, page))
         except MessageGoneError:
@@ -358,11 +368,19 @@ class Cards:
             if isinstance(error, OutcomeUnknownError):  # each attempt may leave one more
                 page.lost += 1
                 page.sent_at = asyncio.get_running_loop().time() + min(2.0**page.lost, LONGEST_PAUSE)
+        except RefusedError as error:
+            log.error("A card could not be shown: %s", error)
+            page.refused += 1
+            page.failed = page.refused >= REFUSALS
+            page.stale = page.stale or not page.failed
+            page.sent_at = asyncio.get_running_loop().time()
         except (ChatGoneError, ChatMovedError) as error:
+            page.failed = isinstance(error, ChatGoneError)
             log.info("Cards cannot be shown in chat %d: %s", chat, error)
             if isinstance(error, ChatGoneError):
                 self._unwritable.add(chat)
         except ChatError as error:
+            page.failed = True
             log.error("A card could not be shown: %s", error)
         else:
             return True
@@ -402,7 +420,7 @@ class Cards:
                 page.left.append(message)
             page.stale = True
             return
-        page.message, page.shown, page.lost = message, digest, 0
+        page.message, page.shown, page.lost, page.refused = message, digest, 0, 0
         page.sent_at = asyncio.get_running_loop().time()
 
     async def _delete(self, chat_id: int, message: int) -> None:
@@ -457,13 +475,15 @@ class Cards:
     def _says_nothing(self, page: _Page, number: str, status: Status) -> bool:
         """Return whether a card that is not in the chat yet would only push up, or repeat, what is.
 
-        Its code is there, which a card below would push out of sight; or it was never linked and its turn has not come.
+        A code is there, which a card below would push out of sight; or it was never linked and its turn has not come.
         """
+        if page.message is None and self._has_code(page.place.chat):
+            return True
         if page.message is not None and not page.shared:
             return False
         if page.place.chat > 0 and status.stage is Stage.AWAITING_SCAN:
             return not page.shared
-        rests = status.state is State.IDLE or status.reason is Reason.SUSPENDED_BY_OPERATOR
+        rests = status.state is State.IDLE or status.reason in {Reason.SUSPENDED_BY_OPERATOR, Reason.NOT_LINKED}
         return not (page.asked or status.linked) and (rests or self._link_queues.waits(number))
 
     def _drop_note(self, page: _Page) -> None:

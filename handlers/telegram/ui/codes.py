@@ -86,6 +86,8 @@ class Codes:
         self._linkings: dict[str, _Linking] = {}
         self._early: dict[str, CodeShown] = {}
         """The newest codes of accounts whose turn in a person's queue has not come."""
+        self.none_left: Callable[[int], None] = lambda _: None
+        """Called with a private chat in which no code is open any more. Returns at once."""
 
     def ask(self, number: str, person: int, unreachable: Callable[[], None] | None = None) -> None:
         """Record who asked for the account's code. unreachable: called if they cannot be written to."""
@@ -368,6 +370,8 @@ class Codes:
             await self._messages.delete(KIND, number, chat=chat_id, message=message)
         except OSError as error:
             log.error("That the code is gone could not be kept: %s", error)
+        if not self.has_code(chat_id):
+            self.none_left(chat_id)
 
     async def _report_interrupted(self, number: str, chat_id: int) -> None:
         """Say that a code is gone because the program ended, unless it was scanned before."""

@@ -134,11 +134,6 @@ def redo(update: int, presser: int, now: datetime) -> Keyboard:
     )
 
 
-def take_webhook() -> Keyboard:
-    """Return the button that removes the webhook, so that updates reach us again."""
-    return ((Button("Take it back", button_code(Verb.TAKE_WEBHOOK)),),)
-
-
 def end_silences(silences: Sequence[int]) -> Keyboard:
     """Return a button to end each silence, in the order in which they are listed."""
     many = len(silences) > 1

@@ -7,22 +7,26 @@ import asyncio
 import logging
 from collections import OrderedDict
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from controller.tasks import Tasks
-from handlers.chat.errors import ChatError, ChatMovedError, OutcomeUnknownError
-from handlers.chat.html import split
+from handlers.chat.errors import ChatError, ChatGoneError, ChatMovedError, OutcomeUnknownError, RefusedError
+from handlers.chat.html import rendered_length, split, without_markup
 from handlers.chat.live_message import LiveMessage
-from handlers.chat.messages import Keyboard, Lane, Place, Text
+from handlers.chat.messages import TEXT_LIMIT, Keyboard, Lane, Place, Text
 from handlers.chat.messenger import Messenger
 from handlers.chat.request import Request
 from handlers.chat.send_queue import SendQueue
 from handlers.telegram.ui.questions import Questions
+from handlers.texts import answers
 
 log = logging.getLogger(__name__)
 
 ATTEMPTS = 3
 """How often an answer is sent that may not have arrived, or whose group moves."""
+LATE = 120.0
+"""Seconds after which an answer that waited says so: it tells how things were when it was asked for."""
 LONG_ANSWERS = 200
 """How many multi-message answers are remembered: of others, only the last message is edited."""
 
@@ -45,28 +49,38 @@ class Responder:
     ) -> LiveMessage | None:
         """Answer in the message whose button was pressed, or in a new one if a message asked.
 
-        asks: the chat's app opens the keyboard for a reply. Returns None if it could not be sent.
+        asks: the chat's app opens the keyboard for a reply. Returns None if it could not be sent. Where a group takes
+        no answers, since the bot may not write there or Telegram demands a long silence, they go to whoever asked.
         """
         if request.message is None:
-            return await self.send(request.place, html, keyboard, asks=asks)
+            asker = None if request.private or not request.user else Place(request.user)
+            place = asker if asker is not None and self.silence(request.chat) else request.place
+            return await self.send(place, html, keyboard, asks=asks, instead=asker)
         return await self._edit(request, request.message, html if isinstance(html, str) else html(), keyboard)
 
     async def send(
-        self, place: Place, html: Html, keyboard: Keyboard = (), *, asks: bool = False
+        self, place: Place, html: Html, keyboard: Keyboard = (), *, asks: bool = False, instead: Place | None = None
     ) -> LiveMessage | None:
-        """Send as many messages as the text needs; the last has the buttons. Returns None if it could not be sent."""
+        """Send as many messages as the text needs; the last has the buttons. Returns None if it could not be sent.
+
+        instead: where to send it if the place cannot be written to.
+        """
         if isinstance(html, str):
-            return await self._send_parts(place, [], split(html), keyboard, asks=asks)
+            return await self._send_parts(place, [], split(html), keyboard, asks=asks, instead=instead)
         parts: list[str] = []
 
         def first() -> Text:
             parts[:] = split(html())
             return Text(parts[0], keyboard, asks) if len(parts) == 1 else Text(parts[0])
 
-        live = await self._send(place, first)
+        live = await self._send(place, first, instead)
         if live is None or len(parts) == 1:
             return live
-        return await self._send_parts(place, [live], parts[1:], keyboard, asks=asks)
+        return await self._send_parts(place, [live], parts[1:], keyboard, asks=asks, instead=instead)
+
+    def silence(self, chat: int) -> float:
+        """Return the seconds for which nothing can be answered in a chat, as Telegram demands; 0 if not for long."""
+        return self._queue.silence(chat)
 
     def ask(self, request: Request, html: str, keyboard: Keyboard) -> None:
         """Send a question. Returns at once: a pressed button must not spin until the chat's budget permits it."""
@@ -122,12 +136,19 @@ class Responder:
             self._unsettled.setdefault(request.update, []).append(sending)
 
     async def _send_parts(
-        self, place: Place, above: list[LiveMessage], parts: list[str], keyboard: Keyboard, *, asks: bool = False
+        self,
+        place: Place,
+        above: list[LiveMessage],
+        parts: list[str],
+        keyboard: Keyboard,
+        *,
+        asks: bool = False,
+        instead: Place | None = None,
     ) -> LiveMessage | None:
         """Send the remaining parts of an answer below the existing ones; the last message has the buttons."""
         *parts, last = parts
-        sent = [await self._send(place, Text(part)) for part in parts]
-        live = await self._send(place, Text(last, keyboard, asks))
+        sent = [await self._send(place, Text(part), instead) for part in parts]
+        live = await self._send(place, Text(last, keyboard, asks), instead)
         if live is not None:
             self._remember([*above, *(each for each in sent if each is not None), live])
         return live
@@ -160,13 +181,19 @@ class Responder:
             return False
         return True
 
-    async def _send(self, place: Place, text: Text | Callable[[], Text]) -> LiveMessage | None:
-        """Send one message. text: the text, or a function that renders it when its turn has come."""
-        sent = text if isinstance(text, Text) else Text("")
+    async def _send(
+        self, place: Place, text: Text | Callable[[], Text], instead: Place | None = None
+    ) -> LiveMessage | None:
+        """Send one message. text: the text, or a function that renders it when its turn has come.
+
+        One that is refused is sent without its markup, and then its failure is reported. instead: as in `send`.
+        """
+        sent, loop = Text(""), asyncio.get_running_loop()
+        asked_at, refused = loop.time(), False
 
         async def send(messenger: Messenger) -> int:
             nonlocal sent
-            sent = text if isinstance(text, Text) else text()
+            sent = _dated(text, loop.time() - asked_at) if isinstance(text, Text) else text()
             return await messenger.send(place, sent)
 
         for _ in range(ATTEMPTS):
@@ -177,12 +204,25 @@ class Responder:
                 place = Place(error.chat)
             except OutcomeUnknownError as error:  # twice is better than never
                 log.info("An answer may have been sent to chat %d without our knowing: %s", place.chat, error)
+            except RefusedError as error:
+                log.error("Telegram refuses an answer in chat %d: %s", place.chat, error)
+                text = Text(answers.NOT_SENT) if refused else replace(sent, html=without_markup(sent.html))
+                refused = True
             except ChatError as error:
                 log.warning("An answer could not be sent to chat %d: %s", place.chat, error)
-                return None
+                if not isinstance(error, ChatGoneError) or instead in {None, place}:
+                    return None
+                assert instead is not None
+                place = instead
         else:
             log.warning("An answer may be missing in chat %d", place.chat)
             return None
         live = LiveMessage(self._queue, self._tasks, Lane.UPDATES, chat=place.chat, message=message, shown=sent)
         self.questions.show(live, sent.keyboard)
         return live
+
+
+def _dated(text: Text, seconds: float) -> Text:
+    """Return an answer as it is sent, this long after it was made."""
+    html = f"{answers.late_answer(seconds)}\n{text.html}"
+    return replace(text, html=html) if seconds > LATE and rendered_length(html) <= TEXT_LIMIT else text

@@ -23,6 +23,11 @@ def started(rig: Rig) -> list[str]:
     return [call[1] for call in rig.accounts.calls if call[0] == "start"]
 
 
+def rests(rig: Rig, number: str) -> bool:
+    """Whether an account was closed, of which no person has said that it should be."""
+    return rig.accounts.status(number).reason is Reason.NOT_LINKED
+
+
 def send_contact(rig: Rig, number: str, name: str) -> None:
     """Share a contact from the phone book: Telegram leaves the + out, and phone books keep what is in them."""
     chat = {"id": ADMIN, "type": "private", "first_name": "Ada"}
@@ -115,11 +120,33 @@ async def test_a_card_does_not_push_its_own_code_out_of_sight(rig: Rig):
     assert card["silent"]
 
 
+async def test_the_card_of_the_one_before_does_not_push_the_open_code_out_of_sight(rig: Rig):
+    await in_line(rig)
+    rig.accounts.show_code(BERLIN)
+    await rig.seen(ADMIN, lambda m: bool(m["photo"]))
+    rig.accounts.show_code(PARIS)
+    rig.accounts.hide_code(BERLIN)
+    for number in (PARIS, ROME):
+        rig.accounts.move(number, State.CONNECTING, Reason.ASKED, stage=Stage.AWAITING_SCAN)
+    rig.accounts.move(BERLIN, State.CONNECTING, Reason.ASKED, stage=Stage.PAIRING)
+    photo = await rig.seen(ADMIN, lambda m: bool(m["photo"]) and "2 of 3" in m["text"])
+    rig.accounts.move(BERLIN, State.CONNECTED, Reason.LINKED)
+    await asyncio.sleep(30)
+    below = [
+        m["text"] for m in rig.client.from_bot(ADMIN) if m["message_id"] > photo["message_id"] and not m["deleted"]
+    ]
+    assert below == []
+    rig.accounts.hide_code(PARIS)
+    rig.accounts.move(PARIS, State.CONNECTED, Reason.LINKED)
+    for name in ("Support Berlin", "Paris"):
+        await until(lambda name=name: "Connected since" in str(cards(rig, name)), "no code is open any more")
+
+
 async def test_those_whose_turn_never_came_get_no_cards_when_the_queue_is_stopped(rig: Rig):
     told = await in_line(rig)
     await rig.press(told, "Stop")
     await rig.seen(ADMIN, lambda m: "Stopped" in m["text"])
-    await until(lambda: rig.accounts.status(ROME).state is State.SUSPENDED, "what was opened ahead is closed")
+    await until(lambda: rests(rig, ROME), "what was opened ahead is closed")
     await asyncio.sleep(20)
     assert cards(rig, "Paris") + cards(rig, "Rome") == []
     assert cards(rig, "Support Berlin")
@@ -160,11 +187,46 @@ async def test_the_card_of_one_that_waits_shows_what_befalls_it_meanwhile(rig: R
     await rig.seen(ADMIN, lambda m: "⏸ Paris" in m["text"] and "In line to be linked" in m["text"])
 
 
+async def test_the_card_of_one_that_waits_does_not_flicker_while_it_is_opened_ahead(rig: Rig):
+    await rig.answer(ADMIN, "/help", "Switchboard")
+    rig.accounts.put(PARIS, "Paris", owner=ADMIN)
+    rig.accounts.move(PARIS, State.DISCONNECTED, Reason.LOGGED_OUT)
+    card = await rig.seen(ADMIN, lambda m: "🔴 Paris" in m["text"])
+    await rig.say(ADMIN, f"/link {BERLIN} Support Berlin")
+    await until(lambda: started(rig) == [BERLIN], "the first begins")
+    await rig.say(ADMIN, f"/link {PARIS}")
+    await until(lambda: started(rig) == [BERLIN, PARIS], "its browser is opened ahead")
+    await rig.seen(ADMIN, lambda m: m["message_id"] == card["message_id"] and "In line to be linked" in m["text"])
+    edits = len([each for each in rig.client.requests("editMessageText") if "Paris" in str(each.parameters)])
+    for stage in (Stage.LAUNCHING, Stage.AWAITING_SCAN, Stage.READING, Stage.AWAITING_SCAN):
+        rig.accounts.move(PARIS, State.CONNECTING, Reason.ASKED, stage=stage)
+        await asyncio.sleep(5)
+    assert len([each for each in rig.client.requests("editMessageText") if "Paris" in str(each.parameters)]) == edits
+    rig.accounts.move(PARIS, State.DISCONNECTED, Reason.NOT_LINKED)
+    await rig.seen(ADMIN, lambda m: m["message_id"] == card["message_id"] and "🔴 Paris" in m["text"])
+
+
 async def test_what_was_opened_ahead_is_closed_if_it_waits_no_more(rig: Rig):
     told = await in_line(rig)
     await rig.press(told, "Stop")
-    for number in (BERLIN, PARIS, ROME):
-        await until(lambda n=number: rig.accounts.status(n).state is State.SUSPENDED, "it is closed")
+    for number in (PARIS, ROME):
+        await until(lambda n=number: rests(rig, n), "it is closed")
+    await until(lambda: rig.accounts.status(BERLIN).state is State.SUSPENDED, "the person has stopped it")
+    listed = await rig.answer(ADMIN, "/status", "3 accounts")
+    assert sum("Paused" in line for line in listed["text"].splitlines()) == 1
+    assert sum("it has not been linked yet" in line for line in listed["text"].splitlines()) == 2
+
+
+async def test_an_alert_about_one_that_was_opened_ahead_in_vain_still_stands(rig: Rig):
+    await rig.answer(ADMIN, "/help", "Switchboard")
+    rig.accounts.put(PARIS, "Paris", owner=ADMIN)
+    rig.accounts.move(PARIS, State.DISCONNECTED, Reason.LOGGED_OUT, alert=Reason.LOGGED_OUT)
+    alert = await rig.seen(ADMIN, lambda m: "🚨" in m["text"] and "Paris" in m["text"])
+    told = await in_line(rig)
+    await rig.press(told, "Stop")
+    await until(lambda: rests(rig, PARIS), "it is closed")
+    await asyncio.sleep(20)
+    assert "🚨" in rig.client.message(ADMIN, alert["message_id"])["text"], "nobody has linked it"
 
 
 async def test_only_the_next_few_are_opened_ahead_and_not_for_long(rig: Rig, monkeypatch):
@@ -173,9 +235,7 @@ async def test_only_the_next_few_are_opened_ahead_and_not_for_long(rig: Rig, mon
     await rig.say(ADMIN, "/link " + "\n".join(numbers))
     first = numbers[: 1 + open_ahead.MOST]
     await until(lambda: sorted(started(rig)) == first, "the first and the next few")
-    await until(
-        lambda: all(rig.accounts.status(n).state is State.SUSPENDED for n in first[1:]), "they are closed again"
-    )
+    await until(lambda: all(rests(rig, n) for n in first[1:]), "they are closed again")
     assert rig.accounts.status(numbers[0]).state is State.CONNECTING
     rig.accounts.move(numbers[0], State.CONNECTED, Reason.LINKED)
     await until(lambda: rig.accounts.status(numbers[1]).state is State.CONNECTING, "it begins when its turn has come")
@@ -186,7 +246,7 @@ async def test_a_closing_in_progress_does_not_end_the_turn_that_comes_meanwhile(
     monkeypatch.setattr(open_ahead, "SECONDS", 0.3)
     rig.accounts.may_suspend.clear()
     await rig.say(ADMIN, f"/link {BERLIN}\n{PARIS}")
-    await until(lambda: ("suspend", PARIS) in rig.accounts.calls, "it is closed again, which takes a while")
+    await until(lambda: ("stop linking", PARIS) in rig.accounts.calls, "it is closed again, which takes a while")
     rig.accounts.move(BERLIN, State.CONNECTED, Reason.LINKED)
     await rig.seen(ADMIN, lambda m: "2 of 2" in m["text"])
     rig.accounts.may_suspend.set()
@@ -202,7 +262,7 @@ async def test_an_account_that_returns_to_the_queue_is_opened_after_its_closing(
     ahead.follow([ROME])
     await until(lambda: accounts.status(ROME).state is State.CONNECTING, "it is opened ahead")
     ahead.give_up(ROME)
-    await until(lambda: ("suspend", ROME) in accounts.calls, "its closing begins")
+    await until(lambda: ("stop linking", ROME) in accounts.calls, "its closing begins")
     ahead.follow([ROME])
     accounts.may_suspend.set()
     assert await ahead.take(ROME)
@@ -329,7 +389,7 @@ async def test_who_is_removed_has_no_line_any_more(rig: Rig):
     await rig.press(await rig.seen(ADMIN, lambda m: "60 s to answer" in m["text"]), "Yes")
     await rig.seen(STRANGER, lambda m: "not yours any more" in m["text"] and not m["buttons"])
     rig.accounts.move(BERLIN, State.DISCONNECTED, Reason.QR_EXPIRED)
-    await until(lambda: rig.accounts.status(PARIS).state is State.SUSPENDED, "what was opened ahead is closed")
+    await until(lambda: rests(rig, PARIS), "what was opened ahead is closed")
 
 
 async def test_a_line_that_a_restart_cut_short_is_told_and_can_go_on(telegram: TelegramStandIn, database: Database):

@@ -6,8 +6,10 @@ import logging
 
 import pytest
 
+from controller.troubles import Trouble
+from handlers.texts import answers
 from tests.handlers.conftest import Rig, running_rig
-from tests.handlers.fakes import ADMIN, BERLIN, SECOND_ADMIN
+from tests.handlers.fakes import ADMIN, BERLIN, OPERATOR, SECOND_ADMIN
 from tests.waiting import until
 
 
@@ -60,27 +62,64 @@ async def test_a_webhook_is_told_with_its_host_and_taken_back_by_a_press(rig: Ri
     await rig.answer(ADMIN, "/help", "Switchboard")
     rig.telegram.world.updates.webhook.url = "http://127.0.0.1:9/hook"
     rig.client.fail("500", count=1, method="getUpdates", seconds=0.1)
-    await rig.seen(ADMIN, lambda m: "I cannot hear you" in m["text"] and "🚨" in m["text"] and "127.0.0.1" in m["text"])
-    question = await rig.seen(ADMIN, lambda m: "Shall I take it back" in m["text"])
+    alert = await rig.seen(
+        ADMIN, lambda m: "I cannot hear you" in m["text"] and "🚨" in m["text"] and "127.0.0.1" in m["text"]
+    )
+    assert "Press Take it back" in alert["text"]
     await until(lambda: rig.telegram.world.updates.webhook.last_error_at is None, "nothing was tried yet")
-    data = question["buttons"][0][0]["data"]
-    await rig.client.press(question["message_id"], data, user_id=ADMIN, chat_id=ADMIN)
-    await rig.seen(ADMIN, lambda m: "The webhook is gone" in m["text"])
-    assert rig.telegram.world.updates.webhook.url == ""
+    data = alert["buttons"][0][0]["data"]
+    await rig.client.press(alert["message_id"], data, user_id=ADMIN, chat_id=ADMIN)
+    await until(lambda: rig.telegram.world.updates.webhook.url == "", "it is taken back")
     await rig.seen(ADMIN, lambda m: "I can hear you again" in m["text"])
     await rig.answer(ADMIN, "/status", "no account yet")
 
 
-async def test_the_question_about_a_webhook_ends_with_the_webhook(rig: Rig):
-    await rig.answer(ADMIN, "/help", "Switchboard")
-    rig.telegram.world.updates.webhook.url = "http://127.0.0.1:9/hook"
+def hook(rig: Rig, url: str = "http://127.0.0.1:9/hook") -> None:
+    """Have another program set a webhook, which the next poll meets."""
+    rig.telegram.world.updates.webhook.url = url
     rig.client.fail("500", count=1, method="getUpdates", seconds=0.1)
-    await rig.seen(ADMIN, lambda m: "Shall I take it back" in m["text"])
+
+
+async def test_a_webhook_is_one_message_with_a_sound_which_ends_with_it(rig: Rig):
+    for admin in (ADMIN, SECOND_ADMIN):
+        await rig.answer(admin, "/help", "Switchboard")
+    before = len(rig.client.from_bot(ADMIN))
+    hook(rig)
+    await rig.seen(ADMIN, lambda m: "I cannot hear you" in m["text"])
+    await asyncio.sleep(10)
+    assert len(rig.client.from_bot(ADMIN)) == before + 1, rig.bot_texts(ADMIN)
     rig.telegram.world.updates.webhook.url = ""
-    await rig.seen(ADMIN, lambda m: "I can hear you again" in m["text"])
-    over = await rig.seen(ADMIN, lambda m: "The webhook is gone" in m["text"])
+    over = await rig.seen(ADMIN, lambda m: "I can hear you again" in m["text"])
     assert not over["buttons"]
-    assert not [m for m in rig.client.from_bot(ADMIN) if "Shall I take it back" in m["text"]]
+    assert len(rig.client.from_bot(ADMIN)) == before + 1
+
+
+async def test_who_is_no_admin_is_told_so_and_the_webhook_stays(telegram, database):
+    group = telegram.client.add_group("Ops", [ADMIN, OPERATOR])["id"]
+    async with running_rig(telegram, database, alert_chat=group) as rig:
+        await rig.answer(ADMIN, "/help", "Switchboard")
+        await rig.service.raise_trouble(Trouble.WEBHOOK, "a webhook sends everything to elsewhere.example")
+        alert = await rig.seen(group, lambda m: "I cannot hear you" in m["text"])
+        assert (await rig.press(alert, "Take it back", OPERATOR) or {})["text"] == answers.ONLY_ADMINS
+        assert not rig.client.requests("deleteWebhook")
+        assert "webhook is gone" in (await rig.press(alert, "Take it back") or {})["text"]
+        assert len(rig.client.requests("deleteWebhook")) == 1
+        await rig.seen(group, lambda m: "Ada pressed Take it back" in m["text"])
+
+
+async def test_another_program_that_polls_once_the_webhook_is_gone_is_told_in_its_place(rig: Rig):
+    await rig.answer(ADMIN, "/help", "Switchboard")
+    hook(rig)
+    await rig.seen(ADMIN, lambda m: "a webhook sends everything" in m["text"] and "🚨" in m["text"])
+    rule = rig.client.fail("409", method="getUpdates")
+    rig.telegram.world.updates.webhook.url = ""
+    told = await rig.seen(
+        ADMIN, lambda m: "another program asks" in m["text"] and "Take it back" not in str(m["buttons"])
+    )
+    await asyncio.sleep(10)
+    assert not [m for m in rig.client.from_bot(ADMIN) if "🚨" in m["text"] and "a webhook sends" in m["text"]]
+    rig.client.heal(rule.number)
+    await rig.seen(ADMIN, lambda m: "I can hear you again" in m["text"] and m["message_id"] == told["message_id"])
 
 
 async def test_another_poller_is_told(rig: Rig):

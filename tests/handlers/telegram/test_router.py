@@ -58,7 +58,7 @@ class _Recording(Topic):
     async def manage(self, request: Request) -> None:
         self.calls.append(("manage", request.words))
 
-    async def plain(self, request: Request) -> None:
+    async def plain(self, request: Request, *, to_us: bool) -> None:
         self.calls.append(("plain", request.words))
 
     COMMANDS: ClassVar[tuple[Command, ...]] = (
@@ -82,7 +82,7 @@ class _Answers:
         ("/DO@Our_Bot\nit", OPERATOR, [("do", "\nit")], ""),
         ("/do+49 1", OPERATOR, [("do", "+49 1")], ""),
         ("/act", OPERATOR, [("do", "")], ""),
-        ("/do@another_bot it", OPERATOR, [], ""),
+        ("/do@another_bot it", OPERATOR, [], "That is for @another_bot, and I am @our_bot"),
         ("/manage x", ADMIN, [("manage", " x")], ""),
         ("/manage x", OPERATOR, [], "/manage is for admins only"),
         ("/nosuch", ADMIN, [], "I do not know /nosuch"),

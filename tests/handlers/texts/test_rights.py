@@ -46,7 +46,7 @@ ADMIN, OWNER, OTHER, VIEWER, STRANGER = 1001, 2001, 2002, 3001, 4001
 GROUP, CHANNEL = -1001, -1002
 ROLES = {"admin": ADMIN, "operator-owner": OWNER, "operator-other": OTHER, "viewer": VIEWER, "stranger": STRANGER}
 MINE = Account(next(iter(NAMES)), "Support Berlin", OWNER, linked=True)
-OF_ADMINS_ONLY = {Verb.GO_ON}
+OF_ADMINS_ONLY = {Verb.GO_ON, Verb.TAKE_WEBHOOK}
 READ_ONLY = {"status", "alerts", "help", "start", "feed"}
 """Commands that viewers may send, and others about accounts that are not theirs."""
 
