@@ -36,6 +36,8 @@ LOOK_BACK = 10
 """How many ids are examined for a message whose response was lost."""
 REMEMBERED, REMEMBERED_CHATS = 100, 1000
 """How many message ids per chat, and how many chats, are remembered."""
+ANSWER_LIMIT = 200
+"""Characters that are shown above a chat."""
 CALL_DEADLINE = 40.0
 """Seconds that one call may take in all, including its own time-outs."""
 
@@ -151,8 +153,8 @@ class TelegramClient:
         await self._again(self._bot.delete_message(chat, message), kind="deletion")
 
     async def answer_press(self, press: str, text: str = "") -> bool:
-        """Answer a press, so that its button stops spinning; at most 200 characters. Returns False if it is too old."""
-        return bool(await self._again(self._bot.answer_callback_query(press, text or None)))
+        """Answer a press, so that its button stops spinning; cut at 200 characters. Returns False if it is too old."""
+        return bool(await self._again(self._bot.answer_callback_query(press, text[:ANSWER_LIMIT] or None)))
 
     async def find_chat(self, chat: int | str) -> ChatInfo:
         """Look a chat up by its id or its public `@name`: what it is, and what the bot may do there."""
@@ -207,7 +209,7 @@ class TelegramClient:
                 self._performed[kind] += 1
                 return None  # type: ignore[return-value]  # only calls that return nothing are "already so"
             raise self._counted(translated, kind) from None
-        except (LookupError, TypeError, ValueError, AttributeError) as error:  # JSON, but not as Telegram's
+        except (LookupError, TypeError, ValueError, AttributeError, RecursionError) as error:  # not Telegram's JSON
             what = f"an answer that cannot be read ({type(error).__name__})"
             raise self._counted(OutcomeUnknownError(what), kind) from None
         self.token_watch.accept()

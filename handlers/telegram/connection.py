@@ -179,7 +179,7 @@ def _silence(payload: bytes) -> timedelta:
     """Return for how long a 429 asks for silence, within `SILENCES`; a proxy's may not say it."""
     try:
         seconds = float(json.loads(payload)["parameters"]["retry_after"])
-    except (ValueError, TypeError, LookupError, OverflowError):
+    except (ValueError, TypeError, LookupError, OverflowError, RecursionError):
         return timedelta(seconds=SILENCE_UNKNOWN)
     shortest, longest = SILENCES
     return timedelta(seconds=SILENCE_UNKNOWN if math.isnan(seconds) else min(max(seconds, shortest), longest))

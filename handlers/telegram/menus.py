@@ -10,6 +10,7 @@ from telegram import BotCommandScopeChat, BotCommandScopeDefault
 from controller.tasks import Tasks
 from handlers.chat.errors import ChatError, NotSentError, TooManyError
 from handlers.chat.people import People, Role
+from handlers.chat.rate_limits import LONG_PAUSE
 from handlers.telegram.commands.router import menu
 from handlers.telegram.commands.table import Command
 from handlers.telegram.connection import TelegramConnection
@@ -42,7 +43,7 @@ class Menus:
             try:
                 await self._client.set_commands(menu(role, self._rows), scope)
             except TooManyError as error:
-                await asyncio.sleep(error.seconds)
+                await asyncio.sleep(min(error.seconds, LONG_PAUSE))
             except NotSentError:
                 await asyncio.sleep(wait)
                 wait = min(wait * 2, RETRY_LONGEST)

@@ -96,6 +96,11 @@ def welcome(role: Role, by: str) -> str:
     return f"👋 {escape(by)} made you {_a(role)} here: {can}. /help tells more."
 
 
+def not_reached(one: Person) -> str:
+    """Tell an admin that somebody does not know of their role."""
+    return f"📪 I cannot write to {named(one.user, one.name)}: let them send me /start, and not block me."
+
+
 def people(everybody: Sequence[Person], strangers: Sequence[Stranger], page: int, pages: int, now: datetime) -> str:
     """List one page of people, and the strangers who are waiting."""
     rows = [f"<b>{count(len(everybody), 'person', 'people')}</b>" if page == 0 else "<b>People</b>"]

@@ -17,9 +17,11 @@ NO_LOGIN_FOR_SOCKS = (
     " address. Nothing was changed."
 )
 NOT_STORED = "I no longer know that address, since it is stored only with the account: send the command again."
-DELETED = "I have deleted your message, which had the password in it."
-DELETE_IT = "⚠️ I cannot delete your message here: delete it yourself, it has the password in it."
-READ_BY_OTHERS = "⚠️ Others may have read the password in this group: change it, and tell me the next one in private."
+DELETED = "I have deleted your message, since it may have a password in it."
+DELETE_IT = "⚠️ I cannot delete your message here: delete it yourself, it may have a password in it."
+READ_BY_OTHERS = (
+    "⚠️ Others in this group may have read it: change a password that was in it, and tell me the next one in private."
+)
 
 
 def problem(error: Exception) -> str:

@@ -69,7 +69,7 @@ class PeopleActions:
         if person is None:
             stranger = await self._store.stranger(user)
             if stranger is None:
-                return await self._not_known(request)
+                return self._not_known(request)
             text = texts.stranger_came(user, stranger.name)
             await self._answer(request, text, keyboards.stranger(user))
             return ""
@@ -84,63 +84,51 @@ class PeopleActions:
     async def let_in(self, request: Request, user: int, role: Role) -> str:
         """Give a stranger access; returns the text shown above the chat."""
         async with self._changing:
-            return await self._let_in(request, user, role)
-
-    async def _let_in(self, request: Request, user: int, role: Role) -> str:
-        if (person := self._people.get(user)) is not None:
-            await self._answer(request, texts.is_in_already(person))
+            if (person := self._people.get(user)) is not None:
+                self._reply(request, texts.is_in_already(person))
+                return ""
+            await self._set(request, user, role, "let in")
             return ""
-        await self._set(request, user, role, "let in")
-        return ""
 
     async def change(self, request: Request, user: int, role: Role) -> str:
         """Change somebody's role."""
         async with self._changing:
-            return await self._change(request, user, role)
-
-    async def _change(self, request: Request, user: int, role: Role) -> str:
-        person = self._people.get(user)
-        if person is None:
-            return await self._not_known(request)
-        if person.floor is not None and role < person.floor:
-            return texts.cannot_remove(person)
-        await self._set(request, user, role, "change person")
-        return ""
+            person = self._people.get(user)
+            if person is None:
+                return self._not_known(request)
+            if person.floor is not None and role < person.floor:
+                return texts.cannot_remove(person)
+            await self._set(request, user, role, "change person")
+            return ""
 
     async def ignore(self, request: Request, user: int) -> str:
         """Ignore a stranger."""
         async with self._changing:
-            return await self._ignore(request, user)
-
-    async def _ignore(self, request: Request, user: int) -> str:
-        if (person := self._people.get(user)) is not None:
-            await self._answer(request, texts.is_in_already(person))
+            if (person := self._people.get(user)) is not None:
+                self._reply(request, texts.is_in_already(person))
+                return ""
+            await self._store.ignore(user)
+            name = await self._name(user)
+            await self._context.audit(request.user, "ignore person", None, f"user {user} ({name})")
+            ignored = texts.stranger_ignored(user, name, request.name)
+            self._reply(request, ignored)
+            self._settle(texts.stranger_came(user, name), ignored)
             return ""
-        await self._store.ignore(user)
-        name = await self._name(user)
-        await self._context.audit(request.user, "ignore person", None, f"user {user} ({name})")
-        ignored = texts.stranger_ignored(user, name, request.name)
-        await self._answer(request, ignored)
-        self._settle(texts.stranger_came(user, name), ignored)
-        return ""
 
     async def remove(self, request: Request, user: int) -> str:
         """Remove somebody, effective immediately."""
         async with self._changing:
-            return await self._remove(request, user)
-
-    async def _remove(self, request: Request, user: int) -> str:
-        person = self._people.get(user)
-        if person is None:
-            return await self._not_known(request)
-        if person.floor is not None:
-            return texts.cannot_remove(person)
-        await self._people.remove(user)
-        await self._context.audit(request.user, "remove person", None, f"user {user} ({person.name})")
-        await self._rights_changed(user)
-        await self._answer(request, texts.is_out(user, person.name, request.name, self._owned(user)))
-        self._refresh(user, Text(texts.outside(user, person.name), keyboards.BACK))
-        return ""
+            person = self._people.get(user)
+            if person is None:
+                return self._not_known(request)
+            if person.floor is not None:
+                return texts.cannot_remove(person)
+            await self._people.remove(user)
+            await self._context.audit(request.user, "remove person", None, f"user {user} ({person.name})")
+            await self._rights_changed(user)
+            self._reply(request, texts.is_out(user, person.name, request.name, self._owned(user)))
+            self._refresh(user, Text(texts.outside(user, person.name), keyboards.BACK))
+            return ""
 
     def person(self, user: int) -> Person | None:
         """Return a person with a role."""
@@ -157,14 +145,20 @@ class PeopleActions:
         self._shown.pop((request.chat, request.message or 0), None)
         return await self._responder.answer(request, html, keyboard)
 
-    async def _not_known(self, request: Request) -> str:
+    def _reply(self, request: Request, html: str, keyboard: Keyboard = ()) -> None:
+        """Answer, without waiting for it: other admins' changes must not wait for this one's chat."""
+        self._shown.pop((request.chat, request.message or 0), None)
+        answering = self._context.tasks.start(self._answer(request, html, keyboard), "an answer about a person")
+        self._responder.track(request, answering)
+
+    def _not_known(self, request: Request) -> str:
         """Say that somebody is not let in; the buttons to act on them go."""
-        await self._answer(request, texts.NOT_KNOWN, keyboards.BACK)
+        self._reply(request, texts.NOT_KNOWN, keyboards.BACK)
         return ""
 
     def _refresh(self, user: int, text: Text) -> None:
         """Show how it is now wherever the person is shown to admins."""
-        for shown, live in self._shown.values():
+        for shown, live in tuple(self._shown.values()):
             if shown == user and (live.chat < 0 or self._people.is_admin(live.chat)):
                 live.show(text)
 
@@ -179,11 +173,16 @@ class PeopleActions:
         outcome = f"user {user} ({name}) is {person.role.word}"
         await self._context.audit(request.user, command, None, outcome)
         await self._rights_changed(user)
-        await self._answer(request, texts.is_in(person, request.name))
+        self._reply(request, texts.is_in(person, request.name))
         self._refresh(user, self._described(person))
         self._settle(texts.stranger_came(user, name), texts.is_in(person, request.name))
         if user != request.user:
-            await self._responder.send(Place(user), texts.welcome(person.role, request.name))
+            self._responder.track(request, self._context.tasks.start(self._welcome(request, person), "a welcome"))
+
+    async def _welcome(self, request: Request, person: Person) -> None:
+        """Tell somebody their new role, or the admin that they must write first."""
+        if await self._responder.send(Place(person.user), texts.welcome(person.role, request.name)) is None:
+            await self._responder.send(request.place, texts.not_reached(person))
 
     async def _name(self, user: int) -> str:
         if (person := self._people.get(user)) is not None:

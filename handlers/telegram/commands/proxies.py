@@ -7,6 +7,8 @@ from controller.accounts.reasons import State
 from controller.network.account_proxies import AccountProxies
 from controller.network.proxy import Proxy, parse_proxy
 from controller.registry import Account
+from handlers.chat.html import rendered_length
+from handlers.chat.messages import TEXT_LIMIT, Text
 from handlers.chat.people import Role
 from handlers.chat.request import HIDDEN, Request
 from handlers.telegram.actions.context import Context
@@ -47,9 +49,31 @@ class ProxyCommands(Topic):
 
     async def proxy(self, request: Request) -> None:
         """Show the proxies in use, or set an account's."""
+        deleted = await self._delete_password(request)
+        live = await self._responder.answer(request, deleted) if deleted else None
+        text = await self._carry_out(request)
+        both = f"{deleted}\n{text}"
+        if live is None or request.message is not None or rendered_length(both) > TEXT_LIMIT:
+            await self._responder.answer(request, text)
+        else:
+            live.show(Text(both))
+            self._responder.track(request, live)
+
+    COMMANDS = (
+        Command(
+            "proxy", "[number or name [address or off]]", "the proxy of one account",
+            "lets one account go to WhatsApp through a proxy of its own, after trying it, or shows which way accounts "
+            "go; your message is deleted, since it may hold a password", proxy,
+            changes=True, role=Role.ADMIN,
+        ),
+    )  # fmt: skip
+
+    # --- parts --------------------------------------------------------------------------------------------------------
+
+    async def _carry_out(self, request: Request) -> str:
+        """Return the answer."""
         words = request.words.split()
         account, rest = self._find(request, words)
-        await self._delete_password(request)
         if not words:
             text = self._overview()
         elif account is None:
@@ -67,18 +91,7 @@ class ProxyCommands(Topic):
             text = await self._save(request, account, rest[0], anyway=len(rest) > 1)
         else:
             text = texts.HOW_TO
-        await self._responder.answer(request, text)
-
-    COMMANDS = (
-        Command(
-            "proxy", "[number or name [address or off]]", "the proxy of one account",
-            "lets one account go to WhatsApp through a proxy of its own, after trying it, or shows which way accounts "
-            "go; your message is deleted, since it may hold a password", proxy,
-            changes=True, role=Role.ADMIN,
-        ),
-    )  # fmt: skip
-
-    # --- parts --------------------------------------------------------------------------------------------------------
+        return text
 
     def _find(self, request: Request, words: list[str]) -> tuple[Account | None, list[str]]:
         """Return the account selected by the longest matching prefix, and the remaining words."""
@@ -143,11 +156,11 @@ class ProxyCommands(Topic):
             return texts.AT_ONCE
         return texts.NEXT
 
-    async def _delete_password(self, request: Request) -> None:
-        """Delete the person's message if it may contain a password, before anything can go wrong, and say so."""
+    async def _delete_password(self, request: Request) -> str:
+        """Delete the person's message if it may contain a password, first of all. Returns what to say of that."""
         if "@" not in request.words and request.words.count(":") <= len("::"):
-            return
+            return ""
         lines = [texts.DELETED if await self._responder.delete_asked(request) else texts.DELETE_IT]
         if not request.private:
             lines.append(texts.READ_BY_OTHERS)
-        await self._responder.answer(request, "\n".join(lines))
+        return "\n".join(lines)

@@ -8,11 +8,17 @@ from contextlib import asynccontextmanager
 from urllib.parse import urlsplit
 
 import pytest
+import telegram
 
-from handlers.chat.errors import ChatError
-from handlers.telegram.connection import ProxyError, TelegramConnection
+from handlers.chat.errors import ChatError, NotSentError, OutcomeUnknownError
+from handlers.chat.messages import Place, Text
+from handlers.telegram.client import CALL_DEADLINE
+from handlers.telegram.connection import POLL_DEADLINE, ProxyError, TelegramConnection
 
 USER, PASSWORD = "ada", "hunter2"
+_OPEN: set[asyncio.StreamWriter] = set()
+"""Clients of the proxy that is there."""
+TELEGRAM_S_BOT = telegram.User(1, "Switchboard", is_bot=True)
 
 
 async def pipe(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -26,7 +32,7 @@ async def pipe(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> No
 
 
 @asynccontextmanager
-async def proxy(kind: str) -> AsyncIterator[tuple[str, list[str]]]:
+async def proxy(kind: str, port: int = 0) -> AsyncIterator[tuple[str, list[str]]]:
     """A proxy on this machine that asks for a password; yields its address and the clients it admitted."""
     passed: list[str] = []
 
@@ -74,12 +80,14 @@ async def proxy(kind: str) -> AsyncIterator[tuple[str, list[str]]]:
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         serving.add(asyncio.current_task())
+        _OPEN.add(writer)
         try:
             await (http if kind == "http" else socks)(reader, writer)
         finally:
+            _OPEN.discard(writer)
             writer.close()
 
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    server = await asyncio.start_server(serve, "127.0.0.1", port)
     async with server:
         port = server.sockets[0].getsockname()[1]
         yield f"{kind}://{USER}:{PASSWORD}@127.0.0.1:{port}", passed
@@ -97,6 +105,77 @@ async def test_calls_and_polls_go_by_the_proxy(telegram, kind):
         await connection.close()
         assert set(passed) == {telegram.url.removeprefix("http://")}
         assert len(passed) >= 2
+
+
+async def test_a_proxy_that_dies_during_a_poll_and_comes_back_is_an_outage_that_ends(telegram):
+    async with proxy("http") as (address, _):
+        port = urlsplit(address).port
+        connection = TelegramConnection(telegram.token, telegram.url, address)
+        await connection.open()
+        poll = asyncio.create_task(connection.poll(None))
+        await asyncio.sleep(1)
+        assert not poll.done()
+        for writer in list(_OPEN):
+            writer.transport.abort()
+    with pytest.raises(ChatError):
+        await asyncio.wait_for(poll, POLL_DEADLINE + 10)
+    with pytest.raises(NotSentError):
+        await connection.client.send(Place(1001), Text("x"))
+    async with proxy("http", port):
+        await telegram.client.send(1001, "/start")
+        assert (await connection.poll(None))[0]["message"]["text"] == "/start"
+        assert await connection.client.send(Place(1001), Text("x"))
+        await connection.close()
+
+
+HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
+ODD: dict[str, tuple[bytes, bytes]] = {
+    "nothing": (b"", b""),
+    "half a head": (b"HTTP/1.1 200 O", b""),
+    "a head, and then nothing": (HEAD + b"Content-Length: 900\r\n\r\n", b""),
+    "half a body, and then nothing": (HEAD + b'Content-Length: 900\r\n\r\n{"ok": true, "res', b""),
+    "a byte every few seconds": (HEAD + b"Content-Length: 900\r\n\r\n", b" "),
+    "a body that is no gzip": (HEAD + b"Content-Encoding: gzip\r\nContent-Length: 3\r\n\r\nabc", b""),
+    "chunks that are none": (HEAD + b"Transfer-Encoding: chunked\r\n\r\nzz\r\nabc\r\n", b""),
+    "no HTTP": (b"SSH-2.0-OpenSSH_9.2\r\n", b""),
+    "a way to a login": (b"HTTP/1.1 302 Found\r\nLocation: http://login.example/\r\nContent-Length: 0\r\n\r\n", b""),
+    "letters of no alphabet": (HEAD + b'Content-Length: 16\r\n\r\n{"ok": "\xff\xfe\xfd"}  ', b""),
+    "a number without end": (HEAD + b"Content-Length: 5000\r\n\r\n" + b"[" * 5000, b""),
+}
+"""What comes at once in Telegram's place, and what then drips."""
+
+
+@pytest.mark.parametrize("name", ODD)
+async def test_whatever_answers_in_telegram_s_place_ends_in_time_and_is_an_outage(telegram, name):
+    at_once, drips = ODD[name]
+    serving: list[asyncio.Task[None] | None] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        serving.append(asyncio.current_task())
+        with contextlib.suppress(OSError, asyncio.IncompleteReadError):
+            await reader.readuntil(b"\r\n\r\n")
+            writer.write(at_once)
+            while not reader.at_eof():
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(4):
+                        await reader.read(65_536)
+                writer.write(drips)
+                await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    connection = TelegramConnection(telegram.token, f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}")
+    connection.bot._bot_user = TELEGRAM_S_BOT
+    for call in (connection.client.send(Place(1001), Text("x")), connection.poll(None)):
+        began = asyncio.get_running_loop().time()
+        with pytest.raises((OutcomeUnknownError, NotSentError)) as error:
+            await call
+        assert asyncio.get_running_loop().time() - began <= CALL_DEADLINE + 1
+        assert telegram.token not in str(error.value)
+    await connection.close()
+    server.close()
+    await asyncio.wait({each for each in serving if each is not None}, timeout=60)
+    await asyncio.sleep(0.05)  # closed transports end in the loop's next turns
 
 
 async def test_a_wrong_password_is_an_outage_and_no_traceback(telegram):

@@ -220,6 +220,7 @@ def newest(fuzz: Fuzz, chat: int) -> int:
 @QUICK
 @given(st.sampled_from([ADMIN, OPERATOR]), texts)
 @example(OPERATOR, "/silence all ²h")
+@example(ADMIN, "/proxy @")
 @example(OPERATOR, "/ ")
 async def test_whatever_a_known_person_types(fuzz: Fuzz, user, text):
     await say(fuzz, user, text, user)

@@ -222,6 +222,14 @@ async def test_a_list_in_a_group_comes_privately(rig: Rig):
     await rig.seen(ADMIN, lambda m: "3 people" in m["text"])
 
 
+async def test_who_cannot_be_written_to_yet_is_let_in_and_that_is_told(rig: Rig):
+    await rig.answer(ADMIN, "/people 987654 operator", "is an operator now")
+    told = await rig.seen(ADMIN, lambda m: "I cannot write to" in m["text"] and "987654" in m["text"])
+    assert "/start" in told["text"]
+    rig.client.add_user(987654, "Zoe")
+    await rig.answer(987654, "/start", "Switchboard")
+
+
 async def test_what_nobody_can_read_is_answered_with_an_example(rig: Rig):
     for words in ("Eve", "1 2 3", "-5 admin", "77 king", "²"):
         await rig.answer(ADMIN, f"/people {words}", "/people 123456789 operator")

@@ -144,7 +144,7 @@ async def test_it_is_for_admins_and_in_a_group_others_may_have_read_it(rig: Rig)
     group = rig.client.add_group("Ops", [ADMIN], admin=False)
     await rig.answer(ADMIN, f"/proxy Support Berlin {ADDRESS}", "goes through", chat=group["id"])
     warning = await rig.seen(group["id"], lambda m: "delete it yourself" in m["text"])
-    assert "may have read the password" in warning["text"]
+    assert "Others in this group may have read it" in warning["text"]
 
 
 async def test_a_request_taken_up_after_a_crash_knows_no_password(telegram, database):
