@@ -184,7 +184,7 @@ class Lifecycle(RuleBasedStateMachine):
             self.retries_since_rest = self.errors_since_rest = 0
         if isinstance(event, Fired) and event.timer is Timer.STABLE:
             self.retries_since_rest = self.errors_since_rest = 0
-        if isinstance(event, Fired) and event.timer is Timer.RETRY:
+        if isinstance(event, Fired) and event.timer is Timer.RETRY and not before.on_hold:  # else it waits (L13)
             self.retries_since_rest += 1
         if before.on_hold and self.connection.waiting and before.stage and before.reason is Reason.RETRY:
             self.retries_since_rest -= 1  # given back (L13)
