@@ -13,6 +13,7 @@ from functools import partial
 
 from controller.incidents import Incident, Note
 from controller.registry import Registry
+from handlers.alerts import alert_text
 from handlers.alerts.announcer import Announcer
 from handlers.alerts.incidents import delivery, incident_text
 from handlers.alerts.incidents.delivery import Action, Edit, OpenTopic, Remind, Send, Withdraw
@@ -107,6 +108,13 @@ class Sender:
             send_line = partial(chat.send, Place(self._chat), silent=not note.sounds)
             self._state.announcer.note_sent(note, await _plainly(send_line, Text(note.html, keyboard)))
         await self.drop_note(note)
+
+    async def give_up_note(self, note: Note, why: str) -> None:
+        """Delete a note that is rejected; if an alert refers to its picture, say that this cannot be shown."""
+        await self.drop_note(note)
+        if note.has_picture:
+            html = alert_text.picture_refused(note.html, why)
+            await self._state.announcer.notify([Place(self._chat)], html, sounds=False)
 
     async def drop_note(self, note: Note) -> None:
         """Delete a note that was sent, or never will be."""

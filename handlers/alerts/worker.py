@@ -15,7 +15,6 @@ from functools import partial
 
 from controller.incidents import Incident, Note
 from controller.registry import Registry
-from handlers.alerts import alert_text
 from handlers.alerts.announcer import Announcer
 from handlers.alerts.attempts import Attempts, Work
 from handlers.alerts.incidents import delivery
@@ -34,7 +33,7 @@ from handlers.chat.errors import (
     OutcomeUnknownError,
     TopicGoneError,
 )
-from handlers.chat.messages import Lane, Place
+from handlers.chat.messages import Lane
 from handlers.chat.messenger import Messenger
 from handlers.chat.send_queue import SendQueue
 
@@ -394,10 +393,7 @@ class Worker:
     async def _give_up(self, work: Work, error: ChatError) -> None:
         """Set a message aside, and deliver the alert another way."""
         if isinstance(work, Note):
-            await self._sender.drop_note(work)
-            if work.has_picture:
-                html = alert_text.picture_refused(work.html, str(error))
-                await self._context.announcer.notify([Place(self.chat)], html, sounds=False)
+            await self._sender.give_up_note(work, str(error))
         else:
             await self._sender.set_aside(*work)
             if isinstance(work[1], Send):

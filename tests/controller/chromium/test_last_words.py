@@ -82,7 +82,7 @@ async def test_where_the_server_keeps_its_browser_is_not_among_them(tmp_path):
     ("detail", "told"),
     [
         ("/opt/my/chrome: error while loading libnss3.so", "chrome: error while loading libnss3.so"),
-        ("Executable doesn't exist at '/root/.cache/ms-playwright/chrome'", "Executable doesn't exist at 'chrome'"),
+        ("Executable doesn't exist at '/opt/.cache/ms-playwright/chrome'", "Executable doesn't exist at 'chrome'"),
         ("http://a.example/b/c led to http://d.example/e/f", "http://a.example/b/c led to http://d.example/e/f"),
         ("it said either/or, and 3/4/5", "it said either/or, and 3/4/5"),
     ],
