@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 from playwright.async_api import Error as PlaywrightError
 
 from controller.accounts.reasons import Reason
-from controller.accounts.reports import Code, Ended
+from controller.accounts.reports import Authenticated, Code, Ended
 from controller.chromium.page.documents import _address, _host
 from controller.chromium.page.reader import PageReader, Stands
 from controller.chromium.page.snapshot import Connection, log_out_code, words_of
 from controller.chromium.playwright.errors import translate
-from tests.controller.chromium.conftest import Rig, eventually
+from tests.controller.chromium.conftest import ACCOUNT, Rig, eventually
 
 KEY = b64encode(bytes(range(32))).decode()
 CODE = f"2@{b64encode(bytes(range(100, 196))).decode()},{KEY},{KEY},{KEY},1"
@@ -123,7 +123,7 @@ const socket = { state: "UNPAIRED", hasSynced: false, on() {} };
 const modules = {
   WAWebSocketModel: { Socket: socket },
   WAWebTemporaryBan: { TemporaryBan: { expiresAt: "Infinity" } },
-  WAWebUserPrefsMeUser: { getMaybeMePnUser: () => null },
+  WAWebUserPrefsMeUser: { getMaybeMePnUser: () => window.me ?? null },
 };
 window.require = (id) => modules[id];
 </script>"""
@@ -171,7 +171,9 @@ async def test_a_hostile_page_in_a_real_browser(tmp_path, hostile):
         before = len(rig.reports)
         session = await rig.open()
         await eventually(lambda: session._documents.is_recognised)
-        query = "?post_logout=1&logout_reason=491511234567"
+        number, query = ACCOUNT.removeprefix("+"), "?post_logout=1&logout_reason=491511234567"
+        await session._parts.page.evaluate("(number) => { me = `${number}@c.us`; socket.state = 'CONNECTED' }", number)
+        await rig.seen(Authenticated, after=before)  # who was nobody's cannot be logged out
         await session._parts.page.evaluate("(query) => { location.href = '/' + query }", query)
         ended = await eventually(lambda: next((one for one in rig.reports[before:] if isinstance(one, Ended)), None))
         assert ended == Ended(Reason.LOGGED_OUT, "WhatsApp removed this linked device")
