@@ -29,7 +29,7 @@ async def command(folder, *args, **settings):
 @pytest.mark.timeout(300)
 async def test_a_backup_of_running_accounts_brings_them_back_on_another_host_without_a_code(tmp_path):
     _, key, _ = await command(tmp_path, "new-key")
-    async with world(tmp_path) as here:
+    async with world(tmp_path, speed=30) as here:
         async with here.program(PROFILE_KEY=key) as program:
             await here.link()
             await here.client.send(ADMIN, f"/link {OTHER} Support Paris")

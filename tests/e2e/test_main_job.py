@@ -95,7 +95,7 @@ async def test_an_operator_links_keeps_breaks_and_loses_an_account(tmp_path):
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGKILL])
 async def test_two_restarts_in_a_row_restore_a_linked_account_without_a_code(tmp_path, end):
-    async with world(tmp_path) as here:
+    async with world(tmp_path, speed=30) as here:
         async with here.program() as program:
             await here.link()
             program.send(end)
@@ -114,7 +114,7 @@ async def test_two_restarts_in_a_row_restore_a_linked_account_without_a_code(tmp
 
 @pytest.mark.timeout(300)
 async def test_a_kill_right_after_the_bot_said_connected_keeps_the_session(tmp_path):
-    async with world(tmp_path) as here:
+    async with world(tmp_path, speed=30) as here:
         async with here.program() as program:
             await here.client.send(ADMIN, f"/link {NUMBER} Support Berlin")
             await here.scan()
@@ -131,7 +131,7 @@ async def test_a_kill_right_after_the_bot_said_connected_keeps_the_session(tmp_p
 
 @pytest.mark.timeout(300)
 async def test_sigterm_in_mid_launch_and_with_a_code_in_the_chat(tmp_path):
-    async with world(tmp_path) as here:
+    async with world(tmp_path, speed=30) as here:
         async with here.program() as program:
             await here.client.send(ADMIN, f"/link {NUMBER}")
             await here.until(lambda: len(program.family()) > 3)
@@ -149,7 +149,7 @@ async def test_sigterm_in_mid_launch_and_with_a_code_in_the_chat(tmp_path):
 
 @pytest.mark.timeout(300)
 async def test_a_code_that_a_crash_left_is_taken_away_by_the_next_start(tmp_path):
-    async with world(tmp_path) as here:
+    async with world(tmp_path, speed=30) as here:
         async with here.program() as program:
             await here.client.send(ADMIN, f"/link {NUMBER}")
             await here.until(here.qr)
@@ -203,7 +203,7 @@ def test_a_database_of_a_newer_version_a_wrong_setting_and_no_browser_are_one_cl
 
 @pytest.mark.timeout(300)
 async def test_a_signal_that_comes_twice_at_once_is_one_and_a_later_one_ends_it_at_once(tmp_path):
-    async with world(tmp_path) as here:
+    async with world(tmp_path, speed=30) as here:
         async with here.program() as program:
             await here.link()
             program.send(signal.SIGTERM)

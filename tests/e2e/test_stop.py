@@ -16,7 +16,7 @@ pytestmark = pytest.mark.e2e
 
 @pytest.mark.timeout(300)
 async def test_a_stop_while_another_program_holds_the_database(tmp_path):
-    async with world(tmp_path) as here, here.program() as program:
+    async with world(tmp_path, speed=30) as here, here.program() as program:
         await here.link()
         other = sqlite3.connect(here.data_dir / "switchboard.sqlite", isolation_level=None)
         other.execute("BEGIN EXCLUSIVE")
@@ -35,7 +35,7 @@ async def test_a_stop_while_another_program_holds_the_database(tmp_path):
 
 @pytest.mark.timeout(300)
 async def test_a_database_that_is_locked_at_the_start_is_waited_for(tmp_path):
-    async with world(tmp_path) as here:
+    async with world(tmp_path, speed=30) as here:
         async with here.program() as program:
             await here.link()
             program.send(signal.SIGTERM)
@@ -57,7 +57,7 @@ async def test_a_database_that_is_locked_at_the_start_is_waited_for(tmp_path):
 
 @pytest.mark.timeout(300)
 async def test_a_hangup_is_a_stop_in_order(tmp_path):
-    async with world(tmp_path) as here:
+    async with world(tmp_path, speed=30) as here:
         async with here.program(LOG_FORMAT="json") as program:
             await here.link()
             program.send(signal.SIGHUP)
