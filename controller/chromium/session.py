@@ -441,8 +441,8 @@ class ChromiumSession:
             log.exception("A browser could not be closed gracefully")
         left = max(1.0, ends_at - loop.time())
         try:
-            if not await end_tree(parts.process, grace=left * 0.4, timeout=left):
-                log.error("The browser's processes cannot be ended (pid %d)", parts.process.pid)
+            if not await end_tree(parts.process, grace=left * 0.4, timeout=left):  # the next opening tries again
+                return log.error("The browser's processes cannot be ended (pid %d)", parts.process.pid)
             parts.profile.clear_leftovers()
             if in_good_order and self._linked:
                 parts.profile.mark_clean()

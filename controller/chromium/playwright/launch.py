@@ -93,9 +93,10 @@ class Launch:
         self._ticket.unlink(missing_ok=True)  # first this, then read the pid file: see `launcher`
         process = self._process()
         if process is not None:
-            if not await end_tree(process, grace=0, timeout=seconds):
+            if await end_tree(process, grace=0, timeout=seconds):
+                self._profile.clear_leftovers()
+            else:
                 log.error("The browser's processes cannot be ended (pid %d)", process.pid)
-            self._profile.clear_leftovers()
         if self._starting is not None:
             done, _ = await asyncio.wait([self._starting], timeout=_SETTLE_SECONDS)
             if not done:

@@ -8,6 +8,7 @@ Not here: pages, and when a tree is ended.
 import asyncio
 import contextlib
 import json
+import logging
 import os
 import signal
 from collections.abc import Callable, Iterator
@@ -16,10 +17,13 @@ from pathlib import Path
 
 from controller.chromium.process.launcher import boot_id, start_ticks
 
+log = logging.getLogger(__name__)
+
 _POLL_SECONDS = 0.02
 _RESCAN_SECONDS = 0.5
 _DEAD = "ZX"
 _STOPPED = "Tt"
+_GONE = (FileNotFoundError, ProcessLookupError, PermissionError)
 _EXITING = 0x4  # PF_EXITING of linux/sched.h
 
 
@@ -30,23 +34,43 @@ class ProcessId:
     pid: int
     start: int
 
+    # Where it cannot be seen, for want of descriptors or memory, nothing is known to have changed.
+
     def is_alive(self) -> bool:
         """Whether it is still running (a stopped process is, a zombie is not)."""
-        found = _stat(self.pid)
-        return found is not None and found.start == self.start and found.state not in _DEAD
+        try:
+            return self._living() is not None
+        except OSError:
+            return True
 
     def is_ending(self) -> bool:
         """Whether it has ended or is ending: its files are closed before it counts as gone."""
-        found = _stat(self.pid)
-        return found is None or found.start != self.start or found.state in _DEAD or bool(found.flags & _EXITING)
+        try:
+            found = self._living()
+        except OSError:
+            return False
+        return found is None or bool(found.flags & _EXITING)
 
     def is_stopped(self) -> bool:
         """Whether it is stopped by a SIGSTOP."""
+        try:
+            found = self._living()
+        except OSError:
+            return False
+        return found is not None and found.state in _STOPPED
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send it a signal if it is alive and ours. Raises OSError if it cannot be seen."""
+        if self._living() is not None:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.kill(self.pid, number)
+
+    def _living(self) -> "_Stat | None":
         found = _stat(self.pid)
-        return found is not None and found.start == self.start and found.state in _STOPPED
+        return None if found is None or found.start != self.start or found.state in _DEAD else found
 
     def parent_is_gone(self) -> bool:
-        """Whether its parent has ended, so that it was re-parented."""
+        """Whether its parent has ended, so that it was re-parented. Raises OSError if it cannot be seen."""
         found = _stat(self.pid)
         # We always start through Playwright's driver, which leads a group; a reaper (init) is never ours.
         parent = None if found is None else _stat(found.parent)
@@ -105,9 +129,10 @@ class _Stat:
 
 
 def _stat(pid: int) -> _Stat | None:
+    """Return what the kernel says of a process; None if it is gone or hidden. Raises OSError."""
     try:
         text = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
-    except OSError:
+    except _GONE:
         return None
     fields = text.rpartition(")")[2].split()
     return _Stat(pid, fields[0], int(fields[1]), int(fields[2]), int(fields[3]), int(fields[6]), int(fields[19]))
@@ -116,7 +141,7 @@ def _stat(pid: int) -> _Stat | None:
 def _command(pid: int) -> list[bytes]:
     try:
         return Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
-    except OSError:
+    except _GONE:
         return []
 
 
@@ -127,7 +152,7 @@ def _all() -> Iterator[_Stat]:
 
 
 def tree(leader: ProcessId) -> list[ProcessId]:
-    """Return every living process of a tree, even if its leader is gone."""
+    """Return every living process of a tree, even if its leader is gone. Raises OSError if they cannot be seen."""
     processes = list(_all())
     first = next((one for one in processes if one.pid == leader.pid), None)
     if first is not None and first.start != leader.start:
@@ -142,13 +167,6 @@ def tree(leader: ProcessId) -> list[ProcessId]:
     ]
 
 
-def _signal(processes: list[ProcessId], number: signal.Signals) -> None:
-    for process in processes:
-        if process.is_alive():
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.kill(process.pid, number)
-
-
 async def end_tree(leader: ProcessId, *, grace: float, timeout: float) -> bool:  # noqa: ASYNC109 - not the caller's
     """End a tree: SIGTERM to its leader, after `grace` seconds SIGKILL to all. Returns whether nothing is left.
 
@@ -158,14 +176,22 @@ async def end_tree(leader: ProcessId, *, grace: float, timeout: float) -> bool: 
     begun = loop.time()
     killing = grace <= 0 or leader.is_stopped()  # a stopped process responds to SIGKILL only
     if not killing:
-        _signal([leader], signal.SIGTERM)
+        with contextlib.suppress(OSError):
+            leader.signal(signal.SIGTERM)
         await _gone([leader], grace)
-    while left := await asyncio.to_thread(tree, leader):
+    while True:
+        left = [leader]
+        try:
+            left = await asyncio.to_thread(tree, leader)
+            for each in left:
+                each.signal(signal.SIGKILL)
+        except OSError as error:
+            log.warning("The processes to be ended cannot be seen, trying on: %s", error.strerror)
+        if not left:
+            return True
         if loop.time() - begun >= timeout:
             return False
-        _signal(left, signal.SIGKILL)
         await _gone(left, _RESCAN_SECONDS)  # a process may have been born between the scan and the kill
-    return True
 
 
 async def _gone(processes: list[ProcessId], seconds: float) -> None:
@@ -199,7 +225,7 @@ class ExitWatch:
         self._descriptor: int | None = None
         with contextlib.suppress(ProcessLookupError):
             self._descriptor = os.pidfd_open(process.pid)
-        if self._descriptor is not None and process.is_alive():
+        if self._descriptor is not None and process.is_alive():  # else it is another one with its pid
             self._loop.add_reader(self._descriptor, self._exited)
         else:
             self._soon = self._loop.call_soon(self._exited)

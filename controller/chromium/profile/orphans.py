@@ -11,7 +11,7 @@ from pathlib import Path
 
 from controller.accounts.reasons import Reason
 from controller.chromium.process.launch_script import ticket_owner
-from controller.chromium.process.tree import PidFile, ProcessId, end_tree, find_users
+from controller.chromium.process.tree import PidFile, ProcessId, end_tree, find_users, this_process
 from controller.chromium.profile.profile import Profile, run_folder
 from controller.driver import DriverError
 
@@ -25,7 +25,7 @@ async def make_free(profile: Profile) -> None:
     """End an orphan on a profile. Raises DriverError(PROFILE_IN_USE) if a living process uses it."""
     holder = profile.holder()
     if holder is not None:
-        if not holder.is_orphaned():
+        if not holder.is_orphaned() and holder.owner != this_process():  # ours: closing it has failed
             raise _in_use(holder.process)
         await _end(holder.process)
     for user in await asyncio.to_thread(find_users, profile.folder):

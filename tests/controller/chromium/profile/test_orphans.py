@@ -1,11 +1,14 @@
 """Which processes on a profile are ended: those whose controller is gone, and no others. Needs no browser."""
 
+import asyncio
 import fcntl
+import itertools
 import json
 import os
+import resource
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
 import psutil
@@ -13,7 +16,7 @@ import pytest
 
 from controller.accounts.reasons import Reason
 from controller.chromium.process.launcher import boot_id, start_ticks
-from controller.chromium.process.tree import this_process
+from controller.chromium.process.tree import ProcessId, end_tree, this_process
 from controller.chromium.profile.orphans import end_orphans, make_free
 from controller.chromium.profile.profile import Profile
 from controller.driver import DriverError
@@ -121,6 +124,34 @@ async def test_an_orphan_that_only_its_command_line_and_our_lock_tell_of_is_ende
     await eventually(lambda: is_gone(orphan))
 
 
+async def test_what_an_earlier_closing_of_ours_could_not_end_is_ended_now(start: Start, profile: Profile) -> None:
+    left = start(command_of(profile))
+    leave_pid_file(profile.pid_file, left, owner={"pid": os.getpid(), "start": this_process().start})
+    await make_free(profile)
+    await eventually(lambda: is_gone(left))
+
+
+@pytest.fixture
+def no_descriptors() -> Iterator[Callable[[], None]]:
+    """Call it to let nothing be opened any more, and again to end that."""
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    limits = itertools.cycle([(3, before[1]), before])
+    yield lambda: resource.setrlimit(resource.RLIMIT_NOFILE, next(limits))
+    resource.setrlimit(resource.RLIMIT_NOFILE, before)
+
+
+async def test_a_process_that_cannot_be_seen_for_want_of_descriptors_is_not_taken_for_gone(
+    start: Start, no_descriptors: Callable[[], None]
+) -> None:
+    browser = start()
+    process = ProcessId(browser.pid, start_ticks(browser.pid) or 0)
+    asyncio.get_running_loop().call_later(0.3, no_descriptors)
+    no_descriptors()
+    assert (process.is_alive(), process.is_ending(), process.is_stopped()) == (True, False, False)
+    assert await end_tree(process, grace=0, timeout=10)
+    assert (process.is_alive(), is_gone(browser)) == (False, True)
+
+
 async def test_what_the_kernel_cannot_end_now_may_be_gone_later(
     start: Start, profile: Profile, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -157,9 +188,9 @@ async def test_a_browser_counts_wherever_its_name_stands_beside_its_drivers(
 
 
 async def test_what_a_living_controller_has_open_is_left_to_it(start: Start, profile: Profile) -> None:
-    browser = start(command_of(profile))
-    us = this_process()
-    leave_pid_file(profile.pid_file, browser, owner={"pid": us.pid, "start": us.start})
+    browser, controller = start(command_of(profile)), start()
+    owner = {"pid": controller.pid, "start": start_ticks(controller.pid) or 0}
+    leave_pid_file(profile.pid_file, browser, owner=owner)
     assert await end_orphans(profile.data_dir) == 0
     with pytest.raises(DriverError, match="in use"):
         await make_free(profile)
