@@ -308,7 +308,7 @@ def _ended_by(error: Exception) -> int:
     """Explain in one line what ended the program; return whether a person must fix it, rather than time."""
     from storage.database import StorageError, is_transient
 
-    is_systems = type(error).__module__ == OSError.__module__  # without a message of ours
+    is_systems = isinstance(error, OSError) and type(error).__module__ == OSError.__module__  # no message of ours
     if is_systems and not is_transient(error) and getattr(error, "errno", None) not in _FOR_A_PERSON:
         raise error  # nobody foresaw it: a bug
     transient = error.transient if isinstance(error, DataDirError | StorageError | DriverError) else is_transient(error)
