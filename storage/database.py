@@ -147,9 +147,13 @@ class Database:
         self.path = path
         self._file = _identity(path)
 
-    def is_in_place(self) -> bool:
-        """Return whether what is written is still found at `path`: its file may be moved, replaced or deleted."""
-        return _identity(self.path) == self._file
+    def check_in_place(self) -> None:
+        """Raise StorageError if what is written is not found at `path` any more. In a thread: the disk may hang."""
+        if _identity(self.path) != self._file:
+            raise StorageError(
+                f"{self.path.name}: the file was removed or replaced, so nothing of now outlives this run: put it back,"
+                " and start again"
+            )
 
     @contextlib.asynccontextmanager
     async def transaction(self) -> AsyncIterator[aiosqlite.Connection]:
@@ -161,7 +165,8 @@ class Database:
             connection = transaction.connection
             await _retry_while_locked(lambda: connection.execute("BEGIN IMMEDIATE"))
             yield connection
-            await transaction.finish(connection.commit())
+            visit: Any = connection._execute  # noqa: SLF001 - see `write`
+            await transaction.finish(visit(_commit, connection._conn, self.check_in_place))  # noqa: SLF001
 
     async def write(
         self,
@@ -189,7 +194,7 @@ class Database:
             visit: Any = connection._execute  # noqa: SLF001 - what it offers itself is one statement a visit
             raw = connection._conn  # noqa: SLF001
             await _retry_while_locked(
-                lambda: transaction.finish(visit(_execute_and_commit, raw, statements), on_commit)
+                lambda: transaction.finish(visit(_execute_and_commit, raw, statements, self.check_in_place), on_commit)
             )
 
     @contextlib.asynccontextmanager
@@ -267,12 +272,19 @@ class _Transaction:
         await asyncio.shield(self.commit)
 
 
-def _execute_and_commit(connection: sqlite3.Connection, statements: Sequence[tuple[str, Rows]]) -> None:
+def _commit(connection: sqlite3.Connection, check: Callable[[], None]) -> None:
+    check()
+    connection.commit()
+
+
+def _execute_and_commit(
+    connection: sqlite3.Connection, statements: Sequence[tuple[str, Rows]], check: Callable[[], None]
+) -> None:
     connection.execute("BEGIN IMMEDIATE")
     try:
         for sql, rows in statements:
             connection.executemany(sql, rows)
-        connection.commit()
+        _commit(connection, check)
     except BaseException:
         connection.rollback()
         raise

@@ -4,7 +4,6 @@ Each beat is written and read back, as proof that the database works; at the nex
 was being watched.
 """
 
-import asyncio
 import sqlite3
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -77,11 +76,6 @@ class PulseRecords:
         read = [tuple(row) for row in await self._database.rows(f"SELECT {_COLUMNS} FROM pulse")]  # noqa: S608 - ours
         if read != [written]:
             raise StorageError(f"{self._database.path.name}: what was written is not what is read", transient=True)
-        if not await asyncio.to_thread(self._database.is_in_place):
-            raise StorageError(
-                f"{self._database.path.name}: the file was removed or replaced, so nothing of now outlives this run:"
-                " put it back, and start again"
-            )
 
 
 def _last_run(row: sqlite3.Row) -> LastRun | None:

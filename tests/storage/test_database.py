@@ -220,6 +220,31 @@ async def test_a_cancelled_transaction_leaves_the_next_one_a_clean_connection(pa
         assert [row[0] for row in await database.rows("SELECT n FROM one")] == [2]
 
 
+@pytest.mark.parametrize("at_once", [True, False])
+@pytest.mark.parametrize("replaced", [True, False])
+async def test_nothing_is_said_to_be_stored_in_a_file_that_nobody_finds_any_more(path, at_once, replaced):
+    """Somebody deletes or moves it while the program runs, or puts an older backup in its place."""
+
+    async def insert(database):
+        if at_once:
+            await database.write(lambda: [("INSERT INTO one VALUES (1)", [()])])
+            return
+        async with database.transaction() as connection:
+            await connection.execute("INSERT INTO one VALUES (1)")
+
+    async with open_database(path, [["CREATE TABLE one (a)"]]) as database:
+        await insert(database)
+        path.rename(path.with_suffix(".moved"))
+        if replaced:
+            path.touch()
+        with pytest.raises(StorageError, match="removed or replaced") as refused:
+            await insert(database)
+        assert (refused.value.transient, str(path.parent) in str(refused.value)) == (False, False)
+        path.with_suffix(".moved").rename(path)
+        await insert(database)
+        assert len(await database.rows("SELECT * FROM one")) == 2
+
+
 async def test_another_programs_lock_is_told(path, monkeypatch):
     monkeypatch.setattr("storage.database.BUSY_SECONDS", 0.05)
     async with open_database(path, TWO) as database:

@@ -30,12 +30,12 @@ async def test_what_was_in_a_commit_that_hung_is_written_once(tmp_path, monkeypa
         await records.add_account(Account(NUMBER, "", 1))
         release, real = threading.Event(), module._execute_and_commit
 
-        def hang(connection, statements):
+        def hang(connection, *rest):
             monkeypatch.setattr(module, "_execute_and_commit", real)
             release.wait(20)
             if not comes_true:
                 raise sqlite3.OperationalError("disk I/O error")
-            real(connection, statements)
+            real(connection, *rest)
 
         monkeypatch.setattr(module, "_execute_and_commit", hang)
         with pytest.raises(UnknownOutcomeError):
