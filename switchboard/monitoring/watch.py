@@ -17,6 +17,8 @@ from controller.accounts.notices import Notice
 from controller.driver import Usage
 from controller.hosts import HostUsage
 from controller.registry import Registry
+from controller.troubles import Trouble, Troubles
+from storage.database import StorageError
 from storage.pulse import PulseRecords
 from switchboard.monitoring.absence import report_absence
 from switchboard.monitoring.address import Address
@@ -49,7 +51,7 @@ RETRY = 15.0
 """Seconds until the endpoints, or a part that failed due to a bug, are retried."""
 
 
-class ChatSide(Protocol):
+class ChatSide(Troubles, Protocol):
     """The chat side, as far as it is monitored."""
 
     async def look_at_alerts(self) -> None:
@@ -115,6 +117,7 @@ class Monitoring:
         self._account_id, self._clock = account_id, clock
         self._notifier = notifier or Notifier.from_environment()
         self._called_at: float | None = None
+        self._database_told = False
         self._answered = True
         self._serving = False
         self._running_since: float | None = None
@@ -229,7 +232,17 @@ class Monitoring:
     # --- the checks of a beat -----------------------------------------------------------------------------------------
 
     async def _look_at_database(self) -> CheckResult:
-        await self._records.beat(self._clock())
+        try:
+            await self._records.beat(self._clock())
+        except StorageError as error:
+            # One that stays until a person acts is told now: it may be days until anything is to be stored.
+            if not error.transient and not self._database_told:
+                await self._chat.raise_trouble(Trouble.DATABASE, str(error))
+                self._database_told = True
+            raise
+        if self._database_told:
+            await self._chat.clear_trouble(Trouble.DATABASE)
+            self._database_told = False
         return GOOD
 
     async def _look_at_alerts(self) -> CheckResult:

@@ -17,6 +17,7 @@ from aiohttp import web
 
 from controller.accounts.reasons import Reason, State
 from controller.troubles import Trouble
+from storage.database import StorageError
 from storage.pulse import PulseRecords
 from switchboard.monitoring.address import parse_address
 from switchboard.monitoring.pulse import Health
@@ -212,6 +213,29 @@ class Records:
 def monitoring_of(**given: object) -> Monitoring:
     more = {"registry": FakeAccounts(), "chat": Chat(), "records": Records(), "account_id": str} | given
     return Monitoring(more.pop("options", Options()), notifier=Notifier(None), **more)
+
+
+@virtual
+async def test_a_database_that_needs_a_person_is_told_although_nothing_is_to_be_stored():
+    """Its file is gone, or damaged; one that is only busy may be free by the time that anything happens."""
+    chat, failure = Chat(), []
+
+    class Failing:
+        async def beat(self, at: datetime) -> None:
+            if failure:
+                raise failure[0]
+
+    running = asyncio.create_task(monitoring_of(chat=chat, records=Failing()).run())
+    failure[:] = [StorageError("db: locked", transient=True)]
+    await pass_time(31)
+    assert chat.troubles == []
+    failure[:] = [StorageError("db: it was removed")]
+    await pass_time(61)
+    assert chat.troubles == [(Trouble.DATABASE, "db: it was removed")]
+    failure.clear()
+    await pass_time(61)
+    assert chat.troubles[1:] == [(Trouble.DATABASE, "")]
+    running.cancel()
 
 
 @virtual
