@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from controller.accounts.notices import CodeHidden, CodeShown, Notice, Timed, Transition
-from controller.accounts.reasons import State
+from controller.accounts.reasons import Reason, State
 from controller.tasks import Tasks
 from controller.troubles import Trouble
 from handlers.alerts.escalation.escalator import EscalationPolicy
@@ -110,7 +110,8 @@ class TelegramService:
             case Timed():
                 return
             case Transition():
-                if not self._linking.waits(notice.number):  # else it gets a card when its turn comes
+                in_vain = notice.reason is Reason.NOT_LINKED and self._linking.was_opened_in_vain(notice.number)
+                if not (in_vain or self._linking.waits(notice.number)):  # else it gets a card when its turn comes
                     self._cards.refresh(notice.number)
                 elif notice.state is not State.CONNECTING:  # it is not only opened ahead
                     self._cards.look_at_account(notice.number)

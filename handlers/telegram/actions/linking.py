@@ -60,6 +60,10 @@ class Linking:
         """Take over an account that was opened in advance; return whether it is already connecting."""
         return await self._ahead.take(number)
 
+    def was_opened_in_vain(self, number: str) -> bool:
+        """Return whether an account was opened in advance, and closed since its turn did not come."""
+        return number in self._ahead.in_vain
+
     def person(self, number: str) -> int | None:
         """Return the person in whose queue an account is."""
         return self._queues.person(number)

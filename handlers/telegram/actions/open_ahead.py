@@ -36,6 +36,8 @@ class OpenAhead:
         self._ahead: dict[str, _Ahead] = {}
         self._closing: dict[str, asyncio.Task[None]] = {}
         """The closings in progress; whoever starts such an account waits for them, or they would close it again."""
+        self.in_vain: set[str] = set()
+        """Accounts that were closed again since their turn did not come."""
 
     def follow(self, waiting: Sequence[str]) -> None:
         """Open the first accounts of a queue. Returns at once; idempotent."""
@@ -49,6 +51,7 @@ class OpenAhead:
 
     async def take(self, number: str) -> bool:
         """Release an account whose turn has come; return whether it is already connecting."""
+        self.in_vain.discard(number)
         ahead = self._ahead.pop(number, None)
         if ahead is not None:
             ahead.too_long.cancel()
@@ -90,10 +93,13 @@ class OpenAhead:
 
     async def _close(self, number: str, ahead: _Ahead) -> None:
         await asyncio.wait({ahead.opening})
+        self.in_vain.add(number)
         try:
-            await self._accounts.stop_linking(number)
+            if await self._accounts.stop_linking(number):
+                return
         except (UnknownAccountError, ShuttingDownError):
-            return
+            pass
+        self.in_vain.discard(number)
 
     def _is_under_way(self, number: str) -> bool:
         status = self._accounts.find_status(number)

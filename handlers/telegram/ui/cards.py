@@ -483,7 +483,7 @@ class Cards:
             return False
         if page.place.chat > 0 and status.stage is Stage.AWAITING_SCAN:
             return not page.shared
-        rests = status.state is State.IDLE or status.reason in {Reason.SUSPENDED_BY_OPERATOR, Reason.NOT_LINKED}
+        rests = status.state is State.IDLE or status.reason is Reason.SUSPENDED_BY_OPERATOR
         return not (page.asked or status.linked) and (rests or self._link_queues.waits(number))
 
     def _drop_note(self, page: _Page) -> None:
