@@ -356,6 +356,8 @@ def read_host_settings() -> HostSettings:
 def _read(kind: type[S], env_file: Path | None = None) -> S:
     env_file = find_env_file(env_file or _Files.chosen)
     try:
+        if env_file is not None and env_file.is_file() and b"\0" in env_file.read_bytes():  # or text of 16 bits
+            raise SettingsError(f"{env_file} cannot be read: it is not UTF-8")
         known = {name.upper() for name in Settings.model_fields}
         if unknown := unknown_names(known, env_file, os.environ):
             raise SettingsError(

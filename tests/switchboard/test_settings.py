@@ -121,9 +121,10 @@ def test_a_home_is_where_it_is_in_a_shell(read, monkeypatch):
     assert str(read(DATA_DIR="~/switchboard").data_dir) == "/ada/switchboard"
 
 
-def test_an_env_file_that_cannot_be_read_is_one_line(tmp_path, monkeypatch):
+@pytest.mark.parametrize("content", [b"TELEGRAM_BOT_TOKEN=\xff\xfe", b"TELEGRAM_BOT_TOKEN=1:x\nDATA_DIR=/x\0\n"])
+def test_an_env_file_that_cannot_be_read_is_one_line(tmp_path, monkeypatch, content):
     monkeypatch.chdir(tmp_path)
-    (tmp_path / ".env").write_bytes(b"TELEGRAM_BOT_TOKEN=\xff\xfe")
+    (tmp_path / ".env").write_bytes(content)
     for read_them in (read_settings, read_profile_settings):
         with pytest.raises(SettingsError, match=r"^\.env cannot be read: it is not UTF-8$"):
             read_them()
