@@ -301,9 +301,9 @@ class ChromiumSession:
     def _tell_partial(self, *, lasts: bool = False) -> None:
         """Report that all can be watched, or that its server cannot be asked; other changes must have lasted."""
         latest, partial = self._reader.latest, self._partial
-        is_news = self._partial_told is not None and partial != self._partial_told
-        is_sure = lasts or (partial in {"", self._query.partial} and latest is not None and latest.is_ready)
-        if is_news and is_sure:
+        is_news = self._reader.is_linked and self._partial_told not in {None, partial}
+        is_known = partial in {"", self._query.partial} and latest is not None and latest.is_ready
+        if is_news and (is_known or (lasts and latest is not None and latest.can_be_ready)):
             self._tell(Ready(self._reader.number, partial=partial))
 
     async def _leave(self) -> None:

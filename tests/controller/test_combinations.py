@@ -296,6 +296,34 @@ async def test_modules_that_vanish_from_an_open_page_are_told_once():
 
 
 @virtual
+async def test_a_passkey_while_modules_are_missing_is_not_over_when_these_are_told():
+    async with account() as it:
+        await it.connected()
+        it.page.answers = None
+        it.page.show(**UNREADABLE)
+        await pass_time(30)
+        it.page.say("passkey")
+        it.page.show(chats=False)
+        await pass_time(120)
+        assert (it.connection.phase, it.alerts) == (Stage.PASSKEY, [Reason.PASSKEY])
+
+
+@virtual
+async def test_a_passkey_of_a_page_whose_modules_come_meanwhile_is_not_over():
+    async with account() as it:
+        page = await it.opened(**UNREADABLE, chats=True, me=None)
+        page.answers = None
+        await pass_time(10)
+        assert it.connection.state is State.CONNECTED
+        page.answers = False
+        page.say("passkey")
+        await pass_time(10)
+        page.show(**UP, **MINE)
+        await pass_time(60)
+        assert it.connection.phase is Stage.PASSKEY, "its chats were there before"
+
+
+@virtual
 async def test_modules_that_are_unreadable_for_a_moment_are_not_told():
     async with account() as it:
         await it.connected()
