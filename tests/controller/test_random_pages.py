@@ -134,6 +134,7 @@ class Run:
         self.silent_at = -1e9
         self.openings = 0
         self.connecting_since: float | None = None
+        self.connected_since: float | None = None
         self.verified_session = 0
         self.denied = False
         self.path: list[str] = []
@@ -265,10 +266,14 @@ class Run:
             self.verified_session = connection.session
         if connection.state is State.CONNECTED:
             assert truth.for_seconds("down") < DETECTED, "it is said to be connected, and is not"
-            assert truth.for_seconds("dead") < DETECTED, "it is said to be connected, and nobody answers"
+            self.connected_since = now if self.connected_since is None else self.connected_since
+            dead = min(truth.for_seconds("dead"), now - self.connected_since)  # a wait for a person asks no server
+            assert dead < DETECTED, "it is said to be connected, and nobody answers"
             assert truth.for_seconds("blocked") < 3 * STANDS + UNSEEN + 5, "it is said to be connected, and is blocked"
             if STRANGER not in {connection.alias, connection.unconfirmed}:
                 assert truth.for_seconds("stranger up") < 3 * STANDS + UNSEEN + 5, "a stranger's account is accepted"
+        else:
+            self.connected_since = None
         if connection.state is State.CONNECTING and connection.stage is not Stage.QUEUED:
             self.connecting_since = now if self.connecting_since is None else self.connecting_since
             assert now - self.connecting_since < account.policy.attempt_limit + 60, "an attempt ends"
