@@ -330,7 +330,7 @@ def doubles():  # noqa: C901 - one double after the other
         program = _running.get()
         if program is None:
             return await sqlite(self, fn, *args, **kwargs)
-        commits = getattr(fn, "__name__", "") == "commit"
+        commits = getattr(fn, "__name__", "").endswith("commit")  # whoever commits is called so
         if program.dead or commits:
             await program.reach("before a commit")
         result = await sqlite(self, fn, *args, **kwargs)
