@@ -257,7 +257,7 @@ ALERTS: dict[Reason, AlertWording] = {
     ),
     Reason.FLAPPING: AlertWording(
         "it keeps dropping out and coming back",
-        "Look at the server’s network and memory, and at the account’s history.",
+        "See in its history what takes it away: the server’s network or memory, or somebody who opens it elsewhere.",
         "It has been steady for an hour",
     ),
     Reason.WATCHED_IN_PART: AlertWording(
