@@ -45,7 +45,7 @@ WHY: dict[Reason, str] = {
     Reason.PROFILE_IN_USE: "another program is using its browser profile",
     Reason.ARCHIVE_OUTDATED: "its newest session is out of reach, and what is archived is older",
     Reason.DEADLINE: "it took too long",
-    Reason.RESTORE_FAILED: "WhatsApp did not accept its saved session",
+    Reason.RESTORE_FAILED: "its saved session could not be opened",
     Reason.PAGE_UNKNOWN: "WhatsApp showed a page that Switchboard does not know",
     Reason.SESSION_CLOSED: "its page or its browser closed",
     Reason.UNRESPONSIVE: "its browser stopped responding",
