@@ -341,7 +341,11 @@ def virtual(test: Test) -> Callable[..., None]:
 
     def run(**given: Any) -> None:
         with without_chromium():
-            run_virtual(test(**given))
+            try:
+                run_virtual(test(**given))
+            finally:  # while what it replaced is in place: later it would replace the real ones by these
+                if (patches := given.get("monkeypatch")) is not None:
+                    patches.undo()
 
     run.__name__, run.__doc__ = test.__name__, test.__doc__
     run.__signature__ = inspect.signature(test)  # type: ignore[attr-defined]

@@ -474,3 +474,16 @@ async def test_a_socket_that_drops_for_a_moment_all_the_time_is_told_once():
         assert (it.alerts, it.ends) == ([Reason.FLAPPING], [])
         (told,) = (each for each in it.told if isinstance(each, Transition) and each.alert)
         assert (told.cause, told.detail) == (Reason.CONNECTION_LOST, "6 times within 60 min")
+
+
+def test_what_a_test_replaces_is_put_back():
+    """A page that is linked at once in all tests afterwards would make those of the disk meaningless."""
+
+    @virtual
+    async def replaces(monkeypatch):
+        monkeypatch.setattr(session_module, "until_durable", None)
+
+    real = session_module.until_durable
+    with pytest.MonkeyPatch.context() as patches:
+        replaces(monkeypatch=patches)
+    assert session_module.until_durable is real
