@@ -123,9 +123,13 @@ async def told(here: World, row: Row, since: float, *words: str) -> None:
 async def stop(here: World, program: Program, row: Row, number: signal.Signals = signal.SIGTERM) -> None:
     began = time.monotonic()
     program.send(number)
-    code = await program.ended(STOP_SECONDS)
+    try:
+        code = await program.ended(STOP_SECONDS + 10)  # if something hangs in it, it says so at 40 s
+    except TimeoutError:
+        row.wrong.append(f"it has not ended: {program.text.splitlines()[-1]}")
+        return
     if code != 0:
-        row.wrong.append(f"it ended with {code}")
+        row.wrong.append(f"it ended with {code}: {program.text.splitlines()[-1]}")
     while (left := left_behind(here.data_dir)) and time.monotonic() < began + STOP_SECONDS:  # noqa: ASYNC110 - processes send no event
         await asyncio.sleep(0.1)
     if left:
