@@ -55,6 +55,7 @@ __d('StandInSurface', (require, exports) => {
     if (ref !== Conn.ref || !box.isConnected) return;
     box.setAttribute('data-ref', text);
     box.replaceChildren(canvas);
+    if (Socket.state === 'UNPAIRED_IDLE') expired(); // meanwhile
     find('link-device-qrcode-alt-linking-hint')?.remove();
   };
 

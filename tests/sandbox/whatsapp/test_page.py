@@ -15,7 +15,7 @@ import pytest
 import pytest_asyncio
 import zxingcpp
 from PIL import Image
-from playwright.async_api import Browser, BrowserContext, BrowserType, Error, Page, WebSocket, async_playwright
+from playwright.async_api import Browser, BrowserContext, BrowserType, Error, Page, Route, WebSocket, async_playwright
 
 from sandbox.whatsapp import Options, Timings, WhatsAppStandIn
 from tests.waiting import until
@@ -264,6 +264,23 @@ async def test_after_the_last_code_the_dead_one_stays_until_new_ones_are_asked_f
             await button.click()
         await reaches(page, "UNPAIRED")
         assert await page.evaluate("window.require('WAWebConnModel').Conn.ref") != dead
+
+
+async def test_the_last_code_that_is_drawn_too_late_has_its_button_too(browser):
+    timings = Timings().scaled(25).with_given({"first_ref": 0.2})
+    async with WhatsAppStandIn(Options(timings=timings, refs=1)) as whatsapp, fresh(browser) as page:
+        over = asyncio.Event()
+
+        async def late(route: Route) -> None:
+            await over.wait()
+            await route.continue_()
+
+        await page.route("**/qr?*", late)
+        await page.goto(whatsapp.url)
+        await reaches(page, "UNPAIRED_IDLE")
+        over.set()
+        await code_of(page)
+        assert await page.locator(EXPIRED).count() == 1
 
 
 @pytest.mark.parametrize(
