@@ -11,7 +11,6 @@ import logging
 import random
 from collections.abc import Callable
 from contextvars import copy_context
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import assert_never
@@ -292,8 +291,8 @@ class Manager:
         before = self._connection
         connection, effects = advance(before, event, self._policy)
         if isinstance(event, Boot):
-            before = replace(  # as it was stored
-                before, state=event.state, reason=event.reason, cause=event.cause, detail=event.detail
+            before = before._replace(  # as it was stored
+                state=event.state, reason=event.reason, cause=event.cause, detail=event.detail
             )
         self._set(before, connection, effects, is_boot=isinstance(event, Boot))
         for effect in effects:

@@ -4,7 +4,6 @@ The operations used by the rows. How something is done (entering a phase, arming
 browser) is here; when it is done is decided only there.
 """
 
-from dataclasses import replace
 from typing import Any, TypedDict, Unpack
 
 from controller.accounts.effects import (
@@ -124,7 +123,7 @@ class Step:
         if self._changes:
             if (armed := self._changes.get("armed")) is not None:
                 self._changes["armed"] = _SETS.setdefault(armed, armed)
-            self._connection, self._changes = replace(self._connection, **self._changes), {}
+            self._connection, self._changes = self._connection._replace(**self._changes), {}
         return self._connection
 
     @property

@@ -4,7 +4,6 @@ No text names a button that is not below it; no button is there that has no effe
 """
 
 import re
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -308,7 +307,7 @@ def test_an_account_that_was_never_linked_is_offered_a_link_and_no_reconnect():
     paused = Connection(ACCOUNT.number, State.SUSPENDED, None, Reason.SUSPENDED_BY_OPERATOR)
     assert remedies_of(paused, Policy()) == (Remedy.LINK,)
     assert "Link again" in status_text.card(ACCOUNT, status(paused, linked=False), NOW)
-    assert remedies_of(replace(paused, linked=True), Policy()) == (Remedy.RECONNECT,)
+    assert remedies_of(paused._replace(linked=True), Policy()) == (Remedy.RECONNECT,)
 
 
 def test_an_account_that_starts_again_while_its_browser_closes_is_not_called_paused():

@@ -1,7 +1,5 @@
 """Commands of an operator and of the controller: start, "Use here", suspend, stop, recycle (L1, L12, L15)."""
 
-from dataclasses import replace
-
 import pytest
 
 from controller.accounts.effects import Alert, Arm, Close, HideCode, Open, Refuse, ShowCode
@@ -74,7 +72,7 @@ def test_a_start_opens_one_browser_with_counters_at_zero(phase):
 def test_l1_a_start_on_the_way_or_there_launches_nothing_and_says_so(phase):
     link = at(phase)
     during, unseen = isinstance(phase, Stage), phase not in {Stage.AWAITING_SCAN, State.CONNECTED}
-    assert do(link, Start()) == (replace(link, asked=during, asked_again=unseen), (Refuse(),))
+    assert do(link, Start()) == (link._replace(asked=during, asked_again=unseen), (Refuse(),))
 
 
 @pytest.mark.parametrize("phase", [State.DISCONNECTED, State.ERROR, State.SUSPENDED, State.IDLE])
@@ -167,7 +165,7 @@ def test_l15_stop_closes(phase):
 def test_l15_what_is_at_rest_keeps_its_reason_over_the_stop(phase):
     link = at(phase, browser=Browser.CLOSING, due=Next(Reason.RETRY))
     after, effects = do(link, Stop())
-    assert after == replace(link, armed=frozenset(), due=None, stopped=True)
+    assert after == link._replace(armed=frozenset(), due=None, stopped=True)
     assert effects == leaving(phase)
 
 

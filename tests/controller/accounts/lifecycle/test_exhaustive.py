@@ -5,7 +5,6 @@ What is checked in each step are promises about its effects: what is opened, clo
 """
 
 from collections import deque
-from dataclasses import fields
 from operator import attrgetter
 
 import pytest
@@ -120,7 +119,7 @@ _IGNORED = {
     "partial", "quiet", "probing", "reason", "lost", "refreshed", "resting", "dialogs", "armed",
 }  # fmt: skip
 """What no promise depends on, whatever happens later, and what `key` puts in a shorter form."""
-_KEPT = attrgetter(*(each.name for each in fields(Connection) if each.name not in _IGNORED))
+_KEPT = attrgetter(*(name for name in Connection._fields if name not in _IGNORED))
 _MATTER_AT_REST = {
     Reason.SUSPENDED_BY_OPERATOR, Reason.CONFLICT, Reason.TRIAL_FAILED, Reason.EXHAUSTED, Reason.QR_EXPIRED,
 }  # fmt: skip

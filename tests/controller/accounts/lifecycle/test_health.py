@@ -1,7 +1,5 @@
 """A connection: probes, keep-alive, silence, and what of it can be watched (L8 to L10, K6)."""
 
-from dataclasses import replace
-
 import pytest
 
 from controller.accounts.effects import Activity, Alert, AlertOver, Arm, Close, Heartbeat, Probe
@@ -85,7 +83,7 @@ def test_l9_only_an_answer_or_a_message_is_activity():
     assert do(quiet, HeartbeatResult(answered=False)) == (quiet, ())
     for said in (HeartbeatResult(answered=True), Heard()):
         after, effects = do(quiet, said)
-        assert after == replace(quiet, quiet=False)
+        assert after == quiet._replace(quiet=False)
         assert effects == (Arm(Timer.QUIET, 150), Arm(Timer.STALE, 300), Activity())
 
 

@@ -1,7 +1,5 @@
 """The lifecycle's invariants under any sequence of events (a hypothesis state machine over the pure step)."""
 
-from dataclasses import replace
-
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
@@ -236,7 +234,7 @@ class Lifecycle(RuleBasedStateMachine):
         running = before.state in {State.CONNECTING, State.CONNECTED} or self.stopped
         assert (Refuse() in effects) == running
         after = self.connection
-        only_asked = replace(before, asked=after.asked, asked_again=after.asked_again, use_here=after.use_here)
+        only_asked = before._replace(asked=after.asked, asked_again=after.asked_again, use_here=after.use_here)
         assert (self.connection == only_asked) == running or before.due is not None
 
     @precondition(lambda self: self.booted)
