@@ -81,6 +81,8 @@
     clearInterval(ticking);
     if (config.heavy !== null) inner('StandInHeavy').start().catch(console.error);
     await inner('StandInStart').start();
+    // Whoever waits for Debug comes too late, however slow the server is.
+    if (early && !inner('StandInSession').isUsable()) await new Promise((done) => inner('WAWebSocketModel').Socket.once('usable', done));
     if (!switches.debug_never) {
       setTimeout(() => {
         window.Debug = { VERSION: switches.unknown_build === 'off' ? config.version : '9.9999.0' };

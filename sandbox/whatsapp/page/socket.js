@@ -78,7 +78,10 @@ __d('StandInSession', (require, exports) => {
       Conn.set({ refTTL: life, ref });
       if (Socket.state !== 'UNPAIRED') move('UNPAIRED');
     },
-    'refs-over': () => end('UNPAIRED_IDLE'), // Conn.ref retains the expired code
+    'refs-over': async (_, mine) => {
+      await pairing; // what a page short of processor time has not shown yet comes first
+      if (mine === wire && !ended) end('UNPAIRED_IDLE'); // Conn.ref retains the expired code
+    },
     'pair-success': async ({ wid, lid, switches: ofNumber }, mine) => {
       store.apply(ofNumber);
       store.remember(wid, lid);

@@ -49,6 +49,7 @@ __d('StandInSurface', (require, exports) => {
     await firstQr;
     if (ref !== Conn.ref || shown !== 'landing') return;
     const text = await require('StandInQr').compose(ref);
+    if (ref !== Conn.ref || shown !== 'landing') return;
     const box = find('link-device-qr-code');
     const canvas = element('canvas', { 'aria-label': 'Scan this QR code to link a device!', role: 'img' });
     await require('StandInQr').draw(canvas, text);

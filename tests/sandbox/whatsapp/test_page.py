@@ -17,7 +17,7 @@ import zxingcpp
 from PIL import Image
 from playwright.async_api import Browser, BrowserContext, BrowserType, Error, Page, Route, WebSocket, async_playwright
 
-from sandbox.whatsapp import Options, Timings, WhatsAppStandIn
+from sandbox.whatsapp import Options, PhoneError, Timings, WhatsAppStandIn
 from tests.waiting import until
 
 BROWSER = shutil.which("chromium-headless-shell") or shutil.which("chromium")
@@ -117,7 +117,15 @@ async def code_of(page: Page) -> str:
 
 
 async def link(whatsapp: WhatsAppStandIn, page: Page) -> None:
-    whatsapp.phones.scan(await code_of(page), NUMBER)
+    """Scan what the page shows, again where its socket was another one before a phone could."""
+
+    async def scanned() -> bool:
+        with contextlib.suppress(PhoneError):
+            whatsapp.phones.scan(await code_of(page), NUMBER)
+            return True
+        return False
+
+    await until(scanned, "a code that can be scanned")
     await page.locator(CHATS).wait_for()
 
 
@@ -169,6 +177,7 @@ async def test_a_cold_start_links_and_the_next_one_restores(chromium, whatsapp, 
 
     async with opened(chromium, tmp_path, whatsapp.url) as page:
         await page.locator(CHATS).wait_for()
+        await reaches(page, "CONNECTED")  # its chats may be there before
         assert await page.evaluate("seen") == ["UNLAUNCHED", "OPENING", "CONNECTED"]
         me = await page.evaluate("window.require('WAWebUserPrefsMeUser').getMaybeMePnUser()")
         assert me["_serialized"] == "4915112345678@c.us"
@@ -212,8 +221,11 @@ async def test_killed_right_after_the_link_the_session_is_lost(chromium, whatsap
             with contextlib.suppress(psutil.Error):
                 if str(tmp_path) in " ".join(process.cmdline()):
                     process.kill()
+    # Chromium has written it five seconds after the page's first key: a busy machine may take as long to link.
+    files = [path for path in (tmp_path / "Default" / "Local Storage").rglob("*") if path.is_file()]
+    is_written = any(b"last-wid-md" in path.read_bytes() for path in files)
     async with opened(chromium, tmp_path, whatsapp.url) as page:
-        await reaches(page, "UNPAIRED")
+        await reaches(page, "CONNECTED" if is_written else "UNPAIRED")
 
 
 @pytest.mark.parametrize("quiet", [False, True], ids=["told", "quiet"])
@@ -224,7 +236,10 @@ async def test_logout_on_the_phone_clears_the_page_and_tells_in_its_url(whatsapp
     told = await events_of(page, "window.require('WAWebCmd').Cmd", "logout logout_from_bridge")
     whatsapp.phones.logout(NUMBER)
     await page.wait_for_url("**/?post_logout=1&logout_reason=0")
-    assert told() == ([] if quiet else ["logout_from_bridge", "logout"])
+    if quiet:
+        assert told() == []
+    else:
+        await until(lambda: told() == ["logout_from_bridge", "logout"], "the page's own words")
     await reaches(page, "UNPAIRED")
     assert await page.evaluate("localStorage.getItem('last-wid-md')") is None
 
@@ -262,12 +277,17 @@ async def test_after_the_last_code_the_dead_one_stays_until_new_ones_are_asked_f
             await page.evaluate(calls[by])
         else:
             await button.click()
-        await reaches(page, "UNPAIRED")
+        # Seen or not by us: the new codes do not live long either.
+        again = "seen.lastIndexOf('UNPAIRED') > seen.indexOf('UNPAIRED_IDLE')"
+        await until(lambda: page.evaluate(again), "codes anew")
         assert await page.evaluate("window.require('WAWebConnModel').Conn.ref") != dead
 
 
-async def test_the_last_code_that_is_drawn_too_late_has_its_button_too(browser):
-    timings = Timings().scaled(25).with_given({"first_ref": 0.2})
+@pytest.mark.parametrize(
+    "given", [{"first_ref": 0.2}, {"first_ref": 0.01, "pairing": 0.5}], ids=["drawn late", "told late"]
+)
+async def test_the_last_code_that_is_drawn_too_late_has_its_button_too(browser, given):
+    timings = Timings().scaled(25).with_given(given)
     async with WhatsAppStandIn(Options(timings=timings, refs=1)) as whatsapp, fresh(browser) as page:
         over = asyncio.Event()
 
@@ -444,7 +464,11 @@ async def test_debug_may_never_come_and_csp_refuses_script_tags(whatsapp, page):
 async def test_a_restored_session_may_be_synced_before_anyone_listens(whatsapp, page):
     await link(whatsapp, page)
     whatsapp.switches.set("synced_early", value=True)
+    whatsapp.switches.set("opening_forever", value=True)
     await page.reload()
+    await page.locator(CHATS).wait_for()
+    assert await page.evaluate("window.Debug === undefined"), "however slow its server is"
+    whatsapp.switches.set("opening_forever", value=False)
     await until(lambda: page.evaluate("window.Debug !== undefined"), "Debug")
     assert await page.evaluate(f"{SOCKET}.hasSynced") is True
 
@@ -530,7 +554,8 @@ async def test_the_renderer_may_crash(whatsapp, page, by):
         whatsapp.phones.crash()
     else:
         whatsapp.switches.set("page_crash", 0.2)
-        await page.reload()
+        with contextlib.suppress(Error):  # it may crash before Playwright takes it for loaded
+            await page.reload()
     async with asyncio.timeout(45):
         await crashed.wait()
 
@@ -557,8 +582,12 @@ async def test_the_page_may_go_elsewhere_and_may_hang(whatsapp, page):
 
 async def test_memory_may_grow(whatsapp, page):
     def used() -> int:
-        renderers = [p for p in psutil.Process().children(recursive=True) if "--type=renderer" in p.cmdline()]
-        return max(renderer.memory_info().rss for renderer in renderers)
+        sizes = [0]
+        for process in psutil.Process().children(recursive=True):
+            with contextlib.suppress(psutil.Error):  # it ends just now
+                if "--type=renderer" in process.cmdline():
+                    sizes.append(process.memory_info().rss)
+        return max(sizes)
 
     await reaches(page, "UNPAIRED")
     before = used()

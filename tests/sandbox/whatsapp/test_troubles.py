@@ -169,7 +169,8 @@ async def test_reload_once_is_once_in_each_browser(chromium, whatsapp, tmp_path)
 async def test_a_stale_worker_stays_after_its_switch_is_off(chromium, whatsapp, tmp_path):
     whatsapp.switches.set("stale_worker", value=True)
     async with opened(chromium, tmp_path, whatsapp.url) as page:
-        await page.evaluate("navigator.serviceWorker.ready.then(() => true)")
+        active = "navigator.serviceWorker.ready.then(({ active }) => active.state === 'activated')"
+        await until(lambda: page.evaluate(active), "the worker serves from now on")
     whatsapp.switches.reset()
     async with opened(chromium, tmp_path, whatsapp.url) as page:
         assert "boot.gone.js" in await page.content()
@@ -242,13 +243,17 @@ async def test_a_late_number(whatsapp, page):
           try {{ {SOCKET}; }} catch {{ return; }}
           clearInterval(asking);
           {SOCKET}.on('change:state', () => {{
-            if ({SOCKET}.state === 'CONNECTED') connectedAs.push({ME}.getMaybeMePnUser() ?? null);
+            if ({SOCKET}.state !== 'CONNECTED') return;
+            const isLate = performance.now() < 4000; // a busy machine may need that long
+            connectedAs.push([isLate, {ME}.getMaybeMePnUser() === undefined]);
           }});
         }}, 1);
         """
     )
     await page.reload()
-    await evaluates(page, "connectedAs", [None])
+    await evaluates(
+        page, "connectedAs.length > 0 && connectedAs.every(([isLate, none]) => isLate === none)", wanted=True
+    )
     await evaluates(page, f"{ME}.getMaybeMePnUser()?.user", NUMBER.removeprefix("+"))
 
 
