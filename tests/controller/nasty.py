@@ -21,7 +21,7 @@ from controller.driver import DriverError, Opening
 from controller.launch_slots import LaunchSlots
 from controller.manager import Manager
 from sandbox.whatsapp import Options, PhoneError, Timings, WhatsAppStandIn
-from tests.controller.chromium.conftest import left_behind
+from tests.controller.chromium.conftest import PatientOptions, left_behind
 from tests.controller.observed import Observed
 
 A, B, C = "+4915112345671", "+4915112345672", "+4915112345673"
@@ -145,7 +145,7 @@ class World:
             "close_timeout": 30.0,  # a browser that is killed in its close loses what these tests link
             **options,
         }
-        self.driver = RememberingDriver(ChromiumOptions(**told))
+        self.driver = RememberingDriver(PatientOptions(**told))
         self.slots = LaunchSlots(3)
         self.accounts: list[Account] = []
 

@@ -456,7 +456,7 @@ async def test_a_page_that_is_hostile_from_its_first_moment_is_ended_as_well(tmp
 
 @meets("instead")
 async def test_what_answers_in_whatsapp_s_place_is_told_as_such_and_tried_again(tmp_path):
-    async with a_world(tmp_path, connect_timeout=12.0) as world:
+    async with a_world(tmp_path, settle=3.0) as world:
         account = await world.linked(breaker_threshold=50, max_attempts=50)
         for value, reason, words in (
             ("portal", Reason.PAGE_UNKNOWN, "the page is none that we know"),

@@ -152,7 +152,7 @@ async def test_a_page_that_crashes_is_an_error_before_it_is_connected_and_a_loss
 
 @meets("unknown_build")
 async def test_a_page_of_an_unknown_build_is_an_error_with_a_picture_and_the_dom_alone_will_do(tmp_path):
-    async with a_world(tmp_path, connect_timeout=12.0) as world:
+    async with a_world(tmp_path, settle=3.0) as world:
         world.switches.set("unknown_build", "all")
         account = world.account()
         await account.manager.start()

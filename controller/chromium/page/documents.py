@@ -125,8 +125,10 @@ class Documents:
             async with asyncio.timeout(seconds):
                 await recognised.wait()
         except TimeoutError:
+            if recognised is not self._recognised:  # it has gone to the log-out address: that one has its own time
+                return
             status, words, picture = await asyncio.gather(self._status(), self._owner.words(), take_picture(self._page))
-            if recognised.is_set():
+            if recognised.is_set() or recognised is not self._recognised:
                 return
             if status is None and words == "" and picture is None:  # nothing is known of what it shows
                 self._owner.end(Ended(Reason.UNRESPONSIVE, "the page has loaded, and does not answer"))

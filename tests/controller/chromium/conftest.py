@@ -1,9 +1,11 @@
 """Fixtures for the driver: a DATA_DIR, the reports in order, and a check for leftovers."""
 
 import asyncio
+import contextlib
 import os
 import signal
 from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -13,6 +15,7 @@ import pytest
 from controller.accounts.reports import Code, Ended, Health, Loaded, Ready, Report
 from controller.chromium import ChromiumDriver, ChromiumOptions
 from controller.chromium import session as session_module
+from controller.chromium.page.documents import Timing
 from controller.chromium.process.tree import ProcessId, tree
 from controller.chromium.session import ChromiumSession
 from controller.driver import Opening
@@ -51,8 +54,29 @@ def left_behind(data_dir: Path) -> list[str]:
         except psutil.Error:
             continue
         if any(str(data_dir) in word for word in words):
-            found.append(" ".join(process.cmdline())[:200])
+            found.append(" ".join(words)[:200])
     return found
+
+
+@dataclass(frozen=True, kw_only=True)
+class PatientOptions(ChromiumOptions):
+    """Options whose deadlines a test shortens one by one: a busy machine exceeds those that it is not about.
+
+    All in seconds, None as derived from `connect_timeout`; launch: until a browser must have started.
+    """
+
+    launch: float = 30.0
+    load: float | None = None
+    settle: float | None = None
+
+    @property
+    def launch_timeout(self) -> float:
+        return self.launch
+
+    @property
+    def timing(self) -> Timing:
+        derived = super().timing
+        return replace(derived, load=self.load or derived.load, settle=self.settle or derived.settle)
 
 
 class Rig:
@@ -65,8 +89,12 @@ class Rig:
 
     def make(self, **options: Any) -> ChromiumDriver:
         told = {"page_url": self.url, "data_dir": self.data_dir, **options}
-        self.driver = ChromiumDriver(ChromiumOptions(**told))
+        self.driver = ChromiumDriver(PatientOptions(**told))
         return self.driver
+
+    def change(self, **options: Any) -> None:
+        """Change options of the driver; they apply from its next opening on."""
+        self.driver._options = replace(self.driver._options, **options)
 
     async def open(self, account: str = ACCOUNT, **opening: Any) -> ChromiumSession:
         session = await self.driver.open(Opening(account, **opening), self.reports.append)
@@ -123,7 +151,10 @@ class Rig:
         leaders = [process for process in first if not _type(process)]
         if kind is None:
             return leaders
-        family = [child for leader in leaders for child in leader.children(recursive=True)]
+        family: list[psutil.Process] = []
+        for leader in leaders:
+            with contextlib.suppress(psutil.NoSuchProcess):  # it ends just now
+                family += leader.children(recursive=True)
         return [process for process in family if _type(process) == kind]
 
     @staticmethod

@@ -155,9 +155,9 @@ async def test_playwrights_driver_is_stopped(rig: Rig, stand_in: WhatsAppStandIn
 
 
 async def test_playwrights_driver_is_stopped_during_a_launch(rig: Rig) -> None:
-    rig.make(connect_timeout=6.0)
     session = await rig.open()
     await session.close()
+    rig.change(launch=3.0)
     opening = asyncio.create_task(rig.open())
     await eventually(lambda: run_files(rig, ".sh"))
     node = rig.node()
@@ -166,6 +166,7 @@ async def test_playwrights_driver_is_stopped_during_a_launch(rig: Rig) -> None:
         await opening
     assert raised.value.reason is Reason.LAUNCH_FAILED
     assert rig.processes() == []
+    rig.change(launch=30.0)
     await rig.open()
     await rig.seen(Code)
     assert rig.node().pid != node.pid

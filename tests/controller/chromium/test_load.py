@@ -7,12 +7,17 @@ from contextlib import asynccontextmanager
 
 import pytest
 from aiohttp import web
+from playwright.async_api import Error as PlaywrightError
 
 from controller.accounts.reasons import Reason
 from controller.accounts.reports import Code, Ended
+from controller.chromium.page import screenshot
+from controller.chromium.page.documents import Documents, Timing
 from controller.driver import DriverError
 from sandbox.whatsapp import WhatsAppStandIn
-from tests.controller.chromium.conftest import Rig
+from tests.controller.chromium.conftest import Rig, eventually
+from tests.controller.chromium.test_fence import FakeCdp
+from tests.virtual_time import pass_time, virtual
 
 pytestmark = pytest.mark.chromium
 
@@ -63,18 +68,19 @@ async def test_a_load_that_never_ends(rig: Rig) -> None:
 
     writers: list[asyncio.StreamWriter] = []
     server = await asyncio.start_server(hang, "127.0.0.1", 0)
-    rig.make(page_url=f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/", connect_timeout=6.0)
+    rig.make(page_url=f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/", load=2.2)
     await rig.open()
     ended = await rig.seen(Ended)
-    assert (ended.reason, ended.detail) == (Reason.LAUNCH_FAILED, "the page did not load within 3.3 s")
+    assert (ended.reason, ended.detail) == (Reason.LAUNCH_FAILED, "the page did not load within 2.2 s")
     server.close()
     for writer in writers:
         writer.close()
 
 
-async def test_a_page_that_nobody_knows(rig: Rig, stand_in: WhatsAppStandIn) -> None:
+async def test_a_page_that_nobody_knows(rig: Rig, stand_in: WhatsAppStandIn, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(screenshot, "_SECONDS", 45.0)  # that there is one, not how soon
     stand_in.switches.set("unknown_build", "all")
-    rig.make(connect_timeout=8.0)
+    rig.make(settle=2.0)
     await rig.open()
     ended = await rig.seen(Ended)
     assert ended.reason is Reason.PAGE_UNKNOWN
@@ -84,10 +90,56 @@ async def test_a_page_that_nobody_knows(rig: Rig, stand_in: WhatsAppStandIn) -> 
 
 async def test_an_endless_start_of_a_known_page_is_left_to_its_deadline(rig: Rig, stand_in: WhatsAppStandIn) -> None:
     stand_in.switches.set("endless_load", value=True)
-    rig.make(connect_timeout=4.0)
-    await rig.open()
-    await asyncio.sleep(4)  # longer than loading and settling may take: nothing must be reported
+    session = await rig.open()
+    await eventually(lambda: session._documents.is_recognised or rig.reports)
     assert rig.reports == []
+    assert session._documents._settling is None, "nothing else would end it"
+
+
+class FakePage:
+    """Loads at once and can be asked nothing."""
+
+    async def goto(self, *_: object, **__: object) -> None:
+        return None
+
+    async def screenshot(self, **_: object) -> bytes:
+        raise PlaywrightError("has been closed")
+
+
+class FakeOwner:
+    def __init__(self) -> None:
+        self.ended: list[Ended] = []
+        self.log_outs: list[str] = []
+
+    def end(self, ended: Ended) -> None:
+        self.ended.append(ended)
+
+    def renew(self) -> None: ...
+
+    async def words(self) -> str:
+        return ""
+
+    def log_out_address(self, code: str) -> None:
+        self.log_outs.append(code)
+
+
+@virtual
+async def test_the_log_out_address_has_its_own_time_though_what_led_there_was_never_recognised() -> None:
+    url, cdp, owner = "https://web.whatsapp.com/", FakeCdp(), FakeOwner()
+    timing = Timing(load=30.0, settle=15.0, close=1.0)
+    documents = Documents(FakePage(), cdp, url, timing, owner)  # type: ignore[arg-type]
+    documents.watch()
+    loading = asyncio.create_task(documents.load(fresh=False))
+    await pass_time(14.0)
+    cdp.listeners["Page.frameNavigated"]({"frame": {"url": f"{url}?post_logout=1&logout_reason=0"}})
+    assert owner.log_outs == ["0"]
+    await pass_time(14.0)
+    assert owner.ended == []
+    documents.recognise()
+    await pass_time(60.0)
+    assert owner.ended == []
+    await documents.stop()
+    await loading
 
 
 async def test_a_slow_page_is_waited_for(rig: Rig, stand_in: WhatsAppStandIn) -> None:
