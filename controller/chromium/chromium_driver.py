@@ -182,6 +182,7 @@ class ChromiumDriver:
             opening = replace(opening, fresh=True)  # caches compiled by another build are useless
         if opening.fresh:
             await lock.in_thread(profile.drop_caches)
+        had_session = await lock.in_thread(profile.has_session)  # before a browser creates and renames files there
         playwright, node = await self._host.get()
         own = parse_proxy(opening.proxy) if opening.proxy else None
         arguments = self._options.arguments(browser, own_proxy=own is not None)
@@ -193,7 +194,7 @@ class ChromiumDriver:
                 async with asyncio.timeout(self._options.launch_timeout):
                     context, process = await launch.start(playwright, node, self._options.launch_timeout)
                     parts = await collect_parts(context, profile, process, node, browser)
-                    session = await self._session(parts, lock, opening, report)
+                    session = await self._session(parts, lock, opening, report, had_session=had_session)
                     await lock.in_thread(profile.put_stamp, browser.version)
             session.begin()
             self._bounds.add(session.pid, session.misbehave, session, node.pid)
@@ -300,7 +301,13 @@ class ChromiumDriver:
         lock.release()
 
     async def _session(
-        self, parts: Parts, lock: ProfileLock, opening: Opening, report: Callable[[Report], None]
+        self,
+        parts: Parts,
+        lock: ProfileLock,
+        opening: Opening,
+        report: Callable[[Report], None],
+        *,
+        had_session: bool,
     ) -> ChromiumSession:
         """Create a session for an open browser and install our script ahead of everything that the page loads."""
         session = ChromiumSession(
@@ -309,7 +316,7 @@ class ChromiumDriver:
             page_url=self._options.page_url,
             presence=self._options.presence,
             timing=self._options.timing,
-            had_session=parts.profile.has_session(),
+            had_session=had_session,
             query=self._queries[opening.account],
             report=report,
             released=lambda: self._released(parts.process.pid, lock),

@@ -184,7 +184,10 @@ class Profile:
         self.take_clean_mark()
 
     def has_session(self) -> bool:
-        """Return whether the page seems to have stored a linked session here. True if in doubt."""
+        """Return whether the page seems to have stored a linked session here. True if in doubt.
+
+        An open browser creates and renames files there, which is doubt.
+        """
         try:
             found = [path for place in _STORES for path in (self.folder / "Default" / place).rglob("*")]
             return any(path.is_file() and _holds_session(path) for path in found)

@@ -66,6 +66,20 @@ async def test_a_link_and_its_restore_are_told_in_order(visible_sync: tuple[Rig,
     assert list(dict.fromkeys(kinds)) == [Authenticated, Syncing, Ready]
 
 
+async def test_what_a_profile_holds_is_looked_at_before_its_browser_writes_there(
+    rig: Rig, stand_in: WhatsAppStandIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    open_then: list[int] = []
+
+    def look(profile: Profile) -> bool:
+        open_then.append(len(rig.processes()))
+        return False
+
+    monkeypatch.setattr(Profile, "has_session", look)
+    await rig.open()
+    assert open_then == [0]
+
+
 async def test_the_code_is_the_one_that_the_page_draws(rig: Rig, stand_in: WhatsAppStandIn) -> None:
     await rig.open()
     code = await rig.seen(Code)
