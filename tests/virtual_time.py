@@ -55,7 +55,7 @@ class _JumpingSelector(selectors.DefaultSelector):  # type: ignore[misc, valid-t
             self._virtual.still = False
         if ready or timeout == 0:
             return ready
-        if self._virtual.outstanding:
+        if self._virtual.outstanding and not self._virtual.stalled:
             return super().select(STUCK_SECONDS)
         if timeout is None:
             ready = super().select(0.5)
@@ -73,12 +73,14 @@ class _JumpingSelector(selectors.DefaultSelector):  # type: ignore[misc, valid-t
 class VirtualLoop(asyncio.SelectorEventLoop):
     """The loop. `outstanding` counts the operations in progress in threads.
 
+    stalled: whether those hang, so that time passes all the same; for tests of what comes of that.
     still: whether nothing has been sent, received, opened or closed since a look at the sockets that found nothing.
     """
 
     def __init__(self) -> None:
         self._now = 0.0
         self.outstanding = 0
+        self.stalled = False
         self.still = False
         super().__init__(_JumpingSelector(self))
 
