@@ -23,7 +23,7 @@ HEALTHCHECK = DEPLOY / "container" / "healthcheck.py"
 def check(data_dir, path="/live", **settings):
     done = subprocess.run(
         [sys.executable, HEALTHCHECK, path],
-        env={"DATA_DIR": str(data_dir)} | settings, check=False, capture_output=True, text=True, timeout=30,
+        env={"DATA_DIR": str(data_dir)} | settings, check=False, capture_output=True, text=True,
     )  # fmt: skip
     return done.returncode, done.stderr
 

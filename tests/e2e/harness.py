@@ -4,6 +4,7 @@ Nothing of the product is imported here; it is observed through the chat, the ph
 """
 
 import asyncio
+import contextlib
 import hashlib
 import hmac
 import io
@@ -79,6 +80,14 @@ class Program:
             return [me, *me.children(recursive=True)]
         except psutil.NoSuchProcess:
             return []
+
+    def browser(self) -> psutil.Process:
+        """The only account's browser."""
+        for process in self.family():
+            with contextlib.suppress(psutil.Error):  # it ends just now
+                if any("--user-data-dir" in part for part in process.cmdline()):
+                    return process
+        raise AssertionError("no browser is open")
 
 
 class World:
@@ -179,9 +188,9 @@ class World:
         await self.until(scanned)
 
     def drawn(self) -> str | None:
-        """The code drawn by the only page that shows one; None while it is drawing."""
-        (page,) = self.phones.codes()
-        return page["qr"]
+        """The code drawn by the only page that shows one; None while it is drawing, or between two sockets."""
+        shown = self.phones.codes()
+        return shown[0]["qr"] if len(shown) == 1 else None
 
     def decode(self, message: dict[str, Any]) -> str:
         """The code that a phone reads in the chat's picture (re-encoded as JPEG, as Telegram does)."""

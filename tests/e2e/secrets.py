@@ -1,6 +1,7 @@
 """Secrets that must never be written, and a search for them in all output of a run of the whole program."""
 
 import contextlib
+import os
 import stat
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -54,9 +55,16 @@ def _forms(word: str) -> Iterator[bytes]:
         yield form.encode("utf-16-le")
 
 
+def everything(data_dir: Path) -> Iterator[Path]:
+    """Yield every file and folder under DATA_DIR; unlike `rglob` also where a browser removes folders meanwhile."""
+    for folder, folders, names in os.walk(data_dir):
+        for name in (*folders, *names):
+            yield Path(folder, name)
+
+
 def files(data_dir: Path) -> Iterator[Path]:
     """Yield every file under DATA_DIR except the browsers' own: in a profile only those that we have written."""
-    for path in sorted(data_dir.rglob("*")):
+    for path in sorted(everything(data_dir)):
         parts = path.relative_to(data_dir).parts
         is_browsers = len(parts) > 2 and parts[0] == "profiles" and not parts[2].startswith("switchboard")
         if not is_browsers and path.is_file() and not path.is_symlink():
@@ -78,7 +86,7 @@ def search_files(data_dir: Path, secrets: Secrets) -> list[str]:
 def open_to_others(data_dir: Path) -> list[str]:
     """Name everything under DATA_DIR that other users may read, write or enter, browsers' files included."""
     found = []
-    for path in (data_dir, *data_dir.rglob("*")):
+    for path in (data_dir, *everything(data_dir)):
         try:
             mode = path.lstat().st_mode
         except FileNotFoundError:
@@ -86,6 +94,14 @@ def open_to_others(data_dir: Path) -> list[str]:
         if not stat.S_ISLNK(mode) and stat.S_IMODE(mode) & 0o077:
             found.append(f"{path}: {stat.filemode(mode)}")
     return found
+
+
+def words_of(process: psutil.Process) -> list[str]:
+    """Its command line; nothing for one that ends just now."""
+    try:
+        return process.cmdline()
+    except psutil.Error:
+        return []
 
 
 def search_processes(processes: Iterable[psutil.Process], secrets: Secrets) -> list[str]:

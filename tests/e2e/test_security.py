@@ -13,7 +13,7 @@ import psutil
 import pytest
 
 from tests.e2e.harness import ADMIN, NUMBER, OPERATOR, ROOT, STRANGER, Program, World, world
-from tests.e2e.secrets import Secrets, listening, open_to_others, search_files, search_processes
+from tests.e2e.secrets import Secrets, listening, open_to_others, search_files, search_processes, words_of
 
 BODY = "what-they-wrote-to-each-other-4711"
 
@@ -44,20 +44,16 @@ def new_key() -> str:
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout.strip()
 
 
-def browser_of(program: Program) -> psutil.Process:
-    return next(p for p in program.family() if any("--user-data-dir" in part for part in p.cmdline()))
-
-
 def assert_closed(here: World, program: Program, secrets: Secrets) -> None:
     """Check files, processes and sockets as they are now."""
     me, *others = program.family()
     assert search_files(here.data_dir, secrets) == []
     assert open_to_others(here.data_dir) == []
     assert search_processes(others, secrets) == []
-    assert secrets.found_in("\0".join(me.cmdline()).encode()) == []
+    assert secrets.found_in("\0".join(words_of(me)).encode()) == []
     assert listening([me, *others]) == []
-    assert not [p for p in others if any("remote-debugging-port" in part for part in p.cmdline())]
-    assert not [words for p in (me, *others) for words in p.cmdline() if NUMBER[1:] in words], "any user can read them"
+    assert not [p for p in others if any("remote-debugging-port" in part for part in words_of(p))]
+    assert not [words for p in (me, *others) for words in words_of(p) if NUMBER[1:] in words], "any user can read them"
 
 
 async def press(here: World, user: int, text: str, label: str) -> None:
@@ -91,7 +87,7 @@ async def test_a_whole_run_leaves_no_secret_anywhere_and_no_door_open(tmp_path, 
 
             # a browser that is killed
             before = len(here.transitions())
-            browser_of(program).send_signal(signal.SIGKILL)
+            program.browser().send_signal(signal.SIGKILL)
             await here.until_connected(after=before)
 
             # strangers, an operator without rights, buttons, and nonsense

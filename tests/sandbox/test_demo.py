@@ -7,7 +7,7 @@ import signal
 import socket
 import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, closing
+from contextlib import asynccontextmanager, closing, suppress
 from pathlib import Path
 
 import aiohttp
@@ -36,6 +36,13 @@ class Sandbox:
 
     def family(self) -> list[psutil.Process]:
         return psutil.Process(self.process.pid).children(recursive=True)
+
+    def bot(self) -> psutil.Process:
+        for process in self.family():
+            with suppress(psutil.Error):  # it ends just now
+                if "switchboard" in process.cmdline():
+                    return process
+        raise AssertionError("no bot runs")
 
 
 @asynccontextmanager
@@ -96,7 +103,7 @@ async def test_a_second_ctrl_c_ends_it_at_once(tmp_path):
     async with sandbox(tmp_path) as here, aiohttp.ClientSession() as http:
         await until(lambda: is_listening(http, here), "the bot listens")
         family = here.family()
-        bot = next(each for each in family if "switchboard" in each.cmdline())
+        bot = here.bot()
         bot.suspend()  # it does not stop by itself any more
         here.process.send_signal(signal.SIGINT)
         async with asyncio.timeout(60):

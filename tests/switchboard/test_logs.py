@@ -223,7 +223,6 @@ def test_a_bug_ends_the_program_with_code_1_and_without_the_token(tmp_path):
         cwd=tmp_path,
         text=True,
         capture_output=True,
-        timeout=30,
         check=False,
     )  # fmt: skip
 

@@ -3,6 +3,7 @@
 import os
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
@@ -89,11 +90,20 @@ def test_a_process_that_has_ended_meanwhile_is_none() -> None:
     assert busy.look([1], is_loading=False) is None
 
 
+def _until_asleep(thread: threading.Thread) -> None:
+    """Wait until a thread rests: on a busy machine it may have waited long for a processor until then."""
+    path, asleep = Path(f"/proc/self/task/{thread.native_id}/stat"), 0
+    while asleep < 5:  # not only for Python's lock
+        time.sleep(0.005)
+        asleep = asleep + 1 if path.read_text().rpartition(") ")[2].startswith("S") else 0
+
+
 def test_the_kernel_s_counters_are_read() -> None:
     before, ends = read_processor_time(os.getpid()), time.process_time() + 0.05
     stop = threading.Event()
     resting = threading.Thread(target=stop.wait)
     resting.start()
+    _until_asleep(resting)
     threads = read_threads(os.getpid())
     while time.process_time() < ends:
         pass

@@ -15,6 +15,7 @@ from controller.chromium.profile.numbered import rename_numbered, rename_unused
 from controller.chromium.profile.profile import Profile
 from controller.driver import DriverError
 from tests.controller.chromium.conftest import ACCOUNT
+from tests.e2e.secrets import everything, words_of
 
 DIGITS = ACCOUNT.removeprefix("+")
 
@@ -133,5 +134,5 @@ async def test_a_session_lives_on_under_its_new_name_and_no_process_shows_the_nu
     assert not [report for report in rig.reports[before:] if isinstance(report, Code)]
     family = psutil.Process().children(recursive=True)
     assert family
-    assert not [words for each in family for words in each.cmdline() if DIGITS in words]
-    assert not [path for path in rig.data_dir.rglob("*") if DIGITS in path.name]
+    assert not [words for each in family for words in words_of(each) if DIGITS in words]
+    assert not [path for path in everything(rig.data_dir) if DIGITS in path.name]

@@ -241,7 +241,7 @@ def test_an_open_profile_is_not_replaced(tmp_path, profile):
 def run(tmp_path, *args, **settings):
     env = {"PYTHONPATH": str(ROOT), "DATA_DIR": str(tmp_path)} | settings
     command = [sys.executable, "-m", "switchboard", *args]
-    done = subprocess.run(command, env=env, cwd=tmp_path, capture_output=True, text=True, timeout=30, check=False)
+    done = subprocess.run(command, env=env, cwd=tmp_path, capture_output=True, text=True, check=False)
     return done.returncode, done.stdout, done.stderr
 
 
