@@ -2,11 +2,11 @@
 
 import pytest
 
-from controller.accounts.effects import Alert, Arm, Close, Disarm, Open
+from controller.accounts.effects import Alert, AlertOver, Arm, Close, Disarm, Open
 from controller.accounts.model import Browser, Closed, Fired, Release, Stage, Start, Timer
 from controller.accounts.reasons import Reason, State
 from controller.accounts.reports import Ended, Ready, Reloaded
-from tests.controller.accounts.lifecycle.links import ARMED, LOADED, OURS, at, do, opened
+from tests.controller.accounts.lifecycle.links import ARMED, DIALOG, LOADED, OURS, at, do, opened
 
 
 @pytest.mark.parametrize("phase", [*LOADED, State.CONNECTED])
@@ -20,6 +20,14 @@ def test_l1_a_reload_is_a_new_document_of_the_same_browser_and_says_nothing(phas
     assert effects[-1] == Arm(Timer.RELOADS, 300)
     assert after.shown is None
     assert after.reason is (Reason.RELOADED if phase is State.CONNECTED else Reason.ASKED)
+
+
+@pytest.mark.parametrize("phase", [Stage.SYNCING, State.CONNECTED])
+def test_k7_a_dialog_ends_with_the_document_that_it_covered(phase):
+    link, _ = do(at(phase), DIALOG)
+    after, effects = do(link, Reloaded())
+    assert (after.phase, after.dialog, after.interrupted) == (Stage.READING, None, None)
+    assert AlertOver(Reason.DIALOG) in effects
 
 
 def test_l1_three_reloads_within_five_minutes_are_a_page_s_own_business_and_the_fourth_is_the_end():
