@@ -29,7 +29,7 @@ class Fault:
 
     def __init__(self, kind: str, at: int) -> None:
         self.kind, self.at, self.calls = kind, at, 0
-        self.reached, self.release = threading.Event(), threading.Event()
+        self.reached, self.release = asyncio.Event(), threading.Event()
         self.loop: VirtualLoop | None = None
 
     def arm(self) -> None:
@@ -40,9 +40,11 @@ class Fault:
         if self.loop is not None:
             self.loop.stalled = False
 
-    def _stall(self) -> None:
+    def _reach(self) -> None:
+        """Let time pass from now on, after whoever waits for this moment has gone on."""
         assert self.loop is not None
-        self.loop.stalled = not self.release.is_set()
+        self.loop.stalled = self.kind != "fail" and not self.release.is_set()
+        self.reached.set()
 
     def wrap(self, function):
         if self.loop is None:
@@ -52,9 +54,8 @@ class Fault:
             return function
 
         def broken(*args, **kwargs):
-            self.reached.set()
+            self.loop.call_soon_threadsafe(self._reach)
             if self.kind != "fail":
-                self.loop.call_soon_threadsafe(self._stall)
                 self.release.wait()
             if self.kind != "hang":
                 error = sqlite3.OperationalError("disk I/O error")
@@ -150,7 +151,7 @@ async def test_a_cancellation_survives(tmp_path, inject, work, at, kind, release
         fault = inject(kind, at)
         fault.arm()
         task = asyncio.create_task(work(database))
-        await asyncio.to_thread(fault.reached.wait)
+        await fault.reached.wait()
         task.cancel()
         if released != "later":
             fault.end()
@@ -168,7 +169,7 @@ async def test_who_waits_for_a_turn_behind_a_call_that_hangs_leaves_at_the_deadl
         fault = inject("hang", 1)
         fault.arm()
         first = asyncio.create_task(write(database))
-        await asyncio.to_thread(fault.reached.wait)
+        await fault.reached.wait()
         second, third = asyncio.create_task(write(database)), asyncio.create_task(write(database))
         await asyncio.sleep(0.05)
         third.cancel()
