@@ -99,6 +99,13 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         self.hold(future)
         return future
 
+    async def shutdown_default_executor(self, timeout: float | None = None) -> None:  # noqa: ASYNC109 - asyncio's
+        self.outstanding += 1  # a limit of asyncio's own since Python 3.12, which no time may pass for
+        try:
+            await super().shutdown_default_executor()
+        finally:
+            self.outstanding -= 1
+
     def hold(self, future: asyncio.Future[Any]) -> None:
         self.outstanding += 1
         future.add_done_callback(self._release)
