@@ -171,8 +171,9 @@ AS_ANOTHER = """
 import contextlib, io, json, os, sys
 from pathlib import Path
 import controller.chromium.profile.numbered, storage.summary, switchboard.backup.create, switchboard.status
-from switchboard.__main__ import main
+from switchboard.__main__ import _version, main
 from switchboard.check import host
+_version()  # imports the rest, while this may still be root's Python
 if os.geteuid() == 0:  # everybody else has closed the folder to himself
     os.setgroups([])
     os.setgid(4711)
