@@ -52,6 +52,8 @@ _PASSING_ERRNO = {
     errno.ESTALE, errno.ETIMEDOUT, errno.EINTR,
 }  # fmt: skip
 
+_DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
+
 
 class StorageError(OSError):
     """The database cannot be opened, read or written. The text is one line for people.
@@ -91,6 +93,17 @@ def is_transient(error: BaseException) -> bool:
     if isinstance(error, TimeoutError | ConnectionError):  # without a number where a busy machine was too slow
         return True
     return isinstance(error, OSError) and error.errno in _PASSING_ERRNO
+
+
+def _refused(where: object, error: sqlite3.Error) -> StorageError:
+    """Return what SQLite refused, as one line for people."""
+    advice = ""
+    if _code(error) in _DAMAGED:
+        advice = (
+            ". The file is damaged: stop, move DATA_DIR away, and restore a backup into an empty one"
+            " (switchboard restore-backup FILE)"
+        )
+    return StorageError(f"{where}: {error}{advice}", transient=is_transient(error))
 
 
 def _code(error: sqlite3.Error) -> int:
@@ -230,7 +243,7 @@ class Database:
                 raise
             raise StorageError(f"{self.path.name}: no answer in {DEADLINE:g} s", transient=True) from error
         except sqlite3.Error as error:
-            raise StorageError(f"{self.path.name}: {error}", transient=is_transient(error)) from error
+            raise _refused(self.path.name, error) from error
 
     async def _settle(self) -> None:
         """Roll back, and release the lock once the connection is idle: a hung statement outlives its caller."""
@@ -339,12 +352,12 @@ async def open_database(path: Path, migrations: Sequence[Sequence[Statement]] = 
     except OSError as error:
         raise StorageError(f"{path}: {error.strerror}", transient=is_transient(error)) from error
     except sqlite3.Error as error:
-        raise StorageError(f"{path}: {error}", transient=is_transient(error)) from error
+        raise _refused(path, error) from error
     try:
         try:
             await _prepare(connection, path, migrations)
         except sqlite3.Error as error:
-            raise StorageError(f"{path}: {error}", transient=is_transient(error)) from error
+            raise _refused(path, error) from error
         yield Database(connection, path)
     finally:
         await _close(connection)

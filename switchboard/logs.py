@@ -34,10 +34,11 @@ _SECRETS = (
     (re.compile(r"((?:profiles|saved|run)/\.?)\d{3,11}(\d{4})(?!\d)"), r"\1•••\2"),
 )
 _NUMBERS = (
-    re.compile(r"(?:\+|(?<!\d)00)\d{3,11}(\d{4})(?!\d)"),
+    re.compile(r"\+\d{3,11}(\d{4})(?!\d)"),
+    re.compile(r"(?<![\da-f])00\d{3,11}(\d{4})(?![\da-f])", re.IGNORECASE),  # not within a hexadecimal name
     re.compile(r"(?<!\d)\d{3,11}(\d{4})(?=(?::\d+)?@(?:c\.us|s\.whatsapp\.net|lid))"),
 )
-"""Phone numbers as libraries write them: in a WhatsApp address, or with a plus."""
+"""Phone numbers as libraries write them: in a WhatsApp address, or with a plus or 00."""
 _hidden: list[str] = []
 """Secrets of the settings, the longest first."""
 _LEAST_HIDDEN = 6

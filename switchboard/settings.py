@@ -4,6 +4,7 @@ A wrong value is one clear line naming the variable. Part of the composition roo
 """
 
 import os
+import re
 import shlex
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,7 +21,14 @@ from controller.accounts.policy import Dialogs, Policy, Takeover
 from controller.network.proxy import Proxy, parse_proxy
 from handlers.chat.destination import Destination, parse_destination
 from switchboard.monitoring.address import Address, parse_address
-from switchboard.settings_files import defaults_for, find_env_file, parts_of_secret, trimmed, unknown_names
+from switchboard.settings_files import (
+    defaults_for,
+    find_env_file,
+    invisible,
+    parts_of_secret,
+    trimmed,
+    unknown_names,
+)
 
 Seconds = Annotated[float, Field(ge=0, le=366 * 86400, allow_inf_nan=False)]
 Period = Annotated[float, Field(gt=0, le=366 * 86400, allow_inf_nan=False)]
@@ -41,6 +49,9 @@ _SECRETS = {
     "PROXY_URL",
 }
 """Never shown in errors: they are secrets, or may contain one (a proxy's password)."""
+_PATHS = {"DATA_DIR", "CHROMIUM_PATH", "BACKUP_DIR", "HEALTH_TEXTFILE", "CLUSTER_ARCHIVES"}
+"""A folder may really be called like that."""
+_TOKEN = re.compile(r"\d+:[A-Za-z0-9_-]+", re.ASCII)
 
 
 class SettingsError(ValueError):
@@ -58,13 +69,21 @@ class ProfileSettings(BaseSettings):
     @model_validator(mode="before")
     @classmethod
     def _trimmed(cls, given: Any) -> Any:
-        """Trim what surrounds a value, except that quotes in BROWSER_ARGS are a shell's."""
+        """Trim what surrounds a value, except that quotes in BROWSER_ARGS are a shell's; refuse what nobody can see."""
         if not isinstance(given, dict):
             return given
         values = {
             name: trimmed(value, quotes=name != "browser_args") if isinstance(value, str) else value
             for name, value in given.items()
         }
+        known = [name for name in cls.model_fields if name.upper() not in _PATHS]
+        problems = [
+            f"{name.upper()}: has an invisible character in it ({sign}): type it anew, or paste it as plain text"
+            for name in known
+            if isinstance(value := values.get(name), str) and (sign := invisible(value))
+        ]
+        if problems:
+            raise ValueError("; ".join(problems))
         return {name: value for name, value in values.items() if value != ""}
 
     @field_validator("data_dir", "chromium_path", "backup_dir", "health_textfile", check_fields=False)
@@ -150,6 +169,13 @@ class Settings(HostSettings):
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     log_format: Literal["console", "json"] = "console"
     log_full_numbers: bool = False
+
+    @field_validator("telegram_bot_token")
+    @classmethod
+    def _bot_token(cls, value: SecretStr) -> SecretStr:
+        if not _TOKEN.fullmatch(value.get_secret_value()):
+            raise ValueError("is no bot's token, such as 123456789:AAE…: copy it again from @BotFather")
+        return value
 
     @field_validator("telegram_admin_ids", "telegram_operator_ids", "reconnect_delays", mode="before")
     @classmethod
@@ -303,6 +329,8 @@ class Settings(HostSettings):
 
 def _refuse_incomplete(address: str, example: str) -> None:
     """Raise ValueError if it is no web address with a host."""
+    if any(map(str.isspace, address)):
+        raise ValueError("has a space in it, which no address has")
     if not address.startswith(("http://", "https://")):
         raise ValueError("takes an address that begins with http:// or https://")
     try:
@@ -361,7 +389,9 @@ def _read(kind: type[S], env_file: Path | None = None) -> S:
         known = {name.upper() for name in Settings.model_fields}
         if unknown := unknown_names(known, env_file, os.environ):
             raise SettingsError(
-                "; ".join(f"{name}: there is no such setting, the nearest is {right}" for name, right in unknown)
+                "; ".join(
+                    f"{ascii(name)[1:-1]}: there is no such setting, the nearest is {right}" for name, right in unknown
+                )
             )
         return kind(_env_file=env_file, **defaults_for(env_file))
     except ValidationError as error:

@@ -39,11 +39,25 @@ def trimmed(text: str, *, quotes: bool = True) -> str:
 
     Docker passes on the quotes in a file for `--env-file`, and a file written on Windows has other line ends.
     """
-    text = text.strip()
+    text = _stripped(text)
     inner = text[1:-1]
     if quotes and len(text) > 1 and text[0] == text[-1] and text[0] in "\"'" and text[0] not in inner:
-        return inner.strip()
+        return _stripped(inner)
     return text
+
+
+def _stripped(text: str) -> str:
+    """Return text without spaces, line ends and invisible characters around it."""
+    seen = [place for place, sign in enumerate(text) if sign.isprintable() and not sign.isspace()]
+    return text[seen[0] : seen[-1] + 1] if seen else ""
+
+
+def invisible(text: str) -> str:
+    """Return which character of a text nobody can see, such as U+200B, and which is no space; "" if there is none.
+
+    They are pasted along from web pages and chats.
+    """
+    return next((f"U+{ord(sign):04X}" for sign in text if not (sign.isprintable() or sign.isspace())), "")
 
 
 def parts_of_secret(secret: str) -> Iterator[str]:

@@ -12,6 +12,7 @@ import pytest
 from storage.database import URGENT_IN_A_ROW, NewerDatabaseError, StorageError, open_database
 from storage.migrations import MIGRATIONS
 
+AUDIT = "INSERT INTO audit (at, user_id, command, outcome) VALUES ('', 1, '', '')"
 TWO = (("CREATE TABLE one (n INTEGER)",), ("CREATE TABLE two (n INTEGER)", "INSERT INTO two VALUES (2)"))
 
 
@@ -25,7 +26,7 @@ async def test_folder_and_files_are_for_their_owner_only(path):
     try:
         async with open_database(path) as database:
             async with database.transaction() as connection:
-                await connection.execute("INSERT INTO audit (at, user_id, command, outcome) VALUES ('', 1, '', '')")
+                await connection.execute(AUDIT)
             files = sorted(file.name for file in path.parent.iterdir())
             assert files == ["switchboard.sqlite", "switchboard.sqlite-shm", "switchboard.sqlite-wal"]
             assert {stat.S_IMODE(file.stat().st_mode) for file in path.parent.iterdir()} == {0o600}
@@ -74,11 +75,25 @@ async def test_a_newer_database_is_refused_and_left_as_it_is(path):
 async def test_a_file_that_is_no_database_is_one_clear_line(path):
     path.parent.mkdir()
     path.write_bytes(b"x" * 5000)
-    with pytest.raises(StorageError, match="not a database") as caught:
+    with pytest.raises(StorageError, match=r"not a database\. .* \(switchboard restore-backup FILE\)") as caught:
         async with open_database(path):
             pass
     assert "\n" not in str(caught.value)
     assert path.read_bytes() == b"x" * 5000
+
+
+async def test_damage_that_is_found_late_names_what_mends_it(path):
+    async with open_database(path) as database:
+        await database.write(lambda: [(AUDIT, [()])])
+        pages = await database.rows("SELECT rootpage FROM sqlite_schema WHERE name = 'audit'")
+    with path.open("r+b") as file:
+        file.seek(4096 * (pages[0][0] - 1))
+        file.write(b"x" * 4096)
+    async with open_database(path) as database:
+        with pytest.raises(StorageError, match=r"malformed\. .* restore-backup FILE") as caught:
+            await database.rows("SELECT * FROM audit")
+    assert str(path.parent) not in str(caught.value)
+    assert not caught.value.transient
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from switchboard.logs import redacted, set_up_logging
+from switchboard.logs import masked, redacted, set_up_logging
 
 ROOT = Path(__file__).resolve().parents[2]
 TOKEN = "7000000001:" + "AA-nobodys_" * 3 + "xy"
@@ -229,6 +229,14 @@ def test_a_bug_ends_the_program_with_code_1_and_without_the_token(tmp_path):
     assert done.returncode == 1
     assert "A bug ended the program" in done.stderr
     assert TOKEN not in done.stderr + done.stdout
+
+
+@pytest.mark.parametrize(
+    "name", ["playwright.00493012ab", "run/bcdf.0049151234567e01.sh", "f00d0049151234567", "0049151234567D"]
+)
+def test_a_hexadecimal_name_is_no_phone_number(name):
+    assert masked(name) == name
+    assert masked(f"{name} of 0049151234567") == f"{name} of •••4567"
 
 
 @pytest.mark.parametrize("kind", ["console", "json"])

@@ -54,6 +54,52 @@ def test_neither_a_wrong_setting_nor_the_settings_themselves_show_the_token(read
 
 
 @pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("TELEGRAM_BOT_TOKEN", TOKEN),
+        ("TELEGRAM_ADMIN_IDS", "1001,1002"),
+        ("TELEGRAM_ALERT_CHAT_ID", "-1001234567890"),
+        ("PROXY_URL", "http://ada:hunter2@proxy:1"),
+        ("HEARTBEAT_URL", "https://hc-ping.com/hunter2"),
+        ("PROFILE_KEY", "hunter2hunter2"),
+        ("ALERT_FALLBACK_URLS", "https://ntfy.sh/hunter2"),
+        ("TIME_ZONE", "Europe/Berlin"),
+        ("BROWSER_ARGS", "--lang=de"),
+    ],
+)
+def test_what_nobody_can_see_is_refused_within_a_value_and_dropped_around_it(read, name, value):
+    plain = read(**{name: value})
+    for sign in "\u200b\ufeff\u2060\u00ad\u202e\x1b":
+        assert read(**{name: f"{sign}{value} {sign}"}) == plain
+        says = rf"^{name}: has an invisible character in it \(U\+{ord(sign):04X}\)"
+        with pytest.raises(SettingsError, match=says) as error:
+            read(**{name: f"{value[:3]}{sign}{value[3:]}"})
+        assert "hunter2" not in str(error.value)
+        assert TOKEN[5:] not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "token", ["7000000001", f"bot{TOKEN}", TOKEN.replace("AA", "\u0410A"), f"{TOKEN[:20]}\xa0{TOKEN[20:]}"]
+)
+def test_what_is_no_token_is_refused_without_being_shown(read, token):
+    with pytest.raises(SettingsError, match=r"^TELEGRAM_BOT_TOKEN: is no bot's token") as error:
+        read(TELEGRAM_BOT_TOKEN=token)
+    assert "7000000001" not in str(error.value)
+
+
+def test_an_address_has_no_spaces(read):
+    assert read(TELEGRAM_ADMIN_IDS="1001,\xa01002").telegram_admin_ids == (1001, 1002), "one between two values is none"
+    with pytest.raises(SettingsError, match=r"^HEARTBEAT_URL: has a space in it"):
+        read(HEARTBEAT_URL="https://hc-ping.com/1234\xa05678")
+
+
+def test_the_mark_at_the_beginning_of_a_file_from_windows_is_no_part_of_a_name(tmp_path, monkeypatch, read):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / ".env").write_bytes(b"\xef\xbb\xbfTIME_ZONE=Europe/Berlin\r\n")
+    assert read().time_zone == "Europe/Berlin"
+
+
+@pytest.mark.parametrize(
     "argument",
     [
         "--remote-debugging-port=9222",
