@@ -1,4 +1,7 @@
-"""Writes docs/benchmarks.md: each bench has a part of its own, with machine, versions and command."""
+"""Writes docs/benchmarks.md: each bench has a part of its own, with machine, versions and command.
+
+`put` alone is for any document of which a program writes a part.
+"""
 
 import os
 import platform
@@ -54,12 +57,12 @@ def browser_version(executable: str) -> str:
     return version.strip() or "a browser of unknown version"
 
 
-def put(file: Path, name: str, text: str) -> None:
-    """Replace one bench's part of the document, or append it if there is none yet."""
+def put(file: Path, name: str, text: str, *, head: str = HEAD) -> None:
+    """Replace one bench's part of the document, or append it if there is none yet. head: of a new document."""
     begin, end = f"<!-- {name} -->", f"<!-- end of {name} -->"
     lines = (line if line.startswith("|") else PROSE.fill(line) for line in text.strip().splitlines())
     part = "\n".join((begin, *lines, end))
-    before = file.read_text("utf-8") if file.exists() else HEAD
+    before = file.read_text("utf-8") if file.exists() else head
     pattern = re.compile(f"{re.escape(begin)}.*?{re.escape(end)}", re.DOTALL)
     after = pattern.sub(lambda _: part, before) if pattern.search(before) else f"{before.rstrip()}\n\n{part}\n"
     file.write_text(after, "utf-8")

@@ -7,14 +7,16 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
+from bench import document
 from bench.ending import ends_children
 from tests.chaos import faults, field, hosts, outages, pairs, parts, stops, trial, waits, watchers
-from tests.chaos.durations import DEFAULTS, QUICK_PINGS, SHORT, TRUE_PINGS
+from tests.chaos.durations import MEASURED, Pace
+from tests.chaos.durations import QUICK as QUICK_PACE
 from tests.chaos.stage import Stage, StageError, stage
 from tests.chaos.table import Row, line, markdown
 from tests.chaos.trial import Fault
@@ -29,25 +31,9 @@ QUICK = (
     "controller killed (-9), restarted",
 )
 QUICK_WATCHED = ("outside: the program is stopped (SIGSTOP)", "outside: the alerts' workers end")
-QUICK_PATIENCE = 5.0
-"""The short form runs among other tests: it shows detection and recovery of each fault, but does not measure speed."""
 
-HEAD = """# What it survives
-
-    {command}
-
-runs the whole program with {accounts} accounts in real Chromium between both stand-ins, breaks one thing after another,
-and judges each row by [the lifecycle](lifecycle.md). This is the table of one such run: {when}, commit
-{commit}, {cores} cores, {system}, Python {python}, Playwright {playwright}, {browser}, with {settings}{programs}.
-
-- *layer named*: what the transition's detail says. *detected*: from the fault until the product's own word of it.
-- *back*: until CONNECTED again, from the moment where the cause was gone and, where one was needed, a person had acted.
-- *attempts*, *errors*: the most that stood in the log. *alerts*: messages that sounded in the alert chat.
-- *left behind*: processes, locks, files and tasks that should not be there, a few seconds later.
-
-A full disk needs a root that may mount a small tmpfs; where it is missing its row says that it was skipped.
-
-"""
+PART = "one run"
+"""The name of the part of docs/chaos.md that a run writes; all else there is written by hand."""
 
 
 def say(text: str) -> None:
@@ -96,13 +82,12 @@ async def chaos(told: argparse.Namespace) -> list[Row]:
         if told.rows:
             parts.write(row, told.rows)
 
-    settings, pings = (SHORT, QUICK_PINGS) if told.quick else (DEFAULTS, TRUE_PINGS)
-    patience = QUICK_PATIENCE if told.quick else 1.0
-    background = asyncio.gather(_watched(told, done), waits.run(_picked(waits.NAMES, told), settings, pings, done))
+    pace = QUICK_PACE if told.quick else MEASURED
+    background = asyncio.gather(_watched(told, done), waits.run(_picked(waits.NAMES, told), pace, done))
     try:
         if told.quick:
             await background  # which runs among other tests: one thing at a time
-        await _foreground(told, settings, pings, patience, done)
+        await _foreground(told, pace, done)
     except BaseException:
         background.cancel()
         raise
@@ -117,33 +102,21 @@ def _picked(names: Iterable[str], told: argparse.Namespace) -> list[str]:
     return [name for name in names if not told.only or any(part in name for part in told.only)]
 
 
-async def _foreground(
-    told: argparse.Namespace,
-    settings: Mapping[str, str],
-    pings: Mapping[str, float],
-    patience: float,
-    done: Callable[[Row], None],
-) -> None:
+async def _foreground(told: argparse.Namespace, pace: Pace, done: Callable[[Row], None]) -> None:
     await hosts.run(_picked(hosts.TRIALS, told), done)
     if told.only and all("outside" in each or "host:" in each or each in waits.NAMES for each in told.only):
         return
     if told.part.has_shared_program:
-        await _shared(told, settings, pings, patience, done)
+        await _shared(told, pace, done)
     if _picked(["SIGTERM at moments"], told):
         with tempfile.TemporaryDirectory(prefix="sb") as folder:
             done(await stops.run(Path(folder)))
 
 
-async def _shared(
-    told: argparse.Namespace,
-    settings: Mapping[str, str],
-    pings: Mapping[str, float],
-    patience: float,
-    done: Callable[[Row], None],
-) -> None:
+async def _shared(told: argparse.Namespace, pace: Pace, done: Callable[[Row], None]) -> None:
     with tempfile.TemporaryDirectory(prefix="sb") as folder:
         async with stage(
-            Path(folder), accounts=told.accounts, settings=settings, pings=pings, patience=patience
+            Path(folder), accounts=told.accounts, settings=pace.settings, pings=pace.pings, patience=pace.patience
         ) as here:
             try:
                 await _everything(here, told, done)
@@ -191,20 +164,17 @@ async def _end(here: Stage) -> Row:
     return row
 
 
-def _head(told: argparse.Namespace) -> str:
-    return HEAD.format(
-        command=f"python -m tests.chaos --minutes {told.minutes:g} --seed {told.seed}"
-        + (f" --parts {told.parts}" if told.parts > 1 else ""),
-        accounts=told.accounts,
-        when=datetime.now(UTC).strftime("%d %B %Y"),
-        commit=_output_of(["git", "rev-parse", "--short", "HEAD"]) or "unknown",
-        cores=len(_cores()),
-        system=f"Linux {platform.release().split('-')[0]}",
-        python=platform.python_version(),
-        playwright=version("playwright"),
-        browser=_browser(),
-        settings="short settings" if told.quick else "the default settings",
-        programs=f", in {told.parts} parts side by side" if told.parts > 1 else "",
+def _about(told: argparse.Namespace) -> str:
+    """Describe this run in one line: command, date, commit, machine, versions."""
+    command = f"python -m tests.chaos --minutes {told.minutes:g} --seed {told.seed}"
+    parts_of_it = f" --parts {told.parts}" if told.parts > 1 else ""
+    commit = _output_of(["git", "rev-parse", "--short", "HEAD"]) or "unknown"
+    settings = "short settings" if told.quick else "the default settings"
+    side_by_side = f", in {told.parts} parts side by side" if told.parts > 1 else ""
+    return (
+        f"`{command}{parts_of_it}` with {told.accounts} accounts on {datetime.now(UTC):%d %B %Y}: commit {commit}, "
+        f"{len(_cores())} cores, Linux {platform.release().split('-')[0]}, Python {platform.python_version()}, "
+        f"Playwright {version('playwright')}, {_browser()}, with {settings}{side_by_side}."
     )
 
 
@@ -245,7 +215,7 @@ def main(argv: list[str] | None = None, run: Callable[..., Awaitable[list[Row]]]
     parser.add_argument("--minutes", type=float, default=4, help="of two faults at a time (default 4)")
     parser.add_argument("--seed", type=int, default=1, help="of their choice (default 1)")
     parser.add_argument("--only", action="append", default=[], metavar="TEXT", help="rows whose name has this in it")
-    parser.add_argument("--markdown", type=Path, metavar="FILE", help="write the table there too")
+    parser.add_argument("--markdown", type=Path, metavar="FILE", help="write the table there too, between its marks")
     parser.add_argument("--log", type=Path, metavar="FILE", help="keep what the program wrote")
     parser.add_argument(
         "--parts", type=int, default=1, help="run so many parts side by side (2 cores: 4, quarter of an hour)"
@@ -263,7 +233,7 @@ def main(argv: list[str] | None = None, run: Callable[..., Awaitable[list[Row]]]
     wrong = [row for row in rows if row.wrong]
     say(f"\n{len(rows)} rows, {len(wrong)} WRONG")
     if told.markdown:
-        told.markdown.write_text(_head(told) + markdown(rows) + "\n", encoding="utf-8")
+        document.put(told.markdown, PART, f"{_about(told)}\n\n{markdown(rows)}", head="# What it survives\n")
     return 1 if wrong else 0
 
 

@@ -1,5 +1,8 @@
 """Durations used on the stage: the product's settings, shortened, and the page's pings. Plain values."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+
 DEFAULTS = {
     "RECONNECT_DELAYS": "1,2,4,8,16,30",
     "BREAKER_COOLDOWN_SECONDS": "60",
@@ -27,3 +30,17 @@ SHORT = DEFAULTS | {
 # The page pings its server and waits so long for an answer; a restored session syncs long enough to be interrupted.
 TRUE_PINGS = {"ping_every": 20.0, "ping_timeout": 13.0, "sync": 1.0}
 QUICK_PINGS = {"ping_every": 2.0, "ping_timeout": 3.0, "sync": 1.0}
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How fast everything goes. settings: the product's; pings: the page's; patience: the factor for limits."""
+
+    settings: Mapping[str, str]
+    pings: Mapping[str, float]
+    patience: float = 1.0
+
+
+MEASURED = Pace(DEFAULTS, TRUE_PINGS)
+QUICK = Pace(SHORT, QUICK_PINGS, patience=5.0)
+"""The short form runs among other tests: it shows detection and recovery of each fault, but does not measure speed."""

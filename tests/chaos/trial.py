@@ -211,13 +211,16 @@ async def _until_told(
     reasons = {expected.reason, expected.mended}
     most = expected.within if fault.used is None else _LONGEST_ON_CLOCK
     for each, mark in marks.items():
-        found[each] = await stage.until(
-            lambda each=each, mark=mark: next(
-                (t for t in stage.log(each, mark) if t.reason in reasons and t.state == expected.state), None
-            ),
-            f"{each.name} {expected.reason}",
-            max(1.0, began + most + 5 - time.time()),
+        is_told = lambda each=each, mark=mark: next(
+            (t for t in stage.log(each, mark) if t.reason in reasons and t.state == expected.state), None
         )
+        try:
+            found[each] = await stage.until(
+                is_told, f"{each.name} {expected.reason}", max(1.0, began + most + 5 - time.time())
+            )
+        except StageError as error:
+            instead = [f"{t.state} by {t.reason} {t.detail}".rstrip() for t in stage.log(each, mark)]
+            raise StageError(f"{error}; instead: {', '.join(instead) or 'no transition'}") from error
     row.detected = max(told.at for told in found.values()) - began
     row.layer = min(found.values(), key=lambda told: told.at).detail or expected.reason
     row.wrong += _told(found, expected, row.detected if fault.used is None else fault.used())

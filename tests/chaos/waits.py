@@ -5,10 +5,11 @@ They run side by side on a stage of their own, beside the rows of external monit
 
 import asyncio
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from tests.chaos import trial
+from tests.chaos.durations import Pace
 from tests.chaos.faults import hang_limit, kill, phone
 from tests.chaos.stage import Account, Stage, StageError, stage
 from tests.chaos.table import Row
@@ -77,15 +78,13 @@ def faults(here: Stage) -> list[Fault]:
     ]  # fmt: skip
 
 
-async def run(
-    names: Sequence[str], settings: Mapping[str, str], pings: Mapping[str, float], done: Callable[[Row], None]
-) -> None:
+async def run(names: Sequence[str], pace: Pace, done: Callable[[Row], None]) -> None:
     """Run these rows side by side."""
     if not names:
         return
     with tempfile.TemporaryDirectory(prefix="sbt") as folder:
         try:
-            async with stage(Path(folder), accounts=len(names), settings=settings, pings=pings) as here:
+            async with stage(Path(folder), accounts=len(names), settings=pace.settings, pings=pace.pings) as here:
                 chosen = [each for each in faults(here) if each.name in names]
                 pairs = zip(chosen, here.accounts, strict=True)
                 rows = await asyncio.gather(*(trial.run(here, *pair, alone=False) for pair in pairs))

@@ -39,9 +39,13 @@ def test_a_wrong_row_is_told_and_is_the_exit_code(capsys, tmp_path):
         return [Row("renderer killed", detected=0.1), Row("browser killed", wrong=["2 attempts, not 1"])]
 
     page = tmp_path / "chaos.md"
+    page.write_text("By hand, before.\n\n<!-- one run -->\nold\n<!-- end of one run -->\n\nBy hand, after.\n", "utf-8")
     assert chaos.main(["--markdown", str(page), "--minutes", "0"], run=run) == 1
     assert "| browser killed |" in capsys.readouterr().out
-    assert "WRONG: 2 attempts, not 1" in page.read_text(encoding="utf-8")
+    text = page.read_text(encoding="utf-8")
+    assert "WRONG: 2 attempts, not 1" in text
+    assert text.startswith("By hand, before.\n\n<!-- one run -->\n`python -m tests.chaos --minutes 0")
+    assert text.endswith(" |\n<!-- end of one run -->\n\nBy hand, after.\n")
 
     async def well(_):
         return [Row("renderer killed", detected=0.1)]
