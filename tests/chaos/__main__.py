@@ -32,6 +32,9 @@ QUICK = (
 )
 QUICK_WATCHED = ("outside: the program is stopped (SIGSTOP)", "outside: the alerts' workers end")
 
+MOST_STANDING = 5.0
+"""Seconds that the loop of all stand-ins may stand still: a page waits 13 for an answer to its ping."""
+LOOK_EVERY = 0.5
 PART = "one run"
 """The name of the part of docs/chaos.md that a run writes; all else there is written by hand."""
 
@@ -83,16 +86,26 @@ async def chaos(told: argparse.Namespace) -> list[Row]:
             parts.write(row, told.rows)
 
     pace = QUICK_PACE if told.quick else MEASURED
+    standing_still = asyncio.create_task(_watch_itself(done, MOST_STANDING * pace.patience), name="watch of this loop")
     background = asyncio.gather(_watched(told, done), waits.run(_picked(waits.NAMES, told), pace, done))
     try:
         if told.quick:
             await background  # which runs among other tests: one thing at a time
         await _foreground(told, pace, done)
-    except BaseException:
+        await background
+    finally:
+        standing_still.cancel()
         background.cancel()
-        raise
-    await background
     return rows
+
+
+async def _watch_itself(done: Callable[[Row], None], most: float) -> None:
+    """Report when this loop stood still: nothing of the stand-ins answers then, so that good rows look wrong."""
+    while True:
+        began = time.monotonic()
+        await asyncio.sleep(LOOK_EVERY)
+        if (stood := time.monotonic() - began - LOOK_EVERY) > most:
+            done(Row("the run itself", wrong=[f"its stand-ins stood still for {stood:.1f} s"]))
 
 
 def _picked(names: Iterable[str], told: argparse.Namespace) -> list[str]:

@@ -14,8 +14,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Awaitable, Callable, Iterator, Sequence
-from contextlib import closing, contextmanager, suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, closing, contextmanager, suppress
 from pathlib import Path
 
 import psutil
@@ -60,8 +60,8 @@ class Group:
         return int((self.path / "pids.current").read_text())
 
 
-@contextmanager
-def group(controller: str) -> Iterator[Group]:
+@asynccontextmanager
+async def group(controller: str) -> AsyncIterator[Group]:
     made = Group(controller)
     try:
         made.path.mkdir()
@@ -75,7 +75,7 @@ def group(controller: str) -> Iterator[Group]:
             with suppress(OSError):
                 made.path.rmdir()
                 break
-            time.sleep(0.1)
+            await asyncio.sleep(0.1)
 
 
 # --- shared helpers ---------------------------------------------------------------------------------------------------
@@ -144,47 +144,51 @@ async def stop(here: World, program: Program, row: Row, number: signal.Signals =
 
 async def _out_of_memory(here: World, row: Row) -> None:
     """A page exhausts the group's memory: the kernel kills it, and the account's reason says so."""
-    with group("memory") as limits:
-        async with here.program(
+    async with (
+        group("memory") as limits,
+        here.program(
             command=limits.command(sys.executable, "-m", "switchboard"),
             ACCOUNT_MEMORY_LIMIT_MIB="100000",
             HOST_FREE_MEMORY_MIB="50",
-        ) as program:
-            await here.link()
-            await here.link(OTHER, "Support Paris")
-            after, since = mark(here), time.monotonic()
-            here.phones.harm("memory", NUMBER)
-            sql = "SELECT detail FROM transitions WHERE id > ? AND number = ?"
-            found = await here.until(lambda: here.rows(sql, after, NUMBER), 60)
-            row.detected, row.layer = time.monotonic() - since, found[0][0]
-            if f"for want of memory (the limit is {MEMORY_MIB} MiB)" not in row.layer:
-                row.wrong.append("the reason does not name the limit")
-            await back(here, row, after, since, 200)  # for a minute or two no browser is started after such a kill
-            if here.newest_state(OTHER) != "CONNECTED":
-                row.wrong.append("the other account went down")
-            await stop(here, program, row)
+        ) as program,
+    ):
+        await here.link()
+        await here.link(OTHER, "Support Paris")
+        after, since = mark(here), time.monotonic()
+        here.phones.harm("memory", NUMBER)
+        sql = "SELECT detail FROM transitions WHERE id > ? AND number = ?"
+        found = await here.until(lambda: here.rows(sql, after, NUMBER), 60)
+        row.detected, row.layer = time.monotonic() - since, found[0][0]
+        if f"for want of memory (the limit is {MEMORY_MIB} MiB)" not in row.layer:
+            row.wrong.append("the reason does not name the limit")
+        await back(here, row, after, since, 200)  # for a minute or two no browser is started after such a kill
+        if here.newest_state(OTHER) != "CONNECTED":
+            row.wrong.append("the other account went down")
+        await stop(here, program, row)
 
 
 async def _out_of_processes(here: World, row: Row) -> None:
     """No browser can be started: the limit is named in an alert, nothing connected is closed, and it recovers."""
-    with group("pids") as limits:
-        async with here.program(command=limits.command(sys.executable, "-m", "switchboard")) as program:
-            await here.link()
-            await here.link(OTHER, "Support Paris")
-            killed = browser(here, program)
-            threads = sum(each.num_threads() for each in (killed, *killed.children(recursive=True)))
-            after, since = mark(here), time.monotonic()
-            limits.limit(limits.processes - threads + 4)
-            killed.kill()
-            await told(here, row, since, "allows no more processes")
-            row.layer = next((each for each in details(here, after) if "no more processes" in each), "–")
-            if here.newest_state(OTHER) != "CONNECTED":
-                row.wrong.append("the other account went down")
-            limits.limit("max")
-            cured = time.monotonic()
-            await here.client.send(ADMIN, f"/reconnect {NUMBER}")
-            await back(here, row, after, cured, 120)
-            await stop(here, program, row)
+    async with (
+        group("pids") as limits,
+        here.program(command=limits.command(sys.executable, "-m", "switchboard")) as program,
+    ):
+        await here.link()
+        await here.link(OTHER, "Support Paris")
+        killed = browser(here, program)
+        threads = sum(each.num_threads() for each in (killed, *killed.children(recursive=True)))
+        after, since = mark(here), time.monotonic()
+        limits.limit(limits.processes - threads + 4)
+        killed.kill()
+        await told(here, row, since, "allows no more processes")
+        row.layer = next((each for each in details(here, after) if "no more processes" in each), "–")
+        if here.newest_state(OTHER) != "CONNECTED":
+            row.wrong.append("the other account went down")
+        limits.limit("max")
+        cured = time.monotonic()
+        await here.client.send(ADMIN, f"/reconnect {NUMBER}")
+        await back(here, row, after, cured, 120)
+        await stop(here, program, row)
 
 
 async def _proxy_away(here: World, row: Row) -> None:

@@ -232,8 +232,14 @@ async def test_a_history_that_stops_moving_is_ended_by_the_time_since_it_moved(w
     world.switches.set("sync_pause", 8)
     world.switches.set("slow_sync", 2)
     await reopened(world, account)
-    ended = await account.until_ended(Reason.DEADLINE)
-    assert Stage.SYNCING in ended.detail
+    await account.until(lambda: account.connection.percent == 50)
+    (page,) = world.stand_in.hub.pages_of(account.number)
+    page.reset()
+    await account.until(lambda: [each for each in world.stand_in.hub.pages_of(account.number) if each is not page])
+    seen = set()
+    await account.until(lambda: seen.add(account.connection.percent) or Reason.DEADLINE in account.ends())
+    assert seen <= {50, None}, "another socket does not load anew what is loaded"
+    assert Stage.SYNCING in account.moves[-1].detail
 
 
 @meets("never_synced", "missing_module")

@@ -67,10 +67,22 @@ class Program:
     def send(self, number: signal.Signals) -> None:
         self.process.send_signal(number)
 
+    async def exits(self, within: float) -> int:
+        """Wait until it has exited; return its exit code. Raises TimeoutError.
+
+        The process's own `wait` would also wait until nobody else has its log open.
+        """
+        async with asyncio.timeout(within):
+            while self.process.returncode is None:  # noqa: ASYNC110 - see above
+                await asyncio.sleep(0.02)
+        return self.process.returncode
+
     async def ended(self, within: float = 90) -> int:
-        """Its exit code, once it has exited by itself."""
-        code = await asyncio.wait_for(self.process.wait(), within)
-        await asyncio.wait_for(self._reader, 60)
+        """Its exit code, once it has exited by itself and its log is complete. Raises TimeoutError, AssertionError."""
+        code = await self.exits(within)
+        if not (await asyncio.wait({self._reader}, timeout=60))[0]:
+            raise AssertionError("it has ended, and another process still has its log open")
+        self._reader.result()
         return code
 
     def family(self) -> list[psutil.Process]:
@@ -88,6 +100,24 @@ class Program:
                 if any("--user-data-dir" in part for part in process.cmdline()):
                     return process
         raise AssertionError("no browser is open")
+
+
+async def _ended(processes: list[psutil.Process], within: float) -> list[psutil.Process]:
+    """Wait until these have ended, whether or not somebody has reaped them yet; return those that have not.
+
+    Not by `psutil.wait_procs`, which waits for init to reap them, and blocks the loop in which all stand-ins run.
+    """
+    ends_at = time.monotonic() + within
+    while (left := [each for each in processes if _lives(each)]) and time.monotonic() < ends_at:  # noqa: ASYNC110 - not ours
+        await asyncio.sleep(0.05)
+    return left
+
+
+def _lives(process: psutil.Process) -> bool:
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 class World:
@@ -125,14 +155,15 @@ class World:
             sys.stdout.write(program.text)
             raise
         finally:
-            family = program.family()
+            others = program.family()[1:]
             if process.returncode is None:
                 process.send_signal(signal.SIGTERM)
                 try:
-                    await asyncio.wait_for(process.wait(), 40)
+                    await program.exits(40)
                 except TimeoutError:
                     os.killpg(process.pid, signal.SIGKILL)
-            psutil.wait_procs(family, timeout=60)
+            left = await _ended(others, 60)
+        assert not left, f"processes of it live on: {left}"
 
     # --- what a person sees and does ----------------------------------------------------------------------------------
 

@@ -1,8 +1,11 @@
 """The short form of `make chaos`, and that a failed row is reported: a table that cannot fail is worthless."""
 
+import argparse
+import asyncio
 import json
 import subprocess
 import sys
+import time
 from dataclasses import asdict
 
 import pytest
@@ -51,6 +54,20 @@ def test_a_wrong_row_is_told_and_is_the_exit_code(capsys, tmp_path):
         return [Row("renderer killed", detected=0.1)]
 
     assert chaos.main(["--minutes", "0"], run=well) == 0
+
+
+async def test_a_run_whose_stand_ins_stood_still_says_so(monkeypatch):
+    async def stands_still(*_):
+        await asyncio.sleep(0)
+        time.sleep(0.3)  # noqa: ASYNC251 - that is the fault
+        await asyncio.sleep(0.1)
+
+    monkeypatch.setattr(chaos, "MOST_STANDING", 0.1)
+    monkeypatch.setattr(chaos, "LOOK_EVERY", 0.01)
+    monkeypatch.setattr(chaos, "_foreground", stands_still)
+    told = argparse.Namespace(quick=False, only=["nothing"], part=Part(2, 2), rows=None)
+    rows = await chaos.chaos(told)
+    assert [(row.fault, row.wrong[0][:27]) for row in rows] == [("the run itself", "its stand-ins stood still f")]
 
 
 @pytest.mark.parametrize("count", [1, 2, 5])

@@ -23,6 +23,7 @@ __d('StandInSession', (require, exports) => {
   let pairing = Promise.resolve();
   let justLinked = false;
   let usable = false; // regardless of hasSynced
+  let syncing = false; // goes on over another socket
   let tookOver = false; // the session, from another browser
   let ended = false; // by the server: this stream is invalid until a new one
 
@@ -137,7 +138,8 @@ __d('StandInSession', (require, exports) => {
     move('CONNECTED');
     if (tookOver && live.other_browser === 'takes_again') pause(timings.taken_again).then(() => end('CONFLICT'));
     tookOver = false;
-    if (Socket.hasSynced || usable) return;
+    if (Socket.hasSynced || usable || syncing) return;
+    syncing = true;
     if (asked === 'syncing') await require('StandInPasskey').stop(0);
     await sync();
     usable = true;
