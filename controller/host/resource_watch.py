@@ -8,6 +8,7 @@ for a day. If the host runs out of memory or disk, launches are held and people 
 import asyncio
 import contextlib
 import logging
+import os
 import shutil
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -33,6 +34,8 @@ PATIENCE = 900.0
 """Seconds to wait for a quiet moment before recycling regardless."""
 MARGIN = 1.25
 """A shortage is over once free resources exceed the limit by this factor: hysteresis against flapping."""
+FEWEST_FILES = 1000
+"""A file system that can hold fewer further files (inodes) counts as full: a browser makes some hundred."""
 MIB = 1 << 20
 _NO_LIMIT = 1 << 62
 _HOSTS_TROUBLE = {Reason.LAUNCH_FAILED, Reason.SESSION_CLOSED, Reason.UNRESPONSIVE}
@@ -99,6 +102,12 @@ def may_recycle(watch: _Watch, now: float, quiet_for: float | None) -> bool:
     return quiet_for is None or quiet_for >= QUIET_FOR or now - watch.above_since >= PATIENCE
 
 
+def _free_files(path: Path) -> int:
+    """Return how many further files the file system can hold; very many where it does not count them."""
+    found = os.statvfs(path)
+    return found.f_favail if found.f_files else _NO_LIMIT
+
+
 class ResourceWatch:
     """Watches accounts and host. Call `run` as a task."""
 
@@ -112,9 +121,10 @@ class ResourceWatch:
         clock: Callable[[], datetime] = utc_now,
         host: HostLimits | None = None,
         free_disk: Callable[[Path], int] = lambda path: shutil.disk_usage(path).free,
+        free_files: Callable[[Path], int] = _free_files,
     ) -> None:
         self._registry, self._troubles, self._budget, self._data_dir = registry, troubles, budget, data_dir
-        self._clock, self._host, self._free_disk = clock, host or HostLimits(), free_disk
+        self._clock, self._host, self._free_disk, self._free_files = clock, host or HostLimits(), free_disk, free_files
         self._watches: dict[str, _Watch] = {}
         self._look = asyncio.Event()
         self._memory = Shortage(budget.free_memory)
@@ -166,14 +176,17 @@ class ResourceWatch:
 
     async def _check_disk(self) -> None:
         try:
-            free = self._free_disk(self._data_dir)
+            free, files = self._free_disk(self._data_dir), self._free_files(self._data_dir)
         except OSError as error:  # it is gone or does not answer: the database's own check tells people
             if self._disk_known:
                 log.error("How much of DATA_DIR's disk is free cannot be read: %s", error.strerror)
             self._disk_known = False
             return
         self._disk_known = True
-        await self._check(Trouble.DISK, self._disk, free, f"{free // MIB} MiB are free")
+        detail = f"{free // MIB} MiB are free"
+        if files < FEWEST_FILES * (MARGIN if self._disk.short else 1):
+            free, detail = 0, f"{files} more files can be made there (inodes)"
+        await self._check(Trouble.DISK, self._disk, free, detail)
 
     def _kills(self, host: HostLimits) -> str:
         kills = host.take_kills()

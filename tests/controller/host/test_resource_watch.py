@@ -43,6 +43,7 @@ class House:
         self.standing = set()
         self.notices = []
         self.memory = self.disk = 10_000 * MIB
+        self.files = 100_000
         self.registry = Registry(
             NoStore(), driver=self.driver, policy=Policy(stale_after=10**9), launch_slots=2,
             listener=self.hear, clock=virtual_loop().clock,
@@ -55,7 +56,7 @@ class House:
         self.host = HostLimits(proc=tmp_path, host_free=lambda: self.memory, clock=virtual_loop().time)
         self.resources = ResourceWatch(
             self.registry, self, budget, tmp_path, clock=virtual_loop().clock,
-            host=self.host, free_disk=self.free_disk,
+            host=self.host, free_disk=self.free_disk, free_files=lambda _: self.files,
         )  # fmt: skip
 
     def free_disk(self, _):
@@ -104,6 +105,23 @@ async def test_what_an_earlier_run_told_of_the_host_ends_where_it_is_not_so_any_
     await here.resources.check_host()
     assert here.told == [f"{Trouble.MEMORY} over", Trouble.DISK, f"{Trouble.PROCESSES} over"]
     await here.registry.stop()
+
+
+@virtual
+async def test_a_disk_that_can_hold_no_more_files_is_full_whatever_is_free(tmp_path):
+    async with house(tmp_path) as here:
+        here.files = 3
+        await pass_time(61)
+        assert here.told == [Trouble.DISK]
+        assert here.details == ["3 more files can be made there (inodes)"]
+        assert here.registry.slots.holds
+        here.files = 1100  # it moves about the limit
+        await pass_time(61)
+        assert here.told == [Trouble.DISK]
+        here.files = 100_000
+        await pass_time(61)
+        assert here.told == [Trouble.DISK, f"{Trouble.DISK} over"]
+        assert not here.registry.slots.holds
 
 
 @virtual
