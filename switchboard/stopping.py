@@ -91,7 +91,8 @@ class Stopping:
             log.error("Stopping: %s did not end within %.0f s; going on without it", name, seconds)
             await give_up(task)
         elif not task.cancelled() and (error := task.exception()) is not None:
-            log.error("Stopping: %s failed", name, exc_info=error)
+            is_systems = isinstance(error, OSError)  # a disk that fails is no bug
+            log.error("Stopping: %s failed: %s", name, error, exc_info=None if is_systems else error)
 
     def _left(self) -> float:
         assert self._first_at is not None

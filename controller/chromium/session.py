@@ -446,5 +446,5 @@ class ChromiumSession:
             parts.profile.clear_leftovers()
             if in_good_order and self._linked:
                 parts.profile.mark_clean()
-        except OSError:
-            log.exception("A browser's leftovers could not be removed")
+        except OSError as error:
+            log.error("A browser's leftovers could not be removed: %s", error.strerror)

@@ -44,6 +44,8 @@ AT_START = 30.0
 """Seconds after the start in which alerts that an earlier run left unsent are not yet a failure of this one."""
 STALE_BEAT = 60.0
 """Seconds after which a beat proves nothing any more."""
+DATABASE_PATIENCE = 60.0
+"""Seconds for which the database may refuse a beat before people are alerted: a busy one is free again by then."""
 CLOCK_WATCHED = 5.0
 """Seconds over which the wall clock is compared with the monotonic one."""
 TEXTFILE_EVERY = 15.0
@@ -118,6 +120,7 @@ class Monitoring:
         self._notifier = notifier or Notifier.from_environment()
         self._called_at: float | None = None
         self._database_told = False
+        self._database_failing_since: float | None = None
         self._answered = True
         self._serving = False
         self._running_since: float | None = None
@@ -232,14 +235,18 @@ class Monitoring:
     # --- the checks of a beat -----------------------------------------------------------------------------------------
 
     async def _look_at_database(self) -> CheckResult:
+        loop = asyncio.get_running_loop()
         try:
             await self._records.beat(self._clock())
         except StorageError as error:
-            # One that stays until a person acts is told now: it may be days until anything is to be stored.
-            if not error.transient and not self._database_told:
+            # One that stays is told although nothing is to be stored: that may be days away.
+            self._database_failing_since = self._database_failing_since or loop.time()
+            stays = not error.transient or loop.time() - self._database_failing_since >= DATABASE_PATIENCE
+            if stays and not self._database_told:
                 await self._chat.raise_trouble(Trouble.DATABASE, str(error))
                 self._database_told = True
             raise
+        self._database_failing_since = None
         if self._database_told:
             await self._chat.clear_trouble(Trouble.DATABASE)
             self._database_told = False

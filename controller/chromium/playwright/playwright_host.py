@@ -112,7 +112,7 @@ class PlaywrightHost:
         given, process, self._playwright, self._process = self._playwright, self._process, None, None
         if not self._name:
             return
-        self._ticket.unlink(missing_ok=True)  # from here on it cannot start any more: see `launcher`
+        self._remove(self._ticket)  # from here on it cannot start any more: see `launcher`
         found = PidFile.read(self._pid_file)
         if process is None and found is not None:  # its start failed
             process = found.process
@@ -120,8 +120,16 @@ class PlaywrightHost:
             await self._stop(given)
         if process is not None:
             await end_tree(process, grace=1.0, timeout=_STOP_SECONDS)
-        self._pid_file.unlink(missing_ok=True)
+        self._remove(self._pid_file)
         await asyncio.to_thread(shutil.rmtree, self._temporary, ignore_errors=True)
+
+    @staticmethod
+    def _remove(file: Path) -> None:
+        """Remove a file of ours; a disk that refuses must not keep the process alive."""
+        try:
+            file.unlink(missing_ok=True)
+        except OSError as error:
+            log.warning("A file of Playwright's driver cannot be removed: %s", error.strerror)
 
     @staticmethod
     async def _stop(given: Playwright) -> None:

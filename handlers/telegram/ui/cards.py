@@ -12,7 +12,7 @@ shared, lost, deleted) is one subject, and each case concerns the others.
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
@@ -319,8 +319,6 @@ class Cards:
                 await self._sync_once(page)
                 while page.left and (page.message is not None or not page.numbers):
                     await self._delete(page.place.chat, page.left.pop())
-        except OSError as error:
-            log.error("The reference of a card could not be stored: %s", error)
         finally:
             page.busy = page.answers = False
             for each in page.waiting:
@@ -339,7 +337,7 @@ class Cards:
             self._hurried.add(chat)
         try:
             for left in page.left:
-                await self._messages.upsert(LEFT, str(left), chat=chat, topic=None, message=left, shown="")
+                await self._store(self._messages.upsert(LEFT, str(left), chat=chat, topic=None, message=left, shown=""))
             if not await self._deliver(page, lane):
                 return
         finally:
@@ -348,7 +346,15 @@ class Cards:
         if page.asked and not page.stale and self._is_settled(page):
             page.asked = False
             self._share(page.place)
-        await self._save(page)
+        await self._store(self._save(page))
+
+    @staticmethod
+    async def _store(storing: Awaitable[None]) -> None:
+        """Store a reference. A card without one is shown all the same, and at most not edited after a restart."""
+        try:
+            await storing
+        except OSError as error:
+            log.error("The reference of a card could not be stored: %s", error)
 
     async def _deliver(self, page: _Page, lane: Lane) -> bool:
         """Render and send the card when its turn has come; return whether it is in the chat.
@@ -435,7 +441,7 @@ class Cards:
                 await self._queue.deliver(Lane.CARDS, chat_id, lambda chat: chat.edit(chat_id, message, gone))
         except ChatError as error:
             log.info("A card in chat %d cannot be deleted: %s", chat_id, error)
-        await self._messages.delete(LEFT, str(message), chat=chat_id)
+        await self._store(self._messages.delete(LEFT, str(message), chat=chat_id))
 
     async def _save(self, page: _Page) -> None:
         chat = page.place.chat

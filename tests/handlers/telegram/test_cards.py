@@ -6,7 +6,7 @@ from controller.registry import Account
 from handlers.chat.messages import Place
 from handlers.telegram.ui.cards import OWN_MESSAGE
 from sandbox.telegram import TelegramStandIn
-from storage.database import Database
+from storage.database import Database, StorageError
 from tests.handlers.conftest import Rig, running_rig
 from tests.handlers.fakes import ADMIN, BERLIN, OPERATOR, FakeAccounts, FakeMessages
 from tests.waiting import until
@@ -55,6 +55,24 @@ async def test_a_card_goes_to_the_accounts_operator(rig: Rig):
     rig.accounts.move(BERLIN, State.CONNECTED, Reason.LINKED)
     await rig.seen(OPERATOR, lambda m: "Connected since" in m["text"])
     assert not any("Connected since" in text for text in rig.bot_texts(ADMIN))
+
+
+async def test_a_card_is_shown_although_nothing_can_be_stored(rig: Rig, monkeypatch):
+    await greet(rig)
+    rig.accounts.put(linked=True)
+    rig.accounts.move(BERLIN, State.CONNECTED, Reason.LINKED)
+    first = await rig.seen(ADMIN, lambda m: "Connected since" in m["text"])
+
+    async def refuse(*_: object, **__: object) -> None:
+        raise StorageError("switchboard.sqlite: disk I/O error", transient=True)
+
+    for name in ("upsert", "delete"):
+        monkeypatch.setattr(rig.messages, name, refuse)
+    await rig.answer(ADMIN, "/reconnect Support Berlin", "It was connected already")
+    await rig.seen(ADMIN, lambda m: m["message_id"] > first["message_id"] and "Connected since" in m["text"])
+    await until(lambda: rig.client.message(ADMIN, first["message_id"])["deleted"], "the card above is gone")
+    rig.accounts.move(BERLIN, State.SUSPENDED, Reason.SUSPENDED_BY_OPERATOR)
+    await rig.seen(ADMIN, lambda m: "Paused since" in m["text"])
 
 
 async def test_a_card_that_was_deleted_comes_back(rig: Rig):

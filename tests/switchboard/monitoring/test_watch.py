@@ -215,17 +215,42 @@ def monitoring_of(**given: object) -> Monitoring:
     return Monitoring(more.pop("options", Options()), notifier=Notifier(None), **more)
 
 
+class FailingRecords:
+    """Fails with the failure in the list, if there is one."""
+
+    def __init__(self, failure: list[StorageError]) -> None:
+        self.failure = failure
+
+    async def beat(self, at: datetime) -> None:
+        if self.failure:
+            raise self.failure[0]
+
+
+@virtual
+async def test_a_disk_that_stays_read_only_is_told_although_nothing_is_to_be_stored():
+    """SQLite calls it an input/output error, which may pass: this one does not."""
+    chat, failure = Chat(), []
+    running = asyncio.create_task(monitoring_of(chat=chat, records=FailingRecords(failure)).run())
+    for _ in range(3):
+        failure[:] = [StorageError("db: disk I/O error", transient=True)]
+        await pass_time(46)
+        failure.clear()
+        await pass_time(46)
+    assert chat.troubles == [], "each time it was over within a minute"
+    failure[:] = [StorageError("db: disk I/O error", transient=True)]
+    await pass_time(180)
+    assert chat.troubles == [(Trouble.DATABASE, "db: disk I/O error")]
+    failure.clear()
+    await pass_time(31)
+    assert chat.troubles[1:] == [(Trouble.DATABASE, "")]
+    running.cancel()
+
+
 @virtual
 async def test_a_database_that_needs_a_person_is_told_although_nothing_is_to_be_stored():
     """Its file is gone, or damaged; one that is only busy may be free by the time that anything happens."""
     chat, failure = Chat(), []
-
-    class Failing:
-        async def beat(self, at: datetime) -> None:
-            if failure:
-                raise failure[0]
-
-    running = asyncio.create_task(monitoring_of(chat=chat, records=Failing()).run())
+    running = asyncio.create_task(monitoring_of(chat=chat, records=FailingRecords(failure)).run())
     failure[:] = [StorageError("db: locked", transient=True)]
     await pass_time(31)
     assert chat.troubles == []
