@@ -11,6 +11,7 @@ import gc
 import io
 import logging
 import os
+import resource
 import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -34,6 +35,8 @@ from switchboard.settings import (
 EXIT_MEND = 2
 EXIT_LATER = 75
 EXIT_BUG = 1
+MOST_FILES = 65536
+"""Open files; some programs go through all that they might have."""
 
 _FOR_A_PERSON = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EISDIR, errno.ELOOP, errno.ENAMETOOLONG}
 """What the system refuses until somebody changes a path or its rights."""
@@ -63,6 +66,7 @@ def _make_right_what_is_inherited() -> None:
     nothing, and a child whose SIGCHLD is ignored has no exit code.
     """
     os.umask(0o077)
+    _raise_limit_of_files()
     for number, name in enumerate(("stdin", "stdout", "stderr")):
         if getattr(sys, name) is None:
             os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)  # noqa: FBT003 - this one, the lowest that is free
@@ -70,6 +74,18 @@ def _make_right_what_is_inherited() -> None:
     signal.pthread_sigmask(signal.SIG_UNBLOCK, signal.valid_signals())
     if signal.getsignal(signal.SIGCHLD) is signal.SIG_IGN:
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+
+
+def _raise_limit_of_files() -> None:
+    """Allow as many open files as the system lets us: systemd and shells start with 1,024, and allow far more.
+
+    Each account takes a few.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = MOST_FILES if hard == resource.RLIM_INFINITY else min(hard, MOST_FILES)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        with suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def _flush(stream: TextIO) -> OSError | None:

@@ -9,6 +9,7 @@ stand still, and the event loop must not.
 """
 
 import copy
+import errno
 import json
 import logging
 import os
@@ -17,6 +18,7 @@ import re
 import select
 import sys
 import threading
+import time
 from collections.abc import Iterable
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -54,6 +56,13 @@ _TRUSTED = frozenset({"switchboard", "controller", "handlers", "storage", "sandb
 _LONG = 500
 """The longest record of a library, in characters."""
 
+_SHORTAGES = {
+    errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS, errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO,
+}  # fmt: skip
+"""What the system is short of, or refuses for good: no bug, and no traceback tells more than its words."""
+_REPEAT_SECONDS = 60.0
+"""Seconds for which the same shortage in the same place is one line: what meets it, meets it again at once."""
+
 _MOST_WAITING = 10_000
 """Records that are kept while nobody reads the log."""
 _FLUSH_SECONDS = 1.0
@@ -89,6 +98,35 @@ def masked(text: str) -> str:
     for number in _NUMBERS:
         text = number.sub(r"•••\1", text)
     return text
+
+
+def _shortage(record: logging.LogRecord) -> OSError | None:
+    error = record.exc_info[1] if record.exc_info else None
+    return error if isinstance(error, OSError) and error.errno in _SHORTAGES else None
+
+
+class _Repeated(logging.Filter):
+    """Drops what is said of the same shortage in the same place within a minute."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._said: dict[object, float] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Return whether to write the record."""
+        error, now = _shortage(record), time.monotonic()
+        if error is None:
+            return True
+        self._said = {each: at for each, at in self._said.items() if now - at < _REPEAT_SECONDS}
+        place = record.name, record.pathname, record.lineno, _first_line(record), error.errno
+        if place in self._said:
+            return False
+        self._said[place] = now
+        return True
+
+
+def _first_line(record: logging.LogRecord) -> str:
+    return record.getMessage().partition("\n")[0]
 
 
 class _Queued(QueueHandler):
@@ -186,7 +224,14 @@ class _Json(logging.Formatter):
 
 
 def _tamed(record: logging.LogRecord) -> logging.LogRecord:
-    """Return a library's record as one line of bounded length, since it may hold a whole update. Ours are unchanged."""
+    """Return a library's record as one line of bounded length, since it may hold a whole update.
+
+    Ours are unchanged, but for the traceback of a shortage.
+    """
+    if (shortage := _shortage(record)) is not None:
+        record = copy.copy(record)
+        record.msg, record.args = f"{_first_line(record)}: {shortage.strerror}", ()
+        record.exc_info = record.exc_text = record.stack_info = None
     if record.name.partition(".")[0] in _TRUSTED:
         return record
     text = record.getMessage()
@@ -212,6 +257,7 @@ def set_up_logging(level: str, kind: str, *, full_numbers: bool = False) -> None
     formatter = _Json() if kind == "json" else _Console("%(asctime)s %(levelname)-7s %(message)s")
     formatter.full_numbers = full_numbers
     handler.setFormatter(formatter)
+    handler.addFilter(_Repeated())
     logging.basicConfig(level=level, handlers=[handler], force=True)
     logging.captureWarnings(capture=True)
     logging.raiseExceptions = False

@@ -4,6 +4,7 @@ import errno
 import fcntl
 import json
 import os
+import resource
 import shutil
 import signal
 import sqlite3
@@ -47,6 +48,25 @@ def test_a_wrong_setting_is_for_a_person(tmp_path, setting):
     code, lines = run(tmp_path, **setting)
     assert (code, len(lines)) == (2, 1)
     assert next(iter(setting)) in lines[0]
+
+
+@pytest.mark.parametrize(
+    ("soft", "hard", "raised"),
+    [
+        (1024, 524288, [(65536, 524288)]),
+        (256, 4096, [(4096, 4096)]),
+        (1024, resource.RLIM_INFINITY, [(65536, resource.RLIM_INFINITY)]),
+        (256, 256, []),
+        (100_000, 524288, []),
+        (resource.RLIM_INFINITY, resource.RLIM_INFINITY, []),
+    ],
+)
+def test_as_many_files_as_the_system_allows_may_be_open(monkeypatch, main_here, soft, hard, raised):
+    given = []
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (soft, hard))
+    monkeypatch.setattr(resource, "setrlimit", lambda kind, limits: given.append((kind, limits)))
+    assert main_here(["new-key"]) == 0
+    assert given == [(resource.RLIMIT_NOFILE, limits) for limits in raised]
 
 
 CLOSED, FULL = "<&- >&- 2>&-", "2>/dev/full"

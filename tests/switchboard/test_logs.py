@@ -1,6 +1,7 @@
 """Log output contains no secrets, and a record is one line whatever text it includes."""
 
 import asyncio
+import errno
 import json
 import logging
 import os
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from switchboard import logs
 from switchboard.logs import masked, redacted, set_up_logging
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -249,6 +251,33 @@ def test_numbers_that_libraries_write_are_masked_as_ours_are(written, kind):
     set_up_logging("INFO", kind, full_numbers=True)
     logging.getLogger("httpx").warning("it is +491511234567")
     assert "+491511234567" in written()
+
+
+@pytest.mark.parametrize("kind", ["console", "json"])
+def test_a_shortage_of_the_system_is_one_line_a_minute_in_each_place(written, kind, monkeypatch):
+    now = [1000.0]
+    monkeypatch.setattr(logs.time, "monotonic", lambda: now[0])
+    set_up_logging("INFO", kind)
+
+    def refuse(logger, text, number):
+        logging.getLogger(logger).error(text, exc_info=OSError(number, os.strerror(number)))
+
+    for _ in range(3):
+        for place in range(100):
+            refuse("asyncio", f"socket.accept() out of system resource\nsocket: {place}", errno.EMFILE)
+            refuse("controller", "The budgets could not be checked", errno.EMFILE)
+        refuse("controller", "The budgets could not be checked", errno.ENOSPC)
+        now[0] += 59
+    lines = written().splitlines()
+    assert [sum(word in line for line in lines) for word in ("accept", "budgets", "Too many open", "No space")] == [
+        2,
+        4,
+        4,
+        2,
+    ]
+    assert len(lines) == 6, "no tracebacks"
+    refuse("controller", "A bug", errno.EBADF)
+    assert "OSError: [Errno 9]" in written(), "which is none of the system's"
 
 
 def test_the_time_has_its_offset(written):
