@@ -58,6 +58,7 @@ from switchboard.data_dir import lock_data_dir
 from switchboard.escalation_policy import escalation_policy
 from switchboard.housekeeping import Housekeeping
 from switchboard.keep_alive_log import log_keep_alives
+from switchboard.monitoring.absence import watch_gaps
 from switchboard.monitoring.assemble import assemble as assemble_monitoring
 from switchboard.monitoring.watch import Monitoring
 from switchboard.settings import Settings, SettingsError
@@ -186,7 +187,9 @@ async def _run(parts: _Program, hosts: Hosts, stopping: Stopping) -> None:
             await parts.registry.boot()
         booted.set()
         parts.monitoring.ready()
-        beside.append(_start(parts.monitoring.report_absence(parts.telegram.alerts.announcer.sound), "absence"))
+        sound = parts.telegram.alerts.announcer.sound
+        beside.append(_start(parts.monitoring.report_absence(sound), "absence"))
+        beside.append(_start(watch_gaps(parts.registry, sound), "gaps"))
         await _first(serving, stopping.asked)
     finally:
         log.info("Stopping")

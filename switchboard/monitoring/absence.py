@@ -1,4 +1,7 @@
-"""Reports downtime at start, with the cause of the previous run's end as far as it is known."""
+"""Reports when nothing was watched: before this start, with what ended the previous run, or while this run stood still.
+
+The causes are told as far as they are known.
+"""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -7,6 +10,8 @@ from pathlib import Path
 from typing import Protocol
 
 from controller.accounts.reasons import State
+from controller.host.deadline import boot_time
+from controller.manager import utc_now
 from controller.registry import Registry
 from handlers.chat.messages import escape
 from handlers.texts.vocabulary import clock, count, span
@@ -16,6 +21,9 @@ SHORTEST = timedelta(minutes=5)
 """Shorter downtime is not worth an alert: a restart."""
 PATIENCE = 180.0
 """Seconds to wait for accounts to reconnect before reporting."""
+LOOK_EVERY = 30.0
+KNOWN_AFTER = 75.0
+"""Seconds after which is known what has become of the accounts: what has to be probed takes so long (L8)."""
 NAMES = 5
 
 
@@ -42,11 +50,21 @@ def what_ended(last: LastRun, boot_id: str, oom_kills: int | None) -> str:
     return "It was killed or crashed: there was no orderly end, and nothing tells why."
 
 
-def describe_absence(last: LastRun, now: datetime, ended: str, *, accounts: int, back: int, missing: list[str]) -> str:
-    """Describe the downtime, as HTML. now: its end. missing: names of accounts that are not connected, as HTML."""
-    when = f"{clock(last.at, now)} – {clock(now, now)}</b> ({span((now - last.at).total_seconds())})"
+def what_stopped(gone: float, ran: float) -> str:
+    """Return why nothing happened for so many seconds. ran: those of them in which the machine was not suspended."""
+    if gone - ran > gone / 2:
+        return "The machine was suspended."
+    return "This program was stopped (or its container), or the machine was too busy to run it."
+
+
+def describe_absence(at: datetime, now: datetime, why: str, *, accounts: int, back: int, missing: list[str]) -> str:
+    """Describe when nothing was watched, as HTML.
+
+    at, now: its begin and end. why: plain text. missing: names of accounts that are not connected, as HTML.
+    """
+    when = f"{clock(at, now)} – {clock(now, now)}</b> ({span((now - at).total_seconds())})"
     unwatched = f"{count(accounts, 'account')} unwatched; {back} {'is' if back == 1 else 'are'} back."
-    lines = [f"🕳 <b>I was away {when}, {unwatched}", escape(ended)]
+    lines = [f"🕳 <b>I was away {when}, {unwatched}", escape(why)]
     if missing:
         more = f" and {len(missing) - NAMES} more" if len(missing) > NAMES else ""
         lines.append(f"Not back yet: {', '.join(missing[:NAMES])}{more}.")
@@ -62,8 +80,48 @@ async def report_absence(records: Records, registry: Registry, notify: Callable[
     started_at = records.started_at
     if last is None or started_at - last.at < SHORTEST:
         return
+    why = what_ended(last, records.boot_id, records.oom_kills_at_start)
+    await _report(registry, _taken_up(registry), notify, last.at, started_at, why)
+
+
+async def watch_gaps(
+    registry: Registry,
+    notify: Callable[[str], Awaitable[None]],
+    *,
+    clock: Callable[[], datetime] = utc_now,
+    boot_time: Callable[[], float] = boot_time,
+) -> None:
+    """Report each time in which this program did not run although it was started, if it was long; until cancelled.
+
+    boot_time: seconds since the machine's start, those in which it was suspended included. A wall clock that is set
+    makes no difference.
+    """
+    loop = asyncio.get_running_loop()
+    while True:
+        began, ran_from = boot_time(), loop.time()
+        await asyncio.sleep(LOOK_EVERY)
+        gone = boot_time() - began - LOOK_EVERY
+        if gone >= SHORTEST.total_seconds():
+            until, numbers = clock(), _taken_up(registry)
+            why = what_stopped(gone, ran=loop.time() - ran_from - LOOK_EVERY)
+            await asyncio.sleep(KNOWN_AFTER)
+            await _report(registry, numbers, notify, until - timedelta(seconds=gone), until, why)
+
+
+def _taken_up(registry: Registry) -> list[str]:
     taken_up = {State.CONNECTING, State.CONNECTED}
-    numbers = [each.number for each in registry.accounts() if registry.status(each.number).state in taken_up]
+    return [each.number for each in registry.accounts() if registry.status(each.number).state in taken_up]
+
+
+async def _report(
+    registry: Registry,
+    numbers: list[str],
+    notify: Callable[[str], Awaitable[None]],
+    at: datetime,
+    now: datetime,
+    why: str,
+) -> None:
+    """Report that these were not watched for a while, once they are back or had their time for it."""
     loop = asyncio.get_running_loop()
     ends_at = loop.time() + PATIENCE
     away = _not_back(registry, numbers)
@@ -71,9 +129,7 @@ async def report_absence(records: Records, registry: Registry, notify: Callable[
         await asyncio.sleep(1)
         away = _not_back(registry, numbers)
     names = [escape(registry.account(number).name or f"•••{number[-4:]}") for number in away]
-    ended = what_ended(last, records.boot_id, records.oom_kills_at_start)
-    back = len(numbers) - len(away)
-    await notify(describe_absence(last, started_at, ended, accounts=len(numbers), back=back, missing=names))
+    await notify(describe_absence(at, now, why, accounts=len(numbers), back=len(numbers) - len(away), missing=names))
 
 
 def _not_back(registry: Registry, numbers: list[str]) -> list[str]:

@@ -1,5 +1,6 @@
 """Downtime: what is reported at the start, and what ended the previous run."""
 
+import asyncio
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -7,7 +8,7 @@ import pytest
 
 from controller.accounts.reasons import Reason, State
 from storage.pulse import LastRun
-from switchboard.monitoring.absence import read_oom_kills, report_absence, what_ended
+from switchboard.monitoring.absence import read_oom_kills, report_absence, watch_gaps, what_ended, what_stopped
 from tests.handlers.fakes import FakeAccounts
 from tests.virtual_time import pass_time, virtual, virtual_loop
 
@@ -90,6 +91,39 @@ async def test_a_restart_a_first_start_and_a_clock_set_back_are_not_told():
 )
 def test_what_ended_it_is_told_as_far_as_it_is_known(last, boot_id, oom_kills, part):
     assert part in what_ended(last, boot_id, oom_kills)
+
+
+@virtual
+async def test_a_machine_that_was_suspended_is_told_once_it_is_known_who_is_back():
+    came, slept, accounts = [], [0.0], fleet(3)
+
+    async def notify(html: str) -> None:
+        came.append(html)
+
+    boot_time = lambda: virtual_loop().time() + slept[0]
+    watching = asyncio.create_task(watch_gaps(accounts, notify, clock=virtual_loop().clock, boot_time=boot_time))
+    await pass_time(3600)
+    slept[0] += 299
+    await pass_time(120)
+    assert came == [], "that is shorter than what is told after a restart"
+    slept[0] += 8 * 3600
+    await pass_time(31)
+    accounts.move(accounts.accounts()[0].number, State.DISCONNECTED, Reason.CONNECTION_LOST)
+    await pass_time(70)
+    assert came == [], "it may take a while until a dead connection shows"
+    await pass_time(200)
+    (text,) = came
+    assert "(8 h), 3 accounts unwatched; 2 are back." in text
+    assert "The machine was suspended." in text
+    assert "Not back yet: Account 0." in text
+    await pass_time(3600)
+    assert len(came) == 1
+    watching.cancel()
+
+
+def test_why_it_stood_still_is_told_by_whether_the_machine_ran():
+    assert what_stopped(600, ran=0) == "The machine was suspended."
+    assert what_stopped(600, ran=600).startswith("This program was stopped")
 
 
 def test_the_kernels_count_is_read_where_there_is_one(tmp_path):
