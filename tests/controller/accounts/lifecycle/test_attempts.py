@@ -138,8 +138,9 @@ def test_a_scan_takes_the_code_away():
 
 @pytest.mark.parametrize("phase", [Stage.LAUNCHING, Stage.READING, Stage.AWAITING_SCAN, Stage.PAIRING, Stage.SYNCING])
 def test_l11_a_passkey_is_told_once_and_waited_for_at_every_stage(phase):
-    after, effects = do(at(phase), PasskeyAsked())
+    after, effects = do(at(phase, percent=4), PasskeyAsked())
     assert (after.phase, after.alerted) == (Stage.PASSKEY, {Reason.PASSKEY})
+    assert (after.reason, after.lost, after.asks_passkey, after.percent) == (Reason.ASKED, None, True, None)
     assert effects == (*leaving(phase, attempt=False), Arm(Timer.PERSON, 600), Alert(Reason.PASSKEY))
     assert do(after, PasskeyAsked()) == (after, ())
 
@@ -147,11 +148,41 @@ def test_l11_a_passkey_is_told_once_and_waited_for_at_every_stage(phase):
 def test_l11_a_passkey_is_asked_for_over_a_connection_too():
     after, effects = do(at(State.CONNECTED, linked=True), PasskeyAsked())
     assert (after.state, after.stage, after.reason) == (State.CONNECTING, Stage.PASSKEY, Reason.PASSKEY)
+    assert after.lost is Reason.PASSKEY
     assert not [effect for effect in effects if isinstance(effect, Close)]
     assert effects[-1] == Alert(Reason.PASSKEY)
     assert after.armed == {Timer.PERSON, Timer.ATTEMPT}
     after, _ = do(after, Ready(OURS))
     assert after.phase is State.CONNECTED
+
+
+def test_l11_a_passkey_that_was_given_leads_to_the_pairing_while_nobody_is_known_to_have_scanned():
+    scanned = {"asks_passkey": True, "armed": frozenset({Timer.PERSON, Timer.CODES, Timer.ATTEMPT})}
+    link, effects = do(at(Stage.PASSKEY, **scanned), PasskeyAnswered())
+    assert (link.phase, link.asks_passkey, effects) == (Stage.PAIRING, False, (Arm(Timer.DEADLINE, 60),))
+    link, _ = do(at(Stage.PASSKEY, identified=OURS, **scanned), PasskeyAnswered())
+    assert (link.phase, link.asks_passkey) == (Stage.SYNCING, False)
+    link, _ = do(at(Stage.PASSKEY, asks_passkey=True), PasskeyAnswered())
+    assert (link.phase, link.asks_passkey) == (Stage.SYNCING, False)
+
+
+def test_l11_a_passkey_that_is_given_during_another_stage_ends_only_the_question():
+    link = at(Stage.SYNCING, asks_passkey=True)
+    assert do(link, PasskeyAnswered()) == (link._replace(asks_passkey=False), ())
+
+
+@pytest.mark.parametrize("phase", [Stage.PASSKEY, Stage.DIALOG])
+def test_l7_only_a_percentage_that_rises_ends_the_wait_for_a_person(phase):
+    link = at(phase)
+    assert do(link, Syncing()) == (link, ())
+    link, effects = do(link, Syncing(30))
+    assert (link.phase, link.percent, effects) == (phase, 30, ())
+    for percent in (30, None):
+        assert do(link, Syncing(percent)) == (link, ())
+    link, effects = do(link, Syncing(20))
+    assert (link.phase, link.percent, effects) == (phase, 20, ())
+    link, _ = do(link, Syncing(21))
+    assert (link.phase, link.percent) == (Stage.SYNCING, 21)
 
 
 def test_l7_a_person_has_ten_minutes_in_whichever_stage_and_not_ten_each_time():

@@ -11,10 +11,16 @@ from tests.controller.accounts.lifecycle.links import ARMED, DIALOG, LOADED, OUR
 
 @pytest.mark.parametrize("phase", [*LOADED, State.CONNECTED])
 def test_l1_a_reload_is_a_new_document_of_the_same_browser_and_says_nothing(phase):
-    link = at(phase, reloads=0, armed=frozenset(ARMED[phase] - {Timer.RELOADS}), percent=4, probing=True, asked=True)
+    link = at(
+        phase, reloads=0, armed=frozenset(ARMED[phase] - {Timer.RELOADS}), percent=4, asked=True,
+        quiet=True, probing=True, failed_probes=1, asks_passkey=True, identified="+1",
+    )  # fmt: skip
     after, effects = do(link, Reloaded())
     assert (after.phase, after.session, after.browser, after.reloads) == (Stage.READING, 7, Browser.OPEN, 1)
-    assert (after.percent, after.probing, after.attempts, after.errors) == (None, False, 0, 0)
+    assert (after.percent, after.attempts, after.errors) == (None, 0, 0)
+    assert (after.quiet, after.probing, after.failed_probes) == (False, False, 0)
+    assert (after.asks_passkey, after.identified) == (False, None)
+    assert after.lost is (Reason.RELOADED if phase is State.CONNECTED else None)
     assert not [effect for effect in effects if isinstance(effect, Open | Close | Alert)]
     assert Arm(Timer.DEADLINE, 60) in effects
     assert effects[-1] == Arm(Timer.RELOADS, 300)
@@ -38,6 +44,7 @@ def test_l1_three_reloads_within_five_minutes_are_a_page_s_own_business_and_the_
         assert link.phase is State.CONNECTED
     link, effects = do(link, Reloaded())
     assert (link.phase, link.reason, link.reloads) == (State.DISCONNECTED, Reason.RELOADS_ITSELF, 0)
+    assert link.detail == "more than 3 times within 300 s"
     assert Close(7) in effects
     assert Disarm(frozenset({Timer.RELOADS})) in effects
     assert Timer.RELOADS not in link.armed
