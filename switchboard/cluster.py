@@ -27,6 +27,7 @@ from controller.cluster.leases import Terms
 from controller.cluster.ray_links import BROWSER, HOST, Machine, RayLinks
 from controller.host.deadline import boot_time
 from controller.host.limits import MIB, HostLimits
+from controller.host.resource_watch import FEWEST_FILES, free_files
 from controller.hosts import MachineDriver
 from switchboard.logs import flush, set_up_logging
 from switchboard.settings import HostSettings, Settings, SettingsError
@@ -90,11 +91,13 @@ def make_machine(
 
     def measure() -> Figures:
         memory = limits.free_memory()
+        disk: int | None
         try:
-            disk: int | None = shutil.disk_usage(options.data_dir).free
+            disk = shutil.disk_usage(options.data_dir).free
+            full = disk < free_disk or (free_disk > 0 and free_files(options.data_dir) < FEWEST_FILES)
         except OSError:  # the store is gone, and with it the disk
-            disk = None
-        return Figures(memory, disk, short=memory < free_memory or disk is None or disk < free_disk)
+            disk, full = None, True
+        return Figures(memory, disk, short=memory < free_memory or full)
 
     run = run_folder(options.data_dir, name)
     driver: MachineDriver = ChromiumDriver(options, limits)

@@ -102,7 +102,7 @@ def may_recycle(watch: _Watch, now: float, quiet_for: float | None) -> bool:
     return quiet_for is None or quiet_for >= QUIET_FOR or now - watch.above_since >= PATIENCE
 
 
-def _free_files(path: Path) -> int:
+def free_files(path: Path) -> int:
     """Return how many further files the file system can hold; very many where it does not count them."""
     found = os.statvfs(path)
     return found.f_favail if found.f_files else _NO_LIMIT
@@ -121,7 +121,7 @@ class ResourceWatch:
         clock: Callable[[], datetime] = utc_now,
         host: HostLimits | None = None,
         free_disk: Callable[[Path], int] = lambda path: shutil.disk_usage(path).free,
-        free_files: Callable[[Path], int] = _free_files,
+        free_files: Callable[[Path], int] = free_files,
     ) -> None:
         self._registry, self._troubles, self._budget, self._data_dir = registry, troubles, budget, data_dir
         self._clock, self._host, self._free_disk, self._free_files = clock, host or HostLimits(), free_disk, free_files

@@ -14,6 +14,7 @@ from contextlib import closing, suppress
 from pathlib import Path
 
 from controller.host.limits import HostLimits
+from controller.host.resource_watch import FEWEST_FILES, free_files
 from handlers.texts.vocabulary import count
 from storage.database import is_transient
 from storage.migrations import MIGRATIONS
@@ -135,10 +136,12 @@ def _temporary() -> Finding:
 
 def _disk(data_dir: Path, least: int) -> Finding:
     try:
-        free = shutil.disk_usage(data_dir).free // MIB
+        free, files = shutil.disk_usage(data_dir).free // MIB, free_files(data_dir)
     except OSError as error:
         return Finding("disk", Verdict.MEND, f"{data_dir}: {error.strerror}")
     text = f"{free} MiB are free; HOST_FREE_DISK_MIB is {least}"
+    if least and files < FEWEST_FILES:
+        return Finding("disk", Verdict.LATER, f"{text}, and {files} more files can be made there (inodes)")
     return Finding("disk", Verdict.GOOD if free >= least else Verdict.LATER, text)
 
 

@@ -68,6 +68,16 @@ def test_the_code_is_that_of_the_worst(verdicts, code):
     assert exit_code([Finding("x", verdict, "y") for verdict in verdicts]) == code
 
 
+@pytest.mark.parametrize(
+    ("files", "least", "verdict"), [(3, 1, Verdict.LATER), (3, 0, Verdict.GOOD), (5000, 1, Verdict.GOOD)]
+)
+def test_a_disk_that_can_hold_no_more_files_is_full(tmp_path, monkeypatch, files, least, verdict):
+    monkeypatch.setattr(host, "free_files", lambda _: files)
+    finding = host._disk(tmp_path, least)
+    assert finding.verdict is verdict
+    assert ("3 more files can be made there (inodes)" in finding.text) == (verdict is Verdict.LATER)
+
+
 def test_what_is_said_is_one_line_each_without_secrets():
     findings = [Finding("Telegram", Verdict.LATER, f"http://x/bot{TOKEN}/getMe\nfailed")]
     for told in (as_text(findings), as_json(findings)):
