@@ -5,6 +5,7 @@
 decides what to do about a shortage. Linux only.
 """
 
+import resource
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -17,6 +18,11 @@ RECENT_SECONDS = 10.0
 _NO_LIMIT = 1 << 60
 """v1 expresses "no limit" by a value close to the largest number."""
 MIB = 1 << 20
+_ULIMITS = (
+    (resource.RLIMIT_AS, "addresses", "ulimit -v, LimitAS="),
+    (resource.RLIMIT_DATA, "data", "ulimit -d, LimitDATA="),
+    (resource.RLIMIT_FSIZE, "files", "ulimit -f, LimitFSIZE="),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +143,16 @@ class HostLimits:
 
     def _count_refusals(self) -> int:
         return sum(_read(self._pids, _PIDS.events, _PIDS.event))
+
+
+def inherited_limits() -> str:
+    """Return which limits of a single process are set that browsers fail at, whatever is free; "" if none is.
+
+    A browser reserves more addresses than any machine has memory, and grows files that it shares.
+    """
+    found = [(what, resource.getrlimit(kind)[0], by) for kind, what, by in _ULIMITS]
+    set_here = [f"{what} to {limit // MIB} MiB ({by})" for what, limit, by in found if limit != resource.RLIM_INFINITY]
+    return f"a process is limited here: {', '.join(set_here)}" if set_here else ""
 
 
 def control_groups(proc: Path) -> dict[str, list[Path]]:

@@ -1,5 +1,6 @@
 """Failures at start: 2 for what a person must fix, 75 for transient errors, each one line in the log's format."""
 
+import asyncio
 import errno
 import fcntl
 import json
@@ -16,7 +17,8 @@ from pathlib import Path
 
 import pytest
 
-from controller.chromium.process.find import find_executable
+from controller.chromium.process.find import find_executable, identify
+from controller.driver import DriverError
 from storage.summary import read_proxies, read_summaries
 from switchboard.__main__ import _ended_by, main
 from switchboard.check import host
@@ -140,6 +142,18 @@ def test_a_browser_that_the_host_ends_or_cannot_start_now_may_start_later(tmp_pa
     killed.chmod(0o700)
     code, lines = run(tmp_path, CHROMIUM_PATH=str(killed))
     assert (code, "was ended by SIGKILL" in lines[-1]) == (75, True), lines
+
+
+def test_addresses_that_are_limited_are_for_a_person(monkeypatch, tmp_path):
+    browser = tmp_path / "chromium"
+    browser.write_text("#!/bin/sh\nkill -TRAP $$\n")
+    browser.chmod(0o700)
+    limits = resource.getrlimit
+    few = lambda which: (8 << 30, 8 << 30) if which == resource.RLIMIT_AS else limits(which)
+    monkeypatch.setattr(resource, "getrlimit", few)
+    with pytest.raises(DriverError, match=r"SIGTRAP; .*: addresses to 8192 MiB \(ulimit -v") as error:
+        asyncio.run(identify(browser))
+    assert not error.value.transient
 
 
 def test_a_browser_that_is_just_being_replaced_may_start_later(tmp_path):

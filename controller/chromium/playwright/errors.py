@@ -16,6 +16,7 @@ from controller.accounts.e164 import mask
 from controller.accounts.reasons import Reason
 from controller.chromium.process.launcher import IN_USE, REFUSAL
 from controller.driver import DriverError
+from controller.host.limits import inherited_limits
 from controller.network import http_errors
 
 _NO_SANDBOX = re.compile(r"No usable sandbox|crbug\.com/638180|crbug\.com/357670|sandboxing failed")
@@ -50,7 +51,11 @@ _NET = {
     "ERR_SOCKS_CONNECTION_FAILED": "the proxy does not let us through",
     "ERR_TUNNEL_CONNECTION_FAILED": "the proxy refuses the connection",
     "ERR_HTTP_RESPONSE_CODE_FAILURE": "its host answered with an error and nothing else",
+    "ERR_INSUFFICIENT_RESOURCES": "this machine refuses the browser memory or files",
+    "ERR_OUT_OF_MEMORY": "this machine refuses the browser memory",
+    "ERR_FILE_NO_SPACE": "there is no room for the browser's files",
 }
+_REFUSED_HERE = {"ERR_INSUFFICIENT_RESOURCES", "ERR_OUT_OF_MEMORY", "ERR_FILE_NO_SPACE"}
 _NET_ERROR = re.compile(r"net::(ERR_[A-Z0-9_]+)")
 _LOG_LINE = re.compile(r"^(?:\s*- )?\[pid=\d+\]\[err\] (.*)$", re.MULTILINE)
 _EXIT = re.compile(r"<process did exit: exitCode=(\w+), signal=(\w+)>")
@@ -78,6 +83,12 @@ def translated(doing: str, reason: Reason = Reason.LAUNCH_FAILED) -> Iterator[No
         raise translate(error, doing, reason) from error
 
 
+def _with_limits(detail: str) -> str:
+    """Add the limits that may be why."""
+    limits = inherited_limits()
+    return f"{detail}; {limits}" if limits else detail
+
+
 def translate(error: PlaywrightError, doing: str, reason: Reason) -> DriverError:
     """Explain one of Playwright's errors in one line."""
     if error.message.startswith(_BY_PAGE) and not _GONE.search(error.message) and _MOVED not in error.message:
@@ -91,9 +102,10 @@ def translate(error: PlaywrightError, doing: str, reason: Reason) -> DriverError
     if ended := _EXIT.search(error.message):
         code, signal = ended.groups()
         how = f"exit code {code}" if signal == "null" else signal
-        return DriverError(reason, _line(f"could not {doing}: it ended ({how}) {_cause(lines)}"))
+        return DriverError(reason, _with_limits(_line(f"could not {doing}: it ended ({how}) {_cause(lines)}")))
     if net := _NET_ERROR.search(error.message):
-        return DriverError(reason, f"could not {doing}: {_NET.get(net[1], 'network error')} (net::{net[1]})")
+        detail = f"could not {doing}: {_NET.get(net[1], 'network error')} (net::{net[1]})"
+        return DriverError(reason, _with_limits(detail) if net[1] in _REFUSED_HERE else detail)
     if "Download is starting" in error.message:
         return DriverError(reason, f"could not {doing}: its host sent a file instead")
     if isinstance(error, PlaywrightTimeoutError):

@@ -20,6 +20,7 @@ from pathlib import Path
 from controller.accounts.reasons import Reason
 from controller.chromium.process.launcher import passed_on
 from controller.driver import DriverError
+from controller.host.limits import inherited_limits
 
 _VERSION_SECONDS = 20.0
 _LASTING = {
@@ -111,8 +112,8 @@ def _identify(path: Path, _changed: int) -> Browser:
         raise DriverError(Reason.LAUNCH_FAILED, detail, transient=error.errno not in _LASTING) from error
     if answer.returncode < 0:
         name = signal.Signals(-answer.returncode).name
-        detail = f"{path} does not report its version: it was ended by {name}"
-        raise DriverError(Reason.LAUNCH_FAILED, detail, transient=True)
+        detail, limits = f"{path} does not report its version: it was ended by {name}", inherited_limits()
+        raise DriverError(Reason.LAUNCH_FAILED, f"{detail}; {limits}" if limits else detail, transient=not limits)
     found = re.search(r"\d+(\.\d+){3}", answer.stdout)
     if found is None:
         raise DriverError(Reason.LAUNCH_FAILED, f"{path} does not report its version (exit code {answer.returncode})")

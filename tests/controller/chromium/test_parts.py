@@ -4,6 +4,7 @@ import asyncio
 import errno
 import gc
 import os
+import resource
 import shutil
 import signal
 import subprocess
@@ -297,6 +298,22 @@ def test_errors_are_one_line_for_people(raised: Exception, reason: Reason, detai
     with pytest.raises(DriverError) as caught, translated("do it"):
         raise raised
     assert (caught.value.reason, caught.value.detail) == (reason, detail)
+
+
+def test_a_limit_of_each_process_is_named_where_it_may_be_why(monkeypatch) -> None:
+    limits = {resource.RLIMIT_AS: 8 << 30, resource.RLIMIT_FSIZE: 1 << 20}
+    monkeypatch.setattr(resource, "getrlimit", lambda kind: (limits.get(kind, resource.RLIM_INFINITY),) * 2)
+    limited = "addresses to 8192 MiB (ulimit -v, LimitAS=), files to 1 MiB (ulimit -f, LimitFSIZE=)"
+    named = f"; a process is limited here: {limited}"
+    for message, is_named in [
+        ("Page.goto: net::ERR_INSUFFICIENT_RESOURCES at https://x/", True),
+        (f"y: closed\n - {EXIT}", True),
+        ("Page.goto: net::ERR_CONNECTION_RESET", False),
+    ]:
+        with pytest.raises(DriverError) as caught, translated("do it"):
+            raise PlaywrightError(message)
+        assert caught.value.detail.endswith(named) == is_named
+        assert "network error" not in caught.value.detail
 
 
 # --- waiting --------------------------------------------------------------------------------------------------------
