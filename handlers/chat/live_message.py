@@ -4,7 +4,7 @@ import asyncio
 import logging
 
 from controller.tasks import Tasks
-from handlers.chat.errors import ChatError, ChatMovedError, MessageGoneError, RefusedError
+from handlers.chat.errors import ChatError, ChatGoneError, ChatMovedError, MessageGoneError, RefusedError
 from handlers.chat.messages import Lane, Text
 from handlers.chat.messenger import Messenger
 from handlers.chat.send_queue import SendQueue
@@ -16,12 +16,12 @@ class LiveMessage:
     """One message of ours that shows the latest text given to `show`.
 
     gone: this object no longer edits it. lost: since it was deleted, its edit rejected, or its group moved: the text is
-    nowhere.
+    nowhere. barred: since the chat takes nothing from us any more.
     """
 
     def __init__(self, queue: SendQueue, tasks: Tasks, lane: Lane, *, chat: int, message: int, shown: Text) -> None:
         self.chat, self.message = chat, message
-        self.gone = self.lost = False
+        self.gone = self.lost = self.barred = False
         self._queue, self._tasks, self._lane = queue, tasks, lane
         self._shown = self._newest = shown
         self._busy = False
@@ -49,6 +49,7 @@ class LiveMessage:
                     return
         except ChatError as error:
             self.gone, self.lost = True, isinstance(error, MessageGoneError | RefusedError | ChatMovedError)
+            self.barred = isinstance(error, ChatGoneError)
             log.info("Message %d in chat %d is not kept up to date any more: %s", self.message, self.chat, error)
         finally:
             self._busy = False

@@ -70,6 +70,7 @@ class TelegramClient:
                 allow_sending_without_reply=None if reply_to is None else True,
             ),
             kind="message",
+            shape=telegram.Message,
         )
         return self._remember(place.chat, sent.message_id)
 
@@ -113,6 +114,7 @@ class TelegramClient:
                 filename=_FILE_NAME,
             ),
             kind="picture",
+            shape=telegram.Message,
         )
         return self._remember(place.chat, sent.message_id)
 
@@ -185,15 +187,25 @@ class TelegramClient:
         except OutcomeUnknownError as error:
             raise NotSentError(str(error)) from None
 
-    async def perform(self, call: Awaitable[T], *, kind: str = "", unchanged: tuple[type[Exception], ...] = ()) -> T:
+    async def perform(
+        self,
+        call: Awaitable[T],
+        *,
+        kind: str = "",
+        unchanged: tuple[type[Exception], ...] = (),
+        shape: type[Any] = object,
+    ) -> T:
         """Perform a call of the library and return its result. unchanged: errors of the library that come as they are.
 
         kind: of which calls those are that show by succeeding that Telegram is not out of order for this one.
+        shape: what the result must be: the library passes on a bare `true` in place of a message.
         Raises ChatError, or ends within a deadline.
         """
         try:
             async with asyncio.timeout(CALL_DEADLINE):
                 result = await call
+            if not isinstance(result, shape):
+                raise TypeError(type(result).__name__)
         except TimeoutError:
             raise self._counted(OutcomeUnknownError(f"no answer in {CALL_DEADLINE:g} s"), kind) from None
         except unchanged:

@@ -38,6 +38,8 @@ LEFT_OUT_EVERY = 0.05
 """Seconds between two answers to one person's duplicate presses."""
 PRESS_PAUSES = (1.0, 3.0, 0.0)
 """Seconds after each attempt to answer a press that failed: Telegram takes an answer for some seconds only."""
+ANSWERED_WITHIN = 2.0
+"""Seconds for which a button in a group spins, until it is known whether its answer can be written there."""
 FRESH_FOR = timedelta(minutes=2)
 """Changes older than this must be confirmed first."""
 
@@ -137,7 +139,7 @@ class Intake:
             self._meet_stranger(incoming.kind, request)
             return None
         if incoming.kind is Kind.EDITED:
-            if request.private and self._router.is_ours(request):
+            if self._router.is_ours(request) and (request.private or self._router.is_known(request)):
                 self._strangers.hint(request.place, answers.EDITED)
             return None
         self._people.heard(request.user, request.name)
@@ -193,6 +195,7 @@ class Intake:
             await self._ask_again(request, answers.forwarded(self._described(request)))
         elif request.press:
             shown = await _guarded(self._buttons.handle(request))
+            shown = shown or await self._responder.shown_elsewhere(request, ANSWERED_WITHIN)
             silence = self._responder.silence(request.chat)
             await self._answer_press(request, shown or (answers.silence_here(silence) if silence else ""))
         elif problem := await _guarded(self._router.handle(request)):

@@ -157,6 +157,11 @@ IN_A_CHANNEL = (
     "may come here, if TELEGRAM_ALERT_CHAT_ID names this channel, and their buttons work."
 )
 EDITED = "I do not follow edits: send the command anew."
+ANSWERED_PRIVATELY = "I may not write here: my answer is in our private chat."
+NOWHERE_TO_ANSWER = (
+    "I may not write here, nor to you privately. Send me /start in a private chat, then press again; or give me the "
+    "right to write here."
+)
 TOO_MUCH_AT_ONCE = "That was too much at once: I left out some of it. /status shows how the accounts are."
 UNREADABLE = (
     "📭 Telegram sent me something that I cannot read, and I left it out. If something you sent was not answered, "

@@ -94,6 +94,11 @@ class Router:
         words = _WORDS.fullmatch(request.words)
         return words is not None and self._is_to_us(words)
 
+    def is_known(self, request: Request) -> bool:
+        """Return whether a message is a command that names us, or that we have: in a group others are other bots'."""
+        words = _WORDS.fullmatch(request.words)
+        return words is not None and (words["bot"] is not None or self._row(words["name"]) is not None)
+
     def changes(self, request: Request) -> bool:
         """Return whether a message may change something."""
         words = _WORDS.fullmatch(request.words)

@@ -6,7 +6,7 @@ An answer that is too long for one message has its buttons under the last one; p
 import asyncio
 import logging
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import replace
 from typing import Any
 
@@ -43,6 +43,8 @@ class Responder:
         self._above: OrderedDict[tuple[int, int], list[LiveMessage]] = OrderedDict()
         self._unsettled: dict[int, list[LiveMessage | asyncio.Task[Any]]] = {}
         """What is still being sent, by the update that it answers."""
+        self._press_answers: dict[int, asyncio.Task[LiveMessage | None]] = {}
+        """The answers to presses that are still being sent, by update."""
 
     async def answer(
         self, request: Request, html: Html, keyboard: Keyboard = (), *, asks: bool = False
@@ -53,10 +55,16 @@ class Responder:
         no answers, since the bot may not write there or Telegram demands a long silence, they go to whoever asked.
         """
         if request.message is None:
-            asker = None if request.private or not request.user else Place(request.user)
-            place = asker if asker is not None and self.silence(request.chat) else request.place
-            return await self.send(place, html, keyboard, asks=asks, instead=asker)
+            return await self._send_to_asker(request, html, keyboard, asks=asks)
         return await self._edit(request, request.message, html if isinstance(html, str) else html(), keyboard)
+
+    async def _send_to_asker(
+        self, request: Request, html: Html, keyboard: Keyboard, *, asks: bool = False
+    ) -> LiveMessage | None:
+        """Send an answer where it was asked for, or privately where nothing can be sent."""
+        asker = _privately(request)
+        place = asker if asker is not None and self.silence(request.chat) else request.place
+        return await self.send(place, html, keyboard, asks=asks, instead=asker)
 
     async def send(
         self, place: Place, html: Html, keyboard: Keyboard = (), *, asks: bool = False, instead: Place | None = None
@@ -84,11 +92,27 @@ class Responder:
 
     def ask(self, request: Request, html: str, keyboard: Keyboard) -> None:
         """Send a question. Returns at once: a pressed button must not spin until the chat's budget permits it."""
-        sending = self._tasks.start(self.send(request.place, html, keyboard), "a question")
-        self.track(request, sending)
+        self._answers_press(request, self._send_to_asker(request, html, keyboard), "a question")
+
+    async def shown_elsewhere(self, request: Request, within: float) -> str:
+        """Return what to show above a group in which a press cannot be answered; "" if it is, or not known in time.
+
+        within: seconds for which this waits.
+        """
+        sending = self._press_answers.get(request.update)
+        if sending is None or request.private:
+            return ""
+        done, _ = await asyncio.wait({sending}, timeout=within)
+        if not done or sending.cancelled() or sending.exception() is not None:
+            return ""
+        live = sending.result()
+        if live is None:
+            return answers.NOWHERE_TO_ANSWER
+        return answers.ANSWERED_PRIVATELY if live.chat == request.user else ""
 
     async def settled(self, request: Request) -> None:
         """Wait until everything that answers the request is done and in the chat, or has failed."""
+        self._press_answers.pop(request.update, None)
         while unsettled := self._unsettled.pop(request.update, None):  # what is waited for may answer once more
             for each in unsettled:
                 if isinstance(each, LiveMessage):
@@ -120,15 +144,26 @@ class Responder:
         else:
             self._remember(lives)
             self.questions.show(lives[-1], keyboard)
-        anew = self._tasks.start(self._send_if_lost(place, lives[-1], parts, keyboard), "an answer that was not edited")
-        self.track(request, anew)
+        self._answers_press(
+            request, self._send_if_lost(request, lives[-1], parts, keyboard), "an answer that was not edited"
+        )
         return lives[-1]
 
-    async def _send_if_lost(self, place: Place, last: LiveMessage, parts: list[str], keyboard: Keyboard) -> None:
-        """Send an answer in new messages if the one with its buttons cannot be edited any more."""
+    async def _send_if_lost(
+        self, request: Request, last: LiveMessage, parts: list[str], keyboard: Keyboard
+    ) -> LiveMessage | None:
+        """Send an answer in new messages if the one with its buttons cannot be edited any more; return where it is."""
         await last.settled()
-        if last.lost:
-            await self._send_parts(place, [], parts, keyboard)
+        asker = _privately(request)
+        if last.barred and asker is not None:
+            return await self._send_parts(asker, [], parts, keyboard)
+        return await self._send_parts(request.place, [], parts, keyboard, instead=asker) if last.lost else last
+
+    def _answers_press(self, request: Request, sending: Coroutine[Any, Any, LiveMessage | None], what: str) -> None:
+        task = self._tasks.start(sending, what)
+        self.track(request, task)
+        if request.update and request.press:
+            self._press_answers[request.update] = task
 
     def track(self, request: Request, sending: "LiveMessage | asyncio.Task[Any]") -> None:
         """Register what belongs to the answer of a request, which counts as answered only once this is in the chat."""
@@ -220,6 +255,11 @@ class Responder:
         live = LiveMessage(self._queue, self._tasks, Lane.UPDATES, chat=place.chat, message=message, shown=sent)
         self.questions.show(live, sent.keyboard)
         return live
+
+
+def _privately(request: Request) -> Place | None:
+    """Return the private chat of whoever asks, where a group takes no answer; None if they ask there already."""
+    return None if request.private or not request.user else Place(request.user)
 
 
 def _dated(text: Text, seconds: float) -> Text:

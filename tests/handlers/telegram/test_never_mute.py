@@ -44,6 +44,12 @@ async def test_an_answer_that_is_refused_for_good_is_told_to_have_failed(rig: Ri
     await rig.answer(ADMIN, "/status nobody", "Telegram did not take my answer")
 
 
+async def test_an_answer_that_telegram_accepts_without_saying_what_became_of_it_comes_again(rig: Rig):
+    await rig.answer(ADMIN, "/help", "Switchboard")
+    rig.client.fail("portal", count=1, method="sendMessage", raw='{"ok":true,"result":true}')
+    await rig.answer(ADMIN, "/status nobody", "No account is called")
+
+
 async def test_a_card_that_is_refused_once_is_shown_and_one_that_is_refused_for_good_is_told(rig: Rig):
     rig.accounts.put(state=State.SUSPENDED, reason=Reason.SUSPENDED_BY_OPERATOR, linked=True)
     await rig.answer(ADMIN, "/help", "Switchboard")
@@ -97,6 +103,36 @@ async def test_who_asks_where_the_bot_may_not_write_is_answered_privately(rig: R
     await rig.seen(ADMIN, lambda m: "Support Berlin" in m["text"] and "Connecting" in m["text"])
 
 
+async def test_a_question_of_a_button_comes_privately_where_the_bot_may_not_write(rig: Rig):
+    rig.accounts.put(state=State.CONNECTED, reason=Reason.LINKED)
+    group = group_of(rig, ADMIN)
+    await rig.answer(ADMIN, "/help", "Switchboard")
+    detail = await rig.answer(ADMIN, "/status Support Berlin", "Attempts", group)
+    rig.client.set_missing_rights(group, {"can_send_messages"})
+    assert (await rig.press(detail, "Suspend") or {})["text"] == answers.ANSWERED_PRIVATELY
+    await rig.press(await rig.seen(ADMIN, lambda m: "60 s to answer" in m["text"]), "Yes")
+    await until(lambda: ("suspend", BERLIN) in rig.accounts.calls, "it is done")
+
+
+@pytest.mark.parametrize("description", ["Forbidden: bot was kicked from the supergroup chat", "CHAT_WRITE_FORBIDDEN"])
+async def test_an_answer_that_cannot_be_edited_into_a_group_comes_privately(rig: Rig, description: str):
+    rig.accounts.put(state=State.CONNECTED, reason=Reason.LINKED)
+    group = group_of(rig, ADMIN)
+    await rig.answer(ADMIN, "/help", "Switchboard")
+    detail = await rig.answer(ADMIN, "/status Support Berlin", "Attempts", group)
+    rig.client.fail("403" if "kicked" in description else "400", chat_id=group, description=description)
+    assert (await rig.press(detail, "History") or {})["text"] == answers.ANSWERED_PRIVATELY
+    await rig.seen(ADMIN, lambda m: "Nothing has happened" in m["text"])
+
+
+async def test_a_button_whose_answer_can_be_written_nowhere_says_so_itself(rig: Rig):
+    rig.accounts.put(state=State.CONNECTED, reason=Reason.LINKED, owner=OPERATOR)
+    group = group_of(rig, ADMIN, OPERATOR)
+    detail = await rig.answer(OPERATOR, "/status Support Berlin", "Attempts", group)
+    rig.client.set_missing_rights(group, {"can_send_messages"})
+    assert (await rig.press(detail, "Suspend", OPERATOR) or {})["text"] == answers.NOWHERE_TO_ANSWER
+
+
 async def test_a_group_that_takes_no_pictures_still_takes_alerts(telegram, database):
     group = telegram.client.add_group("Ops", [ADMIN], supergroup=True)["id"]
     async with running_rig(telegram, database, alert_chat=group) as rig:
@@ -139,6 +175,20 @@ async def test_in_a_group_a_mistyped_command_that_names_the_bot_is_answered(rig:
     await rig.say(ADMIN, "/statsu", chat=group)
     await rig.answer(ADMIN, "/help", "Switchboard")
     assert len(rig.bot_texts(group)) == before, "it may be another bot's"
+
+
+@pytest.mark.parametrize(
+    ("edited", "hinted"),
+    [("/status", True), ("/STATUS Shop", True), ("/statsu", False), ("/status@other_bot", False), ("status", False)],
+)
+async def test_a_command_that_is_edited_in_a_group_gets_a_hint(rig: Rig, edited: str, hinted: bool):
+    group = group_of(rig, ADMIN)
+    await rig.answer(ADMIN, "/help", "Switchboard")
+    chat = rig.client.chat(group).to_json()
+    rig.client.push_update("edited_message", message(rig, chat=chat, text=edited, edit_date=1))
+    await rig.answer(ADMIN, "/status nobody", "No account is called")
+    await asyncio.sleep(5)
+    assert any(answers.EDITED in text for text in rig.bot_texts(group)) is hinted
 
 
 async def test_an_album_gets_one_hint(rig: Rig):
