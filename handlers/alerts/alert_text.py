@@ -163,10 +163,27 @@ def unstored_connected(name: str) -> str:
     return f"✅ <b>{name}</b> connected."
 
 
-def chat_is_gone(chat: int, why: str, *, instead: bool) -> str:
-    """Tell admins about a chat that cannot be written to. instead: they get its alerts meanwhile."""
-    more = "Its alerts come here until it can be reached." if instead else "Its alerts are kept until then."
-    return f"📪 I cannot write to chat <code>{chat}</code> ({escape(why)}).\n{more}"
+def chat_is_gone(chat: int, name: str, why: str, *, instead: bool) -> str:
+    """Tell admins about a chat that cannot be written to.
+
+    name: whose private chat it is, "" if unknown. instead: they get its alerts meanwhile.
+    """
+    whose = f", that of {escape(name)}" if name else ""
+    reached = "it can be reached" if chat < 0 else "it can be reached: after /start there, and without blocking me"
+    more = f"Its alerts come here until {reached}." if instead else f"Its alerts are kept until {reached}."
+    return f"📪 I cannot write to chat <code>{chat}</code>{whose} ({escape(why)}).\n{more}"
+
+
+def no_admin_is_reached(why: str) -> str:
+    """Tell operators that no admin can be written to."""
+    return (
+        f"📪 I cannot write to any admin ({escape(why)}).\n"
+        "Alerts that only admins get reach nobody until I can. If you can reach one, please tell them."
+    )
+
+
+ADMINS_ARE_REACHED = "📬 I can write to an admin again: the alerts that waited go out now."
+HERE_AGAIN = "📬 I could not write here for a while: alerts of that time come only now."
 
 
 def duty_is_gone(chat: int, why: str) -> str:

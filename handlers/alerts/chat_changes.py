@@ -100,15 +100,22 @@ class ChatChanges:
     def gone(self, chat: int, why: str) -> None:
         """Tell admins that a chat cannot be written to, and send them its alerts meanwhile if it is the alert chat."""
         log.warning("Chat %d cannot be written to: %s", chat, why)
-        known = chat in self._recipients.gone
+        known, reached = chat in self._recipients.gone, self._recipients.reaches_admins
         self._recipients.gone.add(chat)
-        if not known:
-            self._tasks.start(self._redirect(chat, why), "reporting that a chat is gone")
+        if known:
+            return
+        self._tasks.start(self._redirect(chat, why), "reporting that a chat is gone")
+        if reached and not self._recipients.reaches_admins:
+            log.error("No admin can be written to: alerts for admins alone reach nobody in Telegram")
+            html, operators = alert_text.no_admin_is_reached(why), self._recipients.of_operators()
+            self._tasks.start(
+                self._announcer.notify(operators, html, sounds=True), "reporting that no admin is reached"
+            )
 
     async def _redirect(self, chat: int, why: str) -> None:
         alerts_go_there = chat == self._recipients.alert_chat
         places = [place for place in self._recipients.of_admins() if place.chat != chat]
-        html = alert_text.chat_is_gone(chat, why, instead=alerts_go_there)
+        html = alert_text.chat_is_gone(chat, self._recipients.name(chat), why, instead=alerts_go_there)
         now_on_duty = self._audience.duty.now()
         was_on_duty = now_on_duty is not None and now_on_duty.user == chat
         if was_on_duty:
@@ -133,19 +140,28 @@ class ChatChanges:
 
         await self._announcer.store(change)
 
-    def back(self, chat: int) -> None:
-        """Tell admins that a chat can be written to again. Returns at once."""
+    def back(self, chat: int, *, late: bool = False) -> None:
+        """Tell admins that a chat can be written to again. late: so is the chat, since what it gets is late.
+
+        Returns at once.
+        """
         if chat not in self._recipients.gone:
             return
         # Those who were notified before.
         places = [place for place in self._recipients.of_admins() if place.chat != chat]
+        reached = self._recipients.reaches_admins
         self._recipients.gone.discard(chat)
         log.info("Chat %d can be written to again", chat)
+        again = () if reached or not self._recipients.reaches_admins else self._recipients.of_operators()
 
         def change(draft: Draft) -> None:
             draft.gone.append((chat, False))
             for place in places:
                 draft.add_note(place.chat, alert_text.chat_is_back(chat))
+            for place in again:
+                draft.add_note(place.chat, alert_text.ADMINS_ARE_REACHED)
+            if late:
+                draft.add_note(chat, alert_text.HERE_AGAIN)
 
         self._tasks.start(self._announcer.store(change), "reporting that a chat is back")
 

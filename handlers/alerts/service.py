@@ -92,7 +92,7 @@ class Alerts:
             self.silences,
             clock,
             policy_of,
-            ChatEvents(chats.gone, chats.back, chats.moved, chats.refused, chats.no_topics),
+            ChatEvents(chats.gone, self._back, chats.moved, chats.refused, chats.no_topics),
             looks_at=lambda chat: chat < 0 or chat == recipients.alert_chat,
             offers=self._offers,
             reader_of=audience.reader,
@@ -155,6 +155,13 @@ class Alerts:
     def unsent(self) -> list[datetime]:
         """Return since when alerts are pending that have reached nobody in any chat."""
         return self._unsent.since()
+
+    def waiting(self, chat: int) -> int:
+        """Return how many alerts wait until a chat can be written to."""
+        return sum(len(each.open_entries) for each in self._ledger.book(chat).incidents if each.told_at is None)
+
+    def _back(self, chat: int, late: bool) -> None:  # noqa: FBT001 - a callback
+        self.chats.back(chat, late=late)
 
     def _is_held(self, incident: Incident) -> bool:
         worker = self._workers.get(incident.chat)

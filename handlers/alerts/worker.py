@@ -51,8 +51,8 @@ class ChatEvents:
 
     gone: Callable[[int, str], None]
     """The chat cannot be written to, with the error."""
-    back: Callable[[int], None]
-    """It can be written to again."""
+    back: Callable[[int, bool], None]
+    """It can be written to again; whether what sounds waited for that."""
     moved: Callable[[int, int], None]
     """A group has a new id."""
     refused: Callable[[Incident, str], None]
@@ -130,7 +130,7 @@ class Worker:
                 context.announcer,
             )
         )
-        self._gone = gone
+        self._gone, self._late = gone, False  # late: what sounds waits until the chat can be written to
         self._changed = asyncio.Event()
         """Set if what the bot may do in the chat has changed."""
 
@@ -231,7 +231,7 @@ class Worker:
                 self._context.events.moved(self.chat, error.chat)  # ends this worker, once that is stored
             except ChatGoneError as error:
                 self._is_gone(error)
-                gone = True
+                self._late, gone = self._late or loop is self._sounding, True
                 pause = self.policy.gone_retry.total_seconds()
             except ChatError as error:
                 log.error("An alert could not be sent to chat %d: %s", self.chat, error)
@@ -402,8 +402,8 @@ class Worker:
 
     def _is_back(self) -> None:
         if self._gone:
-            self._gone = False
-            self._context.events.back(self.chat)
+            self._gone, late, self._late = False, self._late, False
+            self._context.events.back(self.chat, late)
 
     def _is_gone(self, error: ChatGoneError) -> None:
         if not self._gone:

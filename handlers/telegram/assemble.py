@@ -161,13 +161,14 @@ def assemble(
         look_at_card=cards.look_at_account,
     )
     actions = AccountActions(context, cards=cards, codes=codes, linking=linking, feed=feed)
-    alert_actions = AlertActions(context, alerts=alerts, recipients=recipients, duty=duty)
 
     def unwritable() -> list[str]:
         silences = {chat: seconds for chat, seconds in queue.silences.items() if chat not in recipients.gone}
         return [answers.silence_of(*each) for each in silences.items()] + [
-            answers.unreachable(chat) for chat in sorted(recipients.gone)
+            answers.unreachable(chat, alerts.waiting(chat)) for chat in sorted(recipients.gone)
         ]
+
+    alert_actions = AlertActions(context, alerts=alerts, recipients=recipients, duty=duty, unwritable=unwritable)
 
     detail, restoring = Detail(context, link_queues), RestoreActions(context, actions)
     account_commands = AccountCommands(

@@ -203,9 +203,7 @@ class TelegramClient:
         """
         try:
             async with asyncio.timeout(CALL_DEADLINE):
-                result = await call
-            if not isinstance(result, shape):
-                raise TypeError(type(result).__name__)
+                result = _checked(await call, shape)
         except TimeoutError:
             raise self._counted(OutcomeUnknownError(f"no answer in {CALL_DEADLINE:g} s"), kind) from None
         except unchanged:
@@ -234,6 +232,12 @@ class TelegramClient:
         if isinstance(error, UnfinishedError):
             error.performed, error.performed_alike = self._performed.total(), self._performed[kind]
         return error
+
+
+def _checked(result: T, shape: type[Any]) -> T:
+    if not isinstance(result, shape):
+        raise TypeError(type(result).__name__)
+    return result
 
 
 _NO_PREVIEW = LinkPreviewOptions(is_disabled=True)

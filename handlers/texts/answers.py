@@ -196,9 +196,10 @@ def late_answer(seconds: float) -> str:
     return f"⏳ This answer is {span(seconds)} old: Telegram took none meanwhile."
 
 
-def unreachable(chat: int) -> str:
-    """State that a chat cannot be written to."""
-    return f"📪 I cannot write to chat <code>{chat}</code>."
+def unreachable(chat: int, waiting: int) -> str:
+    """State that a chat cannot be written to. waiting: alerts that wait for it."""
+    waits = "" if not waiting else f": {count(waiting, 'alert')} {'waits' if waiting == 1 else 'wait'} there"
+    return f"📪 I cannot write to chat <code>{chat}</code>{waits}."
 
 
 def quoted(words: str) -> str:

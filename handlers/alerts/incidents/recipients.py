@@ -55,6 +55,21 @@ class Recipients:
         chat = self.alert_chat
         return self.in_private() if chat is None or chat in self.gone else (Place(chat),)
 
+    @property
+    def reaches_admins(self) -> bool:
+        """Whether any chat where admins are notified can be written to."""
+        return any(place.chat not in self.gone for place in self.of_admins())
+
+    def of_operators(self) -> tuple[Place, ...]:
+        """Return the operators' private chats that can be written to: for when no admin can be reached."""
+        operators = [each.user for each in self._people.everybody if each.role is Role.OPERATOR]
+        return tuple(Place(user) for user in operators if user not in self.gone)
+
+    def name(self, chat: int) -> str:
+        """Return the name of whose private chat it is; "" if unknown."""
+        person = self._people.get(chat)
+        return "" if person is None else person.name
+
     def in_private(self) -> tuple[Place, ...]:
         """Return the admins' private chats."""
         return tuple(Place(admin) for admin in self._people.admins)

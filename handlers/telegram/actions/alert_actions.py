@@ -1,6 +1,6 @@
 """People's actions on alerts: acknowledge, silence, end a silence, list open ones, start many accounts at once."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import timedelta
 
@@ -30,13 +30,21 @@ from handlers.texts.vocabulary import alert_wording, clock
 
 
 class AlertActions:
-    """Acts on alerts for people with a role, whose permissions are checked here."""
+    """Acts on alerts for people with a role, whose permissions are checked here. unwritable: as in `StatusList`."""
 
-    def __init__(self, context: Context, *, alerts: Alerts, recipients: Recipients, duty: Duty) -> None:
+    def __init__(
+        self,
+        context: Context,
+        *,
+        alerts: Alerts,
+        recipients: Recipients,
+        duty: Duty,
+        unwritable: Callable[[], Sequence[str]],
+    ) -> None:
         self._context, self._people, self._accounts = context, context.people, context.accounts
         self._responder, self._region, self._clock = context.responder, context.region, context.clock
         self._handling, self._silences, self._duty = alerts.handling, alerts.silences, duty
-        self._recipients = recipients
+        self._recipients, self._unwritable = recipients, unwritable
 
     def find(self, chat: int, incident: int) -> Incident | None:
         """Return an incident of the chat, if it still exists."""
@@ -245,6 +253,8 @@ class AlertActions:
         )
         if line := duty_text.on_duty_line(self._duty.now(), now):
             text = f"{line}\n{text}"
+        if self._people.is_admin(request.user):
+            text = "\n".join([text, *self._unwritable()])
         keyboard = keyboards.end_silences([each.id for each in silences])
         await self._responder.answer(request, text, keyboard)
 

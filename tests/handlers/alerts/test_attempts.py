@@ -15,7 +15,7 @@ from handlers.chat.errors import FAILURES, CallFailedError, OutcomeUnknownError
 from handlers.chat.messages import Text
 from tests.handlers.alerts.test_alerts import greet, log_out
 from tests.handlers.conftest import QUICK, Rig, running_rig
-from tests.handlers.fakes import ADMIN, BERLIN, PARIS, SECOND_ADMIN
+from tests.handlers.fakes import ADMIN, BERLIN, OPERATOR, PARIS, SECOND_ADMIN
 from tests.virtual_time import EPOCH, virtual_loop
 from tests.waiting import until
 
@@ -264,3 +264,36 @@ async def test_where_the_topic_is_gone_and_general_is_closed_admins_get_alerts_a
         await rig.client.wait_for(
             lambda: next((m for m in rig.client.from_bot(forum) if "🚨 Support Berlin" in m["text"]), None), 900
         )
+
+
+# --- the only admin cannot be written to ------------------------------------------------------------------------------
+
+
+async def test_that_no_admin_can_be_reached_is_told_to_operators_and_wherever_an_admin_asks(telegram, database):
+    group = telegram.client.add_group("Ops", [ADMIN, OPERATOR], supergroup=True)["id"]
+    async with running_rig(telegram, database, admins=(ADMIN,), alert_policy=STEADY) as rig:
+        for person in (ADMIN, OPERATOR):
+            await rig.answer(person, "/help", "Switchboard")
+        rig.accounts.put()
+        rig.client.block(ADMIN)
+        told = await rig.seen(OPERATOR, lambda m: "I cannot write to any admin" in m["text"])
+        assert not told["silent"]
+        log_out(rig)
+        await asyncio.sleep(60)
+        for command in ("/alerts", "/status"):
+            await rig.answer(ADMIN, command, f"I cannot write to chat {ADMIN}: 1 alert waits there", group)
+        rig.client.unblock(ADMIN)
+        await rig.seen(ADMIN, lambda m: "🚨 Support Berlin" in m["text"])
+        await rig.seen(ADMIN, lambda m: "I could not write here for a while" in m["text"])
+        await rig.seen(OPERATOR, lambda m: "I can write to an admin again" in m["text"])
+
+
+async def test_a_chat_that_missed_nothing_is_not_told_that_it_did(telegram, database):
+    async with running_rig(telegram, database, admins=(ADMIN,), alert_policy=STEADY) as rig:
+        await rig.answer(ADMIN, "/help", "Switchboard")
+        rig.client.block(ADMIN)
+        await asyncio.sleep(60)
+        rig.client.unblock(ADMIN)
+        await rig.answer(ADMIN, "/status", "no account yet")
+        await asyncio.sleep(60)
+        assert not any("could not write here" in text for text in rig.bot_texts(ADMIN))
