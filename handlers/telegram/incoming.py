@@ -17,6 +17,10 @@ from handlers.telegram.connection import Update
 
 _NEVER_READ = frozenset({"entities", "caption_entities", "reply_to_message", "reply_markup", "quote"})
 _NEVER_READ_OF_PRESSED = _NEVER_READ | {"text", "caption", "photo", "link_preview_options"}
+_INVISIBLE = (
+    "\u00ad\u061c\u200b\u200c\u200d\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2060\u2066\u2067\u2068\u2069\ufeff"
+)
+"""Marks that keyboards and copied text leave around words."""
 _ANONYMOUS_ADMIN = 1087968824
 """Telegram's GroupAnonymousBot: stands for an admin who posts as the group."""
 
@@ -48,6 +52,7 @@ class Incoming:
 
     anonymous: its sender posts as the group or as a channel, so that their permissions are unknown. may_write: whether
     the bot may write in the chat, where that has changed. album: the id of what was sent together, "" for one alone.
+    caption: the text below a picture and the like, in which nothing is obeyed.
     """
 
     kind: Kind
@@ -55,6 +60,7 @@ class Incoming:
     request: Request | None = None
     anonymous: bool = False
     album: str = ""
+    caption: str = ""
     moved_to: int = 0
     may_write: bool = True
 
@@ -112,7 +118,7 @@ def _message(number: int, message: Message, now: datetime, earliest: datetime | 
     anonymous = message.sender_chat is not None or (user is not None and user.id == _ANONYMOUS_ADMIN)
     if user is None or (user.is_bot and not anonymous):
         return Incoming(Kind.NOTHING, number)
-    words = message.text or ""
+    words = (message.text or "").strip(_INVISIBLE)
     if message.contact is not None:
         names = (message.contact.first_name, message.contact.last_name)
         words = " ".join(part for part in (_of_contact(message.contact.phone_number), *names) if part)
@@ -135,7 +141,8 @@ def _message(number: int, message: Message, now: datetime, earliest: datetime | 
     if words:
         return Incoming(Kind.TEXT, number, request, anonymous)
     kind = Kind.OTHER_CONTENT if _is_content(message) else Kind.NOTHING
-    return Incoming(kind, number, request, anonymous, message.media_group_id or "")
+    caption = (message.caption or "").strip(_INVISIBLE)
+    return Incoming(kind, number, request, anonymous, message.media_group_id or "", caption)
 
 
 def _name(user: telegram.User) -> str:

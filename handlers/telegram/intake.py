@@ -8,6 +8,7 @@ outcome is unknown: the person gets the current state and is asked whether to do
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from controller.registry import ShuttingDownError, UnknownAccountError
@@ -139,8 +140,7 @@ class Intake:
             self._meet_stranger(incoming.kind, request)
             return None
         if incoming.kind is Kind.EDITED:
-            if self._router.is_ours(request) and (request.private or self._router.is_known(request)):
-                self._strangers.hint(request.place, answers.EDITED)
+            self._hint(request, answers.EDITED)
             return None
         self._people.heard(request.user, request.name)
         self._chats.heard_from(request.chat)
@@ -150,7 +150,16 @@ class Intake:
             return request
         again = incoming.album != "" and self._albums.get(request.chat) == incoming.album
         self._albums[request.chat] = incoming.album
-        return request if request.private and not again else None
+        if again or self._hint(replace(request, words=incoming.caption), answers.CAPTION):
+            return None
+        return request if request.private else None
+
+    def _hint(self, request: Request, text: str) -> bool:
+        """Say why a command is not obeyed; False if it is none, or in a group may be for another bot."""
+        ours = self._router.is_ours(request) and (request.private or self._router.is_known(request))
+        if ours:
+            self._strangers.hint(request.place, text)
+        return ours
 
     def _answer_unnamed(self, incoming: Incoming, request: Request) -> None:
         """Answer a command whose sender Telegram does not name; it is not obeyed."""

@@ -157,6 +157,7 @@ IN_A_CHANNEL = (
     "may come here, if TELEGRAM_ALERT_CHAT_ID names this channel, and their buttons work."
 )
 EDITED = "I do not follow edits: send the command anew."
+CAPTION = "I do not follow what is written below pictures and files: send the command as a message of its own."
 ANSWERED_PRIVATELY = "I may not write here: my answer is in our private chat."
 NOWHERE_TO_ANSWER = (
     "I may not write here, nor to you privately. Send me /start in a private chat, then press again; or give me the "

@@ -326,8 +326,8 @@ def _whom_and_how_long(words: Sequence[str]) -> tuple[str, timedelta, str] | Non
     """Return whom `/silence` is about, for how long, and why: `Shop 2h moving`, `Shop for 2 hours moving`."""
     for length in (1, 2):  # a name may end in what looks like the beginning of a length: `Shop 2 2h`
         for at in range(1, len(words) - length + 1):
-            typed = " ".join(words[at : at + length])
-            if typed[0].isdigit() and is_duration(typed):
+            typed = " ".join(words[at : at + length]).rstrip(".,;!")
+            if typed[:1].isdigit() and is_duration(typed):
                 whom = words[: at - 1] if at > 1 and words[at - 1].casefold() == "for" else words[:at]
                 return " ".join(whom), parse_duration(typed), " ".join(words[at + length :])
     return None

@@ -9,6 +9,8 @@ from handlers.texts.phone_numbers import WrongNumberError, ending, parse_number,
 
 _DIGITS_AT_LEAST = 2
 """The least number of digits to search by: a single one matches nearly everything."""
+_AROUND_NAMES = " \"'“”„‟«»’`.,;:!?"
+"""What people put around a name that is not part of it."""
 
 
 class NoAccountError(LookupError):
@@ -34,8 +36,7 @@ def find_account(accounts: Registry, people: People, user: int, words: str, regi
     Raises NoAccountError, SeveralAccountsError.
     """
     own = visible(accounts, people, user)
-    wanted = _plain(words)
-    found = [account for account in own if _plain(account.name) == wanted]
+    found = _called(own, words) or _called(own, words.strip(_AROUND_NAMES))
     if not found:
         number = _number(words, region)
         found = [account for account in own if account.number == number]
@@ -46,6 +47,11 @@ def find_account(accounts: Registry, people: People, user: int, words: str, regi
     if len(found) > 1:
         raise SeveralAccountsError(found)
     return found[0]
+
+
+def _called(accounts: Iterable[Account], words: str) -> list[Account]:
+    wanted = _plain(words)
+    return [account for account in accounts if wanted and _plain(account.name) == wanted]
 
 
 def fitting(accounts: Iterable[Account], words: str) -> list[Account]:

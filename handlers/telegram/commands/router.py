@@ -34,11 +34,10 @@ TOPICS = (
 COMMANDS: tuple[Command, ...] = tuple(row for topic in TOPICS for row in topic.COMMANDS)
 """All commands, in the order in which they are listed."""
 
-_WORDS = re.compile(r"/(?P<name>[A-Za-z0-9_]+)(?:@(?P<bot>\w+))?(?P<rest>.*)", re.DOTALL)
-
-
-_BARE = re.compile(r"/*\s*([A-Za-z_]{3,20})")
-"""One word without a slash, or with too much of it."""
+_WORDS = re.compile(r"/(?P<name>[A-Za-z0-9_]+)(?:@(?P<bot>\w+))?(?:[.,;:!?…]+(?!\S))?(?P<rest>.*)", re.DOTALL)
+"""A command: what a sentence ends with belongs to none."""
+_BARE = re.compile(r"[^\w@+]*([A-Za-z_]{3,20})\W*")
+"""One word without a slash, or with too much of it or another one."""
 _CLOSE = 0.8
 """How close to a command's name a word without a slash must be: most such words are no commands."""
 _SYNONYMS = {

@@ -10,7 +10,7 @@ from handlers.telegram.ui.qr import Band, draw_waiting
 from handlers.texts import answers
 from storage.people import PeopleRecords
 from tests.handlers.conftest import Rig, running_rig
-from tests.handlers.fakes import ADMIN, BERLIN, OPERATOR, SECOND_ADMIN, STRANGER
+from tests.handlers.fakes import ADMIN, BERLIN, OPERATOR, PARIS, SECOND_ADMIN, STRANGER
 from tests.handlers.telegram.test_people import knock, let_in
 from tests.waiting import until
 
@@ -240,6 +240,43 @@ async def test_what_telegram_itself_writes_gets_none(rig: Rig, service: dict[str
 async def test_a_number_is_taken_as_phones_write_it(rig: Rig, typed: str):
     await rig.say(ADMIN, f"/link {typed}")
     await until(lambda: rig.accounts.to_link == [BERLIN], f"{typed} is linked")
+
+
+TYPED = {
+    "/status\u200b": "1 account", "\u202a/status\u202c": "1 account", "/status!": "1 account",
+    "/status@{bot}.": "1 account",
+    "/status, Support Berlin": "Attempts", "/status «Support Berlin»": "Attempts",
+    "/status Support Berlin.": "Attempts",
+    "status?": "Did you mean /status", "／status": "Did you mean /status", "\\status": "Did you mean /status",
+    "/silence Support Berlin 2h.": "no alerts until 14:00", "/silence all 2 hours!": "no alerts until 14:00",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("typed", TYPED)
+async def test_a_command_is_understood_with_what_keyboards_and_sentences_put_around_it(rig: Rig, typed: str):
+    rig.accounts.put(state=State.CONNECTED, reason=Reason.LINKED)
+    await rig.answer(ADMIN, "/help", "Switchboard")
+    await rig.answer(ADMIN, typed.replace("{bot}", rig.telegram.world.bot.username or ""), TYPED[typed])
+
+
+async def test_an_account_s_own_punctuation_is_part_of_its_name(rig: Rig):
+    rig.accounts.put(BERLIN, "Shop Inc.", state=State.CONNECTED, reason=Reason.LINKED)
+    rig.accounts.put(PARIS, "Shop Inc", state=State.CONNECTED, reason=Reason.LINKED)
+    await rig.answer(ADMIN, "/status Shop Inc.", "+49 1511 2345678")
+    await rig.answer(ADMIN, "/status Shop Inc", "+33 6 12 34 56 78")
+
+
+@pytest.mark.parametrize(("caption", "hint"), [("/suspend all", answers.CAPTION), ("look", "I understand commands")])
+async def test_a_command_below_a_picture_is_not_obeyed_and_its_sender_learns_why(rig: Rig, caption: str, hint: str):
+    await rig.answer(ADMIN, "/help", "Switchboard")
+    photo = [{"file_id": "a", "file_unique_id": "b", "width": 1, "height": 1}]
+    group = group_of(rig, ADMIN)
+    for chat in (ADMIN, group):
+        there = rig.client.chat(chat).to_json()
+        rig.client.push_update("message", message(rig, chat=there, photo=photo, caption=caption))
+    await rig.seen(ADMIN, lambda m: hint in m["text"])
+    await rig.answer(ADMIN, "/status nobody", "nobody")
+    assert (answers.CAPTION in rig.bot_texts(group)) is caption.startswith("/"), "the rest is between people"
 
 
 # --- several at once --------------------------------------------------------------------------------------------------
