@@ -236,13 +236,23 @@ def taken_up(what: str) -> str:
     return f"🔄 On it: {what}"
 
 
-def unknown_account(asked: str, meant: Sequence[Account] = (), *, links: bool) -> str:
-    """Answer an unknown number or name. meant: those that it may mean, if any. links: as in `no_accounts`."""
+_SUGGESTED = 5
+"""How many of the accounts that may be meant are listed."""
+
+
+def unknown_account(asked: str, meant: Sequence[Account] = (), *, links: bool, buttons: bool = True) -> str:
+    """Answer an unknown number or name.
+
+    meant: those that it may mean, if any; buttons: whether each has one below. links: as in `no_accounts`.
+    """
     no_such = f"No account is called “{escape(clip(asked))}”."
     if len(meant) == 1:
         return f"{no_such} Did you mean {title(meant[0])}?"
-    if meant:
+    if meant and buttons:
         return f"{no_such} Did you mean one of these?"
+    if meant:
+        more = [] if len(meant) <= _SUGGESTED else [f"and {len(meant) - _SUGGESTED} more"]
+        return "\n".join([f"{no_such} Did you mean one of these?", *map(title_and_number, meant[:_SUGGESTED]), *more])
     adds = f"; /link {EXAMPLE} adds one" if links else ""
     return f"{no_such} /status lists them{adds}."
 

@@ -17,6 +17,7 @@ from controller.registry import Account
 from handlers.chat.messages import escape
 from handlers.chat.request import Request
 from handlers.telegram.actions.context import Context
+from handlers.telegram.actions.find_account import told_apart
 from handlers.telegram.actions.linking import Begin, Linking
 from handlers.telegram.ui.card_text import Note as CardNote
 from handlers.telegram.ui.cards import Cards
@@ -90,7 +91,7 @@ class AccountActions:
 
     async def _admit(self, request: Request, number: str, name: str) -> Account | str:
         """Return an account that the person may link, registering it if it is new; otherwise the error, as HTML."""
-        account = self._accounts.find(number)
+        account, name = self._accounts.find(number), told_apart(self._accounts, number, name)
         if account is None:
             account = await self._accounts.add(number, name=name, owner=request.user)
             await self._feed.begin(request.user, account)

@@ -191,7 +191,7 @@ class AlertActions:
             return find_account(self._accounts, self._people, request.user, who, self._region)
         except NoAccountError:
             meant = suggested(visible(self._accounts, self._people, request.user), who)
-            await self._responder.answer(request, answers.unknown_account(who, meant, links=True))
+            await self._responder.answer(request, answers.unknown_account(who, meant, links=True, buttons=False))
         except SeveralAccountsError:
             await self._responder.answer(request, alert_text.which_account(who))
         return None

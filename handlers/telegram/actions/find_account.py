@@ -49,6 +49,12 @@ def find_account(accounts: Registry, people: People, user: int, words: str, regi
     return found[0]
 
 
+def told_apart(accounts: Registry, number: str, name: str) -> str:
+    """Return an account's new name, with its last four digits if another account is called like that."""
+    others = [each for each in accounts.accounts() if each.number != number]
+    return f"{name} …{number[-4:]}" if _called(others, name) else name
+
+
 def _called(accounts: Iterable[Account], words: str) -> list[Account]:
     wanted = _plain(words)
     return [account for account in accounts if wanted and _plain(account.name) == wanted]

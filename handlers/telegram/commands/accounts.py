@@ -20,6 +20,7 @@ from handlers.telegram.actions.find_account import (
     SeveralAccountsError,
     find_account,
     suggested,
+    told_apart,
     visible,
 )
 from handlers.telegram.actions.pick import pickable
@@ -138,7 +139,7 @@ class AccountCommands(Topic):
             except WrongNameError as error:
                 await self._responder.answer(request, answers.refused(error))
                 return
-            await self._actions.rename(request, account, name)
+            await self._actions.rename(request, account, told_apart(self._accounts, account.number, name))
             return
         await self._responder.answer(request, self._not_renamed(request, words, several))
 
@@ -151,7 +152,7 @@ class AccountCommands(Topic):
         text = " ".join(words)
         named = text.partition(",")[0] if "," in text else words[0]
         meant = suggested(visible(self._accounts, self._people, request.user), named)
-        return f"{answers.unknown_account(named, meant, links=True)}\n{answers.HOW_TO_RENAME}"
+        return f"{answers.unknown_account(named, meant, links=True, buttons=False)}\n{answers.HOW_TO_RENAME}"
 
     async def plain(self, request: Request, *, to_us: bool) -> None:
         """Handle text without a command: the number that was asked for; otherwise answer with a hint."""

@@ -113,7 +113,7 @@ class ProxyCommands(Topic):
         if not named:
             return texts.HOW_TO
         meant = suggested(visible(self._accounts, self._people, request.user), named)
-        return f"{answers.unknown_account(named, meant, links=True)}\n{texts.HOW_TO}"
+        return f"{answers.unknown_account(named, meant, links=True, buttons=False)}\n{texts.HOW_TO}"
 
     def _overview(self) -> str:
         own = [

@@ -18,7 +18,14 @@ from controller.accounts.reasons import Reason, Remedy, State
 from controller.registry import Account, Registry
 from controller.tasks import Tasks
 from handlers.alerts.incidents.recipients import Recipients
-from handlers.chat.errors import ChatError, ChatGoneError, MessageGoneError, OutcomeUnknownError, RefusedError
+from handlers.chat.errors import (
+    ChatError,
+    ChatGoneError,
+    MessageGoneError,
+    OutcomeUnknownError,
+    RefusedError,
+    RightMissingError,
+)
 from handlers.chat.messages import Keyboard, Lane, Place, Text
 from handlers.chat.messenger import Messenger
 from handlers.chat.send_queue import SendQueue
@@ -297,7 +304,7 @@ class Codes:
         except ChatError as error:
             log.warning("The code cannot be sent to user %d: %s", linking.person, error)
             linking.shown = code
-            linking.refused = isinstance(error, RefusedError)
+            linking.refused = isinstance(error, RefusedError | RightMissingError)
             if isinstance(error, ChatGoneError) and linking.unreachable is not None:
                 linking.unreachable()
 

@@ -1,5 +1,6 @@
 """The buttons under messages: labels and layout. What a press does is in `handlers.telegram.commands.buttons`."""
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
@@ -48,9 +49,11 @@ def picker(
     until = int(now.timestamp()) + PICK_SECONDS
     pages = max(1, -(-len(accounts) // PICKER_PAGE))
     page = min(page, pages - 1)
+    names = Counter(account.name.casefold() for account, _ in accounts if account.name)
     buttons = [
         Button(
-            f"{ICONS[display_state(status)]} {account.name or show_number(account.number)}",
+            f"{ICONS[display_state(status)]} {account.name or show_number(account.number)}"
+            + (f" …{account.number[-4:]}" if names[account.name.casefold()] > 1 else ""),
             button_code(verb, account.number, presser=presser, until=until),
         )
         for account, status in accounts[page * PICKER_PAGE : (page + 1) * PICKER_PAGE]

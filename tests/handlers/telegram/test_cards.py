@@ -1,5 +1,7 @@
 """Cards: one silent message for each account and chat, edited in place; many accounts share messages."""
 
+import asyncio
+
 from controller.accounts.model import Stage
 from controller.accounts.reasons import Reason, State
 from controller.registry import Account
@@ -8,7 +10,7 @@ from handlers.telegram.ui.cards import OWN_MESSAGE
 from sandbox.telegram import TelegramStandIn
 from storage.database import Database, StorageError
 from tests.handlers.conftest import Rig, running_rig
-from tests.handlers.fakes import ADMIN, BERLIN, OPERATOR, FakeAccounts, FakeMessages
+from tests.handlers.fakes import ADMIN, BERLIN, OPERATOR, PARIS, FakeAccounts, FakeMessages
 from tests.waiting import until
 
 
@@ -46,6 +48,22 @@ async def test_only_the_newest_text_is_sent(rig: Rig):
     await rig.seen(ADMIN, lambda m: "Connected since" in m["text"])
     card = [r for r in rig.client.requests("sendMessage", "editMessageText") if "since" in r.parameters["text"]]
     assert len(card) == 1
+
+
+async def test_a_new_card_waits_while_a_code_is_open_in_its_chat(rig: Rig):
+    await greet(rig)
+    rig.accounts.put()
+    rig.accounts.put(PARIS, "Paris", linked=True, state=State.CONNECTED, reason=Reason.LINKED)
+    rig.accounts.move(BERLIN, State.CONNECTING, Reason.ASKED, stage=Stage.AWAITING_SCAN)
+    rig.accounts.show_code()
+    photo = await rig.seen(ADMIN, lambda m: bool(m["photo"]))
+    rig.accounts.move(PARIS, State.DISCONNECTED, Reason.CONNECTION_LOST, retry_in=60)
+    await asyncio.sleep(20)
+    below = [m["text"] for m in rig.client.from_bot(ADMIN) if m["message_id"] > photo["message_id"]]
+    assert below == [], "it would push the code out of sight"
+    rig.accounts.hide_code()
+    rig.accounts.move(BERLIN, State.CONNECTED, Reason.LINKED)
+    await rig.seen(ADMIN, lambda m: "Paris" in m["text"] and "Connecting since" in m["text"])
 
 
 async def test_a_card_goes_to_the_accounts_operator(rig: Rig):

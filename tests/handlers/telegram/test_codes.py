@@ -418,7 +418,13 @@ async def test_a_code_goes_to_nobody_who_is_an_operator_no_longer(rig: Rig):
 
 
 @pytest.mark.parametrize(
-    "description", ["PHOTO_INVALID_DIMENSIONS", "Bad Request: IMAGE_PROCESS_FAILED", "Bad Request: PHOTO_TOO_MAUVE"]
+    "description",
+    [
+        "PHOTO_INVALID_DIMENSIONS",
+        "Bad Request: IMAGE_PROCESS_FAILED",
+        "Bad Request: PHOTO_TOO_MAUVE",
+        "Bad Request: not enough rights to send photos to the chat",
+    ],
 )
 async def test_a_picture_that_telegram_does_not_take_is_told_once_and_leaves_no_dead_code(rig: Rig, description: str):
     await linking(rig)

@@ -12,7 +12,7 @@ from handlers.texts import status as status_text
 from sandbox.telegram import TelegramStandIn
 from storage.database import Database
 from tests.handlers.conftest import Rig, running_rig
-from tests.handlers.fakes import ADMIN, BERLIN, STRANGER, FakeAccounts
+from tests.handlers.fakes import ADMIN, BERLIN, PARIS, STRANGER, FakeAccounts
 from tests.virtual_time import wall_clock
 from tests.waiting import until
 
@@ -190,3 +190,34 @@ async def test_what_is_older_than_two_days_can_still_be_pressed_and_is_left_nowh
             await until(
                 lambda: status_text.CARD_BELOW in old()["text"] and not old()["buttons"], "the old card is void"
             )
+
+
+# --- accounts that are called alike -----------------------------------------------------------------------------------
+
+
+async def test_of_two_accounts_with_one_name_the_later_gets_its_digits(rig: Rig):
+    rig.accounts.put(name="Shop")
+    rig.accounts.put("+4915112340001", "Other")
+    await rig.say(ADMIN, f"/link {PARIS} SHOP")
+    await until(lambda: PARIS in rig.accounts.known, "it is added")
+    assert rig.accounts.account(PARIS).name == "SHOP …5678"
+    await rig.say(ADMIN, f"/link {PARIS} Shop")
+    await rig.answer(ADMIN, "/rename Other Shop", "Other is now called Shop …0001")
+    await rig.answer(ADMIN, "/rename Shop Shop", "Shop is now called Shop ·")
+    assert [each.name for each in rig.accounts.accounts()] == ["Shop", "Shop …0001", "Shop …5678"]
+
+
+async def test_accounts_that_were_called_alike_before_can_be_told_apart_where_one_is_picked(rig: Rig):
+    rig.accounts.put(name="Shop")
+    rig.accounts.put("+4915112340001", "shop")
+    asked = await rig.answer(ADMIN, "/suspend Shop", "Which one?")
+    assert [row[0]["text"] for row in asked["buttons"][:-1]] == ["⚪ Shop …5678", "⚪ shop …0001"]
+
+
+@pytest.mark.parametrize("command", ["/silence Sho 2h", "/rename Sho Store", "/proxy Sho off"])
+async def test_what_may_be_meant_is_named_where_no_button_names_it(rig: Rig, command: str):
+    rig.accounts.put(name="Shop A")
+    rig.accounts.put("+4915112340001", "Shop B")
+    told = await rig.answer(ADMIN, command, "Did you mean one of these?")
+    assert "Shop A · +49 1511 2345678" in told["text"]
+    assert "Shop B · +49 1511 2340001" in told["text"]
