@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from handlers.chat.messages import Lane
@@ -80,7 +80,11 @@ def _all_answers():
         yield
 
 
-@settings(deadline=None, max_examples=60)
+ANY_MACHINE = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+"""How fast examples are drawn says something about the machine alone."""
+
+
+@settings(ANY_MACHINE, max_examples=60)
 @given(flood=floods, count=st.integers(5, 40), then=mixed)
 def test_in_a_private_chat_no_lane_waits_longer_than_is_promised_whatever_the_load(flood, count, then):
     chat = 7
@@ -90,7 +94,7 @@ def test_in_a_private_chat_no_lane_waits_longer_than_is_promised_whatever_the_lo
         assert max(sent.waits(chat, lane), default=0) <= bound, lane.name
 
 
-@settings(deadline=None, max_examples=40)
+@settings(ANY_MACHINE, max_examples=40)
 @given(flood=floods, count=st.integers(5, 25), then=mixed)
 def test_in_a_group_an_alert_waits_no_longer_than_five_seconds_whatever_the_load(flood, count, then):
     chat = -7
@@ -108,7 +112,7 @@ async def test_in_a_group_that_alerts_flood_for_a_quarter_of_an_hour_no_lane_is_
         assert max(sent.waits(-7, lane)) <= bound, lane.name
 
 
-@settings(deadline=None, max_examples=30)
+@settings(ANY_MACHINE, max_examples=30)
 @given(then=mixed, floods=st.integers(50, 150))
 def test_what_one_chat_sends_slows_no_other(then, floods):
     flood, other = 7, 8
@@ -171,6 +175,7 @@ def test_each_lane_has_its_turn_as_often_as_its_promise_needs():
         assert longest * turn <= bound
 
 
+@settings(ANY_MACHINE)
 @given(st.lists(st.sets(st.sampled_from(Lane), min_size=1), max_size=100))
 def test_a_turn_is_its_owners_where_that_has_something(waiting):
     turns = Turns()
@@ -181,6 +186,7 @@ def test_a_turn_is_its_owners_where_that_has_something(waiting):
         turns.take(chosen)
 
 
+@settings(ANY_MACHINE)
 @given(st.lists(st.sets(st.sampled_from(Lane), min_size=1), min_size=30, max_size=100), st.sampled_from(Lane))
 def test_without_a_table_who_is_ready_waits_for_each_other_lane_once(waiting, always):
     turns, waited = Turns(table=()), 0
