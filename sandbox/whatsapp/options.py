@@ -68,4 +68,5 @@ class Options:
     state_file: Path | None = None  # the devices are saved there across restarts
     version: str = "2.3000.1045220589"  # the page's version
     switches: dict[str, object] = field(default_factory=dict)  # name → initial value
+    listened: bool = False  # no sync ends before a client listens to it: however slow it is, it misses none
     heavy: Heavy | None = None  # as heavy as the page of a busy account

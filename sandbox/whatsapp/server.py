@@ -167,6 +167,7 @@ class WhatsAppStandIn:
             "switches": {row.name: value for row, value in self.switches},
             "of_numbers": {number.removeprefix("+"): met for number, met in self.hub.next_pages.items()},
             "bundle": BUNDLE if self.options.heavy is None else (*BUNDLE, "heavy.js", heavy.BULK),
+            "listened": self.options.listened,
             "heavy": None if self.options.heavy is None else asdict(self.options.heavy),
         }
         return json.dumps(config).replace("<", "\\u003c")

@@ -31,6 +31,10 @@ __d('StandInBase', (require, exports) => {
       return this.on(names, wrapped);
     }
 
+    count(name) {
+      return (this.#listeners.get(name) ?? []).length;
+    }
+
     listenTo(other, names, listener) {
       other.on(names, listener.bind(this));
       return this;

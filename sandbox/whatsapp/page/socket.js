@@ -6,7 +6,7 @@
 //   lost:     CONNECTED → OPENING → CONNECTED
 'use strict';
 __d('StandInSession', (require, exports) => {
-  const { timings, switches } = require('StandInConfig');
+  const { timings, switches, listened } = require('StandInConfig');
   const { pause } = require('StandInBase');
   const { Wire } = require('StandInWire');
   const { Socket } = require('WAWebSocketModel');
@@ -25,6 +25,7 @@ __d('StandInSession', (require, exports) => {
   let usable = false; // regardless of hasSynced
   let syncing = false; // goes on over another socket
   let tookOver = false; // the session, from another browser
+  let ownListeners = 0; // to hasSynced, before any client's
   let ended = false; // by the server: this stream is invalid until a new one
 
   const report = () => wire?.send({ type: 'state', state: Socket.state, synced: Socket.hasSynced });
@@ -142,6 +143,7 @@ __d('StandInSession', (require, exports) => {
     syncing = true;
     if (asked === 'syncing') await require('StandInPasskey').stop(0);
     await sync();
+    while (listened && Socket.count('change:hasSynced') === ownListeners) await pause(0.02);
     usable = true;
     if (!switches.never_synced) Socket.hasSynced = true;
     Socket.trigger('usable');
@@ -231,6 +233,7 @@ __d('StandInSession', (require, exports) => {
     live.on('change:brief_sight', (_, sight) => {
       if (sight !== 'off') exports.brief(sight);
     });
+    ownListeners = Socket.count('change:hasSynced');
     Socket.state = 'OPENING';
     if (store.me() !== null && live.brief_sight !== 'off') exports.brief(live.brief_sight).then(connect);
     else connect();
