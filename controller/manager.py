@@ -241,6 +241,7 @@ class Manager:
             failure=self._failure if connection.state is State.CONNECTING else None,
             takes_over=connection.use_here or connection.takes_over,
             place_in_line=self._slots.place(self._applicant) if connection.stage is Stage.QUEUED else None,
+            held=connection.stage is Stage.QUEUED and self._slots.is_held(connection.number),
         )
 
     def _when(self, at: float | None) -> datetime | None:

@@ -65,6 +65,8 @@ class Status:
     """What ended the attempt or connection before this attempt."""
     place_in_line: int | None = None
     """Its position in the queue for a launch slot, from 1; None if it is not waiting for one."""
+    held: bool = False
+    """It waits for a launch slot, and none is granted: what is short here, or away, must come back first."""
 
     @property
     def remedy(self) -> Remedy:

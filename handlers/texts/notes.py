@@ -41,6 +41,8 @@ def words(note: Note, status: Status) -> str:
     shown = connecting and status.stage is Stage.AWAITING_SCAN
     goes_on = connecting and display_state(status) is DisplayState.CONNECTING
     match note:
+        case Note.CODE_COMES if comes and status.held:
+            return "The code comes to you once browsers may be started again."
         case Note.CODE_COMES if comes:
             return "The code comes to you in a moment. Keep the account’s phone at hand."
         case Note.CODE_COMES_PRIVATELY if comes or shown:

@@ -246,6 +246,8 @@ def _stage(status: Status) -> str:
         return WHY[Reason.DIALOG]  # whatever it was doing, it does not go on under it
     if status.stage is Stage.SYNCING and status.percent is not None:
         return f"{STAGES[status.stage]}, {status.percent} %"
+    if status.held:
+        return "waiting until browsers may be started again"
     if status.stage is Stage.QUEUED and status.place_in_line is not None:
         return f"{STAGES[status.stage]}, number {status.place_in_line} in line"
     return STAGES[status.stage]

@@ -57,6 +57,7 @@ class FakeAccounts:
         self.held = False
         """Whether scheduled work is held until somebody releases it."""
         self.place_in_line: int | None = None
+        self.held = False
         """The place among all that are queued."""
         self.launches = Launches(0, 0, 0, Room(2), 2)
         self.to_link: list[str] = []
@@ -142,7 +143,7 @@ class FakeAccounts:
     def status(self, number: str) -> Status:
         status = self.statuses[self.account(number).number]
         if status.stage is Stage.QUEUED:
-            status = replace(status, place_in_line=self.place_in_line)
+            status = replace(status, place_in_line=self.place_in_line, held=self.held)
         at = self.retries.get(number)
         return status if at is None else replace(status, next_retry_in=(at - self.clock()).total_seconds())
 

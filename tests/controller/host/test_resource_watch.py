@@ -114,14 +114,19 @@ async def test_a_disk_that_can_hold_no_more_files_is_full_whatever_is_free(tmp_p
         await pass_time(61)
         assert here.told == [Trouble.DISK]
         assert here.details == ["3 more files can be made there (inodes)"]
-        assert here.registry.slots.holds
+        other = "+491511234568"
+        await here.registry.add(other, name="", owner=1)
+        await here.registry.start(other)
+        await settle()
+        assert here.registry.status(other).held
         here.files = 1100  # it moves about the limit
         await pass_time(61)
         assert here.told == [Trouble.DISK]
         here.files = 100_000
         await pass_time(61)
         assert here.told == [Trouble.DISK, f"{Trouble.DISK} over"]
-        assert not here.registry.slots.holds
+        assert here.registry.status(other).is_connected
+        assert not here.registry.status(other).held
 
 
 @virtual

@@ -84,6 +84,15 @@ async def test_the_place_in_the_launch_line_is_in_the_card(rig: Rig):
     await rig.seen(ADMIN, lambda m: "number 2 in line" in m["text"])
 
 
+async def test_a_card_promises_no_code_in_a_moment_while_no_browser_may_be_started(rig: Rig):
+    rig.accounts.place_in_line, rig.accounts.held = 2, True
+    card = await rig.answer(ADMIN, f"/link {BERLIN} Support Berlin", "waiting until browsers may be started again")
+    assert "The code comes to you once browsers may be started again" in card["text"]
+    rig.accounts.held = False
+    rig.accounts.move(BERLIN, State.CONNECTING, Reason.ASKED, stage=Stage.LAUNCHING)
+    await rig.seen(ADMIN, lambda m: "comes to you in a moment" in m["text"])
+
+
 async def test_asked_in_a_group_or_by_another_admin_the_card_lives_there_too(rig: Rig):
     group = rig.client.add_group("Ops", [ADMIN, SECOND_ADMIN])["id"]
     rig.accounts.put(owner=ADMIN, state=State.SUSPENDED, reason=Reason.SUSPENDED_BY_OPERATOR, linked=True)
