@@ -325,7 +325,12 @@ def _assemble(settings: Settings, database: Database, hosts: Hosts, escalation: 
         backups = BackupSchedule(settings.data_dir, settings.backup_dir, settings.vault_key, telegram)
     vault = Vault(settings.data_dir, settings.vault_key)
     housekeeping = Housekeeping(
-        Retention(database), vault, settings.data_dir, settings.history_days, confirmed_time=telegram_clock.confirmed
+        Retention(database),
+        vault,
+        settings.data_dir,
+        settings.history_days,
+        confirmed_time=telegram_clock.confirmed,
+        notify=telegram.alerts.announcer.sound,
     )
     answered_within = settings.keep_alive_seconds + settings.probe_timeout_seconds + 5
     return _Program(

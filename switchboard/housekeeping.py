@@ -6,12 +6,13 @@ clock alone, which may be years ahead.
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 from pathlib import Path
 
 from controller.chromium.profile.tidy import tidy
 from controller.chromium.profile.vault import Vault
+from handlers.texts.vocabulary import count
 from storage.retention import Retention
 
 log = logging.getLogger(__name__)
@@ -20,12 +21,18 @@ FIRST_SECONDS = 60.0
 EVERY_SECONDS = 6 * 3600.0
 STRANGERS_DAYS = 90
 """How long reported strangers are remembered."""
+STRANGE = (
+    "⚠️ <b>DATA_DIR holds {}, and none belongs to an account that I know.</b>\n"
+    "Was its database copied without its -wal file, or another database or names.key put there? I delete none of them. "
+    "To go on with them, stop, and put the right files back, or restore a backup (switchboard restore-backup)."
+)
 
 
 class Housekeeping:
     """Deletes old data. Call `run` as a task. history_days: 0 keeps history for ever.
 
-    confirmed_time: returns the time, None as long as it is not confirmed: then nothing is deleted.
+    confirmed_time: returns the time, None as long as it is not confirmed: then nothing is deleted. notify: sends admins
+    a message (HTML).
     """
 
     def __init__(
@@ -36,9 +43,11 @@ class Housekeeping:
         history_days: int,
         *,
         confirmed_time: Callable[[], datetime | None],
+        notify: Callable[[str], Awaitable[None]],
     ) -> None:
         self._retention, self._vault, self._data_dir = retention, vault, data_dir
-        self._history_days, self._confirmed_time = history_days, confirmed_time
+        self._history_days, self._confirmed_time, self._notify = history_days, confirmed_time, notify
+        self._is_notified = False
 
     async def run(self) -> None:
         """Delete what is due periodically, until cancelled."""
@@ -67,4 +76,8 @@ class Housekeeping:
 
     async def _folders(self, now: datetime) -> None:
         numbers = await self._retention.accounts()
-        await asyncio.to_thread(tidy, self._data_dir, self._vault, numbers, now)
+        strange = await asyncio.to_thread(tidy, self._data_dir, self._vault, numbers, now)
+        if strange and not self._is_notified:
+            self._is_notified = True
+            log.error("The sessions in DATA_DIR, %d, belong to no account here; none is deleted", strange)
+            await self._notify(STRANGE.format(count(strange, "session")))

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from controller.chromium.profile.profile import Profile
 from controller.chromium.profile.vault import Vault
 from storage.database import StorageError
 from switchboard.housekeeping import Housekeeping
@@ -32,13 +33,22 @@ class Rows:
 
 
 def after(tmp_path, hours, rows, history_days=365, confirmed_time=lambda: NOW):
+    """Run it for so long; return what admins were sent."""
+    sent = []
+
+    async def notify(html):
+        sent.append(html)
+
     async def main():
-        housekeeping = Housekeeping(rows, Vault(tmp_path), tmp_path, history_days, confirmed_time=confirmed_time)
+        housekeeping = Housekeeping(
+            rows, Vault(tmp_path), tmp_path, history_days, confirmed_time=confirmed_time, notify=notify
+        )
         task = asyncio.create_task(housekeeping.run())
         await asyncio.sleep(hours * 3600)
         task.cancel()
 
     run_virtual(main())
+    return sent
 
 
 @pytest.mark.parametrize("error", [None, StorageError("it is locked"), RuntimeError("a bug")])
@@ -68,3 +78,11 @@ def test_nothing_is_deleted_by_a_time_that_nobody_has_confirmed(tmp_path):
     asked.clear()
     after(tmp_path, 1, rows, confirmed_time=time)
     assert (len(rows.before), rows.asked) == (1, 1)
+
+
+def test_sessions_that_belong_to_no_account_are_told_once_and_stay(tmp_path):
+    profile = Profile.of(tmp_path, "+491511234567")
+    profile.folder.mkdir(parents=True)
+    (text,) = after(tmp_path, 24, Rows())
+    assert "DATA_DIR holds 1 session, and none belongs to an account that I know" in text
+    assert profile.folder.exists()

@@ -29,8 +29,12 @@ _RESTORING = timedelta(minutes=10)
 _ASIDE = re.compile(rf"\.({NAME.pattern})\.before-(.+)")
 
 
-def tidy(data_dir: Path, vault: Vault, accounts: Collection[str], now: datetime) -> None:
-    """Delete and encrypt what is due. Blocking. accounts: the numbers (E.164) of all accounts. Raises OSError."""
+def tidy(data_dir: Path, vault: Vault, accounts: Collection[str], now: datetime) -> int:
+    """Delete and encrypt what is due. Blocking. accounts: the numbers (E.164) of all accounts. Raises OSError.
+
+    Returns how many profiles are there if none of them is an account's: then another database, or another names.key,
+    was put there, and none is deleted.
+    """
     data_dir = data_dir.absolute()
     for profile in (Profile(data_dir, path.name) for path in _named(data_dir / "saved")):
         try:
@@ -44,7 +48,11 @@ def tidy(data_dir: Path, vault: Vault, accounts: Collection[str], now: datetime)
             vault.seal(Profile(data_dir, _name_of_aside(aside)), aside)
     remove_old_asides(data_dir, now)
     used = {Profile.of(data_dir, number).name for number in accounts}
+    there = {path.name for path in _named(data_dir / "profiles")}
+    if there and not there & used:
+        return len(there)
     _remove(_unused(data_dir, used, now), "profiles and copies that belong to no account")
+    return 0
 
 
 def remove_old_asides(data_dir: Path, now: datetime) -> None:

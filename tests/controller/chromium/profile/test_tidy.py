@@ -48,10 +48,21 @@ def test_what_no_account_refers_to_is_removed_after_its_time(tmp_path, days, sta
 
 def test_what_a_browser_has_open_stays_whoever_it_belongs_to(tmp_path):
     gone = used(tmp_path, GONE, 400)
+    used(tmp_path, OURS, 0)
     with gone.lock.open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        tidy(tmp_path, Vault(tmp_path), [], NOW)
+        tidy(tmp_path, Vault(tmp_path), [OURS], NOW)
         assert gone.folder.exists()
+
+
+@pytest.mark.parametrize("accounts", [[], ["+4915100000000"]])
+def test_where_no_session_is_an_accounts_none_is_deleted(tmp_path, accounts):
+    """The database was copied without its -wal file, or names.key is another one: all would be gone at once."""
+    profiles = [used(tmp_path, number, 400) for number in (OURS, GONE)]
+    assert tidy(tmp_path, Vault(tmp_path), accounts, NOW) == 2
+    assert all(profile.folder.exists() and profile.saved.exists() for profile in profiles)
+    assert tidy(tmp_path, Vault(tmp_path), [OURS], NOW) == 0
+    assert [profile.folder.exists() for profile in profiles] == [True, False]
 
 
 def test_what_restores_set_aside_is_kept_for_a_week_and_the_newest_alone(tmp_path):
