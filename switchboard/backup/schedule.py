@@ -81,8 +81,12 @@ class BackupSchedule:
             made = await asyncio.to_thread(self._create, self._data_dir, target, self._key, given_up.is_set)
         finally:
             given_up.set()
-        await asyncio.to_thread(remove_old, self._folder, now)
-        log.info("Backup: %s", made.summary)
+        if made.accounts:
+            await asyncio.to_thread(remove_old, self._folder, now)
+            log.info("Backup: %s", made.summary)
+        else:  # in a week of such ones, those with what may have been lost here would be gone
+            await asyncio.to_thread(target.unlink)
+            log.info("Backup: none is kept, as there is no account")
         if made.problem:
             await self._report(made.problem)
         else:  # even if an earlier run reported it

@@ -407,7 +407,7 @@ class FakeTroubles:
             self.troubles.append((reason, "over"))
 
 
-def scheduled(tmp_path, hours, make=None, standing=()):
+def scheduled(tmp_path, hours, make=None, standing=(), accounts=2):
     """Run the schedule for some hours. Returns the hours at which a backup was made, and the alerts."""
     told, at = FakeTroubles(), []
     told.standing.update(standing)
@@ -421,7 +421,7 @@ def scheduled(tmp_path, hours, make=None, standing=()):
                 make(len(at))
             at.append(round((loop.time() - begun) / 3600, 1))
             target.touch()
-            return create_module.BackupReport(target, 1, False, 2, ())
+            return create_module.BackupReport(target, 1, False, accounts, ())
 
         clock = lambda: NOW + timedelta(seconds=loop.time() - begun)
         task = asyncio.create_task(BackupSchedule(tmp_path, tmp_path, None, told, clock=clock, create=create).run())
@@ -439,6 +439,15 @@ def test_one_is_made_each_day_and_a_week_is_kept(tmp_path):
     assert len(at) == 11
     assert all(23.9 < later - earlier < 25.1 for earlier, later in itertools.pairwise(at))
     assert len(backups_in(tmp_path)) == KEEP
+    assert troubles == []
+
+
+def test_one_without_accounts_replaces_none(tmp_path):
+    scheduled(tmp_path, 10 * 24)
+    before = [path.name for _, path in backups_in(tmp_path)]
+    at, troubles = scheduled(tmp_path, 30 * 24, accounts=0)
+    assert len(at) > 7
+    assert [path.name for _, path in backups_in(tmp_path)] == before
     assert troubles == []
 
 
