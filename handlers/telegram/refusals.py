@@ -48,7 +48,7 @@ _NO_TOPIC = r"message thread not found|topic_deleted|topic_id_invalid|invalid me
 _CHAT_GONE = (
     r"chat not found|user not found|peer_id_invalid|chat_id_invalid|group chat was deactivated"
     r"|group chat was upgraded to a supergroup chat|user_is_blocked|input_user_deactivated|channel_(private|invalid)"
-    r"|(user|chat|bot)_(deactivated|forbidden)|user_(not_participant|kicked|banned_in_channel)|chat_guest_send_forbidden"
+    r"|(user|chat|bot)_(is_)?(deactivated|forbidden)|user_(not_participant|kicked|banned_in_channel)|chat_guest_send_forbidden"
 )
 _OUR_MISTAKE = (
     r"button_(data|url)_invalid|reply_markup_(invalid|too_long)|reply markup is too long|message text is empty"
@@ -58,8 +58,9 @@ _OUR_MISTAKE = (
 )
 _KEPT_OUT = (
     r"bot was blocked by the user|user is deactivated|bot can't initiate conversation with a user"
-    r"|bot can't send messages to (the user|bots)|bot was kicked from the (group|supergroup|channel) chat"
-    r"|bot is not a member of the (group|supergroup|channel) chat|the (group|supergroup) chat was deleted"
+    r"|bots? can't send messages to (the user|bots)|bot was kicked from the (group|supergroup|channel) chat"
+    r"|bot is not a (member|participant) of the (group|supergroup|channel)( chat)?"
+    r"|the (group|supergroup) chat was deleted"
 )
 _NO_TEXT = r"not enough rights to (send (?:text )?messages?)(?: to the chat)?"
 """Pictures and the like may be forbidden where text is not."""
@@ -169,8 +170,13 @@ def classify(code: int, text: str) -> ChatError | None:
     own, others = (_FORBIDDEN, _BAD_REQUEST) if code == HTTPStatus.FORBIDDEN else (_BAD_REQUEST, _FORBIDDEN)
     for pattern, make in (*own, *others):  # what Telegram's inner side says comes with either code
         if match := re.fullmatch(pattern, said, re.IGNORECASE | re.DOTALL):
-            return make(said, match)
-    return UnknownRefusalError(said)
+            return make(_plain(said), match)
+    return UnknownRefusalError(_plain(said))
+
+
+def _plain(said: str) -> str:
+    """Return what Telegram's inner side calls by a code, such as CHANNEL_PRIVATE, in words."""
+    return said.replace("_", " ").lower() if re.fullmatch(r"[A-Za-z]+(_[A-Za-z0-9]+)+", said) else said
 
 
 class TokenWatch:

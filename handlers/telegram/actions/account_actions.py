@@ -126,16 +126,26 @@ class AccountActions:
             self._cards.follow(request, number, says)
             return
         shown = self._cards.answer(request, number, says)
-        self._responder.track(request, self._tasks.start(self._shown_otherwise(request, number, shown), "a card"))
+        self._responder.answers_press(request, self._shown_otherwise(request, number, shown, says), "a card")
 
-    async def _shown_otherwise(self, request: Request, number: str, shown: "asyncio.Task[bool]") -> None:
-        """Answer with a message where the account's card cannot be shown."""
-        await asyncio.wait({shown})
-        account = self._accounts.find(number)
-        if account is None or shown.cancelled() or shown.exception() is not None or shown.result():
-            return
+    async def _shown_otherwise(
+        self, request: Request, number: str, shown: "asyncio.Task[bool]", note: CardNote | None
+    ) -> int | None:
+        """Show the account's card privately where a group takes none, else answer with a message that looks like it.
+
+        Returns the chat where it is in the end, None if nowhere.
+        """
+        if await _was_shown(shown) or self._accounts.find(number) is None:
+            return request.chat
+        if not request.private:
+            asker = replace(request, chat=request.user, topic=None, private=True, message=None)
+            if await _was_shown(self._cards.answer(asker, number, note)):
+                return asker.chat
+        if (account := self._accounts.find(number)) is None:
+            return request.chat
         card = status_text.card(account, self._accounts.status(number), self._context.clock())
-        await self._responder.answer(replace(request, message=None), card)
+        live = await self._responder.answer(replace(request, message=None), card)
+        return None if live is None else live.chat
 
     async def rename(self, request: Request, account: Account, name: str) -> None:
         """Rename an account."""
@@ -261,3 +271,9 @@ class AccountActions:
         self._names[request.user] = request.name
         if len(self._names) > NAMES:
             self._names.popitem(last=False)
+
+
+async def _was_shown(card: "asyncio.Task[bool]") -> bool:
+    """Wait until a card is in its chat, or cannot be; return whether it is, or that is no longer to be done."""
+    await asyncio.wait({card})
+    return card.cancelled() or card.exception() is not None or card.result()

@@ -6,7 +6,7 @@ An answer that is too long for one message has its buttons under the last one; p
 import asyncio
 import logging
 from collections import OrderedDict
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import replace
 from typing import Any
 
@@ -43,8 +43,8 @@ class Responder:
         self._above: OrderedDict[tuple[int, int], list[LiveMessage]] = OrderedDict()
         self._unsettled: dict[int, list[LiveMessage | asyncio.Task[Any]]] = {}
         """What is still being sent, by the update that it answers."""
-        self._press_answers: dict[int, asyncio.Task[LiveMessage | None]] = {}
-        """The answers to presses that are still being sent, by update."""
+        self._press_answers: dict[int, asyncio.Task[int | None]] = {}
+        """The answers to presses that are still being sent, by update: in which chat each is in the end."""
 
     async def answer(
         self, request: Request, html: Html, keyboard: Keyboard = (), *, asks: bool = False
@@ -92,7 +92,7 @@ class Responder:
 
     def ask(self, request: Request, html: str, keyboard: Keyboard) -> None:
         """Send a question. Returns at once: a pressed button must not spin until the chat's budget permits it."""
-        self._answers_press(request, self._send_to_asker(request, html, keyboard), "a question")
+        self.answers_press(request, _chat_of(self._send_to_asker(request, html, keyboard)), "a question")
 
     async def shown_elsewhere(self, request: Request, within: float) -> str:
         """Return what to show above a group in which a press cannot be answered; "" if it is, or not known in time.
@@ -105,10 +105,10 @@ class Responder:
         done, _ = await asyncio.wait({sending}, timeout=within)
         if not done or sending.cancelled() or sending.exception() is not None:
             return ""
-        live = sending.result()
-        if live is None:
+        chat = sending.result()
+        if chat is None:
             return answers.NOWHERE_TO_ANSWER
-        return answers.ANSWERED_PRIVATELY if live.chat == request.user else ""
+        return answers.ANSWERED_PRIVATELY if chat == request.user else ""
 
     async def settled(self, request: Request) -> None:
         """Wait until everything that answers the request is done and in the chat, or has failed."""
@@ -144,9 +144,8 @@ class Responder:
         else:
             self._remember(lives)
             self.questions.show(lives[-1], keyboard)
-        self._answers_press(
-            request, self._send_if_lost(request, lives[-1], parts, keyboard), "an answer that was not edited"
-        )
+        anew = self._send_if_lost(request, lives[-1], parts, keyboard)
+        self.answers_press(request, _chat_of(anew), "an answer that was not edited")
         return lives[-1]
 
     async def _send_if_lost(
@@ -159,7 +158,11 @@ class Responder:
             return await self._send_parts(asker, [], parts, keyboard)
         return await self._send_parts(request.place, [], parts, keyboard, instead=asker) if last.lost else last
 
-    def _answers_press(self, request: Request, sending: Coroutine[Any, Any, LiveMessage | None], what: str) -> None:
+    def answers_press(self, request: Request, sending: Coroutine[Any, Any, int | None], what: str) -> None:
+        """Send an answer of which a press is to say if it is not where the button is. Returns at once.
+
+        sending: returns the chat in which the answer is in the end, None if in none. what: for the log.
+        """
         task = self._tasks.start(sending, what)
         self.track(request, task)
         if request.update and request.press:
@@ -255,6 +258,11 @@ class Responder:
         live = LiveMessage(self._queue, self._tasks, Lane.UPDATES, chat=place.chat, message=message, shown=sent)
         self.questions.show(live, sent.keyboard)
         return live
+
+
+async def _chat_of(sending: Awaitable[LiveMessage | None]) -> int | None:
+    live = await sending
+    return None if live is None else live.chat
 
 
 def _privately(request: Request) -> Place | None:

@@ -125,6 +125,19 @@ async def test_an_answer_that_cannot_be_edited_into_a_group_comes_privately(rig:
     await rig.seen(ADMIN, lambda m: "Nothing has happened" in m["text"])
 
 
+async def test_a_card_that_a_group_does_not_take_is_shown_privately_and_follows_there(rig: Rig):
+    rig.accounts.put(state=State.SUSPENDED, reason=Reason.EXHAUSTED, owner=OPERATOR)
+    group = group_of(rig, ADMIN)
+    await rig.answer(ADMIN, "/help", "Switchboard")
+    detail = await rig.answer(ADMIN, "/status Support Berlin", "Attempts", group)
+    rig.client.fail("400", chat_id=group, description="Bad Request: CHAT_WRITE_FORBIDDEN")
+    assert (await rig.press(detail, "Reconnect") or {})["text"] == answers.ANSWERED_PRIVATELY
+    card = await rig.seen(ADMIN, lambda m: "Support Berlin" in m["text"] and "Connecting" in m["text"])
+    rig.accounts.move(BERLIN, State.CONNECTED, Reason.LINKED)
+    await rig.seen(ADMIN, lambda m: m["message_id"] == card["message_id"] and "Connected since" in m["text"])
+    assert not any("Connecting" in text for text in rig.bot_texts(ADMIN))
+
+
 async def test_a_button_whose_answer_can_be_written_nowhere_says_so_itself(rig: Rig):
     rig.accounts.put(state=State.CONNECTED, reason=Reason.LINKED, owner=OPERATOR)
     group = group_of(rig, ADMIN, OPERATOR)

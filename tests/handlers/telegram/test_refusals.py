@@ -74,6 +74,9 @@ async def client(telegram: TelegramStandIn) -> AsyncIterator[TelegramClient]:
         (403, "Forbidden: bot was kicked from the supergroup chat", ChatGoneError),
         (403, "Forbidden: bot is not a member of the channel chat", ChatGoneError),
         (403, "Forbidden: user is deactivated", ChatGoneError),
+        (400, "Bad Request: USER_IS_DEACTIVATED", ChatGoneError),
+        (403, "Forbidden: bots can't send messages to bots", ChatGoneError),
+        (403, "Forbidden: bot is not a participant of the channel", ChatGoneError),
         (400, "Bad Request: MESSAGE_NOT_MODIFIED", None),
         (400, "Bad Request: QUERY_ID_INVALID", None),
         (400, "Bad Request: MESSAGE_EDIT_TIME_EXPIRED", MessageGoneError),
@@ -100,6 +103,12 @@ async def client(telegram: TelegramStandIn) -> AsyncIterator[TelegramClient]:
 def test_refusals_are_told_apart_by_code_and_whole_text(code: int, text: str, kind: type[ChatError] | None):
     for said in (text, text.partition(": ")[2].capitalize()):  # the library capitalises what follows "Bad Request: "
         assert type(classify(code, said)) is (type(None) if kind is None else kind)
+
+
+@pytest.mark.parametrize("said", ["CHANNEL_PRIVATE", "Channel_private"])
+def test_what_telegram_calls_by_a_code_is_told_in_words(said: str):
+    assert str(classify(400, said)) == "channel private"
+    assert str(classify(400, "Bad Request: can't parse entities: <a_b>")) == "can't parse entities: <a_b>"
 
 
 @pytest.mark.parametrize(
