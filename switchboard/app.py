@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -170,16 +171,16 @@ async def _run(parts: _Program, hosts: Hosts, stopping: Stopping) -> None:
     booted = asyncio.Event()
     serving = _start(_serve_chat(parts.telegram, booted), "Telegram")
     beside = [
-        _start(parts.resources.run(), "budgets"),
-        _start(parts.launches.run(), "launch pressure"),
-        _start(parts.outages.run(), "outages"),
-        _start(_scheduled(parts.backups, parts.telegram), "backups"),
-        _start(hosts.run(), "hosts"),
-        _start(parts.housekeeping.run(), "housekeeping"),
-        _start(parts.builds.run(), "builds"),
-        _start(parts.monitoring.run(), "monitoring"),
-        _start(Reaper().run(), "reaper"),
-        _start(log_keep_alives(parts.statuses, parts.answered_within), "keep-alive log"),
+        _keep(parts.resources.run, "budgets"),
+        _keep(parts.launches.run, "launch pressure"),
+        _keep(parts.outages.run, "outages"),
+        _keep(partial(_scheduled, parts.backups, parts.telegram), "backups"),
+        _keep(hosts.run, "hosts"),
+        _keep(parts.housekeeping.run, "housekeeping"),
+        _keep(parts.builds.run, "builds"),
+        _keep(parts.monitoring.run, "monitoring"),
+        _keep(Reaper().run, "reaper"),
+        _keep(partial(log_keep_alives, parts.statuses, parts.answered_within), "keep-alive log"),
     ]
     parts.monitoring.parts = beside
     try:
@@ -188,8 +189,8 @@ async def _run(parts: _Program, hosts: Hosts, stopping: Stopping) -> None:
         booted.set()
         parts.monitoring.ready()
         sound = parts.telegram.alerts.announcer.sound
-        beside.append(_start(parts.monitoring.report_absence(sound), "absence"))
-        beside.append(_start(watch_gaps(parts.registry, sound), "gaps"))
+        beside.append(_keep(partial(parts.monitoring.report_absence, sound), "absence"))
+        beside.append(_keep(partial(watch_gaps, parts.registry, sound), "gaps"))
         await _first(serving, stopping.asked)
     finally:
         log.info("Stopping")
@@ -395,6 +396,20 @@ def _budget(settings: Settings) -> Budget:
         free_disk=settings.host_free_disk_mib * MIB,
         daily=settings.recycle_after_seconds,
     )
+
+
+def _keep(part: Callable[[], Coroutine[Any, Any, None]], name: str) -> "asyncio.Task[None]":
+    """Start a part, and again whenever the system refuses it something: files or memory may be there later."""
+
+    async def run() -> None:
+        while True:
+            try:
+                return await part()
+            except OSError as error:
+                log.error("%s failed, and begins anew: %s", name, error)
+            await asyncio.sleep(RETRY_SECONDS)
+
+    return _start(run(), name)
 
 
 def _start(work: Coroutine[Any, Any, None], name: str) -> "asyncio.Task[None]":

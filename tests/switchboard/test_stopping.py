@@ -1,6 +1,7 @@
 """Shutdown: no hung step can prevent it, and nothing outlives the last resort."""
 
 import asyncio
+import errno
 import os
 import signal
 import subprocess
@@ -10,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from switchboard import app
 from switchboard.stopping import ALL_STEPS_SECONDS, LAST_RESORT_SECONDS, Stopping, StopRequested
-from tests.virtual_time import virtual, virtual_loop
+from tests.virtual_time import pass_time, virtual, virtual_loop
 
 
 @pytest.fixture(autouse=True)
@@ -174,3 +176,25 @@ def test_which_signals_stop_it_and_which_end_it_at_once():
         assert [reason_after(each) for each in (signal.SIGQUIT, signal.SIGHUP, signal.SIGHUP)] == ["SIGQUIT"] * 3
         process.send_signal(signal.SIGQUIT)
         assert process.wait(20) == -signal.SIGTERM
+
+
+@virtual
+async def test_a_part_that_the_system_refuses_something_begins_anew(caplog):
+    begun = []
+
+    async def part():
+        begun.append(1)
+        if len(begun) < 3:
+            raise OSError(errno.EMFILE, "Too many open files", "/proc/7/stat")
+        await asyncio.Event().wait()
+
+    async def has_a_bug():
+        raise RuntimeError("a bug")
+
+    running, ended = app._keep(part, "reaper"), app._keep(has_a_bug, "builds")
+    await pass_time(60)
+    assert len(begun) == 3
+    assert not running.done(), "it would have been missing until a restart"
+    assert caplog.text.count("reaper failed, and begins anew: [Errno 24] Too many open files") == 2
+    assert ended.done(), "which the pulse reports"
+    running.cancel()
