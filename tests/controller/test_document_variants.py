@@ -24,6 +24,7 @@ from tests.controller.pretend import (
     STRANGER,
     UP,
     Emitter,
+    PretendSession,
     account,
     code,
     virtual,
@@ -158,9 +159,17 @@ async def test_a_hop_over_another_address_ends_nothing():
         assert (here.ends, here.alerts, here.connection.state) == ([], [], State.CONNECTED)
 
 
-@pytest.mark.parametrize("address", [ELSEWHERE, "https://www.whatsapp.com/?post_logout=1&logout_reason=3"])
+@pytest.mark.parametrize(
+    ("address", "where"),
+    [
+        (ELSEWHERE, "https://www.whatsapp.com"),
+        ("https://www.whatsapp.com/?post_logout=1&logout_reason=3", "https://www.whatsapp.com"),
+        ("about:blank", "another address"),
+        ("blob:https://web.whatsapp.com/1-2", "another address"),
+    ],
+)
 @virtual
-async def test_a_page_that_stays_at_another_address_has_gone(address):
+async def test_a_page_that_stays_at_another_address_has_gone(address, where):
     async with account() as here:
         await here.connected()
         here.session.land(address)
@@ -168,7 +177,7 @@ async def test_a_page_that_stays_at_another_address_has_gone(address):
         here.session.land("https://elsewhere.example/")
         await pass_time(1)
         assert here.ends == [Reason.NAVIGATED]
-        assert here.moves[-1].detail == "the page went to https://www.whatsapp.com"
+        assert here.moves[-1].detail == f"the page went to {where}"
 
 
 @virtual
@@ -352,7 +361,7 @@ async def test_use_here_during_an_attempt_takes_over_without_an_alert():
     ("status", "reason", "detail"),
     [
         (200, Reason.PAGE_UNKNOWN, "it says “Sign in to the guest network”: the page is none that we know"),
-        (503, Reason.LAUNCH_FAILED, "the page answered HTTP 503"),
+        (503, Reason.LAUNCH_FAILED, "the page answered HTTP 503: it says “Sign in to the guest network”"),
         ("?", Reason.PAGE_UNKNOWN, "it says “Sign in to the guest network”: the page is none that we know"),
     ],
 )
@@ -369,6 +378,21 @@ async def test_a_reload_to_what_is_not_known_is_told_with_what_it_says(status, r
         await pass_time(45)
         ended = next(each for each in it.moves if each.state is State.ERROR)
         assert (ended.reason, ended.detail) == (reason, detail)
+
+
+@virtual
+async def test_a_host_that_sends_no_page_at_all_is_told_as_that(monkeypatch):
+    """HTTP 204: the browser goes nowhere."""
+
+    async def stay(*_: object, **__: object) -> None:
+        return None
+
+    monkeypatch.setattr(PretendSession, "_goto", stay)
+    async with account() as it:
+        await it.manager.start()
+        await pass_time(40)
+        ended = next(each for each in it.moves if each.state is State.ERROR)
+        assert (ended.reason, ended.detail) == (Reason.PAGE_UNKNOWN, "its host sent no page")
 
 
 @virtual

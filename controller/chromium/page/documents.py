@@ -110,10 +110,12 @@ class Documents:
             except DriverError as error:  # a starved browser: what is kept may do, and the next launch is fresh again
                 log.warning("A page is loaded with what is kept of it: %s", error)
         try:
-            await self._go()
+            is_served = await self._go()
         except DriverError as error:
             if not self._recognised.is_set():  # a working page may go on loading for ever
                 self._owner.end(Ended(error.reason, error.detail))
+            return
+        if not is_served:
             return
         if fresh:
             await self._serve_what_is_kept()
@@ -125,22 +127,32 @@ class Documents:
             async with asyncio.timeout(seconds):
                 await recognised.wait()
         except TimeoutError:
-            if recognised is not self._recognised:  # it has gone to the log-out address: that one has its own time
-                return
-            status, words, picture = await asyncio.gather(self._status(), self._owner.words(), take_picture(self._page))
-            if recognised.is_set() or recognised is not self._recognised:
-                return
-            if status is None and words == "" and picture is None:  # nothing is known of what it shows
-                self._owner.end(Ended(Reason.UNRESPONSIVE, "the page has loaded, and does not answer"))
-            elif status is not None and status >= _CLIENT_ERROR:
-                self._owner.end(Ended(Reason.LAUNCH_FAILED, _answered(status), picture=picture))
-            else:
-                self._owner.end(Ended(Reason.PAGE_UNKNOWN, self._unknown(words), picture=picture))
+            await self._end_unrecognised(recognised)
+
+    async def _end_unrecognised(self, recognised: asyncio.Event, status: int | None = None) -> None:
+        """Report the end, unless the document is recognised meanwhile, or has gone on to the log-out address.
+
+        recognised: the document's own; that address has its own time. status: HTTP's, None if it must be asked for.
+        """
+        if recognised is not self._recognised:
+            return
+        known, words, picture = await asyncio.gather(self._status(), self._owner.words(), take_picture(self._page))
+        status = known if status is None else status
+        if recognised.is_set() or recognised is not self._recognised:
+            return
+        if status is None and words == "" and picture is None:  # nothing is known of what it shows
+            self._owner.end(Ended(Reason.UNRESPONSIVE, "the page has loaded, and does not answer"))
+        elif status is not None and status >= _CLIENT_ERROR:
+            self._owner.end(Ended(Reason.LAUNCH_FAILED, _answered(status, words), picture=picture))
+        else:
+            self._owner.end(Ended(Reason.PAGE_UNKNOWN, self._unknown(words), picture=picture))
 
     def _unknown(self, words: str) -> str:
+        if self._shown is None:
+            return "its host sent no page"
         known = _address(self._url)
         says = f"it says “{words}”: " if words else ""
-        if self._shown is None or _origin(self._shown) == _origin(known):
+        if _origin(self._shown) == _origin(known):
             return f"{says}the page is none that we know"
         return f"{says}the page is none that we know: {known.hostname} led to {_host(self._shown)}"
 
@@ -158,19 +170,22 @@ class Documents:
         status = answer.get("result", {}).get("value")
         return status if isinstance(status, int) else 0
 
-    async def _go(self) -> None:
+    async def _go(self) -> bool:
+        """Return whether the page is served. If its host answers with an error instead, the owner is notified."""
         doing = "load the page"
         try:
             with translated(doing):
                 # Playwright's own deadline comes first; ours is for a hung Playwright.
                 async with asyncio.timeout(self._timing.load + 1):
-                    response = await self._goto()
+                    status = await self._goto()
         except DriverError as error:
             if error.detail.endswith("no answer in time"):
                 error = DriverError(error.reason, f"the page did not load within {self._timing.load:g} s")
             raise error from error.__cause__
-        if response is not None and response >= _CLIENT_ERROR:
-            raise DriverError(Reason.LAUNCH_FAILED, _answered(response))
+        if status is None or status < _CLIENT_ERROR:
+            return True
+        await self._end_unrecognised(self._recognised, status)
+        return False
 
     async def _goto(self) -> int | None:
         try:
@@ -292,8 +307,10 @@ class Documents:
             await asyncio.gather(settling, return_exceptions=True)
 
 
-def _answered(status: int) -> str:
-    return LOGIN_WANTED if status == NETWORK_LOGIN else f"the page answered HTTP {status}"
+def _answered(status: int, words: str) -> str:
+    if status == NETWORK_LOGIN:
+        return LOGIN_WANTED
+    return f"the page answered HTTP {status}" + (f": it says “{words}”" if words else "")
 
 
 def _address(address: str) -> SplitResult:
@@ -311,4 +328,4 @@ def _origin(url: SplitResult) -> str:
 def _host(url: SplitResult) -> str:
     """Name the host of an address that the page chose: without user names, passwords and ports, of limited length."""
     host = url.hostname or ""
-    return f"{url.scheme}://{host}" if _HOST.fullmatch(host) else "elsewhere"
+    return f"{url.scheme}://{host}" if _HOST.fullmatch(host) else "another address"

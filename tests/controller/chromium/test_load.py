@@ -26,7 +26,8 @@ async def test_the_page_answers_with_an_error(rig: Rig, stand_in: WhatsAppStandI
     stand_in.switches.set("http_error", 500)
     await rig.open()
     ended = await rig.seen(Ended)
-    assert (ended.reason, ended.detail) == (Reason.LAUNCH_FAILED, "the page answered HTTP 500")
+    says = "the page answered HTTP 500: it says “500: this server is not well.”"
+    assert (ended.reason, ended.detail, ended.picture is not None) == (Reason.LAUNCH_FAILED, says, True)
 
 
 async def test_the_host_name_is_not_known(rig: Rig) -> None:
