@@ -294,8 +294,17 @@ async def test_a_dialog_that_blocks_is_offered_and_continued(world):
     assert "Review your account settings" in ended.detail
 
 
-async def test_a_known_dialog_is_continued_by_itself_where_that_is_wanted(tmp_path, monkeypatch):
-    """In a shadow root that was there before: what changes in it is seen at once, not when the page is next polled."""
+HIDDEN = """() => {
+  const style = '<style>.asks { display: none } .asked .asks { display: block }</style>';
+  const box = '<div class=asks role=dialog style="position: fixed; inset: 0">';
+  const inner = '<h1>Terms</h1><button>Later</button><button>Agree</button>';
+  document.body.insertAdjacentHTML('beforeend', `${style}${box}${inner}</div>`);
+  setTimeout(() => (document.body.className = 'asked'), 1000);
+}"""
+
+
+async def test_dialogs_are_seen_when_they_become_visible(tmp_path, monkeypatch):
+    """Not when the page is next polled: fading in, in a closed shadow root that was there before, or by a class."""
 
     def without_polls(*told: str) -> str:
         source = script.watcher(*told)
@@ -311,10 +320,16 @@ async def test_a_known_dialog_is_continued_by_itself_where_that_is_wanted(tmp_pa
         world.switches.set("dialog_in", "old_shadow")
         world.switches.set("dialog", "whats_new_blocks")
         await restored(world, account)
-        assert account.alerts == []
+        assert account.alerts == []  # it was continued without a person
         await asyncio.sleep(1.5)  # until the page is quiet
         world.switches.set("dialog", "whats_new_stuck")
         await account.until(lambda: account.alerts == [Reason.DIALOG])  # it could not be pressed
+
+        world.switches.set("dialog", "off")
+        await account.until(lambda: account.connection.dialog is None)
+        await world.driver.opened[account.number].channel.evaluate(HIDDEN, None)
+        await account.until(lambda: account.connection.dialog is not None)
+        assert account.connection.dialog.words == "Terms · Later · Agree"
 
 
 @meets("screen_lock")

@@ -253,7 +253,11 @@ class PageReader:
     @property
     def fault(self) -> str:
         """What its connection is instead of connected; "" for nothing."""
-        return (self.latest.connection.fault if self.latest is not None else None) or ""
+        if self.latest is None:
+            return ""
+        if self.latest.asks_for_scan and self.latest.code is None and self._code is None:
+            return "waiting for a scan, with a code that cannot be read"
+        return self.latest.connection.fault or ""
 
     @property
     def is_linked(self) -> bool:

@@ -20,12 +20,15 @@ _BETWEEN = re.compile(r"[-. ]")
 _NUMBER = re.compile(r"\d{7,}")
 _TOKEN = re.compile(r"[!-~]{30,}")
 """Not a word of any language: it may be a secret. Those written without spaces have other letters."""
-_SPACED_NUMBER = re.compile(r"\+?\d[\d ()./-]{6,}\d")
+_SPACED_NUMBER = re.compile(r"\+?\d[\d ()./·-]{6,}\d")
 _LONGEST_NUMBER = 15
 _LONGEST_BLOCK = 10 * 366 * 86400.0
 """Seconds. If the page shows a longer block, its end is not known."""
 _LONGEST_WORDS = 200
 _PERCENT = 100
+
+WORDLESS = "something without words that can be read"
+"""The words of what covers the page and has none: a picture, or a frame of another origin."""
 
 UNPAIRED = frozenset({"UNPAIRED", "UNPAIRED_IDLE"})
 BLOCKS = frozenset({"CONFLICT", "PROXYBLOCK", "TOS_BLOCK", "SMB_TOS_BLOCK", "DEPRECATED_VERSION"})
@@ -237,7 +240,7 @@ def words_of(raw: Any) -> str:
     visible = "".join(sign if sign.isprintable() else " " for sign in raw[: 4 * _LONGEST_WORDS])
     line = _TOKEN.sub("…", " ".join(visible.split()))
     line = _SPACED_NUMBER.sub(lambda found: _hidden(found[0]), line)
-    return line if len(line) <= _LONGEST_WORDS else f"{line[: _LONGEST_WORDS - 1].rstrip()}…"
+    return line if len(line) <= _LONGEST_WORDS else f"{line[: _LONGEST_WORDS - 1].rstrip(' ·')}…"
 
 
 def _hidden(raw: str) -> str:
@@ -253,7 +256,8 @@ def _known(raw: Any, words: frozenset[str]) -> str | None:
 def _cover(raw: Any) -> Cover | None:
     if not isinstance(raw, dict) or not isinstance(raw.get("words"), str):
         return None
-    return Cover(words_of(raw.get("words")), known=raw.get("known") is True, locked=raw.get("locked") is True)
+    words = words_of(raw.get("words")) or WORDLESS
+    return Cover(words, known=raw.get("known") is True, locked=raw.get("locked") is True)
 
 
 def _code(raw: Any) -> str | None:

@@ -118,21 +118,24 @@
     return slotted.length > 0 ? slotted : element.childNodes;
   }
 
-  /** The words that a person sees in an element and in the trees inside it, with a space between what stands apart. */
-  function text(element) {
+  const LINES = " · "; // between what stands apart, for people
+
+  /** The words that a person sees in an element and in the trees inside it. between: what separates those that stand apart. */
+  function text(element, between = " ") {
     let [words, left] = ["", MOST_READ];
     const read = (node, isSeen, depth) => {
-      if (node?.nodeType === 3 && isSeen) words += node.data.slice(0, 4 * LONGEST_TEXT);
+      if (node?.nodeType === 3 && isSeen) words += node.data.slice(0, 4 * LONGEST_TEXT).replace(/\s+/g, " ");
       if (node?.nodeType !== 1 || left-- < 0 || depth > DEEPEST || words.length > 9 * LONGEST_TEXT) return;
       const style = getComputedStyle(node);
       if (style.display !== "contents" && !node.checkVisibility()) return;
-      const between = standsApart(node, style) ? " " : "";
-      words += between + (node.matches("input") && node.matches(BUTTONS) ? node.value : "");
+      const apart = standsApart(node, style) ? "\n" : "";
+      words += apart + (node.matches("input") && node.matches(BUTTONS) ? node.value : "");
       for (const each of shownIn(node)) read(each, style.visibility === "visible", depth + 1);
-      words += between;
+      words += apart;
     };
     read(element, true, 0);
-    return words.replace(/[\u00ad\u200b\u2060\ufeff]/g, "").replace(/\s+/g, " ").trim().slice(0, LONGEST_TEXT).trim();
+    const lines = words.replace(/[\u00ad\u200b\u2060\ufeff]/g, "").split("\n").map((line) => line.replace(/ +/g, " ").trim());
+    return lines.filter((line) => line !== "").join(between).slice(0, LONGEST_TEXT).trim();
   }
   const first = (selector, within = document) => [...within.querySelectorAll(selector)].find(visible) ?? null;
 
@@ -163,21 +166,27 @@
     return found.length > 0 ? found : allOf(box, "[tabindex='0']");
   }
 
+  /** Whether an element is a frame whose content cannot be read: another origin's, which may have been refused. */
+  const isSealed = (element) => element.matches("iframe, frame, object, embed") && inside(element) === null && visible(element);
+
   /**
-   * The box that lies upon the chats and does not say what it is, or null. It fills most of the screen, shares only the
-   * page itself with the chats, has words, and something to press.
+   * The box that lies upon the chats and does not say what it is, or null. It fills most of the screen, or the chats are
+   * behind something else as well. It shares only the page itself with them, has words, and something to press, or is a
+   * frame of which that is not known.
    */
   function plainCover(middle) {
     const chats = first(CHATS);
     if (chats === null || middle === null || middle === document.body || middle.closest(CHATS) !== null) return null;
     let box = middle;
     while (box.parentElement !== null && !box.parentElement.contains(chats)) box = box.parentElement;
+    if (box.parentElement === null) return null;
     const { width, height, left, right } = box.getBoundingClientRect();
-    const fills = width > 0.6 * innerWidth && height > 0.6 * innerHeight && box.parentElement !== null;
     const list = chats.getBoundingClientRect();
-    const center = (list.left + list.right) / 2;
-    const isUpon = left < center && center < right;
-    return fills && isUpon && text(box) !== "" && buttonsOf(box).length > 0 ? box : null;
+    const [x, y] = [(list.left + list.right) / 2, (list.top + list.bottom) / 2];
+    const fills = width > 0.6 * innerWidth && height > 0.6 * innerHeight && left < x && x < right;
+    const isBehind = (document.elementFromPoint(x, y)?.closest(CHATS) ?? null) === null;
+    const asks = isSealed(middle) || (text(box) !== "" && buttonsOf(box).length > 0);
+    return (fills || isBehind) && asks ? box : null;
   }
 
   /** What covers the page now: an element, or null. */
@@ -222,14 +231,13 @@
     const field = lockField();
     if (field !== null) {
       const box = field.closest(DIALOGS) ?? field.closest("div, form");
-      const said = text(first(HEADLINES, box?.parentElement ?? document) ?? box);
+      const said = text(first(HEADLINES, box?.parentElement ?? document) ?? box, LINES);
       return { words: said || "locked", known: false, locked: true };
     }
     const box = cover();
     if (box === null || box.matches(CHATS) || box.querySelector(CHATS) !== null) return null;
-    const head = text(headOf(box));
-    const all = text(box);
-    const words = head === "" || all.startsWith(head) ? all : `${head} ${all}`;
+    const [head, all] = [text(headOf(box), LINES), text(box, LINES)];
+    const words = head === "" || all.startsWith(head) ? all : head + LINES + all;
     return { words: words.slice(0, LONGEST_TEXT), known: isNews(box), locked: false };
   }
 
@@ -255,8 +263,8 @@
     if (found !== null) return found.words;
     const heads = middles().flatMap((middle) => [...treeOf(middle).querySelectorAll(HEADLINES)]);
     const head = heads.find((each) => visible(each) && each.closest(CHATS) === null);
-    const said = text(head ?? one("#wa_web_initial_startup"));
-    return said !== "" || first(PRIVATE) !== null ? said : text(document.body);
+    const said = text(head ?? one("#wa_web_initial_startup"), LINES);
+    return said !== "" || first(PRIVATE) !== null ? said : text(document.body, LINES);
   }
 
   /** The known markers of the page that are visible now. */
@@ -324,9 +332,9 @@
   /** The digits of an address (an object or text) of a phone; null for a hidden one (LID) or none. */
   function digitsOf(wid) {
     // A user's number, then the numbers of an agent and a device: 4915112345678.0:12@c.us
-    const [, user, server] = /^(\d{5,15})(?:[.:]\d+)*(?:@([a-z.]+))?$/.exec(String(wid?._serialized ?? wid ?? "")) ?? [];
-    if (user !== undefined) return PHONE.includes(server) ? user : null; // without a server it may be a hidden one
-    return /^\d{5,15}$/.test(wid?.user ?? "") && PHONE.includes(wid?.server) ? wid.user : null;
+    const address = wid?._serialized ?? (wid?.user === undefined ? wid : `${wid.user}@${wid.server}`);
+    const [, user, server] = /^(\d{5,15})(?:[.:]\d+)*(?:@([a-z.]+))?$/.exec(String(address ?? "")) ?? [];
+    return user !== undefined && PHONE.includes(server) ? user : null; // without a server it may be a hidden one
   }
 
   /** Every address of the linked account that the page may have, the most reliable first. */

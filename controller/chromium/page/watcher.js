@@ -268,38 +268,49 @@
     attach("messages", "add", heard);
   }
 
+  /** Whether a model is there and cannot be listened to: then only polling notices what changes in it. */
+  const isMute = (source, event) => surfaces[source]() !== null && !attached.has(source + event);
+
   let hurriedAt = -Infinity;
 
-  /** A snapshot at once, unless there was one just now: for what people should know without delay. */
+  /**
+   * A snapshot at once, unless there was one just now: for what people should know without delay. And another shortly
+   * after: what fades in is not visible yet.
+   */
   function lookNow() {
     if (now() - hurriedAt < MOVED_MS) return lookSoon();
     hurriedAt = now();
     look();
+    later(look, MOVED_MS);
   }
 
   /**
    * A list, a lock: a snapshot follows whatever appears or disappears, and at once where it is a dialog, or lies upon
    * the page (a busy chat list does not). An idle page changes nothing. What is in shadow roots changes unnoticed
-   * outside: each is watched from its making. Closed ones are not, since nothing of them could be read.
+   * outside: each is watched from its making, and all are made open ones, since of a closed one neither a dialog could
+   * be read nor a code be blanked in a screenshot.
    */
   function watchElements() {
     const { apply } = Reflect;
+    const { create } = Object;
     const { observe } = MutationObserver.prototype;
-    const modeOf = Object.getOwnPropertyDescriptor(window.ShadowRoot.prototype, "mode").get;
     const isCover = ({ type, target, addedNodes }) => {
-      if (type === "attributes") return surfaces.isDialog(target); // it was opened, or is not hidden any more
+      if (type === "attributes") return surfaces.isDialog(target); // it was opened, or may be visible now
       if (addedNodes.length === 0) return false;
       return target === document.body || target.nodeType === 11 || [...addedNodes].some(surfaces.isDialog);
     };
+    const attributeFilter = ["open", "hidden", "class", "style"];
     const changes = new MutationObserver((records) => (records.some(isCover) ? lookNow() : lookSoon()));
-    const watch = (tree) => apply(observe, changes, [tree, { childList: true, subtree: true, attributeFilter: ["open", "hidden"] }]);
+    const watch = (tree) => apply(observe, changes, [tree, { childList: true, subtree: true, attributeFilter }]);
     watch(document);
     const { prototype } = window.Element;
     prototype.attachShadow = new Proxy(prototype.attachShadow, {
       apply(original, host, args) {
-        const root = apply(original, host, args);
+        const [init, ...more] = args;
+        const opened = init?.mode === "closed" ? [create(init, { mode: { value: "open" } }), ...more] : args;
+        const root = apply(original, host, opened);
         try {
-          if (apply(modeOf, root, []) === "open") watch(root);
+          watch(root);
         } catch {
           // then only polling notices it
         }
@@ -334,7 +345,8 @@
       // likewise
     }
     const isSearching = !attached.has("socketchange:state") && !loadedTold;
-    later(tick, isSearching ? SEARCH_MS : isQuiet && loadedTold ? SLOW_READ_MS : READ_MS);
+    const isTold = !isMute("socket", "change:state") && !isMute("stream", "change:mode");
+    later(tick, isSearching ? SEARCH_MS : isQuiet && isTold && loadedTold ? SLOW_READ_MS : READ_MS);
   }
 
   // --- passkeys ----------------------------------------------------------------------------------------------------

@@ -39,11 +39,11 @@ __d('StandInTrouble', (require, exports) => {
     gates.dialog = null;
   };
 
-  // A shadow root that is there, and empty, from the page's start.
+  // A closed shadow root that is there, and empty, from the page's start.
   let oldRoot = null;
   if (switches.dialog_in === 'old_shadow') {
     const host = element('div', {});
-    oldRoot = host.attachShadow({ mode: 'open' });
+    oldRoot = host.attachShadow({ mode: 'closed' });
     document.body.append(host);
   }
 
@@ -83,6 +83,7 @@ __d('StandInTrouble', (require, exports) => {
     );
     const inner = element('div', { role: 'dialog', 'aria-modal': 'true', 'aria-label': title }, [element('h1', {}, [title]), ...rows, ...keys]);
     box = hold(element('div', { class: 'dialog', 'data-animate-modal-popup': 'true' }, [inner]));
+    box.animate({ opacity: [0, 1] }, 300); // nothing in the DOM tells when it has become visible
     gates.dialog = name;
   };
 

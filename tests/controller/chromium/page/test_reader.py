@@ -57,6 +57,16 @@ def stands(*messages: Any, **reading: Any) -> dict[Subject, Any]:
     return {subject: meant for subject, meant in found.items() if meant is not None}
 
 
+@pytest.mark.parametrize("shown", [{"state": "UNPAIRED"}, {"marks": {"code": True}}])
+def test_a_code_that_cannot_be_read_is_said_to_be_in_the_way(shown: dict[str, Any]) -> None:
+    reader = PageReader(takeover=False)
+    list(reader.read(snapshot(**shown)))
+    assert reader.fault == "waiting for a scan, with a code that cannot be read"
+    list(reader.read(snapshot("UNPAIRED", code=CODE)))
+    list(reader.read(snapshot("UNPAIRED")))
+    assert reader.fault == "UNPAIRED"
+
+
 def test_a_link_from_its_first_code() -> None:
     assert read(
         snapshot("OPENING"),

@@ -10,7 +10,7 @@ from controller.accounts.reasons import Reason, logout_reason, logout_words
 from controller.accounts.reports import Code, Ended, Health
 from controller.chromium.page.log_outs import logged_out
 from controller.chromium.page.questions import health_of
-from controller.chromium.page.snapshot import Connection, Snapshot, log_out_code, words_of
+from controller.chromium.page.snapshot import WORDLESS, Connection, Snapshot, log_out_code, words_of
 from sandbox.whatsapp import Options, Timings, WhatsAppStandIn
 from tests.controller.chromium.conftest import Rig, eventually
 
@@ -61,6 +61,16 @@ DIALOGS: dict[str, tuple[str, tuple[str, bool, bool] | None]] = {
     "a plain box over the chats": (
         f"<div id=pane-side style='{FULL}'>Ada</div><div style='{FULL}'><h1>Review</h1><button>OK</button></div>",
         ("Review", False, False),
+    ),
+    "a plain box in the middle, and a shade over the chats": (
+        f"<div id=pane-side style='{FULL}'>Ada</div><div style='{FULL};opacity:.5'></div>"
+        + box("<h1>Update</h1><button>Reload</button>", "", "position:fixed;inset:30%;background:#fff"),
+        ("Update", False, False),
+    ),
+    "a plain box in the middle, beside chats that can be used": (
+        box("Ada", "id=pane-side", "position:fixed;inset:0 70% 0 0")
+        + box("<h1>Get the app</h1><button>Get</button>", "", "position:fixed;inset:40%"),
+        NONE,
     ),
     "a plain box that says nothing over the chats": (
         f"<div id=pane-side style='{FULL}'>Ada</div><div style='{FULL};opacity:.5'></div>", NONE,
@@ -135,6 +145,13 @@ DIALOGS: dict[str, tuple[str, tuple[str, bool, bool] | None]] = {
         ADA + FRAME.format("<h1>Terms</h1><button>Agree</button>"),
         ("Terms", False, False),
     ),
+    "a frame over the chats that cannot be read": (
+        ADA + FRAME.replace("<iframe", "<iframe sandbox").format("<h1>Terms</h1>"), ("", False, False),
+    ),
+    "a frame that cannot be read and that nobody sees": (
+        ADA + FRAME.replace("<iframe style='", "<iframe sandbox style='opacity:0;").format("<h1>Terms</h1>"), NONE,
+    ),
+    "a picture that says nothing": (box("<canvas></canvas><button><svg></svg></button>"), ("", False, False)),
     "with a headline in pieces": (
         box(f"<h1><span>What</span><i>’s</i> <b>new</b></h1>{OK}"), ("What’s new", True, False),
     ),
@@ -149,23 +166,25 @@ DIALOGS: dict[str, tuple[str, tuple[str, bool, bool] | None]] = {
 }  # fmt: skip
 
 WORDS: dict[str, tuple[str, str]] = {
-    # name: HTML of what is in a dialog, then all that it says: what stands apart has a space between
-    "buttons beside each other": ("<button>Not now</button><button>Review</button>", "Not now Review"),
+    # name: HTML of what is in a dialog, then all that it says: what stands apart has a dot between
+    "buttons beside each other": ("<button>Not now</button><button>Review</button>", "Not now · Review"),
     "buttons that are none": (
-        "<span role=button>Not now</span><span role=button tabindex=0>Review</span>", "Not now Review",
+        "<span role=button>Not now</span><span role=button tabindex=0>Review</span>", "Not now · Review",
     ),
-    "a button of another kind": ("<b>Sure?</b><input type=submit value=Yes><input value=mine>", "Sure? Yes"),
-    "items of a list": ("<ul><li>One<li>Two</ul><ol style='display:flex'><li>Three<li>Four</ol>", "One Two Three Four"),
-    "blocks without spaces": ("<h1>Review</h1><p>Now</p><div>or<br>later</div>", "Review Now or later"),
-    "cells": ("<table><tr><td>A<td>B<tr><td>C</table>", "A B C"),
-    "pieces with room around them": ("<a style='margin-right:9px'>Help</a><a>Terms</a>", "Help Terms"),
+    "a button of another kind": ("<b>Sure?</b><input type=submit value=Yes><input value=mine>", "Sure? · Yes"),
+    "items of a list": (
+        "<ul><li>One<li>Two</ul><ol style='display:flex'><li>Three<li>Four</ol>", "One · Two · Three · Four",
+    ),
+    "blocks without spaces": ("<h1>Review</h1><p>Now</p><div>or<br>later</div>", "Review · Now · or · later"),
+    "cells": ("<table><tr><td>A<td>B<tr><td>C</table>", "A · B · C"),
+    "pieces with room around them": ("<a style='margin-right:9px'>Help</a><a>Terms</a>", "Help · Terms"),
     "pieces of one word": ("<p>Wh<b>at</b><i>’s</i><span style='display:contents'> n</span>ew</p>", "What’s new"),
     "what nobody sees": (
-        "A<p hidden>B</p><p style='visibility:hidden'>C<b style='visibility:visible'>D</b></p>", "A D",
+        "A<p hidden>B</p><p style='visibility:hidden'>C<b style='visibility:visible'>D</b></p>", "A · D",
     ),
     "what is put into a slot": (
         f"<div>{IN_SHADOW.format('<b>Not now</b> <slot></slot><slot name=x>none</slot>')}<p>Review</p></div>",
-        "Not now Review none",
+        "Not now · Review · none",
     ),
     "nested too deeply": ("<div>" * 300 + "deep" + "</div>" * 300 + "OK", "OK"),
     "far too much": ("word " * 10_000, ("word " * 80).strip()),
@@ -175,7 +194,7 @@ HEADLINES: dict[str, tuple[str, str]] = {
     # name: HTML of a page that is stuck, then what it says
     "a headline": ("<h2>Your clock is wrong</h2><p>Set it, and try again.</p>", "Your clock is wrong"),
     "a headline in a shadow root": (f"<div>{IN_SHADOW.format('<h2>Out of room</h2>')}</div>", "Out of room"),
-    "no headline": ("<p>Database error.</p><button>Reload</button>", "Database error. Reload"),
+    "no headline": ("<p>Database error.</p><button>Reload</button>", "Database error. · Reload"),
     "no headline, in a shadow root": (f"<div>{IN_SHADOW.format('<p>Database error.</p>')}</div>", "Database error."),
     "a list, which may be chats": ("<ul role=list><li>Ada: hello</ul>", ""),
     "chats of another build": ("<div role=grid><div role=row>Ada</div></div>", ""),
@@ -219,6 +238,8 @@ ADDRESSES = {
     '"4915112345671.0:12@s.whatsapp.net"': "4915112345671",
     '({ _serialized: "4915112345671.0:3@c.us" })': "4915112345671",
     '({ user: "4915112345671", server: "s.whatsapp.net", device: 3 })': "4915112345671",
+    '({ user: 4915112345671, server: "c.us" })': "4915112345671",
+    '({ user: "4915112345671:3", server: "c.us" })': "4915112345671",
     '({ user: "123456789012345", server: "lid" })': "",
     '"123456789012345"': "",
     '({ user: "4915112345671" })': "",
@@ -326,6 +347,12 @@ NAMED = [
     "client_fatal_error",
     "unknown",
 ]
+
+
+def test_what_covers_the_page_has_words_for_people() -> None:
+    """A card shows a dialog by its words; those of a page that names a number in pieces hide it all the same."""
+    covers = [Snapshot.parse({"dialog": {"words": said}}).cover for said in ("", "Is +49 · 1511 · 2345678 yours?")]
+    assert [cover and cover.words for cover in covers] == [WORDLESS, "Is •••5678 yours?"]
 
 
 @pytest.mark.parametrize("code", NAMED)
