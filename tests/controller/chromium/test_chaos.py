@@ -8,6 +8,7 @@ import subprocess
 import sys
 import textwrap
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import psutil
@@ -234,7 +235,7 @@ async def test_a_browser_that_cannot_be_watched_is_ended_and_the_next_one_opens(
         return watched[-1]
 
     with monkeypatch.context() as patch:
-        patch.setattr(processes_module.os, "pidfd_open", scarce)
+        patch.setattr(processes_module, "os", SimpleNamespace(**{**vars(os), "pidfd_open": scarce}))  # asyncio's stays
         with pytest.raises(DriverError, match=r"^could not start the browser: Too many open files$"):
             await rig.open()
     assert rig.processes() == []

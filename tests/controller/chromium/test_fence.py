@@ -258,7 +258,8 @@ async def test_a_page_reaches_neither_this_machine_nor_anybody_past_the_proxy(
             asked.append(data)
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        asked.append(await reader.readline())
+        if asks := await reader.readline():  # Chromium knows from a connection where it leads, and then asks nothing
+            asked.append(asks)
         writer.close()
 
     datagrams, _ = await asyncio.get_running_loop().create_datagram_endpoint(Datagrams, local_addr=("0.0.0.0", 0))
