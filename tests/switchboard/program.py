@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import contextvars
 import datetime as dt
+import gc
 import json
 import logging
 import ssl
@@ -381,8 +382,14 @@ def doubles():  # noqa: C901 - one double after the other
         patch.setattr(app.Reaper, "run", nothing)
         patch.setattr("switchboard.stopping.threading.Timer.start", lambda _: None)
         patch.setattr("controller.host.limits.HostLimits.free_memory", lambda _: 64 << 30)
-        logging.getLogger("asyncio").setLevel(logging.CRITICAL)
-        yield
+        log = logging.getLogger("asyncio")
+        before = log.level
+        log.setLevel(logging.CRITICAL)
+        try:
+            yield
+        finally:
+            gc.collect()  # what was cut short complains to it
+            log.setLevel(before)
 
 
 def task_factory(loop, coro, **options):
