@@ -51,7 +51,8 @@ _SECRETS = {
 """Never shown in errors: they are secrets, or may contain one (a proxy's password)."""
 _PATHS = {"DATA_DIR", "CHROMIUM_PATH", "BACKUP_DIR", "HEALTH_TEXTFILE", "CLUSTER_ARCHIVES"}
 """A folder may really be called like that."""
-_TOKEN = re.compile(r"\d+:[A-Za-z0-9_-]+", re.ASCII)
+_TOKEN = re.compile(r"\d+:[A-Za-z0-9_-]+(?:/test)?", re.ASCII)
+"""With /test behind it where Telegram's test servers are meant."""
 
 
 class SettingsError(ValueError):

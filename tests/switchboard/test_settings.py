@@ -87,6 +87,10 @@ def test_what_is_no_token_is_refused_without_being_shown(read, token):
     assert "7000000001" not in str(error.value)
 
 
+def test_a_token_may_be_one_of_telegrams_test_servers(read):
+    assert read(TELEGRAM_BOT_TOKEN=f"{TOKEN}/test").telegram_bot_token.get_secret_value() == f"{TOKEN}/test"
+
+
 def test_an_address_has_no_spaces(read):
     assert read(TELEGRAM_ADMIN_IDS="1001,\xa01002").telegram_admin_ids == (1001, 1002), "one between two values is none"
     with pytest.raises(SettingsError, match=r"^HEARTBEAT_URL: has a space in it"):
