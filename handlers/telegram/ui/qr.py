@@ -77,7 +77,7 @@ def _with_band(code: "Image.Image", band: Band) -> "Image.Image":
     picture = Image.new("RGB", (code.width, code.height + BAND), _PAPER)
     picture.paste(code, (0, 0))
     pen = ImageDraw.Draw(picture)
-    name = _plain(band.title)
+    name = _plain(band.title.removesuffix(band.number))  # one that is told apart by its digits ends in them
     above = f"{name} · {band.number}" if name else band.number
     for line, size, top in zip((above, band.until), _FONT_SIZES, (12, 56), strict=True):
         font = _font(size)

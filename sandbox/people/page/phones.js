@@ -185,9 +185,10 @@ function draw(card) {
 function linkState({ device, lost }) {
   if (!device) return { kind: "none", title: "No linked device", detail: "Scan a code to link one." };
   const since = `linked ${clock(device.linked_at)}`;
-  if (lost) return { kind: "bad", title: "Network lost", detail: device.state || since };
-  if (device.online) return { kind: "good", title: "Switchboard · active now", detail: `${device.state}, ${since}` };
-  if (device.page) return { kind: "busy", title: "Switchboard · connecting", detail: device.state || since };
+  const page = device.state ? `its page: ${device.state.toLowerCase()}` : since;
+  if (lost) return { kind: "bad", title: "Network lost", detail: page };
+  if (device.online) return { kind: "good", title: "Switchboard · active now", detail: since };
+  if (device.page) return { kind: "busy", title: "Switchboard · connecting", detail: page };
   return { kind: "away", title: "Switchboard · offline", detail: since };
 }
 

@@ -376,6 +376,11 @@ def test_a_band_says_whose_it_is_and_the_code_decodes_as_before_also_blurred():
         assert decoded(png) == decoded(jpeg.getvalue()) == code(mark).text
 
 
+def test_a_name_that_ends_in_the_digits_is_not_followed_by_them_again():
+    told_apart, plain = (draw(code().text, Band(name, "…5678", "until")) for name in ("Shop …5678", "Shop"))
+    assert told_apart == plain
+
+
 @pytest.mark.parametrize(
     ("name", "drawn"),
     [

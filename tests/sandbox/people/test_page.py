@@ -548,11 +548,16 @@ async def test_the_newest_message_stays_in_sight_when_the_screen_shrinks(desk: D
 
 async def test_a_sandbox_that_has_stopped_is_told(desk: Desk, page: Page):
     await begin(desk, page)
+    await page.set_viewport_size({"width": 390, "height": 844})
     await desk.telegram.stop()
     await expect(page.locator(".lights")).to_contain_text("The sandbox has stopped")
     await page.locator(".say").fill("is anybody there?")
     await page.locator(".say").press("Enter")
     await expect(page.locator(".toast.bad")).to_have_text("the stand-in does not answer")
+    box = await page.locator(".toast.bad").bounding_box()
+    assert box is not None
+    assert box["height"] < 50, "in one line, where there is room for it"
+    assert 0 <= box["x"] < box["x"] + box["width"] <= 390
 
 
 async def test_a_picture_is_as_sharp_as_the_chat_needs(desk: Desk, page: Page):
