@@ -4,7 +4,15 @@ import asyncio
 import logging
 
 from controller.tasks import Tasks
-from handlers.chat.errors import ChatError, ChatGoneError, ChatMovedError, MessageGoneError, RefusedError
+from handlers.chat.errors import (
+    ChatError,
+    ChatGoneError,
+    ChatMovedError,
+    MessageGoneError,
+    RefusedError,
+    RightMissingError,
+    TopicGoneError,
+)
 from handlers.chat.messages import Lane, Text
 from handlers.chat.messenger import Messenger
 from handlers.chat.send_queue import SendQueue
@@ -49,7 +57,7 @@ class LiveMessage:
                     return
         except ChatError as error:
             self.gone, self.lost = True, isinstance(error, MessageGoneError | RefusedError | ChatMovedError)
-            self.barred = isinstance(error, ChatGoneError)
+            self.barred = isinstance(error, ChatGoneError | RightMissingError | TopicGoneError)
             log.info("Message %d in chat %d is not kept up to date any more: %s", self.message, self.chat, error)
         finally:
             self._busy = False

@@ -11,7 +11,14 @@ from dataclasses import replace
 from typing import Any
 
 from controller.tasks import Tasks
-from handlers.chat.errors import ChatError, ChatGoneError, ChatMovedError, OutcomeUnknownError, RefusedError
+from handlers.chat.errors import (
+    ChatError,
+    ChatMovedError,
+    OutcomeUnknownError,
+    RefusedError,
+    SupersededError,
+    TokenRefusedError,
+)
 from handlers.chat.html import rendered_length, split, without_markup
 from handlers.chat.live_message import LiveMessage
 from handlers.chat.messages import TEXT_LIMIT, Keyboard, Lane, Place, Text
@@ -224,7 +231,8 @@ class Responder:
     ) -> LiveMessage | None:
         """Send one message. text: the text, or a function that renders it when its turn has come.
 
-        One that is refused is sent without its markup, and then its failure is reported. instead: as in `send`.
+        One that is refused is sent without its markup, and then elsewhere, or its failure is reported. instead: as in
+        `send`.
         """
         sent, loop = Text(""), asyncio.get_running_loop()
         asked_at, refused = loop.time(), False
@@ -244,11 +252,14 @@ class Responder:
                 log.info("An answer may have been sent to chat %d without our knowing: %s", place.chat, error)
             except RefusedError as error:
                 log.error("Telegram refuses an answer in chat %d: %s", place.chat, error)
-                text = Text(answers.NOT_SENT) if refused else replace(sent, html=without_markup(sent.html))
+                if refused and instead not in {None, place}:
+                    place = instead
+                else:
+                    text = Text(answers.NOT_SENT) if refused else replace(sent, html=without_markup(sent.html))
                 refused = True
             except ChatError as error:
                 log.warning("An answer could not be sent to chat %d: %s", place.chat, error)
-                if not isinstance(error, ChatGoneError) or instead in {None, place}:
+                if isinstance(error, SupersededError | TokenRefusedError) or instead in {None, place}:
                     return None
                 assert instead is not None
                 place = instead

@@ -114,7 +114,18 @@ async def test_a_question_of_a_button_comes_privately_where_the_bot_may_not_writ
     await until(lambda: ("suspend", BERLIN) in rig.accounts.calls, "it is done")
 
 
-@pytest.mark.parametrize("description", ["Forbidden: bot was kicked from the supergroup chat", "CHAT_WRITE_FORBIDDEN"])
+@pytest.mark.parametrize("description", ["TOPIC_CLOSED", "message thread not found", "SLOWMODE_WAIT_30", UNKNOWN])
+async def test_an_answer_that_a_group_refuses_for_good_comes_privately(rig: Rig, description: str):
+    group = group_of(rig, ADMIN)
+    await rig.answer(ADMIN, "/help", "Switchboard")
+    rig.client.fail("400", chat_id=group, description=description)
+    await rig.say(ADMIN, "/status nobody", chat=group)
+    await rig.seen(ADMIN, lambda m: "No account is called" in m["text"])
+
+
+@pytest.mark.parametrize(
+    "description", ["Forbidden: bot was kicked from the supergroup chat", "CHAT_WRITE_FORBIDDEN", "TOPIC_CLOSED"]
+)
 async def test_an_answer_that_cannot_be_edited_into_a_group_comes_privately(rig: Rig, description: str):
     rig.accounts.put(state=State.CONNECTED, reason=Reason.LINKED)
     group = group_of(rig, ADMIN)
