@@ -5,11 +5,9 @@ or that the network itself answers in its place. What follows from the result is
 """
 
 import asyncio
-import errno
 import ipaddress
-import socket
 import ssl
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from urllib.parse import urlsplit
 
 import httpx
@@ -123,36 +121,5 @@ def _is_here(url: str) -> bool:
 
 def _for_people(error: Exception) -> ConnectionError:
     """Return the error to raise, with the innermost known cause in words."""
-    for cause in _causes(error):
-        match cause:
-            case ssl.SSLCertVerificationError():
-                return UntrustedError(_of_certificate(cause))
-            case ssl.SSLError():
-                return ConnectionError(http_errors.NO_TLS)
-            case socket.gaierror():
-                return ConnectionError(http_errors.UNKNOWN_NAME)
-            case ConnectionRefusedError():
-                return ConnectionError(http_errors.REFUSED)
-            case OSError(errno=errno.ENETUNREACH | errno.EHOSTUNREACH):
-                return ConnectionError("this machine has no way to its host")
-    return ConnectionError(str(error) or type(error).__name__)
-
-
-def _causes(error: BaseException) -> Iterator[BaseException]:
-    cause: BaseException | None = error
-    while cause is not None:
-        yield cause
-        cause = cause.exceptions[0] if isinstance(cause, BaseExceptionGroup) else cause.__cause__ or cause.__context__
-
-
-_WRONG_TIME = {9, 10}
-_OTHER_HOST = {62, 64}
-"""OpenSSL's codes of why a certificate was refused: not valid yet, expired; of another name, of another address."""
-
-
-def _of_certificate(error: ssl.SSLCertVerificationError) -> str:
-    if error.verify_code in _WRONG_TIME:
-        return http_errors.WRONG_TIME
-    if error.verify_code in _OTHER_HOST:
-        return http_errors.OTHER_HOST
-    return http_errors.UNTRUSTED
+    untrusted = any(isinstance(cause, ssl.SSLCertVerificationError) for cause in http_errors.causes(error))
+    return (UntrustedError if untrusted else ConnectionError)(http_errors.words(error))

@@ -61,7 +61,7 @@ class TelegramBot:
                 raise
             except ChatError as error:
                 if not logged:
-                    log.warning("Telegram cannot be reached (%s): trying on; accounts run meanwhile", error)
+                    log.warning("Telegram cannot be reached, trying on while accounts run: %s", error)
                 logged = True
                 await asyncio.sleep(min(error.seconds, LONGEST_SILENCE) if isinstance(error, TooManyError) else wait)
                 wait = min(wait * 2, RETRY_LONGEST)

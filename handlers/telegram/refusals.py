@@ -14,6 +14,7 @@ from http import HTTPStatus
 import httpx
 import telegram
 
+from controller.network import http_errors
 from handlers.chat.errors import (
     CallFailedError,
     ChatError,
@@ -145,7 +146,7 @@ def translate(error: telegram.error.TelegramError) -> ChatError | None:
             return classify(HTTPStatus.BAD_REQUEST, error.message)
         case telegram.error.TimedOut():
             never_sent = isinstance(error.__cause__, httpx.PoolTimeout | httpx.ConnectTimeout)
-            return NotSentError("it cannot be reached") if never_sent else OutcomeUnknownError("no answer in time")
+            return NotSentError("no connection in time") if never_sent else OutcomeUnknownError("no answer in time")
         case telegram.error.NetworkError() | telegram.error.Conflict():
             return _broken(error.__cause__)
     return UnknownRefusalError(error.message)
@@ -156,7 +157,7 @@ def _broken(cause: BaseException | None) -> ChatError:
     if cause is None:
         return CallFailedError("it is in trouble")
     if isinstance(cause, httpx.ConnectError | httpx.ProxyError):
-        return NotSentError("it cannot be reached")
+        return NotSentError(http_errors.words(cause))
     return OutcomeUnknownError("the connection broke before the answer")
 
 

@@ -274,7 +274,7 @@ EXIT = "<process did exit: exitCode=null, signal=SIGTRAP>"
         (
             PlaywrightError("Page.goto: net::ERR_NAME_NOT_RESOLVED at https://x/\nCall log:\n  - secret"),
             Reason.LAUNCH_FAILED,
-            "could not do it: its host name is not known (DNS) (net::ERR_NAME_NOT_RESOLVED)",
+            "could not do it: the host name is not known (DNS) (net::ERR_NAME_NOT_RESOLVED)",
         ),
         (PlaywrightError("x: net::ERR_ODD"), Reason.LAUNCH_FAILED, "could not do it: network error (net::ERR_ODD)"),
         (PlaywrightTimeoutError("Timeout 1ms"), Reason.LAUNCH_FAILED, "could not do it: no answer in time"),

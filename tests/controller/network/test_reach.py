@@ -94,11 +94,11 @@ async def test_a_network_that_wants_a_log_in_is_no_answer():
 
 
 async def test_why_nobody_answers_is_told_in_words(unused_tcp_port):
-    with pytest.raises(ConnectionError, match=r"its host name is not known \(DNS\)"):
+    with pytest.raises(ConnectionError, match=r"the host name is not known \(DNS\)"):
         await Reach("http://whatsapp.invalid/")()
-    with pytest.raises(ConnectionError, match="its host refuses the connection"):
+    with pytest.raises(ConnectionError, match="the connection is refused"):
         await Reach(f"http://127.0.0.1:{unused_tcp_port}/")()
-    with pytest.raises(ConnectionError, match="its host refuses the connection"):
+    with pytest.raises(ConnectionError, match="the connection is refused"):
         await Reach(f"http://localhost:{unused_tcp_port}/")()  # by both protocols
     async with host() as url:
         with pytest.raises(ConnectionError, match="does not speak TLS"):

@@ -119,7 +119,7 @@ async def test_a_proxy_that_dies_during_a_poll_and_comes_back_is_an_outage_that_
             writer.transport.abort()
     with pytest.raises(ChatError):
         await asyncio.wait_for(poll, POLL_DEADLINE + 10)
-    with pytest.raises(NotSentError):
+    with pytest.raises(NotSentError, match=r"^the connection is refused$"):
         await connection.client.send(Place(1001), Text("x"))
     async with proxy("http", port):
         await telegram.client.send(1001, "/start")
