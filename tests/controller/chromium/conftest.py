@@ -114,7 +114,7 @@ class Rig:
         try:
             return await eventually(look, seconds)
         except TimeoutError:
-            raise AssertionError(f"no {kind.__name__} within {seconds} s: {self.reports[after:]}") from None
+            raise TimeoutError(f"no {kind.__name__} within {seconds} s: {self.reports[after:]}") from None
 
     def steps(self, after: int = 0) -> list[Report]:
         """The reports of the account's way, without which build it loaded: that has no place in their order."""
