@@ -239,6 +239,7 @@ def distrusted() -> ssl.SSLContext:
     return context
 
 
+@pytest.mark.filterwarnings("ignore::ResourceWarning")  # likewise, since Python 3.13
 async def test_a_certificate_that_nobody_vouches_for_is_named(caplog):
     app = web.Application()
     runner = web.AppRunner(app)
@@ -249,6 +250,7 @@ async def test_a_certificate_that_nobody_vouches_for_is_named(caplog):
         assert await logged(address, caplog) == "its TLS certificate is not accepted"
     finally:
         await runner.cleanup()
+    gc.collect()
 
 
 async def test_what_is_not_known_yet_is_not_told(service, monkeypatch):
