@@ -46,7 +46,7 @@ async def test_nobody_listens(rig: Rig) -> None:
         await rig.open()
         ended = await rig.seen(Ended)
     assert ended.reason is Reason.LAUNCH_FAILED
-    assert "refuses" in ended.detail
+    assert "the connection is refused" in ended.detail
 
 
 @asynccontextmanager
