@@ -340,7 +340,7 @@ def people() -> list[Fault]:
         Fault(
             name="saved session refused", do=switch("refuse_restore", True, kill()), cure=cured("refuse_restore"),
             person=_link_again,
-            expected=replace(alone, layer="fatal error", also=_GONE, within=10, attempts=(0, 1)),  # by its code, 0
+            expected=replace(alone, layer="WhatsApp says", also=_GONE, within=10, attempts=(0, 1)),
         ),
         Fault(
             name="open elsewhere (conflict)", do=phone("conflict"), person=_use_here,
