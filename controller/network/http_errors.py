@@ -33,7 +33,7 @@ _OTHER_HOST = {62, 64}
 
 
 def words(error: BaseException) -> str:
-    """Return why a host cannot be reached, in words: of the outermost cause that is known, else its own."""
+    """Return why a host cannot be reached, in words: those of the outermost known cause, else the error's own."""
     for cause in causes(error):
         match cause:
             case ssl.SSLCertVerificationError():
